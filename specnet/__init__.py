@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from specnet.model import Model, load_model
     from specnet.network import Network, build
     from specnet.running import RunResult, fit, run
-    from specnet.running.many.runs import RepeatedResult, run_many
-    from specnet.running.sweeps.results import NestedResult, SweepResult
-    from specnet.running.sweeps.sweep import nested_sweep, sweep
+    from specnet.running.many.repeated_runs import RepeatedResult, run_many
+    from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
+    from specnet.running.sweeps.sweeping import nested_sweep, sweep
     from specnet.running.verification.result import Verification
     from specnet.running.verification.verifying import verify
     from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
@@ -96,11 +96,11 @@ _HOMES = {
     "LoggerError": "errors",
     "MLflowLogger": "loggers",
     "Model": "model",
-    "NestedResult": "running.sweeps.results",
+    "NestedResult": "running.sweeps.sweep_results",
     "Network": "network",
     "Observer": "training",
     "PartError": "errors",
-    "RepeatedResult": "running.many.runs",
+    "RepeatedResult": "running.many.repeated_runs",
     "Resolved": "spec",
     "RunResult": "running",
     "Spec": "spec",
@@ -110,7 +110,7 @@ _HOMES = {
     "SpecnetError": "errors",
     "SpecnetWarning": "errors",
     "StopTraining": "training",
-    "SweepResult": "running.sweeps.results",
+    "SweepResult": "running.sweeps.sweep_results",
     "TakenError": "errors",
     "TensorBoardLogger": "loggers",
     "TrainingError": "errors",
@@ -120,12 +120,12 @@ _HOMES = {
     "fit": "running",
     "import_model": "importing",
     "load_model": "model",
-    "nested_sweep": "running.sweeps.sweep",
+    "nested_sweep": "running.sweeps.sweeping",
     "parse_spec": "spec",
     "resolve": "spec",
     "run": "running",
-    "run_many": "running.many.runs",
-    "sweep": "running.sweeps.sweep",
+    "run_many": "running.many.repeated_runs",
+    "sweep": "running.sweeps.sweeping",
     "verify": "running.verification.verifying",
 }
 

@@ -14,7 +14,7 @@ import specnet
 from specnet.errors import SpecError, SpecnetError
 from specnet.parts import Activation, Loss, Value, constant, expand, sum_over
 from specnet.parts.registry import installed_registry
-from specnet.spec.schema import json_schema
+from specnet.spec.json_schema import json_schema
 from tests.texts.pinned import Refused
 
 SNAKE = '''

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from specnet.checking.rows import CheckedRows
+from specnet.checking.checked_rows import CheckedRows
 from specnet.compiler import BATCH, NUMPY, Value, plan
-from specnet.network.blueprint import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
+from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array, check_target
 

@@ -108,7 +108,7 @@ def _show_warning(
 ) -> None:
     from contextlib import suppress
 
-    from specnet.report.terminal import write_line
+    from specnet.report.terminal.terminal_output import write_line
 
     # Nobody is left to be warned where standard error cannot be written, and the work goes on.
     with suppress(OSError):

@@ -11,26 +11,26 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from specnet.cli.check import check
-from specnet.cli.compare import compare
-from specnet.cli.diff import diff
-from specnet.cli.evaluate import evaluate
-from specnet.cli.export import export
-from specnet.cli.import_ import import_
-from specnet.cli.new import new
-from specnet.cli.parts import parts
-from specnet.cli.predict import predict
-from specnet.cli.report import report
-from specnet.cli.run import run
-from specnet.cli.runs import runs
-from specnet.cli.schema import schema
+from specnet.cli.models.evaluate import evaluate
+from specnet.cli.models.export import export
+from specnet.cli.models.import_ import import_
+from specnet.cli.models.predict import predict
 from specnet.cli.shells import SCRIPTS
-from specnet.cli.show import show
-from specnet.cli.sweep import sweep
+from specnet.cli.specs.check import check
+from specnet.cli.specs.diff import diff
+from specnet.cli.specs.new import new
+from specnet.cli.specs.parts import parts
+from specnet.cli.specs.schema import schema
+from specnet.cli.specs.show import show
+from specnet.cli.specs.validate import validate
+from specnet.cli.training.compare import compare
+from specnet.cli.training.report import report
+from specnet.cli.training.run import run
+from specnet.cli.training.runs import runs
+from specnet.cli.training.sweep import sweep
+from specnet.cli.training.verify import verify
 from specnet.cli.usage import Fault
 from specnet.cli.usage import report as report_fault
-from specnet.cli.validate import validate
-from specnet.cli.verify import verify
 
 _SECTION = "\n\nExamples\n--------\n"
 

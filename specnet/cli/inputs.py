@@ -15,7 +15,7 @@ from specnet.cli.output import UsageError
 if TYPE_CHECKING:
     from specnet.model import Model
     from specnet.spec import Limits, Spec, SpecSource
-    from specnet.spec.reading.document import Document
+    from specnet.spec.reading.source_document import Document
 
 STANDARD_INPUT = Path("-")
 STDIN_NAME = "<stdin>"
@@ -85,7 +85,7 @@ def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
 
 def is_model(path: Path) -> bool:
     """Return whether what names a spec or a model names a model, as the folder of a run does that has one."""
-    from specnet.files.runs import MODEL
+    from specnet.files.run_files import MODEL
 
     return path.suffix.lower() in _MODEL or (path / MODEL).is_file()
 

@@ -27,8 +27,15 @@ from specnet.errors import (
     render,
     signal_of,
 )
-from specnet.report.tables import TextTable
-from specnet.report.terminal import write_line, write_mistakes, write_parts, write_prose, write_rows, write_table
+from specnet.report.terminal.terminal_output import (
+    write_line,
+    write_mistakes,
+    write_parts,
+    write_prose,
+    write_rows,
+    write_table,
+)
+from specnet.report.terminal.text_tables import TextTable
 
 MOST_IN_MEMORY = 2**24
 """Bytes of data that are held in memory until they are printed."""

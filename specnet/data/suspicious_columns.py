@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.giveaways import ClassTarget, Target, ValueTarget
 from specnet.data.labels import Labels
+from specnet.data.leakage import ClassTarget, Target, ValueTarget
 from specnet.errors import Diagnostic, Path
 from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
 from specnet.data import Labels, check_labels
-from specnet.estimators.base import SpecEstimator, check_weighted_rows, makes_epochs
+from specnet.estimators.estimator import SpecEstimator, check_weighted_rows, makes_epochs
 from specnet.parts.arrays import Array, refuse_null_ends
 from specnet.spec import Spec
 

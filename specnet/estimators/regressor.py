@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from specnet.estimators.base import SpecEstimator, check_weighted_rows, makes_epochs
-from specnet.estimators.parameters import DEFAULT_SPEC
+from specnet.estimators.estimator import SpecEstimator, check_weighted_rows, makes_epochs
+from specnet.estimators.estimator_parameters import DEFAULT_SPEC
 from specnet.parts.arrays import Array
 from specnet.spec import Spec
 

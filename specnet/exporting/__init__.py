@@ -15,7 +15,7 @@ import numpy as np
 
 from specnet.errors import DataError, ExportError, UnsupportedError
 from specnet.exporting import targets
-from specnet.exporting.proof import Proof, prove
+from specnet.exporting.export_proof import Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
 from specnet.model import Model

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import zipfile
 
-from specnet.exporting.facts import FACTS, LABELS, facts_of, written
-from specnet.exporting.program import Program
+from specnet.exporting.model_facts import FACTS, LABELS, facts_of, written
+from specnet.exporting.model_program import Program
 
 MEMBER = "specnet.json"
 

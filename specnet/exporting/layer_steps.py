@@ -11,8 +11,8 @@ from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Formula, formula_of, sources_of
 from specnet.model import Model
 from specnet.network import Network
-from specnet.network.blueprint import LayerScope, Recorder
 from specnet.network.layout import PlacedBlock
+from specnet.network.programs import LayerScope, Recorder
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.data import RawColumns
-from specnet.exporting.columns import with_texts
-from specnet.exporting.program import Program
+from specnet.exporting.export_columns import with_texts
+from specnet.exporting.model_program import Program
 from specnet.model import Model
 from specnet.parts.arrays import Array
 

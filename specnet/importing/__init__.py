@@ -60,7 +60,7 @@ def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imp
     families = _families(source)
     try:
         if type(source).__module__.partition(".")[0] == "sklearn":
-            from specnet.importing.sklearn_estimators import import_estimator
+            from specnet.importing.sklearn.sklearn_estimators import import_estimator
 
             return import_estimator(source, limits)
         if "torch" in families and "keras" not in families:  # whose layers are modules by its torch backend
@@ -128,12 +128,12 @@ def weights_path(path: PathLike) -> Path:
 def _read_file(path: PathLike, limits: Limits | None) -> Imported:
     with file_errors(path), open_file(path) as (stream, _):
         if stream.read(len(_ZIP)) == _ZIP:
-            from specnet.importing.keras_file import import_keras
-            from specnet.importing.sklearn_estimators import SCHEMA, import_skops
+            from specnet.importing.keras.keras_file import import_keras
+            from specnet.importing.sklearn.sklearn_estimators import SCHEMA, import_skops
 
             archive = Archive(stream)
             read = import_skops if SCHEMA in archive else import_keras
             return read(archive, Path(path).stem, limits)
-    from specnet.importing.onnx_import import import_onnx
+    from specnet.importing.onnx.onnx_import import import_onnx
 
     return import_onnx(path, limits)

@@ -18,7 +18,7 @@ from specnet.errors import FileError
 from specnet.files.tensors import Shape
 from specnet.importing.draft import INPUT, Draft, Imported
 from specnet.importing.foreign import ForeignLayer, errors_at, named_parts, same
-from specnet.importing.proof import prove
+from specnet.importing.import_proof import prove
 from specnet.parts.activations import LeakyRelu, Softplus
 from specnet.parts.arrays import Array
 from specnet.parts.layers import BatchNormalization

@@ -1,6 +1,6 @@
 """Loggers: observers that write the records of a run to another place while it trains."""
 
-from specnet.loggers.json_lines import JsonLinesLogger
+from specnet.loggers.json_lines_logger import JsonLinesLogger
 from specnet.loggers.logger import LoggedRun, Logger, Outcome
 from specnet.loggers.mlflow import MLflowLogger
 from specnet.loggers.tensorboard import TensorBoardLogger

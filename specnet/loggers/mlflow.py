@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from specnet.files.runs import MODEL, REPORT
+from specnet.files.run_files import MODEL, REPORT
 from specnet.loggers.logger import LoggedRun, Logger, Metrics, Outcome, Status, required, without_place
 from specnet.training.checkpoint import MEMBER
 from specnet.version import __version__

@@ -2,7 +2,7 @@
 
 from specnet.model.answers import Answers
 from specnet.model.decoder import Decoder
-from specnet.model.ensemble import NO_PARAMETERS, output_network
+from specnet.model.ensemble_answers import NO_PARAMETERS, output_network
 from specnet.model.model import Model, load_model
 from specnet.model.unfamiliar import UnfamiliarCells, unfamiliar_cells
 

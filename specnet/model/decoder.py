@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError
-from specnet.model.ensemble import NO_PARAMETERS, mean_of_members, output_network, outputs_of_mean
+from specnet.model.ensemble_answers import NO_PARAMETERS, mean_of_members, output_network, outputs_of_mean
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, check_row_count, check_target
 from specnet.parts.metrics import Metric

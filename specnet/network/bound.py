@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, Bound, Plan, UnavailableError
 from specnet.errors import DataError
-from specnet.network.blueprint import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
-from specnet.network.engines import not_available
+from specnet.network.engine_backends import not_available
+from specnet.network.programs import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
 from specnet.parts.arrays import Array
 
 BOUND_KEPT = 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from specnet.network.engines import check_engine
+from specnet.network.engine_backends import check_engine
 from specnet.network.network import Network
 from specnet.parts.arrays import check_count
 from specnet.parts.part import Part

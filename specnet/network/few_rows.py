@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from specnet.compiler import Plan, UnavailableError
-from specnet.network.engines import not_available
+from specnet.network.engine_backends import not_available
 from specnet.network.layout import Layout
 from specnet.parts.arrays import Array
 from specnet.spec import Spec

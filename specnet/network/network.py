@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 from specnet.compiler import Plan
 from specnet.display import Displayed
 from specnet.errors import DataError
-from specnet.network.blueprint import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
-from specnet.network.engines import Engine, backend_of, engine_of
+from specnet.network.engine_backends import Engine, backend_of, engine_of
 from specnet.network.few_rows import FewRows, compiled_rows, no_rows
 from specnet.network.layout import Layout
+from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task

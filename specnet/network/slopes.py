@@ -22,9 +22,9 @@ from specnet.compiler import (
     sum_over,
 )
 from specnet.compiler.reverse import postorder
-from specnet.network.blueprint import INPUTS, INVERSE_ROWS
 from specnet.network.layout import PlacedBlock
 from specnet.network.network import Network
+from specnet.network.programs import INPUTS, INVERSE_ROWS
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 

@@ -15,7 +15,7 @@ from specnet.errors import Path
 from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem
-from specnet.parts.watching import VALIDATION_LOSS, Memory, Monitored
+from specnet.parts.watchers import VALIDATION_LOSS, Memory, Monitored
 
 
 class Schedule(PartKind):

@@ -16,8 +16,8 @@ from typing import Any
 
 from specnet.files.toml import toml_key, toml_text
 from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
-from specnet.recipes.facts import ColumnFacts, TableFacts
 from specnet.recipes.searched import CLASSES_LAYERS, sweep_table
+from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
 
 MANY_ROWS = 10_000

@@ -12,10 +12,10 @@ from typing import Any
 
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
-from specnet.report.keys import ROOT, Key, Keys
-from specnet.report.tables import TextTable
+from specnet.report.schema_keys import ROOT, Key, Keys
+from specnet.report.terminal.text_tables import TextTable
+from specnet.spec.json_schema import json_schema
 from specnet.spec.reading.hints import KEYS, close_match
-from specnet.spec.schema import json_schema
 
 NEEDED = "needed"
 """In place of the default of a field that has none."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from specnet.report.equations import Equation
-from specnet.report.values import value_text
-from specnet.spec.reading.text import Location
+from specnet.report.value_text import value_text
+from specnet.spec.reading.source_text import Location
 from specnet.spec.resolving.origins import ResolvedValue
 
 LONGEST_REPLACED = 30

@@ -16,18 +16,18 @@ from markupsafe import Markup
 
 from specnet.model import Model
 from specnet.network import Network
-from specnet.report import headline
-from specnet.report.courses import training_figures
-from specnet.report.diagram import diagram
-from specnet.report.figures import count, metric
+from specnet.number_texts import count, metric
+from specnet.report.diagram.network_diagram import diagram
 from specnet.report.overview import Overview
-from specnet.report.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
-from specnet.report.tables import TextTable
-from specnet.report.templates import PAGES, environment
+from specnet.report.pages import headline
+from specnet.report.pages.page_templates import PAGES, environment
+from specnet.report.pages.training_charts import training_figures
+from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
+from specnet.report.terminal.text_tables import TextTable
 from specnet.training.checkpoint import MEMBER
 
 if TYPE_CHECKING:
-    from specnet.report.findings import Finding
+    from specnet.findings import Finding
     from specnet.spec import Resolved
 
 SCOPE = ".specnet-notebook"

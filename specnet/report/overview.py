@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from specnet.number_texts import count, counted, size
 from specnet.parts.part import described
-from specnet.report.figures import count, counted, size
-from specnet.report.formulas import formula
-from specnet.report.tables import TextTable
+from specnet.report.layer_formulas import formula
+from specnet.report.terminal.text_tables import TextTable
 
 if TYPE_CHECKING:
     from specnet.spec import Resolved

@@ -15,8 +15,8 @@ from specnet.errors import DataError
 from specnet.model import Decoder, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_dtype, check_domain, check_target, relative_weights
+from specnet.running.data_rows import Rows
 from specnet.running.monitors import MemberRows, WatchedRows
-from specnet.running.rows import Rows
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 

@@ -27,10 +27,8 @@ from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
-from specnet.report.progress import shown_progress
-from specnet.running.encoding import Encoder
-from specnet.running.monitors import check_monitors, validation_monitors
-from specnet.running.rows import (
+from specnet.report.terminal.run_progress import shown_progress
+from specnet.running.data_rows import (
     Rows,
     check_rows,
     fit_preparation,
@@ -38,6 +36,8 @@ from specnet.running.rows import (
     read_target,
     split_errors_at,
 )
+from specnet.running.encoding import Encoder
+from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_engine, with_feature_names
 from specnet.training import (
     Checkpoint,
@@ -322,7 +322,7 @@ def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) ->
         yield
     except NotFiniteError as error:
         # Whoever fits a network that learns has no use for findings.
-        from specnet.running.evidence import explained
+        from specnet.running.run_evidence import explained
 
         raise explained(error, encoder, training, rows) from None
 

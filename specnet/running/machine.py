@@ -8,8 +8,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from specnet.compiler.native.compilers import compiler_name
-from specnet.compiler.native.target import native_target
+from specnet.compiler.native.toolchain.compilers import compiler_name
+from specnet.compiler.native.toolchain.processors import native_target
 from specnet.version import __version__
 
 THREADS, BLAS, CPU_FEATURES = "threads", "blas", "cpu_features"

@@ -13,12 +13,12 @@ from specnet.errors import DataError
 from specnet.model import Decoder
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import Metric
-from specnet.parts.watching import LOSS, VALIDATION_LOSS
+from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.spec import Spec
 from specnet.training import TrainingRows
-from specnet.training.figures import Monitor
-from specnet.training.trainer import State
-from specnet.training.watch import watcher_name
+from specnet.training.best_weights import watcher_name
+from specnet.training.epoch_metrics import Monitor
+from specnet.training.steps.trainer import State
 
 
 def check_monitors(spec: Spec) -> None:

@@ -14,21 +14,21 @@ import numpy as np
 from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike, file_errors
-from specnet.files.runs import MODEL, REPORT, spec_folder
+from specnet.files.run_files import MODEL, REPORT, spec_folder
+from specnet.findings import Finding
 from specnet.model import Model, load_model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.report.findings import Finding
-from specnet.report.progress import shown_progress
+from specnet.report.terminal.run_progress import shown_progress
+from specnet.running.data_rows import parsed_with_target
 from specnet.running.evaluation.evaluation import Metrics
-from specnet.running.folder import RunFolder, reserved_folder
-from specnet.running.outcome import BegunRun, RunOutcome, train_run
-from specnet.running.rows import parsed_with_target
+from specnet.running.run_folder import RunFolder, reserved_folder
+from specnet.running.training_run import BegunRun, RunOutcome, train_run
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.training import Checkpoint, Keeper, Observer
 from specnet.training.interruptions import Interruptions
+from specnet.training.looks.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
-from specnet.training.record import Look, Snapshots
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -322,6 +322,6 @@ def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None
 
 def _report(begun: BegunRun, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
     """Write the page of a run, which is complete without it; return what went wrong."""
-    from specnet.running.reports import write_report
+    from specnet.running.reports.run_report import write_report
 
     return write_report(folder, begun.data, begun.parsed, observer)

@@ -1,6 +1,6 @@
 """What a document may say, and what it means: `parse_spec` reads it, `resolve` fills in every default."""
 
-from specnet.spec.columns import with_feature_names
+from specnet.spec.column_names import with_feature_names
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
 from specnet.spec.groups import ColumnGroup, Written
 from specnet.spec.limits import Limits

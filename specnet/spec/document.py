@@ -30,13 +30,13 @@ from specnet.parts.optimizers import Adam, Optimizer
 from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
-from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
+from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
 from specnet.spec.ensembles import Ensemble, OrMembers
 from specnet.spec.forms import OneOrList, OrSwitch, OrWord
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
-from specnet.spec.reading.document import Document
-from specnet.spec.sweep import SweepSpec
+from specnet.spec.reading.source_document import Document
+from specnet.spec.sweep_section import SweepSpec
 
 Activations = Annotated[Activation | tuple[Activation, ...], OneOrList()]
 ClassWeight = Annotated[

@@ -12,9 +12,9 @@ from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import Origin, Spec
 from specnet.spec.limits import Limits
 from specnet.spec.reading.diagnostics import Explanation
-from specnet.spec.reading.document import Document
 from specnet.spec.reading.reader import SpecSource, read
-from specnet.spec.reading.text import Format
+from specnet.spec.reading.source_document import Document
+from specnet.spec.reading.source_text import Format
 from specnet.spec.resolving.resolve import check
 from specnet.spec.rules import broken_rules
 

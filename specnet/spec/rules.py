@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from specnet.errors import Diagnostic
-from specnet.spec.reading.document import Document
-from specnet.spec.sweep import is_unquoted, may_be_searched
+from specnet.spec.reading.source_document import Document
+from specnet.spec.sweep_section import is_unquoted, may_be_searched
 
 FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
 OF_STACKS = ("activations", "weight_initializer", "bias_initializer")

@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.part import Part
-from specnet.parts.watching import VALIDATION_LOSS
+from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.spec.document import Spec
 from specnet.spec.limits import Limits
 from specnet.spec.parsing import document_saying, parse_spec
-from specnet.spec.reading.document import MOST_SHOWN, Document
 from specnet.spec.reading.overrides import CannotSetError, with_change
 from specnet.spec.reading.reader import SpecSource, read
-from specnet.spec.reading.text import Location, Override
-from specnet.spec.sweep import SweepSpec, is_range
+from specnet.spec.reading.source_document import MOST_SHOWN, Document
+from specnet.spec.reading.source_text import Location, Override
+from specnet.spec.sweep_section import SweepSpec, is_range
 
 SWEEP: Path = ("sweep",)
 SPACE: Path = (*SWEEP, "space")

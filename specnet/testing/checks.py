@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
-from specnet.testing.activations import FEATURES, check_activation
+from specnet.testing.activation_checks import FEATURES, check_activation
 from specnet.testing.common import check_class, check_document, example, made, registry_with, subject_of, telling
-from specnet.testing.exports import check_exports
-from specnet.testing.layers import check_values_and_gradients, resolved
-from specnet.testing.losses import check_loss
+from specnet.testing.export_checks import check_exports
+from specnet.testing.layer_checks import check_values_and_gradients, resolved
+from specnet.testing.loss_checks import check_loss
 from specnet.testing.numbers import Reference
-from specnet.testing.optimizers import check_initializer, check_optimizer, check_schedule
+from specnet.testing.optimizer_checks import check_initializer, check_optimizer, check_schedule
 
 USUAL_FEATURES = 4
 Settings = Sequence[Mapping[str, Any]]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from specnet.errors import DataError
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
-from specnet.spec.schema import json_schema
+from specnet.spec.json_schema import json_schema
 from specnet.testing.numbers import fail
 
 

@@ -1,14 +1,14 @@
 """Training: batches are fed to bound programs step by step, and the course is recorded."""
 
+from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint
-from specnet.training.course import Keeper
-from specnet.training.identity import RunIdentity
+from specnet.training.looks.snapshot import Snapshot
 from specnet.training.loop import Trained, TrainingResult, train
-from specnet.training.members import joined_result, train_members
+from specnet.training.members.member_training import joined_result, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, StopTraining, WarningRecorder
-from specnet.training.rows import TrainingRows
-from specnet.training.snapshot import Snapshot
-from specnet.training.stepper import Stepper
+from specnet.training.run_identity import RunIdentity
+from specnet.training.steps.stepper import Stepper
+from specnet.training.training_rows import TrainingRows
 
 __all__ = [
     "Checkpoint",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from specnet.training.checkpoint import MEMBER
+from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer
-from specnet.training.snapshot import Snapshot
 
 
 class Beginning(NamedTuple):

@@ -14,11 +14,11 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import decode, encode, parse_object, read_header, shown
 from specnet.parts.arrays import Array
-from specnet.parts.watching import Memory
-from specnet.training.identity import RunIdentity
-from specnet.training.record import Record, checked_looks, snapshots_of
-from specnet.training.step_sizes import StepSize
-from specnet.training.trainer import EpochSoFar
+from specnet.parts.watchers import Memory
+from specnet.training.looks.layer_record import Record, checked_looks, snapshots_of
+from specnet.training.run_identity import RunIdentity
+from specnet.training.steps.step_sizes import StepSize
+from specnet.training.steps.trainer import EpochSoFar
 
 HISTORY = "history"
 FINISHED = "members"

@@ -13,20 +13,20 @@ from specnet.compiler import MissingRuleError, UnavailableError
 from specnet.data.feed import Feed
 from specnet.errors import Diagnostic, TrainingError
 from specnet.network import Network
-from specnet.network.engines import not_available
+from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array
+from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
-from specnet.training.course import INTERRUPTED, Course, Keeper
-from specnet.training.engine import Choice, choose, without_compiled
-from specnet.training.figures import Monitor, not_finite
+from specnet.training.epoch_metrics import Monitor, not_finite
 from specnet.training.interruptions import Interruptions
-from specnet.training.lbfgs import LbfgsTrainer
+from specnet.training.looks.layer_record import Look, Record, Snapshots
+from specnet.training.looks.layer_recorder import Recorder
 from specnet.training.observer import Observer
-from specnet.training.record import Look, Record, Snapshots
-from specnet.training.recorder import Recorder
-from specnet.training.rows import TrainingRows
-from specnet.training.stepping import SteppingTrainer
-from specnet.training.trainer import State
+from specnet.training.steps.engine_choice import Choice, choose, without_compiled
+from specnet.training.steps.lbfgs import LbfgsTrainer
+from specnet.training.steps.stepping import SteppingTrainer
+from specnet.training.steps.trainer import State
+from specnet.training.training_rows import TrainingRows
 
 
 @dataclass
@@ -219,7 +219,7 @@ def _trainer(
     """
     steps = network.spec.training.optimizer.stepping is not None
     if choice.engine == "compiled":
-        from specnet.training.compiled import CompiledTrainer
+        from specnet.training.steps.compiled_steps import CompiledTrainer
 
         compiled = network.run_by("compiled")
         kind: type[SteppingTrainer] | type[LbfgsTrainer] = CompiledTrainer if steps else LbfgsTrainer

@@ -12,7 +12,7 @@ from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
 
 if TYPE_CHECKING:
     from specnet.network import Network
-    from specnet.training.snapshot import Snapshot
+    from specnet.training.looks.snapshot import Snapshot
 
 
 class StopTraining(Exception):  # noqa: N818 - a request, not an error

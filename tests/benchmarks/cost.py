@@ -13,11 +13,11 @@ from pathlib import Path
 
 import specnet
 from specnet.compiler.native import missing
-from specnet.compiler.native.steps import CompiledSteps
-from specnet.compiler.native.target import native_target
+from specnet.compiler.native.toolchain.processors import native_target
+from specnet.compiler.native.training_steps import CompiledSteps
 from specnet.network import Network
-from specnet.training.compiled import step_programs
-from specnet.training.engine import LIKELY_ROWS
+from specnet.training.steps.compiled_steps import step_programs
+from specnet.training.steps.engine_choice import LIKELY_ROWS
 from tests.benchmarks.processes import ROOT, run_process, specnet_command
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured

@@ -6,10 +6,10 @@ from itertools import count as numbers_from
 import numpy as np
 
 import specnet
-from specnet.compiler.native.target import Target
+from specnet.compiler.native.toolchain.processors import Target
 from specnet.data.feed import Feed
 from specnet.training import Stepper, TrainingRows
-from specnet.training.compiled import CompiledStepper
+from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.benchmarks.cases import Case
 from tests.benchmarks.timing import Run
 

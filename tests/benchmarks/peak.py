@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from specnet.compiler.native.building import library
-from specnet.compiler.native.target import native_target
+from specnet.compiler.native.toolchain.libraries import library
+from specnet.compiler.native.toolchain.processors import native_target
 from tests.benchmarks.cases import Case
 from tests.benchmarks.timing import Run
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from specnet.compiler.native import missing
-from specnet.network.engines import Engine
+from specnet.network.engine_backends import Engine
+from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.rows import read_data
 from specnet.spec import parse_spec
 from specnet.training import Observer
-from specnet.training.recorder import Recorder
-from specnet.training.step_sizes import StepMeter
+from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.steps.step_sizes import StepMeter
 from tests.benchmarks.cost import SPECS
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured

@@ -12,8 +12,8 @@ import sys
 from threadpoolctl import threadpool_limits
 
 from specnet.compiler.native import missing
-from specnet.compiler.native.compilers import compiler_name
-from specnet.compiler.native.target import native_target
+from specnet.compiler.native.toolchain.compilers import compiler_name
+from specnet.compiler.native.toolchain.processors import native_target
 from tests.benchmarks.cases import (
     COMPILED_PREDICTION_BOUNDS,
     PICTURES_BOUND,

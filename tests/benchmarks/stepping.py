@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from specnet.compiler.native import missing
-from specnet.compiler.native.target import AVX2, AVX512, native_target
+from specnet.compiler.native.toolchain.processors import AVX2, AVX512, native_target
 from tests.benchmarks.cases import CASES, COMPILED, NUMPY, Case
 from tests.benchmarks.ours import compiled_run, training_run
 from tests.benchmarks.peers import PEERS, peers_of, threads_of

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 import specnet
-from specnet.compiler.native.target import GENERIC, native_target
+from specnet.compiler.native.toolchain.processors import GENERIC, native_target
 from tests.benchmarks import peers
 from tests.benchmarks.cases import CASES, COMPILED, NUMPY, Bound, Case
 from tests.benchmarks.onnx_file import dense_network

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.running.rows import read_data
+from specnet.running.data_rows import read_data
 from specnet.spec import parse_spec
 from tests.benchmarks.out_of_fold import MADE, MEMBERS, compared, losses, own_answers, sampled, spec_on
 

@@ -7,9 +7,9 @@ import pytest
 
 import specnet
 from specnet.checking import GradientCheck, check_spec
-from specnet.checking.check import LEAST_EACH, MOST_EACH
-from specnet.checking.rows import ROWS, rows_to_check
-from specnet.compiler.native import forms
+from specnet.checking.checked_rows import ROWS, rows_to_check
+from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
+from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
 from specnet.parts.registry import built_in_registry
@@ -50,8 +50,8 @@ def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **traini
 def test_the_compiled_gradient_is_checked(monkeypatch: pytest.MonkeyPatch):
     spec = STACK | {"training": STACK["training"] | {"engine": "compiled"}}
     assert check(spec).agrees
-    wrong = f"(real)1.001 * ({forms.FORMS[functions.TANH]})"
-    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, functions.TANH: wrong})
+    wrong = f"(real)1.001 * ({c_forms.FORMS[functions.TANH]})"
+    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, functions.TANH: wrong})
     assert not check(spec).agrees
 
 

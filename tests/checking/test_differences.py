@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from specnet.checking.differences import STEP, Coordinates, Measured, compare
+from specnet.checking.central_differences import STEP, Coordinates, Measured, compare
 from specnet.compiler import exp, input_value, maximum, sin, state_value, sum_over
 
 SIZE = 6

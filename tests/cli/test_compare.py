@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.report.comparison import differing_settings, short_names
+from specnet.report.pages.comparison_page import differing_settings, short_names
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
 

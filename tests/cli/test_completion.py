@@ -20,10 +20,10 @@ from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.errors import SpecError
 from specnet.exporting import TARGETS
 from specnet.parts.registry import built_in_registry
-from specnet.report.keys import Keys, shipped_schema
-from specnet.report.settings import Settings
+from specnet.report.schema_keys import Keys, shipped_schema
+from specnet.report.setting_completion import Settings
 from specnet.spec import parse_spec
-from specnet.spec.schema import json_schema
+from specnet.spec.json_schema import json_schema
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment
 from tests.cli.test_application import VERBS
 

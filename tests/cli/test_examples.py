@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.spec.schema import schema_text
+from specnet.spec.json_schema import schema_text
 from tests.cli.conftest import Specnet, process
 from tests.cli.test_application import VERBS
 

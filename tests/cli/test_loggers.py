@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.cli.loggers import PLACES
+from specnet.cli.training.chosen_loggers import PLACES
 from tests.cli.conftest import Specnet, process, started
 from tests.cli.test_completion import offered
 from tests.waiting import wait_until

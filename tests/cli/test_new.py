@@ -12,7 +12,7 @@ import pytest
 from specnet.parts.data import Csv
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
-from specnet.spec.schema import schema_text
+from specnet.spec.json_schema import schema_text
 from tests.cli.conftest import Specnet
 from tests.texts.pinned import Pinned
 

@@ -35,7 +35,7 @@ def test_predictions_are_written_part_by_part(
     kept = () if suffix == ".npy" else ("--keep", "island,sex")
     tables = []
     for rows in (10_000, 50):
-        monkeypatch.setattr("specnet.cli.predictions.ROWS_AT_ONCE", rows)
+        monkeypatch.setattr("specnet.cli.models.prediction_files.ROWS_AT_ONCE", rows)
         out = tmp_path / f"{rows}{suffix}"
         assert specnet("predict", model, DATA, "--out", out, *kept).status == 0
         tables.append(table_of(out))

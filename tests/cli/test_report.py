@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from specnet.report import page as pages
+from specnet.report.pages import run_page as pages
 from specnet.running.runner import RunInterrupted
 from tests.cli.conftest import Specnet
 from tests.running.sweeps.made import trial, write_sweep

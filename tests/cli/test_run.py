@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import specnet as specnet_package
-from specnet.cli.folders import resume_command
-from specnet.report.findings import Finding
-from specnet.report.findings.finding import Severity
+from specnet.cli.training.verb_folders import resume_command
+from specnet.findings import Finding
+from specnet.findings.finding import Severity
 from specnet.training import Observer
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
 from tests.texts.pinned import Pinned
@@ -140,7 +140,7 @@ def test_two_findings_stand_below_the_table_errors_first(
     found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
 
     def lines_below(count: int) -> list[str]:
-        monkeypatch.setattr("specnet.running.outcome.findings", lambda evidence: found[:count])
+        monkeypatch.setattr("specnet.running.training_run.findings", lambda evidence: found[:count])
         return specnet("run", "moons.toml").out.splitlines()[3:-1]
 
     assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]

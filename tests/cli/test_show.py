@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from specnet.model import Model
-from specnet.report.figures import rounded
+from specnet.number_texts import rounded
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
 from tests.compiling import compiles

@@ -145,7 +145,7 @@ def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path) -> 
     (folder / "rows.json").write_text(json.dumps({**spec, "network": {"hidden_layer_sizes": [2]}}))
     (folder / "rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 100)
     specnet.run(folder / "rows.json", folder / "done", report=False, observer=Observer())
-    unhurried = "import specnet.report.counting as counting; counting.SECONDS_UNSEEN = 0.0"
+    unhurried = "import specnet.report.terminal.counting as counting; counting.SECONDS_UNSEEN = 0.0"
     (folder / "sitecustomize.py").write_text(unhurried)
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     said = ("run", "rows.json") if verb == "run" else (verb, "done/model.safetensors", "rows.csv")

@@ -9,7 +9,7 @@ import pytest
 from specnet.data import split_rows
 from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split, Table
-from specnet.running.rows import SpecData, read_data
+from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
 from tests.texts.pinned import Refused
 

@@ -11,8 +11,8 @@ import pytest
 from scipy.stats import spearmanr
 
 import specnet
-from specnet.data import Labels, column_suspicions, giveaways
-from specnet.data.giveaways import ClassTarget, ValueTarget
+from specnet.data import Labels, column_suspicions, leakage
+from specnet.data.leakage import ClassTarget, ValueTarget
 from specnet.errors import Diagnostic, SpecnetWarning
 from specnet.training import Observer
 
@@ -232,8 +232,8 @@ def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
 def test_ranks_are_scipy_s(rng: np.random.Generator):
     for ties in (False, True):
         first, second = rng.normal(size=(2, 100)).round(1 if ties else 9)
-        assert giveaways._rank_correlation(first, second) == pytest.approx(abs(spearmanr(first, second).statistic))
-    assert giveaways._rank_correlation(np.ones(5), np.arange(5.0)) == 0
+        assert leakage._rank_correlation(first, second) == pytest.approx(abs(spearmanr(first, second).statistic))
+    assert leakage._rank_correlation(np.ones(5), np.arange(5.0)) == 0
 
 
 def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch):
@@ -247,8 +247,8 @@ def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeyp
         )
     ]
     whole = [target.is_given_away(column) for target, column in given]
-    monkeypatch.setattr(giveaways, "LARGE", 100)
-    monkeypatch.setattr(giveaways, "RANK_SAMPLE", 500)
+    monkeypatch.setattr(leakage, "LARGE", 100)
+    monkeypatch.setattr(leakage, "RANK_SAMPLE", 500)
     assert [target.is_given_away(column) for target, column in given] == whole
     assert set(whole) == {True, False}
 

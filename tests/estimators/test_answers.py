@@ -223,7 +223,7 @@ def test_how_many_rows_are_watched(arguments, watched, monkeypatch):
         counts.update({name: len(rows) for name, rows in splits.items()})
         return fit_rows(spec, labels, preparation, splits, **options)
 
-    monkeypatch.setattr("specnet.estimators.base.fit_rows", counting)
+    monkeypatch.setattr("specnet.estimators.estimator.fit_rows", counting)
     classifier = SpecClassifier(**{"epochs": 1, **arguments}).fit(*MOONS)
     assert counts == {"train": 200 - watched, **({"validation": watched} if watched else {})}
     assert ("validation_loss" in classifier.history_[0]) == bool(watched)

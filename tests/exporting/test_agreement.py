@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specnet.exporting.export_proof import TOLERANCES, answers_of
+from specnet.exporting.formula_text import TEXT_EXPANSIONS
+from specnet.exporting.model_program import Program
 from specnet.exporting.probes import probe_rows
-from specnet.exporting.program import Program
-from specnet.exporting.proof import TOLERANCES, answers_of
-from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from tests.exporting.models import NAMES, every_model, exported, spec_model
 from tests.exporting.tools import RUNNABLE, SUFFIXES
@@ -78,7 +78,9 @@ def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.
     """The comparison is one: with a weight of the model changed behind its back nothing is written."""
     model, other = make_model("value"), make_model("value")
     other.theta[3] += 1e-9
-    monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, rows: answers_of(_program(other), rows))
+    monkeypatch.setattr(
+        "specnet.exporting.export_proof.answers_of", lambda program, rows: answers_of(_program(other), rows)
+    )
     with refused(ValueError, varying=r"\d\S*"):
         exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())

@@ -15,11 +15,11 @@ from specnet import build
 from specnet.compiler import Value, maximum
 from specnet.errors import ExportError
 from specnet.exporting import export
+from specnet.exporting.export_proof import TOLERANCES, answers_of
+from specnet.exporting.formula_text import LONGEST
+from specnet.exporting.model_program import Program
 from specnet.exporting.probes import probe_rows
-from specnet.exporting.program import Program
-from specnet.exporting.proof import TOLERANCES, answers_of
 from specnet.exporting.targets.c import TARGET
-from specnet.exporting.text import LONGEST
 from specnet.model import Model
 from specnet.parts.activations.base import Activation
 from specnet.parts.initializers import Constant

@@ -16,9 +16,9 @@ import specnet
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting import export
-from specnet.exporting.c_harness import compile_harness, run_harness
-from specnet.exporting.program import Program
-from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.exporting.formula_text import TEXT_EXPANSIONS
+from specnet.exporting.languages.c_harness import compile_harness, run_harness
+from specnet.exporting.model_program import Program
 from specnet.model import Model
 from tests.exporting.models import DTYPES
 from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node

@@ -15,7 +15,7 @@ import specnet
 from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import export, find_target
-from specnet.exporting.proof import outputs_of
+from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import Answers
 from specnet.model import Model
 from tests.exporting.models import DTYPES, SPECS, alone, ensemble_of, exported, random_model, spec_model
@@ -55,7 +55,7 @@ def by_hand(model: Model, rows: RawColumns) -> Answers:
 @pytest.fixture(autouse=True)
 def _against_the_mean_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare exports with that instead of with what the model says of itself."""
-    monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda program, rows: by_hand(program.model, rows))
+    monkeypatch.setattr("specnet.exporting.export_proof.answers_of", lambda program, rows: by_hand(program.model, rows))
 
 
 def kinds() -> Iterator[Model]:
@@ -143,7 +143,7 @@ def test_a_wrong_member_is_seen(target: str, tmp_path: Path, monkeypatch: pytest
     """A weight of the last member alone, out of three."""
     model, other = ensemble_of(make_model("value")), ensemble_of(make_model("value"))
     other.theta[2, 3] += 1e-8
-    monkeypatch.setattr("specnet.exporting.proof.answers_of", lambda _, rows: by_hand(other, rows))
+    monkeypatch.setattr("specnet.exporting.export_proof.answers_of", lambda _, rows: by_hand(other, rows))
     with refused(ExportError, varying=r"\d\S*"):
         exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
     assert not list(tmp_path.iterdir())

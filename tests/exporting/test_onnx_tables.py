@@ -10,7 +10,7 @@ import pytest
 
 import specnet
 from specnet.data import RawColumns
-from specnet.exporting.columns import columns_of, texts_of
+from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Impute
 from specnet.spec import ColumnGroup

@@ -9,8 +9,8 @@ import pytest
 
 from specnet.data import Preparation, RawColumns, unfitted
 from specnet.exporting import find_target
-from specnet.exporting.program import Program
-from specnet.exporting.text import TEXT_EXPANSIONS
+from specnet.exporting.formula_text import TEXT_EXPANSIONS
+from specnet.exporting.model_program import Program
 from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.preprocessing import (

@@ -18,7 +18,7 @@ import pytest
 from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import export, find_target
-from specnet.exporting.columns import columns_of, texts_of
+from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.probes import probe_rows
 from specnet.model import Model
 from specnet.parts.data import Column

@@ -14,7 +14,7 @@ import pytest
 import specnet
 from specnet.errors import FileError, TakenError
 from specnet.files.locks import LOCK_NAME, locked_folder
-from specnet.files.runs import RUN_FILES
+from specnet.files.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
 from tests.running.moons import MOONS
 from tests.texts.pinned import Refused

@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 import specnet
-from specnet.importing.onnx_operators import OPERATORS
+from specnet.importing.onnx.onnx_operators import OPERATORS
 from tests.importing.answers import difference, outputs
 from tests.texts.pinned import Refused
 

@@ -11,11 +11,11 @@ import pytest
 
 import specnet
 from specnet.exporting import export
+from specnet.exporting.export_proof import outputs_of
+from specnet.exporting.model_program import Program
 from specnet.exporting.probes import probe_rows
-from specnet.exporting.program import Program
-from specnet.exporting.proof import outputs_of
 from specnet.importing import read_network
-from specnet.importing.onnx_proof import prove_file
+from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.importing.answers import FILES

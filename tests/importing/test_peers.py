@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet.errors import ExportError
 from specnet.exporting import export
-from specnet.importing.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
+from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
 from tests.importing.test_round_trips import network_outputs

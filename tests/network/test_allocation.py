@@ -8,7 +8,7 @@ import pytest
 
 import specnet
 from specnet.training import Stepper, TrainingRows
-from specnet.training.stepper import DENORMAL_INTERVAL
+from specnet.training.steps.stepper import DENORMAL_INTERVAL
 
 ROWS = 2048
 MOST_BYTES = 16_000

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native.building import BuildError
+from specnet.compiler.native.toolchain.libraries import BuildError
 from specnet.errors import SpecError, SpecnetError
 from specnet.network import Network
 from tests.compiling import compiles
@@ -115,7 +115,7 @@ def test_what_cannot_be_compiled_is_an_error_in_words(monkeypatch: pytest.Monkey
     def fails(*_: Any, **__: Any) -> None:
         raise BuildError("cc failed: error: out of order")
 
-    monkeypatch.setattr("specnet.compiler.native.rows.library", fails)
+    monkeypatch.setattr("specnet.compiler.native.row_calls.library", fails)
     monkeypatch.setattr("specnet.compiler.native.binding.library", fails)
     spec = {"network": {"layer_sizes": [3, 7, 2]}, "training": {"loss": "mean_squared_error", "engine": "compiled"}}
     network = specnet.build(spec)

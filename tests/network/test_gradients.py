@@ -11,7 +11,7 @@ import specnet
 from specnet.compiler import BATCH
 from specnet.compiler.numpy import bind
 from specnet.network import Network
-from specnet.network.blueprint import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
+from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.network.random import StepNoise
 from specnet.parts.activations import Selu
 from specnet.parts.layers import Embedding

@@ -7,7 +7,7 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv
-from specnet.parts.data.tables import places
+from specnet.parts.data.tables.csv import csv_records
 from tests.texts.pinned import Refused
 
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
@@ -83,13 +83,13 @@ def test_a_record_ends_within_ten_million_characters(file, before, refused: Refu
 
 def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
     """More than DuckDB takes in a record: it refuses them or, at other numbers, loses the rows behind them."""
-    made, original = [0], places.Record
+    made, original = [0], csv_records.Record
 
     def counted(*args):
         made[0] += 1
         return original(*args)
 
-    monkeypatch.setattr(places, "Record", counted)
+    monkeypatch.setattr(csv_records, "Record", counted)
     path = file("a,y\n1,0\n" + "\n" * 2_100_000 + "2,1\n")
     table = Csv(path=path.name, target="y").load(path.parent, "classes")
     assert (table.X.tolist(), table.y.tolist()) == ([[1], [2]], [0, 1])

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv
-from specnet.parts.data.tables import csv_files, reading, signs
-from specnet.parts.data.tables.places import Dialect, faulty_record
+from specnet.parts.data.tables import table_reading
+from specnet.parts.data.tables.csv import csv_files, csv_signs
+from specnet.parts.data.tables.csv.csv_records import Dialect, faulty_record
 from tests.texts.pinned import Refused
 
 
@@ -118,7 +119,7 @@ def test_the_first_mistake_of_each_column_is_told(file, refused: Refused):
 def test_so_many_mistakes_are_told_and_no_more(file):
     names = [f"x{number}" for number in range(30)]
     path = file(",".join([*names, "y"]) + "\n" + ",".join(["?"] * 30 + ["0"]) + "\n")
-    assert len(mistakes(path, columns=dict.fromkeys(names, "numeric"))) == reading.MOST_MISTAKES
+    assert len(mistakes(path, columns=dict.fromkeys(names, "numeric"))) == table_reading.MOST_MISTAKES
 
 
 @pytest.mark.slow
@@ -138,7 +139,7 @@ def test_so_many_mistakes_are_told_and_no_more(file):
     ],
 )
 def test_signs_are_seen_wherever_the_file_is_cut(file, monkeypatch, text, code, piece):
-    monkeypatch.setattr(signs, "PIECE", piece)
+    monkeypatch.setattr(csv_signs, "PIECE", piece)
     assert [found for found, _ in mistakes(file(text), columns={"a": "numeric", "b": "numeric"})] == [code]
 
 

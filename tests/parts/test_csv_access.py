@@ -12,9 +12,9 @@ import pytest
 
 from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
-from specnet.parts.data.progress import reading_progress
-from specnet.parts.data.tables.csv_files import CsvFile
-from specnet.parts.data.tables.places import Dialect
+from specnet.parts.data.reading_progress import reading_progress
+from specnet.parts.data.tables.csv.csv_files import CsvFile
+from specnet.parts.data.tables.csv.csv_records import Dialect
 from tests.texts.pinned import Refused
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv
-from specnet.parts.data.tables import csv_files, csv_parts
-from specnet.parts.data.tables.csv_parts import parts_of
+from specnet.parts.data.tables.csv import csv_files, csv_parts
+from specnet.parts.data.tables.csv.csv_parts import parts_of
 
 LINES = [f"{n},{n / 8},c{n % 3}" for n in range(40)]
 TEXTS = {

@@ -9,7 +9,7 @@ import pytest
 
 import specnet
 from specnet.checking import check_spec
-from specnet.checking.layers import types_of
+from specnet.checking.layer_gradients import types_of
 from specnet.errors import SpecError
 from specnet.parts import (
     Activation,

@@ -22,7 +22,7 @@ from specnet.parts.schedules import (
     StepDecay,
     Warmup,
 )
-from specnet.parts.watching import Memory
+from specnet.parts.watchers import Memory
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
 REGISTRY = built_in_registry()

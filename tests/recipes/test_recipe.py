@@ -18,7 +18,7 @@ from specnet.parts.data import Csv
 from specnet.parts.layers import PeriodicEmbedding
 from specnet.recipes import recipe, table_facts
 from specnet.spec import Spec, parse_spec, parse_sweep
-from specnet.spec.sweep import Range
+from specnet.spec.sweep_section import Range
 from tests.texts.pinned import Refused
 
 PENGUINS = Path(__file__).parents[2] / "specs" / "data" / "penguins.csv"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specnet.report.axes import Axis
+from specnet.report.svg.axes import Axis
 
 NOT_SHOWN = [math.nan, math.inf, -math.inf, 1e305]
 SUPERSCRIPTS = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")

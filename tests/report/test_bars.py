@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from specnet.report.bars import LiveLine, bar, curve
-from specnet.report.tables import text_width
+from specnet.report.terminal.bars import LiveLine, bar, curve
+from specnet.report.terminal.text_tables import text_width
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from specnet.report.axes import Axis
-from specnet.report.charts import Chart
-from specnet.report.pixels import HUES, data_uri, png
-from specnet.report.svg import escaped, number, shortened, text_width
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart
+from specnet.report.svg.markup import escaped, number, shortened, text_width
+from specnet.report.svg.pixels import HUES, data_uri, png
 from tests.report.drawn import Drawn
 
 CLUMSY = ["<b>bold</b>", "a & b", "\"quoted\" 'name'", "]]>", "<script>alert(1)</script>", "&lt;", "名前 é"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from specnet.parts.data import Csv
-from specnet.report import counting
-from specnet.report.counting import CountProgress, reading_shown
+from specnet.report.terminal import counting
+from specnet.report.terminal.counting import CountProgress, reading_shown
 
 
 class Terminal(io.StringIO):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from specnet.network import Network
-from specnet.report.columns import columns_of
-from specnet.report.diagram import diagram, diagram_file
+from specnet.report.diagram.diagram_columns import columns_of
+from specnet.report.diagram.network_diagram import diagram, diagram_file
 from specnet.spec import Resolved
 from tests.report.drawn import Drawn
 from tests.report.networks import dense, network, residual

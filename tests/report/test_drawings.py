@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from specnet.report.drawings import moved_apart, simplified
+from specnet.report.svg.drawings import moved_apart, simplified
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from specnet.report.figures import (
+from specnet.number_texts import (
     count,
     counted,
     duration,

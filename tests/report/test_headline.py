@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from specnet import parse_spec, resolve
-from specnet.report import headline
+from specnet.report.pages import headline
 
 EVALUATION: dict[str, Any] = {
     "rows": {"train": 240, "test": 60},

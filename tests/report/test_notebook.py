@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.report.figures import figure, metric
-from specnet.report.findings import Finding
+from specnet.findings import Finding
+from specnet.number_texts import figure, metric
 
 MOONS = """
 name = "moons"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from specnet.report.templates import PAGES, environment, style
+from specnet.report.pages.page_templates import PAGES, environment, style
 
 ROOT = Path(__file__).parents[2]
 

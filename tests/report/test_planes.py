@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from specnet.network import Network
-from specnet.report.charts import Figure
-from specnet.report.planes import Story, story
-from specnet.report.surfaces import Plane, leads, log_odds
+from specnet.report.plane.plane_story import Story, story
+from specnet.report.plane.surfaces import Plane, leads, log_odds
+from specnet.report.svg.charts import Figure
 from specnet.spec import Resolved
 from tests.report.drawn import Drawn
 from tests.report.networks import dense, network

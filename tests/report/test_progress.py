@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.report import progress
+from specnet.report.terminal import run_progress
 from specnet.training import Observer, Observers
 from tests.texts.pinned import Pinned
 
@@ -28,9 +28,9 @@ class Clock:
 
 
 def lines_of(monkeypatch: pytest.MonkeyPatch, before: float = 0.0) -> list[str]:
-    monkeypatch.setattr(progress.time, "monotonic", Clock())
+    monkeypatch.setattr(run_progress.time, "monotonic", Clock())
     stream = io.StringIO()
-    with progress.RunProgress(stream) as shown:
+    with run_progress.RunProgress(stream) as shown:
         shown.started(specnet.build({**SPEC, "network": {"layer_sizes": [2, 4, 1]}}), {"train": 30}, 40)
         if before:
             shown.resumed(20, before)
@@ -49,10 +49,10 @@ def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.
 
 
 def test_each_member_of_an_ensemble_has_lines_of_its_own(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(progress.time, "monotonic", Clock())
+    monkeypatch.setattr(run_progress.time, "monotonic", Clock())
     stream = io.StringIO()
     network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "ensemble": 2}})
-    with progress.RunProgress(stream) as shown:
+    with run_progress.RunProgress(stream) as shown:
         shown.started(network, {"train": 30}, 9)
         for member in range(2):
             shown.member_started(member, 2)

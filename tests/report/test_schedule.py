@@ -16,7 +16,7 @@ from specnet.parts.schedules import (
     StepDecay,
     Warmup,
 )
-from specnet.report.schedule import HEIGHT, MOST_EVALUATED, MOST_POINTS, WIDTH, RateCurve
+from specnet.report.terminal.rate_curve import HEIGHT, MOST_EVALUATED, MOST_POINTS, WIDTH, RateCurve
 from tests.texts.pinned import Pinned
 
 

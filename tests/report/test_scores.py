@@ -1,7 +1,7 @@
 """The table of a model's figures."""
 
 from specnet.parts.metrics import Accuracy, Metric
-from specnet.report.scores import scores_table
+from specnet.report.terminal.scores import scores_table
 
 TRAIN, TEST = {"loss": 0.29931, "accuracy": 0.8541}, {"loss": 0.26671, "accuracy": 0.85}
 METRICS: tuple[Metric, ...] = (Accuracy(),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from specnet.report.style import CHART_STYLE, DARK, LIGHT, PRINT, style_alone, theme
+from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, PRINT, style_alone, theme
 
 
 def test_every_class_has_its_colours() -> None:

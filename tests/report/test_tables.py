@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from specnet.report.tables import TextTable, flowing, headless, wrapped
-from specnet.report.terminal import (
+from specnet.report.terminal.terminal_output import (
     is_lively,
     visible,
     write_line,
@@ -16,6 +15,7 @@ from specnet.report.terminal import (
     write_prose,
     write_table,
 )
+from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
 
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 

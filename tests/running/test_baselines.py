@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet import parse_spec
+from specnet.running.data_rows import read_data
 from specnet.running.evaluation.constant import constant_outputs, output_model
-from specnet.running.rows import read_data
 from tests.running.conftest import ROWS, classes, columns
 
 

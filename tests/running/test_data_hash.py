@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet.errors import FileError
 from specnet.parts.data import Column, Table
-from specnet.running.rows import data_hash, read_data
+from specnet.running.data_rows import data_hash, read_data
 from specnet.spec import parse_spec
 from tests.running.moons import Interrupting, contents
 

@@ -17,14 +17,15 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import building, missing
+from specnet.compiler.native import missing
+from specnet.compiler.native.toolchain import libraries
 from specnet.errors import FileError, SpecError
-from specnet.files.runs import CHECKPOINT, RESOLVED
+from specnet.files.run_files import CHECKPOINT, RESOLVED
 from specnet.network import Network
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer
-from specnet.training.compiled import CompiledStepper
-from specnet.training.engine import Choice, Work, choose
+from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.engine_choice import Choice, Work, choose
 from tests.compiling import compiles
 
 ROOT = Path(__file__).parents[2]
@@ -116,13 +117,13 @@ def test_a_compiler_that_fails_is_an_error_under_auto_too(monkeypatch: pytest.Mo
     """The next build may succeed: the engine of a spec, and its bits, would depend on that."""
 
     def fails(*_: Any, **__: Any) -> None:
-        raise building.BuildError("cc failed: error: out of order")
+        raise libraries.BuildError("cc failed: error: out of order")
 
-    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
-    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", 0)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
     for engine in ("auto", "compiled"):
         with monkeypatch.context() as broken:
-            broken.setattr("specnet.compiler.native.steps.library", fails)
+            broken.setattr("specnet.compiler.native.training_steps.library", fails)
             with pytest.raises(SpecError) as raised:
                 specnet.run(document(), tmp_path / "out", engine=engine, observer=Observer())
         (problem,) = raised.value.diagnostics
@@ -144,7 +145,7 @@ def test_a_compiler_that_fails_leaves_models_to_numpy(monkeypatch: pytest.Monkey
     model.save(tmp_path / "model.safetensors")
     assert model.network.engine == "compiled"
     monkeypatch.setenv("CC", "false")
-    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(libraries, "_loaded", {})
     assert missing() is None
     for again in (specnet.load_model(tmp_path / "model.safetensors"), pickle.loads(pickled)):
         assert again.network.engine == "numpy"
@@ -272,8 +273,8 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
     }
     network = specnet.build(spec)
     few, many = (Work.of(network, rows, 40).seconds for rows in (32, 33))
-    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", (few + many) / 2)
-    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", (few + many) / 2)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
     watch = Chosen()
     specnet.run(spec, tmp_path / "out", observer=watch, jobs=jobs)
     assert len(watch.engines) == 2

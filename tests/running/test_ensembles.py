@@ -13,8 +13,8 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet.errors import DataError, SpecError
 from specnet.parts.arrays import relative_weights
+from specnet.running.data_rows import read_data
 from specnet.running.fitting import fit_rows
-from specnet.running.rows import read_data
 from specnet.spec import parse_spec
 from specnet.training import Observer, TrainingRows, train
 from tests.texts.pinned import Refused

@@ -93,9 +93,11 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
     """As after a kill at any time: those within members, and those between them."""
     kept: list[Checkpoint] = []
     every = ["training.checkpoint_every=1", "training.early_stopping={patience=1}"]
-    keep: Callable[[Any, Checkpoint], None] = specnet.running.folder.RunFolder.keep
+    keep: Callable[[Any, Checkpoint], None] = specnet.running.run_folder.RunFolder.keep
     monkeypatch.setattr(
-        specnet.running.folder.RunFolder, "keep", lambda self, each: kept.append(each.to_bytes()) or keep(self, each)
+        specnet.running.run_folder.RunFolder,
+        "keep",
+        lambda self, each: kept.append(each.to_bytes()) or keep(self, each),
     )
     specnet.run(MOONS, tmp_path / "whole", overrides=every)
     expected = contents(tmp_path / "whole")

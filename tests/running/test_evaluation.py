@@ -12,11 +12,11 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet.errors import SpecError
 from specnet.network.random import stream
+from specnet.running.data_rows import read_data
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.evaluation.resampling import wilson_interval
-from specnet.running.evidence import run_evidence
 from specnet.running.fitting import fit_rows
-from specnet.running.rows import read_data
+from specnet.running.run_evidence import run_evidence
 from tests.running.conftest import ROWS, classes, columns
 from tests.texts.pinned import Refused
 

@@ -12,9 +12,9 @@ import pytest
 
 import specnet
 from specnet.errors import NotFiniteError
-from specnet.report.findings import findings
-from specnet.running import outcome
-from specnet.running.folder import RunFolder
+from specnet.findings import findings
+from specnet.running import training_run
+from specnet.running.run_folder import RunFolder
 from tests.running.conftest import ROWS, classes, columns
 
 
@@ -89,7 +89,7 @@ TASKS: list[tuple[Any, dict[str, Any]]] = [
 @pytest.mark.parametrize(("target", "training"), TASKS, ids=range(len(TASKS)))
 def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, monkeypatch, target: Any, training: Any):
     seen = []
-    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), findings(evidence)][1])
+    monkeypatch.setattr(training_run, "findings", lambda evidence: [seen.append(evidence), findings(evidence)][1])
     X = columns(rng)
     ran(X, target(rng, X), **training)
     (evidence,) = seen
@@ -131,7 +131,7 @@ def test_few_rows_with_a_good_fit_are_a_signal(ran, rng: np.random.Generator):
 
 def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: np.random.Generator, monkeypatch):
     seen = []
-    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), ()][1])
+    monkeypatch.setattr(training_run, "findings", lambda evidence: [seen.append(evidence), ()][1])
     X = columns(rng)
     y, weight = classes(rng, X), rng.integers(1, 4, ROWS).astype(float)
     found = ran(X, y, weight, loss="binary_crossentropy")
@@ -151,7 +151,7 @@ def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: n
 
 def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, monkeypatch):
     seen = []
-    monkeypatch.setattr(outcome, "findings", lambda evidence: [seen.append(evidence), ()][1])
+    monkeypatch.setattr(training_run, "findings", lambda evidence: [seen.append(evidence), ()][1])
     X = columns(rng)
     y = (rng.random(ROWS) < 0.3).astype(int)
     found = ran(X, y, loss="binary_crossentropy", batch_size="full", network={"preprocessing": ["standardize"]})
@@ -175,7 +175,7 @@ def test_rows_for_validation_come_before_those_for_tests():
         return ()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(outcome, "findings", keep)
+        patch.setattr(training_run, "findings", keep)
         specnet.run(spec)
         spec["data"]["split"] = {"test_size": 0}
         specnet.run(spec)

@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import r2_score
 
 import specnet
-from specnet.running.importance import affordable_rows, permutation_importance
-from specnet.running.rows import Rows
+from specnet.running.data_rows import Rows
+from specnet.running.reports.importance import affordable_rows, permutation_importance
 
 ROWS = 2000
 
@@ -78,7 +78,7 @@ def test_cells_count_where_there_are_few_parameters() -> None:
 
 
 def test_some_of_too_many_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specnet.running.importance.MOST_PRODUCTS", 5 * 2 * (3 + 100 * 4) * 100)
+    monkeypatch.setattr("specnet.running.reports.importance.MOST_PRODUCTS", 5 * 2 * (3 + 100 * 4) * 100)
     model = model_of([3.0, 1.0], "mse", ["r2"])
     rows, X = rows_of(model)
     found = permutation_importance(model, rows, ("a", "b"))

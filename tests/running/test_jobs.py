@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
 from specnet.errors import DataError, PartError, TrainingError
-from specnet.running import folder as run_folder
+from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, Observer
 from tests.running.moons import contents

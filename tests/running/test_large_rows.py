@@ -9,7 +9,7 @@ import pytest
 
 import specnet
 from specnet.files import large
-from specnet.parts.data.tables.csv_parts import parts_of
+from specnet.parts.data.tables.csv.csv_parts import parts_of
 from specnet.spec import resolve
 from specnet.training import Observer
 
@@ -72,9 +72,9 @@ def test_a_table_of_numbers_is_read_part_by_part(tmp_path: Path, monkeypatch: py
             parts.append(part)
             yield part
 
-    monkeypatch.setattr("specnet.parts.data.tables.csv_files.parts_of", counted)
+    monkeypatch.setattr("specnet.parts.data.tables.csv.csv_files.parts_of", counted)
     for module in ("csv_files", "csv_parts"):
-        monkeypatch.setattr(f"specnet.parts.data.tables.{module}.PART_BYTES", 1000)
+        monkeypatch.setattr(f"specnet.parts.data.tables.csv.{module}.PART_BYTES", 1000)
     assert specnet.run(document, observer=Observer()).model.to_bytes() == expected
     assert len(parts) > 5
     assert None not in parts

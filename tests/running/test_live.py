@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.running.live import live_network
-from specnet.running.rows import Rows
+from specnet.running.data_rows import Rows
+from specnet.running.reports.live_network import live_network
 
 RNG = np.random.default_rng(0)
 X = RNG.normal([1.0, 50.0], [1.0, 20.0], (200, 2))

@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet.parts import Preprocessing
-from specnet.running import rows as running_rows
+from specnet.running import data_rows as running_rows
 from specnet.training import Observer
 from tests.running.noise import CATEGORIES, COLOURS, DATES, GROUPS, NUMBERS, PARTS, ROWS, Noise
 

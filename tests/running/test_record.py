@@ -9,13 +9,13 @@ import pytest
 
 import specnet
 from specnet.errors import FileError, TrainingError
-from specnet.files.runs import LAYERS, SNAPSHOTS
+from specnet.files.run_files import LAYERS, SNAPSHOTS
 from specnet.files.tensors import decode, encode, read_header
-from specnet.running.folder import RunFolder
+from specnet.running.run_folder import RunFolder
 from specnet.training import Observer
 from specnet.training.checkpoint import FORMAT, Checkpoint
-from specnet.training.compiled import CompiledStepper
-from specnet.training.recorder import Recorder, look_epochs
+from specnet.training.looks.layer_recorder import Recorder, look_epochs
+from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
 
@@ -224,9 +224,9 @@ def test_fit_records_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_a_record_changes_no_byte_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
     settings = [f"training.engine={engine}", "training.epochs=300", "training.log_every=100"]
     run(tmp_path / "recorded", *settings)
-    fit_rows = specnet.running.outcome.fit_rows
+    fit_rows = specnet.running.training_run.fit_rows
     monkeypatch.setattr(
-        specnet.running.outcome, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
+        specnet.running.training_run, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
     )
     run(tmp_path / "plain", *settings)
     recorded, plain = contents(tmp_path / "recorded"), contents(tmp_path / "plain")

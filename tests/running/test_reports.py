@@ -15,9 +15,9 @@ import pytest
 import specnet
 from specnet.errors import FileError, SpecnetWarning, TakenError
 from specnet.files.locks import locked_folder
-from specnet.report import page as pages
+from specnet.report.pages import run_page as pages
 from specnet.running import run
-from specnet.running.reports import report_again
+from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer, Snapshot, WarningRecorder
 from tests.running.page import Page

@@ -12,7 +12,7 @@ import pytest
 import specnet
 import specnet.files
 from specnet.errors import FileError, TakenError
-from specnet.files.runs import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
+from specnet.files.run_files import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
 from specnet.files.tensors import encode
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT

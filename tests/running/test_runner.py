@@ -9,8 +9,8 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, SpecError, TakenError, TrainingError
-from specnet.files.runs import RUN_FILES
-from specnet.running.folder import new_folder
+from specnet.files.run_files import RUN_FILES
+from specnet.running.run_folder import new_folder
 from specnet.training import Observer
 from tests.texts.pinned import Refused
 

@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import norm
 
 from specnet import Observer, run
-from specnet.files.runs import RESOLVED
+from specnet.files.run_files import RESOLVED
 from tests.running.moons import Interrupting
 
 ROWS = 120

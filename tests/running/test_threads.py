@@ -10,10 +10,10 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
-from specnet.compiler.native.threads import available_threads
-from specnet.compiler.threads import limited_threads, thread_limit
+from specnet.compiler.native.c_text.thread_team import available_threads
+from specnet.compiler.thread_limits import limited_threads, thread_limit
 from specnet.errors import DataError
-from specnet.training.engine import THREADS_PAY, threads_worth
+from specnet.training.steps.engine_choice import THREADS_PAY, threads_worth
 from tests.texts.pinned import Refused
 
 SPEC = "specs/wine_csv.toml"
@@ -58,7 +58,7 @@ def test_a_run_of_a_small_network_has_one_thread(tmp_path: Path, monkeypatch: py
             ("said", 2, THREADS_PAY, 2),
             ("large", None, 0, 2),
         ):
-            monkeypatch.setattr("specnet.training.engine.THREADS_PAY", pay)
+            monkeypatch.setattr("specnet.training.steps.engine_choice.THREADS_PAY", pay)
             observer = Threads()
             result = specnet.run(SPEC, tmp_path / name, overrides=SETTINGS, threads=threads, observer=observer)
             assert observer.seen == [{expected}] * 3

@@ -9,7 +9,7 @@ import pytest
 
 import specnet
 from specnet.parts.registry import built_in_registry
-from specnet.running.rows import read_data
+from specnet.running.data_rows import read_data
 from specnet.training import Observer
 
 FACTORS = (1e-6, 1 / 300, 1e6)

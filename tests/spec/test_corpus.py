@@ -12,7 +12,7 @@ from specnet.errors import SpecError
 from specnet.parts.data import DataSizes
 from specnet.parts.registry import installed_registry
 from specnet.spec import parse_spec, parse_sweep, resolve
-from specnet.spec.schema import json_schema
+from specnet.spec.json_schema import json_schema
 from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, SEARCHES, TEXTS, Mistake, files, marked
 
 WRONG = TEXTS | DOCUMENTS | NETWORKS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from specnet.errors import SpecError
 from specnet.parts.registry import installed_registry
 from specnet.spec import Spec, parse_spec
-from specnet.spec.schema import json_schema
+from specnet.spec.json_schema import json_schema
 from tests.spec.cases import GOOD, files
 from tests.spec.test_corpus import UNSAYABLE
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from specnet.running.rows import read_data
+from specnet.running.data_rows import read_data
 from specnet.spec import Resolved, parse_spec, resolve
 from specnet.spec.resolving.origins import ResolvedValue, explain
 

@@ -14,7 +14,7 @@ from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
 from specnet.spec import Spec
 from specnet.spec.document import NetworkSpec, TrainingSpec
-from specnet.spec.schema import json_schema, schema_text
+from specnet.spec.json_schema import json_schema, schema_text
 
 COMMITTED = Path(__file__).parents[2] / "schemas" / "specnet.schema.json"
 

@@ -11,7 +11,7 @@ from specnet.errors import SpecError
 from specnet.parts import Activation, Fraction
 from specnet.parts.samplers import Tpe
 from specnet.spec import Limits, parse_spec, parse_sweep, resolve
-from specnet.spec.sweep import Range
+from specnet.spec.sweep_section import Range
 from tests.spec.cases import SWEPT
 
 SPACE = "[sweep.space]\n'training.l2' = { low = 1e-6, high = 1e-2, log = true }\n"

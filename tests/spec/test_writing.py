@@ -12,10 +12,10 @@ import pytest
 from specnet.errors import SpecError
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
-from specnet.spec.reading.document import Document
 from specnet.spec.reading.editing import TomlText
 from specnet.spec.reading.reader import document_of, read
-from specnet.spec.writing import Change, SpecWriter
+from specnet.spec.reading.source_document import Document
+from specnet.spec.spec_writing import Change, SpecWriter
 from tests.random_specs import random_spec
 from tests.spec.cases import GOOD, files
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from specnet.compiler.native import missing
-from specnet.training import engine, loop
+from specnet.training import loop
+from specnet.training.steps import engine_choice
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,5 +23,5 @@ def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """Let an engine train."""
     if request.param == "compiled" and missing():
         pytest.skip(f"nothing can be compiled: {missing()}")
-    monkeypatch.setattr(loop, "choose", lambda *_: engine.Choice(request.param, "the test says so"))
+    monkeypatch.setattr(loop, "choose", lambda *_: engine_choice.Choice(request.param, "the test says so"))
     return str(request.param)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 import specnet
-from specnet.compiler.native import building
+from specnet.compiler.native.toolchain import libraries
 from specnet.network import Network
 from specnet.parts.registry import built_in_registry
 from specnet.training import Stepper, TrainingRows
-from specnet.training.compiled import CompiledStepper
+from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.random_specs import random_rows, random_spec
 
 STEPS = 20
@@ -193,7 +193,7 @@ def sanitize() -> None:
     """Let every library from now on look for wrong reads, writes and arithmetic, and end the process at the first."""
     os.environ.pop("LD_PRELOAD", None)  # this process has them; compilers would only become slow
     sanitizers = "-fsanitize=address,undefined,float-cast-overflow"
-    building._FLAGS = (*building._FLAGS, "-g", sanitizers, "-fno-sanitize-recover=all")
+    libraries._FLAGS = (*libraries._FLAGS, "-g", sanitizers, "-fno-sanitize-recover=all")
 
 
 if __name__ == "__main__":

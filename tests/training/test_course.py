@@ -9,7 +9,7 @@ import specnet
 from specnet.errors import DataError, SpecError
 from specnet.parts.averaging import Exponential, Stochastic
 from specnet.parts.registry import built_in_registry
-from specnet.parts.watching import Memory
+from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
 from specnet.training import TrainingRows, train
 from tests.texts.pinned import Refused

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import forms
+from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError
 from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
-from specnet.training.compiled import NOISE_AT_ONCE, CompiledStepper
+from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
 from tests.compiling import compiles
 from tests.training.engines import CLOSE, disagreement, steppers
 
@@ -37,14 +37,14 @@ def test_random_networks_agree(block: int):
 
 
 def wrong_forms() -> list[Any]:
-    return [operation for operation in forms.FORMS if operation.kind == "float"]
+    return [operation for operation in c_forms.FORMS if operation.kind == "float"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", [functions.TANH, functions.SIGMOID, functions.SQRT], ids=lambda item: item.name)
 def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
-    right = forms.FORMS[operation]
-    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, operation: f"(real)1.001 * ({right})"})
+    right = c_forms.FORMS[operation]
+    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({right})"})
     assert any(max(disagreement(seed, steps=1).values()) > CLOSE for seed in range(60))
 
 
@@ -144,8 +144,8 @@ def test_random_numbers_of_any_shape_agree(shape: tuple[int | str, ...]):
 def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.MonkeyPatch):
     spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
-    monkeypatch.setattr("specnet.training.engine.WORTH_SECONDS", 0)
-    monkeypatch.setattr("specnet.training.engine.SAVED_SHARE", math.inf)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", 0)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
     chosen: list[tuple[str, str]] = []
 
     class Chosen(Observer):

@@ -9,8 +9,8 @@ import specnet
 from specnet.errors import DataError
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
+from specnet.running.data_rows import check_rows, fit_preparation
 from specnet.running.fitting import fit_rows
-from specnet.running.rows import check_rows, fit_preparation
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
 from tests.texts.pinned import Refused

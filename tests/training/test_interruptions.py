@@ -15,11 +15,11 @@ import specnet
 from specnet.errors import Terminated
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
-from specnet.training.compiled import CompiledStepper
-from specnet.training.gradient import BatchGradient
 from specnet.training.interruptions import Interruptions
-from specnet.training.lbfgs import LbfgsTrainer
-from specnet.training.trainer import AfterEpoch, Ended, Epoch
+from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.gradient import BatchGradient
+from specnet.training.steps.lbfgs import LbfgsTrainer
+from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, names, part_of, spec_of
 

@@ -5,7 +5,8 @@ import pytest
 
 import specnet
 from specnet.network.random import stream
-from specnet.training import Stepper, TrainingRows, stepper, train
+from specnet.training import Stepper, TrainingRows, train
+from specnet.training.steps import stepper
 
 
 def network_of(optimizer, *, sizes=(3, 4, 2), dtype="float64", **training) -> specnet.Network:

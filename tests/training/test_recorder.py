@@ -8,8 +8,8 @@ import pytest
 import specnet
 from specnet.errors import TrainingError
 from specnet.training import Observer, Snapshot, TrainingRows, train
-from specnet.training.recorder import look_epochs, snapshot_epochs
-from specnet.training.step_sizes import StepMeter
+from specnet.training.looks.layer_recorder import look_epochs, snapshot_epochs
+from specnet.training.steps.step_sizes import StepMeter
 from tests.training.looks import in_layer, recorded, rms
 from tests.training.test_loop import network_of, rows_of
 

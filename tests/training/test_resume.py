@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet.errors import FileError
-from specnet.files.runs import RUN_FILES
+from specnet.files.run_files import RUN_FILES
 from specnet.parts.registry import built_in_registry
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
 from tests.texts.pinned import Refused

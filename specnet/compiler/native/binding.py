@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array, Bound
-from specnet.compiler.native.building import library
-from specnet.compiler.native.places import Extent
-from specnet.compiler.native.target import Target, native_target
-from specnet.compiler.native.threads import before_calls
-from specnet.compiler.native.writing import PARAMETERS, Function, Source
+from specnet.compiler.native.allocate import Extent
+from specnet.compiler.native.c_text.emit_function import PARAMETERS, Function, Source
+from specnet.compiler.native.c_text.thread_team import before_calls
+from specnet.compiler.native.toolchain.libraries import library
+from specnet.compiler.native.toolchain.processors import Target, native_target
 from specnet.compiler.shapes import ShapeError
 from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, INPUT, STATE

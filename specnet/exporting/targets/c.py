@@ -13,11 +13,11 @@ import numpy as np
 from specnet.compiler.literals import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
-from specnet.exporting.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
 from specnet.exporting.formula import GROUPED
-from specnet.exporting.loops import Loops
-from specnet.exporting.program import Program
+from specnet.exporting.languages.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
+from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
+from specnet.exporting.languages.row_loops import Loops
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.parts.arrays import Array
 

@@ -17,11 +17,11 @@ from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.columns import texts_of
+from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, Constants, Step
-from specnet.exporting.language import Language, Variable
-from specnet.exporting.loops import Loops
-from specnet.exporting.program import Program
+from specnet.exporting.languages.language import Language, Variable
+from specnet.exporting.languages.row_loops import Loops
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
 from specnet.parts.arrays import Array
 

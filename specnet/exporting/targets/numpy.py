@@ -22,9 +22,11 @@ from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.columns import texts_of
+from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.numpy_cells import (
+from specnet.exporting.formula_text import Names, python_number
+from specnet.exporting.libraries.array_functions import Library, RowWriter, filled, in_lines, quoted
+from specnet.exporting.libraries.numpy_cells import (
     CELL_NAMES,
     about_cells,
     cells_constants,
@@ -32,11 +34,9 @@ from specnet.exporting.numpy_cells import (
     cells_texts,
     takes_cells,
 )
-from specnet.exporting.numpy_csv import CSV_NAMES, csv_text, uses_patterns
-from specnet.exporting.program import Program
-from specnet.exporting.rows import Library, RowWriter, filled, in_lines, quoted
+from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text, uses_patterns
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
-from specnet.exporting.text import Names, python_number
 from specnet.parts.arrays import Array
 
 MOST_LITERALS = 2000

@@ -14,10 +14,10 @@ from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
+from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.layer_steps import Member, Stage
-from specnet.exporting.onnx_columns import (
+from specnet.exporting.libraries.onnx_columns import (
     LEARNING,
     LEARNING_OPSET,
     NUMBERS_INPUT,
@@ -26,10 +26,10 @@ from specnet.exporting.onnx_columns import (
     fed,
     inputs_of,
 )
-from specnet.exporting.onnx_nodes import Nodes
-from specnet.exporting.program import Program
+from specnet.exporting.libraries.onnx_nodes import Nodes
+from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, whole_spec, written
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, required
-from specnet.exporting.text import TEXT_EXPANSIONS
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64
 from specnet.version import __version__

@@ -18,12 +18,12 @@ from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
+from specnet.exporting.formula_text import TEXT_EXPANSIONS, Names, python_number
 from specnet.exporting.layer_steps import Stage
-from specnet.exporting.program import Program
-from specnet.exporting.rows import Library, RowWriter, in_lines, quoted
+from specnet.exporting.libraries.array_functions import Library, RowWriter, in_lines, quoted
+from specnet.exporting.libraries.torch_network import Modules, far_normalizations
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
-from specnet.exporting.text import TEXT_EXPANSIONS, Names, python_number
-from specnet.exporting.torch_modules import Modules, far_normalizations
 from specnet.model import Model
 
 _FUNCTIONS = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.errors import Diagnostic
-from specnet.parts.data.columns import Column, ColumnKind
+from specnet.parts.data.column_kinds import Column, ColumnKind
 from specnet.parts.fields import ColumnName, FilePath, Fraction, Integer, NonNegativeInteger, Seed
 from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import first_few, is_missing, refuse_null_ends
-from specnet.parts.data.columns import Column, ColumnKind, column_of, kind_of
+from specnet.parts.data.column_kinds import Column, ColumnKind, column_of, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,

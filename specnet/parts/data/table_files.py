@@ -19,16 +19,16 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.columns import Column, ColumnKind, kind_of
+from specnet.parts.data.column_kinds import Column, ColumnKind, kind_of
 from specnet.parts.data.tables.cells import number, trimmed
-from specnet.parts.data.tables.csv_files import CsvSource
-from specnet.parts.data.tables.json_lines import JsonLinesSource
+from specnet.parts.data.tables.csv.csv_files import CsvSource
+from specnet.parts.data.tables.csv.csv_records import Dialect
+from specnet.parts.data.tables.json_files import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
-from specnet.parts.data.tables.places import Dialect
-from specnet.parts.data.tables.reading import Content, Wanted, read
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.settings import how_to_convert
+from specnet.parts.data.tables.setting_hints import how_to_convert
 from specnet.parts.data.tables.source import Cells, Mistake, Source, matching, refuse_bytes, unknown_columns
+from specnet.parts.data.tables.table_reading import Content, Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.row_view import RowView

@@ -8,6 +8,6 @@ Every module of this package is taken whole, so that a new loss is written in on
 
 from specnet.parts.losses.base import Loss as Loss
 from specnet.parts.losses.base import mean_over_outputs as mean_over_outputs
-from specnet.parts.losses.classes import *
-from specnet.parts.losses.distances import *
+from specnet.parts.losses.class_losses import *
+from specnet.parts.losses.distance_losses import *
 from specnet.parts.losses.likelihoods import *

@@ -2,5 +2,5 @@
 
 from specnet.parts.metrics.averages import *
 from specnet.parts.metrics.base import Metric as Metric
-from specnet.parts.metrics.classes import *
-from specnet.parts.metrics.values import *
+from specnet.parts.metrics.class_metrics import *
+from specnet.parts.metrics.value_metrics import *

@@ -8,5 +8,5 @@ from specnet.parts.optimizers.base import StateLookup as StateLookup
 from specnet.parts.optimizers.base import SteppingOptimizer as SteppingOptimizer
 from specnet.parts.optimizers.descent import *
 from specnet.parts.optimizers.moments import *
-from specnet.parts.optimizers.scaling import *
+from specnet.parts.optimizers.scaled_steps import *
 from specnet.parts.optimizers.second_order import *

@@ -10,7 +10,7 @@ from specnet.parts.preprocessing.base import Texts as Texts
 from specnet.parts.preprocessing.base import prepared_size as prepared_size
 from specnet.parts.preprocessing.base import raw_size as raw_size
 from specnet.parts.preprocessing.categories import *
-from specnet.parts.preprocessing.curves import *
+from specnet.parts.preprocessing.curve_steps import *
 from specnet.parts.preprocessing.dates import *
 from specnet.parts.preprocessing.missing import *
 from specnet.parts.preprocessing.ranks import *

@@ -14,12 +14,12 @@ from specnet.errors import FileError, TrainingError
 from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
+from specnet.running.data_rows import Rows
+from specnet.running.evaluation.answer_tables import answer_tables
+from specnet.running.evaluation.baseline_comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
-from specnet.running.evaluation.comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
-from specnet.running.evaluation.tables import answer_tables
 from specnet.running.fitting import FitResult
-from specnet.running.rows import Rows
 from specnet.training.checkpoint import is_finite
 
 Figures = dict[str, float | None]

@@ -10,13 +10,13 @@ from specnet.data import split_rows
 from specnet.errors import DataError, Path, Position
 from specnet.parts.data import Table
 from specnet.parts.data.base import FoldPart
-from specnet.running.rows import split_errors_at
+from specnet.running.data_rows import split_errors_at
 from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying
-from specnet.spec.reading.document import Document
 from specnet.spec.reading.overrides import with_change
-from specnet.spec.reading.text import Override, SourceText
-from specnet.spec.writing import Change
+from specnet.spec.reading.source_document import Document
+from specnet.spec.reading.source_text import Override, SourceText
+from specnet.spec.spec_writing import Change
 
 SPLIT: Path = ("data", "split")
 

@@ -17,14 +17,14 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Self
 
-from specnet.compiler.threads import limited_threads
+from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.files.shared import Shared
 from specnet.parts.data import Table
-from specnet.running.many.tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, keep_rows, perform, work
-from specnet.training.side_by_side import signals_blocked
-from specnet.training.worker import SIGNALS
+from specnet.running.many.run_tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, keep_rows, perform, work
+from specnet.training.members.member_worker import SIGNALS
+from specnet.training.members.side_by_side import signals_blocked
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""

@@ -13,26 +13,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specnet.errors import Diagnostic, FileError, SpecError, TrainingError
-from specnet.files.sweeps import JOURNAL
+from specnet.files.series_files import JOURNAL
+from specnet.number_texts import duration
+from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
-from specnet.report.figures import duration
-from specnet.report.figures import metric as metric_text
-from specnet.report.series import SeriesProgress
+from specnet.report.terminal.series_progress import SeriesProgress
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.tasks import MACHINE, THREADS, Common, Outcome, this_machine
+from specnet.running.many.run_tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
-from specnet.running.outcome import BegunRun
-from specnet.running.sweeps.folder import IDENTITY, MACHINES, VERSIONS, SweepFolder
-from specnet.running.sweeps.identity import SweepIdentity
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.records import Trial, is_better, trial_files
 from specnet.running.sweeps.search import Journal, Search
 from specnet.running.sweeps.space import Drawn
+from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder
+from specnet.running.sweeps.sweep_identity import SweepIdentity
+from specnet.running.sweeps.trial_records import Trial, is_better, trial_files
 from specnet.running.sweeps.trials import TrialTask
+from specnet.running.training_run import BegunRun
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
-from specnet.spec.writing import SWEEP, Change, SpecWriter
+from specnet.spec.spec_writing import SWEEP, Change, SpecWriter
 
 _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
 FIRST_TRIALS = 20

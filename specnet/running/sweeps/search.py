@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
-from specnet.running.sweeps.records import Trial
 from specnet.running.sweeps.space import Drawn, combinations, draw
+from specnet.running.sweeps.trial_records import Trial
 from specnet.running.sweeps.trials import Pruning
-from specnet.spec.sweep import SweepSpec
+from specnet.spec.sweep_section import SweepSpec
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -13,14 +13,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from specnet.files.toml import toml_value
-from specnet.spec.sweep import Range, plain, ranges_inside
+from specnet.spec.sweep_section import Range, plain, ranges_inside
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
     Space = Mapping[str, tuple[Any, ...] | Range]
-    """As in `specnet.spec.sweep.SweepSpec`."""
+    """As in `specnet.spec.sweep_section.SweepSpec`."""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from specnet.files.runs import MODEL
+from specnet.files.run_files import MODEL
 from specnet.parts.data import Table
 from specnet.parts.pruners import Pruner
-from specnet.parts.watching import VALIDATION_LOSS
+from specnet.parts.watchers import VALIDATION_LOSS
+from specnet.running.data_rows import split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
-from specnet.running.many.tasks import Curve, Outcome, Task
-from specnet.running.rows import split_data
+from specnet.running.many.run_tasks import Curve, Outcome, Task
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.training import Observer, StopTraining
 from specnet.training.beginning import Stopped

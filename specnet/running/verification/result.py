@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specnet.running.verification.files import FileDifference
-from specnet.running.verification.predictions import PredictionDifference
+from specnet.running.verification.file_differences import FileDifference
+from specnet.running.verification.prediction_differences import PredictionDifference
 from specnet.spec.reading.words import counted
 from specnet.training.beginning import Beginning
-from specnet.training.identity import Difference
+from specnet.training.run_identity import Difference
 
 ROUNDING = 1e-6
 """The largest relative difference that is called one of rounding, before it grows with each step."""

@@ -14,18 +14,18 @@ from typing import Any
 from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
-from specnet.files.runs import FACTS, check_run, spec_folder
-from specnet.files.sweeps import is_series, is_sweep
+from specnet.files.run_files import FACTS, check_run, spec_folder
+from specnet.files.series_files import is_series, is_sweep
 from specnet.parts.part import Part
-from specnet.report.progress import shown_progress
-from specnet.running.folder import RunFolder, reserved_folder
+from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
-from specnet.running.outcome import BegunRun, train_run
-from specnet.running.reading import given_spec
+from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.verification.comparison import facts_of, kept_run
+from specnet.running.saved_runs.saved_specs import given_spec
+from specnet.running.training_run import BegunRun, train_run
+from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification
-from specnet.running.verification.series import verified_series
+from specnet.running.verification.verified_series import verified_series
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
 from specnet.training.beginning import StopAfter, Stopped

@@ -13,7 +13,6 @@ from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import Registry
 from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
-from specnet.spec.reading.document import MOST_SHOWN, Document
 from specnet.spec.reading.hints import (
     close_match,
     key_hint,
@@ -23,8 +22,9 @@ from specnet.spec.reading.hints import (
     name_hint,
     part_hint,
 )
+from specnet.spec.reading.source_document import MOST_SHOWN, Document
 from specnet.spec.reading.words import counted, either, kind_name, kind_noun, shown
-from specnet.spec.sweep import is_unquoted
+from specnet.spec.sweep_section import is_unquoted
 
 _NEEDED = {
     "int_type": "an integer",

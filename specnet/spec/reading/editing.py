@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from specnet.files.toml import toml_key, toml_value
-from specnet.spec.reading.places import key_name, key_nodes, parser
+from specnet.spec.reading.text_places import key_name, key_nodes, parser
 
 if TYPE_CHECKING:
     from tree_sitter import Node

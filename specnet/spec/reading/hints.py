@@ -7,7 +7,7 @@ from typing import Any
 
 from specnet.errors import Path
 from specnet.parts.registry import Registry
-from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
+from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, monitored_names
 from specnet.spec.reading.words import kind_noun, shown
 
 KEYS = {

@@ -7,7 +7,7 @@ from typing import Any
 from specnet.errors import Diagnostic, Path, Position, SpecError
 from specnet.spec.document import default_part
 from specnet.spec.reading.caps import TextCapError, check_caps
-from specnet.spec.reading.text import Override, SourceText
+from specnet.spec.reading.source_text import Override, SourceText
 from specnet.spec.reading.words import shown
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.files import read_file
-from specnet.files.runs import paths_start, spec_file
+from specnet.files.run_files import paths_start, spec_file
 from specnet.spec.reading.caps import LARGEST_TEXT, TextCapError, check_caps
-from specnet.spec.reading.document import Document
 from specnet.spec.reading.overrides import apply_overrides
-from specnet.spec.reading.places import locate
-from specnet.spec.reading.text import Format, SourceText
-from specnet.spec.reading.values import plain
+from specnet.spec.reading.plain_values import plain
+from specnet.spec.reading.source_document import Document
+from specnet.spec.reading.source_text import Format, SourceText
+from specnet.spec.reading.text_places import locate
 from specnet.spec.reading.words import shown
 
 SpecSource = str | os.PathLike[str] | Mapping[str, Any]

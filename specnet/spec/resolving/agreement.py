@@ -8,8 +8,8 @@ from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
-from specnet.parts.watching import LOSS, VALIDATION, VALIDATION_LOSS
-from specnet.spec.columns import PATH, differences
+from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS
+from specnet.spec.column_names import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.limits import training_bytes
 from specnet.spec.reading.words import either, shown

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import building
-from specnet.compiler.native.building import Library
-from specnet.compiler.native.target import Target
+from specnet.compiler.native.toolchain import libraries
+from specnet.compiler.native.toolchain.libraries import Library
+from specnet.compiler.native.toolchain.processors import Target
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ print(library(sys.argv[1], ("answer",))["answer"]())
 
 
 def library(text: str, target: Target | None = None) -> Library:
-    return building.library(text, ("answer",), target)
+    return libraries.library(text, ("answer",), target)
 
 
 class Workplace:
@@ -47,8 +47,8 @@ class Workplace:
         monkeypatch.delenv("CC", raising=False)
         monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
         monkeypatch.setenv("PATH", f"{self.programs}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setattr(building, "_loaded", {})
-        monkeypatch.setattr(building, "_contents", OrderedDict())
+        monkeypatch.setattr(libraries, "_loaded", {})
+        monkeypatch.setattr(libraries, "_contents", OrderedDict())
 
     def install(self, script: str, name: str = "cc", version: str = "echo 1.0") -> Path:
         """Put a compiler first on the PATH; "real" stands for the machine's. What it says of its version is no run."""

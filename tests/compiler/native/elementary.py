@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 from scipy import special
 
-from specnet.compiler.native.functions import functions_text
+from specnet.compiler.native.c_text.c_functions import functions_text
 
 COMPILER = shutil.which("cc")
 SEMANTICS = ("-std=gnu99", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math")

@@ -28,7 +28,9 @@ from specnet.compiler import (
     tanh,
     to_index,
 )
-from specnet.compiler.native import NATIVE, binding, building, calls, forms, loops, products, target, writing
+from specnet.compiler.native import NATIVE, binding
+from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
+from specnet.compiler.native.toolchain import libraries, processors
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -81,7 +83,7 @@ def test_each_operation_gives_what_numpy_gives(case: Case):
 
 def test_no_operation_lacks_a_form():
     computed = {operation for operation in all_operations() if operation.role == "call"}
-    assert computed == {*forms.FORMS, *calls.WRITERS, *_reductions()}
+    assert computed == {*c_forms.FORMS, *emit_call.WRITERS, *_reductions()}
 
 
 def _reductions() -> set[Operation]:
@@ -90,35 +92,35 @@ def _reductions() -> set[Operation]:
 
 def floats() -> list[Operation]:
     """The forms whose results are numbers, and are not copied or converted alone."""
-    return [operation for operation in forms.FORMS if operation.kind == "float" and operation.name not in ("sign",)]
+    return [operation for operation in c_forms.FORMS if operation.kind == "float" and operation.name not in ("sign",)]
 
 
 @pytest.mark.parametrize("operation", floats(), ids=lambda operation: operation.name)
 def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(forms, "FORMS", {**forms.FORMS, operation: f"(real)1.001 * ({forms.FORMS[operation]})"})
+    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"})
     if operation.name in ("maximum", "minimum"):
-        monkeypatch.setattr(forms, "element", lambda made, operands, constant: forms.FORMS[made].format(*operands))
+        monkeypatch.setattr(c_forms, "element", lambda made, operands, constant: c_forms.FORMS[made].format(*operands))
     own = [case for case in CASES if case.operation is operation]
     assert any(errors(case, np.float64, 16) > 1e-4 for case in own)
 
 
-@pytest.mark.parametrize("operation", calls.WRITERS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", emit_call.WRITERS, ids=lambda operation: operation.name)
 def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
-    writer = calls.WRITERS[operation]
+    writer = emit_call.WRITERS[operation]
 
     def wrong(writers: Any, n: int, *arguments: int) -> list[str]:
         place, (rows, columns) = writers._places.place(n), writers._program.space(n)
         scaled = f"{place.base}[i * {place.row} + j] *= 1.001;"
-        loops = f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {scaled}"
-        return [*writer(writers, n, *arguments), loops]
+        emit_loop = f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {scaled}"
+        return [*writer(writers, n, *arguments), emit_loop]
 
-    monkeypatch.setattr(calls, "WRITERS", {**calls.WRITERS, operation: wrong})
+    monkeypatch.setattr(emit_call, "WRITERS", {**emit_call.WRITERS, operation: wrong})
     assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)
 
 
 def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.MonkeyPatch):
-    right = loops.Loop._weighed_rows
-    monkeypatch.setattr(loops.Loop, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
+    right = emit_loop.Loop._weighed_rows
+    monkeypatch.setattr(emit_loop.Loop, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
     few, many = [errors(case, np.float64, 16) for case in CASES if case.operation.name == "affine"]
     assert few > 1e-4
     assert many < CLOSE[np.dtype(np.float64)]
@@ -126,8 +128,10 @@ def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.Monkey
 
 def test_a_wrong_tile_is_caught(monkeypatch: pytest.MonkeyPatch):
     assert products_fail() == 0
-    right = products._tile_text
-    monkeypatch.setattr(products, "_tile_text", lambda *size: right(*size).replace("+= a0", "+= (real)1.001 * a0"))
+    right = matrix_products._tile_text
+    monkeypatch.setattr(
+        matrix_products, "_tile_text", lambda *size: right(*size).replace("+= a0", "+= (real)1.001 * a0")
+    )
     assert products_fail() > 1e-4
 
 
@@ -173,10 +177,10 @@ def test_sums_over_many_rows_keep_their_digits():
     np.testing.assert_allclose(bound.outputs[0], squares, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [target.AVX512, target.AVX2, target.SSE2], ids=lambda kind: kind.name)
-def test_other_vectors_give_the_same(kind: target.Target, monkeypatch: pytest.MonkeyPatch):
-    wanted = {target.AVX512: "AVX-512", target.AVX2: "AVX2", target.SSE2: ""}[kind]
-    native = target.native_target()
+@pytest.mark.parametrize("kind", [processors.AVX512, processors.AVX2, processors.SSE2], ids=lambda kind: kind.name)
+def test_other_vectors_give_the_same(kind: processors.Target, monkeypatch: pytest.MonkeyPatch):
+    wanted = {processors.AVX512: "AVX-512", processors.AVX2: "AVX2", processors.SSE2: ""}[kind]
+    native = processors.native_target()
     if native.registers < kind.registers or native.vector_bytes < kind.vector_bytes or native.name == "NEON":
         pytest.skip(f"this CPU has no {wanted}")
     monkeypatch.setattr(binding, "native_target", lambda: replace(kind))
@@ -272,7 +276,7 @@ def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
 def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, monkeypatch: pytest.MonkeyPatch):
     """Undefined in C: the process ends there. Padding holds anything, and what `to_index` gets is not checked."""
     trap = ("-fsanitize=float-cast-overflow", "-fsanitize-undefined-trap-on-error")
-    monkeypatch.setattr(building, "_FLAGS", (*building._FLAGS, *trap))
+    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, *trap))
     x, table = input_value("x", (1, "batch")), state_value("table", (2, 3))
     index = to_index(x)
     program = plan([gather(table, index), one_hot(index, 3) * 1.0], expansions=NATIVE.expansions)
@@ -312,7 +316,7 @@ def test_products_of_the_same_sizes_share_a_function():
         found = gradients(sum_over(value, "all"), blocks)
         commits = [(state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
         program = plan([], commits, expansions=NATIVE.expansions)
-        source = writing.Source(np.dtype(np.float64), target.AVX2, {"batch": 64})
+        source = emit_function.Source(np.dtype(np.float64), processors.AVX2, {"batch": 64})
         source.add(program, "program")
         texts.append(source.text())
     few, many = (text.count("OUTLINE void") for text in texts)

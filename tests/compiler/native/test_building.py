@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import building
-from specnet.compiler.native.building import BuildError
-from specnet.compiler.native.compilers import compiler_name
-from specnet.compiler.native.target import AVX2, SSE2
+from specnet.compiler.native.toolchain import libraries
+from specnet.compiler.native.toolchain.compilers import compiler_name
+from specnet.compiler.native.toolchain.libraries import BuildError
+from specnet.compiler.native.toolchain.processors import AVX2, SSE2
 from tests.compiler.native.conftest import OTHER, TEXT, Workplace, library
 from tests.exporting.tools import needs_compiler
 
@@ -75,7 +75,7 @@ def test_a_text_for_each_target_and_compiler(place: Workplace, monkeypatch: pyte
     os.utime(compiler, (1, 1))  # another version was installed
     library(TEXT)
     assert place.runs == len(place.entries) == 3
-    monkeypatch.setattr(building, "cpu_identity", lambda: "another CPU")
+    monkeypatch.setattr(libraries, "cpu_identity", lambda: "another CPU")
     library(TEXT)
     assert place.runs == len(place.entries) == 4
 
@@ -105,7 +105,7 @@ def test_a_mistake_in_the_text_is_told(place: Workplace):
 
 @needs_compiler
 def test_a_flag_that_the_compiler_does_not_know(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(building, "_FLAGS", (*building._FLAGS, "-fno-such-flag=1"))
+    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, "-fno-such-flag=1"))
     place.install('exec real "$@"')
     with pytest.raises(BuildError, match=r"^cc failed: .*-fno-such-flag"):
         library(TEXT)
@@ -113,7 +113,7 @@ def test_a_flag_that_the_compiler_does_not_know(place: Workplace, monkeypatch: p
 
 @needs_compiler
 def test_what_the_linker_misses_is_told(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(building, "_FLAGS", (*building._FLAGS, "-lno_such_library"))
+    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, "-lno_such_library"))
     with pytest.raises(BuildError, match="no_such_library"):
         library(TEXT)
 
@@ -166,7 +166,7 @@ def test_a_library_that_is_cut_off_is_neither_loaded_nor_kept(place: Workplace, 
 def test_a_library_without_its_functions_is_not_kept(place: Workplace):
     place.install('exec real "$@"')
     with pytest.raises(BuildError, match="undefined symbol: missing"):
-        building.library(TEXT, ("answer", "missing"))
+        libraries.library(TEXT, ("answer", "missing"))
     assert not place.entries
     assert place.is_clean()
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import building, cache
-from specnet.compiler.native.building import BuildError
+from specnet.compiler.native.toolchain import libraries, library_cache
+from specnet.compiler.native.toolchain.libraries import BuildError
 from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Workplace, expect_no_cache, library, replace_content
 from tests.exporting.tools import needs_compiler
 
@@ -91,7 +91,7 @@ def test_a_folder_that_others_may_write_is_not_used(place: Workplace, mode: int)
 def test_a_folder_of_another_user_is_not_used(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     library(TEXT)
     entries = place.entries
-    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(libraries, "_loaded", {})
     mine = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
     place.install('exec real "$@"')
@@ -116,14 +116,14 @@ def test_a_symbolic_link_is_not_used(place: Workplace, monkeypatch: pytest.Monke
 def test_without_a_cache_a_process_compiles_once(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     place.install('exec real "$@"')
     monkeypatch.setenv("SPECNET_CACHE", "/dev/null/cache")
-    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(libraries, "_loaded", {})
     for runs in (1, 1):
-        building._loaded.clear()
+        libraries._loaded.clear()
         assert library(TEXT).answer() == 42
         assert place.runs == runs
-    monkeypatch.setattr(building, "MOST_CONTENTS", 1)
+    monkeypatch.setattr(libraries, "MOST_CONTENTS", 1)
     library(OTHER)
-    assert len(building._contents) == 1
+    assert len(libraries._contents) == 1
 
 
 @needs_compiler
@@ -131,7 +131,7 @@ def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "cache", tmp_path / "file", Path("/dev/null/cache"), Path("/proc/cache")):
         monkeypatch.setenv("SPECNET_CACHE", str(folder))
-        monkeypatch.setattr(building, "_loaded", {})
+        monkeypatch.setattr(libraries, "_loaded", {})
         expect_no_cache(place)
         assert not folder.is_dir()
 
@@ -141,7 +141,7 @@ def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch
 @pytest.mark.skipif(os.geteuid() != 0, reason="/proc belongs to root")
 def test_a_trusted_folder_that_cannot_be_written(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SPECNET_CACHE", "/proc")
-    assert cache.cache_folder() == "/proc"
+    assert library_cache.cache_folder() == "/proc"
     expect_no_cache(place)
 
 
@@ -166,16 +166,16 @@ def test_without_a_place_for_temporary_files(place: Workplace, monkeypatch: pyte
 @needs_compiler
 @pytest.mark.parametrize("where", ["cache", "temporary"])
 def test_a_file_system_without_execution(place: Workplace, monkeypatch: pytest.MonkeyPatch, where: str):
-    load = building.Library
+    load = libraries.Library
 
     def refused(path: str):
         if path.startswith(str(getattr(place, where))):
             raise OSError(errno.EPERM, "failed to map segment from shared object")
         return load(path)
 
-    monkeypatch.setattr(building, "Library", refused)
+    monkeypatch.setattr(libraries, "Library", refused)
     expect_no_cache(place)
-    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(libraries, "_loaded", {})
     assert library(TEXT).answer() == 42
     assert len(place.entries) == 1
 
@@ -199,7 +199,7 @@ def test_folders_in_which_others_could_replace_the_cache(
     monkeypatch.setenv("SPECNET_CACHE", str(parent / "below" / "cache"))
     library(TEXT)
     parent.chmod(mode)
-    monkeypatch.setattr(building, "_loaded", {})
+    monkeypatch.setattr(libraries, "_loaded", {})
     expect_no_cache(place)
     library(OTHER)
     assert len(list((parent / "below" / "cache").iterdir())) == 1 + is_used
@@ -232,7 +232,7 @@ def test_which_folder_is_the_cache(home: Path, monkeypatch: pytest.MonkeyPatch, 
     usual = home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "specnet"
 
     def places() -> set[Path]:
-        monkeypatch.setattr(building, "_loaded", {})
+        monkeypatch.setattr(libraries, "_loaded", {})
         library(TEXT)
         return {path.parent for path in tmp_path.rglob("*.so")}
 

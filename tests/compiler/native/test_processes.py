@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from specnet.compiler.native import running
-from specnet.compiler.native.building import BuildError
+from specnet.compiler.native.toolchain import compiler_process
+from specnet.compiler.native.toolchain.libraries import BuildError
 from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Fifo, Workplace, library
 from tests.exporting.tools import needs_compiler
 
@@ -23,7 +23,7 @@ HANGING = "exec 9>{fifo}; echo started >&9; sleep 300 & sleep 300"
 def test_a_hanging_compiler_is_ended_with_all_its_processes(
     place: Workplace, fifo: Fifo, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(running, "WAITING_LIMIT", 0.5)
+    monkeypatch.setattr(compiler_process, "WAITING_LIMIT", 0.5)
     place.install(HANGING.format(fifo=fifo.path))
     with pytest.raises(BuildError, match=r"^cc did not end within 0\.5 s$"):
         library(TEXT)
@@ -35,7 +35,7 @@ def test_a_hanging_compiler_is_ended_with_all_its_processes(
 
 
 def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(running, "CPU_LIMIT", 1)
+    monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
     place.install("sh -c 'while :; do :; done'; exit 1")
     with pytest.raises(BuildError, match=r"^cc was ended after 1 s of CPU time$"):
         library(TEXT)
@@ -44,7 +44,7 @@ def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatc
 
 @needs_compiler
 def test_a_busy_machine_does_not_make_a_compiler_fail(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(running, "CPU_LIMIT", 1)
+    monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
     place.install('sleep 1.5; exec real "$@"')
     assert library(TEXT).answer() == 42
 

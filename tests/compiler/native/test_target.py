@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native import target
-from specnet.compiler.native.target import AVX2, AVX512, GENERIC, NEON, SSE2, Target, cpu_identity, native_target
+from specnet.compiler.native.toolchain import processors
+from specnet.compiler.native.toolchain.processors import (
+    AVX2,
+    AVX512,
+    GENERIC,
+    NEON,
+    SSE2,
+    Target,
+    cpu_identity,
+    native_target,
+)
 
 V3 = "sse2 avx avx2 fma bmi2"
 V4 = f"{V3} avx512f avx512bw avx512cd avx512dq avx512vl"
@@ -22,7 +31,7 @@ def _nothing_is_known() -> Iterator[None]:
 
 
 def forget() -> None:
-    for function in (native_target, cpu_identity, target._description):
+    for function in (native_target, cpu_identity, processors._description):
         function.cache_clear()
 
 
@@ -33,9 +42,9 @@ def cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def change(machine: str, *first: str, second: str = "flags: nothing") -> None:
         path = tmp_path / "cpuinfo"
         path.write_text("\n".join(["processor\t: 0", *first, "", "processor\t: 1", second, ""]))
-        monkeypatch.setattr(target, "_CPU_INFO", str(path))
+        monkeypatch.setattr(processors, "_CPU_INFO", str(path))
         monkeypatch.setattr(sys, "platform", "linux")
-        monkeypatch.setattr(target.platform, "machine", lambda: machine)
+        monkeypatch.setattr(processors.platform, "machine", lambda: machine)
         forget()
 
     return change
@@ -65,7 +74,7 @@ def test_the_first_cpu_decides(cpu, machine: str, line: str, expected: Target):
 
 def test_a_cpu_that_cannot_be_told_from_others_gets_no_native_code(cpu, monkeypatch: pytest.MonkeyPatch):
     cpu("x86_64", f"flags: {V4}")
-    monkeypatch.setattr(target, "_CPU_INFO", "/nowhere")
+    monkeypatch.setattr(processors, "_CPU_INFO", "/nowhere")
     forget()
     assert native_target() == SSE2
 
@@ -91,7 +100,7 @@ def test_macos_tells_features_in_two_texts(cpu, monkeypatch: pytest.MonkeyPatch)
     cpu("x86_64")
     texts = {"machdep.cpu.features": "FPU SSE2 FMA AVX1.0", "machdep.cpu.leaf7_features": "BMI1 AVX2"}
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(target, "_sysctl", lambda name: texts.get(name, ""))
+    monkeypatch.setattr(processors, "_sysctl", lambda name: texts.get(name, ""))
     assert native_target() == with_flags(AVX2, "-march=native")
     assert "BMI1 AVX2" in cpu_identity()
 

@@ -15,8 +15,10 @@ import pytest
 
 import specnet
 from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
-from specnet.compiler.native import NATIVE, building, products, steps, threads
-from specnet.compiler.threads import limited_threads
+from specnet.compiler.native import NATIVE, training_steps
+from specnet.compiler.native.c_text import matrix_products, thread_team
+from specnet.compiler.native.toolchain import libraries
+from specnet.compiler.thread_limits import limited_threads
 from specnet.training import TrainingRows
 from specnet.training.loop import train
 from tests.compiling import compiles
@@ -32,15 +34,15 @@ ROWS, INPUTS, UNITS = 70, 37, 90
 @pytest.fixture
 def shares(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large enough to be shared, and long enough for several parts a thread."""
-    monkeypatch.setattr(products, "SHARED_ABOVE", 1)
-    monkeypatch.setattr(products, "TURN_SHARED_ABOVE", 1)
-    monkeypatch.setattr(products, "LONG_ABOVE", 1)
-    monkeypatch.setattr(steps, "SHARED_ABOVE", 1)
+    monkeypatch.setattr(matrix_products, "SHARED_ABOVE", 1)
+    monkeypatch.setattr(matrix_products, "TURN_SHARED_ABOVE", 1)
+    monkeypatch.setattr(matrix_products, "LONG_ABOVE", 1)
+    monkeypatch.setattr(training_steps, "SHARED_ABOVE", 1)
 
 
 def bound_gradient(count: int | None, monkeypatch: pytest.MonkeyPatch) -> Any:
     if count is not None:
-        monkeypatch.setattr(threads, "available_threads", lambda: count)
+        monkeypatch.setattr(thread_team, "available_threads", lambda: count)
     rng = np.random.default_rng(0)
     x, block = input_value("x", (INPUTS, "batch")), state_value("block", (INPUTS + 1, UNITS))
     loss = sum_over(tanh(affine(block, x)), "all")
@@ -74,7 +76,7 @@ def test_training_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
     spec["training"] |= {"average_weights": {"type": "exponential", "decay": 0.9}, "clip_norm": 1.0}
     found = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(threads, "available_threads", lambda count=count: count)
+        monkeypatch.setattr(thread_team, "available_threads", lambda count=count: count)
         numpy, compiled, _, _ = steppers(spec, X, y, None)
         assert "part_of_0" in compiled._compiled.text
         for epoch in range(20):
@@ -180,11 +182,11 @@ def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
-    monkeypatch.setattr(building, "_FLAGS", ("-O0", "-fPIC", "-shared", "-pthread"))  # compiles three times as fast
+    monkeypatch.setattr(libraries, "_FLAGS", ("-O0", "-fPIC", "-shared", "-pthread"))  # compiles three times as fast
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
 
-    def libraries() -> int:
+    def mapped_libraries() -> int:
         gc.collect()
         with open("/proc/self/maps", encoding="utf-8") as lines:
             return len({line.split(maxsplit=5)[5] for line in lines if "specnet-build-" in line})
@@ -203,11 +205,11 @@ def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: p
             if units == 2:
                 network.predict(theta, X[:1])
                 train(network, theta, TrainingRows(X.astype(np.float32), y[:, None].astype(np.float32)))
-            found.append((libraries(), threads_here()))
+            found.append((mapped_libraries(), threads_here()))
             del network
         assert max(found) == (max(found)[0], found[0][1])
         assert max(found)[0] <= found[0][0] + 3
-        assert libraries() <= found[0][0]
+        assert mapped_libraries() <= found[0][0]
 
     in_a_new_process(check)
 
@@ -215,9 +217,9 @@ def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: p
 def test_threads_are_as_many_as_blas_may_have(monkeypatch: pytest.MonkeyPatch):
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    everything = threads.available_threads()
+    everything = thread_team.available_threads()
     assert everything >= 1
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    assert threads.available_threads() == 1
+    assert thread_team.available_threads() == 1
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "many")
-    assert threads.available_threads() == everything
+    assert thread_team.available_threads() == everything

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.report.axes import Axis
-from specnet.report.charts import Chart
-from specnet.report.diagram import diagram
-from specnet.report.style import CHART_STYLE, FONTS, theme
+from specnet.report.diagram.network_diagram import diagram
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart
+from specnet.report.svg.style import CHART_STYLE, FONTS, theme
 from tests.report.networks import dense, network, residual
 from tests.report.test_diagram import parameters_of
 

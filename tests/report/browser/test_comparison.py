@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from specnet.report.comparison import comparison_page
-from specnet.running.comparing import compared_run
+from specnet.report.pages.comparison_page import comparison_page
+from specnet.running.saved_runs.compared_runs import compared_run
 from tests.report.browser.checks import problems
 
 pytestmark = pytest.mark.slow  # a browser is a process

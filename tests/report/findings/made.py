@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.report.findings import RULES, Columns, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts
+from specnet.findings import RULES, Columns, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specnet.report.findings import RULES, Columns, Evidence, Finding, findings
-from specnet.report.findings.data import column_power
-from specnet.report.findings.finding import read_finding
+from specnet.findings import RULES, Columns, Evidence, Finding, findings
+from specnet.findings.data_findings import column_power
+from specnet.findings.finding import read_finding
 from tests.report.findings.made import (
     FLAT,
     HALF,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from specnet.report.findings import Evidence
+from specnet.findings import Evidence
 from tests.report.findings.made import (
     FLAT,
     behind,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import specnet
-from specnet.report.findings import RULES
+from specnet.findings import RULES
 from tests.report.findings.cases import BAD, HEALTHY
 from tests.report.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes, run
 

@@ -11,8 +11,8 @@ import numpy as np
 
 import specnet
 from specnet.errors import NotFiniteError
-from specnet.report.findings import Finding
-from specnet.report.findings.finding import read_finding
+from specnet.findings import Finding
+from specnet.findings.finding import read_finding
 from tests.report.findings.cases import BAD, HEALTHY, BadCase, Case
 from tests.report.findings.rows import Rows
 

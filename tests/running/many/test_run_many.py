@@ -14,11 +14,11 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, FileError, SpecError, TakenError
-from specnet.files.runs import RUN_FILES
+from specnet.files.run_files import RUN_FILES
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import VALUES
-from specnet.running.many import tasks, workers
-from specnet.running.many.runs import RepeatedResult
+from specnet.running.many import run_tasks, workers
+from specnet.running.many.repeated_runs import RepeatedResult
 from specnet.running.runner import RunInterrupted
 from tests.running.many.executors import EXECUTORS
 from tests.running.passed_parts import Halved
@@ -102,17 +102,17 @@ def test_the_summary_is_numpys(done: tuple[Path, RepeatedResult]):
 
 def test_each_row_is_tested_once_and_seeds_see_the_same_rows(rows: Path, monkeypatch: pytest.MonkeyPatch):
     """What a run measures is looked at where it splits its rows."""
-    from specnet.running import outcome
+    from specnet.running import training_run
 
     seen: list[dict[str, Any]] = []
-    split_data = outcome.split_data
+    split_data = training_run.split_data
 
     def spying(*arguments: Any, **named: Any) -> Any:
         data = split_data(*arguments, **named)
         seen.append({name: sorted(part.columns[:, 0].astype(int).tolist()) for name, part in data.splits.items()})
         return data
 
-    monkeypatch.setattr(outcome, "split_data", spying)
+    monkeypatch.setattr(training_run, "split_data", spying)
     specnet.run_many(rows, folds=3, seeds=2)
     assert len(seen) == 6
     for folds in (seen[:3], seen[3:]):
@@ -177,9 +177,9 @@ def test_resuming_computes_what_is_missing_and_nothing_else(
     (out / "seed1_fold0/run.json").unlink()
     (out / "summary.json").unlink()
     computed: list[int] = []
-    perform = tasks.perform
+    perform = run_tasks.perform
 
-    def counting(task: tasks.Task, rows: Any) -> tasks.Outcome:
+    def counting(task: run_tasks.Task, rows: Any) -> run_tasks.Outcome:
         computed.append(task.data["seed"])
         return perform(task, rows)
 
@@ -318,9 +318,9 @@ def test_one_of_the_folds_may_fail_alone(rows: Path):
 
 
 def test_an_interrupted_series_keeps_what_is_done(rows: Path, monkeypatch: pytest.MonkeyPatch):
-    out, perform, count = rows.parent / "out", tasks.perform, 0
+    out, perform, count = rows.parent / "out", run_tasks.perform, 0
 
-    def interrupting(task: tasks.Task, rows: Any) -> tasks.Outcome:
+    def interrupting(task: run_tasks.Task, rows: Any) -> run_tasks.Outcome:
         nonlocal count
         count += 1
         if count == 3:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from specnet.errors import FileError, SpecnetWarning
-from specnet.report.figures import metric
-from specnet.running.many.curves import read_curves
-from specnet.running.many.runs import run_many
-from specnet.running.pages import page_again
+from specnet.number_texts import metric
+from specnet.running.many.repeated_runs import run_many
+from specnet.running.many.run_curves import read_curves
+from specnet.running.saved_runs.folder_pages import page_again
 from tests.running.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
 
@@ -128,7 +128,7 @@ def test_page_at_the_end_is_the_one_made_again(tmp_path: Path, monkeypatch: pyte
     def fails(_: object) -> str:
         raise ZeroDivisionError("of the test")
 
-    monkeypatch.setattr("specnet.running.many.reports.series_page", fails)
+    monkeypatch.setattr("specnet.running.many.series_report.series_page", fails)
     with pytest.warns(SpecnetWarning, match="the report could not be written: ZeroDivisionError: of the test"):
         run_many(MOONS, folder, folds=2, resume=True)
     assert not (folder / "report.html").exists()  # an old one would tell of other runs

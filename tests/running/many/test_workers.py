@@ -18,10 +18,10 @@ import pytest
 
 from specnet.files.shared import Shared
 from specnet.parts.data import Column, Table
+from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
-from specnet.running.many.tasks import Common, Outcome, Task
+from specnet.running.many.run_tasks import Common, Outcome, Task
 from specnet.running.many.workers import Workers, _processes
-from specnet.running.rows import data_hash
 
 ROOT = Path(__file__).parents[3]
 RESULT = 300_000

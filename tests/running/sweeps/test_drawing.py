@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 
 import specnet
 from specnet.errors import FileError, SpecnetWarning, TrainingError
-from specnet.running.many import tasks, workers
-from specnet.running.many.tasks import Outcome, Task
+from specnet.running.many import run_tasks, workers
+from specnet.running.many.run_tasks import Outcome, Task
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
 
 RATES = """\
@@ -51,9 +51,9 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
 
     def patched(function: Computed) -> None:
         def perform(task: Task, rows: Any) -> Outcome:
-            machine = tasks.machine_facts()
+            machine = run_tasks.machine_facts()
             outcome = function(task.data["training"])
-            outcome.machine.update({name: machine[name] for name in tasks.MACHINE})
+            outcome.machine.update({name: machine[name] for name in run_tasks.MACHINE})
             return outcome
 
         monkeypatch.setattr(workers, "perform", perform)
@@ -306,7 +306,7 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
 def test_a_worker_with_another_processor_is_told_of_once(
     computes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    here = tasks.machine_facts()
+    here = run_tasks.machine_facts()
     count = iter(range(100))
 
     def other() -> dict[str, Any]:
@@ -314,7 +314,7 @@ def test_a_worker_with_another_processor_is_told_of_once(
         elsewhere = {**here, "blas": {**here["blas"], "architecture": "Elsewhere"}, "cpu_features": ["NOTHING"]}
         return elsewhere if next(count) % 3 == 1 else here
 
-    monkeypatch.setattr(tasks, "machine_facts", other)
+    monkeypatch.setattr(run_tasks, "machine_facts", other)
     computes(lambda training: figure(loss_of(training)))
     with pytest.warns(SpecnetWarning) as told:
         specnet.sweep(spec(9, 2), tmp_path / "sweep", jobs=1, report=False)

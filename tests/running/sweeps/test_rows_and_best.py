@@ -15,9 +15,9 @@ import pytest
 
 import specnet
 from specnet.errors import FileError, TakenError
-from specnet.files.sweeps import SWEEP_FACTS
-from specnet.running import rows as rows_module
-from specnet.running.rows import SpecData
+from specnet.files.series_files import SWEEP_FACTS
+from specnet.running import data_rows as rows_module
+from specnet.running.data_rows import SpecData
 from specnet.running.sweeps import trials
 from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.running import fitting, rows
-from specnet.running.rows import Rows
+from specnet.running import data_rows, fitting
+from specnet.running.data_rows import Rows
 from tests.running.sweeps.searches import fingerprint
 
 SPEC = """\
@@ -77,15 +77,15 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(place, name, counting)
 
-    counted(rows, "split_rows")
+    counted(data_rows, "split_rows")
     counted(fitting, "column_suspicions")
-    fit = rows.Preparation.fit.__func__  # type: ignore[attr-defined] # of a class method
+    fit = data_rows.Preparation.fit.__func__  # type: ignore[attr-defined] # of a class method
 
     def fitting_columns(kind: type, groups: Any, columns: Any, *arguments: Any, **named: Any) -> Any:
         counts["fit"] += len(columns) > 0 and columns.shape[1] == 3
         return fit(kind, groups, columns, *arguments, **named)
 
-    monkeypatch.setattr(rows.Preparation, "fit", classmethod(fitting_columns))
+    monkeypatch.setattr(data_rows.Preparation, "fit", classmethod(fitting_columns))
     return counts
 
 

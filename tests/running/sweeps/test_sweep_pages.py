@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from specnet.errors import FileError, SpecnetWarning
-from specnet.report.figures import figure, rounded, true_minus
-from specnet.report.sweep_page import short_keys
-from specnet.running.pages import page_again
-from specnet.running.sweeps.sweep import nested_sweep, sweep
+from specnet.number_texts import figure, rounded, true_minus
+from specnet.report.pages.sweep_page import short_keys
+from specnet.running.saved_runs.folder_pages import page_again
+from specnet.running.sweeps.sweeping import nested_sweep, sweep
 from tests.running.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
 
@@ -213,7 +213,7 @@ def test_page_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monkey
 
     sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, report=False)
     assert not (tmp_path / "sweep" / "report.html").exists()
-    monkeypatch.setattr("specnet.running.sweeps.reports.sweep_page", fails)
+    monkeypatch.setattr("specnet.running.sweeps.sweep_report.sweep_page", fails)
     with pytest.warns(SpecnetWarning, match="the report could not be written: ZeroDivisionError: of the test"):
         result = sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, resume=True)
     assert result.folder is not None

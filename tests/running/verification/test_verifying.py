@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from specnet import DataError, FileError, Observer, TakenError, verify
-from specnet.training.engine import Choice
+from specnet.training.steps.engine_choice import Choice
 from tests.compiling import compiles
 from tests.running.moons import Interrupting, contents
 from tests.running.verification.folders import (
@@ -263,7 +263,9 @@ def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path):
 @pytest.mark.slow
 def test_another_engine_and_another_compiler_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
-        patch.setattr("specnet.training.engine._fastest", lambda work: Choice("compiled", "as the test says"))
+        patch.setattr(
+            "specnet.training.steps.engine_choice._fastest", lambda work: Choice("compiled", "as the test says")
+        )
         found = verified(folder)
         (engine,) = found.machine
         assert tuple(engine) == ("engine", "numpy", "compiled")

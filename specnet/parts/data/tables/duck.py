@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.files.large import is_large, no_room
-from specnet.parts.data.progress import Progress
+from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import quoted
 
 WIDE = 2_000

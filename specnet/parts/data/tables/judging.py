@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import Diagnostic
-from specnet.parts.data.columns import KINDS_IN_WORDS, ColumnKind, kind_of
+from specnet.parts.data.column_kinds import KINDS_IN_WORDS, ColumnKind, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat, notations_of
 from specnet.parts.data.tables.cells import is_inexact
-from specnet.parts.data.tables.settings import column_key, setting
+from specnet.parts.data.tables.setting_hints import column_key, setting
 
 SHARE_OF_ALL = 0.9
 """From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
-from specnet.parts.data.columns import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
 from specnet.parts.data.notations import DatetimeFormat
-from specnet.parts.data.tables.reading import Content
-from specnet.parts.data.tables.settings import column_key, setting
+from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
+from specnet.parts.data.tables.table_reading import Content
 from specnet.parts.part import FieldProblem
 
 _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {

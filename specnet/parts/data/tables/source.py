@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic, FileError
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
-from specnet.parts.data.progress import Progress
+from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import number
+from specnet.parts.data.tables.csv.csv_records import DELIMITERS
 from specnet.parts.data.tables.duck import Duck
-from specnet.parts.data.tables.places import DELIMITERS
-from specnet.parts.data.tables.settings import setting
+from specnet.parts.data.tables.setting_hints import setting
 from specnet.parts.data.tables.types import is_nested
 
 WILDCARDS = frozenset("*?[")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.columns import ColumnKind
+from specnet.parts.data.column_kinds import ColumnKind
 from specnet.parts.data.notations import Notation
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,

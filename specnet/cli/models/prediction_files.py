@@ -1,0 +1,217 @@
+"""What `specnet predict` writes: predictions of some rows after the other, so that no file is too large."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain, repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.cli.models.spreadsheet_formulas import Formulas
+from specnet.cli.output import UsageError
+from specnet.data import RawColumns, large_rows
+from specnet.errors import DataError, Diagnostic
+from specnet.model import Model, UnfamiliarCells
+from specnet.number_texts import counted
+from specnet.parts.arrays import Array, first_few
+from specnet.parts.data import Cells, parquet_pieces
+
+ROWS_AT_ONCE = 2**14
+"""How many rows are predicted and written together."""
+MOST_NAMES = 5
+"""How many columns the warning about missing cells names."""
+
+Part = tuple[dict[str, Cells], dict[str, Array]]
+"""Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
+
+
+class Predictions:
+    """Predictions of rows, part by part; it can be gone through once.
+
+    Parameters
+    ----------
+    model : Model
+    raw : RawColumns
+    source : str
+        What messages call the rows.
+    kept : iterator of dict or None
+        Columns of the file to stand beside the predictions, so many rows at a time as are predicted together.
+    progress : callable
+        Is told how many rows of all are done.
+    locate : callable
+        Tells of the first cell that is too large, at its place in the file; of nothing if that has no places.
+    strict : bool
+        Leave out rows with missing cells in columns that had none in training.
+
+    Raises
+    ------
+    DataError
+        If a cell is missing that the model does not fill, and not `strict`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        raw: RawColumns,
+        source: str,
+        kept: Iterator[dict[str, Cells]] | None,
+        progress: Callable[[int, int], None],
+        locate: Callable[[], Diagnostic | None],
+        *,
+        strict: bool,
+    ) -> None:
+        self._model, self._raw, self._source, self._progress, self._strict = model, raw, source, progress, strict
+        self._kept = repeat({}) if kept is None else kept
+        self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
+        self._unfamiliar = UnfamiliarCells(model.preprocessing, raw.kinds)
+        gaps = np.zeros(raw.X.shape[1], np.bool_)
+        self._has_gaps, self._is_large = (np.zeros(len(raw), np.bool_) for _ in range(2))
+        for some in self.slices:
+            part = raw.part(some)
+            self._unfamiliar.add(part)
+            found = model.untrained_gaps(part) if strict else model.unfilled_gaps(part)
+            gaps |= found.any(axis=0)
+            self._has_gaps[some] = found.any(axis=1)
+            self._is_large[some] = large_rows(model.preprocessing, part.X, model.network.dtype)
+        self._gaps = [f'"{raw.kinds[place].name}"' for place in np.flatnonzero(gaps)]
+        if self._has_gaps.any() and not strict:
+            raise DataError(self._not_predicted())
+        self.missing = int((self._has_gaps | self._is_large).sum())
+        self._large = locate() if self._is_large.any() else None
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __iter__(self) -> Iterator[Part]:
+        for some, kept in zip(self.slices, self._kept, strict=False):
+            columns = self._predicted(some)
+            if taken := [name for name in kept if name in columns]:
+                raise UsageError(f'column "{taken[0]}" clashes with a column of the predictions', source="--keep")
+            yield kept, columns
+            self._progress(min(some.stop, len(self)), len(self))
+
+    def warnings(self) -> Iterator[Diagnostic]:
+        """Yield the warnings about rows without a prediction, and about cells unlike those in training."""
+        if self._is_large.any():
+            yield self._too_large()
+        if not self._strict:
+            yield from self._unfamiliar.warnings(self._source)
+            return
+        if self._has_gaps.any():
+            yield self._not_predicted()
+        yield from self._unfamiliar.about_categories(self._source)
+
+    def _not_predicted(self) -> Diagnostic:
+        """Return what is wrong with rows that the model cannot predict, or may not."""
+        rows = self._so_many(self._has_gaps)
+        names = first_few(self._gaps, MOST_NAMES)
+        if self._strict:
+            message = f"{rows} no prediction: missing cells in {names}, which had none in training"
+            hint = "fill them in, or predict without --strict"
+            return Diagnostic("not-predicted", message, source=self._source, hint=hint)
+        message = f"{rows} missing cells in {names}, which the model does not fill"
+        hint = 'fill them in, use --strict to skip such rows, or train with "impute" in network.preprocessing'
+        return Diagnostic("missing-cell", message, source=self._source, hint=hint)
+
+    def _too_large(self) -> Diagnostic:
+        """Return what is wrong with rows whose numbers the network cannot read, with the place of the first one."""
+        message = f"{self._so_many(self._is_large)} no prediction"
+        if self._large is not None:
+            message = f"{message}: {self._large.message}"
+            return replace(self._large, code="not-predicted", message=message, source=self._source)
+        message = f"{message}: the numbers in row {int(self._is_large.argmax())} are too large for the network"
+        return Diagnostic("not-predicted", message, source=self._source, hint="rows count from 0")
+
+    def _so_many(self, rows: NDArray[np.bool_]) -> str:
+        count = int(rows.sum())
+        return f"{count} of {counted(len(self), 'row')} {'has' if count == 1 else 'have'}"
+
+    def _predicted(self, some: slice) -> dict[str, Array]:
+        """Return what is predicted of rows, by name of column."""
+        model, raw = self._model, self._raw.part(some)
+        complete = ~(self._has_gaps | self._is_large)[some]
+        rows = raw if complete.all() else raw.part(complete)
+        columns = _columns("prediction", model.predict(rows), None)
+        if model.gives_probabilities:
+            columns |= _columns("probability", model.predict_proba(rows), model.labels)
+        elif model.network.task == "values" and len(model.members) > 1:
+            columns |= _columns("spread", model.predict_spread(rows), None)
+        return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
+
+
+def _columns(title: str, values: Array, labels: Array | None) -> dict[str, Array]:
+    """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<label>`` for each output."""
+    if values.ndim == 1:
+        return {title: values}
+    names = range(values.shape[1]) if labels is None else labels.tolist()
+    return {f"{title}_{name}": column for name, column in zip(names, values.T, strict=True)}
+
+
+def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:
+    spread = np.zeros(len(complete), values.dtype)
+    spread[complete] = values
+    return np.ma.MaskedArray(spread, ~complete)
+
+
+def exact(part: Part) -> dict[str, Cells]:
+    """Return columns of Python's own values, floats with the digits of their own precision; None where masked."""
+    kept, columns = part
+    return kept | {name: _exact(values) for name, values in columns.items()}
+
+
+def _exact(values: Array) -> Cells:
+    if values.dtype.kind == "f":
+        pairs = zip(np.ma.getdata(values), np.ma.getmaskarray(values), strict=True)
+        return Cells([None if hidden else float(str(value)) for value, hidden in pairs], "DOUBLE")
+    return Cells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
+
+
+def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
+    """Yield the pieces of a CSV file."""
+    for index, part in enumerate(predictions):
+        text, columns = io.StringIO(), exact(part)
+        writer = csv.writer(text, lineterminator="\n")
+        if not index:
+            writer.writerow(formulas.written(columns))
+        kinds = columns.values()
+        texts = (cells.texts if cells.type == "DOUBLE" else formulas.written(cells.texts) for cells in kinds)
+        writer.writerows(zip(*texts, strict=True))
+        yield text.getvalue().encode()
+
+
+def _parquet_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
+    """Yield the pieces of a Parquet file."""
+    yield from parquet_pieces(map(exact, predictions))
+
+
+def _npy_bytes(predictions: Predictions, _: Formulas) -> Iterator[bytes]:
+    """Yield the pieces of an array of the predictions, (rows,) or (rows, outputs).
+
+    Where there is none it has NaN, or an empty text.
+    """
+    arrays = map(_array, predictions, repeat(predictions.missing > 0))
+    first = next(arrays)
+    header = io.BytesIO()
+    form = {"descr": first.dtype.str, "fortran_order": False, "shape": (len(predictions), *first.shape[1:])}
+    np.lib.format.write_array_header_1_0(header, form)
+    yield header.getvalue()
+    for array in chain((first,), arrays):
+        yield array.tobytes()
+
+
+def _array(part: Part, has_gaps: bool) -> Array:
+    """Return the predictions of a part, of one dtype in all parts of predictions that have gaps."""
+    _, columns = part
+    found = [column for name, column in columns.items() if name.partition("_")[0] == "prediction"]
+    array = found[0] if "prediction" in columns else np.ma.stack(found, axis=1)
+    if not has_gaps:
+        return np.asarray(array)
+    return np.ma.filled(array, "") if array.dtype.kind == "U" else np.ma.filled(array.astype(np.float64), np.nan)
+
+
+WRITERS = {".csv": csv_bytes, ".parquet": _parquet_bytes, ".npy": _npy_bytes}
+"""By the suffix of the file."""

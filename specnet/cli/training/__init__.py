@@ -1,0 +1,1 @@
+"""Verbs that train, and those about the folders of runs."""

@@ -1,0 +1,233 @@
+"""Where the values of a program lie: in a variable, in an array from outside, or in the workspace.
+
+Rows of the workspace are padded to whole vectors: a loop over elements goes through the padding too, and needs no
+remainder; only what adds along a named axis counts exactly. Rows of arrays from outside follow each other directly.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from specnet.compiler.native.fuse import Group
+from specnet.compiler.native.rows_of_values import Program, no_form
+from specnet.compiler.value import INPUT
+
+ALIGNMENT = 16
+"""Numbers to which rooms of a fixed size are rounded up."""
+
+
+class Extent(Counter[str]):
+    """A number of cells: so many times the padded length of each named axis, and so many more (under "")."""
+
+    def text(self) -> str:
+        """The extent in C."""
+        terms = [f"{count} * {padded(axis)}" if axis else str(count) for axis, count in sorted(self.items()) if count]
+        return " + ".join(terms) or "0"
+
+    def at(self, lengths: Mapping[str, int]) -> int:
+        """The extent for padded lengths of the axes."""
+        return sum(count * (lengths[axis] if axis else 1) for axis, count in self.items())
+
+
+class Place(NamedTuple):
+    """Where an array lies.
+
+    Attributes
+    ----------
+    base
+        A pointer to numbers, in C.
+    row
+        The distance between the beginnings of two rows, in C.
+    readable
+        May the padding behind each row be read?
+    writable
+        May it be written?
+    """
+
+    base: str
+    row: str
+    readable: bool = True
+    writable: bool = True
+
+
+def padded(axis: str) -> str:
+    """The name of a named axis's length, rounded up to whole vectors."""
+    return f"{axis}_row"
+
+
+class Places:
+    """The places of a program's values.
+
+    Parameters
+    ----------
+    program, groups
+    table
+        Names of leaves, in the order of the pointers to their arrays.
+
+    Attributes
+    ----------
+    extent
+        Of the workspace, without temporaries.
+    variables
+        Numbers computed in a loop: they are variables, whether they lie in memory too or not.
+    copies
+        The commits to be written at the end; others are computed in place.
+    """
+
+    def __init__(self, program: Program, groups: Sequence[Group], table: Sequence[str]) -> None:
+        self._program, self._groups, self._table = program, groups, table
+        self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
+        self.extent: Extent = Extent()
+        self._memory: dict[int, Place] = {}
+        self._offsets: dict[str, Extent] = {}
+        self.variables = {n for n in self._home if program.role(n) != "call" and program.is_number(n)}
+        self._last = self._last_reads()
+        self._place_leaves()
+        self.copies = self._place_commits()
+        self._place_results()
+
+    def lies_in_memory(self, n: int) -> bool:
+        """Does a value, or what it is a part of, lie in memory?"""
+        return self._program.roots[n] in self._memory
+
+    def place(self, n: int) -> Place:
+        """The place of a value in memory."""
+        call = self._program.calls[n]
+        if call.operation.role != "view":
+            return self._memory[n]
+        whole, (low, _) = self.place(call.arguments[0]), call.attributes
+        return whole._replace(base=f"({whole.base} + {low} * {whole.row})") if low else whole
+
+    def converted(self) -> list[int]:
+        """The leaves that are no floats: they are copied into the workspace, in cells of a float's size."""
+        calls = self._program.calls
+        return [n for n, call in enumerate(calls) if call.operation is INPUT and call.kind != "float"]
+
+    def first_row(self, n: int) -> int:
+        """The row of its root's array in which a value begins."""
+        first, calls = 0, self._program.calls
+        while calls[n].operation.role == "view":
+            first, n = first + calls[n].attributes[0], calls[n].arguments[0]
+        return first
+
+    def offset(self, n: int) -> Extent | None:
+        """Where a value's root begins in the workspace; None if it lies in an array from outside."""
+        return self._offsets.get(self._memory[self._program.roots[n]].base)
+
+    def leaf(self, n: int) -> str:
+        """The name of the leaf in whose array a value lies, if it lies in none of the workspace."""
+        return self._table[int(self._memory[self._program.roots[n]].base.removeprefix("p"))]
+
+    def pointer(self, n: int) -> str:
+        """The pointer to a leaf's array."""
+        return f"p{self._table.index(self._program.calls[n].attributes)}"
+
+    def _last_reads(self) -> dict[int, int]:
+        """By root the last group that reads it; what is kept is read at the end."""
+        program, last = self._program, dict[int, int]()
+        for k, group in enumerate(self._groups):
+            last |= {program.roots[a]: k for n in group.calls for a in program.calls[n].arguments}
+        return last | {program.roots[n]: len(self._groups) for n in program.kept}
+
+    def _place_leaves(self) -> None:
+        program = self._program
+        converted = self.converted()
+        for n, call in enumerate(program.calls):
+            if n in converted:
+                self._memory[n] = self._new(n)
+            elif program.is_leaf_array(n):
+                row = str(program.space(n)[1])
+                self._memory[n] = Place(self.pointer(n), row, call.operation is INPUT, False)
+
+    def _place_commits(self) -> list[tuple[int, int]]:
+        program, copies = self._program, []
+        for state, value in program.commits:
+            if self._can_be_in_place(state, value):
+                self._memory[value] = self._memory[state]
+            else:
+                copies.append((state, value))
+        return copies
+
+    def _can_be_in_place(self, state: int, value: int) -> bool:
+        """Has the old content of a state no reader behind the new one, but at the same place in the same loop?"""
+        program, home = self._program, self._home
+        if value not in home or value in self._memory or value in self.variables:
+            return False
+        if program.space(value) != program.space(state):
+            return False
+        for reader in program.readers(state):
+            if home[reader] > home[value]:
+                return False
+            if home[reader] == home[value] and not (
+                program.role(value) == "element" and program.reads_whole(reader, state, program.space(state))
+            ):
+                return False
+        return True
+
+    def _place_results(self) -> None:
+        """One scan over the groups: room from what nobody reads any more, new room else."""
+        program = self._program
+        free: defaultdict[str, list[Place]] = defaultdict(list)
+        for k, group in enumerate(self._groups):
+            reads = dict.fromkeys(program.roots[a] for n in group.calls for a in program.calls[n].arguments)
+            dying = [root for root in reads if self._is_scratch(root) and self._last[root] == k]
+            whole = [root for root in dying if group.is_loop and self._is_read_whole(root, group)]
+            for n in group.calls:
+                if not self._needs_memory(n, k):
+                    continue
+                pool = free[self._room(n).text()]
+                if program.role(n) == "element" and whole:  # written where it is read last, element by element
+                    taken = whole.pop()
+                    dying.remove(taken)
+                    self._memory[n] = self._memory[taken]
+                else:
+                    self._memory[n] = pool.pop()._replace(row=self._row(n)) if pool else self._new(n)
+                if self._last.get(n, k) <= k:
+                    dying.append(n)
+            for root in dying:
+                free[self._room(root).text()].append(self._memory[root])
+
+    def _is_scratch(self, root: int) -> bool:
+        """Is a value's room in the workspace, and its own?"""
+        return root in self._home and root in self._memory and self._memory[root].writable
+
+    def _is_read_whole(self, root: int, group: Group) -> bool:
+        program = self._program
+        readers = [n for n in group.calls if any(program.roots[a] == root for a in program.calls[n].arguments)]
+        return all(program.reads_whole(n, root, group.space) for n in readers)
+
+    def _needs_memory(self, n: int, group: int) -> bool:
+        """Is a value, not placed yet, read outside its loop?"""
+        program = self._program
+        if n in self._memory:
+            return False
+        readers = [(user, program.role(user)) for user in program.users[n]]
+        if n in self.variables:
+            return n in program.kept or any(role in ("view", "call") for _, role in readers)
+        if program.role(n) != "element" or n in program.kept:
+            return True
+        return any(role == "view" or self._home[user] != group for user, role in readers)
+
+    def _room(self, n: int) -> Extent:
+        rows, columns = self._program.space(n)
+        if isinstance(columns, str):
+            # Rows along a named axis are no more than its padded length.
+            if isinstance(rows, str):
+                raise no_form(self._program.calls[n].shape)
+            return Extent({columns: rows})
+        if isinstance(rows, str):
+            return Extent({rows: columns})
+        return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
+
+    def _new(self, n: int) -> Place:
+        base = f"(workspace + {self.extent.text()})"
+        self._offsets[base] = Extent(self.extent)
+        self.extent.update(self._room(n))
+        return Place(base, self._row(n))
+
+    def _row(self, n: int) -> str:
+        """The length of a row in the workspace."""
+        columns = self._program.space(n)[1]
+        return padded(columns) if isinstance(columns, str) else str(columns)

@@ -1,0 +1,1 @@
+"""The text in C of a program: forms of operations, loops, products, functions."""

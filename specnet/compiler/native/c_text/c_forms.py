@@ -1,0 +1,70 @@
+"""How C says one element of an operation, and a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler.expressions import NAME, OPERATORS, c_number, extreme_form
+from specnet.compiler.native.rows_of_values import NoFormError
+from specnet.compiler.operations import functions, picking, products, selection
+from specnet.compiler.value import CAST, EXPAND, Kind, Operation
+
+FORMS: Mapping[Operation, str] = {
+    **{operation: form.template for operation, form in OPERATORS.items()},
+    EXPAND: "{0}",
+    products.MATMUL: "{0} * {1}",
+    CAST: "(real){0}",
+    functions.EXP: "r_exp({0})",
+    functions.EXPM1: "r_expm1({0})",
+    functions.LOG: "r_log({0})",
+    functions.LOG1P: "r_log1p({0})",
+    functions.SQRT: "r_sqrt({0})",
+    functions.SIN: "r_sin({0})",
+    functions.COS: "r_cos({0})",
+    functions.TANH: "r_tanh({0})",
+    functions.ERF: "r_erf({0})",
+    functions.SIGMOID: "r_sigmoid({0})",
+    functions.SOFTPLUS: "r_softplus({0})",
+    functions.ABSOLUTE: "r_abs({0})",
+    functions.SIGN: "r_sign({0})",
+    functions.FLOOR: "r_floor({0})",
+    selection.MAXIMUM: "r_max({0}, {1})",
+    selection.MINIMUM: "r_min({0}, {1})",
+    picking.ONE_HOT: "i == {0}",
+    picking.TO_INDEX: "index_of({0})",
+}
+"""Operands are names and numbers. A one-hot row is true where the row's number i is the index. Of products of matrices,
+only one of a column and a row has an element that is made of two."""
+TYPES: Mapping[Kind, str] = {"float": "real", "mask": "int", "index": "integer"}
+"""Of one element in a variable."""
+
+
+def element(operation: Operation, operands: Sequence[str], constant: Sequence[bool]) -> str:
+    """Return one element of an operation on names and numbers.
+
+    Parameters
+    ----------
+    operation
+    operands
+        In C.
+    constant
+        Of each operand: is it a number that never changes?
+
+    Raises
+    ------
+    NoFormError
+        If C has no form of the operation.
+    """
+    if operation not in FORMS:
+        raise NoFormError(f"{operation.name} has no form in C")
+    if operation in (selection.MAXIMUM, selection.MINIMUM) and any(constant):
+        return extreme_form(operation, 1 if constant[1] else 0).template.format(*operands)
+    return FORMS[operation].format(*operands)
+
+
+def literal(number: float, dtype: np.dtype[Any]) -> str:
+    """Return a number in C, rounded to a dtype."""
+    return c_number(dtype.type(number)).within(NAME)

@@ -1,0 +1,239 @@
+"""The loop of one group: elements and reductions over the same rows and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from specnet.compiler.native.allocate import Place, Places, padded
+from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
+from specnet.compiler.native.fuse import Group
+from specnet.compiler.native.rows_of_values import Program
+from specnet.compiler.operations import picking, reductions
+from specnet.compiler.value import Kind
+
+
+def block(head: str, lines: Iterable[str]) -> list[str]:
+    """Return a statement with a body."""
+    return [f"{head} {{".lstrip(), *(f"  {line}" for line in lines), "}"]
+
+
+def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
+    """Return a loop over columns whose body adds to ``part_s`` for each sum s, in pieces.
+
+    Each number that is added to a sum of many loses digits: a piece's are added up apart.
+    """
+    parts = ", ".join(f"part_{name}" for name in sums)
+    pragma = [] if in_order else [f"SIMD(reduction(+:{parts}))"]
+    piece = [
+        f"const long end = {width} - begin < PIECE ? {width} : begin + PIECE;",
+        f"real {parts.replace(',', ' = 0,')} = 0;",
+        *pragma,
+        *block("for (long j = begin; j < end; j++)", body),
+        *(f"{name} += part_{name};" for name in sums),
+    ]
+    return block(f"for (long begin = 0; begin < {width}; begin += PIECE)", piece)
+
+
+class Pointer(NamedTuple):
+    """A variable that points to the row of an array; without a distance to the same one in all rows."""
+
+    name: str
+    base: str
+    distance: str
+
+    def line(self) -> str:
+        row = f" + i * {self.distance}" if self.distance else ""
+        return f"{self.name} = {self.base}{row};"
+
+
+class Loop:
+    """Writes one group's loop.
+
+    Rows are counted by i, columns by j. A column of numbers, (rows, 1), is gone through as if it were a row.
+
+    Parameters
+    ----------
+    program, places
+    group
+        That is a loop.
+    dtype
+        Of real numbers.
+    """
+
+    def __init__(self, program: Program, places: Places, group: Group, dtype: np.dtype[Any]) -> None:
+        self._program, self._places, self._group, self._dtype = program, places, group, dtype
+        rows, columns = group.space
+        self._is_column = columns == 1
+        self._rows, self._columns = (1, rows) if self._is_column else (rows, columns)
+        self._names: dict[int, str] = {}
+        self._arrays: list[Place] = []
+        self._starts: list[tuple[str, str]] = []
+        self._before: list[str] = []
+        self._pointers: list[Pointer] = []
+        self._per_row: list[str] = []
+        self._body: list[str] = []
+        self._after_row: list[str] = []
+        self._after: list[str] = []
+        self._sums: list[str] = []
+        self._keeps_order = self._counts_exactly = self._needs_row_number = False
+
+    def lines(self) -> list[str]:
+        """Return the statements."""
+        program = self._program
+        elements = [n for n in self._group.calls if program.role(n) == "element"]
+        for n in elements:
+            self._element(n)
+        for n in self._group.calls:
+            if program.role(n) == "reduction":
+                self._reduction(n)
+        for n in elements:
+            if self._places.lies_in_memory(n):
+                self._store(n)
+        return block("", self._loops())
+
+    def _element(self, n: int) -> None:
+        program, call = self._program, self._program.calls[n]
+        self._needs_row_number |= call.operation is picking.ONE_HOT
+        if program.weighs_rows(n):
+            code = self._weighed_rows(n, *call.arguments)
+        else:
+            constant = [program.is_constant(a) for a in call.arguments]
+            code = element(call.operation, [self._operand(a) for a in call.arguments], constant)
+        declared = "" if n in self._places.variables else f"const {TYPES[call.kind]} "
+        self._names[n] = f"v{n}"
+        self._body.append(f"{declared}v{n} = {code};")
+
+    def _weighed_rows(self, n: int, weights: int, x: int) -> str:
+        """An element of a dense layer: the bias and the inputs times their weights, in order."""
+        block_, inputs, (depth, _) = self._places.place(weights), self._places.place(x), self._program.space(x)
+        assert isinstance(depth, int), "there are few of them"
+        self._needs_row_number = True
+        self._arrays.append(inputs)
+        self._per_row.append(f"const real b{n} = {block_.base}[{depth} * {block_.row} + i];")
+        for k in range(depth):
+            self._per_row.append(f"const real a{n}_{k} = {block_.base}[{k} * {block_.row} + i];")
+            self._pointers.append(Pointer(f"const real *r{n}_{k}", f"{inputs.base} + {k} * {inputs.row}", ""))
+        return " + ".join([f"b{n}", *(f"a{n}_{k} * r{n}_{k}[j]" for k in range(depth))])
+
+    def _operand(self, a: int) -> str:
+        """The name of an operand's element, which is loaded first where it comes from memory."""
+        program, call = self._program, self._program.calls[a]
+        if a not in self._names:
+            self._names[a] = literal(call.attributes, self._dtype) if program.is_constant(a) else f"v{a}"
+            is_variable = a in self._places.variables or program.is_leaf_array(a)
+            if not program.is_constant(a) and not (program.is_number(a) and is_variable):
+                self._load(a, call.kind)
+        return self._names[a]
+
+    def _load(self, a: int, kind: Kind) -> None:
+        place, (rows, columns) = self._places.place(a), self._program.space(a)
+        truth = " != 0" if kind == "mask" else ""
+        declared, source = f"const {TYPES[kind]} v{a}", _typed(place.base, kind, "const ")
+        if self._program.is_number(a):
+            self._before.append(f"{declared} = *{source}{truth};")
+        elif columns == 1 and not self._is_column:  # the same number in all columns
+            self._per_row.append(f"{declared} = {source}[i * {place.row}]{truth};")
+        else:
+            distance = "" if rows == 1 or self._is_column else place.row
+            self._arrays.append(place)
+            self._pointers.append(Pointer(f"const {_type(kind)} *r{a}", source, distance))
+            self._body.append(f"{declared} = r{a}[j]{truth};")
+
+    def _store(self, n: int) -> None:
+        place, kind = self._places.place(n), self._program.calls[n].kind
+        target = _typed(place.base, kind)
+        if self._program.is_number(n):
+            self._after.append(f"*{target} = v{n};")
+            return
+        distance = "" if self._rows == 1 else place.row
+        self._counts_exactly |= not place.writable
+        self._arrays.append(place)
+        self._pointers.append(Pointer(f"{_type(kind)} *w{n}", target, distance))
+        self._body.append(f"w{n}[j] = v{n};")
+
+    def _reduction(self, n: int) -> None:
+        call = self._program.calls[n]
+        (a,) = call.arguments
+        value, is_sum = self._operand(a), call.operation is not reductions.MAX
+        start = "0" if is_sum else "-(real)INFINITY"
+
+        def added(total: str, more: str) -> str:
+            return f"{total} += {more};" if is_sum else f"{total} = r_max({total}, {more});"
+
+        if call.attributes == "features" and not self._is_column:
+            place = self._places.place(n)
+            self._starts.append((place.base, start))
+            self._arrays.append(place)
+            self._pointers.append(Pointer(f"real *w{n}", place.base, ""))
+            self._body.append(added(f"w{n}[j]", value))
+            return
+        self._counts_exactly = True
+        self._keeps_order |= not is_sum
+        self._per_row.append(f"real s{n} = {start};")
+        self._body.append(added(f"part_s{n}" if is_sum else f"s{n}", value))
+        if is_sum:
+            self._sums.append(f"s{n}")
+        if n not in self._places.variables:
+            place = self._places.place(n)
+            self._after_row.append(f"{place.base}[i * {place.row}] = s{n};")
+            return
+        if self._rows == 1:
+            self._after_row.append(f"v{n} = s{n};")
+        else:
+            self._before.append(f"v{n} = {start};")
+            self._after_row.append(added(f"v{n}", f"s{n}"))
+        if self._places.lies_in_memory(n):
+            self._after.append(f"*{self._places.place(n).base} = v{n};")
+
+    def _loops(self) -> list[str]:
+        width = self._width()
+        starts = [f"for (long j = 0; j < {width}; j++) {base}[j] = {start};" for base, start in self._starts]
+        if self._columns == 1:
+            parts = [f"real part_{name} = 0;" for name in self._sums]
+            added = [f"{name} += part_{name};" for name in self._sums]
+            pointers = [pointer.line() for pointer in self._pointers]
+            rows = [*pointers, *self._per_row, *parts, *self._body, *added, *self._after_row]
+            return [*self._before, *rows, *self._after]
+        if self._is_one_line(width):
+            pointers = [pointer._replace(distance="").line() for pointer in self._pointers]
+            return [*self._before, *pointers, *self._over_columns(f"{self._rows} * {width}"), *self._after]
+        pointers = [pointer.line() for pointer in self._pointers]
+        rows = [*pointers, *self._per_row, *self._over_columns(width), *self._after_row]
+        if self._rows != 1:
+            rows = block(f"for (long i = 0; i < {self._rows}; i++)", rows)
+        elif self._needs_row_number:
+            rows = ["const long i = 0;", *rows]
+        return [*self._before, *starts, *rows, *self._after]
+
+    def _over_columns(self, width: str) -> list[str]:
+        # The order in which a largest number is looked for is kept: one that is no number stays.
+        if self._sums:
+            return summing(width, self._body, self._sums, in_order=self._keeps_order)
+        pragma = [] if self._keeps_order else ["SIMD()"]
+        return [*pragma, *block(f"for (long j = 0; j < {width}; j++)", self._body)]
+
+    def _width(self) -> str:
+        """How far the loop over columns goes: through the padding, if nothing is counted and all arrays have one."""
+        columns = self._columns
+        if isinstance(columns, int) or self._is_column or self._counts_exactly:
+            return str(columns)
+        return padded(columns) if all(place.readable for place in self._arrays) else columns
+
+    def _is_one_line(self, width: str) -> bool:
+        """Do all rows follow each other, so that one loop goes through them?"""
+        sums = self._starts or self._sums or self._keeps_order
+        narrow = self._per_row or any(not pointer.distance for pointer in self._pointers)
+        follow = all(place.row == width for place in self._arrays)
+        return self._rows != 1 and follow and not (sums or narrow or self._needs_row_number)
+
+
+def _type(kind: Kind) -> str:
+    """Of one element in memory."""
+    return "integer" if kind == "index" else "real"
+
+
+def _typed(base: str, kind: Kind, constant: str = "") -> str:
+    return f"(({constant}integer *){base})" if kind == "index" else base

@@ -1,0 +1,277 @@
+"""Products of matrices: tiles of the result that fit into the registers, made by functions of fixed tile sizes.
+
+A tile is some rows by some vectors of columns. One function makes it: for each step along the depth it loads the
+vectors of b once and multiplies them by one number of a for each row. Columns are a named axis padded to whole vectors,
+or of a fixed length that is a multiple of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from specnet.compiler.native.c_text.emit_loop import block, summing
+from specnet.compiler.native.toolchain.processors import Target
+
+PANEL_BYTES = 24 * 1024
+"""Of b that are gone through again and again for all rows: fewer than the first-level cache has."""
+SHALLOWEST_PANEL = 32
+LATENCY = 4
+"""Cycles until a vector that was added to can be added to again."""
+ADDED_PER_CYCLE = 2
+CALL_SHARE = 0.02
+"""Of a tile's time along the depth, what its call costs, about."""
+LOAD_SHARE = 0.05
+"""Cycles that a load costs beside the additions that hide it, since some come from farther away."""
+SHARED_ABOVE = 2**21
+"""Products with their sums from which on threads share the work: some 40 microseconds of one."""
+TURN_SHARED_ABOVE = 2**15
+"""Numbers of a matrix from which on threads share turning it."""
+LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
+"""Products with their sums that are cut into more parts than there are threads, and how many more."""
+LARGEST_TILE = (12, 8)
+SUMS_AT_ONCE = 10
+"""How many dot products share their loop."""
+
+_PRODUCT = (
+    "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
+    " real *c, long c_row, const real *bias"
+)
+_SHARED = """
+/* A product that threads share. */
+typedef struct {
+  long vectors, depth;
+  const real *a;
+  long a_row, a_column;
+  const real *b;
+  long b_row;
+  real *c;
+  long c_row;
+  const real *bias;
+} Product;
+"""
+_UNPACKED = (
+    "const Product *const q = arguments; const long vectors = q->vectors, depth = q->depth, a_row = q->a_row,"
+    " a_column = q->a_column, b_row = q->b_row, c_row = q->c_row; (void)vectors; (void)depth;"
+    " const real *const a = q->a, *const b = q->b, *const bias = q->bias; real *const c = q->c; (void)bias;"
+)
+_DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
+
+
+class Matrix(NamedTuple):
+    """A matrix in memory: where it begins, and how far its rows and columns are apart, in C."""
+
+    base: str
+    row: str
+    column: str = "1"
+
+
+class Products:
+    """Writes products, and keeps the functions that they call.
+
+    Parameters
+    ----------
+    target
+    vector_numbers
+        How many numbers a vector holds.
+    likely
+        The lengths of named axes, as a rule.
+
+    Attributes
+    ----------
+    functions
+        Their definitions by name.
+    shares
+        Do threads share anything?
+    """
+
+    def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
+        self._target, self._vector_numbers, self._likely = target, vector_numbers, likely
+        self.functions: dict[str, str] = {}
+        self.shares = False
+        self._bodies: dict[str, str] = {}
+
+    def definitions(self) -> list[str]:
+        """Return the definitions of all functions, and of what they need but threads."""
+        return [*([_SHARED] if self.shares else []), *self.functions.values()]
+
+    def product(
+        self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str = ""
+    ) -> list[str]:
+        """Return statements for c = a·b, all of its columns in whole vectors.
+
+        Parameters
+        ----------
+        rows
+        vectors
+            How many vectors of columns there are, in C.
+        likely
+            How many there are as a rule: tiles are made for it.
+        depth
+            The length of what is summed over; a name in C if it is not fixed.
+        a, b, c
+            b and c lie row by row.
+        bias
+            A pointer to one number for each row, to start from.
+        """
+        is_fixed, of_a = vectors == str(likely), f"{a.base}, {a.row}, {a.column}"
+        arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}"
+        known = depth if isinstance(depth, int) else self._likely[depth]
+        sums = rows * known * likely * self._vector_numbers
+        if sums < SHARED_ABOVE:
+            lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
+            return [f"{self._named('product', _PRODUCT, lines)}({arguments});"]
+        self.shares = True
+        lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias), is_part=True)
+        name = self._named("shared_product", "const void *arguments, long part, long parts", [_UNPACKED, *lines])
+        parts = PARTS_OF_LONG if sums >= LONG_ABOVE else 1
+        return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
+
+    def turn(self, source: Matrix, places: str, rows: str, columns: str, target: Matrix, numbers: int) -> str:
+        """Return a statement that turns the rows of a matrix into columns of another one.
+
+        Parameters
+        ----------
+        source
+        places
+            A pointer to those of the rows to take; 0 for all in order.
+        rows, columns
+            Of the source.
+        target
+        numbers
+            How many numbers there are, as a rule.
+        """
+        self.shares |= numbers >= TURN_SHARED_ABOVE
+        function = "shared_turn" if numbers >= TURN_SHARED_ABOVE else "turn"
+        return f"{function}({source.base}, {source.row}, {places}, {rows}, {columns}, {target.base}, {target.row});"
+
+    def _product_lines(
+        self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
+    ) -> list[str]:
+        """Return the body of a product, or of one of several parts, which makes some of its rows."""
+        tall, wide = self._best_tile(rows, likely)
+        shallow = max(SHALLOWEST_PANEL, PANEL_BYTES // (wide * self._target.vector_bytes))
+        panels = not isinstance(depth, int) or depth > shallow * 3 // 2
+        if isinstance(depth, int) and panels:
+            shallow = -(-depth // -(-depth // shallow))
+        vectors = str(likely) if is_fixed else "vectors"
+        tiles, widths = ["long v = 0;"], (wide, likely % wide) if is_fixed else (wide, likely % wide, 1)
+        whole, rest = rows // tall, rows % tall
+        first, last, ends = ("first", "last", "if (part + 1 == parts) ") if is_part else ("0", str(rows - rest), "")
+        for width in dict.fromkeys(width for width in widths if width):
+            step = f"for (long m = {first}; m < {last}; m += {tall})"
+            lines = [f"{step} {self._tile_call(tall, width, panels, depth, has_bias)}"]
+            if rest:
+                step = f"{ends}for (long m = {rows - rest}; m < {rows}; m += {rest})"
+                lines.append(f"{step} {self._tile_call(rest, width, panels, depth, has_bias)}")
+            tiles += block(f"for (; v + {width} <= {vectors}; v += {width})", lines)
+        if is_part:
+            limits = (f"{whole} * part / parts * {tall}", f"{whole} * (part + 1) / parts * {tall}")
+            tiles = [f"const long first = {limits[0]}, last = {limits[1]};", *tiles]
+        if not panels:
+            return tiles
+        length = depth if isinstance(depth, int) else "depth"
+        deep = f"const long deep = {length} - k < {shallow} ? {length} - k : {shallow};"
+        return block(f"for (long k = 0; k < {length}; k += {shallow})", [deep, *tiles])
+
+    def _tile_call(self, tall: int, wide: int, panels: bool, depth: int | str, has_bias: bool) -> str:
+        deep, along, below, adds = (
+            ("deep", " + k * a_column", " + k * b_row", "k > 0") if panels else (depth, "", "", "0")
+        )
+        of_a, of_b = f"a + m * a_row{along}, a_row, a_column", f"b{below} + v * VECTOR, b_row"
+        start = "bias + m" if has_bias else "0"
+        return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, c + m * c_row + v * VECTOR, c_row, {start}, {adds});"
+
+    def _named(self, kind: str, parameters: str, body: list[str]) -> str:
+        """The name of a function with this body, which calls of the same sizes share."""
+        text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
+        found = next((name for name, known in self._bodies.items() if known == text), None)
+        if found is None:
+            found = f"{kind}_{len(self._bodies) + 1}"
+            self._bodies[found] = text
+            self.functions[found] = text.replace("NAME", found, 1)
+        return found
+
+    def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
+        """The rows and vectors of the tile that needs the fewest cycles for the whole."""
+
+        def cycles(tall: int, wide: int) -> float:
+            total = 0.0
+            for m, times_m in ((tall, rows // tall), (rows % tall, 1)):
+                for n, times_n in ((wide, vectors // wide), (vectors % wide, 1)):
+                    if m and n:
+                        waits = LATENCY if m * n < LATENCY * ADDED_PER_CYCLE else 0
+                        step = max(m * n / ADDED_PER_CYCLE, (m + n) / ADDED_PER_CYCLE, waits, 1) + (m + n) * LOAD_SHARE
+                        total += times_m * times_n * (step + CALL_SHARE)
+            return total
+
+        tallest, widest = LARGEST_TILE
+        tiles = [
+            (m, n)
+            for m in range(1, min(tallest, rows) + 1)
+            for n in range(1, min(widest, max(1, vectors)) + 1)
+            if m * n + n + 1 <= self._target.registers
+        ]
+        return min(tiles, key=lambda tile: (cycles(*tile), -tile[0] * tile[1]))
+
+    def _tile(self, tall: int, wide: int) -> str:
+        """The name of the function that makes such a tile."""
+        name = f"tile_{tall}_{wide}"
+        if name not in self.functions:
+            self.functions[name] = _tile_text(name, tall, wide)
+        return name
+
+    def dots(self, rows: int, columns: int, depth: str, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
+        """Return statements for c = a·bᵀ by dot products of rows, some at once: for results of few numbers.
+
+        The sums of the rows of b, which are at hand, go where a pointer says, if there is one.
+        """
+        name = self._named("dots", _DOTS, _dots_lines(rows, columns, bool(sums_of_b)))
+        of_c = f"{c.base}, {c.row}, {sums_of_b or 0}"
+        return [f"{name}({depth}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
+
+
+def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:
+    lines = []
+    for of_b, first_b, times_b in _pieces(columns, min(columns, 4)):
+        for of_a, first_a, times_a in _pieces(rows, max(1, min(rows, SUMS_AT_ONCE // of_b))):
+            names = [(x, y) for x in range(of_a) for y in range(of_b)]
+            of_rows = range(of_b) if has_sums and not first_a else ()
+            added = {f"s{x}_{y}": f"a{x}[j] * b{y}[j]" for x, y in names} | {f"t{y}": f"b{y}[j]" for y in of_rows}
+            body = [
+                *(f"const real *a{x} = a + (m + {x}) * a_row;" for x in range(of_a)),
+                *(f"const real *b{y} = b + (n + {y}) * b_row;" for y in range(of_b)),
+                f"real {', '.join(f'{name} = 0' for name in added)};",
+                *summing("depth", [f"part_{name} += {number};" for name, number in added.items()], list(added)),
+                *(f"c[(m + {x}) * c_row + n + {y}] = s{x}_{y};" for x, y in names),
+                *(f"sums_of_b[n + {y}] = t{y};" for y in of_rows),
+            ]
+            over_a = block(f"for (long m = {first_a}; m < {first_a + of_a * times_a}; m += {of_a})", body)
+            lines += block(f"for (long n = {first_b}; n < {first_b + of_b * times_b}; n += {of_b})", over_a)
+    return lines
+
+
+def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:
+    """A count in pieces of a size and a rest: (size, first, how many pieces)."""
+    whole = count // size * size
+    return [piece for piece in ((size, 0, count // size), (count - whole, whole, 1)) if piece[0] and piece[2]]
+
+
+def _tile_text(name: str, tall: int, wide: int) -> str:
+    rows, vectors = range(tall), range(wide)
+    sums = [(m, n) for m in rows for n in vectors]
+    declared = "long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row"
+    loads = ", ".join(f"b{n} = LOAD(b + {n} * VECTOR)" for n in vectors)
+    steps = [f"const vector {loads};"]
+    for m in rows:
+        steps.append(f"const real a{m} = a[{m} * a_row];")
+        steps.append(" ".join(f"c{m}_{n} += a{m} * b{n};" for n in vectors))
+    body = [
+        f"vector {', '.join(f'c{m}_{n} = {{0}}' for m, n in sums)};",
+        *block("if (bias && !adds)", [f"c{m}_{n} += bias[{m}];" for m, n in sums]),
+        *block("for (long k = 0; k < depth; k++, a += a_column, b += b_row)", steps),
+        # A panel's sum of its own, since a long sum of single numbers loses digits.
+        *block("if (adds)", [f"c{m}_{n} += LOAD(c + {m} * c_row + {n} * VECTOR);" for m, n in sums]),
+        *(f"STORE(c + {m} * c_row + {n} * VECTOR, c{m}_{n});" for m, n in sums),
+    ]
+    return "\n".join(block(f"OUTLINE void {name}({declared}, const real *bias, int adds)", body))

@@ -1,0 +1,179 @@
+"""A program on a few rows as one call from Python, which checks its arguments itself.
+
+A program's usual way, copies into its inputs and out of its outputs, takes longer than a small network. Here C looks
+at the arrays through the buffer protocol, whose functions it is handed: no header of Python is needed where it is
+compiled. The interpreter's lock is held, and each thread has room of its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler.backend import Array
+from specnet.compiler.native.c_text.emit_function import Source
+from specnet.compiler.native.c_text.emit_loop import block
+from specnet.compiler.native.toolchain.libraries import Library, library
+from specnet.compiler.native.toolchain.processors import native_target
+from specnet.compiler.shapes import BATCH, size_of
+from specnet.compiler.storage import Plan
+from specnet.compiler.value import INPUT, STATE
+
+MOST_ROWS = 16
+MOST_BYTES = 2**20
+"""Of room for a thread."""
+
+_API = """
+/* A Py_buffer, which is the same in all versions of Python from 3.11 on. */
+typedef struct {
+  void *data, *owner;
+  long length, item;
+  int readonly, axes;
+  char *format;
+  long *shape, *strides, *suboffsets;
+  void *internal;
+} Buffer;
+enum { STRIDES_AND_FORMAT = 0x1c, WRITABLE = 0x1d };
+static int (*get_buffer)(void *, Buffer *, int);
+static void (*release_buffer)(Buffer *), (*clear_error)(void);
+
+void set_api(void *get, void *release, void *clear)
+{
+  get_buffer = get;
+  release_buffer = release;
+  clear_error = clear;
+}
+
+static int is_matrix(const Buffer *b, long columns)
+{
+  return b->axes == 2 && b->shape[1] == columns && b->shape[0] > 0 && b->shape[0] <= MOST_ROWS && !b->format[1];
+}
+
+static int is_contiguous(const Buffer *b, long item)
+{
+  return b->strides[b->axes - 1] == item && (b->axes == 1 || b->strides[0] == b->shape[1] * item);
+}
+
+/* Rows as columns; 0 if one is not finite in the program's precision. */
+static int read_rows(const Buffer *b, real *to)
+{
+  const long rows = b->shape[0], columns = b->shape[1];
+  int finite = 1;
+  for (long r = 0; r < rows; r++)
+    for (long c = 0; c < columns; c++) {
+      const char *place = (const char *)b->data + r * b->strides[0] + c * b->strides[1];
+      const real x = b->format[0] == 'd' ? (real)*(const double *)place : (real)*(const float *)place;
+      finite &= x - x == 0;
+      to[c * rows + r] = x;
+    }
+  return finite;
+}
+"""
+
+FewRows = Callable[[Array, Array], Array | None]
+"""Takes the vector of states and rows, (rows, features); returns the output's rows, None if it does not take these."""
+
+
+def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: int) -> FewRows | None:
+    """Return a program of one input and one output as a function of rows; None if it is no such program, or large.
+
+    The function takes arrays of finite float32 or float64 numbers of the right shape, of at most `MOST_ROWS` rows, and
+    a vector that is C-contiguous and of the program's dtype.
+
+    Parameters
+    ----------
+    plan
+    dtype
+        Of the program.
+    starts
+        Where each state begins in the vector.
+    size
+        The length of the vector.
+
+    Raises
+    ------
+    BuildError
+        If it cannot be compiled.
+    """
+    inputs = [call for call in plan.calls if call.operation is INPUT]
+    states = [call.attributes for call in plan.calls if call.operation is STATE]
+    output = plan.calls[plan.outputs[0]]
+    if len(inputs) != 1 or inputs[0].shape[1:] != (BATCH,) or not set(states) <= starts.keys():
+        return None
+    target = native_target()
+    source = Source(dtype, target, {BATCH: MOST_ROWS})
+    function = source.add(plan, "program")
+    length = -(-MOST_ROWS // source.vector_numbers) * source.vector_numbers
+    columns, made = size_of(inputs[0].shape), size_of(output.shape)
+    input_size, room = columns * MOST_ROWS + source.vector_numbers, function.extent.at({BATCH: length})
+    offset = function.places.offset(plan.outputs[0])
+    if offset is None or output.shape[1:] != (BATCH,) or (input_size + room) * dtype.itemsize > MOST_BYTES:
+        return None
+    first = f"{function.places.first_row(plan.outputs[0])} * batch_row + {offset.text()}"
+    code = "d" if dtype == np.float64 else "f"
+    tables = [f"{source.pointer(name)} = theta + {starts[name]};" for name in states]
+    answer = block(
+        "static int answer(real *theta, const Buffer *x, real *y)",
+        [
+            f"static _Thread_local real columns[{input_size}] __attribute__((aligned(64)));",
+            f"static _Thread_local real workspace[{room + source.vector_numbers}] __attribute__((aligned(64)));",
+            "const index64 sizes[1] = {x->shape[0]};",
+            *source.lengths(),
+            f"void *p[{len(source.table)}];",
+            "if (!read_rows(x, columns)) return 1;",
+            "p[0] = workspace;",
+            f"{source.pointer(inputs[0].attributes)} = columns;",
+            *tables,
+            "program(p, sizes, 1);",
+            f"for (long r = 0; r < batch; r++) for (long c = 0; c < {made}; c++)",
+            f"  y[r * {made} + c] = workspace[{first} + c * batch_row + r];",
+            "return 0;",
+        ],
+    )
+    of_rows = block(
+        "int rows(void *vector, void *matrix, void *output)",
+        [
+            "Buffer theta, x, y;",
+            "int refused = 1;",
+            "if (get_buffer(vector, &theta, STRIDES_AND_FORMAT)) { clear_error(); return 1; }",
+            "if (get_buffer(matrix, &x, STRIDES_AND_FORMAT)) { clear_error(); release_buffer(&theta); return 1; }",
+            "if (get_buffer(output, &y, WRITABLE)) clear_error();",
+            "else {",
+            f"  const int right = theta.axes == 1 && theta.shape[0] == {size} && theta.format[0] == '{code}'",
+            f"    && !theta.format[1] && is_contiguous(&theta, sizeof(real)) && is_matrix(&x, {columns})",
+            f"    && (x.format[0] == 'd' || x.format[0] == 'f') && is_matrix(&y, {made})",
+            f"    && y.shape[0] == x.shape[0] && y.format[0] == '{code}' && is_contiguous(&y, sizeof(real));",
+            "  if (right) refused = answer(theta.data, &x, y.data);",
+            "  release_buffer(&y);",
+            "}",
+            "release_buffer(&x);",
+            "release_buffer(&theta);",
+            "return refused;",
+        ],
+    )
+    text = source.text(f"enum {{ MOST_ROWS = {MOST_ROWS} }};", _API, "\n".join(answer), "\n".join(of_rows), "")
+    rows, empty = _rows_of(library(text, ("rows", "set_api"), target)), np.empty
+
+    def answered(theta: Array, X: Array) -> Array | None:
+        if X.ndim != 2:
+            return None
+        y = empty((len(X), made), dtype)
+        return None if rows(theta, X, y) else y
+
+    return answered
+
+
+def _rows_of(made: Library) -> Any:
+    api = (ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release, ctypes.pythonapi.PyErr_Clear)
+    set_api = made["set_api"]
+    set_api.argtypes, set_api.restype = [ctypes.c_void_p] * len(api), None
+    set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))
+    # The same library once more, whose functions keep the interpreter's lock.
+    locked: Any = ctypes.PyDLL(made._name, handle=made._handle)
+    locked.library = made  # which is open as long as the function is in use
+    call = locked["rows"]
+    call.argtypes, call.restype = [ctypes.py_object] * 3, ctypes.c_int
+    return call

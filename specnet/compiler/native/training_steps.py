@@ -1,0 +1,333 @@
+"""Many steps of training in one call: rows are gathered, their gradient is computed and limited, states are updated."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specnet.compiler.backend import Array
+from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
+from specnet.compiler.native.c_text.emit_function import Function, Source
+from specnet.compiler.native.c_text.emit_loop import block
+from specnet.compiler.native.c_text.matrix_products import Matrix
+from specnet.compiler.native.c_text.thread_team import before_calls
+from specnet.compiler.native.rows_of_values import no_form
+from specnet.compiler.native.toolchain.libraries import Library, library
+from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.shapes import BATCH, FLAT, Shape
+from specnet.compiler.storage import Plan
+from specnet.compiler.value import INPUT
+
+Clipping = tuple[str, str, float]
+"""The name of a vector, that of the number which is to be its factor, and the largest length that is left as it is."""
+
+_CLIPPING = """
+/* The factor that limits the length of a vector. One whose squares are out of range is scaled first, to be near 1. */
+OUTLINE real clipping_factor(real *v, long count, double longest)
+{{
+  double squares = 0;
+  SIMD(reduction(+:squares))
+  for (long j = 0; j < count; j++) squares += (double)v[j] * v[j];
+  if (squares >= {smallest!r} && squares <= {largest!r})
+    return sqrt(squares) > longest ? (real)(longest / sqrt(squares)) : 1;
+  real size = 0;
+  for (long j = 0; j < count; j++) size = r_max(size, r_abs(v[j]));
+  if (!(size > 0 && size < (real)INFINITY)) return 1;
+  squares = 0;
+  for (long j = 0; j < count; j++) squares += (double)(v[j] / size) * (v[j] / size);
+  if (size * sqrt(squares) <= longest) return 1;
+  for (long j = 0; j < count; j++) v[j] /= size;
+  return (real)(longest / sqrt(squares));
+}}
+"""
+_UPDATE = """
+/* The whole of an update, of which threads do parts. */
+typedef struct { void *const *p; const index64 *sizes; } Update;
+"""
+SHARED_ABOVE = 2**17
+"""Numbers of a vector from which on threads share its update."""
+_PARAMETERS = (
+    "void **p, const index64 *sizes, index64 count, const index64 *places, const real *numbers, index64 numbers_step,"
+    " const real *noise, index64 noise_step, double *losses"
+)
+
+
+@dataclass(frozen=True)
+class StepPrograms:
+    """What a step computes.
+
+    Attributes
+    ----------
+    gradient
+        Its first output is the loss.
+    updates
+        Run after it, in order.
+    gathered
+        The inputs of the gradient that are filled with rows of a source.
+    numbers
+        The inputs, single numbers, that each step has its own of.
+    noise
+        The inputs that each step has random numbers for.
+    clipping
+        What limits the gradient before the updates.
+    likely
+        The lengths of named axes, as a rule.
+    """
+
+    gradient: Plan
+    updates: tuple[Plan, ...]
+    gathered: tuple[str, ...]
+    numbers: tuple[str, ...]
+    noise: tuple[str, ...]
+    clipping: Clipping | None
+    likely: Mapping[str, int]
+
+
+class CompiledSteps:
+    """The text of some programs, for any number of rows, and the library of it.
+
+    Attributes
+    ----------
+    text
+        In C.
+    """
+
+    def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Target) -> None:
+        self.programs, self._target = programs, target
+        self.source = Source(np.dtype(dtype), target, programs.likely)
+        self.gradient = self.source.add(programs.gradient, "gradient")
+        self.updates = [self.source.add(plan, f"update_{k}") for k, plan in enumerate(programs.updates)]
+        self._inputs = {call.attributes: call for call in programs.gradient.calls if call.operation is INPUT}
+        steps = block(f"void steps({_PARAMETERS})", self._steps())
+        feed = block("static void feed(void **p, const index64 *sizes, const index64 *places)", self._feed())
+        alone = "void feed_once(void **p, const index64 *sizes, const index64 *places)\n{\n  feed(p, sizes, places);\n}"
+        limits = np.finfo(self.source.dtype)
+        clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
+        parts = [clipping] if programs.clipping else []
+        parts += ["\n".join(text) for text in self._shared_updates()]
+        self.source.shares = any(map(self._is_shared, self.updates))
+        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "")
+
+    def library(self) -> Library:
+        """Return the library, which is loaded as long as somebody has it.
+
+        Raises
+        ------
+        BuildError
+            If it cannot be made.
+        """
+        return library(self.text, ("steps", "feed_once"), self._target)
+
+    @property
+    def functions(self) -> list[Function]:
+        return [self.gradient, *self.updates]
+
+    def noise_shapes(self) -> list[tuple[str, Shape]]:
+        """The inputs of random numbers in order, with their shapes."""
+        return [(name, self._inputs[name].shape) for name in self.programs.noise]
+
+    def _is_shared(self, function: Function) -> bool:
+        """Do threads share an update: of many numbers, element by element, without room of its own?"""
+        program = function.program
+        calls = [n for n, call in enumerate(program.calls) if call.operation.role != "leaf"]
+        is_alone = all(program.role(n) == "element" for n in calls) and not function.extent.total()
+        return is_alone and program.axes() == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
+
+    def _shared_updates(self) -> list[list[str]]:
+        """Return the functions that update some of the numbers, each as its lines."""
+        source, found = self.source, []
+        flat = source.axes.index(FLAT)
+        for k, function in enumerate(self.updates):
+            if not self._is_shared(function):
+                continue
+            vectors = {call.attributes for call in function.program.calls if call.shape == (FLAT,)}
+            vectors &= set(source.table)
+            lines = [
+                "const Update *const q = arguments;",
+                f"void *p[{len(source.table)}];",
+                f"index64 sizes[{len(source.axes)}];",
+                "memcpy(p, q->p, sizeof p);",
+                "memcpy(sizes, q->sizes, sizeof sizes);",
+                f"const long flat = sizes[{flat}], first = flat * part / parts / 64 * 64;",
+                f"sizes[{flat}] = (part + 1 == parts ? flat : flat * (part + 1) / parts / 64 * 64) - first;",
+                *(f"{source.pointer(name)} = (real *){source.pointer(name)} + first;" for name in sorted(vectors)),
+                f"update_{k}(p, sizes, 0);",
+            ]
+            found.append(block(f"static void part_of_{k}(const void *arguments, long part, long parts)", lines))
+        return [_UPDATE.splitlines(), *found] if found else []
+
+    def _feed(self) -> list[str]:
+        """Return the statements that gather rows by their places."""
+        lines = [f"const long batch = sizes[{self.source.axes.index(BATCH)}];"]
+        for name in self.programs.gathered:
+            if name not in self._inputs:
+                continue
+            call, target, source = self._inputs[name], self.source.pointer(name), self.source.pointer(f"source {name}")
+            kind = "index64" if call.kind == "index" else "real"
+            columns = call.shape[0]
+            assert isinstance(columns, int), "rows have so many numbers"
+            if columns == 1:
+                copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
+                lines.append(f"for (long j = 0; j < batch; j++) {copied}")
+            else:
+                of_rows, of_columns = Matrix(source, str(columns)), Matrix(target, "batch")
+                numbers = columns * self.source.likely[BATCH]
+                products = self.source.products
+                lines.append(products.turn(of_rows, "places", "batch", str(columns), of_columns, numbers))
+        return lines
+
+    def _steps(self) -> list[str]:
+        source, programs = self.source, self.programs
+        offset = self.gradient.places.offset(programs.gradient.outputs[0])
+        assert offset is not None, "a loss is computed"
+        body = [*block("if (places)", ["feed(p, sizes, places);", "places += batch;"])]
+        body += [f"{source.pointer(name)} = (void *)(numbers + {k});" for k, name in enumerate(programs.numbers)]
+        fixed, by_row = 0, 0
+        for name, shape in self.noise_shapes():
+            body.append(f"{source.pointer(name)} = (void *)(noise + {by_row} * batch + {fixed});")
+            if shape.count(BATCH) > 1:
+                raise no_form(shape)
+            count = math.prod(axis for axis in shape if isinstance(axis, int))
+            fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
+        body += [
+            "gradient(p, sizes, losses != 0);",
+            f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];",
+        ]
+        if programs.clipping:
+            vector, factor, longest = programs.clipping
+            factor_of = f"clipping_factor({source.pointer(vector)}, flat, {longest!r})"
+            body.append(f"*(real *){source.pointer(factor)} = {factor_of};")
+        for k, function in enumerate(self.updates):
+            if self._is_shared(function):
+                body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q, 1);"])
+            else:
+                body.append(f"update_{k}(p, sizes, 0);")
+        body += ["numbers += numbers_step;", "noise += noise_step;"]
+        return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
+
+
+def _nothing() -> None:
+    """Do what is to be done before steps that no threads share."""
+
+
+def _check_source(name: str, source: Array, leaf: Array) -> None:
+    """Check that rows can be read by their addresses.
+
+    Raises
+    ------
+    ValueError
+    """
+    features = math.prod(source.shape[1:])
+    if source.dtype != leaf.dtype or features != len(leaf) or not source.flags.c_contiguous:
+        wanted = f"rows of {len(leaf)} {leaf.dtype}, C-contiguous"
+        raise ValueError(f"the source of {name} is {wanted}, not {source.dtype} of {source.shape}")
+
+
+class BoundSteps:
+    """Steps on batches of one size, on these arrays.
+
+    Parameters
+    ----------
+    compiled
+    made
+        Its library.
+    sizes
+        Of the named axes.
+    arrays
+        By leaf name, those of states, and of inputs that no step fills.
+    sources
+        By input name the rows gathered for it, (rows,) or (rows, features): C-contiguous, of the input's dtype.
+
+    Attributes
+    ----------
+    leaves
+        The array of each leaf by its name.
+    noise_size
+        How many random numbers a step takes.
+
+    Raises
+    ------
+    ValueError
+        If an array does not fit its leaf, or a source its input.
+    """
+
+    def __init__(
+        self,
+        compiled: CompiledSteps,
+        made: Library,
+        sizes: Mapping[str, int],
+        arrays: Mapping[str, Array],
+        sources: Mapping[str, Array],
+    ) -> None:
+        source, room = compiled.source, Room(compiled.source, sizes)
+        self.leaves = leaves = dict[str, Array]()
+        for function in compiled.functions:
+            leaves |= leaf_arrays(function, room, {**arrays, **leaves} if leaves else arrays)
+        self._workspace = max((room.aligned(function.extent) for function in compiled.functions), key=len)
+        for name in compiled.programs.gathered:
+            if name in leaves:
+                _check_source(name, sources[name], leaves[name])
+        arrays_of = {"": self._workspace, **leaves, **{f"source {name}": rows for name, rows in sources.items()}}
+        self._arrays = arrays_of
+        self._table = pointer_table(source, arrays_of)
+        self._sizes = (ctypes.c_int64 * len(source.axes))(*(sizes[axis] for axis in source.axes))
+        self._steps, self._feed = made["steps"], made["feed_once"]
+        self._before = before_calls(made) if source.shares else _nothing
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        self._steps.argtypes = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
+        self._feed.argtypes = [pointer, pointer, pointer]
+        self._steps.restype = self._feed.restype = None
+        self._noise = [(name, room.shape(call_shape)) for name, call_shape in compiled.noise_shapes()]
+        self.noise_size = sum(math.prod(shape) for _, shape in self._noise)
+
+    def noise_arrays(self, numbers: Array) -> dict[str, Array]:
+        """Return views of a step's random numbers, (noise_size,), by the names of inputs, in their order."""
+        found, start = {}, 0
+        for name, shape in self._noise:
+            end = start + math.prod(shape)
+            found[name], start = numbers[start:end].reshape(shape), end
+        return found
+
+    def feed(self, places: Array) -> None:
+        """Gather the rows at these places, for all steps that gather none."""
+        self._before()
+        self._feed(self._table, self._sizes, places.ctypes.data)
+
+    def run(
+        self,
+        count: int,
+        places: Array | None,
+        numbers: Array,
+        noise: Array | None,
+        losses: Array | None,
+    ) -> None:
+        """Make steps.
+
+        Parameters
+        ----------
+        count
+        places : (count, batch) or None
+            The places of each step's rows; the rows fed last where there are none.
+        numbers : (count, numbers) or (1, numbers)
+            Of each step; one row for all.
+        noise : (count, noise_size) or None
+        losses : (count,) or None
+            Float64, to be filled.
+        """
+        self._before()
+        self._steps(
+            self._table,
+            self._sizes,
+            count,
+            None if places is None else places.ctypes.data,
+            numbers.ctypes.data,
+            numbers.shape[1] if len(numbers) > 1 else 0,
+            None if noise is None else noise.ctypes.data,
+            self.noise_size,
+            None if losses is None else losses.ctypes.data,
+        )

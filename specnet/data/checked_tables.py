@@ -1,0 +1,315 @@
+"""Rows for training and prediction, checked; errors point to the place in the spec or the file."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from specnet.data.labels import check_labels
+from specnet.data.large_cells import first_large_cell, large_cell_problem
+from specnet.data.preparation import Preparation
+from specnet.data.raw_columns import RawColumns, raw_columns
+from specnet.data.suspicious_targets import is_number, is_text, text_for_numbers
+from specnet.errors import DataError, Diagnostic
+from specnet.errors import Path as Place
+from specnet.parts.arrays import (
+    FLOAT64,
+    Array,
+    as_dtype,
+    as_numbers,
+    check_inputs,
+    check_target_axes,
+    check_weights,
+    first_few,
+)
+from specnet.parts.data import (
+    Cells,
+    ColumnKind,
+    Csv,
+    Data,
+    Jsonl,
+    Npz,
+    Parquet,
+    Table,
+    TableFile,
+    TargetKind,
+    not_a_table,
+    read_arrays,
+    refuse_bytes,
+    table_file_type,
+)
+from specnet.spec import Resolved, Spec
+
+PathLike = str | os.PathLike[str]
+
+MOST_LABELS = 6
+"""How many labels of a model a message names."""
+_CELL = "correct the cell, or leave it empty"
+_HINTS_WITHOUT_SPEC = {
+    "not-a-number": _CELL,
+    "not-a-boolean": _CELL,
+    "not-a-datetime": _CELL,
+    "missing-target": "fill it in, or remove the row",
+    "too-large": _CELL,
+    "missing-header": "begin the file with the names of its columns",
+}
+"""By code, where the usual hint names a key of a spec."""
+
+
+def load_table(spec: Spec) -> Table:
+    """Make or read the rows that a spec's data part describes.
+
+    Parameters
+    ----------
+    spec : Spec
+
+    Returns
+    -------
+    Table
+        X is float64 (rows, columns), with NaN for missing cells where the table has columns. y is int64 or text (rows,)
+        for classes, float64 (rows, outputs) for one-hot rows and for several numbers 0 and 1 per row, and float64
+        (rows,) or (rows, outputs) for values.
+
+    Raises
+    ------
+    SpecError
+        If the spec has no data.
+    DataError
+        If the rows cannot be made or read; errors caused by a field of the spec point to it.
+    FileError
+        If a file cannot be read.
+    """
+    data, target = spec.data, spec.target_kind
+    if data is None:
+        raise spec.error("missing-key", "a run needs data", (), hint='add [data] with a type, such as "csv"')
+    whole: Place = ("data",) if data.source_field is None else ("data", data.source_field)
+    try:
+        return check_table(data.with_defaults(spec.seed, target).load(spec.folder, target))
+    except MemoryError:
+        raise DataError(spec.diagnostic("too-large", "the rows do not fit into memory", whole)) from None
+    except DataError as error:
+        labels = _words_for_numbers(spec) if target == "values" else None
+        if labels is not None:
+            raise text_for_numbers(spec, labels) from None
+        raise DataError(*(_placed(problem, spec, whole) for problem in error.diagnostics)) from None
+
+
+def _words_for_numbers(spec: Spec) -> Array | None:
+    """Return the target of data that cannot be read as numbers, if it is text and everything else is valid."""
+    with suppress(DataError):
+        assert spec.data is not None, "it has been read"
+        y = np.asarray(spec.data.with_defaults(spec.seed, "classes").load(spec.folder, "classes").y)
+        if is_text(y) and not any(map(is_number, y.flat)):
+            return y
+    return None
+
+
+def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
+    """Return the rows of a file for a model to predict.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.npz`` file with X, or, for a model with named columns, a CSV, Parquet or JSON lines file with these columns
+        in any order; other columns are ignored.
+    resolved : Resolved
+        The model's spec.
+
+    Returns
+    -------
+    RawColumns
+
+    Raises
+    ------
+    DataError
+        If the file lacks columns.
+    FileError
+        If it cannot be read.
+    """
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
+    try:
+        if table is not None and spec.feature_names is not None:
+            return RawColumns(*_features_of(source, spec, table).read_features(Path()))
+        if not source.lower().endswith(".npz"):
+            raise _unreadable(source, spec)
+        return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)
+    except DataError as error:
+        raise about_file(error, source) from None
+
+
+def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+    """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
+
+    Each of what is yielded has so many rows, the last one perhaps fewer.
+
+    Raises
+    ------
+    DataError
+        If the file is not a table, or lacks a column.
+    FileError
+        If it cannot be read.
+    """
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
+    if table is None or spec.feature_names is None:
+        raise _unreadable(source, spec)
+    try:
+        return _features_of(source, spec, table).read_cells(Path(), names, rows)
+    except DataError as error:
+        raise about_file(error, source) from None
+
+
+def large_cell_in(path: PathLike, resolved: Resolved, raw: RawColumns, preparation: Preparation) -> Diagnostic | None:
+    """Return what to say of the first cell of a table that is too large for a model, at its place in the file.
+
+    Nothing if there is none, or the rows are not those of a table with names.
+    """
+    source, spec = os.fspath(path), resolved.spec
+    table = table_file_type(source)
+    cell = first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype)) if table and raw.kinds else None
+    if table is None or cell is None:
+        return None
+    name, part = raw.kinds[cell.column].name, _features_of(source, spec, table)
+    problem = large_cell_problem(cell, name, part, Path())
+    return None if problem is None else about_file(DataError(problem), source).diagnostics[0]
+
+
+def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
+    """Return what reads a model's columns from a table: numbers where its spec says no kinds."""
+    part = spec.data.for_file(source) if spec.data is not None else None
+    if isinstance(part, TableFile):
+        return part
+    assert spec.feature_names is not None
+    unnamed = "target"
+    while unnamed in spec.feature_names:
+        unnamed += "_"
+    kinds: dict[str, ColumnKind] = dict.fromkeys(spec.feature_names, "numeric")
+    return table(path=source, target=unnamed, features=spec.feature_names, columns=kinds)  # its target is not read
+
+
+def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
+    """Return the rows of a file for the evaluation of a model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A ``.npz`` file with X, y and optionally sample_weight, or a CSV, Parquet or JSON lines file with the model's
+        columns and target.
+    resolved : Resolved
+        The model's spec.
+    labels : ndarray (classes,) or None
+        Labels of the model. If they are text, labels in a table are read as text.
+
+    Returns
+    -------
+    Table
+        As `load_table` returns it.
+
+    Raises
+    ------
+    DataError
+        If the file lacks columns or the target.
+    FileError
+        If it cannot be read.
+    """
+    source = os.fspath(path)
+    part = _part_for(source, resolved.spec)
+    try:
+        table = check_table(part.load(Path(), resolved.spec.target_kind))
+        if not table.columns:
+            spec = resolved.spec
+            raw_columns(table.X, spec.feature_kinds, resolved.columns, spec.feature_names)  # refuses other columns
+    except DataError as error:
+        raise about_file(error, source) from None
+    if labels is None:
+        return table
+    y = part.labels_like(table.y, labels)
+    if y.ndim == 1 and y.dtype.kind == labels.dtype.kind:
+        _refuse_unknown_labels(y, labels, source)
+    return replace(table, y=y)
+
+
+def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
+    unknown = y[~np.isin(y, labels)]
+    if len(unknown):
+        message = f"{len(unknown)} of {len(y)} rows have a label that the model does not know, the first {unknown[0]}"
+        hint = f"expected {first_few(labels, MOST_LABELS)}"
+        raise DataError(Diagnostic("unknown-label", message, source=source, hint=hint))
+
+
+def _part_for(source: str, spec: Spec) -> Data:
+    """Return the data part that reads a file as the spec's data part would."""
+    if source.lower().endswith(".npz"):
+        refuse_bytes(source, source)
+        return Npz(path=source)
+    part = spec.data.for_file(source) if spec.data is not None else None
+    if part is None:
+        raise _unreadable(source, spec)
+    return part
+
+
+def _unreadable(source: str, spec: Spec) -> DataError:
+    """Return the error for a file that the model of a spec cannot read."""
+    if table_file_type(source) is None:
+        message, hint = not_a_table(source, ".npz")
+        return DataError(message, source=source, hint=hint)
+    missing = "columns are" if spec.feature_names is None else "target is"
+    message = f"the model's {missing} unnamed; it was not trained on a table with names"
+    return DataError(message, source=source, hint="use a .npz file with X, and y if needed")
+
+
+def check_table(table: Table) -> Table:
+    """Return a checked table: X is float64, y holds labels or float64.
+
+    In a table with columns, which have been read already, NaN is a missing cell.
+
+    Raises
+    ------
+    DataError
+        If X or y holds anything else, or their numbers of rows differ.
+    """
+    X = table.X if table.columns else as_dtype(check_inputs(table.X, None), FLOAT64, "X")
+    y = np.asarray(table.y)
+    check_target_axes(y, len(X))
+    y = table_target(y, table.target)
+    return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
+
+
+def table_target(y: Array, target: TargetKind) -> Array:
+    """Return a checked target: int64 or text for classes, else float64.
+
+    Raises
+    ------
+    DataError
+        If it holds anything else.
+    """
+    if target == "classes" and (y.ndim == 1 or y.shape[1] == 1):
+        return check_labels(y)
+    return as_dtype(as_numbers(y, "y"), FLOAT64, "y")
+
+
+def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
+    """Return a diagnostic at its place in the spec, unless it has one in a file."""
+    if problem.source is not None:
+        return problem
+    path = ("data", *problem.path) if problem.path else whole
+    return spec.diagnostic(problem.code, problem.message, path, hint=problem.hint)
+
+
+def about_file(error: DataError, source: str) -> DataError:
+    """Return the same error with a file as its source, for a reader who has no spec to change."""
+    return DataError(
+        *(
+            replace(
+                problem,
+                source=problem.source or source,
+                path=(),
+                hint=_HINTS_WITHOUT_SPEC.get(problem.code, problem.hint),
+            )
+            for problem in error.diagnostics
+        )
+    )

@@ -1,0 +1,185 @@
+"""What the classifier and the regressor have in common: from arrays to a trained model, at once or call by call."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import check_consistent_length, check_scalar
+from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
+
+from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_rows
+from specnet.errors import DataError, SpecnetWarning, render
+from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
+from specnet.model import Model
+from specnet.parts.arrays import Array, column_names
+from specnet.parts.data import Column, Split, Table, TargetKind
+from specnet.recipes import array_facts, recipe
+from specnet.running.data_rows import Rows, check_rows, fit_preparation
+from specnet.running.fitting import FitResult, fit_rows, other_parts
+from specnet.spec import Resolved, Spec, resolve, with_feature_names
+from specnet.training import Checkpoint
+
+FLOATS = (np.float64, np.float32)
+DEFAULT_VALIDATION_SIZE = 0.1
+
+
+class SpecEstimator(SpecParameters):
+    """A network of a spec with scikit-learn's interface."""
+
+    model_: Model
+
+    def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array | RawColumns, Array]:
+        """Return rows and a target that belong together; learn the features' number and names if `reset`.
+
+        Only a data frame can have other columns than complete numbers.
+        """
+        kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
+        frame, ignored = frame_columns(X, kinds) if reset or kinds is not None else (None, ())
+        if frame is None or not frame.kinds:
+            checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, **checks)
+            return checked
+        for column in ignored:
+            warnings.warn(render(column, "warning"), SpecnetWarning, stacklevel=3)
+        y = _check_y(y, estimator=self, **checks)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        check_consistent_length(X, y)
+        return frame, y
+
+    def _checked_inputs(self, X: Any) -> Any:
+        check_is_fitted(self)
+        if self.model_.spec.feature_kinds is not None or (self.model_.feature_names and column_names(X)):
+            return validate_data(self, X, reset=False, skip_check_array=True)
+        return validate_data(self, X, reset=False, dtype=FLOATS)
+
+    def _goes_on(self) -> bool:
+        """Return whether `fit` goes on from what an earlier one has reached."""
+        return bool(self.warm_start) and hasattr(self, "model_")
+
+    def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
+        """Train a spec that is not resolved yet, on rows that are checked."""
+        spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
+        if start is not None and spec.network.preprocessing != self._preprocessing:
+            raise other_parts("preprocessing")
+        if rows.kinds and self._asks_for_recipe():
+            rows = _in_order(rows, spec.feature_names or ())
+        splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
+        resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
+        self._reached: Checkpoint | None = None
+        return self._with_fitted(fit_rows(resolved, labels, preparation, splits, start=start))
+
+    def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
+        """Make an epoch on rows that are checked; without a spec, from where training stands."""
+        start, reached = None, None
+        if spec is not None:
+            spec = self._with_usual_preprocessing(spec, rows.kinds, self._names(rows))
+            resolved, preparation = self._resolved(spec, rows, rows, labels)
+        else:
+            start, reached, resolved = self.model_, self._reached, self.model_.network.resolved
+            preparation = start.preprocessing
+        training = resolved.spec.training
+        if training.optimizer.stepping is None:
+            raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
+        if training.ensemble is not None:
+            raise ValueError("partial_fit is not supported with an ensemble")
+        if training.class_weight == "balanced":
+            raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
+        fitted = fit_rows(
+            resolved.without_early_stopping(),
+            labels,
+            preparation,
+            {"train": rows},
+            start=start,
+            checkpoint=reached,
+            epochs=1 if reached is None else reached.facts["epochs"] + 1,
+        )
+        self._reached = fitted.result.reached
+        return self._with_fitted(fitted)
+
+    def _resolved(
+        self, spec: Spec, rows: Rows, training: Rows, labels: Labels | None, start: Model | None = None
+    ) -> tuple[Resolved, Preparation]:
+        """Return the spec without its data, with the sizes of these rows and the names of their columns.
+
+        Its preprocessing is that of the model to start from, else fitted to the training rows.
+        """
+        loss, columns = spec.training.loss, 1 if rows.y.ndim == 1 else rows.y.shape[1]
+        if labels is None:
+            outputs = columns * loss.outputs_per_target
+        elif loss.target == "classes":
+            outputs = len(labels)
+        elif len(labels) == 2:
+            outputs = 1
+        else:
+            raise DataError(f"{loss.type} needs two classes, but y has {len(labels)}")
+        kinds = {column.name: column.written for column in rows.kinds} or None
+        named = with_feature_names(spec.model_copy(update={"data": None}), self._names(rows), kinds)
+        prepared, preparation = fit_preparation(named, training, None if start is None else start.preprocessing)
+        self._preprocessing = spec.network.preprocessing
+        resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(training))
+        return resolved, preparation
+
+    def _names(self, rows: Rows) -> list[str]:
+        """Return the names of the columns of a data frame; none of an array."""
+        return [column.name for column in rows.kinds] or [str(name) for name in getattr(self, "feature_names_in_", ())]
+
+    def _with_fitted(self, fitted: FitResult) -> Self:
+        model, result = fitted.model, fitted.result
+        if result.interruption is not None:
+            raise result.interruption
+        self.model_ = model
+        self.history_ = model.history
+        self.n_iter_ = result.epochs
+        self.loss_ = float(np.mean([member.history[-1]["loss"] for member in fitted.members]))
+        return self
+
+    def _recipe(self, rows: Rows, kind: TargetKind) -> str | None:
+        """Return the spec that ``specnet new`` writes for these rows, if the spec asks for it."""
+        if not self._asks_for_recipe():
+            return None
+        X, y = rows.table, rows.y
+        if rows.weight is not None:
+            X, y = X[rows.weight > 0], y[rows.weight > 0]
+        columns = rows.kinds or [Column(f"column_{place + 1}", "numeric") for place in range(X.shape[1])]
+        target = "target"
+        while any(column.name == target for column in columns):
+            target += "_"
+        facts = array_facts(X, columns, y, target, kind)
+        return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=target)
+
+    def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
+        """Return the rows to train on, and those that are watched meanwhile."""
+        share, ensemble = self.validation_size, spec.training.ensemble
+        if share is not None:
+            check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
+        else:
+            shared = spec.training.watches_validation and (ensemble is None or ensemble.validation == "split")
+            share = split.validation_fraction or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
+        split = split.with_defaults(spec.seed, spec.target_kind).without_test().without_folds()
+        split = split.model_copy(update={"validation_size": float(share)})
+        if labels is None and (share or spec.target_kind == "values"):
+            split = split.model_copy(update={"stratify": False})
+        return rows.split(split_rows(Table(rows.table, rows.y, spec.target_kind), split, spec.seed, ensemble))
+
+
+def makes_epochs(estimator: SpecEstimator) -> bool:
+    """Return whether it can train on part of the rows, which is too little to make a recipe of."""
+    return not estimator._asks_for_recipe()
+
+
+def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
+    """Return rows with their columns in the order of these names."""
+    places = {column.name: place for place, column in enumerate(rows.kinds)}
+    order = [places[name] for name in names]
+    return replace(rows, table=rows.table[:, order], kinds=tuple(rows.kinds[place] for place in order))
+
+
+def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:
+    """Return checked rows with their weights; one number is the weight of each row."""
+    if sample_weight is not None:
+        sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
+    return check_rows(X, y, sample_weight)

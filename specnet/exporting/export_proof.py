@@ -1,0 +1,160 @@
+"""The proof of an export: run on rows, it answers as the model does."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from specnet.data import RawColumns
+from specnet.errors import ExportError
+from specnet.exporting.model_program import Program
+from specnet.exporting.probes import ROWS, probe_rows
+from specnet.exporting.target import Answers, CannotRunError, Target
+from specnet.files import file_errors
+from specnet.model import Model
+from specnet.parts.arrays import Array
+
+TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
+"""How far an export may be from the model, as a share of the largest output, if that is above 1."""
+
+_ROUNDINGS = 4
+"""How many times as far from the model as float64 is an export in float32 may be."""
+
+_NEIGHBOURS = 8
+"""On how many rows beside each one rounding is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How far an export agrees with its model.
+
+    Attributes
+    ----------
+    rows : int
+        On how many rows it ran; 0 where it could not.
+    difference : float or None
+        The largest difference of any output; None where the export could not be run.
+    obstacle : str
+        What was missing to run it.
+    rounding : float
+        How far the same model in the other precision is from it, if the tolerance alone does not cover the difference.
+    """
+
+    rows: int
+    difference: float | None
+    obstacle: str = ""
+    rounding: float = 0.0
+
+    def __str__(self) -> str:
+        if self.difference is None:
+            return f"not compared with the model: {self.obstacle}"
+        said = f"compared with the model on {self.rows} rows: max difference {self.difference:.2g}"
+        return f"{said} (float32 rounding {self.rounding:.2g})" if self.rounding else said
+
+
+def prove(target: Target, program: Program, files: dict[Path, bytes], name: str) -> Proof:
+    """Run an export in a temporary folder, and compare its answers with the model's.
+
+    Parameters
+    ----------
+    target : Target
+    program : Program
+    files : mapping
+        The export's content by the path that it will have.
+    name : str
+        Of the main file.
+
+    Raises
+    ------
+    ExportError
+        If it fails, or differs by more than the tolerance.
+    FileError
+        If a file cannot be written under its name.
+    """
+    rows, ordinary = probe_rows(program)
+    with tempfile.TemporaryDirectory(prefix="specnet-") as folder:
+        for path, content in files.items():
+            with file_errors(path):
+                (Path(folder) / path.name).write_bytes(content)
+        try:
+            answers = target.run(program, Path(folder) / name, rows)
+        except CannotRunError as obstacle:
+            return Proof(0, None, str(obstacle))
+    expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
+    parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
+    compared = [_compared(answers.outputs[part], expected.outputs[part], tolerance) for part in parts]
+    exceeds = any(not difference <= allowed for difference, allowed in compared)
+    rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0
+    for part, (difference, allowed) in zip(parts, compared, strict=True):
+        allowed = max(allowed, _ROUNDINGS * rounding)
+        if not difference <= allowed:
+            raise ExportError(
+                f"the export differs from the model by {difference:.2g} (tolerance {allowed:.2g}); nothing was written"
+            )
+        if not _labels_agree(answers, expected, part, _margins(expected.outputs[part], program) > 2 * allowed):
+            raise ExportError("the export predicts other labels than the model; nothing was written")
+    return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding)
+
+
+def _labels_agree(answers: Answers, expected: Answers, part: slice, clear: Array) -> bool:
+    """Whether labels agree on the part's rows, where rounding does not decide them."""
+    if expected.predictions is None:
+        return True
+    assert answers.predictions is not None
+    return bool((answers.predictions[part] == expected.predictions[part])[clear].all())
+
+
+def _rounding(program: Program) -> float:
+    """Return how far the model is from itself in the other precision, on the rows that are compared and close by.
+
+    A model whose weights are large amplifies the rounding of each sum. Two ways to compute it, which add in other
+    orders, are then further apart than the tolerance, and both are right: as right as the model itself. A single row
+    may be the only one where that shows, and the model happen to be exact there on this machine, so the neighbours.
+    """
+    model = program.model
+    other = model.astype("float64" if model.network.dtype == np.float32 else "float32")
+    probes = [probe_rows(program, neighbour)[0] for neighbour in range(1 + _NEIGHBOURS)]
+    rows = RawColumns(np.concatenate([probe.X for probe in probes]), probes[0].kinds)
+    difference = np.abs(outputs_of(other, rows).astype(np.float64) - outputs_of(model, rows))
+    return float(difference[np.isfinite(difference)].max(initial=0.0))
+
+
+def answers_of(program: Program, rows: RawColumns) -> Answers:
+    """Return what the model answers, in the form in which exports do."""
+    outputs = outputs_of(program.model, rows)
+    if program.task == "values":
+        return Answers(outputs, None)
+    one = program.task == "binary" and program.model.gives_probabilities
+    return Answers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
+
+
+def outputs_of(model: Model, X: Array | RawColumns) -> Array:
+    """Return values, the probability of each class or output, or where there are none margins: (rows, outputs)."""
+    if model.network.task == "values":
+        return model.predict(X).reshape(len(X), -1)
+    return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
+
+
+def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:
+    """Return the largest difference, and what is allowed; infinities and NaN must be the same."""
+    if given.shape != expected.shape:
+        raise ExportError(f"the export outputs shape {given.shape}, the model {expected.shape}")
+    finite = np.isfinite(expected)
+    if not np.array_equal(given[~finite], expected[~finite], equal_nan=True):
+        return float("inf"), tolerance
+    expected = expected[finite].astype(np.float64)
+    difference = np.abs(given[finite] - expected).max(initial=0.0)
+    return float(difference), tolerance * float(np.abs(expected).max(initial=1.0))
+
+
+def _margins(outputs: Array, program: Program) -> Array:
+    """Return how far each row, or each output, is from another label."""
+    if program.task == "classes":
+        first, second = np.sort(outputs, axis=1)[:, :-3:-1].T
+        margins: Array = first - second
+        return margins
+    margins = np.abs(outputs - program.model.boundary)
+    return margins[:, 0] if program.task == "binary" else margins

@@ -1,0 +1,137 @@
+"""A program around a C export that answers rows, with which the export is proved."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from specnet.data import RawColumns
+from specnet.errors import ExportError
+from specnet.exporting.export_columns import texts_of
+from specnet.exporting.model_program import Program
+from specnet.exporting.target import Answers
+
+AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
+
+_PREDICTIONS = {
+    "value": "(void){stem}_predict(x);",
+    "values": "",
+    "multilabel": "int z[{macro}_OUTPUTS];\n        {stem}_predict(x, z);\n"
+    '        for (int i = 0; i < {macro}_OUTPUTS; i++) fprintf(stderr, "%d%c", z[i], 0);',
+    "integer": 'fprintf(stderr, "%lld%c", (long long){stem}_predict(x), 0);',
+    "text": "const char *z = {stem}_predict(x);\n        fwrite(z, 1, strlen(z) + 1, stderr);",
+}
+_HARNESS = """
+#include <stdio.h>
+#include <string.h>
+#include "{header}"
+
+{read}
+int main(void)
+{{
+    real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
+    while ({reads}) {{
+        {stem}_forward(x, y);
+        fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
+        {predict}
+    }}
+    return 0;
+}}
+"""
+_READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
+_READ = """
+static int read_row(real *x)
+{{
+    static const char kinds[] = "{kinds}";
+    static char text[{size}];
+    for (int i = 0; i < {macro}_INPUTS; i++) {{
+        if (kinds[i] == 'n' && fread(x + i, sizeof(real), 1, stdin) != 1)
+            return 0;
+        if (kinds[i] == 't') {{
+            int length = 0, byte;
+            while ((byte = getchar()) > 0)
+                text[length++] = (char)byte;
+            text[length] = 0;
+            if (byte == EOF)
+                return 0;
+            x[i] = {stem}_code(i, text);
+        }}
+    }}
+    return 1;
+}}
+"""
+_LONGEST_TEXT = 2**16
+"""Bytes of a text that is read, with the zero at its end."""
+
+
+def identifier(path: Path) -> str:
+    """Return how names begin that a file defines: as the file's does, but with no sign that C keeps for itself."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", path.stem).lstrip("_")
+    return name if name[:1].isalpha() else f"network_{name}".rstrip("_")
+
+
+def answer_kind(program: Program) -> AnswerKind:
+    """Return what `predict` gives: an integer or text label, a value, or several."""
+    if program.task == "values":
+        return "value" if program.outputs == 1 else "values"
+    if program.task == "multilabel":
+        return "multilabel"
+    assert program.labels is not None
+    return "text" if isinstance(program.labels[0], str) else "integer"
+
+
+def compile_harness(program: Program, path: Path, folder: Path, compiler: str, flags: Sequence[str]) -> None:
+    """Compile an export with a program around it, ``run``, that answers rows from standard input.
+
+    Raises
+    ------
+    ExportError
+        If it does not compile.
+    """
+    stem = identifier(path)
+    names = {"stem": stem, "macro": stem.upper()}
+    read, reads = "", _READS_NUMBERS.format(**names)
+    if program.texts:
+        kinds = "".join("t" if column.is_text else "n" for column in program.columns)
+        read, reads = _READ.format(kinds=kinds, size=_LONGEST_TEXT, **names), "read_row(x)"
+    predict = _PREDICTIONS[answer_kind(program)].format(**names)
+    main = _HARNESS.format(header=path.with_suffix(".h").name, predict=predict, read=read, reads=reads, **names)
+    (folder / "main.c").write_text(main)
+    sources = [str(folder / "main.c"), str(path)]
+    command = [compiler, *flags, "-iquote", str(path.parent), *sources, "-o", str(folder / "run"), "-lm"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise ExportError(f"the file does not compile: {ended.stderr.strip()}")
+
+
+def run_harness(program: Program, executable: str, rows: RawColumns) -> Answers:
+    """Return what a compiled export answers."""
+    ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
+    if ended.returncode:
+        raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
+    outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), program.outputs)
+    kind = answer_kind(program)
+    if kind in ("value", "values"):
+        return Answers(outputs, None)
+    predictions = np.array(ended.stderr.decode().split("\0")[:-1])
+    if kind == "text":
+        return Answers(outputs, predictions)
+    shape = (len(rows), program.outputs) if kind == "multilabel" else (len(rows),)
+    return Answers(outputs, predictions.astype(np.int64).reshape(shape))
+
+
+def _row_bytes(program: Program, rows: RawColumns) -> bytes:
+    """Return rows as the program around the export reads them: numbers, and texts with a zero at their end."""
+    if not program.texts:
+        return rows.X.astype(program.dtype).tobytes()
+    texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.dtype)
+    return b"".join(
+        texts[place][row].encode() + b"\0" if place in texts else numbers[row, place].tobytes()
+        for row in range(len(rows))
+        for place in range(program.inputs)
+    )

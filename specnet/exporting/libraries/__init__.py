@@ -1,0 +1,1 @@
+"""Models as functions of whole arrays, for libraries of Python and for ONNX."""

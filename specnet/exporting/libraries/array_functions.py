@@ -1,0 +1,279 @@
+"""A model as functions of whole arrays (rows, features), for Python libraries: one an activation, one line a layer."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler.expressions import CALL, PRODUCT, SUM, Form, Text
+from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
+from specnet.exporting.formula_text import Names, write_expression
+from specnet.exporting.layer_steps import Stage
+from specnet.exporting.model_program import Program
+
+WIDTH = 100
+"""Characters of a line above which it is broken, where it can be."""
+_COMMENTED = 112
+"""Characters of a line of a function, with the comment that stands behind it, above which the comment stands above."""
+_FLOAT64 = np.dtype(np.float64)
+_INLINE = 2
+"""Steps up to which a layer needs no function of its own; an activation may have a single one."""
+
+
+class Library(ABC):
+    """How a library of arrays is written.
+
+    Attributes
+    ----------
+    words : frozenset of str
+        What no variable can be called.
+    """
+
+    words: frozenset[str]
+
+    @abstractmethod
+    def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
+        """Return how a step is written, `array` being one that has as many rows.
+
+        Raises
+        ------
+        ExportError
+            If the library has no form of it.
+        """
+
+    def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
+        """Return a call of what the library has for a stage without its mixture, None where it has nothing.
+
+        Parameters
+        ----------
+        stage : Stage
+        operands : sequence of Text
+            What the stage reads.
+        tables : mapping
+            How what it learned is called there, by the last word of its name.
+        """
+        return None
+
+    @abstractmethod
+    def number(self, number: float) -> Text:
+        """Return a number."""
+
+    @abstractmethod
+    def each_member(self, count: int) -> tuple[str, Text]:
+        """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
+
+    @abstractmethod
+    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
+        """Return an array in another precision."""
+
+
+class RowWriter:
+    """Writes one program.
+
+    Parameters
+    ----------
+    program : Program
+    library : Library
+    names : Names
+        With all that the file reserves.
+    tables : mapping
+        How each table is written where it is read.
+
+    Attributes
+    ----------
+    definitions : list of str
+        Functions, in the order of their first use.
+    lines : list of str
+        From `x`, raw columns in float64, to the line that returns what is answered.
+    member : list of str
+        Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
+    """
+
+    def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Constants, str]) -> None:
+        self.program, self.library, self.names, self.tables = program, library, names, tables
+        self.definitions: list[str] = []
+        self.lines: list[str] = []
+        self.member: list[str] = []
+        self._functions: dict[Any, str] = {}
+        self._write()
+
+    def _write(self) -> None:
+        program = self.program
+        prepared = self._inline(program.prepare, [Text("x")], _FLOAT64)
+        if program.dtype != _FLOAT64:
+            prepared = self.library.converted(prepared, program.dtype)
+        if not program.is_averaged:
+            self._network(prepared)
+            return
+        self._assign("x", prepared)
+        before, self.lines = self.lines, []
+        self._network(Text("x"))
+        self.member, self.lines = self.lines, before
+        self._average()
+
+    def _average(self) -> None:
+        """Write the mean of what the members of an ensemble answer, summed in float64."""
+        program, total = self.program, self.names.new("total")
+        head, answer = self.library.each_member(len(program.members))
+        before, self.lines = self.lines, []
+        if not program.finish.is_identity:
+            result = self.names.new("y")
+            self._assign(result, answer)
+            answer = self._inline(program.finish, [Text(result)], _FLOAT64)
+        if program.dtype != _FLOAT64:
+            answer = self.library.converted(answer, _FLOAT64)
+        self._assign(total, Text(f"{total} + {answer.within(PRODUCT)}"))
+        mean = Text(f"{total} / {len(program.members)}", PRODUCT)
+        if program.finish.is_identity and program.dtype != _FLOAT64:
+            mean = self.library.converted(mean, program.dtype)
+        self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), f"return {mean.code}"]
+
+    def _network(self, prepared: Text) -> None:
+        """Write a network, from its prepared columns to what it answers, or to the outputs of a member."""
+        program, lines = self.program, self.lines
+        readers = program.readers()
+        results = {-1: self._variable(-1, readers)}
+        self._assign(results[-1], prepared)
+        is_answered = program.is_averaged or program.finish.is_identity
+        last = len(program.steps) - 1
+        for number, step in enumerate(program.steps):
+            texts = [Text(results[source]) for source in step.node.inputs]
+            for stage in step.stages:
+                texts = [self._stage(stage, texts)]
+            results[number] = self._variable(number, readers)
+            answers = number == last and is_answered
+            if not answers and texts[0].code == results[number]:
+                lines.append(f"# {step.title}")
+            else:
+                lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", step.title)
+        if not is_answered:
+            lines.append(f"return {self._inline(program.finish, [Text(results[last])], _FLOAT64).code}")
+
+    def _assign(self, variable: str, value: Text) -> None:
+        if value.code != variable:
+            self.lines.append(f"{variable} = {value.code}")
+
+    def _variable(self, number: int, readers: Mapping[int, Sequence[int]]) -> str:
+        """Return the variable of a layer's result: `x` where only the next layer reads it."""
+        if readers[number] == [number + 1]:
+            return "x"
+        return self.names.new("prepared" if number < 0 else self.program.steps[number].node.key)
+
+    def _stage(self, stage: Stage, texts: Sequence[Text]) -> Text:
+        formula = stage.formula
+        own = None if _is_mixed(stage) else self.library.call(stage, texts, _by_last_word(formula, self.tables))
+        if own is not None:
+            return own
+        if (len(formula.steps) <= _INLINE and stage.activation is None) or _is_one_call(formula):
+            return self._inline(formula, texts, self.program.dtype)
+        arguments = [*(text.code for text in texts), *(self.tables[table] for table in formula.tables)]
+        return Text(f"{self._function(stage)}({', '.join(arguments)})", CALL)
+
+    def _function(self, stage: Stage) -> str:
+        """Return the name of the function that computes a stage, which is written on first use."""
+        formula, key = stage.formula, stage.formula.signature()
+        if key in self._functions:
+            return self._functions[key]
+        name = self._functions[key] = self.names.new(stage.part.type)
+        local = Names(self.library.words)
+        sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
+        tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
+        lines: list[str] = []
+        texts = list(map(Text, sources))
+        own = self.library.call(stage, texts, _by_last_word(formula, tables))
+        if own is None:
+            result = self._expression(formula, texts, tables, lines, local, self.program.dtype).code
+        else:  # without a mixture it would have been written where it is needed
+            result = f"x + mixture * ({own.within(SUM)} - x)"
+        summary = quoted((inspect.getdoc(type(stage.part)) or stage.part.type).partition("\n")[0])
+        inside = [f'"""{summary}"""', *lines, f"return {result}"]
+        body = "".join(f"    {line}\n" for line in inside)
+        self.definitions.append(f"def {name}({', '.join([*sources, *tables.values()])}):\n{body}")
+        return name
+
+    def _inline(self, formula: Formula, texts: Sequence[Text], dtype: np.dtype[Any]) -> Text:
+        return self._expression(formula, texts, self.tables, self.lines, self.names, dtype)
+
+    def _expression(
+        self,
+        formula: Formula,
+        sources: Sequence[Text],
+        tables: Mapping[Constants, str],
+        lines: list[str],
+        names: Names,
+        dtype: np.dtype[Any],
+    ) -> Text:
+        """Return a formula's result as an expression, after lines for the variables that it needs."""
+
+        def leaf(operand: Operand) -> Text:
+            match operand:
+                case Source():
+                    return sources[operand.number]
+                case Constants():
+                    return Text(tables[operand])
+                case _:
+                    assert isinstance(operand, float)
+                    return self.library.number(operand)
+
+        def variable(step: Step, code: str) -> Text:
+            if step is formula.output and uses[step] == 1:
+                return written[step]
+            name = names.new(step.operation.name)
+            lines.append(f"{name} = {code}")
+            return Text(name)
+
+        def form(step: Step, operands: list[Text]) -> Text:
+            written[step] = self.library.form(step, operands, sources[0].code, dtype).write(operands)
+            return written[step]
+
+        uses, written = formula.uses(), dict[Step, Text]()
+        texts = write_expression(formula.steps, uses, leaf, form, variable)
+        return texts[formula.output] if formula.output in texts else leaf(formula.output)
+
+
+def _is_mixed(stage: Stage) -> bool:
+    """Whether a stage is mixed with what it reads, by a learned weight."""
+    return stage.activation is not None and stage.activation.parametric
+
+
+def _is_one_call(formula: Formula) -> bool:
+    """Whether a formula is a function of the library by itself, as tanh is."""
+    return [step.operands for step in formula.steps] == [tuple(formula.sources)]
+
+
+def _by_last_word(formula: Formula, tables: Mapping[Constants, str]) -> dict[str, str]:
+    """Return how a formula's tables are called, by the last words of their names."""
+    return {table.name.rpartition(".")[2]: tables[table] for table in formula.tables if table in tables}
+
+
+def _commented(code: str, comment: str) -> list[str]:
+    """Return a line of a function with a comment behind it, or above it where the line would become too long."""
+    line = f"{code}  # {comment}"
+    return [line] if len(line) <= _COMMENTED else [f"# {comment}", code]
+
+
+def in_lines(items: Sequence[str], before: str, after: str) -> str:
+    """Return a sequence between what is before and after it, with the brackets, in several lines if it is long."""
+    line = f"{before}{', '.join(items)}{after}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([before, *filled(items, "    "), after])
+
+
+def filled(items: Sequence[str], indent: str) -> list[str]:
+    """Return items with a comma behind each, in lines that are no longer than they have to be."""
+    lines = [indent]
+    for item in items:
+        if len(lines[-1]) + len(item) >= WIDTH and lines[-1] != indent:
+            lines.append(indent)
+        lines[-1] += f"{item}, "
+    return [line.rstrip() for line in lines]
+
+
+def quoted(text: str) -> str:
+    """Return a text as it may stand in a docstring."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

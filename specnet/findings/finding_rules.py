@@ -1,0 +1,73 @@
+"""All findings in their order, and which of them keep others from being looked for.
+
+Some causes have many consequences: a finding is not looked for where one of those before it already explains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from specnet.findings import data_findings, result_findings, step_findings, unit_findings
+from specnet.findings.evidence import Evidence
+from specnet.findings.finding import Finding
+
+Find = Callable[[Evidence], Iterator[Finding]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a finding is found.
+
+    Attributes
+    ----------
+    code : str
+    find : callable
+        Yields the findings of that code in the evidence.
+    unless : frozenset of str
+        Codes that explain it, of rules before this one.
+    """
+
+    code: str
+    find: Find
+    unless: frozenset[str] = frozenset()
+
+
+UNSCALED = frozenset({"unscaled-columns", "unscaled-target"})
+UNSTABLE = UNSCALED | {"large-first-weights", "rate-too-high"}
+STUCK = UNSTABLE | {"saturated-units", "equal-units", "vanishing-gradients"}
+WITHOUT_ANSWER = STUCK | {"rate-too-low", "class-imbalance", "no-signal"}
+
+RULES = (
+    Rule("constant-column", data_findings.constant_column),
+    Rule("unscaled-columns", data_findings.unscaled_columns),
+    Rule("unscaled-target", data_findings.unscaled_target),
+    Rule("leakage", data_findings.leakage),
+    Rule("shared-rows", data_findings.shared_rows),
+    Rule("large-first-weights", step_findings.large_first_weights, UNSCALED),
+    Rule("rate-too-high", step_findings.rate_too_high, UNSCALED | {"large-first-weights"}),
+    Rule("dead-units", unit_findings.dead_units, UNSTABLE),
+    Rule("saturated-units", unit_findings.saturated_units, UNSTABLE),
+    Rule("equal-units", unit_findings.equal_units, UNSCALED),
+    Rule("vanishing-gradients", unit_findings.vanishing_gradients, UNSCALED),
+    Rule("rate-too-low", step_findings.rate_too_low, STUCK),
+    Rule("class-imbalance", result_findings.class_imbalance, UNSCALED),
+    Rule("no-signal", result_findings.no_signal, UNSCALED | {"class-imbalance"}),
+    Rule("too-few-epochs", result_findings.too_few_epochs, WITHOUT_ANSWER),
+    Rule("overfitting", result_findings.overfitting, UNSTABLE),
+    Rule("underfitting", result_findings.underfitting, WITHOUT_ANSWER | {"too-few-epochs", "overfitting"}),
+)
+
+
+def findings(evidence: Evidence) -> tuple[Finding, ...]:
+    """Return what is wrong with a run: causes before consequences; nothing if it ended before its first epoch did."""
+    found: list[Finding] = []
+    if not len(evidence.losses) and not evidence.has_failed:
+        return ()
+    codes: set[str] = set()
+    for rule in RULES:
+        if rule.unless.isdisjoint(codes):
+            more = list(rule.find(evidence))
+            found += more
+            codes |= {each.code for each in more}
+    return tuple(found)

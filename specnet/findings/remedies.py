@@ -1,0 +1,136 @@
+"""Changes of a spec that remedies are made of; empty where the spec, as it was written, has no place for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from specnet.findings.evidence import Evidence, LayerFacts, Path
+from specnet.findings.finding import Changes
+
+LEARNING_RATE = "training.optimizer.learning_rate"
+LEAST_UNITS = 16
+"""Fewer units than these are not worth a trial."""
+
+
+def other_rate(evidence: Evidence, factor: float, most: float = math.inf) -> Changes:
+    """Return the learning rate times a factor, to two digits, but no more than `most`."""
+    rate = evidence.spec.learning_rate
+    return {} if rate is None else {LEARNING_RATE: float(f"{min(rate * factor, most):.2g}")}
+
+
+def standardized_columns(evidence: Evidence) -> Changes:
+    """Return preprocessing that ends by standardizing all columns; nothing where columns have steps of their own."""
+    written = evidence.spec.value("network", "preprocessing")
+    steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
+    names = [step.get("type") if isinstance(step, dict) else step for step in steps]
+    if None in names or "standardize" in names or (evidence.spec.has_table and written is None):
+        return {}
+    return {"network.preprocessing": [*steps, "standardize"]}
+
+
+def ignored_column(evidence: Evidence, name: str) -> Changes:
+    """Return what leaves a column of a table out; nothing for other data, and for names that a path cannot have."""
+    if not evidence.spec.has_table or not name or set(".=") & set(name) or name != name.strip():
+        return {}
+    return {f"data.columns.{name}": "ignore"}
+
+
+def usual_weights(evidence: Evidence) -> Changes:
+    """Return the default initializers for all layers that have others."""
+    others = [layer for layer in evidence.spec.layers if layer.initializer != layer.usual_initializer]
+    return _with_weights(evidence, [(layer, layer.usual_initializer) for layer in others])
+
+
+def smaller_weights(evidence: Evidence) -> Changes:
+    """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
+    large = [layer for layer in evidence.spec.layers if layer.initializer == "he_normal"]
+    return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
+
+
+def _with_weights(evidence: Evidence, wanted: Iterable[tuple[LayerFacts, str | None]]) -> Changes:
+    """Return initializers of layers, or some like them that the legacy generator can draw."""
+    changes: dict[str, Any] = {}
+    for layer, name in wanted:
+        initializer: Any = name
+        if evidence.spec.has_legacy_generator:
+            scale = 2.0 if name == "he_normal" else 1.0
+            initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
+        if "weight_initializer" in layer.paths:
+            changes.setdefault(dotted(layer.paths["weight_initializer"]), initializer)
+    return changes
+
+
+def zero_biases(evidence: Evidence) -> Changes:
+    """Return biases of 0 for the layers whose biases the spec sets."""
+    places = dict.fromkeys(
+        layer.paths["bias_initializer"] for layer in evidence.spec.hidden if "bias_initializer" in layer.paths
+    )
+    written = [path for path in places if evidence.spec.value(*path) not in (None, "zeros")]
+    return {dotted(path): "zeros" for path in written}
+
+
+def more_units(evidence: Evidence) -> Changes:
+    """Return about three times as many units for each hidden layer; the first hidden layer if there is none."""
+    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths]
+    if not evidence.spec.hidden:
+        return _first_hidden_layer(evidence)
+    return _with_items(evidence, ((layer.paths["units"], larger(layer.units)) for layer in hidden))
+
+
+def larger(units: int) -> int:
+    """Return the power of two that is at least three times as large, and at least `LEAST_UNITS`."""
+    return int(max(LEAST_UNITS, 2 ** math.ceil(math.log2(3 * units))))
+
+
+def fewer_units(evidence: Evidence) -> Changes:
+    """Return half of the units of each hidden layer."""
+    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths and layer.units > 1]
+    return _with_items(evidence, ((layer.paths["units"], layer.units // 2) for layer in hidden))
+
+
+def rectifiers(evidence: Evidence) -> Changes:
+    """Return relu for all hidden layers that have another activation, and the weights that suit it."""
+    others = [layer for layer in evidence.spec.hidden if not layer.is_rectifier and "activation" in layer.paths]
+    changes = _with_items(evidence, ((layer.paths["activation"], "relu") for layer in others))
+    weights = {
+        dotted(layer.paths["weight_initializer"]): "he_normal"
+        for layer in others
+        if evidence.spec.value(*layer.paths.get("weight_initializer", ("",))) is not None
+    }
+    return {**changes, **weights} if changes and not evidence.spec.has_legacy_generator else changes
+
+
+def _first_hidden_layer(evidence: Evidence) -> Changes:
+    network = evidence.spec.value("network") or {}
+    if "layer_sizes" in network:
+        first, *rest = network["layer_sizes"]
+        changes: dict[str, Any] = {"network.layer_sizes": [first, LEAST_UNITS, *rest]}
+    elif "hidden_layer_sizes" in network:
+        changes = {"network.hidden_layer_sizes": [LEAST_UNITS]}
+    else:
+        return {}
+    activations = network.get("activations")
+    if isinstance(activations, list | tuple):
+        changes["network.activations"] = ["relu", *activations]
+    return changes
+
+
+def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Changes:
+    """Return changes of what stands at paths; items of one list of names or numbers are changed together."""
+    changes: dict[str, Any] = {}
+    for path, value in items:
+        *before, last = path
+        whole = evidence.spec.value(*before)
+        if isinstance(last, int) and isinstance(whole, list | tuple):
+            changed = changes.setdefault(dotted(tuple(before)), list(whole))
+            changed[last] = value
+        else:
+            changes[dotted(path)] = value
+    return changes
+
+
+def dotted(path: Path) -> str:
+    """Return a path as ``--set`` has it."""
+    return ".".join(map(str, path))

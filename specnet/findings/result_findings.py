@@ -1,0 +1,215 @@
+"""Findings about what came out: how good the network is beside simple predictors, and on which rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from specnet.findings.evidence import Evidence, Held
+from specnet.findings.finding import Changes, Finding
+from specnet.findings.remedies import fewer_units, more_units, other_rate
+from specnet.findings.step_findings import most_units_are_dead
+from specnet.number_texts import figure, percent
+
+MOST_HIDDEN = 0.25
+"""Fraction of the constant prediction's loss by which chance may hide that a simple predictor is better."""
+LONG_HISTORY = 20
+"""Lines of a history whose last tenth is looked at; of a shorter one it is the last line."""
+FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
+"""Factors of an L2 penalty that are advised first, and above which fewer units are."""
+SMALL_STEP = 1e-3
+"""A step of this size, relative to the weights, leaves room for a larger learning rate."""
+
+
+def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
+    """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
+    held, rarest = evidence.held, _rare_class(evidence)
+    if held is None or rarest is None:
+        return
+    share = float(evidence.counts[rarest] / evidence.counts.sum())
+    its = held.target == rarest
+    found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
+    if found < 0.5:
+        name = evidence.spec.labels[rarest] if evidence.spec.labels else rarest
+        told = f"{percent(found)} of its {held.rows} are found" if its.any() else f"none of the {held.rows} is of it"
+        sentence = f"class {name} is {percent(share)} of the training rows, and {told}"
+        is_balanced = evidence.spec.value("training", "class_weight") is not None
+        changes = {} if is_balanced else {"training.class_weight": "balanced"}
+        words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"
+        yield Finding("class-imbalance", "warning", sentence, changes, words)
+
+
+def no_signal(evidence: Evidence) -> Iterator[Finding]:
+    """Neither the network nor a simple predictor is better than a constant prediction, by score and by loss.
+
+    Where a class is rare, its few rows do not tell.
+    """
+    held = evidence.held
+    if held is None or not has_no_signal(evidence) or _rare_class(evidence) is not None:
+        return
+    others = ", ".join(
+        f"{name} {_score(evidence, held.baselines[name])}"
+        for name in ("linear", "neighbours")
+        if name in held.baselines
+    )
+    gain = held.gains["network"]
+    sentence = (
+        f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
+        f"{_score(evidence, held.baselines['constant'])}, {others}; the network's loss is "
+        f"{figure(abs(gain.value))} ± {figure(2 * gain.error)} {'below' if gain.value > 0 else 'above'} the constant's"
+    )
+    words = "check that each target belongs to its row, and that the columns can tell it"
+    yield Finding("no-signal", "error", sentence, {}, words)
+
+
+def has_no_signal(evidence: Evidence) -> bool:
+    """Return whether network and simple predictors are as good as a constant prediction.
+
+    Their scores are within max(2e, 0.02) of its, and none has a loss that is less by more than chance explains: an
+    accuracy near the share of the largest class does not tell, and neither do rows so few that chance may hide much.
+    """
+    held = evidence.held
+    if held is None or held.simple is None or "constant" not in held.baselines:
+        return False
+    hidden = max((gain.value + 2 * gain.error for name, gain in held.gains.items() if name != "network"), default=0.0)
+    if any(gain.is_certain for gain in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
+        return False
+    constant, most = held.baselines["constant"], max(2 * _error(evidence, held), 0.02)
+    return held.simple[1] - constant < most and held.score - constant < most
+
+
+def _rare_class(evidence: Evidence) -> int | None:
+    """Return the rarest class if it has under 0.3/K of the training rows of K classes.
+
+    A class with a single row, or none, is told of before training: no setting makes up for its rows.
+    """
+    if evidence.task not in ("binary", "classes"):
+        return None
+    several = np.flatnonzero(evidence.counts > 1)
+    if not several.size:
+        return None
+    rarest = several[evidence.counts[several].argmin()]
+    return int(rarest) if evidence.counts[rarest] / evidence.counts.sum() < 0.3 / len(several) else None
+
+
+def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
+    """A loss that still falls, while the network is behind a simple predictor or has learned little."""
+    still = _still_falls(evidence)
+    is_long = len(evidence.losses) >= LONG_HISTORY
+    if (
+        most_units_are_dead(evidence)
+        or not _held_loss_is_least(evidence)
+        or evidence.end <= 0.02 * evidence.constant_loss
+    ):
+        return
+    if still > (0.01 if is_long else 0.05) and (_is_behind(evidence) or evidence.learned < 0.3):
+        sentence = (
+            f"the loss still fell by {percent(still)} in the last {'tenth' if is_long else 'line'} of its history"
+        )
+        changes = {"training.epochs": evidence.spec.epochs * 5}
+        yield Finding("too-few-epochs", "warning", sentence, changes)
+
+
+def overfitting(evidence: Evidence) -> Iterator[Finding]:
+    """A held loss that rises again, or a score on training rows that held rows do not reach."""
+    held, train = evidence.held, evidence.train_score
+    if held is None or train is None or has_no_signal(evidence):
+        return
+    gap, rises = train - held.score, _held_loss_rises(evidence)
+    error = _error(evidence, held)
+    most = max(4 * error, 0.15) if evidence.has_classes else 0.3
+    least = max(3 * error / (1 if evidence.has_classes else 2), 0.05)
+    if not (gap > most or (rises and gap > least)):
+        return
+    sentence = f"{_score(evidence, train)} on training rows, {_score(evidence, held.score)} on {held.rows}"
+    losses = evidence.held_losses
+    if losses is not None and rises:
+        best = int(np.argmin(losses))
+        whose = (
+            "the validation loss"
+            if evidence.spec.value("training", "ensemble") is None
+            else "the first member's validation loss"
+        )
+        sentence += (
+            f"; {whose} was least ({figure(losses[best])}) at epoch {evidence.epochs[best]} "
+            f"and ended at {figure(losses[-1])}"
+        )
+    yield Finding("overfitting", "warning", sentence, *_against_overfitting(evidence))
+
+
+def underfitting(evidence: Evidence) -> Iterator[Finding]:
+    """A simple predictor that is better than the network, even on the rows that this was trained on."""
+    held, train = evidence.held, evidence.train_score
+    if held is None or train is None or held.simple is None or has_no_signal(evidence) or most_units_are_dead(evidence):
+        return
+    words, simple = held.simple
+    margin = max(2 * math.sqrt(evidence.spread(simple) / held.independent_rows), _least_gap(evidence))
+    if simple - train > margin and _is_behind(evidence):
+        sentence = f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {held.rows}"
+        changes = dict(more_units(evidence))
+        if evidence.median_step is not None and evidence.median_step < SMALL_STEP:
+            changes |= other_rate(evidence, 100)
+        yield Finding("underfitting", "warning", sentence, changes, "" if changes else "more units or layers")
+
+
+def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
+    """Return what to set, and what else may be done, in words."""
+    spec = evidence.spec
+    if evidence.held_losses is not None and spec.value("training", "early_stopping") is None:
+        return {"training.early_stopping": True}, "or dropout, or fewer units"
+    strength = spec.value("training", "l2") or 0.0
+    fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
+    return fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout"
+
+
+def _score(evidence: Evidence, value: float) -> str:
+    return percent(value) if evidence.has_classes else f"R² {value:.2f}"
+
+
+def _error(evidence: Evidence, held: Held) -> float:
+    """Return the standard error of a held score: of the constant's accuracy, or 1.4/√n of R²."""
+    if not evidence.has_classes:
+        return 1.4 / math.sqrt(held.independent_rows)
+    constant = held.baselines.get("constant", 0.5)
+    return math.sqrt(max(constant * (1 - constant), 1e-3) / held.independent_rows)
+
+
+def _least_gap(evidence: Evidence) -> float:
+    return 0.03 if evidence.has_classes else 0.05
+
+
+def _is_behind(evidence: Evidence) -> bool:
+    """Return whether a simple predictor is better on held rows than chance explains."""
+    held = evidence.held
+    if held is None or held.simple is None:
+        return False
+    variance = evidence.spread(held.simple[1]) + evidence.spread(held.score)
+    return held.simple[1] - held.score > max(2 * math.sqrt(variance / held.independent_rows), _least_gap(evidence))
+
+
+def _still_falls(evidence: Evidence) -> float:
+    """Return the fraction of the loss that was lost in the last tenth of the history, or in its last line."""
+    losses, end = evidence.losses, max(evidence.end, 1e-12)
+    if len(losses) < 2:
+        return 0.0
+    if len(losses) < LONG_HISTORY:
+        return float((losses[-2] - losses[-1]) / max(losses[-1], 1e-12))
+    tenth = losses[-max(2, len(losses) // 10) :]
+    return float((tenth[0] - tenth[-1]) / (len(tenth) - 1) * len(tenth) / end)
+
+
+def _held_loss_is_least(evidence: Evidence) -> bool:
+    losses = evidence.held_losses
+    return losses is None or len(losses) < 3 or bool(losses[-1] <= losses.min() * 1.02)
+
+
+def _held_loss_rises(evidence: Evidence) -> bool:
+    """Return whether the held loss was least before 80 % of the history and is clearly above that in the end."""
+    losses = evidence.held_losses
+    if losses is None or len(losses) <= 5:
+        return False
+    best = int(losses.argmin())
+    least, last = float(losses[best]), float(losses[-1])
+    return best < 0.8 * len(losses) and last > 1.15 * least and last - least > 0.05 * evidence.constant_loss

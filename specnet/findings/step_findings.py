@@ -1,0 +1,151 @@
+"""Findings about the optimizer's steps: too large from the start, too large later, too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from specnet.findings.evidence import Evidence, Numbers
+from specnet.findings.finding import Finding
+from specnet.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
+from specnet.number_texts import figure, percent, short
+
+MANY_TIMES = 10.0
+"""Times the loss of a constant prediction that the loss before any step is too large by."""
+FEW_LINES = 6
+"""A history of no more lines says nothing of how the loss moves."""
+LARGEST_RATE = 0.1
+"""Advised where the loss was never finite."""
+JUMP = 3.0
+"""Times its start, or the loss of a constant prediction, that a loss jumps to."""
+SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
+"""Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
+latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
+ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
+"""Sizes of a step relative to the weights below which nothing is learned."""
+
+
+def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
+    """A loss before any step over ten times that of a constant prediction."""
+    first, constant = evidence.first_loss, evidence.constant_loss
+    if np.isfinite(first) and first <= MANY_TIMES * constant:
+        return
+    sentence = f"before the first step the loss is {short(first)}; a constant prediction has {short(constant)}"
+    usual = {**usual_weights(evidence), **zero_biases(evidence)}
+    changes = usual or smaller_weights(evidence) or {"training.clip_norm": 1.0}
+    yield Finding("large-first-weights", "error", sentence, changes)
+
+
+def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
+    """A loss that is no longer finite, ends above its start, jumps or never settles, or units that die at once."""
+    sentence = _failure(evidence) if evidence.has_failed else _instability(evidence)
+    if sentence is None:
+        return
+    is_hopeless = evidence.has_failed and len(evidence.losses) < 2
+    changes = other_rate(evidence, 1 / 100, LARGEST_RATE) if is_hopeless else other_rate(evidence, 1 / 10)
+    yield Finding("rate-too-high", "error", sentence, changes, "" if changes else "take smaller steps")
+
+
+def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
+    """Steps that hardly change the weights, while under half of the constant prediction's loss has been learned."""
+    least = ADAPTIVE_STEP if evidence.spec.is_adaptive else PLAIN_STEP
+    step = evidence.median_step
+    drop = (evidence.start - evidence.end) / max(evidence.start, 1e-12)
+    if step is None or step >= least or evidence.learned >= 0.5 or drop >= 0.5 or most_units_are_dead(evidence):
+        return
+    sentence = (
+        f"a step changes the weights by {short(step)} of their size; the loss went from {figure(evidence.start)} "
+        f"to {figure(evidence.end)}, a constant prediction has {figure(evidence.constant_loss)}"
+    )
+    changes = other_rate(evidence, 30)
+    yield Finding("rate-too-low", "error", sentence, changes, "" if changes else "take larger steps")
+
+
+def most_units_are_dead(evidence: Evidence) -> bool:
+    """Return whether over 70 % of the units of a hidden layer are dead in the end: nothing else can be told then."""
+    return bool(evidence.steps) and max(evidence.of_hidden(evidence.looks[-1], "dead"), default=0.0) > 0.7
+
+
+def _failure(evidence: Evidence) -> str:
+    """Return how the loss of a run was before it was no longer finite."""
+    match len(evidence.losses):
+        case 0:
+            return "the loss was not finite in the first epoch"
+        case 1:
+            return f"the loss was {figure(evidence.start)} in epoch 1, and then no longer finite"
+    last = f"{figure(float(evidence.losses[-1]))} in epoch {evidence.epochs[-1]}"
+    return f"the loss is {figure(evidence.start)} at first and {last}, before it was no longer finite"
+
+
+def _instability(evidence: Evidence) -> str | None:
+    """Return what a finite loss, or the units, did that smaller steps would not have done."""
+    losses = evidence.losses
+    start, end, constant = (figure(loss) for loss in (evidence.start, evidence.end, evidence.constant_loss))
+    if _ends_high(evidence):
+        return f"the loss is {start} at first and {end} at the end; a constant prediction has {constant}"
+    if (peak := _jump(evidence)) is not None:
+        jump = f"jumps from {start} to {figure(float(losses[peak]))} in epoch {evidence.epochs[peak]}"
+        return f"the loss {jump} and ends at {end}; a constant prediction has {constant}"
+    if _is_wild(evidence):
+        low, high = (figure(float(extreme(_last_quarter(losses)))) for extreme in (np.min, np.max))
+        upwards = percent(_rises(evidence))
+        return (
+            f"in the last quarter of its history the loss moves between {low} and {high}; {upwards} of the changes in "
+            "its second half are upwards"
+        )
+    return _killing(evidence)
+
+
+def _ends_high(evidence: Evidence) -> bool:
+    return evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss
+
+
+def _jump(evidence: Evidence) -> int | None:
+    """Return where in its first tenth the loss is over three times its start, or the constant prediction's.
+
+    None also where it ends below that of a constant prediction: high rates that fall may begin with such a jump.
+    """
+    peak = int(evidence.losses[: max(2, len(evidence.losses) // 10 + 1)].argmax())
+    jumps = evidence.losses[peak] > JUMP * max(evidence.start, evidence.constant_loss)
+    return peak if jumps and evidence.end >= evidence.constant_loss else None
+
+
+def _is_wild(evidence: Evidence) -> bool:
+    """Return whether the loss still moves far in the last quarter, often upwards, and not for dropout alone.
+
+    Where the learning rate falls to nothing in the end, it is not what keeps the loss from settling.
+    """
+    losses, constant = evidence.losses, evidence.constant_loss
+    if len(losses) <= FEW_LINES or evidence.spec.rate_ends_low:
+        return False
+    quarter = _last_quarter(losses)
+    middle = float(np.median(quarter))
+    most = max(SWING * abs(middle), LEAST_SWING * abs(constant))
+    return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > 0.3
+
+
+def _last_quarter(losses: Numbers) -> Numbers:
+    return losses[-max(3, len(losses) // 4) :]
+
+
+def _killing(evidence: Evidence) -> str | None:
+    """Return that many units are dead which were not before a first step that moved the weights far; None if not so."""
+    if not evidence.steps:
+        return None
+    before, now = (
+        max(evidence.of_hidden(look, "dead"), default=0.0) for look in (evidence.looks[0], evidence.looks[-1])
+    )
+    step = evidence.largest_step(evidence.steps[0])
+    if now <= 0.4 or before >= 0.3 or step <= 0.3:
+        return None
+    dead = f"{percent(now)} of the units of a layer are 0 for every row looked at ({percent(before)} before it)"
+    return f"the first step changes the weights of a layer by {short(step)} of their size, and in the end {dead}"
+
+
+def _rises(evidence: Evidence) -> float:
+    """Return the fraction of changes of the loss that are upwards, in the second half."""
+    losses = evidence.losses
+    if len(losses) <= FEW_LINES:
+        return 0.0
+    return float(np.mean(np.diff(losses[len(losses) // 2 :]) > 0))

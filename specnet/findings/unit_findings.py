@@ -1,0 +1,84 @@
+"""Findings about the hidden units: those that no gradient reaches, and those that are all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specnet.findings.evidence import Evidence
+from specnet.findings.finding import Finding, Severity
+from specnet.findings.remedies import (
+    other_rate,
+    rectifiers,
+    standardized_columns,
+    usual_weights,
+    zero_biases,
+)
+from specnet.number_texts import percent, short
+
+MANY_DEAD, MOST_DEAD = 0.4, 0.7
+MANY_SATURATED, MOST_SATURATED = 0.5, 0.7
+MANY_EQUAL = 0.5
+DEEP = 4
+"""Hidden layers from which on gradients vanish."""
+VANISHED = 1e-3
+
+
+def dead_units(evidence: Evidence) -> Iterator[Finding]:
+    """A layer of which over 40 % of the units have a slope of 0 on every row looked at."""
+    if not evidence.steps:
+        return
+    before, now = (evidence.of_hidden(look, "dead") for look in (evidence.looks[0], evidence.looks[-1]))
+    for layer, first, share in zip(evidence.spec.hidden, before, now, strict=True):
+        if share <= MANY_DEAD:
+            continue
+        sentence = (
+            f"{layer.name}: {percent(share)} of {layer.units} units are 0 for every row looked at "
+            f"({percent(first)} before the first step)"
+        )
+        from_start = {**zero_biases(evidence), **usual_weights(evidence)} if first > MANY_DEAD / 2 else {}
+        changes = from_start or other_rate(evidence, 1 / 10)
+        words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
+        severity: Severity = "error" if share > MOST_DEAD else "warning"
+        yield Finding("dead-units", severity, sentence, changes, words)
+
+
+def saturated_units(evidence: Evidence) -> Iterator[Finding]:
+    """A layer of which over half of the units are flat on 9 of 10 rows at the first and the last look, or over 70 %."""
+    if not evidence.steps:
+        return
+    before, now = (evidence.of_hidden(look, "saturated") for look in (evidence.looks[0], evidence.looks[-1]))
+    for layer, first, share in zip(evidence.spec.hidden, before, now, strict=True):
+        if layer.is_rectifier or share <= (MANY_SATURATED if first > MANY_SATURATED else MOST_SATURATED):
+            continue
+        sentence = (
+            f"{layer.name}: {percent(share)} of {layer.units} {layer.activation} units have under 5 % of their "
+            f"largest slope on 9 of 10 rows"
+        )
+        changes = usual_weights(evidence) or standardized_columns(evidence) or other_rate(evidence, 1 / 10)
+        words = "" if changes else 'standardize the inputs, or weight_initializer = "glorot_uniform"'
+        severity: Severity = "error" if share > MOST_SATURATED else "warning"
+        yield Finding("saturated-units", severity, sentence, changes, words)
+
+
+def equal_units(evidence: Evidence) -> Iterator[Finding]:
+    """A layer of which over half of the units have the same weights but for a factor, or whose weights are all 0."""
+    if not evidence.steps or evidence.has_failed:
+        return
+    share = max(evidence.of_hidden(evidence.looks[-1], "parallel"), default=0.0)
+    if share > MANY_EQUAL:
+        changes = usual_weights(evidence)
+        sentence = f"{percent(share)} of the units of a layer have the same weights"
+        yield Finding("equal-units", "error", sentence, changes, "" if changes else "draw weights at random")
+
+
+def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
+    """A deep network whose first layer has a thousandth of the last one's gradient after a third of the looks."""
+    if len(evidence.spec.hidden) < DEEP or not evidence.steps or evidence.has_failed or evidence.learned >= 0.5:
+        return
+    layers = evidence.steps[len(evidence.steps) // 3]["layers"]
+    first, last = float(layers[0]["gradient"] or 0.0), float(layers[-1]["gradient"] or 0.0)
+    if first < VANISHED * last:
+        sentence = f"the gradient of the first layer is {short(first / last)} of that of the last layer"
+        changes = rectifiers(evidence) or usual_weights(evidence)
+        words = "or selu, fewer layers, or residual connections" if changes else "use fewer layers or add layers"
+        yield Finding("vanishing-gradients", "error", sentence, changes, words)

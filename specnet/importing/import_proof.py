@@ -1,0 +1,120 @@
+"""The proof of an import: where the network it was made of can be run, both answer the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from specnet.data import RawColumns
+from specnet.errors import DataError, FileError
+from specnet.exporting.export_columns import columns_of, with_texts
+from specnet.exporting.export_proof import outputs_of
+from specnet.exporting.probes import put_categories
+from specnet.model import Model
+from specnet.parts.arrays import Array
+
+ROWS, SPREADS = 80, (0.5, 1.0, 3.0)
+"""Rows of each spread, in standard deviations of the columns where the model knows them."""
+_MOST_NUMBERS = 4_000_000
+"""Of all rows of a spread: a network of many columns is compared on fewer."""
+_TOLERANCES = {"float32": (1e-3, 2e-6), "float64": (1e-9, 1e-12)}
+"""What rounding does not reach: a share of an output's spread over the rows, plus one of its largest value, or of 1.
+
+Activations that a file writes out in operators lose most of their digits far from 0, as log(sigmoid(x)) does.
+"""
+_MOST_OTHERS = 0.02
+"""The share of rows that may be beyond it: near a jump a rounding decides."""
+
+
+def prove(model: Model, precision: str, answers: Callable[[RawColumns], list[Array]], judge: str) -> str:
+    """Return in words how far a network and the model that was made of it agree.
+
+    `answers` gives all that the network answers about raw rows; `precision`, which holds their numbers exactly,
+    is the lowest one in which either computes, or takes its columns; `judge` is who runs it.
+
+    Raises
+    ------
+    FileError
+        If they do not agree.
+    """
+    with np.errstate(all="ignore"):
+        X = [_rows(model, spread, seed, precision) for seed, spread in enumerate(SPREADS)]
+        given = [answers(rows) for rows in X]
+        pairs: list[tuple[Array, Array]] = []
+        labels: list[Array] = []
+        try:
+            for found, rows in zip(given, X, strict=True):
+                pairs += _pairs(found, model, rows)
+                labels += _labels_agree(found, model, rows)
+        except DataError:
+            return "not compared: prepared columns are beyond what the network computes in"
+        compared = [_compared(*pair, *_TOLERANCES[precision]) for pair in pairs]
+    said = ["not compared: the outputs overflow"] if pairs else []
+    if any(np.isfinite(answer).any() for answer, _ in pairs):
+        count, _ = _counted("outputs", [near for near, _ in compared], judge)
+        largest = max(difference for _, difference in compared)
+        said = [f"compared with {judge} on {count} rows: max difference {largest:.2g}"]
+    if labels:
+        count, others = _counted("labels", labels, judge)
+        verdict = f"{others} labels differ" if others else "all labels agree"
+        said.append(f"compared with {judge} on {count} rows: {verdict}")
+    return said[0] if said else "not compared: the outputs have another form"
+
+
+def _counted(what: str, agree: list[Array], judge: str) -> tuple[int, int]:
+    """Return how many rows there are, and how many of them do not agree; refuse a model where these are many."""
+    rows, others = sum(map(len, agree)), sum(int((~each).sum()) for each in agree)
+    if others > _MOST_OTHERS * rows:
+        raise FileError(f"{what} differ from {judge} on {others} of {rows} rows: part of it was misread")
+    return rows, others
+
+
+def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
+    """Return raw rows whose standard deviation is so many of those that the model knows."""
+    generator = np.random.default_rng(seed)
+    rows = max(2, min(ROWS, _MOST_NUMBERS // model.network.inputs))
+    prepared = spread * generator.standard_normal((rows, model.network.inputs))
+    put_categories(prepared, model, generator)
+    raw = model.preprocessing.invert(prepared).astype(precision).astype(np.float64)
+    return with_texts(columns_of(model), raw, generator)
+
+
+def _pairs(answers: list[Array], model: Model, rows: RawColumns) -> Iterator[tuple[Array, Array]]:
+    """Yield the numbers that the file and the model answer, in one shape, if the file has such ones."""
+    numbers = next((answer for answer in answers if answer.dtype.kind == "f"), None)
+    if numbers is None:
+        return
+    given = numbers.reshape(len(numbers), -1)
+    rows = rows.part(slice(len(given)))
+    are_flags = model.network.task == "multilabel" and np.isin(given, (0, 1)).all()
+    expected = model.predict(rows) if are_flags else outputs_of(model, rows)
+    if given.shape[1] == 1:
+        expected = expected[:, -1:]
+    if given.shape == expected.shape:
+        yield given, expected
+
+
+def _compared(given: Array, expected: Array, of_spread: float, of_largest: float) -> tuple[Array, float]:
+    """Return which rows differ by no more than rounding, and the largest difference of these.
+
+    Where the file's own numbers overflow there is nothing to compare.
+    """
+    known = np.ma.masked_invalid(given.astype(np.float64))
+    spread, largest = (found.filled(0.0) for found in (np.ma.ptp(known, axis=0), abs(known).max(axis=0)))
+    difference = abs(known - expected).filled(0.0)
+    near = (difference <= of_spread * spread + of_largest * np.maximum(1.0, largest)).all(axis=1)  # false for no number
+    return near, float(difference[near].max(initial=0.0))
+
+
+def _labels_agree(answers: list[Array], model: Model, asked: RawColumns) -> Iterator[Array]:
+    """Yield, for each answer of labels, which rows of those with finite outputs get the model's label."""
+    for labels in answers:
+        if labels.dtype.kind not in "biuO" or model.network.task == "values":
+            continue
+        rows = asked.part(slice(len(labels)))
+        expected = model.predict(rows)
+        if labels.size == expected.size:
+            given = labels.astype(np.int64) if labels.dtype.kind == "b" else labels
+            same = given.reshape(len(rows), -1).astype(str) == expected.reshape(len(rows), -1).astype(str)
+            yield same.all(axis=1)[np.isfinite(outputs_of(model, rows)).all(axis=1)]

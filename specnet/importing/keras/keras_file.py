@@ -1,0 +1,205 @@
+"""Keras's ``.keras`` files: an archive of the network as JSON and of its weights as HDF5, neither of them executed.
+
+Only layers of a fixed list are read, field by field; names of modules and functions are compared with that list and
+never looked up. A model is a stack or a graph of layers, and has no models inside.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from specnet.errors import FileError
+from specnet.files.archives import Archive
+from specnet.files.tensors import parse_object, shown
+from specnet.importing.draft import INPUT, Draft, Imported
+from specnet.importing.exported_facts import read_said
+from specnet.importing.foreign import errors_at
+from specnet.importing.keras.keras_layers import LAYERS, KerasLayer
+from specnet.importing.keras.keras_weights import WEIGHTS, Weights
+from specnet.spec import Limits
+
+CONFIG = "config.json"
+_CONFIG_LIMIT = 2**24
+_INPUT_LAYER, _SEQUENTIAL, _FUNCTIONAL = "InputLayer", "Sequential", "Functional"
+_FLATTEN = "Flatten"
+_FACTORS = ("scale", "offset")
+_PER_LAYER = 8
+"""Layers of Keras for each that a network here may have: an activation or an input is one too."""
+
+
+def import_keras(archive: Archive, name: str, limits: Limits | None) -> Imported:
+    """Return the network in a ``.keras`` file as a spec and a model; what is not supported is named by an error."""
+    for member in (CONFIG, WEIGHTS):
+        if member not in archive:
+            hint = "in Python, specnet.import_model takes a torch.nn.Sequential or an estimator of scikit-learn"
+            raise FileError(f"this archive is neither Keras's nor skops's: it has no {member}", hint=hint)
+    config = parse_object(archive.read(CONFIG, _CONFIG_LIMIT), CONFIG)
+    labels, facts = read_said(archive)
+    with Weights(archive.read(WEIGHTS)) as weights:
+        draft, output = _read(config, weights, limits)
+        return draft.finish(output, name, labels=labels, facts=facts)
+
+
+class _Layer(NamedTuple):
+    """A layer as the file describes it."""
+
+    kind: str
+    name: str
+    where: str
+    config: Mapping[str, Any]
+    nodes: Any
+
+
+def _read(model: Mapping[str, Any], weights: Weights, limits: Limits | None) -> tuple[Draft, int]:
+    """Return a draft of a file's network, and the layer whose output is the network's."""
+    kind, config = _described(model, "the model")
+    if kind not in (_SEQUENTIAL, _FUNCTIONAL):
+        raise FileError(f"the model is a {shown(kind)[1:-1]}, expected a {_SEQUENTIAL} or a {_FUNCTIONAL}")
+    layers = _layers(config.get("layers"), limits or Limits())
+    inputs = [layer for layer in layers if layer.kind == _INPUT_LAYER]
+    if len(inputs) != 1 or (kind == _SEQUENTIAL and inputs != layers[:1]):
+        raise FileError(f"the model has {len(inputs)} inputs, expected one InputLayer before all other layers")
+    (columns,) = inputs
+    shape = _shape(columns)
+    draft = Draft(math.prod(shape), _dtype(layers), limits)
+    made, last, places = {columns.name: INPUT}, columns.name, Counter[str]()
+    unflattened = {columns.name} if len(shape) > 1 else set()
+    for layer in layers:
+        place = _place(layer.kind, places)
+        if layer is columns:
+            continue
+        with errors_at(layer.where):
+            if draft.target is not None:
+                raise FileError("it stands behind the Normalization that makes values of the outputs")
+            names = [last] if kind == _SEQUENTIAL else _sources(layer.nodes, made)
+            if not unflattened.isdisjoint(names) and layer.kind != _FLATTEN:
+                _check_elementwise(layer)
+                unflattened.add(layer.name)
+            sources, preparation = [made[name] for name in names], draft.preparation
+            number = LAYERS[layer.kind](KerasLayer(draft, sources, layer.config, partial(weights.read, place)))
+        if draft.preparation is not preparation:
+            made.clear()  # of columns in other units
+        made[layer.name], last = number, layer.name
+    with errors_at("the output of the model"):
+        output = last if kind == _SEQUENTIAL else _source(config.get("output_layers"), made)
+        if output in unflattened:
+            raise FileError(f"it has the shape (rows, {', '.join(map(str, shape))}), expected (rows, outputs)")
+        if draft.target is not None and output != last:
+            raise FileError("it is in other units than those of the last Normalization")
+    return draft, made[output]
+
+
+def _layers(given: Any, limits: Limits) -> list[_Layer]:
+    if not isinstance(given, list) or not given:
+        raise FileError("the model has no list of layers")
+    if len(given) > _PER_LAYER * limits.layers:
+        raise FileError(f"this file has more than {_PER_LAYER * limits.layers} layers")
+    layers: dict[str, _Layer] = {}
+    for number, entry in enumerate(given):
+        kind, config = _described(entry, f"layer {number}")
+        name = config.get("name")
+        where = f"layer {shown(str(name))} ({shown(kind)[1:-1]})"
+        if not isinstance(name, str) or entry.get("name", name) != name or name in layers:
+            raise FileError(f"{where}: it has no name, or that of another layer")
+        if kind == "Lambda":
+            raise FileError(f"{where}: a Lambda is code, which is not executed")
+        if kind == "Average":
+            hint = "import the ensemble's model file or its ONNX export"
+            raise FileError(f"{where}: the mean of several networks, as of an ensemble, is not supported", hint=hint)
+        if kind not in LAYERS and kind != _INPUT_LAYER:
+            raise FileError(f"{where}: layers of the class {shown(kind)} are not supported")
+        layers[name] = _Layer(kind, name, where, config, entry.get("inbound_nodes"))
+    return list(layers.values())
+
+
+def _described(value: Any, where: str) -> tuple[str, Mapping[str, Any]]:
+    """Return the class and the configuration of an object, if it is one of Keras's own and no custom one."""
+    table = value if isinstance(value, dict) else {}
+    kind, config, module, registered = map(table.get, ("class_name", "config", "module", "registered_name"))
+    if not isinstance(kind, str) or not isinstance(config, dict):
+        raise FileError(f"{where} is not described by a class and its configuration")
+    with errors_at(f"{where} ({shown(kind)})"):
+        if not isinstance(module, str) or not (module in ("keras", "keras.layers") or module.startswith("keras.src.")):
+            raise FileError(f"it is from the module {shown(str(module))}, not from Keras")
+        if module.startswith("keras.src.") and not module.startswith("keras.src.models."):
+            raise FileError("it is one of Keras's operations; only layers are supported")
+        if registered not in (None, kind):
+            raise FileError(f"it is a custom class, {shown(str(registered))}")
+    return kind, config
+
+
+def _sources(nodes: Any, made: Mapping[str, Any]) -> list[str]:
+    """Return which layers a layer of a Functional reads in its only call."""
+    if not isinstance(nodes, list) or len(nodes) != 1 or not isinstance(nodes[0], dict):
+        raise FileError(f"it is used {len(nodes) if isinstance(nodes, list) else 0} times, not once")
+    arguments, options = nodes[0].get("args"), nodes[0].get("kwargs", {})
+    if not isinstance(arguments, list) or len(arguments) != 1 or not isinstance(options, dict):
+        raise FileError("it does not read one tensor or one list of tensors")
+    if any(_is_given(value) and key != "training" for key, value in options.items()) or options.get("training"):
+        raise FileError("it is called with options that are not supported")
+    tensors = arguments[0] if isinstance(arguments[0], list) else arguments
+    configs = [tensor.get("config") if isinstance(tensor, dict) else None for tensor in tensors]
+    return [_source(config.get("keras_history") if isinstance(config, dict) else None, made) for config in configs]
+
+
+def _source(history: Any, made: Mapping[str, Any]) -> str:
+    """Return the layer whose only output a tensor is, by where the tensor comes from."""
+    if isinstance(history, list) and len(history) == 1:  # of one output, which some versions list
+        (history,) = history
+    if not isinstance(history, list) or len(history) != 3 or history[1:] != [0, 0]:
+        raise FileError("expected the only output of one layer")
+    if not isinstance(history[0], str) or history[0] not in made:
+        raise FileError(f"it reads {shown(str(history[0]))}, which is no layer before it, or one in other units")
+    return history[0]
+
+
+def _is_given(option: Any) -> bool:
+    """Whether an option of a call is something: a mask of several inputs is a list of nothing."""
+    return any(value is not None for value in option) if isinstance(option, list) else option is not None
+
+
+def _place(kind: str, places: Counter[str]) -> str:
+    """Return under which name the file keeps a layer's weights: that of its class, and its number among these."""
+    snake = re.sub(r"\W+", "", kind)
+    snake = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", snake)
+    snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", snake).lower()
+    places[snake] += 1
+    return snake if places[snake] == 1 else f"{snake}_{places[snake] - 1}"
+
+
+def _dtype(layers: Sequence[_Layer]) -> str:
+    # Columns and targets are prepared in float64 whatever the network computes in.
+    kinds = ("Normalization", _INPUT_LAYER)
+    found = {_dtype_of(layer.config) for layer in layers if layer.kind not in kinds}
+    return " and ".join(sorted(found)) or "float32"
+
+
+def _shape(layer: _Layer) -> list[int]:
+    """Return the shape of a row."""
+    shape = layer.config.get("batch_shape")
+    if _dtype_of(layer.config) not in ("float32", "float64"):
+        raise FileError(f"{layer.where}: it rounds its columns to {_dtype_of(layer.config)}")
+    sizes = shape[1:] if isinstance(shape, list) else []
+    if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+        raise FileError(f"{layer.where} has the shape {shown(str(shape))}, expected (rows, columns)")
+    return sizes
+
+
+def _check_elementwise(layer: _Layer) -> None:
+    """Refuse a layer that reads rows of several axes, unless each number becomes another one in the same way."""
+    if layer.kind != "Rescaling" or not all(isinstance(layer.config.get(name), int | float) for name in _FACTORS):
+        raise FileError("it reads rows of several axes; only Flatten, and a Rescaling by one number, can do so")
+
+
+def _dtype_of(config: Mapping[str, Any]) -> str:
+    """Return the dtype in which a layer computes."""
+    dtype = config.get("dtype", "float32")
+    if isinstance(dtype, dict):
+        policy = dtype.get("config")
+        dtype = policy.get("name") if isinstance(policy, dict) and dtype.get("class_name") == "DTypePolicy" else None
+    return shown(str(dtype))[1:-1]

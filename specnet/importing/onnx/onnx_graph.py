@@ -1,0 +1,370 @@
+"""From an ONNX graph to a draft: operators that mix features become layers, what lies between is run to be known."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specnet.errors import FileError
+from specnet.files.tensors import shown
+from specnet.importing.draft import INPUT, Draft
+from specnet.importing.onnx.onnx_file import TensorReader, newest_version
+from specnet.importing.onnx.onnx_inputs import copied_inputs, identities, read_inputs
+from specnet.importing.onnx.onnx_running import Runner
+from specnet.importing.onnx.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
+from specnet.importing.onnx.recognition import Found, Recognizer
+from specnet.parts.arrays import Array
+from specnet.spec import Limits
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+STANDARD = ""
+"""The domain of the standard operators; files may also write ai.onnx."""
+_ROWS = (1, 2, 3)
+"""The numbers of rows that a graph is read for, unless it takes only another."""
+_MOST_NAMED = 5
+_MOST_FACTORS = 8
+_MOST_BETWEEN = 500
+_MOST_MOVED = 2000
+
+
+Result = Value | list[Value]
+Operator = Callable[["Call"], Result]
+_PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
+"""Attributes that hold numbers and texts, and no graphs or sparse tensors."""
+_Way = tuple[Sequence[Term], Callable[[list[int]], int]]
+"""How a term becomes a layer: of the layers of these terms, by this."""
+
+
+class Graph:
+    """What is known of an ONNX graph: its inputs and constants at first, then what each node makes of them.
+
+    The index is that of the node that is being read; the classes are labels that the file gives to probabilities.
+    """
+
+    def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
+        self.graph: GraphProto = model.graph
+        self.tensors = tensors
+        for part in (*model.opset_import, *self.graph.node):
+            if part.domain == "ai.onnx":
+                part.domain = STANDARD
+        self.version = next((opset.version for opset in model.opset_import if opset.domain == STANDARD), 1)
+        if self.version > (newest := newest_version()):
+            raise FileError(f"its operators are of version {self.version}, and those up to {newest} are known")
+        if self.graph.sparse_initializer:
+            raise FileError("this file has sparse tensors, which are not supported")
+        self.values: dict[str, Value] = {
+            tensor.name: Constant((tensors.read(tensor),)) for tensor in self.graph.initializer
+        }
+        self.copies = copied_inputs(self.graph)
+        self.outputs = [output.name for output in self.graph.output if output.name not in self.copies]
+        self.uses = self._uses()
+        # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
+        self.inputs = read_inputs(
+            value for value in self.graph.input if value.name not in self.values and self.uses[value.name]
+        )
+        self.rows = (self.inputs.rows,) if self.inputs.rows else _ROWS
+        self.draft = Draft(self.inputs.columns, self._dtype(self.inputs.dtype), limits)
+        self.runner = Runner(self.version)
+        self.recognizer = Recognizer(self.runner, self.draft.dtype)
+        self.classes: Array | None = None
+        self._found: dict[int, tuple[Term, Found] | None] = {}
+        self._chosen: dict[tuple[int, bytes], Term] = {}
+        self._numbers, self.moves, self.index = count(), count(), 0
+        self._bind_inputs()
+
+    def _uses(self) -> Counter[str]:
+        """Return how often each tensor is read, by nodes and as outputs, but for outputs that are copies of inputs."""
+        uses = Counter([*self.outputs, *(name for node in self.graph.node for name in node.input)])
+        copying = identities(self.graph)
+        for name in self.copies:
+            while name in copying and not uses[name]:
+                name = copying[name]
+                uses[name] -= 1
+        return uses
+
+    def _bind_inputs(self) -> None:
+        columns = self.leaf(INPUT, tuple((rows, self.inputs.columns) for rows in self.rows))
+        end = 0
+        for name, shape in self.inputs.shapes.items():
+            shapes = tuple(tuple(rows if size is None else size for size in shape) for rows in self.rows)
+            begin, end = end, end + math.prod(shapes[0]) // self.rows[0]
+            value = replace(columns, shapes=shapes)
+            if len(self.inputs.shapes) > 1:
+                moved = (columns.at(case)[:, begin:end].reshape(each) for case, each in enumerate(shapes))
+                value = columns.moved_to(tuple(moved), alone=True)
+            self.bind(name, value)
+
+    def leaf(self, layer: int, shapes: Shapes) -> Features:
+        """Return the output of a layer."""
+        return Features(Term(next(self._numbers), self.draft.size(layer), layer), self.rows, shapes)
+
+    def computed(
+        self, node: NodeProto, shapes: Shapes, operands: Sequence[Term | Array | None], kind: str = "f"
+    ) -> Features:
+        """Return what a node computes of terms and constants."""
+        size = math.prod(shapes[0]) // self.rows[0]
+        term = Term(next(self._numbers), size, node=node, operands=tuple(operands), kind=kind, index=self.index)
+        return Features(term, self.rows, shapes)
+
+    def term(self, value: Features) -> Term:
+        """Return features as a term: their own, or some columns of it."""
+        origin, columns = value.term, value.columns
+        if np.array_equal(columns, np.arange(origin.size)):
+            return origin
+        key = origin.number, columns.tobytes()
+        if key not in self._chosen:
+            term = Term(next(self._numbers), columns.size, operands=(origin,), kind=origin.kind, index=self.index)
+            self._chosen[key] = replace(term, columns=columns)
+        return self._chosen[key]
+
+    def bind(self, name: str, value: Value) -> None:
+        """Give a tensor its value."""
+        if name in self.values:
+            raise FileError(f"{shown(name)} already exists")
+        if isinstance(value, Features):
+            value = replace(value, alone=value.alone and self.uses[name] == 1)
+        self.values[name] = value
+
+    def named(self, index: int) -> str:
+        """Return a node's name, or its number where it has none, and its operator."""
+        node = self.graph.node[index]
+        kind = f"{node.domain}.{node.op_type}" if node.domain != STANDARD else node.op_type
+        return f"{shown(node.name) if node.name else index} ({shown(kind)[1:-1]})"
+
+    def source(self, term: Term) -> int:
+        """Return the layer whose output a term is, made where there is none yet, of what it reads before itself."""
+        waiting, ways = [term], dict[int, _Way]()
+        self.check_length(term)
+        while waiting:
+            each = waiting[-1]
+            if each.layer is None:
+                terms, make = ways[each.number] = ways.get(each.number) or self._way(each)
+                missing = [other for other in terms if other.layer is None]
+                if missing:
+                    waiting += missing
+                    continue
+                each.layer = make([int(other.layer) for other in terms if other.layer is not None])
+            waiting.pop()
+        assert term.layer is not None, "it has just been made"
+        return term.layer
+
+    def check_length(self, term: Term) -> None:
+        """Refuse a term that is further from all layers than any that a network has."""
+        if len(_reached(term, lambda each: each.layer is None, _MOST_BETWEEN)) > _MOST_BETWEEN:
+            raise FileError(f"more than {_MOST_BETWEEN} nodes between two layers")
+
+    def recognized(self, term: Term) -> tuple[Term, Found] | None:
+        """Return the activation or normalization that ends in a term, and where it begins; None where it is none."""
+        if term.number not in self._found:
+            found = ((each.start, self.recognizer.find(each)) for each in segments(term))
+            self._found[term.number] = next(((start, what) for start, what in found if what is not None), None)
+        return self._found[term.number]
+
+    def _way(self, term: Term) -> _Way:
+        draft, terms, operator = self.draft, term.terms, term.node.op_type if term.node else ""
+        if term.columns is not None:
+            return terms, lambda layers: draft.dense(layers[0], self.spread(layers[0], term), None)
+        if (gated := _gated(term)) is not None:
+            glu = {"type": "activation", "activation": "glu"}
+            return [gated], lambda layers: draft.add(glu, layers)
+        found = self.recognized(term)
+        if found is not None:
+            return [found[0]], lambda layers: self._place(layers[0], found[1])
+        base, steps = self.scaled(term)
+        if steps:
+            return [base], lambda layers: draft.affine_steps(layers[0], steps)
+        if term.kind == "f" and {each.size for each in terms} == {term.size} and len(terms) == len(term.operands):
+            if operator in ("Add", "Sum", "Mul"):
+                return terms, lambda layers: draft.add({"type": "multiply" if operator == "Mul" else "add"}, layers)
+            if operator == "Sub":
+                return terms, lambda layers: draft.add({"type": "add"}, [layers[0], draft.affine(layers[1], -1.0, 0.0)])
+        constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
+        if operator == "Pow" and len(terms) == len(constants) == 1 and constants[0].size == 1:
+            power = float(constants[0].item())
+            if term.operands[0] is terms[0] and power.is_integer() and 2 <= power <= _MOST_FACTORS:
+                return terms, lambda layers: draft.add({"type": "multiply"}, layers * int(power))
+        if operator in ("Max", "Min") and len(terms) == len(constants) == 1:
+            return terms, lambda layers: self._bounded(layers[0], constants[0], 1.0 if operator == "Max" else -1.0)
+        raise self._unknown(term)
+
+    def spread(self, layer: int, term: Term, weight: Array | None = None) -> Array:
+        """Return the weight that chooses the columns of a term from a layer's output, or one on them as one on all."""
+        size, outputs = self.draft.size(layer), term.size if weight is None else len(weight)
+        self.draft.check_numbers(outputs * size)
+        whole = np.zeros((outputs, size), None if weight is None else weight.dtype)
+        places: Any = (np.arange(outputs) if weight is None else slice(None), term.columns)
+        np.add.at(whole, places, 1 if weight is None else weight)  # a column may be there twice
+        return whole
+
+    def _bounded(self, source: int, bound: Array, sign: float) -> int:
+        """Return the layer that makes max(x, b) = b + relu(x − b), or min(x, b) = b − relu(b − x)."""
+        above = self.draft.activation(self.draft.affine(source, sign, -sign * bound), "relu")
+        return self.draft.affine(above, sign, bound)
+
+    def scaled(self, term: Term) -> tuple[Term, list[tuple[Array, Array]]]:
+        """Return the term that a term is made of by constant factors and shifts, and these, the first ones first."""
+        steps: list[tuple[Array, Array]] = []
+        while term.layer is None and (found := affine_of(term)) is not None and self.recognized(term) is None:
+            term, factor, shift = found
+            steps.append((factor, shift))
+        return term, steps[::-1]
+
+    def _place(self, source: int, found: Found) -> int:
+        if found.fields["type"] == "linear":
+            return source
+        size = self.draft.size(source)
+        tensors = {name: np.broadcast_to(array, size) for name, array in found.tensors.items()}
+        if found.is_normalization:
+            return self.draft.add(found.fields, [source], tensors)
+        layer = self.draft.activation(source, found.fields, tensors)
+        return layer if found.factor == 1 else self.draft.affine(layer, found.factor, 0.0)
+
+    def _unknown(self, term: Term) -> FileError:
+        """Return the error that names the nodes of a term that no layer computes."""
+
+        def is_open(each: Term) -> bool:
+            return each.layer is None and self.recognized(each) is None
+
+        indices = {each.index for each in _reached(term, is_open, 8 * _MOST_NAMED)}
+        names = ", ".join(map(self.named, sorted(indices)[:_MOST_NAMED]))
+        if len(indices) == 1:
+            return UnknownFormulaError(f"node {names}: this is no known activation")
+        others = " and others" if len(indices) > _MOST_NAMED else ""
+        return UnknownFormulaError(f"nodes {names}{others}: together these are no known activation")
+
+    def _dtype(self, default: str) -> str:
+        """Return the dtype of the weights, or of the input where there are none."""
+        names = (name for node in self.graph.node if node.op_type in ("Gemm", "MatMul") for name in node.input)
+        weights = (self.values[name] for name in names if name in self.values)
+        dtypes = (weight.at(0).dtype for weight in weights)
+        return next((dtype.name for dtype in dtypes if dtype.kind == "f"), default)
+
+
+def _reached(term: Term, is_open: Callable[[Term], bool], limit: int) -> list[Term]:
+    """Return a term and those that it is made of through open ones; few more than a limit where there are as many."""
+    found = {term.number: term}
+    waiting = [term]
+    while waiting and len(found) <= limit:
+        new = {each.number: each for each in waiting.pop().terms if each.number not in found and is_open(each)}
+        waiting += new.values()
+        found |= new
+    return list(found.values())
+
+
+def _gated(term: Term) -> Term | None:
+    """Return the term one half of which is multiplied by the sigmoid of the other, as glu does; None where none is."""
+    factors = term.terms if term.node is not None and term.node.op_type == "Mul" else []
+    gates = [each for each in factors if each.node is not None and each.node.op_type == "Sigmoid"]
+    if len(factors) != 2 or len(gates) != 1:
+        return None
+    (passed,), (gate,) = (each for each in factors if each is not gates[0]), gates[0].terms
+    if passed.columns is None or gate.columns is None or passed.terms != gate.terms:
+        return None
+    (origin,) = passed.terms
+    return origin if np.array_equal([*passed.columns, *gate.columns], np.arange(origin.size)) else None
+
+
+class Call:
+    """A node as its operator sees it; its inputs are values, None for those that are left out at their place."""
+
+    def __init__(self, graph: Graph, node: NodeProto) -> None:
+        self.graph, self.node = graph, node
+        missing = [name for name in node.input if name and name not in graph.values]
+        if missing:
+            raise FileError(f"it reads {shown(missing[0])}, which does not exist")
+        self.inputs = [graph.values.get(name) for name in node.input]
+        self._attributes = {attribute.name: attribute for attribute in node.attribute}
+        for name, each in self._attributes.items():  # nodes are run, and must read no other file
+            is_plain = each.AttributeType.Name(each.type) in _PLAIN
+            if not is_plain or (each.t.data_location and node.op_type != "Constant"):
+                raise FileError(f"its attribute {shown(name)} is not supported")
+
+    @property
+    def given(self) -> list[Value]:
+        """The inputs that are not left out."""
+        return [value for value in self.inputs if value is not None]
+
+    def has(self, index: int) -> bool:
+        """Whether an input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def value(self, index: int = 0) -> Value:
+        """Return an input that has to be there."""
+        found = self.inputs[index] if self.has(index) else None
+        if found is None:
+            raise FileError("it has too few inputs")
+        return found
+
+    def features(self, index: int = 0) -> Features:
+        """Return an input that has to be features."""
+        found = self.value(index)
+        if not isinstance(found, Features):
+            raise FileError(f"it reads {found}, expected features")
+        return found
+
+    def source(self) -> int:
+        """Return the layer that makes the first input."""
+        return self.graph.source(self.graph.term(self.features()))
+
+    def constant(self, index: int) -> Array:
+        """Return an input that has to be a constant."""
+        found = self.value(index)
+        if found.varies:
+            raise FileError(f"its input {index} is {found}, expected a constant")
+        return found.at(0)
+
+    def moved(self) -> Result:
+        """Return what the node makes of its inputs by putting their numbers at other places."""
+        operator, count = self.node.op_type, len(self.inputs)
+        count = {"Concat": count, "FeatureVectorizer": count, "ConstantOfShape": 0}.get(operator, 1)
+        read = [value for value in self.inputs[:count] if isinstance(value, Features)]
+        for value in self.inputs[count:]:
+            is_shape = isinstance(value, Constant) and operator in ("ConstantOfShape", "Expand", "Reshape")
+            if value is not None and value.varies and not is_shape:
+                raise FileError(f"it chooses by {value}")
+        if len({value.term for value in read}) > 1 or 0 < len(read) < count:
+            raise FileError("it puts features of different layers, or constants, beside each other")
+        varies = any(value.varies for value in self.given)
+        if varies and next(self.graph.moves) > _MOST_MOVED:
+            raise FileError(f"more than {_MOST_MOVED} nodes that move features")
+        cases = range(len(self.graph.rows) if varies else 1)
+        arrays = [[None if value is None else value.at(case) for value in self.inputs] for case in cases]
+        results: list[Value] = []
+        for output in range(len(self.node.output)):
+            try:
+                made = tuple(self.graph.runner.fold(self.node, each, output) for each in arrays)
+            except FileError as error:
+                reason = f"it cannot be computed from {' and '.join(map(str, self.given))}"
+                raise FileError(reason) if varies else error from None
+            if read and operator != "Shape":
+                results.append(read[0].moved_to(made, alone=all(value.alone for value in read)))
+            else:
+                results.append(Constant(made[:1] if all(np.array_equal(made[0], each) for each in made) else made))
+        return results
+
+    def number(self, name: str, default: float) -> float:
+        """Return an attribute that is a number, which ONNX keeps in single precision."""
+        return self.graph.recognizer.rounded(float(np.float32(self.attribute(name, "FLOAT", default))))
+
+    def attribute(self, name: str, kind: str, default: Any = None) -> Any:
+        """Return an attribute of a kind that ONNX has a name for."""
+        from onnx import AttributeProto, helper
+
+        found = self._attributes.get(name)
+        if found is None:
+            return default
+        if found.type != AttributeProto.AttributeType.Value(kind):
+            raise FileError(f"its attribute {name} is not of the type {kind}")
+        return helper.get_attribute_value(found)
+
+
+class UnknownFormulaError(FileError):
+    """Some nodes are nothing that layers here compute; the message says itself which they are."""

@@ -1,0 +1,266 @@
+"""What a tensor of an ONNX graph is: a constant, numbers that depend on how many rows there are, or features of a term.
+
+A term is what a layer or a node computes, (rows, features); its nodes are run to see what they compute. Features know
+which number of their term stands at each of their places. Since files take any number of rows, a graph is read for
+several at once, and what a network needs has to be the same for all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from specnet.errors import FileError
+from specnet.importing.onnx.onnx_running import ACROSS, FOLDED_LIMIT, Runner
+from specnet.parts.arrays import Array
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+Shape = tuple[int | None, ...]
+"""The shape of an input, None standing for the rows."""
+Shapes = tuple[tuple[int, ...], ...]
+"""The shape of a tensor for each number of rows that a graph is read for."""
+LONGEST = 32
+"""Nodes of an activation or a normalization that is written out; none takes as many."""
+_MOST_STARTS = 8
+"""Terms at which such a one may begin: so many steps one behind another end in one term."""
+
+
+@dataclass(eq=False)
+class Term:
+    """The output of a layer, or what a node computes of operands: terms, constants of one number or of one per feature.
+
+    A term without a node is a layer's output, or has some columns of its only operand. Its kind is that of a dtype:
+    ``f``, ``i``, ``b`` or ``U``. Numbers are larger than those of operands; the index is that of the graph's node.
+    """
+
+    number: int
+    size: int
+    layer: int | None = None
+    node: NodeProto | None = None
+    operands: tuple[Term | Array | None, ...] = ()
+    kind: str = "f"
+    index: int = 0
+    columns: Array | None = None
+
+    @property
+    def terms(self) -> list[Term]:
+        """The operands that are no constants."""
+        return [operand for operand in self.operands if isinstance(operand, Term)]
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Numbers or texts, one array for each number of rows that the graph is read for where they depend on it."""
+
+    cases: tuple[Array, ...]
+
+    def __str__(self) -> str:
+        fixed = f"a constant of shape {self.cases[0].shape}"
+        return "numbers that depend on how many rows there are" if self.varies else fixed
+
+    @property
+    def varies(self) -> bool:
+        """Whether it depends on the number of rows."""
+        return len(self.cases) > 1
+
+    def at(self, case: int) -> Array:
+        """Return it for one of the numbers of rows."""
+        return self.cases[case % len(self.cases)]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A tensor of a term's numbers: for each number of rows, its shape and where in the term, (rows, size), they stand.
+
+    Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
+    """
+
+    term: Term
+    rows: tuple[int, ...]
+    shapes: Shapes
+    moved: tuple[Array, ...] | None = None
+    alone: bool = True
+    varies: ClassVar[bool] = True
+
+    def __str__(self) -> str:
+        sizes = [str(size[0]) if len(set(size)) == 1 else "N" for size in zip(*self.shapes, strict=False)]
+        return f"features of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+
+    def at(self, case: int) -> Array:
+        """Return for one of the numbers of rows where in the term each number stands."""
+        shape = self.shapes[case]
+        return self.moved[case] if self.moved else np.arange(_checked_size(shape), dtype=np.int32).reshape(shape)
+
+    @property
+    def columns(self) -> Array:
+        """Which features of the term each row has, in the tensor's order; they have to be the same for all rows."""
+        if self.moved is None:
+            return np.arange(self.term.size)
+        first = self.moved[0].reshape(self.rows[0], -1)[0] if self.moved[0].size % self.rows[0] == 0 else np.array([])
+        for count, places in zip(self.rows, self.moved, strict=True):
+            wanted = first + np.arange(count, dtype=np.int32)[:, None] * self.term.size
+            if not first.size or not np.array_equal(places.reshape(-1), wanted.reshape(-1)):
+                raise FileError(f"{self} do not have some features of one layer in each row")
+        return first
+
+    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> Features:
+        """Return numbers of the same term at other places."""
+        return Features(self.term, self.rows, tuple(array.shape for array in places), places, alone)
+
+    def is_axis(self, axis: int) -> bool:
+        """Whether an axis has all features of a row, and nothing but them."""
+        return all(
+            -len(shape) <= axis < len(shape)
+            and math.prod(shape) == count * shape[axis]
+            and math.prod(shape[axis % len(shape) :]) == shape[axis]
+            for count, shape in zip(self.rows, self.shapes, strict=True)
+        )
+
+    def resized(self, axis: int, *sizes: int) -> Shapes:
+        """Return the shapes with other sizes in place of an axis."""
+        axis %= len(self.shapes[0])
+        return tuple((*shape[:axis], *sizes, *shape[axis + 1 :]) for shape in self.shapes)
+
+    def broadcast(self, shapes: Shapes) -> Features:
+        """Return the features in a larger shape."""
+        if shapes == self.shapes:
+            return self
+        _checked_size(shapes[-1])
+        places = tuple(np.broadcast_to(self.at(case), shape) for case, shape in enumerate(shapes))
+        return self.moved_to(places, alone=self.alone)
+
+
+def _checked_size(shape: tuple[int, ...]) -> int:
+    """Return how many numbers have a shape, if these are not too many for an array."""
+    if (size := math.prod(shape)) > FOLDED_LIMIT:
+        raise FileError(f"a tensor of {size} numbers is too large; at most {FOLDED_LIMIT} are moved")
+    return size
+
+
+Value = Features | Constant
+
+
+def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
+    """Return a constant beside so many rows of a shape as one number, (), or as one for each feature, (features,)."""
+    if array.dtype.kind not in "fib":
+        raise FileError(f"a constant holds {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        raise FileError("a constant holds numbers that are not finite")
+    if array.size == 1:
+        return array.reshape(1 if array.ndim and math.prod(shape) == rows else ())
+    while len(array) == 1:
+        array = array[0]
+    row = shape[len(shape) - array.ndim :]
+    try:
+        if math.prod(row) * rows == math.prod(shape):
+            return np.broadcast_to(array, row).reshape(-1)
+        table: Array = np.broadcast_to(array, shape).reshape(rows, _checked_size(shape) // rows)
+    except ValueError:
+        raise FileError(f"a constant of shape {array.shape} does not fit {math.prod(shape) // rows} features") from None
+    if (table != table[0]).any():
+        raise FileError(f"a constant of shape {array.shape} differs from row to row")
+    return np.array(table[0])
+
+
+def row_of(array: Array, size: int) -> Array:
+    """Return a constant of one number or of one for each feature as (size,)."""
+    return np.broadcast_to(per_feature(array, 1, (*(1,) * (array.ndim - 1), size)), size)
+
+
+@dataclass
+class Segment:
+    """The nodes between a term and another that all of them lead to, in their order, as a function of one array."""
+
+    start: Term
+    end: Term
+    inner: list[Term]
+
+    @cached_property
+    def operators(self) -> set[str]:
+        """The operators of its nodes."""
+        return {term.node.op_type for term in self.inner if term.node is not None}
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each number of the result depends on the number at its own place alone."""
+        return not self.operators & ACROSS
+
+    def constants(self) -> Iterator[Array]:
+        """Yield the numbers that its nodes read."""
+        for term in self.inner:
+            yield from (x for x in term.operands if isinstance(x, np.ndarray) and x.dtype.kind == "f")
+
+    def run(self, runner: Runner, x: Array, found: dict[int, Array] | None = None) -> Array:
+        """Return the result at x, (rows, features), or (rows, 1) for all features; in x's precision.
+
+        `found` keeps what terms are at x, if they are to be asked again.
+        """
+        found = {} if found is None else found
+        found[self.start.number] = x
+        cast = {"f": x.dtype, "i": np.dtype(np.int64), "b": np.dtype(np.bool_)}
+        for term in self.inner:
+            if term.number not in found and term.node is not None:
+                operands = [_at(each, found, x.dtype) for each in term.operands]
+                first = operands[0]
+                if term.node.op_type == "Cast" and first is not None:
+                    found[term.number] = first.astype(cast[term.kind])
+                else:
+                    found[term.number] = runner.run(term.node, operands)
+        return found[self.end.number]
+
+
+def _at(operand: Term | Array | None, found: dict[int, Array], dtype: np.dtype[np.generic]) -> Array | None:
+    if isinstance(operand, Term):
+        return found[operand.number]
+    return operand.astype(dtype) if operand is not None and operand.dtype.kind == "f" else operand
+
+
+def segments(end: Term) -> list[Segment]:
+    """Return the segments that end in a term, the longest first.
+
+    Each begins at a term through which all paths to the end lead; none is longer than `LONGEST`.
+    """
+    inner: list[Term] = []
+    open_terms = {end.number: end}
+    found: list[Segment] = []
+    while len(inner) < LONGEST and len(found) < _MOST_STARTS:
+        expandable = [number for number, term in open_terms.items() if term.node is not None]
+        if not expandable:
+            break
+        term = open_terms.pop(max(expandable))
+        inner.append(term)
+        open_terms |= {operand.number: operand for operand in term.terms}
+        if len(open_terms) == 1:
+            (start,) = open_terms.values()
+            found.append(Segment(start, end, sorted(inner, key=lambda each: each.number)))
+    return found[::-1]
+
+
+def affine_of(term: Term) -> tuple[Term, Array, Array] | None:
+    """Return which term a node multiplies and shifts by constants, the factor and the shift; None where it does not."""
+    if term.node is None or term.kind != "f" or len(term.terms) != 1 or term.terms[0].kind != "f":
+        return None
+    (x,), one, zero = term.terms, np.ones(()), np.zeros(())
+    constants = [each.astype(np.float64) for each in term.operands if isinstance(each, np.ndarray)]
+    if term.node.op_type == "Neg":
+        return x, -one, zero
+    if len(term.operands) != 2 or len(constants) != 1 or x.size != term.size:
+        return None
+    (number,), is_first = constants, term.operands[0] is x
+    match term.node.op_type:
+        case "Add" | "Sum":
+            return x, one, number
+        case "Sub":
+            return (x, one, -number) if is_first else (x, -one, number)
+        case "Mul":
+            return x, number, zero
+        case "Div" if is_first and number.all():
+            return x, 1 / number, zero
+    return None

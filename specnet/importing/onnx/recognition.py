@@ -1,0 +1,253 @@
+"""Which activation or normalization a segment of a graph is: found by running it, and not by reading its operators.
+
+A segment is a function of one number, or of the features of a row. It is run on numbers that are chosen to tell
+functions apart: each constant that stands in it and its neighbours, zeros, tiny and huge numbers. What it answers is
+compared with each registered activation's own expression, the activation's numbers being taken from the constants.
+Everything is computed in double precision, where rounding hides no difference, and in the network's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler import BATCH, NUMPY, input_value, plan
+from specnet.errors import FileError
+from specnet.importing.onnx.onnx_running import Runner
+from specnet.importing.onnx.onnx_terms import Segment
+from specnet.parts.activations import Activation, Linear, Prelu
+from specnet.parts.arrays import Array
+from specnet.parts.registry import Registry, built_in_registry, installed_registry
+
+_PROBES = np.array([[0.3, -0.7, 1.9, -2.6, 5.1, -6.4, 0.04, -0.01, 8.7, -11.0, 0.0, 1.0, -1.0, 0.55]]).T
+"""Numbers on which functions of one number are compared first, (probes, 1)."""
+_SPECIAL = [0.0, 1e-3, 1e-7, 1e-30, 20.0, 60.0, 1e4, 1e7]
+_GRID = np.outer([*_SPECIAL, *np.linspace(0.2, 12, 60), *np.geomspace(1e-3, 60, 31)], [1, -1]).ravel()
+"""Numbers of both signs on which they are compared then, beside the constants; the special ones come first."""
+_ROWS, _MORE_ROWS = 6, 40
+"""Rows on which functions of several features are compared, first and then."""
+_ORDINARY = 10.0
+"""Up to here what a segment computes has to be finite."""
+_OF_CONSTANTS = {"float32": 3e-7, "float64": 1e-10}
+"""What the rounding of constants in the file changes, as a share of 1 and the result."""
+_OF_ARITHMETIC = {"float32": 4e-6, "float64": 1e-12}
+"""What rounding changes in the network's own precision."""
+_FAR = 1e-3
+"""A difference that no rounding makes at an ordinary number."""
+_MOST_VALUES = 40
+_MOST_CHOICES = 1600
+"""Numbers of a segment that are tried for an activation, and combinations of these for one with several."""
+_MOST_TRIED = 8_000
+"""Activations with given numbers that are tried for one file: some seconds' work."""
+_MOST_NUMBERS = 4_000_000
+"""Numbers of an array on which a segment with numbers for each feature is compared."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A segment as a layer."""
+
+    fields: dict[str, Any]
+    """An activation or ``layer_normalization``, as a spec says it."""
+    tensors: dict[str, Array] = field(default_factory=dict)
+    """What it learned, () or (features,)."""
+    factor: float = 1.0
+    """What it is multiplied by."""
+
+    @property
+    def is_normalization(self) -> bool:
+        """Whether it is a layer and no activation."""
+        return bool(self.fields["type"] == "layer_normalization")
+
+
+_Function = Callable[[Array], Array | None]
+_Fields = tuple[tuple[str, Any], ...]
+_Choice = tuple[type[Activation], _Fields]
+
+
+class Recognizer:
+    """Recognizes the segments of one file, whose network has a dtype."""
+
+    def __init__(self, runner: Runner, dtype: str) -> None:
+        self._runner, self._dtype = runner, np.dtype(dtype)
+        self._tolerance = _OF_CONSTANTS[self._dtype.name]
+        self._tried: set[_Choice] = set()
+        self._at_probes: dict[int, dict[int, Array]] = {}
+        self._registry = installed_registry()
+
+    def rounded(self, number: float) -> float:
+        """Return a number as a spec says it: in the fewest digits that are the same in the network's dtype."""
+        return float(str(np.float32(number))) if self._dtype == np.float32 else float(number)
+
+    def find(self, segment: Segment) -> Found | None:
+        """Return what a segment is, None where it is nothing known or nothing but its start."""
+        if len(self._tried) > _MOST_TRIED:
+            raise FileError("the activations of this file have too many different numbers")
+        if segment.end.kind != "f" or segment.end.size != segment.start.size:
+            return None
+        try:
+            alike = self._elementwise(segment) if segment.is_elementwise else self._across(segment)
+            return next((found for found, function, x in alike if self._agrees(segment, function, x)), None)
+        except FileError:
+            return None  # a node does not run on such numbers
+
+    def _agrees(self, segment: Segment, function: _Function, x: Array) -> bool:
+        """Whether a segment has the same values as a function, in double precision and in the network's own."""
+        own = x.astype(self._dtype)
+        runs = (own.astype(np.float64), self._tolerance), (own, _OF_ARITHMETIC[self._dtype.name])
+        return all(_close(segment.run(self._runner, x), function(x), x, tolerance) for x, tolerance in runs)
+
+    def _elementwise(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
+        """Yield what has the same values at the probes, and the numbers on which they are to be compared then."""
+        wanted = segment.run(self._runner, _PROBES, self._at_probes.setdefault(segment.start.number, {}))
+        numbers = self._numbers_of(segment)
+        grid = self._grid(numbers)[: max(1, _MOST_NUMBERS // wanted.shape[1])]
+        if np.array_equal(wanted, np.broadcast_to(_PROBES, wanted.shape)):
+            yield Found({"type": Linear.part_name()}), lambda x: x, grid
+        alike = wanted[:, :1]
+        if wanted.shape[1] == 1 or (wanted == alike).all():
+            for choice in self._choices(numbers, elementwise=True):
+                values = _probed(choice)
+                # A single number tells most of them apart.
+                is_near = values is not None and abs(values.item(0) - alike.item(0)) < _FAR
+                if is_near and _close(alike, values, _PROBES, self._tolerance):
+                    yield Found(self._written(choice)), partial(_values, choice), grid
+        slope = -wanted[_PROBES[:, 0] == -1][0]
+        is_said = slope.size > 1 or np.isclose(np.abs(slope), [1.0, *numbers], rtol=1e-7).any()
+        if is_said and _close(wanted, _prelu(slope, _PROBES), _PROBES, self._tolerance):
+            tensor = slope if slope.size > 1 else slope.reshape(())
+            yield Found({"type": Prelu.part_name()}, {"negative_slope": tensor}), partial(_prelu, slope), grid
+
+    def _across(self, segment: Segment) -> Iterator[tuple[Found, _Function, Array]]:
+        """Yield what has the same values on a few rows, and the rows on which they are to be compared then."""
+        random, size = np.random.default_rng(0), segment.start.size
+        rows = random.normal(0, 1.5, (_ROWS, size)) + random.normal(0, 1, (_ROWS, 1))
+        count = max(_ROWS, min(_MORE_ROWS, _MOST_NUMBERS // size))
+        more = random.normal(0, 1, (count, size)) * random.choice([0.5, 1.0, 5.0], (count, 1))
+        wanted, numbers = segment.run(self._runner, rows), self._numbers_of(segment)
+        for choice in self._choices(numbers, elementwise=False):
+            values = _values(choice, rows)
+            for factor in (1.0, float(size), 1 / size):  # a sum over the features, or their mean
+                if _close(wanted / factor, values, rows, self._tolerance):
+                    yield Found(self._written(choice), factor=factor), partial(_values, choice, factor=factor), more
+        arrays = {array.tobytes(): array for array in segment.constants() if array.size > 1}
+        few = [*islice(arrays.values(), 4)]
+        epsilons = [number for number in numbers if 0 < number < 1]
+        for epsilon, scale, shift in product(epsilons, [np.ones(()), *few], [np.zeros(()), *few]):
+            function = partial(_normalized, epsilon, scale, shift)
+            if _close(wanted, function(rows), rows, self._tolerance):
+                fields = {"type": "layer_normalization", "epsilon": self.rounded(epsilon)}
+                yield Found(fields, {"scale": scale, "shift": shift}), function, more
+
+    def _choices(self, numbers: list[float], *, elementwise: bool) -> Iterator[_Choice]:
+        """Yield the activations with all combinations of these numbers, as far as there is time for them."""
+        for part, switches, names in _candidates(self._registry, elementwise=elementwise):
+            if names and (len(numbers) > _MOST_VALUES or len(numbers) ** len(names) > _MOST_CHOICES):
+                continue
+            for chosen in product(numbers, repeat=len(names)):
+                choice = part, (*switches, *zip(names, chosen, strict=True))
+                self._tried.add(choice)
+                yield choice
+
+    def _numbers_of(self, segment: Segment) -> list[float]:
+        """Return the numbers of a segment's constants and attributes, and their negatives."""
+        found = {float(array.flat[0]) for array in segment.constants() if array.size and (array == array.flat[0]).all()}
+        nodes = [term.node for term in segment.inner if term.node is not None]
+        found.update(number for node in nodes for number in self._runner.attributes(node))
+        if segment.operators & {"Clip", "Max", "Min"}:
+            found.add(float(np.finfo(np.float32).max))  # in place of a bound that is not there
+        numbers = {0.0, *found, *(-number for number in found)}
+        return sorted(number for number in numbers if np.isfinite(number))
+
+    def _written(self, choice: _Choice) -> dict[str, Any]:
+        """Return an activation as a spec says it."""
+        part, fields = choice
+        return {"type": part.part_name()} | {k: self.rounded(v) if type(v) is float else v for k, v in fields}
+
+    def _grid(self, numbers: list[float]) -> Array:
+        """Return numbers that tell functions apart, (numbers, 1), exact in the network's dtype."""
+        with np.errstate(all="ignore"):
+            constants = np.array(numbers).astype(self._dtype)
+            beside = [np.nextafter(constants, self._dtype.type(side)) for side in (-np.inf, np.inf)]
+        grid = np.concatenate([_GRID.astype(self._dtype), constants, *beside])
+        kept: Array = grid[np.abs(grid) <= max(_SPECIAL)][:, None]
+        return kept
+
+
+@cache
+def _candidates(registry: Registry, *, elementwise: bool) -> list[tuple[type[Activation], _Fields, tuple[str, ...]]]:
+    """Return the activations that have an expression: the class, its switches, and the names of its numbers.
+
+    Where two are the same function the first one is meant: one without numbers before one with, elu before celu, and
+    what specnet brings before what plugins bring. Integers are no numbers here: they may say how long an expression is.
+    """
+    own, found = built_in_registry().of_kind("activation"), []
+    for part in registry.of_kind("activation"):
+        if issubclass(part, Activation) and part.elementwise == elementwise and part is not Linear:
+            kinds = {name: each.annotation for name, each in part.model_fields.items() if name != "parametric"}
+            names = tuple(name for name, kind in kinds.items() if kind is float)
+            turned = [((n, not part.model_fields[n].default),) for n, kind in sorted(kinds.items()) if kind is bool]
+            found += [(part, switches, names) for switches in [(), *turned]]
+    return sorted(found, key=lambda each: (each[0] not in own, bool(each[2])))
+
+
+def _values(choice: _Choice, x: Array, factor: float = 1.0) -> Array | None:
+    """Return a factor times an activation's values at x, (rows, features), in x's precision.
+
+    None where there is no such activation, or none that is a function of x alone. Beside the numbers of an elementwise
+    one stand others, which change its values if it is none.
+    """
+    part, fields = choice
+    beside = np.hstack([x, x[::-1]]) if part.elementwise else x
+    symbol = input_value("x", (beside.shape[1], BATCH))
+    try:
+        activation = part(**dict(fields))
+        result = None if activation.own_parameters(beside.shape[1]) else activation.expression(symbol)
+        if result is None or result.shape != symbol.shape:
+            return None
+        bound = NUMPY.bind(plan([result], [], expansions=NUMPY.expansions), x.dtype, {BATCH: len(x)})
+        bound.inputs["x"][...] = beside.T
+        with np.errstate(all="ignore"):
+            bound.run()
+            return factor * bound.outputs[0].T[:, : x.shape[1]]
+    except Exception:  # of any kind: it may be someone else's, and its numbers those of a file
+        return None
+
+
+_probed = lru_cache(_MOST_TRIED)(partial(_values, x=_PROBES))
+"""Returns an activation's values at the probes."""
+
+
+def _prelu(slope: Array, x: Array) -> Array:
+    """Return a leaky rectifier's values at x; each feature has its slope."""
+    values: Array = np.maximum(x, 0) + slope.astype(x.dtype) * np.minimum(x, 0)
+    return values
+
+
+def _normalized(epsilon: float, scale: Array, shift: Array, x: Array) -> Array:
+    """Return a layer normalization's values at x."""
+    centred = x - x.mean(1, keepdims=True)
+    normal = centred / np.sqrt((centred**2).mean(1, keepdims=True) + epsilon)
+    values: Array = normal * scale.astype(x.dtype) + shift.astype(x.dtype)
+    return values
+
+
+def _close(given: Array, expected: Array | None, x: Array, tolerance: float) -> bool:
+    """Whether what a file computes at x is what is expected, but for rounding; where it overflows nothing is compared.
+
+    Large numbers lose digits where a file subtracts them from each other.
+    """
+    if given.dtype.kind != "f" or expected is None:
+        return False
+    known = np.isfinite(given)
+    if not known[np.broadcast_to(np.abs(x) <= _ORDINARY, given.shape)].all():
+        return False
+    with np.errstate(all="ignore"):
+        allowed = tolerance * (1 + np.abs(given)) + 4 * np.finfo(given.dtype).eps * np.abs(x)
+        near = np.abs(given - expected) <= allowed
+    return bool((near | ~known).all())

@@ -1,0 +1,1 @@
+"""Networks from scikit-learn's objects and skops's files."""

@@ -1,0 +1,1 @@
+"""CSV files: their signs, records, parts and cells."""

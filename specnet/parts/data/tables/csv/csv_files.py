@@ -1,0 +1,370 @@
+"""CSV files, read without guessing.
+
+Python's ``csv`` reads the header, DuckDB splits the records, every cell as text, and the rules of `cells` say what it
+is: DuckDB's own guesses read a 1.5 in row 30 001 as 2 and ``00123`` as 123, drop what looks like a comment, and take
+columns by position. Rows that hold a mistake are read again by Python's ``csv``.
+
+Blank lines are passed over, except in a file of one column, where they are missing cells.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from codecs import BOM_UTF8
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic, Position
+from specnet.files import open_file
+from specnet.files.large import GrowingTable, room_needed
+from specnet.parts.data.reading_progress import Progress, of_parts
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimmed
+from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
+from specnet.parts.data.tables.csv.csv_records import (
+    LINE_END,
+    Dialect,
+    Record,
+    faulty_record,
+    guessed_delimiter,
+    opened_text,
+    records,
+)
+from specnet.parts.data.tables.csv.csv_signs import Signs, has_many_blank_lines, read_signs
+from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
+from specnet.parts.data.tables.setting_hints import no_header
+from specnet.parts.data.tables.source import Mistake, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
+
+MOST_COLUMNS = 30_000
+"""A spec that names many more is too large to be saved."""
+ROWS_ARRANGED = 2048
+"""How many rows are put together from columns at a time: few enough for a processor's cache."""
+_COPIED_AT_ONCE = 2**20
+
+
+class CsvFile:
+    """One file whose header has been read.
+
+    Parameters
+    ----------
+    path : str
+        The file, as errors name it.
+    dialect : Dialect
+        Without a delimiter, the file's own is found.
+
+    Attributes
+    ----------
+    names : list of str
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    DataError
+        If there is no header, or one that is no header of a table.
+    """
+
+    def __init__(self, path: str, dialect: Dialect) -> None:
+        self.path = path
+        self.dialect = dialect if dialect.delimiter else replace(dialect, delimiter=guessed_delimiter(path, dialect))
+        record = next(records(path, self.dialect), None)
+        if record is None or not record.cells:
+            message = "the header is missing: the first line is blank" if record else "the file is empty"
+            raise self._at_top("missing-header", message)
+        if len(record.cells) > MOST_COLUMNS:
+            raise self._at_top("too-large", f"{len(record.cells)} columns exceed the limit of {MOST_COLUMNS}")
+        if "\0" in record.text:
+            problem = faulty_record(path, self.dialect, len(record.cells))
+            assert problem is not None, "it has a null character"
+            raise DataError(problem)
+        self._first = record
+        self._readable: tuple[str, int] | None = None
+        self.names = self._header(record) if dialect.header else [f"column_{n + 1}" for n in range(len(record.cells))]
+
+    def _at_top(self, code: str, message: str, hint: str | None = None) -> DataError:
+        position = Position(self.dialect.skip + 1, 1)
+        return DataError(Diagnostic(code, message, source=self.path, position=position, hint=hint))
+
+    def _header(self, record: Record) -> list[str]:
+        cells = [trimmed(cell) for cell in record.cells]
+        if all(number(cell) is not None for cell in cells):
+            raise self._at_top("missing-header", "the header is missing: the first line holds numbers", no_header())
+        names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
+        hint = f"rename one of them, or {no_header(self.dialect.skip + 1)}"
+        problems = [
+            record.problem(self.path, self.dialect, "repeated-column", message, column, hint)
+            for column, message in repeated_names(names)
+        ]
+        for column, name in enumerate(record.cells):
+            if record.end and not {record.end}.issuperset(LINE_END.findall(name)):
+                message = f"the name of column {column + 1} has another line ending than {record.end!r} of the line"
+                problems.append(record.problem(self.path, self.dialect, "csv-syntax", message, column))
+                break
+        if problems:
+            raise DataError(*problems)
+        return names
+
+    def rows(self) -> Iterator[Record]:
+        """Yield the records below the header, without blank lines where these are no rows."""
+        are_rows = len(self.names) == 1
+        return islice(records(self.path, self.dialect, None if are_rows else {}), int(self.dialect.header), None)
+
+    def readable(self, folder: str) -> tuple[str, int]:
+        """Return a file that DuckDB reads, the file itself or a copy in a folder, and where its body begins."""
+        if self._readable is None:
+            self._readable = self._made_readable(folder)
+        return self._readable
+
+    def _made_readable(self, folder: str) -> tuple[str, int]:
+        real = os.path.realpath(self.path)
+        with open_file(real) as (stream, _):
+            mark = BOM_UTF8 if stream.read(len(BOM_UTF8)) == BOM_UTF8 else b""
+        body = len((self._first.text + self._first.end).encode()) if self.dialect.header else 0
+        # Behind a byte-order mark DuckDB takes the quote of the first name for a part of it.
+        misread = bool(mark) and (not self.dialect.header or bool(LINE_END.search(self._first.cells[0])))
+        plain = self.dialect.is_utf8 and not self.dialect.skip and not real.lower().endswith(".gz")
+        if plain and not misread:
+            refuse_wildcards(self.path, real)
+            found, start = real, len(mark) + body
+        else:
+            with opened_text(self.path, self.dialect) as text:
+                found, start = _copied(iter(partial(text.read, _COPIED_AT_ONCE), ""), folder), body
+        if len(self.names) > 1 and has_many_blank_lines(found):
+            # DuckDB takes them for a part of the next record, which is too long then, or lost without a word.
+            self.refuse_faulty()
+            filled = records(self.path, self.dialect, {})
+            found, start = _copied((record.text + record.end for record in filled), folder), body
+        return found, start
+
+    def parts(self, folder: str) -> Iterator[tuple[str | None, Dialect, int]]:
+        """Yield files that DuckDB reads, how, and where their bodies begin; None if a large file cannot be cut."""
+        path, body = self.readable(folder)
+        if os.path.getsize(path) <= PART_BYTES:
+            yield path, self.dialect, body
+            return
+        dialect = replace(self.dialect, header=False)
+        for part in parts_of(path, body, dialect.quote, folder):
+            yield part, dialect, 0
+
+    def first_rows(self) -> list[Record]:
+        """Return the first records below the header."""
+        return list(islice(self.rows(), ROWS_LOOKED_AT))
+
+    def check(self, signs: Signs, rows: int) -> None:
+        """Refuse what DuckDB passes over without a word, with its place."""
+        width = len(self.names)
+        count = signs.delimiters != rows * (width - 1)
+        too_many = signs.empty_ends if signs.quotes else count
+        mixed = signs.end is None or signs.end not in ("", self._first.end)
+        if too_many or mixed or signs.null:
+            self.refuse_faulty()
+
+    def refuse_faulty(self) -> None:
+        """Refuse a file that has a faulty record, with its place."""
+        problem = faulty_record(self.path, self.dialect, len(self.names))
+        if problem is not None:
+            raise DataError(problem)
+
+
+class CsvSource(TextSource):
+    """Several files of the same columns, in any order.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    dialect : Dialect
+    missing : sequence of str
+        What a missing cell holds.
+    decimal : str
+        The sign before a number's fraction.
+    """
+
+    has_missing_values = has_header = has_decimal = True
+
+    def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
+        super().__init__(paths)
+        self.files = [CsvFile(path, dialect) for path in paths]
+        self._refuse_divided(missing)
+        self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
+        self.names = self.files[0].names
+        self._check_same_names([(file.path, file.names) for file in self.files])
+        self._types = ["VARCHAR"] * len(self.names)
+        self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
+        places = {name: place for place, name in enumerate(self.names)}
+        self._places = [[places[name] for name in file.names] for file in self.files]
+
+    def _refuse_divided(self, missing: Sequence[str]) -> None:
+        """Refuse missing cells that are told from others only by what is around them."""
+        for text in missing:
+            for file in self.files:
+                for name, sign in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
+                    if sign in text:
+                        message = f'missing value "{text}" contains the {name} {sign}'
+                        hint = "replace such cells in the file by empty ones"
+                        raise DataError(Diagnostic("missing-values", message, ("missing_values",), hint=hint))
+
+    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+        options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
+        self.plain_numbers = not self._misses_numbers
+        for index, (file, places) in enumerate(zip(self.files, self._places, strict=True)):
+            path, body = file.readable(duck.folder)
+            into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
+            with ThreadPoolExecutor(1) as pool:
+                looking = pool.submit(read_signs, path, body, file.dialect.delimiter, file.dialect.quote)
+                query = f"{into} SELECT {self._selected()} FROM {_records(file.dialect, options)}"
+                try:
+                    (count,) = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
+                except DuckError as error:
+                    if refuses:
+                        raise self._refused(file, error) from None
+                    raise
+                signs = looking.result()
+                file.check(signs, int(count[0]))
+                self.plain_numbers = self.plain_numbers and not signs.odd
+
+    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+        found = [] if self.decimal != "." or self._misses_numbers else list(places)
+        for file, own in zip(self.files, self._places, strict=True):
+            local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
+            found = [place for place in found if _are_numbers(some, [local[place]], self.missing)]
+        return found
+
+    def numbers_at_once(
+        self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
+    ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
+        """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
+        if self.decimal != "." or self._misses_numbers or len(numbers) + len(texts) > MOST_EXPRESSIONS:
+            return None
+        for file, places in zip(self.files, self._places, strict=True):
+            local, some = {place: index for index, place in enumerate(places)}, file.first_rows()
+            if not _are_numbers(some, [local[place] for place in numbers]):
+                return None
+        shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file in self.files])
+        cells: list[list[Any]] = [[] for _ in texts]
+        with GrowingTable(len(numbers)) as table:
+            for file, places in zip(self.files, self._places, strict=True):
+                for path, dialect, start in file.parts(duck.folder):
+                    found = path and self._numbers_of(file, path, dialect, start, places, numbers, texts, duck, shown)
+                    if not found:
+                        return None
+                    table.append(found[0])
+                    for column, some_cells in zip(cells, found[1], strict=True):
+                        column += some_cells
+            return table.array(), cells
+
+    def _numbers_of(
+        self,
+        file: CsvFile,
+        path: str,
+        dialect: Dialect,
+        start: int,
+        places: Sequence[int],
+        numbers: Sequence[int],
+        texts: Sequence[int],
+        duck: Duck,
+        progress: Progress,
+    ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
+        """Return columns of a part of a file as numbers, and others as texts; None if a cell is perhaps no number."""
+        selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
+        selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
+        query = f"SELECT {', '.join(selected)} FROM {_records(dialect, '')}"
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(read_signs, path, start, dialect.delimiter, dialect.quote)
+            try:
+                columns = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
+            except DuckError:
+                return None
+            signs = looking.result()
+        if signs.odd:
+            return None
+        file.check(signs, len(columns[0]))
+        table = _arranged([np.ma.filled(column, np.nan) for column in columns[: len(numbers)]])
+        if table is None:
+            return None
+        labels = [column.tolist() for column in columns[len(numbers) :]]
+        # A label is there once, and not once for each row.
+        return table, [[cell if cell is None else sys.intern(cell) for cell in column] for column in labels]
+
+    def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
+        wanted: dict[int, list[Mistake]] = {}
+        for mistake in sorted(mistakes, key=lambda mistake: mistake.place):
+            wanted.setdefault(mistake.row, []).append(mistake)
+        found, last = [], max(wanted)
+        for row, (file, places, record) in enumerate(self._rows()):
+            for mistake in wanted.get(row, ()):
+                cell, said = places.index(mistake.place), (mistake.code, mistake.message)
+                found.append(record.problem(file.path, file.dialect, *said, cell, mistake.hint))
+            if row == last:
+                break
+        return found
+
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        for file, own in zip(self.files, self._places, strict=True):
+            local = [own.index(place) for place in places]
+            for record in file.rows():
+                cells = record.cells or [""]
+                yield [cells[place] or None for place in local]
+
+    def _rows(self) -> Iterator[tuple[CsvFile, list[int], Record]]:
+        for file, places in zip(self.files, self._places, strict=True):
+            for record in file.rows():
+                yield file, places, record
+
+    def _refused(self, file: CsvFile, error: DuckError) -> DataError:
+        file.refuse_faulty()
+        return DataError(Diagnostic("csv-syntax", f"DuckDB cannot read the file: {error}", source=file.path))
+
+
+def _copied(pieces: Iterable[str], folder: str) -> str:
+    """Return the path of a new file in a folder."""
+    with (
+        room_needed(),
+        NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", dir=folder, delete=False) as copy,
+    ):
+        copy.writelines(pieces)
+    return copy.name
+
+
+def _records(dialect: Dialect, options: str) -> str:
+    """Return the table of a file's records: nothing is guessed."""
+    mark = quoted(dialect.quote)
+    return (
+        "read_csv($path, columns = $types, auto_detect = false, strict_mode = true, all_varchar = true,"
+        f" header = {str(dialect.header).lower()}, delim = {quoted(dialect.delimiter)}, quote = {mark},"
+        f" escape = {mark}, compression = 'none', null_padding = false, hive_partitioning = false{options})"
+    )
+
+
+def _parameters(path: str, places: Sequence[int]) -> dict[str, Any]:
+    return {"path": path, "types": {f"c{place}": "VARCHAR" for place in places}}
+
+
+def _are_numbers(records: Sequence[Record], places: Sequence[int], missing: Collection[str] = ()) -> bool:
+    """Return whether records hold numbers at these places, or what a missing cell holds."""
+    return all(
+        place < len(record.cells) and is_number(record.cells[place], missing) for record in records for place in places
+    )
+
+
+def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
+    """Return columns as a table (rows, columns); None if there is something that is perhaps no number."""
+    rows = len(columns[0]) if columns else 0
+    table = np.empty((rows, len(columns)))
+
+    def arrange(start: int) -> bool:
+        some = slice(start, min(start + ROWS_ARRANGED, rows))
+        block = np.array([column[some] for column in columns]).reshape(len(columns), -1)
+        table[some] = block.T
+        return bool((np.abs(block) < LARGEST_WHOLE).all())
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # copying waits for memory, and not for Python
+        return table if all(pool.map(arrange, range(0, rows, ROWS_ARRANGED))) else None

@@ -1,0 +1,297 @@
+"""Where things stand in a CSV file: looked up when there is something to say about them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import islice
+from typing import BinaryIO, cast
+
+from specnet.errors import DataError, Diagnostic, Position
+from specnet.files import open_file
+from specnet.files.toml import toml_text
+from specnet.parts.data.tables.setting_hints import how_to_convert, setting
+
+PathLike = str | os.PathLike[str]
+
+DELIMITERS = (",", ";", "\t", "|")
+LARGEST_CELL = 2_000_000
+"""Characters, as many bytes as DuckDB takes in a line; Python's ``csv`` takes 131 072 unless it is told otherwise."""
+LARGEST_RECORD = 10_000_000
+"""Characters: more of them are not looked at, since a record's cells take many times their memory."""
+
+
+def too_long(what: str, most: int, unit: str = "characters") -> str:
+    """Return that something has more than so many of a unit."""
+    return f"{what} has more than {most:,} {unit}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+_PLAIN_WORDS = {
+    "unexpected end of data": "a quoted cell is not closed",
+    f"field larger than field limit ({LARGEST_CELL})": too_long("a cell", LARGEST_CELL),
+}
+"""What is said in place of messages of Python's ``csv``."""
+_LOOKED_AT = 4096
+"""Bytes that tell text from anything else."""
+_LINE_ENDS = ("\r\n", "\n", "\r")
+LINE_END = re.compile("|".join(_LINE_ENDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter, quote, encoding : str
+    header : bool
+        The first record holds the names.
+    skip : int
+        Lines before the first record.
+    """
+
+    delimiter: str = ","
+    quote: str = '"'
+    encoding: str = "utf-8"
+    header: bool = True
+    skip: int = 0
+
+    @property
+    def codec(self) -> str:
+        """The name of Python's codec."""
+        return "utf-8-sig" if self.is_utf8 else self.encoding
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the file is UTF-8."""
+        return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a file.
+
+    Attributes
+    ----------
+    cells : list of str
+        Empty for a blank line.
+    line : int
+        The line that it begins in, from 1.
+    text : str
+        As it stands in the file, without its line end.
+    end : str
+        The line end.
+    """
+
+    cells: list[str]
+    line: int
+    text: str
+    end: str
+
+    def problem(
+        self,
+        path: PathLike,
+        dialect: Dialect,
+        code: str,
+        message: str,
+        cell: int | None = None,
+        hint: str | None = None,
+    ) -> Diagnostic:
+        """Return a mistake whose place is one of the cells, or the whole record."""
+        quote, other = re.escape(dialect.quote), re.escape(dialect.delimiter)
+        pattern = re.compile(rf"({quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{other}\r\n]*)(?:{other}|\Z)")
+        found = None if cell is None else next(islice(pattern.finditer(self.text), cell, None), None)
+        start, stop = (0, len(self.text)) if found is None else found.span(1)
+        breaks = [match.end() for match in LINE_END.finditer(self.text[:start])]
+        shown = LINE_END.split(self.text)[len(breaks)]
+        before = start - (breaks[-1] if breaks else 0)
+        length = max(1, min(stop - start, len(shown) - before))
+        position = Position(self.line + len(breaks), before + 1, length)
+        return Diagnostic(code, message, source=os.fspath(path), position=position, line_text=shown, hint=hint)
+
+
+@contextmanager
+def unpacked(path: PathLike) -> Iterator[BinaryIO]:
+    """Open a file for reading, the content of a ``.gz``.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    DataError
+        If what should be packed is not.
+    """
+    with open_file(path) as (stream, _):
+        if not os.fspath(path).lower().endswith(".gz"):
+            yield stream
+            return
+        try:
+            with gzip.GzipFile(fileobj=stream) as packed:
+                yield cast(BinaryIO, packed)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(f"not a whole .gz file: {error}", source=os.fspath(path)) from None
+
+
+@contextmanager
+def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
+    """Open a file's text behind the lines that are skipped, without a byte-order mark.
+
+    Raises
+    ------
+    DataError
+        Where the text is not in the encoding, also while it is read.
+    """
+    try:
+        with unpacked(path) as stream, TextIOWrapper(stream, encoding=dialect.codec, newline="") as text:
+            for _ in range(dialect.skip):
+                text.readline()
+            yield text
+    except UnicodeError:
+        raise DataError(undecodable(path, dialect)) from None
+
+
+def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[Record]:
+    """Yield a file's records, the header and blank lines included.
+
+    Parameters
+    ----------
+    path : path
+    dialect : Dialect
+    blank : dict of str to int, optional
+        Leave blank lines between records out, and put the first one here, for each line end.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    DataError
+        Where the text is not in the encoding, or not CSV.
+    """
+    with opened_text(path, dialect) as text:
+        lines: list[str] = []
+        first, length = dialect.skip + 1, 0
+
+        def remembered() -> Iterator[str]:
+            nonlocal first, length
+            for line in _lines(text):
+                if blank is not None and not lines and line in _LINE_ENDS:
+                    blank.setdefault(line, first)
+                    first += 1
+                    continue
+                lines.append(line)
+                length += len(line)
+                if length > LARGEST_RECORD:
+                    record = _record([], first, lines[0][:_LOOKED_AT])
+                    raise DataError(record.problem(path, dialect, "too-large", too_long("a record", LARGEST_RECORD)))
+                yield line
+
+        reader = csv.reader(remembered(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
+        try:
+            for cells in _with_large_cells(reader):
+                yield _record(cells, first, "".join(lines))
+                first, length = first + len(lines), 0
+                lines.clear()
+        except csv.Error as error:
+            record = _record([], first, "".join(lines))
+            message = _PLAIN_WORDS.get(str(error), str(error))
+            raise DataError(record.problem(path, dialect, "csv-syntax", message)) from None
+
+
+def _lines(text: TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text, the beginning of one that is longer than a record."""
+    return iter(lambda: text.readline(LARGEST_RECORD + 1), "")
+
+
+def _with_large_cells(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield records of which cells may be large; the limit is one of the whole process, and is left as it was."""
+    while True:
+        before = csv.field_size_limit(LARGEST_CELL)
+        try:
+            cells = next(reader, None)
+        finally:
+            csv.field_size_limit(before)
+        if cells is None:
+            return
+        yield cells
+
+
+def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
+    """Return the most frequent of a few signs outside quotes in the first record; the first of them at a tie."""
+    name = os.fspath(path).lower()
+    if name.removesuffix(".gz").endswith(".tsv"):
+        return "\t"
+    inside, length, counts = False, 0, dict.fromkeys(DELIMITERS, 0)
+    with opened_text(path, dialect) as text:
+        for line in _lines(text):
+            pieces = line.split(dialect.quote)
+            if outside := "".join(pieces[inside::2]):
+                counts = {sign: count + outside.count(sign) for sign, count in counts.items()}
+            inside ^= len(pieces) % 2 == 0
+            length += len(line)
+            if not inside or length > LARGEST_RECORD:
+                break
+    return max(DELIMITERS, key=lambda sign: counts[sign])
+
+
+def faulty_record(path: PathLike, dialect: Dialect, width: int) -> Diagnostic | None:
+    """Return what is wrong with the first record that is not CSV or not of so many cells, or None."""
+    end = ""
+    odd: Record | None = None
+    blank: dict[str, int] = {}
+    try:
+        for record in records(path, dialect, blank):
+            if record.cells and len(record.cells) != width:
+                message = f"expected {width} cells as in the header, got {len(record.cells)}"
+                return record.problem(path, dialect, "ragged-row", message)
+            if "\0" in record.text:
+                found = next((place for place, cell in enumerate(record.cells) if "\0" in cell), None)
+                is_utf16 = record.text.count("\0") > len(record.text) // 3
+                hint = setting("encoding", '"utf-16"') if is_utf16 else None
+                return record.problem(path, dialect, "encoding", "a null character", found, hint)
+            end = end or record.end
+            if odd is None and record.end not in ("", end):
+                odd = record
+    except DataError as error:
+        return error.diagnostics[0]
+    for other, line in blank.items():
+        if other != end and (odd is None or line < odd.line):
+            odd = Record([], line, "", other)
+    if odd is None:
+        return None
+    message = f"line ending {odd.end!r} differs from {end!r} of the first line"
+    return odd.problem(path, dialect, "csv-syntax", message)
+
+
+def _record(cells: list[str], line: int, text: str) -> Record:
+    end = next((end for end in _LINE_ENDS if text.endswith(end)), "")
+    return Record(cells, line, text.removesuffix(end), end)
+
+
+def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
+    """Return where a text is not in its encoding; the line is known where lines are told by their bytes."""
+    position, marked, nulls = None, False, 0
+    if dialect.is_utf8:
+        with unpacked(path) as stream:
+            nulls = stream.read(_LOOKED_AT).count(b"\0")
+        with unpacked(path) as stream:
+            for number, line in enumerate(stream, 1):
+                marked = marked or (number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")))
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    position = Position(number, len(line[: error.start].decode()) + 1)
+                    break
+    other = "utf-16" if marked else "latin-1"
+    hint = f"{setting('encoding', toml_text(other))}, or save the file as UTF-8"
+    hint = hint if dialect.is_utf8 else "set another encoding"
+    if nulls and not marked:
+        hint = f"this is not a text file; {how_to_convert(path)}"
+    message = f"not valid {dialect.encoding.upper()}"
+    return Diagnostic("encoding", message, source=os.fspath(path), position=position, hint=hint)

@@ -1,0 +1,243 @@
+"""Files of JSON objects, one to a line: their values become cells of text, which the same rules read as a CSV file's.
+
+A name that a line lacks is a missing cell there, and so are null and empty text.
+
+DuckDB reads them. It takes more for JSON than what is JSON, and its errors have no place: what it refuses, and what may
+be wrong, is read again by Python's ``json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from specnet.errors import DataError, Diagnostic, Position
+from specnet.files.large import room_needed
+from specnet.parts.data.reading_progress import Progress
+from specnet.parts.data.tables.csv.csv_files import MOST_COLUMNS
+from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
+from specnet.parts.data.tables.duck import Duck, DuckError, opened
+from specnet.parts.data.tables.setting_hints import column_key, setting
+from specnet.parts.data.tables.source import Mistake, refuse_wildcards
+from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
+
+_ONE_OBJECT = (
+    "write one object to a line, without [ ] around them and commas between them,"
+    ' such as by pandas.read_json(FILE).to_json(FILE, orient="records", lines=True)'
+)
+_OPTIONS = f"maximum_object_size = {LARGEST_CELL}, compression = 'none', hive_partitioning = false"
+# What DuckDB takes for JSON though it is none, a null character, a nested value: also where it only looks like one.
+_DOUBTFUL = r'(?i)[:,\[]\s*(-?(nan|inf(inity)?)\s*[,}\]]|[}\]])|\\u0000|"\s*:\s*[\[{]'
+# Names are told by the first line of those that have the same ones.
+_LINES = f"""
+    CREATE OR REPLACE TABLE lines AS SELECT names, min(place) AS place, bool_or(doubtful) AS doubtful FROM (
+        SELECT json_keys(json) AS names, row_number() OVER () AS place, NOT starts_with(json, '{{')
+            OR strlen(json) > {LARGEST_CELL} OR regexp_matches(json, $doubtful) AS doubtful
+        FROM read_ndjson_objects($path, {_OPTIONS})
+    ) GROUP BY names
+"""
+_NAMES = """
+    SELECT name FROM (SELECT unnest(names) AS name, place, unnest(range(len(names))) AS index FROM lines)
+    GROUP BY name ORDER BY min(place), arg_min(index, place)
+"""
+_IS_DOUBTFUL = """
+    SELECT bool_or(doubtful OR len(list_distinct(names)) < len(names) OR list_contains(names, '')) FROM lines
+"""
+
+
+class JsonLinesSource(TextSource):
+    """Several files of JSON objects.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    ignored : collection of str
+        Names whose values are not looked at.
+    """
+
+    def __init__(self, paths: Sequence[str], ignored: Collection[str] = ()) -> None:
+        super().__init__(paths)
+        self._ignored = frozenset(ignored)
+        names: dict[str, None] = {}
+        with opened(self.real_paths(), 0) as duck:
+            for path in self.paths:
+                names |= dict.fromkeys(self._names_in(path, duck))
+        if not names:
+            raise DataError(Diagnostic("empty", "no rows", source=self.paths[0]))
+        self.names = list(names)
+        self._types = ["VARCHAR"] * len(self.names)
+
+    def _names_in(self, path: str, duck: Duck) -> list[str]:
+        try:
+            duck.rows(_LINES, {"path": _readable(path, duck.folder), "doubtful": _DOUBTFUL})
+        except DuckError as error:
+            raise self._refused(path, error) from None
+        if duck.rows(_IS_DOUBTFUL)[0][0]:
+            self._check(path)
+        names = [name for (name,) in duck.rows(_NAMES)]
+        if len(names) > MOST_COLUMNS:
+            message = f"{len(names)} columns exceed the limit of {MOST_COLUMNS}"
+            raise DataError(Diagnostic("too-large", message, source=path))
+        return names
+
+    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+        rows, types = _rows(self.names)
+        for index, path in enumerate(self.paths):
+            into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
+            parameters = {"path": _readable(path, duck.folder), **types}
+            try:
+                duck.columns(f"{into} SELECT {self._selected()} {rows}", parameters, progress, os.path.getsize(path))
+            except DuckError as error:
+                if refuses:
+                    raise self._refused(path, error) from None
+                raise
+
+    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+        some = [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
+        return [place for place in places if all(is_number(row.get(self.names[place], ""), ("",)) for row in some)]
+
+    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+        names = [self.names[place] for place in places]
+        for path in self.paths:
+            for _, values in self._objects(path):
+                yield [values.get(name) or None for name in names]
+
+    def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
+        places = ((path, line) for path in self.paths for line, _ in _lines(path))
+        rows = dict(zip(range(max(mistake.row for mistake in mistakes) + 1), places, strict=False))
+        return [
+            Diagnostic(
+                mistake.code,
+                mistake.message,
+                source=rows[mistake.row][0],
+                position=Position(rows[mistake.row][1], 1),
+                hint=mistake.hint,
+            )
+            for mistake in sorted(mistakes, key=lambda mistake: (mistake.row, mistake.place))
+        ]
+
+    def _refused(self, path: str, error: DuckError) -> DataError:
+        self._check(path)
+        return DataError(Diagnostic("json", f"DuckDB cannot read the file: {error}", source=path))
+
+    def _check(self, path: str) -> None:
+        """Refuse a file in which something is wrong, with its place."""
+        for _ in self._objects(path):
+            pass
+
+    def _objects(self, path: str) -> Iterator[tuple[int, dict[str, str]]]:
+        """Yield the line of each object in a file, and its values as texts."""
+        for line, content in _lines(path):
+            yield line, self._read(path, line, content)
+
+    def _read(self, path: str, line: int, content: str) -> dict[str, str]:
+        def refused(message: str, column: int = 1, code: str = "json", hint: str | None = None) -> DataError:
+            shown = content.rstrip("\r\n")
+            return DataError(
+                Diagnostic(code, message, source=path, position=Position(line, column), line_text=shown, hint=hint)
+            )
+
+        def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            found = dict(pairs)
+            if len(found) < len(pairs):
+                names = [name for name, _ in pairs]
+                repeated = next(name for name in names if names.count(name) > 1)
+                raise refused(f'duplicate name "{repeated}"', code="repeated-column")
+            return found
+
+        def constant(word: str) -> str:
+            raise refused(f"{word} is not JSON", hint="write null for a missing value")
+
+        try:
+            found = json.loads(
+                content, object_pairs_hook=members, parse_float=str, parse_int=str, parse_constant=constant
+            )
+        except json.JSONDecodeError as error:
+            hint = _ONE_OBJECT if content.lstrip().startswith("[") else None
+            raise refused(f"not JSON: {error.msg}", error.colno, hint=hint) from None
+        except RecursionError:
+            raise refused("nested too deeply") from None
+        if not isinstance(found, dict):
+            raise refused("expected an object in each line", hint=_ONE_OBJECT)
+        values, has_escapes = {}, "\\u" in content
+        for name, value in found.items():
+            if not name:
+                raise refused("a name is empty", code="unnamed-column")
+            if isinstance(value, dict | list) and name not in self._ignored:
+                message = f'column "{name}": a nested value'
+                hint = "list the columns to use in features, or " + setting(column_key(name), '"ignore"')
+                position = Position(line, 1)
+                raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
+            text = "" if value is None or isinstance(value, dict | list) else value
+            text = str(text).lower() if isinstance(text, bool) else text
+            if "\0" in name + text:
+                raise refused(f'column "{name}": a null character', code="encoding")
+            if has_escapes and not _is_unicode(name + text):
+                raise refused("half a surrogate pair", code="encoding")
+            values[name] = text
+        return values
+
+
+def _readable(path: str, folder: str) -> str:
+    """Return a file that DuckDB reads: the file itself, or a copy in a folder."""
+    real = os.path.realpath(path)
+    with unpacked(path) as stream:
+        if not path.lower().endswith(".gz"):
+            refuse_wildcards(path, real)
+            return real
+        with room_needed(), NamedTemporaryFile("wb", suffix=".jsonl", dir=folder, delete=False) as copy:
+            shutil.copyfileobj(stream, copy)
+    return copy.name
+
+
+def _rows(names: Sequence[str]) -> tuple[str, dict[str, dict[str, str]]]:
+    """Return from where values of these names are selected as c0, c1, …, and the query's parameters for it.
+
+    DuckDB has no two columns whose names differ only in case: they are read one after the other.
+    """
+    readings: list[dict[str, int]] = []
+    known: Counter[str] = Counter()
+    for place, name in enumerate(names):
+        lower = name.lower()
+        if known[lower] == len(readings):
+            readings.append({})
+        readings[known[lower]][name] = place
+        known[lower] += 1
+    tables = [
+        f"read_json($path, format = 'newline_delimited', records = true, auto_detect = false, columns = $types{index},"
+        f" {_OPTIONS}) AS t({', '.join(f'c{place}' for place in reading.values())})"
+        for index, reading in enumerate(readings)
+    ]
+    types = {f"types{index}": dict.fromkeys(reading, "VARCHAR") for index, reading in enumerate(readings)}
+    if len(tables) == 1:
+        return f"FROM {tables[0]}", types
+    numbered = [f"(SELECT *, row_number() OVER () AS line FROM {table})" for table in tables]
+    return f"FROM {numbered[0]} {' '.join(f'JOIN {table} USING (line)' for table in numbered[1:])} ORDER BY line", types
+
+
+def _lines(path: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file that are not blank, with their numbers."""
+    try:
+        with unpacked(path) as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(LARGEST_CELL + 1), b""), 1):
+                if len(line) > LARGEST_CELL:
+                    message = too_long("a line", LARGEST_CELL, "bytes")
+                    raise DataError(Diagnostic("too-large", message, source=path, position=Position(number, 1)))
+                if line.strip(b" \t\r\n"):
+                    yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeError:
+        raise DataError(undecodable(path, Dialect())) from None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

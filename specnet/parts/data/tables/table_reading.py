@@ -1,0 +1,389 @@
+"""The table that files hold: columns found by name, each of the kind that is said or judged, as one float64 matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.errors import DataError, Diagnostic
+from specnet.files.large import new_array
+from specnet.files.toml import toml_text
+from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.notations import NumberFormat, notations_of
+from specnet.parts.data.reading_progress import current_progress
+from specnet.parts.data.tables.cells import SPACE, category, number
+from specnet.parts.data.tables.duck import Duck, DuckError, opened
+from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
+from specnet.parts.data.tables.setting_hints import column_key, longer, setting
+from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
+from specnet.parts.data.tables.store import Store
+from specnet.parts.data.tables.types import is_nested
+from specnet.parts.row_view import RowView
+
+MOST_MISTAKES = 20
+"""How many mistakes are told of at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be read of a table.
+
+    Attributes
+    ----------
+    features : tuple of str or None
+        All columns but the targets, and but what is ignored, where None.
+    targets : tuple of str
+    kinds : mapping of str to ColumnKind
+        What is said of columns; the kinds of others are judged.
+    labels : bool
+        The target is labels, or 0 or 1 in each of several columns; else numbers.
+    drops : bool
+        Rows without a target are left out.
+    predicted : tuple of str
+        Columns that are read as others are, and are to be a target.
+    """
+
+    features: tuple[str, ...] | None
+    targets: tuple[str, ...] = ()
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
+    labels: bool = False
+    drops: bool = False
+    predicted: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str | None:
+        """The one column of labels."""
+        return self.targets[0] if self.labels and len(self.targets) == 1 else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Content:
+    """What was read.
+
+    Attributes
+    ----------
+    X : ndarray (rows, columns)
+    columns : tuple of Column
+    y : ndarray (rows,) or (rows, targets), or None
+        None without targets.
+    kinds : dict of str to ColumnKind
+        Of every column of the files.
+    warnings : tuple of Diagnostic
+    kept : ndarray (rows,) or None
+        Where these rows stand among those of the files; None if they are all.
+    """
+
+    X: NDArray[np.float64]
+    columns: tuple[Column, ...]
+    y: NDArray[Any] | None
+    kinds: dict[str, ColumnKind]
+    warnings: tuple[Diagnostic, ...]
+    kept: NDArray[np.intp] | None = None
+
+
+def read(source: Source, wanted: Wanted) -> Content:
+    """Return what is wanted of a table.
+
+    Raises
+    ------
+    FileError
+        If a file cannot be read.
+    DataError
+        If there is no such column, or a cell is not what it should be. What a spec's key is to blame for has its path
+        from the data part on, everything else its place in a file.
+    """
+    return _Reading(source, wanted).content()
+
+
+class _Reading:
+    def __init__(self, source: Source, wanted: Wanted) -> None:
+        self.source, self.wanted = source, wanted
+        self.warnings: list[Diagnostic] = []
+        self.places = {name: place for place, name in enumerate(source.names)}
+        if missing := list(self._unknown()):
+            raise DataError(*missing[: 1 if undivided(source.names) else MOST_MISTAKES])
+        self.features = self._features()
+        self.judged = [name for name in self.features if name not in wanted.kinds]
+        self.kinds = {name: wanted.kinds[name] for name in self.features if name in wanted.kinds}
+        kind: Kind = "category" if wanted.label else "boolean" if wanted.labels else "numeric"
+        self.target_kinds: dict[str, ColumnKind] = dict.fromkeys(wanted.targets, kind)
+        if not wanted.labels:
+            self.target_kinds |= {
+                name: said for name in wanted.targets if isinstance(said := wanted.kinds.get(name), NumberFormat)
+            }
+
+    def content(self) -> Content:
+        with opened(self.source.real_paths(), len(self.source.names)) as duck:
+            return self._at_once(duck) or self._stored(duck)
+
+    def _unknown(self) -> Iterator[Diagnostic]:
+        """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
+
+        def error(names: Sequence[str], *path: str | int) -> Diagnostic:
+            return replace(unknown_columns(self.source, names), path=path, source=None)
+
+        wanted = self.wanted
+        for index, name in enumerate(wanted.targets):
+            if name not in self.places:
+                yield error([name], *(("target",) if len(wanted.targets) == 1 else ("target", index)))
+        features = wanted.features or ()
+        missing = [index for index, name in enumerate(features) if name not in self.places]
+        unlike = {index: features[index] for index in missing if meant(self.source.names, features[index]) is None}
+        for index in missing:
+            if index not in unlike or len(unlike) == 1:
+                yield error([features[index]], "features", index)
+        if len(unlike) > 1:
+            yield error(list(unlike.values()), "features")
+        told = {*features, *wanted.targets}
+        for name, kind in wanted.kinds.items():
+            if kind != "ignore" and name not in self.places and name not in told:
+                yield error([name], "columns", name)
+
+    def _features(self) -> list[str]:
+        wanted = self.wanted
+        if wanted.features is not None:
+            return list(wanted.features)
+        complete = bool(wanted.targets) and all(name in wanted.kinds for name in wanted.targets)
+        unlisted = [name for name in self.source.names if name not in wanted.kinds] if complete else []
+        if unlisted:
+            message = f'column "{unlisted[0]}" has no kind: where columns lists the target, it lists every column'
+            raise DataError(
+                Diagnostic("unlisted-column", message, ("columns",), hint=f"add data.{column_key(unlisted[0])}")
+            )
+        left_out = {*wanted.targets, *(name for name, kind in wanted.kinds.items() if kind == "ignore")}
+        found = [name for name in self.source.names if name not in left_out]
+        if not found:
+            raise self._no_features()
+        return found
+
+    def _no_features(self) -> DataError:
+        others = " and ".join(f'"{name}"' for name in self.wanted.targets)
+        usable = "usable " if len(self.source.names) > len(self.wanted.targets) else ""
+        message = f"{self.source.paths[0]} has no {usable}columns{f' besides {others}' if others else ''}"
+        hints = [problem.hint for problem in self.warnings if problem.hint]
+        return DataError(Diagnostic("no-features", message, ("target",), hint=hints[0] if hints else None))
+
+    def _at_once(self, duck: Duck) -> Content | None:
+        """Return the content if it is numbers without gaps: one reading tells."""
+        if any(kind != "numeric" for kind in self.kinds.values()):
+            return None
+        label = self.wanted.label
+        names = [*self.features, *(() if label else self.wanted.targets)]
+        texts = [self.places[label]] if label else []
+        found = self.source.numbers_at_once(duck, [self.places[name] for name in names], texts, current_progress())
+        if found is None:
+            return None
+        table, cells = found
+        self._check_rows(len(table))
+        self.kinds |= dict.fromkeys(self.judged, "numeric")
+        count = len(self.features)
+        y: NDArray[Any] | None = table[:, count:]
+        gaps = np.zeros(len(table), np.bool_)
+        if label:
+            codes, distinct = _coded(cells[0], self.source.missing)
+            y, gaps = _labels(codes, distinct), np.isnan(codes)
+        X, y, kept = self._with_target(table[:, :count], y, gaps[:, np.newaxis])
+        return Content(X, self._columns({}), y, self._all_kinds(), (), kept)
+
+    def _stored(self, duck: Duck) -> Content:
+        undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
+        numbers = [*undecided, *(() if self.wanted.labels else self.wanted.targets)]
+        self.source.store(duck, current_progress(), {self.places[name] for name in numbers})
+        store = Store(duck, self.source)
+        self._check_rows(store.rows)
+        self._refuse_nested()
+        broken = self._judge(store)
+        target = (
+            {}
+            if self.wanted.label
+            else {self.places[name]: self._target_value(store, name) for name in self.wanted.targets}
+        )
+        kinds = {self.places[name]: kind for name, kind in self.kinds.items() if kind != "category"}
+        values = {place: store.value(place, kind) for place, kind in kinds.items()} | target
+        try:
+            self._refuse_misfits(store, values, broken)
+            texts: dict[str, NDArray[np.str_]] = {}
+            X = new_array((store.rows, len(self.features)))
+            numeric = [
+                (index, self.places[name]) for index, name in enumerate(self.features) if self.kinds[name] != "category"
+            ]
+            store.fill(X, [(index, place, values[place]) for index, place in numeric])
+            for index, name in enumerate(self.features):
+                if self.kinds[name] == "category":
+                    X[:, index], texts[name] = store.codes(self.places[name])
+            y, gaps = self._target(store, target)
+        except DuckError as error:
+            raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}")) from None
+        X, y, kept = self._with_target(X, y, gaps)
+        return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings), kept)
+
+    def _judge(self, store: Store) -> dict[int, Verdict]:
+        """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
+        broken: dict[int, Verdict] = {}
+        targets = [name for name in self.wanted.targets if not (self.wanted.labels or name in self.wanted.kinds)]
+        verdicts = store.verdicts([self.places[name] for name in (*self.judged, *targets)])
+        for name in targets:
+            found = verdicts[self.places[name]]
+            if isinstance(found.kind, NumberFormat):
+                self.target_kinds[name] = found.kind
+            broken[self.places[name]] = found
+        refused = []
+        for name in self.judged:
+            found = verdicts[self.places[name]]
+            warning = left_as_text(name, found, self.source.paths[0])
+            if warning is not None:
+                self.warnings.append(warning)
+            if found.kind == "ignore":
+                if self.wanted.features is not None:
+                    refused.append(self._refused_feature(name, found))
+                continue
+            self.kinds[name] = found.kind
+            if found.reason:
+                broken[self.places[name]] = found
+        if refused:
+            raise DataError(*refused[:MOST_MISTAKES])
+        self.features = [name for name in self.features if name in self.kinds]
+        if not self.features:
+            raise self._no_features()
+        return broken
+
+    def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
+        why = "has no cell that is present" if found.reason == "empty" else f"is {USELESS[found.reason]}"
+        ways = ["remove it"] if found.reason == "empty" else ["remove it", setting(column_key(name), '"category"')]
+        assert self.wanted.features is not None
+        return Diagnostic(
+            "ignored-column",
+            f'column "{name}" {why}',
+            ("features", self.wanted.features.index(name)),
+            hint=", or ".join(ways),
+        )
+
+    def _refuse_misfits(self, store: Store, values: dict[int, str], broken: Mapping[int, Verdict]) -> None:
+        judged = set(self.judged)
+        said = {self.places[name] for name in (*self.kinds, *self.wanted.targets) if name not in judged}
+        asked = {place: value for place, value in values.items() if place in said or place in broken}
+        mistakes = []
+        misfits = store.misfits(asked, MOST_MISTAKES)
+        every = [cell for misfit in misfits.values() for cell in misfit.cells]
+        for place, misfit in misfits.items():
+            name = self.source.names[place]
+            written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
+            kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
+            ways = [*self._notation_hint(name, kind, misfit.cells[0], broken.get(place))]
+            if self.source.has_missing_values:
+                ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
+            if name not in (*self.wanted.targets, *self.wanted.predicted):
+                ways.append(setting(column_key(name), '"category"', '"ignore"'))
+            mistakes.append(Mistake(misfit.row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
+        if mistakes:
+            mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
+            raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
+
+    def _notation_hint(self, name: str, kind: Kind, text: str, judged: Verdict | None) -> Iterator[str]:
+        """Yield how a column is read so that a cell which is no plain number is one, as all others are."""
+        if kind != "numeric":
+            return
+        found = (
+            judged.notations if judged else [each for each in notations_of([text]) if isinstance(each, NumberFormat)]
+        )
+        other = "," if self.source.decimal == "." else "."
+        if self.source.has_decimal and len(found) == 1 and number(text, other) is not None:
+            yield setting("decimal", toml_text(other))
+        elif found:
+            yield notation_hint(name, found)
+
+    def _target_value(self, store: Store, name: str) -> str:
+        place = self.places[name]
+        if not self.wanted.labels:
+            return store.value(place, self.target_kinds[name])
+        return f"coalesce({store.value(place, 'numeric')}, {store.value(place, 'boolean')})"
+
+    def _target(self, store: Store, values: Mapping[int, str]) -> tuple[NDArray[Any] | None, NDArray[np.bool_]]:
+        """Return the target, and where it is missing, (rows, targets)."""
+        if self.wanted.label:
+            codes, texts = store.codes(self.places[self.wanted.label])
+            return _labels(codes, texts), np.isnan(codes)[:, np.newaxis]
+        y = np.empty((store.rows, len(values)))
+        store.fill(y, [(index, *value) for index, value in enumerate(values.items())])
+        return y, np.isnan(y)
+
+    def _with_target(
+        self, X: NDArray[np.float64], y: NDArray[Any] | None, gaps: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[Any] | None, NDArray[np.intp] | None]:
+        """Return features and target without the rows that lack the target, and which are kept; or refuse these."""
+        if not self.wanted.targets or y is None:
+            return X, None, None
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        if not gaps.any():
+            return X, y, None
+        if not self.wanted.drops:
+            mistakes = []
+            for index in np.flatnonzero(gaps.any(axis=0)):
+                name, row, count = self.wanted.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
+                more = f", and in {count - 1} more" if count > 1 else ""
+                message = f'column "{name}": the target is missing in row {row + 1}{more}'
+                hint = setting("missing_target", '"drop"') + " to leave such rows out"
+                mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
+            raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
+        kept = np.flatnonzero(~gaps.any(axis=1))
+        self._check_rows(len(kept), "no rows with a target")
+        return np.asarray(RowView(X, kept)), y[kept], kept
+
+    def _check_rows(self, rows: int, message: str = "no rows below the header") -> None:
+        if not rows:
+            raise DataError(Diagnostic("empty", message, source=self.source.paths[0]))
+
+    def _refuse_nested(self) -> None:
+        types = self.source.types
+        problems = [
+            Diagnostic(
+                "nested-value",
+                f'column "{name}": nested values and bytes are not supported ({types[self.places[name]]})',
+                source=self.source.paths[0],
+                hint=setting(column_key(name), '"ignore"'),
+            )
+            for name in (*self.features, *self.wanted.targets)
+            if is_nested(types[self.places[name]])
+        ]
+        if problems:
+            raise DataError(*problems[:MOST_MISTAKES])
+
+    def _columns(self, texts: Mapping[str, NDArray[np.str_]]) -> tuple[Column, ...]:
+        return tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
+
+    def _all_kinds(self) -> dict[str, ColumnKind]:
+        chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
+        return {name: chosen.get(name, "ignore") for name in self.source.names}
+
+
+def _coded(cells: Sequence[str | None], missing: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
+    texts: dict[str | None, str] = {}
+    for cell in set(cells):
+        text = "" if cell is None else cell.strip(SPACE)
+        if text and text not in missing:
+            texts[cell] = category(text)
+    distinct = sorted(set(texts.values()))
+    places = {text: float(place) for place, text in enumerate(distinct)}
+    known = {cell: places[text] for cell, text in texts.items()}
+    codes = np.fromiter((known.get(cell, np.nan) for cell in cells), np.float64, len(cells))
+    return codes, np.array(distinct, np.str_)
+
+
+def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> NDArray[Any]:
+    """Return labels, anything where they are missing: integers if every text is one as Python writes it."""
+    if not len(texts):
+        return np.zeros(len(codes), np.int64)
+    labels: NDArray[Any] = texts
+    try:
+        integers = [int(text) for text in texts.tolist()]
+        if all(str(integer) == text for integer, text in zip(integers, texts.tolist(), strict=True)):
+            labels = np.array(integers, np.int64)
+    except (ValueError, OverflowError):
+        pass
+    places = np.where(np.isnan(codes), 0, codes).astype(np.intp)
+    return labels[places]

@@ -1,0 +1,1 @@
+"""A network as a picture: columns of units, and the lines between them."""

@@ -1,0 +1,223 @@
+"""The columns of a network's diagram: which layers share one, where each stands, what is folded."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from specnet.number_texts import count, counted
+
+if TYPE_CHECKING:
+    from specnet.errors import Path
+    from specnet.parts.layers import Layer
+    from specnet.spec import Resolved
+    from specnet.spec.resolving.graph import Node
+
+MOST_PLACES = 16
+"""Columns side by side before repetitions are folded."""
+LONGEST_KIND = 13
+"""Characters of a layer's kind that fit beside its size."""
+INPUT = 0
+"""Number of the input's column."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A layer, with those behind it that only change its values.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+        Its layers in order; none for the input.
+    sources : tuple of int
+        The columns that it reads, by number, in order.
+    size : int
+        Number of its units.
+    place : int
+        Length of the longest path from the input.
+    times : int
+        How many equal columns in a row it stands for.
+    """
+
+    nodes: tuple[Node, ...]
+    sources: tuple[int, ...]
+    size: int
+    place: int
+    times: int = 1
+
+    @property
+    def path(self) -> Path:
+        """Where its first layer stands in the spec."""
+        return self.nodes[0].path if self.nodes else ()
+
+    @property
+    def key(self) -> str:
+        """The name of its first layer's parameters, or ``input``."""
+        return self.nodes[0].key if self.nodes else "input"
+
+    def captions(self) -> list[str]:
+        """Return the lines under the column: size and activation, name, what follows it, parameters."""
+        if not self.nodes:
+            return [counted(self.size, "input")]
+        first, *others = self.nodes
+        words = [] if first.layer.type == "dense" else [first.layer.type]
+        words += [word for node in self.nodes if (word := _activation(node.layer))]
+        kind = " ".join(words or ["linear"]).replace("_", " ")
+        lines = [f"{count(self.size)} {kind}"] if len(kind) <= LONGEST_KIND else [count(self.size), kind]
+        if first.layer.name:
+            lines.append(first.layer.name)
+        lines += [_following(node.layer) for node in others if node.layer.split_activation()[0] is not None]
+        parameters = sum(node.layer.parameter_count(node.input_sizes) for node in self.nodes)
+        if parameters:
+            lines.append(counted(parameters, "parameter"))
+        return lines
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Columns that stand for several repetitions.
+
+    Attributes
+    ----------
+    columns : tuple of int
+    times : int
+    depth : int
+        How many folds lie around it.
+    """
+
+    columns: tuple[int, ...]
+    times: int
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a diagram.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        The input first, then in the order in which they are computed.
+    folds : tuple of Fold
+    hidden : frozenset of int
+        Places, neighbours of each other, that are left out.
+    """
+
+    columns: tuple[Column, ...]
+    folds: tuple[Fold, ...] = ()
+    hidden: frozenset[int] = frozenset()
+
+    @property
+    def place_count(self) -> int:
+        """Number of places, also those left out."""
+        return 1 + max(column.place for column in self.columns)
+
+
+def columns_of(resolved: Resolved) -> Columns:
+    """Return the columns of a network's diagram, folded if there are more than 16 side by side."""
+    whole = Columns(_joined(resolved.nodes, resolved.inputs, folded=False))
+    if whole.place_count <= MOST_PLACES:
+        return whole
+    blocks = _joined(resolved.nodes, resolved.inputs, folded=True)
+    columns = _without_repeated(blocks)
+    folds = [*_block_folds(resolved.spec.network.layers or (), columns), *_row_folds(columns)]
+    folded = Columns(columns, tuple(folds))
+    left_out = folded.place_count - MOST_PLACES
+    if left_out <= 0:
+        return folded
+    # One place is for the gap itself.
+    first = MOST_PLACES // 2
+    return replace(folded, hidden=frozenset(range(first, first + left_out + 1)))
+
+
+def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Column, ...]:
+    """Return the columns of layers; of folded blocks the first repetition stands for all."""
+    first_at: dict[Path, int] = {}
+    standing = [first_at.setdefault(node.path, k) if folded else k for k, node in enumerate(nodes)]
+    kept = [k for k, other in enumerate(standing) if other == k]
+    read = {k: tuple(standing[source] if source >= 0 else source for source in nodes[k].inputs) for k in kept}
+    readers = Counter(source for sources in read.values() for source in sources)
+    columns = [Column((), (), inputs, 0)]
+    column_of = {-1: INPUT}
+    for k in kept:
+        node, sources = nodes[k], read[k]
+        source = sources[0]
+        if source >= 0 and readers[source] == 1 and _joins(node, nodes[source]):
+            number = column_of[k] = column_of[source]
+            columns[number] = replace(columns[number], nodes=(*columns[number].nodes, node))
+            continue
+        numbers = tuple(column_of[source] for source in sources)
+        column_of[k] = len(columns)
+        columns.append(Column((node,), numbers, node.size, 1 + max(columns[number].place for number in numbers)))
+    return tuple(columns)
+
+
+def _joins(node: Node, source: Node) -> bool:
+    """Tell whether a layer only changes values of the one before it, beside which it stands."""
+    layer = node.layer
+    without_matrix = all(len(shape) < 2 for shape in layer.tensor_shapes(node.input_sizes).values())
+    plain = layer.input_count == "one" and not layer.reads_columns and without_matrix
+    return plain and node.size == source.size and node.path[:-1] == source.path[:-1]
+
+
+def _without_repeated(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return columns with one in place of several equal ones in a row."""
+    readers = Counter(source for column in columns for source in column.sources)
+    made: list[Column] = []
+    new_number: dict[int, int] = {}
+    for number, column in enumerate(columns):
+        source = column.sources[0] if len(column.sources) == 1 else INPUT
+        before = columns[source]
+        if source != INPUT and readers[source] == 1 and _equal(column, before):
+            stands = new_number[number] = new_number[source]
+            made[stands] = replace(made[stands], times=made[stands].times + 1)
+            continue
+        sources = tuple(new_number[source] for source in column.sources)
+        place = 1 + max(made[source].place for source in sources) if sources else 0
+        new_number[number] = len(made)
+        made.append(replace(column, sources=sources, place=place))
+    return tuple(made)
+
+
+def _equal(column: Column, other: Column) -> bool:
+    return (
+        column.path[:-1] == other.path[:-1]
+        and column.nodes[0].input_sizes == other.nodes[0].input_sizes
+        and column.captions() == other.captions()
+    )
+
+
+def _block_folds(layers: Sequence[Layer], columns: Sequence[Column]) -> Iterator[Fold]:
+    for path, times, depth in _blocks(layers, ("network", "layers"), 0):
+        within = tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path)
+        if within:
+            yield Fold(within, times, depth)
+
+
+def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[Path, int, int]]:
+    """Yield where the layers of each repeated block stand, how often they follow each other, and in how many others."""
+    for index, layer in enumerate(layers):
+        if layer.layers_field is not None:
+            inner, repeated = (*path, index, layer.layers_field), layer.repetitions > 1
+            if repeated:
+                yield inner, layer.repetitions, depth
+            yield from _blocks(layer.inner_layers, inner, depth + repeated)
+
+
+def _row_folds(columns: Sequence[Column]) -> Iterator[Fold]:
+    for number, column in enumerate(columns):
+        if column.times > 1:
+            yield Fold((number,), column.times)
+
+
+def _activation(layer: Layer) -> str:
+    _, activation = layer.split_activation()
+    return "" if activation is None or activation.is_identity else activation.type
+
+
+def _following(layer: Layer) -> str:
+    text = re.sub(r"\(\w+=([^,()]+)\)", r" \1", layer.summary(training=False))
+    return text.replace("_", " ").replace("normalization", "norm")

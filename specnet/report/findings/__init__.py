@@ -1,7 +1,0 @@
-"""What went wrong in a run, in sentences, and what to set in its spec instead."""
-
-from specnet.report.findings.evidence import Columns, Evidence, Gain, Held, LayerFacts, SpecFacts
-from specnet.report.findings.finding import Finding
-from specnet.report.findings.registry import RULES, Rule, findings
-
-__all__ = ["RULES", "Columns", "Evidence", "Finding", "Gain", "Held", "LayerFacts", "Rule", "SpecFacts", "findings"]

@@ -1,0 +1,1 @@
+"""Whole pages: of a run, of several, of a sweep. Their templates stand beside them."""

@@ -1,0 +1,154 @@
+"""A run in a sentence and four figures: how good its model is, beside simpler ones on the same rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from specnet.number_texts import count, counted, figure, interval, metric, true_minus
+
+if TYPE_CHECKING:
+    from specnet.spec import Resolved
+
+MOST_SIZES = 6
+"""Sizes that a network's name lists."""
+PREFERRED = ("accuracy", "r2")
+"""Metrics that come first where the spec has them, as most people know them."""
+BASELINES = {
+    "linear": "a linear model",
+    "neighbours": "the 15 nearest neighbours",
+    "constant": "a constant answer",
+}
+"""Simpler predictors in words, in the order in which a sentence names them."""
+_ROWS = {
+    "test": "test rows",
+    "validation": "validation rows",
+    "out_of_fold": "rows of the other folds",
+    "train": "training rows",
+}
+_WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
+
+
+class Tile(NamedTuple):
+    """A figure with what it is and what belongs to it."""
+
+    label: str
+    value: str
+    note: str
+
+
+def network_name(resolved: Resolved, members: int = 1) -> str:
+    """Return a network by its sizes, ``2–5–1 network``, where it is a plain stack, else by the number of its layers."""
+    trained = [node for node in resolved.nodes if node.layer.parameter_count(node.input_sizes)]
+    chained = all(node.inputs == (place - 1,) for place, node in enumerate(resolved.nodes))
+    sizes = (resolved.inputs, *(node.size for node in trained))
+    if chained and len(sizes) <= MOST_SIZES and all(node.layer.type == "dense" for node in trained):
+        name = "–".join(map(str, sizes))
+        return f"{name} network" if members == 1 else f"ensemble of {members} networks ({name})"
+    layers = counted(len(trained), "trained layer")
+    return f"network with {layers}" if members == 1 else f"ensemble of {members} networks with {layers} each"
+
+
+def score_name(evaluation: Mapping[str, Any]) -> str:
+    """Return the metric by which a run is judged: accuracy or R², else the spec's first one, else the loss."""
+    return main_metric(_best_split(evaluation)[1]) or "loss"
+
+
+def main_metric(names: Iterable[str]) -> str | None:
+    """Return the metric that comes first: accuracy or R², else the first one but the loss, None if there is none."""
+    metrics = [name for name in names if name != "loss"]
+    return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
+
+
+def words(name: str) -> str:
+    """Return a metric's name in words."""
+    return _WORDS.get(name, name.replace("_", " "))
+
+
+def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
+    """Return what a run has reached: what, how good, and what simpler predictors reach on the same rows.
+
+    Parameters
+    ----------
+    network : str
+        As `network_name` returns it.
+    evaluation : mapping
+        What ``metrics.json`` says.
+    target : str
+        The name of what is predicted.
+    """
+    split, scores = _best_split(evaluation)
+    name = score_name(evaluation)
+    shown, rows = _shown(name, scores.get(name)), _ROWS[split]
+    match name:
+        case "accuracy":
+            told = f"predicts {target} correctly for {shown} of the {rows}"
+        case "loss":
+            told = f"predicts {target} with a loss of {shown} on {rows}"
+        case _:
+            told = f"predicts {target} with {words(name)} {shown} on {rows}"
+    told = f"{'An' if _begins_with_vowel(network) else 'A'} {network} {told}."
+    if split == "train":
+        return f"{told} No rows were held out."
+    compared = [
+        (BASELINES.get(other, other), _shown(name, figures[split].get(name)))
+        for other, figures in _ordered(evaluation.get("baselines", {}))
+        if split in figures
+    ]
+    if not compared:
+        return told
+    verbs = (" reaches ", *[" "] * len(compared))
+    others = ", ".join(f"{other}{verb}{value}" for verb, (other, value) in zip(verbs, compared, strict=False))
+    return f"{told} On the same rows {others}."
+
+
+def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> list[Tile]:
+    """Return the score on test rows with its 95 % interval, that on training rows, a linear model's, and the loss."""
+    split, scores = _best_split(evaluation)
+    name, rows = score_name(evaluation), evaluation.get("rows", {})
+    label = f"{split.replace('_', ' ')} {words(name)}"
+    spread = evaluation.get("intervals", {}).get(split, {}).get(name)
+    bounds = spread and true_minus(interval(name, spread["low"], spread["high"]))
+    note = f"95 %: {bounds}" if bounds else counted(rows[split], "row") if split in rows else ""
+    found = [Tile(label, _shown(name, scores.get(name)), note)]
+    if split != "train":
+        own = _shown(name, evaluation["train"].get(name))
+        found.append(Tile(f"train {words(name)}", own, counted(rows["train"], "row") if "train" in rows else ""))
+    baselines = evaluation.get("baselines", {})
+    other = next((each for each in ("linear", "constant") if each in baselines), None)
+    if other is not None and split in baselines[other]:
+        value = _shown(name, baselines[other][split].get(name))
+        found.append(Tile(BASELINES[other].removeprefix("a "), value, f"on the same {_ROWS[split]}"))
+    if history:
+        first, last = history[0]["loss"], history[-1]["loss"]
+        found.append(
+            Tile(
+                "training loss",
+                true_minus(figure(last)),
+                f"from {true_minus(figure(first))} in epoch {count(history[0]['epoch'])}",
+            )
+        )
+    return found
+
+
+def _best_split(evaluation: Mapping[str, Any]) -> tuple[str, Mapping[str, float | None]]:
+    """Return the name and the figures of the rows that tell most: those that training has seen least of."""
+    name = next(split for split in ("test", "out_of_fold", "validation", "train") if split in evaluation)
+    return name, evaluation[name]
+
+
+def _ordered(baselines: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    order = list(BASELINES)
+    return sorted(baselines.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+
+
+def _shown(name: str, value: float | None) -> str:
+    return "–" if value is None else true_minus(metric(name, value))
+
+
+def _begins_with_vowel(name: str) -> bool:
+    """Return whether a name is said with a vowel first: ensemble, 8, 11, 18, 800."""
+    digits = re.match(r"\d*", name)
+    number = digits[0] if digits else ""
+    return name[0] in "aeiou" or number in ("11", "18") or number.startswith("8")

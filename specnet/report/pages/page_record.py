@@ -1,0 +1,151 @@
+"""What the page of a run is made from: plain data and arrays, wherever they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from specnet.findings import Finding
+    from specnet.model import Answers
+    from specnet.parts.arrays import Array
+    from specnet.report.diagram.live_diagram import Live
+    from specnet.report.plane.surfaces import Plane
+    from specnet.spec import Resolved
+
+
+class Setting(NamedTuple):
+    """A value of the resolved spec.
+
+    Attributes
+    ----------
+    key, value : str
+    origin : str
+        What set it: a line of the spec, an override, the data or a default.
+    """
+
+    key: str
+    value: str
+    origin: str
+
+
+class WrittenSpec(NamedTuple):
+    """The spec as it was given.
+
+    Attributes
+    ----------
+    name : str
+        The name of the file in the folder of the run.
+    text : str
+    overrides : tuple of str
+        Settings ``KEY=VALUE`` of the command line.
+    """
+
+    name: str
+    text: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """How much a score falls when a column is shuffled among test rows.
+
+    Attributes
+    ----------
+    score : str
+        The name of the metric; of ``loss`` it is how much that rises.
+    rows, shuffles : int
+    columns : sequence of str
+    mean, deviation : ndarray (columns,)
+        Over the shuffles.
+    """
+
+    score: str
+    rows: int
+    shuffles: int
+    columns: Sequence[str]
+    mean: NDArray[Any]
+    deviation: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Test rows that are square grey images.
+
+    Attributes
+    ----------
+    rows : ndarray (rows, side, side)
+        From 0, white on paper, to the largest of all training rows, black.
+    largest : float
+    """
+
+    rows: NDArray[Any]
+    largest: float
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What the page of a run is made from.
+
+    Attributes
+    ----------
+    resolved : Resolved
+        The network, with all sizes.
+    parameters : mapping of str to array
+        By name: a weight is (outputs, inputs). Of an ensemble those of its first member.
+    members : int
+        The number of networks that were trained.
+    facts, evaluation : mapping
+        What ``run.json`` and ``metrics.json`` say.
+    history, looks : sequence of mapping
+        The lines of ``history.jsonl`` and ``layers.jsonl``.
+    findings : sequence of Finding
+    task : str
+        As `specnet.network.Network.task` has it.
+    columns, classes, outputs : tuple of str
+        The names of the raw columns, of the classes if there are some, and of the columns of the target.
+    target : str
+        What the model predicts, in words.
+    spec : WrittenSpec
+    settings : sequence of Setting
+        The resolved spec.
+    answers : Answers or None
+        Of the test rows; None if there are none, or they cannot be read again.
+    absent : str or None
+        Why the rows cannot be read again, where that is so.
+    importance : Importance or None
+    images : Images or None
+        Where all columns together are square grey images.
+    live : Live or None
+        The network, where a page's script can compute it.
+    plane : Plane or None
+        Where two columns of numbers are a plane.
+    snapshots : mapping
+        What ``snapshots.safetensors`` holds: arrays by name, by epoch.
+    """
+
+    resolved: Resolved
+    parameters: Mapping[str, Array]
+    members: int
+    facts: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
+    looks: Sequence[Mapping[str, Any]]
+    findings: Sequence[Finding]
+    task: str
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    target: str
+    spec: WrittenSpec
+    settings: Sequence[Setting]
+    answers: Answers | None
+    absent: str | None
+    importance: Importance | None
+    images: Images | None
+    live: Live | None
+    plane: Plane | None
+    snapshots: Mapping[int, Mapping[str, Array]]

@@ -1,0 +1,45 @@
+"""The templates of pages: every value is text unless it is markup made by this package."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from specnet.report.svg.style import CHART_STYLE, theme
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGES = Path(__file__).parent
+
+
+@cache
+def environment() -> Environment:
+    """Return what reads the templates in ``pages``; a name that they do not know is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(PAGES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["sha256"] = _sha256
+    return made
+
+
+def _sha256(text: str) -> str:
+    """Return the hash of a script, as a Content-Security-Policy has it."""
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def style() -> Markup:
+    """Return the style sheet of all pages."""
+    return Markup(theme(":root") + (PAGES / "style.css").read_text("utf-8") + CHART_STYLE)

@@ -1,0 +1,305 @@
+"""Charts of a sweep: every trial's curve, its figure, and each searched key beside the figure."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from specnet.number_texts import ABSENT, count, counted, metric, rounded, true_minus
+from specnet.report.pages.headline import words
+from specnet.report.spec_differences import setting_text
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart, Figure
+from specnet.report.svg.epoch_curves import MOST_POINTS
+from specnet.report.svg.overlays import Curve, curves_axis, epochs_axis, scores_axis, within
+from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION
+
+MOST_DRAWN = 9000
+"""Points of all curves of a chart."""
+FEWEST_POINTS = 12
+MOST_HOVERS = 400
+"""Trials that each show what they are on hover; of more, only the best ones do."""
+MOST_KEYS = 24
+"""Searched keys that have a chart."""
+BEST_DRAWN = 10
+"""Trials that stand out beside their keys."""
+BEST_CURVES = ("series-2", "series-0", "series-1")
+"""Styles of the curves of the best trials."""
+FINE, BEST, PRUNED, DIVERGED, REFUSED = 1, 2, 5, 7, 8
+"""Classes whose marks and colours stand for kinds of trials."""
+MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
+PRUNED_STYLE = "series-5 held faint"
+REST_STYLES = "series-8 faint", "series-8 fainter"
+"""Of the curves of other trials, the second where there are many."""
+MANY_CURVES = 80
+SPREAD = 0.6
+"""Width of a column of trials with one value."""
+GOLDEN = 0.618034
+"""Fractions of its multiples are evenly spread."""
+
+
+class Dimension(NamedTuple):
+    """A searched key.
+
+    Attributes
+    ----------
+    name : str
+        As ``trials.csv`` has it.
+    choices : tuple of str
+        What may be drawn, as TOML; nothing for a range.
+    log : bool
+        Whether a range is logarithmic.
+    """
+
+    name: str
+    choices: tuple[str, ...] = ()
+    log: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SweptTrial:
+    """A trial as its folder tells of it.
+
+    Attributes
+    ----------
+    number : int
+    state, message : str
+        ``finished``, or how it ended else, and why.
+    figure : float or None
+        Of a finished one.
+    settings : mapping
+        What was drawn.
+    curve : Curve or None
+        Its validation loss, of a pruned one as far as it was looked at.
+    """
+
+    number: int
+    state: str
+    figure: float | None = None
+    message: str = ""
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    curve: Curve | None = None
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The trials of a sweep, and the order of those that have a figure.
+
+    Attributes
+    ----------
+    trials : sequence of SweptTrial
+        In order of their numbers.
+    metric : str
+        ``validation_loss`` or a metric's name.
+    larger_is_better : bool
+    """
+
+    trials: Sequence[SweptTrial]
+    metric: str
+    larger_is_better: bool
+
+    @cached_property
+    def ranked(self) -> list[tuple[SweptTrial, float]]:
+        """Finished trials with their figures, the best first, of equals the earliest."""
+        known = [(trial, trial.figure) for trial in self.trials if trial.figure is not None]
+        return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether trials are compared by the loss."""
+        return self.metric == f"{VALIDATION}_{LOSS}"
+
+    @property
+    def label(self) -> str:
+        """The metric in words: ``validation loss``."""
+        return f"{VALIDATION} {words(self.name)}"
+
+    @property
+    def name(self) -> str:
+        """The metric as ``metrics.json`` calls it."""
+        return LOSS if self.is_loss else self.metric
+
+    def text(self, value: float) -> str:
+        """Return a figure as text."""
+        return true_minus(metric(self.name, value))
+
+    def axis(self) -> Axis:
+        """Return the axis of the figures of trials."""
+        figures = [value for _, value in self.ranked]
+        return scores_axis(figures, self.label, is_loss=self.is_loss, larger_is_better=self.larger_is_better)
+
+    def told(self, trial: SweptTrial) -> str:
+        """Return a trial in a few words."""
+        told = trial.state if trial.figure is None else self.text(trial.figure)
+        return f"trial {trial.number}: {told}"
+
+
+def points_of_each(trials: int) -> int:
+    """Return how many points of each trial's curve are drawn."""
+    return max(min(MOST_POINTS, MOST_DRAWN // max(trials, 1)), FEWEST_POINTS)
+
+
+def progress_figures(ranking: Ranking) -> Iterator[Figure]:
+    """Yield the figure of each trial with the best so far, and the curves of all trials."""
+    if ranking.ranked:
+        yield _by_trial(ranking)
+    if any(trial.curve for trial in ranking.trials):
+        yield _curves(ranking)
+
+
+def _by_trial(ranking: Ranking) -> Figure:
+    trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
+    best, figure = ranked[0]
+    last = max(trial.number for trial in trials)
+    x = Axis(-0.02 * max(last, 1) - 0.5, last + 0.02 * max(last, 1) + 0.5, "trial")
+    title = f"{ranking.label.capitalize()} by trial"
+    told_best = ranking.text(figure)
+    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
+    chart = Chart(f"{title}: {told}", x, y)
+    steps = _best_so_far(ranking)
+    numbers, values = zip(*steps, strict=True)
+    # A step goes along first, and then to the better figure.
+    across = [number for number in [*numbers[1:], last] for _ in range(2)]
+    chart.line(
+        [numbers[0], *across[:-1]], np.repeat(values, 2)[: 2 * len(values)], "series-2", name="best", value=told_best
+    )
+    finished = sorted(ranked, key=lambda each: each[0].number)
+    xs, ys = [trial.number for trial, _ in finished], within(y, [value for _, value in finished])
+    if len(trials) <= MOST_HOVERS:
+        hover = [ranking.told(trial) for trial, _ in finished]
+        chart.points(xs, ys, hover=hover, radius=3.2 if len(trials) < 100 else 2.4)
+    else:
+        chart.cloud(xs, ys)
+    others = [trial for trial in trials if trial.state in MARKS]
+    worst = y.low if ranking.larger_is_better else y.high
+    chart.points(
+        [trial.number for trial in others],
+        [worst] * len(others),
+        [MARKS[trial.state] for trial in others],
+        hover=[ranking.told(trial) for trial in others],
+    )
+    chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
+    beyond = sum(not y.low <= value <= y.high for _, value in ranked)
+    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
+    if others:
+        note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
+    if beyond:
+        note += f" Beyond the axis, and drawn at its end: {counted(beyond, 'trial')}."
+    return Figure(title, note, chart.svg())
+
+
+def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
+    """Return the trials that were the best when they ended, with their figures."""
+    steps: list[tuple[int, float]] = []
+    for trial in ranking.trials:
+        value = trial.figure
+        if value is not None and (
+            not steps or (value > steps[-1][1] if ranking.larger_is_better else value < steps[-1][1])
+        ):
+            steps.append((trial.number, value))
+    return steps
+
+
+def _curves(ranking: Ranking) -> Figure:
+    drawn = [(trial, trial.curve) for trial in ranking.trials if trial.curve is not None]
+    best = [trial for trial, _ in ranking.ranked if trial.curve is not None][: len(BEST_CURVES)]
+    title = "Validation loss of every trial"
+    curves = [curve for _, curve in drawn]
+    y = curves_axis(curves, "validation loss", is_loss=True)
+    ends = "; ".join(f"trial {trial.number} at last {_last(trial)}" for trial in best)
+    chart = Chart(
+        f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y
+    )
+    rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
+    for trial, curve in drawn:
+        if trial not in best:
+            is_pruned = trial.state != FINISHED
+            chart.line(*curve, PRUNED_STYLE if is_pruned else rest_style, title=ranking.told(trial))
+    pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
+    if len(drawn) <= MOST_HOVERS:
+        chart.points(
+            [curve.epochs[-1] for _, curve in pruned],
+            within(y, [curve.values[-1] for _, curve in pruned]),
+            [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
+            hover=[f"{ranking.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
+        )
+    for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
+        assert trial.curve is not None, "it is drawn"
+        chart.line(*trial.curve, style, name=f"trial {trial.number}", value=_last(trial), title=ranking.told(trial))
+    note = "The best ones in colour." if len(best) > 1 else ""
+    if pruned:
+        note += " Dashed ones were pruned where they end."
+    return Figure(title, note.strip(), chart.svg())
+
+
+def _last(trial: SweptTrial) -> str:
+    return true_minus(metric(LOSS, trial.curve.values[-1])) if trial.curve else ABSENT
+
+
+def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[Figure]:
+    """Yield a chart for each searched key, with the figure of each trial that drew it."""
+    if ranking.ranked:
+        y = ranking.axis()
+        for dimension in dimensions[:MOST_KEYS]:
+            yield _key(ranking, dimension, y)
+
+
+def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
+    name, choices = dimension.name, dimension.choices
+    ranked = [(trial, value) for trial, value in ranking.ranked if name in trial.settings]
+    figures = within(y, [value for _, value in ranked])
+    drawn = [trial.settings[name] for trial, _ in ranked]
+    told = [shown_setting(value) for value in drawn]
+    if choices:
+        columns = [choices.index(str(value)) for value in drawn]
+        x = Axis.of_names(map(shown_choice, choices))
+        # Beside each other, in a way that is the same each time.
+        places = [
+            column + SPREAD * (trial.number * GOLDEN % 1 - 0.5)
+            for column, (trial, _) in zip(columns, ranked, strict=True)
+        ]
+    else:
+        columns, places = [], [float(value) for value in drawn]
+        x = Axis.over(places, log=dimension.log, margin=0.04)
+    best = f"best {ranking.text(ranked[0][1])} at {told[0]}" if ranked else "no trial has finished"
+    chart = Chart(f"{ranking.label.capitalize()} by {name}: {best}", x, y)
+    leading = {id(trial) for trial, _ in ranking.ranked[:BEST_DRAWN]}
+    rest = [k for k, (trial, _) in enumerate(ranked) if id(trial) not in leading]
+    chart.cloud([places[k] for k in rest], figures[rest])
+    for column in range(len(choices)):
+        values = figures[[k for k in range(len(ranked)) if columns[k] == column]]
+        if len(values):
+            ends = column - SPREAD / 2, column + SPREAD / 2
+            chart.line(
+                ends, [float(np.median(values))] * 2, "whisker", title=f"median of {shown_choice(choices[column])}"
+            )
+    for k in reversed(range(len(ranked))):
+        trial = ranked[k][0]
+        if id(trial) in leading:
+            is_best = trial is ranking.ranked[0][0]
+            hover = [f"{ranking.told(trial)} at {told[k]}"]
+            chart.points([places[k]], [figures[k]], [BEST], held_out=is_best, hover=hover)
+    notes = [f"Best at {told[0]}."] if ranked else []
+    times = sum(name in trial.settings for trial in ranking.trials)
+    if times < len(ranking.trials):
+        notes.append(f"Drawn in {count(times)} of {counted(len(ranking.trials), 'trial')}.")
+    return Figure(name, " ".join(notes), chart.svg())
+
+
+def shown_setting(value: str | int | float) -> str:
+    """Return a value that was drawn as text: numbers to three digits, values of lists as pages show settings."""
+    return shown_choice(value) if isinstance(value, str) else rounded(value)
+
+
+@cache
+def shown_choice(toml: str) -> str:
+    """Return the TOML of a value as pages show settings: ``adam``, ``[16, 16]``, ``sgd(momentum=0.9)``."""
+    try:
+        return setting_text(tomllib.loads(f"value = {toml}")["value"])
+    except tomllib.TOMLDecodeError:
+        return toml

@@ -1,0 +1,264 @@
+"""The page of a sweep: its best trial, what its figure is worth, and how all trials have fared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from specnet.number_texts import ABSENT, count, counted, metric, true_minus
+from specnet.report.pages.headline import BASELINES, Tile, score_name, tiles, words
+from specnet.report.pages.page_templates import environment, style
+from specnet.report.pages.series_page import Legend
+from specnet.report.pages.sweep_charts import (
+    BEST,
+    BEST_DRAWN,
+    MARKS,
+    MOST_KEYS,
+    Dimension,
+    Ranking,
+    SweptTrial,
+    key_figures,
+    progress_figures,
+    shown_setting,
+)
+from specnet.report.svg.drawings import mark_alone
+from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.text_tables import TextTable
+
+STATES = {
+    "pruned": "Stopped early: the pruner found its validation loss too high.",
+    "diverged": "The loss was not finite.",
+    "refused": "Not valid, or its metric is not defined.",
+}
+"""What states mean, where no message says it."""
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep as its folder tells of it.
+
+    Attributes
+    ----------
+    name : str
+        Of its spec.
+    ranking : Ranking
+        Its trials.
+    planned : int
+        How many trials there will be.
+    dimensions : sequence of Dimension
+        The searched keys.
+    sampler : str
+        Its name, with that of the pruner.
+    several : str
+        What a figure is the mean over: ``3 folds``; nothing for single runs.
+    evaluation : mapping or None
+        What the ``metrics.json`` of the best trial's run says.
+    spec_name, spec : str
+        The file with the best trial's spec, and its text; nothing if there is none yet.
+    written : str
+        The spec of the sweep as it was given.
+    has_report : bool
+        Whether the best trial's run has a page.
+    facts : sequence of (name, value)
+        What it takes to do it again.
+    """
+
+    name: str
+    ranking: Ranking
+    planned: int
+    dimensions: Sequence[Dimension]
+    sampler: str
+    several: str = ""
+    evaluation: Mapping[str, Any] | None = None
+    spec_name: str = ""
+    spec: str = ""
+    written: str = ""
+    has_report: bool = False
+    facts: Sequence[tuple[str, str]] = field(default=())
+
+
+def sweep_page(record: SweepRecord) -> str:
+    """Return the page of a sweep as HTML."""
+    ranking = record.ranking
+    states = Counter(trial.state for trial in ranking.trials)
+    return (
+        environment()
+        .get_template("sweep.html.j2")
+        .render(
+            style=style(),
+            name=record.name,
+            kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
+            sentence=sweep_sentence(record),
+            tiles=list(_tiles(record, states)),
+            unfinished=_unfinished(record),
+            worth=list(_worth(record)),
+            scores=_scores_table(record),
+            has_report=record.has_report,
+            progress=list(progress_figures(ranking)),
+            legend=list(_legend(states)),
+            keys=list(key_figures(ranking, record.dimensions)),
+            keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
+            best_drawn=BEST_DRAWN,
+            several=record.several,
+            label=ranking.label,
+            best=_best_table(record),
+            states=_states_table(ranking.trials, states),
+            spec_name=record.spec_name,
+            spec=record.spec,
+            written=record.written,
+            facts_rows=record.facts,
+        )
+    )
+
+
+def sweep_sentence(record: SweepRecord) -> str:
+    """Return in a sentence what the search has found, and what that comes to on test rows."""
+    ranking, trials = record.ranking, len(record.ranking.trials)
+    if not ranking.ranked:
+        return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
+    figure = ranking.ranked[0][1]
+    told = f"The best of {counted(trials, 'trial')} reaches a {ranking.label} of {ranking.text(figure)}"
+    if trials == 1:
+        told = f"The only trial reaches a {ranking.label} of {ranking.text(figure)}"
+    test, main = _figures(record, TEST), score_name(record.evaluation or {TEST: {}})
+    names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
+    if not names:
+        return f"{told}."
+    first, *more = [(words(name), _shown(name, test[name])) for name in names]
+    rest = "".join(f" and its {label} {value}" for label, value in more)
+    return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
+
+
+def _shown(name: str, value: float | None) -> str:
+    return ABSENT if value is None else true_minus(metric(name, value))
+
+
+def _figures(record: SweepRecord, split: str) -> Mapping[str, float | None]:
+    found: Mapping[str, float | None] = (record.evaluation or {}).get(split, {})
+    return found
+
+
+def _tiles(record: SweepRecord, states: Mapping[str, int]) -> Iterator[Tile]:
+    ranking, trials = record.ranking, record.ranking.trials
+    if ranking.ranked:
+        best, figure = ranking.ranked[0]
+        yield Tile(ranking.label, ranking.text(figure), f"trial {best.number}, best of {count(len(trials))}")
+    if record.evaluation is not None:
+        simple = {name.removeprefix("a ") for name in BASELINES.values()}
+        wanted = [tile for tile in tiles(record.evaluation, ()) if not tile.label.startswith(TRAIN)]
+        yield from (tile for tile in wanted if tile.label.startswith(TEST) or tile.label in simple)
+    note = ", ".join(f"{count(number)} {state}" for state, number in states.items())
+    yield Tile("trials", count(len(trials)), note)
+
+
+def _unfinished(record: SweepRecord) -> str:
+    """Return what is missing of a sweep that has not come to its end."""
+    done = len(record.ranking.trials)
+    if done < record.planned:
+        return f"{count(done)} of {counted(record.planned, 'trial')} are done: use --resume to go on."
+    return "" if record.evaluation is not None or not record.ranking.ranked else "The best trial has not been run yet."
+
+
+def _worth(record: SweepRecord) -> Iterator[str]:
+    """Yield in sentences why the best figure is too good, and what to expect."""
+    ranking = record.ranking
+    if not ranking.ranked:
+        return
+    finished, (best, figure) = len(ranking.ranked), ranking.ranked[0]
+    name, label = ranking.name, ranking.label
+    if finished > 1:
+        yield (
+            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
+            f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more "
+            "trials, the more: expect worse on new rows."
+        )
+    else:
+        yield f"Only one trial has finished: its {label} of {ranking.text(figure)} was not chosen among several."
+    test = _figures(record, TEST).get(name)
+    if record.evaluation is None:
+        return
+    if TEST not in record.evaluation:
+        yield (
+            "No rows were held out for testing, so nothing here tells how it does on new rows: set "
+            "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
+        )
+    elif test is None:
+        yield f"The test {words(name)} of its run is not defined."
+    else:
+        rows = record.evaluation.get("rows", {}).get(TEST)
+        of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
+        told = f"The search never saw {of_rows}: the {words(name)} there, {_shown(name, test)}, is what to expect."
+        is_luckier = test > figure if ranking.larger_is_better else test < figure
+        if is_luckier:
+            told += " That it is the better one of the two is chance, too: both sets of rows are small samples."
+        yield told
+
+
+def _scores_table(record: SweepRecord) -> TextTable | None:
+    """Return the figures of the best trial and of its run, that by which it was chosen first."""
+    ranking = record.ranking
+    if not ranking.ranked:
+        return None
+    figure = ranking.ranked[0][1]
+    validation = {**_figures(record, VALIDATION), ranking.name: figure}
+    rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
+    rows |= {split: _figures(record, split) for split in (TEST, TRAIN) if _figures(record, split)}
+    names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
+    return TextTable(
+        ["rows", *map(words, names)],
+        [[title, *(_shown(name, figures.get(name)) for name in names)] for title, figures in rows.items()],
+        right=frozenset(range(1, len(names) + 1)),
+    )
+
+
+def _legend(states: Mapping[str, int]) -> Iterator[Legend]:
+    yield Legend(mark_alone(BEST, held_out=True), "best trial")
+    yield from (Legend(mark_alone(MARKS[state]), state) for state in MARKS if states.get(state))
+
+
+def _best_table(record: SweepRecord) -> TextTable | None:
+    """Return the best trials with what they have drawn."""
+    ranking = record.ranking
+    if not ranking.ranked:
+        return None
+    short = short_keys([dimension.name for dimension in record.dimensions])
+    rows = [
+        [
+            f"trial {trial.number}",
+            ranking.text(figure),
+            *(
+                shown_setting(trial.settings[each.name]) if each.name in trial.settings else ""
+                for each in record.dimensions
+            ),
+        ]
+        for trial, figure in ranking.ranked[:BEST_DRAWN]
+    ]
+    numbers = [place for place, dimension in enumerate(record.dimensions, 2) if not dimension.choices]
+    return TextTable(["trial", ranking.label, *short], rows, right=frozenset([1, *numbers]))
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """Return the last steps of keys, as many as tell each from the others."""
+    found = []
+    for key in keys:
+        steps = key.split(".")
+        ends = [".".join(steps[-number:]) for number in range(1, len(steps) + 1)]
+        others = [f".{other}" for other in keys if other != key]
+        found.append(next((end for end in ends if not any(other.endswith(f".{end}") for other in others)), key))
+    return found
+
+
+def _states_table(trials: Sequence[SweptTrial], states: Mapping[str, int]) -> TextTable | None:
+    """Return how trials ended that have no figure, with the commonest message of each kind."""
+    rows = []
+    for state, number in states.items():
+        if state != FINISHED:
+            messages = Counter(trial.message for trial in trials if trial.state == state and trial.message)
+            told = STATES.get(state, "")
+            if messages:
+                told, times = messages.most_common(1)[0]
+                told += f" ({count(times)} of {count(number)})" if times < number else ""
+            rows.append([state, count(number), told])
+    return TextTable(["state", "trials", "why"], rows, right=frozenset([1])) if rows else None

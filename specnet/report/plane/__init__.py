@@ -1,0 +1,1 @@
+"""How a network of two inputs decides, over the plane of its inputs."""

@@ -1,0 +1,178 @@
+"""What two resolved specs differ in: keys whose values differ, and layers and other parts that only one of them has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from specnet.number_texts import ABSENT
+from specnet.parts.part import Part, Section, short
+from specnet.report.terminal.text_tables import text_width
+from specnet.report.value_text import value_text
+from specnet.spec import Spec
+
+GAP_COST = 0.45
+"""Of an entry that only one list has; entries of one type are matched if less than twice that share of them differs."""
+OTHER_TYPE = 2.0
+"""The cost of matching entries of two types: more than of two gaps."""
+
+
+class Difference(NamedTuple):
+    """Something in which two specs differ.
+
+    Attributes
+    ----------
+    key : str
+        The dotted path in the first resolved spec, or in the second for what only that has.
+    before, after : plain data or None
+        As a spec writes it in the fewest words; None where a spec does not have it.
+    """
+
+    key: str
+    before: Any
+    after: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the difference as plain data for ``--format json``."""
+        return self._asdict()
+
+
+def spec_differences(first: Spec, second: Spec) -> list[Difference]:
+    """Return the differences of two resolved specs, in the order of the spec.
+
+    Layers and other parts in lists are matched in order, each with one of its type that has most values in common, so
+    that an inserted layer is one difference. A path of data is where it leads to.
+    """
+    return list(_sections(*_with_comparable_paths(first, second), ""))
+
+
+def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Return rows of a key and two texts as rows of a key and ``100 → 200``, the arrows below each other."""
+    width = max((text_width(before) for _, before, _ in rows), default=0)
+    return [(key, f"{' ' * (width - text_width(before))}{before} → {after}") for key, before, after in rows]
+
+
+def difference_row(difference: Difference) -> tuple[str, str, str]:
+    """Return a difference as texts: its key and both values."""
+    return difference.key, setting_text(difference.before), setting_text(difference.after)
+
+
+def setting_text(value: Any) -> str:
+    """Return a value of a spec as a line: a part as its name, with its fields in brackets."""
+    return ABSENT if value is None else value_text(_words(value))
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return f"[{', '.join(map(_words, value))}]"
+    if not isinstance(value, Mapping):
+        return value_text(value)
+    fields = ", ".join(f"{name}={_words(inner)}" for name, inner in value.items() if name != "type")
+    return f"{value['type']}({fields})" if "type" in value else f"{{{fields}}}"
+
+
+def _sections(first: Section, second: Section, path: str) -> Iterator[Difference]:
+    for name in type(first).model_fields:
+        yield from _values(getattr(first, name), getattr(second, name), f"{path}.{name}" if path else name)
+
+
+def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
+    if first == second:
+        return
+    if type(first) is type(second) and isinstance(first, Section):
+        yield from _sections(first, second, path)
+    elif isinstance(first, Mapping) and isinstance(second, Mapping):
+        for key in dict.fromkeys([*first, *second]):
+            yield from _values(first.get(key), second.get(key), f"{path}.{key}")
+    elif _hold_sections(first, second):
+        for before, after in _matched(first, second):
+            if before is not None and after is not None:
+                yield from _values(first[before], second[after], f"{path}.{before}")
+            elif before is not None:
+                yield Difference(f"{path}.{before}", short(first[before]), None)
+            elif after is not None:
+                yield Difference(f"{path}.{after}", None, short(second[after]))
+    else:
+        yield Difference(path, short(first), short(second))
+
+
+def _hold_sections(first: Any, second: Any) -> bool:
+    """Return whether both are lists, and all that is in them are parts or tables."""
+    both = isinstance(first, tuple) and isinstance(second, tuple)
+    return both and all(isinstance(item, Section) for item in (*first, *second))
+
+
+Pair = tuple[int | None, int | None]
+
+
+def _matched(first: Sequence[Section], second: Sequence[Section]) -> Iterator[Pair]:
+    """Yield the places of entries that belong together, in order; None in place of an entry that is not there."""
+    shorter = min(len(first), len(second))
+    start = next((place for place in range(shorter) if first[place] != second[place]), shorter)
+    left = shorter - start
+    end = next((place for place in range(left) if first[-1 - place] != second[-1 - place]), left)
+    for before, after in _aligned(first[start : len(first) - end], second[start : len(second) - end]):
+        yield None if before is None else before + start, None if after is None else after + start
+
+
+def _aligned(first: Sequence[Section], second: Sequence[Section]) -> list[Pair]:
+    """Return the cheapest alignment of two lists, by dynamic programming (Needleman and Wunsch 1970)."""
+    mine, theirs = [_signature(item) for item in first], [_signature(item) for item in second]
+    distance = cache(_distance)
+    costs = [[GAP_COST * column for column in range(len(theirs) + 1)]]
+    for entry in mine:
+        above, row = costs[-1], [costs[-1][0] + GAP_COST]
+        for column, other in enumerate(theirs):
+            row.append(min(above[column] + distance(entry, other), min(above[column + 1], row[column]) + GAP_COST))
+        costs.append(row)
+    pairs: list[Pair] = []
+    line, column = len(mine), len(theirs)
+    while line or column:
+        cost = costs[line][column]
+        if line and column and cost == costs[line - 1][column - 1] + distance(mine[line - 1], theirs[column - 1]):
+            line, column = line - 1, column - 1
+            pairs.append((line, column))
+        elif line and cost == costs[line - 1][column] + GAP_COST:
+            line -= 1
+            pairs.append((line, None))
+        else:
+            column -= 1
+            pairs.append((None, column))
+    return pairs[::-1]
+
+
+def _signature(item: Section) -> str:
+    """Return what is compared of an entry, as a text: the distance of equal ones is computed once."""
+    kind = item.type if isinstance(item, Part) else type(item).__name__
+    return json.dumps([kind, item.model_dump(mode="json")], sort_keys=True)
+
+
+def _distance(first: str, second: str) -> float:
+    """Return from 0 for equal entries to 1 for those of one type with nothing in common; more for others."""
+    (kind, fields), (other_kind, others) = json.loads(first), json.loads(second)
+    if kind != other_kind:
+        return OTHER_TYPE
+    share: float = sum(fields[name] != others[name] for name in fields) / max(1, len(fields))
+    is_same = fields.get("name") is not None and fields.get("name") == others.get("name")
+    return min(share, GAP_COST) if is_same else share
+
+
+def _with_comparable_paths(first: Spec, second: Spec) -> tuple[Spec, Spec]:
+    """Return specs whose paths of data are equal if they lead to one file, and only then."""
+    field = first.data.source_field if first.data is not None else None
+    if field is None or type(first.data) is not type(second.data):
+        return first, second
+    texts = [str(getattr(spec.data, field)) for spec in (first, second)]
+    targets = [os.path.realpath(spec.folder / text) for spec, text in zip((first, second), texts, strict=True)]
+    if targets[0] == targets[1]:
+        return first, _with_data(second, {field: getattr(first.data, field)})
+    if texts[0] == texts[1]:
+        return _with_data(first, {field: targets[0]}), _with_data(second, {field: targets[1]})
+    return first, second
+
+
+def _with_data(spec: Spec, fields: Mapping[str, Any]) -> Spec:
+    return spec.model_copy(update={"data": spec.data and spec.data.model_copy(update=fields)})

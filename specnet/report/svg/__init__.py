@@ -1,0 +1,1 @@
+"""Charts as SVG: axes, frames, what is drawn in them, and colours."""

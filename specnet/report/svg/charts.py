@@ -1,0 +1,313 @@
+"""One chart: axes with what is drawn between them, as SVG whose colours are those of the page around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import ArrayLike, NDArray
+
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.chart_frame import EDGE, Frame, bare_frame, frame_with_axes
+from specnet.report.svg.drawings import Ending, cloud, dots, endings, hovers, inside, line, marks, path, small_marks
+from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
+from specnet.report.svg.pixels import HUES, RGB, data_uri, png
+
+WIDTH, HEIGHT = 340.0, 236.0
+"""Units of an ordinary chart: about as many pixels on a phone."""
+MOST_HOVERS = 40
+"""Places along a line that show their values on hover."""
+RIGHT_EDGE = 12.0
+MOST_FOR_NAMES = 0.34
+"""Fraction of the width that names at the ends of lines may take."""
+
+
+class Figure(NamedTuple):
+    """A chart in its place on a page.
+
+    Attributes
+    ----------
+    title, note : str
+        What it shows, in a few words, and in a sentence.
+    chart : Markup
+    """
+
+    title: str
+    note: str
+    chart: Markup
+
+
+class Chart:
+    """Axes and what is drawn between them, in the order of the calls.
+
+    Places are values along the axes. NaN and infinities are left out, and what lies beyond the axes is cut off.
+
+    Parameters
+    ----------
+    description : str
+        What stands for the chart where it is not seen, with its main numbers.
+    x, y : Axis
+        Ranges, labels, and whether they are logarithmic.
+    width, height : float
+        Size in units.
+    bare : bool
+        Draw a frame in place of axes, and small marks, as for small pictures.
+    """
+
+    def __init__(
+        self, description: str, x: Axis, y: Axis, *, width: float = WIDTH, height: float = HEIGHT, bare: bool = False
+    ) -> None:
+        self._description, self._x, self._y = description, x, y
+        self._width, self._height, self._bare = width, height, bare
+        self._drawings: list[Callable[[Frame], str]] = []
+        self._endings: list[Ending] = []
+
+    def line(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        style: str = "series-0",
+        *,
+        name: str = "",
+        value: str = "",
+        hover: Callable[[float, float], str] | None = None,
+        title: str = "",
+    ) -> None:
+        """Draw a line through points, with gaps where values cannot be shown.
+
+        Parameters
+        ----------
+        x, y : (points,)
+        style : str
+            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``faint`` or ``fainter`` for one
+            of many; ``guide`` or ``whisker``.
+        name, value : str
+            What stands at its right end, in its colour, and a number beneath.
+        hover : callable, optional
+            Returns what is shown on hover, from x and y; called for 40 points at most.
+        title : str
+            What all of it shows on hover.
+        """
+        xs, ys = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
+        across, up = self._x.positions(xs), self._y.positions(ys)
+        shown = np.flatnonzero(np.isfinite(across) & np.isfinite(up))
+        if not len(shown):
+            return
+        self._drawings.append(lambda frame: line(frame, across, up, style, title))
+        if hover is not None:
+            within = np.flatnonzero(inside(across) & inside(up))
+            chosen = within[np.unique(np.linspace(0, len(within) - 1, min(len(within), MOST_HOVERS)).astype(np.intp))]
+            texts = [hover(float(xs[k]), float(ys[k])) for k in chosen]
+            self._drawings.append(lambda frame: hovers(frame, across[chosen], up[chosen], texts))
+        if name:
+            last = float(np.clip(up[shown[-1]], 0.0, 1.0))
+            first = style.split()[0]
+            coloured = first.replace("series", "name") if first.startswith("series") else "strong"
+            self._endings.append(Ending(last, name, value, coloured))
+
+    def points(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        *,
+        held_out: ArrayLike = False,
+        radius: ArrayLike = 3.0,
+        hover: Sequence[str] | None = None,
+        identity: str = "",
+    ) -> None:
+        """Draw points, with the marks and colours of their classes or as plain dots.
+
+        Parameters
+        ----------
+        x, y : (points,)
+        classes : (points,), optional
+            Indices of their classes.
+        held_out : (points,) or bool
+            Which of those with a class have an edge.
+        radius : (points,) or float
+            Of plain dots, in units.
+        hover : sequence of str, optional
+            What each shows on hover; small marks show nothing.
+        identity : str
+            An identity, unique on the page, by which `reuse` draws them in other charts of the same size and axes.
+        """
+        across, up = self._x.positions(x).ravel(), self._y.positions(y).ravel()
+        kept = np.flatnonzero(inside(across) & inside(up))
+        if not len(kept):
+            return
+        texts = [hover[k] if hover is not None else "" for k in kept.tolist()]
+        across, up = across[kept], up[kept]
+        radii = np.broadcast_to(np.asarray(radius, np.float64), np.shape(x))[kept]
+        kinds = None if classes is None else np.asarray(classes, np.intp)[kept]
+        edged = np.broadcast_to(np.asarray(held_out, np.bool_), np.shape(x))[kept]
+
+        def draw(frame: Frame) -> str:
+            if kinds is None:
+                drawn = dots(frame, across, up, radii, texts)
+            elif self._bare:
+                drawn = small_marks(frame, across, up, kinds, edged)
+            else:
+                drawn = marks(frame, across, up, kinds, edged, texts)
+            # A copy elsewhere takes its style from what it holds, and so the group is of the charts' class itself.
+            return f'<g id="{escaped(identity)}" class="specnet-chart">{drawn}</g>' if identity else drawn
+
+        self._drawings.append(draw)
+
+    def cloud(self, x: ArrayLike, y: ArrayLike, style: str = "") -> None:
+        """Draw many points as dots that show nothing on hover, in little space.
+
+        Parameters
+        ----------
+        x, y : (points,)
+        style : str
+            Classes beside ``cloud``: ``series-0`` to ``series-9``.
+        """
+        across, up = self._x.positions(x).ravel(), self._y.positions(y).ravel()
+        kept = np.flatnonzero(inside(across) & inside(up))
+        if len(kept):
+            self._drawings.append(lambda frame: cloud(frame, across[kept], up[kept], style))
+
+    def reuse(self, identity: str) -> None:
+        """Draw again what another chart of the same page, size and axes drew as `points` with an identity."""
+        self._drawings.append(lambda _: f'<use href="#{escaped(identity)}"/>')
+
+    def surface(self, strength: ArrayLike, hue: ArrayLike = 0, hues: Sequence[RGB] = HUES) -> None:
+        """Fill the frame with a surface whose opacity is its strength.
+
+        Parameters
+        ----------
+        strength : (rows, columns)
+            0 to 1, at points evenly spaced from end to end of both axes, lowest y first.
+        hue : (rows, columns) or int
+            Place of each colour in `hues`.
+        """
+        values = np.asarray(strength, np.float64)
+        rows, columns = values.shape
+        address = data_uri(png(values[::-1], np.broadcast_to(np.asarray(hue, np.intp), values.shape)[::-1], hues))
+        # The middles of the outer pixels lie on the frame; the inner element cuts off what is beyond.
+        view = f'viewBox="0.5 0.5 {columns - 1} {rows - 1}" preserveAspectRatio="none"'
+        image = f'<image href="{address}" width="{columns}" height="{rows}" preserveAspectRatio="none"/>'
+        self._drawings.append(lambda frame: f"<svg {frame.attributes()} {view}>{image}</svg>")
+
+    def contour(self, values: ArrayLike, level: float, style: str = "", *, hover: str = "") -> None:
+        """Draw the lines on which a surface has a value.
+
+        Parameters
+        ----------
+        values : (rows, columns)
+            At points evenly spaced from end to end of both axes, lowest y first.
+        level : float
+        style : str
+            ``contour`` for a dashed line in place of a strong one.
+        hover : str
+            What it shows on hover.
+        """
+        from contourpy import contour_generator
+
+        surface = np.asarray(values, np.float64)
+        rows, columns = surface.shape
+        places = np.linspace(0, 1, columns), np.linspace(0, 1, rows)
+        shown = surface if np.isfinite(surface).all() else np.ma.masked_invalid(surface)
+        found = contour_generator(*places, shown).lines(level)
+        lines = [np.asarray(points, np.float64) for points in found]
+        if not lines:
+            return
+
+        def draw(frame: Frame) -> str:
+            drawn = "".join(path(frame, points[:, 0], points[:, 1]) for points in lines)
+            return f'<path class="{f"line {style}".rstrip()}" d="{drawn}">{hover_text(hover)}</path>'
+
+        self._drawings.append(draw)
+
+    def rectangle(
+        self, x: tuple[float, float], y: tuple[float, float], style: str, *, opacity: float = 1.0, hover: str = ""
+    ) -> None:
+        """Draw a rectangle between values of both axes, such as a bar or a cell, cut off at the ends of the axes.
+
+        Parameters
+        ----------
+        x, y : pair of float
+            Its ends along each axis.
+        style : str
+            Its class: ``bar``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
+        opacity : float
+            0 to 1, times that of its class.
+        hover : str
+            What it shows on hover.
+        """
+        across, up = np.clip(self._x.positions(x), 0, 1), np.clip(self._y.positions(y), 0, 1)
+        if not (np.isfinite(across).all() and np.isfinite(up).all()):
+            return
+
+        def draw(frame: Frame) -> str:
+            (left, right), (top, bottom) = sorted(frame.across(across)), sorted(frame.down(up))
+            place = Frame(left, right, top, bottom).attributes()
+            strength = "" if opacity == 1 else f' opacity="{number(100 * opacity)}%"'
+            return f'<rect class="{style}" {place} rx="2"{strength}>{hover_text(hover)}</rect>'
+
+        self._drawings.append(draw)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        style: str = "",
+        *,
+        anchor: str = "middle",
+        right: float = 0.0,
+    ) -> None:
+        """Write a text at a place, moved so many units right, and so far that it lies beside the axes.
+
+        Parameters
+        ----------
+        x, y : float
+            Place of its middle, or of its start or end along x.
+        text : str
+        style : str
+            Its class: ``strong``.
+        anchor : {"start", "middle", "end"}
+            What of it lies at x.
+        right : float
+            Units.
+        """
+        across, up = self._x.positions([x]), self._y.positions([y])
+        if not (np.isfinite(across).all() and np.isfinite(up).all()):
+            return
+        fraction = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+
+        def draw(frame: Frame) -> str:
+            first, last = frame.left, self._width - EDGE
+            shown = shortened(text, last - first)
+            width = text_width(shown)
+            start = float(frame.across(across)[0]) + right - fraction * width
+            place = min(max(start, first), last - width) + fraction * width
+            baseline = float(frame.down(up)[0]) + 0.35 * TEXT_SIZE
+            return label(shown, place, min(max(baseline, TEXT_SIZE), self._height - EDGE), style, anchor)
+
+        self._drawings.append(draw)
+
+    def svg(self, style: str = "") -> Markup:
+        """Return the chart; `style` adds classes to its own."""
+        classes = f"specnet-chart {style}".rstrip()
+        if self._bare:
+            frame = bare_frame(self._width, self._height)
+            content = [draw(frame) for draw in self._drawings] + [frame.outline()]
+        else:
+            widest = max([ending.width + RIGHT_EDGE for ending in self._endings], default=RIGHT_EDGE)
+            right = min(widest, MOST_FOR_NAMES * self._width)
+            frame, axes = frame_with_axes(self._x, self._y, self._width, self._height, right)
+            content = [axes, *(draw(frame) for draw in self._drawings)]
+            content.append(endings(frame, self._endings, self._width - frame.right - 8))
+        if not self._drawings:
+            middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
+            content.append(label("no values to show", *middle, anchor="middle"))
+        return picture(classes, self._width, self._height, self._description, content)
+
+
+def kept_points(points: int, most: int) -> NDArray[np.intp]:
+    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
+    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

@@ -1,0 +1,88 @@
+"""What moves on a terminal: a bar, the curve of a loss in block characters, and the line in which they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
+from typing import TextIO
+
+from specnet.report.terminal.terminal_output import CYAN, DIM, USUAL_WIDTH, can_show, painted, shown, terminal_width
+from specnet.report.terminal.text_tables import text_width
+
+BAR_WIDTH = 20
+LEAST_BAR_WIDTH = 8
+CURVE_WIDTH = 12
+SECONDS_BETWEEN_FRAMES = 0.1
+"""A frame costs as much as several steps of a small network."""
+
+_DONE, _LEFT = "━", "─"
+_LEVELS = "▁▂▃▄▅▆▇"
+LEAST_CHANGE = 0.05
+"""Of a loss, as a fraction of its largest value, that is drawn as high as the curve: noise stays low."""
+
+_HIDE, _SHOW, _CLEAR = "\x1b[?25l", "\x1b[?25h", "\r\x1b[2K"
+
+
+def curve(stream: TextIO, values: Sequence[float], width: int = CURVE_WIDTH) -> str:
+    """Return the course of finite values from first to last, for a stream that has the signs; otherwise nothing.
+
+    Each character is the mean of as many values as any other.
+    """
+    if not values or not can_show(stream, _LEVELS):
+        return ""
+    width = min(width, len(values))
+    edges = [len(values) * place // width for place in range(width + 1)]
+    means = [sum(values[start:end]) / (end - start) for start, end in pairwise(edges)]
+    means[0], means[-1] = values[0], values[-1]
+    low, high = min(means), max(means)
+    height = max(high - low, LEAST_CHANGE * max(abs(low), abs(high))) or 1.0
+    top = len(_LEVELS) - 1
+    return "".join(_LEVELS[round(top * ((mean - low) / height))] for mean in means)
+
+
+def bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
+    """Return a bar that is full to a fraction, in colour where that may be shown."""
+    done, left = (_DONE, _LEFT) if can_show(stream, _DONE + _LEFT) else ("#", "-")
+    full = round(width * min(max(fraction, 0.0), 1.0))
+    return painted(stream, done * full, CYAN) + painted(stream, left * (width - full), DIM)
+
+
+class LiveLine:
+    """The last line of a terminal, drawn again and again in place of itself.
+
+    Nothing is raised where the terminal can no longer be written.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_open = False
+        self._bar_width = BAR_WIDTH
+
+    @property
+    def width(self) -> int:
+        """The number of characters that fit; the last column stays free, as a full line moves some cursors on."""
+        return (terminal_width(self._stream) or USUAL_WIDTH) - 1
+
+    def draw(self, fraction: float, *choices: Sequence[str]) -> None:
+        """Draw a bar and some parts behind it: the first choice of parts that leaves room for a bar, else the last."""
+        for parts in choices:
+            texts = [shown(self._stream, part) for part in parts if part]
+            room = self.width - sum(3 + text_width(text) for text in texts)
+            if room >= LEAST_BAR_WIDTH:
+                self._bar_width = min(room, self._bar_width)  # which does not grow again: a bar stands still
+                texts.insert(0, bar(self._stream, fraction, self._bar_width))
+                break
+        self._write(_CLEAR + "   ".join(texts))
+
+    def close(self) -> None:
+        """Take the line away, and show the cursor again."""
+        if self._is_open:
+            self._write(_CLEAR + _SHOW)
+            self._is_open, self._bar_width = False, BAR_WIDTH
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text if self._is_open else _HIDE + text)
+            self._stream.flush()
+        self._is_open = True

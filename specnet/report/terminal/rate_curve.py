@@ -1,0 +1,112 @@
+"""The learning rate over a run: as a curve of plain characters, and as numbers."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from typing import Any
+
+from specnet.number_texts import count, counted, short
+from specnet.parts.optimizers import SteppingOptimizer
+from specnet.parts.part import described
+
+WIDTH, HEIGHT = 61, 11
+"""Characters of the curve; both odd, so that there is a middle."""
+MOST_EVALUATED = 100_000
+"""Steps up to which each one is looked at."""
+MOST_POINTS = 1000
+"""How many points stand in the data."""
+
+
+class RateCurve:
+    """The learning rate at each step of a run.
+
+    Parameters
+    ----------
+    optimizer : SteppingOptimizer
+    epochs, steps_per_epoch : int
+
+    Attributes
+    ----------
+    steps : list of int
+        From 0; all of the run, or evenly spaced ones and the last.
+    rates : list of float
+        At these steps. A plateau reduces them further when it comes.
+    """
+
+    def __init__(self, optimizer: SteppingOptimizer, epochs: int, steps_per_epoch: int) -> None:
+        self.optimizer, self.epochs, self.steps_per_epoch = optimizer, epochs, steps_per_epoch
+        self.total = epochs * steps_per_epoch
+        self.steps = _spaced(self.total, MOST_EVALUATED)
+        factors = (optimizer.schedule.factor_at(step, self.total, steps_per_epoch) for step in self.steps)
+        self.rates = [optimizer.learning_rate * factor for factor in factors]
+
+    def summary(self) -> str:
+        """Return in a line what changes the rate, and how long the run is."""
+        start = f"{self.optimizer.type} at {short(self.optimizer.learning_rate)}"
+        length = f"{counted(self.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
+        return f"{start}, {described(self.optimizer.schedule)}, {length}"
+
+    def lines(self) -> list[str]:
+        """Return the curve between its axes, its lowest and highest point, and what is not known beforehand."""
+        scale = max(filter(math.isfinite, self.rates), default=0.0) or 1.0
+        labels = {0: "0", HEIGHT // 2: short(scale / 2), HEIGHT - 1: short(scale)}
+        margin = max(map(len, [*labels.values(), "epoch"]))
+        reaches = [self._reach(column, scale) for column in range(WIDTH)]
+        lines = ["learning rate"]
+        for height in reversed(range(HEIGHT)):
+            marks = "".join("*" if low <= height <= high else " " for low, high in reaches)
+            lines.append(f"{labels.get(height, ''):>{margin}} |{marks}".rstrip())
+        lines.append(f"{'':{margin}} +{'-' * WIDTH}")
+        ends = (0, (self.total - 1) // 2, self.total - 1)
+        lines.append(f"{'step':>{margin}}  {_spread([count(step + 1) for step in ends])}")
+        lines.append(f"{'epoch':>{margin}}  {_spread([count(step // self.steps_per_epoch + 1) for step in ends])}")
+        lines += ["", f"lowest {self._at(min(self.rates))}, highest {self._at(max(self.rates))}"]
+        for _, plateau in self.optimizer.plateaus():
+            lines.append(f"and times {plateau.factor} whenever {plateau.monitor} has reached a plateau")
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the curve as plain data; steps and epochs are counted from 1, a rate beyond all numbers is null."""
+        return {
+            "optimizer": self.optimizer.model_dump(mode="json", exclude_none=True),
+            "epochs": self.epochs,
+            "steps_per_epoch": self.steps_per_epoch,
+            "lowest": _finite(min(self.rates)),
+            "highest": _finite(max(self.rates)),
+            "points": [
+                {
+                    "step": self.steps[index] + 1,
+                    "epoch": self.steps[index] // self.steps_per_epoch + 1,
+                    "rate": _finite(self.rates[index]),
+                }
+                for index in _spaced(len(self.steps), MOST_POINTS)
+            ],
+        }
+
+    def _reach(self, column: int, scale: float) -> tuple[int, int]:
+        """Return the lowest and the highest row that the curve touches in a column."""
+        begin = bisect_left(self.steps, column * self.total // WIDTH)
+        end = bisect_left(self.steps, (column + 1) * self.total // WIDTH)
+        rates = self.rates[begin : max(end, begin + 1)]
+        low, high = (round(min(rate / scale, 1.0) * (HEIGHT - 1)) for rate in (min(rates), max(rates)))
+        return low, high
+
+    def _at(self, rate: float) -> str:
+        return f"{short(rate)} at step {count(self.steps[self.rates.index(rate)] + 1)}"
+
+
+def _spaced(length: int, most: int) -> list[int]:
+    """Return the positions below a length, or about as many as may be, evenly spaced; the last one always."""
+    return [*range(0, length - 1, math.ceil(length / most)), length - 1]
+
+
+def _spread(words: list[str]) -> str:
+    """Return a word for the left end of the curve, one for its middle and one for its right end."""
+    left, middle, right = words
+    half = WIDTH // 2
+    return f"{left:<{half - len(middle) // 2}}{middle}".ljust(WIDTH - len(right)) + right
+
+
+def _finite(rate: float) -> float | None:
+    return rate if math.isfinite(rate) else None

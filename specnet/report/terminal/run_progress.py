@@ -1,0 +1,189 @@
+"""What is seen of a run while it goes on: the network in one line, a bar with loss and time, a summary at the end."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from specnet.errors import Diagnostic, render
+from specnet.number_texts import count, counted, duration, figure
+from specnet.report.overview import Overview
+from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, LiveLine, curve
+from specnet.report.terminal.terminal_output import is_lively, write_line, write_mistakes, write_parts
+from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED
+from specnet.training.checkpoint import MEMBER
+from specnet.training.observer import Observer, Observers, PythonWarnings
+
+if TYPE_CHECKING:
+    from specnet.network import Network
+
+SECONDS_TO_FIRST_LINE = 1.0
+"""Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
+LEAST_SECONDS_LEFT = 0.1
+
+
+def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
+    """Return the parts of a run's first line: name, network, members and parameters, and rows of each split."""
+    plan = Overview(network.resolved)
+    is_usual = [*rows] in (["train"], ["train", "test"])
+    told = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
+    return [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(told)} rows"]
+
+
+class RunProgress(Observer):
+    """Shows a run on a stream: live on a terminal, line by line and ever more rarely elsewhere.
+
+    As a context it leaves the terminal in order however the run ends. A stream that can no longer be written ends
+    nothing: the run goes on unseen.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = LiveLine(stream) if is_lively(stream) else None
+        self._record: Mapping[str, Any] = {}
+        self._losses: list[float] = []
+        self._summaries: list[list[str]] = []
+        self._member, self._members = 0, 1
+        self._epochs = self._written = 0
+        self._begun = self._started = self._drawn = 0.0
+        self._next_line = SECONDS_TO_FIRST_LINE
+        self._is_resumed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.close()
+        self._summarize()
+
+    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
+        with suppress(OSError):
+            write_mistakes(self._stream, "\n".join(render(diagnostic, "warning") for diagnostic in diagnostics))
+
+    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
+        self._epochs = epochs
+        self._begun = self._started = time.monotonic()
+        self._write(*run_header(network, rows))
+        self._draw_start()
+
+    def member_started(self, member: int, members: int) -> None:
+        self._member, self._members = member, members
+        self._record, self._losses, self._is_resumed, self._written = {}, [], False, 0
+        self._started, self._next_line = time.monotonic(), SECONDS_TO_FIRST_LINE
+        self._draw_start()
+
+    def resumed(self, epochs: int, seconds: float) -> None:
+        self._begun -= seconds
+        self._started -= seconds
+        self._is_resumed = True
+        self._write(f"resumed after epoch {count(epochs)}")
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        self._record = record
+        if math.isfinite(record["loss"]):
+            self._losses.append(record["loss"])
+        now = time.monotonic()
+        if self._live is None:
+            if now - self._started >= self._next_line:
+                self._write_epoch(epoch)
+            while now - self._started >= self._next_line:
+                self._next_line *= 2
+        elif now - self._drawn >= SECONDS_BETWEEN_FRAMES:
+            self._drawn = now
+            self._draw(self._live, epoch, now - self._begun)
+
+    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
+        if self._live is not None:
+            self._live.close()
+        elif epochs != self._written:
+            self._write_epoch(epochs)
+        self._summaries.append(self._summary(epochs, seconds))
+        if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # which the interruption says itself
+            self._summaries.append([end])
+
+    def _write(self, *parts: str) -> None:
+        if self._live is not None:
+            self._live.close()
+        with suppress(OSError):
+            write_parts(self._stream, *parts)
+            self._stream.flush()
+
+    def _write_epoch(self, epoch: int) -> None:
+        self._written = epoch
+        told = [f"{name} {figure(number)}" for name, number in self._told()]
+        self._write(" ".join([*self._name(), f"epoch {epoch}/{self._epochs}", *told]))
+
+    def _draw_start(self) -> None:
+        if self._live is not None:
+            self._drawn = time.monotonic()
+            self._live.draw(0.0, [self._place(0)])
+
+    def _draw(self, line: LiveLine, epoch: int, seconds: float) -> None:
+        share = epoch / self._epochs
+        whole = (self._member + share) / self._members
+        left = f"{duration(max(seconds * (1 - whole) / whole, LEAST_SECONDS_LEFT))} left"
+        place = self._place(epoch)
+        loss, *others = [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
+        long, short = (
+            f"{loss} {curve(self._stream, self._losses, width)}".rstrip() for width in (CURVE_WIDTH, CURVE_WIDTH // 2)
+        )
+        line.draw(
+            share,
+            [place, long, *others, left],
+            [place, short, *others, left],
+            [place, loss, *others, left],
+            [place, long, left],
+            [place, loss, left],
+            [place, loss],
+            [place],
+        )
+
+    def _summary(self, epochs: int, seconds: float) -> list[str]:
+        """Return how far a network came, and how its loss went from its first logged epoch to its last."""
+        spent = f"{counted(epochs, 'epoch')} in {duration(seconds)}"
+        told = [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
+        if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
+            first, last = figure(self._losses[0]), figure(self._losses[-1])
+            told[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
+        return [*self._name(), spent, *told]
+
+    def _summarize(self) -> None:
+        """Write what the networks have come to, below an empty line."""
+        if self._summaries:
+            with suppress(OSError):
+                write_line(self._stream)
+            for parts in self._summaries:
+                self._write(*parts)
+            self._summaries = []
+
+    def _place(self, epoch: int) -> str:
+        total = count(self._epochs)
+        return " ".join([*self._name(), f"{count(epoch):>{len(total)}}/{total}"])
+
+    def _told(self) -> list[tuple[str, float]]:
+        """Return the figures of the last logged epoch, its loss first."""
+        return [(name, number) for name, number in self._record.items() if name not in (MEMBER, "epoch")]
+
+    def _name(self) -> list[str]:
+        return [f"member {self._member}"] if self._members > 1 else []
+
+
+@contextmanager
+def shown_progress(observer: Observer | None, verbose: bool, *, calls: int) -> Iterator[Observer]:
+    """Give an observer which shows the progress on standard error where `verbose`, and tells another one too.
+
+    Without either, suspicious rows are warnings of Python's about the caller so many `calls` above `fit_rows`.
+    """
+    if not verbose:
+        yield observer or PythonWarnings(calls)
+        return
+    with RunProgress(sys.stderr) as progress:
+        yield progress if observer is None else Observers(progress, observer)

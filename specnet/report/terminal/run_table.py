@@ -1,0 +1,176 @@
+"""Runs side by side: their table, its order, and what their scores are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from specnet.number_texts import ABSENT, count, counted, duration, metric
+from specnet.report.pages.headline import main_metric
+from specnet.report.terminal.text_tables import TextTable
+from specnet.spec.reading.hints import close_match
+
+TEST, TRAIN, VALIDATION = "test", "train", "validation"
+LOSS = "loss"
+FINISHED = "finished"
+State = Literal["finished", "interrupted", "unfinished", "broken"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as its folder tells of it.
+
+    Attributes
+    ----------
+    name : str
+        The folder, as seen from the one that was searched.
+    state : str
+        ``interrupted``: stopped, with its state saved; ``unfinished``: still running, or killed; ``broken``: a file of
+        it cannot be read.
+    problem : str
+        What is wrong with a broken run.
+    metrics : mapping
+        The figures by part of the split and name.
+    seconds : float or None
+        Of the training.
+    epochs : int or None
+        That were reached.
+    findings : tuple of str
+        Their codes.
+    trials : int or None
+        Of a sweep, of whose best run the rest is told: how many have ended.
+    """
+
+    name: str
+    state: State
+    problem: str = ""
+    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    seconds: float | None = None
+    epochs: int | None = None
+    findings: tuple[str, ...] = ()
+    trials: int | None = None
+
+    @property
+    def main_metric(self) -> str | None:
+        """The metric of test rows by which a run is judged: accuracy or R², else its first one but the loss."""
+        return main_metric(self.metrics.get(TEST, ()))
+
+    def score(self, split: str, name: str) -> float | None:
+        """Return a figure, None if the run does not have it."""
+        return self.metrics.get(split, {}).get(name)
+
+    def remark(self) -> str:
+        """Return the state of a run, with what is wrong with a broken one."""
+        if self.state == "interrupted" and self.epochs is not None:
+            return f"interrupted after epoch {self.epochs}"
+        if self.state == "unfinished" and self.trials is not None:
+            return f"unfinished after {counted(self.trials, 'trial')}"
+        return f"{self.state}: {self.problem}" if self.problem else self.state
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the record as plain data for ``--format json``."""
+        return {
+            "run": self.name,
+            "state": self.state,
+            "problem": self.problem or None,
+            "metrics": {split: dict(figures) for split, figures in self.metrics.items()},
+            "seconds": self.seconds,
+            "epochs": self.epochs,
+            "findings": list(self.findings),
+            "trials": self.trials,
+        }
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of runs: what it shows of each, and by what it sorts; None is shown as a dash."""
+
+    title: str
+    texts: Sequence[str]
+    keys: Sequence[Any]
+    right: bool = False
+
+
+class RunTable:
+    """Runs as rows: name, main metrics of the test set, training loss, training time, findings.
+
+    A column with the number of trials is there if a sweep is, and one with states if a run has not finished.
+    """
+
+    def __init__(self, records: Sequence[RunRecord]) -> None:
+        self.records = list(records)
+        metrics = sorted({record.main_metric for record in records if record.main_metric is not None})
+        trials = [record.trials for record in records]
+        self.columns = [
+            Column("run", [record.name for record in records], range(len(records))),
+            *(self._scores(f"{TEST} {name}", TEST, name) for name in metrics),
+            self._scores(LOSS, TRAIN, LOSS),
+            *([self._numbers("trials", trials, count)] if any(number is not None for number in trials) else []),
+            self._numbers("time", [record.seconds for record in records], duration),
+            self._words("findings", [", ".join(record.findings) for record in records]),
+        ]
+        if any(record.state != FINISHED for record in records):
+            self.columns.append(self._words("state", [record.remark() for record in records]))
+
+    def sorted_by(self, column: str) -> RunTable:
+        """Return the runs in the order of a column, in reverse if its name begins with ``-``.
+
+        A column may be named by its last word. Runs without a value come last.
+
+        Raises
+        ------
+        KeyError
+            If there is no such column; its argument is a hint.
+        """
+        keys = self._find(column.removeprefix("-")).keys
+        present = [place for place, key in enumerate(keys) if key is not None]
+        present.sort(key=lambda place: keys[place], reverse=column.startswith("-"))
+        absent = [place for place, key in enumerate(keys) if key is None]
+        return RunTable([self.records[place] for place in (*present, *absent)])
+
+    def table(self) -> TextTable:
+        """Return the table as texts."""
+        rows = list(zip(*(column.texts for column in self.columns), strict=True))
+        right = frozenset(place for place, column in enumerate(self.columns) if column.right)
+        words = frozenset(place for place, column in enumerate(self.columns) if not column.right)
+        return TextTable([column.title for column in self.columns], rows, right=right, folded=words)
+
+    def _find(self, name: str) -> Column:
+        wanted = name.replace("_", " ").strip()
+        for column in self.columns:
+            title = column.title.replace("_", " ")
+            if wanted in (title, title.removeprefix(f"{TEST} ")):
+                return column
+        titles = [column.title for column in self.columns]
+        close = close_match(name, titles)
+        raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
+
+    def _scores(self, title: str, split: str, name: str) -> Column:
+        values = [record.score(split, name) for record in self.records]
+        return self._numbers(title, values, lambda value: metric(name, value))
+
+    def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> Column:
+        return Column(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
+
+    def _words(self, title: str, texts: Sequence[str]) -> Column:
+        return Column(title, texts, [text or None for text in texts])
+
+
+def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | None, float | None]]:
+    """Return the scores of two runs: title and both values, of the test rows, or else of those that both have."""
+    splits = [split for split in (TEST, VALIDATION, TRAIN) if split in first.metrics and split in second.metrics]
+    if not splits:
+        return []
+    split = splits[0]
+    names = dict.fromkeys([*first.metrics[split], *second.metrics[split]])
+    ordered = sorted(names, key=lambda name: name == LOSS)
+    return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
+
+
+def score_text(title: str, value: float | None) -> str:
+    """Return a score as text, by the name of its metric."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    return metric(title.partition(" ")[2], value)

@@ -1,0 +1,110 @@
+"""Losses and metrics of one or several sets of rows, with what to compare them with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from specnet.number_texts import interval, metric, metric_spread
+from specnet.parts.metrics import Metric
+from specnet.report.pages.headline import main_metric
+from specnet.report.terminal.run_table import LOSS
+from specnet.report.terminal.text_tables import TextTable
+
+CONSTANT = "constant"
+INTERVAL = "95 %"
+
+Scores = Mapping[str, Mapping[str, float | None]]
+"""Figures by set of rows and name; None for one that is not defined."""
+Intervals = Mapping[str, Mapping[str, Mapping[str, Any] | None]]
+"""``low`` and ``high`` by set of rows and name; None where there are none."""
+
+
+def scores_table(
+    scores: Scores,
+    intervals: Intervals | None = None,
+    baselines: Mapping[str, Scores] | None = None,
+    metrics: Iterable[Metric] = (),
+) -> TextTable:
+    """Return the figures of a model.
+
+    With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
+    With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
+    there is one. A figure that is not defined is a dash. A terminal has room for two baselines: the constant, and the
+    best of the others by the main metric.
+
+    Parameters
+    ----------
+    scores, intervals : mapping
+    baselines : mapping, optional
+        The scores of other predictors by their names.
+    metrics : iterable of Metric
+        Of the spec; they know whether more is better.
+    """
+    names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
+    beside = {INTERVAL: {split: _bounds(bounds) for split, bounds in (intervals or {}).items()}}
+    held, main = [*scores][-1], main_metric(names) or LOSS
+    is_error = not any(each.type == main and each.larger_is_better for each in metrics)
+    compared = _compared(baselines or {}, held, main, is_error=is_error)
+    beside |= {title: {split: _told(figures) for split, figures in sets.items()} for title, sets in compared.items()}
+    columns = {split: _told(figures, names) for split, figures in scores.items()}
+    if len(names) > 2:
+        columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
+        columns = {title: cells for title, cells in columns.items() if any(cells.values())}
+        rows = [(name, *(cells.get(name, "") for cells in columns.values())) for name in names]
+        header = ["", *columns]
+    else:
+        cells = {title: [sets.get(split, {}).get(main, "") for split in scores] for title, sets in beside.items()}
+        cells = {title: column for title, column in cells.items() if any(column)}
+        rows = [
+            (split, *columns[split].values(), *(column[number] for column in cells.values()))
+            for number, split in enumerate(scores)
+        ]
+        header = ["", *names, *cells]
+    return TextTable(header, rows, right=frozenset(range(1, len(header))))
+
+
+def scores_line(scores: Scores) -> str:
+    """Return loss and main metric of the rows held out, or else of the training rows, in one line."""
+    split = next((split for split in ("test", "validation", "train") if split in scores), None)
+    if split is None:
+        return ""
+    loss, *others = _told(scores[split], filter(None, ("loss", main_metric(scores[split])))).items()
+    return "   ".join([f"{split} {' '.join(loss)}", *map(" ".join, others)])
+
+
+def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
+    """Return the mean and the standard deviation of the scores of many runs: ``97.2 % ± 0.8``."""
+    names = list(dict.fromkeys(name for figures in summary.values() for name in figures))
+    rows = [
+        (split, *(_spread(name, figures[name]) if name in figures else "" for name in names))
+        for split, figures in summary.items()
+    ]
+    return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
+
+
+def _compared(baselines: Mapping[str, Scores], held: str, main: str, *, is_error: bool) -> dict[str, Scores]:
+    """Return the constant baseline and the best of the others on some rows, by a metric that may be an error."""
+    figures = {name: scores[held].get(main) for name, scores in baselines.items() if held in scores}
+    known = {name: value for name, value in figures.items() if value is not None and name != CONSTANT}
+    best = min(known, key=lambda name: known[name] if is_error else -known[name], default=CONSTANT)
+    return {name: baselines[name] for name in (CONSTANT, best) if name in baselines}
+
+
+def _spread(name: str, statistics: Mapping[str, Any]) -> str:
+    mean, std = statistics["mean"], statistics["std"]
+    return "–" if mean is None else metric_spread(name, mean, std)
+
+
+def _told(figures: Mapping[str, float | None], names: Iterable[str] | None = None) -> dict[str, str]:
+    """Return figures as texts, of all names or of those that there are."""
+    told = {}
+    for name in figures if names is None else names:
+        value = figures.get(name)
+        told[name] = metric(name, value) if value is not None and math.isfinite(value) else "–"
+    return told
+
+
+def _bounds(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:
+    return {name: interval(name, bounds["low"], bounds["high"]) for name, bounds in intervals.items() if bounds}

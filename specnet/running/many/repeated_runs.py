@@ -1,0 +1,342 @@
+"""Folds and seeds: many ordinary runs of one spec in one folder, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from specnet.data import load_table
+from specnet.errors import DataError, FileError, TrainingError
+from specnet.files import PathLike, file_errors, read_file, write_files
+from specnet.files.folders import remove_temporary_folders, write_folder
+from specnet.files.json_lines import json_text
+from specnet.files.run_files import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
+from specnet.files.series_files import RUNS_TABLE, SUMMARY
+from specnet.number_texts import duration
+from specnet.parts.data import Table
+from specnet.parts.part import Part
+from specnet.report.terminal.scores import scores_line
+from specnet.report.terminal.series_progress import SeriesProgress, shown_series
+from specnet.running.data_rows import parsed_with_target
+from specnet.running.evaluation.evaluation import Metrics
+from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
+from specnet.running.many.run_tasks import Common, Outcome, Task
+from specnet.running.many.series_report import write_series_report
+from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
+from specnet.running.many.workers import Workers
+from specnet.running.reports.run_report import attempted, remove_report
+from specnet.running.run_folder import RunFolder, reserved
+from specnet.running.runner import RunInterrupted, check_count
+from specnet.spec import Limits, Spec, SpecSource, with_engine
+from specnet.spec.parsing import document_saying
+from specnet.spec.reading.words import counted
+from specnet.spec.spec_writing import SpecWriter, Written
+from specnet.training import Observer
+from specnet.training.interruptions import Interruptions
+from specnet.training.observer import check_observer
+
+FILES = (REPORT, RUNS_TABLE, SUMMARY)
+_NAME = re.compile(r"seed\d+|(seed\d+_)?fold\d+")
+
+
+@dataclass(frozen=True)
+class RepeatedRun:
+    """One of the runs.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder.
+    seed, fold : int or None
+        What is its own.
+    state : str
+        ``finished``; ``diverged`` if its loss was not finite, ``refused`` after any other error.
+    message : str
+        Why it has not finished.
+    metrics : dict
+        By part of the split and name.
+    epochs : int
+    seconds : float
+    """
+
+    name: str
+    seed: int | None
+    fold: int | None
+    state: str
+    message: str
+    metrics: Metrics
+    epochs: int
+    seconds: float = field(compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RepeatedResult:
+    """The result of many runs of a spec.
+
+    Attributes
+    ----------
+    runs : tuple of RepeatedRun
+        In order of seeds, then folds.
+    summary : dict
+        By part of the split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
+    folder : Path or None
+        Where they were written.
+    """
+
+    runs: tuple[RepeatedRun, ...]
+    summary: Summary
+    folder: Path | None
+
+    @property
+    def failure(self) -> TrainingError:
+        """The error of the runs that have not finished."""
+        told = [f"{run.name}: {run.state}: {run.message}" for run in self.failed]
+        return TrainingError(*told, source=None if self.folder is None else str(self.folder))
+
+    @property
+    def failed(self) -> tuple[RepeatedRun, ...]:
+        """The runs that have not finished."""
+        return tuple(run for run in self.runs if run.state != "finished")
+
+
+def run_many(
+    spec: SpecSource | Spec,
+    out: PathLike | None = None,
+    *,
+    folds: int | None = None,
+    seeds: int | None = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
+    force: bool = False,
+    resume: bool = False,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    engine: str | None = None,
+    limits: Limits | None = None,
+    observer: Observer | None = None,
+    verbose: bool = False,
+    report: bool = True,
+) -> RepeatedResult:
+    """Train and evaluate the network of a spec many times: on each fold of its data, with several seeds, or both.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    out : path, optional
+        The folder to write: a run's folder for each run, ``runs.csv``, ``summary.json`` and ``report.html``. Nothing is
+        written if None.
+    folds : int, optional
+        Number of folds; each of them is the test set once, so that every row is tested once.
+    seeds : int, optional
+        Number of seeds, from the spec's on. The data and their split stay the same.
+    jobs : int
+        Number of processes; they are started if what is left would take more than ten seconds in this one.
+    executor : concurrent.futures.Executor, optional
+        Computes the runs, in place of processes of its own.
+    force : bool
+        Overwrite the runs of an earlier call in `out`.
+    resume : bool
+        Keep the finished runs in `out`, and compute the others.
+    parts, overrides, engine, limits : optional
+        As for `run`. With several jobs, custom parts must be defined at the top level of a module.
+    observer : Observer, optional
+        Is told of rows that look as if training made no sense, by `warned` alone; without one these are a
+        `SpecnetWarning`.
+    verbose : bool
+        Show the progress on standard error.
+    report : bool
+        Write ``report.html``.
+
+    Raises
+    ------
+    SpecError, DataError, FileError, TakenError
+        As `run` does, before the first run. An error of a single run ends only that run.
+    TrainingError
+        If a worker was killed.
+
+    Notes
+    -----
+    Each run has one thread for BLAS and compiled functions: its files are the same for any number of jobs and any
+    executor, but for seconds and ``run.json``.
+    """
+    if folds is None and seeds is None:
+        raise DataError("folds or seeds must be given", hint="use run for a single run")
+    if resume and (force or out is None):
+        raise DataError("resume needs out and cannot be combined with force")
+    check_observer(observer)
+    check_count("folds", folds)
+    check_count("seeds", seeds)
+    check_count("jobs", jobs)
+    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    planned = repetitions(parsed, folds, seeds)
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            names = [*FILES, *(f"{each.name}/{FACTS}" for each in planned)]
+            folder = stack.enter_context(reserved(out, names, force=force, resume=resume))
+            remove_temporary_folders(folder)
+            if force:
+                _remove_runs(folder)
+            remove_report(folder)
+        stack.enter_context(Interruptions(terminates=True))
+        progress = stack.enter_context(shown_series(verbose, len(planned), "run", observer=observer))
+        table = load_table(parsed)
+        check_rows_of(parsed, planned, table, folds)
+        course = _Course(parsed, planned, table, folder, progress, resumes=resume)
+        try:
+            with Workers(table, jobs=jobs, executor=executor) as workers:
+                course.run(workers)
+        except KeyboardInterrupt as cause:
+            if folder is None:
+                raise
+            course.write_tables()
+            end = f"{len(course.runs)} of {counted(len(planned), 'run')} are done"
+            raise RunInterrupted(cause, end, folder, finished=False) from None
+        if folder is not None and report:
+            progress.warned(attempted(write_series_report, folder))
+        return RepeatedResult(course.runs, course.summary, folder)
+
+
+class _Course:
+    """Runs that are planned, and those that are done."""
+
+    def __init__(
+        self,
+        parsed: Spec,
+        planned: Sequence[Repetition],
+        table: Table,
+        folder: Path | None,
+        progress: SeriesProgress,
+        *,
+        resumes: bool,
+    ) -> None:
+        self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
+        self._document = document_saying(parsed)
+        self._writer = SpecWriter(self._document, parsed.registry)
+        self._common = Common.of(parsed, table)
+        self._texts: dict[Repetition, Written] = {}
+        self._done: dict[Repetition, RepeatedRun] = {}
+
+    @property
+    def runs(self) -> tuple[RepeatedRun, ...]:
+        """Those that are done, in the order in which they were planned."""
+        return tuple(self._done[each] for each in self._planned if each in self._done)
+
+    @property
+    def summary(self) -> Summary:
+        """What those that have finished come to."""
+        return summarized([run.metrics for run in self.runs if run.state == "finished"])
+
+    def run(self, workers: Workers) -> None:
+        """Compute what is not done yet."""
+        left = []
+        for each in self._planned:
+            kept = self._kept(each) if self._resumes else None
+            if kept is None:
+                left.append(each)
+            else:
+                self._add(each, kept)
+        self._progress.kept(len(self._planned) - len(left))
+        under_way: dict[Future[Outcome], Repetition] = {}
+        for each in left:
+            under_way[workers.submit(Task(self._common, self._data(each)))] = each
+        while under_way:
+            workers.advance(len(under_way))
+            for future in [future for future in under_way if future.done()]:
+                self._end(under_way.pop(future), future.result())
+
+    def _end(self, each: Repetition, outcome: Outcome) -> None:
+        if self._folder is not None and outcome.state == "finished":
+            write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
+        self._progress.warned(map(self._document.placed, outcome.warnings))
+        metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
+        run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
+        self._add(each, run)
+        told = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
+        self._progress.ended(each.name, told, duration(outcome.seconds))
+
+    def _add(self, each: Repetition, run: RepeatedRun) -> None:
+        self._done[each] = run
+        self.write_tables()
+
+    def write_tables(self) -> None:
+        """Write what those that are done come to."""
+        if self._folder is not None:
+            metrics = [run.metrics for run in self.runs]
+            columns = columns_of(metrics)
+            header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
+            rows = [
+                [
+                    *(run.name, run.seed, run.fold, run.state),
+                    *cells_of(run.metrics, columns),
+                    *(run.epochs, round(run.seconds, 3), run.message),
+                ]
+                for run in self.runs
+            ]
+            contents = {
+                RUNS_TABLE: csv_text([*header, "epochs", "seconds", "message"], rows),
+                SUMMARY: json_text(self.summary),
+            }
+            write_files({self._folder / name: content for name, content in contents.items()})
+
+    @property
+    def _spec_name(self) -> str:
+        return f"spec.{self._writer.format}"
+
+    def _data(self, each: Repetition) -> Mapping[str, Any]:
+        """Return the document of a run: what is written of it, whose paths start in its folder."""
+        if self._folder is None:
+            return changed(self._document, each.changes, each.name).data
+        return self._written(each).data
+
+    def _written(self, each: Repetition) -> Written:
+        assert self._folder is not None, "it is written"
+        if each not in self._texts:
+            self._texts[each] = self._writer.written(each.changes, self._folder / each.name)
+        return self._texts[each]
+
+    def _kept(self, each: Repetition) -> RepeatedRun | None:
+        """Return a run that has finished in the folder before, None if there is none.
+
+        Raises
+        ------
+        FileError
+            If it is one of another spec or on other data.
+        """
+        assert self._folder is not None, "only what was written can be resumed"
+        path = self._folder / each.name
+        if not (path / FACTS).is_file():
+            return None
+        folder = RunFolder(path)
+        facts = folder.facts()
+        written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
+        if written != self._written(each).text or facts.get("data_sha256") != self._common.sha256:
+            what = "on other data" if written == self._written(each).text else "of another spec"
+            hint = "choose another --out, or use --force to replace it"
+            raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
+        epochs, seconds = facts.get("epochs"), facts.get("seconds")
+        if type(epochs) is not int or not isinstance(seconds, int | float):
+            message = 'not a valid record of a run: "epochs" and "seconds" must be numbers'
+            raise FileError(message, source=str(path / FACTS))
+        metrics = folder.evaluation().metrics
+        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", metrics, epochs, seconds)
+
+
+def _remove_runs(folder: Path) -> None:
+    """Remove the runs of an earlier call, but no file that is none of a run."""
+    with file_errors(folder):
+        for path in folder.iterdir():
+            if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+                for name in RUN_FILES:
+                    (path / name).unlink(missing_ok=True)
+                with suppress(OSError):  # something else is in it
+                    path.rmdir()

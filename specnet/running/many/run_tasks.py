@@ -1,0 +1,231 @@
+"""One of many runs, as it is sent to whoever computes it, and what comes back: bytes, and no files.
+
+Every run has one thread for BLAS and compiled functions, so that its bits depend on neither the number of cores nor on
+who shares them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Literal
+
+from specnet.compiler.thread_limits import limited_threads
+from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
+from specnet.parts.blame import part_behind, part_error
+from specnet.parts.data import Table
+from specnet.parts.part import Part
+from specnet.parts.registry import installed_registry
+from specnet.running.data_rows import data_hash
+from specnet.running.evaluation.evaluation import Metrics
+from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
+from specnet.running.training_run import BegunRun, Contents, train_run
+from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.reading.source_document import Document
+from specnet.training import Observer
+from specnet.training.beginning import Beginning, StopAfter, Stopped
+
+THREADS = 1
+State = Literal["finished", "pruned", "diverged", "refused"]
+Curve = dict[int, float]
+"""Validation losses by rung, from 1."""
+MACHINE = (BLAS, CPU_FEATURES)
+"""What has to be equal on all machines for equal bits."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all tasks of a coordinator share.
+
+    Attributes
+    ----------
+    sha256 : str
+        The hash of the table of rows.
+    parts : tuple of part classes
+    limits : Limits or None
+    """
+
+    sha256: str
+    parts: tuple[type[Part], ...] = ()
+    limits: Limits | None = None
+
+    @classmethod
+    def of(cls, spec: Spec, table: Table) -> Common:
+        """Return what tasks of a spec on its table share; built-in and installed parts are wherever specnet is."""
+        installed = set(installed_registry())
+        custom = tuple(part for part in spec.registry if part not in installed)
+        return cls(data_hash(table), custom, spec.origin.limits)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    state : "finished", "pruned", "diverged" or "refused"
+        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error.
+    seconds : float
+    files : dict
+        The files of its folder but its spec, if it has finished; of a trial its model alone, if that is kept.
+    metrics : dict
+        By part of the split and name.
+    history : list of dict
+    epochs : int
+    message : str
+        Why it has not finished.
+    warnings : tuple of Diagnostic
+        About its rows.
+    machine : dict
+        What its bits depend on.
+    curve : dict
+        Validation losses by rung, where a pruner has looked at them.
+    """
+
+    state: State
+    seconds: float = 0.0
+    files: Contents = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epochs: int = 0
+    message: str = ""
+    warnings: tuple[Diagnostic, ...] = ()
+    machine: dict[str, Any] = field(default_factory=dict)
+    curve: Curve = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to be computed.
+
+    Attributes
+    ----------
+    common : Common
+    data : mapping
+        The document of its spec.
+    beginning : Beginning or None
+        Where it stops; None for the whole run.
+    """
+
+    common: Common
+    data: Mapping[str, Any]
+    beginning: Beginning | None = field(default=None, kw_only=True)
+
+    def spec(self, table: Table) -> Spec:
+        """Return the run's spec.
+
+        Raises
+        ------
+        SpecError
+        DataError
+            If its loss needs another kind of target than the table has.
+        """
+        spec = parse_spec(Document(self.data), parts=self.common.parts, limits=self.common.limits)
+        if spec.target_kind != table.target:
+            message = f"the loss needs {spec.target_kind} as the target, but the rows were read with {table.target}"
+            raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))
+        return spec
+
+    def observer(self) -> Observer:
+        """Return what follows the training."""
+        return Observer() if self.beginning is None else StopAfter(self.beginning)
+
+    def computed(self, table: Table) -> Outcome:
+        """Return what the run comes to: an ordinary one, with all of its files.
+
+        Raises
+        ------
+        SpecnetError
+        KeyboardInterrupt
+        """
+        begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
+        run = train_run(begun, self.observer())
+        result = run.fitted.result
+        if result.interruption is not None and not isinstance(result.interruption, Stopped):
+            raise result.interruption
+        return Outcome(
+            "finished",
+            files=run.files("."),
+            metrics=run.evaluation.metrics,
+            history=result.history,
+            epochs=result.epochs,
+            warnings=result.warnings,
+        )
+
+
+def perform(task: Task, table: Table) -> Outcome:
+    """Return what a task comes to, on this machine.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
+    begin = time.perf_counter()
+    with limited_threads(THREADS):
+        try:
+            outcome = task.computed(table)
+        except TrainingError as error:
+            outcome = Outcome("diverged", message=error.diagnostics[0].message)
+        except SpecnetError as error:
+            outcome = Outcome("refused", message=error.diagnostics[0].message)
+        except Exception as error:
+            part = part_behind(error)
+            if part is None:
+                raise
+            outcome = Outcome("refused", message=part_error(part, error).diagnostics[0].message)
+    return replace(outcome, seconds=time.perf_counter() - begin, machine=this_machine())
+
+
+@cache
+def this_machine() -> dict[str, Any]:
+    """Return what has to be equal on all machines for equal bits."""
+    facts = machine_facts()
+    return {name: facts[name] for name in MACHINE}
+
+
+class RowsNeeded:
+    """The answer of a worker that does not have the rows of a task yet."""
+
+
+_tables: dict[str, Table] = {}
+"""The rows that this process has got last, by their hash."""
+
+
+def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
+    """Perform a pickled task in a worker, which gets the rows of a coordinator once.
+
+    Parameters
+    ----------
+    content : bytes
+        The task.
+    rows : bytes or None
+        Its table; None if the worker may have it already.
+
+    Raises
+    ------
+    DataError
+        If the task has parts that this process cannot import.
+    """
+    try:
+        task: Task = pickle.loads(content)
+    except (AttributeError, ImportError) as error:
+        raise cannot_be_sent(error) from error
+    if rows is not None:
+        keep_rows(task.common.sha256, pickle.loads(rows))
+    table = _tables.get(task.common.sha256)
+    return RowsNeeded() if table is None else perform(task, table)
+
+
+def keep_rows(sha256: str, table: Table) -> None:
+    """Keep the rows of the tasks to come in this process, in place of others."""
+    _tables.clear()
+    _tables[sha256] = table
+
+
+def cannot_be_sent(error: Exception) -> DataError:
+    """Return the error for a task that cannot be pickled, or cannot be read by a worker."""
+    hint = "use one job, or define custom parts at the top level of a module that workers can import"
+    return DataError(f"the run cannot be sent to a worker: {error}", hint=hint)

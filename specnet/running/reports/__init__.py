@@ -1,0 +1,1 @@
+"""The page of a run, collected from the run's folder."""

@@ -1,0 +1,283 @@
+"""The page of a run: collected from its folder, with its rows from memory or read again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
+from specnet.files import PathLike, file_errors, read_file, write_file
+from specnet.files.locks import locked_folder
+from specnet.files.run_files import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
+from specnet.model import Answers, Model, load_model
+from specnet.parts.part import Part
+from specnet.report.explanation import explanation_rows
+from specnet.report.pages.page_record import Images, Record, Setting, WrittenSpec
+from specnet.running.data_rows import SpecData, data_hash, read_data
+from specnet.running.reports.importance import permutation_importance
+from specnet.running.reports.live_network import live_network
+from specnet.running.reports.network_plane import plane_of
+from specnet.running.run_folder import RunFolder
+from specnet.running.saved_runs.saved_specs import given_spec, resolved_spec
+from specnet.spec import Limits, Spec
+from specnet.spec.resolving.origins import explain
+from specnet.training import Observer
+
+if TYPE_CHECKING:
+    from specnet.running.data_rows import Rows
+
+NAMED_CLASSES = 4
+"""Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
+
+
+def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observer) -> tuple[Diagnostic, ...]:
+    """Write the page of a run that has just written its folder; if that fails, tell the observer, and return why.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Held by this process.
+    data : SpecData
+        The run's, so that they need not be read again.
+    spec : Spec
+        The run's, for its parts and limits.
+    observer : Observer
+    """
+    failures = attempted(lambda _: _write(folder, data, None, spec.registry, spec.origin.limits), folder.path)
+    if failures:
+        observer.warned(failures)
+    return failures
+
+
+def attempted(write: Callable[[Path], object], folder: Path) -> tuple[Diagnostic, ...]:
+    """Write the page of a folder that is complete without it; return why that failed, if it did.
+
+    Parameters
+    ----------
+    write : callable
+        Takes the folder.
+    folder : Path
+    """
+    try:
+        write(folder)
+    except Exception as error:
+        # Python's development mode is for whoever looks for the fault.
+        if sys.flags.dev_mode:
+            raise
+        return (_failure(error, folder),)
+    return ()
+
+
+def remove_report(folder: Path) -> None:
+    """Remove a page that is out of date as soon as something is written beside it.
+
+    Raises
+    ------
+    FileError
+    """
+    with file_errors(folder / REPORT):
+        (folder / REPORT).unlink(missing_ok=True)
+
+
+def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
+    """Write the page of a run anew and return its path; it is the same that the run wrote, byte for byte.
+
+    The rows are made or read again as the run's spec says. If they are gone or have changed since, the page says so
+    and leaves out what needs them.
+
+    Parameters
+    ----------
+    run : path
+        The folder of a run.
+    parts, limits : optional
+        As for `load_model`.
+
+    Raises
+    ------
+    FileError
+        If it is not the folder of a run, or something in it is damaged or missing.
+    TakenError
+        If a run is writing there.
+    """
+    check_run(run)
+    path, parts = Path(run), tuple(parts)
+    with locked_folder(path):
+        folder = RunFolder(path)
+        if not folder.history():
+            hint = "resume it first"
+            raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
+        data, absent = _rows_again(folder, parts, limits)
+        _write(folder, data, absent, parts, limits)
+    return path / REPORT
+
+
+def _write(
+    folder: RunFolder, data: SpecData | None, absent: str | None, parts: Iterable[type[Part]], limits: Limits | None
+) -> None:
+    from specnet.report.pages.run_page import page
+
+    write_file(folder.path / REPORT, page(record_of(folder, data, absent, parts=parts, limits=limits)).encode())
+
+
+def _failure(error: Exception, folder: Path) -> Diagnostic:
+    """Return what to say where the page of a run could not be written."""
+    if is_memory_shortage(error):
+        error = out_of_memory()
+    if isinstance(error, SpecnetError):
+        cause, hint = error.diagnostics[0].message, f"use {shlex.join(['specnet', 'report', str(folder)])} to try again"
+    else:
+        cause, hint = f"{type(error).__name__}: {error}", "this is a bug in specnet; the run itself is complete"
+    return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
+
+
+def record_of(
+    folder: RunFolder,
+    data: SpecData | None,
+    absent: str | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+    limits: Limits | None = None,
+) -> Record:
+    """Return what the page of a run is made from.
+
+    Everything but the rows is read from its folder, so that it is the same at the end of the run and at any later time.
+
+    Parameters
+    ----------
+    folder : RunFolder
+    data : SpecData or None
+        The rows of the run; None where they cannot be read again.
+    absent : str or None
+        Why not.
+    parts, limits : optional
+        As for `load_model`.
+    """
+    parts = tuple(parts)
+    model = load_model(folder.path / MODEL, parts=parts, limits=limits)
+    theta, _ = model.members[0]
+    names, classes = _column_names(model, data), _class_names(model)
+    test = None if data is None else data.splits.get("test")
+    answers = None if test is None else _answers(model, test)
+    facts = _checked(folder)
+    written = _written(folder)
+    return Record(
+        resolved=model.network.resolved,
+        parameters=model.network.parameters(theta),
+        members=len(model.members),
+        facts=facts,
+        evaluation=folder.evaluation().record(),
+        history=folder.history(),
+        looks=folder.looks(),
+        findings=folder.findings(),
+        task=model.network.task,
+        columns=names,
+        classes=classes,
+        outputs=_output_names(model),
+        target=_target_name(model),
+        spec=written,
+        settings=_settings(folder.path, parts, limits),
+        answers=answers,
+        absent=absent,
+        importance=None if test is None else permutation_importance(model, test, names),
+        images=None if data is None else _images(data),
+        live=None if data is None else live_network(model, data.splits["train"]),
+        plane=None if data is None else plane_of(model, data, names, classes),
+        snapshots=folder.snapshots(),
+    )
+
+
+def _rows_again(
+    folder: RunFolder, parts: Iterable[type[Part]], limits: Limits | None
+) -> tuple[SpecData | None, str | None]:
+    """Return the data of a run, or why they cannot be read again."""
+    facts = folder.facts()
+    try:
+        data = read_data(resolved_spec(folder.path, limits, parts=parts))
+    except SpecnetError as error:
+        return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
+    if data_hash(data.table) != facts.get("data_sha256"):
+        return None, "The rows that the spec describes have changed since the run."
+    return data, None
+
+
+def _checked(folder: RunFolder) -> dict[str, Any]:
+    """Return ``run.json`` with all that a page says of it."""
+    facts = folder.facts()
+    for name, kind in {"end": str, "epochs": int, "steps": int, "versions": dict, "seed": int | None}.items():
+        if name not in facts or not isinstance(facts[name], kind):
+            raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(folder.path / FACTS))
+    return facts
+
+
+def _written(folder: RunFolder) -> WrittenSpec:
+    path = written_spec(folder.path) or folder.path / RESOLVED
+    try:
+        text = read_file(path, LARGEST_RECORD).decode()
+    except UnicodeDecodeError:
+        raise FileError("not valid UTF-8", source=str(path)) from None
+    return WrittenSpec(path.name, text, folder.overrides())
+
+
+def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> tuple[Setting, ...]:
+    """Return every value of the resolved spec, with what in the written spec or its settings says it."""
+    known = resolved_spec(folder, limits, parts=parts)
+    given = given_spec(folder, limits=limits, parts=parts)
+    return tuple(Setting(*row) for row in explanation_rows(explain(given or known, known)))
+
+
+def _answers(model: Model, rows: Rows) -> Answers:
+    X = model.preprocessing.prepare(rows.columns, texts=rows.texts, reader=model.network)
+    return model.answers(X, rows.y, rows.weight)
+
+
+def _column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
+    """Return the names of the raw columns; x1, x2, … where they have none."""
+    unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
+    return (data.column_names if data is not None else ()) or model.feature_names or tuple(unnamed)
+
+
+def _class_names(model: Model) -> tuple[str, ...]:
+    """Return the names of the classes; none where the model is not a classifier."""
+    if model.labels is None:
+        return ()
+    are_numbers = model.labels.dtype.kind == "i" and len(model.labels) <= NAMED_CLASSES
+    return tuple(f"class {label}" if are_numbers else str(label) for label in model.labels)
+
+
+def _output_names(model: Model) -> tuple[str, ...]:
+    """Return the names of the columns of the target; ``target``, or y1, y2, …, where they have none."""
+    names = getattr(model.spec.data, "target", None) or ()
+    names = (names,) if isinstance(names, str) else tuple(map(str, names))
+    size = model.network.target_size
+    if len(names) == size:
+        return names
+    return ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
+
+
+def _target_name(model: Model) -> str:
+    """Return what the model predicts, in words."""
+    name = getattr(model.spec.data, "target", None)
+    if isinstance(name, str):
+        return name
+    return (
+        "the class" if model.labels is not None else "the target" if model.network.target_size == 1 else "the targets"
+    )
+
+
+def _images(data: SpecData) -> Images | None:
+    from specnet.findings.data_findings import image_side
+
+    if "test" not in data.splits:
+        return None
+    columns = data.splits["train"].columns
+    side = image_side(columns)
+    if side is None:
+        return None
+    rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)
+    return Images(rows, float(np.asarray(columns).max(initial=0)))

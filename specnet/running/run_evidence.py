@@ -1,0 +1,212 @@
+"""What findings are read from, made of what a run has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from specnet.errors import Diagnostic, NotFiniteError
+from specnet.findings import Columns, Evidence, Held, LayerFacts, SpecFacts, findings
+from specnet.findings.evidence import Path
+from specnet.model import Answers
+from specnet.network import Network
+from specnet.parts.activations import Activation
+from specnet.parts.arrays import Array
+from specnet.parts.metrics.statistics import weighted_mean
+from specnet.parts.watchers import LOSS, VALIDATION_LOSS
+from specnet.running.data_rows import Rows
+from specnet.running.encoding import Encoder
+from specnet.running.evaluation.baseline_comparison import Comparison
+from specnet.running.evaluation.constant import constant_outputs, output_model
+from specnet.spec import Spec
+from specnet.spec.resolving.graph import Node
+from specnet.training import TrainingRows
+from specnet.training.checkpoint import history_of
+
+MOST_FIRST_ROWS = 4_096
+"""Rows of the first batch whose loss is computed before any step."""
+LOW = 0.1
+"""Fraction of the learning rate under which it hardly moves the weights any more."""
+MOST_HOPS = 3
+"""Layers from weights to their activation: dense, batch normalization, activation."""
+MOST_TOLD = 2
+"""Findings in an error."""
+
+
+def run_evidence(
+    encoder: Encoder,
+    training: TrainingRows,
+    rows: Rows,
+    history: Sequence[Mapping[str, Any]],
+    looks: Sequence[Mapping[str, Any]],
+    comparison: Comparison | None,
+) -> Evidence:
+    """Return the evidence of a run.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    training : TrainingRows
+        As the network reads them.
+    rows : Rows
+        The same, as they came.
+    history, looks : sequence of mapping
+    comparison : Comparison or None
+        None if the loss was no longer finite.
+    """
+    network, target = encoder.network, training.target
+    lines = history_of(history, 0)
+    held_losses = [line[VALIDATION_LOSS] for line in lines if VALIDATION_LOSS in line]
+    return Evidence(
+        task=network.task,
+        columns=_columns(network.spec, rows),
+        inputs=training.X,
+        target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
+        held=None if comparison is None else _held(comparison),
+        epochs=np.array([line["epoch"] for line in lines], np.int64),
+        losses=np.array([line[LOSS] for line in lines], np.float64),
+        held_losses=np.array(held_losses) if lines and len(held_losses) == len(lines) else None,
+        has_failed=comparison is None,
+        first_loss=_first_loss(network, training),
+        constant_loss=_constant_loss(encoder, training, rows),
+        train_score=None if comparison is None else comparison.train,
+        looks=looks,
+        spec=_spec_facts(encoder, rows),
+    )
+
+
+def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, rows: Rows) -> NotFiniteError:
+    """Return the error with the cause that findings name, and with their remedy as its hint."""
+    evidence = run_evidence(encoder, training, rows, error.history, error.looks, None)
+    found = findings(evidence)
+    if not found:
+        return error
+    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MOST_TOLD])
+    hint = f"set {found[0].remedy}" if found[0].changes else found[0].remedy
+    told = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
+    told.history, told.looks = error.history, error.looks
+    told.findings = [each.as_dict() for each in found]
+    return told
+
+
+def _held(comparison: Comparison) -> Held | None:
+    name, inputs, answers, score = comparison.held_name, comparison.inputs, comparison.held, comparison.score
+    if name is None or inputs is None or answers is None or score is None:
+        return None
+    gains, worth = comparison.gains, comparison.independent_rows
+    return Held(name, inputs, answers.target, answers.prediction, score, comparison.baselines, gains, worth)
+
+
+def _columns(spec: Spec, rows: Rows) -> Columns:
+    cells = rows.columns
+    names = [column.name for column in rows.kinds] or list(spec.feature_names or ())
+    names = names or [f"column {place}" for place in range(cells.shape[1])]
+    kinds = [column.kind for column in rows.kinds] or ["numeric"] * len(names)
+    return Columns(tuple(names), cells, tuple(kind == "category" for kind in kinds))
+
+
+def _first_loss(network: Network, training: TrainingRows) -> float:
+    """Return the mean loss of the first batch before any step, of a large batch of its first rows."""
+    member = None if network.spec.training.ensemble is None else 0
+    batch: Array = next(iter(training.feed(network, member).batches(0)))[:MOST_FIRST_ROWS]
+    some = training.some(batch)
+    with np.errstate(all="ignore"):
+        losses = network.row_losses(
+            network.initial_parameters(member), some.X, some.target, training.layer_state(network), data_only=True
+        )
+        return weighted_mean(losses, None if some.weight is None or not some.weight.any() else some.weight)
+
+
+def _constant_loss(encoder: Encoder, training: TrainingRows, rows: Rows) -> float:
+    """Return the loss of the best constant prediction for training rows, weighted as in training."""
+    network = encoder.network
+    member = None if network.spec.training.ensemble is None else 0
+    head = output_model(encoder.model(network.initial_parameters(member), None))
+    weight = None if training.weight is None else training.weight.astype(np.float64)
+    known = head.answers(np.zeros((len(rows), network.outputs)), rows.y, weight)
+    constant = np.tile(constant_outputs(head, known), (len(rows), 1))
+    answers: Answers = head.answers(constant, rows.y, weight)
+    return weighted_mean(answers.losses, weight)
+
+
+def _spec_facts(encoder: Encoder, rows: Rows) -> SpecFacts:
+    network = encoder.network
+    spec, loss = network.spec, network.spec.training.loss
+    optimizer, epochs = spec.training.optimizer, spec.training.epochs
+    stepping = optimizer.stepping
+    _, last = network.nodes[-1].layer.split_activation()
+    weighted = network.layout.weights()
+    return SpecFacts(
+        optimizer=optimizer.type,
+        is_adaptive=optimizer.type != "sgd",
+        learning_rate=None if stepping is None else stepping.learning_rate,
+        rate_ends_low=stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW,
+        epochs=epochs,
+        layers=tuple(
+            _layer_facts(network, number) for number, node in enumerate(network.nodes) if node.key in weighted
+        ),
+        labels=() if encoder.labels is None else tuple(map(str, encoder.labels.values)),
+        takes_any_target=loss.target == "values" and loss.domain == "any" and (last is None or last.is_identity),
+        has_table=bool(rows.kinds) and spec.data is not None,
+        has_legacy_generator=spec.random_generator == "legacy",
+        written=spec.document.data,
+    )
+
+
+def _layer_facts(network: Network, number: int) -> LayerFacts:
+    node, spec = network.nodes[number], network.spec
+    activating, activation = _activation_after(network.nodes, number)
+    initializer = node.layer.initializers_by_field.get("weight_initializer")
+    fields = {
+        "units": (node, node.layer.size_field),
+        "activation": (activating, activating.layer.activation_field),
+        "weight_initializer": (node, "weight_initializer" if initializer is not None else None),
+        "bias_initializer": (node, "bias_initializer" if initializer is not None else None),
+    }
+    found = {name: _written_path(spec, where, field) for name, (where, field) in fields.items() if field is not None}
+    return LayerFacts(
+        name=node.key,
+        units=node.size,
+        activation="linear" if activation is None else activation.part_name(),
+        is_rectifier=activation is not None and activation.default_initializer != Activation.default_initializer,
+        initializer=None if initializer is None else initializer.part_name(),
+        usual_initializer=None if initializer is None else _usual_initializer(activation),
+        paths={name: path for name, path in found.items() if path is not None},
+    )
+
+
+def _usual_initializer(activation: Activation | None) -> str:
+    return Activation.default_initializer if activation is None else activation.default_initializer
+
+
+def _activation_after(nodes: Sequence[Node], number: int) -> tuple[Node, Activation | None]:
+    """Return the layer whose activation the units of a layer pass through, and that activation."""
+    for hop in _hops(nodes, number):
+        _, activation = hop.layer.split_activation()
+        if activation is not None and not activation.is_identity:
+            return hop, activation
+    return nodes[number], None
+
+
+def _hops(nodes: Sequence[Node], number: int) -> Iterator[Node]:
+    """Yield a layer and those after it that do nothing but normalize or activate."""
+    yield nodes[number]
+    for _ in range(MOST_HOPS - 1):
+        readers = [later for later, node in enumerate(nodes) if number in node.inputs]
+        if len(readers) != 1 or nodes[readers[0]].layer.size_field is not None or len(nodes[readers[0]].inputs) > 1:
+            return
+        number = readers[0]
+        yield nodes[number]
+
+
+def _written_path(spec: Spec, node: Node, field: str) -> Path | None:
+    """Return where a field of a layer is set in the spec as it was written, None if nowhere."""
+    path: Path = spec.origin.path_of((*node.path, field))
+    if path[:2] == ("network", "layers"):
+        return path
+    if path[-1] == field and len(path) > 2:  # of a stack whose field is not written
+        return ("network", "activations") if field == "activation" else None
+    return path

@@ -1,0 +1,329 @@
+"""The folder of a run: what is in it, who may write it, and how an interrupted run is found again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError, TakenError
+from specnet.files import (
+    PathLike,
+    check_place,
+    file_errors,
+    read_file,
+    refuse_link,
+    remove_temporary_files,
+    write_file,
+    write_files,
+)
+from specnet.files.json_lines import records_of
+from specnet.files.locks import LOCK_NAME, locked_folder
+from specnet.files.run_files import (
+    CHECKPOINT,
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LARGEST_RECORD,
+    LAYERS,
+    METRICS,
+    MODEL,
+    REPORT,
+    RESOLVED,
+    RUN_FILES,
+    RUNS,
+    SNAPSHOTS,
+    WRITTEN,
+)
+from specnet.files.tensors import decode, parse_object, read_header
+from specnet.findings.finding import Finding, read_finding
+from specnet.running.evaluation.evaluation import Evaluation
+from specnet.spec.document import TrainingSpec
+from specnet.spec.reading.words import counted
+from specnet.training import Checkpoint, RunIdentity
+from specnet.training.best_weights import watcher_name
+from specnet.training.checkpoint import FINISHED, checked_history
+from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
+from specnet.training.run_identity import Difference, in_words
+
+LARGEST_CHECKPOINT = 2**36
+START_ANEW = "choose another --out, or use --force to replace it"
+GO_ON = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
+
+
+class RunFolder:
+    """The folder that a run writes.
+
+    Parameters
+    ----------
+    path : Path
+    resumes : bool
+        Whether the run goes on from a checkpoint that is there; otherwise that is of an earlier run.
+    """
+
+    def __init__(self, path: Path, *, resumes: bool = False) -> None:
+        self.path, self.resumes = path, resumes
+
+    def is_finished(self, identity: RunIdentity) -> bool:
+        """Return whether a run has ended here that may be taken for this one, as far as there is one to resume.
+
+        Raises
+        ------
+        FileError
+            If a run has ended here of another spec or on other data, or its model is another one, or a run was
+            interrupted that has left no checkpoint to resume from.
+        """
+        if not self.resumes or self._checkpoint.exists():
+            return False
+        if not (self.path / FACTS).exists():
+            if (self.path / MODEL).exists():
+                hint = f"resuming a model needs {FACTS} or a checkpoint; {START_ANEW}"
+                raise FileError("nothing to resume: the folder holds only a model", hint=hint, source=str(self.path))
+            return False
+        if not self.facts()["finished"]:
+            message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
+        written = self.identity()
+        differences = written.differences(identity)
+        if differences and {item.key for item in differences} <= {"training.epochs", "training.log_every"}:
+            message = "the run in this folder has finished; only an interrupted run can get more epochs"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
+        if differences:
+            which = "on other data" if written.spec == identity.spec else "of another spec"
+            message = f"this folder holds a finished run {which}: {in_words(differences)}"
+            raise FileError(message, hint=START_ANEW, source=str(self.path))
+        model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
+        if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
+            message = f"the model differs from the one recorded in {FACTS}"
+            raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
+        return True
+
+    def is_of(self, identity: RunIdentity, training: TrainingSpec) -> bool:
+        """Return whether this run has ended here or can be resumed; parameters as for `checkpoint`."""
+        try:
+            return self.is_finished(identity) or self.checkpoint(identity, training) is not None
+        except FileError:
+            return False
+
+    def identity(self) -> RunIdentity:
+        """Return what the run that was written here is about."""
+        with file_errors(self.path / RESOLVED):
+            spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
+            parse_object(spec, "the spec")
+        return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``run.json`` says."""
+        facts = self._record(FACTS)
+        if not isinstance(facts.get("finished"), bool):
+            message = 'not a valid record of a run: "finished" is missing'
+            raise FileError(message, source=str(self.path / FACTS))
+        return facts
+
+    def overrides(self) -> tuple[str, ...]:
+        """Return the settings that the run was given beside its spec, as ``run.json`` has them."""
+        settings = self.facts().get("overrides", [])
+        if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
+            message = 'not a valid record of a run: "overrides" must be a list of texts'
+            raise FileError(message, source=str(self.path / FACTS))
+        return tuple(settings)
+
+    def evaluation(self) -> Evaluation:
+        """Return what ``metrics.json`` says."""
+        evaluation = Evaluation.from_record(self._record(METRICS))
+        with file_errors(self.path / METRICS):
+            evaluation.check()
+        return evaluation
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the lines of ``history.jsonl``."""
+        with file_errors(self.path / HISTORY):
+            return checked_history(self._lines(HISTORY))
+
+    def looks(self) -> list[Look]:
+        """Return the lines of ``layers.jsonl``; nothing if there is no such file, as in folders of earlier versions."""
+        if not (self.path / LAYERS).exists():
+            return []
+        with file_errors(self.path / LAYERS):
+            return checked_looks(self._lines(LAYERS))
+
+    def snapshots(self) -> Snapshots:
+        """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
+        if not (self.path / SNAPSHOTS).exists():
+            return {}
+        with file_errors(self.path / SNAPSHOTS):
+            content = read_file(self.path / SNAPSHOTS, LARGEST_RECORD)
+            stream = io.BytesIO(content)
+            return snapshots_of(decode(read_header(stream, len(content)), stream.read()))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""
+        path = self.path / FINDINGS
+        if not path.exists():
+            return ()
+        with file_errors(path):
+            records = self._record(FINDINGS).get("findings")
+            if not isinstance(records, list):
+                raise FileError("the findings must be a list of records")
+            return tuple(map(read_finding, records))
+
+    def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
+        """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
+
+        Parameters
+        ----------
+        identity : RunIdentity
+            A checkpoint of another run is an error, unless it only goes on for more epochs and would have begun in the
+            same way.
+        training : TrainingSpec
+            How it trains; a checkpoint that cannot be of such a run is an error.
+        """
+        if not self.resumes or not self._checkpoint.exists():
+            return None
+        with file_errors(self._checkpoint):
+            checkpoint = Checkpoint.from_bytes(read_file(self._checkpoint, LARGEST_CHECKPOINT))
+            assert checkpoint.run is not None, "it was read from a file"
+            finished = len(checkpoint.facts.get(FINISHED, []))
+            check_same_beginning(checkpoint.run.differences(identity), training, finished)
+            reached = checkpoint.facts["epochs"]
+            if reached >= training.epochs:
+                raise FileError(f"the checkpoint is damaged: epoch {reached} of {training.epochs}")
+            if finished >= training.members:
+                raise FileError(f"the checkpoint is damaged: {finished} of {training.members} members are finished")
+            if checkpoint.facts["watchers"].keys() != {watcher_name(path) for path, _ in training.watchers()}:
+                raise FileError("the checkpoint is damaged: it has other watchers")
+        return checkpoint
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint in place of the one before."""
+        write_file(self._checkpoint, checkpoint.to_bytes())
+
+    def write(self, contents: Mapping[str, str | bytes]) -> None:
+        """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
+        write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
+        for stale in {*WRITTEN, SNAPSHOTS, CHECKPOINT, REPORT} - contents.keys():
+            (self.path / stale).unlink(missing_ok=True)
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / CHECKPOINT
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        return records_of(read_file(self.path / name, LARGEST_RECORD))
+
+    def _record(self, name: str) -> dict[str, Any]:
+        with file_errors(self.path / name):
+            return parse_object(read_file(self.path / name, LARGEST_RECORD), "the record of the run")
+
+
+def check_same_beginning(differences: list[Difference], training: TrainingSpec, finished: int = 0) -> None:
+    """Refuse to go on where a run that differs in this way would have begun in another way.
+
+    Parameters
+    ----------
+    differences : list of Difference
+        From the run of the checkpoint to the one that is to go on.
+    training : TrainingSpec
+        Of the one that is to go on.
+    finished : int
+        Number of members of an ensemble that are finished.
+
+    Raises
+    ------
+    FileError
+        Unless nothing differs, or the epochs alone, and there are more of them and nothing depends on their number.
+    """
+    longer = [item for item in differences if item.key == "training.epochs" and int(item.now) > int(item.then)]
+    others = [item for item in differences if item not in longer]
+    if longer and [item.key for item in others] == ["training.log_every"]:
+        hint = f"add --set training.log_every={others[0].then}"
+        raise FileError(f"the history would have other epochs: {others[0]}", hint=hint)
+    if others:
+        hint = f"resume with the same spec and data; {START_ANEW}"
+        raise FileError(f"the checkpoint belongs to another run: {in_words(differences)}", hint=hint)
+    if longer and finished:
+        message = f"cannot train longer: {longer[0]}, but {counted(finished, 'member')} of the ensemble finished before"
+        raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
+    stepping = training.optimizer.stepping
+    spanning = [
+        f"{part.kind} {part.part_name()}"
+        for part in (None if stepping is None else stepping.schedule, training.average_weights)
+        if part is not None and part.depends_on_length()
+    ]
+    if longer and spanning:
+        message = f"cannot train longer: {longer[0]}, but the {spanning[0]} depends on the number of epochs"
+        raise FileError(message, hint=f"resume without changing training.epochs; {START_ANEW}")
+
+
+def new_folder(name: str | None, top: str = RUNS) -> Path:
+    """Make and return the folder of the next run of that name: ``runs/<name>/<number>``."""
+    runs = Path(top) / (name or "unnamed")
+    with file_errors(runs):
+        while True:
+            runs.mkdir(parents=True, exist_ok=True)
+            # Another run may make the folder at the same moment, or take the empty ones away that it has made.
+            with suppress(FileNotFoundError, FileExistsError):
+                number = 1 + max((int(entry.name) for entry in runs.iterdir() if entry.name.isdecimal()), default=0)
+                (runs / str(number)).mkdir()
+                return runs / str(number)
+
+
+@contextmanager
+def reserved_folder(out: PathLike, *, force: bool, resume: bool | None) -> Iterator[RunFolder]:
+    """Give the folder of a run to write, as `reserved` does."""
+    with reserved(out, RUN_FILES, force=force, resume=resume) as path:
+        yield RunFolder(path, resumes=bool(resume))
+
+
+@contextmanager
+def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool | None) -> Iterator[Path]:
+    """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
+
+    Parameters
+    ----------
+    out : path
+    files : iterable of str
+        Names of what will be written.
+    force, resume : bool
+        Whether there may be something in it; `resume` is None where nothing can be resumed.
+
+    Raises
+    ------
+    TakenError
+        If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
+        the name of a file to be written is taken by something else, such as a link.
+    """
+    path = Path(out)
+    with file_errors(path):
+        if os.path.lexists(path) and not path.is_dir():
+            what = "a file" if path.exists() else "a broken link"
+            raise TakenError(f"is {what}; expected a folder", source=os.fspath(out))
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        with ExitStack() as stack:
+            with file_errors(path):
+                stack.enter_context(locked_folder(path))
+                remove_temporary_files(path)
+                entries = sorted(entry.name for entry in path.iterdir() if entry.name != LOCK_NAME)
+            if entries and not (force or resume):
+                more = f" and {len(entries) - 1} more" if len(entries) > 1 else ""
+                hint = START_ANEW if resume is None else GO_ON
+                raise TakenError(
+                    f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
+                )
+            for name in files:
+                refuse_link(path / Path(name).parts[0])
+                try:
+                    check_place(path / name)
+                except FileError as error:
+                    raise TakenError(*error.diagnostics) from error
+            yield path
+    except BaseException:
+        with suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise

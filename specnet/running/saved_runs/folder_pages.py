@@ -1,0 +1,43 @@
+"""The page of a folder, whatever it holds: a run, runs on folds or with seeds, a sweep, or a sweep for each fold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from specnet.files import PathLike
+from specnet.files.locks import locked_folder
+from specnet.files.run_files import FACTS
+from specnet.files.series_files import RUNS_TABLE, is_series, is_sweep
+from specnet.parts.part import Part
+from specnet.running.many.series_report import write_series_report
+from specnet.running.reports.run_report import report_again
+from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
+from specnet.spec import Limits
+
+
+def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
+    """Write the page of a folder anew and return its path; it is the same as before, byte for byte.
+
+    Parameters
+    ----------
+    folder : path
+        Of a run, of runs on folds or with seeds, of a sweep, or of a sweep for each fold.
+    parts, limits : optional
+        As for `load_model`.
+
+    Raises
+    ------
+    FileError
+        If it is none of these, or something in it is damaged or missing.
+    TakenError
+        If something is being written there.
+    """
+    path = Path(folder)
+    if os.path.isfile(path / FACTS) or not (is_sweep(path) or is_series(path)):
+        return report_again(folder, parts=parts, limits=limits)
+    with locked_folder(path):
+        if is_sweep(path):
+            return write_sweep_report(path)
+        return write_series_report(path) if (path / RUNS_TABLE).is_file() else write_nested_report(path)

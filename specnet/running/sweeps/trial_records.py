@@ -1,0 +1,248 @@
+"""Trials of a sweep as its folder keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any, get_args
+
+from specnet.errors import FileError
+from specnet.files import file_errors, read_file
+from specnet.files.json_lines import json_lines, json_text
+from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, METRICS
+from specnet.files.tensors import parse_object
+from specnet.parts.watchers import VALIDATION_LOSS
+from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
+from specnet.running.many.repetitions import Repetition
+from specnet.running.many.run_tasks import Curve, Outcome, State
+from specnet.running.many.summary import csv_text
+from specnet.running.sweeps.space import Drawn
+from specnet.running.training_run import Contents
+from specnet.training.checkpoint import is_finite
+
+VALIDATION = "validation"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The metric that a sweep searches by, of one run of a trial."""
+
+    seed: int | None
+    fold: int | None
+    figure: float | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a trial has come to.
+
+    Attributes
+    ----------
+    number : int
+    state : "finished", "pruned", "diverged" or "refused"
+    settings : mapping
+        What was drawn, by column of the table of trials.
+    figure : float or None
+        The metric that the sweep searches by, the mean over folds and seeds.
+    figures : tuple of Figure
+        Of each run.
+    epochs : int
+        Of all runs.
+    seconds : float
+        Of all runs.
+    message : str
+        Why it has no figure.
+    curve : dict
+        Validation losses by rung, where a pruner looks at them.
+    parameters : dict
+        What was drawn, as Optuna calls it.
+    """
+
+    number: int
+    state: State
+    settings: Mapping[str, str | int | float]
+    figure: float | None = None
+    figures: tuple[Figure, ...] = ()
+    epochs: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    message: str = ""
+    curve: Curve = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        drawn: Drawn,
+        parameters: Mapping[str, Any],
+        runs: Sequence[tuple[Repetition, Outcome]],
+        metric: str,
+    ) -> Trial:
+        """Return the trial of these runs, one for each fold and seed."""
+        outcomes = [outcome for _, outcome in runs]
+        figures = tuple(Figure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
+        trial = cls(
+            number,
+            "finished",
+            drawn.shown,
+            epochs=sum(outcome.epochs for outcome in outcomes),
+            seconds=sum(outcome.seconds for outcome in outcomes),
+            curve=outcomes[0].curve if len(outcomes) == 1 else {},
+            parameters=parameters,
+        )
+        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
+        if failed is not None:
+            return replace(trial, state=failed.state, message=failed.message)
+        known = [each.figure for each in figures if each.figure is not None]
+        if len(known) < len(figures):
+            return replace(trial, state="refused", message=f"{metric} is not defined for the validation rows")
+        return replace(trial, figure=fmean(known), figures=figures)
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as plain data, with its seconds."""
+        return {
+            "trial": self.number,
+            "state": self.state,
+            "finished": self.state == "finished",
+            "settings": dict(self.settings),
+            "figure": self.figure,
+            "figures": [{"seed": each.seed, "fold": each.fold, "figure": each.figure} for each in self.figures],
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "message": self.message,
+            "curve": [[rung, loss] for rung, loss in self.curve.items()],
+            "parameters": dict(self.parameters),
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Trial:
+        """Return what the facts of a trial say.
+
+        Raises
+        ------
+        FileError
+            If they are none.
+        """
+        try:
+            trial = cls(
+                facts["trial"],
+                facts["state"],
+                facts["settings"],
+                facts["figure"],
+                tuple(Figure(each["seed"], each["fold"], each["figure"]) for each in facts["figures"]),
+                facts["epochs"],
+                facts["seconds"],
+                facts["message"],
+                {int(rung): float(loss) for rung, loss in facts["curve"]},
+                facts["parameters"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileError(f"not a valid record of a trial: {error}") from error
+        if trial.state not in get_args(State) or (trial.state == "finished") != is_finite(trial.figure):
+            raise FileError("not a valid record of a trial: its state and its figure do not fit")
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(trial, name), kind):
+                raise FileError(f'not a valid record of a trial: "{name}" is {getattr(trial, name)!r}')
+        return trial
+
+
+_KINDS: Mapping[str, Any] = {
+    "number": int,
+    "epochs": int,
+    "seconds": int | float,
+    "message": str,
+    "settings": dict,
+    "parameters": dict,
+}
+
+
+def figure_of(metrics: Metrics, metric: str) -> float | None:
+    """Return the metric that a sweep searches by: of validation rows, or of the folds of an ensemble."""
+    figures = metrics.get(VALIDATION) or metrics.get(OUT_OF_FOLD, {})
+    return figures.get("loss" if metric == VALIDATION_LOSS else metric)
+
+
+def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, Outcome]], spec: Mapping[str, str]) -> Contents:
+    """Return the files of a trial's folder.
+
+    Parameters
+    ----------
+    trial : Trial
+    runs : sequence of (Repetition, Outcome)
+    spec : mapping
+        The file of its spec, if it has one.
+    """
+    files: Contents = {**spec}
+    if trial.state == "finished":
+        several = len(runs) > 1
+        lines = [line | _place(each) if several else line for each, outcome in runs for line in outcome.history]
+        files[HISTORY] = json_lines(lines)
+        files[METRICS] = json_text(_mean([outcome.metrics for _, outcome in runs]))
+        for each, outcome in runs:
+            files |= {f"{each.name}.{name}" if several else name: file for name, file in outcome.files.items()}
+    return files | {FACTS: json_text(trial.facts())}
+
+
+def _place(each: Repetition) -> dict[str, int]:
+    return {name: number for name, number in (("seed", each.seed), ("fold", each.fold)) if number is not None}
+
+
+def _mean(metrics: Sequence[Metrics]) -> Metrics:
+    """Return the mean metrics of several runs; None for one that is not defined for some of them."""
+    if len(metrics) == 1:
+        return metrics[0]
+    mean: Metrics = {}
+    for split, figures in metrics[0].items():
+        columns = {name: [each[split].get(name) for each in metrics] for name in figures}
+        mean[split] = {
+            name: None if None in values else fmean(value for value in values if value is not None)
+            for name, values in columns.items()
+        }
+    return mean
+
+
+def read_trial(folder: Path) -> Trial | None:
+    """Return the trial that a folder keeps, None if there is no such folder.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    path = folder / FACTS
+    if not path.exists():
+        return None
+    with file_errors(path):
+        trial = Trial.from_facts(parse_object(read_file(path, LARGEST_RECORD), "the record of a trial"))
+        if trial.number != int(folder.name):
+            raise FileError(f"the record of another trial: {trial.number}")
+        return trial
+
+
+def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
+    """Return ``trials.csv``."""
+    header = ["trial", "state", "figure", "seconds", *columns]
+    rows = (
+        [
+            *(trial.number, trial.state, "" if trial.figure is None else trial.figure, round(trial.seconds, 3)),
+            *(trial.settings.get(column, "") for column in columns),
+        ]
+        for trial in trials
+    )
+    return csv_text(header, rows)
+
+
+def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
+    """Return the finished trial with the best figure, of equals the earliest."""
+    best: Trial | None = None
+    for trial in trials:
+        if trial.figure is not None and (best is None or is_better(trial.figure, best.figure, larger_is_better)):
+            best = trial
+    return best
+
+
+def is_better(figure: float, than: float | None, larger_is_better: bool) -> bool:
+    """Return whether a figure is better than another one."""
+    return than is None or (figure > than if larger_is_better else figure < than)

@@ -1,0 +1,218 @@
+"""The course of a run: its data are split, its network is trained and measured, and its files are made.
+
+Nothing is read or written here: whoever asks has the rows and keeps the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from specnet.compiler.thread_limits import limited_threads
+from specnet.data import RowSet, row_hashes
+from specnet.files.json_lines import json_lines, json_text
+from specnet.files.run_files import (
+    CHECKPOINT,
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LAYERS,
+    METRICS,
+    MODEL,
+    RESOLVED,
+    SNAPSHOTS,
+    SPEC_FOLDER,
+    TRAINING_ROWS,
+)
+from specnet.files.tensors import encode
+from specnet.findings import Finding, findings
+from specnet.parts.data import Table
+from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
+from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
+from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
+from specnet.running.run_evidence import run_evidence
+from specnet.spec import Spec
+from specnet.training import Checkpoint, Keeper, Observer, RunIdentity
+from specnet.training.interruptions import Interruptions
+from specnet.training.steps.engine_choice import threads_worth
+
+Contents = dict[str, str | bytes]
+"""Files by name."""
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """What a run is about, once its data have been read.
+
+    Attributes
+    ----------
+    parsed : Spec
+    data : SpecData
+    identity : RunIdentity
+    begin : float
+        When it began, by `time.perf_counter`.
+    versions : dict
+        Of the libraries that were there then.
+    """
+
+    parsed: Spec
+    data: SpecData
+    identity: RunIdentity
+    begin: float
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, parsed: Spec, table: Table, begin: float, *, sha256: str | None = None) -> BegunRun:
+        """Return a run on a table that was read as its spec says.
+
+        Parameters
+        ----------
+        parsed : Spec
+        table : Table
+        begin : float
+        sha256 : str, optional
+            The hash of the table, where it is known.
+
+        Raises
+        ------
+        SpecError, DataError
+            If the rows do not fit.
+        """
+        data = split_data(parsed, table)
+        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(data.table))
+        return cls(parsed, data, identity, begin, library_versions())
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    begun : BegunRun
+    fitted : FitResult
+    evaluation : Evaluation
+    findings : tuple of Finding
+    machine : dict
+        What else its bits depend on.
+    """
+
+    begun: BegunRun
+    fitted: FitResult
+    evaluation: Evaluation
+    findings: tuple[Finding, ...]
+    machine: dict[str, Any]
+
+    def files(self, spec_folder: str, earlier: float = 0.0) -> Contents:
+        """Return the files of the run's folder but its spec and its page.
+
+        Parameters
+        ----------
+        spec_folder : str
+            Where relative paths of the spec start, as seen from the run's folder.
+        earlier : float
+            Seconds of the run before it was resumed.
+
+        Raises
+        ------
+        FileError
+            If the model is too large for its format.
+        """
+        result = self.fitted.result
+        content = self.fitted.model.to_bytes()
+        files: Contents = {
+            MODEL: content,
+            RESOLVED: self.begun.identity.spec,
+            HISTORY: json_lines(result.history),
+            METRICS: json_text(self.evaluation.record()),
+            LAYERS: json_lines(result.looks),
+            FINDINGS: json_text({"findings": [each.as_dict() for each in self.findings]}),
+            FACTS: json_text(self._facts(spec_folder, earlier, hashlib.sha256(content).hexdigest())),
+        }
+        if result.snapshots:
+            files[SNAPSHOTS] = encode(result.record.tensors(), "")
+        if result.interruption is not None:
+            files[CHECKPOINT] = replace(result.reached, run=self.begun.identity).to_bytes()
+        return files
+
+    def _facts(self, spec_folder: str, earlier: float, model_sha256: str) -> dict[str, Any]:
+        begun, result = self.begun, self.fitted.result
+        facts = {
+            "end": result.end,
+            "finished": result.interruption is None,
+            "epochs": result.epochs,
+            "steps": result.steps,
+            "training_seconds": result.seconds,
+            "seconds": earlier + time.perf_counter() - begun.begin,
+            "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
+            "overrides": [override.text.content for override in begun.parsed.document.overrides],
+            SPEC_FOLDER: spec_folder,
+            "spec_sha256": begun.identity.spec_sha256,
+            "data_sha256": begun.identity.data_sha256,
+            "seed": self.fitted.model.spec.seed,
+            **result.engine.facts(),
+            COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
+            **self.machine,
+            "versions": begun.versions,
+            TRAINING_ROWS: _hashes(begun.data.splits["train"]).to_data(),
+        }
+        if begun.data.resolved.spec.training.ensemble is not None:
+            facts["members"] = [
+                {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
+                for each in self.fitted.members
+            ]
+        return facts | {"model_sha256": model_sha256}
+
+
+def train_run(
+    begun: BegunRun,
+    observer: Observer | None,
+    *,
+    keep_checkpoint: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
+    jobs: int = 1,
+    threads: int | None = None,
+    interruptions: Interruptions | None = None,
+) -> RunOutcome:
+    """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge.
+
+    Parameters
+    ----------
+    begun : BegunRun
+    observer, keep_checkpoint, checkpoint, jobs, interruptions : optional
+        As for `fit_rows`.
+    threads : int, optional
+        Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
+    """
+    data = begun.data
+    if threads is None:
+        threads = threads_worth(data.resolved, len(data.splits["train"]))
+    with limited_threads(threads):
+        machine = machine_facts()
+        fitted = fit_rows(
+            data.resolved,
+            data.labels,
+            data.preparation,
+            data.splits,
+            observer,
+            keep_checkpoint=keep_checkpoint,
+            checkpoint=checkpoint,
+            jobs=jobs,
+            interruptions=interruptions,
+            records=True,
+            warnings=data.warnings,
+        )
+        with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
+            evaluation, comparison = evaluate_run(fitted, data.splits)
+            history, looks = fitted.result.history, fitted.result.looks
+            evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
+            return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
+
+
+def _hashes(rows: Rows) -> RowSet:
+    return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))

@@ -1,0 +1,296 @@
+"""The files of a run then and now: which differ, where first, and how far.
+
+Every file is read as entries in an order: arrays of a safetensors file, values of a JSON document, of the lines of a
+history by their epochs. So all of them are compared in one way.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from specnet.errors import FileError
+from specnet.files import file_errors
+from specnet.files.json_lines import records_of
+from specnet.files.run_files import (
+    CHECKPOINT,
+    FINDINGS,
+    HISTORY,
+    LAYERS,
+    METRICS,
+    MODEL,
+    RESOLVED,
+    SNAPSHOTS,
+    WRITTEN,
+)
+from specnet.files.tensors import Array, decode, parse_object, read_header
+from specnet.running.verification.distances import Distance, Value, are_same, distance
+from specnet.spec.reading.words import counted
+from specnet.training import Checkpoint
+from specnet.training.beginning import Beginning
+from specnet.training.checkpoint import MEMBER
+from specnet.training.looks.layer_record import checked_looks, snapshots_of
+from specnet.training.run_identity import NOT_SET, leaves
+
+OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
+"""Files that say something of a run before its end."""
+COMPARED = (*OF_BEGINNING, MODEL, METRICS, FINDINGS, CHECKPOINT)
+"""What two runs of one spec have in common, byte for byte, in the order in which it comes about."""
+OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
+_PLACES = {"seed": "seed", "fold": "fold", MEMBER: "member"}
+"""Keys of a record beside its epoch that say whose it is."""
+_LONGEST = 60
+MOST_ULPS = 10**6
+"""That are told digit by digit."""
+
+
+class Place(NamedTuple):
+    """Where something stands in a file.
+
+    Attributes
+    ----------
+    name : str
+        Of a tensor, or the dotted key of a value.
+    epoch : int or None
+    member : int
+        Of an ensemble, from 0.
+    owner : str
+        The member, the seed and the fold in words, if there are several.
+    """
+
+    name: str
+    epoch: int | None = None
+    member: int = 0
+    owner: str = ""
+
+
+Entries = dict[Place, Value]
+
+
+@dataclass(frozen=True)
+class FileDifference:
+    """A file that is not the same.
+
+    Attributes
+    ----------
+    file : str
+    name : str
+        The first tensor, or the dotted key of the first value, that differs; empty if only the bytes do.
+    epoch : int or None
+        In which that is, in files that have epochs.
+    then, now : str or None
+        The values, of tensors their types and shapes; None for two tensors of one form.
+    distance : Distance or None
+        How far the numbers of that tensor or value are apart; None if they are no floating-point numbers.
+    largest : float or None
+        The largest relative difference of a tensor or a value of the file; None if something differs that is no
+        floating-point number.
+    owner : str
+        The member, the seed and the fold of the epoch, if there are several.
+    """
+
+    file: str
+    name: str = ""
+    epoch: int | None = None
+    then: str | None = None
+    now: str | None = None
+    distance: Distance | None = None
+    largest: float | None = None
+    owner: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {**asdict(self), "sentence": str(self)}
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        since = "" if self.epoch is None else f" from epoch {self.epoch}{self.owner and f' of {self.owner}'} on"
+        if not self.name:
+            return f"{self.file} differs: the same values in other bytes"
+        if self.then is None or self.now is None:
+            return f"{self.file} differs{since}: {self.name}, {self._tensor_text()}"
+        then, now = _shortened(self.then), _shortened(self.now)
+        far = "" if self.distance is None else f" (relative difference {self.distance.relative:.1e})"
+        return f"{self.file} differs{since}: {self.name} {then} → {now}{far}"
+
+    def _tensor_text(self) -> str:
+        if self.distance is None:
+            return "other values"
+        size, ulps = counted(self.distance.size, "value"), self.distance.ulps
+        far = counted(ulps, "ulp") if ulps < MOST_ULPS else f"{ulps:.0e} ulps"
+        return f"{self.distance.count} of {size}, at most {far} ({self.distance.absolute:.1e})"
+
+
+def kind_of(name: str) -> str | None:
+    """Return which file that is compared another one is, such as the model of a fold; None if it is none."""
+    return next((kind for kind in COMPARED if name == kind or name.endswith(f".{kind}")), None)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return the names of files that are compared, in the order in which the files come about."""
+    return sorted(names, key=lambda name: (COMPARED.index(kind_of(name) or name), name))
+
+
+def file_differences(
+    folder: Path, then: Mapping[str, bytes], now: Mapping[str, bytes], beginning: Beginning | None
+) -> Iterator[FileDifference]:
+    """Yield the files that are not the same, in their order.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files of then are.
+    then, now : mapping of str to bytes
+        Files by name.
+    beginning : Beginning or None
+        What is compared of files with epochs; everything if None.
+
+    Raises
+    ------
+    FileError
+        If a file of then is damaged.
+    """
+    for name in in_order({*then, *now}):
+        if name not in then or name not in now:
+            there, here = ("exists" if name in files else "missing" for files in (then, now))
+            yield FileDifference(name, "the file", then=there, now=here)
+        elif then[name] != now[name]:
+            with file_errors(folder / name):
+                entries = [_covered(_entries(name, each[name]), beginning) for each in (then, now)]
+            yield from _differences(name, *entries, is_cut=beginning is not None)
+
+
+def _covered(entries: Entries, beginning: Beginning | None) -> Entries:
+    if beginning is None:
+        return entries
+    return {
+        place: value
+        for place, value in entries.items()
+        if place.epoch is None or beginning.covers({MEMBER: place.member, "epoch": place.epoch})
+    }
+
+
+def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Iterator[FileDifference]:
+    """Yield the difference of a file whose bytes differ, unless all that is compared of it is the same."""
+    both = dict.fromkeys([*then, *now])
+    others = [place for place in both if not are_same(then.get(place), now.get(place))]
+    if not others:
+        if file != CHECKPOINT and not (is_cut and file in OF_EPOCHS):
+            yield FileDifference(file)
+        return
+    first, distances = others[0], [distance(then.get(place), now.get(place)) for place in others]
+    known = [each.relative for each in distances if each is not None]
+    yield FileDifference(
+        file,
+        first.name,
+        first.epoch,
+        *_told(then.get(first), now.get(first)),
+        distances[0],
+        max(known) if len(known) == len(others) else None,
+        first.owner,
+    )
+
+
+def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None]:
+    """Return values as texts; None for two tensors of one form."""
+    first, second = (
+        f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else value or NOT_SET
+        for value in (then, now)
+    )
+    return (None, None) if first == second else (first, second)
+
+
+def _entries(file: str, content: bytes) -> Entries:
+    """Return what is in a file, in its order."""
+    return _READERS[kind_of(file) or file](content)
+
+
+def _of_text(content: bytes) -> Entries:
+    lines = content.decode(errors="replace").splitlines()
+    return {Place(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
+
+
+def _of_document(content: bytes) -> Entries:
+    return _named(parse_object(content, "the file"))
+
+
+def _named(value: Any, before: str = "") -> Entries:
+    return {Place(name): text for name, text in leaves(value, before)}
+
+
+def _of_history(content: bytes) -> Entries:
+    return _of_records(records_of(content))
+
+
+def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
+    found: Entries = {}
+    for record in records:
+        if type(record.get("epoch")) is not int or type(record.get(MEMBER, 0)) is not int:
+            raise FileError("the records are damaged: each must have an epoch")
+        owner = ", ".join(f"{word} {record[key]}" for key, word in _PLACES.items() if key in record)
+        values = {key: value for key, value in record.items() if key not in (*_PLACES, "epoch")}
+        for name, text in leaves(values):
+            found[Place(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
+    return found
+
+
+def _of_looks(content: bytes) -> Entries:
+    return _of_looked_at(checked_looks(records_of(content)))
+
+
+def _of_looked_at(looks: Iterable[Mapping[str, Any]]) -> Entries:
+    return _of_records({"epoch": look["epoch"], **_by_layer(look["layers"])} for look in looks)
+
+
+def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {layer["layer"]: {name: value for name, value in layer.items() if name != "layer"} for layer in layers}
+
+
+def _of_snapshots(content: bytes) -> Entries:
+    _, tensors = _tensors(content)
+    return {
+        Place(name, epoch): array for epoch, arrays in snapshots_of(tensors).items() for name, array in arrays.items()
+    }
+
+
+def _of_model(content: bytes) -> Entries:
+    metadata, tensors = _tensors(content)
+    named: Entries = {Place(name): array for name, array in tensors.items()}
+    return named | _named(parse_object(metadata.encode(), "the metadata"), "metadata")
+
+
+def _of_checkpoint(content: bytes) -> Entries:
+    """Return what is in a checkpoint but seconds, and step sizes, which were measured for whoever looked last."""
+    kept = Checkpoint.from_bytes(content)
+    facts = _named({key: value for key, value in kept.facts.items() if key != "measured"}, "facts")
+    timeless: Entries = {place: value for place, value in facts.items() if not place.name.endswith("seconds")}
+    tensors: Entries = {Place(name): array for name, array in kept.tensors.items()}
+    recorded: Entries = {Place(name): array for name, array in kept.record.tensors().items()}
+    return tensors | timeless | _of_records(kept.history) | _of_looked_at(kept.record.looks) | recorded
+
+
+def _tensors(content: bytes) -> tuple[str, dict[str, Array]]:
+    stream = io.BytesIO(content)
+    header = read_header(stream, len(content))
+    return header.metadata, decode(header, stream.read())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+_READERS: Mapping[str, Callable[[bytes], Entries]] = {
+    **dict.fromkeys(WRITTEN, _of_text),
+    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), _of_document),
+    HISTORY: _of_history,
+    LAYERS: _of_looks,
+    SNAPSHOTS: _of_snapshots,
+    MODEL: _of_model,
+    CHECKPOINT: _of_checkpoint,
+}

@@ -1,0 +1,281 @@
+"""Runs of folds and seeds, and trials of sweeps, that are made again."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from specnet.data import load_table
+from specnet.errors import FileError, TrainingError
+from specnet.files import PathLike, file_errors
+from specnet.files.folders import write_folder
+from specnet.files.json_lines import json_text, records_of
+from specnet.files.run_files import FACTS, HISTORY, MODEL, SPEC_FOLDER, by_numbers, spec_folder, written_spec
+from specnet.files.series_files import BEST, SWEEP_FACTS, TRIALS, is_sweep
+from specnet.number_texts import duration
+from specnet.parts.data import Table
+from specnet.parts.part import Part
+from specnet.report.terminal.series_progress import SeriesProgress, shown_series
+from specnet.running.machine import library_versions
+from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.run_tasks import THREADS, Common, Outcome, Task
+from specnet.running.many.workers import Workers
+from specnet.running.run_folder import RunFolder, reserved
+from specnet.running.saved_runs.saved_specs import given_spec
+from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, machines_in, read_facts
+from specnet.running.sweeps.sweep_identity import SweepIdentity
+from specnet.running.sweeps.sweep_report import read_trials
+from specnet.running.sweeps.trial_records import Trial, trial_files
+from specnet.running.sweeps.trials import TrialTask
+from specnet.running.training_run import Contents
+from specnet.running.verification.file_differences import kind_of
+from specnet.running.verification.repeated_run import Kept, facts_of, kept_run, read_files
+from specnet.running.verification.result import Verification, VerifiedRun
+from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.parsing import document_saying
+from specnet.training import Observer
+from specnet.training.beginning import Beginning
+
+SAMPLE_SEED = 0
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One of many runs in a folder.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder, as seen from that of all.
+    kept : Kept
+    spec : Spec
+    trial : Trial or None
+    repetitions : tuple of Repetition
+        Of a trial.
+    """
+
+    name: str
+    kept: Kept
+    spec: Spec
+    trial: Trial | None = None
+    repetitions: tuple[Repetition, ...] = ()
+
+    def tasks(self, common: Common) -> list[Task]:
+        """Return what makes it again."""
+        document, beginning = document_saying(self.spec), self.kept.beginning
+        if self.trial is None:
+            return [Task(common, document.data, beginning=beginning)]
+        keeps_model = any(kind_of(name) == MODEL for name in self.kept.files)
+        return [
+            TrialTask(
+                common,
+                changed(document, each.changes, self.name).data,
+                keeps_model=keeps_model,
+                beginning=beginning,
+            )
+            for each in self.repetitions
+        ]
+
+    def contents(self, outcomes: Sequence[Outcome]) -> Contents:
+        """Return its files, made again."""
+        written = written_spec(self.kept.path)
+        assert written is not None, "it was read"
+        spec: Contents = {written.name: self.kept.files[written.name]}
+        if self.trial is None:
+            return {**spec, **outcomes[0].files}
+        return {**spec, **trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {})}
+
+    def compared(self, outcomes: Sequence[Outcome], contents: Contents, common: Common, table: Table) -> VerifiedRun:
+        """Return what differs."""
+        if self.trial is None:
+            return self.kept.compared(contents, facts_of(contents), self.spec, table, self.name)
+        facts = {
+            VERSIONS: library_versions(),
+            "threads": THREADS,
+            "data_sha256": common.sha256,
+            **outcomes[0].machine,
+        }
+        return self.kept.compared(contents, facts, self.spec, table, self.name)
+
+
+def verified_series(
+    path: Path,
+    out: PathLike | None,
+    *,
+    epochs: int | None,
+    sample: int | None,
+    jobs: int,
+    force: bool,
+    parts: Iterable[type[Part]],
+    limits: Limits | None,
+    observer: Observer | None,
+    verbose: bool,
+) -> Verification:
+    """Make the runs in a folder again, or a sample of them; parameters as for `verify`.
+
+    Parameters
+    ----------
+    path : Path
+        Of folds or seeds, of a sweep, or of a sweep for each fold.
+
+    Raises
+    ------
+    SpecnetError
+    """
+    found = _Found(epochs, tuple(parts), limits)
+    runs, total = found.runs(path, sample)
+    if not runs:
+        raise FileError("none of the runs in this folder has finished", source=str(path))
+    with ExitStack() as stack:
+        folder = None
+        if out is not None:
+            names = [f"{run.name}/{FACTS}" for run in runs]
+            folder = stack.enter_context(reserved(out, names, force=force, resume=None))
+        table = load_table(runs[0].spec)
+        common = Common.of(runs[0].spec, table)
+        progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
+        course = _Course(runs, folder, table, common, progress)
+        try:
+            with Workers(table, jobs=jobs) as workers:
+                return Verification(course.verified(workers), total, folder=folder)
+        except TrainingError as error:  # of a worker, whose hint is for what can be resumed
+            hint = "if the system is out of memory, use fewer jobs"
+            raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
+
+
+class _Course:
+    """Runs that are made again, and what those that are done have come to."""
+
+    def __init__(
+        self, runs: Sequence[_Run], folder: Path | None, table: Table, common: Common, progress: SeriesProgress
+    ) -> None:
+        self._runs, self._folder, self._table, self._common = runs, folder, table, common
+        self._progress = progress
+
+    def verified(self, workers: Workers) -> tuple[VerifiedRun, ...]:
+        """Make all of them again, and return what differs of each, in their order."""
+        under_way = [(run, [workers.submit(task) for task in run.tasks(self._common)]) for run in self._runs]
+        done: dict[str, VerifiedRun] = {}
+        while len(done) < len(under_way):
+            workers.advance(sum(not future.done() for _, futures in under_way for future in futures))
+            for run, futures in under_way:
+                if run.name not in done and all(future.done() for future in futures):
+                    done[run.name] = self._ended(run, futures)
+        return tuple(done[run.name] for run in self._runs)
+
+    def _ended(self, run: _Run, futures: Sequence[Future[Outcome]]) -> VerifiedRun:
+        outcomes = [future.result() for future in futures]
+        for outcome in outcomes:
+            self._progress.warned(map(run.spec.document.placed, outcome.warnings))
+        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
+        if failed is not None:
+            verified = VerifiedRun(run.name, message=f"{failed.state}: {failed.message}")
+        else:
+            contents = run.contents(outcomes)
+            if self._folder is not None:
+                self._write(run, self._folder / run.name, contents)
+            verified = run.compared(outcomes, contents, self._common, self._table)
+        self._progress.ended(run.name, str(verified), duration(sum(outcome.seconds for outcome in outcomes)))
+        return verified
+
+    def _write(self, run: _Run, path: Path, contents: Contents) -> None:
+        with file_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        if run.trial is not None:
+            write_folder(path, contents)
+            return
+        # The spec says where its rows are, as seen from the folder of then.
+        facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
+        RunFolder(path).write({**contents, FACTS: json_text(facts)})
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Finds the runs in a folder; the fields are parameters of `verify`."""
+
+    epochs: int | None
+    parts: tuple[type[Part], ...]
+    limits: Limits | None
+
+    def runs(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[_Run], int]:
+        """Return a sample of the runs in a folder, or all, and how many there are.
+
+        Parameters
+        ----------
+        folder : Path
+        sample : int or None
+            Of each sweep, its best run comes in addition.
+        before : str
+            How names begin.
+        """
+        if is_sweep(folder):
+            facts = read_facts(folder)
+            with file_errors(folder / SWEEP_FACTS):
+                identity = SweepIdentity.from_data(facts.get(IDENTITY))
+            known = [trial for trial in read_trials(folder, sys.maxsize) if trial.state == "finished"]
+            found = [
+                self._trial(folder / TRIALS / name, trial, identity, facts, f"{before}{TRIALS}/{name}")
+                for trial in _chosen(known, sample)
+                for name in [f"{trial.number:04}"]
+            ]
+            has_best = (folder / BEST / FACTS).is_file()
+            best = [self._run(folder / BEST, f"{before}{BEST}")] if has_best else []
+            return [*best, *found], len(known) + len(best)
+        inner = [path for path in _folders(folder) if (path / FACTS).is_file() or is_sweep(path)]
+        if not any(map(is_sweep, inner)):
+            return [self._run(path, before + path.name) for path in _chosen(inner, sample)], len(inner)
+        nested = [self.runs(path, sample, f"{before}{path.name}/") for path in inner]
+        return [run for runs, _ in nested for run in runs], sum(total for _, total in nested)
+
+    def _run(self, path: Path, name: str) -> _Run:
+        spec = given_spec(path, limits=self.limits, parts=self.parts)
+        if spec is None:
+            raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
+        return _Run(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
+
+    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> _Run:
+        written = written_spec(path)
+        if written is None:
+            raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
+        spec = parse_spec(written, parts=self.parts, limits=self.limits)
+        sweep = json.loads(identity.sweep)
+        folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
+        planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
+        files = read_files(path)
+        return _Run(
+            name, Kept(path, _trial_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
+        )
+
+    def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
+        with file_errors(path / HISTORY):
+            epochs = (record.get("epoch") for record in records_of(files.get(HISTORY, b"")))
+            last = max((epoch for epoch in epochs if type(epoch) is int), default=0)
+        return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
+
+
+def _trial_facts(identity: SweepIdentity, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
+    machines = machines_in(facts)
+    machine = machines[0] if len(machines) == 1 else {}
+    sha256 = identity.run.data_sha256
+    return {VERSIONS: facts.get(VERSIONS), "threads": facts.get("threads"), "data_sha256": sha256, **machine}
+
+
+def _folders(path: Path) -> list[Path]:
+    """Return the folders in one, in the order of their names, numbers by size."""
+    with file_errors(path):
+        return sorted((each for each in path.iterdir() if each.is_dir()), key=lambda each: by_numbers(each.name))
+
+
+def _chosen(runs: list[Any], sample: int | None) -> list[Any]:
+    """Return a sample of runs in their order; all if there are no more."""
+    if sample is None or sample >= len(runs):
+        return runs
+    return [runs[place] for place in sorted(random.Random(SAMPLE_SEED).sample(range(len(runs)), sample))]

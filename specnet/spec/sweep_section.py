@@ -1,0 +1,293 @@
+"""The table ``[sweep]``: which keys of a spec are searched, and how. Everything but a sweep reads past it."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from specnet.errors import Path
+from specnet.files.toml import toml_value
+from specnet.parts.fields import Integer, PositiveInteger, Seed
+from specnet.parts.kind import KIND_KEY
+from specnet.parts.part import FieldProblem, Section
+from specnet.parts.pruners import Pruner
+from specnet.parts.samplers import Sampler, Tpe
+from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
+
+TRIALS = 50
+"""The number of trials where a spec says none."""
+
+RANGE = "range"
+"""The definition of a range, in the spec's schema."""
+
+SEARCHED = ("network", "training", "random_generator")
+"""The keys of a spec that may be searched, themselves or what is in them."""
+
+_KEY = re.compile(rf"^({'|'.join(SEARCHED)})(\.[^.]+)*$")
+
+
+def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    check(value)
+    return value
+
+
+Number = Annotated[float, WrapValidator(_as_written), PlainSerializer(lambda number: number)]
+"""Stays an integer where it is written as one."""
+
+
+class Range(Section):
+    """Numbers from low to high, both included; integers if both are written as integers."""
+
+    low: Number = Field(description="smallest value")
+    high: Number = Field(description="largest value")
+    log: bool = Field(False, description="draw the logarithm of the value uniformly, for scales such as learning rates")
+    step: Annotated[Number, Gt(0)] | None = Field(None, description="distance between values; default: 1 for integers")
+
+    @property
+    def of_integers(self) -> bool:
+        """Whether only integers are drawn."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.low >= self.high:
+            yield FieldProblem(("high",), f"low must be less than high, got {self.low} and {self.high}", "bounds-order")
+        elif self.log and self.low <= 0:
+            yield FieldProblem(("low",), f"a logarithmic range must start above 0, got {self.low}")
+        if self.step is None:
+            return
+        if self.log:
+            yield FieldProblem(("step",), "step cannot be combined with log")
+        elif self.of_integers and not float(self.step).is_integer():
+            yield FieldProblem(("step",), f"a range of integers needs an integer as step, got {self.step}")
+        elif self.low < self.high:
+            low, high, step = (Decimal(repr(number)) for number in (self.low, self.high, self.step))
+            try:
+                rest = (high - low) % step
+            except InvalidOperation:  # more steps than a number has digits
+                yield FieldProblem(("step",), f"steps of {self.step} are too small from {self.low} to {self.high}")
+                return
+            if rest:
+                last = high - rest
+                message = f"steps of {self.step} from {self.low} do not reach {self.high}"
+                if last > low:
+                    message += f"; the last one before it is {last.normalize():f}"
+                yield FieldProblem(("high",), message)
+
+
+def is_range(value: Any) -> bool:
+    """Return whether a value inside an entry's table is a range."""
+    return isinstance(value, Mapping) and "low" in value and "high" in value
+
+
+def is_unquoted(value: Any) -> bool:
+    """Return whether what stands at a key of the space is a table that a key without quotes has made."""
+    return isinstance(value, Mapping) and bool(value) and not value.keys() & Range.model_fields.keys()
+
+
+def _read_inner(value: Any) -> Any:
+    return Range.model_validate(value) if is_range(value) else value
+
+
+class _Choice:
+    """Annotates an entry of a list: a value of any kind; in a table, ranges may stand for values."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        inner = core_schema.no_info_plain_validator_function(_read_inner)
+        return core_schema.no_info_wrap_validator_function(
+            self._read, core_schema.dict_schema(core_schema.str_schema(), inner)
+        )
+
+    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        return handler(value) if isinstance(value, Mapping) else value
+
+
+class _ListOrRange:
+    """Annotates ``Choices | Range``. The value's form decides: a union would report an error per member."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            self._read,
+            handler.generate_schema(Choices),
+            serialization=core_schema.plain_serializer_function_ser_schema(plain),
+        )
+
+    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, Range):
+            return value
+        if isinstance(value, list | tuple):
+            return handler(value)
+        if isinstance(value, Mapping):
+            if is_unquoted(value):
+                raise PydanticCustomError("unquoted-key", "keys of the space are written in quotes")
+            return Range.model_validate(value)
+        words = {"words": "a list of values, or a table with low and high"}
+        raise PydanticCustomError("unknown-value", "neither a list nor a range", words)
+
+
+class _Space:
+    """Annotates the table of all entries, for its JSON Schema alone."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        # Editors tell the tables apart by this better than by "if", and want to be told that others are open.
+        others = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
+        values = {"type": ["string", "number", "boolean", "array"]}
+        inner = {"anyOf": [{KIND_KEY: RANGE}, others, values]}
+        choices = {"type": "array", "minItems": 1, "items": {"additionalProperties": inner}}
+        return {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": _KEY.pattern},
+            "additionalProperties": {"anyOf": [choices, {KIND_KEY: RANGE}]},
+        }
+
+
+def plain(value: Any) -> Any:
+    """Return an entry of the space, or a value inside one, as plain data."""
+    if isinstance(value, Range):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def ranges_inside(choice: Any) -> dict[str, Range]:
+    """Return the ranges in an entry of a list by their keys."""
+    if not isinstance(choice, Mapping):
+        return {}
+    return {key: value for key, value in choice.items() if isinstance(value, Range)}
+
+
+def may_be_searched(key: str) -> bool:
+    """Return whether a key may stand in the space, as far as it alone tells."""
+    return _KEY.search(key) is not None
+
+
+def _checked_key(key: str) -> str:
+    if may_be_searched(key):
+        return key
+    first = key.partition(".")[0]
+    message = f'"{key[:100]}" cannot be searched'
+    hint: str | None = "choose a key of network or training, such as training.l2"
+    if first == "data":
+        message, hint = "keys of data cannot be searched: all trials use the same rows", None
+    elif first == "seed":
+        hint = "set sweep.seeds to average each trial over several seeds"
+    elif first in SEARCHED:
+        message, hint = f'invalid key "{key[:100]}"', 'write it as for --set, such as "training.l2"'
+    raise PydanticCustomError("space-key", "no key of the space", {"message": message, "hint": hint})
+
+
+SpaceKey = Annotated[str, AfterValidator(_checked_key)]
+Choices = Annotated[tuple[Annotated[Any, _Choice()], ...], Field(min_length=1)]
+Entry = Annotated[tuple[Any, ...] | Range, _ListOrRange()]
+Space = Annotated[dict[SpaceKey, Entry], Field(min_length=1), _Space()]
+
+
+class SweepSpec(Section):
+    """Search for good values of some keys of the spec, as `specnet sweep` does; other commands ignore it."""
+
+    metric: SearchedMetric = Field(
+        VALIDATION_LOSS,
+        description='metric of the validation set that the best trial is chosen by: "validation_loss", or the name of '
+        "one of training.metrics",
+    )
+    trials: PositiveInteger | None = Field(
+        None, description=f"number of trials; default: {TRIALS}, or all combinations of a grid"
+    )
+    sampler: Sampler = Field(Tpe(), description="how the values of a trial are chosen")
+    pruner: Pruner | None = Field(
+        None,
+        description="rule that ends unpromising trials early, by the validation loss; needs data.split.validation_size",
+    )
+    folds: Annotated[Integer, Ge(2)] | None = Field(
+        None,
+        description="number of folds for validation; the metric of a trial is the mean over them, and "
+        "data.split.validation_size is not needed",
+    )
+    seeds: PositiveInteger = Field(1, description="number of seeds; the metric of a trial is the mean over them")
+    parallel: PositiveInteger = Field(
+        4,
+        description="number of trials that may run at once, their results unknown to the sampler; decides which values "
+        "are drawn, whatever the number of processes. Default for random and grid without a pruner: twice the number "
+        "of processes if that is more",
+    )
+    seed: Seed | None = Field(None, description="seed of the sampler; default: the seed of the spec")
+    space: Space = Field(
+        description='keys to search, in quotes as in "training.l2"; each with a list of values, or a range '
+        "{ low = 1e-6, high = 1e-2, log = true }, which in a table of a list may also stand for a value"
+    )
+
+    @property
+    def combinations(self) -> int | None:
+        """The number of combinations of all lists; None if there are ranges."""
+        if any(self._ranges()):
+            return None
+        return math.prod(len(entry) for entry in self.space.values() if isinstance(entry, tuple))
+
+    @property
+    def adapts(self) -> bool:
+        """Whether a trial depends on the results of others."""
+        return self.sampler.adapts or self.pruner is not None
+
+    def at_once(self, jobs: int | None) -> int:
+        """Return how many trials may be under way with so many processes, if their number is known."""
+        if jobs is None or self.adapts or "parallel" in self.model_fields_set:
+            return self.parallel
+        return max(self.parallel, 2 * jobs)
+
+    @property
+    def trial_count(self) -> int:
+        """The number of trials."""
+        if self.sampler.enumerates:
+            assert self.combinations is not None, "a grid has no ranges"
+            return self.combinations
+        return self.trials or TRIALS
+
+    def problems(self) -> Iterator[FieldProblem]:
+        for key, entry in self.space.items():
+            yield from _repeated(key, entry)
+        if self.pruner is not None:
+            for name, used in (("folds", self.folds is not None), ("seeds", self.seeds > 1)):
+                if used:
+                    yield FieldProblem(("pruner",), f"pruner cannot be combined with {name}")
+        if not self.sampler.enumerates:
+            return
+        for path in self._ranges():
+            yield FieldProblem(path, f"{self.sampler.type} needs lists of values, got a range")
+        count = self.combinations
+        if count is not None and self.trials is not None and self.trials < count:
+            message = f"expected at least the {count} combinations of the {self.sampler.type}, got {self.trials}"
+            yield FieldProblem(("trials",), message)
+
+    def _ranges(self) -> Iterator[Path]:
+        """Yield the path of each range."""
+        for key, entry in self.space.items():
+            if isinstance(entry, Range):
+                yield "space", key
+            else:
+                for index, choice in enumerate(entry):
+                    yield from (("space", key, index, name) for name in ranges_inside(choice))
+
+
+def _repeated(key: str, entry: tuple[Any, ...] | Range) -> Iterator[FieldProblem]:
+    """Yield the values that a list has already."""
+    seen = set()
+    for index, choice in enumerate(entry if isinstance(entry, tuple) else ()):
+        text = toml_value(plain(choice))
+        if text in seen:
+            yield FieldProblem(("space", key, index), "duplicate value")
+        seen.add(text)

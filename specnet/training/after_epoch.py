@@ -1,0 +1,270 @@
+"""Steps after each epoch: metrics, watchers, history and checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.parts.watchers import LOSS, Memory
+from specnet.spec.document import EARLY_STOPPING
+from specnet.training.best_weights import BestWeights, Watchers, has_ended, watcher_name
+from specnet.training.checkpoint import MEMBER, Checkpoint
+from specnet.training.epoch_metrics import Figures, Monitor
+from specnet.training.looks.layer_record import Record
+from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.looks.snapshot import Snapshot
+from specnet.training.observer import Observer
+from specnet.training.steps.trainer import Epoch, State, Trainer
+
+Keeper = Callable[[Checkpoint], None]
+"""Saves a checkpoint, given tensors, facts and history."""
+ALL_EPOCHS = "all epochs"
+"""End of training after the last epoch."""
+INTERRUPTED = "interrupted"
+"""End of training by a signal, in or after an epoch."""
+
+
+class Course:
+    """The record of a training run.
+
+    Parameters
+    ----------
+    network : Network
+    trainer : Trainer
+    monitors : mapping
+        Functions for further entries of the history, such as ``validation_loss``.
+    observer : Observer
+    keep_checkpoint : callable, optional
+        Called with the state of the run every `checkpoint_every` epochs.
+    total : int, optional
+        Maximum number of epochs; default: that of the spec.
+    member : int, optional
+        Number of the member of an ensemble.
+    recorder : Recorder, optional
+        Looks at the network before the observer does.
+
+    Attributes
+    ----------
+    history : list of dict
+        A record for each logged epoch.
+    epochs : int
+        Number of finished epochs.
+    trained : int
+        Number of the epochs that have been trained: one more where the last one does not count yet, or has failed.
+    total : int
+        Maximum number of epochs.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        trainer: Trainer,
+        monitors: Mapping[str, Monitor],
+        observer: Observer,
+        keep_checkpoint: Keeper | None = None,
+        total: int | None = None,
+        member: int | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        training = network.spec.training
+        self.history: list[dict[str, Any]] = []
+        self.epochs, self.trained, self.total = 0, 0, training.epochs if total is None else total
+        self._begin, self._seconds_before = time.perf_counter(), 0.0
+        self._member = {} if member is None else {MEMBER: member}
+        self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
+        self._keep_checkpoint = keep_checkpoint if trainer.resumes else None
+        self._log_every, self._checkpoint_every = network.resolved.log_every, training.checkpoint_every
+        self._watchers = Watchers(network.spec)
+        keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
+        self._best = BestWeights(*trainer.kept()) if keeps_best else None
+        self.snapshot, self._recorder = Snapshot(network, trainer), recorder
+        self._seers: list[Observer] = [observer] if recorder is None else [recorder, observer]
+        self._seen_next: int | None = None
+        self._measures_ends = recorder is not None or observer.takes_snapshots
+        self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, including those before an interruption."""
+        return self._seconds_before + time.perf_counter() - self._begin
+
+    def begin(self) -> Epoch | None:
+        """Return the first epoch, or the one to resume; None if there is none."""
+        if not self.epochs and not self._trainer.so_far.batches:
+            for seer in self._seers:
+                self._show(seer)
+        self._find_next()
+        return self._upcoming()
+
+    def _upcoming(self) -> Epoch | None:
+        """Return the next epoch, or None at the end of training."""
+        epochs, watchers = self.epochs, self._watchers
+        if epochs >= self.total or watchers.have_ended:
+            return None
+        # L-BFGS may end training with any epoch.
+        may_end = watchers.may_end or not self._trainer.resumes
+        is_measured = epochs + 1 == self._seen_next or (self._measures_ends and may_end)
+        with_loss = bool(watchers.memories) or self._is_logged(epochs + 1)
+        return Epoch(epochs, with_loss, watchers.rate_factor, self._unseen(), is_measured)
+
+    def _unseen(self) -> int:
+        """Return the number of epochs from the next one on that nothing looks at."""
+        if self._watchers.memories:
+            return 0
+        every = self._checkpoint_every if self._keep_checkpoint is not None else None
+        logged = math.ceil(self.epochs / self._log_every) * self._log_every + 1
+        kept = self.total if every is None else (self.epochs // every + 1) * every
+        seen = self.total if self._seen_next is None else self._seen_next
+        return min(logged, kept, seen, self.total) - self.epochs - 1
+
+    def after_epoch(self, loss: float, epochs: int = 1) -> Epoch | None:
+        """Record the finished epoch, with its loss if it was requested, and return the next one.
+
+        Parameters
+        ----------
+        loss : float
+        epochs : int
+            Number of epochs that have ended; all of several ones are unseen.
+
+        Raises
+        ------
+        TrainingError
+            If a figure is not finite.
+        """
+        self.trained = epoch = self.epochs + epochs
+        watchers, record = self._watchers, None
+        memories = watchers.memories
+        if memories or self._is_logged(epoch):
+            figures = Figures(self._network, epoch, self._monitors, self._trainer.kept)
+            figures[LOSS] = loss
+            memories = watchers.after(figures)
+            if self._is_logged(epoch) or has_ended(memories):
+                record = self._record(epoch, figures)
+        # Until here the epoch does not count: if it is broken off, it is told its figures again.
+        if memories:
+            watchers.remember(memories)
+        self.epochs = epoch
+        self._trainer.so_far.set()
+        if self._best is not None and self._is_best:
+            self._best.replace(*self._trainer.kept())
+        # What is kept comes first: an observer may be broken off.
+        if record is not None:
+            self.history.append(record)
+        if epoch == self._seen_next and self._recorder is not None:
+            self._show(self._recorder)
+        if record is not None:
+            self._observer.logged(epoch, record)
+        if epoch == self._seen_next:
+            self._show(self._observer)
+            self._find_next()
+        upcoming, every = self._upcoming(), self._checkpoint_every
+        if every is not None and self._keep_checkpoint is not None and epoch % every == 0 and upcoming is not None:
+            self._keep_checkpoint(self.checkpoint())
+        return upcoming
+
+    def close(self, loss: float) -> None:
+        """Log the last epoch, which had this loss, if training ended early."""
+        if not self.epochs:  # nothing to gain from the start is an epoch too
+            self.epochs = self.trained = 1
+            for seer in self._seers:
+                self._show(seer)
+        if not self.history or self.history[-1]["epoch"] != self.epochs:
+            figures = Figures(self._network, self.epochs, self._monitors, self._trainer.kept)
+            figures[LOSS] = loss
+            record = self._record(self.epochs, figures)
+            self.history.append(record)
+            self._observer.logged(self.epochs, record)
+
+    def end(self, reason: str) -> str:
+        """Return how training ended, in words; the reason applies if neither a watcher nor the last epoch ended it.
+
+        Examples: ``all epochs``, ``early stopping after epoch 13, weights of epoch 3 restored``, ``interrupted in
+        epoch 7``.
+        """
+        stopping = self._stopping
+        best = self.epochs if stopping is None else self.epochs - stopping.waited
+        restored = f", weights of epoch {best} restored" if self._has_best and best < self.epochs else ""
+        if self._trainer.so_far.batches or not self.epochs:
+            return f"{reason} in epoch {self.epochs + 1}{restored}"
+        if stopping is not None and stopping.ends:
+            return f"early stopping after epoch {self.epochs}{restored}"
+        if self.epochs == self.total:
+            return f"{ALL_EPOCHS}{restored}"
+        return f"{reason} after epoch {self.epochs}{restored}"
+
+    def result(self) -> tuple[Array, State]:
+        """Return the parameters and layer states of the model: the best ones if the spec restores them."""
+        if self._best is not None and self._has_best:
+            return self._best.kept()
+        theta, state = self._trainer.kept()
+        return theta.copy(), state
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Resume from a checkpoint if the trainer supports it; otherwise it starts again."""
+        if not self._trainer.resumes:
+            return
+        checkpoint.restore(self._tensors())
+        facts = checkpoint.facts
+        self._trainer.restore(facts)
+        self.history, self.epochs, self._seconds_before = list(checkpoint.history), facts["epochs"], facts["seconds"]
+        self.trained = self.epochs
+        if self._recorder is not None:
+            self._recorder.restore(checkpoint.record)
+        self._watchers.restore(facts["watchers"])
+        self._observer.resumed(self.epochs, self.seconds)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return a checkpoint to resume from; the start of training if the trainer does not resume."""
+        if self._start is not None:
+            return self._start
+        record = Record()
+        if self._recorder is not None:
+            self._show(self._recorder)  # unless it was broken off there, it has seen this epoch
+            record = self._recorder.record()
+        return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
+
+    def _record(self, epoch: int, figures: Figures) -> dict[str, Any]:
+        told = {name: figures[name] for name in self._monitors}
+        return {**self._member, "epoch": epoch, LOSS: figures[LOSS], **told}
+
+    def _show(self, seer: Observer) -> None:
+        """Let an observer see the network, if it wants to see that of this epoch."""
+        if seer.next_epoch(self.epochs - 1) == self.epochs:
+            seer.trained(self.epochs, self.snapshot)
+
+    def _find_next(self) -> None:
+        """Find the next epoch that is to be seen."""
+        wanted = (seer.next_epoch(self.epochs) for seer in self._seers)
+        self._seen_next = min((epoch for epoch in wanted if epoch is not None), default=None)
+
+    @property
+    def _stopping(self) -> Memory | None:
+        """The memory of early stopping."""
+        return self._watchers.memories.get(watcher_name(EARLY_STOPPING))
+
+    @property
+    def _is_best(self) -> bool:
+        """Whether the last epoch is the best one so far."""
+        return self._stopping is not None and not self._stopping.waited
+
+    @property
+    def _has_best(self) -> bool:
+        """Whether there are weights to restore."""
+        return self._best is not None and self._stopping is not None and self._stopping.best is not None
+
+    def _facts(self) -> dict[str, Any]:
+        """Return the numbers for a checkpoint."""
+        watchers = self._watchers.as_dict()
+        return {"epochs": self.epochs, **self._trainer.facts(), "seconds": self.seconds, "watchers": watchers}
+
+    def _tensors(self) -> dict[str, Array]:
+        """Return the arrays for a checkpoint by name; training continues to change them."""
+        return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
+
+    def _is_logged(self, epoch: int) -> bool:
+        """Return whether an epoch, counted from 1, is always logged."""
+        return (epoch - 1) % self._log_every == 0 or epoch == self.total

@@ -1,0 +1,65 @@
+"""The metrics of an epoch: its loss, and metrics of the validation set, computed on request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from specnet.errors import NotFiniteError, TrainingError
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.parts.watchers import LOSS, VALIDATION_LOSS
+from specnet.training.steps.trainer import State
+
+Monitor = Callable[[Array, State], float]
+"""Computes a metric from the parameters and the layer states of a model."""
+
+
+class Figures(dict[str, float]):
+    """The metrics of one epoch by name, each computed on first access.
+
+    Parameters
+    ----------
+    network : Network
+    epoch : int
+        From 1.
+    monitors : mapping
+        Functions that compute metrics, by name.
+    kept : callable
+        Returns the parameters and the layer states to evaluate.
+    """
+
+    def __init__(
+        self, network: Network, epoch: int, monitors: Mapping[str, Monitor], kept: Callable[[], tuple[Array, State]]
+    ) -> None:
+        super().__init__()
+        self._network, self._epoch, self._monitors, self._kept = network, epoch, monitors, kept
+
+    def __missing__(self, name: str) -> float:
+        self[name] = self._monitors[name](*self._kept())
+        return self[name]
+
+    def __setitem__(self, name: str, figure: float) -> None:
+        """Set a metric.
+
+        Raises
+        ------
+        TrainingError
+            If it is not finite.
+        """
+        if not math.isfinite(figure):
+            what = f"{'the loss' if name == LOSS else name} is {figure} in epoch {self._epoch}"
+            if name in (LOSS, VALIDATION_LOSS):
+                raise not_finite(self._network, what)
+            raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')
+        super().__setitem__(name, figure)
+
+
+def not_finite(network: Network, what: str) -> NotFiniteError:
+    """Return the error for a value that is not finite, with likely remedies."""
+    optimizer, remedies = network.spec.training.optimizer.stepping, []
+    if optimizer is not None:
+        remedies.append(f"lower training.optimizer.learning_rate (now {optimizer.learning_rate})")
+    if not network.spec.network.preprocessing:
+        remedies.append('set network.preprocessing = ["standardize"]')
+    return NotFiniteError(what, hint=", or ".join(remedies) or None)

@@ -1,0 +1,1 @@
+"""Looks at the layers during training, which findings and pages are made of."""

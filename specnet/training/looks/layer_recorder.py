@@ -1,0 +1,181 @@
+"""What makes the record of a run: an observer that looks at the layers at some epochs."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from specnet.network import Network
+from specnet.network.slopes import UnitSlopes
+from specnet.parts.arrays import Array
+from specnet.training.looks.layer_record import Look, Record, Snapshots
+from specnet.training.looks.snapshot import Snapshot
+from specnet.training.observer import Observer
+
+LOOKS = 20
+"""Looks after the first step, at most."""
+FEW_LOOKS = 10
+"""Looks after the first step, at most, of a short training."""
+ROWS = 256
+"""Training rows that a look passes through the network, at most."""
+ROWS_PER_LOOKED_AT = 16
+"""Rows that training passes for each one of a look, beyond the first few: in a short one they would cost too much."""
+MOMENTS = (0.01, 0.05, 0.2, 1.0)
+"""Fractions of the epochs after which parameters are kept, beside those before training."""
+MOST_PARAMETERS = 10_000
+"""Of a network whose parameters are kept."""
+FLAT = 0.05
+"""Of the largest slope of an activation, below which it is flat."""
+PARALLEL = 1e-9
+"""How far the cosine of the angle between parallel weights may be from ±1."""
+MOST_COMPARED = 2048
+"""Units of a layer whose weights are compared with each other."""
+
+
+def look_epochs(epochs: int, rows: int) -> list[int]:
+    """Return when layers are looked at: before training, and half evenly, half geometrically spaced.
+
+    These are up to 10 epochs, and up to 20 where training on so many rows takes long enough.
+    """
+    if epochs <= FEW_LOOKS:
+        return list(range(epochs + 1))
+    most = epochs * rows // (ROWS_PER_LOOKED_AT * min(rows, ROWS))
+    half = min(max(most, FEW_LOOKS), LOOKS) // 2
+    places = [np.linspace(1, epochs, half), np.geomspace(1, epochs, half)]
+    return sorted({0, *(round(place) for place in np.concatenate(places).tolist())})
+
+
+def snapshot_epochs(epochs: int) -> list[int]:
+    """Return when parameters are kept: before training, after 1 %, 5 % and 20 % of the epochs, and at the end."""
+    return sorted({0, *(max(1, round(moment * epochs)) for moment in MOMENTS)})
+
+
+class Recorder(Observer):
+    """Makes the record of a run.
+
+    A look says of each layer with trainable weights:
+
+    - ``weight`` and ``gradient``: root mean squares of its weights, without biases, and of the loss's gradient by them;
+    - ``step``: root mean square of a step over that of the weights before it. It is the first step of the epoch, so
+      that of epoch 1 is the first of all, and so is the gradient; both are null in epoch 0. With L-BFGS a step is an
+      iteration, and the gradient is that at its end;
+    - ``dead``: fraction of units whose activation has the slope 0 on every row;
+    - ``saturated``: fraction of units whose slope is under 5 % of the activation's largest on 9 of 10 rows; null for an
+      activation without a largest slope. Units without an activation have the slope 1;
+    - ``parallel``, at the last look: fraction of units whose weights and bias are a multiple of another unit's; 1 if
+      all weights are 0. Null if units do not have a weight for each input, or are more than 2048.
+
+    What is not finite is null.
+
+    Parameters
+    ----------
+    network : Network
+    X : (rows, inputs)
+        The training rows; the first 256 are looked at.
+    epochs : int
+        Maximum number of epochs.
+    """
+
+    def __init__(self, network: Network, X: Array, epochs: int) -> None:
+        self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
+        self._units = dict(_units(network))
+        self._look_epochs = look_epochs(epochs, len(X))
+        keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
+        self._moments = snapshot_epochs(epochs) if keeps else []
+        self._epochs = sorted({*self._look_epochs, *self._moments})
+
+    def next_epoch(self, epoch: int) -> int | None:
+        place = bisect_right(self._epochs, epoch)
+        return self._epochs[place] if place < len(self._epochs) else None
+
+    def trained(self, epoch: int, snapshot: Snapshot) -> None:
+        if epoch in self._look_epochs:
+            self._look(epoch, snapshot)
+        if epoch in self._moments:
+            self._keep(epoch, snapshot)
+
+    def finish(self, epoch: int, snapshot: Snapshot) -> None:
+        """Record the end of training with this epoch, however it ended."""
+        self._look(epoch, snapshot)
+        if self._moments:
+            self._keep(epoch, snapshot)
+        parameters, last = snapshot.parameters(), self._looks[-1]
+        parallel = {key: _parallel([parameters[name] for name in names]) for key, names in self._units.items()}
+        layers = [{**layer, "parallel": parallel.get(layer["layer"])} for layer in last["layers"]]
+        # A checkpoint of before may have the last look too.
+        self._looks[-1] = {**last, "layers": layers}
+
+    def record(self) -> Record:
+        """Return what has been recorded so far."""
+        return Record(list(self._looks), dict(self._snapshots))
+
+    def restore(self, record: Record) -> None:
+        """Go on from a record; of one that was to be shorter, what this one would have too."""
+        self._looks = [look for look in record.looks if look["epoch"] in self._look_epochs]
+        self._snapshots = {epoch: kept for epoch, kept in record.snapshots.items() if epoch in self._moments}
+
+    def _look(self, epoch: int, snapshot: Snapshot) -> None:
+        if self._looks and self._looks[-1]["epoch"] >= epoch:
+            return
+        slopes, sizes = snapshot.slopes(self._X), snapshot.step_sizes(epoch) or {}
+        shares = _Shares(slopes)
+        layers = []
+        for key, weight in snapshot.weight_sizes().items():
+            gradient, step = sizes.get(key, (None, None))
+            dead, saturated = shares.of_units(slopes.units[key])
+            sized = {"layer": key, "weight": weight, "gradient": gradient, "step": step}
+            layers.append({**sized, "dead": dead, "saturated": saturated})
+        self._looks.append({"epoch": epoch, "layers": layers})
+
+    def _keep(self, epoch: int, snapshot: Snapshot) -> None:
+        self._snapshots.setdefault(epoch, {**snapshot.parameters(), **snapshot.layer_state()})
+
+
+class _Shares:
+    """The fractions of units that are dead and saturated; those of all layers are looked at together."""
+
+    def __init__(self, slopes: UnitSlopes) -> None:
+        steepest = slopes.at_rows.max(axis=1)
+        limits = FLAT * np.maximum(slopes.largest, steepest)
+        flat = np.count_nonzero(slopes.at_rows < limits[:, np.newaxis], axis=1)
+        self._is_known, self._is_dead, self._has_largest = ~np.isnan(steepest), steepest == 0, ~np.isnan(slopes.largest)
+        self._is_saturated = (10 * flat >= 9 * slopes.at_rows.shape[1]) | self._is_dead
+
+    def of_units(self, units: slice | None) -> tuple[float | None, float | None]:
+        """Return the fractions of dead and of saturated units among some of one layer; None are without activation."""
+        if units is None:
+            return 0.0, 0.0
+        if not self._is_known[units].all():
+            return None, None
+        saturated = _fraction(self._is_saturated[units]) if self._has_largest[units].all() else None
+        return _fraction(self._is_dead[units]), saturated
+
+
+def _fraction(which: Array) -> float:
+    return int(np.count_nonzero(which)) / len(which)
+
+
+def _units(network: Network) -> Iterator[tuple[str, list[str]]]:
+    """Yield the layers whose units have a weight for each input, and the names of their weight and bias."""
+    inputs = {node.key: sum(node.input_sizes) for node in network.nodes}
+    for key, weights in network.layout.weights().items():
+        for _, tensor, placed in weights:
+            # The table of an embedding has another shape: (categories, size).
+            if tensor.shape == (placed.block.shape[1], inputs[key]):
+                yield key, [f"{key}.{each.name}" for each in placed.block.tensors]
+
+
+def _parallel(tensors: Sequence[Array]) -> float | None:
+    """Return the fraction of units that have weights parallel to another one's; each tensor has the units first."""
+    units = np.column_stack([tensor.reshape(len(tensor), -1).astype(np.float64) for tensor in tensors])
+    if not tensors[0].any():
+        return 1.0
+    if len(units) > MOST_COMPARED or not np.isfinite(units).all():
+        return None
+    lengths = np.linalg.norm(units, axis=1, keepdims=True)
+    units = np.divide(units, lengths, out=np.zeros_like(units), where=lengths > 0)
+    pairs = np.abs(units @ units.T) > 1 - PARALLEL
+    pairs |= (lengths == 0) & (lengths.T == 0)
+    return float(np.mean(np.count_nonzero(pairs, axis=1) > 1))

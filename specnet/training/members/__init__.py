@@ -1,0 +1,1 @@
+"""The members of an ensemble, trained one after the other or side by side."""

@@ -1,0 +1,76 @@
+"""What the members of an ensemble have in common, and the training of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.training.after_epoch import Keeper
+from specnet.training.checkpoint import Checkpoint
+from specnet.training.epoch_metrics import Monitor
+from specnet.training.interruptions import Interruptions
+from specnet.training.loop import TrainingResult, train
+from specnet.training.observer import Observer
+from specnet.training.steps.engine_choice import Choice
+from specnet.training.training_rows import TrainingRows
+
+Start = tuple[Array, Mapping[str, Array] | None]
+"""Parameters and layer states to start from."""
+RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
+"""Takes the number of a member; returns the rows that it is trained on, and its monitors."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What is known of all members before they are trained.
+
+    Attributes
+    ----------
+    network : Network
+        Of each member.
+    starts : sequence of (theta, state)
+        One for each member.
+    rows_of : callable
+    choice : Choice
+        The engine that trains them all.
+    records : bool
+        Whether the training of the first one is recorded.
+    """
+
+    network: Network
+    starts: Sequence[Start]
+    rows_of: RowsOfMember
+    choice: Choice
+    records: bool = False
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def train(
+        self,
+        member: int,
+        observer: Observer,
+        checkpoint: Checkpoint | None,
+        interruptions: Interruptions | None,
+        keep_checkpoint: Keeper | None = None,
+    ) -> TrainingResult:
+        """Train a member, as `train` does a network."""
+        observer.member_started(member, len(self))
+        theta, state = self.starts[member]
+        rows, monitors = self.rows_of(member)
+        return train(
+            self.network,
+            theta,
+            rows,
+            monitors=monitors,
+            observer=observer,
+            keep_checkpoint=keep_checkpoint,
+            checkpoint=checkpoint,
+            state=state,
+            interruptions=interruptions,
+            member=member,
+            choice=self.choice,
+            records=self.records and not member,
+        )

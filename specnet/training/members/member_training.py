@@ -1,0 +1,171 @@
+"""Networks that are trained one after the other or side by side: what they reach together, and where to resume."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
+
+import numpy as np
+
+from specnet.network import Network
+from specnet.parts.arrays import Array
+from specnet.spec import Spec
+from specnet.training.after_epoch import Keeper
+from specnet.training.best_weights import Watchers
+from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
+from specnet.training.interruptions import Interruptions
+from specnet.training.looks.layer_record import Record
+from specnet.training.loop import Trained, TrainingResult
+from specnet.training.members.ensemble_training import Ensemble, RowsOfMember, Start
+from specnet.training.members.side_by_side import train_side_by_side
+from specnet.training.observer import Observer
+from specnet.training.steps.engine_choice import choose
+from specnet.training.steps.trainer import EpochSoFar
+
+
+def joined_result(members: Sequence[Trained]) -> TrainingResult:
+    """Return what the members that `train_members` returns have reached, in their order, as one result.
+
+    Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
+    """
+    last = members[-1]
+    assert isinstance(last, TrainingResult), "train_members returns it"
+    ends = [member.end for member in members]
+    end = ends[0] if len(set(ends)) == 1 else "; ".join(f"member {number}: {end}" for number, end in enumerate(ends))
+    if last.interruption is not None:
+        end = f"{last.end} of member {len(members) - 1}"
+    return TrainingResult(
+        np.stack([member.theta for member in members]),
+        {name: np.stack([member.state[name] for member in members]) for name in last.state},
+        [record for member in members for record in member.history],
+        sum(member.epochs for member in members),
+        sum(member.steps for member in members),
+        sum(member.seconds for member in members),
+        end,
+        members[0].record,
+        last.engine,
+        last.interruption,
+        within_member(members[:-1], last.reached),
+    )
+
+
+def train_members(
+    network: Network,
+    starts: Sequence[Start],
+    rows_of: RowsOfMember,
+    *,
+    jobs: int = 1,
+    observer: Observer,
+    keep_checkpoint: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
+    interruptions: Interruptions | None = None,
+    records: bool = False,
+) -> list[Trained]:
+    """Train the members of an ensemble, as `train` does each.
+
+    Returns those that have begun, the last of them as a `TrainingResult`; after an interruption these are the finished
+    ones before the first that is not, and that one.
+
+    Parameters
+    ----------
+    network : Network
+        Of each member.
+    starts : sequence of (theta, state)
+        One for each member.
+    rows_of : callable
+    jobs : int
+        How many are trained at once, each in a process of its own if there are several; the result is the same, bit for
+        bit.
+    observer, keep_checkpoint, checkpoint, interruptions
+        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with several jobs only
+        then.
+    records : bool
+        Record the training of the first member, as `train` does.
+    """
+    # Once for all: folds differ in their numbers of rows, and a resumed run keeps its engine.
+    begun = None if checkpoint is None else checkpoint.facts["engine"]
+    choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
+    ensemble = Ensemble(network, starts, rows_of, choice, records)
+    members = [] if checkpoint is None else finished_members(checkpoint, network)
+    current = None if checkpoint is None else current_member(checkpoint)
+
+    def keep(reached: Checkpoint) -> None:
+        if keep_checkpoint is not None:
+            keep_checkpoint(within_member(members, reached))
+
+    def add(result: TrainingResult) -> None:
+        members.append(result.trained())
+        if network.spec.training.checkpoint_every is not None:
+            keep(before_member(network.spec, result.engine.engine))
+
+    jobs = min(jobs, len(starts) - len(members))
+    if jobs > 1:
+        first = len(members)
+        last = train_side_by_side(
+            ensemble, first, current, add, jobs=jobs, observer=observer, interruptions=interruptions
+        )
+        return [*members, last]
+    for number in range(len(members), len(starts)):
+        result = ensemble.train(number, observer, current, interruptions, keep)
+        if result.interruption is not None or number + 1 == len(starts):
+            return [*members, result]
+        current = None
+        add(result)
+    raise AssertionError("a checkpoint is never of all members")
+
+
+def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
+    """Return the members that had been trained when a checkpoint was written.
+
+    Raises
+    ------
+    FileError
+        If they are not of this network.
+    """
+    found = []
+    for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
+        theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
+        checkpoint.restore(_tensors(number, theta, state))
+        record = Record() if number else checkpoint.record
+        found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts, record=record))
+    return found
+
+
+def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
+    """Return where the first member that is not finished resumes; None if it had not begun."""
+    if not checkpoint.facts["steps"]:
+        return None
+    number = len(checkpoint.facts.get(FINISHED, []))
+    return replace(checkpoint, history=history_of(checkpoint.history, number))
+
+
+def before_member(spec: Spec, engine: str) -> Checkpoint:
+    """Return the checkpoint of a member that has not begun, after others that an engine has trained."""
+    facts = {
+        "engine": engine,
+        "epochs": 0,
+        "steps": 0,
+        "updates": 0,
+        "so_far": list(astuple(EpochSoFar())),
+        "measured": None,
+        "seconds": 0.0,
+    }
+    return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
+
+
+def within_member(finished: Sequence[Trained], reached: Checkpoint) -> Checkpoint:
+    """Return a checkpoint from which a member resumes, given its own, with all members before it."""
+    kept: dict[str, Array] = {}
+    for number, member in enumerate(finished):
+        kept |= _tensors(number, member.theta, member.state)
+    told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
+    records = [record for member in finished for record in member.history]
+    facts = {**reached.facts, FINISHED: told} if told else reached.facts
+    record = finished[0].record if finished else reached.record
+    return Checkpoint({**kept, **reached.tensors}, facts, [*records, *reached.history], record=record)
+
+
+def _tensors(number: int, theta: Array, state: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of a finished member by their names in checkpoints."""
+    prefix = f"{FINISHED}.{number}"
+    return {f"{prefix}.theta": theta, **{f"{prefix}.state.{name}": array for name, array in state.items()}}

@@ -1,0 +1,189 @@
+"""Which engine trains, and on how many threads: functions are compiled where they save more time than that takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from specnet.compiler import Plan, UnavailableError
+from specnet.compiler.lowering import Call
+from specnet.compiler.native.toolchain.compilers import missing
+from specnet.compiler.operations import functions, products
+from specnet.network import Network
+from specnet.network.engine_backends import NOT_AVAILABLE, Engine, not_available, why_not_available
+from specnet.network.layout import Layout
+from specnet.spec import Resolved, Spec
+
+LIKELY_ROWS = 256
+"""Of a full batch, before rows are read."""
+WORTH_SECONDS = 0.5
+"""Of NumPy, from which on training is compiled."""
+CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10, 2e-9, 1.5e-11
+"""Of a call of NumPy, a number of its result, one of an elementary function, and a product with its sum: of a processor
+like any other, so that the same spec is trained by the same engine on all."""
+SAVED_SHARE = 0.4
+"""Of NumPy's time, what compiled steps save as a rule, and more of small networks."""
+COMPILING_SECONDS, COMPILING_CALL, COMPILING_CALLS_SQUARED = 0.15, 3e-3, 1.5e-6
+"""Of compiling anything, of each call of the plans, and of its square: gcc looks at a long function as a whole."""
+LARGEST_PRODUCT = 2**26
+"""Products with their sums from which on a call is left to BLAS, which is about as fast and needs no compiling."""
+THREADS_PAY = 2**22
+"""Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
+over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
+_FUNCTIONS = {
+    getattr(functions, name)
+    for name in ("EXP", "EXPM1", "LOG", "LOG1P", "SIN", "COS", "TANH", "ERF", "SIGMOID", "SOFTPLUS")
+}
+_PRODUCTS = (products.AFFINE, products.AFFINE_GRADIENT, products.MATMUL, products.GROUPED_MATMUL)
+
+
+SAID, BEGUN = "as training.engine says", "as the run was begun"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and why.
+
+    Attributes
+    ----------
+    engine : {"numpy", "compiled", "auto"}
+        "auto" before it is decided.
+    reason : str
+        In words, such as ``as training.engine says`` or ``NumPy would need about 3 s``.
+    is_free : bool
+        Whether NumPy may be used instead, where a part has no compiled form.
+    """
+
+    engine: Engine | Literal["auto"]
+    reason: str
+    is_free: bool = False
+
+    def facts(self) -> dict[str, str]:
+        """Return the choice as plain data."""
+        return {"engine": self.engine, "engine_reason": self.reason}
+
+
+def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None) -> Choice:
+    """Return the engine that trains a network on so many rows.
+
+    Parameters
+    ----------
+    network : Network
+    rows, epochs : int
+    begun : {"numpy", "compiled"}, optional
+        The engine of the checkpoint to resume from.
+
+    Raises
+    ------
+    SpecError
+        If there is no compiled engine though the spec wants it, or the checkpoint is one of it.
+    """
+    wanted = network.spec.training.engine
+    if wanted == "numpy":
+        return Choice("numpy", SAID)
+    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(Work.of(network, rows, epochs))
+    if begun not in (None, choice.engine):
+        choice = Choice(begun, BEGUN)
+    if choice.engine == "compiled" and (reason := missing()):
+        raise not_available(network.spec, reason, is_begun=wanted == "auto")
+    return choice if begun is None else replace(choice, is_free=False)
+
+
+def threads_worth(resolved: Resolved, rows: int) -> int | None:
+    """Return how many threads a run on so many rows needs at most: one if none of its steps gains by more, else None.
+
+    It depends on the spec and the number of rows alone, since the number of threads changes the last bits of a result.
+    """
+    batch = rows if resolved.batch_size == "full" else min(resolved.batch_size, rows)
+    largest = max((placed.block.size for placed in Layout(resolved.nodes).blocks), default=0)
+    return None if batch * largest >= THREADS_PAY else 1
+
+
+def _fastest(work: Work) -> Choice:
+    if work.seconds < WORTH_SECONDS:
+        return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
+    if work.largest_product >= LARGEST_PRODUCT:
+        return Choice("numpy", "the largest products are left to BLAS")
+    if work.seconds * SAVED_SHARE < work.compiling_seconds:
+        return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
+    if reason := missing():
+        return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
+    return Choice("compiled", f"NumPy would need {_about(work.seconds)}", is_free=True)
+
+
+def undecided() -> Choice:
+    """Return the choice of ``auto`` before rows are read."""
+    return Choice("auto", f"compiled where NumPy would need over {WORTH_SECONDS:g} s, which the rows decide")
+
+
+def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
+    """Return the choice where the compiled engine would be faster, but lacks a part of the spec."""
+    return Choice("numpy", why_not_available(spec, reason))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run is about, by a fixed estimate.
+
+    Attributes
+    ----------
+    seconds : float
+        Of NumPy, of all steps.
+    largest_product : int
+        Products with their sums of the largest call.
+    calls : int
+        Number of calls of the plans of a step.
+    """
+
+    seconds: float
+    largest_product: int
+    calls: int
+
+    @property
+    def compiling_seconds(self) -> float:
+        """Seconds until a step is compiled, unless it is in the cache."""
+        return COMPILING_SECONDS + COMPILING_CALL * self.calls + COMPILING_CALLS_SQUARED * self.calls**2
+
+    @classmethod
+    def of(cls, network: Network, rows: int, epochs: int) -> Work:
+        """Estimate the training of a network, of all members of an ensemble, on so many rows."""
+        spec, wanted = network.spec, network.resolved.batch_size
+        batch = rows if wanted == "full" else min(wanted, rows)
+        plans = [network.plan("step")]
+        if spec.training.optimizer.stepping is not None:
+            plans.append(network.blueprint.update.program)
+        sizes = {"batch": batch, "flat": network.layout.trainable_size}
+        step = sum(_seconds(plan, sizes) for plan in plans)
+        steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
+        calls = [(plan, call) for plan in plans for call in plan.calls if call.operation.role == "call"]
+        return cls(step * steps, max(_products(plan, call, sizes) for plan, call in calls), len(calls))
+
+
+def _seconds(plan: Plan, sizes: dict[str, int]) -> float:
+    seconds = 0.0
+    for call in plan.calls:
+        if call.operation.role == "call":
+            each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
+            seconds += CALL_SECONDS + each * _size(call.shape, sizes) + PRODUCT_SECONDS * _products(plan, call, sizes)
+    return seconds
+
+
+def _products(plan: Plan, call: Call, sizes: dict[str, int]) -> int:
+    """How many products with their sums a call makes."""
+    if call.operation not in _PRODUCTS:
+        return 0
+    a, b = (_size(plan.calls[n].shape, sizes) for n in call.arguments)
+    groups = call.attributes[0] if call.operation is products.GROUPED_MATMUL else 1
+    # Of rows × depth, depth × columns and rows × columns numbers.
+    return math.isqrt(a * b * _size(call.shape, sizes) // groups)
+
+
+def _size(shape: tuple[int | str, ...], sizes: dict[str, int]) -> int:
+    return math.prod(sizes[axis] if isinstance(axis, str) else axis for axis in shape)
+
+
+def _about(seconds: float) -> str:
+    if seconds < 0.095:
+        return "less than 0.1 s"
+    return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {seconds:.0f} s"

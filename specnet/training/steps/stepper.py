@@ -1,0 +1,198 @@
+"""A training step bound to its arrays: feed a batch, compute its gradient, reduce it, update theta.
+
+Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specnet.compiler import FLAT, Bound
+from specnet.data.feed import Feed
+from specnet.network import Network
+from specnet.network.programs import AVERAGE_SHARE, CLIPPING
+from specnet.parts.arrays import Array
+from specnet.training.steps.clipping import clipping_factor
+from specnet.training.steps.gradient import Gradients
+
+BLOCKED_ABOVE = 200_000
+"""Number of parameters above which the optimizer updates its vectors in blocks."""
+UPDATE_BLOCK = 48 * 1024
+"""Size of a block: its parameters, gradient, states and scratch fit into the second-level cache."""
+DENORMAL_INTERVAL = 512
+"""Number of steps between two flushes of the optimizer's denormal numbers to 0."""
+TINY = 1e-30
+FLUSH_BLOCK = 1024
+
+
+class Stepper:
+    """Makes training steps on a parameter vector.
+
+    Parameters
+    ----------
+    network : Network
+    theta : (parameter_count,)
+        Changed in place; C-contiguous and of the network's dtype.
+    feed : Feed
+    layer_state : mapping
+        Initial layer states by name; changed in place.
+    member : int, optional
+        Number of the member of an ensemble, which has random numbers of its own.
+    steps_per_epoch, total_steps : int
+        Lengths of an epoch and of the run, for the learning-rate schedule.
+
+    Attributes
+    ----------
+    step_number : int
+        Number of steps, including those skipped because all rows had a weight of 0.
+    updates : int
+        Number of updates by the optimizer.
+    states : dict
+        State vectors of the optimizer by name.
+    gradient : (trainable parameters,)
+        The last gradient.
+    layer_state : dict
+        Layer states by name.
+    rate_factor : float
+        Factor on the learning rate in addition to that of the schedule.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        theta: Array,
+        feed: Feed,
+        layer_state: dict[str, Array],
+        *,
+        member: int | None = None,
+        steps_per_epoch: int = 1,
+        total_steps: int = 1,
+    ) -> None:
+        training, optimizer = network.spec.training, network.spec.training.optimizer.stepping
+        assert optimizer is not None, "the others make no steps"
+        self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
+        self.step_number = self.updates = 0
+        self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
+        self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
+        self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
+        self._average: dict[str, Array] = {}
+        if training.average_weights is not None:
+            self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
+        update, layout = network.blueprint.update, network.layout
+        self.gradient = np.zeros(layout.trainable_size, theta.dtype)
+        self.states = {name: np.full_like(self.gradient, start) for name, start in update.states.items()}
+        self._bind(feed, member)
+
+    def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
+        """Make a step on rows, given their indices.
+
+        Returns
+        -------
+        float, float
+            Mean loss before the step (0 without `with_loss`), and sum of the weights of the rows. A batch whose
+            weights are all 0 is skipped.
+        """
+        gradient = self._gradients[len(batch)]
+        weight = gradient.feed(batch)
+        if not weight:
+            self._pass_over()
+            return 0.0, 0.0
+        loss = gradient.take(self.step_number, with_loss)
+        self._reduce()
+        self._update()
+        return loss, weight
+
+    def _reduce(self) -> None:
+        """Reduce the gradients to one for the update: clip the norm of the only one."""
+        if self._longest is not None:
+            self._scalars[CLIPPING][()] = clipping_factor(self.gradient, self._longest)
+
+    def _update(self) -> None:
+        """Update the parameters and their averages by the gradient."""
+        self._set_scalars()
+        for block in self._blocks:
+            block.run()
+        if self._average and self.layer_state:
+            self._average_layer_state()
+        self.step_number += 1
+        self.updates += 1
+        if not self.step_number % DENORMAL_INTERVAL:
+            self._flush_denormals()
+
+    def _pass_over(self) -> None:
+        """Skip a step: it counts for the schedule and the average, but not for the optimizer."""
+        share = self._average_share() if self._average else 0.0
+        for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
+            self._average[name] += (current - self._average[name]) * share
+        self.step_number += 1
+
+    def _set_scalars(self) -> None:
+        optimizer = self._optimizer
+        rate = self._learning_rate * self.rate_factor
+        if not self._constant_rate:
+            rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
+        if self._decay:
+            self._scalars["decay"][()] = rate * self._decay
+        for name, number in optimizer.scalars(self.updates + 1, rate).items():
+            if name in self._scalars:  # an update may use fewer
+                self._scalars[name][()] = number
+        if self._average:
+            self._scalars[AVERAGE_SHARE][()] = self._average_share()
+
+    def _average_share(self) -> float:
+        averaging = self._network.spec.training.average_weights
+        assert averaging is not None, "there is an average"
+        return averaging.share(self.step_number, self._total_steps, self._steps_per_epoch)
+
+    def _average_layer_state(self) -> None:
+        share = self._average_share()
+        for name, kept in self.layer_state.items():
+            self._average[name] += (kept - self._average[name]) * share
+
+    def kept(self) -> tuple[Array, dict[str, Array]]:
+        """Return the parameters and layer states for a model: their averages once averaging has begun."""
+        averaging = self._network.spec.training.average_weights
+        if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
+            return self.theta, self.layer_state
+        return self._average["theta"], {name: self._average[name] for name in self.layer_state}
+
+    def tensors(self) -> dict[str, Array]:
+        """Return all arrays that further steps depend on, by name, to be saved or restored in place."""
+        return {
+            "theta": self.theta,
+            **{f"optimizer.{name}": array for name, array in self.states.items()},
+            **{f"state.{name}": array for name, array in self.layer_state.items()},
+            **{f"average.{name}": array for name, array in self._average.items()},
+        }
+
+    def _flush_denormals(self) -> None:
+        """Set tiny numbers in the optimizer's states to 0: arithmetic with denormal numbers is several times slower."""
+        for state in self.states.values():
+            for start in range(0, state.size, FLUSH_BLOCK):  # what compares a whole vector would be as long as it
+                block = state[start : start + FLUSH_BLOCK]
+                block[np.abs(block) < TINY] = 0
+
+    def _vectors(self) -> dict[str, Array]:
+        """Return the vectors of the update by their names in its program, each (trainable parameters,)."""
+        layout = self._network.layout
+        theta = self.theta[: layout.trainable_size]
+        vectors = {"theta": theta, "gradient": self.gradient}
+        vectors |= {f"optimizer.{name}": array for name, array in self.states.items()}
+        if self._average:
+            vectors["average"] = self._average["theta"][: theta.size]
+        vectors["decay_factors"] = layout.decay_factors().astype(theta.dtype)
+        vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
+        return vectors
+
+    def _bind(self, feed: Feed, member: int | None) -> None:
+        """Bind the programs of a step."""
+        update, bind, size = self._network.blueprint.update, self._network.blueprint.backend.bind, self.gradient.size
+        self._gradients = Gradients(self._network, feed, self.theta, self.layer_state, self.gradient, member)
+        self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
+        vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
+        self._blocks: list[Bound] = []
+        for start in range(0, size, max(width, 1)):
+            block = {name: vector[start : start + width] for name, vector in vectors.items()}
+            self._blocks.append(
+                bind(update.program, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars)
+            )

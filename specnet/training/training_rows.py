@@ -1,0 +1,59 @@
+"""The arrays of the training set, and their feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from specnet.data.feed import Feed
+from specnet.network import Network
+from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
+from specnet.network.random import member_keys, stream
+from specnet.parts.arrays import Array
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows in the form that the network reads.
+
+    Attributes
+    ----------
+    X : (rows, inputs)
+        Preprocessed, C-contiguous, of the run's dtype.
+    target : (rows,) or (rows, outputs)
+        Class indices (intp), or numbers of the run's dtype.
+    weight : (rows,) or None
+        Weights of the rows, of the run's dtype.
+    """
+
+    X: Array
+    target: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def layer_state(self, network: Network) -> dict[str, Array]:
+        """Return initial layer states by name, fitted to these rows."""
+        return network.fitted_state(self.X)
+
+    def some(self, chosen: Array) -> TrainingRows:
+        """Return some of the rows, given a mask or their indices."""
+        return TrainingRows(self.X[chosen], self.target[chosen], None if self.weight is None else self.weight[chosen])
+
+    def feed(self, network: Network, member: int | None = None) -> Feed:
+        """Return the feed of these rows, with the batch size and the order of the spec, for a member of an ensemble."""
+        wanted, seed = network.resolved.batch_size, network.spec.seed
+        size = len(self) if wanted == "full" else min(wanted, len(self))
+        sources, shuffle = {INPUTS: self.X, TARGET: self.target}, network.spec.training.shuffle
+        shuffled = shuffle and size < len(self)
+        if self.weight is not None:
+            sources[ROW_WEIGHT] = self.weight
+        return Feed(
+            sources,
+            size,
+            inverse_weight=INVERSE_WEIGHT,
+            weight=None if self.weight is None else ROW_WEIGHT,
+            generator=partial(stream, seed, "shuffling", *member_keys(member)) if shuffled else None,
+            in_blocks=shuffle == "blocks",
+        )
