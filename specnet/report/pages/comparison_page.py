@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric
 from specnet.report.pages.headline import words
@@ -23,24 +22,6 @@ MOST_NAMED = 8
 """Curves that have their names at their ends; of more, only the list of runs tells them apart."""
 
 
-@dataclass(frozen=True)
-class ComparedRun:
-    """A run that is compared with others.
-
-    Attributes
-    ----------
-    record : RunRecord
-    spec : Spec
-        Resolved.
-    history : sequence of mapping
-        The lines of ``history.jsonl``.
-    """
-
-    record: RunRecord
-    spec: Spec
-    history: Sequence[Mapping[str, Any]]
-
-
 class SettingRow(NamedTuple):
     """A setting that is not the same in all runs, with its value in each."""
 
@@ -48,48 +29,47 @@ class SettingRow(NamedTuple):
     values: tuple[str, ...]
 
 
-def comparison_page(runs: Sequence[ComparedRun], command: str) -> str:
+def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
     """Return the page of several runs as HTML.
 
     Parameters
     ----------
-    runs : sequence of ComparedRun
+    runs : sequence of RunRecord
         The first is the one that the settings of the others are compared with.
     command : str
         What makes the page again.
     """
-    records = [run.record for run in runs]
+    specs = [run.spec for run in runs if run.spec is not None]
     return (
         environment()
         .get_template("compare.html.j2")
         .render(
             style=style(),
             count=counted(len(runs), "run"),
-            sentence=best_run(runs),
-            table=RunTable(records).table(),
+            sentence=best_run(runs, specs),
+            table=RunTable(runs).table(),
             swatches=[line_style(place) for place in range(len(runs))],
             curves=list(_curves(runs)),
-            other_losses=len({run.spec.training.loss for run in runs}) > 1,
-            settings=differing_settings([run.spec for run in runs]),
-            names=[record.name for record in records],
+            other_losses=len({spec.training.loss for spec in specs}) > 1,
+            settings=differing_settings(specs),
+            names=[run.name for run in runs],
             command=command,
         )
     )
 
 
-def best_run(runs: Sequence[ComparedRun]) -> str:
+def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     """Return in a sentence which run is best on its test rows, by the metric that all of them have."""
-    first = runs[0]
-    name = first.record.main_metric or LOSS
-    scores = [run.record.score(TEST, name) for run in runs]
+    name = runs[0].main_metric or LOSS
+    scores = [run.score(TEST, name) for run in runs]
     known = [score for score in scores if score is not None]
-    is_shared = name != LOSS or len({run.spec.training.loss for run in runs}) == 1
+    is_shared = name != LOSS or len({spec.training.loss for spec in specs}) == 1
     if len(known) < len(runs) or not is_shared:
         return f"{counted(len(runs), 'run')} side by side; they have no score of test rows in common."
-    measured = first.spec.monitored_metric(name)
+    measured = specs[0].monitored_metric(name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
     label, shown = words(name), metric(name, best)
-    winners = [run.record.name for run, score in zip(runs, scores, strict=True) if score == best]
+    winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]
     others = [score for score in known if score != best]
     if not others:
         return f"All {len(runs)} runs reach the same test {label}: {shown}."
@@ -148,7 +128,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [f"run {name}" if name.isdecimal() else name for name in rest]
 
 
-def _curves(runs: Sequence[ComparedRun]) -> Iterator[Figure]:
+def _curves(runs: Sequence[RunRecord]) -> Iterator[Figure]:
     """Yield a chart for each figure of the histories, with a line for each run that has it."""
     names = dict.fromkeys(name for run in runs for record in run.history for name in record)
     for name in names:
@@ -156,8 +136,8 @@ def _curves(runs: Sequence[ComparedRun]) -> Iterator[Figure]:
             yield _chart(name, runs)
 
 
-def _chart(name: str, runs: Sequence[ComparedRun]) -> Figure:
-    titles = short_names([run.record.name for run in runs])
+def _chart(name: str, runs: Sequence[RunRecord]) -> Figure:
+    titles = short_names([run.name for run in runs])
     lines = [(place, title, line) for place, title in enumerate(titles) for line in _lines(runs[place], name)]
     values = [value for _, _, (_, values) in lines for value in values]
     x = Axis.over(*(epochs for _, _, (epochs, _) in lines), label="epoch")
@@ -185,7 +165,7 @@ def _hover(title: str) -> Callable[[float, float], str]:
     return lambda epoch, value: f"{title}, epoch {count(int(epoch))}: {figure(value)}"
 
 
-def _lines(run: ComparedRun, name: str) -> Iterator[tuple[list[int], list[float]]]:
+def _lines(run: RunRecord, name: str) -> Iterator[tuple[list[int], list[float]]]:
     """Yield epochs and values of a figure, once for each member of an ensemble."""
     for records in member_histories(run.history):
         if known := [record for record in records if name in record]:

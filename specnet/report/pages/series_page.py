@@ -9,17 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from markupsafe import Markup
 
+from specnet.files.run_files import REPORT
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, true_minus
 from specnet.report.pages.comparison_page import MOST_NAMED, line_style
 from specnet.report.pages.headline import Tile, words
 from specnet.report.pages.page_templates import environment, style
-from specnet.report.pages.series_record import FoldSearch, SeriesRecord, SeriesRun, Summary
+from specnet.report.pages.series_record import SeriesRecord, Summary
+from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
 from specnet.report.svg.overlays import curve_title, curves_axis, epochs_axis
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 MOST_SPREADS = 6
@@ -50,7 +52,6 @@ def series_page(record: SeriesRecord) -> str:
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MOST_NAMED
     curves = list(_curves(record, named=named))
-    searches = [run for run in record.runs if run.search is not None]
     return (
         environment()
         .get_template("series.html.j2")
@@ -68,12 +69,14 @@ def series_page(record: SeriesRecord) -> str:
             spreads=list(_spreads(record)),
             table=_runs_table(record),
             swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
-            addresses=[run.search.address if run.search else "" for run in record.runs] if record.is_nested else [],
+            addresses=[f"{run.name}/{REPORT}" if run in record.searches else "" for run in record.runs]
+            if record.is_nested
+            else [],
             curves=curves,
             folds=[] if named else [FoldLine(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
             summary=_summary_table(record.summary),
-            choices=_choices_table(searches),
-            worth=_worth(searches, record.summary),
+            choices=_choices_table(record.searches),
+            worth=_worth(record),
             command=record.command,
             facts_rows=record.facts,
         )
@@ -103,7 +106,7 @@ def series_sentence(record: SeriesRecord) -> str:
     return f"{what} {verb} a {label} of {shown}."
 
 
-def _different(runs: Sequence[SeriesRun]) -> tuple[list[int], list[int]]:
+def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
     """Return the folds and the seeds of runs."""
     return (
         sorted({run.fold for run in runs if run.fold is not None}),
@@ -214,7 +217,7 @@ def _spreads(record: SeriesRecord) -> Iterator[Figure]:
         yield Figure(title, f"Mean and standard deviation {spread}.", chart.svg())
 
 
-def _place(run: SeriesRun, *, is_fold: bool) -> int:
+def _place(run: RunRecord, *, is_fold: bool) -> int:
     place = run.fold if is_fold else run.seed
     assert place is not None, "runs differ in folds or in seeds"
     return place
@@ -242,11 +245,11 @@ def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
         yield Figure(title, f"{note} At last {told}.", chart.svg())
 
 
-def _of(lines: Sequence[tuple[SeriesRun, Any]]) -> list[Any]:
+def _of(lines: Sequence[tuple[RunRecord, Any]]) -> list[Any]:
     return [curve for _, curve in lines]
 
 
-def _run_style(record: SeriesRecord, run: SeriesRun, *, named: bool) -> str:
+def _run_style(record: SeriesRecord, run: RunRecord, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them."""
     if named:
         return line_style(record.runs.index(run))
@@ -268,9 +271,8 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     header.append("epochs")
     right = set(range(1, len(header)))
     if record.is_nested:
-        search = next(run.search for run in record.runs if run.search is not None)
         right |= {len(header), len(header) + 1}
-        header += ["best trial", f"validation {words(search.metric)}"]
+        header += ["best trial", f"validation {words(record.searched_by)}"]
     all_finished = len(record.finished) == len(record.runs)
     rows = []
     for run in record.runs:
@@ -278,18 +280,18 @@ def _runs_table(record: SeriesRecord) -> TextTable:
         row += [_score(run, TRAIN, train)] if train else []
         row.append(ABSENT if run.epochs is None else count(run.epochs))
         if record.is_nested:
-            row += _of_search(run.search)
+            row += _of_search(run, record.searched_by)
         rows.append(row if all_finished else [*row, f"{run.state}: {run.message}" if run.message else run.state])
     return TextTable(header if all_finished else [*header, "state"], rows, right=frozenset(right))
 
 
-def _of_search(search: FoldSearch | None) -> list[str]:
-    if search is None:
+def _of_search(run: RunRecord, name: str) -> list[str]:
+    if run.figure is None or run.trials is None:
         return [ABSENT, ABSENT]
-    return [f"{search.trial} of {count(search.trials)}", true_minus(metric(search.metric, search.figure))]
+    return [f"{run.trial} of {count(run.trials)}", true_minus(metric(name, run.figure))]
 
 
-def _score(run: SeriesRun, split: str, name: str) -> str:
+def _score(run: RunRecord, split: str, name: str) -> str:
     value = run.score(split, name)
     return ABSENT if value is None else true_minus(metric(name, value))
 
@@ -312,24 +314,24 @@ def _statistic(name: str, value: float | None) -> str:
     return ABSENT if value is None else true_minus(metric(name, value))
 
 
-def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
+def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:
     """Return what each search has chosen."""
     if not runs:
         return None
-    searches = [run.search for run in runs if run.search is not None]
-    keys = dict.fromkeys(key for search in searches for key in search.settings)
-    rows = [[key, *(search.settings.get(key, ABSENT) for search in searches)] for key in keys]
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    rows = [
+        [key, *(shown_setting(run.settings[key]) if key in run.settings else ABSENT for run in runs)] for key in keys
+    ]
     return TextTable(["key", *(run.name for run in runs)], rows)
 
 
-def _worth(runs: Sequence[SeriesRun], summary: Summary) -> str:
+def _worth(record: SeriesRecord) -> str:
     """Return what the searches promised beside what they kept."""
-    searches = [run.search for run in runs if run.search is not None]
-    if not searches:
+    if not record.is_nested:
         return ""
-    name = searches[0].metric.removeprefix(f"{VALIDATION}_")
-    promised = true_minus(metric(name, fmean(search.figure for search in searches)))
-    kept = summary.get(TEST, {}).get(name, {}).get("mean")
+    name = record.searched_by
+    promised = true_minus(metric(name, fmean(run.figure for run in record.runs if run.figure is not None)))
+    kept = record.summary.get(TEST, {}).get(name, {}).get("mean")
     told = (
         f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
         "good to expect."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.epoch_curves import MOST_POINTS
-from specnet.report.svg.overlays import Curve, curves_axis, epochs_axis, scores_axis, within
-from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION
+from specnet.report.svg.overlays import curves_axis, epochs_axis, scores_axis, within
+from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION, RunRecord
 
 MOST_DRAWN = 9000
 """Points of all curves of a chart."""
@@ -61,50 +61,25 @@ class Dimension(NamedTuple):
     log: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class SweptTrial:
-    """A trial as its folder tells of it.
-
-    Attributes
-    ----------
-    number : int
-    state, message : str
-        ``finished``, or how it ended else, and why.
-    figure : float or None
-        Of a finished one.
-    settings : mapping
-        What was drawn.
-    curve : Curve or None
-        Its validation loss, of a pruned one as far as it was looked at.
-    """
-
-    number: int
-    state: str
-    figure: float | None = None
-    message: str = ""
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
-    curve: Curve | None = None
-
-
 @dataclass(frozen=True)
 class Ranking:
     """The trials of a sweep, and the order of those that have a figure.
 
     Attributes
     ----------
-    trials : sequence of SweptTrial
+    trials : sequence of RunRecord
         In order of their numbers.
     metric : str
         ``validation_loss`` or a metric's name.
     larger_is_better : bool
     """
 
-    trials: Sequence[SweptTrial]
+    trials: Sequence[RunRecord]
     metric: str
     larger_is_better: bool
 
     @cached_property
-    def ranked(self) -> list[tuple[SweptTrial, float]]:
+    def ranked(self) -> list[tuple[RunRecord, float]]:
         """Finished trials with their figures, the best first, of equals the earliest."""
         known = [(trial, trial.figure) for trial in self.trials if trial.figure is not None]
         return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
@@ -133,10 +108,10 @@ class Ranking:
         figures = [value for _, value in self.ranked]
         return scores_axis(figures, self.label, is_loss=self.is_loss, larger_is_better=self.larger_is_better)
 
-    def told(self, trial: SweptTrial) -> str:
+    def told(self, trial: RunRecord) -> str:
         """Return a trial in a few words."""
         told = trial.state if trial.figure is None else self.text(trial.figure)
-        return f"trial {trial.number}: {told}"
+        return f"trial {trial.trial}: {told}"
 
 
 def points_of_each(trials: int) -> int:
@@ -155,11 +130,11 @@ def progress_figures(ranking: Ranking) -> Iterator[Figure]:
 def _by_trial(ranking: Ranking) -> Figure:
     trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
     best, figure = ranked[0]
-    last = max(trial.number for trial in trials)
+    last = max(trial.trial for trial in trials)
     x = Axis(-0.02 * max(last, 1) - 0.5, last + 0.02 * max(last, 1) + 0.5, "trial")
     title = f"{ranking.label.capitalize()} by trial"
     told_best = ranking.text(figure)
-    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
+    told = f"best {told_best} in trial {best.trial}, worst {ranking.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {told}", x, y)
     steps = _best_so_far(ranking)
     numbers, values = zip(*steps, strict=True)
@@ -168,8 +143,8 @@ def _by_trial(ranking: Ranking) -> Figure:
     chart.line(
         [numbers[0], *across[:-1]], np.repeat(values, 2)[: 2 * len(values)], "series-2", name="best", value=told_best
     )
-    finished = sorted(ranked, key=lambda each: each[0].number)
-    xs, ys = [trial.number for trial, _ in finished], within(y, [value for _, value in finished])
+    finished = sorted(ranked, key=lambda each: each[0].trial)
+    xs, ys = [trial.trial for trial, _ in finished], within(y, [value for _, value in finished])
     if len(trials) <= MOST_HOVERS:
         hover = [ranking.told(trial) for trial, _ in finished]
         chart.points(xs, ys, hover=hover, radius=3.2 if len(trials) < 100 else 2.4)
@@ -178,14 +153,14 @@ def _by_trial(ranking: Ranking) -> Figure:
     others = [trial for trial in trials if trial.state in MARKS]
     worst = y.low if ranking.larger_is_better else y.high
     chart.points(
-        [trial.number for trial in others],
+        [trial.trial for trial in others],
         [worst] * len(others),
         [MARKS[trial.state] for trial in others],
         hover=[ranking.told(trial) for trial in others],
     )
-    chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
+    chart.points([best.trial], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
     beyond = sum(not y.low <= value <= y.high for _, value in ranked)
-    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
+    note = f"The line is the best so far, at last {told_best} in trial {best.trial}."
     if others:
         note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
     if beyond:
@@ -201,7 +176,7 @@ def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
         if value is not None and (
             not steps or (value > steps[-1][1] if ranking.larger_is_better else value < steps[-1][1])
         ):
-            steps.append((trial.number, value))
+            steps.append((trial.trial, value))
     return steps
 
 
@@ -211,7 +186,7 @@ def _curves(ranking: Ranking) -> Figure:
     title = "Validation loss of every trial"
     curves = [curve for _, curve in drawn]
     y = curves_axis(curves, "validation loss", is_loss=True)
-    ends = "; ".join(f"trial {trial.number} at last {_last(trial)}" for trial in best)
+    ends = "; ".join(f"trial {trial.trial} at last {_last(trial)}" for trial in best)
     chart = Chart(
         f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y
     )
@@ -230,14 +205,14 @@ def _curves(ranking: Ranking) -> Figure:
         )
     for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
         assert trial.curve is not None, "it is drawn"
-        chart.line(*trial.curve, style, name=f"trial {trial.number}", value=_last(trial), title=ranking.told(trial))
+        chart.line(*trial.curve, style, name=f"trial {trial.trial}", value=_last(trial), title=ranking.told(trial))
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
         note += " Dashed ones were pruned where they end."
     return Figure(title, note.strip(), chart.svg())
 
 
-def _last(trial: SweptTrial) -> str:
+def _last(trial: RunRecord) -> str:
     return true_minus(metric(LOSS, trial.curve.values[-1])) if trial.curve else ABSENT
 
 
@@ -260,7 +235,7 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
         x = Axis.of_names(map(shown_choice, choices))
         # Beside each other, in a way that is the same each time.
         places = [
-            column + SPREAD * (trial.number * GOLDEN % 1 - 0.5)
+            column + SPREAD * (trial.trial * GOLDEN % 1 - 0.5)
             for column, (trial, _) in zip(columns, ranked, strict=True)
         ]
     else:

@@ -18,13 +18,12 @@ from specnet.report.pages.sweep_charts import (
     MOST_KEYS,
     Dimension,
     Ranking,
-    SweptTrial,
     key_figures,
     progress_figures,
     shown_setting,
 )
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 STATES = {
@@ -144,7 +143,7 @@ def _tiles(record: SweepRecord, states: Mapping[str, int]) -> Iterator[Tile]:
     ranking, trials = record.ranking, record.ranking.trials
     if ranking.ranked:
         best, figure = ranking.ranked[0]
-        yield Tile(ranking.label, ranking.text(figure), f"trial {best.number}, best of {count(len(trials))}")
+        yield Tile(ranking.label, ranking.text(figure), f"trial {best.trial}, best of {count(len(trials))}")
     if record.evaluation is not None:
         simple = {name.removeprefix("a ") for name in BASELINES.values()}
         wanted = [tile for tile in tiles(record.evaluation, ()) if not tile.label.startswith(TRAIN)]
@@ -170,7 +169,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     name, label = ranking.name, ranking.label
     if finished > 1:
         yield (
-            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
+            f"Trial {best.trial} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
             f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more "
             "trials, the more: expect worse on new rows."
         )
@@ -226,7 +225,7 @@ def _best_table(record: SweepRecord) -> TextTable | None:
     short = short_keys([dimension.name for dimension in record.dimensions])
     rows = [
         [
-            f"trial {trial.number}",
+            f"trial {trial.trial}",
             ranking.text(figure),
             *(
                 shown_setting(trial.settings[each.name]) if each.name in trial.settings else ""
@@ -250,7 +249,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
     return found
 
 
-def _states_table(trials: Sequence[SweptTrial], states: Mapping[str, int]) -> TextTable | None:
+def _states_table(trials: Sequence[RunRecord], states: Mapping[str, int]) -> TextTable | None:
     """Return how trials ended that have no figure, with the commonest message of each kind."""
     rows = []
     for state, number in states.items():

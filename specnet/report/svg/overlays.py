@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.report.pages.headline import words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.epoch_curves import LOG_RATIO
-from specnet.report.terminal.run_table import LOSS, VALIDATION
+from specnet.report.terminal.run_table import LOSS, VALIDATION, Curve
 
 OUTER = 0.02
 """Fraction of the values at each end of an axis that do not decide how long it is."""
@@ -19,17 +18,6 @@ ROOM, LOG_ROOM = 1.0, 0.25
 """An axis ends so many ranges of the inner values beyond them at most."""
 WORSE = 4.0
 """A score is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
-
-
-class Curve(NamedTuple):
-    """A figure of a run over its epochs."""
-
-    epochs: Sequence[int]
-    values: Sequence[float]
-
-
-Curves = Mapping[str, Curve]
-"""The curves of a run by the names that ``history.jsonl`` has."""
 
 
 def curve_title(name: str) -> str:

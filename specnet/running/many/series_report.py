@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, w
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
-from specnet.report.pages.series_record import SeriesRecord, SeriesRun, Summary
+from specnet.report.pages.series_record import SeriesRecord, Summary
 from specnet.report.svg.epoch_curves import MOST_POINTS
-from specnet.report.terminal.run_table import FINISHED
+from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
 from specnet.running.run_folder import RunFolder
@@ -108,7 +109,7 @@ def run_facts(run: Path) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of the data", str(facts.get("data_sha256", ""))
 
 
-def _runs(folder: Path) -> Iterator[SeriesRun]:
+def _runs(folder: Path) -> Iterator[RunRecord]:
     """Yield what ``runs.csv`` says, with the curves of those that have finished."""
     path = folder / RUNS_TABLE
     with file_errors(path):
@@ -120,12 +121,11 @@ def _runs(folder: Path) -> Iterator[SeriesRun]:
         except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
             raise FileError(f"not a valid table of runs: {error}") from error
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
-    for name, values in found:
-        finished = values["state"] == FINISHED
-        yield SeriesRun(name, **values, curves=read_curves(folder / name / HISTORY, most) if finished else {})
+    for run in found:
+        yield run if run.state != FINISHED else replace(run, curves=read_curves(folder / run.name / HISTORY, most))
 
 
-def _run(row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+def _run(row: Mapping[str, str]) -> RunRecord:
     metrics: Metrics = {}
     for column, cell in row.items():
         split, dot, name = column.partition(".")
@@ -134,5 +134,5 @@ def _run(row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     if Path(row["run"]).name != row["run"]:
         raise ValueError(f"{row['run']!r} is not the name of a folder")
     seed, fold = (int(row[name]) if row[name] else None for name in ("seed", "fold"))
-    told = {"state": row["state"], "message": row["message"]}
-    return row["run"], {"seed": seed, "fold": fold, **told, "metrics": metrics, "epochs": int(row["epochs"])}
+    epochs = int(row["epochs"])
+    return RunRecord(row["run"], row["state"], row["message"], metrics, epochs=epochs, seed=seed, fold=fold)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from specnet.errors import FileError
 from specnet.files.run_files import check_run
-from specnet.report.pages.comparison_page import ComparedRun
+from specnet.report.terminal.run_table import RunRecord
 from specnet.running.run_folder import RunFolder
 from specnet.running.saved_runs.run_records import run_record
 from specnet.running.saved_runs.saved_specs import resolved_spec
 from specnet.spec import Limits
 
 
-def compared_run(folder: Path, limits: Limits | None = None) -> ComparedRun:
+def compared_run(folder: Path, limits: Limits | None = None) -> RunRecord:
     """Return what the folder of a run says.
 
     Raises
@@ -26,4 +27,4 @@ def compared_run(folder: Path, limits: Limits | None = None) -> ComparedRun:
     record, history = run_record(folder), run.history()
     if not history:
         raise FileError("the history of the run is empty", source=str(folder))
-    return ComparedRun(record, resolved_spec(folder, limits), history)
+    return replace(record, spec=resolved_spec(folder, limits), history=history)

@@ -15,12 +15,11 @@ from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TRIALS, is
 from specnet.number_texts import counted
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.pages.series_page import series_page
-from specnet.report.pages.series_record import FoldSearch, SeriesRecord, SeriesRun
-from specnet.report.pages.sweep_charts import Dimension, Ranking, SweptTrial, points_of_each, shown_setting
+from specnet.report.pages.series_record import SeriesRecord
+from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.epoch_curves import MOST_POINTS
-from specnet.report.svg.overlays import Curve
-from specnet.report.terminal.run_table import FINISHED
+from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_report import read_summary, run_facts, run_name
 from specnet.running.run_folder import RunFolder
@@ -105,30 +104,35 @@ def nested_record(folder: Path) -> SeriesRecord:
     if first is None:
         return SeriesRecord("", runs, read_summary(folder))
     spec = next(name for name in BEST_SPECS if (first / name).is_file())
-    facts = list(run_facts(first / BEST))
-    return SeriesRecord(run_name(first / BEST), runs, read_summary(folder), f"specnet run {first.name}/{spec}", facts)
+    return SeriesRecord(
+        run_name(first / BEST),
+        runs,
+        read_summary(folder),
+        f"specnet run {first.name}/{spec}",
+        list(run_facts(first / BEST)),
+        _Facts(first).metric.removeprefix("validation_"),
+    )
 
 
-def _fold(folder: Path, fold: int) -> SeriesRun:
+def _fold(folder: Path, fold: int) -> RunRecord:
     """Return the best run of a fold's sweep."""
     facts = _Facts(folder)
     trials = read_trials(folder, facts.planned)
     best = best_trial(trials, facts.larger_is_better)
     run = folder / BEST
     if best is None or best.figure is None or not (run / FACTS).is_file():
-        return SeriesRun(folder.name, None, fold, "unfinished")
-    settings = {name: shown_setting(value) for name, value in best.settings.items()}
-    name = facts.metric.removeprefix("validation_")
-    search = FoldSearch(f"{folder.name}/{REPORT}", best.number, len(trials), name, best.figure, settings)
+        return RunRecord(folder.name, "unfinished", fold=fold)
     of_run = RunFolder(run)
-    return SeriesRun(
+    return RunRecord(
         folder.name,
-        None,
-        fold,
         metrics=of_run.evaluation().metrics,
         epochs=of_run.facts().get("epochs"),
+        trials=len(trials),
+        fold=fold,
+        trial=best.number,
+        figure=best.figure,
+        settings=best.settings,
         curves=read_curves(run / HISTORY, MOST_POINTS),
-        search=search,
     )
 
 
@@ -157,16 +161,24 @@ def _check(trial: Trial, searched: Sequence[Dimension], folder: Path) -> None:
             raise FileError(message, source=str(folder / TRIALS / f"{trial.number:04}" / FACTS))
 
 
-def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> SweptTrial:
-    curve = None
+def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> RunRecord:
+    curves: Curves = {}
     if trial.state == FINISHED:
-        curve = read_curves(folder / TRIALS / f"{trial.number:04}" / HISTORY, most).get(VALIDATION_LOSS)
+        curves = read_curves(folder / TRIALS / f"{trial.number:04}" / HISTORY, most)
     elif trial.curve:
         # What a pruner has seen: the first epochs at which a fraction of them was over.
         epochs = facts.epochs(trial)
         reached = [min(-(-rung * epochs // RUNGS), trial.epochs) for rung in trial.curve]
-        curve = Curve(reached, list(trial.curve.values()))
-    return SweptTrial(trial.number, trial.state, trial.figure, trial.message, trial.settings, curve)
+        curves = {VALIDATION_LOSS: Curve(reached, list(trial.curve.values()))}
+    return RunRecord(
+        f"trial {trial.number}",
+        trial.state,
+        trial.message,
+        trial=trial.number,
+        figure=trial.figure,
+        settings=trial.settings,
+        curves=curves,
+    )
 
 
 class _Facts:
