@@ -84,7 +84,7 @@ class BegunRun:
             If the rows do not fit.
         """
         data = split_data(parsed, table)
-        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(data.table))
+        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(table))
         return cls(parsed, data, identity, begin, library_versions())
 
 
@@ -195,20 +195,16 @@ def train_run(
     with limited_threads(threads):
         machine = machine_facts()
         fitted = fit_rows(
-            data.resolved,
-            data.labels,
-            data.preparation,
-            data.splits,
+            data,
             observer,
             keep_checkpoint=keep_checkpoint,
             checkpoint=checkpoint,
             jobs=jobs,
             interruptions=interruptions,
             records=True,
-            warnings=data.warnings,
         )
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
-            evaluation, comparison = evaluate_run(fitted, data.splits)
+            evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
             evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
             return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)

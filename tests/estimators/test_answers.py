@@ -219,9 +219,9 @@ def test_early_stopping_watches_rows_that_are_not_trained_on():
 def test_how_many_rows_are_watched(arguments, watched, monkeypatch):
     counts = {}
 
-    def counting(spec, labels, preparation, splits, **options):
-        counts.update({name: len(rows) for name, rows in splits.items()})
-        return fit_rows(spec, labels, preparation, splits, **options)
+    def counting(data, **options):
+        counts.update({name: len(rows) for name, rows in data.splits.items()})
+        return fit_rows(data, **options)
 
     monkeypatch.setattr("specnet.estimators.estimator.fit_rows", counting)
     classifier = SpecClassifier(**{"epochs": 1, **arguments}).fit(*MOONS)

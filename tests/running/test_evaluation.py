@@ -206,8 +206,8 @@ def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np
         "training": {"loss": "mse", "epochs": 1},
     }
     data = read_data(specnet.parse_spec(spec))
-    fitted = fit_rows(data.resolved, data.labels, data.preparation, data.splits)
-    _, comparison = evaluate_run(fitted, data.splits)
+    fitted = fit_rows(data)
+    _, comparison = evaluate_run(fitted)
     held = run_evidence(fitted.encoder, fitted.training, data.splits["train"], [], [], comparison).held
     assert held is not None
     assert held.independent_rows == pytest.approx(10, abs=3)  # of 60 rows of 10 groups, whose targets are equal

@@ -34,9 +34,10 @@ BaselineAnswers = dict[str, dict[str, Answers]]
 """Answers by the name of the baseline and the part of the split."""
 
 
-def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineAnswers:
+def baseline_answers(fitted: FitResult) -> BaselineAnswers:
     """Return what the baselines that the spec names answer for each part of the split but the training rows."""
-    names, held = fitted.model.spec.training.baselines, [name for name in splits if name != "train"]
+    splits, names = fitted.data.splits, fitted.model.spec.training.baselines
+    held = [name for name in splits if name != "train"]
     if not names or not held:
         return {}
     head, train = output_model(fitted.model), splits["train"]
@@ -46,7 +47,7 @@ def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineA
         outputs["constant"] = {part: np.tile(constant, (len(splits[part]), 1)) for part in held}
     fitting: list[str] = [name for name in names if name != "constant"]
     if fitting:
-        columns = fitted.prepared("train", train)
+        columns = fitted.prepared("train")
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
         some, rows = columns[chosen], _answers(head, train, chosen)
         features = Features(some, rows.weight, fitted.model.network.resolved.category_counts)
@@ -61,7 +62,7 @@ def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineA
                 mine = _answers(head, train, np.arange(len(train))[chosen][nearest])
                 predictors[name] = fitted_neighbours(head, mine, known[nearest])
         for part in held:
-            for name, predicted in _predicted(predictors, features, fitted.prepared(part, splits[part])).items():
+            for name, predicted in _predicted(predictors, features, fitted.prepared(part)).items():
                 outputs[name][part] = predicted
     return {
         name: {part: head.answers(given, splits[part].y, splits[part].weight) for part, given in each.items()}

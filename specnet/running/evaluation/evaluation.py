@@ -14,7 +14,6 @@ from specnet.errors import FileError, TrainingError
 from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
-from specnet.running.data_rows import Rows
 from specnet.running.evaluation.answer_tables import answer_tables
 from specnet.running.evaluation.baseline_comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
@@ -117,7 +116,7 @@ def _are_cells(cells: Any) -> bool:
     return True
 
 
-def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluation, Comparison]:
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Comparison]:
     """Return what there is to say of a model that was fitted to the rows ``train``, and how it compares with others.
 
     Raises
@@ -125,20 +124,20 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     TrainingError
         If a loss of the model is not finite.
     """
-    rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
-    held = {name: part for name, part in splits.items() if name != "train"}
-    fitted = replace(fitted, inputs={name: fitted.prepared(name, part) for name, part in splits.items()})
-    train = fitted.answers("train", splits["train"])
-    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted, splits["train"])}
+    splits, metrics = fitted.data.splits, fitted.model.spec.training.metrics
+    rows = {name: len(part) for name, part in splits.items()}
+    fitted = replace(fitted, inputs={name: fitted.prepared(name) for name in splits})
+    train = fitted.answers("train")
+    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted)}
     train_score = score_of(fitted.model.network, train)
     del train  # as large as the training set
-    answers = {name: fitted.answers(name, part) for name, part in held.items()}
+    answers = {name: fitted.answers(name) for name in splits if name != "train"}
     figures |= {name: _checked(each.figures(metrics)) for name, each in answers.items()}
-    baselines = baseline_answers(fitted, splits)
+    baselines = baseline_answers(fitted)
     compared = {
         name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
     }
-    comparison = _comparison(fitted, splits, train_score, answers, baselines)
+    comparison = _comparison(fitted, train_score, answers, baselines)
     if TEST not in splits:
         return Evaluation(rows, figures, compared), comparison
     tables = answer_tables(fitted.model, answers[TEST])
@@ -147,7 +146,7 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains), comparison
 
 
-def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
+def figures_of(fitted: FitResult) -> Metrics:
     """Return the figures of a model on each part of the split alone, as `evaluate_run` has them.
 
     Raises
@@ -156,16 +155,12 @@ def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
         If a loss of the model is not finite.
     """
     metrics = fitted.model.spec.training.metrics
-    figures = {name: _checked(fitted.answers(name, rows).figures(metrics)) for name, rows in splits.items()}
-    return {"train": figures.pop("train"), **_of_folds(fitted, splits["train"]), **figures}
+    figures = {name: _checked(fitted.answers(name).figures(metrics)) for name in fitted.data.splits}
+    return {"train": figures.pop("train"), **_of_folds(fitted), **figures}
 
 
 def _comparison(
-    fitted: FitResult,
-    splits: Mapping[str, Rows],
-    train: float | None,
-    answers: Mapping[str, Answers],
-    baselines: BaselineAnswers,
+    fitted: FitResult, train: float | None, answers: Mapping[str, Answers], baselines: BaselineAnswers
 ) -> Comparison:
     """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
@@ -173,28 +168,28 @@ def _comparison(
         return Comparison(train)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
-    held, groups = answers[name], splits[name].groups
+    held, groups = answers[name], fitted.data.splits[name].groups
     others = {baseline: parts[name] for baseline, parts in baselines.items()}
     worth = min(independent_rows(each.losses, groups) for each in (held, *others.values()))
     gains = {}
     if (constant := others.pop("constant", None)) is not None:
         gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
-    inputs = fitted.prepared(name, splits[name])
+    inputs = fitted.prepared(name)
     return Comparison(train, name, inputs, held, score_of(network, held), known, gains, worth)
 
 
-def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
+def _of_folds(fitted: FitResult) -> Metrics:
     """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
 
     Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
     error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/out_of_fold.py``).
     Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
     """
-    training = fitted.model.spec.training
+    training, rows = fitted.model.spec.training, fitted.data.splits["train"]
     if rows.folds is None or len(fitted.members) <= rows.folds.max():  # it was interrupted
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
-    return {name: _checked(fitted.fold_answers(rows).figures(training.metrics))}
+    return {name: _checked(fitted.fold_answers().figures(training.metrics))}
 
 
 def _spread(

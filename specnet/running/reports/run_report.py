@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
@@ -19,7 +20,7 @@ from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, Record, Setting, WrittenSpec
-from specnet.running.data_rows import SpecData, data_hash, read_data
+from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.live_network import live_network
 from specnet.running.reports.network_plane import plane_of
@@ -198,10 +199,12 @@ def _rows_again(
     """Return the data of a run, or why they cannot be read again."""
     facts = folder.facts()
     try:
-        data = read_data(resolved_spec(folder.path, limits, parts=parts))
+        spec = resolved_spec(folder.path, limits, parts=parts)
+        table = load_table(spec)
+        data = split_data(spec, table)
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
-    if data_hash(data.table) != facts.get("data_sha256"):
+    if data_hash(table) != facts.get("data_sha256"):
         return None, "The rows that the spec describes have changed since the run."
     return data, None
 
@@ -239,7 +242,8 @@ def _answers(model: Model, rows: Rows) -> Answers:
 def _column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
     """Return the names of the raw columns; x1, x2, … where they have none."""
     unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
-    return (data.column_names if data is not None else ()) or model.feature_names or tuple(unnamed)
+    given = data.table.feature_names if data is not None and data.table is not None else ()
+    return given or model.feature_names or tuple(unnamed)
 
 
 def _class_names(model: Model) -> tuple[str, ...]:

@@ -92,14 +92,7 @@ class TrialTask(Task):
         observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
-            fitted = fit_rows(
-                data.resolved,
-                data.labels,
-                data.preparation,
-                data.splits,
-                observer,
-                warnings=data.warnings,
-            )
+            fitted = fit_rows(data, observer)
         except StopTraining as stop:
             return Outcome("pruned", epochs=stop.epoch, curve=curve)
         result = fitted.result
@@ -108,7 +101,7 @@ class TrialTask(Task):
         return Outcome(
             "finished",
             files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},
-            metrics=figures_of(fitted, data.splits),
+            metrics=figures_of(fitted),
             history=result.history,
             epochs=result.epochs,
             warnings=result.warnings,
