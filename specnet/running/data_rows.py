@@ -323,25 +323,28 @@ def parsed_with_target(
     source: SpecSource | Spec,
     look: Callable[[Spec], object],
     *,
-    parts: Iterable[type[Part]],
     overrides: Iterable[str],
+    parse: Callable[..., Spec] = parse_spec,
+    parts: Iterable[type[Part]],
     limits: Limits | None,
 ) -> Spec:
-    """Return what `parse_spec` does; if metrics do not fit the loss, and neither does the target, that is told of.
+    """Return what `parse` does; if metrics do not fit the loss, and neither does the target, that is told of.
 
     Parameters
     ----------
     source, parts, overrides, limits
         As for `parse_spec`.
+    parse : callable
+        `parse_spec`, or `parse_sweep`.
     look : callable
         Raises the error of the target of a spec, if there is one.
     """
     parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
 
-    def parse(settings: Iterable[str]) -> Spec:
-        return parse_spec(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
+    def parsed(settings: Iterable[str]) -> Spec:
+        return parse(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
 
-    return parsed_for_target(parse, look)
+    return parsed_for_target(parsed, look)
 
 
 def data_hash(table: Table) -> str:

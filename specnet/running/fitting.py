@@ -49,6 +49,7 @@ from specnet.training import (
     train,
     train_members,
 )
+from specnet.training.beginning import Stopped
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer, closing
 
@@ -179,6 +180,12 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
     training: TrainingRows
+
+    def check_whole(self) -> None:
+        """Raise the interruption that has ended training, unless it was to end there."""
+        cause = self.result.interruption
+        if cause is not None and not isinstance(cause, Stopped):
+            raise cause
 
     def answers(self, name: str) -> Answers:
         """Return what the model answers for the rows of that part of the split."""

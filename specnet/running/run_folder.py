@@ -116,12 +116,12 @@ class RunFolder:
             parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
 
-    def facts(self) -> dict[str, Any]:
-        """Return what ``run.json`` says."""
+    def facts(self, **kinds: Any) -> dict[str, Any]:
+        """Return what ``run.json`` says, and refuse one without what is needed, given by name and kind."""
         facts = self._record(FACTS)
-        if not isinstance(facts.get("finished"), bool):
-            message = 'not a valid record of a run: "finished" is missing'
-            raise FileError(message, source=str(self.path / FACTS))
+        for name, kind in {"finished": bool, **kinds}.items():
+            if not isinstance(facts.get(name, ...), kind):
+                raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(self.path / FACTS))
         return facts
 
     def overrides(self) -> tuple[str, ...]:
@@ -134,10 +134,8 @@ class RunFolder:
 
     def evaluation(self) -> Evaluation:
         """Return what ``metrics.json`` says."""
-        evaluation = Evaluation.from_record(self._record(METRICS))
         with file_errors(self.path / METRICS):
-            evaluation.check()
-        return evaluation
+            return Evaluation.from_record(self._record(METRICS))
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl``."""

@@ -44,7 +44,7 @@ def test_report_of_a_sweep_again(specnet: Specnet, folder: Path) -> None:
     (sweep / "sweep.json").write_text("{}")
     ended = specnet("report", "sweep")
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err == "sweep/sweep.json: error[file]: not a valid record of a sweep: 'identity' is missing\n"
+    assert ended.err == "sweep/sweep.json: error[file]: not a valid record of a sweep: identity: Field required\n"
 
 
 @pytest.mark.parametrize(

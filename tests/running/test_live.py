@@ -9,7 +9,7 @@ import pytest
 
 import specnet
 from specnet.running.data_rows import Rows
-from specnet.running.reports.live_network import live_network
+from specnet.running.reports.two_columns import live_network
 
 RNG = np.random.default_rng(0)
 X = RNG.normal([1.0, 50.0], [1.0, 20.0], (200, 2))

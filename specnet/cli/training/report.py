@@ -30,7 +30,7 @@ def report(
     specnet report sweeps/sweep_digits/1
     """
     with reporting(output_format, quiet) as output:
-        from specnet.running.saved_runs.folder_pages import page_again
+        from specnet.running.reports.folder_pages import page_again
 
         written = page_again(run, limits=read_limits(limit))
         output.data["report"] = str(written)

@@ -76,7 +76,7 @@ def sweep(
         from specnet.data import load_table
         from specnet.data.suspicious_targets import parsed_for_target
         from specnet.running.runner import RunInterrupted
-        from specnet.running.sweeps.sweeping import SweepOptions, nested_sweep_parsed, sweep_parsed
+        from specnet.running.sweeps.sweeping import SweepOptions, searched
         from specnet.spec import parse_sweep
 
         given = {"--trials": trials, "--folds": folds, "--jobs": jobs, "--dask": dask}
@@ -93,13 +93,14 @@ def sweep(
                 jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
             )
             try:
-                if folds is None:
-                    _show(sweep_parsed(parsed, folder, options), output)
-                else:
-                    _show_nested(nested_sweep_parsed(parsed, folder, folds, options), output)
+                found = searched(parsed, folder, folds, options)
             except RunInterrupted as stopped:
                 again = resume_command("sweep", spec, folder, overrides, words, stands=False)
                 raise stopped_by(stopped.signal, str(stopped), f"to resume: {again}") from None
+            if folds is None:
+                _show(found.sweeps[0], output)
+            else:
+                _show_nested(found, output)
 
 
 def _show(result: SweepResult, output: Output) -> None:

@@ -18,9 +18,7 @@ from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import constant_outputs, output_model
-from specnet.running.evaluation.features import Features, Predictor
-from specnet.running.evaluation.linear import fitted_linear
-from specnet.running.evaluation.neighbours import fitted_neighbours
+from specnet.running.evaluation.predictors import Features, Predictor, fitted_linear, fitted_neighbours
 from specnet.running.fitting import FitResult
 
 MOST_NUMBERS = 2**22

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat, TypeAdapter
 
 from specnet.errors import FileError, TrainingError
+from specnet.files.checked_json import checked
 from specnet.model import Answers, Model
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
@@ -19,9 +21,8 @@ from specnet.running.evaluation.baseline_comparison import Comparison, loss_gain
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
-from specnet.training.checkpoint import is_finite
 
-Figures = dict[str, float | None]
+Figures = dict[str, FiniteFloat | None]
 Metrics = dict[str, Figures]
 
 OUT_OF_FOLD = "out_of_fold"
@@ -55,65 +56,33 @@ class Evaluation:
     baselines: dict[str, Metrics] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
-    gains: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return what a ``metrics.json`` says."""
-        rest = {name: record[name] for name in ("baselines", "tables", "intervals", "gains") if name in record}
-        return cls(record.get("rows", {}), {name: record[name] for name in SPLITS if name in record}, **rest)
-
-    def check(self) -> None:
-        """Check what was read from a file.
+        """Return what a ``metrics.json`` says.
 
         Raises
         ------
         FileError
+            If it is none.
         """
-        if not self.metrics:
+        metrics = {name: record[name] for name in SPLITS if name in record}
+        if not metrics:
             raise FileError("there are no metrics of any split")
-        for split, figures in self.metrics.items():
-            if not _are_figures(figures):
-                raise FileError(f"the metrics of {split!r} must be numbers")
-        for name in ("baselines", "gains"):
-            if not _are_tables(getattr(self, name), _are_figures):
-                raise FileError(f"{name!r} must be tables of numbers")
-        if not _are_tables(self.intervals, lambda interval: interval is None or _is_interval(interval)):
-            raise FileError("'intervals' must be tables of low and high")
-        if not _are_tables(self.tables, lambda _: True) or not all(
-            _are_cells(tables.get(name)) for tables in self.tables.values() for name in ("confusion", "bias")
-        ):
-            raise FileError("'tables' must have rows of numbers, all as long as each other")
-        if not isinstance(self.rows, dict) or not all(type(rows) is int for rows in self.rows.values()):
-            raise FileError("'rows' must be whole numbers")
+        found = checked(TypeAdapter(cls), {"rows": {}, **record, "metrics": metrics}, "record of metrics")
+        for name in ("confusion", "bias"):
+            for tables in found.tables.values():
+                try:
+                    np.asarray(tables.get(name), np.float64)
+                except (TypeError, ValueError, OverflowError):
+                    raise FileError("'tables' must have rows of numbers, all as long as each other") from None
+        return found
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, with each part of the split by its name."""
         rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains")}
         return {"rows": self.rows, **self.metrics, **rest}
-
-
-def _are_figures(values: Any) -> bool:
-    return isinstance(values, dict) and all(value is None or is_finite(value) for value in values.values())
-
-
-def _are_tables(tables: Any, is_entry: Callable[[Any], bool]) -> bool:
-    return isinstance(tables, dict) and all(
-        isinstance(table, dict) and all(map(is_entry, table.values())) for table in tables.values()
-    )
-
-
-def _is_interval(interval: Any) -> bool:
-    return isinstance(interval, dict) and all(is_finite(interval.get(name)) for name in ("low", "high"))
-
-
-def _are_cells(cells: Any) -> bool:
-    """Return whether cells are numbers, or None, in lists of lists without gaps."""
-    try:
-        np.asarray(cells, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Comparison]:
@@ -218,7 +187,7 @@ def _spread(
     gains: dict[str, dict[str, Figures]] = {}
     for name, difference in differences.items():
         gain = _told({"loss": weighted_mean(difference, test.weight)})["loss"]
-        interval = resampling.interval(gain, next(drawn)) or {}
+        interval: Mapping[str, Any] = resampling.interval(gain, next(drawn)) or {}
         gains[name] = {"loss": {"value": gain, "low": interval.get("low"), "high": interval.get("high")}}
     return intervals, gains
 

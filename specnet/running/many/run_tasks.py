@@ -26,7 +26,7 @@ from specnet.running.training_run import BegunRun, Contents, train_run
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
 from specnet.training import Observer
-from specnet.training.beginning import Beginning, StopAfter, Stopped
+from specnet.training.beginning import Beginning, StopAfter
 
 THREADS = 1
 State = Literal["finished", "pruned", "diverged", "refused"]
@@ -143,9 +143,8 @@ class Task:
         """
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
         run = train_run(begun, self.observer())
+        run.fitted.check_whole()
         result = run.fitted.result
-        if result.interruption is not None and not isinstance(result.interruption, Stopped):
-            raise result.interruption
         return Outcome(
             "finished",
             files=run.files("."),

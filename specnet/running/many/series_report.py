@@ -7,25 +7,26 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
+from specnet.files.checked_json import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
-from specnet.report.pages.series_record import SeriesRecord, Summary
+from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.svg.epoch_curves import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
+from specnet.running.many.summary import Summary
 from specnet.running.run_folder import RunFolder
-from specnet.training.checkpoint import is_finite
 
 MOST_DRAWN = 6000
 """Points of all curves of a chart."""
-STATISTICS = ("mean", "std", "min", "max")
 
 
 def write_series_report(folder: Path) -> Path:
@@ -67,20 +68,8 @@ def read_summary(folder: Path) -> Summary:
     """
     path = folder / SUMMARY
     with file_errors(path):
-        summary = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
-        if not all(
-            isinstance(figures, dict) and all(map(_is_summary, figures.values())) for figures in summary.values()
-        ):
-            raise FileError("not a valid summary of runs")
-    return summary
-
-
-def _is_summary(found: Any) -> bool:
-    return (
-        isinstance(found, dict)
-        and all(name in found and (found[name] is None or is_finite(found[name])) for name in STATISTICS)
-        and type(found.get("runs")) is int
-    )
+        content = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
+        return checked(TypeAdapter(Summary), content, "summary of runs")
 
 
 def run_name(run: Path) -> str:

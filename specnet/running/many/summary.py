@@ -7,12 +7,25 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypedDict
+
+from pydantic import FiniteFloat
 
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 
-Summary = dict[str, dict[str, dict[str, float | int | None]]]
-"""By part of the split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``."""
+
+class Statistics(TypedDict):
+    """The mean and spread of a metric over runs; the standard deviation is that with n − 1."""
+
+    mean: FiniteFloat | None
+    std: FiniteFloat | None
+    min: FiniteFloat | None
+    max: FiniteFloat | None
+    runs: int
+
+
+Summary = dict[str, dict[str, Statistics]]
+"""By part of the split and metric."""
 
 
 def summarized(metrics: Sequence[Metrics]) -> Summary:
@@ -51,7 +64,7 @@ def _names(metrics: Sequence[Metrics], split: str) -> list[str]:
     return list(dict.fromkeys(name for figures in metrics for name in figures.get(split, ())))
 
 
-def _statistics(values: Sequence[float | None]) -> dict[str, float | int | None]:
+def _statistics(values: Sequence[float | None]) -> Statistics:
     known = [value for value in values if value is not None and math.isfinite(value)]
     return {
         "mean": fmean(known) if known else None,

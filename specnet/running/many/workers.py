@@ -8,14 +8,14 @@ import signal
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import SpecnetError, TrainingError
@@ -25,6 +25,8 @@ from specnet.parts.data import Table
 from specnet.running.many.run_tasks import THREADS, Outcome, RowsNeeded, Task, cannot_be_sent, keep_rows, perform, work
 from specnet.training.members.member_worker import SIGNALS
 from specnet.training.members.side_by_side import signals_blocked
+
+Key = TypeVar("Key", bound=Hashable)
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
@@ -245,6 +247,15 @@ def _computed(function: Callable[..., Any], /, *arguments: Any, **named: Any) ->
         return function(*arguments, **named)
     finally:
         _between_tasks.acquire()
+
+
+def ended(workers: Workers, tasks: Mapping[Key, Iterable[Task]]) -> Iterator[tuple[Key, list[Outcome]]]:
+    """Have tasks computed, and yield the outcomes of all those of a key as soon as they are there."""
+    under_way = {key: [workers.submit(task) for task in each] for key, each in tasks.items()}
+    while under_way:
+        workers.advance(sum(not future.done() for futures in under_way.values() for future in futures))
+        for key in [key for key, futures in under_way.items() if all(future.done() for future in futures)]:
+            yield key, [future.result() for future in under_way.pop(key)]
 
 
 @contextmanager

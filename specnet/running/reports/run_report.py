@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,17 +15,16 @@ from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
+from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, Record, Setting, WrittenSpec
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.importance import permutation_importance
-from specnet.running.reports.live_network import live_network
-from specnet.running.reports.network_plane import plane_of
+from specnet.running.reports.two_columns import live_network, plane_of
 from specnet.running.run_folder import RunFolder
-from specnet.running.saved_runs.saved_specs import given_spec, resolved_spec
+from specnet.running.saved_runs import given_spec, resolved_spec
 from specnet.spec import Limits, Spec
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
@@ -165,7 +164,7 @@ def record_of(
     names, classes = _column_names(model, data), _class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
-    facts = _checked(folder)
+    facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     written = _written(folder)
     return Record(
         resolved=model.network.resolved,
@@ -207,15 +206,6 @@ def _rows_again(
     if data_hash(table) != facts.get("data_sha256"):
         return None, "The rows that the spec describes have changed since the run."
     return data, None
-
-
-def _checked(folder: RunFolder) -> dict[str, Any]:
-    """Return ``run.json`` with all that a page says of it."""
-    facts = folder.facts()
-    for name, kind in {"end": str, "epochs": int, "steps": int, "versions": dict, "seed": int | None}.items():
-        if name not in facts or not isinstance(facts[name], kind):
-            raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(folder.path / FACTS))
-    return facts
 
 
 def _written(folder: RunFolder) -> WrittenSpec:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
+from specnet.files.checked_json import checked
 from specnet.files.json_lines import json_lines, json_text
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import parse_object
@@ -126,36 +129,13 @@ class Trial:
             If they are none.
         """
         try:
-            trial = cls(
-                facts["trial"],
-                facts["state"],
-                facts["settings"],
-                facts["figure"],
-                tuple(Figure(each["seed"], each["fold"], each["figure"]) for each in facts["figures"]),
-                facts["epochs"],
-                facts["seconds"],
-                facts["message"],
-                {int(rung): float(loss) for rung, loss in facts["curve"]},
-                facts["parameters"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
+        except (TypeError, ValueError) as error:
             raise FileError(f"not a valid record of a trial: {error}") from error
-        if trial.state not in get_args(State) or (trial.state == "finished") != is_finite(trial.figure):
+        trial = checked(TypeAdapter(cls), given, "record of a trial")
+        if (trial.state == "finished") != is_finite(trial.figure):
             raise FileError("not a valid record of a trial: its state and its figure do not fit")
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(trial, name), kind):
-                raise FileError(f'not a valid record of a trial: "{name}" is {getattr(trial, name)!r}')
         return trial
-
-
-_KINDS: Mapping[str, Any] = {
-    "number": int,
-    "epochs": int,
-    "seconds": int | float,
-    "message": str,
-    "settings": dict,
-    "parameters": dict,
-}
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:

@@ -17,7 +17,6 @@ from specnet.running.fitting import fit_rows
 from specnet.running.many.run_tasks import Curve, Outcome, Task
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.training import Observer, StopTraining
-from specnet.training.beginning import Stopped
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -95,9 +94,8 @@ class TrialTask(Task):
             fitted = fit_rows(data, observer)
         except StopTraining as stop:
             return Outcome("pruned", epochs=stop.epoch, curve=curve)
+        fitted.check_whole()
         result = fitted.result
-        if result.interruption is not None and not isinstance(result.interruption, Stopped):
-            raise result.interruption
         return Outcome(
             "finished",
             files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},

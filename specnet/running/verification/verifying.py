@@ -21,14 +21,14 @@ from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.saved_runs.saved_specs import given_spec
+from specnet.running.saved_runs import given_spec
 from specnet.running.training_run import BegunRun, train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification
 from specnet.running.verification.verified_series import verified_series
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
-from specnet.training.beginning import StopAfter, Stopped
+from specnet.training.beginning import StopAfter
 from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
@@ -158,9 +158,7 @@ def _verified(
     table = load_table(spec)
     begun = BegunRun.of(spec, table, time.perf_counter())
     outcome = train_run(begun, observer, jobs=jobs, threads=threads)
-    interruption = outcome.fitted.result.interruption
-    if interruption is not None and not isinstance(interruption, Stopped):
-        raise interruption
+    outcome.fitted.check_whole()
     language, text = text_saying(spec)
     start = spec_folder(spec.folder, folder.path if written is None else written.path)
     contents = {f"spec.{language}": text, **outcome.files(start)}

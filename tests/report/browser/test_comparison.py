@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from specnet.report.pages.comparison_page import comparison_page
-from specnet.running.saved_runs.compared_runs import compared_run
+from specnet.running.saved_runs import compared_run
 from tests.report.browser.checks import problems
 
 pytestmark = pytest.mark.slow  # a browser is a process

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from specnet.running.saved_runs.folder_pages import page_again
+from specnet.running.reports.folder_pages import page_again
 from tests.report.browser.checks import problems
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
 

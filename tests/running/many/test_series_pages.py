@@ -14,7 +14,7 @@ from specnet.errors import FileError, SpecnetWarning
 from specnet.number_texts import metric
 from specnet.running.many.repeated_runs import run_many
 from specnet.running.many.run_curves import read_curves
-from specnet.running.saved_runs.folder_pages import page_again
+from specnet.running.reports.folder_pages import page_again
 from tests.running.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
 

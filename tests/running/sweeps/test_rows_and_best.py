@@ -259,7 +259,6 @@ def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
         ("trials/0001/run.json", {"state": "lost"}),
         ("trials/0001/run.json", {"figure": "small"}),
         ("trials/0001/run.json", {"trial": 4}),
-        ("trials/0001/run.json", {"trial": "1"}),
         ("trials/0001/run.json", {"epochs": "many"}),
         ("trials/0001/run.json", {"seconds": None}),
         ("trials/0001/run.json", {"message": 3}),

@@ -1,7 +1,8 @@
-"""A diagram with live activations, where a page's script can compute what the model does."""
+"""What a page shows of a network that reads two columns of numbers: its plane, and a diagram with live activations."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from specnet.model import Model
 from specnet.report.diagram.live_diagram import Live, dense_layers
-from specnet.running.data_rows import Rows
+from specnet.report.plane.surfaces import Plane
+from specnet.running.data_rows import Rows, SpecData
 
 TRIED = 100
 """Training rows on which the script's arithmetic is compared with the model's."""
@@ -63,3 +65,36 @@ def _scaled_as(live: Live, columns: NDArray[np.float64], expected: NDArray[np.fl
     width = given[highest] - given[lowest]
     scale = float((expected[highest, 0] - expected[lowest, 0]) / width) if width else 1.0
     return replace(live, scale=scale, shift=float(expected[lowest, 0] - scale * given[lowest]))
+
+
+def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_names: Sequence[str]) -> Plane | None:
+    """Return what is seen of a model over the plane of its columns; None if they are no plane.
+
+    There are two columns, both of numbers, and one target. Of an ensemble it is the first member.
+
+    Parameters
+    ----------
+    model : Model
+    data : SpecData
+        Its rows: those that it was not trained on count as held out.
+    column_names, class_names : sequence of str
+    """
+    network = model.network
+    has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts
+    several_targets = network.task == "values" and network.target_size > 1
+    if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or several_targets:
+        return None
+    parts = [data.splits[name] for name in ("train", "validation", "test") if name in data.splits]
+    theta, state = model.members[0]
+    y = np.concatenate([part.y for part in parts])
+    return Plane(
+        network.resolved,
+        {**network.parameters(theta), **state},
+        np.concatenate([np.asarray(part.columns, np.float64) for part in parts]),
+        y.reshape(-1) if data.labels is None else data.labels.encode(y),
+        np.arange(len(y)) >= len(parts[0]),
+        (column_names[0], column_names[1]),
+        tuple(class_names),
+        prepare=lambda points: model.preprocessing.prepare(points, reader=network),
+        decode=lambda values: model.target_preprocessing.invert(values.reshape(-1, 1))[:, 0],
+    )

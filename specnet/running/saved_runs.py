@@ -1,4 +1,7 @@
-"""What the folders of runs say, read for tables and comparisons: a broken one is told as such, and no error."""
+"""Runs as their folders keep them, for tables, comparisons and pages: found, read, and their specs.
+
+A broken one is told as such in a table, and is no error there.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,25 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from specnet.errors import FileError, SpecnetError
+from specnet.errors import FileError, SpecError, SpecnetError
 from specnet.files import PathLike, file_errors, read_file
 from specnet.files.locks import LOCK_NAME
-from specnet.files.run_files import CHECKPOINT, FACTS, LARGEST_RECORD, RESOLVED, by_numbers
+from specnet.files.run_files import CHECKPOINT, FACTS, LARGEST_RECORD, RESOLVED, by_numbers, check_run, written_spec
 from specnet.files.series_files import BEST, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, holds_trials, is_series, is_sweep
+from specnet.model import load_model
+from specnet.parts.part import Part
 from specnet.report.terminal.run_table import RunRecord
+from specnet.running.data_rows import read_data
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_folder import read_facts
+from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
+from specnet.spec.resolving.resolve import partly_resolved
+from specnet.spec.resolving.sizes import Given
 
 DEEPEST = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
@@ -155,3 +164,150 @@ def _problem(error: Exception, folder: Path) -> str:
     diagnostic = error.diagnostics[0]
     file = Path(diagnostic.source).name if diagnostic.source else ""
     return f"{file}: {diagnostic.message}" if file and file != folder.name else diagnostic.message
+
+
+def resolved_with_data(spec: Spec) -> Resolved:
+    """Return a spec with its sizes; the data are read only if the sizes depend on them.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If a size is not known, or the data cannot be read.
+    """
+    try:
+        return resolve(spec)
+    except SpecError as error:
+        if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
+            raise
+    return read_data(spec).resolved
+
+
+def given_spec(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    limits: Limits | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+) -> Spec | None:
+    """Return the spec that a run was given, with the settings of its command line and others; None if there is none.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it, or ``run.json``, cannot be read.
+    """
+    written = written_spec(folder)
+    if written is None or not (folder / FACTS).is_file():
+        return None
+    settings = [*RunFolder(folder).overrides(), *overrides]
+    return parse_spec(written, overrides=settings, parts=parts, limits=limits)
+
+
+def resolved_spec(folder: Path, limits: Limits | None = None, *, parts: Iterable[type[Part]] = ()) -> Spec:
+    """Return the resolved spec of a run.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it cannot be read.
+    """
+    return parse_spec(folder / RESOLVED, parts=parts, limits=limits)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two that are compared.
+
+    Attributes
+    ----------
+    spec : Spec
+    is_resolved : bool
+        Whether it is known what the data say.
+    record : RunRecord or None
+        Of a run.
+    data_sha256 : str or None
+        The hash of a run's data.
+    """
+
+    spec: Spec
+    is_resolved: bool = False
+    record: RunRecord | None = None
+    data_sha256: str | None = None
+
+
+def side_of_run(folder: Path, limits: Limits | None = None) -> Side:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not the folder of a run, or a file of it cannot be read.
+    """
+    spec, facts = resolved_spec(folder, limits), RunFolder(folder).facts()
+    sha256 = facts.get("data_sha256")
+    return Side(spec, True, run_record(folder), sha256 if isinstance(sha256, str) else None)
+
+
+def side_of_model(path: PathLike, limits: Limits | None = None) -> Side:
+    """Return what a model file says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not a model.
+    """
+    return Side(load_model(path, limits=limits).spec, True)
+
+
+def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
+    """Return both sides with resolved specs; those of two specs keep what they search, which no run has.
+
+    Data are read where a spec depends on them, but not where both have the same data and nothing else is unknown.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If the data cannot be read.
+    """
+    sides = _resolved_sides(first, second)
+    if first.is_resolved or second.is_resolved:
+        return sides
+    given = first.spec.sweep, second.spec.sweep
+    before, after = (
+        replace(side, spec=side.spec.model_copy(update={"sweep": sweep}))
+        for side, sweep in zip(sides, given, strict=True)
+    )
+    return before, after
+
+
+def _resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
+    sides = first, second
+    if not first.is_resolved and not second.is_resolved and first.spec.data == second.spec.data:
+        partly = [partly_resolved(side.spec, Given()) for side in sides]
+        if first.spec.folder == second.spec.folder and all(each.inputs and each.outputs for each in partly):
+            return replace(first, spec=partly[0].spec), replace(second, spec=partly[1].spec)
+    before, after = (side if side.is_resolved else replace(side, spec=_with_data(side.spec)) for side in sides)
+    return before, after
+
+
+def _with_data(spec: Spec) -> Spec:
+    """Return a resolved spec with all that reading its data tells, if there is more than its fields say."""
+    if spec.data is None or spec.data.row_count is not None:
+        return resolved_with_data(spec).spec
+    return read_data(spec).resolved.spec
+
+
+def compared_run(folder: Path, limits: Limits | None = None) -> RunRecord:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not the folder of a run, or a file of it cannot be read.
+    """
+    check_run(folder)
+    run = RunFolder(folder)
+    record, history = run_record(folder), run.history()
+    if not history:
+        raise FileError("the history of the run is empty", source=str(folder))
+    return replace(record, spec=resolved_spec(folder, limits), history=history)
