@@ -15,7 +15,7 @@ from specnet.number_texts import metric
 from specnet.running.many.repeated_runs import run_many
 from specnet.running.many.run_curves import read_curves
 from specnet.running.reports.folder_pages import page_again
-from tests.running.page import Page
+from tests.running.reports.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
 
 MOONS = """

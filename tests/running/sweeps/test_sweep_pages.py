@@ -15,7 +15,7 @@ from specnet.number_texts import figure, rounded, true_minus
 from specnet.report.pages.sweep_page import short_keys
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweeping import nested_sweep, sweep
-from tests.running.page import Page
+from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
 
 MOONS = """

@@ -9,7 +9,8 @@ import pytest
 import specnet
 from specnet.data import read_inputs
 from specnet.errors import DataError, SpecError
-from tests.running.test_fitting import blobs, spec_of
+from tests.running.fitting.test_fitting import blobs, spec_of
+from tests.running.specs import spec_on
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -81,19 +82,14 @@ def test_columns_of_several_types_are_numbers(column):
     np.testing.assert_array_equal(model.predict_proba(table), model.predict_proba(numbers))
 
 
-@pytest.mark.parametrize(
-    "column",
-    [
-        [1.0, np.nan],
-        [None, 1],
-        pandas.array([1, None], "Int64"),
-        [1.0, np.inf],
-    ],
-)
+@pytest.mark.parametrize("column", [[1.0, np.nan], [None, 1], pandas.array([1, None], "Int64"), [1.0, np.inf]])
 def test_what_is_wrong_with_a_column_is_said_by_its_name(column, refused: Refused):
     table = pandas.DataFrame({"mean radius": column, "sick": [True, False]})
     with refused(DataError):
         specnet.fit(spec_of("binary_crossentropy"), table, [0, 1])
+
+
+FILLED = {"preprocessing": ["impute", "standardize"]}
 
 
 def animals(rows: int = 60) -> tuple[pandas.DataFrame, np.ndarray]:
@@ -110,10 +106,7 @@ def animals(rows: int = 60) -> tuple[pandas.DataFrame, np.ndarray]:
 
 def test_a_data_frame_with_texts_gaps_and_dates_is_a_table():
     table, y = animals()
-    spec = {
-        "network": {"hidden_layer_sizes": [8]},
-        "training": {"loss": "binary_crossentropy", "epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.05}},
-    }
+    spec = spec_on(None, 8, epochs=60, optimizer={"type": "adam", "learning_rate": 0.05})
     with pytest.warns(specnet.SpecnetWarning) as told:
         model = specnet.fit(spec, table, y)
     assert ["name" in str(each.message) for each in told] == [True], "names say nothing of other animals"
@@ -127,8 +120,7 @@ def test_a_data_frame_with_texts_gaps_and_dates_is_a_table():
 
 def test_a_model_of_texts_needs_a_table(tmp_path: Path, refused: Refused):
     table, y = animals()
-    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "binary_crossentropy", "epochs": 1}}
-    model = specnet.fit(spec, table.drop(columns="name"), y)
+    model = specnet.fit(spec_on(), table.drop(columns="name"), y)
     model.save(tmp_path / "m.safetensors")
     again = specnet.load_model(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(again.predict_proba(table), model.predict_proba(table))
@@ -140,8 +132,7 @@ def test_a_model_of_texts_needs_a_table(tmp_path: Path, refused: Refused):
 
 def test_unseen_categories_are_predicted_alike_and_counted(pinned: Pinned):
     table, y = animals()
-    spec = {"network": {"hidden_layer_sizes": [2]}, "training": {"loss": "binary_crossentropy", "epochs": 1}}
-    model = specnet.fit(spec, table.drop(columns="name"), y)
+    model = specnet.fit(spec_on(), table.drop(columns="name"), y)
     answers = []
     for colour in ("green", "RED"):
         with pytest.warns(specnet.SpecnetWarning) as told:
@@ -155,11 +146,7 @@ def test_unseen_categories_are_predicted_alike_and_counted(pinned: Pinned):
 def test_a_gap_in_a_column_that_was_trained_without_gaps_is_filled_all_the_same(tmp_path: Path, pinned: Pinned):
     table, y = animals()
     table["shape"] = np.where(table.index % 2, "round", "long")
-    spec = {
-        "network": {"hidden_layer_sizes": [2], "preprocessing": ["impute", "standardize"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 1},
-    }
-    specnet.fit(spec, table.drop(columns="name"), y).save(tmp_path / "m.safetensors")
+    specnet.fit(spec_on(network=FILLED), table.drop(columns="name"), y).save(tmp_path / "m.safetensors")
     model = specnet.load_model(tmp_path / "m.safetensors")
     late = table.assign(seen=table.seen.where(table.index != 7), shape=table["shape"].where(table.index != 8))
     likely = table.copy()
@@ -177,12 +164,8 @@ def test_a_gap_in_a_column_that_was_trained_without_gaps_is_filled_all_the_same(
 
 def test_a_gap_that_no_step_fills_is_told_of(refused: Refused):
     table, y = animals()
-    spec = {
-        "network": {"hidden_layer_sizes": [2], "preprocessing": ["standardize"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 1},
-    }
     late = table[["colour", "seen"]].assign(seen=table.seen.where(table.index != 7))
-    model = specnet.fit(spec, table[["colour", "seen"]], y)
+    model = specnet.fit(spec_on(network={"preprocessing": ["standardize"]}), table[["colour", "seen"]], y)
     for predict in (model.predict, model.predict_proba, lambda X: model.evaluate(X, y)):
         with refused(DataError):
             predict(late)
@@ -191,11 +174,7 @@ def test_a_gap_that_no_step_fills_is_told_of(refused: Refused):
 def test_a_frame_of_numbers_may_have_gaps_later_if_the_model_fills_them(refused: Refused):
     rows = np.random.default_rng(0).normal(size=(41, 2)).round(3)
     table, y = pandas.DataFrame(rows, columns=["a", "b"]), rows[:, 0] > 0
-    spec = {
-        "network": {"hidden_layer_sizes": [2], "preprocessing": ["impute", "standardize"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 1},
-    }
-    model = specnet.fit(spec, table, y)
+    model = specnet.fit(spec_on(network=FILLED), table, y)
     late, likely = table.copy(), table.copy()
     late.loc[3, "b"], likely.loc[3, "b"] = np.nan, np.median(rows[:, 1])
     with pytest.warns(specnet.SpecnetWarning, match='"b": 1 of 41'):
@@ -218,8 +197,7 @@ def test_dates_in_a_data_frame_have_the_format_of_the_training_file(tmp_path: Pa
     table = dated()
     table[["day", "y"]].to_csv(tmp_path / "rows.csv", index=False)
     data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "columns": {"day": GERMAN}}
-    spec = {"data": data, "network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 2}}
-    specnet.run(spec, tmp_path / "out", observer=specnet.Observer())
+    specnet.run(spec_on(data, 4, loss="mse", epochs=2), tmp_path / "out", observer=specnet.Observer())
     model = specnet.load_model(tmp_path / "out" / "model.safetensors")
     expected = model.predict(read_inputs(tmp_path / "rows.csv", model.network.resolved))
     assert np.ptp(expected) > 0
@@ -231,7 +209,7 @@ def test_dates_in_a_data_frame_have_the_format_of_the_training_file(tmp_path: Pa
 
 def test_a_data_frame_may_have_dates_in_a_format_of_their_own(tmp_path: Path):
     table = dated()
-    spec = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 2}}
+    spec = spec_on(None, 4, loss="mse", epochs=2)
     plain = specnet.fit(spec, table[["date"]].rename(columns={"date": "day"}), table.y, observer=specnet.Observer())
     spec["network"]["feature_kinds"] = {"day": GERMAN}
     model = specnet.fit(spec, table, table.y, observer=specnet.Observer())

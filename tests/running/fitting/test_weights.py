@@ -11,6 +11,7 @@ import specnet
 from specnet.parts.registry import built_in_registry
 from specnet.running.data_rows import read_data
 from specnet.training import Observer
+from tests.running.specs import spec_on
 
 FACTORS = (1e-6, 1 / 300, 1e6)
 POWERS = (2.0**-20, 2.0**20)
@@ -34,15 +35,9 @@ def test_every_loss_is_trained_and_watched_by_ratios_of_weights(loss: Any):
     rng = np.random.default_rng(3)
     X, weight = rng.normal(size=(40, 3)), rng.integers(0, 4, 40) / 7
     y = target_of(loss, rng, X[:, 0] + 0.3 * rng.normal(size=40))
-    spec = {
-        "network": {
-            "dtype": "float64",
-            "hidden_layer_sizes": [3],
-            "preprocessing": ["quantile", "standardize"],
-            "target_preprocessing": ["clip"] if loss.target == "values" and loss.domain == "any" else [],
-        },
-        "training": {"loss": loss.part_name(), "epochs": 2, "batch_size": 16, "l2": 0.01},
-    }
+    clipped = ["clip"] if loss.target == "values" and loss.domain == "any" else []
+    network = {"dtype": "float64", "preprocessing": ["quantile", "standardize"], "target_preprocessing": clipped}
+    spec = spec_on(None, 3, network, loss=loss.part_name(), epochs=2, batch_size=16, l2=0.01)
     if loss.target != "values" and y.ndim == 1:
         spec["training"]["class_weight"] = "balanced"
 

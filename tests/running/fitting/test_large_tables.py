@@ -9,6 +9,7 @@ import pytest
 
 import specnet
 from specnet.training import Observer
+from tests.running.specs import spec_on
 
 COLUMNS = 10_000
 TEXTS = 5_000_000
@@ -17,7 +18,7 @@ CHILD = """
 import sys, specnet
 from specnet.training import Observer
 from tests.benchmarks.memory import largest_resident_set
-from tests.running.test_large_tables import document
+from tests.running.fitting.test_large_tables import document
 result = specnet.run(document(sys.argv[1]), observer=Observer())
 assert [warning.code for warning in result.warnings] == ["ignored-column", "rows-in-both"]
 print(largest_resident_set())
@@ -25,11 +26,7 @@ print(largest_resident_set())
 
 
 def document(path: str) -> dict[str, object]:
-    return {
-        "data": {"type": "csv", "path": path, "target": "y"},
-        "network": {"hidden_layer_sizes": [2]},
-        "training": {"loss": "binary_crossentropy", "epochs": 1, "batch_size": 10_000},
-    }
+    return spec_on({"type": "csv", "path": path, "target": "y"}, batch_size=10_000)
 
 
 @pytest.mark.slow

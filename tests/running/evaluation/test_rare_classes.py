@@ -14,36 +14,27 @@ import specnet
 from specnet.errors import DataError
 from specnet.running.runner import RunResult
 from specnet.training import WarningRecorder
+from tests.running.specs import csv_file, spec_on
 
 LABELS = "abc" * 20
 HELD = "abc" * 6
-METRICS = [
-    "accuracy",
-    "balanced_accuracy",
-    "f1_macro",
-    "neg_log_loss",
-    "d2_log_loss_score",
-    "neg_brier_score",
-    "top_k_accuracy",
-    "roc_auc_ovr",
-]
+METRICS = ["accuracy", "balanced_accuracy", "f1_macro", "neg_log_loss", "d2_log_loss_score", "neg_brier_score"]
+METRICS += ["top_k_accuracy", "roc_auc_ovr"]
 
 
 def write(path: Path, labels: Sequence[str], seed: int) -> np.ndarray:
     """Write a table whose second column tells the class, and return its columns."""
     rng = np.random.default_rng(seed)
     X = np.round(rng.normal(size=(len(labels), 2)) + [[0, ord(label)] for label in labels], 3)
-    lines = [f"{a},{b},{label}" for (a, b), label in zip(X.tolist(), labels, strict=True)]
-    path.write_text("\n".join(["x,y,kind", *lines]) + "\n")
+    csv_file(path, "x,y,kind", ((a, b, label) for (a, b), label in zip(X.tolist(), labels, strict=True)))
     return X
 
 
 def ran(folder: Path, split: dict[str, Any], loss: str = "categorical_crossentropy", **training: Any) -> RunResult:
-    spec = {
-        "data": {"type": "csv", "path": str(folder / "rows.csv"), "target": "kind", "split": split},
-        "network": {"dtype": "float64", "hidden_layer_sizes": [4], "preprocessing": ["standardize"]},
-        "training": {"loss": loss, "epochs": 20, "metrics": METRICS if loss[0] == "c" else ["accuracy"], **training},
-    }
+    data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "kind", "split": split}
+    network = {"dtype": "float64", "preprocessing": ["standardize"]}
+    scores = METRICS if loss[0] == "c" else ["accuracy"]
+    spec = spec_on(data, 4, network, **{"loss": loss, "epochs": 20, "metrics": scores, **training})
     return specnet.run(spec, observer=WarningRecorder([]))
 
 

@@ -13,6 +13,7 @@ import specnet
 from specnet.running.evaluation import baselines
 from specnet.running.evaluation.baselines import neighbour_rows
 from tests.running.conftest import ROWS, classes, columns
+from tests.running.specs import spec_on
 
 SCALES = np.array([1.0, 100.0, 0.01])
 
@@ -84,11 +85,7 @@ def test_neighbours_of_spreads_and_of_several_labels(ran, rng: np.random.Generat
 
 def test_rows_for_validation_have_baselines_too():
     split = {"test_size": 0.2, "validation_size": 0.3}
-    spec: dict[str, Any] = {
-        "data": {"type": "make_moons", "n_samples": 100, "noise": 0.2, "split": split},
-        "network": {"hidden_layer_sizes": [3]},
-        "training": {"loss": "binary_crossentropy", "epochs": 2},
-    }
+    spec = spec_on({"type": "make_moons", "n_samples": 100, "noise": 0.2, "split": split})
     found = specnet.run(spec).evaluation["baselines"]
     assert {name: set(parts) for name, parts in found.items()} == {
         name: {"validation", "test"} for name in ("constant", "linear", "neighbours")

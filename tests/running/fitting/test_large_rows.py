@@ -12,8 +12,9 @@ from specnet.files import large
 from specnet.parts.data.tables.csv.csv_parts import parts_of
 from specnet.spec import resolve
 from specnet.training import Observer
+from tests.running.specs import csv_file, spec_on
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PENGUINS = ROOT / "specs" / "penguins.toml"
 SETTINGS: dict[str, list[str]] = {
     "as it is": [],
@@ -56,13 +57,9 @@ def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, Outco
 
 def test_a_table_of_numbers_is_read_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = np.round(np.random.default_rng(0).normal(size=(500, 4)), 3)
-    lines = ["a,b,c,y", *(",".join(map(str, row)) for row in table.tolist())]
-    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-    document = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"},
-        "network": {"hidden_layer_sizes": [3], "dtype": "float64", "preprocessing": ["robust", "standardize"]},
-        "training": {"loss": "mean_squared_error", "epochs": 2, "shuffle": "blocks"},
-    }
+    network = {"dtype": "float64", "preprocessing": ["robust", "standardize"]}
+    data = csv_file(tmp_path / "rows.csv", "a,b,c,y", table.tolist())
+    document = spec_on(data, 3, network, loss="mse", epochs=2, shuffle="blocks")
     expected = specnet.run(document, observer=Observer()).model.to_bytes()
     monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
     parts: list[str | None] = []

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from specnet.running.evaluation.resampling import wilson_interval
 from specnet.running.fitting import fit_rows
 from specnet.running.run_evidence import run_evidence
 from tests.running.conftest import ROWS, classes, columns
+from tests.running.specs import cells, csv_file, spec_on
 from tests.texts.pinned import Refused
 
 
@@ -44,31 +46,21 @@ def test_tables_of_classes(ran, rng: np.random.Generator, count: int, weighted: 
     assert ("calibration" in found.tables) == (count == 2)
 
 
-def test_calibration_in_ten_bins(ran, rng: np.random.Generator):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_calibration_in_ten_bins(ran, rng: np.random.Generator, weighted: bool):
     X = columns(rng)
-    y = classes(rng, X)
-    found = ran(X, y, loss="binary_crossentropy", epochs=60)
-    X_test, y_test, _ = found.test
-    probability = found.result.model.predict_proba(X_test)[:, 1]
-    share, mean = calibration_curve(y_test, probability, n_bins=10)
+    y, weight = classes(rng, X), rng.integers(1, 5, ROWS) if weighted else None
+    found = ran(X, y, weight, loss="binary_crossentropy", epochs=60)
+    X_test, y_test, w_test = found.test
+    probability, times = found.result.model.predict_proba(X_test)[:, 1], 1 if w_test is None else w_test
+    share, mean = calibration_curve(y_test.repeat(times), probability.repeat(times), n_bins=10)
     rows = np.histogram(probability, np.linspace(0, 1, 11))[0]
     calibration = found.tables["calibration"]
     assert [count for count, *_ in calibration] == rows.tolist()
     assert 0 in rows
     assert all(others == [None, None] for count, *others in calibration if count == 0)
     np.testing.assert_allclose([others for count, *others in calibration if count], np.transpose([mean, share]))
-    assert ran(X, y, loss="hinge").tables["calibration"] is None
-
-
-def test_weights_count_in_calibration(ran, rng: np.random.Generator):
-    X = columns(rng)
-    y, weight = classes(rng, X), rng.integers(1, 5, ROWS)
-    found = ran(X, y, weight, loss="binary_crossentropy", epochs=60)
-    X_test, y_test, w_test = found.test
-    probability = found.result.model.predict_proba(X_test)[:, 1].repeat(w_test)
-    share, mean = calibration_curve(y_test.repeat(w_test), probability, n_bins=10)
-    told = [others for count, *others in found.tables["calibration"] if count]
-    np.testing.assert_allclose(told, np.transpose([mean, share]))
+    assert weighted or ran(X, y, loss="hinge").tables["calibration"] is None
 
 
 def test_tables_of_several_labels(ran, rng: np.random.Generator):
@@ -106,13 +98,8 @@ def test_weights_count_in_the_tables_of_values(ran, rng: np.random.Generator):
 
 
 def test_names_of_a_target_are_those_of_its_column(tmp_path: Path):
-    rows = "".join(f"{row % 7},{row % 5},{row % 7 + row % 3}\n" for row in range(40))
-    (tmp_path / "rows.csv").write_text("a,b,price\n" + rows)
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "price"},
-        "network": {"hidden_layer_sizes": [2]},
-        "training": {"loss": "mse", "epochs": 1},
-    }
+    rows = ((row % 7, row % 5, row % 7 + row % 3) for row in range(40))
+    spec = spec_on(csv_file(tmp_path / "rows.csv", "a,b,price", rows, "price"), loss="mse")
     assert specnet.run(spec).evaluation["tables"]["test"]["outputs"] == ["price"]
 
 
@@ -142,16 +129,15 @@ def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Gener
     assert intervals["f1"] is None
 
 
+def by_patient(folder: Path, table: np.ndarray, header: str = "patient,x,y", **data: Any) -> dict[str, Any]:
+    return csv_file(folder / "rows.csv", header, cells(table), split={"group": "patient"}, **data)
+
+
 def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.Generator):
     patients = rng.permutation(np.repeat(np.arange(20), 6))
     effect, x = rng.normal(size=20)[patients], rng.normal(size=len(patients))
     rows = np.column_stack([patients, x, 10 * effect + x])
-    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="", fmt="%.17g")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
-        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
-        "training": {"loss": "mse", "epochs": 1},
-    }
+    spec = spec_on(by_patient(tmp_path, rows), network={"dtype": "float64"}, loss="mse")
     test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
     assert test is not None
     found = specnet.run(spec)
@@ -172,17 +158,9 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
     x, weight = rng.normal(size=(2, len(patients)))
     y = (x + 3 * rng.normal(size=40)[patients] > 0).astype(int)
     rows = np.column_stack([patients, x, 1 + weight**2, y])
-    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,w,y", comments="", fmt="%.17g")
-    data = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}}
-    if weighted:
-        data["sample_weight"] = "w"
-    else:
-        data["columns"] = {"w": "ignore"}
-    spec = {
-        "data": data,
-        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
-        "training": {"loss": "binary_crossentropy", "metrics": ["accuracy"], "epochs": 5},
-    }
+    role = {"sample_weight": "w"} if weighted else {"columns": {"w": "ignore"}}
+    data = by_patient(tmp_path, rows, "patient,x,w,y", **role)
+    spec = spec_on(data, network={"dtype": "float64"}, metrics=["accuracy"], epochs=5)
     test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
     assert test is not None
     found = specnet.run(spec, observer=specnet.Observer())
@@ -199,13 +177,7 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
 def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np.random.Generator):
     patients = np.repeat(np.arange(40), 6)
     rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
-    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
-        "network": {"hidden_layer_sizes": [2]},
-        "training": {"loss": "mse", "epochs": 1},
-    }
-    data = read_data(specnet.parse_spec(spec))
+    data = read_data(specnet.parse_spec(spec_on(by_patient(tmp_path, rows), loss="mse")))
     fitted = fit_rows(data)
     _, comparison = evaluate_run(fitted)
     held = run_evidence(fitted.encoder, fitted.training, data.splits["train"], [], [], comparison).held
@@ -217,12 +189,7 @@ def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np
 def test_groups_without_a_mistake_are_so_many_rows(tmp_path: Path):
     x = np.linspace(0.5, 1, 120) * np.where(np.arange(120) < 60, -1, 1)
     rows = np.column_stack([np.arange(120) // 6, x, x > 0])
-    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="patient,x,y", comments="")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"group": "patient"}},
-        "network": {"hidden_layer_sizes": [4]},
-        "training": {"loss": "binary_crossentropy", "metrics": ["accuracy"], "optimizer": "lbfgs", "epochs": 30},
-    }
+    spec = spec_on(by_patient(tmp_path, rows), 4, metrics=["accuracy"], optimizer="lbfgs", epochs=30)
     found = specnet.run(spec, observer=specnet.Observer())
     assert found.metrics["test"]["accuracy"] == 1
     assert found.evaluation["intervals"]["test"]["accuracy"] == wilson_interval(5, 5)

@@ -14,15 +14,13 @@ from specnet.parts import Preprocessing
 from specnet.parts.arrays import first_not_finite
 from specnet.running import fitting
 from specnet.training import TrainingRows
+from tests.running.specs import cells, csv_file, spec_on
 from tests.texts.pinned import Refused
 
 
 def spec_of(dtype: str = "float64", split: float = 0.0, **network: Any) -> dict[str, Any]:
-    return {
-        "data": {"type": "make_moons", "split": {"validation_size": split}},
-        "network": {"dtype": dtype, "hidden_layer_sizes": [4], **network},
-        "training": {"loss": "mse", "epochs": 2},
-    }
+    data = {"type": "make_moons", "split": {"validation_size": split}}
+    return spec_on(data, 4, {"dtype": dtype, **network}, loss="mse", epochs=2)
 
 
 def table(rows: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -116,9 +114,8 @@ def test_preprocessing_may_change_the_number_of_columns(tmp_path: Path):
 
 def test_a_run_and_a_check_of_such_a_network(tmp_path: Path):
     X, y = table()
-    pandas.DataFrame(np.column_stack([X, y]), columns=["a", "b", "c", "y"]).to_csv(tmp_path / "rows.csv", index=False)
     spec = spec_of(preprocessing=["with_squares"])
-    spec["data"] = {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"}
+    spec["data"] = csv_file(tmp_path / "rows.csv", "a,b,c,y", cells(np.column_stack([X, y])))
     result = specnet.run(spec, parts=[WithSquares], observer=specnet.Observer())
     assert set(result.metrics) == {"train", "test"}
     assert result.model.network.inputs == 6

@@ -19,6 +19,7 @@ from specnet import parse_spec
 from specnet.running.data_rows import read_data
 from specnet.running.evaluation.constant import constant_outputs, output_model
 from tests.running.conftest import ROWS, classes, columns
+from tests.running.specs import csv_file, spec_on
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -179,13 +180,9 @@ def test_the_linear_baseline_takes_embedded_categories_as_indicators(tmp_path: P
     towns, number = rng.permutation(np.repeat(np.arange(12), 10)), rng.normal(size=120)
     towns[:3] = 12  # in too few rows for a code of its own
     y = 5 * rng.normal(size=13)[towns] + number
-    rows = "".join(f"{number},town {town},{y}\n" for number, town, y in zip(number, towns, y, strict=True))
-    (tmp_path / "rows.csv").write_text(f"number,town,y\n{rows}")
-    spec = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y"},
-        "network": {"dtype": "float64", "hidden_layer_sizes": [2]},
-        "training": {"loss": "mse", "epochs": 1, "baselines": ["linear"]},
-    }
+    rows = ((number, f"town {town}", y) for number, town, y in zip(number, towns, y, strict=True))
+    table = csv_file(tmp_path / "rows.csv", "number,town,y", rows)
+    spec = spec_on(table, network={"dtype": "float64"}, loss="mse", baselines=["linear"])
     data, found = read_data(parse_spec(spec)), specnet.run(spec, observer=specnet.Observer())
     assert data.resolved.spec.network.preprocessing[-1].steps[0].type == "ordinal"
     train, test = data.splits["train"].chosen, data.splits["test"].chosen

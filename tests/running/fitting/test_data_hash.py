@@ -15,6 +15,7 @@ from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash, read_data
 from specnet.spec import parse_spec
 from tests.running.moons import Interrupting, contents
+from tests.running.specs import csv_file, spec_on
 
 Rows = list[dict[str, str]]
 ROLES = {
@@ -52,31 +53,20 @@ def rows_of(count: int = 60) -> Rows:
 
 
 def written(path: Path, rows: Rows) -> Path:
-    path.write_text("\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n")
+    csv_file(path, ",".join(rows[0]), (row.values() for row in rows))
     return path
 
 
-def spec_on(path: Path, split: dict[str, Any]) -> dict[str, Any]:
+def hashed(path: Path, split: dict[str, Any]) -> dict[str, Any]:
     columns = {"city": "category", "note": "ignore", "patient": "ignore", "day": "ignore", "set": "ignore"}
     for name in split.values():
         columns.pop(name, None)
-    return {
-        "name": "hashed",
-        "data": {
-            "type": "csv",
-            "path": str(path),
-            "target": "y",
-            "sample_weight": "w",
-            "columns": columns,
-            "split": split,
-        },
-        "network": {"hidden_layer_sizes": [2]},
-        "training": {"loss": "mse", "epochs": 3},
-    }
+    data = {"type": "csv", "path": str(path), "target": "y", "sample_weight": "w", "columns": columns, "split": split}
+    return {"name": "hashed", **spec_on(data, loss="mse", epochs=3)}
 
 
 def hash_of(path: Path, split: dict[str, Any]) -> str:
-    return data_hash(read_data(parse_spec(spec_on(path, split))).table)
+    return data_hash(read_data(parse_spec(hashed(path, split))).table)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -142,7 +132,7 @@ def moved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[dict[str, Any
             row |= {name: following[name] for name in ("patient", "day", "set")}
         written(path, rows)
 
-    return spec_on(path, SPLITS[request.param]), move
+    return hashed(path, SPLITS[request.param]), move
 
 
 def test_what_was_trained_on_rows_that_are_test_rows_now_is_refused(

@@ -20,7 +20,7 @@ from specnet.running import run
 from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer, Snapshot, WarningRecorder
-from tests.running.page import Page
+from tests.running.reports.page import Page
 
 MOONS = """
 name = "moons"
