@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -269,42 +270,21 @@ def fit_rows(
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
     observer.started(network, counts, spec.training.epochs)
-    if spec.training.ensemble is None:
-        theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
-        with _explained_failures(encoder, training, rows):
-            result = train(
-                network,
-                theta,
-                training,
-                monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
-                observer=observer,
-                keep_checkpoint=keep_checkpoint,
-                checkpoint=checkpoint,
-                state=state,
-                epochs=epochs,
-                interruptions=interruptions,
-                records=records,
-            )
-        model = encoder.model(result.theta, result.state, result.history)
-        return FitResult(model, replace(result, warnings=found), data, encoder, inputs, (result,), training)
-
+    given: dict[str, Any] = {"observer": observer, "keep_checkpoint": keep_checkpoint, "checkpoint": checkpoint}
+    given |= {"interruptions": interruptions, "records": records}
     with _explained_failures(encoder, training, rows):
-        members = train_members(
-            network,
-            [(network.initial_parameters(each), None) for each in range(spec.training.members)]
-            if start is None
-            else start.members,
-            encoder.member_rows(training, rows, watched),
-            jobs=jobs,
-            observer=observer,
-            keep_checkpoint=keep_checkpoint,
-            checkpoint=checkpoint,
-            interruptions=interruptions,
-            records=records,
-        )
-    result = replace(joined_result(members), warnings=found)
-    model = _ensemble(encoder, result, len(members))
-    return FitResult(model, result, data, encoder, inputs, tuple(members), training)
+        if spec.training.ensemble is None:
+            theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
+            monitors = {} if watched is None else validation_monitors(encoder.decoder, watched)
+            result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
+            members: list[Trained] = [result]
+        else:
+            first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
+            own = encoder.member_rows(training, rows, watched)
+            members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
+            result = joined_result(members)
+    model = _model_of(encoder, result, len(members))
+    return FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
 
 
 def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
@@ -359,7 +339,7 @@ def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRo
         return
 
 
-def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:
+def _model_of(encoder: Encoder, result: TrainingResult, count: int) -> Model:
     """Return the model of so many members: those that had begun when training was interrupted, else all."""
     network = encoder.network
     if count < network.spec.training.members:

@@ -5,8 +5,6 @@ A broken one is told as such in a table, and is no error there.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import FileError, SpecError, SpecnetError
-from specnet.files import PathLike, file_errors, read_file
+from specnet.files import PathLike, file_errors
 from specnet.files.locks import LOCK_NAME
-from specnet.files.run_files import CHECKPOINT, FACTS, LARGEST_RECORD, RESOLVED, by_numbers, check_run, written_spec
+from specnet.files.run_files import CHECKPOINT, FACTS, RESOLVED, by_numbers, check_run, written_spec
 from specnet.files.series_files import BEST, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, holds_trials, is_series, is_sweep
 from specnet.model import load_model
 from specnet.parts.part import Part
 from specnet.report.terminal.run_table import RunRecord
 from specnet.running.data_rows import read_data
+from specnet.running.many.summary import read_csv
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_folder import read_facts
 from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
@@ -97,7 +96,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
     return RunRecord(
         str(folder) if name is None else name,
         "finished" if facts["finished"] else "interrupted",
-        metrics=_figures(run),
+        metrics=run.evaluation().metrics,
         seconds=_number(facts.get("training_seconds")),
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
         findings=tuple(finding.code for finding in run.findings()),
@@ -130,24 +129,11 @@ def _sweep_record(folder: Path, name: str) -> RunRecord:
     facts, path = read_facts(folder), folder / TRIALS_TABLE
     trials, seconds = 0, 0.0
     if path.is_file():
-        with file_errors(path):
-            try:
-                rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
-                trials, seconds = len(rows), sum(float(row["seconds"]) for row in rows)
-            except KeyError as error:
-                raise FileError(f"not a valid table of trials: column {error} is missing") from error
-            except (TypeError, ValueError, csv.Error) as error:
-                raise FileError(f"not a valid table of trials: {error}") from error
+        each = read_csv(path, "table of trials", lambda row: float(row["seconds"]))
+        trials, seconds = len(each), sum(each)
     if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
         return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)
     return RunRecord(name, "unfinished", seconds=seconds, trials=trials)
-
-
-def _figures(run: RunFolder) -> dict[str, dict[str, float | None]]:
-    return {
-        str(split): {str(name): _number(value) for name, value in figures.items()}
-        for split, figures in run.evaluation().metrics.items()
-    }
 
 
 def _number(value: Any) -> float | None:

@@ -18,7 +18,7 @@ from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import constant_outputs, output_model
-from specnet.running.evaluation.predictors import Features, Predictor, fitted_linear, fitted_neighbours
+from specnet.running.evaluation.predictors import DenseFeatures, Predictor, fitted_linear, fitted_neighbours
 from specnet.running.fitting import FitResult
 
 MOST_NUMBERS = 2**22
@@ -48,7 +48,7 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
         columns = fitted.prepared("train")
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
         some, rows = columns[chosen], _answers(head, train, chosen)
-        features = Features(some, rows.weight, fitted.model.network.resolved.category_counts)
+        features = DenseFeatures(some, rows.weight, fitted.model.network.resolved.category_counts)
         known = features.of(some)
         count = sum(len(splits[part]) for part in held)
         predictors: dict[str, Predictor] = {}
@@ -93,7 +93,7 @@ def _answers(head: Model, rows: Rows, chosen: NDArray[np.intp] | slice = slice(N
     return head.answers(np.zeros((len(y), head.network.outputs)), y, weight)
 
 
-def _predicted(predictors: Mapping[str, Predictor], features: Features, columns: Array) -> dict[str, Array]:
+def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, columns: Array) -> dict[str, Array]:
     """Return the outputs of each predictor for rows (rows, inputs), whose features are made a piece at a time."""
     parts: dict[str, list[Array]] = {name: [] for name in predictors}
     step = max(1, MOST_NUMBERS // columns.shape[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from pydantic import FiniteFloat, TypeAdapter
 
 from specnet.errors import FileError, TrainingError
 from specnet.files.checked_json import checked
+from specnet.findings import Gain, Held
 from specnet.model import Answers, Model
+from specnet.network import Network
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
 from specnet.running.evaluation.answer_tables import answer_tables
-from specnet.running.evaluation.baseline_comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
@@ -85,7 +86,22 @@ class Evaluation:
         return {"rows": self.rows, **self.metrics, **rest}
 
 
-def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Comparison]:
+class ScoreComparison(NamedTuple):
+    """How good a model is by one score for all tasks, accuracy of classes or R² of values, where there is such a one.
+
+    Attributes
+    ----------
+    train : float or None
+        Of the training rows.
+    held : Held or None
+        Of the rows held out, with those of baselines.
+    """
+
+    train: float | None
+    held: Held | None
+
+
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     """Return what there is to say of a model that was fitted to the rows ``train``, and how it compares with others.
 
     Raises
@@ -130,11 +146,12 @@ def figures_of(fitted: FitResult) -> Metrics:
 
 def _comparison(
     fitted: FitResult, train: float | None, answers: Mapping[str, Answers], baselines: BaselineAnswers
-) -> Comparison:
+) -> ScoreComparison:
     """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
-    if name is None:
-        return Comparison(train)
+    score = None if name is None else score_of(network, answers[name])
+    if name is None or score is None:
+        return ScoreComparison(train, None)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
     held, groups = answers[name], fitted.data.splits[name].groups
@@ -144,7 +161,7 @@ def _comparison(
     if (constant := others.pop("constant", None)) is not None:
         gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
     inputs = fitted.prepared(name)
-    return Comparison(train, name, inputs, held, score_of(network, held), known, gains, worth)
+    return ScoreComparison(train, Held(name, inputs, held.target, held.prediction, score, known, gains, worth))
 
 
 def _of_folds(fitted: FitResult) -> Metrics:
@@ -212,3 +229,35 @@ def _checked(figures: Mapping[str, float]) -> Figures:
 
 def _told(figures: Mapping[str, float]) -> Figures:
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
+
+
+def score_of(network: Network, answers: Answers) -> float | None:
+    """Return the accuracy or the R² of answers, the mean over several outputs; None where it is not defined."""
+    if network.task != "values":
+        right = np.equal(answers.target, answers.prediction).reshape(len(answers), -1).mean(axis=1)
+        return float(np.average(right, weights=answers.weight))
+    if not network.spec.training.loss.predicts_mean:
+        return None
+    target, prediction = (
+        np.asarray(values, np.float64).reshape(len(answers), -1) for values in (answers.target, answers.prediction)
+    )
+    mean = np.average(target, axis=0, weights=answers.weight)
+    errors, spread = (
+        np.average(np.square(target - other), axis=0, weights=answers.weight) for other in (prediction, mean)
+    )
+    score = float(np.mean(1 - errors / spread)) if spread.all() else np.nan
+    return score if np.isfinite(score) else None
+
+
+def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gain:
+    """Return by how much answers have less loss than others for the same rows.
+
+    The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
+    """
+    differences = than.losses - answers.losses
+    weight = np.ones(len(differences)) if answers.weight is None else answers.weight
+    value = weighted_mean(differences, weight)
+    parts = weight * (differences - value)
+    if groups is not None:
+        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
+    return Gain(value, float(np.sqrt(np.square(parts).sum()) / weight.sum()))

@@ -25,7 +25,7 @@ Predictor = Callable[[Numbers], Outputs]
 """From features (rows, features) to outputs as the loss sees them, (rows, outputs)."""
 
 
-class Features:
+class DenseFeatures:
     """Columns (rows, inputs) as baselines read them: standardized, and categories as 0/1 columns.
 
     Parameters

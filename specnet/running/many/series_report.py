@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.checked_json import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
@@ -22,7 +19,7 @@ from specnet.report.svg.epoch_curves import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
-from specnet.running.many.summary import Summary
+from specnet.running.many.summary import Summary, read_csv
 from specnet.running.run_folder import RunFolder
 
 MOST_DRAWN = 6000
@@ -100,15 +97,7 @@ def run_facts(run: Path) -> Iterator[tuple[str, str]]:
 
 def _runs(folder: Path) -> Iterator[RunRecord]:
     """Yield what ``runs.csv`` says, with the curves of those that have finished."""
-    path = folder / RUNS_TABLE
-    with file_errors(path):
-        try:
-            rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
-            found = [_run(row) for row in rows]
-        except KeyError as error:
-            raise FileError(f"not a valid table of runs: column {error} is missing") from error
-        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
-            raise FileError(f"not a valid table of runs: {error}") from error
+    found = read_csv(folder / RUNS_TABLE, "table of runs", _run)
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
     for run in found:
         yield run if run.state != FINISHED else replace(run, curves=read_curves(folder / run.name / HISTORY, most))

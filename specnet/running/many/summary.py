@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from pydantic import FiniteFloat
 
+from specnet.errors import FileError
+from specnet.files import file_errors, read_file
+from specnet.files.run_files import LARGEST_RECORD
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
+
+Made = TypeVar("Made")
 
 
 class Statistics(TypedDict):
@@ -58,6 +64,24 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return stream.getvalue()
+
+
+def read_csv(path: Path, what: str, record: Callable[[dict[str, str]], Made]) -> list[Made]:
+    """Return what is made of each row of a CSV file.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is not what it should be.
+    """
+    with file_errors(path):
+        try:
+            text = read_file(path, LARGEST_RECORD).decode()
+            return [record(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        except KeyError as error:
+            raise FileError(f"not a valid {what}: column {error} is missing") from error
+        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
+            raise FileError(f"not a valid {what}: {error}") from error
 
 
 def _names(metrics: Sequence[Metrics], split: str) -> list[str]:

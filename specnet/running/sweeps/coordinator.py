@@ -25,10 +25,10 @@ from specnet.running.many.repetitions import Repetition, changed, check_rows_of,
 from specnet.running.many.run_tasks import MACHINE, THREADS, Common, Outcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.search import Journal, Search
+from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Drawn, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
-from specnet.running.sweeps.trial_records import Trial, is_better, read_trial, table_text, trial_files
+from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial, table_text, trial_files
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.training_run import BegunRun
 from specnet.spec import Spec
@@ -87,7 +87,6 @@ class Coordinator:
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better)
-        self._journal: Journal | None = None
         self._under_way: deque[_UnderWay] = deque()
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
@@ -103,8 +102,8 @@ class Coordinator:
         for machine in self.folder.machines():
             self._compare(machine)
         self._write_facts("under way")
-        self._journal = self._search.journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
-        at_once = self.sweep.at_once(workers.jobs)
+        self._search.begin_journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
+        at_once, finished = self.sweep.at_once(workers.jobs), False
         try:
             for number in range(self._count):
                 while len(self._under_way) == at_once:
@@ -112,12 +111,10 @@ class Coordinator:
                 self._draw(number, workers)
             while self._under_way:
                 self._tell_next(workers)
-        except BaseException:
+            finished = True
+        finally:
             self._write_table()
-            self._write_facts(f"after {len(self.told)} trials")
-            raise
-        self._write_table()
-        self._write_facts("all trials", finished=True)
+            self._write_facts("all trials" if finished else f"after {len(self.told)} trials", finished=finished)
         self.folder.check()
 
     def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
@@ -187,15 +184,12 @@ class Coordinator:
         assert trial is not None, "it has ended"
         self._search.tell(trial)
         self.told.append(trial)
-        if trial.figure is not None and is_better(
-            trial.figure, None if self.best is None else self.best.figure, self.larger_is_better
-        ):
-            self.best = trial
+        best, self.best = self.best, best_trial(filter(None, (self.best, trial)), self.larger_is_better)
+        if self.best is not best:
             text = self.writer.text(self.changes(entry.drawn), self.folder.path)
             self.folder.write(f"best.{self.writer.format}", text)
         self._write_table()
-        if self._journal is not None:
-            self.folder.later(self._journal.add, self._search.last_told(trial.number))
+        self.folder.later(self._search.record, self._search.last_told(trial.number))
         if entry.runs:  # it was computed now
             self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
         if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:

@@ -29,7 +29,7 @@ VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
-class Figure:
+class TrialFigure:
     """The metric that a sweep searches by, of one run of a trial."""
 
     seed: int | None
@@ -49,7 +49,7 @@ class Trial:
         What was drawn, by column of the table of trials.
     figure : float or None
         The metric that the sweep searches by, the mean over folds and seeds.
-    figures : tuple of Figure
+    figures : tuple of TrialFigure
         Of each run.
     epochs : int
         Of all runs.
@@ -67,7 +67,7 @@ class Trial:
     state: State
     settings: Mapping[str, str | int | float]
     figure: float | None = None
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[TrialFigure, ...] = ()
     epochs: int = 0
     seconds: float = field(default=0.0, compare=False)
     message: str = ""
@@ -85,7 +85,7 @@ class Trial:
     ) -> Trial:
         """Return the trial of these runs, one for each fold and seed."""
         outcomes = [outcome for _, outcome in runs]
-        figures = tuple(Figure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
+        figures = tuple(TrialFigure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
         trial = cls(
             number,
             "finished",
@@ -216,13 +216,5 @@ def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
 
 def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
     """Return the finished trial with the best figure, of equals the earliest."""
-    best: Trial | None = None
-    for trial in trials:
-        if trial.figure is not None and (best is None or is_better(trial.figure, best.figure, larger_is_better)):
-            best = trial
-    return best
-
-
-def is_better(figure: float, than: float | None, larger_is_better: bool) -> bool:
-    """Return whether a figure is better than another one."""
-    return than is None or (figure > than if larger_is_better else figure < than)
+    known = [(trial.figure, trial) for trial in trials if trial.figure is not None]
+    return max(known, key=lambda each: each[0] if larger_is_better else -each[0], default=(0.0, None))[1]

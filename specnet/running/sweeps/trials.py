@@ -16,6 +16,7 @@ from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
 from specnet.running.many.run_tasks import Curve, Outcome, Task
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
+from specnet.running.training_run import Contents
 from specnet.training import Observer, StopTraining
 
 if TYPE_CHECKING:
@@ -95,13 +96,5 @@ class TrialTask(Task):
         except StopTraining as stop:
             return Outcome("pruned", epochs=stop.epoch, curve=curve)
         fitted.check_whole()
-        result = fitted.result
-        return Outcome(
-            "finished",
-            files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},
-            metrics=figures_of(fitted),
-            history=result.history,
-            epochs=result.epochs,
-            warnings=result.warnings,
-            curve=curve,
-        )
+        files: Contents = {MODEL: fitted.model.to_bytes()} if self.keeps_model else {}
+        return Outcome.of(fitted, files, figures_of(fitted), curve)

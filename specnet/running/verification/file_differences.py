@@ -119,7 +119,7 @@ MOST_ULPS = 10**6
 """That are told digit by digit."""
 
 
-class Place(NamedTuple):
+class EntryPlace(NamedTuple):
     """Where something stands in a file.
 
     Attributes
@@ -139,7 +139,7 @@ class Place(NamedTuple):
     owner: str = ""
 
 
-Entries = dict[Place, Value]
+Entries = dict[EntryPlace, Value]
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def file_differences(
             yield FileDifference(name, "the file", then=there, now=here)
         elif then[name] != now[name]:
             with file_errors(folder / name):
-                entries = [_covered(_entries(name, each[name]), beginning) for each in (then, now)]
+                entries = [_covered(_READERS[kind_of(name) or name](each[name]), beginning) for each in (then, now)]
             yield from _differences(name, *entries, is_cut=beginning is not None)
 
 
@@ -275,26 +275,13 @@ def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None
     return (None, None) if first == second else (first, second)
 
 
-def _entries(file: str, content: bytes) -> Entries:
-    """Return what is in a file, in its order."""
-    return _READERS[kind_of(file) or file](content)
-
-
 def _of_text(content: bytes) -> Entries:
     lines = content.decode(errors="replace").splitlines()
-    return {Place(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
-
-
-def _of_document(content: bytes) -> Entries:
-    return _named(parse_object(content, "the file"))
+    return {EntryPlace(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
 
 
 def _named(value: Any, before: str = "") -> Entries:
-    return {Place(name): text for name, text in leaves(value, before)}
-
-
-def _of_history(content: bytes) -> Entries:
-    return _of_records(records_of(content))
+    return {EntryPlace(name): text for name, text in leaves(value, before)}
 
 
 def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
@@ -305,12 +292,8 @@ def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
         owner = ", ".join(f"{word} {record[key]}" for key, word in _PLACES.items() if key in record)
         values = {key: value for key, value in record.items() if key not in (*_PLACES, "epoch")}
         for name, text in leaves(values):
-            found[Place(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
+            found[EntryPlace(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
     return found
-
-
-def _of_looks(content: bytes) -> Entries:
-    return _of_looked_at(checked_looks(records_of(content)))
 
 
 def _of_looked_at(looks: Iterable[Mapping[str, Any]]) -> Entries:
@@ -322,15 +305,13 @@ def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _of_snapshots(content: bytes) -> Entries:
-    _, tensors = _tensors(content)
-    return {
-        Place(name, epoch): array for epoch, arrays in snapshots_of(tensors).items() for name, array in arrays.items()
-    }
+    epochs = snapshots_of(_tensors(content)[1]).items()
+    return {EntryPlace(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
 
 
 def _of_model(content: bytes) -> Entries:
     metadata, tensors = _tensors(content)
-    named: Entries = {Place(name): array for name, array in tensors.items()}
+    named: Entries = {EntryPlace(name): array for name, array in tensors.items()}
     return named | _named(parse_object(metadata.encode(), "the metadata"), "metadata")
 
 
@@ -339,8 +320,8 @@ def _of_checkpoint(content: bytes) -> Entries:
     kept = Checkpoint.from_bytes(content)
     facts = _named({key: value for key, value in kept.facts.items() if key != "measured"}, "facts")
     timeless: Entries = {place: value for place, value in facts.items() if not place.name.endswith("seconds")}
-    tensors: Entries = {Place(name): array for name, array in kept.tensors.items()}
-    recorded: Entries = {Place(name): array for name, array in kept.record.tensors().items()}
+    tensors: Entries = {EntryPlace(name): array for name, array in kept.tensors.items()}
+    recorded: Entries = {EntryPlace(name): array for name, array in kept.record.tensors().items()}
     return tensors | timeless | _of_records(kept.history) | _of_looked_at(kept.record.looks) | recorded
 
 
@@ -354,11 +335,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+# What is in a file, in its order, by its kind.
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     **dict.fromkeys(WRITTEN, _of_text),
-    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), _of_document),
-    HISTORY: _of_history,
-    LAYERS: _of_looks,
+    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), lambda content: _named(parse_object(content, "the file"))),
+    HISTORY: lambda content: _of_records(records_of(content)),
+    LAYERS: lambda content: _of_looked_at(checked_looks(records_of(content))),
     SNAPSHOTS: _of_snapshots,
     MODEL: _of_model,
     CHECKPOINT: _of_checkpoint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,7 +45,7 @@ SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
-class _Run:
+class KeptRun:
     """One of many runs in a folder.
 
     Attributes
@@ -110,29 +110,25 @@ class _Run:
 def verified_series(
     path: Path,
     out: PathLike | None,
-    *,
-    epochs: int | None,
-    sample: int | None,
+    runs: Sequence[KeptRun],
     jobs: int,
     force: bool,
-    parts: Iterable[type[Part]],
-    limits: Limits | None,
     observer: Observer | None,
     verbose: bool,
 ) -> Verification:
-    """Make the runs in a folder again, or a sample of them; parameters as for `verify`.
+    """Make runs in a folder again; parameters as for `verify`.
 
     Parameters
     ----------
     path : Path
         Of folds or seeds, of a sweep, or of a sweep for each fold.
+    runs : sequence of KeptRun
+        What `KeptRuns` has found there.
 
     Raises
     ------
     SpecnetError
     """
-    found = _Found(epochs, tuple(parts), limits)
-    runs, total = found.runs(path, sample)
     if not runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
     with ExitStack() as stack:
@@ -156,18 +152,18 @@ def verified_series(
         except TrainingError as error:  # of a worker, whose hint is for what can be resumed
             hint = "if the system is out of memory, use fewer jobs"
             raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
-        return Verification(tuple(verified[run.name] for run in runs), total, folder=folder)
+        return Verification(tuple(verified[run.name] for run in runs), folder=folder)
 
 
 @dataclass(frozen=True)
-class _Found:
+class KeptRuns:
     """Finds the runs in a folder; the fields are parameters of `verify`."""
 
     epochs: int | None
     parts: tuple[type[Part], ...]
     limits: Limits | None
 
-    def runs(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[_Run], int]:
+    def found(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[KeptRun], int]:
         """Return a sample of the runs in a folder, or all, and how many there are.
 
         Parameters
@@ -194,16 +190,16 @@ class _Found:
         inner = [path for path in _folders(folder) if (path / FACTS).is_file() or is_sweep(path)]
         if not any(map(is_sweep, inner)):
             return [self._run(path, before + path.name) for path in _chosen(inner, sample)], len(inner)
-        nested = [self.runs(path, sample, f"{before}{path.name}/") for path in inner]
+        nested = [self.found(path, sample, f"{before}{path.name}/") for path in inner]
         return [run for runs, _ in nested for run in runs], sum(total for _, total in nested)
 
-    def _run(self, path: Path, name: str) -> _Run:
+    def _run(self, path: Path, name: str) -> KeptRun:
         spec = given_spec(path, limits=self.limits, parts=self.parts)
         if spec is None:
             raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
-        return _Run(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
+        return KeptRun(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
 
-    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> _Run:
+    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> KeptRun:
         written = written_spec(path)
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
@@ -212,7 +208,7 @@ class _Found:
         folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
         planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
         files = read_files(path)
-        return _Run(
+        return KeptRun(
             name, Kept(path, _trial_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
         )
 

@@ -1,5 +1,7 @@
-"""Tables larger than memory: everything that is large lies in files, and nothing else is different."""
+"""Tables larger than memory, whose large parts lie in files; of very many columns, and of very many texts."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,41 @@ def test_many_rows_are_shuffled_in_blocks(rows: int | None, expected: bool | str
     for said in (False, True, "blocks"):
         written = spec.model_copy(update={"training": spec.training.model_copy(update={"shuffle": said})})
         assert resolve(written, rows=2**27).spec.training.shuffle == said
+
+
+COLUMNS = 5_000
+TEXTS = 1_500_000
+MOST_BYTES = 5 * 10**8
+CHILD = """
+import sys, specnet
+from specnet.training import Observer
+from tests.benchmarks.memory import largest_resident_set
+from tests.running.fitting.test_large_rows import document
+result = specnet.run(document(sys.argv[1]), observer=Observer())
+assert [warning.code for warning in result.warnings] == ["ignored-column", "rows-in-both"]
+print(largest_resident_set())
+"""
+
+
+def document(path: str) -> dict[str, object]:
+    return spec_on({"type": "csv", "path": path, "target": "y"}, batch_size=10_000)
+
+
+@pytest.mark.slow
+def test_five_thousand_columns(tmp_path: Path):
+    numbers, names = np.random.default_rng(0).integers(0, 1000, (30, COLUMNS)), map("x{}".format, range(COLUMNS))
+    csv_file(tmp_path / "rows.csv", ",".join([*names, "y"]), ([*row, index % 2] for index, row in enumerate(numbers)))
+    result = specnet.run(document(str(tmp_path / "rows.csv")), observer=Observer())
+    assert result.model.network.inputs == COLUMNS
+    (group,) = result.model.preprocessing.groups
+    assert group.fitted[1]["mean"].shape == (COLUMNS,)
+
+
+@pytest.mark.slow
+def test_a_million_and_a_half_different_texts_need_less_than_half_a_gigabyte(tmp_path: Path):
+    with (tmp_path / "rows.csv").open("w") as file:
+        file.write("a,name,y\n")
+        file.writelines(f"{row % 7},person number {row},{row % 3 % 2}\n" for row in range(TEXTS))
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "rows.csv")]
+    peak = subprocess.run(command, check=True, capture_output=True, text=True, timeout=1200).stdout
+    assert int(peak) < MOST_BYTES

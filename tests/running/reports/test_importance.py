@@ -17,10 +17,8 @@ ROWS = 2000
 
 def model_of(weights: list[float], loss: str, metrics: list[str], scale: float = 1.0) -> specnet.Model:
     """A linear model of these weights."""
-    spec = {
-        "network": {"layer_sizes": [len(weights), 1], "dtype": "float64"},
-        "training": {"loss": loss, "metrics": metrics},
-    }
+    network = {"layer_sizes": [len(weights), 1], "dtype": "float64"}
+    spec = {"network": network, "training": {"loss": loss, "metrics": metrics}}
     return specnet.Model(specnet.build(spec), scale * np.array([*weights, 0.0]))
 
 

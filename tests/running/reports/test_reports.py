@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import signal
 from base64 import b64encode
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer, Snapshot, WarningRecorder
 from tests.running.reports.page import Page
+from tests.running.specs import csv_file, spec_on
 
 MOONS = """
 name = "moons"
@@ -169,9 +171,18 @@ def test_parts_of_a_report_follow_from_the_data(tmp_path: Path) -> None:
     assert "No rows were held out for testing" in page.text
 
 
-def test_page_asks_for_nothing_and_can_be_read_without_script(tmp_path: Path) -> None:
-    page = made(MOONS, tmp_path)
-    text = (tmp_path / "report.html").read_text("utf-8")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "spec.toml").write_text(MOONS)
+    specnet.run(folder / "spec.toml", folder / "run", observer=Observer())
+    return folder / "run"
+
+
+def test_page_asks_for_nothing_and_can_be_read_without_script(trained: Path) -> None:
+    text = (trained / "report.html").read_text("utf-8")
+    page = Page(text)
     script = text.split("<script>")[1].split("</script>")[0]
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
@@ -205,10 +216,10 @@ def test_page_without_a_script_allows_none(tmp_path: Path) -> None:
         ("snapshots.safetensors", lambda content: content[:-8], "snapshots"),
     ],
 )
-def test_damaged_records_are_named(tmp_path: Path, name: str, damage: Callable[[bytes], bytes], message: str) -> None:
-    (tmp_path / "spec.toml").write_text(MOONS)
-    specnet.run(tmp_path / "spec.toml", tmp_path / "run", observer=Observer())
-    path = tmp_path / "run" / name
+def test_damaged_records_are_named(
+    trained: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    path = Path(shutil.copytree(trained, tmp_path / "run")) / name
     content = path.read_bytes()
     path.write_bytes(damage(content))
     assert path.read_bytes() != content
@@ -235,13 +246,9 @@ def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_spec_made_in_python_with_defaults_that_have_no_effect(tmp_path: Path) -> None:
-    rows = [f"{row},{row % 2},{('train', 'test')[row % 3 == 0]}" for row in range(30)]
-    (tmp_path / "rows.csv").write_text("\n".join(["a,y,part", *rows]) + "\n")
-    document = {
-        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "split": {"column": "part"}},
-        "network": {"hidden_layer_sizes": [2]},
-        "training": {"loss": "categorical_crossentropy", "epochs": 2},
-    }
+    rows = ((row, row % 2, ("train", "test")[row % 3 == 0]) for row in range(30))
+    table = csv_file(tmp_path / "rows.csv", "a,y,part", rows, split={"column": "part"})
+    document = spec_on(table, loss="categorical_crossentropy", epochs=2)
     result = specnet.run(specnet.parse_spec(document), tmp_path / "run", observer=Observer())
     assert "report" not in [warning.code for warning in result.warnings]
     assert (tmp_path / "run" / "report.html").exists()
@@ -257,13 +264,10 @@ def test_clumsy_names_are_text(tmp_path: Path) -> None:
     """Names of columns, class labels and texts of categories, in the page, its pictures and its script."""
     quoted = CLUMSY.replace('"', '""')
     generator = np.random.default_rng(0)
-    lines = [f'"{quoted} x","{quoted} y","{quoted} kind"']
-    lines += [f'{a:.3f},{b:.3f},"{quoted} {"yes" if a + b > 0 else "no"}"' for a, b in generator.normal(size=(300, 2))]
-    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
-    data = {"type": "csv", "path": str(tmp_path / "table.csv"), "target": f"{CLUMSY} kind"}
-    training = {"loss": "binary_crossentropy", "epochs": 2, "metrics": ["accuracy"]}
-    spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
-    page = made(spec, tmp_path / "run")
+    rows = [f'{a:.3f},{b:.3f},"{quoted} {"yes" if a + b > 0 else "no"}"' for a, b in generator.normal(size=(300, 2))]
+    header = f'"{quoted} x","{quoted} y","{quoted} kind"'
+    data = csv_file(tmp_path / "table.csv", header, rows, f"{CLUMSY} kind")
+    page = made({"name": "clumsy", **spec_on(data, 4, epochs=2, metrics=["accuracy"])}, tmp_path / "run")
     assert "b" in page.tags  # the page's own
     text = (tmp_path / "run" / "report.html").read_text("utf-8")
     assert "<b>&" not in text
@@ -294,21 +298,14 @@ def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
     assert Page(report_again(tmp_path / "run").read_text("utf-8")).text == page.text
 
 
-def test_only_the_folder_of_a_run_has_a_report(tmp_path: Path) -> None:
+def test_only_the_folder_of_a_run_has_a_report(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"run\.json"):
         report_again(tmp_path)
-    made(MOONS, tmp_path / "run")
-    with locked_folder(tmp_path / "run"), pytest.raises(TakenError, match="another run is writing here"):
-        report_again(tmp_path / "run")
+    with locked_folder(trained), pytest.raises(TakenError, match="another run is writing here"):
+        report_again(trained)
 
 
 # ------------------------------------------------------------------------------------ the run comes first
-
-
-def test_run_without_report(tmp_path: Path) -> None:
-    run(MOONS, tmp_path, report=False)
-    assert (tmp_path / "model.safetensors").exists()
-    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> None:
@@ -331,6 +328,7 @@ def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> No
 def test_another_run_leaves_no_report_of_the_one_before(tmp_path: Path) -> None:
     run(MOONS, tmp_path)
     run(MOONS, tmp_path, force=True, report=False)
+    assert (tmp_path / "model.safetensors").exists()
     assert not (tmp_path / "report.html").exists()
 
 
