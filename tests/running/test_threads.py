@@ -112,7 +112,7 @@ def test_a_limit_holds_whichever_thread_has_set_one_before():
 @pytest.mark.slow
 def test_a_limit_holds_for_libraries_that_a_run_would_load_later():
     program = """
-from specnet.compiler.threads import limited_threads
+from specnet.compiler.thread_limits import limited_threads
 with limited_threads(1):
     import scipy.linalg, sklearn.ensemble, sklearn.neighbors
     from threadpoolctl import threadpool_info

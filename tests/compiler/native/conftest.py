@@ -24,7 +24,7 @@ TEXT = "int answer(void) { return 42; }"
 OTHER = "int answer(void) { return 17; }"
 CHILD = """
 import sys
-from specnet.compiler.native.building import library
+from specnet.compiler.native.toolchain.libraries import library
 print(library(sys.argv[1], ("answer",))["answer"]())
 """
 

@@ -56,7 +56,7 @@ def test_a_hanging_compiler_dies_with_its_killed_caller(place: Workplace, fifo: 
     code = f"""
 import os, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads
-from specnet.compiler.native.building import library
+from specnet.compiler.native.toolchain.libraries import library
 if {ends_in != "main thread"}:
     threading.Thread(target=lambda: {work}).start()
     while not os.path.exists({str(place.log)!r}):
