@@ -14,7 +14,7 @@ from sklearn import metrics
 from specnet.errors import DataError, SpecError
 from specnet.model import Model
 from specnet.parts.arrays import Array
-from specnet.parts.metrics import TopAccuracy
+from specnet.parts.metrics import TopKAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
 from tests.texts.pinned import Refused
 
@@ -241,7 +241,7 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
     model = make_model("classes")
     X, y = make_rows(model)
     expected = metrics.top_k_accuracy_score(y, probabilities(model, X), k=2)
-    for given in (TopAccuracy(k=2), [TopAccuracy(k=2)]):
+    for given in (TopKAccuracy(k=2), [TopKAccuracy(k=2)]):
         assert model.evaluate(X, y, metrics=given)["top_k_accuracy"] == pytest.approx(expected)
 
 
