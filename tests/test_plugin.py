@@ -192,10 +192,7 @@ UNHARMED = [("schema",), ("parts", "--format", "json"), ("validate", "waves.toml
         (PART.format(name="wave", value="x") + "    size: object = print", "JSON"),
         (PART.format(name="wave", value="x") + "    size: 'Missing' = 1", "JSON"),
         (PART.format(name="wave", value="x") + "    aliases = 'swell'", "aliases"),
-        (
-            "from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'",
-            "kind",
-        ),
+        ("from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'", "kind"),
     ],
     ids=["exit", "base exception", "NaN", "object", "function", "unknown type", "aliases", "kind"],
 )

@@ -247,13 +247,7 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "metric"),
-    [
-        ("classes", "r2"),
-        ("value", "accuracy"),
-        ("two classes", "top_k_accuracy"),
-        ("binary", "acuracy"),
-        ("binary", 3),
-    ],
+    [("classes", "r2"), ("value", "accuracy"), ("two classes", "top_k_accuracy"), ("binary", "acuracy"), ("binary", 3)],
 )
 def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: Refused) -> None:
     model = make_model(kind)
@@ -263,15 +257,7 @@ def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: 
 
 @pytest.mark.parametrize(
     "X",
-    [
-        np.ones((2, 4)),
-        np.ones(3),
-        np.ones((0, 3)),
-        [[1, 2, np.nan]],
-        [["1", "2", "3"]],
-        [[1j, 2, 3]],
-        [[None, 2, 3]],
-    ],
+    [np.ones((2, 4)), np.ones(3), np.ones((0, 3)), [[1, 2, np.nan]], [["1", "2", "3"]], [[1j, 2, 3]], [[None, 2, 3]]],
 )
 def test_columns_that_do_not_fit_are_refused(X: Array, refused: Refused) -> None:
     for kind in ("value", "plain values"):

@@ -125,18 +125,12 @@ FORMULAS = {
         exp_below(x / part.alpha),
     ),
     "threshold": lambda part, x: (np.where(x > part.threshold, x, part.default_value), (x > part.threshold) * 1.0),
-    "hard_swish": lambda part, x: (
-        x * np.clip(x / 6 + 0.5, 0, 1),
-        np.where(abs(x) < 3, x / 3 + 0.5, (x > 0) * 1.0),
-    ),
+    "hard_swish": lambda part, x: (x * np.clip(x / 6 + 0.5, 0, 1), np.where(abs(x) < 3, x / 3 + 0.5, (x > 0) * 1.0)),
     "mish": lambda part, x: (x * np.tanh(softplus(x)), np.tanh(softplus(x)) + x * expit(x) * sech(softplus(x)) ** 2),
     "hard_sigmoid": lambda part, x: (np.clip(x / 6 + 0.5, 0, 1), (abs(x) < 3) / 6),
     "log_sigmoid": lambda part, x: (-softplus(-x), expit(-x)),
     "hard_tanh": lambda part, x: (np.clip(x, -1, 1), (abs(x) < 1) * 1.0),
-    "clip": lambda part, x: (
-        np.clip(x, part.minimum, part.maximum),
-        ((x > part.minimum) & (x < part.maximum)) * 1.0,
-    ),
+    "clip": lambda part, x: (np.clip(x, part.minimum, part.maximum), ((x > part.minimum) & (x < part.maximum)) * 1.0),
     "tanh_shrink": lambda part, x: (x - np.tanh(x), np.tanh(x) ** 2),
     "soft_shrink": lambda part, x: (
         np.sign(x) * np.maximum(abs(x) - part.threshold, 0),

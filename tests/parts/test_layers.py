@@ -364,11 +364,7 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
 
 @pytest.mark.parametrize(
     ("column", "edges"),
-    [
-        ([0, 0, 0, 0, 0, 0, 0, 1, 2, 9], [0, 0, 0.5, 9]),
-        ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
-        ([3] * 4, [3, 3, 3, 3]),
-    ],
+    [([0, 0, 0, 0, 0, 0, 0, 1, 2, 9], [0, 0, 0.5, 9]), ([0] * 5 + [1] * 5, [0, 0, 0, 1]), ([3] * 4, [3, 3, 3, 3])],
 )
 def test_bins_that_coincide_are_empty(column, edges):
     network = alone({"type": "piecewise_linear_embedding", "bins": 3}, 1)

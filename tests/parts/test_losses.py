@@ -133,10 +133,7 @@ MEANS = {
     "gaussian_nll": gaussian_nll,
     "binary_crossentropy": binary_crossentropy,
     "binary_focal_crossentropy": binary_focal_crossentropy,
-    "hinge": lambda loss, z, t: (
-        np.maximum(1 - (2 * t - 1) * z, 0),
-        np.where((2 * t - 1) * z < 1, 1 - 2 * t, 0),
-    ),
+    "hinge": lambda loss, z, t: (np.maximum(1 - (2 * t - 1) * z, 0), np.where((2 * t - 1) * z < 1, 1 - 2 * t, 0)),
     "squared_hinge": lambda loss, z, t: (
         np.maximum(1 - (2 * t - 1) * z, 0) ** 2,
         2 * np.maximum(1 - (2 * t - 1) * z, 0) * (1 - 2 * t),

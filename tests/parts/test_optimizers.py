@@ -25,7 +25,7 @@ MOONS = Path(__file__).parents[2] / "specs" / "moons.toml"
 REGISTRY = built_in_registry()
 
 NAMES = {
-    *("sgd", "adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "rprop", "lion", "lbfgs"),
+    *("sgd", "adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta", "rprop", "lion", "lbfgs")
 }
 WITHOUT_DECAY = {"rprop", "lbfgs"}
 FULL_BATCH = {"rprop", "lbfgs"}

@@ -126,12 +126,7 @@ def test_an_installed_plugin_is_a_part_like_any_other(install: Callable[..., Non
 
 @pytest.mark.parametrize(
     ("name", "loaded"),
-    [
-        ("wave", ImportError("no module named numba")),
-        ("relu", FalseRelu),
-        ("wave", Cube),
-        ("wave", print),
-    ],
+    [("wave", ImportError("no module named numba")), ("relu", FalseRelu), ("wave", Cube), ("wave", print)],
 )
 def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used(
     install: Callable[..., None], name: str, loaded: Any, pinned: Pinned
