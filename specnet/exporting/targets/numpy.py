@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import json
-import keyword
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, Form, Text
+from specnet.compiler.expressions import CALL, PRODUCT, Form, Text
 from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions, pieces, reductions, selection
+from specnet.compiler.operations import functions, pieces, reductions
 from specnet.compiler.value import CAST, EXPAND, SUM
 from specnet.data import RawColumns
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.formula_text import Names, python_number
@@ -36,37 +35,24 @@ from specnet.exporting.libraries.numpy_cells import (
 )
 from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text, uses_patterns
 from specnet.exporting.model_program import Program
+from specnet.exporting.libraries.array_functions import (
+    EACH,
+    GROUPED_HELPER,
+    LOOKUP_HELPER,
+    PYTHON_WORDS,
+    Library,
+    RowWriter,
+    filled,
+    in_lines,
+    library_forms,
+    quoted,
+)
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
+from specnet.exporting.formula_text import Names
 from specnet.parts.arrays import Array
 
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
-
-_FUNCTIONS = {
-    functions.EXP: "np.exp",
-    functions.EXPM1: "np.expm1",
-    functions.LOG: "np.log",
-    functions.LOG1P: "np.log1p",
-    functions.SQRT: "np.sqrt",
-    functions.SIN: "np.sin",
-    functions.COS: "np.cos",
-    functions.TANH: "np.tanh",
-    functions.ERF: "erf",
-    functions.ABSOLUTE: "np.abs",
-    functions.SIGN: "np.sign",
-    functions.FLOOR: "np.floor",
-}
-FORMS = (
-    ARITHMETIC
-    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
-    | {
-        selection.MAXIMUM: Form("np.maximum({}, {})"),
-        selection.MINIMUM: Form("np.minimum({}, {})"),
-        selection.WHERE: Form("np.where({}, {}, {})"),
-        LOOKUP: Form("lookup({}, {})"),
-        GROUPED: Form("grouped({}, {})"),
-    }
-)
 
 _HELPERS = {
     functions.ERF: '''
@@ -74,25 +60,11 @@ def erf(x):
     """The error function."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x)
 ''',
-    GROUPED: '''
-def grouped(x, weight):
-    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
-    outputs, inputs, groups = weight.shape
-    return np.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
-''',
-    LOOKUP: '''
-def lookup(category, table):
-    """The rows of a table whose numbers are given, (rows, 1)."""
-    number = category[:, 0].astype(np.intp)
-    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"expected categories from 0 to {len(table) - 1}")
-    return table[number]
-''',
+    GROUPED: GROUPED_HELPER.format("np"),
+    LOOKUP: LOOKUP_HELPER.format(whole="astype(np.intp)", found="table[number]"),
 }
 """What NumPy does not have."""
-_WORDS = frozenset(
-    {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "re", "sys", "Path", "erf", "grouped", "lookup", "x"}
-)
+_WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
 _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba"}
 _RESERVED |= CELL_NAMES | CSV_NAMES
 
@@ -144,43 +116,32 @@ np.save(folder + "/predictions.npy", module["predict"](X))
 class _NumPy(Library):
     """NumPy; `network` and `member` are names in the file of an ensemble, of a function and of what it is given."""
 
-    words = _WORDS
+    name, words, forms = "numpy", _WORDS, library_forms("np", erf="erf")
+    shapes = MappingProxyType(
+        {
+            SUM: "{{}}.sum(axis=1, keepdims=True)",
+            reductions.MAX: "{{}}.max(axis=1, keepdims=True)",
+            pieces.ROWS: "{{}}[:, {at[0]}:{at[1]}]",
+            pieces.CONCATENATE: "np.concatenate([{all}], axis=1)",
+            pieces.REPEAT: "np.tile({{}}, (1, {at[0]}))",
+            EACH: "np.repeat({{}}, {at[0]}, axis=1)",
+            EXPAND: "np.broadcast_to({{}}, (len({array}), {features}))",
+            CAST: "{{}}.astype(np.{dtype})",
+        }
+    )
 
     def __init__(self, network: str, member: str) -> None:
         self.network, self.member = network, member
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
-        operation, attributes = step.operation, step.attributes
-        if operation in FORMS:
-            return FORMS[operation]
-        if operation is LINEAR and len(operands) == 2:
+        if step.operation is LINEAR and len(operands) == 2:
             return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
-        if operation is LINEAR:
+        if step.operation is LINEAR:
             return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
-        if operation in (SUM, reductions.MAX) and attributes == "features":
-            return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
-        if operation is pieces.ROWS:
-            low, high = attributes
-            return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-        if operation is pieces.CONCATENATE:
-            return Form(f"np.concatenate([{', '.join(['{}'] * len(operands))}], axis=1)")
-        if operation is EXPAND:
-            return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
-        if operation is CAST:
-            return Form(f"{{}}.astype(np.{dtype.name})", CALL, (CALL,))
-        if operation is pieces.REPEAT:
-            count, each = attributes
-            return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
-        raise UnsupportedError(f"numpy has no equivalent of the operation {operation.name}")
-
-    def number(self, number: float) -> Text:
-        return python_number(number)
+        return super().form(step, operands, array, dtype)
 
     def each_member(self, count: int) -> tuple[str, Text]:
         return f"for {self.member} in range({count}):", Text(f"{self.network}(x, {self.member})", CALL)
-
-    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
-        return Text(f"{array.within(CALL)}.astype(np.{dtype.name})", CALL)
 
 
 class _Writer:
