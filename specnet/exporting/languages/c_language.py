@@ -24,8 +24,8 @@ from specnet.compiler.expressions import (
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
-from specnet.exporting.languages.language import Language, Variable
 from specnet.exporting.formula_text import function_forms
+from specnet.exporting.languages.language import Language, Variable
 
 DENSE_VECTOR = 8
 """Outputs that the helper of dense layers computes in a loop of fixed length."""

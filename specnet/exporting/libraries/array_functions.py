@@ -13,14 +13,12 @@ import numpy as np
 
 from specnet.compiler import Operation
 from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, Text
-from specnet.compiler.operations import pieces, reductions, selection
-from specnet.compiler.value import CAST
-from specnet.compiler.value import SUM as SUM_OVER
+from specnet.compiler.operations import pieces, selection
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Operand, Source, Step
+from specnet.exporting.formula_text import Names, function_forms, python_number, write_expression
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
-from specnet.exporting.formula_text import Names, function_forms, python_number, write_expression
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
@@ -33,8 +31,6 @@ _INLINE = 2
 
 PYTHON_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "Path", "x", "grouped", "lookup"})
 """What no variable of a Python file can be called, whatever its library."""
-EACH = Operation("repeat each")
-"""`REPEAT` of each feature by itself, and not of all of them in a row."""
 _METHODS = ("{}.", "{}[")
 """How forms begin that need no parentheses around the first operand, if that is a name or a call."""
 LOOKUP_HELPER = '''
@@ -79,14 +75,15 @@ class Library(ABC):
     forms : mapping
         How operations are written whose form is always the same.
     shapes : mapping
-        Templates of those that depend on more: `all` operands, the `array` that has as many rows, the number of
-        `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``.
+        Templates of those that depend on more, by their names: `all` operands, the `array` that has as many rows, the
+        number of `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``. `each` is a
+        `repeat` of each feature by itself, and not of all of them in a row.
     """
 
     name: str
     words: frozenset[str]
     forms: Mapping[Operation, Form]
-    shapes: Mapping[Operation, str]
+    shapes: Mapping[str, str]
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         """Return how a step is written, `array` being one that has as many rows.
@@ -99,17 +96,11 @@ class Library(ABC):
         operation, at = step.operation, step.attributes
         if operation in self.forms:
             return self.forms[operation]
-        if operation is pieces.REPEAT and at[1]:
-            operation = EACH
-        if operation not in self.shapes or (operation in (SUM_OVER, reductions.MAX) and at != "features"):
+        name = "each" if operation is pieces.REPEAT and at[1] else operation.name
+        if name not in self.shapes or (name in ("sum", "max") and at != "features"):
             raise UnsupportedError(f"{self.name} has no equivalent of the operation {operation.name}")
-        said = {
-            "all": ", ".join(["{}"] * len(operands)),
-            "array": array,
-            "features": step.features,
-            "dtype": dtype.name,
-        }
-        text = self.shapes[operation].format(at=at, **said)
+        both = {"all": ", ".join(["{}"] * len(operands)), "features": step.features}
+        text = self.shapes[name].format(at=at, array=array, dtype=dtype.name, **both)
         return Form(text, CALL, (CALL,) if text.startswith(_METHODS) else ())
 
     def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
@@ -131,7 +122,7 @@ class Library(ABC):
 
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         """Return an array in another precision."""
-        return Text(self.shapes[CAST].format(dtype=dtype.name).format(array.within(CALL)), CALL)
+        return Text(self.shapes["cast"].format(dtype=dtype.name).format(array.within(CALL)), CALL)
 
 
 class RowWriter:

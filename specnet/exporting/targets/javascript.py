@@ -18,11 +18,11 @@ from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, Constants
+from specnet.exporting.formula_text import function_forms
 from specnet.exporting.languages.language import Language
 from specnet.exporting.languages.row_loops import Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
-from specnet.exporting.formula_text import function_forms
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
@@ -158,7 +158,7 @@ def _head(program: Program) -> str:
     return f"""\
 // {_printable(program.name)}: from {program.summary}.
 //
-{_about_cells(program)}// Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
+{_about_cells(program)}// {program.origin}
 """
 
 
@@ -216,20 +216,17 @@ def _codes(program: Program) -> str:
 
 
 def _predict(program: Program) -> str:
-    match program.task:
-        case "values":
-            result = "forward(x)" + "[0]" * (program.outputs == 1)
-            return _FUNCTION.format(said=_capital(program.meaning), before="", result=result)
-        case "multilabel":
-            said, result = "0 or 1 for each output", f"Array.from(y, (p) => Number(p > {program.model.boundary}))"
-        case "binary":
-            said, result = "The more probable label", f"labels[Number(y[0] > {program.model.boundary})]"
-        case "classes":
-            said = "The most probable label"
-            result = "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]"
-    return _FUNCTION.format(said=said, before=_REFUSAL, result=result)
+    before = "" if program.task == "values" else _REFUSAL
+    return _FUNCTION.format(said=_capital(program.prediction), before=before, result=program.answered(_ANSWERS))
 
 
+_ANSWERS = {
+    "value": "forward(x)[0]",
+    "values": "forward(x)",
+    "multilabel": "Array.from(y, (p) => Number(p > {boundary}))",
+    "binary": "labels[Number(y[0] > {boundary})]",
+    "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
+}
 _FUNCTION = """
 /** {said}, for raw columns. */
 export function predict(x) {{

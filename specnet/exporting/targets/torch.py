@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.expressions import CALL, Form, Text
-from specnet.compiler.operations import functions, pieces, reductions, selection
-from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.compiler.operations import functions, selection
+from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.formula_text import TEXT_EXPANSIONS, Names, python_number
 from specnet.exporting.layer_steps import Stage
-from specnet.exporting.model_program import Program
 from specnet.exporting.libraries.array_functions import (
-    EACH,
     GROUPED_HELPER,
     LOOKUP_HELPER,
     PYTHON_WORDS,
@@ -30,6 +28,8 @@ from specnet.exporting.libraries.array_functions import (
     library_forms,
     quoted,
 )
+from specnet.exporting.libraries.torch_network import Modules, far_normalizations
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 
@@ -39,6 +39,15 @@ _HELPERS = {
 }
 """What PyTorch does not have."""
 _WORDS = PYTHON_WORDS | {"torch", "nn", "self"}
+
+
+_ANSWERS = {
+    "value": "self(X)[:, 0]",
+    "values": "self(X)",
+    "multilabel": "(self(X) > {boundary}).long()",
+    "binary": "[LABELS[index] for index in (self(X)[:, 0] > {boundary}).long()]",
+    "classes": "[LABELS[index] for index in self(X).argmax(dim=1)]",
+}
 
 
 class TorchTarget(Target):
@@ -79,14 +88,14 @@ class _Torch(Library):
     forms = MappingProxyType(library_forms("torch") | {functions.SIGMOID: Form("torch.sigmoid({})")})
     shapes = MappingProxyType(
         {
-            SUM: "{{}}.sum(dim=1, keepdim=True)",
-            reductions.MAX: "{{}}.amax(dim=1, keepdim=True)",
-            pieces.ROWS: "{{}}[:, {at[0]}:{at[1]}]",
-            pieces.CONCATENATE: "torch.cat([{all}], dim=1)",
-            pieces.REPEAT: "{{}}.repeat(1, {at[0]})",
-            EACH: "{{}}.repeat_interleave({at[0]}, dim=1)",
-            EXPAND: "{{}}.expand(len({array}), {features})",
-            CAST: "{{}}.to(torch.{dtype})",
+            "sum": "{{}}.sum(dim=1, keepdim=True)",
+            "max": "{{}}.amax(dim=1, keepdim=True)",
+            "rows": "{{}}[:, {at[0]}:{at[1]}]",
+            "concatenate": "torch.cat([{all}], dim=1)",
+            "repeat": "{{}}.repeat(1, {at[0]})",
+            "each": "{{}}.repeat_interleave({at[0]}, dim=1)",
+            "expand": "{{}}.expand(len({array}), {features})",
+            "cast": "{{}}.to(torch.{dtype})",
         }
     )
 
@@ -160,20 +169,10 @@ class _Writer:
         constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
         raw = not program.prepare.is_identity or program.dtype == np.float64  # float32 is what a line says that follows
-        above = f"> {program.model.boundary}"
-        match program.task:
-            case "values":
-                said, result = program.meaning, "self(X)[:, 0]" if program.outputs == 1 else "self(X)"
-            case "multilabel":
-                said, result = "0 or 1 for each output", f"(self(X) {above}).long()"
-            case "binary":
-                said, result = "the more probable label", f"[LABELS[index] for index in (self(X)[:, 0] {above}).long()]"
-            case "classes":
-                said, result = "the most probable label", "[LABELS[index] for index in self(X).argmax(dim=1)]"
         pieces = [
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
-                hash=program.model.spec.sha256,
+                origin=program.origin,
                 columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
                 constants="\n".join(["\n", *constants]) if constants else "",
             ),
@@ -186,8 +185,8 @@ class _Writer:
                 answers=program.summary,
                 setup="\n        ".join(["super().__init__()", *self.setup]),
                 inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
-                said=said,
-                result=result,
+                said=program.prediction,
+                result=program.answered(_ANSWERS),
             ),
             _LOAD.format(weights=weights),
         ]
@@ -207,7 +206,7 @@ _HEAD = '''
 `load()` returns the network with the weights of the file beside this one; called with raw columns it returns the
 outputs, and `predict` the answers. What was learned are its parameters, so that it can be trained further.
 {columns}
-Written by specnet from the spec with SHA-256 {hash}.
+{origin}
 """
 
 from pathlib import Path
