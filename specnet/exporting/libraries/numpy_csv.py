@@ -33,9 +33,7 @@ def csv_text(cells: Cells, columns: Sequence[str]) -> str:
         read_cell=_read_cell(cells) if cells.are_taken else "",
         reader=_reader(data),
         header=header.format(inputs=inputs, are_numbers=are_numbers, has_number=has_number).strip("\n"),
-        read=(_READ_CELLS if cells.are_taken else _READ_NUMBERS)
-        .format(width=width, needed=needed, space=SPACE)
-        .strip("\n"),
+        read=read.format(width=width, needed=needed, space=SPACE).strip("\n"),
         columns="\n    ".join(columns),
         encoding="utf-8-sig" if data is None or data.encoding in ("utf-8", "utf8") else data.encoding,
     )
