@@ -26,7 +26,7 @@ from specnet.parts.preprocessing import Embedding, Impute, OneHot, Quantile, Sta
 from specnet.spec import ColumnGroup
 from tests.exporting.models import DTYPES, SPECS, exported, spec_model
 from tests.exporting.tables import ISLANDS, KINDS, NAMES, ODD, model_of, month_model, table_model, training_rows
-from tests.exporting.test_c import compiled
+from tests.exporting.languages.test_c import compiled
 from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
 from tests.texts.pinned import Refused
 
