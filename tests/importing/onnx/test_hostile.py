@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 import specnet
+from specnet.importing.onnx import onnx_graph
+from tests.importing.onnx.graphs import written
 from tests.texts.pinned import Pinned, Refused
 
 MEMORY = 64 * 2**20
@@ -33,22 +35,6 @@ def reason_of(path: Path) -> str:
     return diagnostic.message
 
 
-def model_of(nodes: list[Any], tensors: Sequence[Any] = (), columns: Any = 3, outputs: Any = 2) -> Any:
-    return helper.make_model(
-        helper.make_graph(
-            nodes,
-            "graph",
-            [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["N", columns])],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", outputs])],
-            tensors,
-        )
-    )
-
-
-def gemm(name: str = "W", source: str = "X", result: str = "y") -> Any:
-    return helper.make_node("Gemm", [source, name], [result])
-
-
 def weight(array: np.ndarray, name: str = "W") -> Any:
     return numpy_helper.from_array(array, name)
 
@@ -67,168 +53,126 @@ def external(location: str, size: int = 24, offset: str = "0") -> Any:
     return tensor
 
 
-GOOD = np.ones((3, 2), np.float32)
+GOOD, GEMM = np.ones((3, 2), np.float32), "Gemm X W y"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Callable[[Any], Path]:
-    """Write a model."""
+def place(tmp_path: Path) -> Callable[..., Path]:
+    """Write a model of nodes, of tensors, and of rows of some columns."""
 
-    def write(model: Any) -> Path:
-        path = tmp_path / "network.onnx"
-        path.write_bytes(model.SerializeToString())
-        return path
+    def write(nodes: str, tensors: Sequence[Any] = (), shape: Sequence[Any] = ("N", 3), **how: Any) -> Path:
+        return written(tmp_path / "network.onnx", nodes, tensors, {"X": shape}, {"y": None}, **how)
 
     return write
+
+
+LOOPS = "Gemm b a a; Gemm a b b"
+SHAPED = "ConstantOfShape W c; Add X c y"
 
 
 @pytest.mark.parametrize(
     ("nodes", "tensors"),
     [
-        ([gemm()], [claimed([50_000, 50_000])]),
-        ([gemm()], [claimed([9_000, 9_000])]),
-        ([gemm()], [claimed([9_000, 9_000], raw_data=b"1234")]),
-        ([gemm()], [claimed([-1, 2])]),
-        ([gemm()], [claimed([2**62, 2**62])]),
-        ([gemm()], [weight(GOOD * np.nan)]),
-        ([gemm()], [weight(GOOD.astype(np.float16))]),
-        ([gemm()], [weight(GOOD.astype(np.complex64))]),
-        ([gemm()], [weight(np.array([[b"a"] * 2] * 3, object))]),
-        ([gemm()], [weight(GOOD[0])]),
-        ([gemm()], [weight(GOOD.T)]),
-        ([gemm("X")], []),
+        (GEMM, [claimed([50_000, 50_000])]),
+        (GEMM, [claimed([9_000, 9_000])]),
+        (GEMM, [claimed([9_000, 9_000], raw_data=b"1234")]),
+        (GEMM, [claimed([-1, 2])]),
+        (GEMM, [claimed([2**62, 2**62])]),
+        (GEMM, [weight(GOOD * np.nan)]),
+        (GEMM, [weight(GOOD.astype(np.float16))]),
+        (GEMM, [weight(GOOD.astype(np.complex64))]),
+        (GEMM, [weight(np.array([[b"a"] * 2] * 3, object))]),
+        (GEMM, [weight(GOOD[0])]),
+        (GEMM, [weight(GOOD.T)]),
+        ("Gemm X X y", []),
+        ("BatchNormalization X s s s s -> y mean variance", [weight(np.ones(3, np.float32), "s")]),
+        ("Gemm X other y", []),
+        (LOOPS, []),
+        (f"{GEMM}; {LOOPS}", [weight(GOOD)]),
+        ("Gemm X W X", [weight(GOOD)]),
+        ("Gemm X W other", [weight(GOOD)]),
+        ("Gemm X y", []),
+        (f"{GEMM} transB='yes'", [weight(GOOD)]),
+        ("Relu X y domain=com.evil", []),
+        ("Reshape X W y", [weight(np.array([7, 7]))]),
+        ("Clip X W y", [weight(GOOD)]),
+        ("Add X W y", [weight(np.ones((5, 3), np.float32))]),
+        ("Pow X W y", [weight(np.float32(1e9).reshape(()))]),
+        (SHAPED, [weight(np.array([2**40, 2**40]))]),
+        (SHAPED, [weight(np.array([1] * 8 + [2**40]))]),
+        ("Expand V W c; Gemm X c y", [weight(np.ones((100_000, 1), np.float32), "V"), weight(np.array([1, 100_000]))]),
+        ("Concat W W W c axis=0; Gemm X c y", [weight(GOOD)]),
         (
-            [helper.make_node("BatchNormalization", ["X", "s", "s", "s", "s"], ["y", "mean", "variance"])],
-            [weight(np.ones(3, np.float32), "s")],
-        ),
-        ([gemm("other")], []),
-        ([gemm("a", "b", "a"), gemm("b", "a", "b")], []),
-        (
-            [gemm(), gemm("a", "b", "a"), gemm("b", "a", "b")],
-            [weight(GOOD)],
-        ),
-        ([gemm("W", "X", "X")], [weight(GOOD)]),
-        ([gemm("W", "X", "other")], [weight(GOOD)]),
-        ([helper.make_node("Gemm", ["X"], ["y"])], []),
-        ([helper.make_node("Gemm", ["X", "W"], ["y"], transB="yes")], [weight(GOOD)]),
-        ([helper.make_node("Relu", ["X"], ["y"], domain="com.evil")], []),
-        ([helper.make_node("Reshape", ["X", "W"], ["y"])], [weight(np.array([7, 7]))]),
-        ([helper.make_node("Clip", ["X", "W"], ["y"])], [weight(GOOD)]),
-        ([helper.make_node("Add", ["X", "W"], ["y"])], [weight(np.ones((5, 3), np.float32))]),
-        (
-            [helper.make_node("Pow", ["X", "W"], ["y"])],
-            [weight(np.float32(1e9).reshape(()))],
-        ),
-        (
-            [
-                helper.make_node("ConstantOfShape", ["W"], ["c"]),
-                helper.make_node("Add", ["X", "c"], ["y"]),
-            ],
-            [weight(np.array([2**40, 2**40]))],
-        ),
-        (
-            [
-                helper.make_node("ConstantOfShape", ["W"], ["c"]),
-                helper.make_node("Add", ["X", "c"], ["y"]),
-            ],
-            [weight(np.array([1] * 8 + [2**40]))],
-        ),
-        (
-            [helper.make_node("Expand", ["V", "W"], ["c"]), gemm("c")],
-            [weight(np.ones((100_000, 1), np.float32), "V"), weight(np.array([1, 100_000]))],
-        ),
-        (
-            [helper.make_node("Concat", ["W"] * 3, ["c"], axis=0), gemm("c")],
-            [weight(GOOD)],
-        ),
-        (
-            [helper.make_node("Add", ["W", "V"], ["c"]), gemm("c")],
+            "Add W V c; Gemm X c y",
             [weight(np.ones((5_000, 1), np.float32)), weight(np.ones((1, 5_000), np.float32), "V")],
         ),
     ],
 )
-def test_forged_graphs(place: Callable[[Any], Path], nodes: list[Any], tensors: list[Any], refused: Refused):
+def test_forged_graphs(place: Callable[..., Path], nodes: str, tensors: list[Any], refused: Refused):
+    path = place(nodes, tensors)
     with refused(specnet.FileError, at="network.onnx"):
-        specnet.import_model(place(model_of(nodes, tensors)))
-    reason_of(place(model_of(nodes, tensors)))
+        specnet.import_model(path)
+    reason_of(path)
 
 
-def test_formulas_that_would_grow_are_as_many_layers_as_nodes(place: Callable[[Any], Path]):
-    nodes, name = [helper.make_node("Tanh", ["X"], ["e"]), helper.make_node("Add", ["X", "e"], ["a0"])], "a0"
-    for number in range(30):
-        nodes.append(helper.make_node("Mul", [name, name], [f"a{number + 1}"]))
-        name = nodes[-1].output[0]
-    nodes.append(helper.make_node("Identity", [name], ["y"]))
-    model = specnet.import_model(place(model_of(nodes)))
-    assert len(model.spec.network.layers or ()) == 33
+def layers_of(path: Path) -> int:
+    return len(specnet.import_model(path).spec.network.layers or ())
 
 
-def test_a_recurrence_is_as_many_layers_as_nodes(place: Callable[[Any], Path]):
-    nodes = [helper.make_node("Tanh", ["X"], ["t1"])]
-    for number in range(1, 30):
-        nodes.append(helper.make_node("Tanh", [f"t{number}"], [f"h{number}"]))
-        nodes.append(
-            helper.make_node("Add", [f"h{number}", "X" if number == 1 else f"t{number - 1}"], [f"t{number + 1}"])
-        )
-    nodes.append(helper.make_node("Identity", ["t30"], ["y"]))
-    model = specnet.import_model(place(model_of(nodes)))
-    assert len(model.spec.network.layers or ()) == 60
+def test_formulas_that_would_grow_are_as_many_layers_as_nodes(place: Callable[..., Path]):
+    squares = "".join(f"Mul a{number} a{number} a{number + 1}; " for number in range(30))
+    assert layers_of(place(f"Tanh X e; Add X e a0; {squares}Identity a30 y")) == 33
+
+
+def test_a_recurrence_is_as_many_layers_as_nodes(place: Callable[..., Path]):
+    before = ["X", "X", *(f"t{number}" for number in range(1, 30))]  # what is added to each
+    steps = [f"Tanh t{k} h{k}; Add h{k} {before[k]} t{k + 1}" for k in range(1, 30)]
+    assert layers_of(place("; ".join(["Tanh X t1", *steps, "Identity t30 y"]))) == 60
+
+
+def repeated(operator: str, count: int, end: str = "Identity") -> str:
+    """Nodes one behind another, from X to y."""
+    steps = [f"{operator} {f't{k}' if k else 'X'} t{k + 1}" for k in range(count)]
+    return "; ".join([*steps, f"{end} t{count} y"])
 
 
 @pytest.mark.slow
-def test_many_exponentials_in_a_row_are_read_or_refused(place: Callable[[Any], Path]):
-    nodes = [helper.make_node("Exp", [f"t{n}" if n else "X"], [f"t{n + 1}"]) for n in range(200)]
-    nodes.append(helper.make_node("Identity", ["t200"], ["y"]))
-    assert len(specnet.import_model(place(model_of(nodes))).spec.network.layers or ()) == 200
+def test_many_exponentials_in_a_row_are_read_or_refused(place: Callable[..., Path]):
+    assert layers_of(place(repeated("Exp", 100))) == 100
 
 
 @pytest.mark.parametrize("shape", [["n", 10_000_000], [0, 3], [10_000_000], [], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
-def test_sizes_are_bounded_before_anything_is_made(place: Callable[[Any], Path], shape: list[Any], pinned: Pinned):
-    model = model_of([helper.make_node("Relu", ["X"], ["y"])])
-    del model.graph.input[:]
-    model.graph.input.append(helper.make_tensor_value_info("X", TensorProto.FLOAT, shape))
-    pinned(reason_of(place(model)))
+def test_sizes_are_bounded_before_anything_is_made(place: Callable[..., Path], shape: list[Any], pinned: Pinned):
+    pinned(reason_of(place("Relu X y", shape=shape)))
 
 
 @pytest.mark.slow
-def test_long_chains_end(place: Callable[[Any], Path], pinned: Pinned):
-    nodes = [helper.make_node("Tanh", ["X" if n == 0 else f"t{n}"], [f"t{n + 1}"]) for n in range(3_000)]
-    nodes.append(helper.make_node("Identity", ["t3000"], ["y"]))
-    pinned(reason_of(place(model_of(nodes, outputs=3))))
+def test_long_chains_end(place: Callable[..., Path], pinned: Pinned):
+    pinned(reason_of(place(repeated("Tanh", 600))))
 
 
 INTEGERS = {"first": [0], "most": [249_000], "features": [1], "wide": [1, 10**8]}
-MOVED: dict[str, tuple[list[Any], list[Any]]] = {
+MOVED: dict[str, tuple[list[Any], str]] = {
     "slices of many columns": (
         ["n", 250_000],
-        [
-            helper.make_node("Slice", ["X", "first", "most", "features"], ["s0"]),
-            *(helper.make_node("Concat", [f"s{n}", "s0"], [f"s{n + 1}"], axis=1) for n in range(40)),
-            helper.make_node("Relu", ["s40"], ["y"]),
-        ],
+        "Slice X first most features s0; "
+        + "".join(f"Concat s{n} s0 s{n + 1} axis=1; " for n in range(40))
+        + "Relu s40 y",
     ),
-    "rows without end": (
-        [10**9, 3],
-        [helper.make_node("ReduceMean", ["X", "features"], ["m"]), helper.make_node("Sub", ["X", "m"], ["y"])],
-    ),
-    "one feature made many": (["n", 1], [helper.make_node("Expand", ["X", "wide"], ["y"])]),
-    "nodes without end": (
-        ["n", 3],
-        [helper.make_node("Flatten", ["X" if n == 0 else f"f{n}"], [f"f{n + 1}"]) for n in range(2_500)]
-        + [helper.make_node("Relu", ["f2500"], ["y"])],
-    ),
+    "rows without end": ([10**9, 3], "ReduceMean X features m; Sub X m y"),
+    "one feature made many": (["n", 1], "Expand X wide y"),
+    "nodes without end": (["n", 3], repeated("Flatten", 250, "Relu")),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MOVED)
-def test_what_is_moved_is_bounded(place: Callable[[Any], Path], name: str, refused: Refused):
+def test_what_is_moved_is_bounded(
+    place: Callable[..., Path], name: str, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
+    monkeypatch.setattr(onnx_graph, "_MOST_MOVED", 200)
     shape, nodes = MOVED[name]
-    read = {name for node in nodes for name in node.input}
-    model = model_of(nodes, [weight(np.array(INTEGERS[name]), name) for name in INTEGERS if name in read])
-    model.opset_import[0].version = 18
-    model.graph.input[0].CopyFrom(helper.make_tensor_value_info("X", TensorProto.FLOAT, shape))
-    path = place(model)
+    path = place(nodes, INTEGERS, shape, opset=18)
     tracemalloc.start()
     try:
         with refused(specnet.FileError, at=path.name):
@@ -238,21 +182,18 @@ def test_what_is_moved_is_bounded(place: Callable[[Any], Path], name: str, refus
         tracemalloc.stop()
 
 
-def test_inputs_of_different_numbers_of_rows_are_refused(place: Callable[[Any], Path], pinned: Pinned):
-    model = model_of([helper.make_node("Add", ["V", "Z"], ["y"])])
-    for name, rows in (("V", 4), ("Z", 2)):
-        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, 3]))
-    pinned(reason_of(place(model)))
+def test_inputs_of_different_numbers_of_rows_are_refused(tmp_path: Path, pinned: Pinned):
+    inputs = {"V": [4, 3], "Z": [2, 3]}
+    pinned(reason_of(written(tmp_path / "network.onnx", "Add V Z y", (), inputs, {"y": None})))
 
 
 @pytest.mark.parametrize("columns", ["N", None, 0])
-def test_unknown_columns(place: Callable[[Any], Path], columns: Any, pinned: Pinned):
-    pinned(reason_of(place(model_of([gemm()], [weight(GOOD)], columns=columns))))
+def test_unknown_columns(place: Callable[..., Path], columns: Any, pinned: Pinned):
+    pinned(reason_of(place(GEMM, [weight(GOOD)], ["N", columns])))
 
 
-def test_many_columns_take_no_memory(place: Callable[[Any], Path], pinned: Pinned):
-    nodes = [helper.make_node("Relu", ["X"], ["y"])]
-    pinned(reason_of(place(model_of(nodes, columns=2**40, outputs=2**40))))
+def test_many_columns_take_no_memory(place: Callable[..., Path], pinned: Pinned):
+    pinned(reason_of(place("Relu X y", shape=["N", 2**40])))
 
 
 @pytest.mark.parametrize(
@@ -278,20 +219,16 @@ def test_numbers_in_other_files_are_read_from_the_model_s_folder_alone(tmp_path:
     (folder / "link.bin").symlink_to(secret)
     (folder / "linked").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe")
-    path = folder / "network.onnx"
-    model = model_of([gemm()], [external(location.format(secret=secret))])
-    path.write_bytes(model.SerializeToString())
+    path = written(folder / "network.onnx", GEMM, [external(location.format(secret=secret))], outputs={"y": None})
     with refused(specnet.FileError):
         specnet.import_model(path)
 
 
-def test_numbers_beside_the_model_are_read(tmp_path: Path, refused: Refused):
+def test_numbers_beside_the_model_are_read(tmp_path: Path, place: Callable[..., Path], refused: Refused):
     (tmp_path / "network.onnx.data").write_bytes(b"1234" + GOOD.tobytes())
-    model = model_of([gemm()], [external("network.onnx.data", offset="4")])
-    (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
-    np.testing.assert_array_equal(specnet.import_model(tmp_path / "network.onnx").predict([[1, 2, 3]]), [[6, 6]])
+    path = place(GEMM, [external("network.onnx.data", offset="4")])
+    np.testing.assert_array_equal(specnet.import_model(path).predict([[1, 2, 3]]), [[6, 6]])
     for offset, size in (("5", 24), ("-4", 24), ("4", 23), ("9" * 30, 24), ("9" * 9_999, 24), ("four", 24)):
-        model = model_of([gemm()], [external("network.onnx.data", size, offset)])
-        (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
+        place(GEMM, [external("network.onnx.data", size, offset)])
         with refused(specnet.FileError):
-            specnet.import_model(tmp_path / "network.onnx")
+            specnet.import_model(path)
