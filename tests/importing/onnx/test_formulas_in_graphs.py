@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 import specnet
-from tests.importing.answers import TOLERANCE, difference, onnx_answers
+from tests.importing.answers import TOLERANCE, difference
+from tests.importing.onnx.graphs import nodes_of, rows, wanted, written
 from tests.texts.pinned import Pinned
 
 RNG = np.random.default_rng(3)
@@ -18,7 +19,7 @@ SIZE = 5
 CONSTANTS: dict[str, Any] = {
     "W": RNG.normal(size=(4, SIZE)), "V": RNG.normal(size=(SIZE, 2)), "U": RNG.normal(size=(SIZE, SIZE)),
     "scale": RNG.uniform(0.5, 1.5, SIZE), "shift": RNG.normal(size=SIZE), "slopes": RNG.uniform(0.1, 0.5, SIZE),
-    "epsilon": 1e-3, "half": 0.5, "one": 1.0, "two": 2.0, "six": 6.0, "root": 2**0.5, "tenth": 0.1,
+    "axes": [1], "epsilon": 1e-3, "half": 0.5, "one": 1.0, "two": 2.0, "six": 6.0, "root": 2**0.5, "tenth": 0.1,
 }  # fmt: skip # several to a line
 
 # Each reads x and makes y. A node is its operator, what it reads and what it makes.
@@ -54,19 +55,19 @@ NORMALIZATIONS: dict[str, str] = {
 }  # fmt: skip # several to a line
 
 
-def nodes_of(text: str, opset: int, source: str, result: str, scope: str) -> list[Any]:
+def scoped(text: str, opset: int, source: str, result: str, scope: str) -> list[Any]:
     """Nodes that make one tensor of another, named by what they make."""
-    made = []
-    for words in map(str.split, text.split("; ")):
-        operator, *tensors = words
-        names = {"x": source, "y": result}
-        *read, output = [t if t in CONSTANTS else names.get(t, f"{scope}.{t}") for t in tensors]
-        attributes: dict[str, Any] = {"axis": 1} if operator in ("Softmax", "Concat") else {}
-        if operator == "ReduceMean" and opset < 18:
-            attributes = {"axes": [1]}
-        elif operator.startswith("Reduce"):
-            read.append("axes")
-        made.append(helper.make_node(operator, read, [output], name=f"{scope}.{tensors[-1]}", **attributes))
+    names, made = {"x": source, "y": result} | {name: name for name in CONSTANTS}, nodes_of(text)
+    for node in made:
+        node.name = f"{scope}.{node.output[0]}"
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, f"{scope}.{name}") for name in tensors]
+        axis = {"axis": 1} if node.op_type in ("Softmax", "Concat") else {}
+        if node.op_type == "ReduceMean" and opset < 18:
+            axis = {"axes": [1]}
+        elif node.op_type.startswith("Reduce"):
+            node.input.append("axes")
+        node.attribute.extend(helper.make_attribute(*item) for item in axis.items())
     return made
 
 
@@ -75,35 +76,20 @@ def chain(parts: list[str], opset: int = 20) -> list[Any]:
     names = ["X", *(f"h{number}" for number in range(1, len(parts))), "Y"]
     made = []
     for number, part in enumerate(parts):
-        made += nodes_of(part, opset, names[number], names[number + 1], str(number))
+        made += scoped(part, opset, names[number], names[number + 1], str(number))
     return made
 
 
-def written(nodes: list[Any], path: Path, opset: int = 20) -> bytes:
-    read = {name for node in nodes for name in node.input}
-    constants = [
-        numpy_helper.from_array(np.asarray(array, np.float32), name)
-        for name, array in CONSTANTS.items()
-        if name in read
-    ]
-    if "axes" in read:
-        constants.append(numpy_helper.from_array(np.array([1]), "axes"))
-    columns = helper.make_tensor_value_info("X", TensorProto.FLOAT, ["N", 4])
-    answer = helper.make_tensor_value_info("Y", TensorProto.FLOAT, ["N", None])
-    graph = helper.make_graph(nodes, "graph", [columns], [answer], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
-    content: bytes = model.SerializeToString()
-    path.write_bytes(content)
-    return content
+def saved(nodes: list[Any], path: Path, opset: int = 20) -> Path:
+    return written(path, nodes, CONSTANTS, {"X": ["N", 4]}, {"Y": ["N", None]}, opset)
 
 
 def layers_if_answered_as_onnxruntime_does(nodes: list[Any], path: Path, opset: int = 20) -> str:
     """The layers that are found, an activation by its name."""
-    content = written(nodes, path, opset)
-    X = np.random.default_rng(0).normal(0, 2, (64, 4)).astype(np.float32)
-    (wanted,) = onnx_answers(content, X).values()
+    X = rows(4)
+    answer = wanted(saved(nodes, path, opset), X)
     model = specnet.import_model(path)
-    assert difference(model.predict(X), wanted) <= TOLERANCE["float32"]
+    assert difference(model.predict(X), answer) <= TOLERANCE["float32"]
     found = []
     for layer in model.spec.network.layers or ():
         activation = getattr(layer, "activation", None)
@@ -129,13 +115,13 @@ def test_an_activation_a_normalization_and_an_activation(name: str, style: str, 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_normalization_beside_what_its_activation_reads(name: str, tmp_path: Path):
     nodes = [
-        *nodes_of("MatMul x W y", 20, "X", "h", "0"),
-        *nodes_of(ACTIVATIONS[name], 20, "h", "a", "1"),
-        *nodes_of(NORMALIZATIONS["pytorch"], 20, "a", "n", "2"),
-        *nodes_of("MatMul x U y", 20, "n", "b", "3"),
+        *scoped("MatMul x W y", 20, "X", "h", "0"),
+        *scoped(ACTIVATIONS[name], 20, "h", "a", "1"),
+        *scoped(NORMALIZATIONS["pytorch"], 20, "a", "n", "2"),
+        *scoped("MatMul x U y", 20, "n", "b", "3"),
         helper.make_node("Sub", ["b", "h"], ["s"]),
         helper.make_node("Add", ["s", "a"], ["t"]),
-        *nodes_of("MatMul x V y", 20, "t", "Y", "4"),
+        *scoped("MatMul x V y", 20, "t", "Y", "4"),
     ]
     found = layers_if_answered_as_onnxruntime_does(nodes, tmp_path / "m.onnx").split()
     assert {name.split()[0], "layer_normalization", "add"} <= set(found)
@@ -176,7 +162,7 @@ REFUSED: dict[str, list[str]] = {
 
 
 def reason(nodes: list[Any], path: Path) -> str:
-    written(nodes, path)
+    saved(nodes, path)
     with pytest.raises(specnet.FileError) as caught:
         specnet.import_model(path)
     (diagnostic,) = caught.value.diagnostics
@@ -211,11 +197,6 @@ def test_a_node_without_a_name_is_told_by_its_number(tmp_path: Path, pinned: Pin
 @pytest.mark.slow
 def test_long_formulas_end_soon(tmp_path: Path, pinned: Pinned):
     """A shared rectifier is looked at no longer than an activation can be; shorter ones are folded."""
-    nodes = nodes_of("MatMul x W y; Relu y r", 20, "X", "h", "0")
-    nodes[-1].input[0], nodes[-1].output[0] = "h", "r0"
-    for number in range(2_000):
-        nodes.append(helper.make_node("Add", [f"r{number}", "one"], [f"s{number}"]))
-        nodes.append(helper.make_node("Sub", [f"s{number}", "one"], [f"r{number + 1}"]))
-        nodes.append(helper.make_node("Neg", [f"s{number}"], [f"n{number}"]))
-    nodes.append(helper.make_node("MatMul", ["r2000", "V"], ["Y"]))
+    loop = [f"Add r{k} one s{k}; Sub s{k} one r{k + 1}; Neg s{k} n{k}" for k in range(600)]
+    nodes = nodes_of("; ".join(["MatMul X W h; Relu h r0", *loop, "MatMul r600 V Y"]))
     pinned(reason(nodes, tmp_path / "m.onnx"))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 import specnet
-from tests.importing.answers import outputs
+from tests.importing.answers import outputs, session_of
+from tests.importing.onnx.graphs import graph_of
 
 
 class RandomGraph:
@@ -36,10 +37,7 @@ class RandomGraph:
         return made[int(self.random.integers(outputs))]
 
     def model(self) -> Any:
-        columns = helper.make_tensor_value_info("X", TensorProto.FLOAT, [self.rows, *self.columns])
-        answer = helper.make_tensor_value_info(self.last, TensorProto.FLOAT, None)
-        graph = helper.make_graph(self.nodes, "graph", [columns], [answer], self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        return graph_of(self.nodes, self.constants, {"X": [self.rows, *self.columns]}, {self.last: None}, 18)
 
     def grow(self) -> None:
         """Add a node, which may be one that does not fit."""
@@ -84,39 +82,31 @@ class RandomGraph:
         self.names.append(self.last)
 
 
-def session_of(model: Any) -> Any:
-    """A model in onnxruntime, None for one that it does not take."""
-    onnxruntime.set_default_logger_severity(4)
+def tried(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What onnxruntime makes of something, None where it does not take that."""
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return call(*arguments)
     except Exception:  # of any kind: they have no class in common
         return None
 
 
 def run(session: Any, X: np.ndarray) -> Any:
-    try:
-        return session.run(None, {"X": X})[0]
-    except Exception:  # of any kind
-        return None
+    return tried(lambda: session.run(None, {"X": X})[0])
 
 
 @pytest.mark.slow
 def test_random_movements(tmp_path: Path):
     answered = refused = 0
-    for seed in range(300):
+    for seed in range(200):
         graph = RandomGraph(seed)
+        count = 2 if graph.rows == "N" else graph.rows
         for _ in range(graph.random.integers(1, 5)):
             graph.grow()
-            trial = session_of(graph.model())
-            found = (
-                run(trial, np.zeros([2 if graph.rows == "N" else graph.rows, *graph.columns], np.float32))
-                if trial
-                else None
-            )
+            session = tried(session_of, graph.model().SerializeToString())
+            found = run(session, np.zeros([count, *graph.columns], np.float32))
             if found is None:
                 break
             graph.shape = list(found.shape)
-        session = session_of(graph.model())
         if session is None:
             continue
         (tmp_path / "m.onnx").write_bytes(graph.model().SerializeToString())
@@ -127,15 +117,10 @@ def test_random_movements(tmp_path: Path):
             continue
         for count in [1, 2, 3, 5, 8] if graph.rows == "N" else [graph.rows]:
             X = graph.random.normal(size=[count, *graph.columns]).astype(np.float32)
-            wanted = run(session, X)
-            if wanted is not None:
-                np.testing.assert_allclose(
-                    outputs(model, X.reshape(count, -1)).reshape(-1),
-                    wanted.reshape(-1),
-                    rtol=1e-4,
-                    atol=1e-4,
-                    err_msg=str(seed),
-                )
+            answer = run(session, X)
+            if answer is not None:
+                given = outputs(model, X.reshape(count, -1)).reshape(-1)
+                np.testing.assert_allclose(given, answer.reshape(-1), rtol=1e-4, atol=1e-4, err_msg=str(seed))
         answered += 1
-    assert answered > 100
-    assert refused > 100
+    assert answered > 65
+    assert refused > 65

@@ -15,21 +15,25 @@ from specnet.parts import Activation, PositiveNumber, Value, exp, max_over, maxi
 from specnet.parts.initializers import Ones
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.registry import PLUGINS, installed_registry
-from tests.importing.test_formulas_in_graphs import CONSTANTS, chain, layers_if_answered_as_onnxruntime_does, written
+from tests.importing.onnx.test_formulas_in_graphs import (
+    CONSTANTS,
+    chain,
+    layers_if_answered_as_onnxruntime_does,
+    saved,
+)
 from tests.texts.pinned import Refused
 
-NUMBERS: dict[str, float] = {
+NUMBERS: dict[str, Any] = {
     "0.797": 0.79788, "0.7979": 0.7978845608, "0.0447": 0.0447, "0.04472": 0.044715, "0.7": 0.7, "1.702": 1.702,
-    "three": 3.0, "0.3": 0.3, "-0.3": -0.3, "0.2": 0.2, "zero": 0.0, "-one": -1.0, "root half": 0.5**0.5,
-    "twenty": 20.0, "-twenty": -20.0,
+    "three": 3.0, "0.3": 0.3, "-0.3": -0.3, "0.2": 0.2, "zero": 0.0, "-one": -1.0, "root_half": 0.5**0.5,
+    "twenty": 20.0, "-twenty": -20.0, "U4": np.eye(4),
 }  # fmt: skip # several to a line
 
 
 @pytest.fixture(autouse=True)
 def numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, number in NUMBERS.items():
-        monkeypatch.setitem(CONSTANTS, name.replace(" ", "_"), number)
-    monkeypatch.setitem(CONSTANTS, "U4", np.eye(4))
+        monkeypatch.setitem(CONSTANTS, name, number)
 
 
 # How other tools write each activation: with the same values, but for rounding.
@@ -69,7 +73,7 @@ def test_other_ways_to_write_an_activation(name: str, tmp_path: Path):
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_what_only_looks_like_an_activation_is_none(name: str, tmp_path: Path, refused: Refused):
-    written(chain(["MatMul x W y", ALIKE[name], "MatMul x V y"]), tmp_path / "m.onnx")
+    saved(chain(["MatMul x W y", ALIKE[name], "MatMul x V y"]), tmp_path / "m.onnx")
     with refused(specnet.FileError, at="m.onnx"):
         specnet.import_model(tmp_path / "m.onnx")
 
@@ -86,7 +90,7 @@ def test_a_gelu_of_other_numbers_is_its_sums_and_products(written_as: str, tmp_p
 
 @pytest.mark.parametrize("x", [-1e7, -0.3, 0.2, 1e7])
 def test_numbers_far_away_are_clipped_too(x: float, tmp_path: Path):
-    written(chain(["MatMul x U4 y", WAYS["clip"]]), tmp_path / "m.onnx")
+    saved(chain(["MatMul x U4 y", WAYS["clip"]]), tmp_path / "m.onnx")
     model = specnet.import_model(tmp_path / "m.onnx")
     np.testing.assert_array_equal(
         model.predict(np.full((1, 4), x, np.float32)), np.clip(np.full((1, 4), x, np.float32), -0.3, 0.3)
@@ -208,7 +212,7 @@ def test_an_activation_of_a_plugin_is_recognized_in_a_file_of_another_tool(tmp_p
 
 
 def test_without_the_plugin_it_is_unknown(tmp_path: Path, refused: Refused):
-    written(chain(FOREIGN), tmp_path / "m.onnx")
+    saved(chain(FOREIGN), tmp_path / "m.onnx")
     with refused(specnet.FileError, at="m.onnx"):
         specnet.import_model(tmp_path / "m.onnx")
 
@@ -217,6 +221,6 @@ def test_without_the_plugin_it_is_unknown(tmp_path: Path, refused: Refused):
 def test_plugins_that_cannot_be_run_are_passed_over(tmp_path: Path):
     parts = ["MatMul x W y", "Relu x y", "MatMul x V y"]
     assert layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx") == "dense relu dense"
-    written(chain(["MatMul x W y", "Max x half m; Exp m y", "MatMul x V y"]), tmp_path / "m.onnx")
+    saved(chain(["MatMul x W y", "Max x half m; Exp m y", "MatMul x V y"]), tmp_path / "m.onnx")
     found = specnet.import_model(tmp_path / "m.onnx").spec.network.layers or ()
     assert [getattr(layer, "activation", None) and layer.activation.type for layer in found][:1] == ["clip"]

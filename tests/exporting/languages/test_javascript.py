@@ -12,8 +12,8 @@ from scipy import special
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
+from tests.exporting.languages.test_c import labelled, layered, named
 from tests.exporting.models import exported
-from tests.exporting.test_c import labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
