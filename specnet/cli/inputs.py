@@ -91,10 +91,7 @@ def is_model(path: Path) -> bool:
 
 
 def parse(
-    path: Path,
-    settings: Sequence[str] | None,
-    limits: Sequence[str] | None,
-    parser: Callable[..., Spec] | None = None,
+    path: Path, settings: Sequence[str] | None, limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
 ) -> Spec:
     """Return the spec that an argument names, with what ``--set`` and ``--limit`` say.
 

@@ -78,8 +78,7 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a spec value (repeatable); KEY= removes it."),
 ]
 DaskOption = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs."),
+    str | None, typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs.")
 ]
 LimitOption = Annotated[
     list[str] | None,

@@ -339,14 +339,7 @@ class Spec(Section):
             code, message, self._origin.path_of(path), at_key=at_key, hint=hint, notes=notes
         )
 
-    def error(
-        self,
-        code: str,
-        message: str,
-        path: Path,
-        *,
-        hint: str | None = None,
-    ) -> SpecError:
+    def error(self, code: str, message: str, path: Path, *, hint: str | None = None) -> SpecError:
         """Return an error of one such mistake, for a later stage to raise."""
         return SpecError(self.diagnostic(code, message, path, hint=hint))
 

@@ -58,12 +58,7 @@ def parse_sweep(
     return _Search(document, lambda each: parse_spec(each, parts=tuple(parts), limits=limits)).checked()
 
 
-def parse_whole(
-    source: SpecSource | Document,
-    *,
-    overrides: Iterable[str] = (),
-    limits: Limits | None = None,
-) -> Spec:
+def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (), limits: Limits | None = None) -> Spec:
     """Read a spec and check all of it: as `parse_sweep` if it has a table ``[sweep]``, else as `parse_spec`."""
     document = read(source, overrides)
     parse = parse_sweep if "sweep" in document.data else parse_spec

@@ -19,12 +19,7 @@ def export(
     model: ModelArgument,
     target: Annotated[
         str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            show_default=False,
-            help=f"Format of the export: {', '.join(TARGETS)}.",
-        ),
+        typer.Option("--to", metavar="FORMAT", show_default=False, help=f"Format of the export: {', '.join(TARGETS)}."),
     ],
     out: Annotated[
         Path | None,

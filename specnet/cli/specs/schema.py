@@ -12,8 +12,7 @@ from specnet.cli.output import reporting
 
 def schema(
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE.json", help="File to write. Default: standard output."),
+        Path | None, typer.Option("--out", "-o", metavar="FILE.json", help="File to write. Default: standard output.")
     ] = None,
     force: ForceOption = False,
     output_format: FormatOption = OutputFormat.TEXT,

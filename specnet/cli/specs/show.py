@@ -162,12 +162,7 @@ def _engine(network: Network) -> dict[str, str]:
 
 
 def _write_diagram(
-    target: Path,
-    overrides: list[str] | None,
-    limit: list[str] | None,
-    file: Path,
-    force: bool,
-    output: Output,
+    target: Path, overrides: list[str] | None, limit: list[str] | None, file: Path, force: bool, output: Output
 ) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file

@@ -38,16 +38,14 @@ MOST_FINDINGS = 2
 def run(
     spec: SpecArgument,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>."),
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>.")
     ] = None,
     overrides: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume",
-            help="Resume the interrupted run in --out from its checkpoint; start anew if there is none.",
+            "--resume", help="Resume the interrupted run in --out from its checkpoint; start anew if there is none."
         ),
     ] = False,
     folds: Annotated[
@@ -55,21 +53,16 @@ def run(
         typer.Option("--folds", metavar=COUNT, min=2, help="Cross-validate: one run per fold, which is its test set."),
     ] = None,
     seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", metavar=COUNT, min=1, help="One run per seed, on the same rows."),
+        int | None, typer.Option("--seeds", metavar=COUNT, min=1, help="One run per seed, on the same rows.")
     ] = None,
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once."),
+        int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once.")
     ] = 1,
     dask: DaskOption = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads",
-            metavar=COUNT,
-            min=1,
-            help="Number of BLAS threads. Default: one for small networks, else all.",
+            "--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: one for small networks, else all."
         ),
     ] = None,
     log: LogOption = None,

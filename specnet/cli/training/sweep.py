@@ -42,8 +42,7 @@ def sweep(
         typer.Option("--folds", metavar=COUNT, min=2, help="Nested: one sweep per fold, whose best it tests."),
     ] = None,
     jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of processes. Default: physical cores."),
+        int | None, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of processes. Default: physical cores.")
     ] = None,
     dask: DaskOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,

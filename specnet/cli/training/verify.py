@@ -23,16 +23,13 @@ def verify(
         typer.Argument(metavar="RUN", show_default=False, help="Folder of a run, of folds or seeds, or of a sweep."),
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write the new run to. Default: none."),
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Folder to write the new run to. Default: none.")
     ] = None,
     epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", metavar=COUNT, min=1, help="Train and compare only the first N epochs."),
+        int | None, typer.Option("--epochs", metavar=COUNT, min=1, help="Train and compare only the first N epochs.")
     ] = None,
     sample: Annotated[
-        int | None,
-        typer.Option("--sample", metavar=COUNT, min=1, help="Verify only N runs of many. Default: all."),
+        int | None, typer.Option("--sample", metavar=COUNT, min=1, help="Verify only N runs of many. Default: all.")
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -43,8 +40,7 @@ def verify(
         ),
     ] = None,
     jobs: Annotated[
-        int,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once."),
+        int, typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once.")
     ] = 1,
     threads: Annotated[
         int | None,
