@@ -13,7 +13,7 @@ from specnet import FileError, SpecError, load_model, parse_spec
 from specnet.errors import SpecnetError
 from tests.model.models import make_model
 from tests.spec.cases import DOCUMENTS, NETWORKS, TEXTS, marked
-from tests.spec.test_hostile import HOSTILE, SPEC
+from tests.spec.reading.test_hostile import HOSTILE, SPEC
 
 LONGEST_SECONDS = 1.0
 

@@ -16,7 +16,7 @@ from specnet.parts.registry import built_in_registry
 from tests.compiling import compiles
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
-from tests.test_specs import FOLDER, SPECS
+from tests.repository.test_specs import FOLDER, SPECS
 from tests.texts.pinned import Refused
 
 STACK: dict[str, Any] = {

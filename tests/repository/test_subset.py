@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROOMS = sorted(folder.parent.name for folder in (ROOT / "specnet").glob("*/__init__.py"))
 COLLECTED = re.compile(r"^(tests/.*\.py)::", re.MULTILINE)
 

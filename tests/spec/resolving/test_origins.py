@@ -12,7 +12,7 @@ from specnet.running.data_rows import read_data
 from specnet.spec import Resolved, parse_spec, resolve
 from specnet.spec.resolving.origins import ResolvedValue, explain
 
-SPECS = sorted(path for path in (Path(__file__).parents[2] / "specs").iterdir() if path.suffix in (".toml", ".json"))
+SPECS = sorted(path for path in (Path(__file__).parents[3] / "specs").iterdir() if path.suffix in (".toml", ".json"))
 EMBEDDING = """\
 [data]
 type = "csv"

@@ -115,10 +115,7 @@ def test_activations_where_none_is_named(network: dict[str, Any], loss: str, exp
             {"layers": [unit(), {"type": "activation", "activation": "relu"}, unit()]},
             [("he_normal", "zeros"), ("glorot_uniform", "zeros")],
         ),
-        (
-            {"layers": [unit(name="a"), {"type": "activation", "activation": "relu", "inputs": ["input"]}, "add"]},
-            None,
-        ),
+        ({"layers": [unit(name="a"), {"type": "activation", "activation": "relu", "inputs": ["input"]}, "add"]}, None),
         ({"layers": [unit(use_bias=False)]}, [("glorot_uniform", "none")]),
         ({"layers": [{"type": "block", "layers": [unit()]}, unit()]}, [("glorot_uniform", "zeros")]),
     ],

@@ -17,7 +17,7 @@ from specnet.spec import parse_spec
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TOMBI = shutil.which("tombi", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 SPECS = sorted(path.name for path in (ROOT / "specs").glob("*.toml"))
 BASE = """\

@@ -11,7 +11,17 @@ import pytest
 
 from specnet.cli.application import application
 from tests.exporting.tools import PLAIN, needs_node
-from tests.readme import PEERS, README, ROOT, SESSION, blocks, commands, commands_and_output, shell, without_times
+from tests.repository.readme import (
+    PEERS,
+    README,
+    ROOT,
+    SESSION,
+    blocks,
+    commands,
+    commands_and_output,
+    shell,
+    without_times,
+)
 
 STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
 INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}

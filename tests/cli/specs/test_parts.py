@@ -165,16 +165,7 @@ def test_every_key_of_the_schema_is_found(specnet: Specnet) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "adem",
-        "trainin",
-        "class_weights",
-        "lr",
-        "zzzzz",
-    ],
-)
+@pytest.mark.parametrize("name", ["adem", "trainin", "class_weights", "lr", "zzzzz"])
 def test_an_unknown_name_is_the_command_lines_fault(specnet: Specnet, name: str, pinned: Pinned) -> None:
     ended = specnet("parts", name)
     assert (ended.status, ended.out) == (2, "")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import Specnet
 
-SPECS = Path(__file__).parents[2] / "specs"
+SPECS = Path(__file__).parents[3] / "specs"
 PENGUINS, DATA = SPECS / "penguins.toml", SPECS / "data" / "penguins.csv"
 
 

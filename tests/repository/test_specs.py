@@ -12,7 +12,7 @@ from sklearn.datasets import load_wine
 
 import specnet
 
-FOLDER = Path(__file__).parents[1] / "specs"
+FOLDER = Path(__file__).parents[2] / "specs"
 SPECS = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".toml", ".json"))
 
 # What the test rows must reach at least; a spec without a line here fails.

@@ -1,8 +1,8 @@
 """The README's commands with their output, and how they are run.
 
 A shell block with a text block behind it is a command with its output, as a terminal of 80 columns without colour shows
-it: nothing else has to be said anywhere for a new one. ``python -m tests.readme`` writes the outputs that differ, but
-for those that need Keras or PyTorch.
+it: nothing else has to be said anywhere for a new one. ``python -m tests.repository.readme`` writes the outputs that
+differ, but for those that need Keras or PyTorch.
 """
 
 import os
@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from termios import TIOCSWINSZ
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILE = ROOT / "README.md"
 README = FILE.read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

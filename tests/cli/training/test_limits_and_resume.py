@@ -64,13 +64,7 @@ def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder
     assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["--out", "out", "--force"],
-    ],
-)
+@pytest.mark.parametrize("arguments", [[], ["--out", "out", "--force"]])
 def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], pinned: Pinned) -> None:
     ended = specnet("run", "moons.toml", "--resume", *arguments)
     assert ended.status == 2

@@ -92,13 +92,7 @@ def test_a_file_that_cannot_be_written_is_a_mistake(specnet: Specnet, moons: Mod
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("rows.csv", "a,b\n1,2\n"),
-        ("broken.npz", "not an archive"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content"), [("rows.csv", "a,b\n1,2\n"), ("broken.npz", "not an archive")])
 def test_rows_that_cannot_be_had_are_a_mistake(
     specnet: Specnet, moons: Model, folder: Path, verb: str, name: str, content: str, pinned: Pinned
 ) -> None:

@@ -89,11 +89,7 @@ metrics = ["accuracy"]
 
 @pytest.mark.parametrize(
     ("sizes", "column", "notes"),
-    [
-        ("[4, 5, 1]", 22, [("iris", 3)]),
-        ("[2, 5, 3]", 16, [("iris", 4)]),
-        ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)]),
-    ],
+    [("[4, 5, 1]", 22, [("iris", 3)]), ("[2, 5, 3]", 16, [("iris", 4)]), ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)])],
 )
 def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]], pinned: Pinned):
     diagnostic = only(STACK.format(sizes=sizes, loss="categorical_crossentropy"))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import specnet as specnet_package
-from specnet.cli.training.verb_folders import resume_command
+from specnet.cli.training.verb_folders import ResumeCommand
 from specnet.findings import Finding
 from specnet.findings.finding import Severity
 from specnet.training import Observer
@@ -322,11 +322,14 @@ def test_a_run_that_fails_leaves_none_of_its_folders(specnet: Specnet, folder: P
 
 
 def test_the_command_that_goes_on_needs_no_standard_input_again() -> None:
-    settings = ["seed=1", "name=a b"]
-    assert resume_command("run", Path("a.toml"), Path("out"), settings, ["--limit", "layers=5", "--jobs", "2"]) == (
-        "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --jobs 2 --resume"
+    settings, options = ["seed=1", "name=a b"], {"limit": ["layers=5"], "jobs": 2, "threads": None, "no_report": True}
+    command = ResumeCommand("run", Path("a.toml"), settings, stands=True, **options)
+    assert command.words(Path("out")) == (
+        "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --jobs 2 --no-report --resume"
     )
-    assert resume_command("run", Path("-"), Path("out"), settings, []) == "specnet run out --out out --resume"
+    for stands, spec, kept in ((True, "out", ""), (False, "-", "--set seed=1 --set 'name=a b' ")):
+        command = ResumeCommand("run", Path("-"), settings, stands=stands, no_report=False)
+        assert command.words(Path("out")) == f"specnet run {spec} --out out {kept}--resume"
 
 
 def test_a_run_from_standard_input_goes_on_from_its_folder(specnet: Specnet, folder: Path) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow  # each is a process
 HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "jsonschema", "rich", "tree_sitter"}
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def modules_after(code: str) -> set[str]:

@@ -52,11 +52,7 @@ def test_columns_are_kept_beside_their_predictions(specnet: Specnet, folder: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "keep", "status"),
-    [
-        ("id,a,b\n1,2,3\n", "name", 1),
-        ("prediction,a,b\n1,2,3\n", "prediction", 2),
-        ("id,a,b\n1,2,3,\n", "id", 1),
-    ],
+    [("id,a,b\n1,2,3\n", "name", 1), ("prediction,a,b\n1,2,3\n", "prediction", 2), ("id,a,b\n1,2,3,\n", "id", 1)],
 )
 def test_what_cannot_be_kept(
     specnet: Specnet, folder: Path, named: Path, text: str, keep: str, status: int, pinned: Pinned

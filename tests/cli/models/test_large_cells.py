@@ -75,8 +75,7 @@ def test_rows_with_a_large_cell_alone_are_not_predicted(tables: Path, specnet: S
 
 
 @pytest.mark.parametrize(
-    "settings",
-    [('data.split.test="large.csv"',), ('data.path="large.csv"', 'network.preprocessing=["robust"]')],
+    "settings", [('data.split.test="large.csv"',), ('data.path="large.csv"', 'network.preprocessing=["robust"]')]
 )
 def test_what_float64_holds_is_read_without_a_warning_of_numpy(
     tables: Path, specnet: Specnet, settings: tuple[str, ...]
