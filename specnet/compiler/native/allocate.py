@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import Program, no_form
+from specnet.compiler.native.rows_of_values import CPlan, no_form
 from specnet.compiler.value import INPUT
 
 ALIGNMENT = 16
@@ -76,14 +76,14 @@ class Places:
         The commits to be written at the end; others are computed in place.
     """
 
-    def __init__(self, program: Program, groups: Sequence[Group], table: Sequence[str]) -> None:
+    def __init__(self, program: CPlan, groups: Sequence[Group], table: Sequence[str]) -> None:
         self._program, self._groups, self._table = program, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
         self._memory: dict[int, Place] = {}
         self._offsets: dict[str, Extent] = {}
         self.variables = {n for n in self._home if program.role(n) != "call" and program.is_number(n)}
-        self._last = self._last_reads()
+        self._last = program.last_reads([group.calls for group in groups], program.roots)
         self._place_leaves()
         self.copies = self._place_commits()
         self._place_results()
@@ -123,13 +123,6 @@ class Places:
     def pointer(self, n: int) -> str:
         """The pointer to a leaf's array."""
         return f"p{self._table.index(self._program.calls[n].attributes)}"
-
-    def _last_reads(self) -> dict[int, int]:
-        """By root the last group that reads it; what is kept is read at the end."""
-        program, last = self._program, dict[int, int]()
-        for k, group in enumerate(self._groups):
-            last |= {program.roots[a]: k for n in group.calls for a in program.calls[n].arguments}
-        return last | {program.roots[n]: len(self._groups) for n in program.kept}
 
     def _place_leaves(self) -> None:
         program = self._program

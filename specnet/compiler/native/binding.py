@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array, Bound
+from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Extent
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, Function, Source
 from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.toolchain.libraries import library
 from specnet.compiler.native.toolchain.processors import Target, native_target
 from specnet.compiler.shapes import ShapeError
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, INPUT, STATE
 
 LIKELY = 256
@@ -30,8 +30,7 @@ class CompiledPlan:
     """A plan's text and library, for any lengths of its named axes."""
 
     def __init__(self, plan: Plan, dtype: np.dtype[Any], target: Target) -> None:
-        axes = sorted({axis for call in plan.calls for axis in call.shape if isinstance(axis, str)})
-        self.source = Source(dtype, target, dict.fromkeys(axes, LIKELY))
+        self.source = Source(dtype, target, dict.fromkeys(plan.axes, LIKELY))
         self.function = self.source.add(plan, "program")
         run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
         self.text = self.source.text(run)
@@ -79,7 +78,6 @@ def bind(
         inputs=by_operation[INPUT],
         states=by_operation[STATE],
         outputs=[output_array(compiled.function, n, room, workspace, leaves) for n in plan.outputs],
-        scratch_bytes=workspace.nbytes,
     )
 
 

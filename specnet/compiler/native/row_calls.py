@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.backend import Array
+from specnet.compiler.lowering import Plan
 from specnet.compiler.native.c_text.emit_function import Source
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.toolchain.libraries import Library, library
 from specnet.compiler.native.toolchain.processors import native_target
 from specnet.compiler.shapes import BATCH, size_of
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import INPUT, STATE
 
 MOST_ROWS = 16

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array
+from specnet.compiler.lowering import Plan
 from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
 from specnet.compiler.native.c_text.emit_function import Function, Source
 from specnet.compiler.native.c_text.emit_loop import block
@@ -20,7 +21,6 @@ from specnet.compiler.native.rows_of_values import no_form
 from specnet.compiler.native.toolchain.libraries import Library, library
 from specnet.compiler.native.toolchain.processors import Target
 from specnet.compiler.shapes import BATCH, FLAT, Shape
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import INPUT
 
 Clipping = tuple[str, str, float]
@@ -136,7 +136,7 @@ class CompiledSteps:
         program = function.program
         calls = [n for n, call in enumerate(program.calls) if call.operation.role != "leaf"]
         is_alone = all(program.role(n) == "element" for n in calls) and not function.extent.total()
-        return is_alone and program.axes() == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
+        return is_alone and program.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
 
     def _shared_updates(self) -> list[list[str]]:
         """Return the functions that update some of the numbers, each as its lines."""

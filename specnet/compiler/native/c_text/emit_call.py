@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from specnet.compiler.native.allocate import Extent, Place, Places, padded
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.c_text.matrix_products import Matrix, Products
-from specnet.compiler.native.rows_of_values import NoFormError, Program
+from specnet.compiler.native.rows_of_values import CPlan, NoFormError
 from specnet.compiler.operations import picking, pieces, products
 from specnet.compiler.operations.pieces import row_bounds
 from specnet.compiler.shapes import Axis
@@ -39,7 +39,7 @@ class Calls:
     """
 
     def __init__(
-        self, program: Program, places: Places, products: Products, vector_numbers: int, likely: Mapping[str, int]
+        self, program: CPlan, places: Places, products: Products, vector_numbers: int, likely: Mapping[str, int]
     ) -> None:
         self._program, self._places, self._products = program, places, products
         self._vector_numbers, self._likely = vector_numbers, likely

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Extent, Places, padded
 from specnet.compiler.native.c_text.c_forms import literal
 from specnet.compiler.native.c_text.c_functions import functions_text
@@ -16,9 +17,8 @@ from specnet.compiler.native.c_text.emit_loop import Loop, block
 from specnet.compiler.native.c_text.matrix_products import Products
 from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
 from specnet.compiler.native.fuse import Group, grouped
-from specnet.compiler.native.rows_of_values import Program
+from specnet.compiler.native.rows_of_values import CPlan
 from specnet.compiler.native.toolchain.processors import Target
-from specnet.compiler.storage import Plan
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
 """Of a program's function: workspace and leaves, the lengths of named axes, and whether outputs are wanted."""
@@ -63,7 +63,7 @@ class Source:
         NoFormError
             If a call has no form in C.
         """
-        function = Function(self, self.products, Program(plan), name)
+        function = Function(self, self.products, CPlan(plan.calls, plan.outputs, plan.commits), name)
         self._functions.append(function.text)
         return function
 
@@ -101,7 +101,7 @@ class Function:
         Of the workspace that it needs.
     """
 
-    def __init__(self, source: Source, products: Products, program: Program, name: str) -> None:
+    def __init__(self, source: Source, products: Products, program: CPlan, name: str) -> None:
         self.program = program
         groups = grouped(program)
         for n, call in enumerate(program.calls):
@@ -129,7 +129,7 @@ class Function:
         return [line for n in group.calls for line in calls.lines(n)]
 
     def _comments(self, group: Group) -> list[str]:
-        return [f"/* {self.program.formula(n)} */" for n in group.calls]
+        return [f"/* {self.program.comment(n)} */" for n in group.calls]
 
     def _declarations(self, source: Source) -> list[str]:
         """Return the pointers to leaves, the numbers among them, and the variables."""
