@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from specnet.compiler.native.fuse import Group
 from specnet.compiler.native.rows_of_values import CPlan, no_form
+from specnet.compiler.shapes import Axis
 from specnet.compiler.value import INPUT
 
 ALIGNMENT = 16
@@ -31,15 +32,17 @@ class Extent(Counter[str]):
         return sum(count * (lengths[axis] if axis else 1) for axis, count in self.items())
 
 
-class Place(NamedTuple):
-    """Where an array lies.
+class Matrix(NamedTuple):
+    """Where rows of numbers lie.
 
     Attributes
     ----------
     base
         A pointer to numbers, in C.
-    row
-        The distance between the beginnings of two rows, in C.
+    rows, columns
+        How many there are.
+    row, column
+        The distance between the beginnings of two of them, in C.
     readable
         May the padding behind each row be read?
     writable
@@ -47,9 +50,20 @@ class Place(NamedTuple):
     """
 
     base: str
+    rows: Axis
+    columns: Axis
     row: str
+    column: str = "1"
     readable: bool = True
     writable: bool = True
+
+    def turned(self) -> Matrix:
+        """The same numbers with rows as columns."""
+        return self._replace(rows=self.columns, columns=self.rows, row=self.column, column=self.row)
+
+    def below(self, rows: Axis) -> str:
+        """The pointer behind some rows."""
+        return f"({self.base} + {rows} * {self.row})"
 
 
 def padded(axis: str) -> str:
@@ -80,7 +94,7 @@ class Places:
         self._program, self._groups, self._table = program, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
-        self._memory: dict[int, Place] = {}
+        self._memory: dict[int, Matrix] = {}
         self._offsets: dict[str, Extent] = {}
         self.variables = {n for n in self._home if program.role(n) != "call" and program.is_number(n)}
         self._last = program.last_reads([group.calls for group in groups], program.roots)
@@ -92,13 +106,13 @@ class Places:
         """Does a value, or what it is a part of, lie in memory?"""
         return self._program.roots[n] in self._memory
 
-    def place(self, n: int) -> Place:
+    def place(self, n: int) -> Matrix:
         """The place of a value in memory."""
         call = self._program.calls[n]
         if call.operation.role != "view":
             return self._memory[n]
-        whole, (low, _) = self.place(call.arguments[0]), call.attributes
-        return whole._replace(base=f"({whole.base} + {low} * {whole.row})") if low else whole
+        whole, (low, high) = self.place(call.arguments[0]), call.attributes
+        return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
     def converted(self) -> list[int]:
         """The leaves that are no floats: they are copied into the workspace, in cells of a float's size."""
@@ -131,8 +145,11 @@ class Places:
             if n in converted:
                 self._memory[n] = self._new(n)
             elif program.is_leaf_array(n):
-                row = str(program.space(n)[1])
-                self._memory[n] = Place(self.pointer(n), row, call.operation is INPUT, False)
+                rows, columns = program.space(n)
+                is_input = call.operation is INPUT
+                self._memory[n] = Matrix(
+                    self.pointer(n), rows, columns, str(columns), readable=is_input, writable=False
+                )
 
     def _place_commits(self) -> list[tuple[int, int]]:
         program, copies = self._program, []
@@ -162,7 +179,7 @@ class Places:
     def _place_results(self) -> None:
         """One scan over the groups: room from what nobody reads any more, new room else."""
         program = self._program
-        free: defaultdict[str, list[Place]] = defaultdict(list)
+        free: defaultdict[str, list[Matrix]] = defaultdict(list)
         for k, group in enumerate(self._groups):
             reads = dict.fromkeys(program.roots[a] for n in group.calls for a in program.calls[n].arguments)
             dying = [root for root in reads if self._is_scratch(root) and self._last[root] == k]
@@ -176,7 +193,7 @@ class Places:
                     dying.remove(taken)
                     self._memory[n] = self._memory[taken]
                 else:
-                    self._memory[n] = pool.pop()._replace(row=self._row(n)) if pool else self._new(n)
+                    self._memory[n] = self._lying(n, pool.pop().base) if pool else self._new(n)
                 if self._last.get(n, k) <= k:
                     dying.append(n)
             for root in dying:
@@ -214,13 +231,13 @@ class Places:
             return Extent({rows: columns})
         return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
 
-    def _new(self, n: int) -> Place:
+    def _new(self, n: int) -> Matrix:
         base = f"(workspace + {self.extent.text()})"
         self._offsets[base] = Extent(self.extent)
         self.extent.update(self._room(n))
-        return Place(base, self._row(n))
+        return self._lying(n, base)
 
-    def _row(self, n: int) -> str:
-        """The length of a row in the workspace."""
-        columns = self._program.space(n)[1]
-        return padded(columns) if isinstance(columns, str) else str(columns)
+    def _lying(self, n: int, base: str) -> Matrix:
+        """A value in the workspace, its rows padded if they are as long as a named axis."""
+        rows, columns = self._program.space(n)
+        return Matrix(base, rows, columns, padded(columns) if isinstance(columns, str) else str(columns))

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Plan
+from specnet.compiler.native.allocate import Matrix
 from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
 from specnet.compiler.native.c_text.emit_function import Function, Source
 from specnet.compiler.native.c_text.emit_loop import block
-from specnet.compiler.native.c_text.matrix_products import Matrix
 from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.rows_of_values import no_form
 from specnet.compiler.native.toolchain.libraries import Library, library
@@ -175,10 +175,8 @@ class CompiledSteps:
                 copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
                 lines.append(f"for (long j = 0; j < batch; j++) {copied}")
             else:
-                of_rows, of_columns = Matrix(source, str(columns)), Matrix(target, "batch")
-                numbers = columns * self.source.likely[BATCH]
-                products = self.source.products
-                lines.append(products.turn(of_rows, "places", "batch", str(columns), of_columns, numbers))
+                of_rows = Matrix(source, BATCH, columns, str(columns))
+                lines.append(self.source.products.turn(of_rows, Matrix(target, columns, BATCH, BATCH), "places"))
         return lines
 
     def _steps(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from specnet.compiler.native.allocate import Extent, Places, padded
 from specnet.compiler.native.c_text.c_forms import literal
 from specnet.compiler.native.c_text.c_functions import functions_text
 from specnet.compiler.native.c_text.c_head import SHARED_TURN_TEXT, head_text, turning_text
-from specnet.compiler.native.c_text.emit_call import TEMPORARY, Calls
+from specnet.compiler.native.c_text.emit_call import TEMPORARY, CallEmitter, copy_rows
 from specnet.compiler.native.c_text.emit_loop import Loop, block
 from specnet.compiler.native.c_text.matrix_products import Products
 from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
@@ -108,7 +108,7 @@ class Function:
             if program.is_leaf_array(n):
                 source.pointer(call.attributes)
         self.places = places = Places(program, groups, source.table)
-        calls = Calls(program, places, products, source.vector_numbers, source.likely)
+        calls = CallEmitter(program, places, products)
         body: list[str] = []
         for group in groups:
             lines = self._group(group, calls, source.dtype)
@@ -117,16 +117,16 @@ class Function:
             body += ["", *self._comments(group), *lines]
         for state, value in places.copies:
             body += ["", *self._copy(state, value, source.dtype)]
-        self.extent = _together(places.extent, calls.temporaries)
+        self.extent = Extent(places.extent + calls.temporary)
         declared = [*source.lengths(), *self._declarations(source)]
         declared.append(f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};")
         declared.append("(void)with_outputs;")
         self.text = "\n".join(["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *body])])
 
-    def _group(self, group: Group, calls: Calls, dtype: np.dtype[Any]) -> list[str]:
+    def _group(self, group: Group, calls: CallEmitter, dtype: np.dtype[Any]) -> list[str]:
         if group.is_loop:
             return Loop(self.program, self.places, group, dtype).lines()
-        return [line for n in group.calls for line in calls.lines(n)]
+        return [line for n in group.calls for line in calls.emit_call(n)]
 
     def _comments(self, group: Group) -> list[str]:
         return [f"/* {self.program.comment(n)} */" for n in group.calls]
@@ -151,28 +151,17 @@ class Function:
         return lines + [f"{types[program.calls[n].kind]} v{n} = 0;" for n in sorted(places.variables)]
 
     def _conversion(self, n: int, pointer: str) -> list[str]:
-        kind, place, (rows, columns) = self.program.calls[n].kind, self.places.place(n), self.program.space(n)
+        kind, place = self.program.calls[n].kind, self.places.place(n)
         given, made = ("uint8_t", "real") if kind == "mask" else ("index64", "integer")
-        source, target = f"((const {given} *){pointer})[i * {columns} + j]", f"(({made} *){place.base})"
+        source, target = f"((const {given} *){pointer})[i * {place.columns} + j]", f"(({made} *){place.base})"
         converted = f"{target}[i * {place.row} + j] = ({made}){source};"
-        return [f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {converted}"]
+        return [f"for (long i = 0; i < {place.rows}; i++) for (long j = 0; j < {place.columns}; j++) {converted}"]
 
     def _copy(self, state: int, value: int, dtype: np.dtype[Any]) -> list[str]:
         """Return the statements that write a commit which was not computed in place."""
         program, target = self.program, self.places.place(state)
-        rows, columns = program.space(state)
         if program.is_constant(value):
             return [f"*{target.base} = {literal(program.calls[value].attributes, dtype)};"]
         if program.is_number(value) and (value in self.places.variables or program.is_leaf_array(value)):
             return [f"*{target.base} = v{value};"]
-        source = self.places.place(value)
-        copy = f"memcpy({target.base} + i * {target.row}, {source.base} + i * {source.row}, {columns} * sizeof(real));"
-        return [f"for (long i = 0; i < {rows}; i++) {copy}"]
-
-
-def _together(extent: Extent, temporaries: Sequence[Extent]) -> Extent:
-    """Return an extent and the largest of others, whatever the lengths of the axes."""
-    whole = Extent(extent)
-    for axis in {axis for temporary in temporaries for axis in temporary}:
-        whole[axis] += max(temporary[axis] for temporary in temporaries)
-    return whole
+        return [copy_rows(target, self.places.place(value))]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler.native.allocate import Place, Places, padded
+from specnet.compiler.native.allocate import Matrix, Places, padded
 from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
 from specnet.compiler.native.fuse import Group
 from specnet.compiler.native.rows_of_values import CPlan
@@ -69,7 +69,7 @@ class Loop:
         self._is_column = columns == 1
         self._rows, self._columns = (1, rows) if self._is_column else (rows, columns)
         self._names: dict[int, str] = {}
-        self._arrays: list[Place] = []
+        self._arrays: list[Matrix] = []
         self._starts: list[tuple[str, str]] = []
         self._before: list[str] = []
         self._pointers: list[Pointer] = []
