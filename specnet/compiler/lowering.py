@@ -106,10 +106,7 @@ class Plan:
 
 
 def plan(
-    outputs: Sequence[Value],
-    commits: Sequence[tuple[Value, Value]] = (),
-    *,
-    expansions: Expansions | None = None,
+    outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]] = (), *, expansions: Expansions | None = None
 ) -> Plan:
     """Lower a program: number every distinct value that outputs and commits need.
 

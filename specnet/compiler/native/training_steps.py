@@ -187,10 +187,7 @@ class CompiledSteps:
                 raise no_form(shape)
             count = math.prod(axis for axis in shape if isinstance(axis, int))
             fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
-        body += [
-            "gradient(p, sizes, losses != 0);",
-            f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];",
-        ]
+        body += ["gradient(p, sizes, losses != 0);", f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];"]
         if programs.clipping:
             vector, factor, longest = programs.clipping
             factor_of = f"clipping_factor({source.pointer(vector)}, flat, {longest!r})"
@@ -283,14 +280,7 @@ class BoundSteps:
         self._before()
         self._feed(*self._pointers, places.ctypes.data)
 
-    def run(
-        self,
-        count: int,
-        places: Array | None,
-        numbers: Array,
-        noise: Array | None,
-        losses: Array | None,
-    ) -> None:
+    def run(self, count: int, places: Array | None, numbers: Array, noise: Array | None, losses: Array | None) -> None:
         """Make steps.
 
         Parameters

@@ -125,10 +125,7 @@ def test_both_engines_are_judged_by_their_own_bounds(capsys):
     times = {NUMPY: 50e-6, COMPILED: 20e-6, COMPILED_AVX2: 29e-6, "jax": 40e-6, "torch": 100e-6}
     steps = Steps(case, {name: Seconds(wall, 2 * wall) for name, wall in times.items()})
     show_steps(report, steps, "AVX-512")
-    assert report.missed == [
-        f"{case.title}, {COMPILED} against {NUMPY}",
-        f"{case.title}, {NUMPY} against torch",
-    ]
+    assert report.missed == [f"{case.title}, {COMPILED} against {NUMPY}", f"{case.title}, {NUMPY} against torch"]
     assert f"| {case.title} | jax | 40 | 80 | 1.25 | – | 0.5 | 0.7 (0.5) |" in capsys.readouterr().out
     show_smaller_vectors(report, [steps])
     assert report.missed[2:] == [f"{case.title}, for AVX2 against {NUMPY}"]

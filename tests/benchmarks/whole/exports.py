@@ -1,6 +1,6 @@
 """One row of two networks in exported code, and how large and how fast the exports of the reference network are.
 
-Run with ``python -m tests.benchmarks.whole.exports``. With Keras and its ONNX exporter installed, the size of Keras's own
+Run with ``python -m tests.benchmarks.whole.exports``. With Keras and its ONNX exporter installed, the size of its own
 ONNX file of the same network stands beside that of specnet's.
 """
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from specnet.compiler.native.toolchain import libraries
-from specnet.compiler.native.toolchain.libraries import Library
+from specnet.compiler.native.toolchain import compilers, libraries
+from specnet.compiler.native.toolchain.libraries import BuildError, Library
 from specnet.compiler.native.toolchain.processors import Target
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 TEXT = "int answer(void) { return 42; }"
 OTHER = "int answer(void) { return 17; }"
 CHILD = """
@@ -77,17 +77,34 @@ class Workplace:
         """Return whether no temporary file is left."""
         return not any(self.temporary.iterdir())
 
+    def expect_failure(self, match: str | None = None, text: str = TEXT) -> str:
+        """Check that no library is made and nothing stays of it, and return why."""
+        with pytest.raises(BuildError, match=match) as caught:
+            library(text)
+        assert not self.entries
+        assert self.is_clean()
+        return str(caught.value)
+
     def start(self, text: str = TEXT) -> "subprocess.Popen[str]":
         """Start a process that prints a text's answer."""
         command = [sys.executable, "-c", CHILD, text]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def answer(self, text: str = TEXT) -> int:
-        """Return a text's answer in a new process, which has loaded nothing yet."""
-        with self.start(text) as process:
-            printed, errors = process.communicate(timeout=60)
-        assert not errors
-        return int(printed)
+        """Return a text's answer as in a new process, which has loaded nothing yet."""
+        libraries._loaded.clear()
+        libraries._contents.clear()
+        compilers._said.cache_clear()
+        return int(library(text).answer())
+
+    def install_meeting(self, count: int, flags: str = "") -> Path:
+        """Put a compiler first that waits until it is called so many times at once; return where each call is seen."""
+        folder = self.programs / "met"
+        folder.mkdir()
+        met = f"[ $(ls {folder} | wc -l) = {count} ]"
+        waiting = f"for i in $(seq 60); do {met} || sleep 0.2; done"
+        self.install(f'touch {folder}/$$; {waiting}; {met} && exec real {flags} "$@"')
+        return folder
 
 
 @pytest.fixture

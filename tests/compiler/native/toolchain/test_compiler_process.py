@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from specnet.compiler.native.toolchain import compiler_process
-from specnet.compiler.native.toolchain.libraries import BuildError
-from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Fifo, Workplace, library
+from tests.compiler.native.toolchain.conftest import CHILD, OTHER, TEXT, Fifo, Workplace, library
 from tests.exporting.tools import needs_compiler
 
 pytestmark = pytest.mark.slow
@@ -25,11 +24,9 @@ def test_a_hanging_compiler_is_ended_with_all_its_processes(
 ):
     monkeypatch.setattr(compiler_process, "WAITING_LIMIT", 0.5)
     place.install(HANGING.format(fifo=fifo.path))
-    with pytest.raises(BuildError, match=r"^cc did not end within 0\.5 s$"):
-        library(TEXT)
+    place.expect_failure(r"^cc did not end within 0\.5 s$")
     fifo.wait_for_start()
     fifo.wait_for_end()
-    assert place.is_clean()
     place.install('exec real "$@"')
     assert library(TEXT).answer() == 42
 
@@ -37,9 +34,7 @@ def test_a_hanging_compiler_is_ended_with_all_its_processes(
 def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
     place.install("sh -c 'while :; do :; done'; exit 1")
-    with pytest.raises(BuildError, match=r"^cc was ended after 1 s of CPU time$"):
-        library(TEXT)
-    assert place.is_clean()
+    place.expect_failure(r"^cc was ended after 1 s of CPU time$")
 
 
 @needs_compiler
@@ -120,11 +115,7 @@ def test_a_process_killed_while_it_writes_an_entry(place: Workplace):
 
 @needs_compiler
 def test_two_processes_at_once(place: Workplace):
-    # Each waits until both compile.
-    folder = place.programs / "both"
-    folder.mkdir()
-    waiting = f"for i in 1 2 3 4 5 6 7 8 9; do [ $(ls {folder} | wc -l) = 2 ] || sleep 0.5; done"
-    place.install(f'touch {folder}/$$; {waiting}; [ $(ls {folder} | wc -l) = 2 ] && exec real "$@"')
+    place.install_meeting(2)
     with place.start() as first, place.start() as second:
         for process in (first, second):
             printed, errors = process.communicate(timeout=60)
@@ -137,10 +128,7 @@ def test_two_processes_at_once(place: Workplace):
 
 @needs_compiler
 def test_threads_compile_one_text_once_and_two_texts_side_by_side(place: Workplace):
-    folder = place.programs / "both"
-    folder.mkdir()
-    waiting = f"for i in 1 2 3 4 5 6 7 8 9; do [ $(ls {folder} | wc -l) = 2 ] || sleep 0.5; done"
-    place.install(f'touch {folder}/$$; {waiting}; [ $(ls {folder} | wc -l) = 2 ] && exec real "$@"')
+    place.install_meeting(2)
     start = threading.Barrier(4)
 
     def found(text: str):
@@ -161,7 +149,7 @@ def test_processes_forked_while_a_thread_compiles(place: Workplace):
     code = f"""
 import os, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads
-from tests.compiler.native.conftest import library
+from tests.compiler.native.toolchain.conftest import library
 library({OTHER!r})
 os.unlink("{place.programs}/started")
 thread = threading.Thread(target=library, args=({TEXT!r},))
@@ -187,10 +175,7 @@ print(library({TEXT!r}).answer())
 @needs_compiler
 def test_trainings_compile_side_by_side_in_threads_and_in_forked_processes(place: Workplace):
     """A property of the class that is locked while it is computed would have them wait, in the new process forever."""
-    folder = place.programs / "both"
-    folder.mkdir()
-    waiting = f"for i in 1 2 3 4 5 6 7 8 9; do [ $(ls {folder} | wc -l) = 3 ] || sleep 0.5; done"
-    place.install(f'touch {folder}/$$; {waiting}; [ $(ls {folder} | wc -l) = 3 ] && exec real -O0 "$@"')
+    folder = place.install_meeting(3, "-O0")
     code = f"""
 import os, signal, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads

@@ -13,7 +13,7 @@ from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.native.toolchain.libraries import BuildError
 from specnet.compiler.native.toolchain.processors import AVX2, SSE2
-from tests.compiler.native.conftest import OTHER, TEXT, Workplace, library
+from tests.compiler.native.toolchain.conftest import OTHER, TEXT, Workplace, library
 from tests.exporting.tools import needs_compiler
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def test_from_the_cache_only_the_version_is_asked_for(place: Workplace):
     assert place.log.read_text().split() == ["asked", "run", "asked"]
     for text in (TEXT, OTHER, TEXT):
         library(text)
-    assert place.log.read_text().split() == ["asked", "run", "asked", "asked", "run"]
+    assert place.log.read_text().split() == ["asked", "run", "asked", "run"]
 
 
 def test_flags_and_text_reach_the_compiler(place: Workplace):
@@ -96,35 +96,26 @@ def test_an_upgrade_behind_a_wrapper_is_seen(place: Workplace):
 @needs_compiler
 def test_a_mistake_in_the_text_is_told(place: Workplace):
     place.install('exec real "$@"')
-    with pytest.raises(BuildError, match=r"^cc failed: error: .*nowhere") as caught:
-        library("int answer(void) { return nowhere; }")
-    assert "\n" not in str(caught.value)
-    assert not place.entries
-    assert place.is_clean()
+    assert "\n" not in place.expect_failure("^cc failed: error: .*nowhere", "int answer(void) { return nowhere; }")
 
 
 @needs_compiler
-def test_a_flag_that_the_compiler_does_not_know(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, "-fno-such-flag=1"))
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [("-fno-such-flag=1", "^cc failed: .*-fno-such-flag"), ("-lno_such_library", "no_such_library")],
+)
+def test_what_the_compiler_or_the_linker_misses_is_told(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, flag: str, told: str
+):
+    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, flag))
     place.install('exec real "$@"')
-    with pytest.raises(BuildError, match=r"^cc failed: .*-fno-such-flag"):
-        library(TEXT)
-
-
-@needs_compiler
-def test_what_the_linker_misses_is_told(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, "-lno_such_library"))
-    with pytest.raises(BuildError, match="no_such_library"):
-        library(TEXT)
+    place.expect_failure(told)
 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        (
-            "echo 'in file x' >&2; echo 'x.c:1:2: fatal error: no math.h' >&2; exit 1",
-            "cc failed: fatal error: no math.h",
-        ),
+        ("echo 'in file x'; echo 'x.c:1:2: fatal error: no math.h' >&2; exit 1", "cc failed: fatal error: no math.h"),
         ("echo; echo 'license expired'; exit 1", "cc failed: license expired"),
         ("exit 3", "cc failed: exit status 3"),
         ("kill -9 $$", "cc failed: it was ended by signal 9"),
@@ -134,13 +125,9 @@ def test_what_the_linker_misses_is_told(place: Workplace, monkeypatch: pytest.Mo
 )
 def test_failing_compilers(place: Workplace, script: str, expected: str | None):
     place.install(script)
-    with pytest.raises(BuildError) as caught:
-        library(TEXT)
-    message = str(caught.value)
+    message = place.expect_failure()
     assert len(message) <= 220
     assert expected is None or message == expected
-    assert not place.entries
-    assert place.is_clean()
 
 
 @needs_compiler
@@ -173,16 +160,12 @@ def test_a_library_without_its_functions_is_not_kept(place: Workplace):
 
 def test_what_is_no_library_is_not_loaded(place: Workplace):
     place.install('for last; do case "$before" in -o) echo nonsense > "$last";; esac; before=$last; done')
-    with pytest.raises(BuildError, match="cannot be written or loaded"):
-        library(TEXT)
-    assert not place.entries
-    assert place.is_clean()
+    place.expect_failure("cannot be written or loaded")
 
 
 def test_a_compiler_that_does_not_start(place: Workplace):
     place.install("exit").write_bytes(b"\x7fELF nonsense")
-    with pytest.raises(BuildError, match=r"^cc does not start: "):
-        library(TEXT)
+    place.expect_failure("^cc does not start: ")
     assert compiler_name() == "cc"
 
 
@@ -190,18 +173,15 @@ def test_no_compiler(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(place.programs))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert compiler_name() is None
-    with pytest.raises(BuildError, match=f"^{NOT_BUILT}$"):
-        library(TEXT)
+    place.expect_failure(f"^{NOT_BUILT}$")
     monkeypatch.setenv("CC", "tcc -w")
-    with pytest.raises(BuildError, match="tcc -w, cc, gcc and clang are not on the PATH"):
-        library(TEXT)
+    place.expect_failure("tcc -w, cc, gcc and clang are not on the PATH")
 
 
 def test_windows_is_refused(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "name", "nt")
     assert compiler_name() is None
-    with pytest.raises(BuildError, match="Windows is not supported"):
-        library(TEXT)
+    place.expect_failure("Windows is not supported")
 
 
 def test_compilers_in_order(place: Workplace, monkeypatch: pytest.MonkeyPatch):
@@ -212,22 +192,18 @@ def test_compilers_in_order(place: Workplace, monkeypatch: pytest.MonkeyPatch):
         if name == "own":
             monkeypatch.setenv("CC", f"'{path}' -w")
         expected = "own -w" if name == "own" else name
-        with pytest.raises(BuildError, match=f"^{expected} failed: error: is called$"):
-            library(TEXT)
+        place.expect_failure(f"^{expected} failed: error: is called$")
     monkeypatch.setenv("CC", "missing")
-    with pytest.raises(BuildError, match=r"^cc failed"):
-        library(TEXT)
+    place.expect_failure("^cc failed")
     monkeypatch.setenv("CC", "'cc")
-    with pytest.raises(BuildError, match=r"^the environment variable CC is not a valid command: no closing quotation$"):
-        library(TEXT)
+    place.expect_failure("^the environment variable CC is not a valid command: no closing quotation$")
     assert compiler_name() is None
 
 
 def test_arguments_of_cc_come_first(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     place.install(f'echo "$1 $2" > {place.programs}/arguments; exit 1', "own")
     monkeypatch.setenv("CC", "own -a '-b c'")
-    with pytest.raises(BuildError):
-        library(TEXT)
+    place.expect_failure()
     assert (place.programs / "arguments").read_text() == "-a -b c\n"
 
 

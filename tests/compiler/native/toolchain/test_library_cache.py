@@ -14,7 +14,15 @@ import pytest
 
 from specnet.compiler.native.toolchain import libraries, library_cache
 from specnet.compiler.native.toolchain.libraries import BuildError
-from tests.compiler.native.conftest import CHILD, OTHER, TEXT, Workplace, expect_no_cache, library, replace_content
+from tests.compiler.native.toolchain.conftest import (
+    CHILD,
+    OTHER,
+    TEXT,
+    Workplace,
+    expect_no_cache,
+    library,
+    replace_content,
+)
 from tests.exporting.tools import needs_compiler
 
 pytestmark = pytest.mark.slow
