@@ -58,10 +58,7 @@ SPECS = {
     "bins": {
         "network": {
             "input_size": 6,
-            "layers": [
-                {"type": "piecewise_linear_embedding", "bins": 5, "size": 3},
-                {"type": "dense", "units": 2},
-            ],
+            "layers": [{"type": "piecewise_linear_embedding", "bins": 5, "size": 3}, {"type": "dense", "units": 2}],
         },
         "training": {"loss": "mean_squared_error", "optimizer": "sgd"},
     },

@@ -16,7 +16,7 @@ MOST_BYTES = 10**9
 CHILD = """
 import sys, specnet
 from specnet.training import Observer
-from tests.benchmarks.memory import largest_resident_set
+from tests.benchmarks.whole.memory import largest_resident_set
 from tests.running.test_large_tables import document
 result = specnet.run(document(sys.argv[1]), observer=Observer())
 assert [warning.code for warning in result.warnings] == ["ignored-column", "rows-in-both"]

@@ -187,7 +187,7 @@ def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
     """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
 
     Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
-    error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/out_of_fold.py``).
+    error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
     Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
     """
     training = fitted.model.spec.training
