@@ -15,7 +15,7 @@ from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord, SeriesRun, Summary
-from specnet.report.svg.epoch_curves import MOST_POINTS
+from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves

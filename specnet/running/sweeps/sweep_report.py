@@ -18,8 +18,7 @@ from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import FoldSearch, SeriesRecord, SeriesRun
 from specnet.report.pages.sweep_charts import Dimension, Ranking, SweptTrial, points_of_each, shown_setting
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
-from specnet.report.svg.epoch_curves import MOST_POINTS
-from specnet.report.svg.overlays import Curve
+from specnet.report.svg.overlays import MOST_POINTS, Curve
 from specnet.report.terminal.run_table import FINISHED
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_report import read_summary, run_facts, run_name

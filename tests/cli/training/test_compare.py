@@ -152,7 +152,7 @@ def test_a_setting_is_that_of_each_run() -> None:
     texts = [MOONS.replace("epochs = 20", new) for new in (adam.format(0.8), 'optimizer = "sgd"', adam.format(0.5))]
     rows = differing_settings([resolve(parse_spec(text)).spec for text in texts])
     # A field of adam is none of sgd's, and stands in its own row alone.
-    assert rows == [
+    assert list(rows.items()) == [
         ("training.optimizer", ("adam", "sgd", "adam")),
         ("training.optimizer.beta_1", ("0.8", "–", "0.5")),
         ("training.epochs", ("20", "100", "20")),
