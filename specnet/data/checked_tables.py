@@ -133,7 +133,8 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
     table = table_file_type(source)
     try:
         if table is not None and spec.feature_names is not None:
-            return RawColumns(*_features_of(source, spec, table).read_features(Path()))
+            found = _features_of(source, spec, table).read_features(Path())
+            return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
         return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)

@@ -13,7 +13,6 @@ from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, not_a
 from specnet.parts.data.tables.parquet_writing import parquet_pieces
 from specnet.parts.data.tables.setting_hints import settings_as_options
 from specnet.parts.data.tables.source import Cells, refuse_bytes
-from specnet.parts.data.tables.table_reading import Content
 
 __all__ = [
     "KINDS_IN_WORDS",
@@ -22,7 +21,6 @@ __all__ = [
     "Cells",
     "Column",
     "ColumnKind",
-    "Content",
     "Csv",
     "Data",
     "DataSizes",
