@@ -38,7 +38,7 @@ import numpy as np
 from specnet.data import Group, Preparation, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
-from specnet.files.tensors import Shape, TensorEntry, decode, encode, parse_object, read_header, shown
+from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -109,7 +109,7 @@ def decode_model(
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
     _compare(header.entries, tensor_kinds(network) | _label_entries(header.entries, network))
-    tensors = decode(header, stream.read(header.data_size))
+    tensors = tensors_of(header, stream.read(header.data_size))
     return model_of(network, tensors, decode_labels(tensors))
 
 
@@ -270,7 +270,8 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
         return {}
     if "labels.bytes" not in entries:
         return {"labels": (int64, (count,))}
-    size = min(entries["labels.bytes"].end - entries["labels.bytes"].begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
+    begin, end = entries["labels.bytes"].data_offsets
+    size = min(end - begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
@@ -279,9 +280,9 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
         entry = entries.get(name)
         if entry is None:
             raise FileError(f"{shown(name)} is missing")
-        if entry.dtype != dtype or not fits(entry.shape, shape):
-            found = f"{entry.dtype} of shape {entry.shape}"
-            raise FileError(f"{shown(name)} is {found}; the spec needs {dtype} of shape {shape}")
+        kind, size = entry.form
+        if kind != dtype or not fits(size, shape):
+            raise FileError(f"{shown(name)} is {kind} of shape {size}; the spec needs {dtype} of shape {shape}")
     for name in entries:
         if name not in required:
             raise FileError(f"unknown tensor {shown(name)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -39,7 +38,7 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     WRITTEN,
 )
-from specnet.files.tensors import decode, parse_object, read_header
+from specnet.files.tensors import decode, parse_object
 from specnet.findings.finding import Finding, read_finding
 from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
@@ -156,9 +155,7 @@ class RunFolder:
         if not (self.path / SNAPSHOTS).exists():
             return {}
         with file_errors(self.path / SNAPSHOTS):
-            content = read_file(self.path / SNAPSHOTS, LARGEST_RECORD)
-            stream = io.BytesIO(content)
-            return snapshots_of(decode(read_header(stream, len(content)), stream.read()))
+            return snapshots_of(decode(read_file(self.path / SNAPSHOTS, LARGEST_RECORD))[1])
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""

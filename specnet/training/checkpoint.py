@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from specnet.errors import FileError
-from specnet.files.tensors import decode, encode, parse_object, read_header, shown
+from specnet.files.tensors import decode, encode, parse_object, shown
 from specnet.parts.arrays import Array
 from specnet.parts.watchers import Memory
 from specnet.training.looks.layer_record import Record, checked_looks, snapshots_of
@@ -83,11 +82,9 @@ class Checkpoint:
         FileError
             If it is damaged, or not a checkpoint.
         """
-        stream = io.BytesIO(content)
-        header = read_header(stream, len(content))
-        tensors = decode(header, stream.read())
+        metadata, tensors = decode(content)
         try:
-            data = parse_object(header.metadata.encode(), "the metadata")
+            data = parse_object(metadata.encode(), "the metadata")
             if data.get("checkpoint") not in (None, FORMAT):
                 found = shown(str(data["checkpoint"]))
                 raise FileError(f"the checkpoint has format {found}; expected {FORMAT}")

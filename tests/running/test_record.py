@@ -10,7 +10,7 @@ import pytest
 import specnet
 from specnet.errors import FileError, TrainingError
 from specnet.files.run_files import LAYERS, SNAPSHOTS
-from specnet.files.tensors import decode, encode, read_header
+from specnet.files.tensors import decode, encode
 from specnet.running.run_folder import RunFolder
 from specnet.training import Observer
 from specnet.training.checkpoint import FORMAT, Checkpoint
@@ -40,9 +40,7 @@ def test_a_run_writes_what_it_returns(tmp_path: Path):
     assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
     layers = [layer["layer"] for layer in result.looks[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
-    with (tmp_path / SNAPSHOTS).open("rb") as stream:
-        header = read_header(stream, (tmp_path / SNAPSHOTS).stat().st_size)
-        tensors = decode(header, stream.read())
+    _, tensors = decode((tmp_path / SNAPSHOTS).read_bytes())
     names = list(result.model.network.parameters(result.model.theta))
     assert set(tensors) == {f"{epoch}/{name}" for epoch in (0, 1, 2, 12) for name in names}
     theta = result.model.network.parameters(result.model.theta)

@@ -128,19 +128,11 @@ CLASH = "n_informative + n_redundant + n_repeated = 4"
         ("make_regression", {"tail_strength": 1.5}, {"tail_strength": "less than or equal to 1"}),
         ("digits", {"n_class": 11}, {"n_class": "less than or equal to 10"}),
         ("iris", {"split": {"test_size": 1.0}}, {"split.test_size": "less than 1"}),
-        (
-            "iris",
-            {"split": {"test_size": 0.5, "validation_size": 0.5}},
-            {"split.validation_size": "sum"},
-        ),
+        ("iris", {"split": {"test_size": 0.5, "validation_size": 0.5}}, {"split.validation_size": "sum"}),
         ("iris", {"split": {"validation_size": 0.75}}, {"split.validation_size": "sum"}),
         ("diabetes", {"split": {"stratify": True}}, {"split.stratify": "stratify"}),
         ("csv", {"path": "a", "target": "y", "features": []}, {"features": "at least 1 item"}),
-        (
-            "csv",
-            {"path": "a", "target": "y", "features": ["a", "y", "a"]},
-            {"features.1": '"y"', "features.2": '"a"'},
-        ),
+        ("csv", {"path": "a", "target": "y", "features": ["a", "y", "a"]}, {"features.1": '"y"', "features.2": '"a"'}),
         ("csv", {"path": "", "target": ""}, {"path": "at least 1 character", "target": "at least 1 character"}),
     ],
 )

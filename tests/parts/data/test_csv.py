@@ -213,11 +213,7 @@ def mistakes(path, kind="classes", **fields):
         ("a,y\n1,0\n2, NA \n", "values", [("missing-target", (3, 3, 4))]),
         ("a,y\n1,0\nabc,1\n", "classes", [("not-a-number", (3, 1, 3))]),
         ("a,y\n1,0\n2,abc\n", "values", [("not-a-number", (3, 3, 3))]),
-        (
-            "a,b,y\n1,2,0\nx,2,0\ny,z,\n",
-            "classes",
-            [("not-a-number", (3, 1, 1)), ("not-a-number", (4, 3, 1))],
-        ),
+        ("a,b,y\n1,2,0\nx,2,0\ny,z,\n", "classes", [("not-a-number", (3, 1, 1)), ("not-a-number", (4, 3, 1))]),
         ('a,b,y\n1,"2\n3",0\n', "classes", [("not-a-number", (2, 3, 2))]),
         ('a,b,y\n"1\n\n2",x,0\n', "classes", [("not-a-number", (2, 1, 2)), ("not-a-number", (4, 4, 1))]),
         ("a,y\n\n1,0\n\n\nx,1\n", "classes", [("not-a-number", (6, 1, 1))]),
@@ -275,14 +271,7 @@ def test_the_row_is_counted_and_the_column_named(file, refused: Refused):
 
 
 @pytest.mark.parametrize(
-    "header",
-    [
-        "a,b,yy",
-        "a,b,target",
-        "a;b;y",
-        "a\ty",
-        ",".join(f"column_{number}" for number in range(20)),
-    ],
+    "header", ["a,b,yy", "a,b,target", "a;b;y", "a\ty", ",".join(f"column_{number}" for number in range(20))]
 )
 def test_a_target_that_is_not_there(file, header, refused: Refused):
     with refused(DataError, code="unknown-column", at="target") as caught:
