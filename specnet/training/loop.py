@@ -15,10 +15,10 @@ from specnet.errors import Diagnostic, TrainingError
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor, not_finite
-from specnet.training.interruptions import Interruptions
 from specnet.training.looks.layer_record import Look, Record, Snapshots
 from specnet.training.looks.layer_recorder import Recorder
 from specnet.training.observer import Observer

@@ -9,11 +9,11 @@ import numpy as np
 
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper
 from specnet.training.best_weights import Watchers
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
-from specnet.training.interruptions import Interruptions
 from specnet.training.looks.layer_record import Record
 from specnet.training.loop import Trained, TrainingResult
 from specnet.training.members.ensemble_training import Ensemble, RowsOfMember, Start

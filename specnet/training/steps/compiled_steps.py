@@ -23,7 +23,7 @@ from specnet.network.programs import (
 )
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.stepper import DENORMAL_INTERVAL, Stepper
 from specnet.training.steps.stepping import SteppingTrainer
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch

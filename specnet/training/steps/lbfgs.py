@@ -11,7 +11,7 @@ import numpy as np
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.gradient import Gradients
 from specnet.training.steps.step_sizes import StepMeter
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State

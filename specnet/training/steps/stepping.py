@@ -10,7 +10,7 @@ from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.engine_backends import Engine
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.step_sizes import StepMeter
 from specnet.training.steps.stepper import Stepper
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State

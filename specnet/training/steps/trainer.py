@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.step_sizes import StepMeter
 
 State = dict[str, Array]
