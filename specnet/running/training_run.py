@@ -31,6 +31,7 @@ from specnet.files.run_files import (
 from specnet.files.tensors import encode
 from specnet.findings import Finding, findings
 from specnet.parts.data import Table
+from specnet.processes.interruptions import Interruptions
 from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
 from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
@@ -38,7 +39,6 @@ from specnet.running.machine import COMPILER, compiler_facts, library_versions, 
 from specnet.running.run_evidence import run_evidence
 from specnet.spec import Spec
 from specnet.training import Checkpoint, Keeper, Observer, RunIdentity
-from specnet.training.interruptions import Interruptions
 from specnet.training.steps.engine_choice import threads_worth
 
 Contents = dict[str, str | bytes]

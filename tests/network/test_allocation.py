@@ -108,7 +108,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network))
     state = network.fitted_state(X)
-    stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state, total_steps=steps + 1)
+    stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state)
     indices = generator.permutation(ROWS)[:batch]
 
     def run() -> None:

@@ -20,6 +20,7 @@ from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.scores import scores_line
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
@@ -37,7 +38,6 @@ from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
-from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
 FILES = (REPORT, RUNS_TABLE, SUMMARY)

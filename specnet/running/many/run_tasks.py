@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
+from specnet.files.shared import Shared
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -217,6 +218,11 @@ def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
         keep_rows(task.common.sha256, pickle.loads(rows))
     table = _tables.get(task.common.sha256)
     return RowsNeeded() if table is None else perform(task, table)
+
+
+def begin(rows: Shared) -> None:
+    """Prepare a process for tasks on rows, given with their hash."""
+    keep_rows(*rows.value())
 
 
 def keep_rows(sha256: str, table: Table) -> None:

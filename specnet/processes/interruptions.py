@@ -16,6 +16,7 @@ HANG_UP = getattr(signal, "SIGHUP", None)
 """Tells that the terminal was closed; None on a system without it."""
 TERMINATING = (signal.SIGTERM,) if HANG_UP is None else (signal.SIGTERM, HANG_UP)
 """What asks a process to end, beside Ctrl-C."""
+SIGNALS = (signal.SIGINT, *TERMINATING)
 
 
 class Interruptions:
@@ -41,7 +42,7 @@ class Interruptions:
     def __init__(self, *, terminates: bool = False) -> None:
         self.pending: int | None = None
         self.begun = False
-        self._numbers = (signal.SIGINT, *TERMINATING) if terminates else (signal.SIGINT,)
+        self._numbers = SIGNALS if terminates else (signal.SIGINT,)
         self._handlers: dict[int, Handler] = {}
         self._holds = self._hung_up = False
 
