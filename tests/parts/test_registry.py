@@ -56,14 +56,20 @@ def test_every_built_in_part_is_found_by_its_names():
 ALIASES = {
     "activation": {"identity": "linear", "logistic": "sigmoid", "swish": "silu", "hard_silu": "hard_swish"},
     "loss": {
-        "mse": "mean_squared_error", "squared_error": "mean_squared_error", "mae": "mean_absolute_error",
-        "msle": "mean_squared_logarithmic_error", "pinball": "quantile",
-        "bce": "binary_crossentropy", "log_loss": "binary_crossentropy",
+        "mse": "mean_squared_error",
+        "squared_error": "mean_squared_error",
+        "mae": "mean_absolute_error",
+        "msle": "mean_squared_logarithmic_error",
+        "pinball": "quantile",
+        "bce": "binary_crossentropy",
+        "log_loss": "binary_crossentropy",
     },
     "metric": {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"},
     "initializer": {
-        "xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal",
-        "kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal",
+        "xavier_uniform": "glorot_uniform",
+        "xavier_normal": "glorot_normal",
+        "kaiming_uniform": "he_uniform",
+        "kaiming_normal": "he_normal",
     },
     "schedule": {"invscaling": "inverse_scaling"},
 }
