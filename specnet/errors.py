@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from unicodedata import category, east_asian_width
 
@@ -41,6 +41,8 @@ class Diagnostic:
         What to write instead.
     notes : tuple of Diagnostic
         Other places that the mistake has to do with.
+    at_key : bool
+        Whether it is the key at the path that is wrong, and not the value; told where there is no text.
     """
 
     code: str
@@ -50,7 +52,8 @@ class Diagnostic:
     position: Position | None = None
     line_text: str | None = None
     hint: str | None = None
-    notes: tuple[Diagnostic, ...] = field(default=())
+    notes: tuple[Diagnostic, ...] = ()
+    at_key: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnostic as plain data for ``--format json``."""

@@ -27,8 +27,10 @@ def figure(value: float) -> str:
     return f"{value:.{4 - max(magnitude, 0)}f}" if -3 <= magnitude <= 4 else f"{value:.3e}"
 
 
-def metric(name: str, value: float) -> str:
-    """Return a metric's value: shares of right answers in percent, all others as `figure` does."""
+def metric(name: str, value: float | None) -> str:
+    """Return a metric's value: fractions of right answers in percent, all others as `figure` does, a dash for none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
     return percent(value) if name.endswith("accuracy") else figure(value)
 
 
@@ -55,9 +57,14 @@ def interval(name: str, low: float, high: float) -> str:
     return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
-def metric_spread(name: str, mean: float, std: float | None) -> str:
+def page_metric(name: str, value: float | None) -> str:
+    """Return the same as pages have it, with a minus sign in place of a hyphen."""
+    return true_minus(metric(name, value))
+
+
+def metric_spread(name: str, mean: float | None, std: float | None) -> str:
     """Return a mean with its standard deviation, which is None for a single value: ``97.2 % ± 0.8``."""
-    if std is None:
+    if mean is None or std is None:
         return metric(name, mean)
     if name.endswith("accuracy"):
         return f"{percent(mean)} ± {100 * std:.1f}"

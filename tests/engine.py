@@ -3,12 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 
 from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import bind
-
-STEP = 1e-200
-"""Of the complex step: its square vanishes, so that the derivative has no truncation error."""
 
 
 def evaluate(outputs: Sequence[Value], arrays: dict[str, np.ndarray], dtype: type = np.float64) -> list[np.ndarray]:
@@ -30,8 +28,13 @@ def value_and_slope(function: Callable[[Value], Value], x: np.ndarray, dtype: ty
     return evaluate([y, slope], {"x": x}, dtype)
 
 
-def complex_step(function: Callable[[Value], Value], x: np.ndarray) -> np.ndarray:
-    """Return an elementwise function's derivative at x by the complex step."""
-    symbol = input_value("x", (x.shape[0], BATCH))
-    (y,) = evaluate([function(symbol)], {"x": x + 1j * STEP}, np.complex128)
-    return y.imag / STEP
+PRECISIONS = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+"""How near the figures of libraries are in either."""
+
+
+def near_figures(ours: np.ndarray, theirs: list, tolerance: float, dtype: type) -> None:
+    """Hold ours to a library's figures where these are finite: relative to each, or a few units of rounding at 1."""
+    with np.errstate(over="ignore"):
+        expected = np.array(theirs, float).astype(dtype)
+    finite = np.isfinite(expected)
+    np.testing.assert_allclose(ours[finite], expected[finite], rtol=tolerance, atol=8 * np.finfo(dtype).eps)

@@ -14,7 +14,6 @@ from specnet.compiler.operations import derivatives
 from specnet.parts.layers import Layer
 
 Array = np.ndarray[Any, Any]
-STEP = 1e-200
 
 
 @dataclass
@@ -94,18 +93,6 @@ class LayerProgram:
         gradient["x"] = gradient["x"].T
         state = {old.attributes: new for (old, _), new in zip(self.commits, committed, strict=True)}
         return Outcome(value.T, gradient, state)
-
-    def complex_step(self, arrays: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the derivatives by the complex step."""
-        found = {}
-        for name in self.wanted:
-            found[name] = np.zeros(arrays[name].shape)
-            for place in np.ndindex(arrays[name].shape):
-                moved = arrays[name].astype(complex)
-                moved[place] += 1j * STEP
-                (loss,) = self._evaluated([self.loss], {**arrays, name: moved}, complex)
-                found[name][place] = loss.imag / STEP
-        return found
 
     def _evaluated(self, outputs: list[Value], arrays: Mapping[str, Array], dtype: type) -> list[Array]:
         rows = len(arrays["x"])

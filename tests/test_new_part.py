@@ -121,11 +121,7 @@ class Constant(Activation):
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [
-        {"layers": ["linear"], "loss": "forgetful"},
-        {"layers": ["constant", "linear"], "loss": "mse"},
-    ],
+    "spec", [{"layers": ["linear"], "loss": "forgetful"}, {"layers": ["constant", "linear"], "loss": "mse"}]
 )
 def test_a_part_that_leaves_out_what_it_should_read_is_told_so(spec: dict[str, Any], refused: Refused):
     network = {"layer_sizes": [2, *(1 for _ in spec["layers"])], "activations": spec["layers"]}

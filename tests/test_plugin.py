@@ -8,13 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # a package is built, and each command is a process
+from specnet.parts.registry import installed_registry
+from tests.cli.conftest import Ended, Specnet, folder, specnet
+
+__all__ = ["folder", "specnet"]
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # a package is built; warnings are shown
 
 TEMPLATE = Path(__file__).parent / "plugin"
 SPEC = """\
@@ -58,10 +63,6 @@ class Place:
         """Run the command."""
         return self.run("-c", "from specnet.cli import main; main()", *arguments)
 
-    def write(self, activation: str = "snake", layer: str = "shift") -> None:
-        """Write the spec waves.toml."""
-        (self.folder / "waves.toml").write_text(SPEC.format(activation=activation, layer=layer), encoding="utf-8")
-
 
 @pytest.fixture(scope="module")
 def waves(tmp_path_factory: pytest.TempPathFactory) -> Place:
@@ -71,7 +72,7 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Place:
     options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     built = place.run("-m", "pip", "install", *options, "--target", place.installed, copy)
     assert built.returncode == 0, built.stderr
-    place.write()
+    (place.folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
     return place
 
 
@@ -122,10 +123,10 @@ def test_a_network_of_its_parts_trains_and_its_model_answers(waves: Place):
     assert waves.run("-c", compare, model).stdout == "True snake\n"
 
 
-Faulty = Callable[[str, str], Place]
+Faulty = Callable[[str, str], None]
 PART = '''
 from typing import Literal
-from specnet.parts import Activation
+from specnet.parts import Activation, sum_over
 
 class Wave(Activation):
     """A wave."""
@@ -137,146 +138,108 @@ class Wave(Activation):
 '''
 
 
+def part(name: str = "wave", value: str = "x", more: str = "") -> str:
+    return PART.format(name=name, value=value) + more
+
+
 @pytest.fixture
-def faulty(tmp_path: Path) -> Faulty:
+def faulty(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
     """Return a function that installs a module with the part Wave, under the entry point of a name."""
 
-    def install(name: str, code: str) -> Place:
-        place = Place(tmp_path / "work", tmp_path / "installed")
-        information = place.installed / "bad_waves-1.2.dist-info"
+    def install(name: str, code: str) -> None:
+        information = folder / "installed" / "bad_waves-1.2.dist-info"
         information.mkdir(parents=True)
-        place.folder.mkdir()
         (information / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-waves\nVersion: 1.2\n")
         (information / "entry_points.txt").write_text(f"[specnet.parts]\n{name} = bad_waves:Wave\n")
-        (place.installed / "bad_waves.py").write_text(code, encoding="utf-8")
-        return place
+        (folder / "installed" / "bad_waves.py").write_text(code, encoding="utf-8")
+        monkeypatch.syspath_prepend(folder / "installed")
+        installed_registry.cache_clear()
 
-    return install
+    yield install
+    monkeypatch.undo()
+    installed_registry.cache_clear()
+
+
+@pytest.fixture
+def command(specnet: Specnet, folder: Path) -> Callable[..., Ended]:
+    """Return a function that runs a command about a spec with an activation, as if in a process of its own."""
+
+    def run(activation: str, *arguments: str) -> Ended:
+        (folder / "waves.toml").write_text(SPEC.format(activation=activation, layer="dropout"), encoding="utf-8")
+        sys.modules.pop("bad_waves", None)
+        installed_registry.cache_clear()
+        return specnet(*arguments)
+
+    return run
+
+
+VALIDATE = ("validate", "waves.toml")
+UNHARMED = [("schema",), ("parts", "--format", "json"), (*VALIDATE, "--format", "json")]
 
 
 @pytest.mark.parametrize(
     ("name", "code", "reason"),
     [
         ("wave", "import numba_of_mars", "ModuleNotFoundError: No module named 'numba_of_mars'"),
-        ("wave", PART.format(name="ripple", value="x"), '"ripple"'),
-        ("relu", PART.format(name="relu", value="x"), '"relu"'),
+        ("wave", part("ripple"), '"ripple"'),
+        ("relu", part("relu"), '"relu"'),
         ("wave", "Wave = 3", "bad_waves:Wave"),
-    ],
-    ids=["broken import", "wrong name", "name clash", "no part"],
-)
-def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty: Faulty, name: str, code: str, reason: str):
-    place = faulty(name, code)
-    place.write("tanh", "dropout")
-    unharmed = place.specnet("validate", "waves.toml")
-    assert unharmed.returncode == 0
-    assert f'"{name}" (bad_waves:Wave)' in unharmed.stderr
-    assert "bad-waves 1.2" in unharmed.stderr
-    assert reason in unharmed.stderr
-    place.write(name, "dropout")
-    ended = place.specnet("validate", "waves.toml")
-    assert ended.returncode == 1
-    assert "error[broken-plugin]" in ended.stderr
-    assert reason in ended.stderr
-
-
-UNHARMED = [("schema",), ("parts", "--format", "json"), ("validate", "waves.toml", "--format", "json")]
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("import sys; sys.exit(0)", "SystemExit: 0"),
-        ("class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
-        (PART.format(name="wave", value="x") + "    size: float = float('nan')", "JSON"),
-        (PART.format(name="wave", value="x") + "    size: float = object()", "JSON"),
-        (PART.format(name="wave", value="x") + "    size: object = print", "JSON"),
-        (PART.format(name="wave", value="x") + "    size: 'Missing' = 1", "JSON"),
-        (PART.format(name="wave", value="x") + "    aliases = 'swell'", "aliases"),
+        ("wave", "import sys; sys.exit(0)", "SystemExit: 0"),
+        ("wave", "class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
+        ("wave", part(more="    size: float = float('nan')"), "JSON"),
+        ("wave", part(more="    size: float = object()"), "JSON"),
+        ("wave", part(more="    size: object = print"), "JSON"),
+        ("wave", part(more="    size: 'Missing' = 1"), "JSON"),
+        ("wave", part(more="    aliases = 'swell'"), "aliases"),
         (
+            "wave",
             "from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'",
             "kind",
         ),
     ],
-    ids=["exit", "base exception", "NaN", "object", "function", "unknown type", "aliases", "kind"],
+    ids=["import", "name", "clash", "part", "exit", "base", "NaN", "object", "function", "type", "aliases", "kind"],
 )
-def test_a_package_that_cannot_be_loaded_disables_no_command(faulty: Faulty, code: str, reason: str):
-    place = faulty("wave", code)
-    place.write("tanh", "dropout")
+def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty, command, name: str, code: str, reason: str):
+    faulty(name, code)
     for arguments in UNHARMED:
-        ended = place.specnet(*arguments)
-        assert ended.returncode == 0, ended.stderr
-        json.loads(ended.stdout)
-        assert '"wave"' not in ended.stdout
-        assert '"wave" (bad_waves:Wave)' in ended.stderr
-        assert "bad-waves 1.2" in ended.stderr
-        assert reason in ended.stderr
-    place.write("wave", "dropout")
-    ended = place.specnet("validate", "waves.toml")
-    assert ended.returncode == 1
-    assert "error[broken-plugin]" in ended.stderr
+        ended = command("tanh", *arguments)
+        assert ended.status == 0, ended.err
+        assert ended.document is not None
+        assert '"wave"' not in ended.out
+        assert f'"{name}" (bad_waves:Wave)' in ended.err
+        assert "bad-waves 1.2" in ended.err
+        assert reason in ended.err
+    ended = command(name, *VALIDATE)
+    assert ended.status == 1
+    assert "error[broken-plugin]" in ended.err
+    assert reason in ended.err
 
 
-def test_what_a_package_prints_at_import_is_no_output_of_a_command(faulty: Faulty):
+def test_what_a_package_prints_at_import_is_no_output_of_a_command(faulty, command):
     loud = "import sys; print('hello'); sys.stdout.buffer.write(b'hello')\n"
-    place = faulty("wave", loud + PART.format(name="wave", value="x").replace('"""A wave."""', ""))
-    place.write("wave", "dropout")
+    faulty("wave", loud + part().replace('"""A wave."""', ""))
     for arguments in UNHARMED:
-        ended = place.specnet(*arguments)
-        assert ended.returncode == 0, ended.stderr
-        json.loads(ended.stdout)
-        assert "hello" not in ended.stdout
-    assert place.specnet("parts", "wave").returncode == 0
+        ended = command("wave", *arguments)
+        assert ended.status == 0, ended.err
+        assert ended.document is not None
+        assert "hello" not in ended.out
+    assert command("wave", "parts", "wave").status == 0
 
 
-def test_ctrl_c_while_a_package_loads_ends_the_command(faulty: Faulty):
-    place = faulty("wave", "raise KeyboardInterrupt")
-    place.write("tanh", "dropout")
-    ended = place.specnet("validate", "waves.toml")
-    assert (ended.returncode, ended.stdout) == (130, "")
-    assert ended.stderr.startswith("error[interrupted]: ")
+def test_ctrl_c_while_a_package_loads_ends_the_command(faulty, command):
+    faulty("wave", "raise KeyboardInterrupt")
+    ended = command("tanh", *VALIDATE)
+    assert (ended.status, ended.out) == (130, "")
+    assert ended.err.startswith("error[interrupted]: ")
 
 
 VALIDATOR = """
-    size: float = 1.0
+    size: float = Field(1.0, validate_default=True)
 
     @field_validator("size")
     def check(cls, value):
         raise SystemExit(0)
 """
-
-
-def test_a_part_that_ends_the_process_while_it_is_read_is_named(faulty: Faulty):
-    code = "from pydantic import field_validator\n" + PART.format(name="wave", value="x") + VALIDATOR
-    place = faulty("wave", code)
-    place.write("wave", "dropout")
-    spec = place.folder / "waves.toml"
-    spec.write_text(spec.read_text().replace('"wave"', '"wave", size = 2.0'))
-    ended = place.specnet("validate", "waves.toml")
-    assert ended.returncode == 1
-    assert re.search(r"bad_waves\.Wave.* bad-waves 1\.2.*SystemExit", ended.stderr)
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [
-        ("exit(0)", "SystemExit"),
-        ("x * (1 / 0)", "ZeroDivisionError"),
-        ("0.5", "AttributeError"),
-        ("missing(x)", "NameError"),
-        ("x.T", "AttributeError"),
-    ],
-)
-def test_an_expression_that_fails_is_its_package_s_fault(faulty: Faulty, value: str, reason: str):
-    place = faulty("wave", PART.format(name="wave", value=value))
-    place.write("wave", "dropout")
-    ended = place.specnet("run", "waves.toml", "--out", "waves")
-    assert ended.returncode == 1
-    assert re.search(r"error\[broken-part\]: .*bad_waves\.Wave.* bad-waves 1\.2", ended.stderr)
-    assert reason in ended.stderr
-    assert "error[internal]" not in ended.stderr
-    assert not (place.folder / "waves" / "model.safetensors").exists()
-
-
 SCHEDULE = '''
 from typing import Literal
 from specnet.parts import Schedule
@@ -289,23 +252,24 @@ class Wave(Schedule):
     def multiplier(self, position, length):
         return 1 / (5 - position)
 '''
+RUN = ("run", "waves.toml", "--out", "waves")
+FAILING = [
+    ("from pydantic import Field, field_validator\n" + part(more=VALIDATOR), "wave", VALIDATE, "SystemExit"),
+    (part(value="exit(0)"), "wave", RUN, "SystemExit"),
+    (part(value="x * (1 / 0)"), "wave", RUN, "ZeroDivisionError"),
+    (part(value="0.5"), "wave", RUN, "AttributeError"),
+    (part(value="missing(x)"), "wave", RUN, "NameError"),
+    (part(value="x.T"), "wave", RUN, "AttributeError"),
+    (part(value="sum_over(x, 'features')"), "wave", ("show", "waves.toml", "--code"), "ShapeError"),
+    (SCHEDULE, "tanh", (*RUN, "--set", 'training.optimizer={ type = "sgd", schedule = "wave" }'), "ZeroDivisionError"),
+]
 
 
-def test_a_part_that_fails_while_a_network_trains_is_its_package_s_fault(faulty: Faulty):
-    place = faulty("wave", SCHEDULE)
-    place.write("tanh", "dropout")
-    schedule = 'training.optimizer={ type = "sgd", schedule = "wave" }'
-    ended = place.specnet("run", "waves.toml", "--out", "waves", "--set", schedule)
-    assert ended.returncode == 1
-    assert re.search(r"bad_waves\.Wave.* bad-waves 1\.2.*ZeroDivisionError", ended.stderr)
-
-
-def test_a_value_of_another_shape_is_its_package_s_fault(faulty: Faulty):
-    code = PART.format(name="wave", value="sum_over(x, 'features')").replace(
-        "import Activation", "import Activation, sum_over"
-    )
-    place = faulty("wave", code)
-    place.write("wave", "dropout")
-    ended = place.specnet("show", "waves.toml", "--code")
-    assert ended.returncode == 1
-    assert re.search(r"bad_waves\.Wave.* bad-waves 1\.2.*ShapeError", ended.stderr)
+@pytest.mark.parametrize(("code", "activation", "arguments", "reason"), FAILING)
+def test_a_part_that_fails_is_its_package_s_fault(faulty, command, folder, code, activation, arguments, reason):
+    faulty("wave", code)
+    ended = command(activation, *arguments)
+    assert ended.status == 1
+    assert re.search(rf"bad_waves\.Wave.* bad-waves 1\.2.*{reason}", ended.err)
+    assert "error[internal]" not in ended.err
+    assert not (folder / "waves" / "model.safetensors").exists()

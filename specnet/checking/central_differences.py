@@ -125,6 +125,27 @@ class Comparison:
         }
 
 
+class Comparisons:
+    """What several comparisons say together."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def wrong(self) -> list[Comparison]:
+        """The comparisons that do not agree."""
+        return [comparison for comparison in self.comparisons if not comparison.agrees]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all derivatives are right wherever they were compared."""
+        return not self.wrong
+
+    @property
+    def worst(self) -> Comparison:
+        """The comparison with the largest error, as a share of the derivative."""
+        return max(self.wrong or self.comparisons, key=lambda comparison: comparison.share)
+
+
 @dataclass(frozen=True)
 class Coordinates:
     """Which numbers of a flat array are moved.

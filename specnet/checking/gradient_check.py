@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from specnet.checking.central_differences import Comparison, Coordinates, Measured, compare
-from specnet.checking.checked_rows import rows_to_check
+from specnet.checking.central_differences import Comparison, Comparisons, Coordinates, Measured, compare
 from specnet.checking.layer_gradients import LayerComparison, compare_layers
 from specnet.checking.layer_starts import LayerStart, layer_starts
-from specnet.checking.point import Point
+from specnet.checking.point import point_of
 from specnet.errors import TrainingError
 from specnet.network import Network
 from specnet.network.programs import INPUTS
@@ -27,7 +27,7 @@ MOST_EACH, LEAST_EACH = 200, 20
 
 
 @dataclass(frozen=True)
-class GradientCheck:
+class GradientCheck(Comparisons):
     """What was found about a network.
 
     Attributes
@@ -58,24 +58,9 @@ class GradientCheck:
     layers: tuple[LayerComparison, ...]
 
     @property
-    def agrees(self) -> bool:
-        """Whether the gradient is right wherever it was compared."""
-        return all(comparison.agrees for comparison in self.comparisons)
-
-    @property
-    def wrong(self) -> list[Comparison]:
-        """The comparisons that do not agree."""
-        return [comparison for comparison in self.comparisons if not comparison.agrees]
-
-    @property
     def wrong_layers(self) -> list[LayerComparison]:
         """The layers whose own derivatives are wrong."""
         return [layer for layer in self.layers if not layer.agrees]
-
-    @property
-    def worst(self) -> Comparison:
-        """The comparison with the largest error as a share of the gradient."""
-        return max(self.wrong or self.comparisons, key=lambda comparison: comparison.share)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -114,11 +99,10 @@ def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> Gra
     TrainingError
         If the loss is not finite, so that there is nothing to compare.
     """
-    rows = rows_to_check(spec)
-    point, network = Point(rows), rows.network
-    weight, theta = rows.weight, point.theta
-    kept = {name: array.copy() for name, array in rows.state.items()}
-    loss, gradient = network.loss_and_gradient(theta, rows.X, rows.y, weight, kept, training=True, step=0)
+    point = point_of(spec)
+    network, theta, X, y, weight = point.network, point.theta, point.X, point.y, point.weight
+    kept = {name: array.copy() for name, array in point.state.items()}
+    loss, gradient = network.loss_and_gradient(theta, X, y, weight, kept, training=True, step=0)
     if not np.isfinite(loss):
         raise TrainingError(f"the loss is {loss} before the first step; there is no gradient to check")
     tensors = network.layout.views(np.arange(theta.size))
@@ -126,32 +110,23 @@ def check_spec(spec: Spec, progress: Progress = lambda done, total: None) -> Gra
     generator = np.random.default_rng(network.spec.seed)
     chosen = [Coordinates.of(name, places, limit, generator) for name, places in tensors.items()]
     # The engine has features first, and a user sees rows first.
-    places = np.arange(rows.X.size).reshape(rows.X.T.shape).T
+    places = np.arange(X.size).reshape(X.T.shape).T
     of_input = Coordinates.of(INPUT, places, limit, generator)
-    total, done = sum(coordinates.chosen.size for coordinates in (*chosen, of_input)), 0
+    total, done = sum(coordinates.chosen.size for coordinates in (*chosen, of_input)), count(1)
 
-    def count() -> None:
-        nonlocal done
-        done += 1
-        progress(done, total)
+    def tell() -> None:
+        progress(next(done), total)
 
     arrays = point.states()
-    measured = Measured(point.loss(point.training), len(rows), arrays)
-    point.fill(measured.inputs)
-    comparisons = [compare(measured, theta, gradient, coordinates, count) for coordinates in chosen]
-    in_evaluation = Measured(point.loss(point.evaluation), len(rows), arrays)
-    point.fill(in_evaluation.inputs)
-    by_input = network.input_gradient(theta, rows.X, rows.y, weight, rows.state).T.reshape(-1)
-    moved = in_evaluation.inputs.get(INPUTS, np.empty(0)).reshape(-1)
-    comparisons.append(compare(in_evaluation, moved, by_input, of_input, count))
-    agrees = all(comparison.agrees for comparison in comparisons)
-    return GradientCheck(
-        network=network,
-        source=rows.source,
-        rows=len(rows),
-        loss=loss,
-        limit=limit,
-        comparisons=tuple(comparisons),
-        start=tuple(layer_starts(point, gradient)),
-        layers=() if agrees else tuple(compare_layers(point)),
+    measured, in_evaluation = (
+        Measured(point.loss(seen), len(X), arrays) for seen in (point.training, point.evaluation)
     )
+    point.fill(measured.inputs)
+    point.fill(in_evaluation.inputs)
+    comparisons = [compare(measured, theta, gradient, coordinates, tell) for coordinates in chosen]
+    by_input = network.input_gradient(theta, X, y, weight, point.state).T.reshape(-1)
+    moved = in_evaluation.inputs.get(INPUTS, np.empty(0)).reshape(-1)
+    comparisons.append(compare(in_evaluation, moved, by_input, of_input, tell))
+    agrees = all(comparison.agrees for comparison in comparisons)
+    starts, layers = tuple(layer_starts(point, gradient)), () if agrees else tuple(compare_layers(point))
+    return GradientCheck(network, point.source, len(X), loss, limit, tuple(comparisons), starts, layers)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.checking.central_differences import Comparison, Coordinates, Measured, compare
+from specnet.checking.central_differences import Comparison, Comparisons, Coordinates, Measured, compare
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, input_value, sum_over
 from specnet.network.layout import PlacedBlock
@@ -23,7 +23,7 @@ LOSS = "loss"
 
 
 @dataclass(frozen=True)
-class LayerComparison:
+class LayerComparison(Comparisons):
     """The derivatives of one layer by all that it reads, compared with central differences.
 
     Attributes
@@ -39,17 +39,6 @@ class LayerComparison:
     key: str
     described: str
     comparisons: tuple[Comparison, ...]
-
-    @property
-    def agrees(self) -> bool:
-        """Whether all derivatives are right."""
-        return all(comparison.agrees for comparison in self.comparisons)
-
-    @property
-    def worst(self) -> Comparison:
-        """The comparison with the largest error, as a share of the derivative."""
-        wrong = [comparison for comparison in self.comparisons if not comparison.agrees]
-        return max(wrong or self.comparisons, key=lambda comparison: comparison.share)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparisons as plain data."""
@@ -69,7 +58,7 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
     """
     blueprint, forward = point.network.blueprint, point.training
     values = dict(zip((layer.output for layer in forward.layers), point.outputs, strict=True))
-    values[forward.x] = point.rows.X.T
+    values[forward.x] = point.X.T
     fused = blueprint.seen_by_loss(forward) is forward.layers[-1].raw
     for number, node in enumerate(blueprint.nodes):
         inputs, blocks = forward.layers[number].inputs, forward.layers[number].blocks
@@ -105,7 +94,7 @@ def _compared(
 ) -> tuple[Comparison, ...]:
     generator = np.random.default_rng(point.network.spec.seed)
     arrays = point.states()
-    measured = Measured(number, len(point.rows), arrays)
+    measured = Measured(number, len(point), arrays)
     others = {str(leaf.attributes): array for leaf, array in reads.items()}
     for name, array in measured.inputs.items():
         if name not in others and name not in point.inputs:

@@ -1,59 +1,90 @@
-"""A network at its initial parameters: the arrays that its programs read, filled once for all of them."""
+"""A network at its initial parameters, on some of the spec's rows: the arrays that its programs read, filled once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 
-from specnet.checking.checked_rows import CheckedRows
 from specnet.compiler import BATCH, NUMPY, Value, plan
+from specnet.errors import DataError
+from specnet.network import Network
 from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array, check_target
+from specnet.running.data_rows import read_data
+from specnet.running.encoding import Encoder
+from specnet.spec import Spec, resolve
+
+ROWS = 16
 
 
+@dataclass(frozen=True)
 class Point:
     """The place at which a network is looked at: rows, initial parameters and states, and the noise of step 0.
 
     Attributes
     ----------
-    rows : CheckedRows
-    theta : (parameter_count,)
-    training, evaluation : Forward
-        The network's values while training, and otherwise.
+    network : Network
+        In float64.
+    X : (rows, inputs)
+        Preprocessed.
+    y : (rows,) or (rows, outputs)
+    weight : (rows,) or None
+    state : dict of str to array
+        What the layers keep at the start of training.
+    source : str
+        Where the rows come from, in words.
     """
 
-    def __init__(self, rows: CheckedRows) -> None:
-        self.rows, self.network = rows, rows.network
-        self.theta = self.network.initial_parameters()
-        blueprint = self.network.blueprint
-        self.training, self.evaluation = blueprint.forward(training=True), blueprint.forward(training=False)
+    network: Network
+    X: Array
+    y: Array
+    weight: Array | None
+    state: dict[str, Array]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @cached_property
+    def theta(self) -> Array:
+        """The initial parameters, (parameter_count,)."""
+        return self.network.initial_parameters()
+
+    @cached_property
+    def training(self) -> Forward:
+        """The network's values while training."""
+        return self.network.blueprint.forward(training=True)
+
+    @cached_property
+    def evaluation(self) -> Forward:
+        """The network's values otherwise."""
+        return self.network.blueprint.forward(training=False)
 
     def loss(self, forward: Forward) -> Value:
         """Return the mean loss of the rows, as they are weighted."""
-        return self.network.blueprint.mean_loss(forward, weighted=self.rows.weight is not None)
+        return self.network.blueprint.mean_loss(forward, weighted=self.weight is not None)
 
     def states(self) -> dict[str, Array]:
         """Return theta's blocks, as views of it, and the layers' initial states, by the names that programs use."""
         layout = self.network.layout
-        return layout.arrays(self.theta, "theta") | layout.state_arrays(self.rows.state)
+        return layout.arrays(self.theta, "theta") | layout.state_arrays(self.state)
 
     @cached_property
     def inputs(self) -> dict[str, Array]:
         """What the inputs of the network's programs hold, by name."""
-        rows = self.rows
-        total = len(rows) if rows.weight is None else rows.weight.sum()
         loss = self.network.spec.training.loss
         columns = self.network.outputs if loss.target == "classes" else self.network.target_size
         return {
-            INPUTS: rows.X.T,
-            TARGET: check_target(rows.y, loss.target, len(rows), columns),
-            INVERSE_WEIGHT: np.array(1 / total),
-            INVERSE_ROWS: np.array(1 / len(rows)),
-            **({} if rows.weight is None else {ROW_WEIGHT: rows.weight[None, :]}),
+            INPUTS: self.X.T,
+            TARGET: check_target(self.y, loss.target, len(self), columns),
+            INVERSE_WEIGHT: np.array(1 / (len(self) if self.weight is None else self.weight.sum())),
+            INVERSE_ROWS: np.array(1 / len(self)),
+            **({} if self.weight is None else {ROW_WEIGHT: self.weight[None, :]}),
             **self._noise(),
         }
 
@@ -70,7 +101,7 @@ class Point:
     def evaluate(self, outputs: list[Value], others: Mapping[str, Array] = MappingProxyType({})) -> list[Array]:
         """Return values of the network at this point; `others` are further inputs, by name."""
         program = plan(outputs, expansions=NUMPY.expansions)
-        bound = NUMPY.bind(program, np.float64, {BATCH: len(self.rows)}, self.states())
+        bound = NUMPY.bind(program, np.float64, {BATCH: len(self)}, self.states())
         self.fill(bound.inputs, others)
         with np.errstate(all="ignore"):
             bound.run()
@@ -78,9 +109,60 @@ class Point:
 
     def _noise(self) -> dict[str, Array]:
         """Return the noise of step 0 as training draws it: in the order in which its program has its inputs."""
-        weighted = ", weighted" * (self.rows.weight is not None)
+        weighted = ", weighted" * (self.weight is not None)
         bind = self.network.blueprint.backend.bind
-        bound = bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self.rows)})
+        bound = bind(self.network.plan(f"gradient, training{weighted}"), np.float64, {BATCH: len(self)})
         noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         StepNoise(self.network.spec.seed).fill(noise, 0)
         return noise
+
+
+def point_of(spec: Spec) -> Point:
+    """Return the network of a parsed spec, with at most 16 rows, chosen or made by its seed.
+
+    The spec's own are training rows, prepared and weighted as training would have them.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If the spec has data that cannot be read, or has none and leaves its sizes open.
+    """
+    generator = np.random.default_rng(spec.seed)
+    if spec.data is None:
+        return _made(Network(resolve(spec).with_dtype("float64")), generator)
+    data = read_data(spec)
+    network = Network(data.resolved.with_dtype("float64"))
+    _, training = Encoder.fit(network, data.labels, data.preparation, data.splits["train"])
+    heavy = np.arange(len(training)) if training.weight is None else np.flatnonzero(training.weight)
+    chosen = np.sort(generator.choice(heavy, min(ROWS, heavy.size), replace=False))
+    weight = None if training.weight is None else training.weight[chosen]
+    source = f"{chosen.size} of {len(training)} training rows of {spec.data.type}"
+    X, y = training.X[chosen], training.target[chosen]
+    return Point(network, X, y, weight, network.fitted_state(training.X), source)
+
+
+def _made(network: Network, generator: np.random.Generator) -> Point:
+    """Return rows of standard normal numbers; of 0 and 1 in columns where a layer wants categories."""
+    X = np.zeros((ROWS, network.inputs))
+    for column in X.T:
+        column[:] = generator.standard_normal(ROWS)
+        try:
+            network.check_inputs(X)
+        except DataError:
+            column[:] = generator.integers(0, 2, ROWS)
+    X, source = network.check_inputs(X), f"{ROWS} random rows (the spec has no data)"
+    return Point(network, X, _made_target(network, ROWS, generator), None, network.fitted_state(X), source)
+
+
+def _made_target(network: Network, rows: int, generator: np.random.Generator) -> Array:
+    """Return a target that a network's loss takes."""
+    loss = network.spec.training.loss
+    if loss.target == "classes":
+        return generator.integers(0, network.outputs, rows)
+    shape = (rows, network.target_size)
+    if loss.target == "binary":
+        return generator.integers(0, 2, shape)
+    if loss.domain == "any":
+        return generator.standard_normal(shape)
+    positive = generator.uniform(0.1, 2, shape)
+    return positive / positive.sum(1, keepdims=True) if loss.domain == "distribution" else positive

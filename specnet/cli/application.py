@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import cache
+from inspect import Parameter, Signature
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +17,8 @@ from specnet.cli.models.evaluate import evaluate
 from specnet.cli.models.export import export
 from specnet.cli.models.import_ import import_
 from specnet.cli.models.predict import predict
+from specnet.cli.options import CatalogueFormat, OutputFormat, QuietOption, format_option
+from specnet.cli.output import reporting
 from specnet.cli.shells import SCRIPTS
 from specnet.cli.specs.check import check
 from specnet.cli.specs.diff import diff
@@ -107,34 +111,31 @@ def _without_verb(
         raise typer.Exit(2)
 
 
-def _register(verb: Callable[..., Any]) -> None:
-    """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options."""
+def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
+    """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options.
+
+    The function takes an `Output`, and what the command line says; how it is printed are options of all verbs.
+    """
+
+    def called(output_format: StrEnum, quiet: bool, **said: Any) -> None:
+        with reporting(output_format, quiet) as output:
+            verb(output, **said)
+
+    (_, *own) = inspect.signature(verb, eval_str=True).parameters.values()
+    format_and_quiet = (("output_format", format_option(formats), formats("text")), ("quiet", QuietOption, False))
+    common = [Parameter(name, _BY_NAME, default=default, annotation=kind) for name, kind, default in format_and_quiet]
+    parameters = [*(each.replace(kind=_BY_NAME) for each in own), *common]
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__annotations__ = {each.name: each.annotation for each in parameters}
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
-    application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(verb)
+    application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(called)
 
 
-_VERBS = (
-    run,
-    sweep,
-    validate,
-    show,
-    parts,
-    check,
-    report,
-    verify,
-    diff,
-    runs,
-    compare,
-    predict,
-    evaluate,
-    export,
-    import_,
-    schema,
-    new,
-)
-for _verb in _VERBS:
-    _register(_verb)
+_BY_NAME = Parameter.KEYWORD_ONLY
+_VERBS = (run, sweep, validate, show, parts, check, report, verify, diff, runs, compare)
+for _verb in (*_VERBS, predict, evaluate, export, import_, schema, new):
+    _register(_verb, CatalogueFormat if _verb is parts else OutputFormat)
 
 
 @cache

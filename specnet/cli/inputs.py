@@ -91,10 +91,7 @@ def is_model(path: Path) -> bool:
 
 
 def parse(
-    path: Path,
-    settings: Sequence[str] | None,
-    limits: Sequence[str] | None,
-    parser: Callable[..., Spec] | None = None,
+    path: Path, settings: Sequence[str] | None, limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
 ) -> Spec:
     """Return the spec that an argument names, with what ``--set`` and ``--limit`` say.
 
@@ -114,6 +111,16 @@ def parse(
             raise UsageError(f'expected KEY=VALUE, got "{setting}"', hint=hint, source=f"--set #{number}")
     caps = read_limits(limits)
     return (parser or parse_spec)(_source(path), overrides=tuple(settings or ()), limits=caps)
+
+
+def parse_for_target(
+    path: Path, settings: Sequence[str], limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
+) -> Spec:
+    """Return the spec that an argument names, as `parse` does, or as the rows of its target need it to be."""
+    from specnet.data import load_table
+    from specnet.data.suspicious_targets import parsed_for_target
+
+    return parsed_for_target(lambda more: parse(path, [*settings, *more], limits, parser), load_table)
 
 
 def load(path: Path, limits: Sequence[str] | None = None) -> Model:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,17 +17,6 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-FormatOption = Annotated[
-    OutputFormat,
-    typer.Option(
-        "--format",
-        metavar="text|json",
-        show_default=False,
-        help="Output format; json prints one document, with mistakes under errors. Default: text.",
-    ),
-]
-
-
 class CatalogueFormat(StrEnum):
     """How `parts` prints."""
 
@@ -36,40 +25,48 @@ class CatalogueFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
-CatalogueFormatOption = Annotated[
-    CatalogueFormat,
-    typer.Option(
-        "--format",
-        metavar="text|json|markdown",
-        show_default=False,
-        help="Output format; json prints one document, with mistakes under errors. Default: text.",
-    ),
-]
+def argument(metavar: str, description: str) -> Any:
+    """Return an argument that shows no default beside its description."""
+    return typer.Argument(metavar=metavar, show_default=False, help=description)
+
+
+def out_option(metavar: str, description: str) -> Any:
+    """Return the option for what is written."""
+    return typer.Option("--out", "-o", metavar=metavar, show_default=False, help=description)
+
+
+def count_option(name: str, description: str, least: int = 1) -> Any:
+    """Return an option that takes an integer, at least so large."""
+    return typer.Option(name, metavar=COUNT, min=least, help=description)
+
+
+def word_option(name: str, choices: type[StrEnum], description: str) -> Any:
+    """Return an option that takes one of a few words."""
+    return typer.Option(name, metavar="|".join(choices), show_default=False, help=description)
+
+
+def format_option(choices: type[StrEnum]) -> Any:
+    """Return the type of the option for how a verb prints."""
+    words = "Output format; json prints one document, with mistakes under errors. Default: text."
+    return Annotated[choices, word_option("--format", choices, words)]
+
+
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and requested output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-SpecArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SPEC", show_default=False, help="Spec, TOML or JSON; folder of a run; or - for standard input."
-    ),
-]
-ModelArgument = Annotated[
-    Path, typer.Argument(metavar="MODEL", show_default=False, help="Folder of a run, or a .safetensors file.")
-]
+NoReportOption = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+JobsOption = Annotated[int, count_option("--jobs", "Number of runs, or ensemble members, to train at once.")]
+SpecArgument = Annotated[Path, argument("SPEC", "Spec, TOML or JSON; folder of a run; or - for standard input.")]
+RunsArgument = Annotated[Path, argument("RUN", "Folder of a run, of folds or seeds, or of a sweep.")]
+ModelArgument = Annotated[Path, argument("MODEL", "Folder of a run, or a .safetensors file.")]
 AnyModelArgument = Annotated[
     Path,
-    typer.Argument(
-        metavar="MODEL",
-        show_default=False,
-        help="Folder of a run, a .safetensors file, or an .onnx, .keras or .skops file written by export.",
-    ),
+    argument("MODEL", "Folder of a run, a .safetensors file, or an .onnx, .keras or .skops file written by export."),
 ]
 DataArgument = Annotated[
     Path,
-    typer.Argument(
-        metavar="DATA",
-        show_default=False,
-        help=".csv file with the model's columns, .npz file with X (and y, sample_weight), or - for CSV from standard "
+    argument(
+        "DATA",
+        ".csv file with the model's columns, .npz file with X (and y, sample_weight), or - for CSV from standard "
         "input.",
     ),
 ]
@@ -78,8 +75,7 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a spec value (repeatable); KEY= removes it."),
 ]
 DaskOption = Annotated[
-    str | None,
-    typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs."),
+    str | None, typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs.")
 ]
 LimitOption = Annotated[
     list[str] | None,

@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -83,6 +84,8 @@ class Output:
 
     Attributes
     ----------
+    format : StrEnum
+        What the verb was asked to print.
     quiet : bool
         Whether only mistakes are printed.
     as_json : bool
@@ -93,9 +96,9 @@ class Output:
         The exit status so far.
     """
 
-    def __init__(self, output_format: OutputFormat, quiet: bool) -> None:
-        self.as_json = output_format is OutputFormat.JSON
-        self.quiet = quiet
+    def __init__(self, output_format: StrEnum, quiet: bool) -> None:
+        self.format, self.quiet = output_format, quiet
+        self.as_json = output_format == OutputFormat.JSON
         self.data: dict[str, Any] = {}
         self.status = 0
         self._errors: list[dict[str, Any]] = []
@@ -197,7 +200,7 @@ def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> Specn
 
 
 @contextmanager
-def reporting(output_format: OutputFormat, quiet: bool) -> Iterator[Output]:
+def reporting(output_format: StrEnum, quiet: bool) -> Iterator[Output]:
     """Give a verb its output, and turn whatever ends it into a message and an exit status.
 
     Raises

@@ -15,14 +15,14 @@ not needed is not computed.
 does not take may be infinite or NaN. `custom` replaces a derivative, `stop_gradient` ends it,
 `with_local_derivative` has it computed early, to save memory.
 
-**Plan.** `plan(outputs, commits)` lowers everything to a flat list of calls and finds storage for each result: in place
-where possible, taken from dead values else. A commit `(state, value)` writes a state when its old value is no longer
-needed. `Plan.listing()` shows the calls; a plan belongs to no backend.
+**Plan.** `plan(outputs, commits)` lowers everything to a flat list of calls. A commit `(state, value)` writes a state
+when its old value is no longer needed. `Plan.listing()` shows the calls; a plan belongs to no backend.
 
-**Bind and run.** A `Backend` says what it lacks, which `plan` must know, and binds a plan to arrays that it makes, or
-takes those given by leaf name: `NUMPY.bind(plan, dtype, sizes, arrays)` gives a `Bound`. Fill `bound.inputs`, say
-`bound.run()`, read `bound.outputs`; `bound.run_commits()` leaves out what only outputs need. A run allocates nothing;
-so a bound program belongs to one thread at a time.
+**Bind and run.** A `Backend` says what it lacks, which `plan` must know. It finds storage for each result, in place
+where possible, and binds a plan to arrays that it makes, or takes those given by leaf name:
+`NUMPY.bind(plan, dtype, sizes, arrays)` gives a `Bound`. Fill `bound.inputs`, say `bound.run()`, read `bound.outputs`;
+`bound.run_commits()` leaves out what only outputs need. A run allocates nothing; so a bound program belongs to one
+thread at a time.
 
 A least-squares fit by gradient descent (a dense layer's block is the transposed weight with the bias below it):
 
@@ -35,16 +35,17 @@ A least-squares fit by gradient descent (a dense layer's block is the transposed
 >>> gradient = gradients(loss, [block])[block]
 >>> step = plan([loss], [(block, block - rate * gradient)], expansions=NUMPY.expansions)
 >>> print("\n".join(step.listing()))
-v2 = affine(block, x)   (1, batch)  buffer 5
-v4 = subtract(v2, target)   (1, batch)  buffer 5
-v5 = multiply(v4, v4)   (1, batch)  buffer 6  (outputs only)
-v6 = sum(v5, all)   ()  buffer 7  (outputs only)
-v8 = multiply(v6, 0.25)   ()  buffer 7  (outputs only)
-v10 = add(v4, v4)   (1, batch)  buffer 5
-v11 = multiply(v10, 0.25)   (1, batch)  buffer 5
-v12 = affine_gradient(x, v11)   (3, 1)  buffer 8
-v13 = multiply(rate, v12)   (3, 1)  buffer 8
-v14 = subtract(block, v13)   (3, 1)  block
+v2 = affine(block, x)   (1, batch)
+v4 = subtract(v2, target)   (1, batch)
+v5 = multiply(v4, v4)   (1, batch)  (outputs only)
+v6 = sum(v5, all)   ()  (outputs only)
+v8 = multiply(v6, 0.25)   ()  (outputs only)
+v10 = add(v4, v4)   (1, batch)
+v11 = multiply(v10, 0.25)   (1, batch)
+v12 = affine_gradient(x, v11)   (3, 1)
+v13 = multiply(rate, v12)   (3, 1)
+v14 = subtract(block, v13)   (3, 1)
+block <- v14
 
 >>> bound = NUMPY.bind(step, np.float64, {"batch": 4}, {"block": np.zeros((3, 1))})
 >>> bound.inputs["x"][:] = [[0, 0, 1, 1], [0, 1, 0, 1]]
@@ -62,5 +63,4 @@ from specnet.compiler.numpy import NUMPY as NUMPY
 from specnet.compiler.operations import *
 from specnet.compiler.reverse import *
 from specnet.compiler.shapes import *
-from specnet.compiler.storage import *
 from specnet.compiler.value import *

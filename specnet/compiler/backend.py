@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from specnet.compiler.lowering import Expansions
-from specnet.compiler.storage import Plan
+from specnet.compiler.lowering import Expansions, Plan
 
 __all__ = ["Backend", "Bound", "UnavailableError"]
 
@@ -37,8 +36,6 @@ class Bound:
         For each state's name its array.
     outputs
         The arrays in which the outputs are found after a run, and until the next one.
-    scratch_bytes
-        Size of what was made for values between leaves and results.
     """
 
     run: Callable[[], None]
@@ -46,7 +43,6 @@ class Bound:
     inputs: dict[str, Array]
     states: dict[str, Array]
     outputs: list[Array]
-    scratch_bytes: int
 
 
 class Bind(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from specnet.compiler.reverse import LocalDerivative, postorder
 from specnet.compiler.shapes import Shape, ShapeError
 from specnet.compiler.value import CONSTANT, EXPAND, STATE, Kind, Operation, Value, cast, expand
 
-__all__ = ["Call", "Expansions"]
+__all__ = ["Call", "Expansions", "Plan", "plan"]
 
 Expansions = Mapping[Operation, Callable[..., Value]]
 """For each operation that a backend lacks, the same in operations that it has."""
@@ -30,20 +32,94 @@ class Call(NamedTuple):
         return self.shape, self.kind
 
 
-class Lowered(NamedTuple):
-    """Calls in order, the outputs' numbers, and (state, new value) pairs to be written when a run is over."""
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A program as calls in order. Each backend finds storage for their results in its own way.
+
+    Attributes
+    ----------
+    calls
+        In order; a call's number is its result's.
+    outputs
+        Numbers of the values asked for.
+    commits
+        (state, value) pairs: what is written when every call has been made.
+    """
 
     calls: tuple[Call, ...]
     outputs: tuple[int, ...]
     commits: tuple[tuple[int, int], ...]
 
+    @property
+    def axes(self) -> list[str]:
+        """The named axes, in a fixed order."""
+        return sorted({axis for call in self.calls for axis in call.shape if isinstance(axis, str)})
 
-def lower(
-    outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]], expansions: Expansions | None = None
-) -> Lowered:
-    """Number every distinct value that outputs and commits need.
+    @cached_property
+    def kept(self) -> set[int]:
+        """What outlives a run: outputs, and new values of states."""
+        return {*self.outputs, *(value for _, value in self.commits)}
+
+    @cached_property
+    def roots(self) -> list[int]:
+        """Of each value, the one in whose storage it lies; itself unless it is a view."""
+        roots: list[int] = []
+        for n, call in enumerate(self.calls):
+            roots.append(roots[call.arguments[0]] if call.operation.role == "view" else n)
+        return roots
+
+    @cached_property
+    def for_outputs_only(self) -> set[int]:
+        """Numbers of the calls that no commit needs, if there are commits."""
+        needed = {value for _, value in self.commits} or set(range(len(self.calls)))
+        for n in reversed(range(len(self.calls))):
+            if n in needed:
+                needed.update(self.calls[n].arguments)
+        return {n for n, call in enumerate(self.calls) if n not in needed and call.operation.role != "leaf"}
+
+    def last_reads(self, groups: Sequence[Sequence[int]], roots: Sequence[int]) -> dict[int, int]:
+        """By root the last of some groups of calls, views apart, that reads it; what is kept is read after them."""
+        last = {roots[a]: k for k, group in enumerate(groups) for n in group for a in self.calls[n].arguments}
+        return last | {roots[n]: len(groups) for n in self.kept}
+
+    def listing(self) -> list[str]:
+        """The calls in order as a person reads them, with their shapes, then the commits."""
+        lines = []
+        for n, call in enumerate(self.calls):
+            if call.operation.role != "leaf":
+                only = "  (outputs only)" if n in self.for_outputs_only else ""
+                lines.append(f"{self.formula(n)}   ({', '.join(map(str, call.shape))}){only}")
+        return lines + [f"{self.name(state)} <- {self.name(value)}" for state, value in self.commits]
+
+    def name(self, n: int) -> str:
+        """A leaf's own name, a constant's number, v and its number for a result."""
+        call = self.calls[n]
+        return str(call.attributes) if call.operation.role == "leaf" else f"v{n}"
+
+    def formula(self, n: int) -> str:
+        """A call as a person reads it: result, operation, operands."""
+        call = self.calls[n]
+        operands = [self.name(argument) for argument in call.arguments]
+        if call.attributes not in ((), call.shape, (False, False)):
+            operands.append(str(call.attributes))
+        return f"{self.name(n)} = {call.operation.name}({', '.join(operands)})"
+
+
+def plan(
+    outputs: Sequence[Value], commits: Sequence[tuple[Value, Value]] = (), *, expansions: Expansions | None = None
+) -> Plan:
+    """Lower a program: number every distinct value that outputs and commits need.
 
     Equal calls on equal operands are one call; the table that finds them lives as long as this function.
+
+    Parameters
+    ----------
+    outputs
+        Values to be read after a run.
+    commits
+        (state, new value) pairs. Every new value is made from the states as they were before the run.
+    expansions
+        What the backend lacks, in terms of what it has.
 
     Raises
     ------
@@ -69,7 +145,7 @@ def lower(
     new_values = [snapshot(value) if value is not state else number[value] for state, value in pairs]
     results = tuple(snapshot(output) for output in outputs)
     changes = [(old, new) for old, new in zip(committed, new_values, strict=True) if old != new]
-    return Lowered(tuple(calls), results, tuple(changes))
+    return Plan(tuple(calls), results, tuple(changes))
 
 
 def _fitting(state: Value, value: Value) -> Value:

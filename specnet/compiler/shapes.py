@@ -18,19 +18,6 @@ class ShapeError(ValueError):
     """Operands whose shapes or kinds an operation cannot take."""
 
 
-def checked_shape(shape: Shape) -> Shape:
-    """The shape, if a value may have it.
-
-    Raises
-    ------
-    ShapeError
-        If it has more than two axes.
-    """
-    if len(shape) > 2:
-        raise ShapeError(f"a value has at most two axes, not the {len(shape)} of {shape}")
-    return shape
-
-
 def size_of(shape: Shape, axis: int = 0) -> int:
     """The number of rows or columns, which must be known and no name."""
     size = shape[axis] if len(shape) == 2 else None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from specnet.compiler.shapes import Shape, ShapeError, broadcast_shapes, checked_shape
+from specnet.compiler.shapes import Shape, ShapeError, broadcast_shapes
 
 __all__ = [
     "Kind",
@@ -99,6 +99,7 @@ class Operation:
         return f"<operation {self.name}>"
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Value:
     """One array of a program, of at most two axes.
 
@@ -114,19 +115,15 @@ class Value:
         "float", "mask" (true or false) or "index" (whole numbers that pick).
     """
 
-    __slots__ = ("arguments", "attributes", "kind", "operation", "shape")
-
     operation: Operation
     arguments: tuple[Value, ...]
     attributes: Any
     shape: Shape
     kind: Kind
 
-    def __init__(
-        self, operation: Operation, arguments: tuple[Value, ...], attributes: Any, shape: Shape, kind: Kind
-    ) -> None:
-        self.operation, self.arguments, self.attributes = operation, arguments, attributes
-        self.shape, self.kind = checked_shape(shape), kind
+    def __post_init__(self) -> None:
+        if len(self.shape) > 2:
+            raise ShapeError(f"a value has at most two axes, not the {len(self.shape)} of {self.shape}")
 
     def __repr__(self) -> str:
         attributes = "" if self.attributes == () else f" {self.attributes!r}"

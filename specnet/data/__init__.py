@@ -1,56 +1,34 @@
 """Rows of data: reading, splits, labels, and the preparation of columns for a network."""
 
-from specnet.data.checked_tables import (
-    about_file,
-    large_cell_in,
-    load_table,
-    read_cells,
-    read_inputs,
-    read_table,
-    table_target,
-)
-from specnet.data.column_preprocessing import column_groups, with_fitted_steps
-from specnet.data.known_cells import filled_gaps, group_texts, known_texts, trained_gaps
-from specnet.data.labels import Labels, check_labels
-from specnet.data.large_cells import first_large_cell, large_cell_problem, large_rows, largest_cell
-from specnet.data.preparation import Group, Preparation, tensor_forms, unfitted
-from specnet.data.raw_columns import RawColumns, frame_columns, raw_columns
-from specnet.data.row_hashes import RowSet, row_hashes
-from specnet.data.split import RowSplit, split_rows
-from specnet.data.suspicious_columns import column_suspicions
-from specnet.data.suspicious_targets import suspicions
-
-__all__ = [
-    "Group",
-    "Labels",
-    "Preparation",
-    "RawColumns",
-    "RowSet",
-    "RowSplit",
-    "about_file",
-    "check_labels",
-    "column_groups",
-    "column_suspicions",
-    "filled_gaps",
-    "first_large_cell",
-    "frame_columns",
-    "group_texts",
-    "known_texts",
-    "large_cell_in",
-    "large_cell_problem",
-    "large_rows",
-    "largest_cell",
-    "load_table",
-    "raw_columns",
-    "read_cells",
-    "read_inputs",
-    "read_table",
-    "row_hashes",
-    "split_rows",
-    "suspicions",
-    "table_target",
-    "tensor_forms",
-    "trained_gaps",
-    "unfitted",
-    "with_fitted_steps",
-]
+from specnet.data.checked_tables import about_file as about_file
+from specnet.data.checked_tables import large_cell_in as large_cell_in
+from specnet.data.checked_tables import load_table as load_table
+from specnet.data.checked_tables import read_cells as read_cells
+from specnet.data.checked_tables import read_inputs as read_inputs
+from specnet.data.checked_tables import read_table as read_table
+from specnet.data.checked_tables import table_target as table_target
+from specnet.data.column_preprocessing import column_groups as column_groups
+from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
+from specnet.data.known_cells import filled_gaps as filled_gaps
+from specnet.data.known_cells import group_texts as group_texts
+from specnet.data.known_cells import known_texts as known_texts
+from specnet.data.known_cells import trained_gaps as trained_gaps
+from specnet.data.labels import Labels as Labels
+from specnet.data.labels import check_labels as check_labels
+from specnet.data.large_cells import first_large_cell as first_large_cell
+from specnet.data.large_cells import large_cell_problem as large_cell_problem
+from specnet.data.large_cells import large_rows as large_rows
+from specnet.data.large_cells import largest_cell as largest_cell
+from specnet.data.preparation import Group as Group
+from specnet.data.preparation import Preparation as Preparation
+from specnet.data.preparation import tensor_forms as tensor_forms
+from specnet.data.preparation import unfitted as unfitted
+from specnet.data.raw_columns import RawColumns as RawColumns
+from specnet.data.raw_columns import frame_columns as frame_columns
+from specnet.data.raw_columns import raw_columns as raw_columns
+from specnet.data.row_hashes import RowSet as RowSet
+from specnet.data.row_hashes import row_hashes as row_hashes
+from specnet.data.split import RowSplit as RowSplit
+from specnet.data.split import split_rows as split_rows
+from specnet.data.suspicious_columns import column_suspicions as column_suspicions
+from specnet.data.suspicious_targets import suspicions as suspicions

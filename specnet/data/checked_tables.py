@@ -49,11 +49,8 @@ MOST_LABELS = 6
 """How many labels of a model a message names."""
 _CELL = "correct the cell, or leave it empty"
 _HINTS_WITHOUT_SPEC = {
-    "not-a-number": _CELL,
-    "not-a-boolean": _CELL,
-    "not-a-datetime": _CELL,
+    **dict.fromkeys(("not-a-number", "not-a-boolean", "not-a-datetime", "too-large"), _CELL),
     "missing-target": "fill it in, or remove the row",
-    "too-large": _CELL,
     "missing-header": "begin the file with the names of its columns",
 }
 """By code, where the usual hint names a key of a spec."""
@@ -133,7 +130,8 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
     table = table_file_type(source)
     try:
         if table is not None and spec.feature_names is not None:
-            return RawColumns(*_features_of(source, spec, table).read_features(Path()))
+            found = _features_of(source, spec, table).read_features(Path())
+            return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
         return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)
@@ -275,8 +273,8 @@ def check_table(table: Table) -> Table:
     X = table.X if table.columns else as_dtype(check_inputs(table.X, None), FLOAT64, "X")
     y = np.asarray(table.y)
     check_target_axes(y, len(X))
-    y = table_target(y, table.target)
-    return replace(table, X=X, y=y, sample_weight=check_weights(table.sample_weight, len(X)))
+    weight = check_weights(table.sample_weight, len(X))
+    return replace(table, X=X, y=table_target(y, table.target), sample_weight=weight)
 
 
 def table_target(y: Array, target: TargetKind) -> Array:
@@ -302,14 +300,10 @@ def _placed(problem: Diagnostic, spec: Spec, whole: Place) -> Diagnostic:
 
 def about_file(error: DataError, source: str) -> DataError:
     """Return the same error with a file as its source, for a reader who has no spec to change."""
+    hints = _HINTS_WITHOUT_SPEC
     return DataError(
         *(
-            replace(
-                problem,
-                source=problem.source or source,
-                path=(),
-                hint=_HINTS_WITHOUT_SPEC.get(problem.code, problem.hint),
-            )
-            for problem in error.diagnostics
+            replace(each, source=each.source or source, path=(), hint=hints.get(each.code, each.hint))
+            for each in error.diagnostics
         )
     )

@@ -66,17 +66,13 @@ def column_groups(
     kinds |= {column.name: column.kind for column in columns}
     steps: dict[str, Steps] = {}
     for place, name in enumerate(names):
-        if name in own:
-            steps[name] = own[name]
-        else:
-            # What begins on numbers also goes on with them.
-            chosen = tuple(step for step in plain if kinds[name] in step.takes)
-            is_silent = written is None or (groups and not plain) or kinds[name] == "category"
-            has_default = bool(columns) and not chosen and is_silent
-            steps[name] = chosen
-            if has_default:
-                many = kinds[name] == "category" and count_codes(place) > ONE_HOT_CODES
-                steps[name] = (Embedding(),) if many else _DEFAULTS[kinds[name]]
+        kind = kinds[name]
+        # What begins on numbers also goes on with them.
+        steps[name] = own[name] if name in own else tuple(step for step in plain if kind in step.takes)
+        is_silent = written is None or (groups and not plain) or kind == "category"
+        if columns and is_silent and name not in own and not steps[name]:
+            many = kind == "category" and count_codes(place) > ONE_HOT_CODES
+            steps[name] = (Embedding(),) if many else _DEFAULTS[kind]
     places = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
     if problems := list(_wrong_kinds(spec, steps, kinds, places)):
         raise SpecError(*problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 
@@ -48,30 +48,23 @@ class Feed:
         self.sources, self.inverse_weight, self.weight = sources, inverse_weight, weight
         self._generator, self._in_blocks = generator, in_blocks
         self.rows = len(next(iter(sources.values())))
-        self._starts = range(0, self.rows, batch_size)
         self.size = batch_size
-        self._in_order = self._cut(np.arange(self.rows)) if generator is None else []
+        self._in_order = list(self._joined([np.arange(self.rows)]))
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of batches per epoch."""
-        return len(self._starts)
+        return -(-self.rows // self.size)
 
     def batches(self, epoch: int, first: int = 0) -> Iterable[Array]:
         """Return the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
-        if self._generator is None:
-            return self._in_order[first:]
-        generator = self._generator(epoch)
-        if self._in_blocks:
-            return islice(chain.from_iterable(self._joined(self._blocks(generator))), first, None)
-        return self._cut(generator.permutation(self.rows))[first:]
+        return chain.from_iterable(self.runs(epoch, first))
 
     def runs(self, epoch: int, first: int = 0) -> Iterator[Array]:
         """Yield the row indices of an epoch as `batches` does, of many batches of one size at once: (batches, rows)."""
-        generator = None if self._generator is None else self._generator(epoch)
-        if generator is None:
-            runs = self._joined([np.arange(self.rows)])
-        else:
+        runs: Iterable[Array] = self._in_order
+        if self._generator is not None:
+            generator = self._generator(epoch)
             runs = self._joined(self._blocks(generator) if self._in_blocks else [generator.permutation(self.rows)])
         for run in runs:
             if first < len(run):
@@ -81,9 +74,6 @@ class Feed:
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
         return BoundFeed(self, inputs, size)
-
-    def _cut(self, order: Array) -> list[Array]:
-        return [order[start : start + self.size] for start in self._starts]
 
     def _blocks(self, generator: np.random.Generator) -> Iterator[Array]:
         """Yield the rows of some blocks, shuffled, and those of the next ones."""

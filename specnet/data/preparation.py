@@ -199,12 +199,7 @@ class Preparation:
         return self.is_plain or [group.places for group in self.groups] == [tuple(range(columns))]
 
     def prepare(
-        self,
-        columns: RawTable,
-        *,
-        texts: ColumnTexts = (),
-        name: str = "X",
-        reader: InputReader | None = None,
+        self, columns: RawTable, *, texts: ColumnTexts = (), name: str = "X", reader: InputReader | None = None
     ) -> Array:
         """Return raw columns (rows, columns) as the network sees them; an array itself if nothing is to be done.
 
@@ -259,7 +254,7 @@ class Preparation:
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return what was learned, by names such as ``0.1.mean``: group of columns, step, and what it is."""
         return {
-            _tensor_name(place, index, name): array
+            f"{place}.{index}.{name}": array
             for place, group in enumerate(self.groups)
             for index, learned in enumerate(group.fitted)
             for name, array in learned.items()
@@ -274,30 +269,26 @@ class Preparation:
         DataError
             If they are no state that a step can have.
         """
-        fitted = []
-        for place, group in enumerate(groups):
-            learned = tuple(
-                {name: tensors[_tensor_name(place, index, name)] for name in step.learned}
-                for index, step in enumerate(group.steps)
-            )
-            for step, state in zip(group.steps, learned, strict=True):
-                step.check(state)
-            fitted.append(replace(group, fitted=learned))
-        return cls(tuple(fitted))
+
+        def learned(prefix: str, step: Preprocessing) -> Fitted:
+            state = {name: tensors[prefix + name] for name in step.learned}
+            step.check(state)
+            return state
+
+        return cls(_refitted(groups, learned))
 
     def replaced(self, replacement: Callable[[str, NDArray[Any]], Any]) -> Self:
         """Return the preparation with something in place of all arrays that are not `fixed`, by name and array."""
-        groups = []
-        for place, group in enumerate(self.groups):
-            learned = tuple(
-                {
-                    name: array if name in step.fixed else replacement(_tensor_name(place, index, name), array)
-                    for name, array in state.items()
-                }
-                for index, (step, state) in enumerate(zip(group.steps, group.fitted, strict=True))
-            )
-            groups.append(replace(group, fitted=learned))
-        return type(self)(tuple(groups))
+        own = self.tensors()
+
+        def learned(prefix: str, step: Preprocessing) -> Fitted:
+            state = {name.removeprefix(prefix): array for name, array in own.items() if name.startswith(prefix)}
+            return {
+                name: array if name in step.fixed else replacement(prefix + name, array)
+                for name, array in state.items()
+            }
+
+        return type(self)(_refitted(self.groups, learned))
 
 
 TensorForm = tuple[np.dtype[Any], tuple[int | None, ...]]
@@ -311,7 +302,7 @@ def tensor_forms(groups: Sequence[Group], columns: int) -> dict[str, TensorForm]
         size = group.count(columns)
         for index, step in enumerate(group.steps):
             for name, shape in step.shapes(size).items():
-                forms[_tensor_name(place, index, name)] = np.dtype(step.dtypes.get(name, "float64")), shape
+                forms[f"{place}.{index}.{name}"] = np.dtype(step.dtypes.get(name, "float64")), shape
             size = step.output_size(size) or 0
     return forms
 
@@ -328,8 +319,12 @@ def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str
     return (*([Group(None, plain)] if plain else []), *found)
 
 
-def _tensor_name(place: int, index: int, name: str) -> str:
-    return f"{place}.{index}.{name}"
+def _refitted(groups: Sequence[Group], learned: Callable[[str, Preprocessing], Fitted]) -> tuple[Group, ...]:
+    """Return groups with what each step learned, told how the names of its tensors begin."""
+    return tuple(
+        replace(group, fitted=tuple(learned(f"{place}.{index}.", step) for index, step in enumerate(group.steps)))
+        for place, group in enumerate(groups)
+    )
 
 
 def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:

@@ -89,7 +89,7 @@ def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]
     for place, distinct in enumerate(texts or [None] * columns.shape[1]):
         column = columns[:, place]
         if distinct is None:
-            yield _of_numbers(column)
+            yield by_value(column).view(np.uint64)
         else:
             known = np.append(_of_texts(distinct), np.uint64(0))
             yield known[np.where(np.isnan(column), len(distinct), column).astype(np.intp)]
@@ -98,14 +98,17 @@ def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]
             distinct, places = np.unique(target, return_inverse=True)
             yield _of_texts(distinct)[places]
         else:
-            yield _of_numbers(target)
+            yield by_value(target).view(np.uint64)
 
 
-def _of_numbers(column: NDArray[Any]) -> Hashes:
-    """Return the bits of numbers; a zero has no sign, and a missing cell is one NaN."""
-    numbers = column.astype(np.float64) + 0.0
-    numbers[np.isnan(numbers)] = np.nan
-    return numbers.view(np.uint64)
+def by_value(column: NDArray[Any]) -> NDArray[np.float64]:
+    """Return a copy of numbers with equal bits for equal ones: a zero has no sign, and a missing cell is one NaN."""
+    numbers = np.array(column, np.float64)
+    numbers += 0.0
+    missing = np.isnan(numbers)
+    if missing.any():
+        numbers[missing] = np.nan
+    return numbers
 
 
 def _of_texts(texts: NDArray[np.str_]) -> Hashes:

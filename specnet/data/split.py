@@ -101,17 +101,17 @@ def _parts(table: Table, split: Split) -> RowSplit:
         cut = _by_time(_known(by, "time"))
     else:
         cut = _at_random(table, split)
-    count = len(table.X)
-    train, validation, test = np.arange(count), None, None
-    if split.test_size:
-        train, test = cut(train, math.ceil(split.test_size * count), "test")
-    if split.folded_part == "test":
-        train, test = _held_fold(table, split, train)
-    if split.folded_part == "validation":
-        train, validation = _held_fold(table, split, train)
-    if split.validation_size:
-        train, validation = cut(train, math.ceil(split.validation_size * count), "validation")
-    return RowSplit(train, validation, test)
+    rows, parts = np.arange(len(table.X)), dict[str, RowNumbers]()
+    for part in ("test", "validation"):
+        if size := getattr(split, f"{part}_size"):
+            count = math.ceil(size * len(table.X))
+            if count >= len(rows):
+                message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
+                raise _error(f"{part}_size", message)
+            rows, parts[part] = cut(rows, count, part)
+        elif split.folded_part == part:
+            rows, parts[part] = _held_fold(table, split, rows)
+    return RowSplit(rows, parts.get("validation"), parts.get("test"))
 
 
 def _held_fold(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
@@ -162,7 +162,6 @@ def _at_random(table: Table, split: Split) -> Cut:
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
         from sklearn.model_selection import train_test_split
 
-        _leave_some(rows, count, part)
         if not split.stratify:
             kept, taken = train_test_split(rows, test_size=count, random_state=split.random_state)
             return kept, taken
@@ -199,7 +198,6 @@ def _by_group(groups: NDArray[np.generic], split: Split) -> Cut:
     generator = np.random.default_rng(split.random_state)
 
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
-        _leave_some(rows, count, part)
         _, numbers, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
         order = generator.permutation(len(sizes))
         needed = int(np.searchsorted(np.cumsum(sizes[order]), count)) + 1
@@ -214,7 +212,6 @@ def _by_group(groups: NDArray[np.generic], split: Split) -> Cut:
 
 def _by_time(times: NDArray[np.generic]) -> Cut:
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
-        _leave_some(rows, count, part)
         first = np.sort(times[rows])[-count]
         taken = times[rows] >= first
         if taken.all():
@@ -228,12 +225,6 @@ def _known(by: NDArray[np.generic] | None, key: str) -> NDArray[np.generic]:
     if by is None:
         raise _error(key, f"{key} needs rows from a table with named columns")
     return by
-
-
-def _leave_some(rows: RowNumbers, count: int, part: str) -> None:
-    if count >= len(rows):
-        message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
-        raise _error(f"{part}_size", message)
 
 
 def _check_classes(labels: NDArray[np.generic], count: int, part: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from specnet.data.labels import Labels
 from specnet.data.leakage import ClassTarget, Target, ValueTarget
+from specnet.data.row_hashes import by_value
 from specnet.errors import Diagnostic, Path
 from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces
@@ -96,12 +97,7 @@ class _InOrder:
     def column(self, index: int) -> NDArray[np.float64]:
         """Return a column of the rows, a copy; a zero has no sign, and a missing cell is one NaN."""
         whole = self._table[:, index]
-        cells = np.array(whole if self._chosen is None else whole.take(self._chosen), np.float64)
-        cells += 0.0
-        missing = np.isnan(cells)
-        if missing.any():
-            cells[missing] = np.nan
-        return cells
+        return by_value(whole if self._chosen is None else whole.take(self._chosen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,9 +199,8 @@ class _Repeats:
 
     def count(self) -> int:
         """Return the number of test rows that a training row is equal to."""
-        train, test = (np.sort(hashes) for hashes in self._hashes)
-        places = np.minimum(np.searchsorted(train, test), len(train) - 1)
-        return int(np.count_nonzero(train[places] == test))
+        train, test = self._hashes
+        return int(np.isin(test, train).sum())
 
 
 def _targets(spec: Spec, labels: Labels | None, y: Array) -> Iterator[tuple[str, Target]]:

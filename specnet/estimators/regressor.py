@@ -80,11 +80,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     # lose nothing by the other. Random biases spread the bends of relu over the data.
     default_spec: ClassVar[Mapping[str, Any]] = {
         **DEFAULT_SPEC,
-        "network": {
-            **DEFAULT_SPEC["network"],
-            "hidden_layer_sizes": [400],
-            "target_preprocessing": ["standardize"],
-        },
+        "network": {**DEFAULT_SPEC["network"], "hidden_layer_sizes": [400], "target_preprocessing": ["standardize"]},
         "training": {
             **DEFAULT_SPEC["training"],
             "optimizer": {"type": "adam", "learning_rate": 6e-4},

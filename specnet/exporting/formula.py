@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import BATCH, NUMPY, Expansions, Kind, Operation, Shape, Value, input_value, plan
-from specnet.compiler.lowering import Call, lower
+from specnet.compiler.lowering import Call
 from specnet.compiler.operations import picking, products
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import CONSTANT, INPUT, STATE
@@ -184,7 +184,7 @@ class _Reader:
 
     def read(self, value: Value) -> Formula:
         values = list(self.constants)
-        program = lower([value, *values], [], self.expansions)
+        program = plan([value, *values], expansions=self.expansions)
         result, *places = program.outputs
         arrays = {place: self.constants[x] for place, x in zip(places, values, strict=True)}
         found: dict[int, Operand] = {}

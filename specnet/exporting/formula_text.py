@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from specnet.compiler import Expansions, Value, absolute, exp, log1p, maximum
-from specnet.compiler.expressions import CALL, NAME, SIGN, Text
+from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
+from specnet.compiler.expressions import CALL, NAME, SIGN, Form, Text
 from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions
 from specnet.exporting.formula import Operand, Step
@@ -25,6 +25,18 @@ def _softplus(x: Value) -> Value:
 
 TEXT_EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
 """What no language has a function for, in terms of what they have."""
+
+
+_FUNCTIONS = (
+    *(functions.EXP, functions.EXPM1, functions.LOG, functions.LOG1P, functions.SQRT, functions.SIN, functions.COS),
+    *(functions.TANH, functions.ERF, functions.ABSOLUTE, functions.SIGN, functions.FLOOR),
+)
+
+
+def function_forms(name: str, **others: str) -> dict[Operation, Form]:
+    """Return how functions are written whose names follow a pattern, but for the others, by the operations' names."""
+    words = {each: name.format({"absolute": "abs"}.get(each.name, each.name)) for each in _FUNCTIONS}
+    return {each: Form(f"{others.get(each.name, word)}({{}})") for each, word in words.items()}
 
 
 def write_expression(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -88,6 +89,26 @@ class Program:
     def task(self) -> Task:
         """What the model answers."""
         return self.model.network.task
+
+    @property
+    def answer(self) -> str:
+        """What is predicted: ``value``, ``values``, or what the task is called."""
+        return "value" if self.task == "values" and self.outputs == 1 else self.task
+
+    def answered(self, forms: Mapping[str, str]) -> str:
+        """Return how that is computed, of a language's forms of all answers."""
+        return forms[self.answer].format(boundary=self.model.boundary)
+
+    @property
+    def prediction(self) -> str:
+        """What is predicted, in words."""
+        words = {"multilabel": "0 or 1 for each output", "binary": "the more probable label"}
+        return words.get(self.task, "the most probable label" if self.task == "classes" else self.meaning)
+
+    @property
+    def origin(self) -> str:
+        """Where the file comes from, in a sentence."""
+        return f"Written by specnet from the spec with SHA-256 {self.model.spec.sha256}."
 
     @property
     def meaning(self) -> str:

@@ -1,29 +1,13 @@
 """Files that nobody trusts: read within limits, written atomically, held by one process at a time."""
 
-from specnet.files.atomic import (
-    TEMPORARY_PREFIX,
-    PathLike,
-    check_place,
-    file_errors,
-    open_file,
-    read_file,
-    refuse_link,
-    refuse_taken,
-    remove_temporary_files,
-    write_file,
-    write_files,
-)
-
-__all__ = [
-    "TEMPORARY_PREFIX",
-    "PathLike",
-    "check_place",
-    "file_errors",
-    "open_file",
-    "read_file",
-    "refuse_link",
-    "refuse_taken",
-    "remove_temporary_files",
-    "write_file",
-    "write_files",
-]
+from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX
+from specnet.files.atomic import PathLike as PathLike
+from specnet.files.atomic import check_place as check_place
+from specnet.files.atomic import file_errors as file_errors
+from specnet.files.atomic import open_file as open_file
+from specnet.files.atomic import read_file as read_file
+from specnet.files.atomic import refuse_link as refuse_link
+from specnet.files.atomic import refuse_taken as refuse_taken
+from specnet.files.atomic import remove_temporary_files as remove_temporary_files
+from specnet.files.atomic import write_file as write_file
+from specnet.files.atomic import write_files as write_files

@@ -8,14 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from specnet.files.atomic import (
-    TEMPORARY_PREFIX,
-    TEMPORARY_SUFFIX,
-    Content,
-    file_errors,
-    refuse_link,
-    write_files,
-)
+from specnet.files.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Content, file_errors, refuse_link, write_files
 
 
 def write_folder(path: Path, contents: Mapping[str, Content]) -> None:

@@ -6,14 +6,16 @@ file does not really hold. Nothing in a file is ever executed.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Len
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from specnet.errors import FileError
 
@@ -23,36 +25,33 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 _KEY = "specnet"
-_DTYPES = {
-    name: np.dtype(code) for name, code in {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1", "BOOL": "?"}.items()
-}
-_MOST_AXES = 8
+_DTYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "U8": "u1", "BOOL": "?"}
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (.npz, .keras or .pt)",
     b"\x89HDF\r\n\x1a\n": "an HDF5 file (.h5)",
     b"\x93NUMPY": "a NumPy array (.npy)",
-    b"\x80\x02": "a Python pickle",
-    b"\x80\x03": "a Python pickle",
-    b"\x80\x04": "a Python pickle",
-    b"\x80\x05": "a Python pickle",
+    **{bytes([0x80, protocol]): "a Python pickle" for protocol in range(2, 6)},
     b"\x1f\x8b": "a gzip file",
     b"GGUF": "a GGUF model",
     b"{": "a JSON file",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TensorEntry:
-    """Where a tensor lies: its bytes begin and end, counted from the start of the data."""
+class TensorEntry(BaseModel):
+    """What a header says of a tensor; its bytes are counted from the start of the data."""
 
-    dtype: np.dtype[Any]
-    shape: Shape
-    begin: int
-    end: int
+    model_config = ConfigDict(strict=True, extra="forbid")
+    dtype: Literal["F64", "F32", "I64", "U8", "BOOL"]
+    shape: Annotated[list[PositiveInt], Len(0, 8)] | Annotated[list[Literal[0]], Len(1, 1)]  # no texts are [0]
+    data_offsets: Annotated[list[NonNegativeInt], Len(2, 2)]
+
+    @property
+    def form(self) -> tuple[np.dtype[Any], Shape]:
+        """Its dtype and shape."""
+        return np.dtype(_DTYPES[self.dtype]), tuple(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What a model file says of itself before any of its numbers are read.
 
     Attributes
@@ -109,21 +108,18 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     if start[8:] != b"{" or _is_text(start[:8]):
         raise FileError(f"not a model file: {_seems_to_be(start + stream.read(1000))}")
     if length > min(HEADER_LIMIT, size - 8):
-        raise FileError(
-            f"not a valid model file: its header needs {length} bytes, but "
-            + (f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}")
-        )
+        most = f"at most {HEADER_LIMIT} are allowed" if length > HEADER_LIMIT else f"the file ends after {size - 8}"
+        raise FileError(f"not a valid model file: its header needs {length} bytes, but {most}")
     header = parse_object(start[8:] + stream.read(length - 1), "the header")
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or list(metadata) != [_KEY] or not isinstance(metadata[_KEY], str):
         raise FileError(f'not a specnet model: the safetensors metadata must be a single string "{_KEY}"')
     entries = {name: _entry(name, value) for name, value in header.items()}
-    data_size = size - 8 - length
-    _check_extents(entries, data_size)
-    return Header(metadata[_KEY], entries, data_size)
+    _check_extents(entries, size - 8 - length)
+    return Header(metadata[_KEY], entries, size - 8 - length)
 
 
-def decode(header: Header, data: bytes) -> dict[str, Array]:
+def tensors_of(header: Header, data: bytes) -> dict[str, Array]:
     """Return the tensors as read-only views of the data.
 
     Raises
@@ -135,13 +131,27 @@ def decode(header: Header, data: bytes) -> dict[str, Array]:
         raise FileError(f"the file ends after {len(data)} of {header.data_size} bytes of data")
     tensors = {}
     for name, entry in header.entries.items():
-        flat: Array = np.frombuffer(data, entry.dtype, math.prod(entry.shape), entry.begin)
-        if entry.dtype.kind == "f" and not np.isfinite(flat).all():
+        dtype, shape = entry.form
+        flat: Array = np.frombuffer(data, dtype, math.prod(shape), entry.data_offsets[0])
+        if dtype.kind == "f" and not np.isfinite(flat).all():
             raise FileError(f"{shown(name)} has numbers that are not finite")
-        if entry.dtype.kind == "b" and (flat.view(np.uint8) > 1).any():
+        if dtype.kind == "b" and (flat.view(np.uint8) > 1).any():
             raise FileError(f"{shown(name)} has booleans that are neither 0 nor 1")
-        tensors[name] = flat.reshape(entry.shape)
+        tensors[name] = flat.reshape(shape)
     return tensors
+
+
+def decode(content: bytes) -> tuple[str, dict[str, Array]]:
+    """Return the text under the key ``specnet`` in the bytes of a model file, and its tensors.
+
+    Raises
+    ------
+    FileError
+        As `read_header` and `tensors_of` do.
+    """
+    stream = io.BytesIO(content)
+    header = read_header(stream, len(content))
+    return header.metadata, tensors_of(header, stream.read())
 
 
 def shown(name: str) -> str:
@@ -178,36 +188,28 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_
 
 
 def _entry(name: str, value: Any) -> TensorEntry:
-    if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise FileError(f"{shown(name)} must have exactly dtype, shape and data_offsets")
-    dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise FileError(f"{shown(name)} has dtype {shown(str(dtype))}; expected {', '.join(_DTYPES)}")
-    # A table of texts may have none.
-    if (not _integers(shape, smallest=1) and shape != [0]) or len(shape) > _MOST_AXES:
-        raise FileError(f"{shown(name)} has an invalid shape; expected at most {_MOST_AXES} positive integers")
-    if not _integers(offsets, smallest=0) or len(offsets) != 2:
-        raise FileError(f"{shown(name)} has invalid offsets; expected two integers")
-    begin, end = offsets
-    needed = math.prod(shape) * _DTYPES[dtype].itemsize
+    try:
+        entry = TensorEntry.model_validate(value)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        if not wrong["loc"]:
+            raise FileError(f"{shown(name)} must have exactly dtype, shape and data_offsets") from None
+        raise FileError(f"{shown(name)} has an invalid {shown(str(wrong['loc'][0]))}: {wrong['msg']}") from None
+    begin, end = entry.data_offsets
+    dtype, shape = entry.form
+    needed = math.prod(shape) * dtype.itemsize
     if end - begin != needed:
         raise FileError(f"{shown(name)} needs {needed} bytes for its shape, but has {end - begin}")
-    return TensorEntry(_DTYPES[dtype], tuple(shape), begin, end)
-
-
-def _integers(value: Any, smallest: int) -> bool:
-    """Whether this is a list of integers between `smallest` and the largest file size; `true` is no integer here."""
-    return isinstance(value, list) and all(type(item) is int and smallest <= item < 2**63 for item in value)
+    return entry
 
 
 def _check_extents(entries: Mapping[str, TensorEntry], data_size: int) -> None:
     reached = 0
-    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
-        if entry.begin != reached:
-            raise FileError(
-                f"{shown(name)} {'overlaps' if entry.begin < reached else 'leaves a gap after'} another tensor"
-            )
-        reached = entry.end
+    for name, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        begin, end = entry.data_offsets
+        if begin != reached:
+            raise FileError(f"{shown(name)} {'overlaps' if begin < reached else 'leaves a gap after'} another tensor")
+        reached = end
     if reached != data_size:
         raise FileError(f"expected {reached} bytes of data after the header, got {data_size}")
 

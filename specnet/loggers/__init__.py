@@ -5,11 +5,4 @@ from specnet.loggers.logger import LoggedRun, Logger, Outcome
 from specnet.loggers.mlflow import MLflowLogger
 from specnet.loggers.tensorboard import TensorBoardLogger
 
-__all__ = [
-    "JsonLinesLogger",
-    "LoggedRun",
-    "Logger",
-    "MLflowLogger",
-    "Outcome",
-    "TensorBoardLogger",
-]
+__all__ = ["JsonLinesLogger", "LoggedRun", "Logger", "MLflowLogger", "Outcome", "TensorBoardLogger"]

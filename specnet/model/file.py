@@ -38,7 +38,7 @@ import numpy as np
 from specnet.data import Group, Preparation, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
-from specnet.files.tensors import Shape, TensorEntry, decode, encode, parse_object, read_header, shown
+from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -104,11 +104,12 @@ def decode_model(
         If this is no model file, or a damaged one, or its spec is not valid.
     """
     header = read_header(stream, size)
-    network = _network(parse_metadata(header.metadata), parts, limits)
-    required = tensor_kinds(network)
-    labels = _label_entries(header.entries, network)
-    _compare(header.entries, required | labels)
-    tensors = decode(header, stream.read(header.data_size))
+    try:
+        network = Network(resolve(parse_spec(parse_metadata(header.metadata), parts=parts, limits=limits)))
+    except SpecError as error:
+        raise FileError(*map(_inside, error.diagnostics)) from error
+    _compare(header.entries, tensor_kinds(network) | _label_entries(header.entries, network))
+    tensors = tensors_of(header, stream.read(header.data_size))
     return model_of(network, tensors, decode_labels(tensors))
 
 
@@ -143,14 +144,11 @@ def _member_tensors(contents: Contents) -> dict[str, Array]:
     network, theta, state = contents.network, contents.theta, contents.state
     if theta.ndim == 1:
         return {**network.parameters(theta), **state}
-    return {
-        prefix + name: array
-        for number, prefix in enumerate(_member_prefixes(network))
-        for name, array in {
-            **network.parameters(theta[number]),
-            **{name: kept[number] for name, kept in state.items()},
-        }.items()
-    }
+    tensors: dict[str, Array] = {}
+    for number, prefix in enumerate(_member_prefixes(network)):
+        tensors |= {prefix + name: array for name, array in network.parameters(theta[number]).items()}
+        tensors |= {prefix + name: kept[number] for name, kept in state.items()}
+    return tensors
 
 
 def parse_metadata(text: str) -> Any:
@@ -238,13 +236,6 @@ def _check_label_size(classes: int, longest: int) -> None:
         )
 
 
-def _network(document: dict[str, Any], parts: Iterable[type[Part]], limits: Limits | None) -> Network:
-    try:
-        return Network(resolve(parse_spec(document, parts=parts, limits=limits)))
-    except SpecError as error:
-        raise FileError(*map(_inside, error.diagnostics)) from error
-
-
 def _inside(mistake: Diagnostic) -> Diagnostic:
     """Return a mistake of the spec as one of the file that holds it."""
     place = ".".join(map(str, mistake.path))
@@ -260,18 +251,15 @@ def _input_groups(network: Network) -> tuple[Group, ...]:
 
 def tensor_kinds(network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that follow from the spec, labels apart."""
-    spec = network.spec.network
-    inputs = _prefixed("preprocessing", tensor_forms(_input_groups(network), network.resolved.columns))
-    groups = unfitted(spec.target_preprocessing)
-    outputs = _prefixed("target_preprocessing", tensor_forms(groups, network.target_size))
     own: dict[str, TensorForm] = {
         **{name: (network.dtype, tensor.shape) for name, tensor, _ in network.layout.tensors()},
         **{name: (array.dtype, array.shape) for name, array in network.initial_state().items()},
     }
+    targets = unfitted(network.spec.network.target_preprocessing)
     return {
         **{prefix + name: form for prefix in _member_prefixes(network) for name, form in own.items()},
-        **inputs,
-        **outputs,
+        **_prefixed("preprocessing", tensor_forms(_input_groups(network), network.resolved.columns)),
+        **_prefixed("target_preprocessing", tensor_forms(targets, network.target_size)),
     }
 
 
@@ -282,7 +270,8 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
         return {}
     if "labels.bytes" not in entries:
         return {"labels": (int64, (count,))}
-    size = min(entries["labels.bytes"].end - entries["labels.bytes"].begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
+    begin, end = entries["labels.bytes"].data_offsets
+    size = min(end - begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
@@ -291,10 +280,9 @@ def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorFo
         entry = entries.get(name)
         if entry is None:
             raise FileError(f"{shown(name)} is missing")
-        if entry.dtype != dtype or not fits(entry.shape, shape):
-            raise FileError(
-                f"{shown(name)} is {entry.dtype} of shape {entry.shape}; the spec needs {dtype} of shape {shape}"
-            )
+        kind, size = entry.form
+        if kind != dtype or not fits(size, shape):
+            raise FileError(f"{shown(name)} is {kind} of shape {size}; the spec needs {dtype} of shape {shape}")
     for name in entries:
         if name not in required:
             raise FileError(f"unknown tensor {shown(name)}")

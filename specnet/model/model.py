@@ -132,19 +132,11 @@ class Model(Displayed):
         raw : RawColumns
             Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
         """
-        if not raw.kinds:
-            return np.zeros(raw.X.shape, np.bool_)
-        gaps = raw.gaps()
-        gaps[:, trained_gaps(self.preprocessing, raw.X.shape[1])] = False
-        return gaps
+        return _gaps_outside(raw, trained_gaps(self.preprocessing, raw.X.shape[1]))
 
     def unfilled_gaps(self, raw: RawColumns) -> Array:
         """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing."""
-        if not raw.kinds:
-            return np.zeros(raw.X.shape, np.bool_)
-        gaps = raw.gaps()
-        gaps[:, filled_gaps(self.preprocessing, raw.X.shape[1])] = False
-        return gaps
+        return _gaps_outside(raw, filled_gaps(self.preprocessing, raw.X.shape[1]))
 
     def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
@@ -186,9 +178,8 @@ class Model(Displayed):
         if self.network.task == "values":
             raise DataError("predict_proba needs a classifier; this model predicts numbers")
         if not self.gives_probabilities:
-            raise DataError(
-                f"predict_proba is not supported with {self.spec.training.loss.type}, which outputs margins"
-            )
+            loss = self.spec.training.loss.type
+            raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
         return self._decoder.probabilities(self._outputs(self._inputs(X)))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
@@ -258,39 +249,23 @@ class Model(Displayed):
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
-        return self.evaluate_inputs(self._inputs(X), y, sample_weight, metrics)
-
-    def evaluate_inputs(
-        self,
-        X: Array,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        metrics: str | Metric | Sequence[str | Metric] | None = None,
-    ) -> dict[str, float]:
-        """Return what `evaluate` does, of rows (rows, inputs) as the network reads them."""
-        decoder = self._decoder
-        chosen = decoder.metrics(metrics)
-        target, wanted = decoder.target(y, len(X))
-        weights = check_weights(sample_weight, len(X))
-        figures = {"loss": weighted_mean(self._losses(X, wanted), weights)}
+        inputs, chosen = self._inputs(X), self._decoder.metrics(metrics)
         if chosen:
-            compared = decoder.compared(self._outputs(X))
-            figures |= {metric.type: metric.score(target, *compared, weights) for metric in chosen}
-        return figures
+            return self.answers(inputs, y, sample_weight).figures(chosen)
+        losses = self._losses(inputs, self._decoder.target(y, len(inputs))[1])
+        return {"loss": weighted_mean(losses, check_weights(sample_weight, len(inputs)))}
 
     def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
         target, wanted = self._decoder.target(y, len(X))
-        weights = check_weights(sample_weight, len(X))
-        compared = self._decoder.compared(self._outputs(X))
+        weights, compared = check_weights(sample_weight, len(X)), self._decoder.compared(self._outputs(X))
         return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what outputs (rows, outputs) answer, as the loss sees them and activated, whatever they come from."""
-        decoder = self._decoder
-        target, wanted = decoder.target(y, len(raw))
-        weights = check_weights(sample_weight, len(raw))
-        return Answers(target, wanted, decoder.losses(raw, wanted), *decoder.compared([outputs]), weights)
+        target, wanted = self._decoder.target(y, len(raw))
+        weights, compared = check_weights(sample_weight, len(raw)), self._decoder.compared([outputs])
+        return Answers(target, wanted, self._decoder.losses(raw, wanted), *compared, weights)
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
@@ -322,10 +297,8 @@ class Model(Displayed):
         if self.theta.shape[:-1] != (() if ensemble is None else (ensemble.members,)):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
-        contents = Contents(
-            self.network, self.theta, self.state, self.preprocessing, self.target_preprocessing, self.labels
-        )
-        content = encode_model(contents)
+        prepared = (self.preprocessing, self.target_preprocessing)
+        content = encode_model(Contents(self.network, self.theta, self.state, *prepared, self.labels))
         read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
         if encode_model(read_back) != content:
             raise FileError("the model would not read back the same")
@@ -345,18 +318,15 @@ class Model(Displayed):
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
-            self._refuse_unfilled_gaps(raw)
+            gaps = self.unfilled_gaps(raw)
+            if gaps.any():
+                row, place = np.argwhere(gaps)[0].tolist()
+                message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
+                hint = 'fill it in, remove such rows, or train with "impute" in network.preprocessing'
+                raise DataError(message, hint=hint)
             for warning in unfamiliar_cells(self.preprocessing, raw, "X"):
                 warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=3)
         return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
-
-    def _refuse_unfilled_gaps(self, raw: RawColumns) -> None:
-        gaps = self.unfilled_gaps(raw)
-        if gaps.any():
-            row, place = (int(index) for index in np.argwhere(gaps)[0])
-            message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
-            hint = 'fill it in, remove such rows, or train with "impute" in network.preprocessing'
-            raise DataError(message, hint=hint)
 
 
 def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
@@ -378,6 +348,13 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     """
     with open_file(model_file(path)) as (stream, size):
         return Model(*decode_model(stream, size, parts, limits))
+
+
+def _gaps_outside(raw: RawColumns, columns: Any) -> Array:
+    """Return which cells (rows, columns) are missing in other columns than these."""
+    gaps = raw.gaps() if raw.kinds else np.zeros(raw.X.shape, np.bool_)
+    gaps[:, columns] = False
+    return gaps
 
 
 def _checked_labels(labels: Array | None, network: Network) -> Labels | None:

@@ -57,15 +57,12 @@ class UnfamiliarCells:
 
     def warnings(self, source: str) -> Iterator[Diagnostic]:
         """Yield a warning for each column with such cells."""
-        yield from self._about_gaps(source)
-        yield from self.about_categories(source)
-
-    def _about_gaps(self, source: str) -> Iterator[Diagnostic]:
         for place in np.flatnonzero((self._gaps > 0) & ~self._trained).tolist():
             count = int(self._gaps[place])
             what = f"{'is' if count == 1 else 'are'} missing; the training set had no gaps here"
             hint = "such cells are filled as other gaps are, or count as a rare category"
             yield self._warning("untrained-gap", place, count, what, source, hint)
+        yield from self.about_categories(source)
 
     def about_categories(self, source: str) -> Iterator[Diagnostic]:
         """Yield a warning for each column with categories that have no code."""

@@ -19,14 +19,12 @@ from specnet.errors import DataError
 from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
 from specnet.network.engine_backends import Engine, backend_of, engine_of
 from specnet.network.few_rows import FewRows, compiled_rows, no_rows
-from specnet.network.layout import Layout
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
 from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.spec import Resolved
-from specnet.spec.resolving.graph import Node
 
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
@@ -51,6 +49,16 @@ class Network(Displayed):
     engine : str
     spec : Spec
         The resolved spec.
+    nodes : tuple of Node
+        The layers in order, with blocks unrolled.
+    inputs : int
+        Number of inputs: columns after preprocessing.
+    outputs : int
+        Number of columns that `predict` returns.
+    target_size : int
+        Number of target values per row for numeric targets; the first outputs are their prediction.
+    layout : Layout
+        Positions of the parameters in theta.
     dtype : numpy.dtype
         Dtype of theta, gradients and predictions.
     parameter_count : int
@@ -60,11 +68,13 @@ class Network(Displayed):
     """
 
     def __init__(self, resolved: Resolved, engine: Engine | None = None) -> None:
-        self.resolved, self.spec = resolved, resolved.spec
+        self.resolved, self.spec, self.nodes = resolved, resolved.spec, resolved.nodes
+        self.inputs, self.outputs = resolved.inputs, resolved.outputs
         self._given_engine, self.engine = engine, engine_of(self.spec) if engine is None else engine
         self.dtype = np.dtype(self.spec.network.dtype)
         self.blueprint = Blueprint(resolved, backend_of(self.engine))
-        self.parameter_count = self.blueprint.layout.size
+        self.layout, self.target_size = self.blueprint.layout, self.blueprint.target_size
+        self.parameter_count = self.layout.size
         rows = CHUNK_BYTES // (self.blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
         self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
@@ -86,21 +96,6 @@ class Network(Displayed):
         return self._by_other_engine
 
     @property
-    def inputs(self) -> int:
-        """The number of inputs: columns after preprocessing."""
-        return self.resolved.inputs
-
-    @property
-    def outputs(self) -> int:
-        """The number of columns that `predict` returns."""
-        return self.resolved.outputs
-
-    @property
-    def target_size(self) -> int:
-        """The number of target values per row for numeric targets; the first outputs are their prediction."""
-        return self.blueprint.target_size
-
-    @property
     def task(self) -> Task:
         """The task: binary or multiclass classification, several binary outputs, or regression."""
         target = self.spec.training.loss.target
@@ -110,16 +105,6 @@ class Network(Displayed):
     def class_count(self) -> int | None:
         """The number of classes, None if it is not a classifier."""
         return {"binary": 2, "classes": self.outputs}.get(self.task)
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """The layers in order, with blocks unrolled."""
-        return self.resolved.nodes
-
-    @property
-    def layout(self) -> Layout:
-        """The positions of the parameters in theta."""
-        return self.blueprint.layout
 
     def initial_parameters(self, member: int | None = None) -> Array:
         """Return initial parameters (parameter_count,) by seed and initializers, also of a member of an ensemble."""
@@ -286,11 +271,8 @@ class Network(Displayed):
         check_count(step, "step")
         if training:
             check_writable(state or {})
-        workspace, program = self._filled("gradient", theta, X, y, sample_weight, state, training=training)
-        if program.noise:
-            StepNoise(self.spec.seed).fill(program.noise, step)
-        with np.errstate(all="ignore"):
-            program.run()
+        name = "gradient, training" if training else "gradient"
+        workspace, program = self._run(name, theta, X, y, sample_weight, state, step)
         for name, kept in (state or {}).items() if training else ():
             kept[...] = workspace.state[name]
         return float(program.outputs[0]), workspace.gradient.copy()
@@ -304,9 +286,7 @@ class Network(Displayed):
         state: Mapping[str, Array] | None = None,
     ) -> Array:
         """Return the gradient of the mean loss with respect to the rows, of the shape of X."""
-        _, program = self._filled("input gradient", theta, X, y, sample_weight, state)
-        with np.errstate(all="ignore"):
-            program.run()
+        _, program = self._run("input gradient", theta, X, y, sample_weight, state)
         return program.outputs[0].T.copy()
 
     def layer_outputs(
@@ -320,8 +300,7 @@ class Network(Displayed):
         X = self.check_inputs(X)
         program = self._workspace(theta, state).program("layer outputs", len(X))
         program.inputs[INPUTS][...] = X.T
-        with np.errstate(all="ignore"):
-            program.run()
+        program.run()
         made = [output.T.copy() for output in program.outputs]
         pairs = zip(self.nodes, made[::2], made[1::2], strict=True)
         return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
@@ -348,7 +327,7 @@ class Network(Displayed):
         check_domain(target.T, loss.domain)
         return target if loss.target == "classes" else as_dtype(target.T, self.dtype, "y").T
 
-    def _filled(
+    def _run(
         self,
         name: str,
         theta: ArrayLike,
@@ -356,20 +335,22 @@ class Network(Displayed):
         y: ArrayLike,
         sample_weight: ArrayLike | None,
         state: Mapping[str, Array] | None,
-        *,
-        training: bool = False,
+        step: int = 0,
     ) -> tuple[Workspace, BoundProgram]:
-        """Return the workspace of this thread and a program in it, with all inputs set but random numbers."""
+        """Run a program with gradients; return the workspace of this thread, and the program in it."""
         X = self.check_inputs(X)
         rows = len(X)
         weights = check_weights(sample_weight, rows)
         workspace = self._workspace(theta, state)
-        program = workspace.program(name + ", training" * training + ", weighted" * (weights is not None), rows)
+        program = workspace.program(name + ", weighted" * (weights is not None), rows)
         program.inputs[INPUTS][...] = X.T
         program.inputs[TARGET][...] = self._target(y, rows)
         program.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
         if weights is not None:
             program.inputs[ROW_WEIGHT][...] = weights
+        if program.noise:
+            StepNoise(self.spec.seed).fill(program.noise, step)
+        program.run()
         return workspace, program
 
     def _for_all_rows(
@@ -384,15 +365,15 @@ class Network(Displayed):
         """Run a program without gradients over rows in chunks, and return its output (rows, features)."""
         workspace, rows = self._workspace(theta, state), len(X)
         result = np.empty((rows, features), self.dtype)
-        with np.errstate(all="ignore"):
-            for start in range(0, rows, self._chunk):
-                stop = min(start + self._chunk, rows)
-                program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
-                # What earlier calls left in the rows beyond these does no harm: no row depends on another.
-                x, wanted, output = program.first_rows(stop - start)
+        for start in range(0, rows, self._chunk):
+            stop = min(start + self._chunk, rows)
+            program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
+            # What earlier calls left in the rows beyond these does no harm: no row depends on another.
+            x, wanted, output = program.first_rows(stop - start)
+            with np.errstate(all="ignore"):
                 x[...] = X[start:stop]
                 if wanted is not None and target is not None:
                     wanted[...] = target[:, start:stop].T
-                program.run()
-                result[start:stop] = output
+            program.run()
+            result[start:stop] = output
         return result

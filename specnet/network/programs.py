@@ -174,22 +174,18 @@ class Blueprint:
         PartError
             If a part ignores an input, so that the program does not read it.
         """
+        kind, *options = name.split(", ")
+        training, weighted = "training" in options, "weighted" in options
         makers: dict[str, Callable[[], Plan]] = {
             "predict": self.predict,
             "raw outputs": self.raw_outputs,
             "layer outputs": self.layer_outputs,
-            "row losses": lambda: self.row_losses(evaluation=False),
-            "row losses, data only": lambda: self.row_losses(evaluation=True),
-            "gradient": lambda: self.gradient(training=False, weighted=False),
-            "gradient, weighted": lambda: self.gradient(training=False, weighted=True),
-            "gradient, training": lambda: self.gradient(training=True, weighted=False),
-            "gradient, training, weighted": lambda: self.gradient(training=True, weighted=True),
-            "step": lambda: self.gradient(training=True, weighted=False, frozen=False),
-            "step, weighted": lambda: self.gradient(training=True, weighted=True, frozen=False),
-            "input gradient": lambda: self.input_gradient(weighted=False),
-            "input gradient, weighted": lambda: self.input_gradient(weighted=True),
+            "row losses": lambda: self.row_losses(evaluation="data only" in options),
+            "gradient": lambda: self.gradient(training=training, weighted=weighted),
+            "step": lambda: self.gradient(training=True, weighted=weighted, frozen=False),
+            "input gradient": lambda: self.input_gradient(weighted=weighted),
         }
-        return self._checked(makers[name]())
+        return self._checked(makers[kind]())
 
     def predict(self) -> Plan:
         """Return the program of the activated output, (outputs, batch)."""
@@ -260,13 +256,9 @@ class Blueprint:
         commits = ask(optimizer, optimizer.update, shrunk, gradient, state, scalar)
         commits = [(theta if target is shrunk else target, value) for target, value in commits]
         if training.average_weights is not None:
-            average, (new_theta,) = (
-                state_value("average", (FLAT,)),
-                (value for target, value in commits if target is theta),
-            )
+            average, new_theta = state_value("average", (FLAT,)), dict(commits)[theta]
             commits.append((average, average + (new_theta - average) * scalar(AVERAGE_SHARE)))
-        program = self._plan([], commits)
-        return Update(program, states, tuple(scalars))
+        return Update(self._plan([], commits), states, tuple(scalars))
 
     def state_average(self) -> Plan:
         """Return the program that moves the averages of layer states towards these."""

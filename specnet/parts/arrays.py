@@ -25,14 +25,7 @@ Domain = Literal["any", "not negative", "positive", "distribution"]
 NUMBERS_AT_ONCE = 2**16
 """Numbers that are looked at together: few enough for a processor's cache."""
 FLOAT64 = np.dtype(np.float64)
-KIND_WORDS = {
-    "O": "Python objects",
-    "U": "text",
-    "S": "bytes",
-    "c": "complex numbers",
-    "M": "dates",
-    "m": "durations",
-}
+KIND_WORDS = {"O": "Python objects", "U": "text", "S": "bytes", "c": "complex numbers", "M": "dates", "m": "durations"}
 """Contents of arrays that are not real numbers, by the kind of their dtype."""
 SUM_TOLERANCE = 1e-5
 """How far the sum of a distribution may be from 1: rounding in single precision, over many classes."""

@@ -5,7 +5,8 @@ integer (``1e3``), and an integer as a float.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -29,39 +30,29 @@ NonNegativeInteger = Annotated[Integer, Ge(0)]
 Seed = Annotated[Integer, Ge(0), Le(2**32 - 1)]
 
 
-class _OneOrSeveral:
-    """Annotates a tuple that is also written as its only entry."""
+class ListOr:
+    """Annotates a list, or what is said in its place. The value's form decides: a union would report an error a member.
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
+    Parameters
+    ----------
+    several : type
+        The list.
+    single : callable
+        Reads what is no list.
+    forms : mappings
+        What the JSON Schema says of that; one of the list's items by default.
+    """
 
-
-def _several(value: Any) -> Any:
-    """Return a list as it is and anything else as the only entry; a mistake in that is no mistake of a list."""
-    return value if isinstance(value, list | tuple) else (_ONE.validate_python(value, strict=True),)
-
-
-_ONE = TypeAdapter[int](PositiveInteger)
-PositiveIntegers = Annotated[
-    tuple[PositiveInteger, ...], Field(min_length=1, strict=False), BeforeValidator(_several), _OneOrSeveral()
-]
-"""Several, or one that stands for all."""
-
-
-class _OneOrList:
-    """Annotates ``Text | tuple[Text, ...]``. The value's form decides: a union would report an error per member."""
+    def __init__(self, several: Any, single: Callable[[Any], Any], *forms: JsonSchemaValue) -> None:
+        self.several, self.single, self.forms = several, single, forms
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        one, several = get_args(source)
-        single = TypeAdapter[str](one)
-
         def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            return handler(value) if isinstance(value, list | tuple) else single.validate_python(value, strict=True)
+            return handler(value) if isinstance(value, list | tuple) else self.single(value)
 
         return core_schema.no_info_wrap_validator_function(
             read,
-            handler.generate_schema(several),
+            handler.generate_schema(self.several),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda value: list(value) if isinstance(value, tuple) else value
             ),
@@ -69,9 +60,14 @@ class _OneOrList:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         several = handler(schema)
-        return {"anyOf": [several["items"], several]}
+        return {"anyOf": [*(self.forms or [several["items"]]), several]}
 
 
+_read_integer = partial(TypeAdapter[int](PositiveInteger).validate_python, strict=True)
+_read_text = partial(TypeAdapter[str](Annotated[str, Field(min_length=1)]).validate_python, strict=True)
+_Positives = Annotated[tuple[PositiveInteger, ...], Field(min_length=1, strict=False)]
+PositiveIntegers = Annotated[_Positives, ListOr(_Positives, lambda value: (_read_integer(value),))]
+"""Several, or one that stands for all."""
 Indices = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 Counts = Annotated[tuple[NonNegativeInteger, ...], Field(min_length=1, strict=False)]
 """How many there are of something, for each column."""
@@ -83,7 +79,7 @@ Share = Annotated[float, Ge(0), Le(1)]
 
 ColumnName = Annotated[str, Field(min_length=1)]
 ColumnNames = Annotated[tuple[ColumnName, ...], Field(min_length=1, strict=False)]
-OneOrSeveralNames = Annotated[ColumnName | ColumnNames, _OneOrList()]
+OneOrSeveralNames = Annotated[ColumnName | ColumnNames, ListOr(ColumnNames, _read_text)]
 
 
 class _IsFilePath:
@@ -91,7 +87,8 @@ class _IsFilePath:
 
 
 FilePath = Annotated[str, Field(min_length=1), _IsFilePath()]
-FilePaths = Annotated[FilePath | Annotated[tuple[FilePath, ...], Field(min_length=1, strict=False)], _OneOrList()]
+_Paths = Annotated[tuple[FilePath, ...], Field(min_length=1, strict=False)]
+FilePaths = Annotated[FilePath | _Paths, ListOr(_Paths, _read_text)]
 
 
 def is_file_path(field: FieldInfo) -> bool:

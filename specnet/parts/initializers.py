@@ -61,48 +61,78 @@ class Initializer(PartKind):
         return described(self)
 
 
-class Constant(Initializer):
+class _Filled(Initializer):
+    """The same number everywhere."""
+
+    legacy: ClassVar[bool] = True
+
+    def number(self) -> float:
+        """Return the number."""
+        raise NotImplementedError
+
+    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
+        return np.full(shape, float(self.number()))
+
+    def summary(self, place: Place) -> str:
+        return _number(self.number())
+
+
+class Constant(_Filled):
     """A constant."""
 
     example = "value = 0.1"
-    legacy: ClassVar[bool] = True
     type: Literal["constant"] = "constant"
     value: float = Field(description="value of every entry")
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return np.full(shape, float(self.value))
-
-    def summary(self, place: Place) -> str:
-        return _number(self.value)
+    def number(self) -> float:
+        return self.value
 
 
-class Zeros(Initializer):
+class Zeros(_Filled):
     """All zeros."""
 
-    legacy: ClassVar[bool] = True
     type: Literal["zeros"] = "zeros"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return np.zeros(shape)
-
-    def summary(self, place: Place) -> str:
-        return "0"
+    def number(self) -> float:
+        return 0.0
 
 
-class Ones(Initializer):
+class Ones(_Filled):
     """All ones."""
 
-    legacy: ClassVar[bool] = True
     type: Literal["ones"] = "ones"
 
+    def number(self) -> float:
+        return 1.0
+
+
+class _Distributed(Initializer):
+    """Independent draws from a distribution that two numbers say."""
+
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        """Return the distribution, with its mean and standard deviation before truncation, or its bounds."""
+        raise NotImplementedError
+
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return np.ones(shape)
+        distribution, first, second = self.drawn_from(place)
+        if distribution == "uniform":
+            return generator.uniform(first, second, shape)
+        standard = generator.standard_normal(shape)
+        while distribution == "truncated_normal" and (outside := np.abs(standard) > 2).any():
+            standard[outside] = generator.standard_normal(int(outside.sum()))  # what lies beyond is drawn anew
+        return first + second * standard
 
     def summary(self, place: Place) -> str:
-        return "1"
+        distribution, first, second = self.drawn_from(place)
+        if distribution == "uniform":
+            return (
+                f"uniform ±{_number(second)}" if first == -second else f"uniform {_number(first)} to {_number(second)}"
+            )
+        deviation = second * TRUNCATED_DEVIATION if distribution == "truncated_normal" else second
+        return f"normal {_number(first)} ±{_number(deviation)}" if first else f"normal ±{_number(deviation)}"
 
 
-class RandomNormal(Initializer):
+class RandomNormal(_Distributed):
     """Normal distribution."""
 
     legacy: ClassVar[bool] = True
@@ -110,14 +140,11 @@ class RandomNormal(Initializer):
     mean: float = Field(0.0, description="mean")
     stddev: NonNegativeNumber = Field(0.05, description="standard deviation")
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return self.mean + self.stddev * generator.standard_normal(shape)
-
-    def summary(self, place: Place) -> str:
-        return _normal(self.mean, self.stddev)
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "untruncated_normal", self.mean, self.stddev
 
 
-class RandomUniform(Initializer):
+class RandomUniform(_Distributed):
     """Uniform distribution between two bounds."""
 
     type: Literal["random_uniform"] = "random_uniform"
@@ -129,30 +156,22 @@ class RandomUniform(Initializer):
             message = f"minval must not exceed maxval, got {self.minval} and {self.maxval}"
             yield FieldProblem((written(self, "maxval", "minval"),), message, "bounds-order")
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return generator.uniform(self.minval, self.maxval, shape)
-
-    def summary(self, place: Place) -> str:
-        if self.minval == -self.maxval:
-            return f"uniform ±{_number(self.maxval)}"
-        return f"uniform {_number(self.minval)} to {_number(self.maxval)}"
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "uniform", self.minval, self.maxval
 
 
-class TruncatedNormal(Initializer):
+class TruncatedNormal(_Distributed):
     """Normal distribution, truncated at two standard deviations from the mean."""
 
     type: Literal["truncated_normal"] = "truncated_normal"
     mean: float = Field(0.0, description="mean")
     stddev: NonNegativeNumber = Field(0.05, description="standard deviation before truncation, as in Keras")
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return self.mean + self.stddev * _truncated_normal(generator, shape)
-
-    def summary(self, place: Place) -> str:
-        return _normal(self.mean, self.stddev * TRUNCATED_DEVIATION)
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return "truncated_normal", self.mean, self.stddev
 
 
-class VarianceScaling(Initializer):
+class VarianceScaling(_Distributed):
     """Mean 0 and variance scale/fan, which preserves the scale of signals across layers (He et al. 2015).
 
     ``truncated_normal`` is truncated at two standard deviations and rescaled to that variance, ``untruncated_normal``
@@ -168,24 +187,23 @@ class VarianceScaling(Initializer):
     def legacy(self) -> bool:
         return self.distribution == "untruncated_normal"
 
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return _scaled(place, self.scale, self.mode, self.distribution)
+
     def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _scaled(generator, shape, place, self.scale, self.mode, self.distribution)
+        if not self.legacy:
+            return super().draw(generator, shape, place)
+        return generator.standard_normal(shape) / math.sqrt(1 / _variance(place, self.scale, self.mode))
 
-    def summary(self, place: Place) -> str:
-        return _scaled_summary(place, self.scale, self.mode, self.distribution)
 
-
-class Scaled(Initializer):
+class Scaled(_Distributed):
     """What `VarianceScaling` draws with settings that have a name of their own."""
 
     scaling: ClassVar[tuple[float, Mode, Distribution]]
     """Its scale, mode and distribution."""
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        return _scaled(generator, shape, place, *self.scaling)
-
-    def summary(self, place: Place) -> str:
-        return _scaled_summary(place, *self.scaling)
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        return _scaled(place, *self.scaling)
 
 
 class GlorotUniform(Scaled):
@@ -271,24 +289,18 @@ class Identity(Initializer):
         return np.eye(rows, columns)
 
 
-class PytorchLinear(Initializer):
+class PytorchLinear(_Distributed):
     """Uniform within ±1/√fan_in, for weights and biases, as in PyTorch's ``Linear``."""
 
     decides_bias = True
     type: Literal["pytorch_linear"] = "pytorch_linear"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        bound = self._bound(place)
-        return generator.uniform(-bound, bound, shape)
-
-    def summary(self, place: Place) -> str:
-        return f"uniform ±{_number(self._bound(place))}"
-
-    def _bound(self, place: Place) -> float:
-        return 1 / math.sqrt(place.fan_in)
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        bound = 1 / math.sqrt(place.fan_in)
+        return "uniform", -bound, bound
 
 
-class SklearnMlp(Initializer):
+class SklearnMlp(_Distributed):
     """Uniform within ±√(6/(fan_in + fan_out)), before sigmoid ±√(2/(fan_in + fan_out)), for weights and biases.
 
     As in scikit-learn's ``MLPClassifier`` and ``MLPRegressor``.
@@ -297,51 +309,22 @@ class SklearnMlp(Initializer):
     decides_bias = True
     type: Literal["sklearn_mlp"] = "sklearn_mlp"
 
-    def draw(self, generator: Generator, shape: tuple[int, ...], place: Place) -> Array:
-        bound = self._bound(place)
-        return generator.uniform(-bound, bound, shape)
-
-    def summary(self, place: Place) -> str:
-        return f"uniform ±{_number(self._bound(place))}"
-
-    def _bound(self, place: Place) -> float:
-        return math.sqrt((2 if place.activation == "sigmoid" else 6) / (place.fan_in + place.fan_out))
+    def drawn_from(self, place: Place) -> tuple[Distribution, float, float]:
+        bound = math.sqrt((2 if place.activation == "sigmoid" else 6) / (place.fan_in + place.fan_out))
+        return "uniform", -bound, bound
 
 
-def _scaled(
-    generator: Generator, shape: tuple[int, ...], place: Place, scale: float, mode: Mode, distribution: Distribution
-) -> Array:
+def _scaled(place: Place, scale: float, mode: Mode, distribution: Distribution) -> tuple[Distribution, float, float]:
     variance = _variance(place, scale, mode)
     if distribution == "uniform":
         bound = math.sqrt(3 * variance)
-        return generator.uniform(-bound, bound, shape)
-    if distribution == "untruncated_normal":
-        return generator.standard_normal(shape) / math.sqrt(1 / variance)
-    return _truncated_normal(generator, shape) * (math.sqrt(variance) / TRUNCATED_DEVIATION)
-
-
-def _scaled_summary(place: Place, scale: float, mode: Mode, distribution: Distribution) -> str:
-    variance = _variance(place, scale, mode)
-    if distribution == "uniform":
-        return f"uniform ±{_number(math.sqrt(3 * variance))}"
-    return _normal(0.0, math.sqrt(variance))
+        return distribution, -bound, bound
+    return distribution, 0.0, math.sqrt(variance) / (TRUNCATED_DEVIATION if distribution == "truncated_normal" else 1)
 
 
 def _variance(place: Place, scale: float, mode: Mode) -> float:
     return scale / {"fan_in": place.fan_in, "fan_out": place.fan_out, "fan_avg": place.fan_average}[mode]
 
 
-def _normal(mean: float, deviation: float) -> str:
-    return " ".join(filter(None, ["normal", _number(mean) if mean else "", f"±{_number(deviation)}"]))
-
-
 def _number(number: float) -> str:
-    return f"{number:.2g}"
-
-
-def _truncated_normal(generator: Generator, shape: tuple[int, ...]) -> Array:
-    """Draw from the standard normal distribution without what lies beyond ±2, by drawing that anew."""
-    drawn = generator.standard_normal(shape)
-    while (outside := np.abs(drawn) > 2).any():
-        drawn[outside] = generator.standard_normal(int(outside.sum()))
-    return drawn
+    return f"{float(f'{number:.12g}'):.2g}"  # a product's rounding error decides no tie

@@ -32,8 +32,7 @@ class PartKind(Part):
             return handler(source)
         # One plain validator and no union: a union would report an error for each of its members.
         return core_schema.with_info_plain_validator_function(
-            cls.read,
-            serialization=core_schema.plain_serializer_function_ser_schema(cls.dump, info_arg=True),
+            cls.read, serialization=core_schema.plain_serializer_function_ser_schema(cls.dump, info_arg=True)
         )
 
     @classmethod

@@ -35,10 +35,7 @@ class RowView:
     ) -> None:
         self._array, self._rows, self._columns = array, rows, columns
         self.dtype = array.dtype
-        self.shape = (
-            len(array) if rows is None else len(rows),
-            array.shape[1] if columns is None else len(columns),
-        )
+        self.shape = (len(array) if rows is None else len(rows), array.shape[1] if columns is None else len(columns))
 
     @property
     def size(self) -> int:

@@ -14,7 +14,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
-from specnet.files.toml import toml_key, toml_text
+from specnet.files.toml import toml_key, toml_text, toml_value
 from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
 from specnet.recipes.searched import CLASSES_LAYERS, sweep_table
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
@@ -169,7 +169,7 @@ def recipe(
         type=data_type,
         path=toml_text(path),
         quoted_target=toml_text(target),
-        data="\n".join([*(f"{key} = {_value(value)}" for key, value in reading.items()), *_data(facts, target)]),
+        data="\n".join([*(f"{key} = {toml_value(value)}" for key, value in reading.items()), *_data(facts, target)]),
         columns="\n".join(_column(column) for column in facts.columns),
         network=_network(facts, target, sweep),
         training=_training(facts),
@@ -183,19 +183,12 @@ def _data(facts: TableFacts, target: str) -> list[str]:
     if facts.gaps:
         lines.append(_commented('missing_target = "drop"', f"{counted(facts.gaps, 'row')} without a target"))
     features = _features(facts, target)
-    if _embeds_some(facts, target) and features[0].kind not in _NUMBERS:
+    if facts.target == "values" and _embeds(features) and features[0].kind not in _NUMBERS:
         ordered = sorted(features, key=lambda column: column.kind not in _NUMBERS)
         names = ", ".join(toml_text(column.name) for column in ordered)
         lines.append("# Numbers first, because the layer periodic_embedding finds them by their places.")
         lines.append(f"features = [{names}]")
     return [*lines, _split(facts)]
-
-
-def _value(value: Any) -> str:
-    """Return a text, a boolean, a whole number or several texts as TOML."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(toml_text, value))}]"
-    return toml_text(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _split(facts: TableFacts) -> str:
@@ -209,8 +202,7 @@ def _split(facts: TableFacts) -> str:
 
 def _column(column: ColumnFacts) -> str:
     kind = column.notation.written() if column.notation else toml_text(column.kind)
-    line = f"{toml_key(column.name)} = {kind}"
-    return _commented(line, column.words) if column.words else line
+    return _commented(f"{toml_key(column.name)} = {kind}", column.words)
 
 
 def _network(facts: TableFacts, target: str, sweep: bool) -> str:
@@ -236,7 +228,7 @@ def _training(facts: TableFacts) -> str:
         epochs, batch = max(1, round(STEPS / batches)) if is_large else 256, _BATCH
         loss, metrics = '"mean_squared_error"', ["r2", "root_mean_squared_error", "mean_absolute_error"]
         optimizer = _lines(
-            'type = "adam"',
+            ('type = "adam"', ""),
             (f"learning_rate = {rate}", "high, as ntk needs"),
             ("beta_2 = 0.95", "short memory of squared gradients, to follow the schedule"),
             (f"weight_decay = {decay}", "decoupled, of weights only"),
@@ -249,7 +241,9 @@ def _training(facts: TableFacts) -> str:
         if facts.outputs == 1:
             metrics += ["roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
         optimizer = _lines(
-            'type = "adamw"', f"learning_rate = {rate}", (f"weight_decay = {decay}", "strong, as small tables need it")
+            ('type = "adamw"', ""),
+            (f"learning_rate = {rate}", ""),
+            (f"weight_decay = {decay}", "strong, as small tables need it"),
         )
     members = _commented("ensemble = 5", "networks, each validated on a fifth of the training set")
     stops = is_large or facts.target == "values"
@@ -286,26 +280,11 @@ def _numbers(features: list[ColumnFacts]) -> int:
     return sum(column.kind in _NUMBERS for column in features)
 
 
-def _coded_size(features: list[ColumnFacts]) -> int:
-    """Return about how many columns there are after coding."""
-    return sum(_coded(column) for column in features)
-
-
-def _coded(column: ColumnFacts) -> int:
-    if column.kind != "category":
-        return 1
-    return column.codes if column.codes <= ONE_HOT_CODES else Embedding().size
-
-
 def _embeds(features: list[ColumnFacts]) -> bool:
-    """Whether numbers are embedded, where the target is values."""
-    return _numbers(features) > 0 and _coded_size(features) <= MANY_COLUMNS
-
-
-def _embeds_some(facts: TableFacts, target: str) -> bool:
-    """Whether numbers are embedded, and other columns are not."""
-    features = _features(facts, target)
-    return facts.target == "values" and _embeds(features) and _numbers(features) < len(features)
+    """Whether numbers are embedded, where the target is values: unless there are many columns after coding."""
+    codes = [column.codes if column.kind == "category" else 1 for column in features]
+    size = sum(count if count <= ONE_HOT_CODES else Embedding().size for count in codes)
+    return _numbers(features) > 0 and size <= MANY_COLUMNS
 
 
 def _places(features: list[ColumnFacts]) -> str:
@@ -317,9 +296,9 @@ def _places(features: list[ColumnFacts]) -> str:
     return "\n" + _commented(places, "the numbers, counted from 0")
 
 
-def _lines(*settings: str | tuple[str, str]) -> str:
-    return "\n".join(line if isinstance(line, str) else _commented(*line) for line in settings)
+def _lines(*settings: tuple[str, str]) -> str:
+    return "\n".join(_commented(*setting) for setting in settings)
 
 
 def _commented(line: str, comment: str) -> str:
-    return f"{line:<{_WIDTH - 1}} # {comment}"
+    return f"{line:<{_WIDTH - 1}} # {comment}" if comment else line

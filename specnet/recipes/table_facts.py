@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data import Column, Content, Kind, Notation, TableFile, TargetKind
+from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.tables.judging import RARE_TEXT
 from specnet.parts.preprocessing import OneHot
 from specnet.spec.reading.words import counted
@@ -181,7 +181,7 @@ def array_facts(
     )
 
 
-def _indices(data: TableFile, content: Content) -> set[str]:
+def _indices(data: TableFile, content: Table) -> set[str]:
     """Return the columns that are indices of a data frame, which say how a file came to be and nothing of its rows.
 
     Such a column has no name, or one that pandas gives, and a whole number of its own in each row. One that a spec
@@ -230,7 +230,7 @@ def _range(column: Column, present: NDArray[np.float64]) -> str:
     return f"{days[0]} to {days[1]}"
 
 
-def _ignored(content: Content, name: str) -> Diagnostic | None:
+def _ignored(content: Table, name: str) -> Diagnostic | None:
     """Return the warning that a column is ignored."""
     return next((each for each in content.warnings if each.message.startswith(f'column "{name}" is ignored: ')), None)
 

@@ -26,6 +26,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
     Rows,
@@ -51,7 +52,6 @@ from specnet.training import (
     train_members,
 )
 from specnet.training.beginning import Stopped
-from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer, closing
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from specnet.findings import Columns, Evidence, LayerFacts, SpecFacts, findings
 from specnet.findings.evidence import Path
 from specnet.model import Answers
 from specnet.network import Network
+from specnet.network.unit_activations import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
@@ -30,8 +31,6 @@ MOST_FIRST_ROWS = 4_096
 """Rows of the first batch whose loss is computed before any step."""
 LOW = 0.1
 """Fraction of the learning rate under which it hardly moves the weights any more."""
-MOST_HOPS = 3
-"""Layers from weights to their activation: dense, batch normalization, activation."""
 MOST_TOLD = 2
 """Findings in an error."""
 
@@ -150,7 +149,7 @@ def _spec_facts(encoder: Encoder, rows: Rows) -> SpecFacts:
 
 def _layer_facts(network: Network, number: int) -> LayerFacts:
     node, spec = network.nodes[number], network.spec
-    activating, activation = _activation_after(network.nodes, number)
+    activating, activation = activation_after(network.nodes, number)
     initializer = node.layer.initializers_by_field.get("weight_initializer")
     fields = {
         "units": (node, node.layer.size_field),
@@ -168,26 +167,6 @@ def _layer_facts(network: Network, number: int) -> LayerFacts:
         usual_initializer=None if initializer is None else (activation or Activation).default_initializer,
         paths={name: path for name, path in found.items() if path is not None},
     )
-
-
-def _activation_after(nodes: Sequence[Node], number: int) -> tuple[Node, Activation | None]:
-    """Return the layer whose activation the units of a layer pass through, and that activation."""
-    for hop in _hops(nodes, number):
-        _, activation = hop.layer.split_activation()
-        if activation is not None and not activation.is_identity:
-            return hop, activation
-    return nodes[number], None
-
-
-def _hops(nodes: Sequence[Node], number: int) -> Iterator[Node]:
-    """Yield a layer and those after it that do nothing but normalize or activate."""
-    yield nodes[number]
-    for _ in range(MOST_HOPS - 1):
-        readers = [later for later, node in enumerate(nodes) if number in node.inputs]
-        if len(readers) != 1 or nodes[readers[0]].layer.size_field is not None or len(nodes[readers[0]].inputs) > 1:
-            return
-        number = readers[0]
-        yield nodes[number]
 
 
 def _written_path(spec: Spec, node: Node, field: str) -> Path | None:

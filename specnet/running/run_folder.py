@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -40,7 +39,7 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     WRITTEN,
 )
-from specnet.files.tensors import decode, parse_object, read_header
+from specnet.files.tensors import decode, parse_object
 from specnet.findings.finding import Finding, read_finding
 from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
@@ -150,12 +149,7 @@ class RunFolder:
 
     def snapshots(self) -> Snapshots:
         """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
-
-        def tensors(content: bytes) -> Snapshots:
-            stream = io.BytesIO(content)
-            return snapshots_of(decode(read_header(stream, len(content)), stream.read()))
-
-        return self._read(SNAPSHOTS, tensors, {})
+        return self._read(SNAPSHOTS, lambda content: snapshots_of(decode(content)[1]), {})
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""

@@ -20,6 +20,7 @@ from specnet.findings import Finding
 from specnet.model import Model, load_model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.evaluation.evaluation import Metrics
@@ -27,7 +28,6 @@ from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import BegunRun, RunOutcome, train_run
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.training import Checkpoint, Observer
-from specnet.training.interruptions import Interruptions
 from specnet.training.looks.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
 

@@ -31,20 +31,32 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
-from specnet.spec.ensembles import Ensemble, OrMembers
-from specnet.spec.forms import OneOrList, OrSwitch, OrWord
+from specnet.spec.ensembles import Ensemble, of_members
+from specnet.spec.forms import Form, OrShort, or_word, switched
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
 from specnet.spec.reading.source_document import Document
 from specnet.spec.sweep_section import SweepSpec
 
-Activations = Annotated[Activation | tuple[Activation, ...], OneOrList()]
-ClassWeight = Annotated[
-    dict[str, float] | Literal["balanced"], OrWord(dict[str, NonNegativeNumber], "a table", "balanced")
-]
-BatchSize = Annotated[int | Literal["full"], OrWord(PositiveInteger, "an integer", "full")]
 
-Shuffle = Annotated[bool | Literal["blocks"], OrWord(bool, "true, false", "blocks")]
+def _dumped(value: Activation | tuple[Activation, ...], info: Any) -> Any:
+    return [Activation.dump(one, info) for one in value] if isinstance(value, tuple) else Activation.dump(value, info)
+
+
+Activations = Annotated[
+    Activation | tuple[Activation, ...],
+    Form(
+        tuple[Activation, ...],
+        lambda value, read, info: read(value) if isinstance(value, list | tuple) else Activation.read(value, info),
+        lambda several: {"anyOf": [several["items"], several]},
+        _dumped,
+    ),
+]
+ClassWeight = Annotated[
+    dict[str, float] | Literal["balanced"], or_word(dict[str, NonNegativeNumber], "a table", "balanced")
+]
+BatchSize = Annotated[int | Literal["full"], or_word(PositiveInteger, "an integer", "full")]
+Shuffle = Annotated[bool | Literal["blocks"], or_word(bool, "true, false", "blocks")]
 
 Baseline = Literal["constant", "linear", "neighbours"]
 
@@ -159,10 +171,10 @@ class TrainingSpec(Section):
     clip_norm: PositiveNumber | None = Field(None, description="maximum Euclidean norm of the gradient")
     clip_value: PositiveNumber | None = Field(None, description="maximum absolute value of each gradient entry")
     average_weights: Averaging | None = Field(None, description="keep averaged weights instead of the last ones")
-    early_stopping: Annotated[EarlyStopping | None, OrSwitch()] = Field(
+    early_stopping: Annotated[EarlyStopping | None, OrShort(switched, {"type": "boolean"})] = Field(
         None, description="stop when the monitored metric no longer improves; true uses the default settings"
     )
-    ensemble: Annotated[Ensemble | None, OrMembers()] = Field(
+    ensemble: Annotated[Ensemble | None, OrShort(of_members, {"type": "integer", "minimum": 1})] = Field(
         None, description="train several networks and average their predictions; a number sets ensemble.members"
     )
     checkpoint_every: PositiveInteger | None = Field(
@@ -339,14 +351,7 @@ class Spec(Section):
             code, message, self._origin.path_of(path), at_key=at_key, hint=hint, notes=notes
         )
 
-    def error(
-        self,
-        code: str,
-        message: str,
-        path: Path,
-        *,
-        hint: str | None = None,
-    ) -> SpecError:
+    def error(self, code: str, message: str, path: Path, *, hint: str | None = None) -> SpecError:
         """Return an error of one such mistake, for a later stage to raise."""
         return SpecError(self.diagnostic(code, message, path, hint=hint))
 

@@ -2,9 +2,8 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from specnet.parts.fields import PositiveInteger
 from specnet.parts.part import Section
@@ -39,16 +38,8 @@ class Ensemble(Section):
         return f"{self.validated_on('split')} to validate all members on these rows"
 
 
-class OrMembers:
-    """Annotates ``Ensemble | None``, which is also written as its number of members alone."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
-
-    def _read(self, value: Any) -> Any:
-        if isinstance(value, str | bool):
-            raise PydanticCustomError("unknown-value", "no such word", {"words": "an integer or a table"})
-        return {"members": value} if isinstance(value, int | float) else value
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": "integer", "minimum": 1}]}
+def of_members(value: Any) -> Any:
+    """Return the table of an ensemble that is written as its number of members alone."""
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("unknown-value", "no such word", {"words": "an integer or a table"})
+    return {"members": value} if isinstance(value, int | float) else value

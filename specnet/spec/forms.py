@@ -1,65 +1,80 @@
 """Fields that may be written in more than one form."""
 
-from typing import Any, get_args
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-class OneOrList:
-    """Annotates ``Kind | tuple[Kind, ...]``. The value's form decides: a union would report an error per member."""
+class Form:
+    """Annotates a field of several forms. The value's form decides: a union would report an error per member.
+
+    Parameters
+    ----------
+    inner : type
+        What pydantic reads of one of the forms.
+    read : callable
+        Takes a value, what reads it as `inner`, and the validation's information; returns what the field holds.
+    schema : callable
+        Takes the JSON Schema of `inner` and returns that of the field.
+    dump : callable, optional
+        Takes what the field holds and the serialization's information; returns it as plain data.
+    """
+
+    def __init__(
+        self,
+        inner: Any,
+        read: Callable[[Any, ValidatorFunctionWrapHandler, Any], Any],
+        schema: Callable[[JsonSchemaValue], JsonSchemaValue],
+        dump: Callable[[Any, Any], Any] = lambda value, info: value,
+    ) -> None:
+        self.inner, self.read, self.schema, self.dump = inner, read, schema, dump
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        kind, several = get_args(source)
-
-        def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-            return handler(value) if isinstance(value, list | tuple) else kind.read(value, info)
-
-        def dump(value: Any, info: SerializationInfo) -> Any:
-            return [kind.dump(part, info) for part in value] if isinstance(value, tuple) else kind.dump(value, info)
-
         return core_schema.with_info_wrap_validator_function(
-            read,
-            handler.generate_schema(several),
-            serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
+            self.read,
+            handler.generate_schema(self.inner),
+            serialization=core_schema.plain_serializer_function_ser_schema(self.dump, info_arg=True),
         )
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
+        return self.schema(handler(schema))
 
 
-class OrWord:
-    """Annotates ``Value | Literal[word]`` in the same way; `noun` is what messages call the values."""
+def or_word(kind: Any, noun: str, word: str) -> Form:
+    """Return the form of ``Value | Literal[word]``; `noun` is what messages call the values."""
 
-    def __init__(self, kind: Any, noun: str, word: str) -> None:
-        self.kind, self.noun, self.word = kind, noun, word
+    def read(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> Any:
+        if isinstance(value, str) and value != word:
+            raise PydanticCustomError("unknown-value", "no such word", {"words": f'{noun} or "{word}"'})
+        return value if value == word else handler(value)
+
+    return Form(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]})
+
+
+class OrShort:
+    """Annotates ``Table | None`` that has a short form, which `full` makes a table of.
+
+    Parameters
+    ----------
+    full : callable
+        Takes what is written, and returns what is read.
+    schema : mapping
+        The JSON Schema of the short form.
+    """
+
+    def __init__(self, full: Callable[[Any], Any], schema: Mapping[str, Any]) -> None:
+        self.full, self.schema = full, schema
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            self._read,
-            handler.generate_schema(self.kind),
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value),
-        )
-
-    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        if isinstance(value, str) and value != self.word:
-            raise PydanticCustomError("unknown-value", "no such word", {"words": f'{self.noun} or "{self.word}"'})
-        return value if value == self.word else handler(value)
+        return core_schema.no_info_before_validator_function(self.full, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"const": self.word}]}
+        return {"anyOf": [handler(schema), self.schema]}
 
 
-class OrSwitch:
-    """Annotates ``Table | None``, which is also written as true, for the table's defaults, and as false for none."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._read, handler(source))
-
-    def _read(self, value: Any) -> Any:
-        return value if not isinstance(value, bool) else {} if value else None
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": "boolean"}]}
+def switched(value: Any) -> Any:
+    """Return a table's defaults for true, and none for false."""
+    return value if not isinstance(value, bool) else {} if value else None

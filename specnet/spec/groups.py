@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, SerializationInfo, ValidationInfo, ValidatorFunctionWrapHandler
 
 from specnet.parts.fields import ColumnNames
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.layers import Embedding as EmbeddingLayer
 from specnet.parts.part import FieldProblem, Section, named_twice
 from specnet.parts.preprocessing import Embedding, Preprocessing, prepared_size, raw_size
+from specnet.spec.forms import Form
 
 
 class ColumnGroup(Section):
@@ -26,31 +25,23 @@ class ColumnGroup(Section):
         yield from named_twice("columns", self.columns)
 
 
-class _StepOrGroup:
-    """Annotates ``Preprocessing | ColumnGroup``: a table with ``columns`` or ``steps`` is a group."""
+def _read(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    is_table = isinstance(value, Mapping) and "type" not in value and not value.keys().isdisjoint(_GROUP_KEYS)
+    return handler(value) if is_table or isinstance(value, ColumnGroup) else Preprocessing.read(value, info)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def read(value: Any, handler: core_schema.ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
-            is_table = isinstance(value, Mapping) and "type" not in value and not value.keys().isdisjoint(_GROUP_KEYS)
-            return handler(value) if is_table or isinstance(value, ColumnGroup) else Preprocessing.read(value, info)
 
-        def dump(value: Any, info: SerializationInfo) -> Any:
-            if isinstance(value, Preprocessing):
-                return Preprocessing.dump(value, info)
-            return {"columns": list(value.columns), "steps": [Preprocessing.dump(step, info) for step in value.steps]}
-
-        return core_schema.with_info_wrap_validator_function(
-            read,
-            handler.generate_schema(ColumnGroup),
-            serialization=core_schema.plain_serializer_function_ser_schema(dump, info_arg=True),
-        )
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{KIND_KEY: Preprocessing.kind}, handler(schema)]}
+def _dumped(value: Any, info: SerializationInfo) -> Any:
+    if isinstance(value, Preprocessing):
+        return Preprocessing.dump(value, info)
+    return {"columns": list(value.columns), "steps": [Preprocessing.dump(step, info) for step in value.steps]}
 
 
 _GROUP_KEYS = frozenset(ColumnGroup.model_fields)
-StepOrGroup = Annotated[Preprocessing | ColumnGroup, _StepOrGroup()]
+StepOrGroup = Annotated[
+    Preprocessing | ColumnGroup,
+    Form(ColumnGroup, _read, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dumped),
+]
+"""A table with ``columns`` or ``steps`` is a group."""
 Written = Sequence[Preprocessing | ColumnGroup]
 
 

@@ -1,7 +1,7 @@
 """From a source to a spec that can be searched: every value that a trial may have is tried in the spec beforehand."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from specnet.errors import Diagnostic, Path, SpecError
@@ -13,7 +13,6 @@ from specnet.spec.parsing import document_saying, parse_spec
 from specnet.spec.reading.overrides import CannotSetError, with_change
 from specnet.spec.reading.reader import SpecSource, read
 from specnet.spec.reading.source_document import MOST_SHOWN, Document
-from specnet.spec.reading.source_text import Location, Override
 from specnet.spec.sweep_section import SweepSpec, is_range
 
 SWEEP: Path = ("sweep",)
@@ -58,12 +57,7 @@ def parse_sweep(
     return _Search(document, lambda each: parse_spec(each, parts=tuple(parts), limits=limits)).checked()
 
 
-def parse_whole(
-    source: SpecSource | Document,
-    *,
-    overrides: Iterable[str] = (),
-    limits: Limits | None = None,
-) -> Spec:
+def parse_whole(source: SpecSource | Document, *, overrides: Iterable[str] = (), limits: Limits | None = None) -> Spec:
     """Read a spec and check all of it: as `parse_sweep` if it has a table ``[sweep]``, else as `parse_spec`."""
     document = read(source, overrides)
     parse = parse_sweep if "sweep" in document.data else parse_spec
@@ -118,16 +112,6 @@ def _clashes_of_losses(sweep: SweepSpec) -> Iterator[_Clash]:
             yield _Clash("space-key", message, (*SPACE, key), hint)
 
 
-@dataclass(frozen=True)
-class _Attempt(Override):
-    """A value of the space that is put into the spec, as by a setting; `inside` are the places of what is in it."""
-
-    inside: Mapping[Path, Location] = field(default_factory=dict)
-
-    def replay(self, places: dict[Path, Location], tables: bool) -> dict[Path, Location]:
-        return {**super().replay(places, tables), **self.inside}
-
-
 class _Search:
     """The mistakes of a document's sweep."""
 
@@ -136,10 +120,6 @@ class _Search:
         self.without_sweep = document.without("sweep")
         self.sweep: SweepSpec | None = None
         self.found: dict[tuple[Any, ...], Diagnostic] = {}
-        self.places_inside: dict[Path, dict[Path, Location]] = {}
-        for path, place in document.places.items():
-            if path[:2] == SPACE and len(path) > 4:
-                self.places_inside.setdefault(path[:4], {})[path[4:]] = place
 
     def checked(self) -> Spec:
         """Return the spec if there are no mistakes."""
@@ -211,12 +191,9 @@ class _Search:
         except CannotSetError as error:
             yield self.document.diagnostic("space-key", error.message, entry, at_key=True, hint=error.hint)
             return
-        document = replace(self.without_sweep, data=data)
-        if self.document.places:
-            attempt = self._attempt(entry, path, source, sources)
-            document = replace(document, overrides=(*document.overrides, attempt))
+        # Mistakes of plain data have paths alone; their places are looked up in the space.
         try:
-            spec = self.parse(document)
+            spec = self.parse(Document(data, format=self.document.format, folder=self.document.folder))
         except SpecError as error:
             for problem in error.diagnostics:
                 yield self._moved(problem, path, source, sources)
@@ -225,34 +202,35 @@ class _Search:
             if not any(problem.path == at for problem in self.found.values()):
                 yield self.document.diagnostic(code, message, source, hint=hint)
 
-    def _attempt(self, entry: Path, path: Path, source: Path, sources: Mapping[Path, Path]) -> _Attempt:
-        key, _ = self.document.place(entry)
-        own, _ = self.document.place(source)
-        assert key is not None and own is not None, "something around it has a place"
-        position = key.key or key.value
-        inside = {path: Location(own.text, own.value, position)}
-        for rest, place in self.places_inside.get(source, {}).items():
-            inside[(*path, *rest)] = place
-        for rest, elsewhere in sources.items():
-            number, _ = self.document.place(elsewhere)
-            assert number is not None, "something around it has a place"
-            around = inside.get((*path, *rest), number)
-            inside[(*path, *rest)] = Location(number.text, number.value, around.key)
-        return _Attempt(key.text, path, (position,) * len(path), own.value, inside=inside)
-
     def _moved(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
         """Return a mistake that a value makes as one of the space."""
-        rest = problem.path[len(path) :]
-        if problem.path[: len(path)] == path:
-            return replace(problem, path=sources.get(rest, (*source, *rest)))
-        _, is_written = self.document.place(problem.path)
-        if path[: len(problem.path)] == problem.path and not is_written:  # about the key, which stands in the space
-            return replace(problem, path=source[:3])
-        notes = list(problem.notes)
-        if is_written:
+
+        def place(found: Diagnostic) -> Path:
+            """Return where the document says what a mistake or a note is about."""
+            rest = found.path[len(path) :]
+            if found.path[: len(path)] == path:
+                named = (*source, *rest) if rest else source[:3]
+                return named if found.at_key else sources.get(rest, (*source, *rest))
+            is_around = path[: len(found.path)] == found.path and not self._is_written(found.path)
+            return (source[:3] if found.at_key else source) if is_around else found.path
+
+        notes = [replace(self._placed(note, place(note)), path=note.path) for note in problem.notes]
+        where, rest = place(problem), problem.path[len(path) :]
+        if where != problem.path:
+            is_inside = problem.path[: len(path)] == path
+            told = sources.get(rest, (*source, *rest)) if is_inside else source[:3]
+            return replace(self._placed(problem, where), path=told, notes=tuple(notes))
+        if self._is_written(problem.path):
             name = ".".join(map(str, problem.path))
             notes.insert(0, self.document.diagnostic("note", f"{name} is set here", problem.path, at_key=True))
         return self.document.diagnostic(problem.code, problem.message, source, hint=problem.hint, notes=notes)
+
+    def _is_written(self, path: Path) -> bool:
+        return self.document.place(path)[1]
+
+    def _placed(self, found: Diagnostic, path: Path) -> Diagnostic:
+        """Return a mistake, without its notes, at a path of the document."""
+        return self.document.diagnostic(found.code, found.message, path, at_key=found.at_key, hint=found.hint)
 
 
 def _with_numbers(value: Any, numbers: Mapping[Path, Any]) -> Any:

@@ -10,14 +10,13 @@ from annotated_types import Ge, Gt
 from pydantic import (
     AfterValidator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainSerializer,
+    PlainValidator,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
 from specnet.errors import Path
 from specnet.files.toml import toml_value
@@ -27,6 +26,7 @@ from specnet.parts.part import FieldProblem, Section
 from specnet.parts.pruners import Pruner
 from specnet.parts.samplers import Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
+from specnet.spec.forms import Form
 
 TRIALS = 50
 """The number of trials where a spec says none."""
@@ -102,57 +102,29 @@ def _read_inner(value: Any) -> Any:
     return Range.model_validate(value) if is_range(value) else value
 
 
-class _Choice:
-    """Annotates an entry of a list: a value of any kind; in a table, ranges may stand for values."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        inner = core_schema.no_info_plain_validator_function(_read_inner)
-        return core_schema.no_info_wrap_validator_function(
-            self._read, core_schema.dict_schema(core_schema.str_schema(), inner)
-        )
-
-    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        return handler(value) if isinstance(value, Mapping) else value
-
-
-class _ListOrRange:
-    """Annotates ``Choices | Range``. The value's form decides: a union would report an error per member."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            self._read,
-            handler.generate_schema(Choices),
-            serialization=core_schema.plain_serializer_function_ser_schema(plain),
-        )
-
-    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        if isinstance(value, Range):
-            return value
-        if isinstance(value, list | tuple):
-            return handler(value)
-        if isinstance(value, Mapping):
-            if is_unquoted(value):
-                raise PydanticCustomError("unquoted-key", "keys of the space are written in quotes")
-            return Range.model_validate(value)
-        words = {"words": "a list of values, or a table with low and high"}
-        raise PydanticCustomError("unknown-value", "neither a list nor a range", words)
+def _read_entry(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> Any:
+    if isinstance(value, Range):
+        return value
+    if isinstance(value, list | tuple):
+        return handler(value)
+    if isinstance(value, Mapping):
+        if is_unquoted(value):
+            raise PydanticCustomError("unquoted-key", "keys of the space are written in quotes")
+        return Range.model_validate(value)
+    words = {"words": "a list of values, or a table with low and high"}
+    raise PydanticCustomError("unknown-value", "neither a list nor a range", words)
 
 
-class _Space:
-    """Annotates the table of all entries, for its JSON Schema alone."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # Editors tell the tables apart by this better than by "if", and want to be told that others are open.
-        others = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
-        values = {"type": ["string", "number", "boolean", "array"]}
-        inner = {"anyOf": [{KIND_KEY: RANGE}, others, values]}
-        choices = {"type": "array", "minItems": 1, "items": {"additionalProperties": inner}}
-        return {
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": {"pattern": _KEY.pattern},
-            "additionalProperties": {"anyOf": [choices, {KIND_KEY: RANGE}]},
-        }
+# Editors tell the tables apart by this better than by "if", and want to be told that others are open.
+_OTHERS = {"type": "object", "not": {"required": ["low", "high"]}, "additionalProperties": True}
+_INNER = {"anyOf": [{KIND_KEY: RANGE}, _OTHERS, {"type": ["string", "number", "boolean", "array"]}]}
+_CHOICES = {"type": "array", "minItems": 1, "items": {"additionalProperties": _INNER}}
+_SPACE = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": _KEY.pattern},
+    "additionalProperties": {"anyOf": [_CHOICES, {KIND_KEY: RANGE}]},
+}
 
 
 def plain(value: Any) -> Any:
@@ -192,9 +164,20 @@ def _checked_key(key: str) -> str:
 
 
 SpaceKey = Annotated[str, AfterValidator(_checked_key)]
-Choices = Annotated[tuple[Annotated[Any, _Choice()], ...], Field(min_length=1)]
-Entry = Annotated[tuple[Any, ...] | Range, _ListOrRange()]
-Space = Annotated[dict[SpaceKey, Entry], Field(min_length=1), _Space()]
+Choice = Annotated[
+    Any,
+    Form(
+        dict[str, Annotated[Any, PlainValidator(_read_inner)]],
+        lambda value, read, _: read(value) if isinstance(value, Mapping) else value,
+        lambda table: {},
+    ),
+]
+"""An entry of a list: a value of any kind; in a table, ranges may stand for values."""
+Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
+Entry = Annotated[
+    tuple[Any, ...] | Range, Form(Choices, _read_entry, lambda choices: choices, lambda entry, _: plain(entry))
+]
+Space = Annotated[dict[SpaceKey, Entry], Field(min_length=1), WithJsonSchema(_SPACE)]
 
 
 class SweepSpec(Section):

@@ -13,7 +13,7 @@ from specnet.parts.part import Part
 from specnet.testing.activation_checks import FEATURES, check_activation
 from specnet.testing.common import check_class, check_document, example, made, registry_with, subject_of, telling
 from specnet.testing.export_checks import check_exports
-from specnet.testing.layer_checks import check_values_and_gradients, resolved
+from specnet.testing.layer_checks import check_values_and_gradients
 from specnet.testing.loss_checks import check_loss
 from specnet.testing.numbers import Reference
 from specnet.testing.optimizer_checks import check_initializer, check_optimizer, check_schedule
@@ -62,23 +62,7 @@ def check_part(part: type[Part], forward: Reference | None = None, *, settings: 
     AssertionError
         Says what is wrong with which part, and where.
     """
-    check_class(part)
-    if issubclass(part, Layer):
-        check_layer(part, forward, settings=settings)
-        return
-    registry = registry_with(part)
-    for variant in [example(part)] if settings is None else settings:
-        check_document(part, variant, registry)
-        subject = subject_of(part, variant)
-        for kind, check in _CHECKS.items():
-            if issubclass(part, kind):
-                with telling(subject):
-                    instance = made(part, variant, registry)
-                    check(subject, instance, forward, variant)
-                    if kind is Activation:
-                        check_exports(
-                            subject, part, {"type": "activation", "activation": Part.dump(instance)}, FEATURES
-                        )
+    _check(part, forward, settings, None)
 
 
 def check_layer(
@@ -107,24 +91,32 @@ def check_layer(
     AssertionError
         Says what is wrong with which layer, and where.
     """
-    check_class(layer)
-    registry = registry_with(layer)
-    for variant in [example(layer)] if settings is None else settings:
-        check_document(layer, variant, registry)
-        subject = subject_of(layer, variant)
-        for arrays in [inputs] if inputs is not None else _usual_inputs(layer):
-            given = [np.asarray(array, np.float64) for array in arrays]
-            instance = made(layer, variant, registry)
-            assert isinstance(instance, Layer), "made of a class of layers"
-            with telling(subject):
-                instance = resolved(instance, layer, [array.shape[1] for array in given])
-                check_values_and_gradients(subject, instance, forward, variant, given)
-        if inputs is None and layer.input_count == "one":
-            with telling(subject):
-                check_exports(subject, layer, Part.dump(made(layer, variant, registry)), USUAL_FEATURES)
+    _check(layer, forward, settings, inputs)
 
 
-def _usual_inputs(layer: type[Layer]) -> list[list[ArrayLike]]:
+def _check(
+    part: type[Part], forward: Reference | None, settings: Settings | None, inputs: Sequence[ArrayLike] | None
+) -> None:
+    check_class(part)
+    registry = registry_with(part)
+    for variant in [example(part)] if settings is None else settings:
+        check_document(part, variant, registry)
+        subject, instance = subject_of(part, variant), made(part, variant, registry)
+        table = Part.dump(instance)
+        with telling(subject):
+            if isinstance(instance, Layer):
+                for arrays in [inputs] if inputs is not None else _usual_inputs(instance):
+                    check_values_and_gradients(subject, instance, forward, variant, arrays)
+                if inputs is None and instance.input_count == "one":
+                    check_exports(subject, part, table, USUAL_FEATURES)
+            for kind, check in _CHECKS.items():
+                if isinstance(instance, kind):
+                    check(subject, instance, forward, variant)
+            if isinstance(instance, Activation):
+                check_exports(subject, part, {"type": "activation", "activation": table}, FEATURES)
+
+
+def _usual_inputs(layer: Layer) -> list[list[ArrayLike]]:
     generator = np.random.default_rng(0)
     count = 1 if layer.input_count == "one" else 2
     return [[generator.normal(size=(rows, USUAL_FEATURES)) for _ in range(count)] for rows in (1, 2, 7)]

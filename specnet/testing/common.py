@@ -87,31 +87,29 @@ def made(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> P
 
 def check_document(part: type[Part], settings: Mapping[str, Any], registry: Registry) -> None:
     """Refuse a part that is another one when it is written and read, or that engine and schema judge differently."""
+    from jsonschema import Draft7Validator
+
     subject, instance = subject_of(part, settings), made(part, settings, registry)
     table = Part.dump(instance)
     again = made(part, json.loads(json.dumps(table)), registry)
     if again != instance or Part.dump(again) != table:
         fail(subject, f"reads back as {again!r}")
-    schema = _schema_of(registry)
-    definition = f"{part.kind}.{part.part_name()}"
-
-    def judge(document: Mapping[str, Any], wanted: bool, what: str) -> None:
-        for judge, verdict in {
-            "the engine": _is_valid(part, document, registry),
-            "the schema": _is_valid_by_schema(schema, definition, document),
-        }.items():
-            if verdict != wanted:
+    definitions, own = _definitions_of(registry), f"{part.kind}.{part.part_name()}"
+    by_schema = Draft7Validator({"$ref": f"#/definitions/{own}", "definitions": definitions})
+    wrong = [({"no_such_key": 1}, "an unknown key")]
+    wrong += [({name: value}, f"{name} = {value!r}") for name, value in _beyond(definitions[own])]
+    for change, what in [({}, "what it is written as"), *wrong]:
+        document = {**table, **change}
+        verdicts = {"the engine": _is_valid(part, document, registry), "the schema": by_schema.is_valid(document)}
+        for judge, verdict in verdicts.items():
+            if verdict == bool(change):
                 fail(subject, f"{judge} {'accepts' if verdict else 'refuses'} {what}")
-
-    judge(table, True, "what it is written as")
-    judge({**table, "no_such_key": 1}, False, "an unknown key")
-    for name, value in _beyond(schema["definitions"][definition]):
-        judge({**table, name: value}, False, f"{name} = {value!r}")
 
 
 @lru_cache(maxsize=8)
-def _schema_of(registry: Registry) -> dict[str, Any]:
-    return json_schema(registry)
+def _definitions_of(registry: Registry) -> dict[str, Any]:
+    definitions: dict[str, Any] = json_schema(registry)["definitions"]
+    return definitions
 
 
 def _is_valid(part: type[Part], document: Mapping[str, Any], registry: Registry) -> bool:
@@ -129,23 +127,13 @@ def _as_read(value: Any) -> Any:
     return tuple(map(_as_read, value)) if isinstance(value, list) else value
 
 
-def _is_valid_by_schema(schema: Mapping[str, Any], definition: str, document: Mapping[str, Any]) -> bool:
-    from jsonschema import Draft7Validator
-
-    whole = {"$ref": f"#/definitions/{definition}", "definitions": schema["definitions"]}
-    return bool(Draft7Validator(whole).is_valid(document))
-
-
 def _beyond(definition: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield for each number and truth value of a table what it may not be: beyond its bounds, or of another type."""
     for name, schema in definition["properties"].items():
         kind = schema.get("type")
         if kind in ("number", "integer"):
-            yield name, "1"
-            yield name, True
-            yield from (
-                (name, schema[bound] + side) for bound, side in (("minimum", -1), ("maximum", 1)) if bound in schema
-            )
-            yield from ((name, schema[bound]) for bound in ("exclusiveMinimum", "exclusiveMaximum") if bound in schema)
+            sides = {"minimum": -1, "maximum": 1, "exclusiveMinimum": 0, "exclusiveMaximum": 0}
+            yield from ((name, value) for value in ("1", True))
+            yield from ((name, schema[bound] + side) for bound, side in sides.items() if bound in schema)
         elif kind == "boolean":
             yield name, 1

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, Value, input_value, state_value
+from specnet.compiler.reverse import postorder
 from specnet.network import build
 from specnet.network.programs import INVERSE_ROWS, NOISE, LayerScope, Recorder
 from specnet.parts import Layer
@@ -15,10 +17,9 @@ from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec.resolving.graph import Node
 from specnet.testing.common import unregistered
-from specnet.testing.numbers import Function, Reference, agree, check_gradients, fail
+from specnet.testing.numbers import Function, Reference, check_at, fail, told
 
 KEY = "layer"
-VALUE_TOLERANCE = {np.float64: 1e-9, np.float32: 1e-5}
 
 
 class LayerCase:
@@ -43,9 +44,10 @@ class LayerCase:
         for number, block in enumerate(layer.parameters(self.sizes)):
             name = f"block {number}"
             self.blocks[name], self.reads[name] = state_value(name, block.shape), np.zeros(block.shape)
-            self._check_places(
-                block.shape, [tensor.view(np.arange(block.size).reshape(block.shape)) for tensor in block.tensors]
-            )
+            numbers = np.arange(block.size).reshape(block.shape)
+            covered = [tensor.view(numbers).reshape(-1) for tensor in block.tensors]
+            if not np.array_equal(np.sort(np.concatenate(covered)), np.arange(block.size)):
+                fail(subject, f"the tensors must cover their block of shape {block.shape} exactly once")
             for tensor in block.tensors:
                 drawn = tensor.initializer.draw(generator, tensor.shape, tensor.place)
                 view = self.named[tensor.name] = tensor.view(self.reads[name])
@@ -64,20 +66,13 @@ class LayerCase:
         if not isinstance(value, Value) or value.shape != (self.node.size, BATCH):
             fail(self.subject, f"expected a value of shape {(self.node.size, BATCH)} from output_size, got {value!r}")
         rows = next(iter(self.inputs.values())).shape[1]
-        noise = {name: _drawn(name, shape, rows) for name, shape in noise_of(value).items()}
+        noise = {name: _drawn(name, shape, rows) for name, shape in _noise_of(value).items()}
         reads = {**self.reads, **noise, INVERSE_ROWS: np.array(1 / rows)}
         return Function(self.subject, value, reads, {**leaves, **self.blocks})
 
-    def _check_places(self, shape: tuple[int, int], views: Sequence[Array]) -> None:
-        places = np.concatenate([view.reshape(-1) for view in views])
-        if not np.array_equal(np.sort(places), np.arange(np.prod(shape))):
-            fail(self.subject, f"the tensors must cover their block of shape {shape} exactly once")
 
-
-def noise_of(value: Value) -> dict[str, tuple[int | str, ...]]:
+def _noise_of(value: Value) -> dict[str, tuple[int | str, ...]]:
     """Return the names and shapes of the noise on which a value depends."""
-    from specnet.compiler.reverse import postorder
-
     found = postorder([value], lambda value: value.arguments)
     return {
         leaf.attributes: leaf.shape
@@ -93,38 +88,22 @@ def _drawn(name: str, shape: tuple[int | str, ...], rows: int) -> Array:
 
 
 def check_values_and_gradients(
-    subject: str,
-    layer: Layer,
-    forward: Reference | None,
-    settings: Mapping[str, Any],
-    inputs: Sequence[Array],
+    subject: str, layer: Layer, forward: Reference | None, settings: Mapping[str, Any], given: Sequence[ArrayLike]
 ) -> None:
     """Check a layer on these inputs, (rows, features) each."""
     generator = np.random.default_rng(0)
-    case = LayerCase(subject, layer, inputs, generator)
-    function = case.function(training=False)
+    inputs = [np.asarray(array, np.float64) for array in given]
+    case = LayerCase(subject, _resolved(layer, inputs[0].shape[1]), inputs, generator)
     # Where a layer stands, which all layers can be told, does not change what it computes.
     fields = {name: value for name, value in settings.items() if name not in Layer.model_fields}
-    for dtype, tolerance in VALUE_TOLERANCE.items() if forward else ():
-        assert forward is not None, "the loop is empty without it"
-        plain = forward(*inputs, **({"parameters": case.named} if case.named else {}), **fields)
-        agree(
-            subject,
-            f"its value in {dtype.__name__}",
-            function.values(dtype),
-            np.asarray(plain, np.float64).T,
-            tolerance,
-        )
-    for training in (False, True):
-        function = case.function(training=training)
-        check_gradients(function, generator, 1e-11)
-        function.check_types()
+    expected = None if forward is None else told(forward, *inputs, parameters=case.named, **fields).T
+    check_at(case.function(training=False), expected, generator, 1e-11)
+    check_at(case.function(training=True), None, generator, 1e-11)
 
 
-def resolved(layer: Layer, part: type[Layer], sizes: Sequence[int]) -> Layer:
+def _resolved(layer: Layer, inputs: int) -> Layer:
     """Return a layer with the defaults that its place in a network gives it."""
-    if part.input_count != "one":
+    if layer.input_count != "one":
         return layer
-    table = Part.dump(layer)
-    spec = {"network": {"input_size": sizes[0], "layers": [table]}, "training": {"loss": "mse"}}
-    return build(spec, parts=unregistered(part)).nodes[0].layer
+    spec = {"network": {"input_size": inputs, "layers": [Part.dump(layer)]}, "training": {"loss": "mse"}}
+    return build(spec, parts=unregistered(type(layer))).nodes[0].layer

@@ -22,6 +22,8 @@ STEP = 1e-200
 """Of the complex step: its square vanishes, so that the derivative has no truncation error."""
 ONE_SIDED_STEP = 1e-6
 WEIGHTS = "testing.weights"
+FLOAT64_TOLERANCE, FLOAT32_TOLERANCE = 1e-9, 1e-5
+"""Of a value."""
 
 
 def fail(subject: str, message: str) -> None:
@@ -96,9 +98,8 @@ class Function:
         """Refuse programs that compute in float64 when they are bound in float32."""
         found = gradients(self._number(), self.moved.values())
         bound = self._bound([self.value, *found.values()], np.float32)
-        for call in bound.calls:
-            if any(array.dtype == np.float64 for array in arrays_of(call)):
-                fail(self.subject, "a float32 program computes in float64")
+        if any(array.dtype == np.float64 for call in bound.calls for array in arrays_of(call)):
+            fail(self.subject, "a float32 program computes in float64")
 
     def _number(self) -> Value:
         return sum_over(self.value * input_value(WEIGHTS, self.value.shape), "all")
@@ -118,14 +119,9 @@ def _call(bound: Bound) -> None:
 
 def arrays_of(call: Any) -> Iterator[Array]:
     """Yield the arrays that a bound call is bound to."""
-    function = getattr(call, "func", call)
-    for item in (
-        getattr(function, "__self__", None),
-        *getattr(call, "args", ()),
-        *getattr(call, "keywords", {}).values(),
-    ):
-        if isinstance(item, np.ndarray):
-            yield item
+    owner = getattr(getattr(call, "func", call), "__self__", None)
+    given = (owner, *getattr(call, "args", ()), *getattr(call, "keywords", {}).values())
+    yield from (item for item in given if isinstance(item, np.ndarray))
 
 
 # ---------------------------------------------------------------------------------------------------------- comparing
@@ -144,6 +140,25 @@ def agree(subject: str, what: str, found: Array, expected: Array, tolerance: flo
     if wrong.any():
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
         fail(subject, f"{what} is {float(found[place])!r} at {list(place)}; expected {float(expected[place])!r}")
+
+
+def told(forward: Reference, *arrays: Array, parameters: Mapping[str, Array], **settings: Any) -> Array:
+    """Return what a plain function says of arrays; it is given parameters only where there are some."""
+    with np.errstate(all="ignore"):
+        return np.asarray(
+            forward(*arrays, **({"parameters": parameters} if parameters else {}), **settings), np.float64
+        )
+
+
+def check_at(
+    function: Function, expected: Array | None, generator: np.random.Generator, tolerance: float = 1e-12
+) -> None:
+    """Check the values in both precisions, the derivatives and the types."""
+    for dtype, largest in ((np.float64, FLOAT64_TOLERANCE), (np.float32, FLOAT32_TOLERANCE)):
+        if expected is not None:
+            agree(function.subject, f"its value in {dtype.__name__}", function.values(dtype), expected, largest)
+    check_gradients(function, generator, tolerance)
+    function.check_types()
 
 
 def check_gradients(function: Function, generator: np.random.Generator, tolerance: float = 1e-12) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
+from pydantic import Field, Strict, TypeAdapter
 
 from specnet.errors import FileError
-from specnet.files.tensors import decode, encode, parse_object, read_header, shown
+from specnet.files.plain_data import Count, NotNegative, Plain, checked
+from specnet.files.tensors import decode, encode, parse_object, shown
+from specnet.network.engine_backends import Engine
 from specnet.parts.arrays import Array
-from specnet.parts.watchers import Memory
 from specnet.training.looks.layer_record import Record, checked_looks, snapshots_of
 from specnet.training.run_identity import RunIdentity
-from specnet.training.steps.step_sizes import StepSize
-from specnet.training.steps.trainer import EpochSoFar
 
 HISTORY = "history"
 FINISHED = "members"
@@ -30,6 +30,46 @@ SPEC = "spec"
 MEMBER = "member"
 """The number of the member in each record of an ensemble's history, from 0."""
 FORMAT = 5
+
+
+class _Memory(Plain):
+    best: float | None
+    waited: Count
+    rate_factor: NotNegative
+    ends: bool
+
+
+class _Measured(Plain):
+    epoch: Count
+    sizes: dict[str, Annotated[tuple[float | None, float | None], Strict(False)]]
+
+
+class _Finished(Plain):
+    epochs: Count
+    steps: Count
+    seconds: NotNegative
+    end: str
+
+
+class _Facts(Plain):
+    engine: Engine
+    epochs: Count
+    steps: Count
+    updates: Count
+    so_far: Annotated[tuple[Count, float, float], Strict(False)]
+    measured: _Measured | None
+    seconds: NotNegative
+    watchers: dict[str, _Memory]
+    members: tuple[_Finished, ...] = Field((), strict=False)
+
+
+class _HistoryLine(Plain, extra="allow"):
+    epoch: Annotated[Count, Field(ge=1)]
+    member: Count = 0
+    __pydantic_extra__: dict[str, float]
+
+
+_HISTORY = TypeAdapter(list[_HistoryLine])
 
 
 @dataclass(frozen=True)
@@ -83,11 +123,9 @@ class Checkpoint:
         FileError
             If it is damaged, or not a checkpoint.
         """
-        stream = io.BytesIO(content)
-        header = read_header(stream, len(content))
-        tensors = decode(header, stream.read())
+        metadata, tensors = decode(content)
         try:
-            data = parse_object(header.metadata.encode(), "the metadata")
+            data = parse_object(metadata.encode(), "the metadata")
             if data.get("checkpoint") not in (None, FORMAT):
                 found = shown(str(data["checkpoint"]))
                 raise FileError(f"the checkpoint has format {found}; expected {FORMAT}")
@@ -97,7 +135,10 @@ class Checkpoint:
             run = RunIdentity(spec.decode(), str(data["data_sha256"]))
         except (KeyError, ValueError, RecursionError) as error:
             raise FileError("not a valid checkpoint") from error
-        facts, records = _checked_facts(data.get("facts")), checked_history(history)
+        facts: Any = data.get("facts")
+        records = checked_history(history)
+        if checked(_Facts.model_validate, facts, "the checkpoint is").updates > facts["steps"]:
+            raise FileError("the checkpoint is damaged: it has more updates than steps")
         current = history_of(records, len(facts[FINISHED])) if FINISHED in facts else records
         if current and current[-1]["epoch"] > facts["epochs"]:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
@@ -135,18 +176,11 @@ def checked_history(records: Any) -> list[dict[str, Any]]:
     FileError
         If it is not a history.
     """
-    if not isinstance(records, list):
-        raise FileError("the history must be a list of records")
-    epoch, member = 0, 0
-    for record in records:
-        if not isinstance(record, dict) or not all(map(is_finite, record.values())):
-            raise FileError(f"the history is damaged after epoch {epoch}: the next record must hold numbers")
-        if record.get(MEMBER, 0) == member + 1:
-            epoch, member = 0, member + 1
-        if not _is_count(record.get("epoch"), epoch + 1) or record.get(MEMBER, 0) != member:
-            raise FileError(f"the history is damaged after epoch {epoch}: the next record must have a later epoch")
-        epoch = record["epoch"]
-    return records
+    lines = checked(_HISTORY.validate_python, records, "the history is")
+    for before, place in pairwise([(0, 0), *((line.member, line.epoch) for line in lines)]):
+        if place <= before or place[0] > before[0] + 1:
+            raise FileError(f"the history is damaged after epoch {before[1]}: the next record must have a later epoch")
+    return list(records)
 
 
 _Line = TypeVar("_Line", bound=Mapping[str, Any])
@@ -155,82 +189,3 @@ _Line = TypeVar("_Line", bound=Mapping[str, Any])
 def history_of(records: Iterable[_Line], member: int) -> list[_Line]:
     """Return the records of a member of an ensemble."""
     return [record for record in records if record.get(MEMBER, 0) == member]
-
-
-_LARGEST_COUNT = 2**53
-_FACTS = {"engine", "epochs", "steps", "updates", "so_far", "measured", "seconds", "watchers"}
-_FINISHED = {"epochs", "steps", "seconds", "end"}
-_MEMORY = {field.name for field in fields(Memory)}
-
-
-def _is_count(value: Any, at_least: int = 0) -> bool:
-    return type(value) is int and at_least <= value <= _LARGEST_COUNT
-
-
-def _is_memory(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == _MEMORY
-        and (value["best"] is None or is_finite(value["best"]))
-        and _is_count(value["waited"])
-        and is_finite(value["rate_factor"])
-        and value["rate_factor"] >= 0
-        and isinstance(value["ends"], bool)
-    )
-
-
-def _is_part_of_epoch(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == len(fields(EpochSoFar))
-        and _is_count(value[0])
-        and all(map(is_finite, value[1:]))
-    )
-
-
-def _is_measured(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"epoch", "sizes"}
-        and _is_count(value["epoch"])
-        and isinstance(value["sizes"], dict)
-        and all(map(_is_step_size, value["sizes"].values()))
-    )
-
-
-def _is_step_size(value: Any) -> bool:
-    numbers = isinstance(value, list) and len(value) == len(StepSize._fields)
-    return numbers and all(number is None or is_finite(number) for number in value)
-
-
-def _is_finished(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and value.keys() == _FINISHED
-        and _is_count(value["epochs"])
-        and _is_count(value["steps"])
-        and is_finite(value["seconds"])
-        and value["seconds"] >= 0
-        and isinstance(value["end"], str)
-    )
-
-
-def _checked_facts(facts: Any) -> dict[str, Any]:
-    """Return the facts of a checkpoint after checking them."""
-    if not isinstance(facts, dict) or facts.keys() - {FINISHED} != _FACTS:
-        raise FileError("the checkpoint is damaged: its progress is missing")
-    right = {
-        "engine": facts["engine"] in ("numpy", "compiled"),
-        "epochs": _is_count(facts["epochs"]),
-        "steps": _is_count(facts["steps"]),
-        "updates": _is_count(facts["updates"]) and facts["updates"] <= facts["steps"],
-        "so_far": _is_part_of_epoch(facts["so_far"]),
-        "measured": facts["measured"] is None or _is_measured(facts["measured"]),
-        "seconds": is_finite(facts["seconds"]) and facts["seconds"] >= 0,
-        "watchers": isinstance(facts["watchers"], dict) and all(map(_is_memory, facts["watchers"].values())),
-        FINISHED: isinstance(facts.get(FINISHED, []), list) and all(map(_is_finished, facts.get(FINISHED, []))),
-    }
-    for name, fits in right.items():
-        if not fits:
-            raise FileError(f'the checkpoint is damaged: invalid "{name}": {shown(str(facts[name]))}')
-    return facts

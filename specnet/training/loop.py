@@ -15,17 +15,17 @@ from specnet.errors import Diagnostic, TrainingError
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor, not_finite
-from specnet.training.interruptions import Interruptions
 from specnet.training.looks.layer_record import Look, Record, Snapshots
 from specnet.training.looks.layer_recorder import Recorder
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import Choice, choose, without_compiled
 from specnet.training.steps.lbfgs import LbfgsTrainer
-from specnet.training.steps.stepping import SteppingTrainer
-from specnet.training.steps.trainer import State
+from specnet.training.steps.stepper import Stepper
+from specnet.training.steps.trainer import State, Trainer
 from specnet.training.training_rows import TrainingRows
 
 
@@ -212,23 +212,21 @@ def _failures_recorded(course: Course, recorder: Recorder | None) -> Iterator[No
 
 def _trainer(
     choice: Choice, network: Network, theta: Array, feed: Feed, state: State, member: int | None
-) -> tuple[Choice, SteppingTrainer | LbfgsTrainer]:
+) -> tuple[Choice, Trainer]:
     """Return the trainer of the engine that was chosen; of NumPy if that was a free choice and a part has no form in C.
 
     A failed build is an error: the next one may succeed, and the engine of a spec would depend on it.
     """
     steps = network.spec.training.optimizer.stepping is not None
     if choice.engine == "compiled":
-        from specnet.training.steps.compiled_steps import CompiledTrainer
+        from specnet.training.steps.compiled_steps import CompiledStepper
 
-        compiled = network.run_by("compiled")
-        kind: type[SteppingTrainer] | type[LbfgsTrainer] = CompiledTrainer if steps else LbfgsTrainer
         try:
-            return choice, kind(compiled, theta, feed, state, member)
+            kind = CompiledStepper if steps else LbfgsTrainer
+            return choice, kind(network.run_by("compiled"), theta, feed, state, member)
         except UnavailableError as error:
             if not (choice.is_free and isinstance(error, MissingRuleError)):
                 is_begun = network.spec.training.engine == "auto" and not choice.is_free
                 raise not_available(network.spec, error, is_begun=is_begun) from error
             choice = without_compiled(network.spec, error)
-    kind = SteppingTrainer if steps else LbfgsTrainer
-    return choice, kind(network.run_by("numpy"), theta, feed, state, member)
+    return choice, (Stepper if steps else LbfgsTrainer)(network.run_by("numpy"), theta, feed, state, member)

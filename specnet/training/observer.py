@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,39 +122,41 @@ def closing(observer: Observer) -> Iterator[None]:
         raise
 
 
-class Observers(Observer):
+EVENTS = (
+    *("opened", "warned", "started", "member_started", "resumed", "engine_chosen"),
+    *("logged", "ended", "evaluated", "closed"),
+)
+"""All but `trained`, which is asked for."""
+
+
+class Relay(Observer):
+    """Passes all events of `EVENTS` on, each as the name of its method and the arguments."""
+
+    def __init__(self, pass_on: Callable[[str, tuple[Any, ...]], object]) -> None:
+        self._pass_on = pass_on
+
+
+def _relayed(event: str) -> Callable[..., None]:
+    def method(self: Relay, *arguments: Any) -> None:
+        self._pass_on(event, arguments)
+
+    return method
+
+
+for _event in EVENTS:
+    setattr(Relay, _event, _relayed(_event))
+
+
+class Observers(Relay):
     """Notifies several observers in order."""
 
     def __init__(self, *observers: Observer) -> None:
+        super().__init__(self._notify)
         self._observers = observers
 
-    def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:
+    def _notify(self, event: str, arguments: tuple[Any, ...]) -> None:
         for observer in self._observers:
-            observer.opened(folder, history)
-
-    def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        for observer in self._observers:
-            observer.warned(diagnostics)
-
-    def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
-        for observer in self._observers:
-            observer.started(network, rows, epochs)
-
-    def member_started(self, member: int, members: int) -> None:
-        for observer in self._observers:
-            observer.member_started(member, members)
-
-    def resumed(self, epochs: int, seconds: float) -> None:
-        for observer in self._observers:
-            observer.resumed(epochs, seconds)
-
-    def engine_chosen(self, engine: str, reason: str) -> None:
-        for observer in self._observers:
-            observer.engine_chosen(engine, reason)
-
-    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
-        for observer in self._observers:
-            observer.logged(epoch, record)
+            getattr(observer, event)(*arguments)
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
         for observer in self._observers:
@@ -164,18 +166,6 @@ class Observers(Observer):
     def next_epoch(self, epoch: int) -> int | None:
         epochs = (observer.next_epoch(epoch) for observer in self._observers)
         return min((found for found in epochs if found is not None), default=None)
-
-    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
-        for observer in self._observers:
-            observer.ended(epochs, steps, seconds, end)
-
-    def evaluated(self, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
-        for observer in self._observers:
-            observer.evaluated(metrics)
-
-    def closed(self, error: BaseException | None) -> None:
-        for observer in self._observers:
-            observer.closed(error)
 
     @property
     def takes_snapshots(self) -> bool:

@@ -8,13 +8,13 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.peers import missing_peers
+from tests.benchmarks.steps.peers import missing_peers
 from tests.benchmarks.timing import medians
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "tests" / "tutorial.py"
 MOONS = ROOT / "specs" / "moons.toml"
-ILLUSTRATED = "tests.benchmarks.illustrated_tutorial"
+ILLUSTRATED = "tests.benchmarks.whole.illustrated_tutorial"
 BARE_RUN, BARE_TUTORIAL = "`specnet run specs/moons.toml --no-report`", "tutorial's script"
 RUN, TUTORIAL_WITH_PICTURES = "`specnet run specs/moons.toml`", "tutorial's script with its pictures"
 ROUNDS = 9

@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from tests.benchmarks.cases import Bound
+from tests.benchmarks.steps.cases import Bound
 
 
 def plain(number: float) -> str:

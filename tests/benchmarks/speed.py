@@ -14,16 +14,6 @@ from threadpoolctl import threadpool_limits
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.native.toolchain.processors import native_target
-from tests.benchmarks.cases import (
-    COMPILED_PREDICTION_BOUNDS,
-    PICTURES_BOUND,
-    PREDICTION_BOUNDS,
-    PROCESS_BOUND,
-    START_UP_SECONDS,
-)
-from tests.benchmarks.cost import cost
-from tests.benchmarks.peers import THREADS, missing_peers
-from tests.benchmarks.prediction import COMPILED, prediction_runs
 from tests.benchmarks.processes import (
     BARE_RUN,
     BARE_TUTORIAL,
@@ -32,11 +22,21 @@ from tests.benchmarks.processes import (
     reference_run_seconds,
     start_up_seconds,
 )
-from tests.benchmarks.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.report import Report, installed_versions
-from tests.benchmarks.stepping import training
+from tests.benchmarks.steps.cases import (
+    COMPILED_PREDICTION_BOUNDS,
+    PICTURES_BOUND,
+    PREDICTION_BOUNDS,
+    PROCESS_BOUND,
+    START_UP_SECONDS,
+)
+from tests.benchmarks.steps.peers import THREADS, missing_peers
+from tests.benchmarks.steps.prediction import COMPILED, prediction_runs
+from tests.benchmarks.steps.stepping import training
 from tests.benchmarks.timing import medians
-from tests.benchmarks.whole_runs import whole_runs
+from tests.benchmarks.whole.cost import cost
+from tests.benchmarks.whole.refusals import LONGEST_SECONDS, refusal_seconds
+from tests.benchmarks.whole.whole_runs import whole_runs
 
 BUSY = 0.5
 """The average number of running processes from which on they are told of."""

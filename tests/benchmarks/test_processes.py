@@ -63,7 +63,7 @@ def test_the_tutorial_with_pictures_trains_the_same_and_draws_them(tmp_path, mon
     from matplotlib import image
 
     monkeypatch.setattr(sys, "argv", [ILLUSTRATED, str(tmp_path)])
-    from tests.benchmarks import illustrated_tutorial
+    from tests.benchmarks.whole import illustrated_tutorial
 
     illustrated_tutorial.main()
     with_pictures = capsys.readouterr().out

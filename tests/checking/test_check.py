@@ -7,8 +7,8 @@ import pytest
 
 import specnet
 from specnet.checking import GradientCheck, check_spec
-from specnet.checking.checked_rows import ROWS, rows_to_check
 from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
+from specnet.checking.point import ROWS, point_of
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
@@ -16,7 +16,7 @@ from specnet.parts.registry import built_in_registry
 from tests.compiling import compiles
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
-from tests.test_specs import FOLDER, SPECS
+from tests.repository.test_specs import FOLDER, SPECS
 from tests.texts.pinned import Refused
 
 STACK: dict[str, Any] = {
@@ -153,7 +153,7 @@ def test_columns_of_categories_cannot_be_moved_and_get_fitting_rows():
     assert found.agrees
     comparisons = {comparison.name: comparison for comparison in found.comparisons}
     # A little less than 1 is category 0; a little less than 0 is cut off to 0.
-    ones = int(rows_to_check(specnet.parse_spec(spec)).X[:, 1].sum())
+    ones = int(point_of(specnet.parse_spec(spec)).X[:, 1].sum())
     assert 0 < ones < ROWS
     assert comparisons["input"].left_out == ones
     assert comparisons["layers.0.table_1"].compared == 8
@@ -168,7 +168,7 @@ def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: py
     spec = stack_of({"type": "dense", "units": 1}, loss="binary_crossentropy", class_weight={"0": 1.0, "1": 3.0})
     spec["network"]["preprocessing"] = ["standardize"]
     spec["data"] = {"type": "npz", "path": "rows.npz", "split": {"test_size": 0.0}}
-    rows = rows_to_check(specnet.parse_spec(spec))
+    rows = point_of(specnet.parse_spec(spec))
     assert rows.X.shape == (ROWS, 3)
     # Rows of weight 0 are passed over, and the others stand as they do in training.
     heavy = np.flatnonzero(weight)
@@ -185,7 +185,7 @@ def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: py
 
 def test_masks_are_those_of_the_first_step():
     found = check(STACK)
-    rows = rows_to_check(specnet.parse_spec(STACK))
+    rows = point_of(specnet.parse_spec(STACK))
     theta = found.network.initial_parameters()
     losses = {
         step: found.network.loss_and_gradient(theta, rows.X, rows.y, training=True, step=step)[0] for step in (0, 1)
@@ -227,7 +227,7 @@ def test_dead_and_saturated_units_are_counted():
 
 def test_what_is_told_of_layers_is_what_plain_numpy_finds():
     spec = stack_of({"type": "dense", "units": 4, "activation": "sigmoid"}, {"type": "dense", "units": 2})
-    found, rows = check(spec), rows_to_check(specnet.parse_spec(spec))
+    found, rows = check(spec), point_of(specnet.parse_spec(spec))
     theta = found.network.initial_parameters()
     weights = found.network.parameters(theta)
     hidden = 1 / (1 + np.exp(-(rows.X @ weights["layers.0.weight"].T + weights["layers.0.bias"])))

@@ -191,12 +191,7 @@ CASES = [
     Case(selection.WHERE, c.where, np.where, (MASK, Operand(FULL), Operand(FULL))),
     Case(selection.WHERE, c.where, np.where, (MASK, Operand(COLUMN), Operand(SCALAR))),
     Case(selection.EQUAL, c.equal, np.equal, (INDEX, INDEX)),
-    Case(
-        products.AFFINE,
-        c.affine,
-        lambda block, x: block.T @ _augmented(x),
-        (Operand((4, 2)), Operand(FULL)),
-    ),
+    Case(products.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 2)), Operand(FULL))),
     Case(products.AFFINE, c.affine, lambda block, x: block.T @ _augmented(x), (Operand((4, 19)), Operand(FULL))),
     Case(
         products.AFFINE_GRADIENT,
@@ -211,12 +206,7 @@ CASES = [
         (Operand(ROW, 0, 3),),
     ),
     Case(picking.GATHER, c.gather, lambda t, i: t[:, i[0]], (Operand((2, 3)), INDEX)),
-    Case(
-        picking.SCATTER_ADD,
-        lambda x, i: c.scatter_add(x, i, 3),
-        _scattered,
-        (Operand((2, "batch")), INDEX),
-    ),
+    Case(picking.SCATTER_ADD, lambda x, i: c.scatter_add(x, i, 3), _scattered, (Operand((2, "batch")), INDEX)),
     Case(picking.ONE_HOT, lambda i: c.one_hot(i, 3), lambda i: np.arange(3)[:, None] == i, (INDEX,)),
     Case(pieces.ROWS, lambda x: c.rows(x, 1, 3) * 2, lambda x: x[1:3] * 2, (Operand(FULL),)),
     Case(
@@ -232,10 +222,5 @@ CASES = [
         (Operand(FULL), Operand(FULL)),
     ),
     Case(derivatives.STOP_GRADIENT, c.stop_gradient, np.positive, (Operand(FULL),)),
-    Case(
-        derivatives.CUSTOM,
-        lambda x: c.custom(c.exp(x), [x], lambda d: (d * c.exp(x),)),
-        np.exp,
-        (Operand(FULL),),
-    ),
+    Case(derivatives.CUSTOM, lambda x: c.custom(c.exp(x), [x], lambda d: (d * c.exp(x),)), np.exp, (Operand(FULL),)),
 ]

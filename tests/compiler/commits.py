@@ -62,8 +62,8 @@ def commits_are_right(seed: int) -> bool:
     bound = bind(plan(outputs, commits), np.float64, {}, arrays, check=True)
     quiet = {name: array.copy() for name, array in start.items()}
     without_outputs = bind(plan(outputs, commits), np.float64, {}, quiet, check=True)
-    pure = plan([*outputs, *(value for _, value in commits)], reuse=False)
-    reference = bind(pure, np.float64, {}, start, check=True)
+    pure = plan([*outputs, *(value for _, value in commits)])
+    reference = bind(pure, np.float64, {}, start, check=True, reuse=False)
     run(bound)
     run(reference)
     without_outputs.run_commits()

@@ -230,10 +230,10 @@ def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generat
     return arrays
 
 
-def bind_training(network: RandomNetwork, *, reuse: bool = True, dtype: Any = np.float64, **options: Any) -> Any:
+def bind_training(network: RandomNetwork, *, dtype: Any = np.float64, **options: Any) -> Any:
     """The network's commits and loss, bound and filled."""
     commits = network.commits()
-    program = plan([network.loss], commits, expansions=NUMPY.expansions, reuse=reuse)
+    program = plan([network.loss], commits, expansions=NUMPY.expansions)
     states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
     states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
     given = {name: array.astype(dtype) for name, array in states.items() if array is not None}

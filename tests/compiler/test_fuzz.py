@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler import lowering, reverse, storage, where
+from specnet.compiler import Plan, lowering, reverse, storage, where
 from specnet.compiler.operations import functions, selection
 from tests.compiler import networks
 from tests.compiler.commits import commits_are_right
@@ -81,10 +81,10 @@ def commit_before_readers_of_the_same_call(lifetimes: storage.Lifetimes, state: 
     return lifetimes.last.get(state, -1) <= value
 
 
-def forget_views(calls: Any, root: Any, kept: set[int]) -> dict[int, int]:
-    last = dict(enumerate(range(len(calls))))
-    last |= {a: n for n, call in enumerate(calls) for a in call.arguments}
-    return last | {root[n]: len(calls) for n in kept}
+def forget_views(plan: Plan, groups: Any, root: Any) -> dict[int, int]:
+    last = dict(enumerate(range(len(plan.calls))))
+    last |= {a: n for n, call in enumerate(plan.calls) for a in call.arguments}
+    return last | {root[n]: len(plan.calls) for n in plan.kept}
 
 
 def free_at_first_read(lifetimes: storage.Lifetimes, n: int) -> list[int]:
@@ -102,8 +102,8 @@ STORAGE_FAULTS: dict[str, tuple[Any, str, Any]] = {
         "may_commit_in_place",
         commit_before_readers_of_the_same_call,
     ),
-    "committed values not kept": (storage, "kept_values", lambda program: set(program.outputs)),
-    "views do not extend a life": (storage, "last_reads", forget_views),
+    "committed values not kept": (Plan, "kept", property(lambda plan: set(plan.outputs))),
+    "views do not extend a life": (Plan, "last_reads", forget_views),
     "freed too early": (storage, "dying_roots", free_at_first_read),
     "states swapped without a copy": (lowering, "needs_snapshot", lambda *_: False),
     "pieces at wrong rows": (storage, "piece_rows", lambda shapes: [0 for _ in shapes]),

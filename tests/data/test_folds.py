@@ -94,16 +94,10 @@ def test_folds_are_of_training_rows():
     ("arguments", "code"),
     [
         ({"y": np.zeros(4)}, "ensemble"),
-        (
-            {"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"},
-            "ensemble",
-        ),
+        ({"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"}, "ensemble"),
         ({"y": np.zeros(9), "ensemble": Ensemble(members=1)}, "ensemble"),
         ({"y": np.zeros(9), "group": "patient"}, "split"),
-        (
-            {"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"},
-            "ensemble",
-        ),
+        ({"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"}, "ensemble"),
     ],
 )
 def test_what_cannot_be_cut(arguments: dict[str, Any], code: str, refused: Refused):

@@ -124,10 +124,7 @@ def test_categories_are_known_by_their_texts_and_not_by_their_places():
 
 def test_fitted_state_depends_on_the_given_rows_alone():
     X, texts = mixed(80)
-    groups = [
-        Group((0, 2), (Impute(indicator=False), Standardize())),
-        Group((1,), (Ordinal(minimum_count=1),)),
-    ]
+    groups = [Group((0, 2), (Impute(indicator=False), Standardize())), Group((1,), (Ordinal(minimum_count=1),))]
     there = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()
     X[40:] = 1.0
     again = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()

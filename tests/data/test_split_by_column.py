@@ -63,11 +63,7 @@ def test_the_latest_rows_are_for_testing_and_equal_times_stay_together():
 def test_a_column_says_where_rows_belong():
     words = np.array(["test", "train", "train", "validation", "test"])
     parts = split_rows(table(words), Split(column="set"), seed=0).parts()
-    assert {name: rows.tolist() for name, rows in parts.items()} == {
-        "train": [1, 2],
-        "validation": [3],
-        "test": [0, 4],
-    }
+    assert {name: rows.tolist() for name, rows in parts.items()} == {"train": [1, 2], "validation": [3], "test": [0, 4]}
 
 
 @pytest.mark.parametrize(

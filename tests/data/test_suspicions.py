@@ -93,8 +93,7 @@ def test_one_class_alone_teaches_nothing(y: Any):
 
 
 @pytest.mark.parametrize(
-    ("scale", "shift", "told"),
-    [(1, 0, 0), (1, 29, 0), (1, 31, 1), (1, -31, 1), (29, 0, 0), (31, 0, 1), (1e200, 0, 1)],
+    ("scale", "shift", "told"), [(1, 0, 0), (1, 29, 0), (1, 31, 1), (1, -31, 1), (29, 0, 0), (31, 0, 1), (1e200, 0, 1)]
 )
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber", "gaussian_nll"])
 def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shift: float, told: int):

@@ -197,12 +197,7 @@ def test_digits_lead_into_lists_and_none_leaves_out():
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "spec__network__dtype__bits",
-        "spec__seed__x",
-        "optimizer__learning_rate",
-        "spec__network__hidden_layer_sizes__5",
-    ],
+    ["spec__network__dtype__bits", "spec__seed__x", "optimizer__learning_rate", "spec__network__hidden_layer_sizes__5"],
 )
 def test_a_name_that_leads_nowhere_is_an_error(name, refused: Refused):
     estimator = SpecClassifier(SPEC)

@@ -89,13 +89,7 @@ def test_partial_fit_goes_on_from_a_fit_and_after_a_pickle():
     assert regressor.loss_ < loss * 1.1
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"optimizer": "lbfgs", "batch_size": "full"},
-        {"class_weight": "balanced"},
-    ],
-)
+@pytest.mark.parametrize("arguments", [{"optimizer": "lbfgs", "batch_size": "full"}, {"class_weight": "balanced"}])
 def test_what_cannot_be_done_in_parts(arguments, refused: Refused):
     with refused(ValueError):
         SpecClassifier(**arguments).partial_fit(*IRIS, classes=[0, 1, 2])

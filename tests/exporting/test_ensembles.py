@@ -18,9 +18,9 @@ from specnet.exporting import export, find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import Answers
 from specnet.model import Model
+from tests.exporting.languages.test_c import compiled
 from tests.exporting.models import DTYPES, SPECS, alone, ensemble_of, exported, random_model, spec_model
 from tests.exporting.tables import ISLANDS, table_model
-from tests.exporting.test_c import compiled
 from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler
 from tests.model.models import KINDS, make_model
 from tests.texts.pinned import Refused

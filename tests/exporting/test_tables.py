@@ -24,9 +24,9 @@ from specnet.model import Model
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Embedding, Impute, OneHot, Quantile, Standardize
 from specnet.spec import ColumnGroup
+from tests.exporting.languages.test_c import compiled
 from tests.exporting.models import DTYPES, SPECS, exported, spec_model
 from tests.exporting.tables import ISLANDS, KINDS, NAMES, ODD, model_of, month_model, table_model, training_rows
-from tests.exporting.test_c import compiled
 from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
 from tests.texts.pinned import Refused
 

@@ -105,12 +105,7 @@ def across() -> list[dict]:
 
 def main() -> None:
     versions = {"torch": torch.__version__, "keras": keras.__version__, "numpy": np.__version__}
-    figures = {
-        "versions": versions,
-        "points": [*POINTS, *ORDINARY],
-        "elementwise": elementwise(),
-        "across": across(),
-    }
+    figures = {"versions": versions, "points": [*POINTS, *ORDINARY], "elementwise": elementwise(), "across": across()}
     Path(__file__).with_name("activations.json").write_text(json.dumps(figures) + "\n")
 
 

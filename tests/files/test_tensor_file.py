@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import random
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from specnet.errors import FileError
-from specnet.files.tensors import HEADER_LIMIT, decode, encode, read_header
+from specnet.files.tensors import HEADER_LIMIT, decode, encode
 from specnet.parts.arrays import Array
 from tests.texts.pinned import Pinned
 
@@ -35,12 +34,6 @@ TENSORS = {
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
 
-def read(content: bytes) -> tuple[str, dict[str, Array]]:
-    stream = io.BytesIO(content)
-    header = read_header(stream, len(content))
-    return header.metadata, decode(header, stream.read())
-
-
 def forge(tensors: Any, data: bytes = bytes(8), metadata: Any = None) -> bytes:
     """Return a file with any header: a mapping of tensors, or the text itself."""
     if not isinstance(tensors, str | bytes):
@@ -51,7 +44,7 @@ def forge(tensors: Any, data: bytes = bytes(8), metadata: Any = None) -> bytes:
 
 def refusal(content: bytes) -> str:
     with pytest.raises(FileError) as error:
-        read(content)
+        decode(content)
     (diagnostic,) = error.value.diagnostics
     return diagnostic.message
 
@@ -69,7 +62,7 @@ def assert_same_bits(tensors: dict[str, Array], expected: dict[str, Array]) -> N
 
 
 def test_every_dtype_comes_back_bit_for_bit() -> None:
-    metadata, tensors = read(encode(TENSORS, 'a "text" with é and 𝛼'))
+    metadata, tensors = decode(encode(TENSORS, 'a "text" with é and 𝛼'))
     assert metadata == 'a "text" with é and 𝛼'
     assert_same_bits(tensors, TENSORS)
 
@@ -83,7 +76,7 @@ def test_every_dtype_comes_back_bit_for_bit() -> None:
     )
 )
 def test_any_array_comes_back_bit_for_bit(array: Array) -> None:
-    assert_same_bits(read(encode({"array": array}, ""))[1], {"array": array})
+    assert_same_bits(decode(encode({"array": array}, ""))[1], {"array": array})
 
 
 def test_equal_contents_are_equal_bytes_in_any_order() -> None:
@@ -101,7 +94,7 @@ def test_views_are_saved_as_what_they_show() -> None:
         "reversed": block[::-1, ::-2],
         "repeated": np.broadcast_to(block[0], (5, 3)),
     }
-    assert_same_bits(read(encode(views, ""))[1], {name: view.copy() for name, view in views.items()})
+    assert_same_bits(decode(encode(views, ""))[1], {name: view.copy() for name, view in views.items()})
 
 
 def test_a_plain_safetensors_reader_reads_it(tmp_path: Path) -> None:
@@ -132,7 +125,7 @@ def test_a_header_with_any_byte_changed_is_refused_or_still_whole() -> None:
         for value in generator.sample(range(256), 16):
             changed = content[:place] + bytes([value]) + content[place + 1 :]
             with suppress(FileError):
-                _, tensors = read(changed)
+                _, tensors = decode(changed)
                 assert sum(tensor.nbytes for tensor in tensors.values()) == len(content) - 8 - length
 
 
@@ -227,7 +220,7 @@ def test_tensors_fill_the_data_without_gap_or_overlap(pinned: Pinned) -> None:
     def entries(*begins: int) -> dict[str, Any]:
         return {f"t{begin}": {**ENTRY, "data_offsets": [begin, begin + 8]} for begin in begins}
 
-    assert len(read(forge(entries(8, 0), bytes(16)))[1]) == 2
+    assert len(decode(forge(entries(8, 0), bytes(16)))[1]) == 2
     pinned(refusal(forge(entries(0, 4), bytes(16))))
     pinned(refusal(forge(entries(0, 12), bytes(20))))
     assert named(refusal(forge(entries(0, 8), bytes(15)))) == ["16", "15"]

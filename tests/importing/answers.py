@@ -39,13 +39,18 @@ def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     return float((abs(found.astype(np.float64) - wanted) / sizes).max())
 
 
-def onnx_answers(content: bytes, X: np.ndarray) -> dict[str, Any]:
-    """What onnxruntime answers, by the names of the outputs."""
+def session_of(content: bytes) -> Any:
+    """A model as onnxruntime runs it, of whose errors nothing is printed."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def onnx_answers(content: bytes, X: np.ndarray) -> dict[str, Any]:
+    """What onnxruntime answers, by the names of the outputs."""
+    session = session_of(content)
     inputs = session.get_inputs()  # one of all columns, or one for each
     given = {inputs[0].name: X} if len(inputs) == 1 else {x.name: X[:, [n]] for n, x in enumerate(inputs)}
     names = [output.name for output in session.get_outputs()]

@@ -21,7 +21,7 @@ import specnet
 from specnet.exporting import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
-from tests.importing.test_hostile import reason_of
+from tests.importing.onnx.test_hostile import reason_of
 from tests.importing.test_hostile_bytes import Harmful
 from tests.texts.pinned import Pinned, Refused
 

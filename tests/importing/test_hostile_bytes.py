@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 import specnet
 from specnet.exporting import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
-from tests.importing.test_hostile import reason_of
+from tests.importing.onnx.graphs import graph_of
+from tests.importing.onnx.test_hostile import reason_of
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -84,16 +84,14 @@ def test_other_files(tmp_path: Path, refused: Refused, pinned: Pinned):
 
 
 def test_a_graph_that_begins_like_another_kind_of_file_is_read(tmp_path: Path):
-    weight = numpy_helper.from_array(np.ones((2, 3), np.float32), "W")
-    shapes = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", size]) for name, size in (("X", 3), ("Y", 2))
-    ]
-    gemm = helper.make_node("Gemm", ["X", "W"], ["Y"], transB=1)
+    model = graph_of("Gemm X W Y transB=1", {"W": np.ones((2, 3))})
+    model.producer_name = "abc"
     for length in range(1, 60):
-        graph = helper.make_graph([gemm], "g" * length, shapes[:1], shapes[1:], [weight])
-        model = helper.make_model(graph, producer_name="abc", opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        model.graph.name = "g" * length
         if model.SerializeToString()[8:9] == b"{":  # as a safetensors header does
             break
+    else:
+        raise AssertionError("no length makes such a file")
     onnx.save(model, tmp_path / "m.onnx")
     assert specnet.import_model(tmp_path / "m.onnx").network.inputs == 3
 
@@ -103,7 +101,7 @@ def test_damaged_graphs_meet_no_other_error(tmp_path: Path, capfd: pytest.Captur
     export(spec_model("iris.json"), "onnx", tmp_path / "iris.onnx")
     content, path, refusals = (tmp_path / "iris.onnx").read_bytes(), tmp_path / "damaged.onnx", 0
     structure = [place for place, byte in enumerate(content) if 0x20 <= byte < 0x7F]  # names, and what stands by them
-    for seed in range(300):
+    for seed in range(150):
         rng, damaged = np.random.default_rng(seed), bytearray(content)
         for place in rng.choice(structure, 2):
             damaged[place] = rng.integers(0, 256)
@@ -112,7 +110,7 @@ def test_damaged_graphs_meet_no_other_error(tmp_path: Path, capfd: pytest.Captur
             specnet.import_model(path)
         except specnet.FileError:
             refusals += 1
-    assert refusals > 100
+    assert refusals > 50
     assert capfd.readouterr() == ("", "")
 
 

@@ -175,12 +175,7 @@ def test_signs_in_names_do_no_harm(store: Store, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("\n".join([header, *rows]))
     spec = {
         "name": "signs",
-        "data": {
-            "type": "csv",
-            "path": str(tmp_path / "rows.csv"),
-            "target": "kind",
-            "columns": {name: "category"},
-        },
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "kind", "columns": {name: "category"}},
         "network": {"hidden_layer_sizes": [4]},
         "training": {"loss": "binary_crossentropy", "epochs": 2},
     }
@@ -208,9 +203,7 @@ def test_documents_are_flattened_by_path() -> None:
 
 
 def test_tables_by_names_of_columns_stay_whole() -> None:
-    assert flattened({"columns": {"größe <1>": {"type": "number"}}}) == {
-        "columns": '{"größe <1>": {"type": "number"}}',
-    }
+    assert flattened({"columns": {"größe <1>": {"type": "number"}}}) == {"columns": '{"größe <1>": {"type": "number"}}'}
 
 
 def test_long_names_and_values_fit() -> None:

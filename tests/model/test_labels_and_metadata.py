@@ -93,10 +93,7 @@ def test_damaged_labels_are_refused(tensors: dict[str, Any], refused: Refused) -
 def test_one_long_label_among_many_asks_for_no_memory(refused: Refused) -> None:
     longest = LABEL_CHARACTERS_LIMIT // 1000 + 1
     text = b"a" * 999 + b"b" * longest
-    arrays = {
-        "labels.bytes": np.frombuffer(text, np.uint8),
-        "labels.offsets": np.array([*range(1000), len(text)]),
-    }
+    arrays = {"labels.bytes": np.frombuffer(text, np.uint8), "labels.offsets": np.array([*range(1000), len(text)])}
     with refused(FileError):
         decode_labels(arrays)
     with refused(FileError):

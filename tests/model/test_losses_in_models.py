@@ -91,15 +91,7 @@ def test_counts():
     assert model.spec.network.layers[-1].activation.type == "exponential"
 
 
-@pytest.mark.parametrize(
-    ("loss", "value"),
-    [
-        ("poisson", -1.0),
-        ("tweedie", -0.5),
-        ("msle", -0.5),
-        ("gamma", 0.0),
-    ],
-)
+@pytest.mark.parametrize(("loss", "value"), [("poisson", -1.0), ("tweedie", -0.5), ("msle", -0.5), ("gamma", 0.0)])
 def test_targets_outside_a_domain_are_refused(loss: str, value: float, refused: Refused):
     y = np.abs(X[:, 0]) + 0.1
     wrong = y.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn import metrics
 from specnet.errors import DataError, SpecError
 from specnet.model import Model
 from specnet.parts.arrays import Array
-from specnet.parts.metrics import TopAccuracy
+from specnet.parts.metrics import TopKAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
 from tests.texts.pinned import Refused
 
@@ -117,69 +118,63 @@ def test_answers_belong_to_the_caller() -> None:
         np.testing.assert_array_equal(model.predict(X), kept)
 
 
-@pytest.mark.parametrize("kind", ["classes", "classes, text"])
-def test_classes_are_evaluated_as_scikit_learn_does(kind: str) -> None:
-    model = make_model(kind, metrics=["accuracy", "neg_log_loss"])
-    X, y = make_rows(model)
-    weights = np.random.default_rng(2).random(len(X))
-    assert model.labels is not None
-    indices = np.searchsorted(model.labels, y)
+def of_second(function: Callable[..., float]) -> Callable[..., float]:
+    """A metric of the second class's probability, or of each output's."""
+    return lambda t, y, p, w: function(t, p[:, 1] if t.ndim == 1 else p, sample_weight=w)
+
+
+def of_labels(function: Callable[..., float]) -> Callable[..., float]:
+    return lambda t, y, p, w: function(t, y, sample_weight=w)
+
+
+SCIKIT_LEARNS: dict[str, Callable[..., float]] = {
+    "accuracy": of_labels(metrics.accuracy_score),
+    "f1": of_labels(metrics.f1_score),
+    "precision": of_labels(metrics.precision_score),
+    "jaccard": of_labels(metrics.jaccard_score),
+    "matthews_corrcoef": of_labels(metrics.matthews_corrcoef),
+    "r2": of_labels(metrics.r2_score),
+    "mean_squared_error": of_labels(metrics.mean_squared_error),
+    "neg_log_loss": lambda t, y, p, w: -metrics.log_loss(t, p, sample_weight=w),
+    "roc_auc": of_second(metrics.roc_auc_score),
+    "average_precision": of_second(metrics.average_precision_score),
+    "neg_brier_score": lambda *compared: -of_second(metrics.brier_score_loss)(*compared),
+}
+OF_CLASSES = ["accuracy", "neg_log_loss", "matthews_corrcoef"]
+OF_TWO = [*OF_CLASSES, "roc_auc", "f1", "precision", "jaccard", "average_precision", "neg_brier_score"]
+EVALUATED = {
+    **dict.fromkeys(("classes", "classes, text"), OF_CLASSES),
+    **dict.fromkeys(("binary", "binary, text", "two classes"), OF_TWO),
+    "multilabel": ["accuracy", "average_precision"],
+    **dict.fromkeys(("value", "values"), ("r2", "mean_squared_error")),
+}
+
+
+def losses(model: Model, X: Array, target: Array) -> Array:
+    """Return each row's loss, of values in the units of training."""
+    if model.network.task == "values":
+        (fitted,) = model.target_preprocessing.fitted
+        wanted = (target.reshape(len(target), -1) - fitted["mean"]) / fitted["scale"]
+        return np.asarray(((raw_outputs(model, X) - wanted) ** 2).mean(1))
     p = probabilities(model, X)
-    loss = -np.log(p[np.arange(len(X)), indices])
-    assert model.evaluate(X, y) == pytest.approx(
-        {
-            "loss": loss.mean(),
-            "accuracy": metrics.accuracy_score(y, model.predict(X)),
-            "neg_log_loss": -metrics.log_loss(indices, p),
-        },
-        rel=1e-12,
-    )
-    assert model.evaluate(X, y, weights) == pytest.approx(
-        {
-            "loss": np.average(loss, weights=weights),
-            "accuracy": metrics.accuracy_score(y, model.predict(X), sample_weight=weights),
-            "neg_log_loss": -metrics.log_loss(indices, p, sample_weight=weights),
-        },
-        rel=1e-12,
-    )
+    return -np.log(np.where(target, p, 1 - p)).mean(1) if target.ndim == 2 else -np.log(p[np.arange(len(X)), target])
 
 
-@pytest.mark.parametrize("kind", ["binary", "binary, text"])
-def test_two_classes_are_evaluated_as_scikit_learn_does(kind: str) -> None:
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", EVALUATED)
+def test_rows_are_evaluated_as_scikit_learn_does(kind: str, weighted: bool) -> None:
     model = make_model(kind)
     X, y = make_rows(model)
-    assert model.labels is not None
-    indices = np.searchsorted(model.labels, y)
-    p = probabilities(model, X)
-    assert model.evaluate(X, y, metrics=["roc_auc", "f1"]) == pytest.approx(
-        {
-            "loss": -np.log(p[np.arange(len(X)), indices]).mean(),
-            "roc_auc": metrics.roc_auc_score(indices, p[:, 1]),
-            "f1": metrics.f1_score(indices, np.searchsorted(model.labels, model.predict(X))),
-        },
-        rel=1e-12,
-    )
-    assert list(model.evaluate(X, y)) == ["loss"]
-
-
-def test_two_classes_of_an_output_each_are_evaluated_as_scikit_learn_does() -> None:
-    model = make_model("two classes")
-    X, y = make_rows(model)
-    p, predicted = probabilities(model, X), model.predict(X)
-    names = ["f1", "precision", "jaccard", "roc_auc", "average_precision", "matthews_corrcoef", "neg_brier_score"]
-    assert model.evaluate(X, y, metrics=names) == pytest.approx(
-        {
-            "loss": -np.log(p[np.arange(len(X)), y]).mean(),
-            "f1": metrics.f1_score(y, predicted),
-            "precision": metrics.precision_score(y, predicted),
-            "jaccard": metrics.jaccard_score(y, predicted),
-            "roc_auc": metrics.roc_auc_score(y, p[:, 1]),
-            "average_precision": metrics.average_precision_score(y, p[:, 1]),
-            "matthews_corrcoef": metrics.matthews_corrcoef(y, predicted),
-            "neg_brier_score": -metrics.brier_score_loss(y, p[:, 1]),
-        },
-        rel=1e-12,
-    )
+    weights = np.random.default_rng(2).random(len(X)) if weighted else None
+    encoded = [
+        values if model.labels is None else np.searchsorted(model.labels, values) for values in (y, model.predict(X))
+    ]
+    compared = (*encoded, None if model.network.task == "values" else probabilities(model, X), weights)
+    expected = {name: SCIKIT_LEARNS[name](*compared) for name in EVALUATED[kind]}
+    expected["loss"] = np.average(losses(model, X, encoded[0]), weights=weights)
+    assert model.evaluate(X, y, weights, list(EVALUATED[kind])) == pytest.approx(expected, rel=1e-12)
+    assert make_model(kind, metrics=list(EVALUATED[kind])).evaluate(X, y, weights) == pytest.approx(expected, rel=1e-12)
+    assert model.evaluate(X, y, weights) == pytest.approx({"loss": expected["loss"]}, rel=1e-12)
 
 
 @pytest.mark.slow
@@ -197,37 +192,6 @@ def test_a_spec_takes_the_metrics_that_its_model_can_be_asked_for(kind: str) -> 
             assert name in model.evaluate(X, y, metrics=name)
 
 
-def test_several_binary_outputs_are_evaluated_as_scikit_learn_does() -> None:
-    model = make_model("multilabel")
-    X, y = make_rows(model)
-    p = probabilities(model, X)
-    assert model.evaluate(X, y, metrics=["accuracy", "average_precision"]) == pytest.approx(
-        {
-            "loss": -np.where(y, np.log(p), np.log(1 - p)).mean(),
-            "accuracy": metrics.accuracy_score(y, model.predict(X)),
-            "average_precision": metrics.average_precision_score(y, p),
-        },
-        rel=1e-12,
-    )
-
-
-@pytest.mark.parametrize("kind", ["value", "values"])
-def test_values_are_evaluated_in_their_units_and_their_loss_as_trained(kind: str) -> None:
-    model = make_model(kind, metrics=["r2", "mean_squared_error"])
-    X, y = make_rows(model)
-    (fitted,) = model.target_preprocessing.fitted
-    columns = y.reshape(len(y), -1)
-    standardized = (columns - fitted["mean"]) / fitted["scale"]
-    assert model.evaluate(X, y) == pytest.approx(
-        {
-            "loss": ((raw_outputs(model, X) - standardized) ** 2).mean(),
-            "r2": metrics.r2_score(y, model.predict(X)),
-            "mean_squared_error": metrics.mean_squared_error(y, model.predict(X)),
-        },
-        rel=1e-12,
-    )
-
-
 @pytest.mark.parametrize("kind", ["binary", "classes"])
 def test_the_loss_is_measured_without_label_smoothing(kind: str) -> None:
     plain = make_model(kind)
@@ -241,19 +205,13 @@ def test_a_metric_can_be_given_with_its_fields() -> None:
     model = make_model("classes")
     X, y = make_rows(model)
     expected = metrics.top_k_accuracy_score(y, probabilities(model, X), k=2)
-    for given in (TopAccuracy(k=2), [TopAccuracy(k=2)]):
+    for given in (TopKAccuracy(k=2), [TopKAccuracy(k=2)]):
         assert model.evaluate(X, y, metrics=given)["top_k_accuracy"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("kind", "metric"),
-    [
-        ("classes", "r2"),
-        ("value", "accuracy"),
-        ("two classes", "top_k_accuracy"),
-        ("binary", "acuracy"),
-        ("binary", 3),
-    ],
+    [("classes", "r2"), ("value", "accuracy"), ("two classes", "top_k_accuracy"), ("binary", "acuracy"), ("binary", 3)],
 )
 def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: Refused) -> None:
     model = make_model(kind)
@@ -263,15 +221,7 @@ def test_a_metric_that_does_not_fit_is_refused(kind: str, metric: Any, refused: 
 
 @pytest.mark.parametrize(
     "X",
-    [
-        np.ones((2, 4)),
-        np.ones(3),
-        np.ones((0, 3)),
-        [[1, 2, np.nan]],
-        [["1", "2", "3"]],
-        [[1j, 2, 3]],
-        [[None, 2, 3]],
-    ],
+    [np.ones((2, 4)), np.ones(3), np.ones((0, 3)), [[1, 2, np.nan]], [["1", "2", "3"]], [[1j, 2, 3]], [[None, 2, 3]]],
 )
 def test_columns_that_do_not_fit_are_refused(X: Array, refused: Refused) -> None:
     for kind in ("value", "plain values"):

@@ -58,10 +58,7 @@ SPECS = {
     "bins": {
         "network": {
             "input_size": 6,
-            "layers": [
-                {"type": "piecewise_linear_embedding", "bins": 5, "size": 3},
-                {"type": "dense", "units": 2},
-            ],
+            "layers": [{"type": "piecewise_linear_embedding", "bins": 5, "size": 3}, {"type": "dense", "units": 2}],
         },
         "training": {"loss": "mean_squared_error", "optimizer": "sgd"},
     },
@@ -111,7 +108,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
     rows = TrainingRows(X, target_of(network))
     state = network.fitted_state(X)
-    stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state, total_steps=steps + 1)
+    stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state)
     indices = generator.permutation(ROWS)[:batch]
 
     def run() -> None:

@@ -20,10 +20,7 @@ REPEATED: dict[str, list[dict[str, Any]]] = {
         {"type": "dropout", "rate": 0.1},
         {"type": "dense", "units": 4},
     ],
-    "residual": [
-        {**DENSE, "name": "changed", "activation": "swish"},
-        {"type": "add", "inputs": ["input", "changed"]},
-    ],
+    "residual": [{**DENSE, "name": "changed", "activation": "swish"}, {"type": "add", "inputs": ["input", "changed"]}],
     "concatenated": [
         {**DENSE, "name": "changed", "activation": "elu"},
         {"type": "concatenate", "inputs": ["input", "changed"]},

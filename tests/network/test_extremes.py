@@ -93,11 +93,7 @@ def test_only_ratios_of_class_weights_mean_anything(factor: float, own: float, o
 def test_a_class_that_weighs_next_to_nothing_hurts_no_batch(ratio: float):
     X, y = arrays(40)
     X, labels = X[np.argsort(y)], np.where(np.sort(y) > 0, "yes", "no")
-    training = CLASSES["training"] | {
-        "batch_size": 4,
-        "shuffle": False,
-        "class_weight": {"yes": 1.0, "no": ratio},
-    }
+    training = CLASSES["training"] | {"batch_size": 4, "shuffle": False, "class_weight": {"yes": 1.0, "no": ratio}}
     assert np.isfinite(specnet.fit(CLASSES | {"training": training}, X, labels).theta).all()
 
 

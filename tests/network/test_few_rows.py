@@ -14,10 +14,7 @@ from specnet.errors import SpecError, SpecnetError
 from specnet.network import Network
 from tests.compiling import compiles
 
-pytestmark = [
-    compiles,
-    pytest.mark.slow,
-]
+pytestmark = [compiles, pytest.mark.slow]
 
 
 def networks(dtype: str = "float64", **network: Any) -> tuple[Network, Network, np.ndarray]:

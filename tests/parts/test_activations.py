@@ -1,14 +1,13 @@
-"""Each activation against formulas written by hand, figures of PyTorch and Keras, and the complex step."""
+"""Each activation against figures of PyTorch and Keras, and the checks for authors of parts with further settings."""
 
 import inspect
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import erf, expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from specnet.compiler import BATCH, Value, constant, gradients, input_value, sum_over
 from specnet.parts.activations import (
@@ -28,51 +27,16 @@ from specnet.parts.activations import (
     Threshold,
 )
 from specnet.parts.registry import built_in_registry
-from tests.engine import complex_step, evaluate, value_and_slope
+from specnet.testing.activation_checks import check_activation
+from tests.engine import PRECISIONS, evaluate, near_figures, value_and_slope
 from tests.texts.pinned import Refused
 
-NAMES = {
-    "linear",
-    "identity",
-    "relu",
-    "relu6",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "celu",
-    "gelu",
-    "silu",
-    "swish",
-    "mish",
-    "sigmoid",
-    "logistic",
-    "hard_sigmoid",
-    "hard_swish",
-    "hard_silu",
-    "tanh",
-    "hard_tanh",
-    "clip",
-    "softplus",
-    "softsign",
-    "squareplus",
-    "exponential",
-    "log_sigmoid",
-    "tanh_shrink",
-    "soft_shrink",
-    "hard_shrink",
-    "threshold",
-    "softmax",
-    "log_softmax",
-    "glu",
-    "prelu",
-}
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "activations.json").read_text())
 POINTS = np.array([[0.0, 1e-8, -1e-8, 0.5, -0.5, 3.0, -3.0, 20.0, -20.0, 1000.0, -1000.0]])
 KINKS = [0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0]
 REGISTRY = built_in_registry()
-ELEMENTWISE = [part for part in REGISTRY.of_kind("activation") if part.elementwise]
 VARIANTS = [
-    *(part() for part in ELEMENTWISE),
+    *(part() for part in REGISTRY.of_kind("activation") if part.elementwise),
     LeakyRelu(negative_slope=0.3),
     Elu(alpha=0.7),
     Celu(alpha=0.75),
@@ -90,8 +54,6 @@ WITH_RULES = [
 ]
 ACROSS = [Softmax(), LogSoftmax(), Glu()]
 FIRST_SLOPE = 0.25
-SQRT_2_PI = math.sqrt(2 / math.pi)
-ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def with_own_start(part: Activation) -> Callable[[Value], Value]:
@@ -99,97 +61,15 @@ def with_own_start(part: Activation) -> Callable[[Value], Value]:
     return lambda x: part.apply(x, [constant(FIRST_SLOPE) for _ in part.own_parameters(1)])
 
 
-def exp_below(x):
-    return np.exp(np.minimum(x, 0))
+def activation(figures: dict) -> Activation:
+    fields = dict(figures["activation"])
+    return REGISTRY.find("activation", fields["type"])(**fields)
 
 
-def gelu_inner(x):
-    return np.tanh(SQRT_2_PI * (x + 0.044715 * x**3))
-
-
-def softplus(x):
-    return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
-
-
-def sech(x):
-    return 1 / np.cosh(np.minimum(abs(x), 300))
-
-
-# By name: value and derivative. At a kink the derivative is PyTorch's.
-FORMULAS = {
-    "linear": lambda part, x: (x, np.ones_like(x)),
-    "relu6": lambda part, x: (np.clip(x, 0, 6), ((x > 0) & (x < 6)) * 1.0),
-    "prelu": lambda part, x: (np.where(x > 0, x, 0.25 * x), np.where(x > 0, 1.0, 0.25)),
-    "celu": lambda part, x: (
-        np.where(x > 0, x, part.alpha * np.expm1(np.minimum(x, 0) / part.alpha)),
-        exp_below(x / part.alpha),
-    ),
-    "threshold": lambda part, x: (np.where(x > part.threshold, x, part.default_value), (x > part.threshold) * 1.0),
-    "hard_swish": lambda part, x: (
-        x * np.clip(x / 6 + 0.5, 0, 1),
-        np.where(abs(x) < 3, x / 3 + 0.5, (x > 0) * 1.0),
-    ),
-    "mish": lambda part, x: (x * np.tanh(softplus(x)), np.tanh(softplus(x)) + x * expit(x) * sech(softplus(x)) ** 2),
-    "hard_sigmoid": lambda part, x: (np.clip(x / 6 + 0.5, 0, 1), (abs(x) < 3) / 6),
-    "log_sigmoid": lambda part, x: (-softplus(-x), expit(-x)),
-    "hard_tanh": lambda part, x: (np.clip(x, -1, 1), (abs(x) < 1) * 1.0),
-    "clip": lambda part, x: (
-        np.clip(x, part.minimum, part.maximum),
-        ((x > part.minimum) & (x < part.maximum)) * 1.0,
-    ),
-    "tanh_shrink": lambda part, x: (x - np.tanh(x), np.tanh(x) ** 2),
-    "soft_shrink": lambda part, x: (
-        np.sign(x) * np.maximum(abs(x) - part.threshold, 0),
-        (abs(x) > part.threshold) * 1.0,
-    ),
-    "hard_shrink": lambda part, x: (x * (abs(x) > part.threshold), (abs(x) > part.threshold) * 1.0),
-    "softsign": lambda part, x: (x / (1 + abs(x)), 1 / (1 + abs(x)) ** 2),
-    "squareplus": lambda part, x: (
-        np.where(x > 0, x + np.hypot(x, part.b**0.5), part.b / (np.hypot(x, part.b**0.5) - x)) / 2,
-        (1 + x / np.hypot(x, part.b**0.5)) / 2,
-    ),
-    "exponential": lambda part, x: (np.exp(x), np.exp(x)),
-    "relu": lambda part, x: (np.where(x > 0, x, 0), (x > 0) * 1.0),
-    "leaky_relu": lambda part, x: (
-        np.where(x > 0, x, part.negative_slope * x),
-        np.where(x > 0, 1.0, part.negative_slope),
-    ),
-    "elu": lambda part, x: (
-        np.where(x > 0, x, part.alpha * np.expm1(np.minimum(x, 0))),
-        np.where(x > 0, 1.0, part.alpha * exp_below(x)),
-    ),
-    "selu": lambda part, x: (
-        SCALE * np.where(x > 0, x, ALPHA * np.expm1(np.minimum(x, 0))),
-        SCALE * np.where(x > 0, 1.0, ALPHA * exp_below(x)),
-    ),
-    "gelu": lambda part, x: (
-        (x / 2 * (1 + gelu_inner(x)), None)
-        if part.approximate
-        else (
-            x / 2 * (1 + erf(x / math.sqrt(2))),
-            (1 + erf(x / math.sqrt(2))) / 2 + x * SQRT_2_PI / 2 * np.exp(-x * x / 2),
-        )
-    ),
-    "silu": lambda part, x: (x * expit(x), expit(x) * (1 + x * expit(-x))),
-    "sigmoid": lambda part, x: (expit(x), expit(x) * expit(-x)),
-    "tanh": lambda part, x: (np.tanh(x), sech(x) ** 2),
-    "softplus": lambda part, x: (softplus(x), expit(x)),
-}
-
-
-def test_no_name_of_the_catalogue_is_missing():
-    assert set(REGISTRY.names("activation")) == NAMES
-    assert REGISTRY.find("activation", "swish") is REGISTRY.find("activation", "silu")
-    assert REGISTRY.find("activation", "hard_silu") is REGISTRY.find("activation", "hard_swish")
-    assert REGISTRY.find("activation", "identity") is REGISTRY.find("activation", "linear")
-    assert REGISTRY.find("activation", "logistic") is REGISTRY.find("activation", "sigmoid")
-
-
-def test_every_activation_has_a_formula_and_figures_here():
-    names = {part.part_name() for part in REGISTRY.of_kind("activation")}
-    assert {part.part_name() for part in ELEMENTWISE} == set(FORMULAS)
-    assert names == {*FORMULAS, *(part.type for part in ACROSS)}
-    assert names == {entry["activation"]["type"] for key in ("elementwise", "across") for entry in FIGURES[key]}
+def test_every_activation_has_figures_with_its_defaults_and_with_others():
+    described = [activation(entry) for key in ("elementwise", "across") for entry in FIGURES[key]]
+    assert all(part in described for part in [*VARIANTS, *ACROSS])
+    assert {part.type for part in described} == {part.part_name() for part in REGISTRY.of_kind("activation")}
 
 
 @pytest.mark.parametrize("kind", REGISTRY.of_kind("activation"))
@@ -198,31 +78,17 @@ def test_an_activation_takes_at_most_12_lines_without_its_docstring(kind: type[A
     assert len(lines) - len([line for line in kind.__doc__.splitlines() if line.strip()]) <= 12
 
 
-@pytest.mark.parametrize("part", VARIANTS, ids=str)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])
-def test_value_and_derivative_at_ordinary_and_extreme_points(part: Activation, dtype, tolerance):
-    x = np.concatenate([POINTS, np.random.default_rng(0).normal(0, 2, (1, 40))], axis=1).astype(dtype)
-    if part.type == "exponential":
-        x = np.minimum(x, 80)
-    value, slope = FORMULAS[part.type](part, x.astype(np.float64))
-    found = value_and_slope(with_own_start(part), x, dtype)
-    assert np.isfinite(found).all()
-    np.testing.assert_allclose(found[0], value, rtol=tolerance, atol=tolerance)
-    if slope is not None:
-        np.testing.assert_allclose(found[1], slope, rtol=tolerance, atol=tolerance)
-
-
 @pytest.mark.parametrize("figures", FIGURES["elementwise"], ids=lambda figures: str(figures["activation"]))
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+@PRECISIONS
 def test_figures_of_the_libraries(figures: dict, dtype, tolerance):
     part = activation(figures)
     found = value_and_slope(with_own_start(part), np.array([FIGURES["points"]]), dtype)
     for ours, name in zip(found, ("value", "slope"), strict=True):
-        compare(ours[0], figures[name], tolerance, dtype)
+        near_figures(ours[0], figures[name], tolerance, dtype)
 
 
 @pytest.mark.parametrize("figures", FIGURES["across"], ids=lambda figures: figures["activation"]["type"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+@PRECISIONS
 def test_figures_of_activations_across_features(figures: dict, dtype, tolerance):
     part, columns, weights = activation(figures), np.array(figures["x"]), np.array(figures["weights"])
     x, w = input_value("x", (len(columns), BATCH)), input_value("w", (len(weights), BATCH))
@@ -230,25 +96,13 @@ def test_figures_of_activations_across_features(figures: dict, dtype, tolerance)
     gradient = gradients(sum_over(y * w, "all"), [x])[x]
     found = evaluate([y, gradient], {"x": columns, "w": weights}, dtype)
     for ours, name in zip(found, ("value", "gradient"), strict=True):
-        compare(ours, figures[name], tolerance, dtype)
+        near_figures(ours, figures[name], tolerance, dtype)
 
 
-@pytest.mark.parametrize("part", VARIANTS, ids=str)
-def test_derivative_is_that_of_the_value(part: Activation):
-    x = np.random.default_rng(1).normal(0, 2, (3, 50))
-    _, slope = value_and_slope(with_own_start(part), x)
-    np.testing.assert_allclose(slope, complex_step(with_own_start(part), x), rtol=1e-12, atol=1e-12)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", VARIANTS, ids=str)
-def test_derivative_at_a_kink_lies_between_the_one_sided_differences(part: Activation):
-    h = 1e-7
-    for kink in KINKS:
-        left, middle, right = evaluate_at(part, [kink - h, kink, kink + h])
-        _, slope = value_and_slope(with_own_start(part), np.array([[kink]]))
-        low, high = sorted(((middle - left) / h, (right - middle) / h))
-        assert low - 1e-6 * max(1, abs(middle)) <= slope[0, 0] <= high + 1e-6 * max(1, abs(middle))
+@pytest.mark.parametrize("part", [*VARIANTS, *ACROSS], ids=str)
+def test_the_checks_of_authors_are_passed_with_any_setting(part: Activation):
+    """Derivatives are those of the complex step, and at kinks they lie between the one-sided differences."""
+    check_activation(str(part), part, None, {})
 
 
 @pytest.mark.parametrize("part", VARIANTS, ids=str)
@@ -319,20 +173,3 @@ def test_slopes_of_prelu_are_learned_for_each_feature_and_do_not_decay():
     value, gradient = evaluate([y, by_slope], arrays)
     np.testing.assert_allclose(value, [[1, -1, -1.5], [0, 4, 1]])
     np.testing.assert_allclose(gradient, [[-5], [-1]])
-
-
-def activation(figures: dict) -> Activation:
-    fields = dict(figures["activation"])
-    return REGISTRY.find("activation", fields["type"])(**fields)
-
-
-def compare(ours: np.ndarray, theirs: list, tolerance: float, dtype: type) -> None:
-    """Hold ours to a library's figures where these are finite: relative to each, or a few units of rounding at 1."""
-    expected = np.array(theirs, float)
-    finite = np.isfinite(expected)
-    np.testing.assert_allclose(ours[finite], expected[finite], rtol=tolerance, atol=8 * np.finfo(dtype).eps)
-
-
-def evaluate_at(part: Activation, points: list[float]) -> np.ndarray:
-    x = input_value("x", (1, BATCH))
-    return evaluate([with_own_start(part)(x)], {"x": np.array([points])})[0][0]

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from specnet.errors import PartError
-from specnet.parts.metrics import AreaUnderCurve, Metric, PositiveLikelihoodRatio
+from specnet.parts.metrics import Metric, PositiveLikelihoodRatio, RocAuc
 
 
 class Failing(Metric):
@@ -57,6 +57,6 @@ def test_what_a_metric_of_another_package_raises_is_named_as_its_fault(metric: M
 
 def test_scores_that_scikit_learn_does_not_define_are_nan_whoever_asks():
     same = np.zeros(3, int)
-    for metric in (Borrowed(), AreaUnderCurve(), PositiveLikelihoodRatio()):
+    for metric in (Borrowed(), RocAuc(), PositiveLikelihoodRatio()):
         figure = metric.score(same, same, np.eye(2)[same])
         assert math.isnan(figure) or metric.type == "positive_likelihood_ratio"

@@ -76,10 +76,7 @@ class Chain(Layer):
 PARTS = (Squashed, Chain)
 HIDDEN = {"type": "squashed", "width": 5, "squash": "tanh", "note": "a"}
 LAST = {"type": "squashed", "width": 1, "learning_rate_factor": 0.5}
-SPEC = {
-    "network": {"input_size": 3, "layers": [HIDDEN, LAST]},
-    "training": {"loss": "mse", "epochs": 3},
-}
+SPEC = {"network": {"input_size": 3, "layers": [HIDDEN, LAST]}, "training": {"loss": "mse", "epochs": 3}}
 X = np.random.default_rng(0).standard_normal((40, 3))
 y = X.sum(axis=1)
 

@@ -53,6 +53,34 @@ def test_every_built_in_part_is_found_by_its_names():
     assert len({part.kind for part in registry}) == len(module.BUILT_IN)
 
 
+ALIASES = {
+    "activation": {"identity": "linear", "logistic": "sigmoid", "swish": "silu", "hard_silu": "hard_swish"},
+    "loss": {
+        "mse": "mean_squared_error",
+        "squared_error": "mean_squared_error",
+        "mae": "mean_absolute_error",
+        "msle": "mean_squared_logarithmic_error",
+        "pinball": "quantile",
+        "bce": "binary_crossentropy",
+        "log_loss": "binary_crossentropy",
+    },
+    "metric": {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"},
+    "initializer": {
+        "xavier_uniform": "glorot_uniform",
+        "xavier_normal": "glorot_normal",
+        "kaiming_uniform": "he_uniform",
+        "kaiming_normal": "he_normal",
+    },
+    "schedule": {"invscaling": "inverse_scaling"},
+}
+
+
+def test_the_other_names_are_these():
+    """The names themselves are in the committed schema."""
+    found = [(part.kind, alias, part.part_name()) for part in built_in_registry() for alias in part.aliases]
+    assert sorted(found) == sorted((kind, alias, ALIASES[kind][alias]) for kind in ALIASES for alias in ALIASES[kind])
+
+
 def test_names_come_before_aliases():
     registry = Registry([Cube, Relu])
     assert registry.names("activation") == ("cube", "relu", "third_power")
@@ -126,12 +154,7 @@ def test_an_installed_plugin_is_a_part_like_any_other(install: Callable[..., Non
 
 @pytest.mark.parametrize(
     ("name", "loaded"),
-    [
-        ("wave", ImportError("no module named numba")),
-        ("relu", FalseRelu),
-        ("wave", Cube),
-        ("wave", print),
-    ],
+    [("wave", ImportError("no module named numba")), ("relu", FalseRelu), ("wave", Cube), ("wave", print)],
 )
 def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used(
     install: Callable[..., None], name: str, loaded: Any, pinned: Pinned

@@ -27,11 +27,6 @@ from specnet.parts.watchers import Memory
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
 REGISTRY = built_in_registry()
 
-NAMES = {
-    *("constant", "exponential_decay", "step_decay", "piecewise_constant", "polynomial_decay", "inverse_time_decay"),
-    *("inverse_scaling", "invscaling", "cosine_decay", "cosine_log", "cosine_decay_restarts", "one_cycle"),
-    *("reduce_on_plateau", "warmup"),
-}
 NEEDED = {
     "exponential_decay": {"decay_rate": 0.9},
     "step_decay": {"factor": 0.5, "every": 10},
@@ -66,11 +61,6 @@ def test_each_says_whether_a_longer_run_begins_differently(schedule: Schedule, u
 def test_what_follows_a_warmup_says_whether_a_longer_run_begins_differently():
     assert Warmup(length=2, then=CosineDecay()).depends_on_length()
     assert not Warmup(length=2, then=StepDecay(factor=0.5, every=2)).depends_on_length()
-
-
-def test_the_names_are_these():
-    assert set(REGISTRY.names("schedule")) == NAMES
-    assert REGISTRY.find("schedule", "invscaling") is REGISTRY.find("schedule", "inverse_scaling")
 
 
 def test_each_has_figures():

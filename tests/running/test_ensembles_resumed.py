@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, FileError
-from specnet.files.tensors import decode, read_header
+from specnet.files.tensors import decode
 from specnet.training import Checkpoint, Observer
 from tests.running.moons import contents
 from tests.running.test_ensembles import MOONS
@@ -20,9 +20,7 @@ from tests.texts.pinned import Refused
 
 def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
     model = specnet.run(MOONS, tmp_path).model
-    with (tmp_path / "model.safetensors").open("rb") as stream:
-        header = read_header(stream, (tmp_path / "model.safetensors").stat().st_size)
-        tensors = decode(header, stream.read())
+    _, tensors = decode((tmp_path / "model.safetensors").read_bytes())
     assert {name for name in tensors if not name.startswith("members.")} == {
         "preprocessing.0.0.mean",
         "preprocessing.0.0.scale",

@@ -24,6 +24,7 @@ from specnet.parts import (
     per_feature,
 )
 from specnet.parts.initializers import Ones
+from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
@@ -49,15 +50,12 @@ def test_a_right_part_passes():
     check_part(Snake, snake, settings=[{}, {"frequency": 3}])
 
 
-class Silent(Snake):
-    type: Literal["silent"] = "silent"
-
-
-class Undescribed(Snake):
-    """A field without a description."""
-
-    type: Literal["undescribed"] = "undescribed"
-    phase: float = 0.0
+def part(title: str, base: type[Part], description: str | None, **members: Any) -> type[Part]:
+    """Return a part as a class statement would make it, named as its title, in small letters."""
+    name = re.sub(r"(?<=.)(?=[A-Z])", "_", title).lower()
+    annotations = {"type": Literal[name], **members.pop("annotations", {})}
+    own = {"__doc__": description, "__module__": __name__, "__annotations__": annotations, "type": name}
+    return type(base)(title, (base,), own | members)
 
 
 class Nameless(Activation):
@@ -75,202 +73,28 @@ class FalseRelu(Snake):
     type: Literal["relu"] = "relu"
 
 
-class Forgetful(Snake):
-    """A field that is not what was written."""
+def doubled(self, context: Any) -> None:
+    object.__setattr__(self, "frequency", self.frequency * 2)
 
-    type: Literal["forgetful"] = "forgetful"
 
-    def model_post_init(self, context: Any) -> None:
-        object.__setattr__(self, "frequency", self.frequency * 2)
+def off_by_a_thousandth(self, x, own):
+    return custom(self.expression(x), [x], lambda d: (d * 1.001 * (1 + sin(2 * self.frequency * x)),))
 
 
-class Unbounded(Snake):
-    """A bound that the schema does not know."""
+def wrong_at_2(self, x, own):
+    slope = where(greater(x, 2), 1.0, where(greater(2, x), 0.0, 3.0))
+    return custom(self.expression(x), [x], lambda d: (d * slope,))
 
-    type: Literal["unbounded"] = "unbounded"
-    frequency: float = Field(1.0, description="a", json_schema_extra={"exclusiveMinimum": 0})
 
+def wrong_at_0(self, output, target):
+    d = output - target
+    slope = where(greater(d, 0), 1.0, where(greater(0, d), -1.0, 2.0))
+    return mean_over_outputs(custom(absolute(d), [d], lambda seed: (seed * slope,)))
 
-class NoExample(Snake):
-    """An example that is no TOML."""
 
-    type: Literal["no_example"] = "no_example"
-    example = "frequency: 2"
-
-
-class WrongExample(Snake):
-    """An example that is refused."""
-
-    type: Literal["wrong_example"] = "wrong_example"
-    example = "frequency = -2"
-
-
-class WrongSlope(Snake):
-    """A derivative that is off by a thousandth."""
-
-    type: Literal["wrong_slope"] = "wrong_slope"
-
-    def value(self, x, own):
-        y = self.expression(x)
-        return custom(y, [x], lambda d: (d * 1.001 * (1 + sin(2 * self.frequency * x)),))
-
-
-class Glued(Activation):
-    """Softplus from max and |x|: its derivative at 0 is 0 or 1, and should be ½."""
-
-    type: Literal["glued"] = "glued"
-
-    def expression(self, x):
-        return maximum(x, 0) + log(1 + exp(-absolute(x)))
-
-
-class WrongTie(Activation):
-    """Slope 3 at its kink at 2, between slopes 0 and 1."""
-
-    type: Literal["wrong_tie"] = "wrong_tie"
-
-    def expression(self, x):
-        return maximum(x - 2, 0)
-
-    def value(self, x, own):
-        slope = where(greater(x, 2), 1.0, where(greater(2, x), 0.0, 3.0))
-        return custom(self.expression(x), [x], lambda d: (d * slope,))
-
-
-class Overflowing(Activation):
-    """Softplus that overflows."""
-
-    type: Literal["overflowing"] = "overflowing"
-
-    def expression(self, x):
-        return log(1 + exp(x))
-
-
-class NoNumber(Activation):
-    """x·sigmoid(x) whose slope is ∞·0 at −1000."""
-
-    type: Literal["no_number"] = "no_number"
-
-    def expression(self, x):
-        return x / (1 + exp(minimum(-x, 800)))
-
-
-class Shrinking(Activation):
-    """Half of its features, without saying so."""
-
-    type: Literal["shrinking"] = "shrinking"
-    elementwise = False
-
-    def expression(self, x):
-        return sum_over(x, "features")
-
-
-class Numeric(Activation):
-    """A number in place of a symbol."""
-
-    type: Literal["numeric"] = "numeric"
-
-    def expression(self, x):
-        return 1.0
-
-
-class WrongLoss(Loss):
-    """A mean that is a sum."""
-
-    target = "values"
-    output_activation = "linear"
-    type: Literal["wrong_loss"] = "wrong_loss"
-
-    def expression(self, output, target):
-        return sum_over((output - target) ** 2, "features")
-
-
-class WideLoss(WrongLoss):
-    """One number for each output."""
-
-    type: Literal["wide_loss"] = "wide_loss"
-
-    def expression(self, output, target):
-        return output - target
-
-
-class WrongLossTie(WrongLoss):
-    """|d| whose derivative at 0 is 2."""
-
-    type: Literal["wrong_loss_tie"] = "wrong_loss_tie"
-
-    def expression(self, output, target):
-        d = output - target
-        slope = where(greater(d, 0), 1.0, where(greater(0, d), -1.0, 2.0))
-        return mean_over_outputs(custom(absolute(d), [d], lambda seed: (seed * slope,)))
-
-
-class Uphill(SteppingOptimizer):
-    """Along the gradient."""
-
-    type: Literal["uphill"] = "uphill"
-    learning_rate: PositiveNumber = Field(0.01, description="lr")
-
-    def update(self, theta, gradient, state, scalar):
-        return [(theta, theta + gradient * scalar("rate"))]
-
-
-class Restless(Uphill):
-    """The sign by division, which is 0/0 at rest."""
-
-    type: Literal["restless"] = "restless"
-
-    def update(self, theta, gradient, state, scalar):
-        return [(theta, theta - gradient / absolute(gradient) * scalar("rate"))]
-
-
-class Negative(Schedule):
-    """1 − n/10."""
-
-    type: Literal["negative"] = "negative"
-
-    def multiplier(self, position: int, length: int) -> float:
-        return 1 - position / 10
-
-
-class Counting(Schedule):
-    """Halves with each question."""
-
-    type: Literal["counting"] = "counting"
-
-    def multiplier(self, position: int, length: int) -> float:
-        asked.append(position)
-        return 1 / len(asked)
-
-
-asked: list[int] = []
-
-
-class Transposed(Initializer):
-    """The wrong way round."""
-
-    type: Literal["transposed"] = "transposed"
-
-    def draw(self, generator, shape, place):
-        return generator.normal(size=shape[::-1])
-
-
-class Seedless(Initializer):
-    """Its own generator."""
-
-    type: Literal["seedless"] = "seedless"
-
-    def draw(self, generator, shape, place):
-        return np.random.default_rng().normal(size=shape)
-
-
-class Normal(Initializer):
-    """N(0, 1)."""
-
-    type: Literal["normal"] = "normal"
-
-    def draw(self, generator, shape, place):
-        return generator.normal(size=shape)
+def wrong_while_training(self, scope, inputs, parameters):
+    (x,), (s,) = inputs, parameters
+    return custom(x + s, [x, s], lambda d: (d, sum_over(d, "batch") * (1.001 if scope.training else 1)))
 
 
 class Shift(Layer):
@@ -285,59 +109,78 @@ class Shift(Layer):
         return inputs[0] + parameters[0]
 
 
-class WrongShift(Shift):
-    """A derivative that is off by a thousandth, while training only."""
-
-    type: Literal["wrong_shift"] = "wrong_shift"
-
-    def apply(self, scope, inputs, parameters):
-        (x,), (s,) = inputs, parameters
-        return custom(x + s, [x, s], lambda d: (d, sum_over(d, "batch") * (1.001 if scope.training else 1)))
+def activation(title: str, expression: Any, description: str = "A fault.", **members: Any) -> type[Part]:
+    return part(title, Activation, description, expression=expression, **members)
 
 
-class Widening(Shift):
-    """More outputs than it says."""
-
-    type: Literal["widening"] = "widening"
-
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return input_sizes[0] + 1
+def loss(title: str, expression: Any) -> type[Part]:
+    return part(title, Loss, "A fault.", target="values", output_activation="linear", expression=expression)
 
 
+def initializer(title: str, draw: Any) -> type[Part]:
+    return part(title, Initializer, "A fault.", draw=draw)
+
+
+def optimizer(title: str, change: Any) -> type[Part]:
+    members = {"annotations": {"learning_rate": PositiveNumber}, "learning_rate": Field(0.01, description="lr")}
+    update = {"update": lambda self, theta, g, state, scalar: [(theta, theta + change(g) * scalar("rate"))]}
+    return part(title, SteppingOptimizer, "A fault.", **members, **update)
+
+
+asked: list[int] = []
+
+
+def counting(self, position: int, length: int) -> float:
+    asked.append(position)
+    return 1 / len(asked)
+
+
+UNBOUNDED = Field(1.0, description="a", json_schema_extra={"exclusiveMinimum": 0})  # a bound in the schema alone
+UPHILL = optimizer("Uphill", lambda gradient: gradient)
 FAULTS: list[tuple[type, Any]] = [
-    (Silent, None),
-    (Undescribed, None),
+    (part("Silent", Snake, None), None),
+    (part("Undescribed", Snake, "A fault.", annotations={"phase": float}, phase=0.0), None),
     (Nameless, None),
     (FalseRelu, None),
     (int, None),
     (Activation, None),
-    (Forgetful, snake),
-    (NoExample, None),
-    (WrongExample, None),
-    (Unbounded, snake),
+    (part("Forgetful", Snake, "A fault.", model_post_init=doubled), snake),
+    (part("NoExample", Snake, "A fault.", example="frequency: 2"), None),
+    (part("WrongExample", Snake, "A fault.", example="frequency = -2"), None),
+    (part("Unbounded", Snake, "A fault.", annotations={"frequency": float}, frequency=UNBOUNDED), snake),
     (Snake, lambda x: x + np.sin(x) ** 2 * 1.001),
     (Snake, lambda x: x.T),
-    (WrongSlope, snake),
-    (Glued, None),
-    (WrongTie, None),
-    (Overflowing, lambda x: np.logaddexp(0, x)),
-    (NoNumber, lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700)))),
-    (Shrinking, None),
-    (Numeric, None),
-    (WrongLoss, lambda output, target: ((output - target) ** 2).mean(1)),
-    (WideLoss, None),
-    (WrongLossTie, None),
-    (Uphill, None),
-    (Restless, None),
-    (Uphill, lambda theta, gradients: theta - 0.01 * gradients.sum(0)),
-    (Negative, None),
-    (Counting, None),
-    (Transposed, None),
-    (Seedless, None),
-    (Normal, lambda fan_in, fan_out: (0, 1.05)),
+    (part("WrongSlope", Snake, "A fault.", value=off_by_a_thousandth), snake),
+    # Softplus from max and |x|: its derivative at 0 is 0 or 1, and should be ½.
+    (activation("Glued", lambda self, x: maximum(x, 0) + log(1 + exp(-absolute(x)))), None),
+    (activation("WrongTie", lambda self, x: maximum(x - 2, 0), value=wrong_at_2), None),
+    (activation("Overflowing", lambda self, x: log(1 + exp(x))), lambda x: np.logaddexp(0, x)),
+    (  # whose slope is ∞·0 at −1000
+        activation("NoNumber", lambda self, x: x / (1 + exp(minimum(-x, 800)))),
+        lambda x: x * (x > -700) / (1 + np.exp(-np.maximum(x, -700))),
+    ),
+    (activation("Shrinking", lambda self, x: sum_over(x, "features"), elementwise=False), None),
+    (activation("Numeric", lambda self, x: 1.0), None),
+    (
+        loss("WrongLoss", lambda self, output, target: sum_over((output - target) ** 2, "features")),
+        lambda output, target: ((output - target) ** 2).mean(1),
+    ),
+    (loss("WideLoss", lambda self, output, target: output - target), None),
+    (loss("WrongLossTie", wrong_at_0), None),
+    (UPHILL, None),
+    (optimizer("Restless", lambda gradient: -gradient / absolute(gradient)), None),  # 0/0 at rest
+    (UPHILL, lambda theta, gradients: theta - 0.01 * gradients.sum(0)),
+    (part("Negative", Schedule, "A fault.", multiplier=lambda self, position, length: 1 - position / 10), None),
+    (part("Counting", Schedule, "A fault.", multiplier=counting), None),
+    (initializer("Transposed", lambda self, generator, shape, place: generator.normal(size=shape[::-1])), None),
+    (initializer("Seedless", lambda self, generator, shape, place: np.random.default_rng().normal(size=shape)), None),
+    (
+        initializer("Normal", lambda self, generator, shape, place: generator.normal(size=shape)),
+        lambda fan_in, fan_out: (0, 1.05),
+    ),
     (Shift, lambda x, parameters: x),
-    (WrongShift, lambda x, parameters: x + parameters["shift"]),
-    (Widening, None),
+    (part("WrongShift", Shift, "A fault.", apply=wrong_while_training), lambda x, parameters: x + parameters["shift"]),
+    (part("Widening", Shift, "A fault.", output_size=lambda self, sizes: sizes[0] + 1), None),
 ]
 
 NUMBERS = re.compile(r"-?\d+\.[\d.e+-]*|-?\d+e[+-]?\d+|nan| at \[[\d, ]*\]")

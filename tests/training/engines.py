@@ -75,9 +75,8 @@ def steppers(
     given = None if weight is None else weight.astype(numpy.dtype)
     rows = TrainingRows(np.ascontiguousarray(X.astype(numpy.dtype)), np.ascontiguousarray(target), given)
     feed = rows.feed(numpy)
-    lengths = {"steps_per_epoch": feed.batches_per_epoch, "total_steps": feed.batches_per_epoch * 3}
     made = [
-        kind(network, network.initial_parameters(), feed, network.fitted_state(X), **lengths)
+        kind(network, network.initial_parameters(), feed, network.fitted_state(X))
         for kind, network in ((Stepper, numpy), (CompiledStepper, compiled))
     ]
     return made[0], made[1], numpy, compiled

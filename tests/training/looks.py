@@ -23,11 +23,12 @@ def in_layer(look: dict[str, Any], layer: str) -> dict[str, Any]:
     return found
 
 
-def shares(slopes: np.ndarray, largest: float) -> tuple[float, float]:
-    """Dead and saturated units, given slopes (rows, units)."""
-    dead = [all(slope == 0 for slope in unit) for unit in slopes.T]
-    flat = [sum(abs(slope) < 0.05 * largest for slope in unit) / len(unit) > 0.8999 for unit in slopes.T]
-    return float(np.mean(dead)), float(np.mean(flat))
+def shares(raw: np.ndarray, activated: np.ndarray) -> tuple[float, float]:
+    """Dead and saturated units, given what their activation reads and returns (rows, units)."""
+    span = np.ptp(activated)
+    dead = np.array([len(set(unit)) == 1 < len(set(read)) for read, unit in zip(raw.T, activated.T, strict=True)])
+    from_ends = np.minimum(activated - activated.min(), activated.max() - activated)
+    return float(dead.mean()), float((dead | (np.mean(from_ends < 0.0127 * span, axis=0) > 0.8999)).mean())
 
 
 def again(reached: Checkpoint) -> Checkpoint:

@@ -13,9 +13,9 @@ import pytest
 
 import specnet
 from specnet.errors import Terminated
+from specnet.processes.interruptions import Interruptions
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
-from specnet.training.interruptions import Interruptions
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.gradient import BatchGradient
 from specnet.training.steps.lbfgs import LbfgsTrainer

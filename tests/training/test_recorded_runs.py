@@ -89,15 +89,15 @@ def test_a_look_is_not_lost_where_an_observer_is_broken_off(event: str, epoch: i
 
 def test_a_look_is_not_lost_where_it_is_broken_off_itself(monkeypatch: pytest.MonkeyPatch):
     network, rows = specnet.build(spec_of(batch_size=4)), rows_of(10)
-    whole, slopes, calls = recorded(network, rows), Snapshot.slopes, [0]
+    whole, outputs, calls = recorded(network, rows), Snapshot.layer_outputs, [0]
 
     def broken(snapshot: Snapshot, X: np.ndarray) -> Any:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
-        return slopes(snapshot, X)
+        return outputs(snapshot, X)
 
-    monkeypatch.setattr(Snapshot, "slopes", broken)
+    monkeypatch.setattr(Snapshot, "layer_outputs", broken)
     part = recorded(network, rows)
     assert part.interruption is not None
     same(recorded(network, rows, checkpoint=again(part.reached)), whole)

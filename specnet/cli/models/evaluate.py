@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from specnet.cli.inputs import check_model_and_data, read_limits, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, FormatOption, LimitOption, OutputFormat, QuietOption
-from specnet.cli.output import reporting
+from specnet.cli.options import AnyModelArgument, DataArgument, LimitOption
+from specnet.cli.output import Output
 from specnet.errors import Diagnostic
 from specnet.number_texts import counted
 
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
     from specnet.data import RowSet
 
 
-def evaluate(
-    model: AnyModelArgument,
-    data: DataArgument,
-    limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
-) -> None:
+def evaluate(output: Output, model: AnyModelArgument, data: DataArgument, limit: LimitOption = None) -> None:
     """Evaluate a model on rows.
 
     Prints the loss and the metrics of the spec of the model, and warns about rows of its training set if MODEL is the
@@ -32,35 +26,34 @@ def evaluate(
     specnet evaluate runs/moons_2_5_1/1 rows.npz
     specnet evaluate moons_2_5_1.onnx rows.npz
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.data import RawColumns, RowSet, large_cell_in, read_table, row_hashes
-        from specnet.errors import DataError
-        from specnet.files.run_files import training_rows
-        from specnet.importing import open_model
-        from specnet.model import unfamiliar_cells
-        from specnet.report.terminal.counting import reading_shown
-        from specnet.report.terminal.scores import scores_table
+    from specnet.data import RawColumns, RowSet, large_cell_in, read_table, row_hashes
+    from specnet.errors import DataError
+    from specnet.files.run_files import training_rows
+    from specnet.importing import open_model
+    from specnet.model import unfamiliar_cells
+    from specnet.report.terminal.counting import reading_shown
+    from specnet.report.terminal.scores import scores_table
 
-        check_model_and_data(model, data)
-        loaded = open_model(model, read_limits(limit))
-        with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
-            rows = read_table(file, loaded.network.resolved, loaded.labels)
-            raw = RawColumns(rows.X, rows.columns)
-            try:
-                figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
-            except DataError:
-                problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing)
-                if problem is not None:
-                    raise DataError(problem) from None
-                raise
-        for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
-            output.warning(warning)
-        output.data |= {"rows": len(raw), "metrics": figures}
-        if known := RowSet.from_data(training_rows(model)):
-            count = known.count(row_hashes(raw.X, raw.texts, rows.y))
-            if count:
-                output.warning(_of_training(count, known, len(raw), rows_name(data)))
-        output.table(scores_table({rows_name(data): figures}))
+    check_model_and_data(model, data)
+    loaded = open_model(model, read_limits(limit))
+    with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
+        rows = read_table(file, loaded.network.resolved, loaded.labels)
+        raw = RawColumns(rows.X, rows.columns)
+        try:
+            figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
+        except DataError:
+            problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing)
+            if problem is not None:
+                raise DataError(problem) from None
+            raise
+    for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
+        output.warning(warning)
+    output.data |= {"rows": len(raw), "metrics": figures}
+    if known := RowSet.from_data(training_rows(model)):
+        count = known.count(row_hashes(raw.X, raw.texts, rows.y))
+        if count:
+            output.warning(_of_training(count, known, len(raw), rows_name(data)))
+    output.table(scores_table({rows_name(data): figures}))
 
 
 def _of_training(count: int, known: RowSet, rows: int, source: str) -> Diagnostic:

@@ -3,29 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from specnet.cli.inputs import check_suffix, read_limits
-from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption
-from specnet.cli.output import reporting
+from specnet.cli.options import ForceOption, LimitOption, argument, out_option
+from specnet.cli.output import Output
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, help="An .onnx, .keras or .skops file.")],
+    output: Output,
+    file: Annotated[Path, argument("FILE", "An .onnx, .keras or .skops file.")],
     out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="NAME.toml",
-            show_default=False,
-            help="Spec to write; the model is written beside it, as NAME.safetensors.",
-        ),
+        Path, out_option("NAME.toml", "Spec to write; the model is written beside it, as NAME.safetensors.")
     ],
     force: ForceOption = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Import a model from another tool.
 
@@ -36,19 +26,18 @@ def import_(
     --------
     specnet import network.onnx -o network.toml
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.importing import read_network, weights_path, write_network
-        from specnet.report.overview import Overview
+    from specnet.importing import read_network, weights_path, write_network
+    from specnet.report.overview import Overview
 
-        check_suffix(file, (".onnx", ".keras", ".skops"), "the name of the file to import")
-        check_suffix(out, (".toml",), "the name of the spec")
-        imported = read_network(file, limits=read_limits(limit))
-        write_network(imported, out, overwrite=force)
-        network = imported.model.network
-        plan = Overview(network.resolved)
-        files = [str(out), str(weights_path(out))]
-        for diagnostic in imported.warnings:
-            output.warning(diagnostic)
-        output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
-        output.parts(str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype)
-        output.parts(f"{out}, {weights_path(out)}", imported.proof or "")
+    check_suffix(file, (".onnx", ".keras", ".skops"), "the name of the file to import")
+    check_suffix(out, (".toml",), "the name of the spec")
+    imported = read_network(file, limits=read_limits(limit))
+    write_network(imported, out, overwrite=force)
+    network = imported.model.network
+    plan = Overview(network.resolved)
+    files = [str(out), str(weights_path(out))]
+    for diagnostic in imported.warnings:
+        output.warning(diagnostic)
+    output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
+    output.parts(str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype)
+    output.parts(f"{out}, {weights_path(out)}", imported.proof or "")

@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
-from specnet.cli.options import (
-    AnyModelArgument,
-    DataArgument,
-    ForceOption,
-    FormatOption,
-    LimitOption,
-    OutputFormat,
-    QuietOption,
-)
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, LimitOption, out_option
+from specnet.cli.output import Output, UsageError
 from specnet.number_texts import counted
 
 if TYPE_CHECKING:
@@ -30,16 +22,11 @@ if TYPE_CHECKING:
 
 
 def predict(
+    output: Output,
     model: AnyModelArgument,
     data: DataArgument,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="File to write: .csv, .parquet or .npy. Default: CSV to standard output.",
-        ),
+        Path | None, out_option("FILE", "File to write: .csv, .parquet or .npy. Default: CSV to standard output.")
     ] = None,
     keep: Annotated[
         str | None,
@@ -54,8 +41,6 @@ def predict(
     ] = False,
     force: ForceOption = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Predict rows and write the results.
 
@@ -70,49 +55,48 @@ def predict(
     specnet predict runs/moons_2_5_1/1 rows.npz
     specnet predict runs/wine_csv/1 specs/data/wine.csv --keep alcohol,cultivar -o predictions.csv
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.cli.models.prediction_files import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
-        from specnet.cli.models.spreadsheet_formulas import Formulas
-        from specnet.data import large_cell_in, read_inputs
-        from specnet.files import refuse_taken, write_file
-        from specnet.importing import open_model
-        from specnet.report.terminal.counting import CountProgress, reading_shown
+    from specnet.cli.models.prediction_files import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
+    from specnet.cli.models.spreadsheet_formulas import Formulas
+    from specnet.data import large_cell_in, read_inputs
+    from specnet.files import refuse_taken, write_file
+    from specnet.importing import open_model
+    from specnet.report.terminal.counting import CountProgress, reading_shown
 
-        check_model_and_data(model, data)
+    check_model_and_data(model, data)
+    if out is not None:
+        check_suffix(out, tuple(WRITERS), "the file of predictions")
+        if keep is not None and out.suffix == ".npy":
+            raise UsageError("a .npy file has the predictions alone", hint="write a .csv file", source="--keep")
+        if out.exists() and data.exists() and out.samefile(data):
+            raise UsageError("the output would overwrite the input data", source=str(out))
+        if not force:
+            refuse_taken(out)
+    if escape_formulas and (output.as_json if out is None else out.suffix != ".csv"):
+        raise UsageError("only CSV has formulas to escape", source="--escape-formulas")
+    loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
+    with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
+        with reading_shown(shown):
+            raw = read_inputs(file, loaded.network.resolved)
+        kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
+        formulas = Formulas(escape_formulas)
+        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing)
+        predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict)
         if out is not None:
-            check_suffix(out, tuple(WRITERS), "the file of predictions")
-            if keep is not None and out.suffix == ".npy":
-                raise UsageError("a .npy file has the predictions alone", hint="write a .csv file", source="--keep")
-            if out.exists() and data.exists() and out.samefile(data):
-                raise UsageError("the output would overwrite the input data", source=str(out))
-            if not force:
-                refuse_taken(out)
-        if escape_formulas and (output.as_json if out is None else out.suffix != ".csv"):
-            raise UsageError("only CSV has formulas to escape", source="--escape-formulas")
-        loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
-        with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
-            with reading_shown(shown):
-                raw = read_inputs(file, loaded.network.resolved)
-            kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
-            formulas = Formulas(escape_formulas)
-            locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing)
-            predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict)
-            if out is not None:
-                write_file(out, WRITERS[out.suffix](predictions, formulas))
-            elif output.as_json:
-                columns: dict[str, list[Any]] = {}
-                for part in predictions:
-                    for name, cells in exact(part).items():
-                        columns.setdefault(name, []).extend(cells.texts)
-                output.data |= {"columns": columns}
-            else:
-                output.data_stream().writelines(csv_bytes(predictions, formulas))
-        for warning in (*predictions.warnings(), *formulas.warnings("<stdout>" if out is None else str(out))):
-            output.warning(warning)
-        output.data |= {"rows": len(raw)}
-        if out is not None:
-            output.data |= {"file": str(out)}
-            output.remark(f"{out}   {counted(len(raw), 'row')}")
+            write_file(out, WRITERS[out.suffix](predictions, formulas))
+        elif output.as_json:
+            columns: dict[str, list[Any]] = {}
+            for part in predictions:
+                for name, cells in exact(part).items():
+                    columns.setdefault(name, []).extend(cells.texts)
+            output.data |= {"columns": columns}
+        else:
+            output.data_stream().writelines(csv_bytes(predictions, formulas))
+    for warning in (*predictions.warnings(), *formulas.warnings("<stdout>" if out is None else str(out))):
+        output.warning(warning)
+    output.data |= {"rows": len(raw)}
+    if out is not None:
+        output.data |= {"file": str(out)}
+        output.remark(f"{out}   {counted(len(raw), 'row')}")
 
 
 def _kept(names: str, file: Path, model: Model, rows: int) -> Iterator[dict[str, Cells]]:

@@ -6,21 +6,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from specnet.cli.inputs import parse
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption, SpecArgument
-from specnet.cli.output import Output, reporting
+from specnet.cli.options import LimitOption, SetOption, SpecArgument
+from specnet.cli.output import Output
 
 if TYPE_CHECKING:
     from specnet.checking import GradientCheck
     from specnet.errors import SpecnetError
 
 
-def check(
-    spec: SpecArgument,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
-) -> None:
+def check(output: Output, spec: SpecArgument, overrides: SetOption = None, limit: LimitOption = None) -> None:
     """Check the gradient of a network numerically.
 
     Compares the gradient with respect to each parameter tensor and the input with central differences, in float64, at
@@ -36,17 +30,16 @@ def check(
     specnet check specs/moons.toml
     specnet check specs/digits.toml --set network.dtype=float64 --format json
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.checking import check_spec
-        from specnet.report.terminal.counting import CountProgress
+    from specnet.checking import check_spec
+    from specnet.report.terminal.counting import CountProgress
 
-        parsed = parse(spec, overrides, limit)
-        with CountProgress(sys.stderr if output.speaks else None, "coordinates compared") as progress:
-            found = check_spec(parsed, progress.show)
-        output.data |= found.as_dict()
-        _show(found, output)
-        if not found.agrees:
-            output.mistakes(_fault(found))
+    parsed = parse(spec, overrides, limit)
+    with CountProgress(sys.stderr if output.speaks else None, "coordinates compared") as progress:
+        found = check_spec(parsed, progress.show)
+    output.data |= found.as_dict()
+    _show(found, output)
+    if not found.agrees:
+        output.mistakes(_fault(found))
 
 
 def _show(found: GradientCheck, output: Output) -> None:

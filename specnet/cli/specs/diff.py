@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from specnet.cli.inputs import STANDARD_INPUT, is_model, parse, read_limits
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.options import LimitOption, argument
+from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
     from specnet.running.saved_runs import Side
@@ -18,11 +16,10 @@ _HELP = "Spec, TOML or JSON; folder of a run or a sweep; .safetensors file; or -
 
 
 def diff(
-    first: Annotated[Path, typer.Argument(metavar="A", show_default=False, help=_HELP)],
-    second: Annotated[Path, typer.Argument(metavar="B", show_default=False, help=_HELP)],
+    output: Output,
+    first: Annotated[Path, argument("A", _HELP)],
+    second: Annotated[Path, argument("B", _HELP)],
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Compare two specs or runs by their meaning.
 
@@ -36,30 +33,29 @@ def diff(
     specnet diff specs/moons.toml specs/logistic.toml
     specnet diff runs/moons_2_5_1/1 moons
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.report.spec_differences import difference_row, joined_rows, spec_differences
-        from specnet.report.terminal.run_table import score_rows, score_text
-        from specnet.running.saved_runs import resolved_sides
+    from specnet.report.spec_differences import difference_row, joined_rows, spec_differences
+    from specnet.report.terminal.run_table import score_rows, score_text
+    from specnet.running.saved_runs import resolved_sides
 
-        if first == second == STANDARD_INPUT:
-            raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
-        before, after = resolved_sides(_side(first, limit), _side(second, limit))
-        found = spec_differences(before.spec, after.spec)
-        rows = [difference_row(each) for each in found]
-        has_other_data = _differ(before.data_sha256, after.data_sha256)
-        if has_other_data and before.spec.data == after.spec.data:
-            rows.append(("data (SHA-256)", f"{before.data_sha256:.8}…", f"{after.data_sha256:.8}…"))
-        scores = score_rows(before.record, after.record) if before.record and after.record else []
-        output.data |= {
-            "equal": not found and not has_other_data,
-            "differences": [each.as_dict() for each in found],
-            "data": [before.data_sha256, after.data_sha256],
-            "scores": [{"score": title, "before": mine, "after": theirs} for title, mine, theirs in scores],
-        }
-        if not rows:
-            output.line("no differences")
-        shown = [(title, score_text(title, mine), score_text(title, theirs)) for title, mine, theirs in scores]
-        output.rows(joined_rows([*rows, *shown]))
+    if first == second == STANDARD_INPUT:
+        raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
+    before, after = resolved_sides(_side(first, limit), _side(second, limit))
+    found = spec_differences(before.spec, after.spec)
+    rows = [difference_row(each) for each in found]
+    has_other_data = _differ(before.data_sha256, after.data_sha256)
+    if has_other_data and before.spec.data == after.spec.data:
+        rows.append(("data (SHA-256)", f"{before.data_sha256:.8}…", f"{after.data_sha256:.8}…"))
+    scores = score_rows(before.record, after.record) if before.record and after.record else []
+    output.data |= {
+        "equal": not found and not has_other_data,
+        "differences": [each.as_dict() for each in found],
+        "data": [before.data_sha256, after.data_sha256],
+        "scores": [{"score": title, "before": mine, "after": theirs} for title, mine, theirs in scores],
+    }
+    if not rows:
+        output.line("no differences")
+    shown = [(title, score_text(title, mine), score_text(title, theirs)) for title, mine, theirs in scores]
+    output.rows(joined_rows([*rows, *shown]))
 
 
 def _side(path: Path, limit: list[str] | None) -> Side:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specnet.cli.inputs import check_suffix
-from specnet.cli.options import ForceOption, FormatOption, OutputFormat, QuietOption
-from specnet.cli.output import Output, UsageError, reporting
+from specnet.cli.options import ForceOption, argument, word_option
+from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
     from specnet.parts.data import TableFile
@@ -31,21 +31,15 @@ class TemplateName(StrEnum):
 
 
 def new(
-    file: Annotated[
-        Path, typer.Argument(metavar="[FILE]", show_default=False, help="Spec to write. Default: spec.toml.")
-    ] = Path("spec.toml"),
+    output: Output,
+    file: Annotated[Path, argument("[FILE]", "Spec to write. Default: spec.toml.")] = Path("spec.toml"),
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="Table to learn from: .csv, .parquet or .jsonl.")
     ] = None,
     target: Annotated[str | None, typer.Option("--target", metavar="NAME", help="Column to predict.")] = None,
     template: Annotated[
         TemplateName | None,
-        typer.Option(
-            "--template",
-            metavar="moons|classification|regression|residual",
-            show_default=False,
-            help="Spec to write without a table. Default: classification.",
-        ),
+        word_option("--template", TemplateName, "Spec to write without a table. Default: classification."),
     ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Add a search over settings, for specnet sweep.")] = False,
     settings: Annotated[
@@ -53,8 +47,6 @@ def new(
         typer.Option("--set", metavar="KEY=VALUE", help="How the table is read, such as data.skip=2 (repeatable)."),
     ] = None,
     force: ForceOption = False,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Write a commented spec to start from.
 
@@ -69,33 +61,32 @@ def new(
     specnet new search.toml --data specs/data/penguins.csv --target species --sweep
     specnet new residual.toml --template residual
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.files import refuse_taken, write_file
-        from specnet.parts.fields import spec_name
-        from specnet.parts.registry import installed_registry
-        from specnet.recipes import TEMPLATES
-        from specnet.report.terminal.terminal_output import visible
-        from specnet.spec.json_schema import schema_text
+    from specnet.files import refuse_taken, write_file
+    from specnet.parts.fields import spec_name
+    from specnet.parts.registry import installed_registry
+    from specnet.recipes import TEMPLATES
+    from specnet.report.terminal.terminal_output import visible
+    from specnet.spec.json_schema import schema_text
 
-        check_suffix(file, (".toml",), "the name of the spec")
-        _check_choice(data, target, template, {"--set": settings, "--sweep": sweep})
-        schema_file = file.with_name(SCHEMA_NAME)
-        schema = schema_text(installed_registry())
-        kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
-        if not force:
-            refuse_taken(file, *([] if kept else [schema_file]))
-        name, shown = spec_name(file.stem), visible(str(file))
-        if data is not None and target is not None:
-            text = _for_table(output, file, _table(data, target, settings or ()), name, shown, sweep)
-        else:
-            text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
-        write_file(file, text)
-        written = [str(file)]
-        if not kept:
-            write_file(schema_file, schema)
-            written.append(str(schema_file))
-        output.data["written"] = written
-        output.line(", ".join(written))
+    check_suffix(file, (".toml",), "the name of the spec")
+    _check_choice(data, target, template, {"--set": settings, "--sweep": sweep})
+    schema_file = file.with_name(SCHEMA_NAME)
+    schema = schema_text(installed_registry())
+    kept = schema_file.is_file() and schema_file.read_bytes() == schema.encode()
+    if not force:
+        refuse_taken(file, *([] if kept else [schema_file]))
+    name, shown = spec_name(file.stem), visible(str(file))
+    if data is not None and target is not None:
+        text = _for_table(output, file, _table(data, target, settings or ()), name, shown, sweep)
+    else:
+        text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
+    write_file(file, text)
+    written = [str(file)]
+    if not kept:
+        write_file(schema_file, schema)
+        written.append(str(schema_file))
+    output.data["written"] = written
+    output.line(", ".join(written))
 
 
 def _check_choice(

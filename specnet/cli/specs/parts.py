@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from specnet.cli.options import CatalogueFormat, CatalogueFormatOption, OutputFormat, QuietOption
-from specnet.cli.output import Output, UsageError, reporting
+from specnet.cli.options import CatalogueFormat, argument
+from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
     from specnet.report.catalogue import Entry, KeyEntry
 
 
 def parts(
+    output: Output,
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME|KIND|SECTION]",
-            show_default=False,
-            help="A part, a kind of parts, a section or a key: adam, loss, training, class_weight.",
+        argument(
+            "[NAME|KIND|SECTION]", "A part, a kind of parts, a section or a key: adam, loss, training, class_weight."
         ),
     ] = None,
-    output_format: CatalogueFormatOption = CatalogueFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """List and explain parts, sections and keys.
 
@@ -38,25 +33,23 @@ def parts(
     specnet parts class_weight
     specnet parts loss --format markdown
     """
-    as_markdown = output_format is CatalogueFormat.MARKDOWN
-    with reporting(OutputFormat.TEXT if as_markdown else OutputFormat(output_format), quiet) as output:
-        from specnet.parts.registry import installed_registry
-        from specnet.report.catalogue import Catalogue, keys_page, parts_page
+    from specnet.parts.registry import installed_registry
+    from specnet.report.catalogue import Catalogue, keys_page, parts_page
 
-        catalogue = Catalogue(installed_registry())
-        listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
-        found = catalogue.find(name) if name is not None else []
-        keys = catalogue.keys(name) if name is not None and not listed and not found else []
-        if not listed and not found and not keys:
-            raise UsageError(f'unknown part, kind, section or key "{name}"', hint=catalogue.hint(str(name)))
-        if keys:
-            output.data["keys"] = [entry.as_dict() for entry in keys]
-        else:
-            output.data["parts"] = [entry.as_dict() for entry in (*listed, *found)]
-        if as_markdown:
-            output.document(keys_page(keys) if keys else parts_page((*listed, *found)))
-        else:
-            _show(listed, found, keys, output)
+    catalogue = Catalogue(installed_registry())
+    listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
+    found = catalogue.find(name) if name is not None else []
+    keys = catalogue.keys(name) if name is not None and not listed and not found else []
+    if not listed and not found and not keys:
+        raise UsageError(f'unknown part, kind, section or key "{name}"', hint=catalogue.hint(str(name)))
+    if keys:
+        output.data["keys"] = [entry.as_dict() for entry in keys]
+    else:
+        output.data["parts"] = [entry.as_dict() for entry in (*listed, *found)]
+    if output.format is CatalogueFormat.MARKDOWN:
+        output.document(keys_page(keys) if keys else parts_page((*listed, *found)))
+    else:
+        _show(listed, found, keys, output)
 
 
 def _show(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output: Output) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specnet.cli.inputs import check_suffix, is_model, load, parse
-from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
-from specnet.cli.output import Output, UsageError, reporting
+from specnet.cli.options import ForceOption, LimitOption, SetOption, argument, word_option
+from specnet.cli.output import Output, UsageError
 from specnet.cli.specs.explaining import show_explanation
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ class Engine(StrEnum):
 
 
 def show(
+    output: Output,
     target: Annotated[
         Path,
-        typer.Argument(
-            metavar="SPEC|MODEL",
-            show_default=False,
-            help="Spec, TOML or JSON; .safetensors file; folder of a run; or - for a spec from standard input.",
+        argument(
+            "SPEC|MODEL", "Spec, TOML or JSON; .safetensors file; folder of a run; or - for a spec from standard input."
         ),
     ],
     resolved: Annotated[bool, typer.Option("--resolved", help="Show the spec with every default filled in.")] = False,
@@ -47,18 +46,11 @@ def show(
     ] = None,
     engine: Annotated[
         Engine | None,
-        typer.Option(
-            "--engine",
-            metavar="numpy|compiled",
-            show_default=False,
-            help="With --code: the calls of NumPy, or the steps in C. Default: numpy.",
-        ),
+        word_option("--engine", Engine, "With --code: the calls of NumPy, or the steps in C. Default: numpy."),
     ] = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     force: ForceOption = False,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Show the layers and sizes of a spec or model.
 
@@ -75,41 +67,40 @@ def show(
     specnet show runs/moons_2_5_1/1 --resolved
     specnet show runs/moons_2_5_1/1 --diagram moons.svg
     """
-    with reporting(output_format, quiet) as output:
-        options = {
-            "--resolved": resolved,
-            "--code": code,
-            "--schedule": schedule,
-            "--explain": explain,
-            "--diagram": diagram is not None,
-        }
-        asked = [option for option, given in options.items() if given]
-        if len(asked) > 1:
-            raise UsageError(f"{' and '.join(asked)} cannot be combined")
-        if engine is not None and not code:
-            raise UsageError("--engine needs --code")
-        if force and diagram is None:
-            raise UsageError("--force needs --diagram")
-        if target.name == str(target) == "parts" and not target.exists():
-            raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
-        if schedule:
-            _show_schedule(_spec(target, overrides, limit), output)
-            return
-        if explain:
-            show_explanation(target, overrides, limit, output)
-            return
-        if diagram is not None:
-            _write_diagram(target, overrides, limit, diagram, force, output)
-            return
-        network = _network(target, overrides, limit)
-        if resolved:
-            output.document(network.spec.to_json())
-        elif code and engine is Engine.COMPILED:
-            _show_compiled(network, output)
-        elif code:
-            _show_code(network, output)
-        else:
-            _show_plan(network, output)
+    options = {
+        "--resolved": resolved,
+        "--code": code,
+        "--schedule": schedule,
+        "--explain": explain,
+        "--diagram": diagram is not None,
+    }
+    asked = [option for option, given in options.items() if given]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} cannot be combined")
+    if engine is not None and not code:
+        raise UsageError("--engine needs --code")
+    if force and diagram is None:
+        raise UsageError("--force needs --diagram")
+    if target.name == str(target) == "parts" and not target.exists():
+        raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
+    if schedule:
+        _show_schedule(_spec(target, overrides, limit), output)
+        return
+    if explain:
+        show_explanation(target, overrides, limit, output)
+        return
+    if diagram is not None:
+        _write_diagram(target, overrides, limit, diagram, force, output)
+        return
+    network = _network(target, overrides, limit)
+    if resolved:
+        output.document(network.spec.to_json())
+    elif code and engine is Engine.COMPILED:
+        _show_compiled(network, output)
+    elif code:
+        _show_code(network, output)
+    else:
+        _show_plan(network, output)
 
 
 def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
@@ -162,12 +153,7 @@ def _engine(network: Network) -> dict[str, str]:
 
 
 def _write_diagram(
-    target: Path,
-    overrides: list[str] | None,
-    limit: list[str] | None,
-    file: Path,
-    force: bool,
-    output: Output,
+    target: Path, overrides: list[str] | None, limit: list[str] | None, file: Path, force: bool, output: Output
 ) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file

@@ -3,24 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from specnet.cli.inputs import STANDARD_INPUT, STDIN_NAME, parse
-from specnet.cli.options import FormatOption, LimitOption, OutputFormat, QuietOption, SetOption
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.options import LimitOption, SetOption, argument
+from specnet.cli.output import Output, UsageError
 
 
 def validate(
-    specs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="SPEC...", show_default=False, help="Specs, TOML or JSON; folders of runs; or - for standard input."
-        ),
-    ],
+    output: Output,
+    specs: Annotated[list[Path], argument("SPEC...", "Specs, TOML or JSON; folders of runs; or - for standard input.")],
     overrides: SetOption = None,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Check specs and report every error.
 
@@ -32,24 +24,23 @@ def validate(
     specnet validate --format json specs/moons.toml specs/iris.json
     specnet validate specs/moons.toml --set training.epochs=100
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.errors import SpecnetError
-        from specnet.number_texts import counted
-        from specnet.spec.searching import parse_whole
+    from specnet.errors import SpecnetError
+    from specnet.number_texts import counted
+    from specnet.spec.searching import parse_whole
 
-        if specs.count(STANDARD_INPUT) > 1:
-            raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
-        valid = output.data["valid"] = []
-        for source in specs:
-            try:
-                parse(source, overrides, limit, parse_whole)
-            except SpecnetError as error:
-                output.mistakes(error)
-            else:
-                name = STDIN_NAME if source == STANDARD_INPUT else str(source)
-                valid.append(name)
-        checked = counted(len(specs), "spec")
-        if output.mistake_count:
-            output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
+    if specs.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
+    valid = output.data["valid"] = []
+    for source in specs:
+        try:
+            parse(source, overrides, limit, parse_whole)
+        except SpecnetError as error:
+            output.mistakes(error)
         else:
-            output.line(f"{checked}, no mistakes")
+            name = STDIN_NAME if source == STANDARD_INPUT else str(source)
+            valid.append(name)
+    checked = counted(len(specs), "spec")
+    if output.mistake_count:
+        output.remark(f"{checked}, {counted(output.mistake_count, 'mistake')}")
+    else:
+        output.line(f"{checked}, no mistakes")

@@ -6,26 +6,17 @@ import shlex
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from specnet.cli.inputs import check_suffix, read_limits
-from specnet.cli.options import ForceOption, FormatOption, LimitOption, OutputFormat, QuietOption
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.options import ForceOption, LimitOption, argument, out_option
+from specnet.cli.output import Output, UsageError
 
 
 def compare(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(metavar="RUN...", show_default=False, help="Folders of runs, of folds or seeds, or of sweeps."),
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FILE", show_default=False, help="File to write. Default: compare.html."),
-    ] = Path("compare.html"),
+    output: Output,
+    runs: Annotated[list[Path], argument("RUN...", "Folders of runs, of folds or seeds, or of sweeps.")],
+    out: Annotated[Path, out_option("FILE", "File to write. Default: compare.html.")] = Path("compare.html"),
     force: ForceOption = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Compare runs in one page.
 
@@ -38,23 +29,22 @@ def compare(
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
     specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.running.saved_runs import runs_for
+    from specnet.running.saved_runs import runs_for
 
-        found = [run for folder in runs for run in runs_for(folder)]
-        if len(found) < 2:
-            hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
-            raise UsageError("expected at least two runs, got one", hint=hint)
-        check_suffix(out, (".html", ".htm"), "the file name of a page")
-        from specnet.files import check_place, refuse_taken, write_file
-        from specnet.report.pages.comparison_page import comparison_page
-        from specnet.running.saved_runs import compared_run
+    found = [run for folder in runs for run in runs_for(folder)]
+    if len(found) < 2:
+        hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
+        raise UsageError("expected at least two runs, got one", hint=hint)
+    check_suffix(out, (".html", ".htm"), "the file name of a page")
+    from specnet.files import check_place, refuse_taken, write_file
+    from specnet.report.pages.comparison_page import comparison_page
+    from specnet.running.saved_runs import compared_run
 
-        if not force:
-            refuse_taken(out)
-        check_place(out)
-        words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
-        page = comparison_page([compared_run(run, read_limits(limit)) for run in found], shlex.join(words))
-        write_file(out, page)
-        output.data["file"] = str(out)
-        output.line(str(out))
+    if not force:
+        refuse_taken(out)
+    check_place(out)
+    words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
+    page = comparison_page([compared_run(run, read_limits(limit)) for run in found], shlex.join(words))
+    write_file(out, page)
+    output.data["file"] = str(out)
+    output.line(str(out))

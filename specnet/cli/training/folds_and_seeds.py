@@ -5,39 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specnet.cli.inputs import parse
-from specnet.cli.output import Output, UsageError, stopped_by
-from specnet.cli.training.verb_folders import new_or, resume_command
+from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from specnet.spec import Spec
     from specnet.training import Observer
-
-
-@dataclass(frozen=True)
-class Many:
-    """What the command line says of many runs."""
-
-    folds: int | None
-    seeds: int | None
-    jobs: int
-    dask: str | None
-    force: bool
-    resume: bool
-    report: bool
-
-    def words(self, limit: Sequence[str] | None) -> list[str]:
-        """Return the options as they are written."""
-        given = {"--folds": self.folds, "--seeds": self.seeds, "--dask": self.dask}
-        given["--jobs"] = self.jobs if self.jobs > 1 else None
-        words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-        words += [word for number in limit or () for word in ("--limit", number)]
-        return words if self.report else [*words, "--no-report"]
 
 
 def refuse_beside_many(**options: Any) -> None:
@@ -55,52 +33,24 @@ def refuse_beside_many(**options: Any) -> None:
 
 
 def run_many(
-    spec: Path,
-    out: Path | None,
-    output: Output,
-    overrides: Sequence[str] | None,
-    limit: Sequence[str] | None,
-    many: Many,
+    output: Output, spec: Spec, place: AbstractContextManager[Path], dask: str | None, jobs: int, **options: Any
 ) -> None:
-    """Run a spec many times, and print what the runs come to."""
-    from specnet.data import load_table
-    from specnet.data.suspicious_targets import parsed_for_target
+    """Run a spec many times in a folder, and print what the runs come to."""
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.running.many.repeated_runs import FILES
     from specnet.running.many.repeated_runs import run_many as run_specs
-    from specnet.running.runner import RunInterrupted
 
-    parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
     with ExitStack() as stack:
-        executor = cluster(stack, many.dask, many.jobs)
-        folder = stack.enter_context(new_or(out, parsed.name))
-        output.data["folder"] = str(folder)
-        try:
-            result = run_specs(
-                parsed,
-                folder,
-                folds=many.folds,
-                seeds=many.seeds,
-                jobs=many.jobs,
-                executor=executor,
-                force=many.force,
-                resume=many.resume,
-                observer=series_warnings(output),
-                verbose=output.speaks,
-                report=many.report,
-            )
-        except RunInterrupted as stopped:
-            again = resume_command("run", spec, folder, overrides, many.words(limit), stands=False)
-            raise stopped_by(stopped.signal, str(stopped), f"to resume: {again}") from None
+        options["executor"] = cluster(stack, dask, jobs)
+        folder = stack.enter_context(place)
+        observer = series_warnings(output)
+        result = run_specs(spec, folder, jobs=jobs, observer=observer, verbose=output.speaks, **options)
     output.data["runs"] = [run.as_dict() for run in result.runs]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    output.parts(
-        str(folder),
-        counted(len(result.runs), "run"),
-        f"{', '.join(name for name in FILES if (folder / name).is_file())}, …",
-    )
+    written = ", ".join(name for name in FILES if (folder / name).is_file())
+    output.parts(str(folder), counted(len(result.runs), "run"), f"{written}, …")
     if result.failed:
         output.mistakes(result.failure)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import parse
+from specnet.cli.inputs import parse_for_target
 from specnet.cli.options import (
-    COUNT,
     DaskOption,
-    FormatOption,
+    JobsOption,
     LimitOption,
-    OutputFormat,
-    QuietOption,
+    NoReportOption,
     SetOption,
     SpecArgument,
+    count_option,
+    out_option,
 )
-from specnet.cli.output import Output, UsageError, reporting, stopped_by
+from specnet.cli.output import Output, UsageError
 from specnet.cli.training.chosen_loggers import LogOption, loggers
-from specnet.cli.training.folds_and_seeds import Many, refuse_beside_many, run_many
-from specnet.cli.training.verb_folders import new_or, resume_command
+from specnet.cli.training.folds_and_seeds import refuse_beside_many, run_many, series_warnings
+from specnet.cli.training.verb_folders import ResumeCommand, verb_folder
 
 if TYPE_CHECKING:
     from specnet.running.runner import RunResult
@@ -36,47 +35,29 @@ MOST_FINDINGS = 2
 
 
 def run(
+    output: Output,
     spec: SpecArgument,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: runs/<name>/<number>."),
-    ] = None,
+    out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: runs/<name>/<number>.")] = None,
     overrides: SetOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume",
-            help="Resume the interrupted run in --out from its checkpoint; start anew if there is none.",
+            "--resume", help="Resume the interrupted run in --out from its checkpoint; start anew if there is none."
         ),
     ] = False,
     folds: Annotated[
-        int | None,
-        typer.Option("--folds", metavar=COUNT, min=2, help="Cross-validate: one run per fold, which is its test set."),
+        int | None, count_option("--folds", "Cross-validate: one run per fold, which is its test set.", 2)
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", metavar=COUNT, min=1, help="One run per seed, on the same rows."),
-    ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once."),
-    ] = 1,
+    seeds: Annotated[int | None, count_option("--seeds", "One run per seed, on the same rows.")] = None,
+    jobs: JobsOption = 1,
     dask: DaskOption = None,
     threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads",
-            metavar=COUNT,
-            min=1,
-            help="Number of BLAS threads. Default: one for small networks, else all.",
-        ),
+        int | None, count_option("--threads", "Number of BLAS threads. Default: one for small networks, else all.")
     ] = None,
     log: LogOption = None,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
+    no_report: NoReportOption = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Train, evaluate and save a network.
 
@@ -91,65 +72,42 @@ def run(
     specnet run specs/digits.toml --folds 5 --seeds 2 --jobs 2
     specnet run specs/moons.toml --log jsonl:moons.jsonl
     """
-    with reporting(output_format, quiet) as output:
-        if resume and force:
-            raise UsageError("--resume cannot be combined with --force")
-        if resume and out is None:
-            used = str(spec) if spec.is_dir() else "DIR"
-            again = shlex.join(["specnet", "run", str(spec), "--out", used, "--resume"])
-            raise UsageError("--resume needs --out", hint=f"use {again}")
+    command = ResumeCommand(
+        "run",
+        spec,
+        overrides,
+        stands=folds is None and seeds is None,
+        folds=folds,
+        seeds=seeds,
+        dask=dask,
+        jobs=jobs if jobs > 1 else None,
+        limit=limit,
+        threads=threads,
+        log=log,
+        no_report=no_report,
+    )
+    command.check(spec if spec.is_dir() else Path("DIR"), out, resume=resume, force=force)
+    ways: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report}
+    if folds is not None or seeds is not None:
+        refuse_beside_many(threads=threads, log=log)
+        parsed = parse_for_target(spec, overrides or (), limit)
+        place = verb_folder(output, out, parsed.name, command)
+        run_many(output, parsed, place, dask, jobs, folds=folds, seeds=seeds, **ways)
+        return
+    if dask is not None:
+        raise UsageError("--dask needs --folds or --seeds")
 
-        if folds is not None or seeds is not None:
-            refuse_beside_many(threads=threads, log=log)
-            run_many(spec, out, output, overrides, limit, Many(folds, seeds, jobs, dask, force, resume, not no_report))
-            return
-        if dask is not None:
-            raise UsageError("--dask needs --folds or --seeds")
+    from specnet.report.terminal.counting import reading_shown
+    from specnet.running.runner import run as run_spec
+    from specnet.training import Observers
 
-        from specnet.data import load_table
-        from specnet.data.suspicious_targets import parsed_for_target
-        from specnet.errors import render
-        from specnet.report.terminal.counting import reading_shown
-        from specnet.report.terminal.terminal_output import write_mistakes
-        from specnet.running.runner import RunInterrupted
-        from specnet.running.runner import run as run_spec
-        from specnet.training import Observers, WarningRecorder
-
-        extra = loggers(log, overwrite=force)
-        parsed = parsed_for_target(lambda settings: parse(spec, [*(overrides or ()), *settings], limit), load_table)
-        with new_or(out, parsed.name) as folder:
-            output.data["folder"] = str(folder)
-            recorder = WarningRecorder(output.data.setdefault("warnings", []))
-            observer = Observers(recorder, *extra)
-            try:
-                with reading_shown(sys.stderr if output.speaks else None):
-                    result = run_spec(
-                        parsed,
-                        folder,
-                        force=force,
-                        resume=resume,
-                        jobs=jobs,
-                        threads=threads,
-                        observer=observer,
-                        verbose=output.speaks,
-                        report=not no_report,
-                    )
-            except RunInterrupted as stopped:
-                options = [
-                    *(word for number in limit or () for word in ("--limit", number)),
-                    *(["--jobs", str(jobs)] if jobs > 1 else []),
-                    *([] if threads is None else ["--threads", str(threads)]),
-                    *(word for target in log or () for word in ("--log", target)),
-                    *(["--no-report"] if no_report else []),
-                ]
-                again = resume_command("run", spec, folder, overrides, options)
-                going_on = None if stopped.finished else f"to resume: {again}"
-                raise stopped_by(stopped.signal, str(stopped), going_on) from None
-        if output.quiet:
-            for warning in result.warnings:
-                if warning.code == "report":  # of a finished run, who sees no warnings would miss it
-                    write_mistakes(sys.stderr, render(warning, "warning"))
-        _show(result, folder, output)
+    extra = loggers(log, overwrite=force)
+    parsed = parse_for_target(spec, overrides or (), limit)
+    with verb_folder(output, out, parsed.name, command) as folder:
+        ways |= {"observer": Observers(series_warnings(output), *extra), "verbose": output.speaks}
+        with reading_shown(sys.stderr if output.speaks else None):
+            result = run_spec(parsed, folder, jobs=jobs, threads=threads, **ways)
+    _show(result, folder, output)
 
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:

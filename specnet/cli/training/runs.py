@@ -7,22 +7,19 @@ from typing import Annotated
 
 import typer
 
-from specnet.cli.options import FormatOption, OutputFormat, QuietOption
-from specnet.cli.output import UsageError, reporting
+from specnet.cli.options import argument
+from specnet.cli.output import Output, UsageError
 
 
 def runs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", show_default=False, help="Folder to search. Default: runs.")
-    ] = Path("runs"),
+    output: Output,
+    folder: Annotated[Path, argument("[FOLDER]", "Folder to search. Default: runs.")] = Path("runs"),
     sort: Annotated[
         str | None,
         typer.Option(
             "--sort", metavar="COLUMN", help="Sort by a column of the table; in descending order after -, as in -loss."
         ),
     ] = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """List the runs in a folder with their scores.
 
@@ -37,20 +34,19 @@ def runs(
     specnet runs sweeps
     specnet runs --sort time --format json
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.report.terminal.run_table import RunTable
-        from specnet.running.saved_runs import find_runs, read_record
+    from specnet.report.terminal.run_table import RunTable
+    from specnet.running.saved_runs import find_runs, read_record
 
-        found = find_runs(folder)
-        names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
-        table = RunTable([read_record(run, name) for run, name in zip(found, names, strict=True)])
-        if sort is not None:
-            try:
-                table = table.sorted_by(sort)
-            except KeyError as error:
-                raise UsageError(f'unknown column "{sort}"', hint=error.args[0], source="--sort") from None
-        output.data["runs"] = [record.as_dict() for record in table.records]
-        if table.records:
-            output.table(table.table())
-        else:
-            output.line(f"no runs in {folder}")
+    found = find_runs(folder)
+    names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
+    table = RunTable([read_record(run, name) for run, name in zip(found, names, strict=True)])
+    if sort is not None:
+        try:
+            table = table.sorted_by(sort)
+        except KeyError as error:
+            raise UsageError(f'unknown column "{sort}"', hint=error.args[0], source="--sort") from None
+    output.data["runs"] = [record.as_dict() for record in table.records]
+    if table.records:
+        output.table(table.table())
+    else:
+        output.line(f"no runs in {folder}")

@@ -8,51 +8,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.inputs import parse
+from specnet.cli.inputs import parse_for_target
 from specnet.cli.options import (
-    COUNT,
     DaskOption,
-    FormatOption,
     LimitOption,
-    OutputFormat,
-    QuietOption,
+    NoReportOption,
     SetOption,
     SpecArgument,
+    count_option,
+    out_option,
 )
-from specnet.cli.output import Output, UsageError, reporting, stopped_by
+from specnet.cli.output import Output
 from specnet.cli.training.folds_and_seeds import cluster, series_warnings
-from specnet.cli.training.verb_folders import new_or, resume_command
+from specnet.cli.training.verb_folders import ResumeCommand, verb_folder
 
 if TYPE_CHECKING:
     from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 
 
 def sweep(
+    output: Output,
     spec: SpecArgument,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write. Default: sweeps/<name>/<number>."),
-    ] = None,
+    out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: sweeps/<name>/<number>.")] = None,
     overrides: SetOption = None,
-    trials: Annotated[
-        int | None, typer.Option("--trials", metavar=COUNT, min=1, help="Number of trials. Default: the spec's.")
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option("--folds", metavar=COUNT, min=2, help="Nested: one sweep per fold, whose best it tests."),
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of processes. Default: physical cores."),
-    ] = None,
+    trials: Annotated[int | None, count_option("--trials", "Number of trials. Default: the spec's.")] = None,
+    folds: Annotated[int | None, count_option("--folds", "Nested: one sweep per fold, whose best it tests.", 2)] = None,
+    jobs: Annotated[int | None, count_option("--jobs", "Number of processes. Default: physical cores.")] = None,
     dask: DaskOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,
     keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every trial.")] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")] = False,
+    no_report: NoReportOption = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Search over keys of a spec, as its [sweep] says.
 
@@ -66,41 +53,36 @@ def sweep(
     specnet sweep specs/sweep_digits.toml -o digits --trials 30 --resume
     specnet sweep specs/sweep_digits.toml --folds 3 --trials 10 --set sweep.sampler=random
     """
-    with reporting(output_format, quiet) as output:
-        if resume and force:
-            raise UsageError("--resume cannot be combined with --force")
-        if resume and out is None:
-            again = resume_command("sweep", spec, Path("DIR"), None, [], stands=False)
-            raise UsageError("--resume needs --out", hint=f"use {again}")
+    command = ResumeCommand(
+        "sweep",
+        spec,
+        overrides,
+        trials=trials,
+        folds=folds,
+        jobs=jobs,
+        dask=dask,
+        limit=limit,
+        keep_models=keep_models,
+        no_report=no_report,
+    )
+    command.check(Path("DIR"), out, resume=resume, force=force)
 
-        from specnet.data import load_table
-        from specnet.data.suspicious_targets import parsed_for_target
-        from specnet.running.runner import RunInterrupted
-        from specnet.running.sweeps.sweeping import SweepOptions, searched
-        from specnet.spec import parse_sweep
+    from specnet.running.sweeps.sweeping import SweepOptions, searched
+    from specnet.spec import parse_sweep
 
-        given = {"--trials": trials, "--folds": folds, "--jobs": jobs, "--dask": dask}
-        words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
-        words += [word for number in limit or () for word in ("--limit", number)]
-        words += [option for option, is_set in (("--keep-models", keep_models), ("--no-report", no_report)) if is_set]
-        settings = [*(overrides or ()), *([] if trials is None else [f"sweep.trials={trials}"])]
-        parsed = parsed_for_target(lambda more: parse(spec, [*settings, *more], limit, parse_sweep), load_table)
-        with ExitStack() as stack:
-            executor = cluster(stack, dask, jobs)
-            folder = stack.enter_context(new_or(out, parsed.name, "sweeps"))
-            output.data["folder"] = str(folder)
-            options = SweepOptions(
-                jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
-            )
-            try:
-                found = searched(parsed, folder, folds, options)
-            except RunInterrupted as stopped:
-                again = resume_command("sweep", spec, folder, overrides, words, stands=False)
-                raise stopped_by(stopped.signal, str(stopped), f"to resume: {again}") from None
-            if folds is None:
-                _show(found.sweeps[0], output)
-            else:
-                _show_nested(found, output)
+    settings = [*(overrides or ()), *([] if trials is None else [f"sweep.trials={trials}"])]
+    parsed = parse_for_target(spec, settings, limit, parse_sweep)
+    with ExitStack() as stack:
+        executor = cluster(stack, dask, jobs)
+        folder = stack.enter_context(verb_folder(output, out, parsed.name, command, "sweeps"))
+        options = SweepOptions(
+            jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
+        )
+        found = searched(parsed, folder, folds, options)
+        if folds is None:
+            _show(found.sweeps[0], output)
+        else:
+            _show_nested(found, output)
 
 
 def _show(result: SweepResult, output: Output) -> None:

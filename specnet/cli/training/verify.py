@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from specnet.cli.inputs import read_limits
-from specnet.cli.options import COUNT, FormatOption, LimitOption, OutputFormat, QuietOption
-from specnet.cli.output import Output, reporting
+from specnet.cli.options import JobsOption, LimitOption, RunsArgument, count_option, out_option
+from specnet.cli.output import Output
 
 if TYPE_CHECKING:
     from specnet.errors import SpecnetError
@@ -18,22 +18,11 @@ if TYPE_CHECKING:
 
 
 def verify(
-    run: Annotated[
-        Path,
-        typer.Argument(metavar="RUN", show_default=False, help="Folder of a run, of folds or seeds, or of a sweep."),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Folder to write the new run to. Default: none."),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", metavar=COUNT, min=1, help="Train and compare only the first N epochs."),
-    ] = None,
-    sample: Annotated[
-        int | None,
-        typer.Option("--sample", metavar=COUNT, min=1, help="Verify only N runs of many. Default: all."),
-    ] = None,
+    output: Output,
+    run: RunsArgument,
+    out: Annotated[Path | None, out_option("DIR", "Folder to write the new run to. Default: none.")] = None,
+    epochs: Annotated[int | None, count_option("--epochs", "Train and compare only the first N epochs.")] = None,
+    sample: Annotated[int | None, count_option("--sample", "Verify only N runs of many. Default: all.")] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(
@@ -42,18 +31,12 @@ def verify(
             help="Accept relative differences up to X where the machine or the libraries differ.",
         ),
     ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", metavar=COUNT, min=1, help="Number of runs, or ensemble members, to train at once."),
-    ] = 1,
+    jobs: JobsOption = 1,
     threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar=COUNT, min=1, help="Number of BLAS threads. Default: that of the run."),
+        int | None, count_option("--threads", "Number of BLAS threads. Default: that of the run.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the files of an earlier run in --out.")] = False,
     limit: LimitOption = None,
-    output_format: FormatOption = OutputFormat.TEXT,
-    quiet: QuietOption = False,
 ) -> None:
     """Repeat a run and compare its files byte for byte.
 
@@ -72,25 +55,24 @@ def verify(
     specnet verify sweeps/sweep_digits/1 --sample 5 --jobs 2
     specnet verify runs/digits/1 --tolerance 1e-6
     """
-    with reporting(output_format, quiet) as output:
-        from specnet.running.verification.verifying import verify as verify_run
+    from specnet.running.verification.verifying import verify as verify_run
 
-        found = verify_run(
-            run,
-            out,
-            epochs=epochs,
-            sample=sample,
-            tolerance=tolerance,
-            jobs=jobs,
-            threads=threads,
-            force=force,
-            limits=read_limits(limit),
-            verbose=output.speaks,
-        )
-        output.data |= found.as_dict()
-        _show(found, output)
-        if not found.holds:
-            output.mistakes(_fault(found, run))
+    found = verify_run(
+        run,
+        out,
+        epochs=epochs,
+        sample=sample,
+        tolerance=tolerance,
+        jobs=jobs,
+        threads=threads,
+        force=force,
+        limits=read_limits(limit),
+        verbose=output.speaks,
+    )
+    output.data |= found.as_dict()
+    _show(found, output)
+    if not found.holds:
+        output.mistakes(_fault(found, run))
 
 
 def _show(found: Verification, output: Output) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import Program, no_form
+from specnet.compiler.native.rows_of_values import CPlan, no_form
+from specnet.compiler.shapes import Axis
 from specnet.compiler.value import INPUT
 
 ALIGNMENT = 16
@@ -31,15 +32,17 @@ class Extent(Counter[str]):
         return sum(count * (lengths[axis] if axis else 1) for axis, count in self.items())
 
 
-class Place(NamedTuple):
-    """Where an array lies.
+class Matrix(NamedTuple):
+    """Where rows of numbers lie.
 
     Attributes
     ----------
     base
         A pointer to numbers, in C.
-    row
-        The distance between the beginnings of two rows, in C.
+    rows, columns
+        How many there are.
+    row, column
+        The distance between the beginnings of two of them, in C.
     readable
         May the padding behind each row be read?
     writable
@@ -47,9 +50,20 @@ class Place(NamedTuple):
     """
 
     base: str
+    rows: Axis
+    columns: Axis
     row: str
+    column: str = "1"
     readable: bool = True
     writable: bool = True
+
+    def turned(self) -> Matrix:
+        """The same numbers with rows as columns."""
+        return self._replace(rows=self.columns, columns=self.rows, row=self.column, column=self.row)
+
+    def below(self, rows: Axis) -> str:
+        """The pointer behind some rows."""
+        return f"({self.base} + {rows} * {self.row})"
 
 
 def padded(axis: str) -> str:
@@ -76,14 +90,14 @@ class Places:
         The commits to be written at the end; others are computed in place.
     """
 
-    def __init__(self, program: Program, groups: Sequence[Group], table: Sequence[str]) -> None:
+    def __init__(self, program: CPlan, groups: Sequence[Group], table: Sequence[str]) -> None:
         self._program, self._groups, self._table = program, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
-        self._memory: dict[int, Place] = {}
+        self._memory: dict[int, Matrix] = {}
         self._offsets: dict[str, Extent] = {}
         self.variables = {n for n in self._home if program.role(n) != "call" and program.is_number(n)}
-        self._last = self._last_reads()
+        self._last = program.last_reads([group.calls for group in groups], program.roots)
         self._place_leaves()
         self.copies = self._place_commits()
         self._place_results()
@@ -92,13 +106,13 @@ class Places:
         """Does a value, or what it is a part of, lie in memory?"""
         return self._program.roots[n] in self._memory
 
-    def place(self, n: int) -> Place:
+    def place(self, n: int) -> Matrix:
         """The place of a value in memory."""
         call = self._program.calls[n]
         if call.operation.role != "view":
             return self._memory[n]
-        whole, (low, _) = self.place(call.arguments[0]), call.attributes
-        return whole._replace(base=f"({whole.base} + {low} * {whole.row})") if low else whole
+        whole, (low, high) = self.place(call.arguments[0]), call.attributes
+        return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
     def converted(self) -> list[int]:
         """The leaves that are no floats: they are copied into the workspace, in cells of a float's size."""
@@ -124,13 +138,6 @@ class Places:
         """The pointer to a leaf's array."""
         return f"p{self._table.index(self._program.calls[n].attributes)}"
 
-    def _last_reads(self) -> dict[int, int]:
-        """By root the last group that reads it; what is kept is read at the end."""
-        program, last = self._program, dict[int, int]()
-        for k, group in enumerate(self._groups):
-            last |= {program.roots[a]: k for n in group.calls for a in program.calls[n].arguments}
-        return last | {program.roots[n]: len(self._groups) for n in program.kept}
-
     def _place_leaves(self) -> None:
         program = self._program
         converted = self.converted()
@@ -138,8 +145,11 @@ class Places:
             if n in converted:
                 self._memory[n] = self._new(n)
             elif program.is_leaf_array(n):
-                row = str(program.space(n)[1])
-                self._memory[n] = Place(self.pointer(n), row, call.operation is INPUT, False)
+                rows, columns = program.space(n)
+                is_input = call.operation is INPUT
+                self._memory[n] = Matrix(
+                    self.pointer(n), rows, columns, str(columns), readable=is_input, writable=False
+                )
 
     def _place_commits(self) -> list[tuple[int, int]]:
         program, copies = self._program, []
@@ -169,7 +179,7 @@ class Places:
     def _place_results(self) -> None:
         """One scan over the groups: room from what nobody reads any more, new room else."""
         program = self._program
-        free: defaultdict[str, list[Place]] = defaultdict(list)
+        free: defaultdict[str, list[Matrix]] = defaultdict(list)
         for k, group in enumerate(self._groups):
             reads = dict.fromkeys(program.roots[a] for n in group.calls for a in program.calls[n].arguments)
             dying = [root for root in reads if self._is_scratch(root) and self._last[root] == k]
@@ -183,7 +193,7 @@ class Places:
                     dying.remove(taken)
                     self._memory[n] = self._memory[taken]
                 else:
-                    self._memory[n] = pool.pop()._replace(row=self._row(n)) if pool else self._new(n)
+                    self._memory[n] = self._lying(n, pool.pop().base) if pool else self._new(n)
                 if self._last.get(n, k) <= k:
                     dying.append(n)
             for root in dying:
@@ -221,13 +231,13 @@ class Places:
             return Extent({rows: columns})
         return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
 
-    def _new(self, n: int) -> Place:
+    def _new(self, n: int) -> Matrix:
         base = f"(workspace + {self.extent.text()})"
         self._offsets[base] = Extent(self.extent)
         self.extent.update(self._room(n))
-        return Place(base, self._row(n))
+        return self._lying(n, base)
 
-    def _row(self, n: int) -> str:
-        """The length of a row in the workspace."""
-        columns = self._program.space(n)[1]
-        return padded(columns) if isinstance(columns, str) else str(columns)
+    def _lying(self, n: int, base: str) -> Matrix:
+        """A value in the workspace, its rows padded if they are as long as a named axis."""
+        rows, columns = self._program.space(n)
+        return Matrix(base, rows, columns, padded(columns) if isinstance(columns, str) else str(columns))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from specnet.compiler.native.rows_of_values import ONE, Program, Space
+from specnet.compiler.native.rows_of_values import ONE, CPlan, Space
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Group:
     calls: list[int] = field(default_factory=list)
 
 
-def grouped(program: Program) -> list[Group]:
+def grouped(program: CPlan) -> list[Group]:
     """Return the groups of a program in order."""
     groups: list[Group] = []
     home: dict[int, int] = {}
@@ -55,7 +55,7 @@ def grouped(program: Program) -> list[Group]:
     return [group for group in groups if group.calls]
 
 
-def _earliest(program: Program, home: dict[int, int], n: int, argument: int, space: Space) -> int:
+def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space: Space) -> int:
     """The first group in which a call can read its operand in a loop over a space."""
     root = program.roots[argument]
     if root not in home:
@@ -64,8 +64,8 @@ def _earliest(program: Program, home: dict[int, int], n: int, argument: int, spa
     return home[root] + (not is_element or program.weighs_rows(n))
 
 
-def _sink(program: Program, groups: list[Group], home: dict[int, int]) -> None:
-    written = program.states_written()
+def _sink(program: CPlan, groups: list[Group], home: dict[int, int]) -> None:
+    written = {state for state, _ in program.commits}
     for n in reversed(range(len(program.calls))):
         if n not in home or program.role(n) != "element" or n in program.kept or program.space(n) == ONE:
             continue

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.backend import Array
+from specnet.compiler.lowering import Plan
 from specnet.compiler.native.c_text.emit_function import Source
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.toolchain.libraries import Library, library
 from specnet.compiler.native.toolchain.processors import native_target
 from specnet.compiler.shapes import BATCH, size_of
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import INPUT, STATE
 
 MOST_ROWS = 16
@@ -168,8 +168,7 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
 
 def _rows_of(made: Library) -> Any:
     api = (ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release, ctypes.pythonapi.PyErr_Clear)
-    set_api = made["set_api"]
-    set_api.argtypes, set_api.restype = [ctypes.c_void_p] * len(api), None
+    set_api = made.function("set_api", *[ctypes.c_void_p] * len(api))
     set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))
     # The same library once more, whose functions keep the interpreter's lock.
     locked: Any = ctypes.PyDLL(made._name, handle=made._handle)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import cached_property
 from typing import Literal
 
 from specnet.compiler.backend import UnavailableError
-from specnet.compiler.lowering import Call
+from specnet.compiler.lowering import Plan
 from specnet.compiler.operations import picking, reductions
 from specnet.compiler.operations.products import AFFINE, MATMUL
 from specnet.compiler.shapes import Axis, Shape
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import CONSTANT, EXPAND, INPUT, STATE, SUM, MissingRuleError
 
 
@@ -25,55 +25,30 @@ def no_form(shape: Shape) -> NoFormError:
 
 Space = tuple[Axis, Axis]
 """Rows and columns."""
-Role = Literal["leaf", "view", "element", "reduction", "call"]
+Role = Literal["leaf", "view", "name", "element", "reduction", "call"]
 ONE: Space = (1, 1)
 FEW_WEIGHTS = 16
 """Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
 
 
-class Program:
-    """The calls of a plan, and what is asked about them again and again.
+class CPlan(Plan):
+    """A plan, and what those who write it in C ask about it again and again."""
 
-    Attributes
-    ----------
-    calls, outputs, commits
-        As in the plan.
-    for_outputs_only
-        Numbers of the calls that no commit needs, if there are commits.
-    users
-        Of each value, the calls that read it, in order.
-    kept
-        Values that outlive a run: outputs, and new values of states.
-    roots
-        Of each value, the one in whose storage it lies; itself unless it is a view.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self.calls, self.outputs, self.commits = plan.calls, plan.outputs, plan.commits
-        self.for_outputs_only = plan.for_outputs_only
-        self.kept = {*plan.outputs, *(value for _, value in plan.commits)}
-        self.users: defaultdict[int, list[int]] = defaultdict(list)
-        self.roots: list[int] = []
-        for n, call in enumerate(plan.calls):
-            self.roots.append(self.roots[call.arguments[0]] if call.operation.role == "view" else n)
+    @cached_property
+    def users(self) -> dict[int, list[int]]:
+        """Of each value that is read, the calls that read it, in order."""
+        users = defaultdict[int, list[int]](list)
+        for n, call in enumerate(self.calls):
             for argument in dict.fromkeys(call.arguments):
-                self.users[argument].append(n)
-        self._owners = self._found_owners()
+                users[argument].append(n)
+        return users
 
-    def formula(self, n: int) -> str:
+    def comment(self, n: int) -> str:
         """A call as a person reads it, with what it belongs to."""
-        call = self.calls[n]
-        operands = [self._name(a) for a in call.arguments]
-        if call.attributes not in ((), call.shape, (False, False)):
-            operands.append(str(call.attributes))
-        owner = f"{self._owners[n]}: " if n in self._owners else ""
-        return f"{owner}v{n} = {call.operation.name}({', '.join(operands)})"
+        return f"{self._owners[n]}: {self.formula(n)}" if n in self._owners else self.formula(n)
 
-    def _name(self, n: int) -> str:
-        call = self.calls[n]
-        return str(call.attributes) if call.operation.role == "leaf" else f"v{n}"
-
-    def _found_owners(self) -> dict[int, str]:
+    @cached_property
+    def _owners(self) -> dict[int, str]:
         """What calls belong to, by the names of the states that they read: ``layers.0`` for ``theta.layers.0.weight``.
 
         Up to the first output a call belongs to the last owner of its operands, on the way back to the first.
@@ -87,11 +62,8 @@ class Program:
             known = [owners[a] for a in call.arguments if a in owners]
             read = [owners[a] for a in call.arguments if self.calls[self.roots[a]].operation is STATE and a in owners]
             is_back = bool(self.outputs) and n > self.outputs[0]
-            if (
-                owner := own
-                or next(iter(read), "")
-                or (known and (min if is_back else max)(known, key=order.__getitem__))
-            ):
+            nearest = (min if is_back else max)(known, key=order.__getitem__, default="")
+            if owner := own or next(iter(read), nearest):
                 owners[n] = owner
                 order.setdefault(owner, len(order))
         return owners
@@ -108,8 +80,8 @@ class Program:
     def role(self, n: int) -> Role:
         """What a call is for loops: computed element by element, a reduction, or a call with loops of its own."""
         operation = self.calls[n].operation
-        if operation.role in ("leaf", "view"):
-            return "leaf" if operation.role == "leaf" else "view"
+        if operation.role != "call":
+            return operation.role
         if operation.elementwise or operation in (EXPAND, picking.ONE_HOT, picking.TO_INDEX):
             return "element"
         if self._is_outer(n) or self.weighs_rows(n):
@@ -140,25 +112,14 @@ class Program:
     def is_constant(self, n: int) -> bool:
         return self.calls[n].operation is CONSTANT
 
-    def axes(self) -> list[str]:
-        """The named axes, in a fixed order."""
-        return sorted({axis for call in self.calls for axis in call.shape if isinstance(axis, str)})
-
-    def states_written(self) -> set[int]:
-        return {state for state, _ in self.commits}
-
     def readers(self, root: int) -> list[int]:
         """The calls, views apart, that read a storage."""
-        return [
-            n
-            for n, call in enumerate(self.calls)
-            if call.operation.role == "call" and any(self.roots[a] == root for a in call.arguments)
-        ]
+        reads = [n for n, call in enumerate(self.calls) if call.operation.role == "call"]
+        return [n for n in reads if any(self.roots[a] == root for a in self.calls[n].arguments)]
 
     def reads_whole(self, n: int, root: int, space: Space) -> bool:
         """Does a call read a storage only element by element, at the place of a loop over this space?"""
         if self.weighs_rows(n):
             return False
-        call: Call = self.calls[n]
-        reads = [a for a in call.arguments if self.roots[a] == root]
+        reads = [a for a in self.calls[n].arguments if self.roots[a] == root]
         return self.role(n) in ("element", "reduction") and all(a == root and self.space(a) == space for a in reads)

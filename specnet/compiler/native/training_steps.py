@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array
-from specnet.compiler.native.binding import Room, leaf_arrays, pointer_table
+from specnet.compiler.lowering import Plan
+from specnet.compiler.native.allocate import Matrix
+from specnet.compiler.native.binding import Room
 from specnet.compiler.native.c_text.emit_function import Function, Source
 from specnet.compiler.native.c_text.emit_loop import block
-from specnet.compiler.native.c_text.matrix_products import Matrix
 from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.rows_of_values import no_form
 from specnet.compiler.native.toolchain.libraries import Library, library
 from specnet.compiler.native.toolchain.processors import Target
 from specnet.compiler.shapes import BATCH, FLAT, Shape
-from specnet.compiler.storage import Plan
 from specnet.compiler.value import INPUT
 
 Clipping = tuple[str, str, float]
@@ -123,20 +123,15 @@ class CompiledSteps:
         """
         return library(self.text, ("steps", "feed_once"), self._target)
 
-    @property
-    def functions(self) -> list[Function]:
-        return [self.gradient, *self.updates]
-
     def noise_shapes(self) -> list[tuple[str, Shape]]:
         """The inputs of random numbers in order, with their shapes."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
     def _is_shared(self, function: Function) -> bool:
         """Do threads share an update: of many numbers, element by element, without room of its own?"""
-        program = function.program
-        calls = [n for n, call in enumerate(program.calls) if call.operation.role != "leaf"]
-        is_alone = all(program.role(n) == "element" for n in calls) and not function.extent.total()
-        return is_alone and program.axes() == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
+        plan = function.plan
+        is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
+        return is_alone and plan.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
 
     def _shared_updates(self) -> list[list[str]]:
         """Return the functions that update some of the numbers, each as its lines."""
@@ -145,7 +140,7 @@ class CompiledSteps:
         for k, function in enumerate(self.updates):
             if not self._is_shared(function):
                 continue
-            vectors = {call.attributes for call in function.program.calls if call.shape == (FLAT,)}
+            vectors = {call.attributes for call in function.plan.calls if call.shape == (FLAT,)}
             vectors &= set(source.table)
             lines = [
                 "const Update *const q = arguments;",
@@ -175,10 +170,8 @@ class CompiledSteps:
                 copied = f"(({kind} *){target})[j] = ((const {kind} *){source})[places[j]];"
                 lines.append(f"for (long j = 0; j < batch; j++) {copied}")
             else:
-                of_rows, of_columns = Matrix(source, str(columns)), Matrix(target, "batch")
-                numbers = columns * self.source.likely[BATCH]
-                products = self.source.products
-                lines.append(products.turn(of_rows, "places", "batch", str(columns), of_columns, numbers))
+                of_rows = Matrix(source, BATCH, columns, str(columns))
+                lines.append(self.source.products.turn(of_rows, Matrix(target, columns, BATCH, BATCH), "places"))
         return lines
 
     def _steps(self) -> list[str]:
@@ -194,10 +187,7 @@ class CompiledSteps:
                 raise no_form(shape)
             count = math.prod(axis for axis in shape if isinstance(axis, int))
             fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
-        body += [
-            "gradient(p, sizes, losses != 0);",
-            f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];",
-        ]
+        body += ["gradient(p, sizes, losses != 0);", f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];"]
         if programs.clipping:
             vector, factor, longest = programs.clipping
             factor_of = f"clipping_factor({source.pointer(vector)}, flat, {longest!r})"
@@ -264,24 +254,16 @@ class BoundSteps:
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],
     ) -> None:
-        source, room = compiled.source, Room(compiled.source, sizes)
-        self.leaves = leaves = dict[str, Array]()
-        for function in compiled.functions:
-            leaves |= leaf_arrays(function, room, {**arrays, **leaves} if leaves else arrays)
-        self._workspace = max((room.aligned(function.extent) for function in compiled.functions), key=len)
+        source_rows = {f"source {name}": rows for name, rows in sources.items()}
+        room = Room(compiled.source, sizes, arrays, source_rows)
+        self.leaves, self._pointers = room.leaves, room.pointers
         for name in compiled.programs.gathered:
-            if name in leaves:
-                _check_source(name, sources[name], leaves[name])
-        arrays_of = {"": self._workspace, **leaves, **{f"source {name}": rows for name, rows in sources.items()}}
-        self._arrays = arrays_of
-        self._table = pointer_table(source, arrays_of)
-        self._sizes = (ctypes.c_int64 * len(source.axes))(*(sizes[axis] for axis in source.axes))
-        self._steps, self._feed = made["steps"], made["feed_once"]
-        self._before = before_calls(made) if source.shares else _nothing
+            if name in self.leaves:
+                _check_source(name, sources[name], self.leaves[name])
         pointer, number = ctypes.c_void_p, ctypes.c_int64
-        self._steps.argtypes = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
-        self._feed.argtypes = [pointer, pointer, pointer]
-        self._steps.restype = self._feed.restype = None
+        types = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
+        self._steps, self._feed = made.function("steps", *types), made.function("feed_once", *[pointer] * 3)
+        self._before = before_calls(made) if compiled.source.shares else _nothing
         self._noise = [(name, room.shape(call_shape)) for name, call_shape in compiled.noise_shapes()]
         self.noise_size = sum(math.prod(shape) for _, shape in self._noise)
 
@@ -296,16 +278,9 @@ class BoundSteps:
     def feed(self, places: Array) -> None:
         """Gather the rows at these places, for all steps that gather none."""
         self._before()
-        self._feed(self._table, self._sizes, places.ctypes.data)
+        self._feed(*self._pointers, places.ctypes.data)
 
-    def run(
-        self,
-        count: int,
-        places: Array | None,
-        numbers: Array,
-        noise: Array | None,
-        losses: Array | None,
-    ) -> None:
+    def run(self, count: int, places: Array | None, numbers: Array, noise: Array | None, losses: Array | None) -> None:
         """Make steps.
 
         Parameters
@@ -321,8 +296,7 @@ class BoundSteps:
         """
         self._before()
         self._steps(
-            self._table,
-            self._sizes,
+            *self._pointers,
             count,
             None if places is None else places.ctypes.data,
             numbers.ctypes.data,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from specnet.compiler.backend import Array, Bound
+from specnet.compiler.lowering import Plan
 from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, BoundCall, Site, concatenation_slots, copy
 from specnet.compiler.operations.pieces import CONCATENATE
 from specnet.compiler.shapes import ShapeError
-from specnet.compiler.storage import Plan
-from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError
+from specnet.compiler.storage import Storage, allocate
+from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,53 +37,54 @@ def bind(
     dtype: npt.DTypeLike,
     sizes: Mapping[str, int],
     arrays: Mapping[str, Array] | None = None,
+    *,
     check: bool = False,
+    reuse: bool = True,
 ) -> BoundCalls:
     """Bind a plan to arrays as every backend does; the complex step in complex128 too.
 
     With `check` it asserts of each call that no storage is written while it is read, except element by element, and
-    fills scratch with NaN, which shows a read before the first write.
+    fills scratch with NaN, which shows a read before the first write. `reuse` is that of `allocate`.
     """
-    binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check)
+    binder = _Binder(plan, np.dtype(dtype), sizes, arrays or {}, check, reuse)
     steps = {n: binder.steps(n) for n, call in enumerate(plan.calls) if call.operation.role == "call"}
-    late = [copy(binder.view(state), binder.view(value)) for state, value in plan.copies]
-    needed = [n for n in steps if n not in plan.for_outputs_only]
-    leaves = {
-        operation: [n for n, c in enumerate(plan.calls) if c.operation is operation] for operation in (INPUT, STATE)
-    }
+    late = binder.late_commits()
     calls = (*(step for n in steps for step in steps[n]), *late)
+    needed = (*(step for n in steps if n not in plan.for_outputs_only for step in steps[n]), *late)
     return BoundCalls(
-        run=_running(calls),
-        run_commits=_running((*(step for n in needed for step in steps[n]), *late)),
-        inputs={plan.name(n): binder.view(n) for n in leaves[INPUT]},
-        states={plan.name(n): binder.view(n) for n in leaves[STATE]},
+        run=partial(_run, calls),
+        run_commits=partial(_run, needed),
+        inputs=binder.leaves(INPUT),
+        states=binder.leaves(STATE),
         outputs=[binder.view(n) for n in plan.outputs],
-        scratch_bytes=binder.scratch_bytes(),
         calls=calls,
     )
 
 
-def _running(calls: tuple[BoundCall, ...]) -> Callable[[], None]:
-    def run() -> None:
-        for call in calls:
-            call()
-
-    return run
+def _run(calls: tuple[BoundCall, ...]) -> None:
+    for call in calls:
+        call()
 
 
 class _Binder:
     def __init__(
-        self, plan: Plan, dtype: np.dtype[Any], sizes: Mapping[str, int], arrays: Mapping[str, Array], check: bool
+        self,
+        plan: Plan,
+        dtype: np.dtype[Any],
+        sizes: Mapping[str, int],
+        arrays: Mapping[str, Array],
+        check: bool,
+        reuse: bool,
     ) -> None:
         self.plan, self.sizes, self.arrays, self.check = plan, sizes, arrays, check
         self.types = {"float": dtype, "mask": np.dtype(bool), "index": np.dtype(np.intp)}
         self.renderings = COMPLEX_RENDERINGS if dtype.kind == "c" else RENDERINGS
-        self.buffers = [self.buffer(k) for k in range(len(plan.storages))]
+        self.slots, self.storages = allocate(plan, reuse=reuse)
+        self.buffers = [self.buffer(storage) for storage in self.storages]
         self.extra: dict[Hashable, Array] = {}
 
-    def buffer(self, k: int) -> Array:
+    def buffer(self, storage: Storage) -> Array:
         """The array of a storage: a constant's, the given one, or a new one."""
-        storage = self.plan.storages[k]
         dtype, shape = self.types[storage.kind], self.sized(storage.shape)
         call = None if storage.leaf is None else self.plan.calls[storage.leaf]
         if call is not None and call.operation is CONSTANT:
@@ -99,21 +102,26 @@ class _Binder:
             made[-1] = 1
         return made
 
-    def scratch_bytes(self) -> int:
-        scratch = [array for array, s in zip(self.buffers, self.plan.storages, strict=True) if s.leaf is None]
-        return sum(array.nbytes for array in (*scratch, *self.extra.values()))
-
     def sized(self, shape: tuple[int | str, ...]) -> tuple[int, ...]:
         unknown = [axis for axis in shape if isinstance(axis, str) and axis not in self.sizes]
         if unknown:
             raise ShapeError(f"no size is given for the axis {unknown[0]!r}")
         return tuple(self.sizes[axis] if isinstance(axis, str) else axis for axis in shape)
 
+    def leaves(self, operation: Operation) -> dict[str, Array]:
+        """The arrays of all inputs, or of all states, by name."""
+        return {call.attributes: self.view(n) for n, call in enumerate(self.plan.calls) if call.operation is operation}
+
+    def late_commits(self) -> list[BoundCall]:
+        """The copies that end a run: other commits are written in place."""
+        late = [pair for pair in self.plan.commits if self.slots[pair[0]] != self.slots[pair[1]]]
+        return [copy(self.view(state), self.view(value)) for state, value in late]
+
     def view(self, n: int, with_ones: bool = False) -> Array:
         """The array of a value; with its row of ones below it, if that is asked for and there."""
-        (storage, first_row), shape = self.plan.slots[n], self.plan.calls[n].shape
+        (storage, first_row), shape = self.slots[n], self.plan.calls[n].shape
         buffer = self.buffers[storage]
-        if len(shape) < 2 or (with_ones and shape == self.plan.storages[storage].shape):
+        if len(shape) < 2 or (with_ones and shape == self.storages[storage].shape):
             return buffer
         return buffer[first_row : first_row + self.sized(shape)[0]]
 
@@ -152,7 +160,7 @@ class _Binder:
         else:
             exact = [k in operation.overwrites and _position(a) == _position(out) for k, a in enumerate(operands)]
             overlap = any(np.shares_memory(a, out) for a, fits in zip(operands, exact, strict=True) if not fits)
-        assert not overlap, self.plan.describe(n)
+        assert not overlap, self.plan.formula(n)
 
 
 def _position(array: Array) -> tuple[object, ...]:

@@ -18,18 +18,7 @@ from specnet.compiler import value
 from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Call, Expansions
 from specnet.compiler.numpy.erf import erf_float32
-from specnet.compiler.operations import (
-    exp,
-    functions,
-    log1p,
-    maximum,
-    minimum,
-    picking,
-    pieces,
-    products,
-    reductions,
-    selection,
-)
+from specnet.compiler.operations import functions, picking, pieces, products, reductions, selection
 from specnet.compiler.operations.pieces import row_bounds
 from specnet.compiler.value import Operation, Value
 
@@ -62,12 +51,13 @@ Rendering = Callable[..., list[BoundCall]]
 
 
 def _sigmoid(x: Value) -> Value:
-    return 1 / (1 + exp(-x))  # exp may overflow to inf, which gives the right 0
+    return 1 / (1 + functions.exp(-x))  # exp may overflow to inf, which gives the right 0
 
 
 def _softplus(x: Value) -> Value:
-    larger = maximum(x, 0)
-    return larger + log1p(exp(minimum(0, x) - larger))  # the difference is -|x|, and smooth in the complex forms too
+    larger = selection.maximum(x, 0)
+    smaller = selection.minimum(0, x)
+    return larger + functions.log1p(functions.exp(smaller - larger))  # -|x|, and smooth in the complex forms too
 
 
 EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
@@ -188,15 +178,15 @@ def _to_index(site: Site, out: Array, x: Array) -> list[BoundCall]:
 
 def _sum(site: Site, out: Array, x: Array) -> list[BoundCall]:
     if not x.flags.c_contiguous:
-        return [partial(np.add.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
+        return _reduced(np.add, site, out, x)
     if site.call.attributes == "features":
         return [dot(ones(x, 1, len(x)), x, out)]
     x = x.reshape(out.size, -1)
     return [dot(x, ones(x, x.shape[1], 1), out.reshape(-1, 1))]
 
 
-def _max(site: Site, out: Array, x: Array) -> list[BoundCall]:
-    return [partial(np.maximum.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
+def _reduced(function: np.ufunc, site: Site, out: Array, x: Array) -> list[BoundCall]:
+    return [partial(function.reduce, x, axis=AXES[site.call.attributes], keepdims=out.ndim > 0, out=out)]
 
 
 def _where(site: Site, out: Array, mask: Array, a: Array, b: Array) -> list[BoundCall]:
@@ -230,13 +220,9 @@ def _gather(site: Site, out: Array, table: Array, index: Array) -> list[BoundCal
 def _scatter_add(site: Site, out: Array, x: Array, index: Array) -> list[BoundCall]:
     first = np.repeat(np.arange(len(out), dtype=np.intp) * out.shape[1], x.shape[1])  # of each row, in out as a vector
     flat = np.empty(x.shape, np.intp)
-    add_at = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
-    return [
-        copy(flat, index),
-        partial(np.add, flat.reshape(-1), first, flat.reshape(-1)),
-        partial(out.fill, 0),
-        add_at,
-    ]
+    added = partial(np.add.at, out.reshape(-1), flat.reshape(-1), x.reshape(-1))
+    places = partial(np.add, flat.reshape(-1), first, flat.reshape(-1))
+    return [copy(flat, index), places, partial(out.fill, 0), added]
 
 
 def _one_hot(site: Site, out: Array, index: Array) -> list[BoundCall]:
@@ -246,45 +232,33 @@ def _one_hot(site: Site, out: Array, index: Array) -> list[BoundCall]:
 
 AXES: dict[Any, int | None] = {"features": 0, "batch": 1, "all": None}
 
-RENDERINGS: dict[Operation, Rendering] = {
+UFUNCS = (
+    *(operation for operation in functions.SMOOTH if operation not in (functions.ERF, *EXPANSIONS)),
+    *(value.NEGATIVE, value.ADD, value.SUBTRACT, value.MULTIPLY, value.DIVIDE),
+    *(functions.ABSOLUTE, functions.SIGN, functions.FLOOR, selection.GREATER, selection.EQUAL),
+)
+"""Operations with a function of NumPy of the same name."""
+RENDERINGS: dict[Operation, Rendering] = {operation: ufunc(getattr(np, operation.name)) for operation in UFUNCS} | {
     value.CAST: _copy,
     value.EXPAND: _copy,
     value.SUM: _sum,
-    value.NEGATIVE: ufunc(np.negative),
-    value.ADD: ufunc(np.add),
-    value.SUBTRACT: ufunc(np.subtract),
-    value.MULTIPLY: ufunc(np.multiply),
-    value.DIVIDE: ufunc(np.divide),
-    functions.EXP: ufunc(np.exp),
-    functions.EXPM1: ufunc(np.expm1),
-    functions.LOG: ufunc(np.log),
-    functions.LOG1P: ufunc(np.log1p),
-    functions.SQRT: ufunc(np.sqrt),
-    functions.SIN: ufunc(np.sin),
-    functions.COS: ufunc(np.cos),
-    functions.TANH: ufunc(np.tanh),
     functions.ERF: _erf,
-    functions.ABSOLUTE: ufunc(np.absolute),
-    functions.SIGN: ufunc(np.sign),
-    functions.FLOOR: ufunc(np.floor),
     selection.MAXIMUM: extremum(np.maximum),
     selection.MINIMUM: extremum(np.minimum),
-    selection.GREATER: ufunc(np.greater),
-    selection.EQUAL: ufunc(np.equal),
     selection.WHERE: _where,
-    reductions.MAX: _max,
+    reductions.MAX: partial(_reduced, np.maximum),
     products.MATMUL: _matmul,
     products.AFFINE: _affine,
     products.AFFINE_GRADIENT: _affine_gradient,
     products.GROUPED_MATMUL: _grouped_matmul,
     pieces.REPEAT: _repeat,
     pieces.FOLD: _fold,
+    pieces.PAD: _pad,
+    pieces.CONCATENATE: _concatenate,
     picking.TO_INDEX: _to_index,
     picking.GATHER: _gather,
     picking.SCATTER_ADD: _scatter_add,
     picking.ONE_HOT: _one_hot,
-    pieces.PAD: _pad,
-    pieces.CONCATENATE: _concatenate,
 }
 """Every operation but leaves, views, names and what `EXPANSIONS` rewrites."""
 
@@ -309,20 +283,16 @@ def _complex_absolute(site: Site, out: Array, x: Array) -> list[BoundCall]:
     return [lambda: np.multiply(x, np.sign(x.real), out)]
 
 
-def _complex_sign(site: Site, out: Array, x: Array) -> list[BoundCall]:
-    return [lambda: np.copyto(out, np.sign(x.real))]
-
-
-def _complex_floor(site: Site, out: Array, x: Array) -> list[BoundCall]:
-    return [lambda: np.copyto(out, np.floor(x.real))]
+def _complex_step(function: Callable[..., Any]) -> Rendering:
+    return lambda site, out, x: [lambda: np.copyto(out, function(x.real))]
 
 
 def _complex_max(site: Site, out: Array, x: Array) -> list[BoundCall]:
     axis = AXES[site.call.attributes]
 
     def run() -> None:
-        hit = x.real == x.real.max(axis, keepdims=True)
-        np.copyto(out, (x * hit).sum(axis, keepdims=out.ndim > 0) / hit.sum(axis, keepdims=out.ndim > 0))
+        hit, keepdims = x.real == x.real.max(axis, keepdims=True), out.ndim > 0
+        np.copyto(out, (x * hit).sum(axis, keepdims=keepdims) / hit.sum(axis, keepdims=keepdims))
 
     return [run]
 
@@ -333,7 +303,7 @@ COMPLEX_RENDERINGS: dict[Operation, Rendering] = RENDERINGS | {
     selection.GREATER: _complex_comparison(np.greater),
     selection.EQUAL: _complex_comparison(np.equal),
     functions.ABSOLUTE: _complex_absolute,
-    functions.SIGN: _complex_sign,
-    functions.FLOOR: _complex_floor,
+    functions.SIGN: _complex_step(np.sign),
+    functions.FLOOR: _complex_step(np.floor),
     reductions.MAX: _complex_max,
 }

@@ -38,12 +38,7 @@ def _custom_adjoint(d: Value, y: Value, result: Value, *inputs: Value) -> list[V
 
 
 CUSTOM = Operation(
-    "custom",
-    _first_shape,
-    adjoint=_custom_adjoint,
-    kind=None,
-    operand_kinds=("float", "mask", "index"),
-    role="name",
+    "custom", _first_shape, adjoint=_custom_adjoint, kind=None, operand_kinds=("float", "mask", "index"), role="name"
 )
 
 

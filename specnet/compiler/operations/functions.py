@@ -138,3 +138,7 @@ FLOOR = Operation("floor", broadcast, constant_because=SWITCH, overwrites=(0,))
 def floor(x: Value | Number) -> Value:
     """The largest whole number that is not above x."""
     return elementwise(FLOOR, x)
+
+
+SMOOTH = (EXP, EXPM1, LOG, LOG1P, SQRT, SIN, COS, TANH, ERF, SIGMOID, SOFTPLUS)
+"""The functions without a switch."""

@@ -22,12 +22,7 @@ def _rows_adjoint(d: Value, y: Value, x: Value) -> tuple[Value]:
 
 
 ROWS = Operation(
-    "rows",
-    _rows_shape,
-    adjoint=_rows_adjoint,
-    kind=None,
-    operand_kinds=("float", "mask", "index"),
-    role="view",
+    "rows", _rows_shape, adjoint=_rows_adjoint, kind=None, operand_kinds=("float", "mask", "index"), role="view"
 )
 
 

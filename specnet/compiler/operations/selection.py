@@ -1,17 +1,7 @@
 """Comparisons, and the choice between two values element by element."""
 
 from specnet.compiler.shapes import ShapeError
-from specnet.compiler.value import (
-    SWITCH,
-    Number,
-    Operation,
-    Value,
-    as_value,
-    broadcast,
-    cast,
-    elementwise,
-    number_of,
-)
+from specnet.compiler.value import SWITCH, Number, Operation, Value, as_value, broadcast, cast, elementwise, number_of
 
 __all__ = ["equal", "greater", "maximum", "minimum", "where"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +17,6 @@ from specnet.compiler.expressions import (
     SIGN,
     SUM,
     Form,
-    Forms,
     Text,
     c_number,
     extreme_form,
@@ -26,24 +24,12 @@ from specnet.compiler.expressions import (
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
+from specnet.exporting.formula_text import function_forms
 from specnet.exporting.languages.language import Language, Variable
 
 DENSE_VECTOR = 8
 """Outputs that the helper of dense layers computes in a loop of fixed length."""
 _PLAIN = frozenset(string.ascii_letters + string.digits + " _.-")
-_FUNCTIONS = {
-    functions.EXP: "exp",
-    functions.EXPM1: "expm1",
-    functions.LOG: "log",
-    functions.LOG1P: "log1p",
-    functions.SQRT: "sqrt",
-    functions.SIN: "sin",
-    functions.COS: "cos",
-    functions.TANH: "tanh",
-    functions.ERF: "erf",
-    functions.ABSOLUTE: "fabs",
-    functions.FLOOR: "floor",
-}
 
 
 class C(Language):
@@ -61,56 +47,44 @@ class C(Language):
 
     name = "c"
     nothing = "0"
+    smallest = "-INFINITY"
+    loop_head = "for (int {0} = 0; {0} < {1}; {0}++)"
+    part = "{0} + {1}"
+    whole = "(int){}"
+    quotient = "{} / {}"
+    definition = "{remark}\nstatic real {name}({parameters})\n{{\n{inside}}}\n"
+    parameter = "real "
     twice = MappingProxyType({selection.MAXIMUM: (0, 1), selection.MINIMUM: (0, 1), functions.SIGN: (0,)})
 
     def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:
-        super().__init__(dtype)
-        self.kind = kind
-        self.is_float = dtype == np.float32
-        self.has_wide_arrays = dtype != real
+        self.dtype = dtype
+        self.constant, self.variable = f"const {kind} {{}} = {{}};", f"{kind} {{}} = {{}};"
+        is_float = dtype == np.float32
+        suffix, zero = "f" if is_float else "", self.number(0.0).code
+        is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
+        nothing = "NAN" if is_float else "(real)NAN"  # which is a float
+        self.lookup = f"{is_one} ? {{table}}[{{place}}] : {nothing}"
+        self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
+        forms = {
+            selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+            selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+            functions.SIGN: Form(f"({kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
+            CAST: Form(f"({kind}){{}}", SIGN, (CALL,)),
+        }
+        self.forms = OPERATORS | function_forms(f"{{}}{suffix}", absolute=f"fabs{suffix}") | forms
 
-    @property
-    def forms(self) -> Forms:
-        suffix = "f" if self.is_float else ""
-        zero = self.number(0.0).code
-        return (
-            OPERATORS
-            | {operation: Form(f"{function}{suffix}({{}})") for operation, function in _FUNCTIONS.items()}
-            | {
-                selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-                functions.SIGN: Form(f"({self.kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
-                CAST: Form(f"({self.kind}){{}}", SIGN, (CALL,)),
-            }
-        )
+    def number(self, number: float) -> Text:
+        return c_number(self.dtype.type(number))
 
-    def form(self, step: Step, forms: Forms) -> Form:
+    def remark(self, text: str) -> str:
+        return f"/* {comment(text)} */"
+
+    def form(self, step: Step) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
         numbers = [place for place, operand in enumerate(step.operands) if isinstance(operand, float)]
         if step.operation in (selection.MAXIMUM, selection.MINIMUM) and numbers:
             return extreme_form(step.operation, numbers[-1])
-        return forms[step.operation]
-
-    def number(self, number: float) -> Text:
-        return c_number(np.float32(number) if self.is_float else number)
-
-    def constant(self, name: str, code: str) -> str:
-        return f"const {self.kind} {name} = {code};"
-
-    def variable(self, name: str, code: str) -> str:
-        return f"{self.kind} {name} = {code};"
-
-    def loop_head(self, count: int, index: str) -> str:
-        return f"for (int {index} = 0; {index} < {count}; {index}++)"
-
-    def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
-        *lines, result = body
-        head = f"static real {name}({', '.join(f'real {parameter}' for parameter in parameters)})"
-        inside = "".join(f"    {line}\n" for line in [*lines, f"return {result};"])
-        return f"/* {comment(summary)} */\n{head}\n{{\n{inside}}}\n"
-
-    def part(self, place: Variable) -> str:
-        return f"{place.name} + {place.low}"
+        return super().form(step)
 
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
         """Return the call of the helper, or loops of known length where there are too few outputs for its vectors."""
@@ -124,27 +98,6 @@ class C(Language):
         item = source.at(1).code if inputs == 1 else f"{source.name}[{number}]"
         added = self.loop(outputs, [f"{target.at(outputs).code} += {factor} * {item};"])
         return [*self.fill(target, start), *self.loop(inputs, added, "j")]
-
-    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
-        nothing = "NAN" if self.is_float else "(real)NAN"  # which is a float
-        is_one = f"{category} >= 0 && {category} < {categories} && {category} == ({self.kind})(int){category}"
-        return f"{is_one} ? {table}[{place}] : {nothing}"
-
-    def whole(self, number: str) -> str:
-        return f"(int){number}"
-
-    def quotient(self, dividend: str, divisor: int) -> str:
-        return f"{dividend} / {divisor}"
-
-    @property
-    def smallest(self) -> str:
-        return "-INFINITY"
-
-    def read(self, element: Text) -> Text:
-        return Text(f"({self.kind}){element.within(CALL)}", SIGN) if self.has_wide_arrays else element
-
-    def stored(self, value: Text) -> str:
-        return f"(real){value.within(CALL)}" if self.has_wide_arrays else value.code
 
 
 def integer_literal(number: int) -> str:

@@ -71,9 +71,8 @@ class FormulaLoops:
         assert isinstance(weight, Constants)
         source, target = self._places[x], self._array(step)
         outputs, inputs, groups = weight.array.shape
-        self.lines += self.language.call(
-            "grouped", groups, inputs, outputs, self._table(weight), self.language.argument(source), target.name
-        )
+        arguments = f"{self._table(weight)}, {self.language.argument(source)}, {target.name}"
+        self.lines.append(f"grouped({groups}, {inputs}, {outputs}, {arguments});")
         return target
 
     def _lookup(self, step: Step) -> Variable:
@@ -83,10 +82,11 @@ class FormulaLoops:
         body: list[str] = []
         category = self.names.new("category")
         code = self._value(number, 1, body).code
-        self.lines += [*body, language.constant(category, code)]
+        self.lines += [*body, language.constant.format(category, code)]
         categories, features = table.array.shape
-        place = f"{language.whole(category)} * {features} + i" if features > 1 else language.whole(category)
-        self._fill(target, Text(language.lookup(self._table(table), place, category, categories), CHOICE))
+        place = language.whole.format(category) + (f" * {features} + i" if features > 1 else "")
+        found = {"table": self._table(table), "place": place, "category": category, "categories": categories}
+        self._fill(target, Text(language.lookup.format(**found), CHOICE))
         return target
 
     def _repeated(self, step: Step) -> Variable:
@@ -122,7 +122,7 @@ class FormulaLoops:
             item = value.code
             if value.level < NAME:  # it is written twice
                 item = self.names.new("t")
-                body.append(self.language.constant(item, value.code))
+                body.append(self.language.constant.format(item, value.code))
             return f"{name} = {name} < {item} ? {item} : {name};"
 
         return self._reduced(step, name, self.language.smallest, change)
@@ -134,7 +134,10 @@ class FormulaLoops:
             raise self._refusal(step)
         body: list[str] = []
         changed = change(self._value(operand, operand.features, body), body)
-        self.lines += [self.language.variable(name, start), *self.language.loop(operand.features, [*body, changed])]
+        self.lines += [
+            self.language.variable.format(name, start),
+            *self.language.loop(operand.features, [*body, changed]),
+        ]
         return Variable(name, 1, is_array=False)
 
     def _elementwise(self, step: Step) -> Variable:
@@ -144,7 +147,7 @@ class FormulaLoops:
         value = self._value(step, step.features, body)
         if step.features == 1 and not self._plan.kept[step]:
             name = self.names.new("t")
-            self.lines += [*body, self.language.constant(name, value.code)]
+            self.lines += [*body, self.language.constant.format(name, value.code)]
             return Variable(name, 1, is_array=False)
         target = self._array(step, in_turn=True)
         self._fill(target, value, body)
@@ -164,7 +167,7 @@ class FormulaLoops:
         fixed = {place.name for place in read if not in_turn or (place.features == 1 and step.features > 1)}
         later = {self._places[x].name for x in self._plan.read_after(step) if x in self._places}
         over = [place.name for place in read if place.name not in fixed]
-        is_wide = self.language.has_wide_arrays and step not in self._narrow
+        is_wide = bool(self.language.storing) and step not in self._narrow
         return self.scratch.place(step, step.features, over, fixed | later, is_wide=is_wide)
 
     def _table(self, operand: Operand) -> str:

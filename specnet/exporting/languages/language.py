@@ -6,12 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
-
-import numpy as np
 
 from specnet.compiler import Operation
-from specnet.compiler.expressions import Form, Forms, Text
+from specnet.compiler.expressions import CALL, SIGN, Form, Forms, Text
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Operand, Step
@@ -43,114 +40,103 @@ class Variable:
 class Language(ABC):
     """How a language writes what loops need.
 
-    Parameters
+    What differs in words alone is a template, and reads what is named here in braces.
+
+    Attributes
     ----------
-    dtype : numpy.dtype
-        Of numbers in the expressions.
+    name, indent : str
+    nothing, smallest : str
+        In place of an array that is not there, and minus infinity.
+    constant, variable : str
+        The declaration of what is set once, and of what changes: a name and an expression.
+    loop_head : str
+        The head of a loop up to a count: its index and the count.
+    part : str
+        Part of an array, as an array: its name, where it begins and where it ends.
+    lookup : str
+        A `table`'s number at a `place`, no number where there is no such `category` of so many `categories`.
+    whole, quotient : str
+        A whole number, as an index, and the whole part of a quotient.
+    reading, storing : str
+        What makes an element of an array as precise as expressions, and a value as precise as arrays. Where these are
+        less precise than expressions, what only expressions read lies in wide ones.
+    definition : str
+        A function's: a `remark`, its `name`, its `parameters`, each after the word `parameter`, and what is `inside`.
+    forms : mapping
+        How elementwise operations are written.
+    twice : mapping
+        For each operation whose form writes operands twice, their positions.
     """
 
     name: str
     indent: str = "    "
     nothing: str
-    """In place of an array that is not there."""
-    has_wide_arrays: bool = False
-    """Whether arrays are less precise than expressions, so that what only expressions read lies in wide ones."""
+    smallest: str
+    constant: str
+    variable: str
+    loop_head: str
+    part: str
+    lookup: str
+    whole: str = "{}"
+    quotient: str
+    reading: str = ""
+    storing: str = ""
+    definition: str
+    parameter: str = ""
+    forms: Forms
     twice: Mapping[Operation, tuple[int, ...]] = MappingProxyType({})
-    """For each operation whose form writes operands twice, their positions."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-
-    @property
-    @abstractmethod
-    def forms(self) -> Forms:
-        """How elementwise operations are written."""
-
-    @abstractmethod
-    def form(self, step: Step, forms: Forms) -> Form:
-        """Return how one step is written, where that depends on its operands."""
 
     @abstractmethod
     def number(self, number: float) -> Text:
         """Return a number."""
 
     @abstractmethod
-    def constant(self, name: str, code: str) -> str:
-        """Return the declaration of a variable that is set once."""
+    def remark(self, text: str) -> str:
+        """Return a comment."""
 
-    @abstractmethod
-    def variable(self, name: str, code: str) -> str:
-        """Return the declaration of a variable that changes."""
+    def form(self, step: Step) -> Form:
+        """Return how one step is written, which may depend on its operands."""
+        return self.forms[step.operation]
 
-    @abstractmethod
-    def loop_head(self, count: int, index: str) -> str:
-        """Return the head of a loop up to a count."""
-
-    @abstractmethod
     def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
         """Return the definition of a function from numbers to a number, whose body ends with its result."""
-
-    @abstractmethod
-    def part(self, place: Variable) -> str:
-        """Return a part of an array, as an array."""
+        *lines, result = body
+        inside = "".join(f"{self.indent}{line}\n" for line in [*lines, f"return {result};"])
+        listed = ", ".join(self.parameter + parameter for parameter in parameters)
+        return self.definition.format(remark=self.remark(summary), name=name, parameters=listed, inside=inside)
 
     def argument(self, place: Variable) -> str:
         """Return an array as an argument: what is read need not begin where the array does."""
-        return self.part(place) if place.low else place.name
-
-    def call(self, function: str, *arguments: str | int) -> list[str]:
-        """Return the call of a helper function."""
-        return [f"{function}({', '.join(map(str, arguments))});"]
+        return self.part.format(place.name, place.low, place.low + place.features) if place.low else place.name
 
     def dense(self, source: Variable, target: Variable, weight: str, bias: str | None) -> list[str]:
         """Return the product of a weight (inputs, outputs) and an array, plus a bias where there is one."""
-        tables = (weight, bias or self.nothing)
-        return self.call("dense", source.features, target.features, *tables, self.argument(source), target.name)
-
-    @abstractmethod
-    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
-        """Return a table's number at a place, no number where there is no such category."""
-
-    def whole(self, number: str) -> str:
-        """Return a whole number, as an index."""
-        return number
+        sizes, tables = f"{source.features}, {target.features}", f"{weight}, {bias or self.nothing}"
+        return [f"dense({sizes}, {tables}, {self.argument(source)}, {target.name});"]
 
     def repeated(self, place: Variable, count: int, each: bool) -> Text:
         """Return element `i` of an array that is repeated, or whose elements each are."""
         if place.features == 1:
             return place.at(1)
-        index = self.quotient("i", count) if each else f"i % {place.features}"
+        index = self.quotient.format("i", count) if each else f"i % {place.features}"
         return Text(f"{place.name}[{index} + {place.low}]" if place.low else f"{place.name}[{index}]")
-
-    @abstractmethod
-    def quotient(self, dividend: str, divisor: int) -> str:
-        """Return the whole part of a quotient."""
-
-    @property
-    @abstractmethod
-    def smallest(self) -> str:
-        """Minus infinity."""
 
     def read(self, element: Text) -> Text:
         """Return an element of an array in the precision of the expressions."""
-        return element
-
-    def stored(self, value: Text) -> str:
-        """Return a value in the precision of arrays."""
-        return value.code
+        return Text(self.reading + element.within(CALL), SIGN) if self.reading else element
 
     def loop(self, count: int, body: Sequence[str], index: str = "i") -> list[str]:
         """Return a loop up to a count; what is done once needs none."""
         if count == 1:
             return list(body)
-        inside = [self.indent + line for line in body]
+        head, inside = self.loop_head.format(index, count), [self.indent + line for line in body]
         if len(body) == 1:
-            return [self.loop_head(count, index), *inside]
-        return [f"{self.loop_head(count, index)} {{", *inside, "}"]
+            return [head, *inside]
+        return [f"{head} {{", *inside, "}"]
 
     def fill(self, target: Variable, value: Text, before: Sequence[str] = ()) -> list[str]:
         """Return the loop that fills a place, each round after lines for the variables that the value needs."""
-        stored = value.code if target.is_wide else self.stored(value)
+        stored = self.storing + value.within(CALL) if self.storing and not target.is_wide else value.code
         return self.loop(target.features, [*before, f"{target.at(target.features).code} = {stored};"])
 
     def expression(
@@ -181,19 +167,18 @@ class Language(ABC):
         ExportError
             If the language lacks an operation.
         """
-        forms = self.forms
 
         def variable(step: Step, code: str) -> Text:
             name = names.new("t")
-            lines.append(self.constant(name, code))
+            lines.append(self.constant.format(name, code))
             return Text(name)
 
         def form(step: Step, operands: list[Text]) -> Text:
             if step.operation is EXPAND:
                 return operands[0]
-            if step.operation not in forms:
+            if step.operation not in self.forms:
                 raise UnsupportedError(f"{self.name} has no equivalent of the operation {step.operation.name}")
-            return self.form(step, forms).write(operands)
+            return self.form(step).write(operands)
 
         def is_written_twice(step: Step, position: int) -> bool:
             return position in self.twice.get(step.operation, ())

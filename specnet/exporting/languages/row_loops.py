@@ -158,10 +158,8 @@ class Loops:
 
     def _is_a_call(self, formula: Formula) -> bool:
         """Return whether a formula is one call of a function that the language has."""
-        forms = self.computed.forms
-        return len(formula.steps) == 1 and all(
-            step.operation in forms and self.computed.form(step, forms).level == CALL for step in formula.steps
-        )
+        known = [step for step in formula.steps if step.operation in self.computed.forms]
+        return len(formula.steps) == len(known) == 1 and self.computed.form(known[0]).level == CALL
 
     def _function(self, stage: Stage) -> str:
         """Return the name of an activation's function, which is written on first use."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
+import keyword
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import CALL, PRODUCT, SUM, Form, Text
-from specnet.exporting.formula import Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import Names, write_expression
+from specnet.compiler import Operation
+from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, Text
+from specnet.compiler.operations import pieces, selection
+from specnet.errors import UnsupportedError
+from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Operand, Source, Step
+from specnet.exporting.formula_text import Names, function_forms, python_number, write_expression
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
 
@@ -24,18 +29,62 @@ _INLINE = 2
 """Steps up to which a layer needs no function of its own; an activation may have a single one."""
 
 
+PYTHON_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "Path", "x", "grouped", "lookup"})
+"""What no variable of a Python file can be called, whatever its library."""
+_METHODS = ("{}.", "{}[")
+"""How forms begin that need no parentheses around the first operand, if that is a name or a call."""
+LOOKUP_HELPER = '''
+def lookup(category, table):
+    """The rows of a table whose numbers are given, (rows, 1)."""
+    number = category[:, 0].{whole}
+    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
+        raise ValueError(f"expected categories from 0 to {{len(table) - 1}}")
+    return {found}
+'''
+GROUPED_HELPER = '''
+def grouped(x, weight):
+    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
+    outputs, inputs, groups = weight.shape
+    return {}.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
+'''
+
+
+def library_forms(name: str, **others: str) -> dict[Operation, Form]:
+    """Return how a library of Python writes operations on single numbers, and what is a function of its file."""
+    return (
+        ARITHMETIC
+        | function_forms(f"{name}.{{}}", **others)
+        | {
+            selection.MAXIMUM: Form(f"{name}.maximum({{}}, {{}})"),
+            selection.MINIMUM: Form(f"{name}.minimum({{}}, {{}})"),
+            selection.WHERE: Form(f"{name}.where({{}}, {{}}, {{}})"),
+            GROUPED: Form("grouped({}, {})"),
+            LOOKUP: Form("lookup({}, {})"),
+        }
+    )
+
+
 class Library(ABC):
     """How a library of arrays is written.
 
     Attributes
     ----------
+    name : str
     words : frozenset of str
         What no variable can be called.
+    forms : mapping
+        How operations are written whose form is always the same.
+    shapes : mapping
+        Templates of those that depend on more, by their names: `all` operands, the `array` that has as many rows, the
+        number of `features`, the `dtype`, and the operation's attributes as ``{at[0]}`` and ``{at[1]}``. `each` is a
+        `repeat` of each feature by itself, and not of all of them in a row.
     """
 
+    name: str
     words: frozenset[str]
+    forms: Mapping[Operation, Form]
+    shapes: Mapping[str, str]
 
-    @abstractmethod
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         """Return how a step is written, `array` being one that has as many rows.
 
@@ -44,6 +93,15 @@ class Library(ABC):
         ExportError
             If the library has no form of it.
         """
+        operation, at = step.operation, step.attributes
+        if operation in self.forms:
+            return self.forms[operation]
+        name = "each" if operation is pieces.REPEAT and at[1] else operation.name
+        if name not in self.shapes or (name in ("sum", "max") and at != "features"):
+            raise UnsupportedError(f"{self.name} has no equivalent of the operation {operation.name}")
+        both = {"all": ", ".join(["{}"] * len(operands)), "features": step.features}
+        text = self.shapes[name].format(at=at, array=array, dtype=dtype.name, **both)
+        return Form(text, CALL, (CALL,) if text.startswith(_METHODS) else ())
 
     def call(self, stage: Stage, operands: Sequence[Text], tables: Mapping[str, str]) -> Text | None:
         """Return a call of what the library has for a stage without its mixture, None where it has nothing.
@@ -59,16 +117,12 @@ class Library(ABC):
         return None
 
     @abstractmethod
-    def number(self, number: float) -> Text:
-        """Return a number."""
-
-    @abstractmethod
     def each_member(self, count: int) -> tuple[str, Text]:
         """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
 
-    @abstractmethod
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         """Return an array in another precision."""
+        return Text(self.shapes["cast"].format(dtype=dtype.name).format(array.within(CALL)), CALL)
 
 
 class RowWriter:
@@ -217,7 +271,7 @@ class RowWriter:
                     return Text(tables[operand])
                 case _:
                     assert isinstance(operand, float)
-                    return self.library.number(operand)
+                    return python_number(operand)
 
         def variable(step: Step, code: str) -> Text:
             if step is formula.output and uses[step] == 1:

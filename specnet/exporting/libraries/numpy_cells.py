@@ -6,7 +6,7 @@ import textwrap
 
 from specnet.exporting.libraries.array_functions import WIDTH, filled
 from specnet.exporting.model_program import Program
-from specnet.parts.data import ColumnKind, Kind
+from specnet.parts.data import Csv
 from specnet.parts.data.notations import DatetimeFormat, NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
 
@@ -19,107 +19,112 @@ CELL_NAMES = frozenset(
 """What the file calls what takes cells."""
 
 
-def takes_cells(program: Program) -> bool:
-    """Return whether rows may be more than arrays of numbers that are all there: tables, whose columns have names."""
-    return program.has_cells or bool(program.model.feature_names)
+class Cells:
+    """What the file says of the cells of raw columns, and how it makes numbers of them.
 
+    Parameters
+    ----------
+    program : Program
 
-def about_cells(program: Program) -> list[str]:
-    """Return the lines of the file's docstring on what the cells are."""
-    lines = []
-    if program.model.feature_names:
-        lines.append("X holds rows, or columns by name, as data frames do.")
-    if program.has_cells:
-        lines.append("None, NaN and an empty text say that a cell is missing.")
-    if program.texts:
-        lines.append("Texts are compared as they are, space around them included; those without a code are all alike.")
-    if places_of(program, "boolean"):
-        lines.append("Booleans are true and false, yes and no, or 1 and 0.")
-    if places_of(program, "datetime"):
-        lines.append("Datetimes are texts as in the training rows, NumPy's, or days since 1970-01-01 UTC.")
-    return ["", *lines] if lines else []
+    Attributes
+    ----------
+    dates, booleans : list of int
+        Which columns are of these kinds.
+    formats : dict of int to NumberFormat
+        How numbers are written in columns, by their places, where that is not the plain way.
+    are_taken : bool
+        Whether rows may be more than arrays of numbers that are all there: tables, whose columns have names.
+    csv : Csv or None
+        How the training file was read, if it was CSV.
+    use_patterns : bool
+        Whether the file needs regular expressions.
+    """
 
-
-def cells_constants(program: Program) -> list[str]:
-    """Return the lines that say which columns hold what, by their places."""
-    lines = []
-    if program.texts:
-        lines += ["# For each column of texts, by its place, their codes; a missing cell has that of '', all others 0."]
-        lines += ["CODES = {"]
-    for place, column in enumerate(program.columns):
-        if column.codes is not None:
-            items = [f"{text!r}: {code}" for text, code in column.codes.items()]
-            line = f"    {place}: {{{', '.join(items)}}},"
-            lines += [line] if len(line) <= WIDTH else [f"    {place}: {{", *filled(items, " " * 8), "    },"]
-    lines += ["}"] if program.texts else []
-    if program.has_cells:
-        lines.append(f"OPTIONAL = {program.gaps}  # columns of numbers that may be missing")
-    if booleans := places_of(program, "boolean"):
-        lines.append(f"BOOLEANS = {booleans}  # columns of true and false, in these words")
-        lines.append(
-            f"WORDS = {{{', '.join(f'{word!r}: {float(word == pair[0])}' for pair in PAIRS for word in pair)}}}"
+    def __init__(self, program: Program) -> None:
+        self.program, self.names = program, program.model.feature_names
+        self.are_taken = program.has_cells or bool(self.names)
+        kinds = [column.kind for column in program.columns]
+        self.dates, self.booleans = (
+            [place for place, kind in enumerate(kinds) if kind == wanted] for wanted in ("datetime", "boolean")
         )
-    if dates := places_of(program, "datetime"):
-        said = {place: _notation(program, place) for place in dates}
-        forms = {place: kind.format if isinstance(kind, DatetimeFormat) else None for place, kind in said.items()}
-        lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
-    if formats := number_formats(program):
-        lines += ["# For columns of numbers that are written otherwise: how, what to leave out, and the unit."]
-        lines += ["NUMBERS = {"]
-        for place, each in formats.items():
-            parts = (each.pattern, each.separators, each.unit or "")
-            lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
-        lines += ["}"]
-    return lines
+        said = program.model.spec.feature_kinds or {}
+        self._said = {place: said.get(column.name) for place, column in enumerate(program.columns)}
+        self.formats = {place: kind for place, kind in self._said.items() if isinstance(kind, NumberFormat)}
+        self.csv = program.model.spec.data if isinstance(program.model.spec.data, Csv) else None
+        finds_delimiter = self.csv is not None and self.csv.delimiter is None
+        self.use_patterns = bool(program.texts or self.dates or self.formats) or finds_delimiter
 
+    @property
+    def about(self) -> list[str]:
+        """The lines of the file's docstring on what the cells are."""
+        said = {
+            "X holds rows, or columns by name, as data frames do.": self.names,
+            "None, NaN and an empty text say that a cell is missing.": self.program.has_cells,
+            "Texts are compared as they are, space around them included; those without a code are all alike.": (
+                self.program.texts
+            ),
+            "Booleans are true and false, yes and no, or 1 and 0.": self.booleans,
+            "Datetimes are texts as in the training rows, NumPy's, or days since 1970-01-01 UTC.": self.dates,
+        }
+        lines = [line for line, is_said in said.items() if is_said]
+        return ["", *lines] if lines else []
 
-def cells_texts(program: Program) -> list[str]:
-    """Return the functions that make numbers of cells."""
-    if not takes_cells(program):
-        return []
-    booleans, dates = (bool(places_of(program, kind)) for kind in ("boolean", "datetime"))
-    expected = "'a date' if place in DATES else " * dates + "'true or false' if place in BOOLEANS else " * booleans
-    converted = "numbers_of(column, place)"
-    if program.texts:
-        converted = f"[CODES[place].get(text_of(cell), 0) for cell in column] if place in CODES else {converted}"
-    needed = "not np.isfinite(x).all()"
-    if program.gaps or program.texts:
-        needed = "np.isinf(x).any() or np.isnan(np.delete(x, OPTIONAL, axis=1)).any()"
-    numbers = bool(number_formats(program))
-    text = _CELLS.format(
-        numbers=_NUMBERS * numbers,
-        inputs=program.inputs,
-        space=SPACE,
-        columns=(_TABLES if program.model.feature_names else _ROWS).format(inputs=program.inputs).strip("\n"),
-        converted=converted,
-        needed=needed,
-        moments=_MOMENTS * dates,
-        booleans=_BOOLEANS * booleans,
-        dates=_DATES * dates,
-        expected=f"{expected}'a number'",
-    )
-    return [*([_DAYS] if dates else []), text]
+    @property
+    def constants(self) -> list[str]:
+        """The lines that say which columns hold what, by their places."""
+        program, lines = self.program, []
+        for place, column in enumerate(program.columns):
+            if column.codes is not None:
+                items = [f"{text!r}: {code}" for text, code in column.codes.items()]
+                line = f"    {place}: {{{', '.join(items)}}},"
+                lines += [line] if len(line) <= WIDTH else [f"    {place}: {{", *filled(items, " " * 8), "    },"]
+        if program.texts:
+            said = "# For each column of texts, by its place, their codes; a missing cell has that of '', all others 0."
+            lines = [said, "CODES = {", *lines, "}"]
+        if program.has_cells:
+            lines.append(f"OPTIONAL = {program.gaps}  # columns of numbers that may be missing")
+        if self.booleans:
+            lines.append(f"BOOLEANS = {self.booleans}  # columns of true and false, in these words")
+            words = [f"{word!r}: {float(word == pair[0])}" for pair in PAIRS for word in pair]
+            lines.append(f"WORDS = {{{', '.join(words)}}}")
+        if self.dates:
+            kinds = {place: self._said[place] for place in self.dates}
+            forms = {place: kind.format if isinstance(kind, DatetimeFormat) else None for place, kind in kinds.items()}
+            lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
+        if self.formats:
+            lines += ["# For columns of numbers that are written otherwise: how, what to leave out, and the unit."]
+            lines += ["NUMBERS = {"]
+            for place, each in self.formats.items():
+                parts = (each.pattern, each.separators, each.unit or "")
+                lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
+            lines += ["}"]
+        return lines
 
-
-def _notation(program: Program, place: int) -> ColumnKind | None:
-    """Return the kind of a column as a spec has it."""
-    return (program.model.spec.feature_kinds or {}).get(program.columns[place].name)
-
-
-def number_formats(program: Program) -> dict[int, NumberFormat]:
-    """Return how numbers are written in columns, by their places, where that is not the plain way."""
-    said = {place: _notation(program, place) for place in range(len(program.columns))}
-    return {place: kind for place, kind in said.items() if isinstance(kind, NumberFormat)}
-
-
-def cells_imports(program: Program) -> list[str]:
-    """Return the lines that import what the functions need."""
-    return ["from datetime import datetime, timedelta, timezone"] if places_of(program, "datetime") else []
-
-
-def places_of(program: Program, kind: Kind) -> list[int]:
-    """Return which columns are of a kind."""
-    return [place for place, column in enumerate(program.columns) if column.kind == kind]
+    @property
+    def functions(self) -> list[str]:
+        """The functions that make numbers of cells."""
+        if not self.are_taken:
+            return []
+        program, booleans, dates = self.program, bool(self.booleans), bool(self.dates)
+        expected = "'a date' if place in DATES else " * dates + "'true or false' if place in BOOLEANS else " * booleans
+        converted, needed = "numbers_of(column, place)", "not np.isfinite(x).all()"
+        if program.texts:
+            converted = f"[CODES[place].get(text_of(cell), 0) for cell in column] if place in CODES else {converted}"
+        if program.has_cells:
+            needed = "np.isinf(x).any() or np.isnan(np.delete(x, OPTIONAL, axis=1)).any()"
+        text = _CELLS.format(
+            numbers=_NUMBERS * bool(self.formats),
+            inputs=program.inputs,
+            space=SPACE,
+            columns=(_TABLES if self.names else _ROWS).format(inputs=program.inputs).strip("\n"),
+            converted=converted,
+            needed=needed,
+            moments=_MOMENTS * dates,
+            booleans=_BOOLEANS * booleans,
+            dates=_DATES * dates,
+            expected=f"{expected}'a number'",
+        )
+        return [*([_DAYS] if dates else []), text]
 
 
 _ROWS = """

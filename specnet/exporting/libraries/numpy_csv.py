@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from specnet.exporting.libraries.numpy_cells import number_formats, places_of, takes_cells
-from specnet.exporting.model_program import Program
+from specnet.exporting.libraries.numpy_cells import Cells
 from specnet.parts.data import Csv
 from specnet.parts.data.tables.cells import SPACE
 
@@ -14,42 +13,30 @@ CSV_NAMES = frozenset({"MISSING", "is_number", "read_cell", "read_rows", "print_
 """What the file calls what reads CSV."""
 
 
-def csv_text(program: Program, columns: Sequence[str]) -> str:
+def csv_text(cells: Cells, columns: Sequence[str]) -> str:
     """Return the functions that read CSV, and print the answers in the columns that these lines make."""
-    inputs, named, cells, data = program.inputs, bool(program.model.feature_names), takes_cells(program), _csv(program)
+    inputs, named, data = cells.program.inputs, bool(cells.names), cells.csv
     are_numbers, has_number = (f"{word}(map(is_number, rows[0][1]))" for word in ("all", "any"))
-    if cells:
+    if cells.are_taken:
         are_numbers = "all(cell in MISSING or is_number(cell) for cell in rows[0][1])"
         has_number = f"({has_number} or set(rows[0][1]) <= set(MISSING))"
     first, header = ("that is no numbers names them", _NAMED) if named else ("without any number names them", _UNNAMED)
     if named and data is not None and not data.header:
         first, header = "is a row as all others", _NUMBERED
+    read = _READ_CELLS if cells.are_taken else _READ_NUMBERS
     width = "len(names)" if named else f"{inputs}"
     needed = "{len(names)} cells" if named else "1 number" if inputs == 1 else f"{inputs} numbers"
     return _MAIN.format(
-        missing=f"MISSING = {_missing_cells(data)}\n\n\n" if cells else "",
+        missing=f"MISSING = {_missing_cells(data)}\n\n\n" if cells.are_taken else "",
         inputs=inputs,
         first=first,
-        read_cell=_read_cell(program, data) if cells else "",
+        read_cell=_read_cell(cells) if cells.are_taken else "",
         reader=_reader(data),
         header=header.format(inputs=inputs, are_numbers=are_numbers, has_number=has_number).strip("\n"),
-        read=(_READ_CELLS if cells else _READ_NUMBERS).format(width=width, needed=needed, space=SPACE).strip("\n"),
+        read=read.format(width=width, needed=needed, space=SPACE).strip("\n"),
         columns="\n    ".join(columns),
         encoding="utf-8-sig" if data is None or data.encoding in ("utf-8", "utf8") else data.encoding,
     )
-
-
-def uses_patterns(program: Program) -> bool:
-    """Return whether the file needs regular expressions."""
-    data = _csv(program)
-    finds_delimiter = data is not None and data.delimiter is None
-    return bool(program.texts or places_of(program, "datetime") or number_formats(program)) or finds_delimiter
-
-
-def _csv(program: Program) -> Csv | None:
-    """Return how the training file was read, if it was CSV."""
-    data = program.model.spec.data
-    return data if isinstance(data, Csv) else None
 
 
 def _missing_cells(data: Csv | None) -> tuple[str, ...]:
@@ -58,13 +45,12 @@ def _missing_cells(data: Csv | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(["", *(usual if data is None else data.missing_values)]))
 
 
-def _read_cell(program: Program, data: Csv | None) -> str:
+def _read_cell(cells: Cells) -> str:
     """Return the function that reads a cell."""
     number = "cell"
-    if data is not None and data.decimal == ",":
-        number = 'cell.replace(",", ".")'
-        number += " if place not in DATES else cell" if places_of(program, "datetime") else ""
-    texts, gaps = _TEXTS * bool(program.texts), _GAPS * bool(program.gaps)
+    if cells.csv is not None and cells.csv.decimal == ",":
+        number = 'cell.replace(",", ".")' + " if place not in DATES else cell" * bool(cells.dates)
+    texts, gaps = _TEXTS * bool(cells.program.texts), _GAPS * bool(cells.program.gaps)
     return _READ_CELL.format(texts=texts, gaps=gaps, number=number).lstrip("\n")
 
 

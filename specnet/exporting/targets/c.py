@@ -93,7 +93,7 @@ def _header(program: Program, stem: str) -> str:
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
-   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}. */
+   {program.origin} */
 
 #ifndef {macro}_H
 #define {macro}_H
@@ -181,7 +181,7 @@ def _source(program: Program, stem: str, header: str) -> str:
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
 
-   Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
+   {program.origin}
    Neither compile nor link it with -ffast-math, which changes how the whole program computes. */
 
 #include <math.h>

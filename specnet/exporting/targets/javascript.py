@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,9 @@ from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import GROUPED, LINEAR, Constants, Step
-from specnet.exporting.languages.language import Language, Variable
+from specnet.exporting.formula import GROUPED, LINEAR, Constants
+from specnet.exporting.formula_text import function_forms
+from specnet.exporting.languages.language import Language
 from specnet.exporting.languages.row_loops import Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target
@@ -28,25 +28,11 @@ from specnet.parts.arrays import Array
 LARGEST_INTEGER = 2**53
 """Up to here a JavaScript number tells each integer from the next."""
 
-_FUNCTIONS = {
-    functions.EXP: "Math.exp",
-    functions.EXPM1: "Math.expm1",
-    functions.LOG: "Math.log",
-    functions.LOG1P: "Math.log1p",
-    functions.SQRT: "Math.sqrt",
-    functions.SIN: "Math.sin",
-    functions.COS: "Math.cos",
-    functions.TANH: "Math.tanh",
-    functions.ERF: "erf",
-    functions.ABSOLUTE: "Math.abs",
-    functions.SIGN: "Math.sign",
-    functions.FLOOR: "Math.floor",
-    CAST: "Number",
-}
 FORMS: Forms = (
     OPERATORS
-    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
+    | function_forms("Math.{}", erf="erf")
     | {
+        CAST: Form("Number({})"),
         selection.MAXIMUM: Form("Math.max({}, {})"),
         selection.MINIMUM: Form("Math.min({}, {})"),
         selection.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
@@ -65,40 +51,23 @@ bias groups best codes numbered cells cell missing
 class _JavaScript(Language):
     name = "javascript"
     indent = "  "
-    forms = FORMS
     nothing = "null"
     smallest = "-Infinity"
-
-    def form(self, step: Step, forms: Forms) -> Form:
-        return forms[step.operation]
+    constant = "const {} = {};"
+    variable = "let {} = {};"
+    loop_head = "for (let {0} = 0; {0} < {1}; {0}++)"
+    part = "{0}.subarray({1}, {2})"
+    lookup = "Number.isInteger({category}) ? {table}[{place}] : NaN"  # beyond it undefined, which in arrays is NaN too
+    quotient = "Math.floor({} / {})"
+    definition = "{remark}\nfunction {name}({parameters}) {{\n{inside}}}\n"
+    forms = FORMS
 
     def number(self, number: float) -> Text:
         text = number_text(number).replace("inf", "Infinity").replace("nan", "NaN")
         return Text(text, SIGN if text[0] == "-" else NAME)
 
-    def constant(self, name: str, code: str) -> str:
-        return f"const {name} = {code};"
-
-    def variable(self, name: str, code: str) -> str:
-        return f"let {name} = {code};"
-
-    def loop_head(self, count: int, index: str) -> str:
-        return f"for (let {index} = 0; {index} < {count}; {index}++)"
-
-    def function(self, name: str, parameters: Sequence[str], body: Sequence[str], summary: str) -> str:
-        *lines, result = body
-        inside = "".join(f"  {line}\n" for line in [*lines, f"return {result};"])
-        return f"// {summary}\nfunction {name}({', '.join(parameters)}) {{\n{inside}}}\n"
-
-    def part(self, place: Variable) -> str:
-        return f"{place.name}.subarray({place.low}, {place.low + place.features})"
-
-    def lookup(self, table: str, place: str, category: str, categories: int) -> str:
-        # Beyond the table it is undefined, which an array of numbers takes as NaN.
-        return f"Number.isInteger({category}) ? {table}[{place}] : NaN"
-
-    def quotient(self, dividend: str, divisor: int) -> str:
-        return f"Math.floor({dividend} / {divisor})"
+    def remark(self, text: str) -> str:
+        return f"// {text}"
 
 
 class JavaScriptTarget(Target):
@@ -189,7 +158,7 @@ def _head(program: Program) -> str:
     return f"""\
 // {_printable(program.name)}: from {program.summary}.
 //
-{_about_cells(program)}// Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.
+{_about_cells(program)}// {program.origin}
 """
 
 
@@ -206,7 +175,7 @@ def _about_cells(program: Program) -> str:
 
 
 def _module(program: Program) -> str:
-    language = _JavaScript(np.dtype(np.float64))
+    language = _JavaScript()
     loops = Loops(program, language, language, _RESERVED.split())
     tables = "".join(f"const {name} = {_table(loops, table)};\n" for table, name in loops.tables.items())
     scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.arrays.items())
@@ -247,20 +216,17 @@ def _codes(program: Program) -> str:
 
 
 def _predict(program: Program) -> str:
-    match program.task:
-        case "values":
-            result = "forward(x)" + "[0]" * (program.outputs == 1)
-            return _FUNCTION.format(said=_capital(program.meaning), before="", result=result)
-        case "multilabel":
-            said, result = "0 or 1 for each output", f"Array.from(y, (p) => Number(p > {program.model.boundary}))"
-        case "binary":
-            said, result = "The more probable label", f"labels[Number(y[0] > {program.model.boundary})]"
-        case "classes":
-            said = "The most probable label"
-            result = "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]"
-    return _FUNCTION.format(said=said, before=_REFUSAL, result=result)
+    before = "" if program.task == "values" else _REFUSAL
+    return _FUNCTION.format(said=_capital(program.prediction), before=before, result=program.answered(_ANSWERS))
 
 
+_ANSWERS = {
+    "value": "forward(x)[0]",
+    "values": "forward(x)",
+    "multilabel": "Array.from(y, (p) => Number(p > {boundary}))",
+    "binary": "labels[Number(y[0] > {boundary})]",
+    "classes": "labels[y.reduce((best, p, i) => (p > y[best] ? i : best), 0)]",
+}
 _FUNCTION = """
 /** {said}, for raw columns. */
 export function predict(x) {{

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import json
-import keyword
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, Form, Text
+from specnet.compiler.expressions import CALL, PRODUCT, Form, Text
 from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions, pieces, reductions, selection
-from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.compiler.operations import functions
 from specnet.data import RawColumns
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.formula_text import Names, python_number
-from specnet.exporting.libraries.array_functions import Library, RowWriter, filled, in_lines, quoted
-from specnet.exporting.libraries.numpy_cells import (
-    CELL_NAMES,
-    about_cells,
-    cells_constants,
-    cells_imports,
-    cells_texts,
-    takes_cells,
+from specnet.exporting.formula_text import Names
+from specnet.exporting.libraries.array_functions import (
+    GROUPED_HELPER,
+    LOOKUP_HELPER,
+    PYTHON_WORDS,
+    Library,
+    RowWriter,
+    filled,
+    in_lines,
+    library_forms,
+    quoted,
 )
-from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text, uses_patterns
+from specnet.exporting.libraries.numpy_cells import CELL_NAMES, Cells
+from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
 from specnet.parts.arrays import Array
@@ -42,57 +43,17 @@ from specnet.parts.arrays import Array
 MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
 
-_FUNCTIONS = {
-    functions.EXP: "np.exp",
-    functions.EXPM1: "np.expm1",
-    functions.LOG: "np.log",
-    functions.LOG1P: "np.log1p",
-    functions.SQRT: "np.sqrt",
-    functions.SIN: "np.sin",
-    functions.COS: "np.cos",
-    functions.TANH: "np.tanh",
-    functions.ERF: "erf",
-    functions.ABSOLUTE: "np.abs",
-    functions.SIGN: "np.sign",
-    functions.FLOOR: "np.floor",
-}
-FORMS = (
-    ARITHMETIC
-    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
-    | {
-        selection.MAXIMUM: Form("np.maximum({}, {})"),
-        selection.MINIMUM: Form("np.minimum({}, {})"),
-        selection.WHERE: Form("np.where({}, {}, {})"),
-        LOOKUP: Form("lookup({}, {})"),
-        GROUPED: Form("grouped({}, {})"),
-    }
-)
-
 _HELPERS = {
     functions.ERF: '''
 def erf(x):
     """The error function."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x)
 ''',
-    GROUPED: '''
-def grouped(x, weight):
-    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
-    outputs, inputs, groups = weight.shape
-    return np.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
-''',
-    LOOKUP: '''
-def lookup(category, table):
-    """The rows of a table whose numbers are given, (rows, 1)."""
-    number = category[:, 0].astype(np.intp)
-    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"expected categories from 0 to {len(table) - 1}")
-    return table[number]
-''',
+    GROUPED: GROUPED_HELPER.format("np"),
+    LOOKUP: LOOKUP_HELPER.format(whole="astype(np.intp)", found="table[number]"),
 }
 """What NumPy does not have."""
-_WORDS = frozenset(
-    {*keyword.kwlist, *dir(builtins), "np", "math", "csv", "re", "sys", "Path", "erf", "grouped", "lookup", "x"}
-)
+_WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
 _RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba"}
 _RESERVED |= CELL_NAMES | CSV_NAMES
 
@@ -144,150 +105,150 @@ np.save(folder + "/predictions.npy", module["predict"](X))
 class _NumPy(Library):
     """NumPy; `network` and `member` are names in the file of an ensemble, of a function and of what it is given."""
 
-    words = _WORDS
+    name, words, forms = "numpy", _WORDS, library_forms("np", erf="erf")
+    shapes = MappingProxyType(
+        {
+            "sum": "{{}}.sum(axis=1, keepdims=True)",
+            "max": "{{}}.max(axis=1, keepdims=True)",
+            "rows": "{{}}[:, {at[0]}:{at[1]}]",
+            "concatenate": "np.concatenate([{all}], axis=1)",
+            "repeat": "np.tile({{}}, (1, {at[0]}))",
+            "each": "np.repeat({{}}, {at[0]}, axis=1)",
+            "expand": "np.broadcast_to({{}}, (len({array}), {features}))",
+            "cast": "{{}}.astype(np.{dtype})",
+        }
+    )
 
     def __init__(self, network: str, member: str) -> None:
         self.network, self.member = network, member
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
-        operation, attributes = step.operation, step.attributes
-        if operation in FORMS:
-            return FORMS[operation]
-        if operation is LINEAR and len(operands) == 2:
+        if step.operation is LINEAR and len(operands) == 2:
             return Form("{} @ {}.T", PRODUCT, (PRODUCT, CALL))
-        if operation is LINEAR:
+        if step.operation is LINEAR:
             return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
-        if operation in (SUM, reductions.MAX) and attributes == "features":
-            return Form(f"{{}}.{operation.name}(axis=1, keepdims=True)", CALL, (CALL,))
-        if operation is pieces.ROWS:
-            low, high = attributes
-            return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-        if operation is pieces.CONCATENATE:
-            return Form(f"np.concatenate([{', '.join(['{}'] * len(operands))}], axis=1)")
-        if operation is EXPAND:
-            return Form(f"np.broadcast_to({{}}, (len({array}), {step.features}))")
-        if operation is CAST:
-            return Form(f"{{}}.astype(np.{dtype.name})", CALL, (CALL,))
-        if operation is pieces.REPEAT:
-            count, each = attributes
-            return Form(f"np.repeat({{}}, {count}, axis=1)" if each else f"np.tile({{}}, (1, {count}))")
-        raise UnsupportedError(f"numpy has no equivalent of the operation {operation.name}")
-
-    def number(self, number: float) -> Text:
-        return python_number(number)
+        return super().form(step, operands, array, dtype)
 
     def each_member(self, count: int) -> tuple[str, Text]:
         return f"for {self.member} in range({count}):", Text(f"{self.network}(x, {self.member})", CALL)
 
-    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
-        return Text(f"{array.within(CALL)}.astype(np.{dtype.name})", CALL)
+
+_ANSWERS = {
+    "value": "outputs(X)[:, 0]",
+    "values": "outputs(X)",
+    "multilabel": "(outputs(X) > {boundary}).astype(np.int64)",
+    "binary": "LABELS[(outputs(X)[:, 0] > {boundary}).astype(np.intp)]",
+    "classes": "LABELS[outputs(X).argmax(axis=1)]",
+}
 
 
 class _Writer:
     """Writes one program."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program, self.cells = program, Cells(program)
         names = Names(_RESERVED)
         self.tables = {table: names.new(table.name) for table in program.tables}
-        network, member = (names.new(wish) if program.is_averaged else "" for wish in ("network", "member"))
+        self.network, self.member = (names.new(wish) if program.is_averaged else "" for wish in ("network", "member"))
         references = {
-            table: f"{name}[{member}]" if program.has_members(table) else name for table, name in self.tables.items()
+            table: f"{name}[{self.member}]" if program.has_members(table) else name
+            for table, name in self.tables.items()
         }
-        self.library = _NumPy(network, member)
-        self.rows = RowWriter(program, self.library, names, references)
+        self.rows = RowWriter(program, _NumPy(self.network, self.member), names, references)
 
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""
         content = io.BytesIO()
-        arrays: dict[str, Any] = {
-            name: np.ascontiguousarray(self.program.numbers(table)) for table, name in self.tables.items()
-        }
+        named = ((name, self.program.numbers(table)) for table, name in self.tables.items())
+        arrays: dict[str, Any] = {name: np.ascontiguousarray(array) for name, array in named}
         np.savez(content, **arrays)
         return content.getvalue()
 
     def module(self, stored: str | None) -> str:
         """Return the file's text, with the tables in it unless they are `stored` in a file of that name."""
-        program = self.program
-        probabilities = ", `predict_proba(X)` with probabilities" if program.model.gives_probabilities else ""
-        imports = ["import csv", "import math", "import re", "import sys", "from pathlib import Path"]
-        unused = {"import math": functions.ERF not in program.operations, "from pathlib import Path": not stored}
-        unused["import re"] = not uses_patterns(program)
-        names = program.model.feature_names
-        lines = [
-            '"""' + quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
-            "",
-            f"`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads",
-            "CSV rows from the file that is named, or from standard input, and prints CSV.",
-            *(["The columns are those of `FEATURES`, in that order."] if names else []),
-            *about_cells(program),
-            "",
-            f"Written by specnet from the spec with SHA-256 {program.model.spec.sha256}.",
-            '"""',
-            "",
-            *(line for line in imports[:-1] if not unused.get(line)),
-            *cells_imports(program),
-            *(line for line in imports[-1:] if not unused.get(line)),
-            "",
-            "import numpy as np",
-            "",
-        ]
-        lines += [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
+        program, cells, names = self.program, self.cells, self.program.model.feature_names
+        imports = {
+            "import csv": True,
+            "import math": functions.ERF in program.operations,
+            "import re": cells.use_patterns,
+            "import sys": True,
+            "from datetime import datetime, timedelta, timezone": cells.dates,
+            "from pathlib import Path": stored,
+        }
+        about = ["The columns are those of `FEATURES`, in that order."] if names else []
+        head = _HEAD.format(
+            title=quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
+            probabilities=", `predict_proba(X)` with probabilities" * program.model.gives_probabilities,
+            about="".join(f"{line}\n" for line in [*about, *cells.about]),
+            origin=program.origin,
+            imports="\n".join(line for line, is_used in imports.items() if is_used),
+        )
+        lines = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         if program.labels is not None:
             lines.append(in_lines(list(map(repr, program.labels)), "LABELS = np.array([", "])"))
-        lines += cells_constants(program)
+        lines += cells.constants
         if stored:
             lines += ["", f"with np.load(Path(__file__).with_name({stored!r})) as stored:"]
             lines += [f"    {name} = stored[{name!r}]" for name in self.tables.values()]
         else:
             lines += [_array_text(name, program.numbers(table)) for table, name in self.tables.items()]
-        helpers = (text for operation, text in _HELPERS.items() if operation in program.operations)
-        inside = "\n".join(f"        {line}" for line in self.rows.lines)
-        cells = _NUMBERS.format(inputs=program.inputs)
-        before = "    x = numbered(X)" if takes_cells(program) else cells.strip("\n")
-        outputs = _OUTPUTS.format(inputs=program.inputs, outputs=program.outputs, before=before, inside=inside)
-        networks = [self._network()] if program.is_averaged else []
-        pieces = ["\n".join(lines), *cells_texts(program), *helpers, *self.rows.definitions, *networks, outputs]
-        pieces += self._answers()
+        outputs = _OUTPUTS.format(
+            inputs=program.inputs,
+            outputs=program.outputs,
+            before=_CELLS if cells.are_taken else _NUMBERS.format(inputs=program.inputs).strip("\n"),
+            inside="\n".join(f"        {line}" for line in self.rows.lines),
+        )
+        pieces = [
+            head.lstrip("\n") + "\n".join(lines),
+            *cells.functions,
+            *(text for operation, text in _HELPERS.items() if operation in program.operations),
+            *self.rows.definitions,
+            *([self._network()] if program.is_averaged else []),
+            *(outputs, *self._answers()),
+        ]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
     def _network(self) -> str:
         """Return the function of a member of an ensemble."""
-        names = self.library
         inside = "\n".join(f"    {line}" for line in self.rows.member)
-        return _NETWORK.format(network=names.network, member=names.member, inside=inside)
+        return _NETWORK.format(network=self.network, member=self.member, inside=inside)
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
-        program, above = self.program, f"> {self.program.model.boundary}"
-        several = 'columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}'
-        classes = "LABELS"
-        columns = ['columns = {"prediction": predict(X)}']
-        probabilities = "outputs(X)"
-        match program.task:
-            case "values" if program.outputs == 1:
-                said, result = "the value", "outputs(X)[:, 0]"
-            case "values":
-                said, result, columns = "the values", "outputs(X)", [several]
-            case "multilabel":
-                said, result = "0 or 1 for each output", f"(outputs(X) {above}).astype(np.int64)"
-                columns, classes = [several], f"range({program.outputs})"
-            case "binary":
-                said, result = "the more probable label", f"LABELS[(outputs(X)[:, 0] {above}).astype(np.intp)]"
-                probabilities = "np.concatenate([1 - probability, probability], axis=1)"
-            case "classes":
-                said, result = "the most probable label", "LABELS[outputs(X).argmax(axis=1)]"
-        said = f"{said} for each row of raw columns"
-        pieces = [_FUNCTION.format(name="predict", said=said, before="", result=result)]
+        program, columns = self.program, ['columns = {"prediction": predict(X)}']
+        if program.answer in ("values", "multilabel"):
+            columns = ['columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}']
+        said = f"{program.prediction} for each row of raw columns"
+        pieces = [_FUNCTION.format(name="predict", said=said, before="", result=program.answered(_ANSWERS))]
         if program.model.gives_probabilities:
-            said = "the probability of each class, (rows, classes)"
-            before = "probability = outputs(X)\n    " if program.task == "binary" else ""
-            pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=probabilities))
+            said, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
+            if program.task == "binary":
+                before, result = (
+                    "probability = outputs(X)\n    ",
+                    "np.concatenate([1 - probability, probability], axis=1)",
+                )
+            pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=result))
+            classes = f"range({program.outputs})" if program.task == "multilabel" else "LABELS"
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
-        return [*pieces, csv_text(program, columns)]
+        return [*pieces, csv_text(self.cells, columns)]
 
 
+_HEAD = '''
+"""{title}
+
+`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads
+CSV rows from the file that is named, or from standard input, and prints CSV.
+{about}
+{origin}
+"""
+
+{imports}
+
+import numpy as np
+
+'''
+_CELLS = "    x = numbered(X)"
 _NUMBERS = """
     x = np.asarray(X, np.float64)
     if x.ndim != 2 or x.shape[1] != {inputs}:

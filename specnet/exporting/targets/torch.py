@@ -2,74 +2,52 @@
 
 from __future__ import annotations
 
-import builtins
 import io
-import keyword
 import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import ARITHMETIC, CALL, Form, Text
-from specnet.compiler.operations import functions, pieces, reductions, selection
-from specnet.compiler.value import CAST, EXPAND, SUM
+from specnet.compiler.expressions import CALL, Form, Text
+from specnet.compiler.operations import functions, selection
+from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
-from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
 from specnet.exporting.formula_text import TEXT_EXPANSIONS, Names, python_number
 from specnet.exporting.layer_steps import Stage
-from specnet.exporting.libraries.array_functions import Library, RowWriter, in_lines, quoted
+from specnet.exporting.libraries.array_functions import (
+    GROUPED_HELPER,
+    LOOKUP_HELPER,
+    PYTHON_WORDS,
+    Library,
+    RowWriter,
+    in_lines,
+    library_forms,
+    quoted,
+)
 from specnet.exporting.libraries.torch_network import Modules, far_normalizations
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 
-_FUNCTIONS = {
-    functions.EXP: "torch.exp",
-    functions.EXPM1: "torch.expm1",
-    functions.LOG: "torch.log",
-    functions.LOG1P: "torch.log1p",
-    functions.SQRT: "torch.sqrt",
-    functions.SIN: "torch.sin",
-    functions.COS: "torch.cos",
-    functions.TANH: "torch.tanh",
-    functions.ERF: "torch.erf",
-    functions.SIGMOID: "torch.sigmoid",
-    functions.ABSOLUTE: "torch.abs",
-    functions.SIGN: "torch.sign",
-    functions.FLOOR: "torch.floor",
-}
-FORMS = (
-    ARITHMETIC
-    | {operation: Form(f"{function}({{}})") for operation, function in _FUNCTIONS.items()}
-    | {
-        selection.MAXIMUM: Form("torch.maximum({}, {})"),
-        selection.MINIMUM: Form("torch.minimum({}, {})"),
-        selection.WHERE: Form("torch.where({}, {}, {})"),
-        GROUPED: Form("grouped({}, {})"),
-        LOOKUP: Form("lookup({}, {})"),
-    }
-)
 _HELPERS = {
-    LOOKUP: '''
-def lookup(category, table):
-    """The rows of a table whose numbers are given, (rows, 1)."""
-    number = category[:, 0].long()
-    if not ((number == category[:, 0]) & (number >= 0) & (number < len(table))).all():
-        raise ValueError(f"expected categories from 0 to {len(table) - 1}")
-    return nn.functional.embedding(number, table)
-''',
-    GROUPED: '''
-def grouped(x, weight):
-    """Weight (outputs, inputs, groups) times x (rows, inputs · groups), for each of the groups, which take turns."""
-    outputs, inputs, groups = weight.shape
-    return torch.einsum("nig,oig->nog", x.reshape(-1, inputs, groups), weight).reshape(-1, outputs * groups)
-''',
+    LOOKUP: LOOKUP_HELPER.format(whole="long()", found="nn.functional.embedding(number, table)"),
+    GROUPED: GROUPED_HELPER.format("torch"),
 }
 """What PyTorch does not have."""
-_WORDS = frozenset({*keyword.kwlist, *dir(builtins), "torch", "nn", "Path", "x", "self", "grouped", "lookup"})
+_WORDS = PYTHON_WORDS | {"torch", "nn", "self"}
+
+
+_ANSWERS = {
+    "value": "self(X)[:, 0]",
+    "values": "self(X)",
+    "multilabel": "(self(X) > {boundary}).long()",
+    "binary": "[LABELS[index] for index in (self(X)[:, 0] > {boundary}).long()]",
+    "classes": "[LABELS[index] for index in self(X).argmax(dim=1)]",
+}
 
 
 class TorchTarget(Target):
@@ -106,7 +84,20 @@ TARGET = TorchTarget()
 class _Torch(Library):
     """PyTorch; `modules` has the template of a call for each layer that is a module as a whole."""
 
-    words = _WORDS
+    name, words = "torch", _WORDS
+    forms = MappingProxyType(library_forms("torch") | {functions.SIGMOID: Form("torch.sigmoid({})")})
+    shapes = MappingProxyType(
+        {
+            "sum": "{{}}.sum(dim=1, keepdim=True)",
+            "max": "{{}}.amax(dim=1, keepdim=True)",
+            "rows": "{{}}[:, {at[0]}:{at[1]}]",
+            "concatenate": "torch.cat([{all}], dim=1)",
+            "repeat": "{{}}.repeat(1, {at[0]})",
+            "each": "{{}}.repeat_interleave({at[0]}, dim=1)",
+            "expand": "{{}}.expand(len({array}), {features})",
+            "cast": "{{}}.to(torch.{dtype})",
+        }
+    )
 
     def __init__(self, modules: Mapping[Stage, str]) -> None:
         self.modules = modules
@@ -122,49 +113,21 @@ class _Torch(Library):
         return Text(template.format(x=x.code, **fields, **tables), CALL)
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
-        operation, attributes = step.operation, step.attributes
-        if operation in (selection.MAXIMUM, selection.MINIMUM) and any(
-            isinstance(operand, float) for operand in step.operands
-        ):
+        operation, are_numbers = step.operation, [isinstance(operand, float) for operand in step.operands]
+        if operation in (selection.MAXIMUM, selection.MINIMUM) and any(are_numbers):
             bound = "min" if operation is selection.MAXIMUM else "max"
-            first, second = (0, 1) if isinstance(step.operands[1], float) else (1, 0)
+            first, second = (0, 1) if are_numbers[1] else (1, 0)
             return Form(f"torch.clamp({{{first}}}, {bound}={{{second}}})")
-        if operation in FORMS:
-            return FORMS[operation]
         if operation is LINEAR and operands[1].code.startswith("self."):
             return Form(f"{operands[1].code.removesuffix('.weight')}({{}})")
         if operation is LINEAR:
             return Form(f"nn.functional.linear({', '.join(['{}'] * len(operands))})")
-        if operation is SUM and attributes == "features":
-            return Form("{}.sum(dim=1, keepdim=True)", CALL, (CALL,))
-        if operation is reductions.MAX and attributes == "features":
-            return Form("{}.amax(dim=1, keepdim=True)", CALL, (CALL,))
-        if operation is pieces.ROWS:
-            low, high = attributes
-            return Form(f"{{}}[:, {low}:{high}]", CALL, (CALL,))
-        if operation is pieces.CONCATENATE:
-            return Form(f"torch.cat([{', '.join(['{}'] * len(operands))}], dim=1)")
-        if operation is EXPAND and isinstance(step.operands[0], float):
+        if operation is EXPAND and are_numbers[0]:
             return Form(f"torch.full((len({array}), {step.features}), {{}}, dtype=torch.{dtype.name})")
-        if operation is EXPAND:
-            return Form(f"{{}}.expand(len({array}), {step.features})", CALL, (CALL,))
-        if operation is CAST:
-            return Form(f"{{}}.to(torch.{dtype.name})", CALL, (CALL,))
-        if operation is pieces.REPEAT:
-            count, each = attributes
-            return Form(
-                f"{{}}.repeat_interleave({count}, dim=1)" if each else f"{{}}.repeat(1, {count})", CALL, (CALL,)
-            )
-        raise UnsupportedError(f"torch has no form of the operation {operation.name}")
-
-    def number(self, number: float) -> Text:
-        return python_number(number)
+        return super().form(step, operands, array, dtype)
 
     def each_member(self, count: int) -> tuple[str, Text]:
         return "for member in self.members:", Text("member(x)", CALL)
-
-    def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
-        return Text(f"{array.within(CALL)}.to(torch.{dtype.name})", CALL)
 
 
 def _field(value: Any) -> str:
@@ -206,20 +169,10 @@ class _Writer:
         constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
         raw = not program.prepare.is_identity or program.dtype == np.float64  # float32 is what a line says that follows
-        above = f"> {program.model.boundary}"
-        match program.task:
-            case "values":
-                said, result = program.meaning, "self(X)[:, 0]" if program.outputs == 1 else "self(X)"
-            case "multilabel":
-                said, result = "0 or 1 for each output", f"(self(X) {above}).long()"
-            case "binary":
-                said, result = "the more probable label", f"[LABELS[index] for index in (self(X)[:, 0] {above}).long()]"
-            case "classes":
-                said, result = "the most probable label", "[LABELS[index] for index in self(X).argmax(dim=1)]"
         pieces = [
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
-                hash=program.model.spec.sha256,
+                origin=program.origin,
                 columns="The columns are those of `FEATURES`, in that order.\n" if names else "",
                 constants="\n".join(["\n", *constants]) if constants else "",
             ),
@@ -232,8 +185,8 @@ class _Writer:
                 answers=program.summary,
                 setup="\n        ".join(["super().__init__()", *self.setup]),
                 inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
-                said=said,
-                result=result,
+                said=program.prediction,
+                result=program.answered(_ANSWERS),
             ),
             _LOAD.format(weights=weights),
         ]
@@ -253,7 +206,7 @@ _HEAD = '''
 `load()` returns the network with the weights of the file beside this one; called with raw columns it returns the
 outputs, and `predict` the answers. What was learned are its parameters, so that it can be trained further.
 {columns}
-Written by specnet from the spec with SHA-256 {hash}.
+{origin}
 """
 
 from pathlib import Path

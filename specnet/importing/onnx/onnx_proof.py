@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from specnet.data import RawColumns
-from specnet.exporting.export_columns import RawColumn, columns_of
+from specnet.exporting.export_columns import columns_of
 from specnet.exporting.libraries.onnx_columns import fed
 from specnet.exporting.target import CannotRunError
 from specnet.exporting.targets.onnx import session_of
@@ -18,6 +18,9 @@ from specnet.files import PathLike
 from specnet.importing.import_proof import ROWS, prove
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64, Array
+
+_Feed = Callable[[RawColumns], dict[str, Array]]
+"""What inputs get for raw rows."""
 
 
 def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: Sequence[str] | None = None) -> str:
@@ -35,7 +38,12 @@ def prove_file(path: PathLike, model: Model, inputs: Collection[str], outputs: S
         session = _run(session_of, os.fspath(path))
         values = [*session.get_inputs(), *session.get_outputs()]
         single = model.network.dtype == np.float32 or any(value.type == "tensor(float)" for value in values)
-        answers = partial(_answers, session, columns_of(model), inputs, outputs)
+        columns = columns_of(model)
+        if any(column.is_text for column in columns):
+            feed: _Feed = partial(fed, columns, FLOAT64)
+        else:
+            feed = partial(_fed, session.get_inputs(), inputs)
+        answers = partial(_answers, session, inputs, outputs, feed)
         return prove(model, "float32" if single else "float64", answers, "onnxruntime")
     except CannotRunError as obstacle:
         return f"not compared: {obstacle}"
@@ -51,11 +59,7 @@ def _run(call: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _answers(
-    session: Any,
-    columns: Sequence[RawColumn],
-    inputs: Collection[str],
-    outputs: Sequence[str] | None,
-    rows: RawColumns,
+    session: Any, inputs: Collection[str], outputs: Sequence[str] | None, feed: _Feed, rows: RawColumns
 ) -> list[Array]:
     """Return outputs about rows, as many at a time as the file takes."""
     shapes = [value.shape for value in session.get_inputs() if value.name in inputs]
@@ -64,16 +68,14 @@ def _answers(
     if size > ROWS:
         raise CannotRunError(f"the file takes {size} rows at a time, more than are made here")
     parts = [rows.part(slice(first, first + size)) for first in range(0, len(rows) - size + 1, size)]
-    found = [map(_table, _run(session.run, outputs, _fed(session, columns, inputs, part))) for part in parts]
+    found = [map(_table, _run(session.run, outputs, feed(part))) for part in parts]
     return [np.concatenate([each.reshape(size, -1) for each in answer]) for answer in zip(*found, strict=True)]
 
 
-def _fed(session: Any, columns: Sequence[RawColumn], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
-    """Return what the inputs get: rows' columns, and zeros where nothing reads them."""
-    if any(column.is_text for column in columns):
-        return fed(columns, FLOAT64, rows)
+def _fed(values: Sequence[Any], inputs: Collection[str], rows: RawColumns) -> dict[str, Array]:
+    """Return what inputs of numbers get: rows' columns, and zeros where nothing reads them."""
     found, begin, X = {}, 0, rows.X
-    for value in session.get_inputs():
+    for value in values:
         shape = [size if isinstance(size, int) else len(X) for size in value.shape]
         array = np.zeros(shape, np.float32 if value.type == "tensor(float)" else np.float64)
         if value.name in inputs:

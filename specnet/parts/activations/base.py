@@ -71,3 +71,9 @@ class Activation(PartKind):
         y = self.expression(x)
         slope = self.derivative_from_output(y)
         return with_local_derivative(y, x) if slope is None else custom(y, [x], lambda d: (d * slope,))
+
+
+class Rectifier(Activation):
+    """An activation that lets positive values pass, and little of the others."""
+
+    default_initializer = "he_normal"

@@ -17,7 +17,7 @@ class Softmax(Activation):
     type: Literal["softmax"] = "softmax"
 
     def expression(self, x: Value) -> Value:
-        powers = exp(_shifted(x))
+        powers = exp(shifted(x))
         return powers * (1 / sum_over(powers, "features"))
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
@@ -34,13 +34,20 @@ class LogSoftmax(Activation):
     type: Literal["log_softmax"] = "log_softmax"
 
     def expression(self, x: Value) -> Value:
-        return _shifted(x) - log(sum_over(exp(_shifted(x)), "features"))
+        return log_softmax(x)
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
-        powers = exp(_shifted(x))
+        powers = exp(shifted(x))
         total = sum_over(powers, "features")
-        return custom(self.expression(x), [x], lambda d: (d - powers * (sum_over(d, "features") / total),))
+        return custom(log_softmax(x), [x], lambda d: (d - powers * (sum_over(d, "features") / total),))
 
 
-def _shifted(x: Value) -> Value:
+def log_softmax(x: Value) -> Value:
+    """Return ln softmax of (features, batch), which stays finite."""
+    below = shifted(x)
+    return below - log(sum_over(exp(below), "features"))
+
+
+def shifted(x: Value) -> Value:
+    """Return x less its largest feature, so that no exponential of it overflows."""
     return x - stop_gradient(max_over(x, "features"))

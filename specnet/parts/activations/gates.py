@@ -8,17 +8,16 @@ from pydantic import Field
 
 from specnet.compiler import Value, absolute, custom, erf, greater, maximum, minimum, rows, softplus, tanh
 from specnet.compiler import sigmoid as sigmoid_of
-from specnet.parts.activations.base import Activation
+from specnet.parts.activations.base import Activation, Rectifier
 from specnet.parts.part import Names
 
 
-class Gelu(Activation):
+class Gelu(Rectifier):
     """x·Φ(x) with the normal distribution function Φ (Hendrycks and Gimpel 2016).
 
     The approximate form is x·sigmoid(2·√(2/π)·(x + 0.044715·x³)), equal to the common tanh form.
     """
 
-    default_initializer = "he_normal"
     onnx = ("Gelu", {"approximate": "approximate"})
     names = Names("gelu", torch=("GELU", 'nn.functional.gelu({x}, approximate="{approximate}")'))
     type: Literal["gelu"] = "gelu"
@@ -30,11 +29,10 @@ class Gelu(Activation):
         return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
 
 
-class Silu(Activation):
+class Silu(Rectifier):
     """x·sigmoid(x), also called swish (Elfwing et al. 2018, Ramachandran et al. 2017)."""
 
     aliases = ("swish",)
-    default_initializer = "he_normal"
     names = Names("silu", torch=("SiLU", "nn.functional.silu({x})"))
     type: Literal["silu"] = "silu"
 
@@ -42,11 +40,10 @@ class Silu(Activation):
         return x * sigmoid_of(x)
 
 
-class HardSwish(Activation):
+class HardSwish(Rectifier):
     """x·hard_sigmoid(x): a silu of straight lines and a parabola, cheap on small devices (Howard et al. 2019)."""
 
     aliases = ("hard_silu",)
-    default_initializer = "he_normal"
     onnx = ("HardSwish", {})
     names = Names("hard_silu", torch=("Hardswish", "nn.functional.hardswish({x})"))
     type: Literal["hard_swish"] = "hard_swish"
@@ -65,10 +62,9 @@ def _half_gate(x: Value) -> Value:
     return minimum(maximum(x * (1 / 6), -0.5), 0.5)
 
 
-class Mish(Activation):
+class Mish(Rectifier):
     """x·tanh(softplus(x)): like silu, slightly steeper (Misra 2020)."""
 
-    default_initializer = "he_normal"
     onnx = ("Mish", {})
     names = Names("mish", torch=("Mish", "nn.functional.mish({x})"))
     type: Literal["mish"] = "mish"

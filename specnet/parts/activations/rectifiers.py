@@ -6,17 +6,16 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specnet.compiler import Value, expm1, greater, maximum, minimum, where
-from specnet.parts.activations.base import Activation
+from specnet.parts.activations.base import Activation, Rectifier
 from specnet.parts.fields import Fraction, PositiveNumber
 from specnet.parts.initializers import Constant
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.part import Names
 
 
-class Relu(Activation):
+class Relu(Rectifier):
     """max(x, 0): the rectifier (Nair and Hinton 2010). Its derivative at 0 is 0."""
 
-    default_initializer = "he_normal"
     onnx = ("Relu", {})
     names = Names("relu", torch=("ReLU", "nn.functional.relu({x})"), sklearn="relu")
     type: Literal["relu"] = "relu"
@@ -25,10 +24,9 @@ class Relu(Activation):
         return maximum(x, 0.0)
 
 
-class Relu6(Activation):
+class Relu6(Rectifier):
     """x, clipped to [0, 6]: a rectifier for low precision (Krizhevsky 2010). Its derivative at 0 and 6 is 0."""
 
-    default_initializer = "he_normal"
     names = Names("relu6", torch=("ReLU6", "nn.functional.relu6({x})"))
     type: Literal["relu6"] = "relu6"
 
@@ -36,13 +34,12 @@ class Relu6(Activation):
         return minimum(maximum(x, 0.0), 6.0)
 
 
-class LeakyRelu(Activation):
+class LeakyRelu(Rectifier):
     """max(x, s·x): a rectifier with a small slope for negative values (Maas et al. 2013).
 
     The slope s is 0.01 here and in PyTorch, 0.2 in Keras's function and 0.3 in its layer.
     """
 
-    default_initializer = "he_normal"
     onnx = ("LeakyRelu", {"alpha": "negative_slope"})
     names = Names(
         keras_layer=("LeakyReLU", "negative_slope"),
@@ -55,13 +52,12 @@ class LeakyRelu(Activation):
         return maximum(x, self.negative_slope * x)
 
 
-class Prelu(Activation):
+class Prelu(Rectifier):
     """max(x, 0) + s·min(0, x): a leaky rectifier whose slope s is learned for each feature (He et al. 2015).
 
     Slopes start at 0.25 here and in PyTorch, which has a single one by default, and at 0 in Keras.
     """
 
-    default_initializer = "he_normal"
     onnx = ("PRelu", {})
     names = Names(keras_layer=("PReLU",), torch=("PReLU", "nn.functional.prelu({x}, {negative_slope})", "weight"))
     type: Literal["prelu"] = "prelu"
@@ -74,10 +70,9 @@ class Prelu(Activation):
         return maximum(x, 0.0) + slope * minimum(0.0, x)
 
 
-class Elu(Activation):
+class Elu(Rectifier):
     """x above 0, α·(exp(x) − 1) below: a rectifier with a smooth negative side (Clevert et al. 2016)."""
 
-    default_initializer = "he_normal"
     onnx = ("Elu", {"alpha": "alpha"})
     names = Names("elu", ("ELU", "alpha"), ("ELU", "nn.functional.elu({x}, alpha={alpha})"))
     type: Literal["elu"] = "elu"
@@ -90,10 +85,9 @@ class Elu(Activation):
         return _exponential_side_slope(y, 1.0, self.alpha)
 
 
-class Celu(Activation):
+class Celu(Rectifier):
     """x above 0, α·(exp(x/α) − 1) below: an elu that is smooth for every α (Barron 2017)."""
 
-    default_initializer = "he_normal"
     onnx = ("Celu", {"alpha": "alpha"})
     names = Names("celu", torch=("CELU", "nn.functional.celu({x}, alpha={alpha})"))
     type: Literal["celu"] = "celu"
@@ -123,13 +117,12 @@ class Selu(Activation):
         return _exponential_side_slope(y, self.SCALE, self.SCALE * self.ALPHA)
 
 
-class Threshold(Activation):
+class Threshold(Rectifier):
     """x above θ, a constant elsewhere: a rectifier with a threshold above 0 (Konda et al. 2015).
 
     The defaults 1 and 0 are those of the paper; PyTorch and Keras have none. Its derivative at θ is 0.
     """
 
-    default_initializer = "he_normal"
     names = Names(torch=("Threshold", "nn.functional.threshold({x}, threshold={threshold}, value={default_value})"))
     type: Literal["threshold"] = "threshold"
     threshold: float = Field(1.0, description="θ, above which values are kept")

@@ -1,57 +1,39 @@
 """Sources of rows."""
 
-from specnet.parts.data.base import SPLIT_PARTS, Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.bundled import BreastCancer, Diabetes, Digits, Iris, Wine
-from specnet.parts.data.column_kinds import KINDS_IN_WORDS, Column, ColumnKind, Kind, column_of, kind_of
-from specnet.parts.data.files import Npz
-from specnet.parts.data.frames import frame_table
-from specnet.parts.data.generated import MakeBlobs, MakeCircles, MakeClassification, MakeMoons, MakeRegression
-from specnet.parts.data.notations import Notation
-from specnet.parts.data.npz_reading import read_arrays
-from specnet.parts.data.reading_progress import reading_progress
-from specnet.parts.data.table_files import Csv, Jsonl, Parquet, TableFile, not_a_table, table_file_type
-from specnet.parts.data.tables.parquet_writing import parquet_pieces
-from specnet.parts.data.tables.setting_hints import settings_as_options
-from specnet.parts.data.tables.source import Cells, refuse_bytes
-from specnet.parts.data.tables.table_reading import Content
-
-__all__ = [
-    "KINDS_IN_WORDS",
-    "SPLIT_PARTS",
-    "BreastCancer",
-    "Cells",
-    "Column",
-    "ColumnKind",
-    "Content",
-    "Csv",
-    "Data",
-    "DataSizes",
-    "Diabetes",
-    "Digits",
-    "Iris",
-    "Jsonl",
-    "Kind",
-    "MakeBlobs",
-    "MakeCircles",
-    "MakeClassification",
-    "MakeMoons",
-    "MakeRegression",
-    "Notation",
-    "Npz",
-    "Parquet",
-    "Split",
-    "Table",
-    "TableFile",
-    "TargetKind",
-    "Wine",
-    "column_of",
-    "frame_table",
-    "kind_of",
-    "not_a_table",
-    "parquet_pieces",
-    "read_arrays",
-    "reading_progress",
-    "refuse_bytes",
-    "settings_as_options",
-    "table_file_type",
-]
+from specnet.parts.data.base import SPLIT_PARTS as SPLIT_PARTS
+from specnet.parts.data.base import Data as Data
+from specnet.parts.data.base import DataSizes as DataSizes
+from specnet.parts.data.base import Split as Split
+from specnet.parts.data.base import Table as Table
+from specnet.parts.data.base import TargetKind as TargetKind
+from specnet.parts.data.bundled import BreastCancer as BreastCancer
+from specnet.parts.data.bundled import Diabetes as Diabetes
+from specnet.parts.data.bundled import Digits as Digits
+from specnet.parts.data.bundled import Iris as Iris
+from specnet.parts.data.bundled import Wine as Wine
+from specnet.parts.data.column_kinds import KINDS_IN_WORDS as KINDS_IN_WORDS
+from specnet.parts.data.column_kinds import Column as Column
+from specnet.parts.data.column_kinds import ColumnKind as ColumnKind
+from specnet.parts.data.column_kinds import Kind as Kind
+from specnet.parts.data.column_kinds import column_of as column_of
+from specnet.parts.data.column_kinds import kind_of as kind_of
+from specnet.parts.data.files import Npz as Npz
+from specnet.parts.data.frames import frame_table as frame_table
+from specnet.parts.data.generated import MakeBlobs as MakeBlobs
+from specnet.parts.data.generated import MakeCircles as MakeCircles
+from specnet.parts.data.generated import MakeClassification as MakeClassification
+from specnet.parts.data.generated import MakeMoons as MakeMoons
+from specnet.parts.data.generated import MakeRegression as MakeRegression
+from specnet.parts.data.notations import Notation as Notation
+from specnet.parts.data.npz_reading import read_arrays as read_arrays
+from specnet.parts.data.reading_progress import reading_progress as reading_progress
+from specnet.parts.data.table_files import Csv as Csv
+from specnet.parts.data.table_files import Jsonl as Jsonl
+from specnet.parts.data.table_files import Parquet as Parquet
+from specnet.parts.data.table_files import TableFile as TableFile
+from specnet.parts.data.table_files import not_a_table as not_a_table
+from specnet.parts.data.table_files import table_file_type as table_file_type
+from specnet.parts.data.tables.parquet_writing import parquet_pieces as parquet_pieces
+from specnet.parts.data.tables.setting_hints import settings_as_options as settings_as_options
+from specnet.parts.data.tables.source import Cells as Cells
+from specnet.parts.data.tables.source import refuse_bytes as refuse_bytes

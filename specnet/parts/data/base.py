@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
 from pydantic import Field
@@ -61,8 +62,9 @@ class Split(Section):
         return self.column is not None or self.test is not None or self.validation is not None
 
     def problems(self) -> Iterator[FieldProblem]:
-        files = [name for name in ("test", "validation") if getattr(self, name) is not None]
-        given = [name for name in ("group", "time", "column") if getattr(self, name) is not None] + files[:1]
+        given = [name for name in ("group", "time", "column", "test", "validation") if getattr(self, name) is not None]
+        if given[-2:] == ["test", "validation"]:
+            del given[-1]
         if len(given) > 1:
             yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
         sizes = [name for name in SIZES if name in self.model_fields_set and getattr(self, name)]
@@ -183,7 +185,7 @@ class Table:
     X : ndarray (rows, columns)
         Numbers; NaN is a missing cell where there are `columns`.
     y : ndarray (rows,) or (rows, outputs)
-        Labels, integers or text, where the target is classes; else numbers.
+        Labels, integers or text, where the target is classes; else numbers; (rows, 0) without a target.
     target : "classes" or "values"
     names : tuple of str
         One for each column of X, where the source has names but no kinds.
@@ -197,6 +199,8 @@ class Table:
         Of all the columns that the source has, in its order, the target's and those that are ignored included.
     warnings : tuple of Diagnostic
         What the source has that looks like a mistake.
+    kept : ndarray (rows,) or None
+        Where these rows stand among those of the files; None if they are all.
     """
 
     X: NDArray[Any]
@@ -208,6 +212,7 @@ class Table:
     columns: tuple[Column, ...] = ()
     kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     warnings: tuple[Diagnostic, ...] = ()
+    kept: NDArray[np.intp] | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -221,6 +226,8 @@ class Data(PartKind):
     kind: ClassVar[str] = "data"
     source_field: ClassVar[str | None] = None
     """The field that says where the rows are, where there is one."""
+    fixed_sizes: ClassVar[DataSizes] = DataSizes()
+    """The sizes of a source whose fields do not change them."""
 
     split: Split = Field(
         default_factory=Split, description="how rows are split into training, validation and test sets"
@@ -228,7 +235,7 @@ class Data(PartKind):
 
     def sizes(self) -> DataSizes:
         """Return what the fields alone determine; nothing is read."""
-        return DataSizes()
+        return self.fixed_sizes
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:

@@ -12,27 +12,20 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import first_few, is_missing, refuse_null_ends
-from specnet.parts.data.column_kinds import Column, ColumnKind, column_of, kind_of
+from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
     PAIRS,
     boolean,
     category,
+    coded,
     days,
     days_of_microseconds,
     number,
     trimmed,
 )
-from specnet.parts.data.tables.judging import (
-    EXPECTED,
-    SAMPLE,
-    Cells,
-    Verdict,
-    left_as_text,
-    mistaken,
-    verdict,
-)
+from specnet.parts.data.tables.judging import EXPECTED, SAMPLE, CellFacts, Verdict, left_as_text, mistaken, verdict
 from specnet.parts.data.tables.source import repeated_names
 
 _HINT = "rows count from 0"
@@ -117,10 +110,8 @@ class _Frame:
         if kind == "ignore":
             return None
         if kind == "category":
-            distinct = sorted({category(text) for text in counts})
-            places = {text: float(place) for place, text in enumerate(distinct)}
-            codes = [math.nan if text is None else places[category(text)] for text in texts]
-            return Column(self.name, "category", np.array(distinct, np.str_)), np.array(codes, np.float64)
+            codes, distinct = coded(texts)
+            return Column(self.name, "category", distinct), codes
         of = _VALUES[kind] if isinstance(kind, str) else kind.value
         values = {text: of(text) for text in counts}
         self._refuse_misfit(kind, values, texts, judged=said is None)
@@ -129,36 +120,34 @@ class _Frame:
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
-        kind = None if said is None else kind_of(said)
-        if self.is_moment and kind in (None, "datetime"):
-            return Column(self.name, "datetime"), self._days()
-        if (self.is_number and kind in (None, "numeric")) or (self.is_boolean and kind in (None, "boolean")):
-            numbers = np.array(self._floats(), np.float64)
-            whole = self.series.dtype.is_integer()
+        kind: Kind = "datetime" if self.is_moment else "boolean" if self.is_boolean else "numeric"
+        if not (self.is_moment or self.is_boolean or self.is_number) or (said is not None and kind_of(said) != kind):
+            return None
+        numbers = self._days() if self.is_moment else self._floats()
+        if not self.is_moment:
             present = numbers[~np.isnan(numbers)]
             if np.isinf(present).any():
                 row = int(np.isinf(numbers).argmax())
                 message = f'row {row}: column "{self.name}" is {numbers[row]}; expected a finite number'
                 raise DataError(message, hint=_HINT)
-            fits = (abs(present) < LARGEST_WHOLE) if whole else np.isfinite(present)
-            if fits.all() and (present.size or kind):
-                return Column(self.name, "boolean" if self.is_boolean else "numeric"), numbers
-        return None
+            is_inexact = self.series.dtype.is_integer() and bool((abs(present) >= LARGEST_WHOLE).any())
+            if is_inexact or not (present.size or said):
+                return None
+        return Column(self.name, kind), numbers
 
     def _floats(self) -> NDArray[np.float64]:
         import narwhals
 
         if self.series.null_count() or self.is_boolean or self.series.dtype.is_decimal():
-            return np.array([math.nan if is_missing(cell) else float(cell) for cell in self.series.to_list()])
+            return _numbers(self.series, float)
         found: NDArray[np.float64] = self.series.cast(narwhals.Float64).to_numpy()
-        return found
+        return found.astype(np.float64)
 
     def _days(self) -> NDArray[np.float64]:
         import narwhals
 
         moments = self.series.cast(narwhals.Datetime("us")) if self.series.dtype == narwhals.Date else self.series
-        cells = moments.dt.timestamp("us").to_list()
-        return np.array([math.nan if is_missing(cell) else days_of_microseconds(int(cell)) for cell in cells])
+        return _numbers(moments.dt.timestamp("us"), lambda cell: days_of_microseconds(int(cell)))
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""
@@ -189,17 +178,18 @@ class _Frame:
             return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
         words, texts = {text.lower() for text in counts}, list(counts)
-        cells = Cells(
-            counts.total(),
-            count(number),
-            count(days),
-            bool(words) and any(words <= set(pair) for pair in PAIRS),
-            texts[:: 1 + len(texts) // SAMPLE],
-            lambda notations: [count(each.value) for each in notations],
-            differ,
-            rows_of_texts,
+        found = verdict(
+            CellFacts(
+                present=counts.total(),
+                numbers=count(number),
+                dates=count(days),
+                are_pair=bool(words) and any(words <= set(pair) for pair in PAIRS),
+                sample=texts[:: 1 + len(texts) // SAMPLE],
+                fitting=lambda notations: [count(each.value) for each in notations],
+                differ=differ,
+                rows_of_texts=rows_of_texts,
+            )
         )
-        found = verdict(cells)
         self.warning = left_as_text(self.name, found, None, self._hint(found))
         return found.kind
 
@@ -226,6 +216,11 @@ class _Frame:
             hint = f"{_HINT}; correct the cell, or use None if it is missing"
             hint += f', or {self._cells}.astype("category") for the column' if judged else ""
             raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
+
+
+def _numbers(series: Any, of: Callable[[Any], float]) -> NDArray[np.float64]:
+    """Return the numbers of a series' cells, NaN where they are missing."""
+    return np.array([math.nan if is_missing(cell) else of(cell) for cell in series.to_list()], np.float64)
 
 
 _VALUES: dict[str, Callable[[str], float | None]] = {"numeric": number, "boolean": boolean, "datetime": days}

@@ -53,22 +53,18 @@ class Generated(Data):
 class MakeMoons(Generated):
     """Two interleaving half circles: the standard test of a nonlinear boundary."""
 
+    fixed_sizes = DataSizes(inputs=2, classes=2, target="classes")
     type: Literal["make_moons"] = "make_moons"
     noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
-
-    def sizes(self) -> DataSizes:
-        return DataSizes(inputs=2, classes=2, target="classes")
 
 
 class MakeCircles(Generated):
     """A large circle around a small one: two classes that are not linearly separable."""
 
+    fixed_sizes = DataSizes(inputs=2, classes=2, target="classes")
     type: Literal["make_circles"] = "make_circles"
     noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
     factor: Fraction = Field(0.8, description="radius of the inner circle relative to the outer one")
-
-    def sizes(self) -> DataSizes:
-        return DataSizes(inputs=2, classes=2, target="classes")
 
 
 class MakeBlobs(Generated):
@@ -107,9 +103,7 @@ class MakeClassification(Generated):
     n_classes: Classes = Field(2, description="classes")
     n_clusters_per_class: Annotated[Integer, Ge(1), Le(10_000)] = Field(2, description="number of clusters per class")
     weights: tuple[Share, ...] | None = Field(
-        None,
-        strict=False,
-        description="fraction of rows per class, optional for the last one; default: equal",
+        None, strict=False, description="fraction of rows per class, optional for the last one; default: equal"
     )
     flip_y: Share = Field(0.01, description="fraction of rows with a random class")
     class_sep: NonNegativeNumber = Field(1.0, description="half the edge length of the cube; larger is easier")
@@ -126,10 +120,8 @@ class MakeClassification(Generated):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
-        told, clouds = (
-            self.n_informative + self.n_redundant + self.n_repeated,
-            self.n_classes * self.n_clusters_per_class,
-        )
+        told = self.n_informative + self.n_redundant + self.n_repeated
+        clouds = self.n_classes * self.n_clusters_per_class
         if told > self.n_features:
             field = written(self, "n_features", "n_informative", "n_redundant", "n_repeated")
             message = f"n_informative + n_redundant + n_repeated = {told} exceeds n_features = {self.n_features}"

@@ -124,8 +124,7 @@ class NumberFormat(_Notation):
 
     type: Literal["numeric"] = Field(description="the kind")
     decimal: Literal[".", ","] = Field(
-        ".",
-        description="sign before the fraction; the other one, a space or an apostrophe may separate thousands",
+        ".", description="sign before the fraction; the other one, a space or an apostrophe may separate thousands"
     )
     unit: Annotated[str, StringConstraints(pattern=_UNIT)] | None = Field(
         None, description='text that may stand before or behind the number, such as "$" or "%"'
@@ -154,10 +153,8 @@ class NumberFormat(_Notation):
     @property
     def pattern(self) -> str:
         """The pattern of its texts."""
-        point, grouped = (
-            re.escape(self.decimal),
-            "|".join(f"(?:{re.escape(sign)}[0-9]{{3}})+" for sign in self.separators),
-        )
+        point = re.escape(self.decimal)
+        grouped = "|".join(f"(?:{re.escape(sign)}[0-9]{{3}})+" for sign in self.separators)
         digits = rf"(?:(?:0|[1-9][0-9]*|[1-9][0-9]{{0,2}}(?:{grouped}))(?:{point}[0-9]*)?|{point}[0-9]+)"
         pattern = rf"{digits}(?:[eE][+-]?[0-9]+)?"
         if self.unit is None:

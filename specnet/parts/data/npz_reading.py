@@ -1,16 +1,16 @@
 """Untrusted NumPy archives: only arrays of numbers and text are read, never pickles.
 
 An archive is a zip file with a member ``X.npy`` for an array X: a signature, a version, a header of Python's literals
-and the numbers. The header is matched against what NumPy writes for numbers and text, and is not evaluated.
+and the numbers. NumPy reads the header, which may be short only, and nothing but literals.
 """
 
 import os
-import re
 import zipfile
 from math import prod
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
@@ -21,11 +21,6 @@ from specnet.parts.arrays import described_dtype, first_few
 LARGEST_ARRAY = 2**31
 """Maximum size of an array in bytes, uncompressed."""
 
-SIGNATURE = b"\x93NUMPY"
-HEADER = re.compile(
-    rb"\{'descr': '([<>=|][A-Za-z][0-9]{0,9})(?:\[\w*\])?', 'fortran_order': (True|False), "
-    rb"'shape': \(((?:[0-9]{1,19}, ?)*(?:[0-9]{1,19})?)\),? ?\}\s*"
-)
 LONGEST_HEADER = 10_000
 
 
@@ -54,7 +49,7 @@ def read_arrays(
             archive = zipfile.ZipFile(stream)
         except DAMAGE:
             stream.seek(0)
-            single = stream.read(len(SIGNATURE)) == SIGNATURE
+            single = stream.read(len(npy.MAGIC_PREFIX)) == npy.MAGIC_PREFIX
             hint = "write one with numpy.savez(path, X=X, y=y)" + ("; this is a single array" if single else "")
             raise DataError("not a .npz archive", hint=hint, source=source) from None
         with archive:
@@ -81,32 +76,25 @@ def _read_array(archive: zipfile.ZipFile, name: str, source: str) -> NDArray[Any
         raise refused(f"has {member.file_size} bytes, more than the limit of {LARGEST_ARRAY}")
     try:
         with strictly_opened(archive, member) as stream:
-            dtype, shape, order = _read_header(stream)
+            shape, by_columns, dtype = _read_header(stream)
             if dtype.kind not in "biufU":
                 hint = "save it as numbers or text; pickled objects are not read" if dtype.kind == "O" else None
                 raise refused(f"must hold numbers, got {described_dtype(dtype)}", hint)
             promised, there = prod(shape) * dtype.itemsize, member.file_size - stream.tell()
             if promised != there:
                 raise refused(f"is damaged: expected {promised} bytes for shape {shape} of {dtype}, got {there}")
-            return np.ndarray(shape, dtype, stream.read(), order=order)
+            return np.ndarray(shape, dtype, stream.read(), order="F" if by_columns else "C")
     except DataError:
         raise
     except DAMAGE as error:
         raise refused(f"is damaged: {error}") from None
 
 
-def _read_header(stream: IO[bytes]) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
-    """Return dtype, shape and order ("C" or "F") of an array; the stream is then at its numbers."""
-    start = stream.read(8)
-    if start[:6] != SIGNATURE or start[6:] not in (b"\1\0", b"\2\0"):
-        raise ValueError("not the start of an array of numbers")
-    width = 2 if start[6] == 1 else 4
-    length = int.from_bytes(stream.read(width), "little")
-    match = HEADER.fullmatch(stream.read(length)) if length <= LONGEST_HEADER else None
-    if match is None:
-        raise ValueError("not the header of an array of numbers")
+def _read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and dtype of an array; the stream is then at its numbers."""
+    version = npy.read_magic(stream)
     try:
-        dtype = np.dtype(match[1].decode())
-    except TypeError as error:
-        raise ValueError(str(error)) from None
-    return dtype, tuple(int(size) for size in re.findall(rb"[0-9]+", match[3])), "F" if match[2] == b"True" else "C"
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        return read(stream, max_header_size=LONGEST_HEADER)
+    except Exception:  # whatever parsing a text as Python's literals may come to
+        raise ValueError("not the header of an array of numbers") from None

@@ -19,7 +19,7 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
-from specnet.parts.data.column_kinds import Column, ColumnKind, kind_of
+from specnet.parts.data.column_kinds import ColumnKind, kind_of
 from specnet.parts.data.tables.cells import number, trimmed
 from specnet.parts.data.tables.csv.csv_files import CsvSource
 from specnet.parts.data.tables.csv.csv_records import Dialect
@@ -28,13 +28,11 @@ from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.roles import Roles, below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert
 from specnet.parts.data.tables.source import Cells, Mistake, Source, matching, refuse_bytes, unknown_columns
-from specnet.parts.data.tables.table_reading import Content, Wanted, read
+from specnet.parts.data.tables.table_reading import Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.row_view import RowView
 
-ROWS_SEARCHED = 2**14
-"""How many rows are searched together."""
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 
@@ -65,19 +63,14 @@ class TableFile(Data):
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        if self.features is not None or not self._are_all_listed:
+        if self.features is not None or self.column_kinds is None:
             return self.features
-        ignored = (name for name, kind in self.columns.items() if kind == "ignore")
-        left_out = {*self.targets, *self._roles.names, *ignored}
-        return tuple(name for name in self.columns if name not in left_out)
+        left_out = {*self.targets, *self._roles.names}
+        return tuple(name for name, kind in self.columns.items() if kind != "ignore" and name not in left_out)
 
     @property
     def column_kinds(self) -> Mapping[str, ColumnKind] | None:
-        return self.columns if self._are_all_listed else None
-
-    @property
-    def _are_all_listed(self) -> bool:
-        return all(name in self.columns for name in self.targets)
+        return self.columns if self.columns.keys() >= {*self.targets} else None
 
     @property
     def _roles(self) -> Roles:
@@ -89,12 +82,11 @@ class TableFile(Data):
 
     def load(self, folder: Path, target: TargetKind) -> Table:
         table = self._load(folder, target)
-        files = {part: getattr(self.split, part) for part in ("validation", "test")}
-        others = {part: path for part, path in files.items() if path is not None}
-        if not others:
-            return table
         parts = {"train": table}
-        for part, path in others.items():
+        for part in ("validation", "test"):
+            path = getattr(self.split, part)
+            if path is None:
+                continue
             other = self.with_columns(table).for_file(path)
             if other is None:
                 message, hint = not_a_table(path)
@@ -104,36 +96,31 @@ class TableFile(Data):
             except DataError as error:
                 problems = (each if each.source else replace(each, path=("split", part)) for each in error.diagnostics)
                 raise DataError(*problems) from None
-        return below_each_other(parts)
+        return table if len(parts) == 1 else below_each_other(parts)
 
     def _load(self, folder: Path, target: TargetKind) -> Table:
         source, roles = self._source(folder), self._roles
         found = self._read(source, self.targets, target == "classes")
-        assert found.y is not None, "there is a target"
         others = {*roles.names}.difference(self.features or ())
         places = [place for place, column in enumerate(found.columns) if column.name not in others]
         are_all = len(places) == len(found.columns)
-        return Table(
-            found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
-            found.y,
-            target,
+        return replace(
+            found,
+            X=found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
             sample_weight=roles.weights(found, source),
             split_by=roles.split_by(found, source),
             columns=tuple(found.columns[place] for place in places),
-            kinds=found.kinds,
-            warnings=found.warnings,
         )
 
-    def read_features(self, folder: Path) -> tuple[NDArray[np.float64], tuple[Column, ...]]:
-        """Return the features alone, (rows, columns), and what they are; the files need no target.
+    def read_features(self, folder: Path) -> Table:
+        """Return the features alone; the files need no target.
 
         Raises
         ------
         DataError, FileError
             As `load` does.
         """
-        found = self._read(self._source(folder), (), False)
-        return found.X, found.columns
+        return self._read(self._source(folder), (), False)
 
     def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
         """Return columns as the files have them, by name: so many rows, and the next ones.
@@ -143,24 +130,20 @@ class TableFile(Data):
         DataError, FileError
             If there is no such column, or the files cannot be read.
         """
-        source = self._source(folder)
-        if missing := [name for name in names if name not in source.names]:
-            raise DataError(unknown_columns(source, missing))
-        return source.cells(names, rows)
+        return self._with(names, folder).cells(names, rows)
 
     def cell_problem(self, folder: Path, name: str, wanted: float, message: str, hint: str) -> Diagnostic | None:
         """Return a mistake at the first cell of a column that holds a number; None if there is none."""
         paths = (path for path in (self.split.validation, self.split.test) if path is not None)
         for part in (self, *filter(None, map(self.for_file, paths))):
             source = part._source(folder)
-            cells = (cell for some in source.cells([name], ROWS_SEARCHED) for cell in some[name].texts)
-            texts = (str(cell) for cell in cells)
-            row = next((row for row, text in enumerate(texts) if number(trimmed(text), source.decimal) == wanted), None)
-            if row is not None:
-                return source.located([Mistake(row, source.names.index(name), "too-large", message, hint)])[0]
+            place = source.names.index(name)
+            for row, (cell,) in enumerate(source.cell_rows([place])):
+                if number(trimmed(str(cell)), source.decimal) == wanted:
+                    return source.located([Mistake(row, place, "too-large", message, hint)])[0]
         return None
 
-    def read_all(self, folder: Path) -> Content:
+    def read_all(self, folder: Path) -> Table:
         """Return all columns, the target's among them, of the kinds that are said, else of those their cells have.
 
         Raises
@@ -168,27 +151,28 @@ class TableFile(Data):
         DataError, FileError
             As `load` does.
         """
+        return read(self._with(self.targets, folder), Wanted(None, kinds=self.columns, predicted=self.targets))
+
+    def _with(self, names: Sequence[str], folder: Path) -> Source:
+        """Return the files, which have columns of these names."""
         source = self._source(folder)
-        if lacking := [name for name in self.targets if name not in source.names]:
-            raise DataError(unknown_columns(source, lacking))
-        return read(source, Wanted(None, kinds=self.columns, predicted=self.targets))
+        if missing := [name for name in names if name not in source.names]:
+            raise DataError(unknown_columns(source, missing))
+        return source
 
     def _source(self, folder: Path) -> Source:
         return self.source(matching(folder, self.path))
 
-    def _read(self, source: Source, targets: tuple[str, ...], labels: bool) -> Content:
-        features = self.features if targets else self.feature_names
-        kinds = self.columns
+    def _read(self, source: Source, targets: tuple[str, ...], labels: bool) -> Table:
+        features, roles = self.features if targets else self.feature_names, self._roles
         if targets:
-            self._roles.refuse_unknown(source)
-            kinds = self._roles.kinds() | kinds
-            if features is not None:
-                features = tuple(dict.fromkeys((*features, *self._roles.names)))
+            roles.refuse_unknown(source)
+            kinds = roles.kinds() | self.columns
+            features = None if features is None else tuple(dict.fromkeys((*features, *roles.names)))
         else:
-            unread = {*self.targets} if features is None else kinds.keys() - features
-            kinds = {name: kind for name, kind in kinds.items() if name not in unread}
-        wanted = Wanted(features, targets, kinds, labels, self.missing_target == "drop")
-        return read(source, wanted)
+            unread = self.targets if features is None else self.columns.keys() - features
+            kinds = {name: kind for name, kind in self.columns.items() if name not in unread}
+        return read(source, Wanted(features, targets, kinds, labels, self.missing_target == "drop"))
 
     @abstractmethod
     def source(self, paths: list[str]) -> Source:
@@ -216,14 +200,14 @@ class TableFile(Data):
         return y.astype(np.str_) if labels.dtype.kind == "U" else y
 
     def handed_on(self) -> Self:
-        names = [Path(path).name for path in ((self.path,) if isinstance(self.path, str) else self.path)]
-        return self.model_copy(update={"path": names[0] if isinstance(self.path, str) else tuple(names)})
+        path = self.path
+        names = Path(path).name if isinstance(path, str) else tuple(Path(each).name for each in path)
+        return self.model_copy(update={"path": names})
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
         targets = self.targets
-        if not isinstance(self.target, str):
-            yield from named_twice("target", targets)
+        yield from named_twice("target", targets)
         for index, name in enumerate(self.features or ()):
             if name in targets:
                 yield FieldProblem(("features", index), f'"{name}" is the target and cannot also be a feature')
@@ -272,10 +256,9 @@ class Csv(TableFile):
     def source(self, paths: list[str]) -> Source:
         dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
         # Of those that nobody has chosen, some cannot stand between other delimiters.
-        possible = (
-            text for text in self.missing_values if text not in MISSING or not {self.delimiter, self.quote} & {*text}
-        )
-        return CsvSource(paths, dialect, tuple(possible), self.decimal)
+        signs = {self.delimiter, self.quote}
+        possible = [text for text in self.missing_values if text not in MISSING or not signs & {*text}]
+        return CsvSource(paths, dialect, possible, self.decimal)
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()

@@ -86,8 +86,7 @@ class Layer(PartKind):
 
     name: LayerName | None = Field(None, description="name used by other layers and in the names of the weights")
     inputs: Annotated[tuple[LayerName, ...], Field(min_length=1, strict=False)] | None = Field(
-        None,
-        description="layers it reads from, `input` being the network's input; default: the previous layer",
+        None, description="layers it reads from, `input` being the network's input; default: the previous layer"
     )
 
     def with_defaults(self, context: LayerContext) -> Self:

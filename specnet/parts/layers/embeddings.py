@@ -5,7 +5,6 @@ The numbers of one column do not lie side by side: the first numbers of all colu
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +32,7 @@ from specnet.parts.initializers import Initializer, Place, PytorchLinear, Random
 from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.parts.part import FieldProblem, written
+from specnet.parts.preprocessing.operations import picked, runs
 
 
 class _ColumnLayer(LearningLayer):
@@ -79,7 +79,7 @@ class _ColumnLayer(LearningLayer):
 
     def joined(self, x: Value, made: Sequence[Value]) -> Value:
         """Return the other columns of x, and what was made of the chosen ones below them."""
-        return concatenate(*_picked(x, self.others(int(x.shape[0]))), *made)
+        return concatenate(*runs(x, self.others(int(x.shape[0]))), *made)
 
 
 class Embedding(_ColumnLayer):
@@ -194,7 +194,7 @@ class PeriodicEmbedding(_ColumnLayer):
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (frequency, *phases, weight, bias) = inputs, parameters
         chosen = self.chosen(int(x.shape[0]))
-        column = concatenate(*_picked(x, chosen))
+        column = picked(x, chosen)
         angle = repeat(column, self.frequencies) * (frequency * (2 * math.pi))
         if self.variant == "pbld":
             return self.joined(x, [_mapped(weight, bias, cos(angle + phases[0]), len(chosen)), column])
@@ -251,7 +251,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         count, edges = len(chosen), scope.state("edges")
         low = rows(edges, 0, self.bins * count)
         width = rows(edges, count, (self.bins + 1) * count) - low
-        filled = repeat(concatenate(*_picked(x, chosen)), self.bins) - low
+        filled = repeat(picked(x, chosen), self.bins) - low
         filled = filled * where(greater(width, 0.0), 1 / width, 0.0)
         pieces = [filled]
         if self.bins > 1:
@@ -275,12 +275,6 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
 
 def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
     return given * count if len(given) == 1 else given
-
-
-def _picked(x: Value, columns: Sequence[int]) -> list[Value]:
-    """Return pieces of x that are those columns, neighbours in one piece."""
-    starts = [k for k, column in enumerate(columns) if not k or column != columns[k - 1] + 1]
-    return [rows(x, columns[start], columns[end - 1] + 1) for start, end in pairwise([*starts, len(columns)])]
 
 
 def _table(name: str, categories: int, width: int, initializer: Initializer) -> ParameterBlock:

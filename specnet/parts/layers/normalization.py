@@ -72,10 +72,7 @@ class BatchNormalization(_Normalization):
 
     def states(self, input_sizes: tuple[int, ...]) -> tuple[StateTensor, ...]:
         (features,) = input_sizes
-        return (
-            StateTensor("running_mean", (features, 1), 0.0),
-            StateTensor("running_variance", (features, 1), 1.0),
-        )
+        return (StateTensor("running_mean", (features, 1), 0.0), StateTensor("running_variance", (features, 1), 1.0))
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,), (scale, shift) = inputs, parameters

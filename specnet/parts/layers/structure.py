@@ -1,6 +1,8 @@
 """Layers that make one of several: of branches, and of layers in a row."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add, mul
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -18,7 +20,7 @@ class _Elementwise(Layer):
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         if len(set(input_sizes)) > 1:
-            raise ValueError(f"{self.type} needs inputs of equal size, got {_listed(input_sizes)}")
+            raise ValueError(f"{self.type} needs inputs of equal size, got {' and '.join(map(str, input_sizes))}")
         return input_sizes[0]
 
 
@@ -30,10 +32,7 @@ class Add(_Elementwise):
     type: Literal["add"] = "add"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        total = inputs[0]
-        for x in inputs[1:]:
-            total = total + x
-        return total
+        return reduce(add, inputs)
 
 
 class Multiply(_Elementwise):
@@ -44,10 +43,7 @@ class Multiply(_Elementwise):
     type: Literal["multiply"] = "multiply"
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        product = inputs[0]
-        for x in inputs[1:]:
-            product = product * x
-        return product
+        return reduce(mul, inputs)
 
 
 class Concatenate(Layer):
@@ -82,7 +78,3 @@ class Block(Layer):
 
     def output_size(self, input_sizes: tuple[int, ...]) -> int:
         raise NotImplementedError("a block's size follows from its layers, which walk() visits")
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    return " and ".join(str(size) for size in sizes)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal, Self
 
-from specnet.compiler import Value, exp, log, max_over, stop_gradient, sum_over
+from specnet.compiler import Value, sum_over
 from specnet.parts.arrays import Domain
 from specnet.parts.kind import PartKind
 
@@ -48,9 +48,3 @@ def count_outputs(x: Value) -> int:
     outputs = x.shape[0]
     assert isinstance(outputs, int), "outputs are the first axis"
     return outputs
-
-
-def log_softmax(x: Value) -> Value:
-    """Return ln softmax of (classes, batch), shifted by the largest so that it stays finite."""
-    shifted = x - stop_gradient(max_over(x, "features"))
-    return shifted - log(sum_over(exp(shifted), "features"))

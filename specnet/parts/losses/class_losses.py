@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from specnet.compiler import Value, exp, log, max_over, maximum, one_hot, softplus, stop_gradient, sum_over, where
+from specnet.parts.activations.distributions import shifted
 from specnet.parts.fields import Fraction, NonNegativeNumber, PositiveNumber, Share
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
@@ -18,16 +19,29 @@ class _Smoothed(Loss):
         return self.model_copy(update={"label_smoothing": 0.0})
 
 
-class BinaryCrossentropy(_Smoothed):
+class _OfProbabilities(Loss):
+    """A loss of 0 and 1 that sees logits."""
+
+    target = "binary"
+    output_activation = "sigmoid"
+    accepted_activations = frozenset({"sigmoid"})
+
+
+class _OfClasses(Loss):
+    """A loss of classes that sees logits."""
+
+    target = "classes"
+    output_activation = "softmax"
+    accepted_activations = frozenset({"softmax"})
+
+
+class BinaryCrossentropy(_Smoothed, _OfProbabilities):
     """−t·ln p − (1 − t)·ln(1 − p) with p = sigmoid(z), the mean over outputs; computed as softplus(z) − t·z.
 
     positive_weight w multiplies the first term; label_smoothing s replaces t by t·(1 − s) + s/2.
     """
 
     aliases = ("bce", "log_loss")
-    target = "binary"
-    output_activation = "sigmoid"
-    accepted_activations = frozenset({"sigmoid"})
     type: Literal["binary_crossentropy"] = "binary_crossentropy"
     positive_weight: PositiveNumber = Field(1.0, description="w, weight of targets of 1")
 
@@ -40,38 +54,31 @@ class BinaryCrossentropy(_Smoothed):
         return mean_over_outputs(weight * softplus(output) - self.positive_weight * target * output)
 
 
-class CategoricalCrossentropy(_Smoothed):
+class CategoricalCrossentropy(_Smoothed, _OfClasses):
     """−ln pₜ with p = softmax(z) and t the row's class; computed by log-sum-exp.
 
     label_smoothing s replaces the target t by (1 − s)·t + s/K for K classes (Szegedy et al. 2016).
     """
 
-    target = "classes"
-    output_activation = "softmax"
-    accepted_activations = frozenset({"softmax"})
     type: Literal["categorical_crossentropy"] = "categorical_crossentropy"
 
     def expression(self, output: Value, target: Value) -> Value:
         classes = count_outputs(output)
-        shifted = output - stop_gradient(max_over(output, "features"))
-        hot = one_hot(target, classes)
-        picked = sum_over(hot * shifted, "features")
+        logits = shifted(output)
+        picked = sum_over(one_hot(target, classes) * logits, "features")
         if self.label_smoothing:
-            uniform = sum_over(shifted, "features") * (self.label_smoothing / classes)
+            uniform = sum_over(logits, "features") * (self.label_smoothing / classes)
             picked = picked * (1 - self.label_smoothing) + uniform
-        return log(sum_over(exp(shifted), "features")) - picked
+        return log(sum_over(exp(logits), "features")) - picked
 
 
-class BinaryFocalCrossentropy(Loss):
+class BinaryFocalCrossentropy(_OfProbabilities):
     """−α·(1 − p)^γ·ln p for a target of 1, −(1 − α)·p^γ·ln(1 − p) for 0, p = sigmoid(z), the mean over outputs.
 
     A crossentropy that gives little weight to rows already classified well (Lin et al. 2017). Keras omits α unless
     apply_class_balancing is set.
     """
 
-    target = "binary"
-    output_activation = "sigmoid"
-    accepted_activations = frozenset({"sigmoid"})
     type: Literal["binary_focal_crossentropy"] = "binary_focal_crossentropy"
     gamma: NonNegativeNumber = Field(2.0, description="γ, focusing parameter; 0 gives the plain crossentropy")
     alpha: Share = Field(0.25, description="α, weight of targets of 1; targets of 0 weigh 1 − α")
@@ -81,16 +88,13 @@ class BinaryFocalCrossentropy(Loss):
         return mean_over_outputs(weight * _focal((1 - 2 * target) * output, self.gamma))
 
 
-class CategoricalFocalCrossentropy(Loss):
+class CategoricalFocalCrossentropy(_OfClasses):
     """−α·(1 − pₜ)^γ·ln pₜ with p = softmax(z) and t the row's class.
 
     A crossentropy that gives little weight to rows already classified well (Lin et al. 2017). α is the same for all
     classes, as in Keras by default.
     """
 
-    target = "classes"
-    output_activation = "softmax"
-    accepted_activations = frozenset({"softmax"})
     type: Literal["categorical_focal_crossentropy"] = "categorical_focal_crossentropy"
     gamma: NonNegativeNumber = Field(2.0, description="γ, focusing parameter; 0 gives the plain crossentropy")
     alpha: PositiveNumber = Field(0.25, description="α, factor of the loss")

@@ -10,12 +10,17 @@ from specnet.parts.fields import PositiveNumber
 from specnet.parts.losses.base import Loss, mean_over_outputs
 
 
-class MeanSquaredError(Loss):
+class _OfNumbers(Loss):
+    """A loss of numbers."""
+
+    target = "values"
+    output_activation = "linear"
+
+
+class MeanSquaredError(_OfNumbers):
     """(y − t)², the mean over outputs; without the ½ of scikit-learn's MLP."""
 
     aliases = ("mse", "squared_error")
-    target = "values"
-    output_activation = "linear"
     type: Literal["mean_squared_error"] = "mean_squared_error"
 
     def expression(self, output: Value, target: Value) -> Value:
@@ -23,29 +28,25 @@ class MeanSquaredError(Loss):
         return mean_over_outputs(difference * difference)
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(_OfNumbers):
     """|y − t|, the mean over outputs: predicts the median; robust to outliers.
 
     Its derivative at 0 is 0.
     """
 
     aliases = ("mae",)
-    target = "values"
-    output_activation = "linear"
     type: Literal["mean_absolute_error"] = "mean_absolute_error"
 
     def expression(self, output: Value, target: Value) -> Value:
         return mean_over_outputs(absolute(output - target))
 
 
-class Huber(Loss):
+class Huber(_OfNumbers):
     """½d² for |d| ≤ δ, else δ·(|d| − δ/2), d = y − t: quadratic near the target, linear far from it (Huber 1964).
 
     Computed as c·(|d| − c/2), c = min(|d|, δ). PyTorch's smooth_l1_loss is this divided by δ.
     """
 
-    target = "values"
-    output_activation = "linear"
     type: Literal["huber"] = "huber"
     delta: PositiveNumber = Field(1.0, description="δ, distance up to which the loss is quadratic")
 
@@ -55,14 +56,12 @@ class Huber(Loss):
         return mean_over_outputs(clipped * (distance - 0.5 * clipped))
 
 
-class LogCosh(Loss):
+class LogCosh(_OfNumbers):
     """ln cosh(y − t), the mean over outputs: like huber, but smooth everywhere.
 
     Computed as |d| + ln(1 + exp(−2|d|)) − ln 2, d = y − t, with the derivative tanh(d).
     """
 
-    target = "values"
-    output_activation = "linear"
     type: Literal["log_cosh"] = "log_cosh"
 
     def expression(self, output: Value, target: Value) -> Value:
@@ -72,7 +71,7 @@ class LogCosh(Loss):
         return mean_over_outputs(custom(value, [difference], lambda d: (d * tanh(difference),)))
 
 
-class MeanSquaredLogarithmicError(Loss):
+class MeanSquaredLogarithmicError(_OfNumbers):
     """(ln(1 + max(y, 0)) − ln(1 + t))², the mean over outputs: relative errors, for non-negative targets.
 
     An output below 0 counts as 0 and has the derivative 0; the default output activation is softplus. Keras clips
@@ -80,7 +79,6 @@ class MeanSquaredLogarithmicError(Loss):
     """
 
     aliases = ("msle",)
-    target = "values"
     domain = "not negative"
     output_activation = "softplus"
     type: Literal["mean_squared_logarithmic_error"] = "mean_squared_logarithmic_error"
@@ -90,15 +88,13 @@ class MeanSquaredLogarithmicError(Loss):
         return mean_over_outputs(difference * difference)
 
 
-class Quantile(Loss):
+class Quantile(_OfNumbers):
     """max(q·d, (q − 1)·d), d = t − y, the mean over outputs: predicts the q-quantile (Koenker and Bassett 1978).
 
     At d = 0 the derivative with respect to y is 1 − q; scikit-learn's boosting uses −q.
     """
 
     aliases = ("pinball",)
-    target = "values"
-    output_activation = "linear"
     predicts_mean = False
     type: Literal["quantile"] = "quantile"
     quantile: float = Field(0.5, gt=0, lt=1, description="quantile to predict")
@@ -108,14 +104,12 @@ class Quantile(Loss):
         return mean_over_outputs(maximum(self.quantile * difference, (self.quantile - 1) * difference))
 
 
-class CosineSimilarity(Loss):
+class CosineSimilarity(_OfNumbers):
     """−y·t/(|y|·|t|): the negative cosine of the angle between output and target.
 
     Lengths are at least 1e-8, as in PyTorch; 1e-6 in Keras. The loss of a row is not a mean over its outputs.
     """
 
-    target = "values"
-    output_activation = "linear"
     predicts_mean = False
     type: Literal["cosine_similarity"] = "cosine_similarity"
 

@@ -10,8 +10,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specnet.compiler import Value, exp, greater, log, maximum, rows, sum_over, where
+from specnet.parts.activations.distributions import log_softmax
 from specnet.parts.arrays import Domain
-from specnet.parts.losses.base import Loss, count_outputs, log_softmax, mean_over_outputs
+from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs
 
 
 class _OfLogMean(Loss):

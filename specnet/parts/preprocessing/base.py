@@ -31,6 +31,8 @@ Fitted = Mapping[str, Any]
 Texts = tuple[NDArray[np.str_], ...]
 """For each column the texts that its numbers are the places of."""
 Learned = dict[str, NDArray[Any]]
+Weight = NDArray[np.float64] | None
+"""How much each training row counts, (rows,); None if all count alike."""
 Columns = NDArray[Any] | RowView
 """Columns (rows, columns) that a step is fitted to."""
 
@@ -80,9 +82,7 @@ class Preprocessing(PartKind):
         """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
         return dict.fromkeys(self.learned, (columns,))
 
-    def fit(
-        self, columns: Any, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Any, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
 
         Parameters
@@ -178,9 +178,7 @@ def row_blocks(columns: NDArray[Any]) -> list[NDArray[Any]]:
     return [columns[start : start + ROWS_AT_ONCE] for start in range(0, len(columns), ROWS_AT_ONCE)] or [columns]
 
 
-def present_cells(
-    columns: Columns, weight: NDArray[np.float64] | None
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+def present_cells(columns: Columns, weight: Weight) -> Iterator[tuple[NDArray[np.float64], Weight]]:
     """Yield each column's numbers in float64 with their weights, without missing cells and rows of weight 0."""
     for block in float64_blocks(columns):
         for column in block.T:
@@ -190,7 +188,7 @@ def present_cells(
             yield column[present], None if weight is None else weight[present]
 
 
-def quantiles(values: NDArray[np.float64], weight: NDArray[np.float64] | None, parts: int) -> NDArray[np.float64]:
+def quantiles(values: NDArray[np.float64], weight: Weight, parts: int) -> NDArray[np.float64]:
     """Return the least number, those at 1/parts, 2/parts … of the way up, and the largest: (parts + 1,).
 
     Between two numbers in order they are interpolated, as NumPy's default does; between equal ones they are exact. With

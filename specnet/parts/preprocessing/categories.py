@@ -10,7 +10,7 @@ from pydantic import Field
 
 from specnet.errors import DataError
 from specnet.parts.fields import Counts, PositiveInteger
-from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
 from specnet.parts.preprocessing.operations import equal, numbered, repeated, where
 
 ONE_HOT_CODES = 8
@@ -50,9 +50,7 @@ class CategoryStep(Preprocessing):
         offsets = None if self.counts is None else sum(self.counts) + 1
         return {"categories": (None,), "offsets": (offsets,), "starts": (columns + 1,)}
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         self.require(texts is not None, "needs columns of categories, got numbers")
         assert texts is not None
         kept = [self._kept(columns[:, place], own, weight) for place, own in enumerate(texts)]
@@ -117,7 +115,7 @@ class CategoryStep(Preprocessing):
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         return columns
 
-    def _kept(self, column: NDArray[Any], texts: NDArray[np.str_], weight: NDArray[np.float64] | None) -> list[str]:
+    def _kept(self, column: NDArray[Any], texts: NDArray[np.str_], weight: Weight) -> list[str]:
         """Return the categories of a column that get a code, in the order of their codes."""
         places = np.where(np.isnan(column), len(texts), column).astype(np.intp)
         if weight is not None:

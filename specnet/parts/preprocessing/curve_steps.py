@@ -2,12 +2,10 @@
 
 from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import PositiveNumber
-from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
 from specnet.parts.preprocessing.operations import absolute, expm1, log1p, sign, sqrt, within
 
 _FAR = 1e100
@@ -21,9 +19,7 @@ class _Curve(Preprocessing):
 
     fits_views = True
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         return self, {}
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from specnet.parts.arrays import pieces
 from specnet.parts.fields import Counts
-from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts
+from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
 from specnet.parts.preprocessing.operations import cos, equal, floor, greater, joined, picked, sin, where
 
 _CYCLES = 3
@@ -50,9 +50,7 @@ class Calendar(Preprocessing):
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         return {"kept": (_CYCLES, columns)}
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         ends = np.full((2, _CYCLES, columns.shape[1]), [[[np.inf]], [[-np.inf]]])
         for piece in pieces(columns):
             some = columns[piece].astype(np.float64, copy=False)

@@ -5,12 +5,11 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import Field
+from pydantic_core import PydanticCustomError
 
 from specnet.parts.arrays import pieces
-from specnet.parts.fields import Indices, NonNegativeInteger
+from specnet.parts.fields import Indices, ListOr, NonNegativeInteger
 from specnet.parts.part import FieldProblem, written
 from specnet.parts.preprocessing.base import (
     Columns,
@@ -18,6 +17,7 @@ from specnet.parts.preprocessing.base import (
     Learned,
     Preprocessing,
     Texts,
+    Weight,
     float64_blocks,
     present_cells,
     quantiles,
@@ -30,29 +30,12 @@ _TIE = 1 - 1e-9
 """Which share of the largest sum of weights is equal to it but for rounding."""
 
 
-class _OneForm:
-    """Annotates ``"auto" | bool | places``. The value's form decides: a union would report an error per member."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            self._read,
-            handler.generate_schema(Indices),
-            serialization=core_schema.plain_serializer_function_ser_schema(self._dump),
-        )
-
-    def _read(self, value: Any, handler: core_schema.ValidatorFunctionWrapHandler) -> Any:
-        if isinstance(value, list | tuple):
-            return handler(value)
-        if isinstance(value, bool) or value == "auto":
-            return value
-        words = 'true, false, "auto" or a list of columns'
-        raise PydanticCustomError("unknown-value", "no such form", {"words": words})
-
-    def _dump(self, value: Any) -> Any:
-        return list(value) if isinstance(value, tuple) else value
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"anyOf": [{"const": "auto"}, {"type": "boolean"}, handler(schema)]}
+def _indicator(value: Any) -> Any:
+    """Return what is said in place of a list of columns."""
+    if isinstance(value, bool) or value == "auto":
+        return value
+    words = 'true, false, "auto" or a list of columns'
+    raise PydanticCustomError("unknown-value", "no such form", {"words": words})
 
 
 class Impute(Preprocessing):
@@ -74,9 +57,9 @@ class Impute(Preprocessing):
         "median", description="what missing cells are filled with; error refuses them"
     )
     value: float | None = Field(None, description="value of the strategy constant, for all columns")
-    indicator: Annotated[bool | tuple[int, ...] | Literal["auto"], _OneForm()] = Field(
-        "auto", description="columns with an indicator column; auto is replaced when the step is fitted"
-    )
+    indicator: Annotated[
+        bool | tuple[int, ...] | Literal["auto"], ListOr(Indices, _indicator, {"const": "auto"}, {"type": "boolean"})
+    ] = Field("auto", description="columns with an indicator column; auto is replaced when the step is fitted")
     missing: Annotated[tuple[NonNegativeInteger, ...], Field(strict=False)] = Field(
         (), description="columns with missing cells in the training rows; found when the step is fitted"
     )
@@ -105,9 +88,7 @@ class Impute(Preprocessing):
             return outputs - len(self.indicator)
         return outputs // 2 if self.indicator is True else outputs
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         if self.strategy == "error":
             self._refuse_missing(columns)
         self._check_places("indicator", self._places(columns.shape[1]), columns.shape[1])
@@ -169,7 +150,7 @@ class Impute(Preprocessing):
         places = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
         return self.model_copy(update={**found, "indicator": tuple(places.tolist()) or False})
 
-    def _fill(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Any:
+    def _fill(self, values: NDArray[np.float64], weight: Weight) -> Any:
         """Return what a column is filled with, from its present numbers and their weights."""
         if self.strategy == "constant":
             return self.value

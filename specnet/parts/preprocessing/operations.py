@@ -53,9 +53,13 @@ def picked(columns: Any, places: Sequence[int]) -> Any:
     """Return the columns at these places, which ascend."""
     if not isinstance(columns, Value):
         return columns[:, list(places)]
+    return compiler.concatenate(*runs(columns, places))
+
+
+def runs(columns: Value, places: Sequence[int]) -> list[Value]:
+    """Return pieces that are the columns at these places, neighbours in one piece."""
     starts = [k for k, place in enumerate(places) if not k or place != places[k - 1] + 1]
-    runs = pairwise([*starts, len(places)])
-    return compiler.concatenate(*(compiler.rows(columns, places[k], places[end - 1] + 1) for k, end in runs))
+    return [compiler.rows(columns, places[k], places[end - 1] + 1) for k, end in pairwise([*starts, len(places)])]
 
 
 def joined(*pieces: Any) -> Any:

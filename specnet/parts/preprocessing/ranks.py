@@ -9,7 +9,16 @@ from pydantic import Field
 
 from specnet.compiler import Value, equal, expand, greater, grouped_matmul, maximum, minimum, repeat, rows, where
 from specnet.parts.fields import Integer
-from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, present_cells, quantiles
+from specnet.parts.preprocessing.base import (
+    Columns,
+    Fitted,
+    Learned,
+    Preprocessing,
+    Texts,
+    Weight,
+    present_cells,
+    quantiles,
+)
 
 _NARROW = 1e-300
 """Half the width of a bin up to which it is a jump."""
@@ -34,9 +43,7 @@ class Quantile(Preprocessing):
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
         return {"knots": (self.points, columns)}
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         count = len(columns) if weight is None else int(np.count_nonzero(weight))
         points = max(2, min(self.points, count))
         knots = [quantiles(*cells, parts=points - 1) for cells in present_cells(columns, weight)]

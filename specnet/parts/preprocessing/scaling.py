@@ -11,6 +11,7 @@ from specnet.parts.preprocessing.base import (
     Learned,
     Preprocessing,
     Texts,
+    Weight,
     float64_blocks,
     present_cells,
     quantiles,
@@ -31,16 +32,12 @@ class Standardize(Preprocessing):
     fits_views = True
     type: Literal["standardize"] = "standardize"
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         blocks = [self._moments(block, weight) for block in float64_blocks(columns)]
         mean, scale = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
         return self, {"mean": mean, "scale": scale}
 
-    def _moments(
-        self, columns: NDArray[np.float64], weight: NDArray[np.float64] | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _moments(self, columns: NDArray[np.float64], weight: Weight) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and scale of some of the columns."""
         rows, blocks = len(columns), row_blocks(columns)
         shares = [1.0] * len(blocks) if weight is None else [part[:, None] for part in row_blocks(weight)]
@@ -67,7 +64,26 @@ class Standardize(Preprocessing):
         return columns * fitted["scale"] + fitted["mean"]
 
 
-class Robust(Preprocessing):
+class _Shifted(Preprocessing):
+    """(x − origin) · scale, the scale being 0 for a constant column. What is learned are these two."""
+
+    invertible = True
+    fits_views = True
+
+    def check(self, fitted: Fitted) -> None:
+        super().check(fitted)
+        self.require(bool(np.all(fitted["scale"] >= 0)), "scale is negative")
+
+    def apply(self, columns: Any, fitted: Fitted) -> Any:
+        return (columns - fitted[self.learned[0]]) * fitted["scale"]
+
+    def invert(self, columns: Any, fitted: Fitted) -> Any:
+        with np.errstate(divide="ignore"):
+            width = where(greater(fitted["scale"], 0.0), 1 / fitted["scale"], 0.0)
+        return columns * width + fitted[self.learned[0]]
+
+
+class Robust(_Shifted):
     """(x − median) · s per column, where s is 1/(q75 − q25), or 2/(max − min) if both quartiles are equal.
 
     A constant column becomes 0. Outliers move neither the median nor the quartiles (RealMLP, Holzmüller et al. 2024;
@@ -75,52 +91,24 @@ class Robust(Preprocessing):
     """
 
     learned = ("center", "scale")
-    invertible = True
-    fits_views = True
     type: Literal["robust"] = "robust"
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         fives = np.array([quantiles(*cells, parts=4) for cells in present_cells(columns, weight)]).reshape(-1, 5)
         least, low, center, high, largest = fives.T
         scale = _inverse(high - low)
         return self, {"center": center.copy(), "scale": np.where(scale == 0, _inverse((largest - least) / 2), scale)}
 
-    def check(self, fitted: Fitted) -> None:
-        super().check(fitted)
-        self.require(bool(np.all(fitted["scale"] >= 0)), "scale is negative")
 
-    def apply(self, columns: Any, fitted: Fitted) -> Any:
-        return (columns - fitted["center"]) * fitted["scale"]
-
-    def invert(self, columns: Any, fitted: Fitted) -> Any:
-        return columns * _width(fitted["scale"]) + fitted["center"]
-
-
-class Minmax(Preprocessing):
+class Minmax(_Shifted):
     """(x − min)/(max − min) per column: the training rows lie in [0, 1]. A constant column becomes 0."""
 
     learned = ("minimum", "scale")
-    invertible = True
-    fits_views = True
     type: Literal["minmax"] = "minmax"
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         least, largest = _range(columns, weight)
         return self, {"minimum": least, "scale": _inverse(largest - least)}
-
-    def check(self, fitted: Fitted) -> None:
-        super().check(fitted)
-        self.require(bool(np.all(fitted["scale"] >= 0)), "scale is negative")
-
-    def apply(self, columns: Any, fitted: Fitted) -> Any:
-        return (columns - fitted["minimum"]) * fitted["scale"]
-
-    def invert(self, columns: Any, fitted: Fitted) -> Any:
-        return columns * _width(fitted["scale"]) + fitted["minimum"]
 
 
 class Clip(Preprocessing):
@@ -134,9 +122,7 @@ class Clip(Preprocessing):
     fits_views = True
     type: Literal["clip"] = "clip"
 
-    def fit(
-        self, columns: Columns, weight: NDArray[np.float64] | None = None, texts: Texts | None = None
-    ) -> tuple[Self, Learned]:
+    def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         least, largest = _range(columns, weight)
         return self, {"minimum": least, "maximum": largest}
 
@@ -151,7 +137,7 @@ class Clip(Preprocessing):
         return self.apply(columns, fitted)
 
 
-def _range(columns: Columns, weight: NDArray[np.float64] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _range(columns: Columns, weight: Weight) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the least and the largest number of each column (columns,)."""
     ends = np.array([(cells.min(), cells.max()) for cells, _ in present_cells(columns, weight)]).reshape(-1, 2)
     return ends[:, 0].copy(), ends[:, 1].copy()
@@ -162,9 +148,3 @@ def _inverse(width: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", over="ignore"):
         inverse = 1 / width
     return np.where(np.isfinite(width), np.where(np.isfinite(inverse), inverse, 0.0), np.nan)
-
-
-def _width(inverse: Any) -> Any:
-    """Undo `_inverse`."""
-    with np.errstate(divide="ignore"):
-        return where(greater(inverse, 0.0), 1 / inverse, 0.0)

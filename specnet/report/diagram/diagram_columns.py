@@ -123,8 +123,8 @@ def columns_of(resolved: Resolved) -> Columns:
         return whole
     blocks = _joined(resolved.nodes, resolved.inputs, folded=True)
     columns = _without_repeated(blocks)
-    folds = [*_block_folds(resolved.spec.network.layers or (), columns), *_row_folds(columns)]
-    folded = Columns(columns, tuple(folds))
+    rows = [Fold((number,), column.times) for number, column in enumerate(columns) if column.times > 1]
+    folded = Columns(columns, (*_block_folds(resolved.spec.network.layers or (), columns), *rows))
     left_out = folded.place_count - MOST_PLACES
     if left_out <= 0:
         return folded
@@ -157,10 +157,13 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Column
 
 def _joins(node: Node, source: Node) -> bool:
     """Tell whether a layer only changes values of the one before it, beside which it stands."""
-    layer = node.layer
-    without_matrix = all(len(shape) < 2 for shape in layer.tensor_shapes(node.input_sizes).values())
-    plain = layer.input_count == "one" and not layer.reads_columns and without_matrix
+    plain = node.layer.input_count == "one" and not node.layer.reads_columns and not has_matrix(node)
     return plain and node.size == source.size and node.path[:-1] == source.path[:-1]
+
+
+def has_matrix(node: Node) -> bool:
+    """Tell whether a layer has a weight that mixes units."""
+    return any(len(shape) > 1 for shape in node.layer.tensor_shapes(node.input_sizes).values())
 
 
 def _without_repeated(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -205,12 +208,6 @@ def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[P
             if repeated:
                 yield inner, layer.repetitions, depth
             yield from _blocks(layer.inner_layers, inner, depth + repeated)
-
-
-def _row_folds(columns: Sequence[Column]) -> Iterator[Fold]:
-    for number, column in enumerate(columns):
-        if column.times > 1:
-            yield Fold((number,), column.times)
 
 
 def _activation(layer: Layer) -> str:

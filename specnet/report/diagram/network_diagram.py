@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, rounded
-from specnet.report.diagram.diagram_columns import INPUT, Columns, Fold, columns_of
+from specnet.report.diagram.diagram_columns import INPUT, Fold, columns_of, has_matrix
 from specnet.report.diagram.placing import (
     EDGE,
     FOLD_LABEL,
@@ -19,9 +19,8 @@ from specnet.report.diagram.placing import (
     MOST_FOR_NAMES,
     MOST_UNITS,
     SMALL,
-    Circles,
+    Arc,
     Placed,
-    Placement,
     place_columns,
 )
 from specnet.report.overview import Overview
@@ -65,8 +64,9 @@ def diagram(
         For a page whose script shows activations: the circles are large, and unit 3 of the first hidden layer has the
         identity ``{live}-unit-1-2``, the text in it ``{live}-value-1-2``.
     """
-    width, height, content = _drawn(resolved, parameters, input_names, output_names, live)
-    return picture("specnet-network", width, height, _description(resolved, parameters), content)
+    drawn = _Drawing(resolved, parameters or {}, input_names, output_names, live)
+    size = drawn.placement.width, drawn.placement.height
+    return picture("specnet-network", *size, drawn.description, drawn.content())
 
 
 def diagram_file(
@@ -80,204 +80,166 @@ def diagram_file(
 
     Parameters are those of `diagram`.
     """
-    width, height, content = _drawn(resolved, parameters, input_names, output_names, "")
-    description = _description(resolved, parameters)
-    head = [f"<title>{escaped(resolved.spec.name or description)}</title>"]
-    head.append(f"<style>\n{style_alone(NETWORK_STYLE, 'specnet-network')}</style>")
-    alone = picture("specnet-network", width, height, description, [*head, *content], margin=FILE_MARGIN)
+    drawn = _Drawing(resolved, parameters or {}, input_names, output_names)
+    head = f"<title>{escaped(resolved.spec.name or drawn.description)}</title>"
+    head += f"<style>\n{style_alone(NETWORK_STYLE, 'specnet-network')}</style>"
+    size = drawn.placement.width, drawn.placement.height
+    alone = picture("specnet-network", *size, drawn.description, [head, *drawn.content()], margin=FILE_MARGIN)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
 
 
-def _description(resolved: Resolved, parameters: Parameters | None) -> str:
-    overview = Overview(resolved)
-    text = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
-    if parameters:
-        text += "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
-    return text
+class _Drawing:
+    """What a diagram shows; parameters are those of `diagram`."""
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        parameters: Parameters,
+        input_names: Sequence[str],
+        output_names: Sequence[str],
+        live: str = "",
+    ) -> None:
+        overview = Overview(resolved)
+        self.description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
+        if parameters:
+            self.description += (
+                "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
+            )
+        self.graph, self.parameters, self.live = columns_of(resolved), parameters, live
+        self.captions = [column.captions() for column in self.graph.columns]
+        self.names = (
+            input_names if len(input_names) == resolved.inputs else (),
+            output_names if len(output_names) == resolved.outputs else (),
+        )
+        self.circles = LARGE if live else SMALL
+        self.placement = place_columns(self.graph, self.circles, self.captions, self.names)
+
+    def content(self) -> Iterator[str]:
+        placement, radius = self.placement, self.circles.radius
+        columns = placement.columns
+        yield from map(self._fold, self.graph.folds)
+        yield from map(self._arc, placement.arcs)
+        for source, target in placement.neighbours:
+            yield from self._links(source, target)
+        for k, placed in columns.items():
+            yield from self._column(k, placed)
+            for place, line in enumerate(self.captions[k]):
+                height, style = placed.caption + place * LINE_HEIGHT, "detail" if place else "caption"
+                yield label(line, placed.x, height, style, "middle", CAPTION_ROOM)
+        yield from _beside(self.names[0], columns[INPUT], -radius - EDGE, "end")
+        yield from _beside(self.names[1], columns[len(self.graph.columns) - 1], radius + EDGE, "start")
+        yield from self._left_out()
+
+    def _links(self, source: int, target: int) -> Iterator[str]:
+        """Yield the lines between two columns side by side."""
+        column, start, end = self.graph.columns[target], self.placement.columns[source], self.placement.columns[target]
+        node = column.nodes[0]
+        weight = self.parameters.get(f"{node.key}.weight")
+        # Only of a layer that has a single matrix, and whose activation keeps its size.
+        if weight is not None and weight.shape == (node.size, sum(node.input_sizes)):
+            yield from self._weighted(np.asarray(weight, np.float64), start, end)
+            return
+        positions = [k for k, other in enumerate(column.sources) if other == source]
+        pairs = _pairs(node, positions, start, end)
+        curves = "".join(self._curve(start, end, before, after) for before, after in pairs)
+        if curves:
+            yield f'<path class="link plain" d="{curves}"/>'
+
+    def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
+        """Yield the largest weights between units that are drawn, the largest of all on top."""
+        outputs, inputs = list(end.units), list(start.units)
+        shown = weight[np.ix_(outputs, inputs)]
+        size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
+        largest = size.max(initial=0.0) or 1.0
+        most = MOST_LINES // max(len(self.placement.neighbours), 1)
+        order = np.argsort(size, axis=None, kind="stable")[-most:]
+        for is_negative, style in ((True, "negative"), (False, "positive")):
+            drawn = []
+            for row, at in zip(*np.unravel_index(order, size.shape), strict=True):
+                value, share = shown[row, at], size[row, at] / largest
+                if share < 0 or (value < 0) != is_negative:
+                    continue
+                curve = self._curve(start, end, inputs[at], outputs[row])
+                look = f'stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
+                drawn.append(f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>')
+            if drawn:
+                yield f'<g class="link {style}">{"".join(drawn)}</g>'
+
+    def _curve(self, start: Placed, end: Placed, before: int, after: int) -> str:
+        above, below = start.units[before], end.units[after]
+        left, right = start.x + self.circles.radius, end.x - self.circles.radius
+        middle = number((right - left) / 2)
+        width, height = number(right - left), number(below - above)
+        return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"
+
+    def _arc(self, arc: Arc) -> str:
+        """Return an arc over the columns between two, whose middle has the height of the peak."""
+        start, end = self.placement.columns[arc.source], self.placement.columns[arc.target]
+        above, below = start.top - 3, end.top - 3
+        control = (arc.peak - (above + below) / 8) / 0.75
+        reach = min((end.x - start.x) / 4, 60.0)
+        first, last = f"{number(start.x)} {number(above)}", f"{number(end.x)} {number(below)}"
+        bend = f"{number(start.x + reach)} {number(control)} {number(end.x - reach)} {number(control)}"
+        return f'<path class="skip" d="M{first}C{bend} {last}"/>'
+
+    def _column(self, k: int, placed: Placed) -> Iterator[str]:
+        column, live, radius = self.graph.columns[k], escaped(self.live), self.circles.radius
+        style = "inputs" if k == INPUT else "outputs" if k == len(self.graph.columns) - 1 else "hidden"
+        for unit, y in placed.units.items():
+            identity = f' id="{live}-unit-{k}-{unit}"' if live else ""
+            hover = hover_text(f"{column.key}, unit {unit + 1}" if k else f"input {unit + 1}")
+            place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(radius)}"'
+            yield f'<circle class="unit {style}"{identity} {place}>{hover}</circle>'
+            if live:
+                value = f'id="{live}-value-{k}-{unit}" x="{number(placed.x)}" y="{number(y + 4)}"'
+                yield f'<text class="inside" {value} text-anchor="middle"></text>'
+            if style == "hidden" and column.size <= MOST_UNITS:
+                height, style_of_number = (y - radius - 4, "detail") if live else (y + 4, "inside")
+                yield label(str(unit + 1), placed.x, height, style_of_number, "middle")
+        if placed.gap is not None:
+            left_out = column.size - len(placed.units)
+            yield label(f"⋮ {count(left_out)} more", placed.x, placed.gap + 4, "more", "middle")
+
+    def _fold(self, fold: Fold) -> str:
+        """Return a frame around columns that stand for several, with their number."""
+        placement = self.placement
+        columns = {k: placement.columns[k] for k in fold.columns if k in placement.columns}
+        if not columns:
+            return ""
+        margin = FOLD_MARGIN - FOLD_INSET * fold.depth
+        left, right = (edge(placed.x for placed in columns.values()) for edge in (min, max))
+        arcs = [arc.peak for arc in placement.arcs if arc.source in columns and arc.target in columns]
+        top = min([placed.top for placed in columns.values()] + arcs) - 2 * EDGE
+        bottom = max(placed.bottom for placed in columns.values()) + FOLD_LABEL
+        place = f'x="{number(left - margin)}" y="{number(top)}"'
+        size = f'width="{number(right - left + 2 * margin)}" height="{number(bottom - top + EDGE)}" rx="10"'
+        text = label(f"× {count(fold.times)}", (left + right) / 2, bottom - 2, "caption", "middle")
+        return f'<rect class="fold" {place} {size}/>{text}'
+
+    def _left_out(self) -> Iterator[str]:
+        """Yield how many columns are left out, where they would stand."""
+        for x, y, branches in self.placement.unseen:
+            yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
+        if self.placement.gap is not None:
+            x, y = self.placement.gap
+            missing = sum(column.times for column in self.graph.columns if column.place in self.graph.hidden)
+            yield label("⋯", x, y, "caption", "middle")
+            yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
 
 
-def _drawn(
-    resolved: Resolved,
-    parameters: Parameters | None,
-    input_names: Sequence[str],
-    output_names: Sequence[str],
-    live: str,
-) -> tuple[float, float, list[str]]:
-    """Return width and height of a diagram, and what it shows."""
-    graph = columns_of(resolved)
-    captions = [column.captions() for column in graph.columns]
-    names = (
-        input_names if len(input_names) == resolved.inputs else (),
-        output_names if len(output_names) == resolved.outputs else (),
-    )
-    circles = LARGE if live else SMALL
-    placement = place_columns(graph, circles, captions, names)
-    content = [_fold(fold, placement, captions) for fold in graph.folds]
-    content += [_arc(arc.source, arc.target, arc.peak, placement) for arc in placement.arcs]
-    most_lines = MOST_LINES // max(len(placement.neighbours), 1)
-    for source, target in placement.neighbours:
-        content += _links(graph, source, target, placement, circles, parameters, most_lines)
-    for k, placed in placement.columns.items():
-        content += _column(k, graph, placed, circles, live)
-        content += _caption(captions[k], placed)
-    content += _beside(names[0], placement.columns[INPUT], -circles.radius - EDGE, "end")
-    content += _beside(names[1], placement.columns[len(graph.columns) - 1], circles.radius + EDGE, "start")
-    content += _left_out(graph, placement)
-    return placement.width, placement.height, content
-
-
-def _links(
-    graph: Columns,
-    source: int,
-    target: int,
-    placement: Placement,
-    circles: Circles,
-    parameters: Parameters | None,
-    most_lines: int,
-) -> Iterator[str]:
-    """Yield the lines between two columns side by side."""
-    column, start, end = graph.columns[target], placement.columns[source], placement.columns[target]
-    node = column.nodes[0]
-    weight = _weight(node, parameters)
-    if weight is not None:
-        yield from _weighted(weight, start, end, circles, most_lines)
-        return
-    curves = "".join(
-        _curve(start, end, circles, start.units[before], end.units[after])
-        for before, after in _pairs(node, [k for k, other in enumerate(column.sources) if other == source], start, end)
-    )
-    if curves:
-        yield f'<path class="link plain" d="{curves}"/>'
-
-
-def _weight(node: Node, parameters: Parameters | None) -> NDArray[np.float64] | None:
-    """Return the weight (outputs, inputs) of a layer that has one and whose activation keeps its size."""
-    given = (parameters or {}).get(f"{node.key}.weight")
-    if given is None or given.shape != (node.size, sum(node.input_sizes)):
-        return None
-    return np.asarray(given, np.float64)
-
-
-def _weighted(
-    weight: NDArray[np.float64], start: Placed, end: Placed, circles: Circles, most_lines: int
-) -> Iterator[str]:
-    """Yield the largest weights between units that are drawn, the largest of all on top."""
-    outputs, inputs = list(end.units), list(start.units)
-    shown = weight[np.ix_(outputs, inputs)]
-    size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
-    largest = size.max(initial=0.0)
-    order = np.argsort(size, axis=None, kind="stable")[-most_lines:]
-    for sign, style in ((-1, "negative"), (1, "positive")):
-        drawn = []
-        for place in order:
-            row, at = divmod(int(place), len(inputs))
-            value, share = shown[row, at], size[row, at] / (largest or 1.0)
-            if size[row, at] < 0 or (value < 0) != (sign < 0):
-                continue
-            curve = _curve(start, end, circles, start.units[inputs[at]], end.units[outputs[row]])
-            look = f'stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
-            drawn.append(f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>')
-        if drawn:
-            yield f'<g class="link {style}">{"".join(drawn)}</g>'
-
-
-def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterator[tuple[int, int]]:
-    """Yield the units that are connected, of those that are drawn, by what is known of a layer."""
-    origins = node.layer.origins(node.input_sizes) if len(node.inputs) == 1 else None
+def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:
+    """Return the units that are connected, of those that are drawn, by what is known of a layer."""
+    sizes, pairs = node.input_sizes, [(before, after) for after in end.units for before in start.units]
+    origins = node.layer.origins(sizes) if len(sizes) == 1 else None
     if origins is not None:
-        yield from ((origins[after], after) for after in end.units if origins[after] in start.units)
-        return
-    offsets = _offsets(node, positions)
-    if offsets:
-        yield from ((unit, unit + offset) for offset in offsets for unit in start.units if unit + offset in end.units)
-        return
-    yield from ((before, after) for after in end.units for before in start.units)
-
-
-def _offsets(node: Node, positions: Sequence[int]) -> list[int]:
-    """Return where the units of inputs lie in the outputs, for layers that keep units apart; else nothing."""
-    if all(size == node.size for size in node.input_sizes) and not _has_matrix(node):
-        return [0]
-    if len(node.inputs) > 1 and sum(node.input_sizes) == node.size:
-        return [sum(node.input_sizes[:position]) for position in positions]
-    return []
-
-
-def _has_matrix(node: Node) -> bool:
-    return any(len(shape) > 1 for shape in node.layer.tensor_shapes(node.input_sizes).values())
-
-
-def _curve(start: Placed, end: Placed, circles: Circles, above: float, below: float) -> str:
-    left, right = start.x + circles.radius, end.x - circles.radius
-    middle = number((right - left) / 2)
-    width, height = number(right - left), number(below - above)
-    return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"
-
-
-def _arc(source: int, target: int, peak: float, placement: Placement) -> str:
-    """Return an arc over the columns between two, whose middle has the height of the peak."""
-    start, end = placement.columns[source], placement.columns[target]
-    above, below = start.top - 3, end.top - 3
-    control = (peak - (above + below) / 8) / 0.75
-    reach = min((end.x - start.x) / 4, 60.0)
-    first, last = f"{number(start.x)} {number(above)}", f"{number(end.x)} {number(below)}"
-    bend = f"{number(start.x + reach)} {number(control)} {number(end.x - reach)} {number(control)}"
-    return f'<path class="skip" d="M{first}C{bend} {last}"/>'
-
-
-def _column(k: int, graph: Columns, placed: Placed, circles: Circles, live: str) -> Iterator[str]:
-    column = graph.columns[k]
-    style = "inputs" if k == INPUT else "outputs" if k == len(graph.columns) - 1 else "hidden"
-    for unit, y in placed.units.items():
-        identity = f' id="{escaped(live)}-unit-{k}-{unit}"' if live else ""
-        hover = hover_text(f"{column.key}, unit {unit + 1}" if k else f"input {unit + 1}")
-        place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(circles.radius)}"'
-        yield f'<circle class="unit {style}"{identity} {place}>{hover}</circle>'
-        if live:
-            value = f'id="{escaped(live)}-value-{k}-{unit}" x="{number(placed.x)}" y="{number(y + 4)}"'
-            yield f'<text class="inside" {value} text-anchor="middle"></text>'
-        if style == "hidden" and column.size <= MOST_UNITS:
-            inside = label(str(unit + 1), placed.x, y + 4, "inside", "middle")
-            yield label(str(unit + 1), placed.x, y - circles.radius - 4, "detail", "middle") if live else inside
-    if placed.gap is not None:
-        left_out = column.size - len(placed.units)
-        yield label(f"⋮ {count(left_out)} more", placed.x, placed.gap + 4, "more", "middle")
-
-
-def _caption(lines: Sequence[str], placed: Placed) -> Iterator[str]:
-    for k, line in enumerate(lines):
-        style = "detail" if k else "caption"
-        yield label(line, placed.x, placed.caption + k * LINE_HEIGHT, style, "middle", CAPTION_ROOM)
+        pairs = [(origins[after], after) for after in end.units]
+    elif all(size == node.size for size in sizes) and not has_matrix(node):
+        pairs = [(unit, unit) for unit in start.units]
+    elif len(sizes) > 1 and sum(sizes) == node.size:
+        pairs = [(unit, unit + sum(sizes[:position])) for position in positions for unit in start.units]
+    return [(before, after) for before, after in pairs if before in start.units and after in end.units]
 
 
 def _beside(names: Sequence[str], placed: Placed, right: float, anchor: str) -> Iterator[str]:
     for unit, y in placed.units.items() if names else ():
         yield label(names[unit], placed.x + right, y + 4, "", anchor, MOST_FOR_NAMES)
-
-
-def _fold(fold: Fold, placement: Placement, captions: Sequence[Sequence[str]]) -> str:
-    """Return a frame around columns that stand for several, with their number."""
-    columns = {k: placement.columns[k] for k in fold.columns if k in placement.columns}
-    if not columns:
-        return ""
-    margin = FOLD_MARGIN - FOLD_INSET * fold.depth
-    left, right = (edge(placed.x for placed in columns.values()) for edge in (min, max))
-    arcs = [arc.peak for arc in placement.arcs if arc.source in columns and arc.target in columns]
-    top = min([placed.top for placed in columns.values()] + arcs) - 2 * EDGE
-    ends = [placed.caption + LINE_HEIGHT * (len(captions[k]) - 1) for k, placed in columns.items()]
-    bottom = max(ends) + FOLD_LABEL
-    place = f'x="{number(left - margin)}" y="{number(top)}"'
-    size = f'width="{number(right - left + 2 * margin)}" height="{number(bottom - top + EDGE)}" rx="10"'
-    text = label(f"× {count(fold.times)}", (left + right) / 2, bottom - 2, "caption", "middle")
-    return f'<rect class="fold" {place} {size}/>{text}'
-
-
-def _left_out(graph: Columns, placement: Placement) -> Iterator[str]:
-    """Yield how many columns are left out, where they would stand."""
-    for x, y, branches in placement.unseen:
-        yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
-    if placement.gap is not None:
-        x, y = placement.gap
-        missing = sum(column.times for column in graph.columns if column.place in graph.hidden)
-        yield label("⋯", x, y, "caption", "middle")
-        yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from specnet.report.diagram.diagram_columns import Column, Columns
+from specnet.report.diagram.diagram_columns import Columns
 from specnet.report.svg.markup import text_width
 
 MOST_UNITS = 12
@@ -52,8 +52,8 @@ class Placed:
         Height of the middle of each unit that is drawn.
     gap : float or None
         Height at which the number of the units left out stands.
-    caption : float
-        First baseline of its caption.
+    caption, bottom : float
+        First and last baseline of its caption.
     """
 
     x: float
@@ -61,6 +61,13 @@ class Placed:
     units: Mapping[int, float]
     gap: float | None
     caption: float
+    bottom: float
+
+    def moved(self, down: float) -> Placed:
+        """Return the column so far below."""
+        units = {unit: y + down for unit, y in self.units.items()}
+        gap = None if self.gap is None else self.gap + down
+        return Placed(self.x, self.top + down, units, gap, self.caption + down, self.bottom + down)
 
 
 @dataclass(frozen=True)
@@ -122,32 +129,38 @@ def place_columns(
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {place: [k for k, column in enumerate(graph.columns) if column.place == place] for place in shown}
-    heights = {place: _stack_height(graph, stack, circles, captions) for place, stack in stacks.items()}
-    body = max(LEAST_HEIGHT, *heights.values())
+    laid = {
+        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), circles, captions)
+        for place, stack in stacks.items()
+    }
+    # The captions of columns that stand alone are in one line below all circles.
+    ends = {
+        place: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for place, stack in laid.items()
+    }
+    body = max(LEAST_HEIGHT, *ends.values())
     columns: dict[int, Placed] = {}
     unseen = []
     for place, stack in stacks.items():
-        x, top = float(round(left + slots[place] * step)), float(round((body - heights[place]) / 2))
-        for number in stack[:MOST_BRANCHES]:
-            placed = _column(graph.columns[number], x, top, circles, body if len(stack) == 1 else None)
-            columns[number] = placed
-            top = placed.caption + LINE_HEIGHT * (len(captions[number]) - 1) + STACK_GAP
+        moved = [placed.moved(float(round((body - ends[place]) / 2))) for placed in laid[place]]
+        if len(stack) == 1:
+            caption = body + CAPTION_GAP
+            moved = [replace(moved[0], caption=caption, bottom=caption + moved[0].bottom - moved[0].caption)]
+        columns |= zip(stack, moved, strict=False)
         if len(stack) > MOST_BRANCHES:
-            unseen.append((x, top, len(stack) - MOST_BRANCHES))
+            unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MOST_BRANCHES))
     neighbours, arcs = _connections(graph, columns, {k: slots[graph.columns[k].place] for k in columns})
     folds = FOLD_LABEL * (1 + max((fold.depth for fold in graph.folds), default=-1))
     down = EDGE - min([placed.top - circles.above for placed in columns.values()] + [arc.peak for arc in arcs])
     if graph.folds:
         down += EDGE
-    ends = [placed.caption + LINE_HEIGHT * (len(captions[k]) - 1) for k, placed in columns.items()]
-    height = max(ends + [y for _, y, _ in unseen]) + down + EDGE + folds
+    height = max([placed.bottom for placed in columns.values()] + [y for _, y, _ in unseen]) + down + EDGE + folds
     gap = (left + min(graph.hidden) * step, body / 2 + down) if graph.hidden else None
     return Placement(
         width,
         height,
-        {k: _moved(placed, down) for k, placed in columns.items()},
+        {k: placed.moved(down) for k, placed in columns.items()},
         tuple(neighbours),
-        tuple(Arc(arc.source, arc.target, arc.peak + down) for arc in arcs),
+        tuple(replace(arc, peak=arc.peak + down) for arc in arcs),
         gap,
         tuple((x, y + down, count) for x, y, count in unseen),
     )
@@ -157,62 +170,37 @@ def _room(texts: Sequence[str]) -> float:
     return min(max(map(text_width, texts), default=0.0), MOST_FOR_NAMES)
 
 
-def _rows(size: int) -> list[int | None]:
-    """Return the units that are drawn, with None for those left out between them."""
-    if size <= MOST_UNITS:
-        return list(range(size))
-    return [*range(FIRST_UNITS), None, *range(size - LAST_UNITS, size)]
-
-
-def _circles_height(size: int, circles: Circles) -> float:
-    return (len(_rows(size)) - 1) * circles.step + 2 * circles.radius
-
-
-def _stack_height(graph: Columns, stack: Sequence[int], circles: Circles, captions: Sequence[Sequence[str]]) -> float:
-    """Return the height of columns above each other; with captions if there are several."""
-    total = sum(_circles_height(graph.columns[k].size, circles) for k in stack[:MOST_BRANCHES])
-    if len(stack) == 1:
-        return total
-    lines = sum(len(captions[k]) - 1 for k in stack[:MOST_BRANCHES])
-    count = min(len(stack), MOST_BRANCHES)
-    return total + lines * LINE_HEIGHT + count * CAPTION_GAP + (count - 1) * STACK_GAP
-
-
-def _column(column: Column, x: float, top: float, circles: Circles, common: float | None) -> Placed:
-    """Return a column from a height on; its caption begins below the `common` height or below its circles."""
-    rows = _rows(column.size)
-    middles = [top + circles.radius + k * circles.step for k in range(len(rows))]
-    units = {row: middle for row, middle in zip(rows, middles, strict=True) if row is not None}
-    gap = middles[FIRST_UNITS] if None in rows else None
-    bottom = middles[-1] + circles.radius
-    return Placed(x, top, units, gap, (bottom if common is None else common) + CAPTION_GAP)
+def _stacked(
+    graph: Columns, numbers: Sequence[int], x: float, circles: Circles, captions: Sequence[Sequence[str]]
+) -> list[Placed]:
+    """Return columns above each other, each with its caption, from 0 on."""
+    placed: list[Placed] = []
+    for k in numbers:
+        size, top = graph.columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
+        few = size <= MOST_UNITS
+        rows = [*range(size)] if few else [*range(FIRST_UNITS), -1, *range(size - LAST_UNITS, size)]
+        middles = {row: top + circles.radius + place * circles.step for place, row in enumerate(rows)}
+        gap = middles.pop(-1, None)
+        caption = max(middles.values()) + circles.radius + CAPTION_GAP
+        placed.append(Placed(x, top, middles, gap, caption, caption + LINE_HEIGHT * (len(captions[k]) - 1)))
+    return placed
 
 
 def _connections(
     graph: Columns, columns: Mapping[int, Placed], slots: Mapping[int, int]
 ) -> tuple[list[tuple[int, int]], list[Arc]]:
-    pairs = [
-        (source, target)
+    lengths = {
+        (source, target): slots[target] - slots[source]
         for target in columns
-        for source in dict.fromkeys(graph.columns[target].sources)
+        for source in graph.columns[target].sources
         if source in columns
-    ]
-    neighbours = [pair for pair in pairs if slots[pair[1]] - slots[pair[0]] == 1]
-    far = sorted(
-        (pair for pair in pairs if slots[pair[1]] - slots[pair[0]] > 1),
-        key=lambda pair: (slots[pair[1]] - slots[pair[0]], pair),
-    )
+    }
+    neighbours = [pair for pair, length in lengths.items() if length == 1]
     arcs: list[Arc] = []
-    for source, target in far:
+    for _, (source, target) in sorted((length, pair) for pair, length in lengths.items() if length > 1):
         start, stop = slots[source], slots[target]
         below = [placed.top for k, placed in columns.items() if start <= slots[k] <= stop]
         within = [arc.peak for arc in arcs if start <= slots[arc.source] and slots[arc.target] <= stop]
         peak = min([min(below) - FIRST_RISE, *(other - NEXT_RISE for other in within)])
         arcs.append(Arc(source, target, peak))
     return neighbours, arcs
-
-
-def _moved(placed: Placed, down: float) -> Placed:
-    units = {unit: y + down for unit, y in placed.units.items()}
-    gap = None if placed.gap is None else placed.gap + down
-    return Placed(placed.x, placed.top + down, units, gap, placed.caption + down)

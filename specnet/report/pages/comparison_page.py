@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
-from specnet.number_texts import ABSENT, count, counted, figure, metric
+from specnet.number_texts import ABSENT, counted, metric
 from specnet.report.pages.headline import words
-from specnet.report.pages.page_templates import environment, style
+from specnet.report.pages.page_templates import rendered
 from specnet.report.spec_differences import Difference, setting_text, spec_differences
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.epoch_curves import curve, member_histories, values_axis
-from specnet.report.svg.overlays import curve_title
-from specnet.report.svg.style import CLASS_COUNT
+from specnet.report.svg.charts import Figure
+from specnet.report.svg.overlays import (
+    MOST_NAMED,
+    at_epoch,
+    curve_style,
+    curve_title,
+    curves_chart,
+    member_curves,
+    rows_note,
+)
 from specnet.report.terminal.run_table import LOSS, TEST, RunRecord, RunTable
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
-
-MOST_NAMED = 8
-"""Curves that have their names at their ends; of more, only the list of runs tells them apart."""
-
-
-class SettingRow(NamedTuple):
-    """A setting that is not the same in all runs, with its value in each."""
-
-    key: str
-    values: tuple[str, ...]
 
 
 def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
@@ -40,21 +34,18 @@ def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
         What makes the page again.
     """
     specs = [run.spec for run in runs if run.spec is not None]
-    return (
-        environment()
-        .get_template("compare.html.j2")
-        .render(
-            style=style(),
-            count=counted(len(runs), "run"),
-            sentence=best_run(runs, specs),
-            table=RunTable(runs).table(),
-            swatches=[line_style(place) for place in range(len(runs))],
-            curves=list(_curves(runs)),
-            other_losses=len({spec.training.loss for spec in specs}) > 1,
-            settings=differing_settings(specs),
-            names=[run.name for run in runs],
-            command=command,
-        )
+    names = dict.fromkeys(name for run in runs for record in run.history for name in record)
+    return rendered(
+        "compare.html.j2",
+        count=counted(len(runs), "run"),
+        sentence=best_run(runs, specs),
+        table=RunTable(runs).table(),
+        swatches=[curve_style(place) for place in range(len(runs))],
+        curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
+        other_losses=len({spec.training.loss for spec in specs}) > 1,
+        settings=differing_settings(specs),
+        names=[run.name for run in runs],
+        command=command,
     )
 
 
@@ -80,29 +71,19 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     return f"{leading} {reach} the best test {label}, {shown}; {behind}: {rest}."
 
 
-def differing_settings(specs: Sequence[Spec]) -> list[SettingRow]:
-    """Return the settings in which any spec differs from the first, in its order, with their values in each."""
+def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:
+    """Return the values in each spec of the settings in which any differs from the first, in the order of a spec."""
     found = [{each.key: each for each in spec_differences(specs[0], spec)} for spec in specs[1:]]
-    keys = list(dict.fromkeys(key for each in found for key in each))
-    return [SettingRow(key, tuple(_values(key, found))) for key in sorted(keys, key=_order(specs, keys))]
+    keys = dict.fromkeys(key for each in found for key in each)
+    return {key: tuple(_values(key, found)) for key in sorted(keys, key=lambda key: _place(key, specs))}
 
 
-def _order(specs: Sequence[Spec], keys: Sequence[str]) -> Callable[[str], tuple[int, int, int]]:
-    """Return what sorts keys: by their fields in the order of a spec, then as they were met."""
-    sections = {name: place for place, name in enumerate(Spec.model_fields)}
-    fields = {
-        (section, name): place
-        for spec in specs
-        for section in sections
-        for place, name in enumerate(getattr(type(getattr(spec, section)), "model_fields", ()))
-    }
-    met = {key: place for place, key in enumerate(keys)}
-
-    def rank(key: str) -> tuple[int, int, int]:
-        section, _, rest = key.partition(".")
-        return sections[section], fields.get((section, rest.partition(".")[0]), 0), met[key]
-
-    return rank
+def _place(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
+    """Return where the section and the field of a key stand in a spec."""
+    section, _, rest = key.partition(".")
+    fields = [[*getattr(type(getattr(spec, section)), "model_fields", ())] for spec in specs]
+    places = [names.index(field) for names in fields if (field := rest.partition(".")[0]) in names]
+    return [*Spec.model_fields].index(section), places[-1] if places else 0
 
 
 def _values(key: str, found: Sequence[Mapping[str, Difference]]) -> Iterator[str]:
@@ -128,51 +109,18 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [f"run {name}" if name.isdecimal() else name for name in rest]
 
 
-def _curves(runs: Sequence[RunRecord]) -> Iterator[Figure]:
-    """Yield a chart for each figure of the histories, with a line for each run that has it."""
-    names = dict.fromkeys(name for run in runs for record in run.history for name in record)
-    for name in names:
-        if name not in ("epoch", MEMBER):
-            yield _chart(name, runs)
-
-
 def _chart(name: str, runs: Sequence[RunRecord]) -> Figure:
     titles = short_names([run.name for run in runs])
-    lines = [(place, title, line) for place, title in enumerate(titles) for line in _lines(runs[place], name)]
-    values = [value for _, _, (_, values) in lines for value in values]
-    x = Axis.over(*(epochs for _, _, (epochs, _) in lines), label="epoch")
-    y = values_axis(values, curve_title(name).lower(), is_loss=name.endswith(LOSS))
-    ends = {place: f"{title} {metric(name, values[-1])}" for place, title, (_, values) in reversed(lines)}
-    told = "; ".join(reversed(ends.values()))
-    chart = Chart(f"{curve_title(name)} by epoch, at last: {told}", x, y)
-    named: set[int] = set()
-    for place, title, (epochs, values) in lines:
-        is_named = place not in named and len(ends) <= MOST_NAMED
-        named.add(place)
-        chart.line(
-            epochs,
-            values,
-            line_style(place),
-            name=title if is_named else "",
-            value=metric(name, values[-1]) if is_named else "",
-            hover=_hover(title),
-        )
-    note = "Mean over the training rows." if name == LOSS else "Of the validation rows."
-    return Figure(curve_title(name), note, chart.svg())
-
-
-def _hover(title: str) -> Callable[[float, float], str]:
-    return lambda epoch, value: f"{title}, epoch {count(int(epoch))}: {figure(value)}"
-
-
-def _lines(run: RunRecord, name: str) -> Iterator[tuple[list[int], list[float]]]:
-    """Yield epochs and values of a figure, once for each member of an ensemble."""
-    for records in member_histories(run.history):
-        if known := [record for record in records if name in record]:
-            yield curve(known, name)
-
-
-def line_style(place: int) -> str:
-    """Return the style of a run's lines: ten colours, then the same ones dashed."""
-    dashed = " held" if place // CLASS_COUNT % 2 else ""
-    return f"series-{place % CLASS_COUNT}{dashed}"
+    lines = [
+        (place, member, curve, metric(name, curve.values[-1]))
+        for place, run in enumerate(runs)
+        for member, curve in enumerate(member_curves(run.history, name))
+    ]
+    ends = [f"{titles[place]} {last}" for place, member, _, last in lines if not member]
+    title, curves = curve_title(name), [curve for _, _, curve, _ in lines]
+    description = f"{title} by epoch, at last: {'; '.join(ends)}"
+    chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS), is_whole=True)
+    for place, member, curve, last in lines:
+        told = "" if member or len(ends) > MOST_NAMED else titles[place]
+        chart.line(*curve, curve_style(place), name=told, value=last, hover=at_epoch(titles[place]))
+    return Figure(title, rows_note(name), chart.svg())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specnet.number_texts import count, counted, figure, interval, metric, true_minus
+from specnet.number_texts import count, counted, figure, interval, page_metric, true_minus
 
 if TYPE_CHECKING:
     from specnet.spec import Resolved
@@ -80,7 +80,7 @@ def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
     """
     split, scores = _best_split(evaluation)
     name = score_name(evaluation)
-    shown, rows = _shown(name, scores.get(name)), _ROWS[split]
+    shown, rows = page_metric(name, scores.get(name)), _ROWS[split]
     match name:
         case "accuracy":
             told = f"predicts {target} correctly for {shown} of the {rows}"
@@ -92,7 +92,7 @@ def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
     if split == "train":
         return f"{told} No rows were held out."
     compared = [
-        (BASELINES.get(other, other), _shown(name, figures[split].get(name)))
+        (BASELINES.get(other, other), page_metric(name, figures[split].get(name)))
         for other, figures in _ordered(evaluation.get("baselines", {}))
         if split in figures
     ]
@@ -111,14 +111,14 @@ def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
     spread = evaluation.get("intervals", {}).get(split, {}).get(name)
     bounds = spread and true_minus(interval(name, spread["low"], spread["high"]))
     note = f"95 %: {bounds}" if bounds else counted(rows[split], "row") if split in rows else ""
-    found = [Tile(label, _shown(name, scores.get(name)), note)]
+    found = [Tile(label, page_metric(name, scores.get(name)), note)]
     if split != "train":
-        own = _shown(name, evaluation["train"].get(name))
+        own = page_metric(name, evaluation["train"].get(name))
         found.append(Tile(f"train {words(name)}", own, counted(rows["train"], "row") if "train" in rows else ""))
     baselines = evaluation.get("baselines", {})
     other = next((each for each in ("linear", "constant") if each in baselines), None)
     if other is not None and split in baselines[other]:
-        value = _shown(name, baselines[other][split].get(name))
+        value = page_metric(name, baselines[other][split].get(name))
         found.append(Tile(BASELINES[other].removeprefix("a "), value, f"on the same {_ROWS[split]}"))
     if history:
         first, last = history[0]["loss"], history[-1]["loss"]
@@ -141,10 +141,6 @@ def _best_split(evaluation: Mapping[str, Any]) -> tuple[str, Mapping[str, float 
 def _ordered(baselines: Mapping[str, Any]) -> list[tuple[str, Any]]:
     order = list(BASELINES)
     return sorted(baselines.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
-
-
-def _shown(name: str, value: float | None) -> str:
-    return "–" if value is None else true_minus(metric(name, value))
 
 
 def _begins_with_vowel(name: str) -> bool:

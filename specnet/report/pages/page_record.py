@@ -17,21 +17,6 @@ if TYPE_CHECKING:
     from specnet.spec import Resolved
 
 
-class Setting(NamedTuple):
-    """A value of the resolved spec.
-
-    Attributes
-    ----------
-    key, value : str
-    origin : str
-        What set it: a line of the spec, an override, the data or a default.
-    """
-
-    key: str
-    value: str
-    origin: str
-
-
 class WrittenSpec(NamedTuple):
     """The spec as it was given.
 
@@ -87,7 +72,7 @@ class Images:
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class PageRecord:
     """What the page of a run is made from.
 
     Attributes
@@ -110,8 +95,8 @@ class Record:
     target : str
         What the model predicts, in words.
     spec : WrittenSpec
-    settings : sequence of Setting
-        The resolved spec.
+    settings : sequence of (key, value, origin)
+        The resolved spec: each value, and the line of the spec, the override, the data or the default that set it.
     answers : Answers or None
         Of the test rows; None if there are none, or they cannot be read again.
     absent : str or None
@@ -141,7 +126,7 @@ class Record:
     outputs: tuple[str, ...]
     target: str
     spec: WrittenSpec
-    settings: Sequence[Setting]
+    settings: Sequence[tuple[str, str, str]]
     answers: Answers | None
     absent: str | None
     importance: Importance | None

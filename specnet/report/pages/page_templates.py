@@ -6,7 +6,7 @@ import hashlib
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -33,6 +33,11 @@ def environment() -> Environment:
     )
     made.filters["sha256"] = _sha256
     return made
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return what a template makes of values, with the style sheet of all pages."""
+    return environment().get_template(template).render(style=style(), **content)
 
 
 def _sha256(text: str) -> str:

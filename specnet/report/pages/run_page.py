@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
-from specnet.findings import RULES, Finding
+from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.losses import Quantile
 from specnet.report.diagram.network_diagram import diagram
@@ -16,10 +16,10 @@ from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import class_figures, importance_figure, output_table, value_figures
 from specnet.report.pages.images import mistake_pictures, weight_pictures
-from specnet.report.pages.page_record import Record
-from specnet.report.pages.page_templates import PAGES, environment, style
+from specnet.report.pages.page_record import PageRecord
+from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
-from specnet.report.plane.plane_story import story
+from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.charts import Figure
 from specnet.training.after_epoch import ALL_EPOCHS
 
@@ -29,84 +29,36 @@ START = 0.6
 """Where sliders stand at first, as a fraction of the range."""
 
 
-class Layer(NamedTuple):
-    """A row of the table of layers, in words; `weights` and `dead` are of the end of training."""
-
-    name: str
-    units: str
-    parameters: str
-    first_weights: str
-    formula: str
-    weights: str
-    dead: str
-
-
-class Told(NamedTuple):
-    """A finding in words: its settings are code, all else is text."""
-
-    title: str
-    is_error: bool
-    sentence: str
-    settings: list[str]
-    words: str
-
-
-class Slider(NamedTuple):
-    """A slider for a column."""
-
-    name: str
-    low: str
-    high: str
-    step: str
-    start: str
-
-
-def page(record: Record) -> str:
+def page(record: PageRecord) -> str:
     """Return the page of a run as HTML."""
     overview = Overview(record.resolved)
-    name = record.resolved.spec.name or "unnamed"
     network = headline.network_name(record.resolved, record.members)
-    sizes = overview.summary()
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            style=style(),
-            name=name,
-            kicker=[name, sizes, overview.parameters(), counted(record.facts["steps"], "step")],
-            sentence=headline.sentence(network, record.evaluation, record.target),
-            tiles=headline.tiles(record.evaluation, record.history),
-            findings=[_told(finding) for finding in record.findings],
-            tests=len(RULES),
-            diagram=_diagram(record),
-            live=None if record.live is None else record.live.data(_answer_names(record)),
-            sliders=_sliders(record),
-            live_script=Markup((PAGES / "live.js").read_text("utf-8")),
-            members=record.members,
-            story=None if record.plane is None else story(record.plane, record.snapshots),
-            has_hidden=len(record.resolved.nodes) > 1,
-            layers=list(_layers(record, overview)),
-            of_member=record.members > 1,
-            absent=record.absent,
-            weights=_weight_pictures(record),
-            mistakes=_mistake_pictures(record),
-            training=list(training_figures(record.history, record.looks, record.members)),
-            end=_end(record),
-            results=list(_results(record)),
-            outputs=output_table(record.evaluation, record.outputs, record.task),
-            left_out=list(_left_out(record)),
-            command=_command(record),
-            spec=record.spec,
-            settings=record.settings,
-            facts_rows=list(_facts(record)),
-        )
+    name = record.resolved.spec.name or "unnamed"
+    return rendered(
+        "report.html.j2",
+        record=record,
+        name=name,
+        kicker=[name, overview.summary(), overview.parameters(), counted(record.facts["steps"], "step")],
+        sentence=headline.sentence(network, record.evaluation, record.target),
+        tiles=headline.tiles(record.evaluation, record.history),
+        as_sentence=_sentence,
+        tests=len(RULES),
+        diagram=_diagram(record),
+        live=None if record.live is None else record.live.data(_answer_names(record)),
+        sliders=_sliders(record),
+        live_script=Markup((PAGES / "live.js").read_text("utf-8")),
+        story=None if record.plane is None else PlaneStory(record.plane, record.snapshots),
+        layers=_layers(record, overview),
+        weights=_weight_pictures(record),
+        mistakes=_mistake_pictures(record),
+        training=list(training_figures(record.history, record.looks, record.members)),
+        end=_end(record),
+        results=list(_results(record)),
+        outputs=output_table(record.evaluation, record.outputs, record.task),
+        left_out=_left_out(record),
+        command=_command(record),
+        facts_rows=_facts(record),
     )
-
-
-def _told(finding: Finding) -> Told:
-    title = finding.code.replace("-", " ").capitalize()
-    sentence, words = _sentence(finding.sentence), _sentence(finding.words)
-    return Told(title, finding.severity == "error", sentence, finding.settings, words)
 
 
 def _sentence(text: str) -> str:
@@ -116,44 +68,45 @@ def _sentence(text: str) -> str:
     return f"{start}{text[1:].removesuffix('.')}." if text else ""
 
 
-def _diagram(record: Record) -> Markup:
+def _diagram(record: PageRecord) -> Markup:
     """Return the picture of the network, of an ensemble that of its first member."""
-    outputs = record.resolved.outputs
-    names = record.outputs if not record.classes else record.classes[1:] if outputs == 1 else record.classes
-    live = LIVE if record.live is not None else ""
+    names = _output_classes(record) or record.outputs
+    live = "" if record.live is None else LIVE
     return diagram(record.resolved, record.parameters, input_names=record.columns, output_names=names, live=live)
 
 
-def _answer_names(record: Record) -> list[str]:
+def _output_classes(record: PageRecord) -> Sequence[str]:
+    """Return the class of each output of the network."""
+    return record.classes[1:] if record.resolved.outputs == 1 else record.classes
+
+
+def _answer_names(record: PageRecord) -> list[str]:
     """Return what stands before each output of a diagram with live activations."""
-    if not record.classes:
-        return list(record.outputs)
-    named = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    return [f"Probability of {name}" for name in named]
+    return [f"Probability of {name}" for name in _output_classes(record)] or list(record.outputs)
 
 
-def _sliders(record: Record) -> list[Slider]:
-    """Return the sliders: at a place between the middle and the upper end, where something happens."""
+def _sliders(record: PageRecord) -> list[tuple[str, ...]]:
+    """Return the name, the ends, the step and the start of sliders: beyond the middle, where something happens."""
     if record.live is None:
         return []
     return [
-        Slider(name, f"{low:.4g}", f"{high:.4g}", f"{(high - low) / 200:.2g}", f"{low + START * (high - low):.4g}")
+        (name, f"{low:.4g}", f"{high:.4g}", f"{(high - low) / 200:.2g}", f"{low + START * (high - low):.4g}")
         for name, low, high in zip(record.columns, record.live.low, record.live.high, strict=True)
     ]
 
 
-def _layers(record: Record, overview: Overview) -> Iterator[Layer]:
+def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the table of layers, with weights and dead units of the end of training."""
     looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
     _, *rows = overview.table().rows
-    for node, row in zip(overview.nodes, rows, strict=True):
-        name, units, parameters, first_weights, formula = row
+    for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
         look, activation = looks.get(node.key), node.layer.split_activation()[1]
         weights = rounded(look["weight"]) if look else ""
         dead = percent(look["dead"]) if look and activation is not None and not activation.is_identity else ""
-        yield Layer(name, units, parameters, first_weights, formula, weights, dead)
+        yield name, units, formula, parameters, first_weights, weights, dead
 
 
-def _results(record: Record) -> Iterator[Figure]:
+def _results(record: PageRecord) -> Iterator[Figure]:
     tables = record.evaluation.get("tables", {}).get("test", {})
     if record.classes:
         yield from class_figures(tables.get("confusion"), record.classes, record.answers)
@@ -164,7 +117,7 @@ def _results(record: Record) -> Iterator[Figure]:
         yield importance_figure(record.importance)
 
 
-def _left_out(record: Record) -> Iterator[str]:
+def _left_out(record: PageRecord) -> Iterator[str]:
     """Yield what is left out of the results, and why."""
     if "test" not in record.evaluation:
         yield "No rows were held out for testing: set data.split.test_size to a fraction of the rows, such as 0.2."
@@ -174,31 +127,31 @@ def _left_out(record: Record) -> Iterator[str]:
         yield "What the model uses is left out: too few test rows, or too many columns and parameters."
 
 
-def _weight_pictures(record: Record) -> list[Any]:
+def _weight_pictures(record: PageRecord) -> list[Any]:
     if record.images is None:
         return []
     return weight_pictures(record.resolved, record.parameters, record.images.rows.shape[1])
 
 
-def _mistake_pictures(record: Record) -> list[Any]:
+def _mistake_pictures(record: PageRecord) -> list[Any]:
     if record.images is None or record.answers is None:
         return []
     return mistake_pictures(record.images.rows, record.images.largest, record.answers, record.classes)
 
 
-def _end(record: Record) -> str:
+def _end(record: PageRecord) -> str:
     """Return how training ended; without its time, so that equal runs have equal pages."""
     facts = record.facts
     end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
     return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
 
 
-def _command(record: Record) -> str:
+def _command(record: PageRecord) -> str:
     settings = [word for setting in record.spec.overrides for word in ("--set", setting)]
     return shlex.join(["specnet", "run", record.spec.name, *settings])
 
 
-def _facts(record: Record) -> Iterator[tuple[str, str]]:
+def _facts(record: PageRecord) -> Iterator[tuple[str, str]]:
     """Yield what it takes to do the run again, by name."""
     facts = record.facts
     yield "versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from specnet.files.run_files import REPORT
-from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, true_minus
-from specnet.report.pages.comparison_page import MOST_NAMED, line_style
+from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.report.pages.headline import Tile, words
-from specnet.report.pages.page_templates import environment, style
+from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_record import SeriesRecord, Summary
 from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.overlays import curve_title, curves_axis, epochs_axis
+from specnet.report.svg.overlays import MOST_NAMED, curve_style, curve_title, curves_chart, rows_note
 from specnet.report.svg.style import CLASS_COUNT
 from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, RunRecord
 from specnet.report.terminal.text_tables import TextTable
@@ -32,54 +30,32 @@ BAND = 0.14
 """Opacity of what lies within a standard deviation of the mean."""
 
 
-class Legend(NamedTuple):
-    """What a mark stands for."""
-
-    mark: Markup
-    name: str
-
-
-class FoldLine(NamedTuple):
-    """The line of the runs on a fold."""
-
-    style: str
-    name: str
-
-
 def series_page(record: SeriesRecord) -> str:
     """Return the page of many runs as HTML."""
     folds, seeds = _different(record.runs)
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MOST_NAMED
     curves = list(_curves(record, named=named))
-    return (
-        environment()
-        .get_template("series.html.j2")
-        .render(
-            style=style(),
-            name=record.name or kind,
-            kind=kind,
-            kicker=list(filter(None, [record.name, kind, _number(record)])),
-            sentence=series_sentence(record),
-            tiles=list(_tiles(record)),
-            differing=_differing(record),
-            legend=[Legend(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
-            if folds and len(seeds) > 1
-            else [],
-            spreads=list(_spreads(record)),
-            table=_runs_table(record),
-            swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
-            addresses=[f"{run.name}/{REPORT}" if run in record.searches else "" for run in record.runs]
-            if record.is_nested
-            else [],
-            curves=curves,
-            folds=[] if named else [FoldLine(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
-            summary=_summary_table(record.summary),
-            choices=_choices_table(record.searches),
-            worth=_worth(record),
-            command=record.command,
-            facts_rows=record.facts,
-        )
+    marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
+    searches = record.searches
+    return rendered(
+        "series.html.j2",
+        record=record,
+        kind=kind,
+        kicker=list(filter(None, [record.name, kind, _number(record)])),
+        sentence=series_sentence(record),
+        tiles=list(_tiles(record)),
+        differing=_differing(record),
+        legend=marks if folds and len(seeds) > 1 else [],
+        spreads=list(_spreads(record)),
+        table=_runs_table(record),
+        swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
+        addresses=[f"{run.name}/{REPORT}" * (run in searches) for run in record.runs] if searches else [],
+        curves=curves,
+        folds=[] if named else [(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
+        summary=_summary_table(record.summary),
+        choices=_choices_table(searches),
+        worth=_worth(record),
     )
 
 
@@ -99,7 +75,7 @@ def series_sentence(record: SeriesRecord) -> str:
     what = f"{'The best trials of ' if record.is_nested else ''}{of_all}{_number(record)}"
     if found["mean"] is None:
         return f"{what}: the {label} is not defined for any of them."
-    shown = true_minus(metric_spread(record.main, found["mean"], found["std"]))
+    shown = _spread(record.main, found)
     if found["std"] is None:
         return f"{what} with a {label} of {shown}; a spread needs more than one."
     verb = "average" if finished > 1 else "averages"
@@ -130,22 +106,18 @@ def _differing(record: SeriesRecord) -> str:
 
 
 def _tiles(record: SeriesRecord) -> Iterator[Tile]:
-    finished, total = len(record.finished), len(record.runs)
-    if finished:
-        name, split = record.main, record.split
-        for each in dict.fromkeys((split, TRAIN)):
-            if name in record.summary.get(each, {}):
-                yield _spread_tile(each, name, record.summary[each][name])
+    finished, total, name = len(record.finished), len(record.runs), record.main
+    for split in dict.fromkeys((record.split, TRAIN)) if finished else ():
+        if name in record.summary.get(split, {}):
+            yield _spread_tile(split, name, record.summary[split][name])
     folds, seeds = _different(record.runs)
-    epochs = [run.epochs for run in record.finished if run.epochs is not None]
+    epochs = sorted(run.epochs for run in record.finished if run.epochs is not None)
     by_fold, by_seed = _std_of_means(record, "fold"), _std_of_means(record, "seed")
     if by_fold is not None and by_seed is not None:
-        name = record.main
         yield Tile("spread over folds", _deviation(name, by_fold), f"over seeds {_deviation(name, by_seed)}")
     elif epochs:
-        low, high = min(epochs), max(epochs)
-        value = count(low) if low == high else f"{count(low)}–{count(high)}"
-        yield Tile("epochs", value, "of every run" if low == high else "fewest and most")
+        ends = list(dict.fromkeys((epochs[0], epochs[-1])))
+        yield Tile("epochs", "–".join(map(count, ends)), "fewest and most" if len(ends) > 1 else "of every run")
     number = count(total) if finished == total else f"{count(finished)} of {count(total)}"
     parts = [counted(len(folds), "fold") if folds else "", counted(len(seeds), "seed") if seeds else ""]
     yield Tile("runs" if finished == total else "runs finished", number, " × ".join(filter(None, parts)))
@@ -156,14 +128,18 @@ def _deviation(name: str, value: float) -> str:
 
 
 def _spread_tile(split: str, name: str, found: Mapping[str, Any]) -> Tile:
-    label = f"{split} {words(name)}"
+    low, high = (page_metric(name, found[end]) for end in ("min", "max"))
     if found["mean"] is None:
-        return Tile(label, ABSENT, "not defined")
-    value = true_minus(metric_spread(name, found["mean"], found["std"]))
-    low, high = (true_minus(metric(name, found[end])) for end in ("min", "max"))
-    if found["runs"] == 1:
-        return Tile(label, value, "a single run")
-    return Tile(label, value, f"{low} to {high}" if low != high else "the same in every run")
+        note = "not defined"
+    elif found["runs"] == 1:
+        note = "a single run"
+    else:
+        note = f"{low} to {high}" if low != high else "the same in every run"
+    return Tile(f"{split} {words(name)}", _spread(name, found), note)
+
+
+def _spread(name: str, found: Mapping[str, Any]) -> str:
+    return true_minus(metric_spread(name, found["mean"], found["std"]))
 
 
 def _std_of_means(record: SeriesRecord, by: str) -> float | None:
@@ -179,81 +155,56 @@ def _std_of_means(record: SeriesRecord, by: str) -> float | None:
 
 
 def _spreads(record: SeriesRecord) -> Iterator[Figure]:
-    """Yield a chart for each metric, with a dot for each run."""
+    """Yield a chart for each metric, with a dot for each run, those of one fold beside each other."""
     folds, seeds = _different(record.runs)
-    places = {value: place for place, value in enumerate(folds or seeds)}
+    by, beside = ("fold", seeds) if folds else ("seed", [])
+    groups = folds or seeds
+    middle, step = max(len(beside) - 1, 0) / 2, 2 * JITTER / max(len(beside) - 1, 1)
     for name in record.metrics[:MOST_SPREADS]:
         found = record.summary[record.split][name]
-        shown = [(run, run.score(record.split, name)) for run in record.finished]
-        known = [(run, value) for run, value in shown if value is not None]
+        scores = ((run, run.score(record.split, name)) for run in record.finished)
+        known = [(run, value) for run, value in scores if value is not None]
         if found["mean"] is None or not known:
             continue
-        mean, std = found["mean"], found["std"] or 0.0
-        spread = true_minus(metric_spread(name, found["mean"], found["std"]))
+        mean, std, spread = found["mean"], found["std"] or 0.0, _spread(name, found)
         title = f"{record.split.capitalize()} {words(name)} of each run"
-        x = Axis.of_names(map(str, places), "fold" if folds else "seed")
         y = Axis.over([value for _, value in known], mean - std, mean + std, label=words(name), margin=0.08)
         values = "; ".join(f"{run.name} {metric(name, value)}" for run, value in known)
-        chart = Chart(f"{title}: mean {spread}; {values}", x, y)
-        edges = -0.5, len(places) - 0.5
+        chart = Chart(f"{title}: mean {spread}; {values}", Axis.of_names(map(str, groups), by), y)
+        edges = -0.5, len(groups) - 0.5
         if std:
             chart.rectangle(edges, (mean - std, mean + std), "class-1", opacity=BAND, hover=f"mean ± std: {spread}")
-        chart.line(edges, [mean, mean], "guide", name="mean", value=true_minus(metric(name, mean)))
-        kinds = [seeds.index(run.seed) if folds and run.seed is not None else 0 for run, _ in known]
-        middle = (len(seeds) - 1) / 2 if folds else 0.0
-        step = 2 * JITTER / max(len(seeds) - 1, 1)
-        across = [
-            places[_place(run, is_fold=bool(folds))] + step * (kind - middle if folds and seeds else 0.0)
-            for (run, _), kind in zip(known, kinds, strict=True)
-        ]
-        is_marked = bool(folds) and len(seeds) > 1
+        chart.line(edges, [mean, mean], "guide", name="mean", value=page_metric(name, mean))
+        places = np.array([groups.index(getattr(run, by)) for run, _ in known])
+        kinds = np.array([beside.index(run.seed) if run.seed in beside else 0 for run, _ in known])
         chart.points(
-            across,
+            places + step * (kinds - middle),
             [value for _, value in known],
-            np.array(kinds) if is_marked else None,
+            kinds if len(beside) > 1 else None,
             radius=4.5,
-            hover=[f"{run.name}: {true_minus(metric(name, value))}" for run, value in known],
+            hover=[f"{run.name}: {page_metric(name, value)}" for run, value in known],
         )
         yield Figure(title, f"Mean and standard deviation {spread}.", chart.svg())
 
 
-def _place(run: RunRecord, *, is_fold: bool) -> int:
-    place = run.fold if is_fold else run.seed
-    assert place is not None, "runs differ in folds or in seeds"
-    return place
-
-
 def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
     """Yield a chart for each figure of the histories, with a line for each run that has it."""
-    names = dict.fromkeys(name for run in record.finished for name in run.curves)
-    for name in names:
-        lines = [(run, run.curves[name]) for run in record.finished if name in run.curves]
-        title = curve_title(name)
-        y = curves_axis([curve for _, curve in lines], title.lower(), is_loss=name.endswith(LOSS))
-        ends = [curve.values[-1] for _, curve in lines]
-        told = " to ".join(dict.fromkeys(true_minus(metric(name, value)) for value in (min(ends), max(ends))))
-        chart = Chart(f"{title} by epoch in {counted(len(lines), 'run')}, at last {told}", epochs_axis(_of(lines)), y)
-        for run, curve in lines:
-            chart.line(
-                *curve,
-                _run_style(record, run, named=named),
-                name=run.name if named else "",
-                value=true_minus(metric(name, curve.values[-1])) if named else "",
-                title=f"{run.name}, at last {true_minus(metric(name, curve.values[-1]))}",
-            )
-        note = "Mean over the training rows." if name == LOSS else "Of the validation rows."
-        yield Figure(title, f"{note} At last {told}.", chart.svg())
-
-
-def _of(lines: Sequence[tuple[RunRecord, Any]]) -> list[Any]:
-    return [curve for _, curve in lines]
+    for name in dict.fromkeys(name for run in record.finished for name in run.curves):
+        runs = [run for run in record.finished if name in run.curves]
+        title, curves = curve_title(name), [run.curves[name] for run in runs]
+        ends = [curve.values[-1] for curve in curves]
+        told = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
+        description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {told}"
+        chart = curves_chart(description, curves, title.lower(), is_loss=name.endswith(LOSS))
+        for run, curve in zip(runs, curves, strict=True):
+            last, style = page_metric(name, curve.values[-1]), _run_style(record, run, named=named)
+            chart.line(*curve, style, name=run.name * named, value=last, title=f"{run.name}, at last {last}")
+        yield Figure(title, f"{rows_note(name)} At last {told}.", chart.svg())
 
 
 def _run_style(record: SeriesRecord, run: RunRecord, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them."""
-    if named:
-        return line_style(record.runs.index(run))
-    return f"{_fold_style(run.fold or 0)} faint"
+    return curve_style(record.runs.index(run)) if named else f"{_fold_style(run.fold or 0)} faint"
 
 
 def _fold_style(fold: int) -> str:
@@ -261,68 +212,41 @@ def _fold_style(fold: int) -> str:
 
 
 def _runs_table(record: SeriesRecord) -> TextTable:
-    names = record.metrics
-    train = record.main if record.split != TRAIN else ""
-    header = [
-        "run",
-        *(f"{record.split} {words(name)}" for name in names),
-        *([f"train {words(train)}"] if train else []),
-    ]
-    header.append("epochs")
-    right = set(range(1, len(header)))
+    runs = record.runs
+    scores = [(record.split, name) for name in record.metrics] + [(TRAIN, record.main)] * (record.split != TRAIN)
+    columns = {"run": [run.name for run in runs]}
+    for split, name in scores:
+        columns[f"{split} {words(name)}"] = [page_metric(name, run.score(split, name)) for run in runs]
+    columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
     if record.is_nested:
-        right |= {len(header), len(header) + 1}
-        header += ["best trial", f"validation {words(record.searched_by)}"]
-    all_finished = len(record.finished) == len(record.runs)
-    rows = []
-    for run in record.runs:
-        row = [run.name, *(_score(run, record.split, name) for name in names)]
-        row += [_score(run, TRAIN, train)] if train else []
-        row.append(ABSENT if run.epochs is None else count(run.epochs))
-        if record.is_nested:
-            row += _of_search(run, record.searched_by)
-        rows.append(row if all_finished else [*row, f"{run.state}: {run.message}" if run.message else run.state])
-    return TextTable(header if all_finished else [*header, "state"], rows, right=frozenset(right))
-
-
-def _of_search(run: RunRecord, name: str) -> list[str]:
-    if run.figure is None or run.trials is None:
-        return [ABSENT, ABSENT]
-    return [f"{run.trial} of {count(run.trials)}", true_minus(metric(name, run.figure))]
-
-
-def _score(run: RunRecord, split: str, name: str) -> str:
-    value = run.score(split, name)
-    return ABSENT if value is None else true_minus(metric(name, value))
+        trials = [ABSENT if run.trials is None else f"{run.trial} of {count(run.trials)}" for run in runs]
+        metric = record.searched_by
+        columns |= {
+            "best trial": trials,
+            f"validation {words(metric)}": [page_metric(metric, run.figure) for run in runs],
+        }
+    right = frozenset(range(1, len(columns)))
+    if len(record.finished) < len(runs):
+        columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]
+    return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
 
 
 def _summary_table(summary: Summary) -> TextTable:
     header = ["metric", "mean", "std", "min", "max", "runs"]
     rows = [
-        [
-            f"{split} {words(name)}",
-            *(_statistic(name, found[each]) for each in ("mean", "std", "min", "max")),
-            count(found["runs"]),
-        ]
+        [f"{split} {words(name)}", *(page_metric(name, found[each]) for each in header[1:-1]), count(found["runs"])]
         for split, figures in summary.items()
         for name, found in figures.items()
     ]
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
-def _statistic(name: str, value: float | None) -> str:
-    return ABSENT if value is None else true_minus(metric(name, value))
-
-
 def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:
-    """Return what each search has chosen."""
-    if not runs:
-        return None
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
-    rows = [
-        [key, *(shown_setting(run.settings[key]) if key in run.settings else ABSENT for run in runs)] for key in keys
-    ]
-    return TextTable(["key", *(run.name for run in runs)], rows)
+    """Return what the search of each run has chosen."""
+    chosen = [{key: shown_setting(value) for key, value in run.settings.items()} for run in runs]
+    keys = dict.fromkeys(key for each in chosen for key in each)
+    rows = [[key, *(each.get(key, ABSENT) for each in chosen)] for key in keys]
+    return TextTable(["key", *(run.name for run in runs)], rows) if runs else None
 
 
 def _worth(record: SeriesRecord) -> str:
@@ -330,7 +254,7 @@ def _worth(record: SeriesRecord) -> str:
     if not record.is_nested:
         return ""
     name = record.searched_by
-    promised = true_minus(metric(name, fmean(run.figure for run in record.runs if run.figure is not None)))
+    promised = page_metric(name, fmean(run.figure for run in record.runs if run.figure is not None))
     kept = record.summary.get(TEST, {}).get(name, {}).get("mean")
     told = (
         f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
@@ -338,4 +262,4 @@ def _worth(record: SeriesRecord) -> str:
     )
     if kept is None:
         return told
-    return f"{told} On the test rows, which no search saw, it is {true_minus(metric(name, kept))}."
+    return f"{told} On the test rows, which no search saw, it is {page_metric(name, kept)}."

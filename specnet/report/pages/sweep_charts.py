@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specnet.number_texts import ABSENT, count, counted, metric, rounded, true_minus
+from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.report.pages.headline import words
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.epoch_curves import MOST_POINTS
-from specnet.report.svg.overlays import curves_axis, epochs_axis, scores_axis, within
+from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
 from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION, RunRecord
 
 MOST_DRAWN = 9000
@@ -101,7 +100,7 @@ class Ranking:
 
     def text(self, value: float) -> str:
         """Return a figure as text."""
-        return true_minus(metric(self.name, value))
+        return page_metric(self.name, value)
 
     def axis(self) -> Axis:
         """Return the axis of the figures of trials."""
@@ -184,22 +183,19 @@ def _curves(ranking: Ranking) -> Figure:
     drawn = [(trial, trial.curve) for trial in ranking.trials if trial.curve is not None]
     best = [trial for trial, _ in ranking.ranked if trial.curve is not None][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
-    curves = [curve for _, curve in drawn]
-    y = curves_axis(curves, "validation loss", is_loss=True)
     ends = "; ".join(f"trial {trial.trial} at last {_last(trial)}" for trial in best)
-    chart = Chart(
-        f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}", epochs_axis(curves), y
-    )
+    description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
+    chart = curves_chart(description, [curve for _, curve in drawn], "validation loss", is_loss=True)
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
     for trial, curve in drawn:
         if trial not in best:
-            is_pruned = trial.state != FINISHED
-            chart.line(*curve, PRUNED_STYLE if is_pruned else rest_style, title=ranking.told(trial))
+            style = rest_style if trial.state == FINISHED else PRUNED_STYLE
+            chart.line(*curve, style, title=ranking.told(trial))
     pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
     if len(drawn) <= MOST_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
-            within(y, [curve.values[-1] for _, curve in pruned]),
+            within(chart.y, [curve.values[-1] for _, curve in pruned]),
             [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
             hover=[f"{ranking.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )
@@ -213,7 +209,7 @@ def _curves(ranking: Ranking) -> Figure:
 
 
 def _last(trial: RunRecord) -> str:
-    return true_minus(metric(LOSS, trial.curve.values[-1])) if trial.curve else ABSENT
+    return page_metric(LOSS, trial.curve.values[-1] if trial.curve else None)
 
 
 def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[Figure]:

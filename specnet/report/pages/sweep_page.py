@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from specnet.number_texts import ABSENT, count, counted, metric, true_minus
+from specnet.number_texts import count, counted, page_metric
 from specnet.report.pages.headline import BASELINES, Tile, score_name, tiles, words
-from specnet.report.pages.page_templates import environment, style
-from specnet.report.pages.series_page import Legend
+from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_charts import (
     BEST,
     BEST_DRAWN,
@@ -82,33 +81,23 @@ def sweep_page(record: SweepRecord) -> str:
     """Return the page of a sweep as HTML."""
     ranking = record.ranking
     states = Counter(trial.state for trial in ranking.trials)
-    return (
-        environment()
-        .get_template("sweep.html.j2")
-        .render(
-            style=style(),
-            name=record.name,
-            kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
-            sentence=sweep_sentence(record),
-            tiles=list(_tiles(record, states)),
-            unfinished=_unfinished(record),
-            worth=list(_worth(record)),
-            scores=_scores_table(record),
-            has_report=record.has_report,
-            progress=list(progress_figures(ranking)),
-            legend=list(_legend(states)),
-            keys=list(key_figures(ranking, record.dimensions)),
-            keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
-            best_drawn=BEST_DRAWN,
-            several=record.several,
-            label=ranking.label,
-            best=_best_table(record),
-            states=_states_table(ranking.trials, states),
-            spec_name=record.spec_name,
-            spec=record.spec,
-            written=record.written,
-            facts_rows=record.facts,
-        )
+    marks = [(mark_alone(kind), state) for state, kind in MARKS.items() if states[state]]
+    return rendered(
+        "sweep.html.j2",
+        record=record,
+        kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
+        sentence=sweep_sentence(record),
+        tiles=list(_tiles(record, states)),
+        unfinished=_unfinished(record),
+        worth=list(_worth(record)),
+        scores=_scores_table(record),
+        progress=list(progress_figures(ranking)),
+        legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
+        keys=list(key_figures(ranking, record.dimensions)),
+        keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
+        best_drawn=BEST_DRAWN,
+        best=_best_table(record),
+        states=_states_table(ranking.trials, states),
     )
 
 
@@ -118,20 +107,15 @@ def sweep_sentence(record: SweepRecord) -> str:
     if not ranking.ranked:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
     figure = ranking.ranked[0][1]
-    told = f"The best of {counted(trials, 'trial')} reaches a {ranking.label} of {ranking.text(figure)}"
-    if trials == 1:
-        told = f"The only trial reaches a {ranking.label} of {ranking.text(figure)}"
+    which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
+    told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
     test, main = _figures(record, TEST), score_name(record.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
     if not names:
         return f"{told}."
-    first, *more = [(words(name), _shown(name, test[name])) for name in names]
+    first, *more = [(words(name), page_metric(name, test[name])) for name in names]
     rest = "".join(f" and its {label} {value}" for label, value in more)
     return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
-
-
-def _shown(name: str, value: float | None) -> str:
-    return ABSENT if value is None else true_minus(metric(name, value))
 
 
 def _figures(record: SweepRecord, split: str) -> Mapping[str, float | None]:
@@ -165,16 +149,16 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     ranking = record.ranking
     if not ranking.ranked:
         return
-    finished, (best, figure) = len(ranking.ranked), ranking.ranked[0]
-    name, label = ranking.name, ranking.label
-    if finished > 1:
+    (best, figure), name = ranking.ranked[0], ranking.name
+    reached = ranking.text(figure)
+    if len(ranking.ranked) > 1:
         yield (
-            f"Trial {best.trial} was chosen as the best of {count(len(ranking.trials))} by its {label}, "
-            f"{ranking.text(figure)}. The rows that chose it also measured it, so chance has helped, and the more "
-            "trials, the more: expect worse on new rows."
+            f"Trial {best.trial} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
+            f"{reached}. The rows that chose it also measured it, so chance has helped, and the more trials, the more: "
+            "expect worse on new rows."
         )
     else:
-        yield f"Only one trial has finished: its {label} of {ranking.text(figure)} was not chosen among several."
+        yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
     test = _figures(record, TEST).get(name)
     if record.evaluation is None:
         return
@@ -188,9 +172,8 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     else:
         rows = record.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
-        told = f"The search never saw {of_rows}: the {words(name)} there, {_shown(name, test)}, is what to expect."
-        is_luckier = test > figure if ranking.larger_is_better else test < figure
-        if is_luckier:
+        told = f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
+        if test > figure if ranking.larger_is_better else test < figure:
             told += " That it is the better one of the two is chance, too: both sets of rows are small samples."
         yield told
 
@@ -207,14 +190,9 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
         ["rows", *map(words, names)],
-        [[title, *(_shown(name, figures.get(name)) for name in names)] for title, figures in rows.items()],
+        [[title, *(page_metric(name, figures.get(name)) for name in names)] for title, figures in rows.items()],
         right=frozenset(range(1, len(names) + 1)),
     )
-
-
-def _legend(states: Mapping[str, int]) -> Iterator[Legend]:
-    yield Legend(mark_alone(BEST, held_out=True), "best trial")
-    yield from (Legend(mark_alone(MARKS[state]), state) for state in MARKS if states.get(state))
 
 
 def _best_table(record: SweepRecord) -> TextTable | None:
@@ -222,20 +200,13 @@ def _best_table(record: SweepRecord) -> TextTable | None:
     ranking = record.ranking
     if not ranking.ranked:
         return None
-    short = short_keys([dimension.name for dimension in record.dimensions])
-    rows = [
-        [
-            f"trial {trial.trial}",
-            ranking.text(figure),
-            *(
-                shown_setting(trial.settings[each.name]) if each.name in trial.settings else ""
-                for each in record.dimensions
-            ),
-        ]
-        for trial, figure in ranking.ranked[:BEST_DRAWN]
-    ]
+    keys = [dimension.name for dimension in record.dimensions]
+    rows = []
+    for trial, figure in ranking.ranked[:BEST_DRAWN]:
+        drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
+        rows.append([f"trial {trial.trial}", ranking.text(figure), *drawn])
     numbers = [place for place, dimension in enumerate(record.dimensions, 2) if not dimension.choices]
-    return TextTable(["trial", ranking.label, *short], rows, right=frozenset([1, *numbers]))
+    return TextTable(["trial", ranking.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
 
 
 def short_keys(keys: Sequence[str]) -> list[str]:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from specnet.number_texts import count, figure, rounded
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.epoch_curves import History, curve, member_histories, values_axis
-from specnet.report.svg.style import CLASS_COUNT
+from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
+from specnet.report.terminal.run_table import LOSS
 
 MOST_LAYERS = 8
 MANY_EPOCHS = 200
 """Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
-
-
-class _Kind(NamedTuple):
-    """A kind of loss in the history."""
-
-    key: str
-    name: str
-    style: str
-
-
-_TRAINING = _Kind("loss", "train", "series-0")
-_VALIDATION = _Kind("validation_loss", "validation", "series-1 held")
+VALIDATION_LOSS = "validation_loss"
+KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
+"""The losses in the history, with their names and the styles of their curves."""
 
 
 def training_figures(history: History, looks: Sequence[Mapping[str, Any]], members: int = 1) -> Iterator[Figure]:
@@ -48,83 +38,49 @@ def training_figures(history: History, looks: Sequence[Mapping[str, Any]], membe
     if history:
         yield _loss(history, members)
     of = " of the first member" if members > 1 else ""
-    if steps := _by_layer(looks, "step"):
-        note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual."
-        yield _layers("How far one step moves the weights", note, *steps)
-    if gradients := _by_layer(looks, "gradient"):
-        note = f"Root mean square{of}; layers far apart learn at different speeds."
-        yield _layers("Gradient of each layer", note, *gradients)
+    note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual"
+    yield from _layers("How far one step moves the weights", note, looks, "step")
+    note = f"Root mean square{of}; layers far apart learn at different speeds"
+    yield from _layers("Gradient of each layer", note, looks, "gradient")
 
 
 def _loss(history: History, members: int) -> Figure:
-    curves = member_histories(history)
-    kinds = [_TRAINING, *([_VALIDATION] if "validation_loss" in history[0] else [])]
-    values = [record[kind.key] for record in history for kind in kinds]
-    last_epoch = max(record["epoch"] for record in history)
-    x = Axis.over([history[0]["epoch"], last_epoch], label="epoch")
-    y = values_axis(values, "loss", is_loss=True)
-    ends = (
-        f"{kind.name} {figure(curves[0][0][kind.key])} at first, {_last(curves[0], kind)} at last" for kind in kinds
-    )
-    chart = Chart(f"Loss by epoch: {'; '.join(ends)}", x, y)
-    for member, records in enumerate(curves):
-        for kind in reversed(kinds):
-            chart.line(
-                *curve(records, kind.key),
-                kind.style,
-                name="" if member else kind.name,
-                value="" if member else _last(records, kind),
-                hover=partial(_hover, f"{kind.name} loss", figure),
-            )
-    note = f"The {members} networks of the ensemble, a line each." if members > 1 else "Mean over the training rows."
-    if _VALIDATION in kinds:
+    kinds = {key: told for key, told in KINDS.items() if key in history[0]}
+    curves = {key: member_curves(history, key) for key in kinds}
+    ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
+    told = "; ".join(f"{name} {first} at first, {last} at last" for name, first, last in ends)
+    every = [curve for of_kind in curves.values() for curve in of_kind]
+    chart = curves_chart(f"Loss by epoch: {told}", every, "loss", is_loss=True, is_whole=True)
+    for member in range(len(curves[LOSS])):
+        for key, (name, style) in reversed(kinds.items()):
+            curve = curves[key][member]
+            last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
+            chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
+    note = f"The {members} networks of the ensemble, a line each." if members > 1 else rows_note(LOSS)
+    if VALIDATION_LOSS in kinds:
         note = f"{note} Validation rows take no part in the steps."
-        best = min(curves[0], key=lambda record: float(record[_VALIDATION.key]))
-        if members == 1 and best["epoch"] < EARLY * last_epoch:
-            chart.line([best["epoch"]] * 2, [y.low, best[_VALIDATION.key]], "guide")
-            least = figure(best[_VALIDATION.key])
+        best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))
+        if members == 1 and best["epoch"] < EARLY * history[-1]["epoch"]:
+            chart.line([best["epoch"]] * 2, [chart.y.low, best[VALIDATION_LOSS]], "guide")
+            least = figure(best[VALIDATION_LOSS])
             note += f" Their loss was least, {least}, at epoch {count(best['epoch'])}, the dashed line."
     return Figure("Loss", note, chart.svg())
 
 
-def _last(records: History, kind: _Kind) -> str:
-    return figure(records[-1][kind.key])
-
-
-def _hover(name: str, text: Callable[[float], str], epoch: float, value: float) -> str:
-    return f"{name}, epoch {count(round(epoch))}: {text(value)}"
-
-
-def _by_layer(looks: Sequence[Mapping[str, Any]], key: str) -> tuple[list[int], dict[str, list[float]]] | None:
-    """Return the epochs of looks, and each layer's values there, NaN where there is none; None if nothing is known."""
+def _layers(title: str, note: str, looks: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:
+    """Yield the chart of what looks say of each layer, NaN where there is nothing; none if nothing is known."""
     seen = [look for look in looks if any(layer[key] is not None for layer in look["layers"])]
     if not seen:
-        return None
-    names = [layer["layer"] for layer in seen[0]["layers"]]
-    values = {
-        name: [np.nan if (value := look["layers"][place][key]) is None else float(value) for look in seen]
-        for place, name in enumerate(names)
-    }
-    return [look["epoch"] for look in seen], values
-
-
-def _layers(title: str, note: str, epochs: list[int], values: Mapping[str, list[float]]) -> Figure:
-    shown = list(values)
-    if len(shown) > MOST_LAYERS:
-        places = np.unique(np.linspace(0, len(shown) - 1, MOST_LAYERS).round().astype(np.intp))
-        note = f"{note[:-1]}; {len(places)} of {len(shown)} layers."
-        shown = [shown[place] for place in places]
-    many = epochs[-1] > MANY_EPOCHS
-    x = Axis.over(epochs, label="epoch", log=many)
-    y = Axis.over(*(values[name] for name in shown), log=True, margin=0.05)
-    ends = ", ".join(f"{name} {rounded(values[name][-1])}" for name in shown)
-    chart = Chart(f"{title}, at the last look: {ends}", x, y)
-    for place, name in enumerate(shown):
-        chart.line(
-            epochs,
-            values[name],
-            f"series-{place % CLASS_COUNT}",
-            name=name,
-            hover=partial(_hover, name, rounded),
-        )
-    return Figure(title, note, chart.svg())
+        return
+    epochs = [look["epoch"] for look in seen]
+    layers = np.array([[layer[key] for layer in look["layers"]] for look in seen], np.float64).T
+    places = np.unique(np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers))).round().astype(np.intp))
+    if len(places) < len(layers):
+        note += f"; {len(places)} of {len(layers)} layers"
+    shown = {seen[0]["layers"][place]["layer"]: layers[place] for place in places}
+    x = Axis.over(epochs, label="epoch", log=epochs[-1] > MANY_EPOCHS)
+    ends = ", ".join(f"{name} {rounded(values[-1])}" for name, values in shown.items())
+    chart = Chart(f"{title}, at the last look: {ends}", x, Axis.over(*shown.values(), log=True, margin=0.05))
+    for place, (name, values) in enumerate(shown.items()):
+        chart.line(epochs, values, curve_style(place), name=name, hover=at_epoch(name, rounded))
+    yield Figure(title, f"{note}.", chart.svg())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from markupsafe import Markup
+from numpy.typing import NDArray
 
 from specnet.number_texts import count, rounded
 from specnet.parts.arrays import Array
@@ -16,7 +15,7 @@ from specnet.report.plane.plane_answers import answer_of
 from specnet.report.plane.surfaces import Plane, Values, on_grid, without_ties
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.pixels import ACTIVATION_HUES, HUES
+from specnet.report.svg.pixels import ACTIVATION_HUES, HUES, RGB
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 """Sizes of the pair of planes, and of pictures without text."""
@@ -30,138 +29,116 @@ STRENGTH = 0.62
 UNIT_STRENGTH = 0.75
 
 
-class Section(NamedTuple):
+class PlaneSection(NamedTuple):
     """Small pictures that belong together.
 
     Attributes
     ----------
     title, text : str
         A heading, and sentences that explain the pictures.
-    pictures : tuple of Figure
+    pictures : list of Figure
         None where the text is all.
     """
 
     title: str
     text: str
-    pictures: tuple[Figure, ...]
+    pictures: list[Figure]
 
 
-class Mark(NamedTuple):
-    """What rows of a class look like.
-
-    Attributes
-    ----------
-    name : str
-    chart : Markup
-        The mark.
-    """
-
-    name: str
-    chart: Markup
-
-
-@dataclass(frozen=True)
-class Story:
+class PlaneStory:
     """How a network of two inputs decides.
-
-    Attributes
-    ----------
-    rows, answer : Figure
-        The pair of large pictures.
-    marks : tuple of Mark
-        The legend of rows.
-    sections : tuple of Section
-    """
-
-    rows: Figure
-    answer: Figure
-    marks: tuple[Mark, ...]
-    sections: tuple[Section, ...]
-
-
-def story(plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> Story:
-    """Return how a network of two inputs decides.
 
     Parameters
     ----------
     plane : Plane
     moments : mapping
         Parameters and layer states by name, by the number of finished epochs.
+
+    Attributes
+    ----------
+    rows, answer : Figure
+        The pair of large pictures.
+    marks : list of (Markup, str)
+        The legend of rows.
+    sections : list of PlaneSection
     """
-    return _Teller(plane).story(moments)
 
-
-class _Teller:
-    def __init__(self, plane: Plane) -> None:
-        self.plane, self.answer = plane, answer_of(plane)
+    def __init__(self, plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> None:
+        self._plane, self._answers = plane, answer_of(plane)
         shown = np.flatnonzero(np.isfinite(plane.columns).all(axis=1))
-        order = np.random.default_rng(0).permutation(len(shown))
-        self.rows = shown[order[:MOST_ROWS]]
-        self.kinds = self.answer.kinds(plane.target)
-        self.hues = HUES[: len(self.answer.kind_names)]
-        self.rows_are_drawn = False
-
-    def story(self, moments: Mapping[int, Mapping[str, Array]]) -> Story:
-        sections = [*self._cuts(), *self._sums(), *self._later_layers(), *self._learned(moments)]
-        marks = tuple(Mark(name, mark_alone(kind)) for kind, name in enumerate(self.answer.kind_names))
-        return Story(self._large_rows(), self._large_answer(), marks, tuple(sections))
+        self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MOST_ROWS]]
+        self._hues = HUES[: len(self._answers.kind_names)]
+        self._rows_are_drawn = False
+        self.sections = [*self._cuts(), *self._sums(), *self._later_layers(), *self._learned(moments)]
+        self.marks = [(mark_alone(kind), name) for kind, name in enumerate(self._answers.kind_names)]
+        self.rows, self.answer = self._large_rows(), self._large_answer()
 
     def _large_rows(self) -> Figure:
-        plane, rows = self.plane, self.rows
+        plane, shown = self._plane, self._shown
         total, held = len(plane.columns), int(plane.held_out.sum())
         description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them held out"
         chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
-        x, y = plane.columns[rows].T
-        chart.points(x, y, self.kinds[rows], held_out=plane.held_out[rows], hover=self._hovers(), identity=ROWS)
-        note = "Each point is a row." + self.answer.about_rows
+        self._add_rows(chart, shown, ROWS, held_out=plane.held_out[shown], hover=self._hovers())
+        note = "Each point is a row." + self._answers.about_rows
         if held:
             note += " Points with an edge are held-out rows, which the network never learns from."
-        if len(rows) < total:
-            note += f" {count(len(rows))} of {count(total)} rows, drawn at random."
+        if len(shown) < total:
+            note += f" {count(len(shown))} of {count(total)} rows, drawn at random."
         return Figure("The rows", note, chart.svg())
 
+    def _add_rows(self, chart: Chart, rows: NDArray[np.intp], identity: str, **details: Any) -> None:
+        x, y = self._plane.columns[rows].T
+        chart.points(x, y, self._answers.kinds[rows], identity=identity, **details)
+
     def _hovers(self) -> list[str]:
-        plane = self.plane
+        plane = self._plane
         return [
-            f"{self.answer.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
+            f"{self._answers.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
             + ", held out" * bool(plane.held_out[k])
-            for k in self.rows.tolist()
+            for k in self._shown.tolist()
         ]
 
     def _large_answer(self) -> Figure:
-        surface = self.answer.surface(self.plane.answers(self.plane.points))
-        score = self.answer.score(self.plane.answers(self.plane.columns), self.plane.target)
-        description = f"{self.answer.description}: {score}"
-        chart = Chart(description, *self.plane.axes, width=LARGE[0], height=LARGE[1])
-        chart.surface(STRENGTH * surface.strength, surface.hue, self.hues)
+        surface = self._answers.surface(self._plane.answers(self._plane.points))
+        score = self._answers.score(self._plane.answers(self._plane.columns), self._plane.target)
+        description = f"{self._answers.description}: {score}"
+        chart = Chart(description, *self._plane.axes, width=LARGE[0], height=LARGE[1])
+        chart.surface(STRENGTH * surface.strength, surface.hue, self._hues)
         for contour in surface.contours:
             chart.contour(on_grid(contour.values), contour.level, "contour", hover=contour.name)
         for values in surface.boundaries:
             chart.contour(on_grid(values), 0.0)
         chart.reuse(ROWS)
-        return Figure("The answer", self.answer.about_answer, chart.svg())
+        return Figure("The answer", self._answers.about_answer, chart.svg())
 
-    def _small(self, description: str) -> Chart:
-        return Chart(description, *self.plane.axes, width=SMALL[0], height=SMALL[1], bare=True)
+    def _picture(
+        self,
+        title: str,
+        note: str,
+        description: str,
+        surface: tuple[Values, NDArray[Any], Sequence[RGB]],
+        cuts: Sequence[Values] = (),
+        *,
+        has_rows: bool = True,
+    ) -> Figure:
+        """Return a small picture: a surface, rows, and lines on which values are 0.
 
-    def _add_rows(self, chart: Chart) -> None:
-        """Draw rows in a small picture: the first one has them, the others refer to it."""
-        if self.rows_are_drawn:
+        The first picture with rows has them, the others refer to it.
+        """
+        chart = Chart(description, *self._plane.axes, width=SMALL[0], height=SMALL[1], bare=True)
+        chart.surface(*surface)
+        if has_rows and self._rows_are_drawn:
             chart.reuse(ROWS_IN_SMALL)
-            return
-        rows = self.rows[:MOST_ROWS_IN_SMALL]
-        x, y = self.plane.columns[rows].T
-        chart.points(x, y, self.kinds[rows], identity=ROWS_IN_SMALL)
-        self.rows_are_drawn = True
+        elif has_rows:
+            self._add_rows(chart, self._shown[:MOST_ROWS_IN_SMALL], ROWS_IN_SMALL)
+            self._rows_are_drawn = True
+        for values in cuts:
+            chart.contour(on_grid(values), 0.0)
+        return Figure(title, note, chart.svg())
 
-    def _activation(self, chart: Chart, values: Values) -> None:
-        largest = float(np.abs(values).max(initial=0.0)) or 1.0
-        surface = on_grid(values)
-        chart.surface(UNIT_STRENGTH * np.abs(surface) / largest, surface < 0, ACTIVATION_HUES)
-
-    def _cuts(self) -> Iterator[Section]:
+    def _cuts(self) -> Iterator[PlaneSection]:
         """Yield the section on the units of a first dense layer."""
-        plane, column, meaning = self.plane, self._first_layer(), self.answer.sums
+        plane, column, meaning = self._plane, self._first_layer(), self._answers.sums
         if column is None:
             return
         sums, outputs = (read(column, plane.layers) for read in (plane.before_activation, plane.after_activation))
@@ -174,11 +151,9 @@ class _Teller:
             notes = [_fires(share, silent)]
             if meaning is not None and weights is not None and share > 0:
                 notes.append(f"{meaning.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
-            chart = self._small(f"Unit {unit + 1} over the plane: {', '.join(notes)}")
-            self._activation(chart, outputs[:, unit])
-            self._add_rows(chart)
-            chart.contour(on_grid(sums[:, unit]), 0.0)
-            pictures.append(Figure(f"unit {unit + 1}", ", ".join(notes), chart.svg()))
+            title, note = f"unit {unit + 1}", ", ".join(notes)
+            description = f"{title.capitalize()} over the plane: {note}"
+            pictures.append(self._picture(title, note, description, _activation(outputs[:, unit]), [sums[:, unit]]))
         text = "Along its line a unit's weighted sum, with its bias, is 0. "
         if silent:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
@@ -188,27 +163,27 @@ class _Teller:
             text += f" Its weight in the output, in brackets, says {meaning.weights}."
         if column.size > MOST_UNITS:
             text += f" The first {MOST_UNITS} of {count(column.size)} units."
-        yield Section("Each first-layer unit makes one straight cut", text, tuple(pictures))
+        yield PlaneSection("Each first-layer unit makes one straight cut", text, pictures)
 
     def _first_layer(self) -> Column | None:
         """Return the first hidden layer if its units are weighted sums of both inputs."""
-        chain = self.plane.chain
+        chain = self._plane.chain
         is_hidden = len(chain) > 2 and all(column.sources != (0,) for column in chain[2:])
         return chain[1] if is_hidden and chain[1].nodes[0].layer.type == "dense" else None
 
     def _output_weights(self, column: Column) -> Values | None:
         """Return the weights that a single hidden layer's units have in a single output."""
-        chain = self.plane.chain
+        chain = self._plane.chain
         if len(chain) != 3 or chain[2].size != 1 or len(chain[2].nodes) > 1 or chain[2].nodes[0].layer.type != "dense":
             return None
         node = chain[2].nodes[0]
-        weight: Values = self.plane.tensors[f"{node.key}.weight"][0].astype(np.float64)
+        weight: Values = self._plane.tensors[f"{node.key}.weight"][0].astype(np.float64)
         scale = np.sqrt(column.size) if getattr(node.layer, "parametrization", "standard") == "ntk" else 1.0
         return weight / scale
 
-    def _sums(self) -> Iterator[Section]:
+    def _sums(self) -> Iterator[PlaneSection]:
         """Yield the sections on how a single output adds the units of a single hidden layer."""
-        plane, column, meaning = self.plane, self._first_layer(), self.answer.sums
+        plane, column, meaning = self._plane, self._first_layer(), self._answers.sums
         weights = None if column is None else self._output_weights(column)
         if column is None or weights is None or meaning is None:
             return
@@ -224,56 +199,58 @@ class _Teller:
         for place, unit in enumerate(order.tolist()):
             total, total_of_rows = total + units[:, unit], total_of_rows + units_of_rows[:, unit]
             note = meaning.score(total_of_rows, plane.target)
-            chart = self._small(f"Sum of the bias and {place + 1} of {column.size} units: {note}")
-            surface = on_grid(total)
-            chart.surface(np.minimum(1.4 * np.abs(surface) / largest, UNIT_STRENGTH), surface > 0, self.hues)
-            self._add_rows(chart)
-            chart.contour(on_grid(without_ties(total)), 0.0)
+            description = f"Sum of the bias and {place + 1} of {column.size} units: {note}"
+            sums = on_grid(total)
+            surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, self._hues
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
-            pictures.append(Figure(title, note, chart.svg()))
+            pictures.append(self._picture(title, note, description, surface, [without_ties(total)]))
         text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
-        yield Section("The output adds the units, and straight cuts become one bent line", text, tuple(pictures))
+        yield PlaneSection("The output adds the units, and straight cuts become one bent line", text, pictures)
         if meaning.activation:
-            yield Section("The sigmoid turns the sum into a probability", meaning.activation, ())
+            yield PlaneSection("The sigmoid turns the sum into a probability", meaning.activation, [])
 
-    def _later_layers(self) -> Iterator[Section]:
+    def _later_layers(self) -> Iterator[PlaneSection]:
         """Yield a section for hidden layers behind the first one: the first, the last and one between."""
         first = self._first_layer()
-        later = [column for column in self.plane.chain[1:-1] if column is not first]
+        later = [column for column in self._plane.chain[1:-1] if column is not first]
         chosen = [later[k] for k in sorted({0, len(later) // 2, len(later) - 1})] if later else []
         most = min(MOST_UNITS, MOST_IN_LATER_LAYERS // max(len(chosen), 1))
         for column in chosen:
-            values = self.plane.after_activation(column, self.plane.layers)
-            of_rows = self.plane.after_activation(column, self.plane.layers_of_rows)
+            values = self._plane.after_activation(column, self._plane.layers)
+            of_rows = self._plane.after_activation(column, self._plane.layers_of_rows)
             pictures = []
             for unit in range(min(column.size, most)):
                 note = "" if np.ptp(of_rows[:, unit]) else "the same output for every row"
-                chart = self._small(f"Output of unit {unit + 1} of {column.key} over the plane")
-                self._activation(chart, values[:, unit])
-                pictures.append(Figure(f"unit {unit + 1}", note, chart.svg()))
+                description = f"Output of unit {unit + 1} of {column.key} over the plane"
+                surface = _activation(values[:, unit])
+                pictures.append(self._picture(f"unit {unit + 1}", note, description, surface, has_rows=False))
             text = "Yellow is a positive output and violet a negative one."
             if column.size > most:
                 text += f" The first {most} of {count(column.size)} units."
             if len(chosen) < len(later):
                 text += f" {len(chosen)} of {count(len(later))} layers behind the first are shown."
-            yield Section(f"Units of {column.key} over the plane", text, tuple(pictures))
+            yield PlaneSection(f"Units of {column.key} over the plane", text, pictures)
 
-    def _learned(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[Section]:
+    def _learned(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[PlaneSection]:
         pictures = []
         for epoch, tensors in sorted(moments.items()):
-            surface = self.answer.surface(self.plane.answers(self.plane.points, tensors))
-            score = self.answer.score(self.plane.answers(self.plane.columns, tensors), self.plane.target)
+            surface = self._answers.surface(self._plane.answers(self._plane.points, tensors))
+            score = self._answers.score(self._plane.answers(self._plane.columns, tensors), self._plane.target)
             title = f"epoch {count(epoch)}" if epoch else "before training"
-            chart = self._small(f"The answer {'after ' if epoch else ''}{title}: {score}")
-            chart.surface(STRENGTH * surface.strength, surface.hue, self.hues)
-            self._add_rows(chart)
-            for values in surface.boundaries:
-                chart.contour(on_grid(values), 0.0)
-            pictures.append(Figure(title, score, chart.svg()))
+            description = f"The answer {'after ' if epoch else ''}{title}: {score}"
+            drawn = STRENGTH * surface.strength, surface.hue, self._hues
+            pictures.append(self._picture(title, score, description, drawn, surface.boundaries))
         if pictures:
-            yield Section("The same plane while it was learned", "", tuple(pictures))
+            yield PlaneSection("The same plane while it was learned", "", pictures)
+
+
+def _activation(values: Values) -> tuple[Values, NDArray[Any], Sequence[RGB]]:
+    """Return how strong the activations of a unit are, which are negative, and the colours of both."""
+    surface = on_grid(values)
+    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    return UNIT_STRENGTH * np.abs(surface) / largest, surface < 0, ACTIVATION_HUES
 
 
 def _is_silent_below_zero(sums: Values, outputs: Values) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.chart_frame import EDGE, Frame, bare_frame, frame_with_axes
-from specnet.report.svg.drawings import Ending, cloud, dots, endings, hovers, inside, line, marks, path, small_marks
+from specnet.report.svg.drawings import Ending, Vector, circles, endings, inside, line, marks, path, stamped
 from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
 from specnet.report.svg.pixels import HUES, RGB, data_uri, png
 
@@ -42,7 +42,8 @@ class Figure(NamedTuple):
 class Chart:
     """Axes and what is drawn between them, in the order of the calls.
 
-    Places are values along the axes. NaN and infinities are left out, and what lies beyond the axes is cut off.
+    Places are values along the axes, `x` and `y`. NaN and infinities are left out, and what lies beyond the axes is cut
+    off.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ class Chart:
     def __init__(
         self, description: str, x: Axis, y: Axis, *, width: float = WIDTH, height: float = HEIGHT, bare: bool = False
     ) -> None:
-        self._description, self._x, self._y = description, x, y
+        self._description, self.x, self.y = description, x, y
         self._width, self._height, self._bare = width, height, bare
         self._drawings: list[Callable[[Frame], str]] = []
         self._endings: list[Ending] = []
@@ -91,21 +92,20 @@ class Chart:
             What all of it shows on hover.
         """
         xs, ys = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
-        across, up = self._x.positions(xs), self._y.positions(ys)
+        across, up = self.x.positions(xs), self.y.positions(ys)
         shown = np.flatnonzero(np.isfinite(across) & np.isfinite(up))
         if not len(shown):
             return
         self._drawings.append(lambda frame: line(frame, across, up, style, title))
         if hover is not None:
             within = np.flatnonzero(inside(across) & inside(up))
-            chosen = within[np.unique(np.linspace(0, len(within) - 1, min(len(within), MOST_HOVERS)).astype(np.intp))]
+            chosen = within[kept_points(len(within), MOST_HOVERS)]
             texts = [hover(float(xs[k]), float(ys[k])) for k in chosen]
-            self._drawings.append(lambda frame: hovers(frame, across[chosen], up[chosen], texts))
+            self._drawings.append(lambda frame: circles(frame, across[chosen], up[chosen], texts, "hit", 7.0))
         if name:
-            last = float(np.clip(up[shown[-1]], 0.0, 1.0))
             first = style.split()[0]
             coloured = first.replace("series", "name") if first.startswith("series") else "strong"
-            self._endings.append(Ending(last, name, value, coloured))
+            self._endings.append(Ending(float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
 
     def points(
         self,
@@ -134,23 +134,18 @@ class Chart:
         identity : str
             An identity, unique on the page, by which `reuse` draws them in other charts of the same size and axes.
         """
-        across, up = self._x.positions(x).ravel(), self._y.positions(y).ravel()
-        kept = np.flatnonzero(inside(across) & inside(up))
+        kept, across, up = self._inside(x, y)
         if not len(kept):
             return
-        texts = [hover[k] if hover is not None else "" for k in kept.tolist()]
-        across, up = across[kept], up[kept]
-        radii = np.broadcast_to(np.asarray(radius, np.float64), np.shape(x))[kept]
+        texts = ["" if hover is None else hover[k] for k in kept]
+        radii, edged = (np.broadcast_to(np.asarray(each), np.shape(x))[kept] for each in (radius, held_out))
         kinds = None if classes is None else np.asarray(classes, np.intp)[kept]
-        edged = np.broadcast_to(np.asarray(held_out, np.bool_), np.shape(x))[kept]
 
         def draw(frame: Frame) -> str:
             if kinds is None:
-                drawn = dots(frame, across, up, radii, texts)
-            elif self._bare:
-                drawn = small_marks(frame, across, up, kinds, edged)
+                drawn = circles(frame, across, up, texts, "dot", radii)
             else:
-                drawn = marks(frame, across, up, kinds, edged, texts)
+                drawn = marks(frame, across, up, kinds, edged, None if self._bare else texts)
             # A copy elsewhere takes its style from what it holds, and so the group is of the charts' class itself.
             return f'<g id="{escaped(identity)}" class="specnet-chart">{drawn}</g>' if identity else drawn
 
@@ -165,10 +160,15 @@ class Chart:
         style : str
             Classes beside ``cloud``: ``series-0`` to ``series-9``.
         """
-        across, up = self._x.positions(x).ravel(), self._y.positions(y).ravel()
-        kept = np.flatnonzero(inside(across) & inside(up))
+        kept, across, up = self._inside(x, y)
         if len(kept):
-            self._drawings.append(lambda frame: cloud(frame, across[kept], up[kept], style))
+            self._drawings.append(lambda frame: stamped(frame, across, up, "h0", f"cloud {style}".rstrip()))
+
+    def _inside(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.intp], Vector, Vector]:
+        """Return which points lie between the axes, and where."""
+        across, up = self.x.positions(x).ravel(), self.y.positions(y).ravel()
+        kept = np.flatnonzero(inside(across) & inside(up))
+        return kept, across[kept], up[kept]
 
     def reuse(self, identity: str) -> None:
         """Draw again what another chart of the same page, size and axes drew as `points` with an identity."""
@@ -238,7 +238,7 @@ class Chart:
         hover : str
             What it shows on hover.
         """
-        across, up = np.clip(self._x.positions(x), 0, 1), np.clip(self._y.positions(y), 0, 1)
+        across, up = np.clip(self.x.positions(x), 0, 1), np.clip(self.y.positions(y), 0, 1)
         if not (np.isfinite(across).all() and np.isfinite(up).all()):
             return
 
@@ -274,7 +274,7 @@ class Chart:
         right : float
             Units.
         """
-        across, up = self._x.positions([x]), self._y.positions([y])
+        across, up = self.x.positions([x]), self.y.positions([y])
         if not (np.isfinite(across).all() and np.isfinite(up).all()):
             return
         fraction = {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
@@ -299,7 +299,7 @@ class Chart:
         else:
             widest = max([ending.width + RIGHT_EDGE for ending in self._endings], default=RIGHT_EDGE)
             right = min(widest, MOST_FOR_NAMES * self._width)
-            frame, axes = frame_with_axes(self._x, self._y, self._width, self._height, right)
+            frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right)
             content = [axes, *(draw(frame) for draw in self._drawings)]
             content.append(endings(frame, self._endings, self._width - frame.right - 8))
         if not self._drawings:

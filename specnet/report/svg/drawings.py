@@ -107,29 +107,20 @@ def simplified(xs: Vector, ys: Vector) -> NDArray[np.intp]:
     return np.flatnonzero(kept)
 
 
-def hovers(frame: Frame, across: Vector, up: Vector, texts: Sequence[str]) -> str:
-    """Return unseen circles that show texts on hover."""
-    places = zip(frame.across(across), frame.down(up), texts, strict=True)
+def circles(frame: Frame, across: Vector, up: Vector, texts: Sequence[str], style: str, radius: Vector | float) -> str:
+    """Return circles of a class that show texts on hover."""
+    radii = np.broadcast_to(np.asarray(radius, np.float64), across.shape)
     return "".join(
-        f'<circle class="hit" cx="{number(x)}" cy="{number(y)}" r="7">{hover_text(text)}</circle>'
-        for x, y, text in places
+        f'<circle class="{style}" cx="{number(x)}" cy="{number(y)}" r="{number(r)}">{hover_text(text)}</circle>'
+        for x, y, r, text in zip(frame.across(across), frame.down(up), radii, texts, strict=True)
     )
 
 
-def dots(frame: Frame, across: Vector, up: Vector, radii: Vector, texts: Sequence[str]) -> str:
-    """Return plain dots with what they show on hover."""
-    places = zip(frame.across(across), frame.down(up), radii, texts, strict=True)
-    return "".join(
-        f'<circle class="dot" cx="{number(x)}" cy="{number(y)}" r="{number(radius)}">{hover_text(text)}</circle>'
-        for x, y, radius, text in places
-    )
-
-
-def cloud(frame: Frame, across: Vector, up: Vector, style: str) -> str:
-    """Return dots as one path: lines of no length with round ends."""
+def stamped(frame: Frame, across: Vector, up: Vector, shape: str, style: str, text: str = "") -> str:
+    """Return a shape at each of some positions, all as one path; without length and with round ends it is a dot."""
     places = zip(frame.across(across), frame.down(up), strict=True)
-    drawn = "".join(f"M{number(x)} {number(y)}h0" for x, y in places)
-    return f'<path class="{f"cloud {style}".rstrip()}" d="{drawn}"/>'
+    drawn = "".join(f"M{number(x)} {number(y)}{shape}" for x, y in places)
+    return f'<path class="{style}" d="{drawn}"' + (f">{hover_text(text)}</path>" if text else "/>")
 
 
 def marks(
@@ -138,31 +129,19 @@ def marks(
     up: Vector,
     classes: NDArray[np.intp],
     held_out: NDArray[np.bool_],
-    texts: Sequence[str],
+    texts: Sequence[str] | None,
 ) -> str:
-    """Return marks of classes, each with what it shows on hover."""
-    places = zip(frame.across(across), frame.down(up), classes.tolist(), held_out.tolist(), texts, strict=True)
-    return "".join(
-        f'<path class="{_mark_style(kind, edged)}" d="M{number(x)} {number(y)}{MARKS[kind % len(MARKS)]}">'
-        f"{hover_text(text)}</path>"
-        for x, y, kind, edged, text in places
-    )
+    """Return marks of classes with what each shows on hover, or else small ones, a path for all that look the same."""
 
+    def drawn(places: Sequence[int], shapes: Sequence[str], more: str = "", text: str = "") -> str:
+        kind = int(classes[places[0]])
+        style = _mark_style(kind, bool(held_out[places[0]])) + more
+        return stamped(frame, across[places], up[places], shapes[kind % len(shapes)], style, text)
 
-def small_marks(
-    frame: Frame, across: Vector, up: Vector, classes: NDArray[np.intp], held_out: NDArray[np.bool_]
-) -> str:
-    """Return small marks of classes, one path for all that look the same."""
-    xs, ys = frame.across(across), frame.down(up)
-    drawn = []
-    for kind in np.unique(classes).tolist():
-        for edged in (False, True):
-            chosen = np.flatnonzero((classes == kind) & (held_out == edged))
-            shape = SMALL_MARKS[kind % len(SMALL_MARKS)]
-            if len(chosen):
-                places = "".join(f"M{number(xs[k])} {number(ys[k])}{shape}" for k in chosen)
-                drawn.append(f'<path class="{_mark_style(kind, edged)} small" d="{places}"/>')
-    return "".join(drawn)
+    if texts is not None:
+        return "".join(drawn([place], MARKS, text=text) for place, text in enumerate(texts))
+    looks = [(classes == kind) & (held_out == edged) for kind in np.unique(classes) for edged in (False, True)]
+    return "".join(drawn(np.flatnonzero(look).tolist(), SMALL_MARKS, " small") for look in looks if look.any())
 
 
 def _mark_style(kind: int, edged: bool) -> str:

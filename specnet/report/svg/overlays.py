@@ -1,17 +1,26 @@
-"""Curves of many runs laid over each other: their values, and the axes that suit them."""
+"""Curves of many runs laid over each other: their values, and charts whose axes suit them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from specnet.number_texts import count, figure
 from specnet.report.pages.headline import words
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.epoch_curves import LOG_RATIO
+from specnet.report.svg.charts import Chart, kept_points
+from specnet.report.svg.style import CLASS_COUNT
 from specnet.report.terminal.run_table import LOSS, VALIDATION, Curve
+from specnet.training.checkpoint import MEMBER, history_of
 
+MOST_POINTS = 300
+MOST_NAMED = 8
+"""Curves that have their names at their ends; of more, only the list of runs tells them apart."""
+LOG_RATIO = 30
+"""A loss that changes by a larger factor has a logarithmic axis."""
 OUTER = 0.02
 """Fraction of the values at each end of an axis that do not decide how long it is."""
 ROOM, LOG_ROOM = 1.0, 0.25
@@ -19,36 +28,80 @@ ROOM, LOG_ROOM = 1.0, 0.25
 WORSE = 4.0
 """A score is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
 
+History = Sequence[Mapping[str, Any]]
+Numbers = NDArray[np.float64]
+
+
+def member_curves(history: History, name: str) -> list[Curve]:
+    """Return a figure of each member that has it, of an ensemble or a single network, at evenly spaced epochs."""
+    curves = []
+    for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
+        records = [record for record in history_of(history, member) if name in record]
+        kept = [records[place] for place in kept_points(len(records), MOST_POINTS)]
+        if kept:
+            curves.append(Curve([record["epoch"] for record in kept], [record[name] for record in kept]))
+    return curves
+
 
 def curve_title(name: str) -> str:
     """Return what a figure of a history is called: ``Training loss``, ``Validation F1``."""
     return "Training loss" if name == LOSS else f"Validation {words(name.removeprefix(f'{VALIDATION}_'))}"
 
 
-def epochs_axis(curves: Sequence[Curve]) -> Axis:
-    """Return the axis of the epochs of curves."""
-    return Axis.over(*(curve.epochs for curve in curves), label="epoch")
+def rows_note(name: str) -> str:
+    """Return in a sentence what a figure of a history is measured on."""
+    return "Mean over the training rows." if name == LOSS else "Of the validation rows."
 
 
-def curves_axis(curves: Sequence[Curve], label: str, *, is_loss: bool) -> Axis:
-    """Return the axis of the values of curves; the few that lie far beyond the others are cut off."""
+def curve_style(place: int) -> str:
+    """Return the style of the curves of a run: ten colours, then the same ones dashed."""
+    return f"series-{place % CLASS_COUNT}" + " held" * (place // CLASS_COUNT % 2)
+
+
+def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
+    """Return what tells of the points of a curve on hover."""
+    return lambda epoch, value: f"{name}, epoch {count(round(epoch))}: {text(value)}"
+
+
+def curves_chart(
+    description: str, curves: Sequence[Curve], label: str, *, is_loss: bool, is_whole: bool = False
+) -> Chart:
+    """Return the chart that curves are drawn in; the few values that lie far beyond the others are cut off.
+
+    Parameters
+    ----------
+    description : str
+    curves : sequence of Curve
+    label : str
+        What the values are.
+    is_loss : bool
+        Whether the axis begins at 0, or is logarithmic if the values differ by a large factor.
+    is_whole : bool
+        Show all values.
+    """
     values = np.concatenate([np.asarray(curve.values, np.float64) for curve in curves])
-    log = is_loss and values.min() > 0 and values.max() > LOG_RATIO * values.min()
-    return Axis.over(_inner(values, log=bool(log)), label=label, log=bool(log), margin=0.03, zero=is_loss)
+    log = is_loss and _is_wide(values)
+    shown = values if is_whole else _inner(values, log=log)
+    x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
+    return Chart(description, x, Axis.over(shown, label=label, log=log, margin=0.03, zero=is_loss))
 
 
-def _inner(values: NDArray[np.float64], *, log: bool) -> NDArray[np.float64]:
+def _is_wide(values: Numbers) -> bool:
+    return bool(values.min() > 0 and values.max() > LOG_RATIO * values.min())
+
+
+def _inner(values: Numbers, *, log: bool) -> Numbers:
     scaled = np.log(values) if log else values
     low, high = np.quantile(scaled, [OUTER, 1 - OUTER])
     room = (LOG_ROOM if log else ROOM) * (high - low)
-    inner: NDArray[np.float64] = values[(scaled >= low - room) & (scaled <= high + room)]
+    inner: Numbers = values[(scaled >= low - room) & (scaled <= high + room)]
     return inner
 
 
 def scores_axis(values: ArrayLike, label: str, *, is_loss: bool, larger_is_better: bool) -> Axis:
     """Return the axis of the scores of runs; the worst ones are beyond it if they lie far from the better half."""
     scores = np.asarray(values, np.float64)
-    if is_loss and scores.min() > 0 and scores.max() > LOG_RATIO * scores.min():
+    if is_loss and _is_wide(scores):
         return Axis.over(scores, label=label, log=True, margin=0.06)
     badness = -scores if larger_is_better else scores
     best, middle = badness.min(), np.median(badness)
@@ -56,6 +109,6 @@ def scores_axis(values: ArrayLike, label: str, *, is_loss: bool, larger_is_bette
     return Axis.over(scores[shown], label=label, margin=0.06)
 
 
-def within(axis: Axis, values: ArrayLike) -> NDArray[np.float64]:
+def within(axis: Axis, values: ArrayLike) -> Numbers:
     """Return values, those beyond an axis at its ends."""
     return np.asarray(values, np.float64).clip(axis.low, axis.high)

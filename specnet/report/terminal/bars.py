@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import TextIO
 
-from specnet.report.terminal.terminal_output import CYAN, DIM, USUAL_WIDTH, can_show, painted, shown, terminal_width
+from specnet.errors import Diagnostic, render
+from specnet.report.terminal.terminal_output import (
+    CYAN,
+    DIM,
+    USUAL_WIDTH,
+    can_show,
+    is_lively,
+    painted,
+    shown,
+    terminal_width,
+    write_line,
+    write_mistakes,
+    write_parts,
+)
 from specnet.report.terminal.text_tables import text_width
 
 BAR_WIDTH = 20
@@ -49,13 +63,19 @@ def bar(stream: TextIO, fraction: float, width: int = BAR_WIDTH) -> str:
 
 
 class LiveLine:
-    """The last line of a terminal, drawn again and again in place of itself.
+    """The last line of a terminal, drawn again and again in place of itself, and the lines above it.
 
-    Nothing is raised where the terminal can no longer be written.
+    Elsewhere, and with NO_COLOR, nothing is drawn. Nothing is raised where the stream can no longer be written.
+
+    Parameters
+    ----------
+    stream : TextIO or None
+        None for one that shows nothing.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream or io.StringIO()
+        self.is_lively = is_lively(self._stream)
         self._is_open = False
         self._bar_width = BAR_WIDTH
 
@@ -66,6 +86,8 @@ class LiveLine:
 
     def draw(self, fraction: float, *choices: Sequence[str]) -> None:
         """Draw a bar and some parts behind it: the first choice of parts that leaves room for a bar, else the last."""
+        if not self.is_lively:
+            return
         for parts in choices:
             texts = [shown(self._stream, part) for part in parts if part]
             room = self.width - sum(3 + text_width(text) for text in texts)
@@ -73,15 +95,31 @@ class LiveLine:
                 self._bar_width = min(room, self._bar_width)  # which does not grow again: a bar stands still
                 texts.insert(0, bar(self._stream, fraction, self._bar_width))
                 break
-        self._write(_CLEAR + "   ".join(texts))
+        self._put(_CLEAR + "   ".join(texts))
+
+    def write(self, *parts: str) -> None:
+        """Write parts side by side as a line that stays, an empty one without parts."""
+        self.close()
+        with suppress(OSError):
+            if parts:
+                write_parts(self._stream, *parts)
+            else:
+                write_line(self._stream)
+            self._stream.flush()
+
+    def warn(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Write warnings that stay."""
+        self.close()
+        with suppress(OSError):
+            write_mistakes(self._stream, "\n".join(render(diagnostic, "warning") for diagnostic in diagnostics))
 
     def close(self) -> None:
         """Take the line away, and show the cursor again."""
         if self._is_open:
-            self._write(_CLEAR + _SHOW)
+            self._put(_CLEAR + _SHOW)
             self._is_open, self._bar_width = False, BAR_WIDTH
 
-    def _write(self, text: str) -> None:
+    def _put(self, text: str) -> None:
         with suppress(OSError):
             self._stream.write(text if self._is_open else _HIDE + text)
             self._stream.flush()

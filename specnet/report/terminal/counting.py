@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self, TextIO
 
 from specnet.number_texts import count
 from specnet.parts.data import reading_progress
 from specnet.report.terminal.bars import SECONDS_BETWEEN_FRAMES, LiveLine
-from specnet.report.terminal.terminal_output import is_lively
 
 SECONDS_UNSEEN = 1.0
 """Work that is done sooner shows nothing."""
@@ -29,29 +27,23 @@ class CountProgress:
     """
 
     def __init__(self, stream: TextIO | None, things: str) -> None:
-        self._line = LiveLine(stream) if stream is not None and is_lively(stream) else None
+        self._line = LiveLine(stream)
         self._things = things
         self._next = time.monotonic() + SECONDS_UNSEEN
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
+    def __exit__(self, *error: object) -> None:
+        self._line.close()
 
     def show(self, done: int, total: int) -> None:
         """Show that so many of all are done; the bar goes when all are."""
         now = time.monotonic()
-        if self._line is not None and now >= self._next:
+        if now >= self._next:
             self._next = now + SECONDS_BETWEEN_FRAMES
             self._line.draw(done / max(total, 1), [f"{count(done)}/{count(total)} {self._things}"])
         if done >= total:
-            self._close()
-
-    def _close(self) -> None:
-        if self._line is not None:
             self._line.close()
 
 

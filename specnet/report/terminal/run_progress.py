@@ -6,15 +6,13 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from types import TracebackType
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from specnet.errors import Diagnostic, render
+from specnet.errors import Diagnostic
 from specnet.number_texts import count, counted, duration, figure
 from specnet.report.overview import Overview
 from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, LiveLine, curve
-from specnet.report.terminal.terminal_output import is_lively, write_line, write_mistakes, write_parts
 from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED
 from specnet.training.checkpoint import MEMBER
 from specnet.training.observer import Observer, Observers, PythonWarnings
@@ -43,8 +41,7 @@ class RunProgress(Observer):
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._live = LiveLine(stream) if is_lively(stream) else None
+        self._stream, self._line = stream, LiveLine(stream)
         self._record: Mapping[str, Any] = {}
         self._losses: list[float] = []
         self._summaries: list[list[str]] = []
@@ -57,21 +54,18 @@ class RunProgress(Observer):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.close()
-        self._summarize()
+    def __exit__(self, *error: object) -> None:
+        self._line.close()
+        for parts in ([], *self._summaries) if self._summaries else ():
+            self._line.write(*parts)
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        with suppress(OSError):
-            write_mistakes(self._stream, "\n".join(render(diagnostic, "warning") for diagnostic in diagnostics))
+        self._line.warn(diagnostics)
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         self._epochs = epochs
         self._begun = self._started = time.monotonic()
-        self._write(*run_header(network, rows))
+        self._line.write(*run_header(network, rows))
         self._draw_start()
 
     def member_started(self, member: int, members: int) -> None:
@@ -84,89 +78,67 @@ class RunProgress(Observer):
         self._begun -= seconds
         self._started -= seconds
         self._is_resumed = True
-        self._write(f"resumed after epoch {count(epochs)}")
+        self._line.write(f"resumed after epoch {count(epochs)}")
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         self._record = record
         if math.isfinite(record["loss"]):
             self._losses.append(record["loss"])
         now = time.monotonic()
-        if self._live is None:
+        if not self._line.is_lively:
             if now - self._started >= self._next_line:
                 self._write_epoch(epoch)
             while now - self._started >= self._next_line:
                 self._next_line *= 2
         elif now - self._drawn >= SECONDS_BETWEEN_FRAMES:
             self._drawn = now
-            self._draw(self._live, epoch, now - self._begun)
+            self._draw(epoch, now - self._begun)
 
     def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
-        if self._live is not None:
-            self._live.close()
-        elif epochs != self._written:
+        self._line.close()
+        if not self._line.is_lively and epochs != self._written:
             self._write_epoch(epochs)
         self._summaries.append(self._summary(epochs, seconds))
         if end != ALL_EPOCHS and not end.startswith(INTERRUPTED):  # which the interruption says itself
             self._summaries.append([end])
 
-    def _write(self, *parts: str) -> None:
-        if self._live is not None:
-            self._live.close()
-        with suppress(OSError):
-            write_parts(self._stream, *parts)
-            self._stream.flush()
-
     def _write_epoch(self, epoch: int) -> None:
         self._written = epoch
         told = [f"{name} {figure(number)}" for name, number in self._told()]
-        self._write(" ".join([*self._name(), f"epoch {epoch}/{self._epochs}", *told]))
+        self._line.write(" ".join([*self._name(), f"epoch {epoch}/{self._epochs}", *told]))
 
     def _draw_start(self) -> None:
-        if self._live is not None:
+        if self._line.is_lively:
             self._drawn = time.monotonic()
-            self._live.draw(0.0, [self._place(0)])
+        self._line.draw(0.0, [self._place(0)])
 
-    def _draw(self, line: LiveLine, epoch: int, seconds: float) -> None:
+    def _draw(self, epoch: int, seconds: float) -> None:
         share = epoch / self._epochs
         whole = (self._member + share) / self._members
         left = f"{duration(max(seconds * (1 - whole) / whole, LEAST_SECONDS_LEFT))} left"
         place = self._place(epoch)
-        loss, *others = [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
+        loss, *others = self._figures()
         long, short = (
             f"{loss} {curve(self._stream, self._losses, width)}".rstrip() for width in (CURVE_WIDTH, CURVE_WIDTH // 2)
         )
-        line.draw(
-            share,
-            [place, long, *others, left],
-            [place, short, *others, left],
-            [place, loss, *others, left],
-            [place, long, left],
-            [place, loss, left],
-            [place, loss],
-            [place],
-        )
+        wide = ([place, first, *others, left] for first in (long, short, loss))
+        self._line.draw(share, *wide, [place, long, left], [place, loss, left], [place, loss], [place])
 
     def _summary(self, epochs: int, seconds: float) -> list[str]:
         """Return how far a network came, and how its loss went from its first logged epoch to its last."""
         spent = f"{counted(epochs, 'epoch')} in {duration(seconds)}"
-        told = [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
+        told = self._figures()
         if len(self._losses) > 1 and not self._is_resumed:  # whose first losses are in the history alone
             first, last = figure(self._losses[0]), figure(self._losses[-1])
             told[0] = " ".join(filter(None, ["loss", first, curve(self._stream, self._losses) or "to", last]))
         return [*self._name(), spent, *told]
 
-    def _summarize(self) -> None:
-        """Write what the networks have come to, below an empty line."""
-        if self._summaries:
-            with suppress(OSError):
-                write_line(self._stream)
-            for parts in self._summaries:
-                self._write(*parts)
-            self._summaries = []
-
     def _place(self, epoch: int) -> str:
         total = count(self._epochs)
         return " ".join([*self._name(), f"{count(epoch):>{len(total)}}/{total}"])
+
+    def _figures(self) -> list[str]:
+        return [f"{name.removesuffix('_loss')} {figure(number)}" for name, number in self._told()]
 
     def _told(self) -> list[tuple[str, float]]:
         """Return the figures of the last logged epoch, its loss first."""

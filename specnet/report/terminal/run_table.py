@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -208,6 +207,4 @@ def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | N
 
 def score_text(title: str, value: float | None) -> str:
     """Return a score as text, by the name of its metric."""
-    if value is None or not math.isfinite(value):
-        return ABSENT
     return metric(title.partition(" ")[2], value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -77,10 +76,7 @@ def scores_line(scores: Scores) -> str:
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:
     """Return the mean and the standard deviation of the scores of many runs: ``97.2 % ± 0.8``."""
     names = list(dict.fromkeys(name for figures in summary.values() for name in figures))
-    rows = [
-        (split, *(_spread(name, figures[name]) if name in figures else "" for name in names))
-        for split, figures in summary.items()
-    ]
+    rows = [(split, *(_spread(name, figures.get(name)) for name in names)) for split, figures in summary.items()]
     return TextTable(["", *names], rows, right=frozenset(range(1, len(names) + 1)))
 
 
@@ -92,18 +88,13 @@ def _compared(baselines: Mapping[str, Scores], held: str, main: str, *, is_error
     return {name: baselines[name] for name in (CONSTANT, best) if name in baselines}
 
 
-def _spread(name: str, statistics: Mapping[str, Any]) -> str:
-    mean, std = statistics["mean"], statistics["std"]
-    return "–" if mean is None else metric_spread(name, mean, std)
+def _spread(name: str, statistics: Mapping[str, Any] | None) -> str:
+    return "" if statistics is None else metric_spread(name, statistics["mean"], statistics["std"])
 
 
 def _told(figures: Mapping[str, float | None], names: Iterable[str] | None = None) -> dict[str, str]:
     """Return figures as texts, of all names or of those that there are."""
-    told = {}
-    for name in figures if names is None else names:
-        value = figures.get(name)
-        told[name] = metric(name, value) if value is not None and math.isfinite(value) else "–"
-    return told
+    return {name: metric(name, figures.get(name)) for name in (figures if names is None else names)}
 
 
 def _bounds(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat, TypeAdapter
 
 from specnet.errors import FileError, TrainingError
-from specnet.files.checked_json import checked
+from specnet.files.plain_data import checked
 from specnet.findings import Gain, Held
 from specnet.model import Answers, Model
 from specnet.network import Network
@@ -71,7 +71,8 @@ class Evaluation:
         metrics = {name: record[name] for name in SPLITS if name in record}
         if not metrics:
             raise FileError("there are no metrics of any split")
-        found = checked(TypeAdapter(cls), {"rows": {}, **record, "metrics": metrics}, "record of metrics")
+        data = {"rows": {}, **record, "metrics": metrics}
+        found = checked(TypeAdapter(cls).validate_python, data, "the record of metrics is")
         for name in ("confusion", "bias"):
             for tables in found.tables.values():
                 try:
@@ -168,7 +169,7 @@ def _of_folds(fitted: FitResult) -> Metrics:
     """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
 
     Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
-    error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/out_of_fold.py``).
+    error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
     Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
     """
     training, rows = fitted.model.spec.training, fitted.data.splits["train"]

@@ -20,12 +20,13 @@ from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.scores import scores_line
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import Common, Outcome, Task
+from specnet.running.many.run_tasks import Common, Task, TaskOutcome
 from specnet.running.many.series_report import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.workers import Workers, ended
@@ -37,7 +38,6 @@ from specnet.spec.parsing import document_saying
 from specnet.spec.reading.words import counted
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
-from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
 FILES = (REPORT, RUNS_TABLE, SUMMARY)
@@ -249,7 +249,7 @@ class _Course:
         for each, (outcome,) in ended(workers, {each: [Task(self._common, self._data(each))] for each in left}):
             self._end(each, outcome)
 
-    def _end(self, each: Repetition, outcome: Outcome) -> None:
+    def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
             write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
         self._progress.warned(map(self._document.placed, outcome.warnings))

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
+from specnet.files.shared import Shared
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -62,7 +63,7 @@ class Common:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """What a run has come to.
 
     Attributes
@@ -98,7 +99,7 @@ class Outcome:
     curve: Curve = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fitted: FitResult, files: Contents, metrics: Metrics, curve: Curve | None = None) -> Outcome:
+    def of(cls, fitted: FitResult, files: Contents, metrics: Metrics, curve: Curve | None = None) -> TaskOutcome:
         """Return that of a run that has finished."""
         result = fitted.result
         told: dict[str, Any] = {"history": result.history, "epochs": result.epochs, "warnings": result.warnings}
@@ -141,7 +142,7 @@ class Task:
         """Return what follows the training."""
         return Observer() if self.beginning is None else StopAfter(self.beginning)
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         """Return what the run comes to: an ordinary one, with all of its files.
 
         Raises
@@ -152,10 +153,10 @@ class Task:
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
         run = train_run(begun, self.observer())
         run.fitted.check_whole()
-        return Outcome.of(run.fitted, run.files("."), run.evaluation.metrics)
+        return TaskOutcome.of(run.fitted, run.files("."), run.evaluation.metrics)
 
 
-def perform(task: Task, table: Table) -> Outcome:
+def perform(task: Task, table: Table) -> TaskOutcome:
     """Return what a task comes to, on this machine.
 
     Raises
@@ -167,14 +168,14 @@ def perform(task: Task, table: Table) -> Outcome:
         try:
             outcome = task.computed(table)
         except TrainingError as error:
-            outcome = Outcome("diverged", message=error.diagnostics[0].message)
+            outcome = TaskOutcome("diverged", message=error.diagnostics[0].message)
         except SpecnetError as error:
-            outcome = Outcome("refused", message=error.diagnostics[0].message)
+            outcome = TaskOutcome("refused", message=error.diagnostics[0].message)
         except Exception as error:
             part = part_behind(error)
             if part is None:
                 raise
-            outcome = Outcome("refused", message=part_error(part, error).diagnostics[0].message)
+            outcome = TaskOutcome("refused", message=part_error(part, error).diagnostics[0].message)
     return replace(outcome, seconds=time.perf_counter() - begin, machine=this_machine())
 
 
@@ -193,7 +194,7 @@ _tables: dict[str, Table] = {}
 """The rows that this process has got last, by their hash."""
 
 
-def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
+def work(content: bytes, rows: bytes | None) -> TaskOutcome | RowsNeeded:
     """Perform a pickled task in a worker, which gets the rows of a coordinator once.
 
     Parameters
@@ -216,6 +217,11 @@ def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
         keep_rows(task.common.sha256, pickle.loads(rows))
     table = _tables.get(task.common.sha256)
     return RowsNeeded() if table is None else perform(task, table)
+
+
+def begin(rows: Shared) -> None:
+    """Prepare a process for tasks on rows, given with their hash."""
+    keep_rows(*rows.value())
 
 
 def keep_rows(sha256: str, table: Table) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from specnet.files import file_errors, read_file, write_file
-from specnet.files.checked_json import checked
+from specnet.files.plain_data import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord
-from specnet.report.svg.epoch_curves import MOST_POINTS
+from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
@@ -66,7 +66,7 @@ def read_summary(folder: Path) -> Summary:
     path = folder / SUMMARY
     with file_errors(path):
         content = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
-        return checked(TypeAdapter(Summary), content, "summary of runs")
+        return checked(TypeAdapter(Summary).validate_python, content, "the summary of runs is")
 
 
 def run_name(run: Path) -> str:

@@ -19,7 +19,7 @@ from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, che
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
-from specnet.report.pages.page_record import Images, Record, Setting, WrittenSpec
+from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.two_columns import live_network, plane_of
@@ -143,7 +143,7 @@ def record_of(
     *,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
-) -> Record:
+) -> PageRecord:
     """Return what the page of a run is made from.
 
     Everything but the rows is read from its folder, so that it is the same at the end of the run and at any later time.
@@ -166,7 +166,7 @@ def record_of(
     answers = None if test is None else _answers(model, test)
     facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     written = _written(folder)
-    return Record(
+    return PageRecord(
         resolved=model.network.resolved,
         parameters=model.network.parameters(theta),
         members=len(model.members),
@@ -217,11 +217,11 @@ def _written(folder: RunFolder) -> WrittenSpec:
     return WrittenSpec(path.name, text, folder.overrides())
 
 
-def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> tuple[Setting, ...]:
+def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> list[tuple[str, str, str]]:
     """Return every value of the resolved spec, with what in the written spec or its settings says it."""
     known = resolved_spec(folder, limits, parts=parts)
     given = given_spec(folder, limits=limits, parts=parts)
-    return tuple(Setting(*row) for row in explanation_rows(explain(given or known, known)))
+    return explanation_rows(explain(given or known, known))
 
 
 def _answers(model: Model, rows: Rows) -> Answers:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
-from specnet.files.checked_json import checked
+from specnet.files.plain_data import checked
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, written_spec
 from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TRIALS, is_sweep
 from specnet.number_texts import counted
@@ -19,7 +19,7 @@ from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
-from specnet.report.svg.epoch_curves import MOST_POINTS
+from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_report import read_summary, run_facts, run_name
@@ -222,7 +222,7 @@ class _Facts(BaseModel):
         FileError
         """
         with file_errors(folder / SWEEP_FACTS):
-            return checked(TypeAdapter(cls), read_facts(folder), "record of a sweep")
+            return checked(cls.model_validate, read_facts(folder), "the record of a sweep is")
 
     def dimensions(self) -> Iterator[Dimension]:
         """Yield the searched keys."""

@@ -19,6 +19,7 @@ from specnet.files.run_files import REPORT, WRITTEN
 from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
@@ -40,7 +41,6 @@ from specnet.spec.reading.words import counted
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import Observer
-from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
 FILES = (REPORT, *WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)

@@ -12,14 +12,14 @@ from pydantic import TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
-from specnet.files.checked_json import checked
 from specnet.files.json_lines import json_lines, json_text
+from specnet.files.plain_data import checked
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import parse_object
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
-from specnet.running.many.run_tasks import Curve, Outcome, State
+from specnet.running.many.run_tasks import Curve, State, TaskOutcome
 from specnet.running.many.summary import csv_text
 from specnet.running.sweeps.space import Drawn
 from specnet.running.training_run import Contents
@@ -80,7 +80,7 @@ class Trial:
         number: int,
         drawn: Drawn,
         parameters: Mapping[str, Any],
-        runs: Sequence[tuple[Repetition, Outcome]],
+        runs: Sequence[tuple[Repetition, TaskOutcome]],
         metric: str,
     ) -> Trial:
         """Return the trial of these runs, one for each fold and seed."""
@@ -132,7 +132,7 @@ class Trial:
             given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
         except (TypeError, ValueError) as error:
             raise FileError(f"not a valid record of a trial: {error}") from error
-        trial = checked(TypeAdapter(cls), given, "record of a trial")
+        trial = checked(TypeAdapter(cls).validate_python, given, "the record of a trial is")
         if (trial.state == "finished") != is_finite(trial.figure):
             raise FileError("not a valid record of a trial: its state and its figure do not fit")
         return trial
@@ -144,13 +144,13 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
     return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
-def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, Outcome]], spec: Mapping[str, str]) -> Contents:
+def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TaskOutcome]], spec: Mapping[str, str]) -> Contents:
     """Return the files of a trial's folder.
 
     Parameters
     ----------
     trial : Trial
-    runs : sequence of (Repetition, Outcome)
+    runs : sequence of (Repetition, TaskOutcome)
     spec : mapping
         The file of its spec, if it has one.
     """

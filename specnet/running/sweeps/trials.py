@@ -14,7 +14,7 @@ from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.data_rows import split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
-from specnet.running.many.run_tasks import Curve, Outcome, Task
+from specnet.running.many.run_tasks import Curve, Task, TaskOutcome
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.training_run import Contents
 from specnet.training import Observer, StopTraining
@@ -86,7 +86,7 @@ class TrialTask(Task):
     pruning: Pruning | None = None
     keeps_model: bool = False
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         """Return what the run comes to: metrics and history, and the model if it is kept."""
         data = split_data(self.spec(table), table, has_test=False)
         observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
@@ -94,7 +94,7 @@ class TrialTask(Task):
         try:
             fitted = fit_rows(data, observer)
         except StopTraining as stop:
-            return Outcome("pruned", epochs=stop.epoch, curve=curve)
+            return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
         fitted.check_whole()
         files: Contents = {MODEL: fitted.model.to_bytes()} if self.keeps_model else {}
-        return Outcome.of(fitted, files, figures_of(fitted), curve)
+        return TaskOutcome.of(fitted, files, figures_of(fitted), curve)

@@ -6,7 +6,6 @@ history by their epochs. So all of them are compared in one way.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -29,7 +28,7 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     WRITTEN,
 )
-from specnet.files.tensors import Array, decode, parse_object, read_header
+from specnet.files.tensors import Array, decode, parse_object
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint
 from specnet.training.beginning import Beginning
@@ -305,12 +304,12 @@ def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _of_snapshots(content: bytes) -> Entries:
-    epochs = snapshots_of(_tensors(content)[1]).items()
+    epochs = snapshots_of(decode(content)[1]).items()
     return {EntryPlace(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
 
 
 def _of_model(content: bytes) -> Entries:
-    metadata, tensors = _tensors(content)
+    metadata, tensors = decode(content)
     named: Entries = {EntryPlace(name): array for name, array in tensors.items()}
     return named | _named(parse_object(metadata.encode(), "the metadata"), "metadata")
 
@@ -323,12 +322,6 @@ def _of_checkpoint(content: bytes) -> Entries:
     tensors: Entries = {EntryPlace(name): array for name, array in kept.tensors.items()}
     recorded: Entries = {EntryPlace(name): array for name, array in kept.record.tensors().items()}
     return tensors | timeless | _of_records(kept.history) | _of_looked_at(kept.record.looks) | recorded
-
-
-def _tensors(content: bytes) -> tuple[str, dict[str, Array]]:
-    stream = io.BytesIO(content)
-    header = read_header(stream, len(content))
-    return header.metadata, decode(header, stream.read())
 
 
 def _shortened(text: str) -> str:

@@ -24,7 +24,7 @@ from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import shown_series
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
-from specnet.running.many.run_tasks import THREADS, Common, Outcome, Task
+from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
 from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.saved_runs import given_spec
@@ -81,7 +81,7 @@ class KeptRun:
             for each in self.repetitions
         ]
 
-    def verified(self, outcomes: Sequence[Outcome], out: Path | None, common: Common, table: Table) -> VerifiedRun:
+    def verified(self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table) -> VerifiedRun:
         """Return what differs of it, made again, and write that if there is a folder for it."""
         failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
         if failed is not None:

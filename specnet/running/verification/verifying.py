@@ -17,6 +17,7 @@ from specnet.files import PathLike
 from specnet.files.run_files import FACTS, check_run, spec_folder
 from specnet.files.series_files import is_series, is_sweep
 from specnet.parts.part import Part
+from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
 from specnet.running.run_folder import RunFolder, reserved_folder
@@ -29,7 +30,6 @@ from specnet.running.verification.verified_series import KeptRuns, verified_seri
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
 from specnet.training.beginning import StopAfter
-from specnet.training.interruptions import Interruptions
 from specnet.training.observer import check_observer
 
 

@@ -4,11 +4,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from specnet.errors import Diagnostic, Path, Position, SpecError
+from specnet.errors import Path, Position, SpecError
 from specnet.spec.document import default_part
 from specnet.spec.reading.caps import TextCapError, check_caps
 from specnet.spec.reading.source_text import Override, SourceText
-from specnet.spec.reading.words import shown
+from specnet.spec.reading.words import counted, shown
 
 
 class CannotSetError(Exception):
@@ -35,6 +35,7 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
     for number, setting in enumerate(settings, 1):
         text = SourceText(f"--set #{number}", setting)
         key, equals, value_text = setting.partition("=")
+        whole_key = Position(1, 1, len(key) or 1)
         names = [name.strip() for name in key.split(".")]
         keys, column = [], 1
         for name in key.split("."):
@@ -46,23 +47,17 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
             value, removed = _value(text, value_text), not value_text.strip()
             data, path = with_change(data, names, value, removed)
         except UnicodeEncodeError:
-            problems.append(
-                _problem(text, "encoding", "invalid Unicode: unpaired surrogate", Position(1, 1, len(key) or 1))
-            )
+            problems.append(text.diagnostic("encoding", "invalid Unicode: unpaired surrogate", whole_key))
         except TextCapError as cap:
-            problems.append(_problem(text, cap.code, cap.message, Position(1, 1, len(key) or 1)))
+            problems.append(text.diagnostic(cap.code, cap.message, whole_key))
         except CannotSetError as error:
-            problems.append(_problem(text, "override", error.message, keys[error.depth], error.hint))
+            problems.append(text.diagnostic("override", error.message, keys[error.depth], hint=error.hint))
         else:
             place = Position(1, len(key) + 2, max(1, len(value_text.split("\n")[0])))
             applied.append(Override(text, path, tuple(keys), keys[-1] if removed else place, removed))
     if problems:
         raise SpecError(*problems)
     return data, tuple(applied)
-
-
-def _problem(text: SourceText, code: str, message: str, position: Position, hint: str | None = None) -> Diagnostic:
-    return Diagnostic(code, message, (), text.name, position, text.lines[0], hint)
 
 
 def _value(text: SourceText, value: str) -> Any:
@@ -120,6 +115,6 @@ def _index(container: list[Any], name: str, depth: int) -> int:
     if not name.isdecimal() or not name.isascii():
         raise CannotSetError(depth, f'expected an index into the list, got "{name}"', "count entries from 0")
     if len(name) > 9 or int(name) >= len(container):
-        length = f"{len(container)} {'entry' if len(container) == 1 else 'entries'}"
-        raise CannotSetError(depth, f"index {name[:20]} out of range: the list has {length}", "count entries from 0")
+        message = f"index {name[:20]} out of range: the list has {counted(len(container), 'entry', 'entries')}"
+        raise CannotSetError(depth, message, "count entries from 0")
     return int(name)

@@ -91,15 +91,8 @@ def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Do
         text = SourceText(name, content.decode())
     except UnicodeDecodeError as error:
         start = SourceText(name, content[: error.start].decode(errors="replace"))
-        raise SpecError(
-            Diagnostic(
-                "encoding",
-                "not valid UTF-8",
-                source=name,
-                position=start.position(len(start.content)),
-                hint="save it as UTF-8",
-            )
-        ) from None
+        position, hint = start.position(len(start.content)), "save it as UTF-8"
+        raise SpecError(Diagnostic("encoding", "not valid UTF-8", source=name, position=position, hint=hint)) from None
     return _parsed(text, "json" if name.endswith(".json") else "toml", folder)
 
 
@@ -111,10 +104,10 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
         check_caps(text)
         data = _json(text) if language == "json" else tomllib.loads(text.content)
     except TextCapError as cap:
-        raise _error(text, cap.code, cap.message, cap.position) from None
+        raise SpecError(text.diagnostic(cap.code, cap.message, cap.position)) from None
     except UnicodeEncodeError as error:
         message = "invalid Unicode: unpaired surrogate"
-        raise _error(text, "encoding", message, text.position(error.start)) from None
+        raise SpecError(text.diagnostic("encoding", message, text.position(error.start))) from None
     except _DuplicateKeyError:
         raise Document({}, text).error(_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
@@ -122,13 +115,13 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
-        raise _error(text, "too-deep", "nested too deeply for the remaining stack", None) from None
+        raise SpecError(text.diagnostic("too-deep", "nested too deeply for the remaining stack", None)) from None
     except ValueError:  # Python's, for an integer of thousands of digits
         digits = re.search(r"[0-9][0-9_]{4000,}", text.content)
         position = text.position(digits.start()) if digits else None
-        raise _error(text, "number-range", "number has too many digits", position) from None
+        raise SpecError(text.diagnostic("number-range", "number has too many digits", position)) from None
     if not isinstance(data, dict):
-        raise _error(text, "wrong-type", "expected a table at the top level", Position(1, 1))
+        raise SpecError(text.diagnostic("wrong-type", "expected a table at the top level", Position(1, 1)))
     return Document(data, text, language, folder)
 
 
@@ -157,7 +150,7 @@ def _toml_problems(text: SourceText, message: str) -> Sequence[Diagnostic]:
     position = Position(*numbers) if len(numbers) == 2 else Position(len(lines), len(lines[-1]) + 1)
     # A little more than what was read before the mistake, so that the last key and its value are in it.
     end = sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column + len("]]\n")
-    syntax = replace(_diagnostic(text, "syntax", _sentence(message), position), hint=_yaml_hint(text))
+    syntax = text.diagnostic("syntax", _sentence(message), position, hint=_yaml_hint(text))
     return _duplicates(text, "toml", end) or [syntax]
 
 
@@ -176,9 +169,8 @@ def _duplicates(text: SourceText, language: Format, end: int | None = None) -> l
     found = []
     for path, first, second in locate(SourceText(text.name, text.content[:end]), language).duplicates:
         message = f"duplicate key {shown(path[-1])}"
-        note = _diagnostic(text, "note", "first defined here", first.key or first.value)
-        twice = _diagnostic(text, "duplicate-key", message, second.key or second.value)
-        found.append(replace(twice, path=path, notes=(note,)))
+        note = text.diagnostic("note", "first defined here", first.key or first.value)
+        found.append(text.diagnostic("duplicate-key", message, second.key or second.value, path, notes=[note]))
     return found
 
 
@@ -188,8 +180,8 @@ def _json_error(text: SourceText, error: json.JSONDecodeError) -> SpecError:
     before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
     after = text.content[len(before) :].lstrip()
     if before.endswith(",") and after.startswith(("}", "]")):
-        return _error(text, "syntax", "trailing comma", text.position(len(before) - 1))
-    return _error(text, "syntax", _sentence(error.msg), Position(error.lineno, error.colno))
+        return SpecError(text.diagnostic("syntax", "trailing comma", text.position(len(before) - 1)))
+    return SpecError(text.diagnostic("syntax", _sentence(error.msg), Position(error.lineno, error.colno)))
 
 
 def _sentence(message: str) -> str:
@@ -197,12 +189,3 @@ def _sentence(message: str) -> str:
     message = message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"
     message = re.sub(r"\('.*',?\)", lambda keys: '"' + ".".join(re.findall(r"'(.*?)'", keys[0])) + '"', message)
     return message[:1].lower() + message[1:]
-
-
-def _error(text: SourceText, code: str, message: str, position: Position | None) -> SpecError:
-    return SpecError(_diagnostic(text, code, message, position))
-
-
-def _diagnostic(text: SourceText, code: str, message: str, position: Position | None) -> Diagnostic:
-    line = text.lines[position.line - 1] if position and position.line <= len(text.lines) else None
-    return Diagnostic(code, message, source=text.name, position=position, line_text=line)

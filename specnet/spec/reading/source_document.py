@@ -74,17 +74,16 @@ class Document:
         place, own = self.place(path)
         if place is not None:
             position = place.key if at_key and own and place.key else place.value
-            line = place.text.lines[position.line - 1]
-            return Diagnostic(code, message, path, place.text.name, position, line, hint, tuple(notes))
+            return place.text.diagnostic(code, message, position, path, hint, notes)
         if self.text is not None:
             return Diagnostic(code, message, path, self.text.name, Position(1, 1), None, hint, tuple(notes))
-        return Diagnostic(code, message, path, hint=hint, notes=tuple(notes))
+        return Diagnostic(code, message, path, hint=hint, notes=tuple(notes), at_key=at_key)
 
     def placed(self, diagnostic: Diagnostic) -> Diagnostic:
         """Return a mistake that was found in this document's data alone, at its place."""
-        if diagnostic.position is not None or not diagnostic.path:
-            return diagnostic
         found = diagnostic
+        if found.position is not None or not found.path:
+            return found
         return self.diagnostic(found.code, found.message, found.path, hint=found.hint, notes=found.notes)
 
     def error(self, diagnostics: Iterable[Diagnostic], left_out: int = 0) -> SpecError:
@@ -96,7 +95,7 @@ class Document:
 
         def rank(diagnostic: Diagnostic) -> tuple[int, ...]:
             if diagnostic.position is None:
-                return tuple(self._steps(diagnostic.path))
+                return self._rank_in_data(diagnostic.path)
             source = sources.index(diagnostic.source) if diagnostic.source in sources else 0
             return source, diagnostic.position.line, diagnostic.position.column
 
@@ -111,29 +110,25 @@ class Document:
         """Return what sorts paths in the order of the texts, or of the data where there is no text."""
         place, _ = self.place(path)
         if place is None:
-            return () if self.text else tuple(self._steps(path))
+            return () if self.text else self._rank_in_data(path)
         return self._texts().index(place.text), place.value.line, place.value.column
 
     def _texts(self) -> list[SourceText]:
         return [*([self.text] if self.text else []), *(override.text for override in self.overrides)]
 
-    def _key_numbers(self, table: Mapping[str, Any]) -> dict[str | int, int]:
-        """Return the place of each key among its table's, counted once: a table may have many mistakes."""
-        known = self._counted.get(id(table))
-        if known is None:
-            known = self._counted[id(table)] = {key: number for number, key in enumerate(table)}
-        return known
+    def _rank_in_data(self, path: Path) -> tuple[int, int]:
+        """Return what sorts paths in the order of the data; one that is not there follows what is around it."""
+        depth = next(depth for depth in range(len(path), -1, -1) if path[:depth] in self._numbers)
+        return self._numbers[path[:depth]], len(path) - depth
 
     @cached_property
-    def _counted(self) -> dict[int, dict[str | int, int]]:
-        return {}
+    def _numbers(self) -> dict[Path, int]:
+        return {path: number for number, path in enumerate(_paths(self.data, ()))}
 
-    def _steps(self, path: Path) -> Iterator[int]:
-        value: Any = self.data
-        for step in path:
-            if isinstance(value, Mapping):
-                yield self._key_numbers(value).get(step, -1)
-                value = value.get(step)
-            elif isinstance(step, int):
-                yield step
-                value = value[step] if isinstance(value, list | tuple) and step < len(value) else None
+
+def _paths(value: Any, path: Path) -> Iterator[Path]:
+    """Yield the paths of plain data and of all that is in it."""
+    yield path
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for step, inner in items:
+        yield from _paths(inner, (*path, step))

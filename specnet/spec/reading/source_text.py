@@ -1,10 +1,11 @@
 """The texts that a spec is made of: the document itself and what ``--set`` adds, with the place of every value."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from specnet.errors import Path, Position
+from specnet.errors import Diagnostic, Path, Position
 
 Format = Literal["toml", "json"]
 
@@ -24,6 +25,19 @@ class SourceText:
     def position(self, index: int) -> Position:
         """Return the place of a character."""
         return Position(self.content.count("\n", 0, index) + 1, index - self.content.rfind("\n", 0, index))
+
+    def diagnostic(
+        self,
+        code: str,
+        message: str,
+        position: Position | None,
+        path: Path = (),
+        hint: str | None = None,
+        notes: Iterable[Diagnostic] = (),
+    ) -> Diagnostic:
+        """Return a mistake at a place of the text, with its line."""
+        line = self.lines[position.line - 1] if position and position.line <= len(self.lines) else None
+        return Diagnostic(code, message, path, self.name, position, line, hint, tuple(notes))
 
 
 class Location(NamedTuple):

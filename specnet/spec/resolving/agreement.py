@@ -53,12 +53,9 @@ def check_target(spec: Spec, problems: Problems) -> None:
         needed, words = "two classes", f"{data} has {sizes.classes} classes"
     else:
         return
-    fitting = [part.part_name() for part in _losses(spec.registry) if part.target == wanted]
-    hint = f"use {either(fitting[:_NAMED])}" if fitting else None
-    notes = [problems.note(words, ("data",))]
-    problems.report(
-        "loss-target", f"{loss.part_name()} needs {needed}, but {words}", ("training", "loss"), hint=hint, notes=notes
-    )
+    hint = _use(part for part in _losses(spec.registry) if part.target == wanted)
+    message, notes = f"{loss.part_name()} needs {needed}, but {words}", [problems.note(words, ("data",))]
+    problems.report("loss-target", message, ("training", "loss"), hint=hint, notes=notes)
 
 
 def check_columns(spec: Spec, problems: Problems) -> None:
@@ -73,8 +70,8 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     """Report an output, of that size or 0 where it is not known, that the loss cannot work on."""
     loss = spec.training.loss
     if loss.target == "classes" and outputs == 1 and not problems.has("size-clash"):
-        fitting = [part.part_name() for part in _losses(spec.registry) if part.target == "binary"]
-        hint = f"for two classes with one output, use {either(fitting[:_NAMED])}" if fitting else None
+        binary = (part for part in _losses(spec.registry) if part.target == "binary")
+        hint = _use(binary, "for two classes with one output, use")
         message = f"{loss.part_name()} needs one output per class, got 1 output"
         problems.report("output-size", message, ("training", "loss"), hint=hint)
     if outputs % loss.outputs_per_target:
@@ -83,15 +80,16 @@ def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Pr
     last, activation = layers[-1], layers[-1].split_activation()[1]
     place = (*LAYERS, len(layers) - 1, *filter(None, [last.activation_field]))
     accepted = loss.accepted_activations
-    if accepted is not None and activation is not None and activation.parametric:
+    if accepted is None or activation is None:
+        return
+    name = activation.part_name()
+    if activation.parametric:
         message = f"{loss.part_name()} reads raw outputs; a parametric output activation is not supported"
         problems.report("output-activation", message, place)
-    elif accepted is not None and activation is not None and activation.part_name() not in accepted:
-        name = activation.part_name()
+    elif name not in accepted:
         takers = [p for p in _losses(spec.registry) if not p.accepted_activations or name in p.accepted_activations]
         alike, asking = [p for p in takers if p.target == loss.target], [p for p in takers if p.accepted_activations]
-        fitting = [part.part_name() for part in alike or asking or takers]
-        hint = f"use {either(sorted(accepted))}, or change the loss to {either(fitting[:_NAMED])}" if fitting else None
+        hint = _use(alike or asking or takers, f"use {either(sorted(accepted))}, or change the loss to")
         message = f"{loss.part_name()} needs output activation {either(sorted(accepted))}, got {shown(name)}"
         problems.report("output-activation", message, place, hint=hint)
 
@@ -107,12 +105,12 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
         if problems.has("loss-target"):  # the metrics may go with the loss that the data need
             break
         _check_metric(spec, type(metric), tasks, ("training", "metrics", index), problems)
-    if training.class_weight is not None and loss.target == "values":
-        message = f"class_weight needs a classification loss, got {loss.part_name()}"
-        problems.report("class-weight", message, ("training", "class_weight"))
-    elif training.class_weight is not None and loss.target == "binary" and outputs > 1:
-        message = f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several"
-        problems.report("class-weight", message, ("training", "class_weight"))
+    unweighable = {
+        "values": f"class_weight needs a classification loss, got {loss.part_name()}",
+        "binary": f"class_weight needs one class per row, but {loss.part_name()} with {outputs} outputs has several",
+    }
+    if training.class_weight is not None and (loss.target == "values" or (loss.target == "binary" and outputs > 1)):
+        problems.report("class-weight", unweighable[loss.target], ("training", "class_weight"))
     if training.optimizer.stepping is None:
         for key in ("clip_norm", "clip_value", "average_weights"):
             if getattr(training, key) is not None:
@@ -121,23 +119,25 @@ def check_training(spec: Spec, outputs: int, problems: Problems) -> None:
     for path, who in training.watchers():
         _check_monitor(spec, who.monitor, tasks, ("training", *path, "monitor"), problems)
     _check_ensemble(spec, problems)
-    if spec.network.target_preprocessing and loss.target != "values":
+    _check_target_preprocessing(spec, problems)
+
+
+def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
+    path: Path = ("network", "target_preprocessing")
+    steps, loss = spec.network.target_preprocessing, spec.training.loss
+    if steps and loss.target != "values":
         message = f"target_preprocessing needs a numeric target, but {loss.part_name()} has classes"
-        problems.report("target-preprocessing", message, ("network", "target_preprocessing"))
-    elif spec.network.target_preprocessing and loss.domain != "any":
+        problems.report("target-preprocessing", message, path)
+    elif steps and loss.domain != "any":
         message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}; target_preprocessing does not keep them so"
         hint = "remove target_preprocessing; this loss takes the target in its own units"
-        problems.report("target-preprocessing", message, ("network", "target_preprocessing"), hint=hint)
-    for index, step in enumerate(spec.network.target_preprocessing):
+        problems.report("target-preprocessing", message, path, hint=hint)
+    known = [part for part in spec.registry.of_kind(Preprocessing.kind) if issubclass(part, Preprocessing)]
+    for index, step in enumerate(steps):
         if not step.invertible:
             message = f"target_preprocessing needs steps that can be undone, got {step.part_name()}"
-            known = ", ".join(
-                part.part_name()
-                for part in spec.registry.of_kind("preprocessing")
-                if issubclass(part, Preprocessing) and part.invertible
-            )
-            path = ("network", "target_preprocessing", index)
-            problems.report("target-preprocessing", message, path, hint=f"choose from {known}")
+            hint = f"choose from {', '.join(part.part_name() for part in known if part.invertible)}"
+            problems.report("target-preprocessing", message, (*path, index), hint=hint)
 
 
 def _check_metric(
@@ -145,17 +145,17 @@ def _check_metric(
 ) -> None:
     """Report a metric that the loss does not support; what stands in the spec is its name behind the prefix."""
     loss = spec.training.loss
-    if not tasks & metric.task:
+    hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
+    if loss.target == "values" and "values" not in metric.task:
+        message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
+        hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
+    elif not tasks & metric.task:
         message = f"{metric.part_name()} is for {_listed(metric.task)}, but {loss.part_name()} is for {_listed(tasks)}"
-        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
-        if loss.target == "values" and "values" not in metric.task:
-            message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
-            hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
-        problems.report("metric-task", message, path, hint=hint)
     elif metric.response == "probability" and not loss.gives_probabilities:
         message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
-        hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
-        problems.report("metric-task", message, path, hint=hint)
+    else:
+        return
+    problems.report("metric-task", message, path, hint=hint)
 
 
 def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: Registry) -> list[str]:
@@ -194,16 +194,15 @@ def _check_ensemble(spec: Spec, problems: Problems) -> None:
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     if ensemble is None or ensemble.validation == "split" or split is None:
         return
-    for key in ("validation_size", "validation"):
-        if getattr(split, key):
-            message = f'{key} has no effect with training.ensemble.validation = "{ensemble.validation}"'
-            problems.report("ensemble", message, ("data", "split", key), hint=ensemble.validated_together())
+    idle = {key: f"{key} has" for key in ("validation_size", "validation") if getattr(split, key)}
     if split.folded_part == "validation":
-        message = f'folds for validation have no effect with training.ensemble.validation = "{ensemble.validation}"'
-        problems.report("ensemble", message, ("data", "split", "folds"), hint=ensemble.validated_together())
+        idle["folds"] = "folds for validation have"
+    for key, words in idle.items():
+        message = f'{words} no effect with training.ensemble.validation = "{ensemble.validation}"'
+        problems.report("ensemble", message, ("data", "split", key), hint=ensemble.validated_together())
     if ensemble.validation == "folds" and split.time is not None:
         message = "folds do not go with a split by time: members would be trained on rows later than their fold"
-        problems.report("ensemble", message, ("training", "ensemble"), hint=ensemble.validated_on("none", "split"))
+        problems.report("ensemble", message, _ENSEMBLE, hint=ensemble.validated_on("none", "split"))
 
 
 def check_rules(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
@@ -222,17 +221,14 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
     """Report a network that is larger than its limits, before anything of it is allocated."""
     limits, network, training = spec.origin.limits, spec.network, spec.training
     counts = [node.layer.parameter_count(node.input_sizes) for node in nodes]
-    parameters, members = sum(counts), training.members
-    largest = max(range(len(nodes)), key=lambda index: counts[index])
-    path = nodes[largest].size_path
+    parameters = sum(counts)
+    path = nodes[counts.index(max(counts))].size_path
+    total, words, place = training.members * parameters, f"{training.members} members of {parameters}", _ENSEMBLE
     if parameters > limits.parameters:
-        message = f"{parameters} parameters exceed the limit of {limits.parameters}"
-        problems.report("too-many-parameters", message, path, hint=_raise("parameters", parameters))
-        return
-    if members * parameters > limits.parameters:
-        message = f"{members} members of {parameters} parameters exceed the limit of {limits.parameters}"
-        place = ("training", "ensemble")
-        problems.report("too-many-parameters", message, place, hint=_raise("parameters", members * parameters))
+        total, words, place = parameters, str(parameters), path
+    if total > limits.parameters:
+        message = f"{words} parameters exceed the limit of {limits.parameters}"
+        problems.report("too-many-parameters", message, place, hint=_raise("parameters", total))
         return
     rows = spec.data.row_count if spec.data is not None else None
     if isinstance(training.batch_size, int):
@@ -247,6 +243,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         problems.report("too-much-memory", message, path, hint=_raise("memory", size))
 
 
+_ENSEMBLE: Path = ("training", "ensemble")
 _NAMED = 3
 """How many of the losses or metrics that would fit a hint names."""
 _TASKS = {
@@ -275,6 +272,12 @@ def _tasks(loss: Loss, outputs: int) -> Iterator[str]:
 
 def _listed(tasks: Iterable[str]) -> str:
     return " or ".join(sorted(_TASKS[task] for task in tasks))
+
+
+def _use(losses: Iterable[type[Loss]], words: str = "use") -> str | None:
+    """Return the hint to use one of the first of these losses."""
+    names = [loss.part_name() for loss in losses][:_NAMED]
+    return f"{words} {either(names)}" if names else None
 
 
 def _losses(registry: Registry) -> list[type[Loss]]:

@@ -122,10 +122,7 @@ class _Graph:
                 close = close_match(name, outputs)
                 hint = f'did you mean "{close}"?' if close else f"choose from {either(outputs)}"
             self.report(
-                "unknown-layer",
-                f"no layer {shown(name)} above this one",
-                (*here, "inputs", position),
-                hint=hint,
+                "unknown-layer", f"no layer {shown(name)} above this one", (*here, "inputs", position), hint=hint
             )
             found.append(_UNKNOWN)
         return found

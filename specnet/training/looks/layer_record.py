@@ -11,20 +11,20 @@ units. Each is null where it is not a finite number or does not apply; `Recorder
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from specnet.errors import FileError
+from specnet.files.plain_data import LARGEST_COUNT, Count, Plain, checked
 from specnet.parts.arrays import Array
 
 Look = dict[str, Any]
 Snapshots = dict[int, dict[str, Array]]
 """Parameters and layer states by name, by the number of finished epochs."""
-LARGEST_EPOCH = 2**53
-FIELDS = {"weight", "gradient", "step", "dead", "saturated"}
-"""What every look says of a layer."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,24 @@ class Record:
         }
 
 
+class _LayerLook(Plain, extra="allow"):
+    layer: str
+    weight: float | None
+    gradient: float | None
+    step: float | None
+    dead: float | None
+    saturated: float | None
+    __pydantic_extra__: dict[str, float | None]
+
+
+class _Look(Plain):
+    epoch: Count
+    layers: list[_LayerLook]
+
+
+_LOOKS = TypeAdapter(list[_Look])
+
+
 def checked_looks(records: Any) -> list[Look]:
     """Return the looks of a run after checking them.
 
@@ -59,15 +77,11 @@ def checked_looks(records: Any) -> list[Look]:
     FileError
         If they are none.
     """
-    if not isinstance(records, list):
-        raise FileError("the looks must be a list of records")
-    last = -1
-    for record in records:
-        if not _is_look(record) or record["epoch"] <= last:
-            after = f"after epoch {last}" if last >= 0 else "at the start"
-            raise FileError(f"the looks are damaged {after}: expected a later epoch and numbers of its layers")
-        last = record["epoch"]
-    return records
+    looks = checked(_LOOKS.validate_python, records, "the looks are")
+    for before, look in pairwise(looks):
+        if look.epoch <= before.epoch:
+            raise FileError(f"the looks are damaged after epoch {before.epoch}: expected a later epoch")
+    return list(records)
 
 
 def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
@@ -81,28 +95,7 @@ def snapshots_of(tensors: Mapping[str, Array]) -> Snapshots:
     found: Snapshots = {}
     for key, array in tensors.items():
         epoch, slash, name = key.partition("/")
-        if not (slash and name and epoch.isascii() and epoch.isdecimal() and int(epoch) <= LARGEST_EPOCH):
+        if not (slash and name and epoch.isascii() and epoch.isdecimal() and int(epoch) <= LARGEST_COUNT):
             raise FileError(f"the snapshots are damaged: {key[:60]!r} does not begin with an epoch")
         found.setdefault(int(epoch), {})[name] = array
     return dict(sorted(found.items()))
-
-
-def _is_look(record: Any) -> bool:
-    return (
-        isinstance(record, dict)
-        and record.keys() == {"epoch", "layers"}
-        and type(record["epoch"]) is int
-        and 0 <= record["epoch"] <= LARGEST_EPOCH
-        and isinstance(record["layers"], list)
-        and all(map(_is_layer, record["layers"]))
-    )
-
-
-def _is_layer(layer: Any) -> bool:
-    if not isinstance(layer, dict) or not isinstance(layer.get("layer"), str) or not layer.keys() >= FIELDS:
-        return False
-    return all(value is None or _is_number(value) for name, value in layer.items() if name != "layer")
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from specnet.network import Network
-from specnet.network.slopes import UnitSlopes
+from specnet.network import LayerOutputs, Network
+from specnet.network.unit_activations import activation_after
+from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
+from specnet.spec.resolving.graph import Node
 from specnet.training.looks.layer_record import Look, Record, Snapshots
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer
@@ -26,8 +28,8 @@ MOMENTS = (0.01, 0.05, 0.2, 1.0)
 """Fractions of the epochs after which parameters are kept, beside those before training."""
 MOST_PARAMETERS = 10_000
 """Of a network whose parameters are kept."""
-FLAT = 0.05
-"""Of the largest slope of an activation, below which it is flat."""
+END = 0.0127
+"""Of the range of a layer's outputs: so near to its ends, sigmoid and tanh have under 5 % of their largest slope."""
 PARALLEL = 1e-9
 """How far the cosine of the angle between parallel weights may be from ±1."""
 MOST_COMPARED = 2048
@@ -61,9 +63,11 @@ class Recorder(Observer):
     - ``step``: root mean square of a step over that of the weights before it. It is the first step of the epoch, so
       that of epoch 1 is the first of all, and so is the gradient; both are null in epoch 0. With L-BFGS a step is an
       iteration, and the gradient is that at its end;
-    - ``dead``: fraction of units whose activation has the slope 0 on every row;
-    - ``saturated``: fraction of units whose slope is under 5 % of the activation's largest on 9 of 10 rows; null for an
-      activation without a largest slope. Units without an activation have the slope 1;
+    - ``dead``: fraction of units whose output is the same on every row, although what their activation reads differs;
+    - ``saturated``: fraction of units that are dead, or whose outputs are on 9 of 10 rows within 1.3 % of the ends of
+      the range of all outputs of their layer, where sigmoid and tanh have under 5 % of their largest slope. Units
+      without an activation are neither dead nor saturated; both are null for outputs that depend on several inputs, as
+      those of softmax;
     - ``parallel``, at the last look: fraction of units whose weights and bias are a multiple of another unit's; 1 if
       all weights are 0. Null if units do not have a weight for each input, or are more than 2048.
 
@@ -80,7 +84,7 @@ class Recorder(Observer):
 
     def __init__(self, network: Network, X: Array, epochs: int) -> None:
         self._X, self._looks, self._snapshots = X[:ROWS], list[Look](), Snapshots()
-        self._units = dict(_units(network))
+        self._units, self._activations = dict(_units(network)), list(_activations(network))
         self._look_epochs = look_epochs(epochs, len(X))
         keeps = network.inputs == 2 and network.parameter_count <= MOST_PARAMETERS
         self._moments = snapshot_epochs(epochs) if keeps else []
@@ -119,38 +123,40 @@ class Recorder(Observer):
     def _look(self, epoch: int, snapshot: Snapshot) -> None:
         if self._looks and self._looks[-1]["epoch"] >= epoch:
             return
-        slopes, sizes = snapshot.slopes(self._X), snapshot.step_sizes(epoch) or {}
-        shares = _Shares(slopes)
-        layers = []
-        for key, weight in snapshot.weight_sizes().items():
+        outputs, sizes = snapshot.layer_outputs(self._X), snapshot.step_sizes(epoch) or {}
+        weights, layers = snapshot.weight_sizes(), []
+        for key, activating, activation in self._activations:
             gradient, step = sizes.get(key, (None, None))
-            dead, saturated = shares.of_units(slopes.units[key])
-            sized = {"layer": key, "weight": weight, "gradient": gradient, "step": step}
-            layers.append({**sized, "dead": dead, "saturated": saturated})
+            flat: tuple[float | None, float | None] = (0.0, 0.0)
+            if activation is not None:
+                flat = _dead_and_saturated(outputs[activating.key]) if activation.elementwise else (None, None)
+            sized = {"layer": key, "weight": weights[key], "gradient": gradient, "step": step}
+            layers.append({**sized, "dead": flat[0], "saturated": flat[1]})
         self._looks.append({"epoch": epoch, "layers": layers})
 
     def _keep(self, epoch: int, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(epoch, {**snapshot.parameters(), **snapshot.layer_state()})
 
 
-class _Shares:
-    """The fractions of units that are dead and saturated; those of all layers are looked at together."""
+def _activations(network: Network) -> Iterator[tuple[str, Node, Activation | None]]:
+    """Yield the layers with trainable weights, and the activation of their units with the layer that ends in it."""
+    weights, includes_last = network.layout.weights(), network.spec.training.loss.accepted_activations is not None
+    for number, node in enumerate(network.nodes):
+        if node.key in weights:
+            activating, activation = activation_after(network.nodes, number)
+            yield node.key, activating, None if includes_last and activating is network.nodes[-1] else activation
 
-    def __init__(self, slopes: UnitSlopes) -> None:
-        steepest = slopes.at_rows.max(axis=1)
-        limits = FLAT * np.maximum(slopes.largest, steepest)
-        flat = np.count_nonzero(slopes.at_rows < limits[:, np.newaxis], axis=1)
-        self._is_known, self._is_dead, self._has_largest = ~np.isnan(steepest), steepest == 0, ~np.isnan(slopes.largest)
-        self._is_saturated = (10 * flat >= 9 * slopes.at_rows.shape[1]) | self._is_dead
 
-    def of_units(self, units: slice | None) -> tuple[float | None, float | None]:
-        """Return the fractions of dead and of saturated units among some of one layer; None are without activation."""
-        if units is None:
-            return 0.0, 0.0
-        if not self._is_known[units].all():
-            return None, None
-        saturated = _fraction(self._is_saturated[units]) if self._has_largest[units].all() else None
-        return _fraction(self._is_dead[units]), saturated
+def _dead_and_saturated(outputs: LayerOutputs) -> tuple[float | None, float | None]:
+    """Return the fractions of dead and of saturated units, given the outputs of a layer; None if not all are finite."""
+    raw, activated = outputs
+    if not np.isfinite(activated).all():
+        return None, None
+    low, high = activated.min(), activated.max()
+    end = END * (high - low)
+    at_ends = np.count_nonzero((activated < low + end) | (activated > high - end), axis=0)
+    is_dead = (activated == activated[0]).all(axis=0) & (raw != raw[0]).any(axis=0)
+    return _fraction(is_dead), _fraction(is_dead | (10 * at_ends >= 9 * len(activated)))
 
 
 def _fraction(which: Array) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.network import LayerOutputs, Network
-from specnet.network.slopes import NetworkSlopes, UnitSlopes
 from specnet.parts.arrays import Array
 from specnet.training.steps.step_sizes import StepSize, WeightSizes
 from specnet.training.steps.trainer import Trainer
@@ -27,7 +26,6 @@ class Snapshot:
         # What is looked at now and then is not worth compiling.
         self._network, self._trainer = network.run_by("numpy"), trainer
         self._sizes = WeightSizes(network.layout)
-        self._slopes: NetworkSlopes | None = None
 
     def parameters(self) -> dict[str, Array]:
         """Return the current parameters by name: a weight is (outputs, inputs).
@@ -61,14 +59,6 @@ class Snapshot:
         trainer = self._trainer
         found = self._network.layer_outputs(trainer.theta, X, trainer.layer_state)
         _protect(array for outputs in found.values() for array in outputs)
-        return found
-
-    def slopes(self, X: ArrayLike) -> UnitSlopes:
-        """Return the slopes of all units with an activation for rows, in evaluation mode, as for `layer_outputs`."""
-        if self._slopes is None:
-            self._slopes = NetworkSlopes(self._network, self._trainer.theta, self._trainer.layer_state)
-        found = self._slopes(X)
-        _protect([found.at_rows, found.largest])
         return found
 
     def weight_sizes(self) -> dict[str, float | None]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor
-from specnet.training.interruptions import Interruptions
 from specnet.training.loop import TrainingResult, train
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import Choice

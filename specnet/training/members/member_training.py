@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import numpy as np
 
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper
 from specnet.training.best_weights import Watchers
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
-from specnet.training.interruptions import Interruptions
 from specnet.training.looks.layer_record import Record
 from specnet.training.loop import Trained, TrainingResult
 from specnet.training.members.ensemble_training import Ensemble, RowsOfMember, Start
 from specnet.training.members.side_by_side import train_side_by_side
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import choose
-from specnet.training.steps.trainer import EpochSoFar
 
 
 def joined_result(members: Sequence[Trained]) -> TrainingResult:
@@ -141,15 +140,8 @@ def current_member(checkpoint: Checkpoint) -> Checkpoint | None:
 
 def before_member(spec: Spec, engine: str) -> Checkpoint:
     """Return the checkpoint of a member that has not begun, after others that an engine has trained."""
-    facts = {
-        "engine": engine,
-        "epochs": 0,
-        "steps": 0,
-        "updates": 0,
-        "so_far": list(astuple(EpochSoFar())),
-        "measured": None,
-        "seconds": 0.0,
-    }
+    numbers = {"epochs": 0, "steps": 0, "updates": 0, "so_far": [0, 0.0, 0.0], "measured": None, "seconds": 0.0}
+    facts = {"engine": engine, **numbers}
     return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
 
 

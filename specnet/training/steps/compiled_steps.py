@@ -8,7 +8,6 @@ from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
 from specnet.compiler.native.toolchain.processors import Target, native_target
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
-from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.network.programs import (
@@ -23,9 +22,8 @@ from specnet.network.programs import (
 )
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.stepper import DENORMAL_INTERVAL, Stepper
-from specnet.training.steps.stepping import SteppingTrainer
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch
 
 VECTOR_ROOM = 16
@@ -85,24 +83,64 @@ class CompiledStepper(Stepper):
         """The CPU that is compiled for."""
         return native_target()
 
-    def _bind(self, feed: Feed, member: int | None) -> None:
-        network, layout = self._network, self._network.layout
+    def _bind(self, member: int | None) -> None:
+        feed, network, layout = self._feed, self._network, self._network.layout
         programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         self._library = self._compiled.library()  # what cannot be made is found out before training begins
-        self._feed, self._random = feed, StepNoise(network.spec.seed, member)
+        self._random = StepNoise(network.spec.seed, member)
         self._bound: dict[int, BoundSteps] = {}
         self._all = np.arange(feed.rows)
         self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
         self._arrays |= layout.state_arrays(self.layer_state) | self._vectors()
-        if self._averages_state:
-            averages = {name: self._average[name] for name in self.layer_state}
-            arrays = layout.state_arrays(averages)
+        if self._average and self.layer_state:
+            arrays = layout.state_arrays({name: self._average[name] for name in self.layer_state})
             self._arrays |= {name.replace("state", "average", 1): array for name, array in arrays.items()}
 
-    @property
-    def _averages_state(self) -> bool:
-        return bool(self._average and self.layer_state)
+    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
+        following: Epoch | None = epoch
+        while following is not None:
+            if following.unseen and self._feed.batches_per_epoch == 1 and not self.so_far.batches:
+                following = after_epoch(0.0, self._unseen_epochs(following))
+                if interruptions.pending is not None:
+                    interruptions.deliver()
+            else:
+                following = after_epoch(self._loss_of(following, interruptions))
+        return None
+
+    def _unseen_epochs(self, epoch: Epoch) -> int:
+        """Train for several epochs of one step, and return their number."""
+        count = min(epoch.unseen, self.most_at_once)
+        self.rate_factor, self.is_whole = epoch.rate_factor, False
+        self.make_whole(count)
+        self.is_whole = True
+        return count
+
+    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
+        so_far = self.so_far
+        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
+        self.rate_factor, most = epoch.rate_factor, self.most_at_once
+        for run in self._feed.runs(epoch.number, done):
+            start = 0
+            while start < len(run):
+                is_measured = epoch.is_measured and not done
+                some = run[start : start + (1 if is_measured else most)]
+                start += len(some)
+                self.is_whole = False
+                if is_measured:
+                    self.meter.before_step(self.theta)
+                losses, weights = self.make(some, epoch.with_loss)
+                if is_measured:
+                    self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
+                for loss, weight in zip(losses.tolist(), weights.tolist(), strict=True):
+                    total += loss * weight
+                    total_weight += weight
+                done += len(losses)
+                so_far.set(done, total, total_weight)
+                self.is_whole = True
+                if interruptions.pending is not None:
+                    interruptions.deliver()
+        return total / total_weight if total_weight else 0.0
 
     @property
     def most_at_once(self) -> int:
@@ -204,56 +242,3 @@ class CompiledStepper(Stepper):
         for step, row in enumerate(noise):
             self._random.fill(bound.noise_arrays(row), self.step_number + step)
         return noise
-
-
-class CompiledTrainer(SteppingTrainer):
-    """Makes one step per batch of a feed, many in one call."""
-
-    stepper_type = CompiledStepper
-    engine = "compiled"
-    _stepper: CompiledStepper
-
-    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        following: Epoch | None = epoch
-        while following is not None:
-            if following.unseen and self._feed.batches_per_epoch == 1 and not self.so_far.batches:
-                following = after_epoch(0.0, self._unseen_epochs(following))
-                if interruptions.pending is not None:
-                    interruptions.deliver()
-            else:
-                following = after_epoch(self._loss_of(following, interruptions))
-        return None
-
-    def _unseen_epochs(self, epoch: Epoch) -> int:
-        """Train for several epochs of one step, and return their number."""
-        count = min(epoch.unseen, self._stepper.most_at_once)
-        self._stepper.rate_factor, self.is_whole = epoch.rate_factor, False
-        self._stepper.make_whole(count)
-        self.is_whole = True
-        return count
-
-    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
-        so_far = self.so_far
-        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
-        self._stepper.rate_factor, most = epoch.rate_factor, self._stepper.most_at_once
-        for run in self._feed.runs(epoch.number, done):
-            start = 0
-            while start < len(run):
-                is_measured = epoch.is_measured and not done
-                some = run[start : start + (1 if is_measured else most)]
-                start += len(some)
-                self.is_whole = False
-                if is_measured:
-                    self.meter.before_step(self.theta)
-                losses, weights = self._stepper.make(some, epoch.with_loss)
-                if is_measured:
-                    self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
-                for loss, weight in zip(losses.tolist(), weights.tolist(), strict=True):
-                    total += loss * weight
-                    total_weight += weight
-                done += len(losses)
-                so_far.set(done, total, total_weight)
-                self.is_whole = True
-                if interruptions.pending is not None:
-                    interruptions.deliver()
-        return total / total_weight if total_weight else 0.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from specnet.compiler import Plan, UnavailableError
+from specnet.compiler import UnavailableError
 from specnet.compiler.lowering import Call
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.operations import functions, products
@@ -31,10 +31,7 @@ LARGEST_PRODUCT = 2**26
 THREADS_PAY = 2**22
 """Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
 over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
-_FUNCTIONS = {
-    getattr(functions, name)
-    for name in ("EXP", "EXPM1", "LOG", "LOG1P", "SIN", "COS", "TANH", "ERF", "SIGMOID", "SOFTPLUS")
-}
+_FUNCTIONS = set(functions.SMOOTH) - {functions.SQRT}
 _PRODUCTS = (products.AFFINE, products.AFFINE_GRADIENT, products.MATMUL, products.GROUPED_MATMUL)
 
 
@@ -82,10 +79,11 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     wanted = network.spec.training.engine
     if wanted == "numpy":
         return Choice("numpy", SAID)
-    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(Work.of(network, rows, epochs))
+    reason = missing()
+    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(Work.of(network, rows, epochs), reason)
     if begun not in (None, choice.engine):
         choice = Choice(begun, BEGUN)
-    if choice.engine == "compiled" and (reason := missing()):
+    if choice.engine == "compiled" and reason:
         raise not_available(network.spec, reason, is_begun=wanted == "auto")
     return choice if begun is None else replace(choice, is_free=False)
 
@@ -100,14 +98,14 @@ def threads_worth(resolved: Resolved, rows: int) -> int | None:
     return None if batch * largest >= THREADS_PAY else 1
 
 
-def _fastest(work: Work) -> Choice:
+def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
     if work.seconds < WORTH_SECONDS:
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
     if work.largest_product >= LARGEST_PRODUCT:
         return Choice("numpy", "the largest products are left to BLAS")
     if work.seconds * SAVED_SHARE < work.compiling_seconds:
         return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
-    if reason := missing():
+    if reason:
         return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
     return Choice("compiled", f"NumPy would need {_about(work.seconds)}", is_free=True)
 
@@ -122,28 +120,22 @@ def without_compiled(spec: Spec, reason: UnavailableError) -> Choice:
     return Choice("numpy", why_not_available(spec, reason))
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What a run is about, by a fixed estimate.
 
     Attributes
     ----------
-    seconds : float
+    seconds
         Of NumPy, of all steps.
-    largest_product : int
+    compiling_seconds
+        Until a step is compiled, unless it is in the cache.
+    largest_product
         Products with their sums of the largest call.
-    calls : int
-        Number of calls of the plans of a step.
     """
 
     seconds: float
+    compiling_seconds: float
     largest_product: int
-    calls: int
-
-    @property
-    def compiling_seconds(self) -> float:
-        """Seconds until a step is compiled, unless it is in the cache."""
-        return COMPILING_SECONDS + COMPILING_CALL * self.calls + COMPILING_CALLS_SQUARED * self.calls**2
 
     @classmethod
     def of(cls, network: Network, rows: int, epochs: int) -> Work:
@@ -153,34 +145,28 @@ class Work:
         plans = [network.plan("step")]
         if spec.training.optimizer.stepping is not None:
             plans.append(network.blueprint.update.program)
-        sizes = {"batch": batch, "flat": network.layout.trainable_size}
-        step = sum(_seconds(plan, sizes) for plan in plans)
+        lengths = {"batch": batch, "flat": network.layout.trainable_size}
+
+        def size(call: Call) -> int:
+            return math.prod(lengths[axis] if isinstance(axis, str) else axis for axis in call.shape)
+
+        calls, step, largest = 0, 0.0, 0
+        for plan in plans:
+            for call in plan.calls:
+                if call.operation.role != "call":
+                    continue
+                made = 0
+                if call.operation in _PRODUCTS:
+                    a, b = (size(plan.calls[n]) for n in call.arguments)
+                    groups = call.attributes[0] if call.operation is products.GROUPED_MATMUL else 1
+                    # Of rows × depth, depth × columns and rows × columns numbers.
+                    made = math.isqrt(a * b * size(call) // groups)
+                each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
+                step += CALL_SECONDS + each * size(call) + PRODUCT_SECONDS * made
+                calls, largest = calls + 1, max(largest, made)
         steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
-        calls = [(plan, call) for plan in plans for call in plan.calls if call.operation.role == "call"]
-        return cls(step * steps, max(_products(plan, call, sizes) for plan, call in calls), len(calls))
-
-
-def _seconds(plan: Plan, sizes: dict[str, int]) -> float:
-    seconds = 0.0
-    for call in plan.calls:
-        if call.operation.role == "call":
-            each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
-            seconds += CALL_SECONDS + each * _size(call.shape, sizes) + PRODUCT_SECONDS * _products(plan, call, sizes)
-    return seconds
-
-
-def _products(plan: Plan, call: Call, sizes: dict[str, int]) -> int:
-    """How many products with their sums a call makes."""
-    if call.operation not in _PRODUCTS:
-        return 0
-    a, b = (_size(plan.calls[n].shape, sizes) for n in call.arguments)
-    groups = call.attributes[0] if call.operation is products.GROUPED_MATMUL else 1
-    # Of rows × depth, depth × columns and rows × columns numbers.
-    return math.isqrt(a * b * _size(call.shape, sizes) // groups)
-
-
-def _size(shape: tuple[int | str, ...], sizes: dict[str, int]) -> int:
-    return math.prod(sizes[axis] if isinstance(axis, str) else axis for axis in shape)
+        compiling = COMPILING_SECONDS + COMPILING_CALL * calls + COMPILING_CALLS_SQUARED * calls**2
+        return cls(step * steps, compiling, largest)
 
 
 def _about(seconds: float) -> str:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import astuple
-from typing import Any, ClassVar
-
 import numpy as np
 
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.gradient import Gradients
-from specnet.training.steps.step_sizes import StepMeter
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, EpochSoFar, State
+from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """Reason for an early end, by SciPy's status."""
 
 
-class LbfgsTrainer:
+class LbfgsTrainer(Trainer):
     """Minimizes the loss over all rows. It cannot resume; it starts again, with the same result bit for bit.
 
     Parameters
@@ -33,42 +28,17 @@ class LbfgsTrainer:
         Initial layer states by name; changed in place.
     member : int, optional
         Number of the member of an ensemble, which has random numbers of its own.
-
-    Attributes
-    ----------
-    gradient : (trainable parameters,)
-        The last gradient.
-    step_number : int
-        Number of gradient evaluations.
     """
 
-    resumes: ClassVar[bool] = False
+    resumes = False
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
     ) -> None:
-        self.theta, self.layer_state, self.step_number = theta, layer_state, 0
-        self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
-        self._network, self._learning = network, theta[: network.layout.trainable_size]
-        self.gradient = np.zeros_like(self._learning)
+        super().__init__(network, theta, layer_state)
+        self._learning = theta[: network.layout.trainable_size]
         self._batch = Gradients(network, feed, theta, layer_state, self.gradient, member)[feed.rows]
         self._batch.feed(np.arange(feed.rows))
-
-    def kept(self) -> tuple[Array, State]:
-        """Return the current parameters and layer states."""
-        return self.theta, self.layer_state
-
-    def tensors(self) -> dict[str, Array]:
-        """Return an empty dict: the state of SciPy's optimizer is not accessible."""
-        return {}
-
-    def facts(self) -> dict[str, Any]:
-        """Return the number of gradient evaluations."""
-        numbers = {"steps": self.step_number, "updates": self.step_number, "so_far": list(astuple(self.so_far))}
-        return {"engine": self._network.engine, **numbers, "measured": None}
-
-    def restore(self, facts: Mapping[str, Any]) -> None:
-        """Do nothing: training starts again."""
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
         """Minimize the loss; the loss of an epoch is that before its iteration.

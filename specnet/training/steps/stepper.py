@@ -1,4 +1,4 @@
-"""A training step bound to its arrays: feed a batch, compute its gradient, reduce it, update theta.
+"""Epochs of steps on batches, bound to their arrays: feed a batch, compute its gradient, reduce it, update theta.
 
 Gradient and update are bound programs; the gradient is bound once per batch size. Steps allocate nothing.
 """
@@ -12,8 +12,10 @@ from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.clipping import clipping_factor
 from specnet.training.steps.gradient import Gradients
+from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
 
 BLOCKED_ABOVE = 200_000
 """Number of parameters above which the optimizer updates its vectors in blocks."""
@@ -25,8 +27,8 @@ TINY = 1e-30
 FLUSH_BLOCK = 1024
 
 
-class Stepper:
-    """Makes training steps on a parameter vector.
+class Stepper(Trainer):
+    """Makes a training step on a parameter vector for each batch of a feed.
 
     Parameters
     ----------
@@ -38,50 +40,66 @@ class Stepper:
         Initial layer states by name; changed in place.
     member : int, optional
         Number of the member of an ensemble, which has random numbers of its own.
-    steps_per_epoch, total_steps : int
-        Lengths of an epoch and of the run, for the learning-rate schedule.
 
     Attributes
     ----------
-    step_number : int
-        Number of steps, including those skipped because all rows had a weight of 0.
-    updates : int
-        Number of updates by the optimizer.
     states : dict
         State vectors of the optimizer by name.
-    gradient : (trainable parameters,)
-        The last gradient.
-    layer_state : dict
-        Layer states by name.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
     """
 
+    resumes = True
+
     def __init__(
-        self,
-        network: Network,
-        theta: Array,
-        feed: Feed,
-        layer_state: dict[str, Array],
-        *,
-        member: int | None = None,
-        steps_per_epoch: int = 1,
-        total_steps: int = 1,
+        self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
     ) -> None:
         training, optimizer = network.spec.training, network.spec.training.optimizer.stepping
         assert optimizer is not None, "the others make no steps"
-        self.theta, self.layer_state, self.rate_factor = theta, layer_state, 1.0
-        self.step_number = self.updates = 0
-        self._network, self._steps_per_epoch, self._total_steps = network, steps_per_epoch, total_steps
+        super().__init__(network, theta, layer_state)
+        self.rate_factor, self._feed, self._steps_per_epoch = 1.0, feed, feed.batches_per_epoch
+        self._total_steps = feed.batches_per_epoch * training.epochs
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
-        update, layout = network.blueprint.update, network.layout
-        self.gradient = np.zeros(layout.trainable_size, theta.dtype)
-        self.states = {name: np.full_like(self.gradient, start) for name, start in update.states.items()}
-        self._bind(feed, member)
+        starts = network.blueprint.update.states
+        self.states = {name: np.full_like(self.gradient, start) for name, start in starts.items()}
+        self._bind(member)
+
+    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
+        following: Epoch | None = epoch
+        while following is not None:
+            following = after_epoch(self._loss_of(following, interruptions))
+        return None
+
+    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
+        """Train on the rest of an epoch, and return the mean loss over its batches before their steps.
+
+        Batches count by the sums of their weights.
+        """
+        step, so_far = self.step, self.so_far
+        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
+        measured = 0 if epoch.is_measured else None
+        self.rate_factor, self.is_whole = epoch.rate_factor, False
+        for batch in self._feed.batches(epoch.number, done):
+            if done == measured:
+                self.meter.before_step(self.theta)
+            loss, weight = step(batch, epoch.with_loss)
+            if done == measured:
+                self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
+            total += loss * weight
+            total_weight += weight
+            done += 1
+            if interruptions.pending is not None:
+                so_far.set(done, total, total_weight)
+                self.is_whole = True
+                interruptions.deliver()
+                self.is_whole = False
+        so_far.set(done, total, total_weight)
+        self.is_whole = True
+        return total / total_weight if total_weight else 0.0
 
     def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
         """Make a step on rows, given their indices.
@@ -157,7 +175,6 @@ class Stepper:
         return self._average["theta"], {name: self._average[name] for name in self.layer_state}
 
     def tensors(self) -> dict[str, Array]:
-        """Return all arrays that further steps depend on, by name, to be saved or restored in place."""
         return {
             "theta": self.theta,
             **{f"optimizer.{name}": array for name, array in self.states.items()},
@@ -184,10 +201,10 @@ class Stepper:
         vectors["rate_factors"] = layout.rate_factors().astype(theta.dtype)
         return vectors
 
-    def _bind(self, feed: Feed, member: int | None) -> None:
+    def _bind(self, member: int | None) -> None:
         """Bind the programs of a step."""
         update, bind, size = self._network.blueprint.update, self._network.blueprint.backend.bind, self.gradient.size
-        self._gradients = Gradients(self._network, feed, self.theta, self.layer_state, self.gradient, member)
+        self._gradients = Gradients(self._network, self._feed, self.theta, self.layer_state, self.gradient, member)
         self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
         vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
         self._blocks: list[Bound] = []

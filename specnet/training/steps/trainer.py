@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+import numpy as np
+
+from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.interruptions import Interruptions
+from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.step_sizes import StepMeter
 
 State = dict[str, Array]
@@ -73,39 +76,38 @@ class AfterEpoch(Protocol):
         """Take the loss of the last finished epoch, and return the next one, or None at the end of training."""
 
 
-class Trainer(Protocol):
-    """Updates the parameters, epoch by epoch.
+class Trainer:
+    """Updates the parameters, epoch by epoch; the base of what does.
 
     Attributes
     ----------
     resumes : bool
         Whether it can resume from a checkpoint; otherwise it starts again, with the same result bit for bit.
-    is_whole : bool
-        Whether it is between two steps, where it can be resumed.
-    so_far : EpochSoFar
     theta : (parameter_count,)
         Current parameters.
     layer_state : dict
         Layer states by name.
+    gradient : (trainable parameters,)
+        The last gradient.
+    step_number : int
+        Number of steps so far, including skipped ones; of evaluations of the gradient where one does not follow.
+    updates : int
+        Number of updates by the optimizer.
+    is_whole : bool
+        Whether it is between two steps, where it can be resumed.
+    so_far : EpochSoFar
     meter : StepMeter
         Measures the steps that are to be measured.
     """
 
     resumes: ClassVar[bool]
-    is_whole: bool
-    so_far: EpochSoFar
-    meter: StepMeter
 
-    theta: Array
-    layer_state: State
-
-    @property
-    def gradient(self) -> Array:
-        """The last gradient, of trainable parameters."""
-
-    @property
-    def step_number(self) -> int:
-        """Number of steps so far."""
+    def __init__(self, network: Network, theta: Array, layer_state: State) -> None:
+        self.theta, self.layer_state = theta, layer_state
+        self.step_number = self.updates = 0
+        self.gradient = np.zeros(network.layout.trainable_size, theta.dtype)
+        self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
+        self._network = network
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
         """Train from this epoch on.
@@ -117,15 +119,23 @@ class Trainer(Protocol):
         KeyboardInterrupt
             Raised by `interruptions`.
         """
+        raise NotImplementedError
 
     def kept(self) -> tuple[Array, State]:
         """Return the parameters and layer states of a model if training ended now."""
+        return self.theta, self.layer_state
 
     def tensors(self) -> dict[str, Array]:
-        """Return all arrays for a checkpoint by name, to be saved or restored in place."""
+        """Return all arrays that further steps depend on, by name, to be saved or restored in place."""
+        return {}
 
     def facts(self) -> dict[str, Any]:
-        """Return the numbers for a checkpoint."""
+        """Return the numbers that further steps depend on."""
+        numbers = {"steps": self.step_number, "updates": self.updates, "so_far": list(astuple(self.so_far))}
+        return {"engine": self._network.engine, **numbers, "measured": self.meter.facts()}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Restore these numbers."""
+        self.step_number, self.updates = facts["steps"], facts["updates"]
+        self.so_far.set(*facts["so_far"])
+        self.meter.restore(facts["measured"])

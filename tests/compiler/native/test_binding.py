@@ -108,11 +108,10 @@ def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.Monkey
 def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
     writer = emit_call.WRITERS[operation]
 
-    def wrong(writers: Any, n: int, *arguments: int) -> list[str]:
-        place, (rows, columns) = writers._places.place(n), writers._program.space(n)
-        scaled = f"{place.base}[i * {place.row} + j] *= 1.001;"
-        emit_loop = f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {scaled}"
-        return [*writer(writers, n, *arguments), emit_loop]
+    def wrong(emitter: Any, call: Any, made: Any, *operands: Any) -> list[str]:
+        scaled = f"{made.base}[i * {made.row} + j] *= 1.001;"
+        loops = f"for (long i = 0; i < {made.rows}; i++) for (long j = 0; j < {made.columns}; j++) {scaled}"
+        return [*writer(emitter, call, made, *operands), loops]
 
     monkeypatch.setattr(emit_call, "WRITERS", {**emit_call.WRITERS, operation: wrong})
     assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)

@@ -24,10 +24,7 @@ from specnet.training.loop import train
 from tests.compiling import compiles
 from tests.training.engines import steppers
 
-pytestmark = [
-    compiles,
-    pytest.mark.slow,
-]
+pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
 
 

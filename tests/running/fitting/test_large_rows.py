@@ -94,7 +94,7 @@ MOST_BYTES = 5 * 10**8
 CHILD = """
 import sys, specnet
 from specnet.training import Observer
-from tests.benchmarks.memory import largest_resident_set
+from tests.benchmarks.whole.memory import largest_resident_set
 from tests.running.fitting.test_large_rows import document
 result = specnet.run(document(sys.argv[1]), observer=Observer())
 assert [warning.code for warning in result.warnings] == ["ignored-column", "rows-in-both"]

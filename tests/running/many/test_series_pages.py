@@ -90,7 +90,7 @@ def test_page_of_many_long_runs_is_small(tmp_path: Path) -> None:
     [
         ("runs.csv", "run,seed\nfold0,0\n", "not a valid table of runs"),
         ("runs.csv", "run,seed,fold,state,epochs,message\n../fold0,,0,finished,1,\n", "is not the name of a folder"),
-        ("summary.json", '{"test": {"loss": 1}}', "not a valid summary"),
+        ("summary.json", '{"test": {"loss": 1}}', "the summary of runs is damaged"),
         ("fold0/run.json", "{}", "not a valid record of a run"),
         ("fold0/history.jsonl", '{"epoch": 1, "loss": }\n', "damaged"),
     ],

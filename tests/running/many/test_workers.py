@@ -1,63 +1,23 @@
-"""Processes that end when whoever started them has had enough, whatever they are doing."""
+"""Processes that are started while the first task is computed, when it takes long."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import subprocess
-import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from specnet.files.shared import Shared
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
-from specnet.running.many.run_tasks import Common, Outcome, Task
-from specnet.running.many.workers import Workers, _processes
-
-ROOT = Path(__file__).parents[3]
-RESULT = 300_000
-"""Bytes, more than a pipe takes at once: most of a worker's time goes into sending them."""
+from specnet.running.many.run_tasks import Common, Task, TaskOutcome
+from specnet.running.many.workers import Workers
 
 LARGE = 2**18
 """Rows of a table whose columns have 2 MiB each."""
-
-
-@pytest.mark.slow
-def test_interrupted_processes_end_also_while_they_send_results():
-    ended = subprocess.run(
-        [sys.executable, "-c", "from tests.running.many.test_workers import interrupt; interrupt()"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "10 interrupted\n", "")
-
-
-def interrupt() -> None:
-    moments = random.Random(0)
-    interrupted = 0
-    for _ in range(10):
-        try:
-            with closing(Shared.of(("", None))) as rows, _processes(2, rows) as pool:
-                wait([pool.submit(bytes, RESULT) for _ in range(6)], return_when=FIRST_COMPLETED)
-                for _ in range(200):
-                    pool.submit(bytes, RESULT)
-                time.sleep(moments.uniform(0, 0.05))
-                raise KeyboardInterrupt
-        except KeyboardInterrupt:
-            interrupted += 1
-    print(interrupted, "interrupted")
 
 
 @dataclass(frozen=True)
@@ -66,14 +26,16 @@ class Looking(Task):
 
     seconds: float = 0.0
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         time.sleep(self.seconds)
         sums = [float(table.X.sum()), float(table.y.sum()), table.columns[0].texts[1]]
         owned = table.X.flags.owndata or table.y.flags.owndata
-        return Outcome("finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums))
+        return TaskOutcome(
+            "finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums)
+        )
 
 
-def looked(count: int, seconds: float, jobs: int) -> list[Outcome]:
+def looked(count: int, seconds: float, jobs: int) -> list[TaskOutcome]:
     """Return what so many of these tasks tell, computed with so many jobs."""
     texts = np.array(["a", "b"])
     columns = (Column("kind", "category", texts),)

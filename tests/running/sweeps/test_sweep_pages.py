@@ -159,9 +159,9 @@ def test_page_of_a_thousand_trials_shows_dots_without_words(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("sweep.json", "{}", "not a valid record of a sweep"),
+        ("sweep.json", "{}", "the record of a sweep is damaged"),
         ("sweep.json", "nothing", "damaged"),
-        ("trials/0001/run.json", "{}", "not a valid record of a trial"),
+        ("trials/0001/run.json", "{}", "the record of a trial is damaged"),
         ("trials/0001/history.jsonl", "{}\n", "not a valid history"),
         ("best/metrics.json", "{}", "no metrics"),
     ],

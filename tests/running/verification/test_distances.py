@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from specnet.running.verification.file_differences import are_same, distance
 
 

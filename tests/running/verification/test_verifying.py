@@ -264,7 +264,7 @@ def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path):
 def test_another_engine_and_another_compiler_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
         patch.setattr(
-            "specnet.training.steps.engine_choice._fastest", lambda work: Choice("compiled", "as the test says")
+            "specnet.training.steps.engine_choice._fastest", lambda *_: Choice("compiled", "as the test says")
         )
         found = verified(folder)
         (engine,) = found.machine

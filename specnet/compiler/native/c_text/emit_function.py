@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler.native.allocate import Extent, Places, padded
-from specnet.compiler.native.c_text.c_forms import literal
+from specnet.compiler.lowering import Plan
+from specnet.compiler.native.allocate import Extent, Matrix, Places, padded
+from specnet.compiler.native.c_text.c_forms import TYPES, literal
 from specnet.compiler.native.c_text.c_functions import functions_text
 from specnet.compiler.native.c_text.c_head import SHARED_TURN_TEXT, head_text, turning_text
-from specnet.compiler.native.c_text.emit_call import TEMPORARY, Calls
+from specnet.compiler.native.c_text.emit_call import TEMPORARY, CallEmitter, copy_rows
 from specnet.compiler.native.c_text.emit_loop import Loop, block
 from specnet.compiler.native.c_text.matrix_products import Products
 from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
-from specnet.compiler.native.fuse import Group, grouped
-from specnet.compiler.native.rows_of_values import Program
+from specnet.compiler.native.fuse import grouped
+from specnet.compiler.native.rows_of_values import CPlan
 from specnet.compiler.native.toolchain.processors import Target
-from specnet.compiler.storage import Plan
+from specnet.compiler.value import Kind
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
 """Of a program's function: workspace and leaves, the lengths of named axes, and whether outputs are wanted."""
@@ -42,6 +43,8 @@ class Source:
         The names of leaves, in the order of the pointers to their arrays; the first one, "", is the workspace.
     axes
         The named axes, in the order of their lengths.
+    functions
+        The programs in the order in which they were added.
     shares
         Does the text share its work among threads? Who adds functions that do says so.
     """
@@ -53,7 +56,7 @@ class Source:
         self.vector_numbers = target.vector_bytes // dtype.itemsize
         self.products = Products(target, self.vector_numbers, likely)
         self.shares = False
-        self._functions: list[str] = []
+        self.functions: list[Function] = []
 
     def add(self, plan: Plan, name: str) -> Function:
         """Add a program as a function of this name.
@@ -63,8 +66,30 @@ class Source:
         NoFormError
             If a call has no form in C.
         """
-        function = Function(self, self.products, Program(plan), name)
-        self._functions.append(function.text)
+        plan = CPlan(plan.calls, plan.outputs, plan.commits)
+        groups = grouped(plan)
+        for n, call in enumerate(plan.calls):
+            if plan.is_leaf_array(n):
+                self.pointer(call.attributes)
+        places = Places(plan, groups, self.table)
+        emitter = CallEmitter(plan, places, self.products)
+        body: list[str] = []
+        for group in groups:
+            if group.is_loop:
+                lines = Loop(plan, places, group, self.dtype).lines()
+            else:
+                lines = [line for n in group.calls for line in emitter.emit_call(n)]
+            if group.for_outputs_only:
+                lines = block("if (with_outputs)", lines)
+            body += ["", *(f"/* {plan.comment(n)} */" for n in group.calls), *lines]
+        for state, value in places.copies:
+            body += ["", _late_commit(plan, places, state, value, self.dtype)]
+        declared = _declarations(self, plan, places)
+        declared.append(f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};")
+        declared.append("(void)with_outputs;")
+        text = ["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *body])]
+        function = Function(plan, places, "\n".join(text), Extent(places.extent + emitter.temporary))
+        self.functions.append(function)
         return function
 
     def pointer(self, name: str) -> str:
@@ -87,92 +112,56 @@ class Source:
         head += [SHARING_TEXT] if self.shares else []
         head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if self.shares else [])]
         head += self.products.definitions()
-        return "\n".join([*head, *self._functions, *others])
+        return "\n".join([*head, *(function.text for function in self.functions), *others])
 
 
-class Function:
-    """One program as a function in C.
+class Function(NamedTuple):
+    """One plan as a function in C.
 
     Attributes
     ----------
-    program, places
+    plan, places
     text
     extent
         Of the workspace that it needs.
     """
 
-    def __init__(self, source: Source, products: Products, program: Program, name: str) -> None:
-        self.program = program
-        groups = grouped(program)
-        for n, call in enumerate(program.calls):
-            if program.is_leaf_array(n):
-                source.pointer(call.attributes)
-        self.places = places = Places(program, groups, source.table)
-        calls = Calls(program, places, products, source.vector_numbers, source.likely)
-        body: list[str] = []
-        for group in groups:
-            lines = self._group(group, calls, source.dtype)
-            if group.for_outputs_only:
-                lines = block("if (with_outputs)", lines)
-            body += ["", *self._comments(group), *lines]
-        for state, value in places.copies:
-            body += ["", *self._copy(state, value, source.dtype)]
-        self.extent = _together(places.extent, calls.temporaries)
-        declared = [*source.lengths(), *self._declarations(source)]
-        declared.append(f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};")
-        declared.append("(void)with_outputs;")
-        self.text = "\n".join(["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *body])])
-
-    def _group(self, group: Group, calls: Calls, dtype: np.dtype[Any]) -> list[str]:
-        if group.is_loop:
-            return Loop(self.program, self.places, group, dtype).lines()
-        return [line for n in group.calls for line in calls.lines(n)]
-
-    def _comments(self, group: Group) -> list[str]:
-        return [f"/* {self.program.formula(n)} */" for n in group.calls]
-
-    def _declarations(self, source: Source) -> list[str]:
-        """Return the pointers to leaves, the numbers among them, and the variables."""
-        program, places = self.program, self.places
-        lines = ["real *const workspace = p[0];"]
-        converted = places.converted()
-        for n, call in enumerate(program.calls):
-            if not program.is_leaf_array(n):
-                continue
-            pointer = source.pointer(call.attributes)
-            if n in converted:
-                lines += self._conversion(n, pointer)
-            elif program.is_number(n):
-                lines.append(f"real *const {places.pointer(n)} = {pointer}; const real v{n} = *{places.pointer(n)};")
-                lines.append(f"(void)v{n};")
-            else:
-                lines.append(f"real *const {places.pointer(n)} = {pointer};")
-        types = {"float": "real", "mask": "int", "index": "integer"}
-        return lines + [f"{types[program.calls[n].kind]} v{n} = 0;" for n in sorted(places.variables)]
-
-    def _conversion(self, n: int, pointer: str) -> list[str]:
-        kind, place, (rows, columns) = self.program.calls[n].kind, self.places.place(n), self.program.space(n)
-        given, made = ("uint8_t", "real") if kind == "mask" else ("index64", "integer")
-        source, target = f"((const {given} *){pointer})[i * {columns} + j]", f"(({made} *){place.base})"
-        converted = f"{target}[i * {place.row} + j] = ({made}){source};"
-        return [f"for (long i = 0; i < {rows}; i++) for (long j = 0; j < {columns}; j++) {converted}"]
-
-    def _copy(self, state: int, value: int, dtype: np.dtype[Any]) -> list[str]:
-        """Return the statements that write a commit which was not computed in place."""
-        program, target = self.program, self.places.place(state)
-        rows, columns = program.space(state)
-        if program.is_constant(value):
-            return [f"*{target.base} = {literal(program.calls[value].attributes, dtype)};"]
-        if program.is_number(value) and (value in self.places.variables or program.is_leaf_array(value)):
-            return [f"*{target.base} = v{value};"]
-        source = self.places.place(value)
-        copy = f"memcpy({target.base} + i * {target.row}, {source.base} + i * {source.row}, {columns} * sizeof(real));"
-        return [f"for (long i = 0; i < {rows}; i++) {copy}"]
+    plan: CPlan
+    places: Places
+    text: str
+    extent: Extent
 
 
-def _together(extent: Extent, temporaries: Sequence[Extent]) -> Extent:
-    """Return an extent and the largest of others, whatever the lengths of the axes."""
-    whole = Extent(extent)
-    for axis in {axis for temporary in temporaries for axis in temporary}:
-        whole[axis] += max(temporary[axis] for temporary in temporaries)
-    return whole
+def _declarations(source: Source, plan: CPlan, places: Places) -> list[str]:
+    """Return the pointers to leaves, the numbers among them, and the variables."""
+    lines = [*source.lengths(), "real *const workspace = p[0];"]
+    converted = places.converted()
+    for n, call in enumerate(plan.calls):
+        if not plan.is_leaf_array(n):
+            continue
+        pointer = source.pointer(call.attributes)
+        if n in converted:
+            lines.append(_conversion(call.kind, places.place(n), pointer))
+            continue
+        lines.append(f"real *const {places.pointer(n)} = {pointer};")
+        if plan.is_number(n):
+            lines[-1] += f" const real v{n} = *{places.pointer(n)};"
+            lines.append(f"(void)v{n};")
+    return lines + [f"{TYPES[plan.calls[n].kind]} v{n} = 0;" for n in sorted(places.variables)]
+
+
+def _conversion(kind: Kind, place: Matrix, pointer: str) -> str:
+    given, made = ("uint8_t", "real") if kind == "mask" else ("index64", "integer")
+    source, target = f"((const {given} *){pointer})[i * {place.columns} + j]", f"(({made} *){place.base})"
+    converted = f"{target}[i * {place.row} + j] = ({made}){source};"
+    return f"for (long i = 0; i < {place.rows}; i++) for (long j = 0; j < {place.columns}; j++) {converted}"
+
+
+def _late_commit(plan: CPlan, places: Places, state: int, value: int, dtype: np.dtype[Any]) -> str:
+    """Return the statement that writes a commit which was not computed in place."""
+    target = places.place(state)
+    if plan.is_constant(value):
+        return f"*{target.base} = {literal(plan.calls[value].attributes, dtype)};"
+    if plan.is_number(value) and (value in places.variables or plan.is_leaf_array(value)):
+        return f"*{target.base} = v{value};"
+    return copy_rows(target, places.place(value))

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler.native.allocate import Place, Places, padded
+from specnet.compiler.native.allocate import Matrix, Places, padded
 from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
 from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import Program
+from specnet.compiler.native.rows_of_values import CPlan
 from specnet.compiler.operations import picking, reductions
 from specnet.compiler.value import Kind
 
@@ -63,13 +63,13 @@ class Loop:
         Of real numbers.
     """
 
-    def __init__(self, program: Program, places: Places, group: Group, dtype: np.dtype[Any]) -> None:
+    def __init__(self, program: CPlan, places: Places, group: Group, dtype: np.dtype[Any]) -> None:
         self._program, self._places, self._group, self._dtype = program, places, group, dtype
         rows, columns = group.space
         self._is_column = columns == 1
         self._rows, self._columns = (1, rows) if self._is_column else (rows, columns)
         self._names: dict[int, str] = {}
-        self._arrays: list[Place] = []
+        self._arrays: list[Matrix] = []
         self._starts: list[tuple[str, str]] = []
         self._before: list[str] = []
         self._pointers: list[Pointer] = []

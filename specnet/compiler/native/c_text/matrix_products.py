@@ -8,10 +8,11 @@ or of a fixed length that is a multiple of one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from specnet.compiler.native.allocate import Matrix, padded
 from specnet.compiler.native.c_text.emit_loop import block, summing
 from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.shapes import Axis
 
 PANEL_BYTES = 24 * 1024
 """Of b that are gone through again and again for all rows: fewer than the first-level cache has."""
@@ -58,14 +59,6 @@ _UNPACKED = (
 _DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
 
 
-class Matrix(NamedTuple):
-    """A matrix in memory: where it begins, and how far its rows and columns are apart, in C."""
-
-    base: str
-    row: str
-    column: str = "1"
-
-
 class Products:
     """Writes products, and keeps the functions that they call.
 
@@ -86,7 +79,7 @@ class Products:
     """
 
     def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
-        self._target, self._vector_numbers, self._likely = target, vector_numbers, likely
+        self._target, self.vector_numbers, self._likely = target, vector_numbers, likely
         self.functions: dict[str, str] = {}
         self.shares = False
         self._bodies: dict[str, str] = {}
@@ -95,29 +88,23 @@ class Products:
         """Return the definitions of all functions, and of what they need but threads."""
         return [*([_SHARED] if self.shares else []), *self.functions.values()]
 
-    def product(
-        self, rows: int, vectors: str, likely: int, depth: int | str, a: Matrix, b: Matrix, c: Matrix, bias: str = ""
-    ) -> list[str]:
+    def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
         """Return statements for c = a·b, all of its columns in whole vectors.
 
         Parameters
         ----------
-        rows
-        vectors
-            How many vectors of columns there are, in C.
-        likely
-            How many there are as a rule: tiles are made for it.
-        depth
-            The length of what is summed over; a name in C if it is not fixed.
         a, b, c
-            b and c lie row by row.
+            b and c lie row by row. Columns of a fixed number are whole vectors.
         bias
             A pointer to one number for each row, to start from.
         """
-        is_fixed, of_a = vectors == str(likely), f"{a.base}, {a.row}, {a.column}"
+        rows, depth, columns = a.rows, b.rows, c.columns
+        assert isinstance(rows, int), "tiles are made for it"
+        is_fixed, likely = isinstance(columns, int), -(-self._known(columns) // self.vector_numbers)
+        vectors = str(likely) if isinstance(columns, int) else f"{padded(columns)} / VECTOR"
+        of_a = f"{a.base}, {a.row}, {a.column}"
         arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}"
-        known = depth if isinstance(depth, int) else self._likely[depth]
-        sums = rows * known * likely * self._vector_numbers
+        sums = rows * self._known(depth) * likely * self.vector_numbers
         if sums < SHARED_ABOVE:
             lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
             return [f"{self._named('product', _PRODUCT, lines)}({arguments});"]
@@ -127,23 +114,23 @@ class Products:
         parts = PARTS_OF_LONG if sums >= LONG_ABOVE else 1
         return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
 
-    def turn(self, source: Matrix, places: str, rows: str, columns: str, target: Matrix, numbers: int) -> str:
+    def turn(self, source: Matrix, target: Matrix, places: str = "0") -> str:
         """Return a statement that turns the rows of a matrix into columns of another one.
 
         Parameters
         ----------
-        source
+        source, target
         places
-            A pointer to those of the rows to take; 0 for all in order.
-        rows, columns
-            Of the source.
-        target
-        numbers
-            How many numbers there are, as a rule.
+            A pointer to those of the source's rows to take; 0 for all in order.
         """
-        self.shares |= numbers >= TURN_SHARED_ABOVE
-        function = "shared_turn" if numbers >= TURN_SHARED_ABOVE else "turn"
-        return f"{function}({source.base}, {source.row}, {places}, {rows}, {columns}, {target.base}, {target.row});"
+        is_shared = self._known(source.rows) * self._known(source.columns) >= TURN_SHARED_ABOVE
+        self.shares |= is_shared
+        of_source = f"{source.base}, {source.row}, {places}, {source.rows}, {source.columns}"
+        return f"{'shared_' * is_shared}turn({of_source}, {target.base}, {target.row});"
+
+    def _known(self, axis: Axis) -> int:
+        """The length of an axis, as a rule."""
+        return axis if isinstance(axis, int) else self._likely[axis]
 
     def _product_lines(
         self, rows: int, likely: int, is_fixed: bool, depth: int | str, has_bias: bool, *, is_part: bool = False
@@ -221,14 +208,16 @@ class Products:
             self.functions[name] = _tile_text(name, tall, wide)
         return name
 
-    def dots(self, rows: int, columns: int, depth: str, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
+    def dots(self, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
         """Return statements for c = a·bᵀ by dot products of rows, some at once: for results of few numbers.
 
         The sums of the rows of b, which are at hand, go where a pointer says, if there is one.
         """
-        name = self._named("dots", _DOTS, _dots_lines(rows, columns, bool(sums_of_b)))
+        assert isinstance(a.rows, int), "there are few numbers"
+        assert isinstance(b.rows, int), "in both directions"
+        name = self._named("dots", _DOTS, _dots_lines(a.rows, b.rows, bool(sums_of_b)))
         of_c = f"{c.base}, {c.row}, {sums_of_b or 0}"
-        return [f"{name}({depth}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
+        return [f"{name}({a.columns}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
 
 
 def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:

@@ -174,11 +174,9 @@ def before_calls(made: Library) -> Callable[[], None]:
     BuildError
         If the team's library cannot be made.
     """
-    team, set_team = _team(), made["set_team"]
-    set_team.argtypes, set_team.restype = [ctypes.c_void_p], None
-    set_team(ctypes.cast(team["in_parts"], ctypes.c_void_p))
-    set_threads = team["set_threads"]
-    set_threads.argtypes, set_threads.restype = [ctypes.c_long], None
+    team = _team()
+    made.function("set_team", ctypes.c_void_p)(ctypes.cast(team["in_parts"], ctypes.c_void_p))
+    set_threads = team.function("set_threads", ctypes.c_long)
     return lambda: set_threads(available_threads())
 
 

@@ -50,7 +50,7 @@ _ELF_64 = b"\x7fELF\x02\x01"
 class Library(ctypes.CDLL):
     """A library that is closed when neither it nor a function of it is in use any more.
 
-    Functions are had by `library[name]`: an attribute would keep the library forever.
+    Functions are had by `function`, or `library[name]`: an attribute would keep the library forever.
     """
 
     def __init__(self, path: str) -> None:
@@ -59,6 +59,12 @@ class Library(ctypes.CDLL):
         super().__init__(path)
         # When the process ends, other threads may still be in it.
         weakref.finalize(self, dlclose, self._handle).atexit = False
+
+    def function(self, name: str, *takes: type[Any], gives: type[Any] | None = None) -> Any:
+        """Return a function of some types of arguments and of its result."""
+        found = self[name]
+        found.argtypes, found.restype = takes, gives
+        return found
 
 
 _loaded: MutableMapping[str, Library] = weakref.WeakValueDictionary()

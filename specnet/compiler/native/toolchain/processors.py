@@ -50,10 +50,7 @@ _NATIVE_FLAGS = {
     NEON: ("-mcpu=native",),  # on ARM, Apple's compiler has long refused -march=native
 }
 
-_NEEDED = {
-    AVX512: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
-    AVX2: {"avx2", "fma"},
-}
+_NEEDED = {AVX512: {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}, AVX2: {"avx2", "fma"}}
 """Features without which a target's vectors would be made of smaller ones."""
 
 _CPU_INFO = "/proc/cpuinfo"
@@ -61,10 +58,7 @@ _DESCRIBING = {
     "linux": ("vendor_id", "cpu family", "model", "model name", "CPU implementer", "CPU variant", "CPU part"),
     "darwin": ("machdep.cpu.brand_string",),
 }
-_FEATURES = {
-    "linux": ("flags", "Features"),
-    "darwin": ("machdep.cpu.features", "machdep.cpu.leaf7_features"),
-}
+_FEATURES = {"linux": ("flags", "Features"), "darwin": ("machdep.cpu.features", "machdep.cpu.leaf7_features")}
 """Under which names a system lists the features of x86 and of ARM, or in several parts."""
 
 

@@ -10,6 +10,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 SPACE = " \t\n\r\v\f"
 """What is trimmed."""
 LARGEST_WHOLE = 2**53
@@ -88,6 +91,16 @@ def category(text: str) -> str:
     """Return the category that a trimmed cell says: its text, a whole number without ``.0``."""
     match = re.fullmatch(_WITHOUT_FRACTION, text)
     return match[1] if match else text
+
+
+def coded(cells: Sequence[str | None], missing: Sequence[str] = ("",)) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
+    texts = {cell: trimmed(cell or "") for cell in set(cells)}
+    known = {cell: category(text) for cell, text in texts.items() if text and text not in missing}
+    distinct = sorted(set(known.values()))
+    places = {text: float(place) for place, text in enumerate(distinct)}
+    codes = {cell: places[text] for cell, text in known.items()}
+    return np.fromiter((codes.get(cell, np.nan) for cell in cells), np.float64, len(cells)), np.array(distinct, np.str_)
 
 
 def quoted(text: str) -> str:

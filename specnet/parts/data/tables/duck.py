@@ -66,11 +66,7 @@ class Duck:
         return found
 
     def columns(
-        self,
-        query: str,
-        parameters: Mapping[str, Any] | None = None,
-        progress: Progress | None = None,
-        size: int = 0,
+        self, query: str, parameters: Mapping[str, Any] | None = None, progress: Progress | None = None, size: int = 0
     ) -> list[NDArray[Any]]:
         """Return the columns that a query finds, masked where a cell is null; the progress is told in bytes of all."""
         found: dict[str, NDArray[Any]] = self._run(

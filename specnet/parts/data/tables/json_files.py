@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -87,10 +88,10 @@ class JsonLinesSource(TextSource):
         return names
 
     def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
-        rows, types = _rows(self.names)
+        rows, parameters = _rows(self.names)
         for index, path in enumerate(self.paths):
             into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
-            parameters = {"path": _readable(path, duck.folder), **types}
+            parameters["path"] = _readable(path, duck.folder)
             try:
                 duck.columns(f"{into} SELECT {self._selected()} {rows}", parameters, progress, os.path.getsize(path))
             except DuckError as error:
@@ -98,7 +99,7 @@ class JsonLinesSource(TextSource):
                     raise self._refused(path, error) from None
                 raise
 
-    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+    def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
         some = [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
         return [place for place in places if all(is_number(row.get(self.names[place], ""), ("",)) for row in some)]
 
@@ -109,17 +110,12 @@ class JsonLinesSource(TextSource):
                 yield [values.get(name) or None for name in names]
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        places = ((path, line) for path in self.paths for line, _ in _lines(path))
-        rows = dict(zip(range(max(mistake.row for mistake in mistakes) + 1), places, strict=False))
+        places = ((path, Position(line, 1)) for path in self.paths for line, _ in _lines(path))
+        rows = list(islice(places, mistakes[-1].row + 1))
         return [
-            Diagnostic(
-                mistake.code,
-                mistake.message,
-                source=rows[mistake.row][0],
-                position=Position(rows[mistake.row][1], 1),
-                hint=mistake.hint,
-            )
-            for mistake in sorted(mistakes, key=lambda mistake: (mistake.row, mistake.place))
+            Diagnostic(mistake.code, mistake.message, (), source, position, hint=mistake.hint)
+            for mistake in mistakes
+            for source, position in [rows[mistake.row]]
         ]
 
     def _refused(self, path: str, error: DuckError) -> DataError:
@@ -137,19 +133,15 @@ class JsonLinesSource(TextSource):
             yield line, self._read(path, line, content)
 
     def _read(self, path: str, line: int, content: str) -> dict[str, str]:
-        def refused(message: str, column: int = 1, code: str = "json", hint: str | None = None) -> DataError:
-            shown = content.rstrip("\r\n")
-            return DataError(
-                Diagnostic(code, message, source=path, position=Position(line, column), line_text=shown, hint=hint)
-            )
+        def refused(message: str, code: str = "json", hint: str | None = None, column: int = 1) -> DataError:
+            shown, position = content.rstrip("\r\n"), Position(line, column)
+            return DataError(Diagnostic(code, message, source=path, position=position, line_text=shown, hint=hint))
 
         def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-            found = dict(pairs)
-            if len(found) < len(pairs):
-                names = [name for name, _ in pairs]
-                repeated = next(name for name in names if names.count(name) > 1)
-                raise refused(f'duplicate name "{repeated}"', code="repeated-column")
-            return found
+            counts = Counter(name for name, _ in pairs)
+            if repeated := [name for name, count in counts.items() if count > 1]:
+                raise refused(f'duplicate name "{repeated[0]}"', "repeated-column")
+            return dict(pairs)
 
         def constant(word: str) -> str:
             raise refused(f"{word} is not JSON", hint="write null for a missing value")
@@ -160,7 +152,7 @@ class JsonLinesSource(TextSource):
             )
         except json.JSONDecodeError as error:
             hint = _ONE_OBJECT if content.lstrip().startswith("[") else None
-            raise refused(f"not JSON: {error.msg}", error.colno, hint=hint) from None
+            raise refused(f"not JSON: {error.msg}", hint=hint, column=error.colno) from None
         except RecursionError:
             raise refused("nested too deeply") from None
         if not isinstance(found, dict):
@@ -168,19 +160,18 @@ class JsonLinesSource(TextSource):
         values, has_escapes = {}, "\\u" in content
         for name, value in found.items():
             if not name:
-                raise refused("a name is empty", code="unnamed-column")
+                raise refused("a name is empty", "unnamed-column")
             if isinstance(value, dict | list) and name not in self._ignored:
                 message = f'column "{name}": a nested value'
                 hint = "list the columns to use in features, or " + setting(column_key(name), '"ignore"')
                 position = Position(line, 1)
                 raise DataError(Diagnostic("nested-value", message, source=path, position=position, hint=hint))
             text = "" if value is None or isinstance(value, dict | list) else value
-            text = str(text).lower() if isinstance(text, bool) else text
+            values[name] = text = str(text).lower() if isinstance(text, bool) else text
             if "\0" in name + text:
-                raise refused(f'column "{name}": a null character', code="encoding")
-            if has_escapes and not _is_unicode(name + text):
-                raise refused("half a surrogate pair", code="encoding")
-            values[name] = text
+                raise refused(f'column "{name}": a null character', "encoding")
+            if has_escapes and re.search("[\ud800-\udfff]", name + text):
+                raise refused("half a surrogate pair", "encoding")
         return values
 
 
@@ -196,29 +187,18 @@ def _readable(path: str, folder: str) -> str:
     return copy.name
 
 
-def _rows(names: Sequence[str]) -> tuple[str, dict[str, dict[str, str]]]:
-    """Return from where values of these names are selected as c0, c1, …, and the query's parameters for it.
-
-    DuckDB has no two columns whose names differ only in case: they are read one after the other.
-    """
-    readings: list[dict[str, int]] = []
-    known: Counter[str] = Counter()
-    for place, name in enumerate(names):
-        lower = name.lower()
-        if known[lower] == len(readings):
-            readings.append({})
-        readings[known[lower]][name] = place
-        known[lower] += 1
-    tables = [
-        f"read_json($path, format = 'newline_delimited', records = true, auto_detect = false, columns = $types{index},"
-        f" {_OPTIONS}) AS t({', '.join(f'c{place}' for place in reading.values())})"
-        for index, reading in enumerate(readings)
-    ]
-    types = {f"types{index}": dict.fromkeys(reading, "VARCHAR") for index, reading in enumerate(readings)}
-    if len(tables) == 1:
-        return f"FROM {tables[0]}", types
-    numbered = [f"(SELECT *, row_number() OVER () AS line FROM {table})" for table in tables]
-    return f"FROM {numbered[0]} {' '.join(f'JOIN {table} USING (line)' for table in numbered[1:])} ORDER BY line", types
+def _rows(names: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return from where values of these names are selected as c0, c1, …, and the query's parameters for it."""
+    columns = [f"c{place}" for place in range(len(names))]
+    if len({name.lower() for name in names}) == len(names):
+        options = "format = 'newline_delimited', records = true, auto_detect = false, columns = $types"
+        types = dict.fromkeys(names, "VARCHAR")
+        return f"FROM read_json($path, {options}, {_OPTIONS}) AS t({', '.join(columns)})", {"types": types}
+    # DuckDB has no two columns whose names differ only in case: values are taken by their pointers.
+    cells = ", ".join(f"cells[{place}] AS {column}" for place, column in enumerate(columns, 1))
+    pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]
+    listed = f"SELECT json_extract_string(json, $pointers) AS cells FROM read_ndjson_objects($path, {_OPTIONS})"
+    return f"FROM (SELECT {cells} FROM ({listed}))", {"pointers": pointers}
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:
@@ -233,11 +213,3 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
                     yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeError:
         raise DataError(undecodable(path, Dialect())) from None
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -38,7 +38,7 @@ Reason = Literal["", "empty", "text", "too-large", "not-a-number", "not-a-dateti
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class CellFacts:
     """What is known of a column's cells, and can be asked.
 
     Attributes
@@ -89,7 +89,7 @@ class Verdict:
     example: str = ""
 
 
-def verdict(cells: Cells) -> Verdict:
+def verdict(cells: CellFacts) -> Verdict:
     """Return what a column is."""
     present = cells.present
     if not present:
@@ -123,7 +123,7 @@ def are_frequent(counts: NDArray[np.intp]) -> bool:
     return bool(2 * counts[counts >= ROWS_TO_A_CATEGORY].sum() >= counts.sum())
 
 
-def _distinguished(notations: Sequence[Notation], cells: Cells) -> list[Notation]:
+def _distinguished(notations: Sequence[Notation], cells: CellFacts) -> list[Notation]:
     """Return those of some notations that all cells are in which say different things of them."""
     dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
     numbers = [each for each in notations if isinstance(each, NumberFormat)]

@@ -63,10 +63,7 @@ class ParquetSource(Source):
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         source = self.paths[0] if len(self.paths) == 1 else None
-        return [
-            Diagnostic(mistake.code, mistake.message, source=source, hint=mistake.hint)
-            for mistake in sorted(mistakes, key=lambda mistake: (mistake.row, mistake.place))
-        ]
+        return [Diagnostic(mistake.code, mistake.message, source=source, hint=mistake.hint) for mistake in mistakes]
 
 
 def _rows(path: str) -> str:

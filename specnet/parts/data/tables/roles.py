@@ -16,7 +16,6 @@ from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, Colum
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
-from specnet.parts.data.tables.table_reading import Content
 from specnet.parts.part import FieldProblem
 
 _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
@@ -81,7 +80,7 @@ class Roles:
             kinds[self.weight] = "numeric"
         return kinds
 
-    def split_by(self, content: Content, source: Source) -> NDArray[Any] | None:
+    def split_by(self, content: Table, source: Source) -> NDArray[Any] | None:
         """Return what the split goes by, (rows,).
 
         Raises
@@ -107,7 +106,7 @@ class Roles:
             raise _wrong_cell(name, first, what, "split", content, source)
         return said
 
-    def weights(self, content: Content, source: Source) -> NDArray[np.float64] | None:
+    def weights(self, content: Table, source: Source) -> NDArray[np.float64] | None:
         """Return the weights of the rows, (rows,).
 
         Raises
@@ -127,7 +126,7 @@ class Roles:
         return cells
 
 
-def _found(content: Content, name: str) -> tuple[Column, NDArray[np.float64]]:
+def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
     for index, column in enumerate(content.columns):
         if column.name == name:
             return column, content.X[:, index]
@@ -135,14 +134,14 @@ def _found(content: Content, name: str) -> tuple[Column, NDArray[np.float64]]:
     raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
 
 
-def _wrong_cell(name: str, row: int, what: str, code: str, content: Content, source: Source) -> DataError:
+def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: Source) -> DataError:
     """Return the error of a cell in a row of the content, at its place in the files."""
     place = row if content.kept is None else int(content.kept[row])
     message = f'column "{name}": {what} in row {place + 1}'
-    return DataError(*source.located([Mistake(place, source.names.index(name), code, message)]))
+    return source.refusal([Mistake(place, source.names.index(name), code, message)])
 
 
-def _times(column: Column, cells: NDArray[np.float64], content: Content, source: Source) -> NDArray[np.float64]:
+def _times(column: Column, cells: NDArray[np.float64], content: Table, source: Source) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
         hint = setting(column_key(column.name), DatetimeFormat(type="datetime", format="%d/%m/%Y").written())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from glob import glob
-from itertools import islice
+from itertools import islice, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,14 @@ from specnet.parts.data.tables.duck import Duck
 from specnet.parts.data.tables.setting_hints import setting
 from specnet.parts.data.tables.types import is_nested
 
+MOST_MISTAKES = 20
+"""How many mistakes are told of at once."""
 WILDCARDS = frozenset("*?[")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How a URL begins; `Path` makes one slash of two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
+class Mistake(NamedTuple):
     """What is wrong with a cell, at a row and a column of the table, both from 0."""
 
     row: int
@@ -132,9 +133,13 @@ class Source(ABC):
             columns = zip(*some, strict=True)
             yield {name: Cells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
 
+    def refusal(self, mistakes: Iterable[Mistake]) -> DataError:
+        """Return the error of the first of some mistakes, at their places in the files."""
+        return DataError(*self.located(sorted(mistakes)[:MOST_MISTAKES]))
+
     @abstractmethod
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        """Return mistakes, of which there are some, at their places in the files."""
+        """Return mistakes, of which there are some, sorted, at their places in the files."""
 
     def real_paths(self) -> list[str]:
         """Return what DuckDB may open."""
@@ -142,20 +147,13 @@ class Source(ABC):
 
     def _check_same_names(self, files: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Refuse files whose columns have not the names of the first one's."""
-        (first, names), *others = files
-        for path, found in others:
-            if set(found) != set(names):
-                lacking = [name for name in names if name not in set(found)]
-                name, (there, here) = (
-                    (lacking[0], (first, path))
-                    if lacking
-                    else (
-                        next(name for name in found if name not in set(names)),
-                        (path, first),
-                    )
-                )
-                message = f'the files have different columns: "{name}" is in {there}, but not in {here}'
-                raise DataError(Diagnostic("unknown-column", message, source=path))
+        first, *others = files
+        for other in others:
+            for (there, names), (here, found) in permutations((first, other)):
+                known = {*found}
+                if lacking := [name for name in names if name not in known]:
+                    message = f'the files have different columns: "{lacking[0]}" is in {there}, but not in {here}'
+                    raise DataError(Diagnostic("unknown-column", message, source=other[0]))
 
 
 def meant(names: Sequence[str], name: str) -> str | None:

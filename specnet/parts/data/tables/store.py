@@ -30,7 +30,7 @@ from specnet.parts.data.tables.cells import (
     sql_trimmed,
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
-from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, Cells, Verdict, verdict
+from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, CellFacts, Verdict, verdict
 from specnet.parts.data.tables.source import Mistake, Source
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
@@ -46,7 +46,7 @@ _NULL_END = "suffix(x, chr(0))"
 
 @dataclass(frozen=True, slots=True)
 class Misfits:
-    """Cells of a column that do not fit its kind: how many, the row of the first, and its text and some others."""
+    """CellFacts of a column that do not fit its kind: how many, the row of the first, and its text and some others."""
 
     count: int
     row: int
@@ -86,11 +86,11 @@ class Store:
         )
         return {place: verdict(self._cells(place, counts[place], words.get(place))) for place in places}
 
-    def _cells(self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None) -> Cells:
+    def _cells(self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None) -> CellFacts:
         """Return what is known of a column; without words it is numbers."""
         cells, numbers = counts
         present, dates, *pairs, first, some = words or (cells, 0, None, None)
-        return Cells(
+        return CellFacts(
             present,
             numbers,
             dates,
@@ -102,10 +102,8 @@ class Store:
         )
 
     def _fitting(self, place: int, notations: Sequence[Notation]) -> tuple[int, ...]:
-        counts = self._aggregated(
-            [place], lambda place: [f"count({notation.sql(f't{place}')})" for notation in notations]
-        )
-        return counts[place]
+        counted = [f"count({notation.sql(f't{place}')})" for notation in notations]
+        return self._aggregated([place], lambda _: counted)[place]
 
     def _differ(self, place: int, one: Notation, other: Notation) -> bool:
         differing = f"count(*) FILTER ({one.sql(f't{place}')} <> {other.sql(f't{place}')})"
@@ -128,14 +126,9 @@ class Store:
         return counts | {place: (counts[place][0], *slow[place]) for place in others}
 
     def _number(self, place: int) -> str:
-        of = self._types[place]
-        if place in self._all_quick:
+        if place in self._all_quick or is_number_type(self._types[place]):
             return f"f{place}"
-        return (
-            f"f{place}"
-            if is_number_type(of)
-            else f"coalesce(f{place}, {sql_number(f'x{place}', self._source.decimal)})"
-        )
+        return f"coalesce(f{place}, {sql_number(f'x{place}', self._source.decimal)})"
 
     def value(self, place: int, kind: ColumnKind) -> str:
         """Return the expression of a column's cells as numbers, of any kind but category."""
@@ -203,8 +196,11 @@ class Store:
         )
         of_all = f"SELECT count(*), coalesce(max(length(x)), 1), count(*) FILTER ({_NULL_END}) FROM kept"
         count, longest, null_ends = self._duck.rows(of_all)[0]
-        if null_ends:
-            raise DataError(*self._source.located([self._null_end(place, text)]))
+        if null_ends:  # NumPy would make such a text another one's
+            first = f"SELECT min(place) FROM (SELECT rowid AS place, {text} AS x FROM cells) WHERE {_NULL_END}"
+            row: int = self._duck.rows(first)[0][0]
+            message = f'column "{self._source.names[place]}": text ends in a null character in row {row + 1}'
+            raise self._source.refusal([Mistake(row, place, "encoding", message)])
         if count * longest * 4 > LARGEST_TEXTS:
             name = self._source.names[place]
             message = f'column "{name}": {count} texts of up to {longest} characters do not fit into memory'
@@ -223,13 +219,6 @@ class Store:
             start += len(some)
         self._duck.rows("DROP TABLE kept")
         return codes, texts
-
-    def _null_end(self, place: int, text: str) -> Mistake:
-        """Return the mistake of the first cell whose text NumPy would make another one's."""
-        rows = f"SELECT min(place) FROM (SELECT rowid AS place, {text} AS x FROM cells) WHERE {_NULL_END}"
-        row: int = self._duck.rows(rows)[0][0]
-        message = f'column "{self._source.names[place]}": text ends in a null character in row {row + 1}'
-        return Mistake(row, place, "encoding", message)
 
     def _aggregated(self, places: Sequence[int], expressions: Callable[[int], list[str]]) -> dict[int, tuple[Any, ...]]:
         """Return several figures of each column."""

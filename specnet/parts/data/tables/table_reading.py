@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,20 +13,18 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.files.toml import toml_text
-from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.base import Table
+from specnet.parts.data.column_kinds import ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.reading_progress import current_progress
-from specnet.parts.data.tables.cells import SPACE, category, number
+from specnet.parts.data.tables.cells import coded, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
-from specnet.parts.data.tables.source import Mistake, Source, meant, undivided, unknown_columns
+from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, Source, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
 from specnet.parts.row_view import RowView
-
-MOST_MISTAKES = 20
-"""How many mistakes are told of at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +59,7 @@ class Wanted:
         return self.targets[0] if self.labels and len(self.targets) == 1 else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Content:
-    """What was read.
-
-    Attributes
-    ----------
-    X : ndarray (rows, columns)
-    columns : tuple of Column
-    y : ndarray (rows,) or (rows, targets), or None
-        None without targets.
-    kinds : dict of str to ColumnKind
-        Of every column of the files.
-    warnings : tuple of Diagnostic
-    kept : ndarray (rows,) or None
-        Where these rows stand among those of the files; None if they are all.
-    """
-
-    X: NDArray[np.float64]
-    columns: tuple[Column, ...]
-    y: NDArray[Any] | None
-    kinds: dict[str, ColumnKind]
-    warnings: tuple[Diagnostic, ...]
-    kept: NDArray[np.intp] | None = None
-
-
-def read(source: Source, wanted: Wanted) -> Content:
+def read(source: Source, wanted: Wanted) -> Table:
     """Return what is wanted of a table.
 
     Raises
@@ -96,7 +70,9 @@ def read(source: Source, wanted: Wanted) -> Content:
         If there is no such column, or a cell is not what it should be. What a spec's key is to blame for has its path
         from the data part on, everything else its place in a file.
     """
-    return _Reading(source, wanted).content()
+    reading = _Reading(source, wanted)
+    with opened(source.real_paths(), len(source.names)) as duck:
+        return reading.at_once(duck) or reading.stored(duck)
 
 
 class _Reading:
@@ -115,10 +91,6 @@ class _Reading:
             self.target_kinds |= {
                 name: said for name in wanted.targets if isinstance(said := wanted.kinds.get(name), NumberFormat)
             }
-
-    def content(self) -> Content:
-        with opened(self.source.real_paths(), len(self.source.names)) as duck:
-            return self._at_once(duck) or self._stored(duck)
 
     def _unknown(self) -> Iterator[Diagnostic]:
         """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
@@ -167,8 +139,8 @@ class _Reading:
         hints = [problem.hint for problem in self.warnings if problem.hint]
         return DataError(Diagnostic("no-features", message, ("target",), hint=hints[0] if hints else None))
 
-    def _at_once(self, duck: Duck) -> Content | None:
-        """Return the content if it is numbers without gaps: one reading tells."""
+    def at_once(self, duck: Duck) -> Table | None:
+        """Return the table if it is numbers without gaps: one reading tells."""
         if any(kind != "numeric" for kind in self.kinds.values()):
             return None
         label = self.wanted.label
@@ -181,15 +153,12 @@ class _Reading:
         self._check_rows(len(table))
         self.kinds |= dict.fromkeys(self.judged, "numeric")
         count = len(self.features)
-        y: NDArray[Any] | None = table[:, count:]
-        gaps = np.zeros(len(table), np.bool_)
-        if label:
-            codes, distinct = _coded(cells[0], self.source.missing)
-            y, gaps = _labels(codes, distinct), np.isnan(codes)
-        X, y, kept = self._with_target(table[:, :count], y, gaps[:, np.newaxis])
-        return Content(X, self._columns({}), y, self._all_kinds(), (), kept)
+        if not label:
+            return self._table(table[:, :count], {}, table[:, count:])
+        return self._table(table[:, :count], {}, *_labels(*coded(cells[0], self.source.missing)))
 
-    def _stored(self, duck: Duck) -> Content:
+    def stored(self, duck: Duck) -> Table:
+        """Return the table, whose cells are judged where DuckDB has stored them."""
         undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
         numbers = [*undecided, *(() if self.wanted.labels else self.wanted.targets)]
         self.source.store(duck, current_progress(), {self.places[name] for name in numbers})
@@ -197,29 +166,25 @@ class _Reading:
         self._check_rows(store.rows)
         self._refuse_nested()
         broken = self._judge(store)
-        target = (
-            {}
-            if self.wanted.label
-            else {self.places[name]: self._target_value(store, name) for name in self.wanted.targets}
-        )
+        columns = [self.places[name] for name in self.features]
+        targets = [] if self.wanted.label else self.wanted.targets
         kinds = {self.places[name]: kind for name, kind in self.kinds.items() if kind != "category"}
+        target = {self.places[name]: self._target_value(store, name) for name in targets}
         values = {place: store.value(place, kind) for place, kind in kinds.items()} | target
         try:
             self._refuse_misfits(store, values, broken)
             texts: dict[str, NDArray[np.str_]] = {}
-            X = new_array((store.rows, len(self.features)))
-            numeric = [
-                (index, self.places[name]) for index, name in enumerate(self.features) if self.kinds[name] != "category"
-            ]
-            store.fill(X, [(index, place, values[place]) for index, place in numeric])
+            X, y = new_array((store.rows, len(columns))), np.empty((store.rows, len(target)))
+            store.fill(X, [(index, place, values[place]) for index, place in enumerate(columns) if place in kinds])
             for index, name in enumerate(self.features):
-                if self.kinds[name] == "category":
-                    X[:, index], texts[name] = store.codes(self.places[name])
-            y, gaps = self._target(store, target)
+                if columns[index] not in kinds:
+                    X[:, index], texts[name] = store.codes(columns[index])
+            if self.wanted.label:
+                return self._table(X, texts, *_labels(*store.codes(self.places[self.wanted.label])))
+            store.fill(y, [(index, *value) for index, value in enumerate(target.items())])
         except DuckError as error:
             raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}")) from None
-        X, y, kept = self._with_target(X, y, gaps)
-        return Content(X, self._columns(texts), y, self._all_kinds(), tuple(self.warnings), kept)
+        return self._table(X, texts, y)
 
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
@@ -280,8 +245,7 @@ class _Reading:
                 ways.append(setting(column_key(name), '"category"', '"ignore"'))
             mistakes.append(Mistake(misfit.row, place, EXPECTED[kind][0], message, ", or ".join(ways) or None))
         if mistakes:
-            mistakes.sort(key=lambda mistake: (mistake.row, mistake.place))
-            raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
+            raise self.source.refusal(mistakes)
 
     def _notation_hint(self, name: str, kind: Kind, text: str, judged: Verdict | None) -> Iterator[str]:
         """Yield how a column is read so that a cell which is no plain number is one, as all others are."""
@@ -302,36 +266,41 @@ class _Reading:
             return store.value(place, self.target_kinds[name])
         return f"coalesce({store.value(place, 'numeric')}, {store.value(place, 'boolean')})"
 
-    def _target(self, store: Store, values: Mapping[int, str]) -> tuple[NDArray[Any] | None, NDArray[np.bool_]]:
-        """Return the target, and where it is missing, (rows, targets)."""
-        if self.wanted.label:
-            codes, texts = store.codes(self.places[self.wanted.label])
-            return _labels(codes, texts), np.isnan(codes)[:, np.newaxis]
-        y = np.empty((store.rows, len(values)))
-        store.fill(y, [(index, *value) for index, value in enumerate(values.items())])
-        return y, np.isnan(y)
+    def _table(
+        self,
+        X: NDArray[np.float64],
+        texts: Mapping[str, NDArray[np.str_]],
+        y: NDArray[Any],
+        gaps: NDArray[np.bool_] | None = None,
+    ) -> Table:
+        """Return the table without the rows that have gaps in the target, (rows, targets); or refuse these."""
+        kept, gaps = None, np.isnan(y) if gaps is None else gaps
+        if gaps.any():
+            if not self.wanted.drops:
+                self._refuse_gaps(gaps)
+            kept = np.flatnonzero(~gaps.any(axis=1))
+            self._check_rows(len(kept), "no rows with a target")
+            X, y = np.asarray(RowView(X, kept)), y[kept]
+        chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
+        return Table(
+            X,
+            y[:, 0] if y.shape[1] == 1 else y,
+            "classes" if self.wanted.labels else "values",
+            columns=tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features),
+            kinds={name: chosen.get(name, "ignore") for name in self.source.names},
+            warnings=tuple(self.warnings),
+            kept=kept,
+        )
 
-    def _with_target(
-        self, X: NDArray[np.float64], y: NDArray[Any] | None, gaps: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float64], NDArray[Any] | None, NDArray[np.intp] | None]:
-        """Return features and target without the rows that lack the target, and which are kept; or refuse these."""
-        if not self.wanted.targets or y is None:
-            return X, None, None
-        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if not gaps.any():
-            return X, y, None
-        if not self.wanted.drops:
-            mistakes = []
-            for index in np.flatnonzero(gaps.any(axis=0)):
-                name, row, count = self.wanted.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
-                more = f", and in {count - 1} more" if count > 1 else ""
-                message = f'column "{name}": the target is missing in row {row + 1}{more}'
-                hint = setting("missing_target", '"drop"') + " to leave such rows out"
-                mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
-            raise DataError(*self.source.located(mistakes[:MOST_MISTAKES]))
-        kept = np.flatnonzero(~gaps.any(axis=1))
-        self._check_rows(len(kept), "no rows with a target")
-        return np.asarray(RowView(X, kept)), y[kept], kept
+    def _refuse_gaps(self, gaps: NDArray[np.bool_]) -> None:
+        mistakes = []
+        for index in np.flatnonzero(gaps.any(axis=0)):
+            name, row, count = self.wanted.targets[index], int(gaps[:, index].argmax()), int(gaps[:, index].sum())
+            more = f", and in {count - 1} more" if count > 1 else ""
+            message = f'column "{name}": the target is missing in row {row + 1}{more}'
+            hint = setting("missing_target", '"drop"') + " to leave such rows out"
+            mistakes.append(Mistake(row, self.places[name], "missing-target", message, hint))
+        raise self.source.refusal(mistakes)
 
     def _check_rows(self, rows: int, message: str = "no rows below the header") -> None:
         if not rows:
@@ -352,38 +321,14 @@ class _Reading:
         if problems:
             raise DataError(*problems[:MOST_MISTAKES])
 
-    def _columns(self, texts: Mapping[str, NDArray[np.str_]]) -> tuple[Column, ...]:
-        return tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
 
-    def _all_kinds(self) -> dict[str, ColumnKind]:
-        chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
-        return {name: chosen.get(name, "ignore") for name in self.source.names}
-
-
-def _coded(cells: Sequence[str | None], missing: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Return the index of each cell's text among the distinct ones, NaN where it is missing, and these."""
-    texts: dict[str | None, str] = {}
-    for cell in set(cells):
-        text = "" if cell is None else cell.strip(SPACE)
-        if text and text not in missing:
-            texts[cell] = category(text)
-    distinct = sorted(set(texts.values()))
-    places = {text: float(place) for place, text in enumerate(distinct)}
-    known = {cell: places[text] for cell, text in texts.items()}
-    codes = np.fromiter((known.get(cell, np.nan) for cell in cells), np.float64, len(cells))
-    return codes, np.array(distinct, np.str_)
-
-
-def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> NDArray[Any]:
-    """Return labels, anything where they are missing: integers if every text is one as Python writes it."""
-    if not len(texts):
-        return np.zeros(len(codes), np.int64)
+def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return labels (rows, 1), integers if every text is one as Python writes it, and where they are missing."""
     labels: NDArray[Any] = texts
-    try:
-        integers = [int(text) for text in texts.tolist()]
-        if all(str(integer) == text for integer, text in zip(integers, texts.tolist(), strict=True)):
-            labels = np.array(integers, np.int64)
-    except (ValueError, OverflowError):
-        pass
-    places = np.where(np.isnan(codes), 0, codes).astype(np.intp)
-    return labels[places]
+    with suppress(ValueError, OverflowError):
+        integers = texts.astype(np.int64)
+        if (integers.astype(np.str_) == texts).all():
+            labels = integers
+    gaps = np.isnan(codes)
+    found = labels[np.where(gaps, 0, codes).astype(np.intp)] if len(texts) else np.zeros(len(codes), np.int64)
+    return found[:, np.newaxis], gaps[:, np.newaxis]

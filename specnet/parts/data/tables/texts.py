@@ -24,7 +24,7 @@ class TextSource(Source):
         return list(self._types)
 
     def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
-        some = self._look_like_numbers(numbers)
+        some = self._look_like_numbers([*numbers])
         self._types = ["DOUBLE" if place in some else "VARCHAR" for place in range(len(self.names))]
         try:
             self._store(duck, progress)
@@ -35,7 +35,7 @@ class TextSource(Source):
             self._store(duck, progress, refuses=True)
 
     @abstractmethod
-    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+    def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
         """Return those of the columns of which the first rows of all files hold numbers or nothing."""
 
     @abstractmethod

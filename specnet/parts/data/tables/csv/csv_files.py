@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,37 @@ MOST_COLUMNS = 30_000
 ROWS_ARRANGED = 2048
 """How many rows are put together from columns at a time: few enough for a processor's cache."""
 _COPIED_AT_ONCE = 2**20
+
+
+class CsvPart(NamedTuple):
+    """A file that DuckDB reads, where its body begins, and how it is written."""
+
+    path: str
+    start: int
+    dialect: Dialect
+
+    def read(
+        self, duck: Duck, selected: str, places: Sequence[int], progress: Progress, options: str = ""
+    ) -> tuple[list[NDArray[Any]], Signs]:
+        """Return what is selected of the columns at these places, and the signs of what DuckDB passes over.
+
+        Raises
+        ------
+        DuckError
+        """
+        mark, delimiter = self.dialect.quote, self.dialect.delimiter
+        query = (  # nothing is guessed
+            f"{selected} FROM read_csv($path, columns = $types, auto_detect = false, strict_mode = true,"
+            f" all_varchar = true, header = {str(self.dialect.header).lower()}, delim = {quoted(delimiter)},"
+            f" quote = {quoted(mark)}, escape = {quoted(mark)}, compression = 'none', null_padding = false,"
+            f" hive_partitioning = false{options})"
+        )
+        types = {f"c{place}": "VARCHAR" for place in places}
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(read_signs, self.path, self.start, delimiter, mark)
+            size = os.path.getsize(self.path)
+            columns = duck.columns(query, {"path": self.path, "types": types}, progress, size)
+            return columns, looking.result()
 
 
 class CsvFile:
@@ -145,15 +176,15 @@ class CsvFile:
             found, start = _copied((record.text + record.end for record in filled), folder), body
         return found, start
 
-    def parts(self, folder: str) -> Iterator[tuple[str | None, Dialect, int]]:
-        """Yield files that DuckDB reads, how, and where their bodies begin; None if a large file cannot be cut."""
+    def parts(self, folder: str) -> Iterator[CsvPart]:
+        """Yield the parts of the file; a DuckError ends them if a large file cannot be cut."""
         path, body = self.readable(folder)
         if os.path.getsize(path) <= PART_BYTES:
-            yield path, self.dialect, body
+            yield CsvPart(path, body, self.dialect)
             return
         dialect = replace(self.dialect, header=False)
         for part in parts_of(path, body, dialect.quote, folder):
-            yield part, dialect, 0
+            yield CsvPart(part, 0, dialect)
 
     def first_rows(self) -> list[Record]:
         """Return the first records below the header."""
@@ -192,20 +223,20 @@ class CsvSource(TextSource):
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)
-        self.files = [CsvFile(path, dialect) for path in paths]
-        self._refuse_divided(missing)
+        files = [CsvFile(path, dialect) for path in paths]
+        self._refuse_divided(missing, files)
         self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
-        self.names = self.files[0].names
-        self._check_same_names([(file.path, file.names) for file in self.files])
+        self.names = files[0].names
+        self._check_same_names([(file.path, file.names) for file in files])
         self._types = ["VARCHAR"] * len(self.names)
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
         places = {name: place for place, name in enumerate(self.names)}
-        self._places = [[places[name] for name in file.names] for file in self.files]
+        self._files = [(file, [places[name] for name in file.names]) for file in files]
 
-    def _refuse_divided(self, missing: Sequence[str]) -> None:
+    def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
         """Refuse missing cells that are told from others only by what is around them."""
         for text in missing:
-            for file in self.files:
+            for file in files:
                 for name, sign in (("quote", file.dialect.quote), ("delimiter", file.dialect.delimiter)):
                     if sign in text:
                         message = f'missing value "{text}" contains the {name} {sign}'
@@ -215,91 +246,63 @@ class CsvSource(TextSource):
     def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
         options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
         self.plain_numbers = not self._misses_numbers
-        for index, (file, places) in enumerate(zip(self.files, self._places, strict=True)):
-            path, body = file.readable(duck.folder)
-            into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
-            with ThreadPoolExecutor(1) as pool:
-                looking = pool.submit(read_signs, path, body, file.dialect.delimiter, file.dialect.quote)
-                query = f"{into} SELECT {self._selected()} FROM {_records(file.dialect, options)}"
-                try:
-                    (count,) = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
-                except DuckError as error:
-                    if refuses:
-                        raise self._refused(file, error) from None
-                    raise
-                signs = looking.result()
-                file.check(signs, int(count[0]))
-                self.plain_numbers = self.plain_numbers and not signs.odd
+        for index, (file, places) in enumerate(self._files):
+            part = CsvPart(*file.readable(duck.folder), file.dialect)
+            into = f"{'INSERT INTO cells BY NAME' if index else 'CREATE TABLE cells AS'} SELECT {self._selected()}"
+            try:
+                (count,), signs = part.read(duck, into, places, progress, options)
+            except DuckError as error:
+                if refuses:
+                    raise self._refused(file, error) from None
+                raise
+            file.check(signs, int(count[0]))
+            self.plain_numbers = self.plain_numbers and not signs.odd
 
-    def _look_like_numbers(self, places: Collection[int]) -> list[int]:
+    def _look_like_numbers(self, places: Sequence[int], missing: Collection[str] | None = None) -> list[int]:
         found = [] if self.decimal != "." or self._misses_numbers else list(places)
-        for file, own in zip(self.files, self._places, strict=True):
+        missing = self.missing if missing is None else missing
+        for file, own in self._files:
             local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
-            found = [place for place in found if _are_numbers(some, [local[place]], self.missing)]
+            found = [place for place in found if _are_numbers(some, local[place], missing)]
         return found
 
     def numbers_at_once(
         self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
         """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
-        if self.decimal != "." or self._misses_numbers or len(numbers) + len(texts) > MOST_EXPRESSIONS:
+        is_wide = len(numbers) + len(texts) > MOST_EXPRESSIONS
+        if is_wide or self._look_like_numbers(numbers, ()) != numbers or self.decimal != "." or self._misses_numbers:
             return None
-        for file, places in zip(self.files, self._places, strict=True):
-            local, some = {place: index for index, place in enumerate(places)}, file.first_rows()
-            if not _are_numbers(some, [local[place] for place in numbers]):
-                return None
-        shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file in self.files])
-        cells: list[list[Any]] = [[] for _ in texts]
-        with GrowingTable(len(numbers)) as table:
-            for file, places in zip(self.files, self._places, strict=True):
-                for path, dialect, start in file.parts(duck.folder):
-                    found = path and self._numbers_of(file, path, dialect, start, places, numbers, texts, duck, shown)
-                    if not found:
-                        return None
-                    table.append(found[0])
-                    for column, some_cells in zip(cells, found[1], strict=True):
-                        column += some_cells
-            return table.array(), cells
-
-    def _numbers_of(
-        self,
-        file: CsvFile,
-        path: str,
-        dialect: Dialect,
-        start: int,
-        places: Sequence[int],
-        numbers: Sequence[int],
-        texts: Sequence[int],
-        duck: Duck,
-        progress: Progress,
-    ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
-        """Return columns of a part of a file as numbers, and others as texts; None if a cell is perhaps no number."""
+        shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file, _ in self._files])
         selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
         selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
-        query = f"SELECT {', '.join(selected)} FROM {_records(dialect, '')}"
-        with ThreadPoolExecutor(1) as pool:
-            looking = pool.submit(read_signs, path, start, dialect.delimiter, dialect.quote)
-            try:
-                columns = duck.columns(query, _parameters(path, places), progress, os.path.getsize(path))
-            except DuckError:
-                return None
-            signs = looking.result()
-        if signs.odd:
+        cells: list[list[Any]] = [[] for _ in texts]
+        try:
+            with GrowingTable(len(numbers)) as table:
+                parts = ((part, *each) for each in self._files for part in each[0].parts(duck.folder))
+                for part, file, places in parts:
+                    columns, signs = part.read(duck, f"SELECT {', '.join(selected)}", places, shown)
+                    if signs.odd:
+                        return None
+                    file.check(signs, len(columns[0]))
+                    block = _arranged([np.ma.filled(column, np.nan) for column in columns[: len(numbers)]])
+                    if block is None:
+                        return None
+                    table.append(block)
+                    # A label is there once, and not once for each row.
+                    for column, some in zip(cells, columns[len(numbers) :], strict=True):
+                        column += [cell if cell is None else sys.intern(cell) for cell in some.tolist()]
+                return table.array(), cells
+        except DuckError:
             return None
-        file.check(signs, len(columns[0]))
-        table = _arranged([np.ma.filled(column, np.nan) for column in columns[: len(numbers)]])
-        if table is None:
-            return None
-        labels = [column.tolist() for column in columns[len(numbers) :]]
-        # A label is there once, and not once for each row.
-        return table, [[cell if cell is None else sys.intern(cell) for cell in column] for column in labels]
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         wanted: dict[int, list[Mistake]] = {}
-        for mistake in sorted(mistakes, key=lambda mistake: mistake.place):
+        for mistake in mistakes:
             wanted.setdefault(mistake.row, []).append(mistake)
         found, last = [], max(wanted)
-        for row, (file, places, record) in enumerate(self._rows()):
+        rows = ((file, places, record) for file, places in self._files for record in file.rows())
+        for row, (file, places, record) in enumerate(rows):
             for mistake in wanted.get(row, ()):
                 cell, said = places.index(mistake.place), (mistake.code, mistake.message)
                 found.append(record.problem(file.path, file.dialect, *said, cell, mistake.hint))
@@ -308,16 +311,11 @@ class CsvSource(TextSource):
         return found
 
     def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
-        for file, own in zip(self.files, self._places, strict=True):
+        for file, own in self._files:
             local = [own.index(place) for place in places]
             for record in file.rows():
                 cells = record.cells or [""]
                 yield [cells[place] or None for place in local]
-
-    def _rows(self) -> Iterator[tuple[CsvFile, list[int], Record]]:
-        for file, places in zip(self.files, self._places, strict=True):
-            for record in file.rows():
-                yield file, places, record
 
     def _refused(self, file: CsvFile, error: DuckError) -> DataError:
         file.refuse_faulty()
@@ -334,25 +332,9 @@ def _copied(pieces: Iterable[str], folder: str) -> str:
     return copy.name
 
 
-def _records(dialect: Dialect, options: str) -> str:
-    """Return the table of a file's records: nothing is guessed."""
-    mark = quoted(dialect.quote)
-    return (
-        "read_csv($path, columns = $types, auto_detect = false, strict_mode = true, all_varchar = true,"
-        f" header = {str(dialect.header).lower()}, delim = {quoted(dialect.delimiter)}, quote = {mark},"
-        f" escape = {mark}, compression = 'none', null_padding = false, hive_partitioning = false{options})"
-    )
-
-
-def _parameters(path: str, places: Sequence[int]) -> dict[str, Any]:
-    return {"path": path, "types": {f"c{place}": "VARCHAR" for place in places}}
-
-
-def _are_numbers(records: Sequence[Record], places: Sequence[int], missing: Collection[str] = ()) -> bool:
-    """Return whether records hold numbers at these places, or what a missing cell holds."""
-    return all(
-        place < len(record.cells) and is_number(record.cells[place], missing) for record in records for place in places
-    )
+def _are_numbers(records: Sequence[Record], place: int, missing: Collection[str]) -> bool:
+    """Return whether records hold numbers at a place, or what a missing cell holds."""
+    return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from specnet.files import open_file
 from specnet.files.large import room_needed
+from specnet.parts.data.tables.duck import DuckError
 
 PART_BYTES = 2**27
 LONGEST_LINE = 2**24
@@ -14,11 +15,10 @@ LONGEST_LINE = 2**24
 _COPIED_AT_ONCE = 2**20
 
 
-def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str | None]:
+def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str]:
     """Yield files that hold the lines of a file from a byte on, in their order; each is gone when the next one comes.
 
-    A cell in quotes may hold line ends: the file cannot be cut before it is understood. None ends the parts of such a
-    file, and of one whose lines do not end.
+    A cell in quotes may hold line ends: the file cannot be cut before it is understood.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str | N
 
     Raises
     ------
+    DuckError
+        At the first cell in quotes, or a line that does not end.
     FileError
         If the file cannot be read, or the folder for temporary files has no room for a part.
     """
@@ -43,15 +45,13 @@ def parts_of(path: str, start: int, quote: str, folder: str) -> Iterator[str | N
                 last = stream.readline(LONGEST_LINE)
                 end = stream.tell() if last else size
                 if len(last) == LONGEST_LINE:
-                    yield None
-                    return
+                    raise DuckError("a line that does not end")
                 stream.seek(start)
                 with room_needed(), open(part, "wb") as target:
                     while start < end:
                         piece = stream.read(min(_COPIED_AT_ONCE, end - start))
                         if not piece or quote.encode() in piece:
-                            yield None
-                            return
+                            raise DuckError("a cell in quotes")
                         target.write(piece)
                         start += len(piece)
                 yield part

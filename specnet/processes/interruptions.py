@@ -1,0 +1,101 @@
+"""Ctrl-C, SIGTERM and SIGHUP during training: they wait until a step or a file is complete."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from specnet.errors import Terminated
+
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
+HANG_UP = getattr(signal, "SIGHUP", None)
+"""Tells that the terminal was closed; None on a system without it."""
+TERMINATING = (signal.SIGTERM,) if HANG_UP is None else (signal.SIGTERM, HANG_UP)
+"""What asks a process to end, beside Ctrl-C."""
+SIGNALS = (signal.SIGINT, *TERMINATING)
+
+
+class Interruptions:
+    """Handles signals in place of the current handlers, and passes them on at a suitable moment.
+
+    Works as a context manager in the main thread; other threads receive no signals. The first signal after `hold` waits
+    for `deliver` or the end of the context; a second one is passed on at once, but for another SIGHUP: a shell and the
+    system both send one. Ignored signals stay ignored.
+
+    Parameters
+    ----------
+    terminates : bool
+        Also handle SIGTERM and SIGHUP if they would end the process: they raise `Terminated`.
+
+    Attributes
+    ----------
+    pending : int or None
+        The signal that is waiting.
+    begun : bool
+        Whether `hold` has been called, which happens when training begins.
+    """
+
+    def __init__(self, *, terminates: bool = False) -> None:
+        self.pending: int | None = None
+        self.begun = False
+        self._numbers = SIGNALS if terminates else (signal.SIGINT,)
+        self._handlers: dict[int, Handler] = {}
+        self._holds = self._hung_up = False
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in self._numbers:
+                handler = signal.getsignal(number)
+                if callable(handler) or (handler is signal.SIG_DFL and number in TERMINATING):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        if error is None:
+            self.deliver()
+
+    def hold(self) -> None:
+        """Let the next signal wait for `deliver`, unless one is waiting already: what follows is a second one."""
+        self.begun = True
+        self._holds = self.pending is None
+
+    def request(self, number: int = signal.SIGINT) -> None:
+        """Let a signal wait for `deliver` that was not sent to this process."""
+        self.pending = number
+
+    def deliver(self) -> None:
+        """Pass on the signal that is waiting, if any.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            For Ctrl-C; `Terminated` for SIGTERM and SIGHUP.
+        """
+        number, self.pending = self.pending, None
+        if number is not None:
+            self._hand_on(number)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if number == HANG_UP:
+            if self._hung_up:
+                return
+            self._hung_up = True
+        if self._holds:
+            self._holds, self.pending = False, number
+        else:
+            self._hand_on(number)
+
+    def _hand_on(self, number: int) -> None:
+        handler = self._handlers.get(number, signal.default_int_handler)
+        if not callable(handler):
+            raise Terminated(signal.Signals(number).name)
+        handler(number, None)

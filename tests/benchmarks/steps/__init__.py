@@ -1,0 +1,1 @@
+"""Training steps, predictions and functions: ours beside other tools'."""

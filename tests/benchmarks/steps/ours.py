@@ -1,0 +1,82 @@
+"""specnet's own training steps: the steppers that the training loop calls, fed as the loop feeds them."""
+
+from collections.abc import Iterator
+from itertools import count as numbers_from
+
+import numpy as np
+
+import specnet
+from specnet.compiler.native.toolchain.processors import Target
+from specnet.data.feed import Feed
+from specnet.training import Stepper, TrainingRows
+from specnet.training.steps.compiled_steps import CompiledStepper
+from tests.benchmarks.steps.cases import Case
+from tests.benchmarks.timing import Run
+
+
+def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> tuple[Stepper, Feed]:
+    """A stepper from the network's initial parameters, and the feed of the case's rows that it is on."""
+    network = specnet.build(case.document(), engine=engine)
+    X, labels = case.data()
+    target = labels.astype(case.dtype if case.binary else np.intp)
+    feed = TrainingRows(X, target).feed(network)
+    return stepper_type(network, network.initial_parameters(), feed, network.fitted_state(X)), feed
+
+
+def batches(case: Case) -> Iterator[np.ndarray]:
+    """Indices of batch after batch, without end; each epoch has a new order unless it is a single batch."""
+    generator = np.random.default_rng(0)
+    order = np.arange(case.rows)
+    while True:
+        if not case.full_batch:
+            generator.shuffle(order)
+        for start in range(0, case.rows, case.batch):
+            yield order[start : start + case.batch]
+
+
+def training_run(case: Case) -> Run:
+    """Steps without their loss, as on epochs that are not logged: no peer in the table is asked for it either."""
+    (stepper, _), upcoming = stepper_of(case), batches(case)
+
+    def run(count: int) -> int:
+        with np.errstate(all="ignore"):
+            for _ in range(count):
+                stepper.step(next(upcoming))
+        return count
+
+    return run
+
+
+def compiled_stepper(target: Target | None = None) -> type[CompiledStepper]:
+    """The stepper of the compiled engine for a CPU; default: this machine's."""
+    if target is None:
+        return CompiledStepper
+    return type("TargetedStepper", (CompiledStepper,), {"target": target})
+
+
+def compiled_run(case: Case, target: Target | None = None) -> Run:
+    """The compiled engine's steps without their loss, epoch by epoch: their order is drawn, and all made at once.
+
+    An epoch of a single batch is one of many that nothing looks at.
+    """
+    stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
+    most, epochs = stepper.most_at_once, numbers_from()
+
+    def epoch() -> int:
+        for order in feed.runs(next(epochs)):
+            for start in range(0, len(order), most):
+                stepper.make(order[start : start + most], with_loss=False)
+        return feed.batches_per_epoch
+
+    def run(count: int) -> int:
+        done = 0
+        while done < count:
+            if case.full_batch:
+                made = min(most, count - done)
+                stepper.make_whole(made)
+                done += made
+            else:
+                done += epoch()
+        return done
+
+    return run

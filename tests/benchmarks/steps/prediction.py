@@ -1,0 +1,47 @@
+"""One row through the reference network, in the three libraries and by either engine."""
+
+import numpy as np
+import onnxruntime
+from sklearn.neural_network import MLPClassifier
+
+import specnet
+from specnet.compiler.native import missing
+from specnet.network import Network
+from tests.benchmarks.steps.cases import CASES
+from tests.benchmarks.steps.onnx_file import dense_network
+from tests.benchmarks.timing import Run, once
+
+COMPILED = "specnet, compiled"
+
+
+def prediction_runs() -> dict[str, Run]:
+    """Each takes a row (1, 2) of float64 and returns its probability; specnet's and onnxruntime's are the same ones.
+
+    onnxruntime has one thread here: with two it is no faster on so small a network.
+    """
+    case = CASES[0]
+    network = specnet.build(case.document())
+    theta = network.initial_parameters()
+    X, y = case.data()
+    row = X[:1].copy()
+
+    parameters = network.parameters(theta)
+    layers = [
+        (parameters[f"layers.{k}.weight"], parameters[f"layers.{k}.bias"], operator)
+        for k, operator in enumerate(("Relu", "Sigmoid"))
+    ]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(dense_network(layers), options, providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"x": row})[0], network.predict(theta, row), rtol=1e-12)
+
+    classifier = MLPClassifier(case.sizes[1:-1], solver="sgd").partial_fit(X, y, classes=[0, 1])
+    runs = {"specnet": once(lambda: network.predict(theta, row))}
+    if not missing():
+        compiled = Network(network.resolved, "compiled")
+        np.testing.assert_allclose(compiled.predict(theta, row), network.predict(theta, row), rtol=1e-12)
+        runs[COMPILED] = once(lambda: compiled.predict(theta, row))
+    return runs | {
+        "scikit-learn": once(lambda: classifier.predict_proba(row)),
+        "onnxruntime": once(lambda: session.run(None, {"x": row})),
+    }

@@ -1,0 +1,182 @@
+"""The benchmarks' contenders do the same work, and a missed bound is told."""
+
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import specnet
+from specnet.compiler.native.toolchain.processors import GENERIC, native_target
+from tests.benchmarks.report import Report
+from tests.benchmarks.steps import peers
+from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
+from tests.benchmarks.steps.onnx_file import dense_network
+from tests.benchmarks.steps.ours import compiled_run, compiled_stepper, stepper_of, training_run
+from tests.benchmarks.steps.peak import sums_of_products
+from tests.benchmarks.steps.prediction import prediction_runs
+from tests.benchmarks.steps.stepping import (
+    COMPILED_AVX2,
+    Steps,
+    contenders,
+    measured_steps,
+    show_smaller_vectors,
+    show_steps,
+)
+from tests.benchmarks.timing import Seconds, measured, medians
+from tests.compiling import compiles
+
+SMALL = [replace(case, rows=case.rows if case.full_batch else 2 * case.batch) for case in CASES]
+ALWAYS = [name for name in peers.PEERS if name not in peers.MODULES]
+
+
+def title(case: Case | str) -> str:
+    return case if isinstance(case, str) else case.title
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SMALL, ids=title)
+def test_each_contender_makes_the_steps_that_it_is_asked_for(case):
+    assert training_run(case)(3) == 3
+    for name in set(ALWAYS) & set(peers.able(case)):
+        assert peers.PEERS[name](case)(3) >= 3
+
+
+@pytest.mark.slow
+@compiles
+@pytest.mark.parametrize("case", SMALL, ids=title)
+def test_the_compiled_engine_makes_whole_epochs(case):
+    assert compiled_run(case)(3) == (3 if case.full_batch else 4)
+
+
+@pytest.mark.slow
+@compiles
+def test_a_stepper_for_smaller_vectors_makes_the_same_steps():
+    case = SMALL[1]
+    found = {}
+    for target in (None, GENERIC):  # which runs on every CPU
+        stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
+        assert stepper.target == (target or native_target())
+        for order in feed.runs(0):
+            stepper.make(order, with_loss=False)
+        found[target] = stepper.gradient
+    numpy_stepper, feed = stepper_of(case)
+    for batch in feed.batches(0):
+        numpy_stepper.step(batch)
+    largest = np.abs(numpy_stepper.gradient).max()
+    for gradient in found.values():
+        np.testing.assert_allclose(gradient, numpy_stepper.gradient, rtol=0, atol=1e-5 * largest)
+
+
+@pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("case", "name"), [(case, name) for case in SMALL for name in peers.able(case) if name in peers.MODULES], ids=title
+)
+def test_each_peer_makes_the_steps_that_it_is_asked_for(case, name):
+    try:
+        assert peers.PEERS[name](case)(3) >= 3
+    finally:
+        if name == "jax":
+            import jax
+
+            jax.config.update("jax_enable_x64", False)
+        if name == "Keras":
+            import keras
+
+            # A benchmark sets it for its whole process, and Keras keeps a policy of it.
+            keras.config.set_floatx("float32")
+            keras.config.set_dtype_policy("float32")
+
+
+def test_every_bound_belongs_to_a_row_of_the_table():
+    for case in CASES:
+        assert case.bounds.keys() <= {*peers.able(case)}
+        assert case.compiled_bounds.keys() == {NUMPY, *({"jax"} & {*peers.able(case)})}
+
+
+def test_bounds_of_the_compiled_engine_follow_the_vectors():
+    case = CASES[0]
+    assert case.compiled_bound(NUMPY, "AVX-512") == Bound(0.08, 0.05)
+    assert case.compiled_bound(NUMPY, "AVX2") == Bound(0.128, 0.08)
+    assert case.compiled_bound(NUMPY, "NEON") is None
+    assert case.compiled_bound("torch", "AVX-512") is None
+
+
+@pytest.mark.slow
+@compiles
+def test_contenders_are_our_engines_and_the_peers(monkeypatch):
+    monkeypatch.setattr(peers, "missing_peers", lambda: [*peers.MODULES])
+    steps = measured_steps(SMALL[0], rounds=1, seconds=1e-4)
+    assert {NUMPY, COMPILED, "tutorial", "scikit-learn", "its matmuls in BLAS"} <= steps.seconds.keys()
+    assert all(seconds.wall > 0 for seconds in steps.seconds.values())
+    assert (COMPILED_AVX2 in steps.seconds) == (native_target().name == "AVX-512")
+    monkeypatch.setattr("tests.benchmarks.steps.stepping.missing", lambda: "there is no compiler")
+    assert not {COMPILED, COMPILED_AVX2} & contenders(SMALL[0]).keys()
+
+
+def test_the_peak_makes_every_sum_of_products_of_a_step():
+    assert sums_of_products(CASES[0]) == 240 * (2 * 5 * 2 + 5 * 1 * 3)
+    assert sums_of_products(CASES[2]) == 32 * (64 * 128 * 2 + 128 * 64 * 3 + 64 * 10 * 3)
+
+
+def test_both_engines_are_judged_by_their_own_bounds(capsys):
+    report, case = Report(), CASES[1]
+    times = {NUMPY: 50e-6, COMPILED: 20e-6, COMPILED_AVX2: 29e-6, "jax": 40e-6, "torch": 100e-6}
+    steps = Steps(case, {name: Seconds(wall, 2 * wall) for name, wall in times.items()})
+    show_steps(report, steps, "AVX-512")
+    assert report.missed == [f"{case.title}, {COMPILED} against {NUMPY}", f"{case.title}, {NUMPY} against torch"]
+    assert f"| {case.title} | jax | 40 | 80 | 1.25 | – | 0.5 | 0.7 (0.5) |" in capsys.readouterr().out
+    show_smaller_vectors(report, [steps])
+    assert report.missed[2:] == [f"{case.title}, for AVX2 against {NUMPY}"]
+    assert "| 29 | jax | 40 | 0.725 | 1.12 (0.8) |" in capsys.readouterr().out
+
+
+def test_every_round_has_an_order_of_its_own(monkeypatch):
+    monkeypatch.setattr("tests.benchmarks.timing.PAUSE_SECONDS", 0)
+    made: list[str] = []
+    runs = {name: (lambda count, name=name: made.append(name) or count) for name in "abcde"}
+    found = measured(runs, rounds=8, seconds=0)
+    assert found.keys() == runs.keys()
+    rounds = [made[start : start + 5] for start in range(5, 45, 5)]
+    assert all(sorted(order) == list(runs) for order in rounds)
+    assert len({*map(tuple, rounds)}) > 1  # of 120 orders
+
+
+@pytest.mark.slow
+def test_predictions_are_timed_on_one_row():
+    assert all(seconds > 0 for seconds in medians(prediction_runs(), rounds=1, seconds=1e-4).values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_onnx_file_is_the_network(dtype):
+    network = specnet.build(
+        {
+            "network": {"layer_sizes": [3, 7, 300, 2], "activations": ["relu", "tanh", "sigmoid"], "dtype": dtype},
+            "training": {"loss": "binary_crossentropy"},
+        }
+    )
+    theta = network.initial_parameters()
+    theta += np.random.default_rng(0).normal(size=theta.shape)
+    arrays = network.parameters(theta)
+    layers = [
+        (arrays[f"layers.{k}.weight"], arrays[f"layers.{k}.bias"], operator)
+        for k, operator in enumerate(("Relu", "Tanh", "Sigmoid"))
+    ]
+    session = onnxruntime.InferenceSession(dense_network(layers), providers=["CPUExecutionProvider"])
+    X = np.random.default_rng(1).normal(size=(5, 3)).astype(dtype)
+    tolerance = 1e-12 if dtype == "float64" else 2e-6
+    np.testing.assert_allclose(session.run(None, {"x": X})[0], network.predict(theta, X), rtol=0, atol=tolerance)
+
+
+def test_a_missed_bound_is_remembered_and_a_missed_goal_is_not(capsys):
+    report = Report()
+    report.compared("net", "peer", 3e-6, 10e-6, Bound(0.4, 0.2), 1e6)
+    assert not report.missed
+    report.compared("net", "other", 5e-6, 10e-6, Bound(0.4, 0.2), 1e6)
+    report.compared("net", "unbounded", 5e-6, 10e-6, None, 1e6)
+    report.limited("command", 0.5, 0.3)
+    assert report.missed == ["net against other", "command"]
+    assert "| net | 5 | other | 10 | 0.5 | 0.4 (0.2) |" in capsys.readouterr().out
+    assert report.exit_status() == 1
+    assert Report().exit_status() == 0

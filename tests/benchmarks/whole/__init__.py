@@ -1,0 +1,1 @@
+"""Whole runs and processes: what they take, and what each part adds."""

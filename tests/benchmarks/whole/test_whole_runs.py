@@ -1,0 +1,63 @@
+"""Whole trainings: each contender learns what the spec teaches, so that their times can be compared."""
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.compiler.native import missing
+from specnet.parts.schedules import CosineLog
+from tests.benchmarks.processes import ROOT
+from tests.benchmarks.steps.cases import COMPILED, NUMPY
+from tests.benchmarks.whole import whole_runs
+from tests.benchmarks.whole.whole_runs import SAME, WHOLE
+
+
+def contenders_without_peers(name, monkeypatch):
+    monkeypatch.setattr(whole_runs, "missing_peers", lambda: ["torch"])
+    make_rows, make_contenders = WHOLE[name]
+    rows = make_rows()
+    return rows, make_contenders(rows)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_rows_are_split_as_the_spec_splits_them(name):
+    rows = WHOLE[name][0]()
+    split = specnet.parse_spec(ROOT / name).data.split
+    count = len(rows.X) + len(rows.test[0]) + (len(rows.validation[0]) if rows.validation else 0)
+    assert len(rows.test[0]) / count == pytest.approx(split.test_size, abs=2 / count)
+    held_out = len(rows.validation[0]) if rows.validation else 0
+    assert held_out / count == pytest.approx(split.validation_size or 0, abs=2 / count)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_each_contender_learns(name, monkeypatch):
+    rows, contenders = contenders_without_peers(name, monkeypatch)
+    assert list(contenders) == [NUMPY, *([COMPILED] if missing() is None else []), "MLPClassifier"]
+    assert [contenders[engine].differences for engine in contenders if engine != "MLPClassifier"] == [SAME] * (
+        len(contenders) - 1
+    )
+    for contender in contenders.values():
+        assert contender.run()(1) == 1
+        assert contender.accuracy(rows) > 0.9
+
+
+@pytest.mark.peers
+def test_the_loops_in_torch_learn_with_the_same_parameters():
+    import torch
+
+    from tests.benchmarks.whole.whole_torch import RealMlp, cosine_log
+
+    for make_rows, make_contenders in WHOLE.values():
+        rows = make_rows()
+        contender = make_contenders(rows)["torch"]
+        assert contender.run()(1) == 1
+        assert contender.accuracy(rows) > 0.9
+    network = specnet.build(ROOT / "specs" / "realmlp.toml")
+    model = RealMlp(30)
+    assert sum(parameter.numel() for parameter in model.parameters()) == network.parameter_count
+    assert sum(len(group["params"]) for group in model.groups()) == len([*model.parameters()])
+    assert model(torch.zeros(3, 30)).shape == (3,)
+    schedule = CosineLog(cycles=4)
+    factors = [schedule.multiplier(step, 100) for step in range(100)]
+    np.testing.assert_allclose([cosine_log(step / 100) for step in range(100)], factors, atol=1e-12)

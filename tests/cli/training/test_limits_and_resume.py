@@ -1,0 +1,72 @@
+"""The options that raise a cap and that go on with an interrupted run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Specnet
+from tests.texts.pinned import Pinned, Refused
+
+DEEP = """
+[data]
+type = "iris"
+[network]
+layers = [
+    { type = "block", repeat = 1200, layers = [{ type = "activation", activation = "tanh" }] },
+    { type = "dense", units = 3 },
+]
+[training]
+loss = "categorical_crossentropy"
+epochs = 1
+"""
+
+
+def test_a_cap_is_raised_as_its_error_says(specnet: Specnet, folder: Path, refused: Refused) -> None:
+    (folder / "deep.toml").write_text(DEEP)
+    refused = specnet("validate", "deep.toml")
+    assert refused.status == 1
+    assert "--limit layers=1201" in refused.err
+    assert specnet("validate", "deep.toml", "--limit", "layers=1201").status == 0
+
+
+def test_a_model_above_a_cap_is_loaded_by_every_command(specnet: Specnet, folder: Path) -> None:
+    (folder / "deep.toml").write_text(DEEP)
+    limit = ("--limit", "layers=1201")
+    assert specnet("run", "deep.toml", "-o", "deep", "-q", "--no-report", *limit).status == 0
+    np.savez(folder / "rows.npz", X=np.ones((3, 4)), y=[0, 1, 2])
+    for command in (
+        ("evaluate", "deep", "rows.npz"),
+        ("predict", "deep", "rows.npz"),
+        ("export", "deep", "--to", "numpy", "-o", "deep_one.py"),
+    ):
+        refused = specnet(*command)
+        assert refused.status == 1
+        assert " ".join(limit) in refused.err
+        assert specnet(*command, *limit).status == 0
+
+
+@pytest.mark.parametrize("setting", ["layers", "layers=", "layers=-1", "layers=many", "height=3"])
+def test_a_limit_that_is_none_is_the_command_lines_fault(specnet: Specnet, setting: str) -> None:
+    ended = specnet("validate", "moons.toml", "--limit", setting)
+    assert ended.status == 2
+    assert "--limit layers=5000" in ended.err
+
+
+def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder: Path) -> None:
+    arguments = ["run", "moons.toml", "--out", "out", "--resume", "--format", "json"]
+    assert specnet(*arguments).status == 0
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    again = specnet(*arguments)
+    assert again.status == 0
+    assert again.document["metrics"] == json.loads(before["metrics.json"])
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("arguments", [[], ["--out", "out", "--force"]])
+def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], pinned: Pinned) -> None:
+    ended = specnet("run", "moons.toml", "--resume", *arguments)
+    assert ended.status == 2
+    assert "error[usage]: " in ended.err
+    pinned(ended.err)

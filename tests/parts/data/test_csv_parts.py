@@ -1,0 +1,86 @@
+"""Large CSV files are read part by part: what comes of it is what comes of the whole."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specnet.errors import DataError
+from specnet.parts.data import Csv
+from specnet.parts.data.tables.csv import csv_files, csv_parts
+from specnet.parts.data.tables.csv.csv_parts import parts_of
+from specnet.parts.data.tables.duck import DuckError
+
+LINES = [f"{n},{n / 8},c{n % 3}" for n in range(40)]
+TEXTS = {
+    "plain": "a,b,y\n" + "\n".join(LINES) + "\n",
+    "no end": "a,b,y\n" + "\n".join(LINES),
+    "returns": "a,b,y\r\n" + "\r\n".join(LINES) + "\r\n",
+    "old returns": "a,b,y\r" + "\r".join(LINES) + "\r",
+    "blank lines": "a,b,y\n" + "\n\n\n".join(LINES) + "\n\n",
+    "quotes": "a,b,y\n" + "\n".join([*LINES, '1,2,"c\n1"']) + "\n",
+    "a word": "a,b,y\n" + "\n".join([*LINES[:30], "x,1,c0", *LINES[30:]]) + "\n",
+    "a long row": "a,b,y\n" + "\n".join([*LINES[:30], "1,1,c0,5", *LINES[30:]]) + "\n",
+    "a short row": "a,b,y\n" + "\n".join([*LINES[:30], "1,1", *LINES[30:]]) + "\n",
+    "another end": "a,b,y\n" + "\n".join(LINES[:30]) + "\r\n" + "\r\n".join(LINES[30:]) + "\r\n",
+    "a gap": "a,b,y\n" + "\n".join([*LINES[:30], "1,,c0", *LINES[30:]]) + "\n",
+}
+
+
+def outcome(folder: Path) -> object:
+    try:
+        table = Csv(path="rows.csv", target="y").load(folder, "classes")
+    except DataError as error:
+        return [str(problem) for problem in error.diagnostics]
+    return repr((table.X.tolist(), table.y.tolist(), table.columns))
+
+
+@pytest.mark.parametrize(
+    "size", [20, pytest.param(100, marks=pytest.mark.slow), pytest.param(333, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", TEXTS)
+def test_parts_say_what_the_whole_says(name: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "rows.csv").write_bytes(TEXTS[name].encode())
+    expected = outcome(tmp_path)
+    for module in (csv_files, csv_parts):
+        monkeypatch.setattr(module, "PART_BYTES", size)
+    assert outcome(tmp_path) == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_parts_are_the_lines_of_the_file(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_parts, "PART_BYTES", 50)
+    file = tmp_path / "rows.csv"
+    file.write_bytes(("head" + end + end.join(LINES)).encode())
+    (tmp_path / "parts").mkdir()
+    found = []
+    for part in parts_of(str(file), 4 + len(end), '"', str(tmp_path / "parts")):
+        found.append(Path(part).read_bytes())
+    assert b"".join(found) == end.join(LINES).encode()
+    assert len(found) > 5
+    assert all(len(part) >= 50 and part.endswith(b"\n") for part in found[:-1])
+    assert not list((tmp_path / "parts").iterdir())
+
+
+def test_a_file_that_cannot_be_cut_has_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(csv_parts, "PART_BYTES", 50)
+    monkeypatch.setattr(csv_parts, "LONGEST_LINE", 100)
+    (tmp_path / "parts").mkdir()
+    for text in ("1,2\r" * 50, "1,2\n" * 50 + '1,"2"\n'):
+        (tmp_path / "rows.csv").write_bytes(text.encode())
+        with pytest.raises(DuckError):
+            list(parts_of(str(tmp_path / "rows.csv"), 0, '"', str(tmp_path / "parts")))
+        assert not list((tmp_path / "parts").iterdir())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_without_a_header_is_read_in_parts(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = np.arange(60.0).reshape(20, 3)
+    (tmp_path / "rows.csv").write_bytes((end.join(",".join(map(str, row)) for row in rows.tolist()) + end).encode())
+    expected = Csv(path="rows.csv", target="column_3", header=False).load(tmp_path, "values")
+    for module in (csv_files, csv_parts):
+        monkeypatch.setattr(module, "PART_BYTES", 40)
+    found = Csv(path="rows.csv", target="column_3", header=False).load(tmp_path, "values")
+    np.testing.assert_array_equal(found.X, expected.X)
+    np.testing.assert_array_equal(found.y, expected.y)
+    np.testing.assert_array_equal(found.X, rows[:, :2])

@@ -1,0 +1,161 @@
+"""Sources of rows that are made or come with scikit-learn: what they say of themselves, give and refuse."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sklearn import datasets
+
+from specnet.parts.registry import built_in_registry
+
+REGISTRY = built_in_registry()
+FROM_FILES = {"csv", "jsonl", "npz", "parquet"}
+PARTS = [part for part in REGISTRY.of_kind("data") if part.part_name() not in FROM_FILES]
+GENERATED = [part for part in PARTS if part.part_name().startswith("make_")]
+VARIANTS = {
+    "make_moons": {"n_samples": 31, "noise": 0.3, "shuffle": False},
+    "make_circles": {"n_samples": 40, "noise": 0.1, "factor": 0.3},
+    "make_blobs": {"n_samples": 33, "n_features": 5, "centers": 4, "cluster_std": 2.0, "center_box": (-1.0, 2.0)},
+    "make_classification": {
+        "n_samples": 60,
+        "n_features": 9,
+        "n_informative": 4,
+        "n_redundant": 1,
+        "n_repeated": 2,
+        "n_classes": 3,
+        "weights": [0.5, 0.3],
+        "flip_y": 0.0,
+        "class_sep": 2.0,
+        "hypercube": False,
+        "shift": 1.0,
+        "scale": 3.0,
+    },
+    "make_regression": {
+        "n_samples": 20,
+        "n_features": 6,
+        "n_informative": 3,
+        "n_targets": 2,
+        "bias": 4.0,
+        "noise": 1.0,
+        "effective_rank": 2,
+        "tail_strength": 0.1,
+    },
+    "digits": {"n_class": 3},
+    "diabetes": {"scaled": False},
+}
+
+
+def made(name, **fields):
+    part = REGISTRY.find("data", name)
+    return part.model_validate({"type": part.part_name(), **fields})
+
+
+def problems_of(name, **fields):
+    with pytest.raises(ValidationError) as caught:
+        made(name, **fields)
+    return {".".join(map(str, error["loc"])): error["msg"] for error in caught.value.errors()}
+
+
+@pytest.mark.parametrize("fields", [False, True], ids=["defaults", "fields"])
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.part_name())
+def test_rows_are_scikit_learns(part, fields):
+    """The fields' names and defaults are scikit-learn's, and a part says its sizes before it has any rows."""
+    name = part.part_name()
+    fields = VARIANTS.get(name, {}) if fields else {}
+    source = made(name, **fields)
+    sizes = source.sizes()
+    table = source.with_defaults(7, sizes.target).load(Path(), sizes.target)
+    if part in GENERATED:
+        X, y = getattr(datasets, name)(**fields, random_state=7)
+    else:
+        X, y = getattr(datasets, f"load_{name}")(**fields, return_X_y=True)
+        assert len(table.feature_names) == X.shape[1]
+    np.testing.assert_array_equal(table.X, X)
+    np.testing.assert_array_equal(table.y, y)
+    assert table.X.shape[1] == sizes.inputs
+    if sizes.target == "classes":
+        assert sorted(set(table.y.tolist())) == list(range(sizes.classes))
+        assert sizes.outputs is None
+    else:
+        assert (1 if table.y.ndim == 1 else table.y.shape[1]) == sizes.outputs
+        assert sizes.classes is None
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.part_name())
+def test_classes_can_be_had_as_numbers(part):
+    source = made(part.part_name()).with_defaults(0, "values")
+    assert source.load(Path(), "values").y.dtype == np.float64
+
+
+def test_defaults_that_follow_from_the_spec():
+    filled = made("make_moons", split={"random_state": 5}).with_defaults(3, "classes")
+    assert (filled.random_state, filled.split.random_state, filled.split.stratify) == (3, 5, True)
+    filled = made("diabetes").with_defaults(3, "values")
+    assert (filled.split.random_state, filled.split.stratify) == (3, False)
+    assert filled.with_defaults(9, "classes") == filled
+
+
+CLASH = "n_informative + n_redundant + n_repeated = 4"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "expected"),
+    [
+        ("make_classification", {"n_features": 3}, {"n_features": CLASH}),
+        ("make_classification", {"n_informative": 20}, {"n_informative": "= 22"}),
+        ("make_classification", {"n_repeated": 20}, {"n_repeated": "= 24"}),
+        ("make_classification", {"n_classes": 3}, {"n_classes": "n_classes × n_clusters_per_class = 6"}),
+        ("make_classification", {"n_informative": 1}, {"n_informative": " 2 corners"}),
+        ("make_classification", {"n_samples": 3}, {"n_samples": "got 3"}),
+        ("make_classification", {"weights": [0.1, 0.1, 0.1]}, {"weights": "3 weights"}),
+        ("make_classification", {"weights": [0.9, 0.3]}, {"weights": "at most 1"}),
+        (
+            "make_classification",
+            {"n_features": 3, "n_classes": 3, "weights": [1.0]},
+            {"n_features": CLASH, "n_classes": "= 6", "weights": "1 weights"},
+        ),
+        ("make_blobs", {"centers": 200}, {"centers": "got 100"}),
+        ("make_blobs", {"n_samples": 2}, {"n_samples": "got 2"}),
+        ("make_blobs", {"center_box": [1.0, -1.0]}, {"center_box": "lowest"}),
+        ("make_blobs", {"n_samples": 10**7, "n_features": 1000}, {"n_samples": "100000000"}),
+        ("make_moons", {"noise": -1.0}, {"noise": "greater than or equal to 0"}),
+        ("make_moons", {"n_samples": 0}, {"n_samples": "greater than or equal to 1"}),
+        ("make_moons", {"n_samples": 10**12}, {"n_samples": "less than or equal to 10000000"}),
+        ("make_circles", {"factor": 1.0}, {"factor": "less than 1"}),
+        ("make_regression", {"tail_strength": 1.5}, {"tail_strength": "less than or equal to 1"}),
+        ("digits", {"n_class": 11}, {"n_class": "less than or equal to 10"}),
+        ("iris", {"split": {"test_size": 1.0}}, {"split.test_size": "less than 1"}),
+        ("iris", {"split": {"test_size": 0.5, "validation_size": 0.5}}, {"split.validation_size": "sum"}),
+        ("iris", {"split": {"validation_size": 0.75}}, {"split.validation_size": "sum"}),
+        ("diabetes", {"split": {"stratify": True}}, {"split.stratify": "stratify"}),
+        ("csv", {"path": "a", "target": "y", "features": []}, {"features": "at least 1 item"}),
+        ("csv", {"path": "a", "target": "y", "features": ["a", "y", "a"]}, {"features.1": '"y"', "features.2": '"a"'}),
+        ("csv", {"path": "", "target": ""}, {"path": "at least 1 character", "target": "at least 1 character"}),
+    ],
+)
+def test_what_cannot_be_is_said_at_the_field_that_was_written(name, fields, expected):
+    found = problems_of(name, **fields)
+    assert found.keys() == expected.keys()
+    for place, message in expected.items():
+        assert message in found[place]
+
+
+@pytest.mark.slow
+@given(
+    st.fixed_dictionaries(
+        {"n_features": st.integers(1, 6), "n_informative": st.integers(1, 4), "n_redundant": st.integers(0, 3)},
+        optional={"n_classes": st.integers(2, 5), "n_clusters_per_class": st.integers(1, 4)},
+    )
+)
+@settings(max_examples=100)
+def test_make_classification_refuses_what_scikit_learn_refuses(fields):
+    try:
+        source = made("make_classification", **fields)
+    except ValidationError:
+        with pytest.raises(ValueError, match="must"):
+            datasets.make_classification(**fields)
+    else:
+        source.with_defaults(0, "classes").load(Path(), "classes")

@@ -1,0 +1,114 @@
+"""Processes that end when whoever started them has had enough, whatever they are doing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import suppress
+from multiprocessing import active_children
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+from specnet.files.shared import Shared
+from specnet.processes.pool import ProcessEnded, RemoteTraceback, interruptions, processes, tell
+
+ROOT = Path(__file__).parents[2]
+RESULT = 300_000
+"""Bytes, more than a link takes at once: most of a worker's time goes into sending them."""
+
+given: list[Any] = []
+
+
+def begin(shared: Shared) -> None:
+    given.append(shared.value())
+
+
+def sum_of(*numbers: int) -> int:
+    """What is given and the numbers, after telling each of them."""
+    for number in numbers:
+        tell(number)
+    return int(given[0] + sum(numbers))
+
+
+def until_stopped(seconds: float) -> float:
+    begun = time.monotonic()
+    tell("begun")
+    while interruptions.pending is None and time.monotonic() < begun + seconds:
+        time.sleep(0.001)
+    interruptions.pending = None
+    return time.monotonic() - begun
+
+
+def refuse(word: str | Shared) -> None:
+    class LocalError(Exception):
+        pass
+
+    raise ValueError(word) if word == "known" else LocalError(type(word).__name__)
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_processes_compute_tell_fail_stop_and_end():
+    others = set(active_children())
+    told: SimpleQueue[Any] = SimpleQueue()
+    with processes(2, begin, 100) as pool:
+        assert [pool.submit(sum_of, 1, number, tell=told.put).result() for number in (2, 3)] == [103, 104]
+        assert [told.get() for _ in range(6)] == [(1,), (2,), None, (1,), (3,), None]
+        stopped = [pool.submit(until_stopped, 60, tell=told.put) for _ in range(3)]
+        assert [told.get() for _ in range(2)] == [("begun",), ("begun",)]
+        pool.stop()
+        assert sum(future.result() for future in stopped) < 30
+        for word, kind, text in (("known", ValueError, "known"), ("own", RuntimeError, "LocalError: str")):
+            error = pool.submit(refuse, word).exception()
+            assert (type(error), str(error)) == (kind, text)
+            assert error is not None
+            assert isinstance(error.__cause__, RemoteTraceback)
+            assert "raise ValueError(word)" in str(error.__cause__)
+        error = pool.submit(kill_itself).exception()
+        assert isinstance(error, ProcessEnded)
+        assert error.exit_code == -signal.SIGKILL
+    with processes(1, refuse, "given") as pool:
+        assert [str(pool.submit(os.getpid).exception()) for _ in range(2)] == ["LocalError: Shared"] * 2
+    assert set(active_children()) <= others
+
+
+@pytest.mark.slow
+def test_interrupted_processes_end_also_while_they_send_results():
+    others = set(active_children())
+    for moment in range(5):
+        with suppress(KeyboardInterrupt), processes(2, begin, None) as pool:
+            wait([pool.submit(bytes, RESULT) for _ in range(6)], return_when=FIRST_COMPLETED)
+            for _ in range(200):
+                pool.submit(bytes, RESULT)
+            time.sleep(0.01 * moment)
+            raise KeyboardInterrupt
+    assert set(active_children()) <= others
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_one_that_started_them():
+    code = """if True:
+        import os
+        import time
+        from specnet.processes.pool import processes
+
+        with processes(2, print, None) as pool:
+            for _ in range(2):
+                pool.submit(time.sleep, 60)
+            print(*[process.pid for process, _ in pool._started], flush=True)
+            pool.submit(time.sleep, 60)
+            os._exit(0)
+    """
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    patience = time.monotonic() + 20
+    while time.monotonic() < patience and any(Path(f"/proc/{number}").exists() for number in ended.stdout.split()):
+        time.sleep(0.02)
+    assert time.monotonic() < patience

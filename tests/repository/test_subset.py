@@ -1,0 +1,33 @@
+"""`pytest -m "not slow"` has tests of every room, and none that needs what may be missing."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = sorted(folder.parent.name for folder in (ROOT / "specnet").glob("*/__init__.py"))
+COLLECTED = re.compile(r"^(tests/.*\.py)::", re.MULTILINE)
+
+pytestmark = pytest.mark.slow  # all test files are imported
+
+
+@pytest.fixture(scope="module")
+def tests() -> Counter[str]:
+    """How many tests of each file are not slow."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-m", "not slow", "-p", "no:cacheprovider"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
+    return Counter(COLLECTED.findall(ended.stdout))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_tests_that_are_not_slow(tests: Counter[str], room: str) -> None:
+    assert sum(count for file, count in tests.items() if file.startswith(f"tests/{room}/")) >= 10
+
+
+def test_peers_are_left_out_unless_they_are_named(tests: Counter[str]) -> None:
+    assert len(tests) > len(ROOMS)
+    assert "tests/test_peers.py" not in tests

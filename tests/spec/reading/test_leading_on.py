@@ -1,0 +1,175 @@
+"""Hints that lead on: a mistake says what to write, and where."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import DataError, Diagnostic, SpecError
+from specnet.spec import parse_spec
+from tests.texts.pinned import Pinned, Refused
+
+
+def only(text: str | Path) -> Diagnostic:
+    """Return the single mistake of a spec."""
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text)
+    (diagnostic,) = caught.value.diagnostics
+    return diagnostic
+
+
+def with_keys(network: str = "", training: str = "", layer: str = "") -> str:
+    layers = f"[[network.layers]]\ntype = 'dense'\nunits = 3\n{layer}\n"
+    return f"[network]\ninput_size = 2\n{network}\n{layers}[training]\nloss = 'mse'\n{training}\n"
+
+
+@pytest.mark.parametrize("place", ["network", "training", "layer"])
+@pytest.mark.parametrize(
+    ("key", "layer"),
+    [
+        ("dropout = 0.25", '{ type = "dropout", rate = 0.25 }'),
+        ("dropout_rate = 'much'", '{ type = "dropout", rate = 0.5 }'),
+        ("batch_norm = true", '{ type = "batch_normalization" }'),
+        ("batch_normalization = true", '{ type = "batch_normalization" }'),
+        ("LayerNorm = true", '{ type = "layer_normalization" }'),
+    ],
+)
+def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str, layer: str, pinned: Pinned):
+    diagnostic = only(with_keys(**{place: key}))
+    assert diagnostic.code == "unknown-key"
+    assert diagnostic.hint is not None
+    assert layer in diagnostic.hint
+    pinned(diagnostic.hint)
+    example = diagnostic.hint[diagnostic.hint.index("layers = [") :].replace(", …", "")
+    parse_spec(f"[network]\ninput_size = 2\n{example}\n[training]\nloss = 'mse'\n")
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [
+        ({"network": "l2 = 0.1"}, ('"l2"', "training")),
+        ({"layer": "l2 = 0.1"}, ('"l2"', "training")),
+        ({"training": "optimizer = { type = 'adam', l2 = 0.1 }"}, ('"l2"', "training")),
+        ({"network": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
+        ({"training": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
+    ],
+)
+def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(
+    keys: dict[str, str], named: tuple[str, str], pinned: Pinned
+):
+    diagnostic = only(with_keys(**keys))
+    key, table = named
+    assert diagnostic.code == "unknown-key"
+    assert diagnostic.hint is not None
+    assert key in diagnostic.hint
+    assert table in diagnostic.hint
+    pinned(diagnostic.hint)
+
+
+@pytest.mark.parametrize("name", ["layers.0", "network.layers.0", "layers[0]", "0"])
+def test_a_layer_named_by_its_path_is_to_get_a_name(name: str):
+    diagnostic = only(with_keys(training=f"[[network.layers]]\ntype = 'add'\ninputs = ['{name}', 'input']"))
+    assert diagnostic.code == "name"
+    assert diagnostic.hint is not None
+    assert 'inputs = ["hidden"]' in diagnostic.hint
+
+
+STACK = """\
+[data]
+type = "iris"
+[network]
+layer_sizes = {sizes}
+[training]
+loss = "{loss}"
+metrics = ["accuracy"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "column", "notes"),
+    [("[4, 5, 1]", 22, [("iris", 3)]), ("[2, 5, 3]", 16, [("iris", 4)]), ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)])],
+)
+def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]], pinned: Pinned):
+    diagnostic = only(STACK.format(sizes=sizes, loss="categorical_crossentropy"))
+    assert (diagnostic.code, diagnostic.position and diagnostic.position[:2]) == ("size-clash", (4, column))
+    for note, facts in zip(diagnostic.notes, notes, strict=True):
+        assert all(str(fact) in note.message for fact in facts)
+        pinned(note.message)
+
+
+def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
+    assert only(STACK.format(sizes="[4, 5, 3]", loss="mse")).code == "loss-target"
+
+
+def test_a_metric_of_classes_asks_for_a_loss_of_classes():
+    diagnostic = only(with_keys(training="metrics = ['accuracy']"))
+    assert diagnostic.code == "metric-task"
+    assert "categorical_crossentropy" in (diagnostic.hint or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["name: x\nnetwork:\n  layer_sizes: [2, 1]\n", "---\nname: x\n", "# a spec\n\n- type: dense\n"]
+)
+def test_yaml_is_recognized_by_its_text(text: str):
+    diagnostic = only(text)
+    assert diagnostic.code == "syntax"
+    assert "YAML" in (diagnostic.hint or "")
+
+
+def test_yaml_is_recognized_by_its_name(tmp_path: Path):
+    for name in ("a.yaml", "b.YML"):
+        (tmp_path / name).write_text('"name" : x\n')
+        assert "YAML" in (only(tmp_path / name).hint or "")
+    assert only("name = x\n").hint is None
+    (tmp_path / "c.yaml").write_text(with_keys())
+    assert parse_spec(tmp_path / "c.yaml").network.input_size == 2
+
+
+def csv(folder: Path, target: str, loss: str) -> Path:
+    rows = "".join(f"{row},{'abc'[row % 3]},{'ab'[row % 2]},{row % 3},{row * 1.5}\n" for row in range(30))
+    (folder / "rows.csv").write_text(f"x,three,two,number,value\n{rows}")
+    text = f'[data]\ntype = "csv"\npath = "rows.csv"\ntarget = "{target}"\nfeatures = ["x"]\n'
+    (folder / "spec.toml").write_text(
+        f"{text}[network]\nhidden_layer_sizes = [3]\n[training]\nloss = '{loss}'\nepochs = 1\n"
+    )
+    return folder / "spec.toml"
+
+
+@pytest.mark.parametrize(
+    ("target", "loss", "fitting"),
+    [
+        ("three", "binary_crossentropy", "categorical_crossentropy"),
+        ("number", "hinge", "categorical_crossentropy"),
+        ("value", "binary_crossentropy", "mean_squared_error"),
+        ("value", "categorical_crossentropy", "mean_squared_error"),
+        ("three", "mean_squared_error", "categorical_crossentropy"),
+        ("two", "mean_absolute_error", "binary_crossentropy"),
+    ],
+)
+def test_a_target_that_the_loss_does_not_take_names_the_loss_at_its_key(
+    tmp_path: Path, target: str, loss: str, fitting: str
+):
+    with pytest.raises(DataError) as caught:
+        specnet.run(csv(tmp_path, target, loss))
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.code == "loss-target"
+    assert diagnostic.position is not None
+    assert diagnostic.position[:2] == (9, 8)
+    assert fitting in (diagnostic.hint or "")
+
+
+@pytest.mark.parametrize("y", [["a", "b", "c"] * 4, np.array(["a", "b", "c"] * 4, object)])
+def test_text_is_no_number_for_arrays_either(y: Any, refused: Refused):
+    spec = parse_spec(with_keys())
+    with refused(DataError, code="loss-target", at="training.loss"):
+        specnet.fit(spec, np.zeros((12, 2)), y)
+
+
+def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path, refused: Refused):
+    path = csv(tmp_path, "value", "mean_squared_error")
+    table = tmp_path / "rows.csv"
+    table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
+    with refused(DataError, code="not-a-number", at="rows.csv:3:9"):
+        specnet.run(path)
