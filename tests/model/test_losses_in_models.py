@@ -110,9 +110,8 @@ def test_targets_outside_a_domain_are_refused(loss: str, value: float, refused: 
 
 def test_a_target_that_a_loss_needs_as_it_is_cannot_be_prepared(refused: Refused):
     wrong = document("poisson", [2, 3, 1], epochs=2, target_preprocessing=["standardize"])
-    with refused(SpecError, code="target-preprocessing", at="network.target_preprocessing") as caught:
+    with refused(SpecError, code="target-preprocessing", at="network.target_preprocessing"):
         specnet.parse_spec(wrong)
-    assert caught.value.diagnostics[0].path == ("network", "target_preprocessing")
 
 
 def test_distributions(refused: Refused):
@@ -169,9 +168,8 @@ def test_margins_of_several_outputs_and_of_classes(refused: Refused):
 def test_a_metric_of_probabilities_does_not_go_with_margins(refused: Refused):
     spec = document("hinge", [2, 1])
     spec["training"]["metrics"] = ["accuracy", "roc_auc"]
-    with refused(SpecError, code="metric-task", at="training.metrics.1") as caught:
+    with refused(SpecError, code="metric-task", at="training.metrics.1"):
         specnet.parse_spec(spec)
-    assert caught.value.diagnostics[0].path == ("training", "metrics", 1)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +215,5 @@ def test_activations_with_parameters_and_of_halves(tmp_path: Path, refused: Refu
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "m.safetensors").predict(X), model.predict(X))
     layers[0]["units"] = 7
-    with refused(SpecError, code="layer-sizes", at="network.layers.0") as caught:
+    with refused(SpecError, code="layer-sizes", at="network.layers.0"):
         specnet.parse_spec(spec)
-    assert caught.value.diagnostics[0].path == ("network", "layers", 0)

@@ -238,13 +238,6 @@ def test_scale_by_hand():
     assert list(parameters) == ["factor", "shift"]
 
 
-def test_layer_normalization_by_hand():
-    scale, shift = np.arange(4.0), np.array([1.0, -1, 0, 2])
-    output, _ = output_of({"type": "layer_normalization", "epsilon": 0.01}, X, scale=scale, shift=shift)
-    mean, variance = X.mean(1, keepdims=True), X.var(1, keepdims=True)
-    np.testing.assert_allclose(output, (X - mean) / np.sqrt(variance + 0.01) * scale + shift, rtol=1e-13)
-
-
 def test_batch_normalization_by_hand_in_training_and_evaluation():
     network = alone({"type": "batch_normalization", "momentum": 0.9}, 4)
     theta, state, y = network.initial_parameters(), network.initial_state(), np.zeros((6, 4))
