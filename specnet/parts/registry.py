@@ -24,7 +24,7 @@ PLUGINS = "specnet.parts"
 
 BUILT_IN = (
     *("activations", "averaging", "data", "initializers", "layers", "losses", "metrics", "optimizers"),
-    *("preprocessing", "pruners", "samplers", "schedules"),
+    *("preprocessing", "searches", "schedules"),
 )
 
 

@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
-from specnet.parts.preprocessing.ranks import Quantile
+from specnet.parts.preprocessing.scaling import Quantile
 from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused
 
