@@ -201,15 +201,6 @@ def test_copies(number, tmp_path):
         fresh.predict(X)
 
 
-@pytest.mark.slow
-def test_answers_from_other_processes_and_threads():
-    estimator, X = fitted()[1]
-    for backend in ("loky", "threading"):
-        answers = joblib.Parallel(2, backend=backend)(joblib.delayed(estimator.predict)(rows) for rows in [X] * 6)
-        for answer in answers:
-            np.testing.assert_array_equal(answer, estimator.predict(X))
-
-
 def test_tags():
     classifier, regressor = get_tags(SpecClassifier()), get_tags(SpecRegressor())
     assert is_classifier(SpecClassifier())

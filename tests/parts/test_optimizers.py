@@ -10,14 +10,13 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 import specnet
-from specnet.compiler import FLAT, Bound, input_value, plan, state_value
-from specnet.compiler.numpy import bind
 from specnet.errors import SpecError
 from specnet.parts import Loss, Value, rows
 from specnet.parts.optimizers import Nadam, Optimizer, Rprop, SteppingOptimizer
 from specnet.parts.optimizers.moments import NEGLIGIBLE
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
+from specnet.testing.optimizer_checks import Walk
 from tests.texts.pinned import Refused
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "optimizers.json").read_text())
@@ -34,40 +33,12 @@ def make(fields: dict) -> Optimizer:
     return REGISTRY.find("optimizer", fields["type"]).model_validate(fields)
 
 
-def bound_update(optimizer: SteppingOptimizer, theta: np.ndarray, dtype: type) -> tuple[Bound, dict[str, np.ndarray]]:
-    """Return the compiled update, and its arrays by name: theta, the gradient, states and scalars."""
-    leaves: dict[str, object] = {}
-    starts: dict[str, float] = {}
-    symbols = {name: state_value(name, (FLAT,)) for name in ("theta", "gradient")}
-
-    def state(name: str, start: float = 0.0):
-        starts.setdefault(name, start)
-        return leaves.setdefault(name, state_value(name, (FLAT,)))
-
-    def scalar(name: str):
-        return leaves.setdefault(name, input_value(name, ()))
-
-    shrunk = symbols["theta"] * (1 - scalar("decay")) if optimizer.decay else symbols["theta"]
-    commits = optimizer.update(shrunk, symbols["gradient"], state, scalar)
-    commits = [(symbols["theta"] if target is shrunk else target, value) for target, value in commits]
-    arrays = {name: np.full(theta.shape, start, dtype) for name, start in starts.items()}
-    arrays |= {name: np.zeros((), dtype) for name in leaves.keys() - starts.keys()}
-    arrays |= {"theta": theta.astype(dtype), "gradient": np.zeros(theta.shape, dtype)}
-    return bind(plan([], commits), dtype, {FLAT: theta.size}, arrays, check=True), arrays
-
-
 def walk(optimizer: SteppingOptimizer, theta: np.ndarray, gradients, dtype: type = np.float64) -> np.ndarray:
     """Return theta after each step (steps, coordinates) of the compiled update, by gradients that depend on theta."""
-    bound, arrays = bound_update(optimizer, theta, dtype)
-    path = []
-    for step, gradient in enumerate(gradients, 1):
-        arrays["gradient"][:] = gradient(arrays["theta"])
-        for name, number in optimizer.scalars(step, optimizer.learning_rate).items():
-            arrays[name][()] = number
-        if optimizer.decay:
-            arrays["decay"][()] = optimizer.learning_rate * optimizer.decay
-        bound.run()
-        path.append(arrays["theta"].copy())
+    walked, path = Walk(optimizer, theta.astype(dtype)), []
+    for gradient in gradients:
+        walked.step(gradient(walked.theta))
+        path.append(walked.theta.copy())
     return np.array(path)
 
 
@@ -157,7 +128,7 @@ def test_twenty_steps_are_those_of_the_library(figure):
 @pytest.mark.parametrize("figure", FIGURES["paths"], ids=lambda figure: str(figure["optimizer"]))
 def test_nothing_is_computed_in_a_wider_type(figure):
     """One number of float64 among an update's arguments would make it several times as slow."""
-    bound, _ = bound_update(make(figure["optimizer"]), np.zeros(3), np.float32)
+    bound = Walk(make(figure["optimizer"]), np.zeros(3, np.float32)).bound
     arguments = [argument for call in bound.calls for argument in (*call.args, *call.keywords.values())]
     assert {item.dtype for item in arguments if isinstance(item, np.ndarray | np.generic)} == {np.dtype("float32")}
 
