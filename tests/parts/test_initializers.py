@@ -27,51 +27,17 @@ CUT = 0.87962566103423978
 DEFAULTS = {"constant": {"value": 0.25}}
 PARTS = [part(**DEFAULTS.get(part.part_name(), {})) for part in built_in_registry().of_kind("initializer")]
 
-# Standard deviation and bound of each distribution with mean 0.
-EXPECTED = {
-    "random_normal": (0.05, None),
-    "random_uniform": (0.05 / math.sqrt(3), 0.05),
-    "truncated_normal": (0.05 * CUT, 0.1),
-    "variance_scaling": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
-    "glorot_uniform": (math.sqrt(1 / AVERAGE), math.sqrt(3 / AVERAGE)),
-    "glorot_normal": (math.sqrt(1 / AVERAGE), 2 * math.sqrt(1 / AVERAGE) / CUT),
-    "he_uniform": (math.sqrt(2 / FAN_IN), math.sqrt(6 / FAN_IN)),
-    "he_normal": (math.sqrt(2 / FAN_IN), 2 * math.sqrt(2 / FAN_IN) / CUT),
-    "lecun_uniform": (math.sqrt(1 / FAN_IN), math.sqrt(3 / FAN_IN)),
-    "lecun_normal": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
-    "pytorch_linear": (math.sqrt(1 / FAN_IN / 3), 1 / math.sqrt(FAN_IN)),
-    "sklearn_mlp": (math.sqrt(2 / (FAN_IN + FAN_OUT)), math.sqrt(6 / (FAN_IN + FAN_OUT))),
-}
-EXACT = {"zeros", "ones", "constant", "identity", "orthogonal"}
-
 
 def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.ndarray:
     return part.draw(np.random.default_rng(seed), shape, place)
 
 
-def test_every_initializer_is_described_here():
-    assert {part.type for part in PARTS} == set(EXPECTED) | EXACT
+def test_every_initializer_has_draws_of_a_library():
     find = built_in_registry().find
     described = {find("initializer", figure["initializer"]["type"]) for figure in FIGURES["draws"]}
     assert described == {type(part) for part in PARTS}
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part.type in EXPECTED], ids=str)
-def test_moments_and_bounds(part: Initializer):
-    drawn = draw(part)
-    deviation, bound = EXPECTED[part.type]
-    standard_error = deviation / math.sqrt(drawn.size)
-    assert drawn.shape == (FAN_OUT, FAN_IN)
-    assert drawn.dtype == np.float64
-    assert abs(drawn.mean()) < 4 * standard_error
-    assert drawn.std() == pytest.approx(deviation, rel=0.01)
-    if bound is not None:
-        assert 0.99 * bound < abs(drawn).max() <= bound
-    assert np.array_equal(drawn, draw(part))
-    assert not np.array_equal(drawn, draw(part, seed=1))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES["draws"], ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
