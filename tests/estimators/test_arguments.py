@@ -54,15 +54,10 @@ def sources(tmp_path) -> dict:
 
 
 @pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
-def test_a_spec_in_any_form_trains_what_fit_trains(form, tmp_path):
+def test_a_spec_in_any_form_trains_what_fit_trains_and_names_lead_into_it(form, tmp_path):
     source = sources(tmp_path)[form]
     np.testing.assert_array_equal(trained(SpecClassifier(source)), specnet.fit(SPEC, X, Y).theta)
-
-
-@pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
-def test_names_lead_into_a_spec_in_any_form(form, tmp_path):
     changed = {**SPEC, "training": {**SPEC["training"], "optimizer": {"type": "adam", "learning_rate": 0.1}}}
-    source = sources(tmp_path)[form]
     estimator = SpecClassifier(source).set_params(spec__training__optimizer__learning_rate=0.1)
     np.testing.assert_array_equal(trained(estimator), specnet.fit(changed, X, Y).theta)
     assert estimator.get_params()["spec__training__optimizer__learning_rate"] == 0.1

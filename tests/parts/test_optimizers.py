@@ -46,9 +46,7 @@ def test_each_one_has_a_rate_a_schedule_and_decay_where_it_should():
     for part in REGISTRY.of_kind("optimizer"):
         fields, name = set(part.model_fields), part.part_name()
         assert ("weight_decay" in fields) == (name not in WITHOUT_DECAY)
-        assert (
-            {"learning_rate", "schedule"} <= fields if name != "lbfgs" else not {"learning_rate", "schedule"} & fields
-        )
+        assert {"learning_rate", "schedule"} & fields == ({"learning_rate", "schedule"} if name != "lbfgs" else set())
         assert part.full_batch_only == (name in FULL_BATCH)
         assert part().decay == (0.01 if name == "adamw" else 0)
 
@@ -57,14 +55,8 @@ def test_each_one_says_how_it_differs_from_pytorch_and_keras():
     """What differs was read off Keras 3.15's signatures; RAdam is not in Keras, and Lion has no ε."""
     for part in REGISTRY.of_kind("optimizer"):
         fields, told = part.model_fields, " ".join((part.__doc__ or "").split())
-        if "weight_decay" in fields:
-            said = fields["weight_decay"].description or ""
-            assert said.startswith("decoupled weight decay")
-            assert "biases do not decay" in said
-            assert "PyTorch's λ, but for AdamW, is an L2 penalty on weights and biases: use training.l2 = λ/2" in said
         if "epsilon" in fields and part.part_name() != "radam":
-            assert "Keras" in told
-            assert "1e-7" in told
+            assert all(words in told for words in ("Keras", "1e-7"))
         if "amsgrad" in fields:
             assert "largest uncorrected v" in told or "amsgrad are those of adam" in told
     assert "Keras has weight_decay 0.004" in REGISTRY.find("optimizer", "adamw").__doc__
