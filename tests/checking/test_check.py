@@ -207,19 +207,12 @@ def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
 
 def test_dead_and_saturated_units_are_counted():
     def biased(value: float, activation: str) -> dict[str, Any]:
-        fields = {"weight_initializer": {"type": "random_normal", "stddev": 0.01}}
-        return {"type": "dense", "units": 5, "activation": activation, "bias_initializer": value, **fields}
+        weight, bias = {"type": "random_normal", "stddev": 0.01}, {"type": "constant", "value": value}
+        fields = {"weight_initializer": weight, "bias_initializer": bias}
+        return {"type": "dense", "units": 5, "activation": activation, **fields}
 
-    def constant(value: float) -> dict[str, Any]:
-        return {"type": "constant", "value": value}
-
-    layers = [
-        biased(constant(-9), "relu"),
-        biased(constant(9), "tanh"),
-        biased(constant(0.5), "sigmoid"),
-        {"type": "activation", "activation": "softmax"},
-        {"type": "dense", "units": 1},
-    ]
+    layers = [biased(-9, "relu"), biased(9, "tanh"), biased(0.5, "sigmoid")]
+    layers += [{"type": "activation", "activation": "softmax"}, {"type": "dense", "units": 1}]
     starts = check(stack_of(*layers)).start
     assert [(start.dead, start.saturated) for start in starts] == [(5, 0), (0, 5), (0, 0), (None, None), (0, 0)]
     assert starts[0].mean == starts[0].deviation == starts[0].gradient == 0
