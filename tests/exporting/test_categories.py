@@ -12,7 +12,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-import specnet
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting import export
@@ -20,7 +19,7 @@ from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
 from specnet.exporting.model_program import Program
 from specnet.model import Model
-from tests.exporting.models import DTYPES
+from tests.exporting.models import DTYPES, built, dense
 from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
@@ -28,20 +27,17 @@ from tests.texts.pinned import Refused
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]
 
 
+EMBEDDING = {"type": "embedding", "columns": [0], "categories": [4], "size": [2]}
+
+
 def table_model(dtype: str) -> Model:
     """A model of one column with four categories, and a number beside it."""
-    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
-    spec = {"network": {"dtype": dtype, "input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
-    network = specnet.build(spec)
-    return Model(network, network.initial_parameters())
+    return built(EMBEDDING, dense(1), dtype=dtype, input_size=2)
 
 
 def label_model() -> Model:
     """The same columns, and two classes."""
-    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
-    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "binary_crossentropy"}}
-    network = specnet.build(spec)
-    return Model(network, network.initial_parameters(), labels=np.array(["a", "b"]))
+    return built(EMBEDDING, dense(1), loss="binary_crossentropy", labels=["a", "b"], input_size=2)
 
 
 @pytest.mark.slow

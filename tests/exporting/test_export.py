@@ -15,8 +15,8 @@ from specnet.exporting import TARGETS, export, find_target
 from specnet.exporting.target import Answers
 from specnet.model import Model
 from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
-from tests.exporting.models import exported
-from tests.exporting.tools import RUNNABLE, SUFFIXES
+from tests.exporting.models import built, dense, exported
+from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
@@ -54,13 +54,8 @@ class AcrossRows(Activation):
 
 
 def plugin_model(*activations: dict | str) -> Model:
-    sizes = [2, *(4 for _ in activations), 1]
-    spec = {
-        "network": {"dtype": "float64", "layer_sizes": sizes, "activations": [*activations, "linear"]},
-        "training": {"loss": "mean_squared_error"},
-    }
-    network = specnet.build(spec, parts=[Snake, Twofold, AcrossRows])
-    return Model(network, network.initial_parameters())
+    fields = {"layer_sizes": [2, *(4 for _ in activations), 1], "activations": [*activations, "linear"]}
+    return built(dtype="float64", parts=[Snake, Twofold, AcrossRows], **fields)
 
 
 @pytest.mark.slow
@@ -133,10 +128,6 @@ def test_no_file_is_replaced_where_that_is_not_wanted(tmp_path, refused: Refused
     assert (tmp_path / "nowhere").is_file()
 
 
-PEER = (pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning"))
-LIBRARIES = {"sklearn": ".skops", "torch": ".py", "keras": ".keras"}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "target", [*RUNNABLE, "sklearn", *(pytest.param(name, marks=PEER) for name in ("torch", "keras"))]
@@ -157,9 +148,8 @@ def test_what_has_run_is_what_is_written(target, tmp_path, monkeypatch):
 
 def sharp_model() -> Model:
     """A model whose large weights amplify the rounding of float32, as those of long training do."""
-    spec = {"network": {"layer_sizes": [3, 64, 64, 64, 1], "activations": "tanh"}, "training": {"loss": "bce"}}
-    network = specnet.build(spec)
-    return Model(network, 20 * network.initial_parameters())
+    model = built(loss="bce", layer_sizes=[3, 64, 64, 64, 1], activations="tanh")
+    return Model(model.network, 20 * model.theta)
 
 
 def rounding_of(model: Model) -> float:
@@ -271,10 +261,6 @@ class Remarked(Activation):
 @pytest.mark.slow
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_part_says_nothing_outside_of_comments(target, tmp_path):
-    layers = [{"type": "dense", "units": 2, "activation": {"type": "remarked", "text": "\n*/ break \\"}}] * 2
-    spec = {
-        "network": {"input_size": 2, "output_size": 2, "layers": layers},
-        "training": {"loss": "mean_squared_error"},
-    }
-    network = specnet.build(spec, parts=[Remarked])
-    exported(Model(network, network.initial_parameters()), target, tmp_path / f"m{SUFFIXES[target]}")
+    layers = [dense(2, activation={"type": "remarked", "text": "\n*/ break \\"})] * 2
+    model = built(*layers, parts=[Remarked], input_size=2, output_size=2)
+    exported(model, target, tmp_path / f"m{SUFFIXES[target]}")

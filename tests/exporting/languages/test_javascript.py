@@ -12,8 +12,7 @@ from scipy import special
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
-from tests.exporting.languages.test_c import labelled, layered, named
-from tests.exporting.models import exported
+from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
@@ -133,7 +132,7 @@ def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
     assert "a1[i] = Math.max(a1[i], 0.0);" in module  # no function of its own around the language's
     assert "function relu" not in module
     assert "What layers leave" in module
-    export(layered([{"type": "dense", "units": 1}]), "javascript", tmp_path / "n.mjs")
+    export(layered(dense(1)), "javascript", tmp_path / "n.mjs")
     assert "What layers leave" not in (tmp_path / "n.mjs").read_text()
 
 

@@ -14,32 +14,18 @@ import skops.io
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-import specnet
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting import export
 from specnet.model import Model
 from specnet.parts.registry import built_in_registry
-from tests.exporting.models import DTYPES, RANDOM, exported, random_model, spec_model
+from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
+from tests.exporting.tools import peers
 from tests.model.models import KINDS, make_model, make_rows
 from tests.texts.pinned import Refused
 
 
-def peers(test: Any) -> Any:
-    """Mark a test that needs Keras and PyTorch, whose own warnings are theirs."""
-    return pytest.mark.peers(pytest.mark.filterwarnings("ignore::DeprecationWarning")(test))
-
-
-def network(*layers: dict[str, Any], loss: str = "mean_squared_error", outputs: int = 1, **fields: Any) -> Model:
-    spec = {
-        "network": {"input_size": 3, "output_size": outputs, "layers": [*layers], **fields},
-        "training": {"loss": loss},
-    }
-    built = specnet.build(spec)
-    return Model(built, built.initial_parameters())
-
-
-def dense(units: int, **fields: Any) -> dict[str, Any]:
-    return {"type": "dense", "units": units, **fields}
+def network(*layers: dict[str, Any], outputs: int = 1, **fields: Any) -> Model:
+    return built(*layers, input_size=3, output_size=outputs, **fields)
 
 
 def loaded(path: Any) -> Any:

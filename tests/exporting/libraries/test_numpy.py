@@ -14,8 +14,7 @@ import pytest
 import specnet
 from specnet.exporting import export
 from specnet.exporting.targets.numpy import MOST_LITERALS
-from specnet.model import Model
-from tests.exporting.models import exported, random_model, spec_model
+from tests.exporting.models import built, dense, exported, random_model, spec_model
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Pinned, Refused
 
@@ -99,14 +98,8 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
     [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
 )
 def test_what_numpy_has_itself_needs_no_function(activation, written, tmp_path):
-    layers = [{"type": "dense", "units": 2, "activation": activation}]
-    network = specnet.build(
-        {
-            "network": {"input_size": 2, "output_size": 2, "layers": layers},
-            "training": {"loss": "mean_squared_error"},
-        }
-    )
-    exported(Model(network, network.initial_parameters()), "numpy", tmp_path / "m.py")
+    model = built(dense(2, activation=activation), input_size=2, output_size=2)
+    exported(model, "numpy", tmp_path / "m.py")
     line = f"return {written.format('x @ layers_0_weight.T + layers_0_bias')}"
     assert line in (tmp_path / "m.py").read_text()
     assert f"def {activation}" not in (tmp_path / "m.py").read_text()
