@@ -13,7 +13,6 @@ import onnxruntime
 import pytest
 
 from specnet.data import RawColumns
-from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
@@ -105,13 +104,6 @@ def test_c(dtype: str, tmp_path: Path):
     outputs = run_harness(program, str(tmp_path / "run"), RawColumns(X)).outputs[:, 0]
     assert np.isnan(outputs[:-1]).all()
     assert np.isfinite(outputs[-1])
-
-
-@pytest.mark.parametrize("name", ["numpy.py", "csv.py", "math.py", "pathlib.py"])
-def test_a_python_file_hides_no_module(name: str, tmp_path: Path, refused: Refused):
-    with refused(ExportError):
-        export(make_model("value"), "numpy", tmp_path / name)
-    assert not list(tmp_path.iterdir())
 
 
 @needs_compiler

@@ -12,7 +12,7 @@ import pytest
 
 from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting import export, find_target
+from specnet.exporting import find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import Answers
 from specnet.model import Model
@@ -139,12 +139,6 @@ def test_a_wrong_member_is_seen(target: str, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("target", ["onnx", "sklearn"])
 def test_an_ensemble_of_one_is_its_member(target: str, tmp_path: Path):
     exported(ensemble_of(make_model("classes"), 1), target, tmp_path / f"m{find_target(target).suffix}")
-
-
-def test_sklearn_has_no_ensemble(tmp_path: Path, refused: Refused):
-    with refused(UnsupportedError):
-        export(ensemble_of(make_model("classes")), "sklearn", tmp_path / "m.skops")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("target", SUFFIXES)

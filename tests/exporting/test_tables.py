@@ -341,17 +341,6 @@ def json_c(text: str) -> str:
     return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["a\0b", "x" * 4096])
-def test_c_refuses_categories_that_it_cannot_say(text: str, tmp_path: Path, refused: Refused):
-    kinds = (Column("a", "category", np.array(sorted([text, "b"]))),)
-    rows = RawColumns(np.arange(20.0)[:, None] % 2, kinds)
-    model = model_of([ColumnGroup(columns=("a",), steps=(OneHot(),))], rows, "float64", "mse")
-    with refused(UnsupportedError):
-        export(model, "c", tmp_path / "m.c")
-    exported(model, "javascript", tmp_path / "m.js")
-
-
 PEERS = [pytest.param(name, marks=pytest.mark.peers) for name in ("torch", "keras")]
 
 

@@ -139,13 +139,6 @@ def test_the_smallest_and_the_largest_integer_are_labels(tmp_path):
     exported(labelled([-(2**63), -1, 2**63 - 1]), "c", tmp_path / "m.c")
 
 
-@pytest.mark.parametrize("label", ["a\0b", "x" * 5000])
-def test_labels_that_c_cannot_say_are_refused(label, tmp_path, refused: Refused):
-    with refused(ExportError):
-        export(labelled(["", label]), "c", tmp_path / "m.c")
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "stem"),
@@ -167,20 +160,6 @@ def test_names_follow_the_file_and_are_c(file, stem, tmp_path):
     assert f"#define {stem.upper()}_INPUTS 3" in header
     defined = re.findall(r"^(?:#ifndef|#define|void|real|static const \w+|static real) (\w+)", header, re.MULTILINE)
     assert not any(re.match("_|[0-9]", name) for name in defined)
-
-
-@pytest.mark.parametrize("file", ["math.c", "stdio.c", "float.c", "Time.c", "threads.c"])
-def test_c_own_headers_are_not_replaced(file, tmp_path, refused: Refused):
-    with refused(ExportError):
-        export(make_model("value"), "c", tmp_path / file)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("file", ['a"b.c', "a\\b.c", "a\nb.c"])
-def test_a_header_that_cannot_be_included_is_not_written(file, tmp_path, refused: Refused):
-    with refused(ExportError):
-        export(make_model("value"), "c", tmp_path / file)
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -21,7 +21,6 @@ from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
 from tests.exporting.tools import peers
 from tests.model.models import KINDS, make_model, make_rows
-from tests.texts.pinned import Refused
 
 
 def network(*layers: dict[str, Any], outputs: int = 1, **fields: Any) -> Model:
@@ -53,22 +52,6 @@ def test_sklearn_answers_as_the_model(kind, dtype, tmp_path):
 )
 def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
     exported(spec_model(name), "sklearn", tmp_path / "m.skops")
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1)),
-        network(dense(4, activation="tanh"), dense(1, activation="relu")),
-        network(dense(2), loss="categorical_crossentropy", outputs=2),
-        network(dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)),
-    ],
-    ids=("hidden", "output", "two classes", "layers"),
-)
-def test_sklearn_names_all_that_it_cannot_say(model, tmp_path, refused: Refused):
-    with refused(ExportError):
-        export(model, "sklearn", tmp_path / "m.skops")
-    assert not list(tmp_path.iterdir())
 
 
 def said_or_refused_by_name(target: str, path: Path) -> int:
