@@ -85,7 +85,7 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
 @pytest.mark.slow
 def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
     tried = 0
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
         spec = random_spec(rng, seed)
         spec["network"]["dtype"] = ("float32", "float64")[seed % 2]
@@ -98,7 +98,7 @@ def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
         np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X), err_msg=f"seed {seed}")
         assert found.spec.training.loss == model.spec.training.loss
         tried += 1
-    assert tried >= 60
+    assert tried >= 30
 
 
 @pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
