@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.exporting.export_proof import TOLERANCES, answers_of
+from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.model import Model
 from tests.exporting.models import NAMES, every_model, exported, spec_model
 from tests.exporting.tools import RUNNABLE, SUFFIXES

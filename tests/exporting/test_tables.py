@@ -18,7 +18,7 @@ from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import export, find_target
 from specnet.exporting.export_columns import columns_of, texts_of
-from specnet.exporting.probes import probe_rows
+from specnet.exporting.export_proof import probe_rows
 from specnet.model import Model
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Embedding, Impute, OneHot, Quantile, Standardize

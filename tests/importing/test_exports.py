@@ -15,9 +15,9 @@ import pytest
 import specnet
 from specnet.errors import ExportError, FileError
 from specnet.exporting import export
+from specnet.exporting.export_proof import probe_rows
 from specnet.exporting.model_facts import FACTS
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.importing import open_model
 from specnet.model import Model
 from specnet.parts.data import Csv

@@ -17,16 +17,16 @@ from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.layer_steps import Member, Stage
-from specnet.exporting.libraries.onnx_columns import (
+from specnet.exporting.libraries.onnx_nodes import (
     LEARNING,
     LEARNING_OPSET,
     NUMBERS_INPUT,
     TEXTS_INPUT,
+    Nodes,
     columns_in,
     fed,
     inputs_of,
 )
-from specnet.exporting.libraries.onnx_nodes import Nodes
 from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, required

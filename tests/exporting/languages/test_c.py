@@ -14,10 +14,9 @@ import pytest
 from specnet.compiler import Value, maximum
 from specnet.errors import ExportError
 from specnet.exporting import export
-from specnet.exporting.export_proof import TOLERANCES, answers_of
+from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
 from specnet.exporting.formula_text import LONGEST
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.exporting.targets.c import TARGET
 from specnet.model import Model
 from specnet.parts.activations.base import Activation

@@ -11,9 +11,8 @@ import pytest
 
 import specnet
 from specnet.exporting import export
-from specnet.exporting.export_proof import outputs_of
+from specnet.exporting.export_proof import outputs_of, probe_rows
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.importing import read_network
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
