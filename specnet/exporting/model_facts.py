@@ -62,11 +62,7 @@ def _source(spec: Spec) -> dict[str, Any]:
 
 def with_said(content: bytes, program: Program) -> bytes:
     """Return an archive with its text: class labels, the spec's hash, facts of the spec."""
-    said = {
-        LABELS: program.labels,
-        "spec_sha256": program.model.spec.sha256,
-        FACTS: facts_of(program.model.spec),
-    }
+    said = {LABELS: program.labels, "spec_sha256": program.model.spec.sha256, FACTS: facts_of(program.model.spec)}
     stream = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(stream, "w") as archive:
         for member in before.infolist():

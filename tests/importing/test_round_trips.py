@@ -62,10 +62,7 @@ def test_reference_specs(name: str, tmp_path: Path):
 def test_every_activation(name: str, dtype: str, tmp_path: Path):
     activation: dict[str, Any] = {"type": name}
     layers = [{"type": "dense", "units": 4, "activation": activation}, {"type": "dense", "units": 2}]
-    spec = {
-        "network": {"dtype": dtype, "input_size": 3, "layers": layers},
-        "training": {"loss": "mean_squared_error"},
-    }
+    spec = {"network": {"dtype": dtype, "input_size": 3, "layers": layers}, "training": {"loss": "mean_squared_error"}}
     network = specnet.build(spec)
     model = specnet.Model(network, np.random.default_rng(0).normal(size=network.parameter_count))
     if (name, dtype) == ("gelu", "float64"):  # written in single precision, for want of an operator in double

@@ -267,10 +267,7 @@ FIELDS = [
     ({"type": "gelu", "approximate": True}, 'nn.functional.gelu(self.layers_0(x), approximate="tanh")'),
     ({"type": "elu", "alpha": 0.3}, "nn.functional.elu(self.layers_0(x), alpha=0.3)"),
     ({"type": "celu", "alpha": 0.3}, "nn.functional.celu(self.layers_0(x), alpha=0.3)"),
-    (
-        {"type": "leaky_relu", "negative_slope": 0.2},
-        "nn.functional.leaky_relu(self.layers_0(x), negative_slope=0.2)",
-    ),
+    ({"type": "leaky_relu", "negative_slope": 0.2}, "nn.functional.leaky_relu(self.layers_0(x), negative_slope=0.2)"),
     (
         {"type": "threshold", "threshold": -0.5, "default_value": -2},
         "nn.functional.threshold(self.layers_0(x), threshold=-0.5, value=-2.0)",

@@ -12,11 +12,7 @@ import specnet
 from specnet.exporting import export
 from tests.exporting.tools import as_program
 
-FORMATS = {
-    "dollars": "${:,.2f}",
-    "per cent": "{:.1f} %",
-    "apostrophes": "{:,.0f}",
-}
+FORMATS = {"dollars": "${:,.2f}", "per cent": "{:.1f} %", "apostrophes": "{:,.0f}"}
 
 
 @pytest.mark.parametrize("form", FORMATS)

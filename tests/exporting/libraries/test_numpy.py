@@ -99,10 +99,7 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("activation", "written"),
-    [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
-)
+@pytest.mark.parametrize(("activation", "written"), [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")])
 def test_what_numpy_has_itself_needs_no_function(activation, written, tmp_path):
     model = built(dense(2, activation=activation), input_size=2, output_size=2)
     exported(model, "numpy", tmp_path / "m.py")
