@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from specnet.data import RawColumns
@@ -20,6 +19,7 @@ from specnet.exporting.model_program import Program
 from specnet.model import Model
 from tests.exporting.models import DTYPES, built, dense
 from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node
+from tests.importing.answers import session_of
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
@@ -68,9 +68,7 @@ def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_onnx(dtype: str, tmp_path: Path):
     export(table_model(dtype), "onnx", tmp_path / "m.onnx")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), options, providers=["CPUExecutionProvider"])
+    session = session_of(tmp_path / "m.onnx")
     for number in NONE:
         with pytest.raises(Exception, match=r"out of data bounds"):
             session.run(None, {"X": np.array([[number, 1.0]], dtype)})
