@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +10,9 @@ import pytest
 
 import specnet
 from specnet.exporting import export
+from tests.exporting.tools import as_program
 
-FORMATS = {
-    "dollars": "${:,.2f}",
-    "per cent": "{:.1f} %",
-    "apostrophes": "{:,.0f}",
-}
+FORMATS = {"dollars": "${:,.2f}", "per cent": "{:.1f} %", "apostrophes": "{:,.0f}"}
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -37,8 +32,7 @@ def test_the_exported_program_reads_numbers_as_the_model_does(form: str, tmp_pat
     }
     model = specnet.run(spec).model
     export(model, "numpy", tmp_path / "model.py")
-    command = [sys.executable, "model.py", "rows.csv"]
-    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    printed, _ = as_program(tmp_path / "model.py", tmp_path / "rows.csv")
     table = pd.read_csv(tmp_path / "rows.csv")
     answered = [line.split(",") for line in printed.splitlines()[1:]]
     assert [row[0] for row in answered] == model.predict(table).tolist()
