@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -74,6 +76,7 @@ class Ended:
 
 
 Specnet = Callable[..., Ended]
+TypeIn = Callable[[str | bytes], None]
 
 
 @pytest.fixture
@@ -111,16 +114,45 @@ def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
     return run
 
 
+def called(*arguments: str | Path, stdout: IO[Any] | None = None, stderr: IO[Any] | None = None) -> int:
+    """Run a command within this process, with other streams if any are given, and return its exit status."""
+    with pytest.MonkeyPatch.context() as patch, own_signals(), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            if stream is not None:
+                patch.setattr(sys, name, stream)
+        with pytest.raises(SystemExit) as ending:
+            main([str(argument) for argument in arguments])
+    assert isinstance(ending.value.code, int)
+    return ending.value.code
+
+
+def in_ascii(*arguments: str | Path) -> Ended:
+    """Run a command within this process whose streams have no signs but those of ASCII."""
+    out, err = (TextIOWrapper(BytesIO(), "ascii", write_through=True) for _ in range(2))
+    status = called(*arguments, stdout=out, stderr=err)
+    return Ended(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def type_in(monkeypatch: pytest.MonkeyPatch) -> TypeIn:
+    """Let standard input be a text."""
+
+    def type_in(text: str | bytes) -> None:
+        content = text.encode() if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
+
+    return type_in
+
+
 @pytest.fixture(scope="session")
 def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on two classes."""
     folder = tmp_path_factory.mktemp("moons")
     (folder / "moons.toml").write_text(MOONS, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, own_signals():
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        with pytest.raises(SystemExit) as ending:
-            main(["run", "moons.toml", "--out", "moons", "-q"])
-    assert ending.value.code == 0
+        assert called("run", "moons.toml", "--out", "moons", "-q") == 0
     return folder / "moons"
 
 

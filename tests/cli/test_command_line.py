@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.cli.conftest import CSV_SPEC, MOONS, Specnet, process
+from tests.cli.conftest import CSV_SPEC, MOONS, Specnet, TypeIn, process
 from tests.cli.test_application import VERBS
 from tests.texts.pinned import Pinned, Refused
 
@@ -31,12 +29,6 @@ def kinds(specnet: Specnet, folder: Path) -> str:
     (folder / "kinds.toml").write_text(CSV_SPEC)
     assert specnet("run", "kinds.toml", "-o", "kinds", "-q").status == 0
     return (folder / "table.csv").read_text()
-
-
-def type_in(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
-    """Let standard input be a text."""
-    content = text.encode() if isinstance(text, str) else text
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
 @pytest.mark.slow
@@ -108,19 +100,19 @@ def test_what_is_shown_is_what_was_set(specnet: Specnet, ended: str, refused: Re
 @pytest.mark.parametrize("text", [MOONS, json.dumps({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}})])
 @pytest.mark.parametrize("verb", ["validate", "show", "check"])
 def test_a_spec_is_read_from_standard_input(
-    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, verb: str
+    specnet: Specnet, folder: Path, type_in: TypeIn, text: str, verb: str
 ) -> None:
     (folder / "same.toml").write_text(text)
-    type_in(monkeypatch, text)
+    type_in(text)
     read = specnet(verb, "-")
     assert read.status == 0
     assert read.out == specnet(verb, "same.toml").out.replace("same.toml", "<stdin>")
 
 
 def test_a_run_reads_standard_input_and_paths_from_the_working_folder(
-    specnet: Specnet, kinds: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    specnet: Specnet, kinds: str, folder: Path, type_in: TypeIn
 ) -> None:
-    type_in(monkeypatch, CSV_SPEC)
+    type_in(CSV_SPEC)
     assert specnet("run", "-", "-o", "again", "-q").status == 0
     assert (folder / "again/model.safetensors").read_bytes() == (folder / "kinds/model.safetensors").read_bytes()
     assert (folder / "again/spec.toml").read_text() == CSV_SPEC
@@ -138,18 +130,18 @@ def test_a_run_reads_standard_input_and_paths_from_the_working_folder(
     ],
 )
 def test_mistakes_on_standard_input_have_its_name(
-    specnet: Specnet, monkeypatch: pytest.MonkeyPatch, text: str | bytes, start: str
+    specnet: Specnet, type_in: TypeIn, text: str | bytes, start: str
 ) -> None:
     for verb in ("run", "validate", "show", "check"):
-        type_in(monkeypatch, text)
+        type_in(text)
         ended = specnet(verb, "-")
         assert (ended.status, ended.out) == (1, "")
         assert ended.err.startswith(start)
 
 
-def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, type_in: TypeIn) -> None:
     for verb in ("predict", "evaluate"):
-        type_in(monkeypatch, kinds)
+        type_in(kinds)
         read = specnet(verb, "kinds", "-")
         assert read.status == 0
         assert ("warning[training-rows]" in read.err) == (verb == "evaluate"), "they are the run's own rows"
@@ -167,10 +159,10 @@ def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeyp
     ],
 )
 def test_mistakes_in_rows_on_standard_input_have_its_name(
-    specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch, text: str, start: str
+    specnet: Specnet, kinds: str, type_in: TypeIn, text: str, start: str
 ) -> None:
     for options in ([], ["--format", "json"]):
-        type_in(monkeypatch, text)
+        type_in(text)
         ended = specnet("predict", "kinds", "-", *options)
         assert ended.status == 1
         if options:

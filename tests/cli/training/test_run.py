@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from specnet.cli.training.verb_folders import ResumeCommand
 from specnet.findings import Finding
 from specnet.findings.finding import Severity
 from specnet.training import Observer
-from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
+from tests.cli.conftest import MOONS, Specnet, called, in_ascii, started
 from tests.texts.pinned import Pinned
+from tests.waiting import wait_until
 
 RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", *RECORDS}
@@ -61,9 +60,8 @@ def test_progress_goes_to_standard_error_and_ends_with_a_summary(specnet: Specne
     assert re.fullmatch(rf"20 epochs in [\d.]+ (ms|s)   {ends}", summary)
 
 
-@pytest.mark.slow
 def test_without_block_characters_the_ends_of_the_loss_are_told(folder: Path) -> None:
-    ended = process("run", "moons.toml", folder=folder, PYTHONIOENCODING="ascii")
+    ended = in_ascii("run", "moons.toml")
     header, *_, summary = ended.err.splitlines()
     assert header.startswith("moons   2 -> 5 relu -> 1 sigmoid   21 ")
     assert re.search(r"loss 0\.\d{4} to 0\.\d{4}$", summary)
@@ -253,31 +251,17 @@ LONG = ["training.epochs=100000000", "training.log_every=1000", "training.checkp
 def _interrupted(folder: Path) -> tuple[int, str, str]:
     """Run until a first checkpoint is there, send what Ctrl-C sends, and return how it ended."""
     settings = [part for setting in LONG for part in ("--set", setting)]
-    running = subprocess.Popen(
-        [*COMMAND, "run", "moons.toml", "--out", "here", *settings],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-    )
-    try:
+    with started("run", "moons.toml", "--out", "here", *settings, folder=folder) as running:
         assert running.stderr is not None
-        header = running.stderr.readline()
-        assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
-        while not (folder / "here/checkpoint.safetensors").exists() and running.poll() is None:
-            time.sleep(0.01)
+        assert running.stderr.readline().startswith("moons   2 → 5 relu → 1 sigmoid")
+        wait_until(lambda: (folder / "here/checkpoint.safetensors").exists() or running.poll() is not None)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
-    finally:
-        running.kill()
     return running.returncode, out, err
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
+def test_ctrl_c_keeps_what_was_reached(specnet: Specnet, folder: Path) -> None:
     status, out, err = _interrupted(folder)
     assert (status, out) == (130, "")
     *_, message, hint = err.splitlines()
@@ -288,8 +272,7 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     assert json.loads((folder / "here/run.json").read_text())["finished"] is False
     history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
     assert len(history) >= 1
-    shown = process("show", "here/model.safetensors", folder=folder)
-    assert " 21 " in shown.out
+    assert " 21 " in specnet("show", "here/model.safetensors").out
 
 
 @pytest.mark.parametrize("name", ["moons", None])
@@ -301,17 +284,11 @@ def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) 
     assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    try:
-        ended = subprocess.run(
-            [*COMMAND, "run", "moons.toml", "--out", "here"], cwd=folder, stderr=writing, env=environment(), check=False
-        )
-    finally:
-        os.close(writing)
-    assert ended.returncode == 141
+    with open(writing, "w", 1) as gone:
+        assert called("run", "moons.toml", "--out", "here", stderr=gone) == 141
     assert {entry.name for entry in (folder / "here").iterdir()} == FILES
 
 

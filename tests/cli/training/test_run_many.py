@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MOONS, Specnet, environment
+from tests.cli.conftest import MOONS, Specnet, TypeIn, environment
 from tests.running.sweeps.kills import MARK, processes_of
 from tests.running.sweeps.searches import fingerprint
 from tests.waiting import wait_until
@@ -145,13 +145,10 @@ def test_folds_need_no_optuna(specnet: Specnet, folder: Path, monkeypatch: pytes
     assert specnet("run", "moons.toml", "--folds", "2", "-q").status == 0
 
 
-@pytest.mark.slow
-def test_the_spec_is_standard_input(specnet: Specnet, folder: Path):
-    command = [sys.executable, "-c", "from specnet.cli import main; main()"]
-    with (folder / "moons.toml").open() as stream:
-        arguments = [*command, "run", "-", "--out", "piped", "--folds", "2", "-q"]
-        assert subprocess.run(arguments, stdin=stream, cwd=folder, check=True).returncode == 0
-    assert specnet("run", "moons.toml", "--out", "named", "--folds", "2", "-q").status == 0
+def test_the_spec_is_standard_input(specnet: Specnet, folder: Path, type_in: TypeIn):
+    type_in(MOONS)
+    for spec, out in (("-", "piped"), ("moons.toml", "named")):
+        assert specnet("run", spec, "--out", out, "--folds", "2", "-q").status == 0
     assert fingerprint(folder / "piped") == fingerprint(folder / "named")
 
 

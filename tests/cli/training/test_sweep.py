@@ -10,10 +10,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Specnet, environment, process, take_interrupts
+from specnet import sweep
+from specnet.spec import parse_sweep
+from tests.cli.conftest import Specnet, TypeIn, environment, process, take_interrupts
 from tests.running.many.executors import dask_address
 from tests.running.sweeps.kills import MARK, processes_of
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, TPE, fingerprint
@@ -260,13 +263,10 @@ def test_with_a_scheduler(specnet: Specnet, grid: Path):
     assert fingerprint(grid / "many") == fingerprint(grid / "there")
 
 
-@pytest.mark.slow
-def test_the_spec_is_standard_input(specnet: Specnet, grid: Path):
-    with (grid / "grid.toml").open() as stream:
-        command = [sys.executable, "-c", "from specnet.cli import main; main()"]
-        arguments = ["sweep", "-", "--out", "piped", "--jobs", "1", "-q"]
-        assert subprocess.run([*command, *arguments], stdin=stream, cwd=grid, check=True).returncode == 0
-    assert specnet("sweep", "grid.toml", "--out", "named", "--jobs", "1", "-q").status == 0
+def test_the_spec_is_standard_input(specnet: Specnet, grid: Path, type_in: TypeIn):
+    type_in(GRID)
+    for spec, out in (("-", "piped"), ("grid.toml", "named")):
+        assert specnet("sweep", spec, "--out", out, "--jobs", "1", "-q").status == 0
     assert fingerprint(grid / "piped") == fingerprint(grid / "named")
     assert specnet("run", "piped/best.toml", "--out", "alone", "-q", "--threads", "1").status == 0
 
@@ -283,11 +283,19 @@ if __name__ == "__main__":
 """
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the long sweep leaves that nobody stops."""
+    folder = tmp_path_factory.mktemp("once")
+    sweep(parse_sweep(LONG, overrides=["training.l1=0.001"]), folder, jobs=1, force=True)
+    return fingerprint(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
-    specnet: Specnet, folder: Path, number: int, status: int
+    specnet: Specnet, folder: Path, number: int, status: int, once: dict[str, Any]
 ):
     """Ctrl-C, and that it was closed, as a terminal sends them, to all at once; SIGTERM to the first one alone."""
     (folder / "long.toml").write_text(LONG)
@@ -326,9 +334,7 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
     assert "--jobs 2" in command
     resumed = specnet(*shlex.split(command), "-q")
     assert resumed.status == 0, resumed.err
-    once = specnet("sweep", "long.toml", "--out", "once", "--jobs", "1", "--set", "training.l1=0.001", "-q")
-    assert once.status == 0
-    assert fingerprint(folder / "out") == fingerprint(folder / "once")
+    assert fingerprint(folder / "out") == once
 
 
 @pytest.mark.slow
