@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -23,6 +25,8 @@ from numpy.typing import NDArray
 
 from specnet.cli import main
 from specnet.model import Model, load_model
+from tests.running.sweeps.kills import MARK, processes_of
+from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
 
@@ -74,9 +78,21 @@ class Ended:
     def document(self) -> Any:
         return json.loads(self.out)
 
+    def failed(self, status: int, start: str = "") -> str:
+        """Check how it failed: without a result. Return what it said, which begins so."""
+        assert (self.status, self.out) == (status, ""), self.err
+        assert self.err.startswith(start), self.err
+        return self.err
+
+    def went(self) -> str:
+        """Check that all went well, and nothing was said beside the result; return that."""
+        assert (self.status, self.err) == (0, "")
+        return self.out
+
 
 Specnet = Callable[..., Ended]
 TypeIn = Callable[[str | bytes], None]
+Ran = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -157,9 +173,15 @@ def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def moons(moons_run: Path, folder: Path) -> Model:
+def ran(moons_run: Path, folder: Path) -> Ran:
+    """Leave the folder of a run on two classes, as `specnet run moons.toml -o NAME -q` does."""
+    return lambda name: Path(shutil.copytree(moons_run, folder / name))
+
+
+@pytest.fixture
+def moons(ran: Ran, folder: Path) -> Model:
     """A model of two classes in ``moons/``, and rows for it in ``rows.npz``."""
-    shutil.copytree(moons_run, folder / "moons")
+    ran("moons")
     X = np.random.default_rng(0).normal(size=(7, 2))
     np.savez(folder / "rows.npz", X=X, y=np.array([0, 1, 0, 1, 0, 1, 1]))
     return load_model(folder / "moons/model.safetensors")
@@ -228,12 +250,14 @@ def process(*arguments: str | Path, folder: Path, **changes: str) -> Ended:
 
 
 @contextmanager
-def started(*arguments: str, folder: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str, folder: Path, code: str = COMMAND[-1], changes: Mapping[str, str] = {}, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """Give a running command that Ctrl-C reaches; however the test ends, so does the command."""
     running = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", code, *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment(**changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -260,3 +284,51 @@ loss = "categorical_crossentropy"
 epochs = 2
 """
 """A spec of a table whose columns have no kinds in it."""
+
+PATIENT = """
+import sys
+from specnet.running.many import workers
+from specnet.cli import main
+
+if __name__ == "__main__":
+    workers.SECONDS_WORTH_WORKERS = 0
+    main()
+"""
+"""Waits for workers, whatever they are worth."""
+
+
+def stopped(
+    *arguments: str, folder: Path, number: int, status: int, done: Callable[[], bool], counted: str
+) -> tuple[int, list[str]]:
+    """Send a signal to a command with two workers once something is done: SIGTERM, or others to all as terminals do.
+
+    Check that it ends with a status and leaves no process; return how much it says is done, and how to resume it.
+    """
+    (folder / "patient.py").write_text(PATIENT)
+    mark = f"{os.getpid()}-signal-{number}"
+    running = subprocess.Popen(
+        [sys.executable, "patient.py", *arguments, "--jobs", "2"],
+        cwd=folder,
+        env=environment(**{MARK: mark}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=take_interrupts,
+    )
+    with running:
+        try:
+            wait_until(lambda: done() or running.poll() is not None)
+            if number == signal.SIGTERM:
+                running.send_signal(number)
+            else:
+                os.killpg(running.pid, number)
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == status, told
+    assert not re.search("Traceback|resource_tracker", told)
+    wait_until(lambda: not processes_of(mark), 10)
+    (count,) = re.findall(counted, told)
+    (command,) = re.findall(r"to resume: specnet (.*)", told)
+    return int(count), shlex.split(command)

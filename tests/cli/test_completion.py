@@ -58,26 +58,47 @@ def offered(line: str, folder: Path, shell: str = "zsh", **changes: str) -> list
     return [text.split("\t")[0] for text in asked(line, folder, shell, **changes).splitlines()]
 
 
-def test_verbs_and_options(folder: Path) -> None:
-    assert offered("specnet ", folder) == VERBS
-    assert offered("specnet e", folder) == ["evaluate", "export"]
+SET = "specnet run moons.toml --set "
+OFFERED = {
+    "specnet ": VERBS,
+    "specnet e": ["evaluate", "export"],
+    "specnet run moons.toml --fo": ["--force", "--folds", "--format"],
+    "specnet --v": ["--version"],
+    "/usr/bin/specnet val": ["validate"],
+    # Values of options.
+    "specnet export model.safetensors --to ": list(TARGETS),
+    "specnet export model.safetensors --to=o": ["--to=onnx"],
+    "specnet show moons.toml --format ": ["text", "json"],
+    "specnet parts --format m": ["markdown"],
+    "specnet --completion ": list(SCRIPTS),
+    # Where a file stands, the shell offers files.
+    "specnet run moo": [],
+    "specnet predict model.safetensors ": [],
+    "specnet run moons.toml -o ": [],
+    "specnet parts class_w": ["class_weight"],
+    # Keys of settings; a table or a switch can be either.
+    SET: ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."],
+    f"{SET}training.opt": ["training.optimizer.", "training.optimizer="],
+    f"{SET[:-1]}=training.ep": ["--set=training.epochs="],
+    f"{SET}'training.ep": ["training.epochs="],
+    f"{SET}network.layer_sizes.": [f"network.layer_sizes.{place}=" for place in range(3)],
+    f"{SET}training.early": ["training.early_stopping.", "training.early_stopping="],
+    f"{SET}data.sp": ["data.split."],
+    # Values of settings.
+    f"{SET}training.optimizer=adam": [f"training.optimizer={name}" for name in ("adam", "adamw", "adamax")],
+    f"{SET}training.shuffle=": [f"training.shuffle={value}" for value in ("true", "false", "blocks")],
+    f"{SET}network.dtype=": ["network.dtype=float32", "network.dtype=float64"],
+    f"{SET}training.epochs=": ["training.epochs=100"],
+}
+
+
+@pytest.mark.parametrize("line", OFFERED)
+def test_what_is_offered(folder: Path, line: str) -> None:
+    assert offered(line, folder) == OFFERED[line]
+
+
+def test_every_option_is_offered(folder: Path) -> None:
     assert {"--set", "--out", "-o", "--limit", "--help"} <= set(offered("specnet run -", folder))
-    assert offered("specnet run moons.toml --fo", folder) == ["--force", "--folds", "--format"]
-    assert offered("specnet --v", folder) == ["--version"]
-    assert offered("/usr/bin/specnet val", folder) == ["validate"]
-
-
-def test_values_of_options(folder: Path) -> None:
-    assert offered("specnet export model.safetensors --to ", folder) == list(TARGETS)
-    assert offered("specnet export model.safetensors --to=o", folder) == ["--to=onnx"]
-    assert offered("specnet show moons.toml --format ", folder) == ["text", "json"]
-    assert offered("specnet parts --format m", folder) == ["markdown"]
-    assert offered("specnet --completion ", folder) == list(SCRIPTS)
-
-
-def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
-    for line in ("specnet run ", "specnet run moo", "specnet predict model.safetensors ", "specnet run moons.toml -o "):
-        assert offered(line, folder) == []
 
 
 RUN_ARGUMENTS = [
@@ -163,21 +184,6 @@ def test_names_of_parts(folder: Path) -> None:
     names = set(offered("specnet parts ", folder))
     assert {name for part in built_in_registry() for name in (part.part_name(), *part.aliases)} <= names
     assert {part.kind for part in built_in_registry()} | {"training", "network", "data.split"} <= names
-    assert offered("specnet parts class_w", folder) == ["class_weight"]
-
-
-def test_keys_of_settings(folder: Path) -> None:
-    top = offered("specnet run moons.toml --set ", folder)
-    assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."]
-    assert offered("specnet run moons.toml --set training.opt", folder) == [
-        "training.optimizer.",
-        "training.optimizer=",
-    ]
-    assert offered("specnet run moons.toml --set=training.ep", folder) == ["--set=training.epochs="]
-    assert offered("specnet run moons.toml --set 'training.ep", folder) == ["training.epochs="]
-    assert offered("specnet run moons.toml --set network.layer_sizes.", folder) == [
-        *("network.layer_sizes.0=", "network.layer_sizes.1=", "network.layer_sizes.2=")
-    ]
 
 
 def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
@@ -197,25 +203,6 @@ def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
 def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
     assert specnet("run", "moons.toml", "-o", "ended", "-q", "--set", "training.optimizer=rprop").status == 0
     assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
-
-
-def test_a_table_or_a_switch_can_be_either(folder: Path) -> None:
-    assert offered("specnet run moons.toml --set training.early", folder) == [
-        *("training.early_stopping.", "training.early_stopping=")
-    ]
-    assert offered("specnet run moons.toml --set data.sp", folder) == ["data.split."]
-
-
-def test_values_of_settings(folder: Path) -> None:
-    line = "specnet run moons.toml --set "
-    assert offered(f"{line}training.optimizer=adam", folder) == [
-        *("training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adamax")
-    ]
-    assert offered(f"{line}training.shuffle=", folder) == [
-        *("training.shuffle=true", "training.shuffle=false", "training.shuffle=blocks")
-    ]
-    assert offered(f"{line}network.dtype=", folder) == ["network.dtype=float32", "network.dtype=float64"]
-    assert offered(f"{line}training.epochs=", folder) == ["training.epochs=100"]
 
 
 def test_every_key_that_is_offered_can_be_set() -> None:
@@ -274,7 +261,7 @@ def test_nothing_dear_is_imported(folder: Path) -> None:
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_a_script_is_printed(specnet: Specnet, shell: str) -> None:
     ended = specnet("--completion", shell)
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out == f"{SCRIPTS[shell]}\n"
     assert f"{VARIABLE}={shell}" in ended.out
 

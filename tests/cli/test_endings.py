@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import warnings
 from io import StringIO
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import COMMAND, MOONS, Specnet, called, environment, own_signals, take_interrupts
+from tests.cli.conftest import COMMAND, MOONS, Specnet, called, environment, own_signals, started
 from tests.cli.test_application import VERBS
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
@@ -179,39 +178,21 @@ def _check(running: subprocess.Popen[str], complete: bool) -> None:
 def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) -> None:
     """The first imports are the same for all verbs."""
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, *LINES[verb].split()],
-        cwd=ready,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-    )
-    _check(running, complete=moment > 30)
+    with started(*LINES[verb].split(), folder=ready, code=code) as running:
+        _check(running, complete=moment > 30)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb: str) -> None:
     reading, writing = os.pipe()
-    running = subprocess.Popen(
-        [sys.executable, "-c", READY.format(descriptor=writing), *LINES[verb].split()],
-        cwd=ready,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-        pass_fds=[writing],
-    )
-    os.close(writing)
-    os.read(reading, 1)  # its end is seen when the child has closed it too
-    os.close(reading)
-    time.sleep(random.Random(verb).uniform(0, 0.5))
-    running.send_signal(signal.SIGINT)
-    _check(running, complete=True)
+    code = READY.format(descriptor=writing)
+    with started(*LINES[verb].split(), folder=ready, code=code, pass_fds=[writing]) as running:
+        os.close(writing)
+        os.read(reading, 1)  # its end is seen when the child has closed it too
+        os.close(reading)
+        time.sleep(random.Random(verb).uniform(0, 0.5))
+        running.send_signal(signal.SIGINT)
+        _check(running, complete=True)
     assert not list(ready.rglob(".specnet-*"))
 
 
@@ -223,9 +204,7 @@ def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, monkey
             raise RuntimeError("query interrupted") from None
 
     monkeypatch.setattr("specnet.spec.searching.parse_spec", parse_spec)
-    ended = specnet("validate", "moons.toml")
-    assert (ended.status, ended.out) == (130, "")
-    assert ended.err.startswith("error[interrupted]: ")
+    specnet("validate", "moons.toml").failed(130, "error[interrupted]: ")
 
 
 def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,15 +233,8 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
         "specnet.running.runner.load_table = read\n"
         "main(['run', 'long.toml', '-q'])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        timeout=120,
-        preexec_fn=take_interrupts,
-    )
-    assert ended.returncode == 130
-    assert "Exception ignored" not in ended.stderr
-    assert ended.stderr.startswith("error[interrupted]: ")
+    with started(folder=folder, code=code) as running:
+        _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert "Exception ignored" not in err
+    assert err.startswith("error[interrupted]: ")

@@ -91,7 +91,7 @@ def test_quiet_prints_nothing(specnet: Specnet, folder: Path) -> None:
 
 def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     facts = json.loads((folder / "here/run.json").read_text())
     first, *_, last = map(json.loads, (folder / "here/history.jsonl").read_text().splitlines())
     member = {name: facts[name] for name in ("end", "epochs", "training_seconds")}
@@ -184,10 +184,7 @@ def test_a_mistake_in_a_setting_points_at_it(specnet: Specnet, folder: Path) -> 
 
 def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
     arguments = ["run", "moons.toml", "--set", "training.epochs=3", "--set", "training.epochs"]
-    ended = specnet(*arguments)
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("--set #2: error[usage]: ")
-    assert '"training.epochs"' in ended.err
+    assert '"training.epochs"' in specnet(*arguments).failed(2, "--set #2: error[usage]: ")
     as_json = specnet(*arguments, "--format", "json")
     assert as_json.status == 2
     assert as_json.document["errors"][0]["source"] == "--set #2"
@@ -197,10 +194,9 @@ def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, fo
 def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> None:
     (folder / "here").mkdir()
     (folder / "here/notes.txt").write_text("mine")
-    ended = specnet("run", "moons.toml", "--out", "here")
-    assert (ended.status, ended.out) == (2, "")
-    assert "here: error[" in ended.err
-    assert "--force" in ended.err
+    said = specnet("run", "moons.toml", "--out", "here").failed(2)
+    assert "here: error[" in said
+    assert "--force" in said
     assert [entry.name for entry in (folder / "here").iterdir()] == ["notes.txt"]
     assert specnet("run", "moons.toml", "--out", "here", "--force").status == 0
     assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "notes.txt"}
@@ -215,10 +211,7 @@ def test_a_file_in_the_place_of_the_folder_is_kept(specnet: Specnet, folder: Pat
 
 def test_mistakes_write_nothing(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", "layer_sizes = [3, 5, 1]"))
-    ended = specnet("run", "bad.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("bad.toml:7:16: error[size-clash]: ")
-    pinned(ended.err)
+    pinned(specnet("run", "bad.toml").failed(1, "bad.toml:7:16: error[size-clash]: "))
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "bad.toml"}
 
 
@@ -227,9 +220,7 @@ def test_data_that_are_missing_write_nothing(specnet: Specnet, folder: Path) -> 
         'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "csv"\npath = "no.csv"\ntarget = "y"'
     )
     (folder / "rows.toml").write_text(spec)
-    ended = specnet("run", "rows.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert "no.csv" in ended.err
+    assert "no.csv" in specnet("run", "rows.toml").failed(1)
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "rows.toml"}
 
 
@@ -239,7 +230,7 @@ def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, fo
         *("run", "moons.toml", "--out", "here", "--set", "training.optimizer.learning_rate=1e30"),
         *(part for setting in settings for part in ("--set", setting)),
     )
-    assert (ended.status, ended.out) == (1, "")
+    ended.failed(1)
     assert "error[training]: " in ended.err
     assert "learning_rate" in ended.err
     assert not (folder / "here").exists()
