@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.inputs import check_suffix, is_model, load, parse
+from specnet.cli.inputs import check_suffix, is_model, kept_spec, load, parse
 from specnet.cli.options import ForceOption, LimitOption, SetOption, argument, word_option
 from specnet.cli.output import Output, UsageError
 from specnet.cli.specs.explaining import show_explanation
@@ -114,11 +114,8 @@ def _network(target: Path, overrides: list[str] | None, limit: list[str] | None)
 
 def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
     """Return the spec that was named, or that a model keeps."""
-    if not is_model(target) or target.is_dir():
-        return parse(target, overrides, limit)
-    if overrides:
-        raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(target))
-    return load(target, limit).spec
+    read = kept_spec if is_model(target) and not target.is_dir() else parse
+    return read(target, overrides, limit)
 
 
 def _show_plan(network: Network, output: Output) -> None:
