@@ -12,7 +12,7 @@ from specnet.exporting.formula import Formula, formula_of, sources_of
 from specnet.model import Model
 from specnet.network import Network
 from specnet.network.layout import PlacedBlock
-from specnet.network.programs import LayerScope, Recorder
+from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
@@ -124,7 +124,7 @@ class _LayerReader:
         stages = []
         if layer is not None:
             sources = sources_of(sizes)
-            value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
+            value = layer.apply(_AnsweringScope(LayerRequests(training=False), node), sources, values[:count])
             stages.append(self._stage(node, (layer, None), value, sources, blocks[:count]))
         if activation is not None:
             size = layer.output_size(sizes) if layer else sizes[0]

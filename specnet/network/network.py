@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from specnet.compiler import Plan
 from specnet.display import Displayed
 from specnet.errors import DataError
-from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
+from specnet.network.bound import BatchProgram, LayerOutputs, Workspace, check_writable
 from specnet.network.engine_backends import Engine, backend_of, engine_of
 from specnet.network.few_rows import FewRows, compiled_rows, no_rows
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
@@ -309,7 +309,7 @@ class Network(Displayed):
         """Return a program of the network, compiled on the first call."""
         with self._lock:
             if name not in self._plans:
-                self._plans[name] = self.blueprint.program(name)
+                self._plans[name] = self.blueprint.plan(name)
             return self._plans[name]
 
     def _workspace(self, theta: ArrayLike, state: Mapping[str, Array] | None) -> Workspace:
@@ -336,7 +336,7 @@ class Network(Displayed):
         sample_weight: ArrayLike | None,
         state: Mapping[str, Array] | None,
         step: int = 0,
-    ) -> tuple[Workspace, BoundProgram]:
+    ) -> tuple[Workspace, BatchProgram]:
         """Run a program with gradients; return the workspace of this thread, and the program in it."""
         X = self.check_inputs(X)
         rows = len(X)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler import NUMPY, Bound, Value, gradients, input_value, plan, sum_over
+from specnet.compiler import NUMPY, BoundPlan, Value, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import bind
 
 Array = npt.NDArray[Any]
@@ -16,11 +16,11 @@ SIZES = {"batch": 4, "flat": 6}
 STEP = 1e-200
 
 
-def run(bound: Bound) -> None:
+def run(bound: BoundPlan) -> None:
     bound.run()
 
 
-def fill(bound: Bound, arrays: Mapping[str, Array]) -> None:
+def fill(bound: BoundPlan, arrays: Mapping[str, Array]) -> None:
     for name, array in bound.inputs.items():
         array[...] = arrays[name]
 

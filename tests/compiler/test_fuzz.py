@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler import Plan, lowering, reverse, storage, where
+from specnet.compiler import Plan, lowering, reverse, where
+from specnet.compiler.numpy import storage
 from specnet.compiler.operations import functions, selection
 from tests.compiler import networks
 from tests.compiler.commits import commits_are_right

@@ -1,4 +1,4 @@
-"""Bound programs: what they are given, what they share, and that they allocate nothing in any other dtype."""
+"""Bound plans: what they are given, what they share, and that they allocate nothing in any other dtype."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ import pytest
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import storage
-from specnet.compiler.numpy import bind
+from specnet.compiler.numpy import bind, storage
 from specnet.compiler.operations import functions
 from tests.compiler import networks
 from tests.compiler.networks import bind_training, random_network

@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 import specnet
-from specnet.compiler import FLAT, Bound, input_value, plan, state_value
+from specnet.compiler import FLAT, BoundPlan, input_value, plan, state_value
 from specnet.compiler.numpy import bind
 from specnet.errors import SpecError
 from specnet.parts import Loss, Value, rows
@@ -34,7 +34,9 @@ def make(fields: dict) -> Optimizer:
     return REGISTRY.find("optimizer", fields["type"]).model_validate(fields)
 
 
-def bound_update(optimizer: SteppingOptimizer, theta: np.ndarray, dtype: type) -> tuple[Bound, dict[str, np.ndarray]]:
+def bound_update(
+    optimizer: SteppingOptimizer, theta: np.ndarray, dtype: type
+) -> tuple[BoundPlan, dict[str, np.ndarray]]:
     """Return the compiled update, and its arrays by name: theta, the gradient, states and scalars."""
     leaves: dict[str, object] = {}
     starts: dict[str, float] = {}

@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import CPlan, no_form
+from specnet.compiler.native.c_plan import CPlan, no_form
+from specnet.compiler.native.fuse import CallGroup
 from specnet.compiler.shapes import Axis
 from specnet.compiler.value import INPUT
 
@@ -90,7 +90,7 @@ class Places:
         The commits to be written at the end; others are computed in place.
     """
 
-    def __init__(self, program: CPlan, groups: Sequence[Group], table: Sequence[str]) -> None:
+    def __init__(self, program: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
         self._program, self._groups, self._table = program, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
@@ -203,7 +203,7 @@ class Places:
         """Is a value's room in the workspace, and its own?"""
         return root in self._home and root in self._memory and self._memory[root].writable
 
-    def _is_read_whole(self, root: int, group: Group) -> bool:
+    def _is_read_whole(self, root: int, group: CallGroup) -> bool:
         program = self._program
         readers = [n for n in group.calls if any(program.roots[a] == root for a in program.calls[n].arguments)]
         return all(program.reads_whole(n, root, group.space) for n in readers)

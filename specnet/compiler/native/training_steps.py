@@ -14,12 +14,12 @@ from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Matrix
 from specnet.compiler.native.binding import Room
-from specnet.compiler.native.c_text.emit_function import Function, Source
+from specnet.compiler.native.c_plan import no_form
+from specnet.compiler.native.c_text.emit_function import CFunction, CText
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.c_text.thread_team import before_calls
-from specnet.compiler.native.rows_of_values import no_form
-from specnet.compiler.native.toolchain.libraries import Library, library
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import BATCH, FLAT, Shape
 from specnet.compiler.value import INPUT
 
@@ -97,9 +97,9 @@ class CompiledSteps:
         In C.
     """
 
-    def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Target) -> None:
+    def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Processor) -> None:
         self.programs, self._target = programs, target
-        self.source = Source(np.dtype(dtype), target, programs.likely)
+        self.source = CText(np.dtype(dtype), target, programs.likely)
         self.gradient = self.source.add(programs.gradient, "gradient")
         self.updates = [self.source.add(plan, f"update_{k}") for k, plan in enumerate(programs.updates)]
         self._inputs = {call.attributes: call for call in programs.gradient.calls if call.operation is INPUT}
@@ -113,7 +113,7 @@ class CompiledSteps:
         self.source.shares = any(map(self._is_shared, self.updates))
         self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "")
 
-    def library(self) -> Library:
+    def library(self) -> LoadedLibrary:
         """Return the library, which is loaded as long as somebody has it.
 
         Raises
@@ -127,7 +127,7 @@ class CompiledSteps:
         """The inputs of random numbers in order, with their shapes."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
-    def _is_shared(self, function: Function) -> bool:
+    def _is_shared(self, function: CFunction) -> bool:
         """Do threads share an update: of many numbers, element by element, without room of its own?"""
         plan = function.plan
         is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
@@ -249,7 +249,7 @@ class BoundSteps:
     def __init__(
         self,
         compiled: CompiledSteps,
-        made: Library,
+        made: LoadedLibrary,
         sizes: Mapping[str, int],
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],

@@ -118,8 +118,8 @@ def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.Monkey
 
 
 def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.MonkeyPatch):
-    right = emit_loop.Loop._weighed_rows
-    monkeypatch.setattr(emit_loop.Loop, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
+    right = emit_loop.LoopEmitter._weighed_rows
+    monkeypatch.setattr(emit_loop.LoopEmitter, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
     few, many = [errors(case, np.float64, 16) for case in CASES if case.operation.name == "affine"]
     assert few > 1e-4
     assert many < CLOSE[np.dtype(np.float64)]
@@ -177,12 +177,12 @@ def test_sums_over_many_rows_keep_their_digits():
 
 
 @pytest.mark.parametrize("kind", [processors.AVX512, processors.AVX2, processors.SSE2], ids=lambda kind: kind.name)
-def test_other_vectors_give_the_same(kind: processors.Target, monkeypatch: pytest.MonkeyPatch):
+def test_other_vectors_give_the_same(kind: processors.Processor, monkeypatch: pytest.MonkeyPatch):
     wanted = {processors.AVX512: "AVX-512", processors.AVX2: "AVX2", processors.SSE2: ""}[kind]
-    native = processors.native_target()
+    native = processors.native_processor()
     if native.registers < kind.registers or native.vector_bytes < kind.vector_bytes or native.name == "NEON":
         pytest.skip(f"this CPU has no {wanted}")
-    monkeypatch.setattr(binding, "native_target", lambda: replace(kind))
+    monkeypatch.setattr(binding, "native_processor", lambda: replace(kind))
     assert products_fail() == 0
     assert all(difference(random_network(seed), 17) < 1e-11 for seed in range(6))
 
@@ -315,7 +315,7 @@ def test_products_of_the_same_sizes_share_a_function():
         found = gradients(sum_over(value, "all"), blocks)
         commits = [(state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
         program = plan([], commits, expansions=NATIVE.expansions)
-        source = emit_function.Source(np.dtype(np.float64), processors.AVX2, {"batch": 64})
+        source = emit_function.CText(np.dtype(np.float64), processors.AVX2, {"batch": 64})
         source.add(program, "program")
         texts.append(source.text())
     few, many = (text.count("OUTLINE void") for text in texts)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from specnet.compiler.native.allocate import Matrix, padded
 from specnet.compiler.native.c_text.emit_loop import block, summing
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import Axis
 
 PANEL_BYTES = 24 * 1024
@@ -78,7 +78,7 @@ class Products:
         Do threads share anything?
     """
 
-    def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
+    def __init__(self, target: Processor, vector_numbers: int, likely: Mapping[str, int]) -> None:
         self._target, self.vector_numbers, self._likely = target, vector_numbers, likely
         self.functions: dict[str, str] = {}
         self.shares = False
