@@ -20,7 +20,6 @@ from specnet.compiler import (
     where,
 )
 from specnet.compiler.numpy import bind
-from tests.compiler.running import run
 
 SQUARES, FLAT_ONES = "abcd", "ef"
 Program = tuple[list[Value], list[tuple[Value, Value]], dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"]]
@@ -64,8 +63,8 @@ def commits_are_right(seed: int) -> bool:
     without_outputs = bind(plan(outputs, commits), np.float64, {}, quiet, check=True)
     pure = plan([*outputs, *(value for _, value in commits)])
     reference = bind(pure, np.float64, {}, start, check=True, reuse=False)
-    run(bound)
-    run(reference)
+    bound.run()
+    reference.run()
     without_outputs.run_commits()
     expected = start | {
         state.attributes: array for (state, _), array in zip(commits, reference.outputs[len(outputs) :], strict=True)

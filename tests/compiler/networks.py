@@ -45,7 +45,7 @@ from specnet.compiler import (
     with_local_derivative,
 )
 from specnet.compiler.numpy import bind
-from tests.compiler.running import Array, complex_step, fill, run
+from tests.compiler.running import Array, complex_step, fill
 
 BATCH_SIZE = 5
 
@@ -245,7 +245,7 @@ def bind_training(network: RandomNetwork, *, dtype: Any = np.float64, **options:
 def gradient_error(network: RandomNetwork) -> float:
     """Largest error against the complex step, relative to the largest derivative."""
     bound = bind_training(network, check=True)
-    run(bound)
+    bound.run()
     truth = complex_step(network.loss, network.parameters, network.arrays, {BATCH: BATCH_SIZE})
     ours = [bound.states[f"d{parameter.attributes}"] for parameter in network.parameters]
     largest = max(np.abs(t).max() for t in truth)
@@ -257,7 +257,7 @@ def storage_is_right(network: RandomNetwork) -> bool:
     """Do two runs leave the same bits as with a storage for each value?"""
     shared, separate = (bind_training(network, reuse=reuse, check=True) for reuse in (True, False))
     for _ in range(2):
-        run(shared)
-        run(separate)
+        shared.run()
+        separate.run()
     same = [np.array_equal(array, separate.states[name]) for name, array in shared.states.items()]
     return all(same) and np.array_equal(shared.outputs[0], separate.outputs[0])
