@@ -10,23 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler import (
-    NUMPY,
-    ShapeError,
-    Value,
-    affine,
-    gather,
-    gradients,
-    input_value,
-    maximum,
-    one_hot,
-    plan,
-    softplus,
-    state_value,
-    sum_over,
-    tanh,
-    to_index,
-)
+from specnet import compiler as c
 from specnet.compiler.native import NATIVE, binding
 from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
 from specnet.compiler.native.toolchain import libraries, processors
@@ -46,12 +30,12 @@ SIZES = (1, 7, 15, 16, 17, 40)
 Arrays = Mapping[str, np.ndarray]
 
 
-Commits = list[tuple[Value, Value]]
+Commits = list[tuple[c.Value, c.Value]]
 Found = tuple[dict[str, np.ndarray], list[np.ndarray]]
 
 
 def on_both(
-    outputs: list[Value],
+    outputs: list[c.Value],
     commits: Commits,
     states: Arrays,
     inputs: Callable[[str, np.ndarray], Any],
@@ -62,9 +46,9 @@ def on_both(
 ) -> tuple[Found, Found]:
     """The states and outputs of a program after one run, compiled and by NumPy."""
     found = []
-    for backend in (NATIVE, NUMPY):
+    for backend in (NATIVE, c.NUMPY):
         given = {name: np.array(array, dtype) for name, array in states.items()}
-        bound = backend.bind(plan(outputs, commits, expansions=backend.expansions), dtype, sizes, given)
+        bound = backend.bind(c.plan(outputs, commits, expansions=backend.expansions), dtype, sizes, given)
         for name, array in bound.inputs.items():
             array[...] = inputs(name, array)
         (bound.run_commits if commits_alone else bound.run)()
@@ -156,9 +140,9 @@ def products_fail() -> float:
     worst = 0.0
     rng = np.random.default_rng(0)
     for rows, depth, batch in ((3, 5, 9), (20, 70, 33), (64, 1000, 40), (13, 2, 300), (128, 20, 700)):
-        x, block = input_value("x", (depth, "batch")), state_value("block", (depth + 1, rows))
-        loss = sum_over(tanh(affine(block, x)), "all")
-        commits = [(state_value("d", block.shape), gradients(loss, [block])[block])]
+        x, block = c.input_value("x", (depth, "batch")), c.state_value("block", (depth + 1, rows))
+        loss = c.sum_over(c.tanh(c.affine(block, x)), "all")
+        commits = [(c.state_value("d", block.shape), c.gradients(loss, [block])[block])]
         given = {"block": rng.normal(size=(depth + 1, rows)) / depth, "d": np.zeros((depth + 1, rows))}
         numbers = rng.normal(size=(depth, batch))
         found = on_both([loss], commits, given, lambda *_, x=numbers: x, {"batch": batch})
@@ -170,12 +154,12 @@ def products_fail() -> float:
 
 def test_sums_over_many_rows_keep_their_digits():
     """Tiles, dot products and plain sums of float32: added one by one they would lose two digits."""
-    rows, x = 2**18, input_value("x", (8, "batch"))
-    wide, narrow = state_value("wide", (9, 20)), state_value("narrow", (9, 1))
-    loss = sum_over(affine(wide, x), "all") + sum_over(affine(narrow, x), "all")
-    found = gradients(loss, [wide, narrow])
-    commits = [(state_value(f"d {value.attributes}", value.shape), found[value]) for value in (wide, narrow)]
-    program = plan([sum_over(x * x, "batch")], commits, expansions=NATIVE.expansions)
+    rows, x = 2**18, c.input_value("x", (8, "batch"))
+    wide, narrow = c.state_value("wide", (9, 20)), c.state_value("narrow", (9, 1))
+    loss = c.sum_over(c.affine(wide, x), "all") + c.sum_over(c.affine(narrow, x), "all")
+    found = c.gradients(loss, [wide, narrow])
+    commits = [(c.state_value(f"d {value.attributes}", value.shape), found[value]) for value in (wide, narrow)]
+    program = c.plan([c.sum_over(x * x, "batch")], commits, expansions=NATIVE.expansions)
     bound = NATIVE.bind(program, np.float32, {"batch": rows})
     numbers = bound.inputs["x"][...] = np.random.default_rng(0).uniform(1, 2, (8, rows)).astype(np.float32)
     bound.run()
@@ -262,12 +246,12 @@ def test_random_networks(block: int):
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 5e-324, 1e-310, 1e4, -1e4])
 def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
-    x, block = input_value("x", (3, "batch")), state_value("block", (4, 2))
+    x, block = c.input_value("x", (3, "batch")), c.state_value("block", (4, 2))
     numbers = np.random.default_rng(1).normal(size=(3, 19))
     numbers[1, 5] = odd
     states = {"block": np.random.default_rng(0).normal(size=(4, 2))}
-    for said in (tanh, softplus, lambda value: maximum(value, 0.0), lambda value: value):
-        found = on_both([said(affine(block, x))], [], states, lambda *_: numbers, {"batch": 19})
+    for said in (c.tanh, c.softplus, lambda value: c.maximum(value, 0.0), lambda value: value):
+        found = on_both([said(c.affine(block, x))], [], states, lambda *_: numbers, {"batch": 19})
         np.testing.assert_allclose(found[0][1][0], found[1][1][0], rtol=1e-12, atol=1e-300)
 
 
@@ -278,9 +262,9 @@ def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, mon
     """Undefined in C: the process ends there. Padding holds anything, and what `to_index` gets is not checked."""
     trap = ("-fsanitize=float-cast-overflow", "-fsanitize-undefined-trap-on-error")
     monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, *trap))
-    x, table = input_value("x", (1, "batch")), state_value("table", (2, 3))
-    index = to_index(x)
-    program = plan([gather(table, index), one_hot(index, 3) * 1.0], expansions=NATIVE.expansions)
+    x, table = c.input_value("x", (1, "batch")), c.state_value("table", (2, 3))
+    index = c.to_index(x)
+    program = c.plan([c.gather(table, index), c.one_hot(index, 3) * 1.0], expansions=NATIVE.expansions)
     numbers = np.array([[0, 1, 2, 7, -1, np.nan, np.inf, -np.inf, 3e38, -3e38, 2**31, -(2.0**63), 2**63]], dtype)
     bound = NATIVE.bind(program, dtype, {"batch": numbers.size}, {"table": np.arange(6, dtype=dtype).reshape(2, 3)})
     bound.inputs["x"][...] = numbers
@@ -295,28 +279,28 @@ def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, mon
 
 
 def test_what_does_not_fit_is_refused():
-    state, x = state_value("a", (2, 2)), input_value("x", (2, "batch"))
-    program = plan([tanh(state) + tanh(state)], [(state, tanh(state))])
+    state, x = c.state_value("a", (2, 2)), c.input_value("x", (2, "batch"))
+    program = c.plan([c.tanh(state) + c.tanh(state)], [(state, c.tanh(state))])
     with pytest.raises(ValueError, match="a is float64 of shape"):
         NATIVE.bind(program, np.float64, {}, {"a": np.zeros((2, 2), np.float32)})
-    with pytest.raises(ShapeError, match="axis 'batch'"):
-        NATIVE.bind(plan([tanh(x)]), np.float64, {})
+    with pytest.raises(c.ShapeError, match="axis 'batch'"):
+        NATIVE.bind(c.plan([c.tanh(x)]), np.float64, {})
     with pytest.raises(ValueError, match="an array of its own"):
-        NATIVE.bind(plan([tanh(x)]), np.float64, {"batch": 2}, {"x": np.zeros((2, 2))})
+        NATIVE.bind(c.plan([c.tanh(x)]), np.float64, {"batch": 2}, {"x": np.zeros((2, 2))})
     with pytest.raises(MissingRuleError):
-        NATIVE.bind(plan([Value(Operation("unknown"), (x,), (), x.shape, "float")]), np.float64, {"batch": 2})
+        NATIVE.bind(c.plan([c.Value(Operation("unknown"), (x,), (), x.shape, "float")]), np.float64, {"batch": 2})
 
 
 def test_products_of_the_same_sizes_share_a_function():
-    x, texts = input_value("x", (8, "batch")), []
+    x, texts = c.input_value("x", (8, "batch")), []
     for layers in (3, 30):
-        blocks = [state_value(f"block {k}", (9, 8)) for k in range(layers)]
+        blocks = [c.state_value(f"block {k}", (9, 8)) for k in range(layers)]
         value = x
         for block in blocks:
-            value = tanh(affine(block, value))
-        found = gradients(sum_over(value, "all"), blocks)
-        commits = [(state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
-        program = plan([], commits, expansions=NATIVE.expansions)
+            value = c.tanh(c.affine(block, value))
+        found = c.gradients(c.sum_over(value, "all"), blocks)
+        commits = [(c.state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
+        program = c.plan([], commits, expansions=NATIVE.expansions)
         source = emit_function.CText(np.dtype(np.float64), processors.AVX2, {"batch": 64})
         source.add(program, "program")
         texts.append(source.text())
