@@ -135,12 +135,11 @@ class CFunction(NamedTuple):
 def _declarations(source: CText, plan: CPlan, places: Places) -> list[str]:
     """Return the pointers to leaves, the numbers among them, and the variables."""
     lines = [*source.lengths(), "real *const workspace = p[0];"]
-    converted = places.converted()
     for n, call in enumerate(plan.calls):
         if not plan.is_leaf_array(n):
             continue
         pointer = source.pointer(call.attributes)
-        if n in converted:
+        if places.is_converted(n):
             lines.append(_conversion(call.kind, places.place(n), pointer))
             continue
         lines.append(f"real *const {places.pointer(n)} = {pointer};")
