@@ -12,7 +12,7 @@ from specnet.exporting.formula import Formula, FormulaReader, sources_of
 from specnet.model import Model
 from specnet.network import Network
 from specnet.network.layout import PlacedBlock
-from specnet.network.programs import LayerScope, Recorder
+from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
@@ -109,7 +109,7 @@ class _LayerReader:
         stages = []
         if layer is not None:
             sources = sources_of(sizes)
-            value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
+            value = layer.apply(_AnsweringScope(LayerRequests(training=False), node), sources, values[:count])
             kept = {name: array for name, array in self.state.items() if name.rpartition(".")[0] == node.key}
             formula = self.formulas.read(value, sources, node.key)
             stages.append(Stage(layer, formula, self._learned(node, blocks[:count]) | kept))

@@ -33,7 +33,7 @@ class Walk:
         arrays = {"theta": theta, "gradient": self.gradient, "decay_factors": np.ones_like(theta)}
         arrays |= {f"optimizer.{name}": np.full_like(theta, start) for name, start in update.states.items()}
         self.scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
-        self.bound = bind(update.program, theta.dtype, {FLAT: theta.size}, arrays | self.scalars)
+        self.bound = bind(update.plan, theta.dtype, {FLAT: theta.size}, arrays | self.scalars)
         self.steps = 0
 
     def step(self, gradient: Array) -> None:

@@ -185,7 +185,7 @@ def _show_code(network: Network, output: Output) -> None:
     network = network.run_by("numpy")
     programs = {"prediction": network.plan("predict"), "gradient, while training": network.plan("step")}
     if network.spec.training.optimizer.stepping is not None:
-        programs["update"] = network.blueprint.update.program
+        programs["update"] = network.blueprint.update.plan
     calls = {title: program.listing() for title, program in programs.items()}
     output.data["programs"] = [{"title": title, "calls": lines} for title, lines in calls.items()]
     for number, (title, lines) in enumerate(calls.items()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
-from specnet.compiler.native.toolchain.processors import Target, native_target
+from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
 from specnet.network import Network
@@ -39,7 +39,7 @@ NOISE_AT_ONCE = 2**20
 def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
     """Return what the steps of a network compute, on batches of so many rows as a rule."""
     training, blueprint = network.spec.training, network.blueprint
-    gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.program]
+    gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.plan]
     if training.average_weights is not None and network.layout.states:
         updates.append(blueprint.state_average())
     noise = [name for name in _inputs(gradient) if name.startswith(NOISE)]
@@ -70,7 +70,7 @@ def steps_text(network: Network, rows: int) -> str:
     compiled = network.run_by("compiled")
     programs = step_programs(compiled, rows, weighted=False)
     try:
-        return CompiledSteps(programs, network.dtype, native_target()).text
+        return CompiledSteps(programs, network.dtype, native_processor()).text
     except UnavailableError as error:
         raise not_available(network.spec, error) from error
 
@@ -79,9 +79,9 @@ class CompiledStepper(Stepper):
     """Makes the steps of a `Stepper`, many in one call."""
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Processor:
         """The CPU that is compiled for."""
-        return native_target()
+        return native_processor()
 
     def _bind(self, member: int | None) -> None:
         feed, network, layout = self._feed, self._network, self._network.layout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from specnet.compiler import BATCH, Bound
+from specnet.compiler import BATCH, BoundPlan
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.programs import INVERSE_ROWS, NOISE
@@ -63,7 +63,7 @@ class BatchGradient:
         Copies the rows of the given indices into the program, and returns the sum of their weights.
     """
 
-    def __init__(self, bound: Bound, feed: Feed, rows: int, noise: StepNoise) -> None:
+    def __init__(self, bound: BoundPlan, feed: Feed, rows: int, noise: StepNoise) -> None:
         self.feed = feed.bound_to(bound.inputs, rows).fill
         self._random = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         self._bound, self._loss, self._noise = bound, bound.outputs[0], noise

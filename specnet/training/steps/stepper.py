@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specnet.compiler import FLAT, Bound
+from specnet.compiler import FLAT, BoundPlan
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
@@ -207,9 +207,7 @@ class Stepper(Trainer):
         self._gradients = Gradients(self._network, self._feed, self.theta, self.layer_state, self.gradient, member)
         self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
         vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
-        self._blocks: list[Bound] = []
+        self._blocks: list[BoundPlan] = []
         for start in range(0, size, max(width, 1)):
             block = {name: vector[start : start + width] for name, vector in vectors.items()}
-            self._blocks.append(
-                bind(update.program, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars)
-            )
+            self._blocks.append(bind(update.plan, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars))
