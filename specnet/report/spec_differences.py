@@ -20,7 +20,7 @@ OTHER_TYPE = 2.0
 """The cost of matching entries of two types: more than of two gaps."""
 
 
-class Difference(NamedTuple):
+class SettingDifference(NamedTuple):
     """Something in which two specs differ.
 
     Attributes
@@ -40,7 +40,7 @@ class Difference(NamedTuple):
         return self._asdict()
 
 
-def spec_differences(first: Spec, second: Spec) -> list[Difference]:
+def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     """Return the differences of two resolved specs, in the order of the spec.
 
     Layers and other parts in lists are matched in order, each with one of its type that has most values in common, so
@@ -55,7 +55,7 @@ def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
     return [(key, f"{' ' * (width - text_width(before))}{before} → {after}") for key, before, after in rows]
 
 
-def difference_row(difference: Difference) -> tuple[str, str, str]:
+def difference_row(difference: SettingDifference) -> tuple[str, str, str]:
     """Return a difference as texts: its key and both values."""
     return difference.key, setting_text(difference.before), setting_text(difference.after)
 
@@ -74,12 +74,12 @@ def _words(value: Any) -> str:
     return f"{value['type']}({fields})" if "type" in value else f"{{{fields}}}"
 
 
-def _sections(first: Section, second: Section, path: str) -> Iterator[Difference]:
+def _sections(first: Section, second: Section, path: str) -> Iterator[SettingDifference]:
     for name in type(first).model_fields:
         yield from _values(getattr(first, name), getattr(second, name), f"{path}.{name}" if path else name)
 
 
-def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
+def _values(first: Any, second: Any, path: str) -> Iterator[SettingDifference]:
     if first == second:
         return
     if type(first) is type(second) and isinstance(first, Section):
@@ -92,11 +92,11 @@ def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
             if before is not None and after is not None:
                 yield from _values(first[before], second[after], f"{path}.{before}")
             elif before is not None:
-                yield Difference(f"{path}.{before}", short(first[before]), None)
+                yield SettingDifference(f"{path}.{before}", short(first[before]), None)
             elif after is not None:
-                yield Difference(f"{path}.{after}", None, short(second[after]))
+                yield SettingDifference(f"{path}.{after}", None, short(second[after]))
     else:
-        yield Difference(path, short(first), short(second))
+        yield SettingDifference(path, short(first), short(second))
 
 
 def _hold_sections(first: Any, second: Any) -> bool:
