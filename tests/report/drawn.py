@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
+CLUMSY = ["<b>bold</b>", "a & b", "\"quoted\" 'name'", "]]>", "<script>alert(1)</script>", "&lt;", "名前 é"]
+"""Names that must stay text."""
 Point = tuple[float, float]
 
 
@@ -61,3 +63,8 @@ def pieces(data: str) -> list[list[Point]]:
         for piece in data.split("M")
         if piece
     ]
+
+
+def coordinates(data: str) -> list[float]:
+    """Return all numbers of a path."""
+    return [float(text) for text in re.findall(r"-?[\d.]+", data)]

@@ -13,8 +13,7 @@ from specnet.report.diagram.network_diagram import diagram
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart
 from specnet.report.svg.style import CHART_STYLE, FONTS, theme
-from tests.report.networks import dense, network, residual
-from tests.report.test_diagram import parameters_of
+from tests.report.networks import dense, initial, network, residual
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
@@ -72,7 +71,7 @@ def charts() -> list[str]:
     for resolved in networks:
         outputs = ["setosa", "versicolor", "virginica or another"][: resolved.outputs]
         inputs = [f"column {k} of all" for k in range(resolved.inputs)]
-        made.append(diagram(resolved, parameters_of(resolved), input_names=inputs, output_names=outputs))
+        made.append(diagram(resolved, initial(resolved), input_names=inputs, output_names=outputs))
     made.append(diagram(networks[0], live="live", input_names=["x1", "x2"]))
     return made
 

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import re
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from specnet.network import Network
 from specnet.report.diagram.diagram_columns import columns_of
 from specnet.report.diagram.network_diagram import diagram, diagram_file
 from specnet.spec import Resolved
-from tests.report.drawn import Drawn
-from tests.report.networks import dense, network, residual
-from tests.report.test_charts import CLUMSY
+from tests.report.drawn import CLUMSY, Drawn, coordinates
+from tests.report.networks import dense, initial, network, residual
 
 MOONS = network(dense(5, "relu"), dense(1))
 
 
-def parameters_of(resolved: Resolved) -> dict[str, np.ndarray]:
-    made = Network(resolved)
-    return made.parameters(made.initial_parameters())
-
-
 def drawn(resolved: Resolved, **options: object) -> Drawn:
     """Return the diagram of a network with its initial weights."""
-    return Drawn(diagram(resolved, parameters_of(resolved), **options))
+    return Drawn(diagram(resolved, initial(resolved), **options))
 
 
 def middles(picture: Drawn) -> dict[str, list[tuple[float, float]]]:
     """Return the middles of all circles by what they show on hover."""
     found: dict[str, list[tuple[float, float]]] = {}
     for circle in picture.all("circle", "unit"):
-        (title,) = circle
-        found.setdefault(str(title.text).split(", unit")[0], []).append(
-            (float(circle.attrib["cx"]), float(circle.attrib["cy"]))
-        )
+        key = str(circle[0].text).split(", unit")[0]
+        found.setdefault(key, []).append((float(circle.attrib["cx"]), float(circle.attrib["cy"])))
     return found
 
 
@@ -83,7 +73,7 @@ def test_lines_connect_the_circles_of_their_weight() -> None:
     picture = Drawn(diagram(MOONS, weights))
     (group,) = picture.all("g", "negative")
     (line,) = group
-    x, y, *steps = map(float, re.findall(r"-?[\d.]+", line.attrib["d"]))
+    x, y, *steps = coordinates(line.attrib["d"])
     columns = middles(picture)
     (start,), end = columns["input 2"], columns["layers.0"][3]
     assert (x, y) == (start[0] + 11, start[1])
@@ -110,13 +100,8 @@ def test_of_large_layers_eleven_circles_are_drawn() -> None:
 
 
 def test_what_only_changes_values_joins_its_layer() -> None:
-    resolved = network(
-        dense(4),
-        {"type": "batch_normalization"},
-        {"type": "activation", "activation": "tanh"},
-        {"type": "dropout", "rate": 0.2},
-        dense(1),
-    )
+    tanh = {"type": "activation", "activation": "tanh"}
+    resolved = network(dense(4), {"type": "batch_normalization"}, tanh, {"type": "dropout", "rate": 0.2}, dense(1))
     picture = drawn(resolved)
     assert picture.texts("caption") == ["2 inputs", "4 tanh", "1 sigmoid"]
     assert picture.texts("detail") == ["batch norm", "dropout 0.2", "20 parameters", "5 parameters"]
@@ -137,7 +122,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
     assert columns["layers.short"][0][0] == columns["layers.long"][0][0]
     assert max(y for _, y in columns["layers.short"]) + 22 < min(y for _, y in columns["layers.long"])
     # Both connections over another column are arcs above it, one above the other.
-    arcs = [list(map(float, re.findall(r"-?[\d.]+", arc.attrib["d"]))) for arc in picture.all("path", "skip")]
+    arcs = [coordinates(arc.attrib["d"]) for arc in picture.all("path", "skip")]
     tops = {key: min(y for _, y in places) for key, places in columns.items()}
     ends = sorted((arc[0], arc[-2]) for arc in arcs)
     joint = columns["layers.3"][0][0]
@@ -147,7 +132,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
     assert abs(peaks[0] - peaks[1]) > 8
     # Concatenated units keep their order: the second input's come after the three of the first.
     (plain,) = picture.all("path", "plain")
-    first = list(map(float, re.findall(r"-?[\d.]+", plain.attrib["d"].split("M")[1])))
+    first = coordinates(plain.attrib["d"].split("M")[1])
     assert first[1] == columns["layers.longer"][0][1]
     assert first[1] + first[-1] == columns["layers.3"][3][1]
 
@@ -155,7 +140,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
 def test_elementwise_layers_draw_unit_to_unit() -> None:
     picture = drawn(residual(1))
     (plain,) = picture.all("path", "plain")
-    curves = [list(map(float, re.findall(r"-?[\d.]+", curve))) for curve in plain.attrib["d"].split("M")[1:]]
+    curves = [coordinates(curve) for curve in plain.attrib["d"].split("M")[1:]]
     assert len(curves) == 4
     assert all(curve[-1] == 0 for curve in curves)
     assert len(picture.all("path", "skip")) == 1
@@ -214,13 +199,12 @@ def test_many_branches_are_counted() -> None:
 )  # fmt: skip
 def test_diagrams_of_huge_networks_are_small_and_quick(layers: list[dict[str, object]], inputs: int) -> None:
     resolved = network(*layers, inputs=inputs)
-    weights = parameters_of(resolved)
+    weights = initial(resolved)
     before = time.process_time()
     text = diagram(resolved, weights)
     assert time.process_time() - before < 2
     assert len(text) < 200_000
-    picture = Drawn(text)
-    assert picture.size[0] <= 16 * 128 + 200
+    assert Drawn(text).size[0] <= 16 * 128 + 200
 
 
 def test_columns_of_embeddings_reach_only_what_is_made_of_them() -> None:
@@ -229,7 +213,7 @@ def test_columns_of_embeddings_reach_only_what_is_made_of_them() -> None:
     (plain,) = picture.all("path", "plain")
     columns = middles(picture)
     heights = {columns[f"input {k + 1}"][0][1]: k for k in range(4)}
-    curves = [list(map(float, re.findall(r"-?[\d.]+", curve))) for curve in plain.attrib["d"].split("M")[1:]]
+    curves = [coordinates(curve) for curve in plain.attrib["d"].split("M")[1:]]
     units = [y for _, y in columns["layers.0"]]
     pairs = sorted((units.index(curve[1] + curve[-1]), heights[curve[1]]) for curve in curves)
     # The columns that pass come first.
@@ -265,7 +249,7 @@ def test_live_diagrams_name_their_circles() -> None:
 
 
 def test_a_file_has_its_own_colours() -> None:
-    text = diagram_file(MOONS, parameters_of(MOONS))
+    text = diagram_file(MOONS, initial(MOONS))
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"')
     assert "var(" not in text
     assert "prefers-color-scheme: dark" in text
@@ -276,14 +260,9 @@ def test_a_file_has_its_own_colours() -> None:
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_a_diagram_is_the_same_each_time() -> None:
-    resolved = residual(8)
-    assert diagram(resolved, parameters_of(resolved)) == diagram(resolved, parameters_of(resolved))
-
-
 def test_many_blocks_share_the_lines() -> None:
     resolved = network(*[dense(12, "tanh") for _ in range(13)], dense(1), inputs=12)
-    weights = parameters_of(resolved)
+    weights = initial(resolved)
     picture = Drawn(diagram(resolved, weights))
     lines = [line for group in picture.all("g", "link") for line in group]
     # 13 blocks of 144 weights and one of 12: each draws at most 1000 / 14.

@@ -14,10 +14,7 @@ from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart
 from specnet.report.svg.markup import escaped, number, shortened, text_width
 from specnet.report.svg.pixels import HUES, data_uri, png
-from tests.report.drawn import Drawn
-
-CLUMSY = ["<b>bold</b>", "a & b", "\"quoted\" 'name'", "]]>", "<script>alert(1)</script>", "&lt;", "名前 é"]
-
+from tests.report.drawn import CLUMSY, Drawn
 
 TEN, ONE = Axis(0, 10), Axis(0, 1)
 

@@ -12,7 +12,7 @@ from jinja2 import UndefinedError
 
 from specnet.report.pages.page_templates import PAGES, environment, style
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow

@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.network import Network
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.plane.surfaces import Plane, leads, log_odds
 from specnet.report.svg.charts import Figure
 from specnet.spec import Resolved
-from tests.report.drawn import Drawn
-from tests.report.networks import dense, network
-from tests.report.test_charts import CLUMSY
+from tests.report.drawn import CLUMSY, Drawn
+from tests.report.networks import dense, initial, network
 
 CORNERS = np.array([[x, y] for x in (0.0, 10.0) for y in (0.0, 5.0)])
 """The plane of these rows is 11.6 × 5.8, from (−0.8, −0.4)."""
@@ -48,11 +46,6 @@ def plane_of(
         classes,
         **fields,
     )
-
-
-def initial(resolved: Resolved) -> dict[str, np.ndarray]:
-    made = Network(resolved)
-    return made.parameters(made.initial_parameters()) | made.initial_state()
 
 
 def all_pictures(told: PlaneStory) -> list[Figure]:
