@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import io
-import re
 
 import pytest
 
 from specnet.report.terminal.bars import LiveLine, bar, curve
 from specnet.report.terminal.text_tables import text_width
-
-CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-class Plain(io.StringIO):
-    """A stream without block characters."""
-
-    encoding = "ascii"
-
-
-@pytest.fixture(autouse=True)
-def lively(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "80")
+from tests.report.terminal.terminals import Coded, Terminal
 
 
 @pytest.mark.parametrize(
@@ -54,13 +32,14 @@ def test_a_curve_goes_from_the_first_value_to_the_last(values: list[float], show
 def test_a_bar_is_full_to_a_fraction() -> None:
     stream = io.StringIO()
     assert [bar(stream, fraction, 4) for fraction in (0.0, 0.5, 1.0, 2.0)] == ["────", "━━──", "━━━━", "━━━━"]
-    assert "\x1b[" in bar(Terminal(), 0.5)
-    assert CODES.sub("", bar(Terminal(), 0.5)) == bar(stream, 0.5)
+    terminal = Terminal()
+    terminal.write(bar(terminal, 0.5))
+    assert terminal.shown() == bar(stream, 0.5) != terminal.getvalue()
 
 
 def test_without_block_characters_there_is_a_plain_bar_and_no_curve() -> None:
-    assert bar(Plain(), 0.25, 8) == "##------"
-    assert curve(Plain(), [2.0, 1.0]) == ""
+    assert bar(Coded("ascii"), 0.25, 8) == "##------"
+    assert curve(Coded("ascii"), [2.0, 1.0]) == ""
 
 
 @pytest.mark.parametrize(
@@ -76,15 +55,9 @@ def test_without_block_characters_there_is_a_plain_bar_and_no_curve() -> None:
 )
 def test_what_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch, columns: int, shown: str) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    stream = Terminal()
-    LiveLine(stream).draw(
-        0.5,
-        ["1/2", "loss 0.5 ▇▁", "0.1 s left"],
-        ["1/2", "loss 0.5", "0.1 s left"],
-        ["1/2", "loss 0.5"],
-        ["1/2"],
-    )
-    text = CODES.sub("", stream.getvalue()).lstrip("\r")
+    stream, loss, left = Terminal(), "loss 0.5", "0.1 s left"
+    LiveLine(stream).draw(0.5, ["1/2", f"{loss} ▇▁", left], ["1/2", loss, left], ["1/2", loss], ["1/2"])
+    text = stream.shown().lstrip("\r")
     assert text == shown
     assert text_width(text) < columns
 

@@ -10,19 +10,14 @@ import pytest
 from specnet.parts.data import Csv
 from specnet.report.terminal import counting
 from specnet.report.terminal.counting import CountProgress, reading_shown
+from tests.report.terminal.terminals import Terminal
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.fixture(autouse=True)
-def lively(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm")
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show work from its beginning."""
+    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+    monkeypatch.setattr(counting, "SECONDS_BETWEEN_FRAMES", 0.0)
 
 
 def counted(stream: io.StringIO | None) -> None:
@@ -31,17 +26,14 @@ def counted(stream: io.StringIO | None) -> None:
             progress.show(done, 3000)
 
 
-def test_work_that_takes_longer_is_seen_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
-    monkeypatch.setattr(counting, "SECONDS_BETWEEN_FRAMES", 0.0)
+def test_work_that_takes_longer_is_seen_on_a_terminal(soon: None) -> None:
     terminal = Terminal()
     counted(terminal)
     assert "1/3 000 things done" in terminal.getvalue()
     assert "3/3 000 things done" in terminal.getvalue()
 
 
-def test_the_bar_goes_when_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+def test_the_bar_goes_when_all_is_done(soon: None) -> None:
     terminal = Terminal()
     with CountProgress(terminal, "things done") as progress:
         progress.show(1, 2)
@@ -49,8 +41,7 @@ def test_the_bar_goes_when_all_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
         assert terminal.getvalue().count("\x1b[?25h") == 1, "the cursor is shown again"
 
 
-def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, soon: None) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("a\n" + "1\n" * 500)
     terminal, stream = Terminal(), io.StringIO()
@@ -68,8 +59,7 @@ def test_short_work_shows_nothing() -> None:
     assert terminal.getvalue() == ""
 
 
-def test_elsewhere_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
+def test_elsewhere_nothing_is_shown(soon: None) -> None:
     stream = io.StringIO()
     counted(stream)
     counted(None)
