@@ -154,7 +154,7 @@ def _write_diagram(
 ) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file
-    from specnet.report.diagram.network_diagram import diagram_file
+    from specnet.report.diagram.network_diagram import NetworkDiagram
 
     check_suffix(file, (".svg",), "the name of the diagram")
     if not force:
@@ -166,7 +166,8 @@ def _write_diagram(
     else:
         network, parameters, labels = _network(target, overrides, limit), None, ()
     names = network.spec.feature_names or ()
-    write_file(file, diagram_file(network.resolved, parameters, input_names=names, output_names=labels))
+    drawn = NetworkDiagram(network.resolved, parameters, input_names=names, output_names=labels)
+    write_file(file, drawn.file())
     output.data["diagram"] = str(file)
     output.line(str(file))
 

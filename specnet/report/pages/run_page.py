@@ -11,7 +11,7 @@ from markupsafe import Markup
 from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.losses import Quantile
-from specnet.report.diagram.network_diagram import diagram
+from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import class_figures, importance_figure, output_table, value_figures
@@ -72,7 +72,10 @@ def _diagram(record: PageRecord) -> Markup:
     """Return the picture of the network, of an ensemble that of its first member."""
     names = _output_classes(record) or record.outputs
     live = "" if record.live is None else LIVE
-    return diagram(record.resolved, record.parameters, input_names=record.columns, output_names=names, live=live)
+    drawn = NetworkDiagram(
+        record.resolved, record.parameters, input_names=record.columns, output_names=names, live=live
+    )
+    return drawn.svg()
 
 
 def _output_classes(record: PageRecord) -> Sequence[str]:

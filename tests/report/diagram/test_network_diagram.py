@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from specnet.report.diagram.diagram_columns import columns_of
-from specnet.report.diagram.network_diagram import diagram, diagram_file
+from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.spec import Resolved
 from tests.report.drawn import CLUMSY, Drawn, coordinates
 from tests.report.networks import dense, initial, network, residual
@@ -19,7 +19,7 @@ MOONS = network(dense(5, "relu"), dense(1))
 
 def drawn(resolved: Resolved, **options: object) -> Drawn:
     """Return the diagram of a network with its initial weights."""
-    return Drawn(diagram(resolved, initial(resolved), **options))
+    return Drawn(NetworkDiagram(resolved, initial(resolved), **options).svg())
 
 
 def middles(picture: Drawn) -> dict[str, list[tuple[float, float]]]:
@@ -49,7 +49,7 @@ def test_lines_are_as_wide_as_weights_are_large() -> None:
         "layers.0.weight": np.array([[2.0, -1.0], [0.5, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, np.nan]]),
         "layers.1.weight": np.zeros((1, 5)),
     }
-    picture = Drawn(diagram(MOONS, weights))
+    picture = Drawn(NetworkDiagram(MOONS, weights).svg())
     lines = {
         (style, line[0].text): (float(line.attrib["stroke-width"]), float(line.attrib["opacity"]))
         for style in ("positive", "negative")
@@ -70,7 +70,7 @@ def test_lines_are_as_wide_as_weights_are_large() -> None:
 def test_lines_connect_the_circles_of_their_weight() -> None:
     weights = {"layers.0.weight": np.zeros((5, 2)), "layers.1.weight": np.zeros((1, 5))}
     weights["layers.0.weight"][3, 1] = -7
-    picture = Drawn(diagram(MOONS, weights))
+    picture = Drawn(NetworkDiagram(MOONS, weights).svg())
     (group,) = picture.all("g", "negative")
     (line,) = group
     x, y, *steps = coordinates(line.attrib["d"])
@@ -81,7 +81,7 @@ def test_lines_connect_the_circles_of_their_weight() -> None:
 
 
 def test_without_weights_lines_are_thin_and_grey() -> None:
-    picture = Drawn(diagram(MOONS))
+    picture = Drawn(NetworkDiagram(MOONS).svg())
     assert not picture.all("g", "link")
     lines = picture.all("path", "link plain")
     assert [line.attrib["d"].count("M") for line in lines] == [10, 5]
@@ -201,7 +201,7 @@ def test_diagrams_of_huge_networks_are_small_and_quick(layers: list[dict[str, ob
     resolved = network(*layers, inputs=inputs)
     weights = initial(resolved)
     before = time.process_time()
-    text = diagram(resolved, weights)
+    text = NetworkDiagram(resolved, weights).svg()
     assert time.process_time() - before < 2
     assert len(text) < 200_000
     assert Drawn(text).size[0] <= 16 * 128 + 200
@@ -226,7 +226,7 @@ def test_names_are_text(name: str) -> None:
                     input_names=[name, "other"], output_names=[name, "b", "c"])  # fmt: skip
     assert [*picture.texts(), *picture.hovers()].count(name) == 2
     assert not picture.all("script")
-    alone = Drawn(diagram_file(MOONS, input_names=[name, name]))
+    alone = Drawn(NetworkDiagram(MOONS, input_names=[name, name]).file())
     assert [*alone.texts(), *alone.hovers()].count(name) == 2
 
 
@@ -249,7 +249,7 @@ def test_live_diagrams_name_their_circles() -> None:
 
 
 def test_a_file_has_its_own_colours() -> None:
-    text = diagram_file(MOONS, initial(MOONS))
+    text = NetworkDiagram(MOONS, initial(MOONS)).file()
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"')
     assert "var(" not in text
     assert "prefers-color-scheme: dark" in text
@@ -263,7 +263,7 @@ def test_a_file_has_its_own_colours() -> None:
 def test_many_blocks_share_the_lines() -> None:
     resolved = network(*[dense(12, "tanh") for _ in range(13)], dense(1), inputs=12)
     weights = initial(resolved)
-    picture = Drawn(diagram(resolved, weights))
+    picture = Drawn(NetworkDiagram(resolved, weights).svg())
     lines = [line for group in picture.all("g", "link") for line in group]
     # 13 blocks of 144 weights and one of 12: each draws at most 1000 / 14.
     assert len(lines) == 13 * 71 + 12
