@@ -87,22 +87,16 @@ def _values(first: Any, second: Any, path: str) -> Iterator[SettingDifference]:
     elif isinstance(first, Mapping) and isinstance(second, Mapping):
         for key in dict.fromkeys([*first, *second]):
             yield from _values(first.get(key), second.get(key), f"{path}.{key}")
-    elif _hold_sections(first, second):
+    elif all(isinstance(each, tuple) and all(isinstance(item, Section) for item in each) for each in (first, second)):
         for before, after in _matched(first, second):
-            if before is not None and after is not None:
-                yield from _values(first[before], second[after], f"{path}.{before}")
-            elif before is not None:
-                yield SettingDifference(f"{path}.{before}", short(first[before]), None)
-            elif after is not None:
+            if before is None:
                 yield SettingDifference(f"{path}.{after}", None, short(second[after]))
+            elif after is None:
+                yield SettingDifference(f"{path}.{before}", short(first[before]), None)
+            else:
+                yield from _values(first[before], second[after], f"{path}.{before}")
     else:
         yield SettingDifference(path, short(first), short(second))
-
-
-def _hold_sections(first: Any, second: Any) -> bool:
-    """Return whether both are lists, and all that is in them are parts or tables."""
-    both = isinstance(first, tuple) and isinstance(second, tuple)
-    return both and all(isinstance(item, Section) for item in (*first, *second))
 
 
 Pair = tuple[int | None, int | None]

@@ -80,11 +80,13 @@ def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
     """
     split, scores = _best_split(evaluation)
     name = score_name(evaluation)
+    # As it is said: an ensemble, 8, 11, 18, 800.
+    article = "An" if re.match(r"[aeiou8]|1[18](?!\d)", network) else "A"
     shown, rows = page_metric(name, scores.get(name)), _ROWS[split]
     told = f"with {'a loss of' if name == 'loss' else words(name)} {shown} on {rows}"
     if name == "accuracy":
         told = f"correctly for {shown} of the {rows}"
-    told = f"{'An' if _begins_with_vowel(network) else 'A'} {network} predicts {target} {told}."
+    told = f"{article} {network} predicts {target} {told}."
     if split == "train":
         return f"{told} No rows were held out."
     compared = [
@@ -129,8 +131,3 @@ def _best_split(evaluation: Mapping[str, Any]) -> tuple[str, Mapping[str, float 
 
 def _place(baseline: str) -> int:
     return [*BASELINES, baseline].index(baseline)
-
-
-def _begins_with_vowel(name: str) -> bool:
-    """Return whether a name is said with a vowel first: ensemble, 8, 11, 18, 800."""
-    return re.match(r"[aeiou8]|1[18](?!\d)", name) is not None
