@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specnet.number_texts import count, counted
 
@@ -121,10 +121,14 @@ def columns_of(resolved: Resolved) -> DiagramColumns:
     whole = DiagramColumns(_joined(resolved.nodes, resolved.inputs, folded=False))
     if whole.place_count <= MOST_PLACES:
         return whole
-    blocks = _joined(resolved.nodes, resolved.inputs, folded=True)
-    columns = _without_repeated(blocks)
+    columns = _without_repeated(_joined(resolved.nodes, resolved.inputs, folded=True))
     rows = [Fold((number,), column.times) for number, column in enumerate(columns) if column.times > 1]
-    folded = DiagramColumns(columns, (*_block_folds(resolved.spec.network.layers or (), columns), *rows))
+    folds = [
+        Fold(within, times, depth)
+        for path, times, depth in _blocks(resolved.spec.network.layers or (), ("network", "layers"), 0)
+        if (within := tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path))
+    ]
+    folded = DiagramColumns(columns, (*folds, *rows))
     left_out = folded.place_count - MOST_PLACES
     if left_out <= 0:
         return folded
@@ -174,7 +178,7 @@ def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, 
     for number, column in enumerate(columns):
         source = column.sources[0] if len(column.sources) == 1 else INPUT
         before = columns[source]
-        if source != INPUT and readers[source] == 1 and _equal(column, before):
+        if source != INPUT and readers[source] == 1 and _look(column) == _look(before):
             stands = new_number[number] = new_number[source]
             made[stands] = replace(made[stands], times=made[stands].times + 1)
             continue
@@ -185,19 +189,8 @@ def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, 
     return tuple(made)
 
 
-def _equal(column: DiagramColumn, other: DiagramColumn) -> bool:
-    return (
-        column.path[:-1] == other.path[:-1]
-        and column.nodes[0].input_sizes == other.nodes[0].input_sizes
-        and column.captions() == other.captions()
-    )
-
-
-def _block_folds(layers: Sequence[Layer], columns: Sequence[DiagramColumn]) -> Iterator[Fold]:
-    for path, times, depth in _blocks(layers, ("network", "layers"), 0):
-        within = tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path)
-        if within:
-            yield Fold(within, times, depth)
+def _look(column: DiagramColumn) -> Any:
+    return column.path[:-1], column.nodes[0].input_sizes, column.captions()
 
 
 def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[Path, int, int]]:

@@ -69,10 +69,9 @@ class Plane:
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
         """The axes, which reach a little beyond the rows."""
-        return (
-            Axis.over(self.columns[:, 0], label=self.column_names[0], margin=MARGIN),
-            Axis.over(self.columns[:, 1], label=self.column_names[1], margin=MARGIN),
-        )
+        x, y = self.columns.T
+        names = self.column_names
+        return Axis.over(x, label=names[0], margin=MARGIN), Axis.over(y, label=names[1], margin=MARGIN)
 
     @cached_property
     def points(self) -> Values:
