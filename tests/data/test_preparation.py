@@ -18,6 +18,7 @@ from specnet.errors import DataError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Calendar, Embedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
+from tests.mistakes import mistake
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
 STEPS = (Standardize(), Standardize())
@@ -137,18 +138,16 @@ def test_fitted_state_depends_on_the_given_rows_alone():
 
 def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
     X, _ = mixed()
-    with pytest.raises(DataError) as caught:
-        Preparation.fit([Group((2,), (Standardize(),))], X, names=["length", "kind", "width"])
-    (problem,) = caught.value.diagnostics
+    group = Group((2,), (Standardize(),))
+    problem = mistake(DataError, lambda: Preparation.fit([group], X, names=["length", "kind", "width"]))
     assert '"width"' in problem.message
     assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
     assert "impute" in problem.hint
 
 
 def test_a_missing_cell_that_no_step_fills_is_refused_with_its_place():
-    with pytest.raises(DataError) as caught:
-        Preparation.fit([Group((1,), ())], np.array([[0.0, 1.0], [0.0, np.nan]]), names=["length", "width"])
-    (problem,) = caught.value.diagnostics
+    X = np.array([[0.0, 1.0], [0.0, np.nan]])
+    problem = mistake(DataError, lambda: Preparation.fit([Group((1,), ())], X, names=["length", "width"]))
     assert problem.message.startswith('column "width" is empty at training row 1')
     assert "impute" in problem.hint
 

@@ -11,6 +11,7 @@ from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
 
 
@@ -76,9 +77,7 @@ def test_a_column_says_where_rows_belong():
     ids=["one group", "one time", "no training rows"],
 )
 def test_a_split_that_leaves_nothing_is_refused(by, split: Split, key: str):
-    with pytest.raises(DataError) as caught:
-        split_rows(table(by), split, seed=0)
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: split_rows(table(by), split, seed=0))
     assert (problem.code, problem.path) == ("split", ("data", "split", key))
 
 
@@ -100,9 +99,8 @@ def test_arrays_without_columns_have_nothing_to_go_by():
 )
 def test_a_split_goes_by_one_thing(split: dict[str, object], key: str):
     data = {"type": "csv", "path": "a.csv", "target": "y", "split": split}
-    with pytest.raises(SpecError) as caught:
-        parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}})
-    (problem,) = caught.value.diagnostics
+    spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
+    problem = mistake(SpecError, lambda: parse_spec(spec))
     assert (problem.code, problem.path) == ("split", ("data", "split", key))
 
 

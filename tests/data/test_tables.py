@@ -7,6 +7,7 @@ from specnet.data import load_table, read_inputs, read_table
 from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
 
 ARRAYS = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 0, 1, 0, 1]), "sample_weight": np.arange(6.0)}
@@ -120,17 +121,15 @@ def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path, refused: R
 
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
     spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n", more='columns = { a = "numeric" }')
-    with pytest.raises(DataError) as caught:
-        load_table(spec)
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: load_table(spec))
     assert problem.source == str(tmp_path / "rows.csv")
     assert (problem.position.line, problem.position.column, problem.position.length) == (3, 1, 4)
 
 
 def test_a_missing_file_is_named(spec_of, tmp_path):
-    with pytest.raises(FileError) as caught:
-        load_table(spec_of('type = "npz"\npath = "none.npz"'))
-    assert caught.value.diagnostics[0].source == str(tmp_path / "none.npz")
+    assert mistake(FileError, lambda: load_table(spec_of('type = "npz"\npath = "none.npz"'))).source == str(
+        tmp_path / "none.npz"
+    )
 
 
 def test_rows_that_do_not_fit_into_memory_are_an_error(spec_of, monkeypatch, refused: Refused):

@@ -70,7 +70,7 @@ def table(**columns: object) -> str:
 
 def run(spec: Spec, epochs: int = 2) -> specnet.Model:
     folder = Path(spec.folder)
-    specnet.run(folder / "t.toml", folder / "run", overrides=[f"training.epochs={epochs}"])
+    specnet.run(folder / "t.toml", folder / "run", overrides=[f"training.epochs={epochs}"], report=False)
     return specnet.load_model(folder / "run")
 
 

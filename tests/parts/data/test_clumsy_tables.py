@@ -8,7 +8,13 @@ import pytest
 from specnet.errors import DataError
 from specnet.parts.data import Csv
 from specnet.parts.data.tables.csv import csv_records
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
+
+
+def load(path, target="y", **fields):
+    return Csv(path=path.name, target=target, **fields).load(path.parent, "classes")
+
 
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
 
@@ -48,8 +54,7 @@ NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
     ],
 )
 def test_tables_that_are_read(file, content, fields, X, y):
-    path = file(content)
-    table = Csv(path=path.name, **{"target": "y", **fields}).load(path.parent, "classes")
+    table = load(file(content), **fields)
     np.testing.assert_array_equal(table.X, X)
     assert table.y.tolist() == y
 
@@ -60,25 +65,20 @@ def test_large_cells_are_read_wherever_they_are(file, row):
     texts[row] = "x" * 200_000
     limit = csv.field_size_limit()
     path = file("a,y\n" + "".join(f"{text},{number % 2}\n" for number, text in enumerate(texts)))
-    (column,) = Csv(path=path.name, target="y").load(path.parent, "classes").columns
+    (column,) = load(path).columns
     assert sorted(map(len, column.texts)) == [3, 4, 200_000]
     path.write_text(path.read_text() + "red,\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y").load(path.parent, "classes")
-    assert caught.value.diagnostics[0].position.line == 92
+    assert mistake(DataError, lambda: load(path)).position.line == 92
     path.write_text("a,y\n1,0\n" + "x" * 2_100_000 + ",1\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y").load(path.parent, "classes")
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: load(path))
     assert (problem.code, problem.position.line) == ("csv-syntax", 3)
     assert csv.field_size_limit() == limit
 
 
 @pytest.mark.parametrize("before", ["", "a,y\n1,0\n"])
 def test_a_record_ends_within_ten_million_characters(file, before, refused: Refused):
-    path = file(before + "," * 10_000_001)
     with refused(DataError, code="too-large"):
-        Csv(path=path.name, target="y").load(path.parent, "classes")
+        load(file(before + "," * 10_000_001))
 
 
 def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
@@ -91,13 +91,11 @@ def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
 
     monkeypatch.setattr(csv_records, "Record", counted)
     path = file("a,y\n1,0\n" + "\n" * 2_100_000 + "2,1\n")
-    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    table = load(path)
     assert (table.X.tolist(), table.y.tolist()) == ([[1], [2]], [0, 1])
     assert made[0] < 20
     path.write_text(path.read_text() + "x,1\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y", columns={"a": "numeric", "y": "category"}).load(path.parent, "classes")
-    assert caught.value.diagnostics[0].position.line == 2_100_004
+    assert mistake(DataError, lambda: load(path, columns={"a": "numeric", "y": "category"})).position.line == 2_100_004
 
 
 def test_the_suffix_tells_of_tabs(tmp_path):
@@ -143,9 +141,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
 )
 def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
     path = file(content)
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y", **fields).load(path.parent, "classes")
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: load(path, **fields))
     assert problem.code == code
     assert (problem.position and problem.position.line) == line
     assert (problem.source == str(path)) == (problem.path == ())
@@ -162,9 +158,7 @@ def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
 )
 def test_a_file_that_is_no_text_says_how_it_is_read(tmp_path, name, hint):
     (tmp_path / name).write_bytes(b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff")
-    with pytest.raises(DataError) as refused:
-        Csv(path=name, target="y").load(tmp_path, "classes")
-    assert hint in refused.value.diagnostics[0].hint
+    assert hint in mistake(DataError, lambda: Csv(path=name, target="y").load(tmp_path, "classes")).hint
 
 
 @pytest.mark.parametrize(
@@ -195,7 +189,7 @@ def test_many_columns_of_any_kind_are_judged(file):
         for row in range(12)
     ]
     path = file(",".join([*names, "y"]) + "\n" + "".join(",".join([*row, "0"]) + "\n" for row in rows))
-    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    table = load(path)
     assert [column.kind for column in table.columns] == ["category", *["numeric"] * 2999]
     expected = np.outer(np.arange(12.0), np.arange(3000))
     expected[:, 0] = np.arange(12) % 2

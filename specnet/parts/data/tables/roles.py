@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
-from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, as_indices, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
@@ -97,7 +97,7 @@ class Roles:
         if self.split.group is not None:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
         assert column.texts is not None, "it is a category"
-        said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
+        said = np.append(column.texts, "")[as_indices(cells)]
         wrong = ~np.isin(said, SPLIT_PARTS)
         if wrong.any():
             first = int(wrong.argmax())
@@ -160,9 +160,11 @@ def below_each_other(parts: dict[str, Table]) -> Table:
     for index, column in enumerate(first.columns):
         cells = [table.X[:, index] for table in tables]
         if column.texts is not None:
-            texts = np.unique(np.concatenate([_texts(table, index) for table in tables]))
-            cells = [_moved(each, _texts(table, index), texts) for each, table in zip(cells, tables, strict=True)]
-            column = Column(column.name, column.kind, texts)
+            own = [np.asarray(table.columns[index].texts) for table in tables]
+            texts = np.unique(np.concatenate(own))
+            places = [np.append(np.searchsorted(texts, each).astype(np.float64), np.nan) for each in own]
+            cells = [to[as_indices(each)] for to, each in zip(places, cells, strict=True)]
+            column = replace(column, texts=texts)
         columns.append(column)
         np.concatenate(cells, out=X[:, index])
     labels = [table.y for table in tables]
@@ -179,15 +181,3 @@ def below_each_other(parts: dict[str, Table]) -> Table:
         kinds=first.kinds,
         warnings=first.warnings,
     )
-
-
-def _texts(table: Table, index: int) -> NDArray[np.str_]:
-    texts = table.columns[index].texts
-    assert texts is not None, "a column has the same kind in all files"
-    return texts
-
-
-def _moved(cells: NDArray[np.float64], texts: NDArray[np.str_], among: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return the places of texts among others that hold them all, for places among their own."""
-    places = np.append(np.searchsorted(among, texts).astype(np.float64), np.nan)
-    return places[np.where(np.isnan(cells), len(texts), cells).astype(np.intp)]

@@ -11,18 +11,20 @@ from difflib import get_close_matches
 from glob import glob
 from itertools import islice, permutations
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, FileError
+from specnet.files.large import room_needed
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import number
 from specnet.parts.data.tables.csv.csv_records import DELIMITERS
-from specnet.parts.data.tables.duck import Duck
+from specnet.parts.data.tables.duck import Duck, DuckError
 from specnet.parts.data.tables.setting_hints import setting
 from specnet.parts.data.tables.types import is_nested
 
@@ -75,6 +77,8 @@ class Source(ABC):
     """Whether a spec can say what a missing cell holds."""
     has_header = False
     """Whether a spec can say where the names of the columns are."""
+    damage_code = "format"
+    """Of the error of a file that DuckDB cannot read."""
     has_decimal = False
     """Whether a spec can say what stands before a number's fraction."""
 
@@ -145,6 +149,10 @@ class Source(ABC):
         """Return what DuckDB may open."""
         return [os.path.realpath(path) for path in self.paths]
 
+    def damaged(self, path: str, error: DuckError) -> DataError:
+        """Return the error of a file that DuckDB cannot read."""
+        return DataError(Diagnostic(self.damage_code, f"DuckDB cannot read the file: {error}", source=path))
+
     def _check_same_names(self, files: Sequence[tuple[str, Sequence[str]]]) -> None:
         """Refuse files whose columns have not the names of the first one's."""
         first, *others = files
@@ -203,6 +211,13 @@ def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
     except UnicodeEncodeError:
         hint = "rename the file or its folder"
         raise FileError("the path is not valid UTF-8", hint=hint, source=os.fspath(path)) from None
+
+
+def copied(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
+    """Return the path of a new file in a folder."""
+    with room_needed(), NamedTemporaryFile("wb", suffix=suffix, dir=folder, delete=False) as copy:
+        copy.writelines(pieces)
+    return copy.name
 
 
 def refuse_wildcards(path: str, real: str) -> None:

@@ -14,7 +14,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.files.toml import toml_text
 from specnet.parts.data.base import Table
-from specnet.parts.data.column_kinds import ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.column_kinds import ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.reading_progress import current_progress
 from specnet.parts.data.tables.cells import coded, number
@@ -330,5 +330,5 @@ def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArra
         if (integers.astype(np.str_) == texts).all():
             labels = integers
     gaps = np.isnan(codes)
-    found = labels[np.where(gaps, 0, codes).astype(np.intp)] if len(texts) else np.zeros(len(codes), np.int64)
+    found = labels[as_indices(codes)] if len(texts) else np.zeros(len(codes), np.int64)
     return found[:, np.newaxis], gaps[:, np.newaxis]
