@@ -253,7 +253,9 @@ def _identifies(column: _Column) -> str | None:
         there = cells[~column.is_missing]
         counts = np.unique(there, return_counts=True)[1]
         return None if are_frequent(counts) else f"{len(counts)} texts in {len(there)} rows"
-    if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any() or not _are_whole(cells):
+    if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any():
+        return None
+    if not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
         return None
     least = cells.min()
     if (cells[1:] > cells[:-1]).all():
@@ -263,17 +265,12 @@ def _identifies(column: _Column) -> str | None:
     return None
 
 
-def _are_whole(cells: NDArray[np.float64]) -> bool:
-    return all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells))
-
-
 def _first_of_each_code(found: list[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
     """Yield warnings, of those with the same code only the first ones, and how many more there are."""
-    counts = Counter(diagnostic.code for diagnostic in found)
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for diagnostic in found:
-        seen[diagnostic.code] += 1
-        if seen[diagnostic.code] <= MOST_SHOWN:
+        counts[diagnostic.code] += 1
+        if counts[diagnostic.code] <= MOST_SHOWN:
             yield diagnostic
     for code, count in counts.items():
         if count > MOST_SHOWN:

@@ -29,13 +29,10 @@ def parquet_pieces(parts: Iterable[Mapping[str, Cells]]) -> Iterator[bytes]:
                 names = list(part)
                 _make(duck, part)
             given = {f"c{place}": column for place, column in enumerate(part.values())}
-            query = ", ".join(f"unnest(${name}::{_given(each)}[])::{each.type}" for name, each in given.items())
+            types = {name: "DOUBLE" if each.type == "DOUBLE" else "VARCHAR" for name, each in given.items()}
+            query = ", ".join(f"unnest(${name}::{types[name]}[])::{each.type}" for name, each in given.items())
             duck.rows(f"INSERT INTO made SELECT {query}", {name: each.texts for name, each in given.items()})
         yield from _written(duck, names)
-
-
-def _given(column: Cells) -> str:
-    return "DOUBLE" if column.type == "DOUBLE" else "VARCHAR"
 
 
 def _make(duck: Duck, part: Mapping[str, Cells]) -> None:

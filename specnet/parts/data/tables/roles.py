@@ -73,12 +73,9 @@ class Roles:
 
     def kinds(self) -> dict[str, ColumnKind]:
         """Return the kinds that the columns have where nobody says another: times are judged by their cells."""
-        kinds: dict[str, ColumnKind] = {}
-        if self.split.by_column is not None and self.split.time is None:
-            kinds[self.split.by_column] = "category"
-        if self.weight is not None:
-            kinds[self.weight] = "numeric"
-        return kinds
+        split = None if self.split.time is not None else self.split.by_column
+        kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
+        return {name: kind for name, kind in kinds.items() if name is not None}
 
     def split_by(self, content: Table, source: Source) -> NDArray[Any] | None:
         """Return what the split goes by, (rows,).
