@@ -26,7 +26,7 @@ from specnet.parts.arrays import (
     first_few,
 )
 from specnet.parts.data import (
-    Cells,
+    ColumnCells,
     ColumnKind,
     Data,
     Npz,
@@ -135,7 +135,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         raise about_file(error, source) from None
 
 
-def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
     """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
 
     Each of what is yielded has so many rows, the last one perhaps fewer.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.preparation import Group, Preparation
+from specnet.data.preparation import Preparation, StepGroup
 from specnet.parts.preprocessing import CategoryStep
 
 
@@ -35,18 +35,18 @@ def known_texts(preparation: Preparation, columns: int) -> dict[int, list[str]]:
     return found
 
 
-def group_texts(group: Group) -> list[list[str]]:
+def group_texts(group: StepGroup) -> list[list[str]]:
     """Return for each of a group's columns the texts that have codes, in their order; none for numbers."""
     first = group.steps[0] if group.steps else None
     return first.texts_of(group.fitted[0]) if isinstance(first, CategoryStep) else []
 
 
-def _placed(preparation: Preparation, columns: int) -> Iterator[tuple[Group, Sequence[int]]]:
+def _placed(preparation: Preparation, columns: int) -> Iterator[tuple[StepGroup, Sequence[int]]]:
     for group in preparation.groups:
         yield group, range(columns) if group.places is None else group.places
 
 
-def _group_gaps(group: Group) -> tuple[int, ...]:
+def _group_gaps(group: StepGroup) -> tuple[int, ...]:
     """Return which of the group's columns had missing cells in training rows; those that a step added come last."""
     for step, learned in zip(group.steps, group.fitted, strict=True):
         if (found := step.trained_gaps(learned)) is not None:
@@ -54,7 +54,7 @@ def _group_gaps(group: Group) -> tuple[int, ...]:
     return ()
 
 
-def _fills_gaps(group: Group, columns: int) -> bool:
+def _fills_gaps(group: StepGroup, columns: int) -> bool:
     """Return whether a group's steps make numbers of missing cells, before one that needs them all."""
     row = np.full((1, columns), np.nan)
     for step, learned in zip(group.steps, group.fitted, strict=True):

@@ -1,4 +1,9 @@
-"""Sources of rows."""
+"""Sources of rows: what a spec's data part may say, one class for each type.
+
+In: a folder and the fields of a part. Out: a `Table` (`base`) of float64 columns, a target and the kinds of columns.
+Start with `base` (what all sources have, and how rows are split) and `table_files` (CSV, Parquet, JSON lines); `tables`
+reads the files, and `frames` data frames by the same rules. `column_kinds` and `notations` are what columns can be.
+"""
 
 from specnet.parts.data.base import SPLIT_PARTS as SPLIT_PARTS
 from specnet.parts.data.base import Data as Data
@@ -35,5 +40,5 @@ from specnet.parts.data.table_files import not_a_table as not_a_table
 from specnet.parts.data.table_files import table_file_type as table_file_type
 from specnet.parts.data.tables.parquet_writing import parquet_pieces as parquet_pieces
 from specnet.parts.data.tables.setting_hints import settings_as_options as settings_as_options
-from specnet.parts.data.tables.source import Cells as Cells
+from specnet.parts.data.tables.source import ColumnCells as ColumnCells
 from specnet.parts.data.tables.source import refuse_bytes as refuse_bytes

@@ -83,13 +83,13 @@ def test_a_record_ends_within_ten_million_characters(file, before, refused: Refu
 
 def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
     """More than DuckDB takes in a record: it refuses them or, at other numbers, loses the rows behind them."""
-    made, original = [0], csv_records.Record
+    made, original = [0], csv_records.CsvRecord
 
     def counted(*args):
         made[0] += 1
         return original(*args)
 
-    monkeypatch.setattr(csv_records, "Record", counted)
+    monkeypatch.setattr(csv_records, "CsvRecord", counted)
     path = file("a,y\n1,0\n" + "\n" * 2_100_000 + "2,1\n")
     table = load(path)
     assert (table.X.tolist(), table.y.tolist()) == ([[1], [2]], [0, 1])

@@ -10,13 +10,13 @@ from specnet.files import open_file
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.source import Mistake, TableSource, refuse_wildcards, repeated_names
 from specnet.parts.data.tables.types import is_number_type, is_whole_type
 
 ROWS_AT_ONCE = 2**14
 
 
-class ParquetSource(Source):
+class ParquetSource(TableSource):
     """Several files of the same columns, in any order.
 
     Parameters

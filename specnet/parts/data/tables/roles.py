@@ -15,7 +15,7 @@ from specnet.parts.data.base import SPLIT_PARTS, Split, Table
 from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, as_indices, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
-from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
+from specnet.parts.data.tables.source import Mistake, TableSource, undivided, unknown_columns
 from specnet.parts.part import FieldProblem
 
 _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
@@ -60,7 +60,7 @@ class Roles:
             if kind not in (*needed, "ignore"):
                 yield FieldProblem(("columns", name), f'"{name}" is {KINDS_IN_WORDS[kind]}; {words}', "column-kind")
 
-    def refuse_unknown(self, source: Source) -> None:
+    def refuse_unknown(self, source: TableSource) -> None:
         """Refuse columns that a source does not have, where the spec names them."""
         names = set(source.names)
         problems = [
@@ -77,7 +77,7 @@ class Roles:
         kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
         return {name: kind for name, kind in kinds.items() if name is not None}
 
-    def split_by(self, content: Table, source: Source) -> NDArray[Any] | None:
+    def split_by(self, content: Table, source: TableSource) -> NDArray[Any] | None:
         """Return what the split goes by, (rows,).
 
         Raises
@@ -103,7 +103,7 @@ class Roles:
             raise _wrong_cell(name, first, what, "split", content, source)
         return said
 
-    def weights(self, content: Table, source: Source) -> NDArray[np.float64] | None:
+    def weights(self, content: Table, source: TableSource) -> NDArray[np.float64] | None:
         """Return the weights of the rows, (rows,).
 
         Raises
@@ -131,14 +131,14 @@ def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
     raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
 
 
-def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: Source) -> DataError:
+def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: TableSource) -> DataError:
     """Return the error of a cell in a row of the content, at its place in the files."""
     place = row if content.kept is None else int(content.kept[row])
     message = f'column "{name}": {what} in row {place + 1}'
     return source.refusal([Mistake(place, source.names.index(name), code, message)])
 
 
-def _times(column: Column, cells: NDArray[np.float64], content: Table, source: Source) -> NDArray[np.float64]:
+def _times(column: Column, cells: NDArray[np.float64], content: Table, source: TableSource) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
         hint = setting(column_key(column.name), DatetimeFormat(type="datetime", format="%d/%m/%Y").written())

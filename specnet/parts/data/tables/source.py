@@ -46,14 +46,14 @@ class Mistake(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class ColumnCells:
     """A column as texts, or numbers of a DOUBLE, with the type that they had: one of DuckDB's."""
 
     texts: Sequence[str | float | None]
     type: str = "VARCHAR"
 
 
-class Source(ABC):
+class TableSource(ABC):
     """Files of one table, whose names of columns have been read.
 
     Attributes
@@ -122,7 +122,7 @@ class Source(ABC):
             As `store` does.
         """
 
-    def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+    def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
         """Yield columns as they are by name, so many rows, and the next ones.
 
         Raises
@@ -135,7 +135,7 @@ class Source(ABC):
         remaining = self.cell_rows(places)
         while some := list(islice(remaining, rows)):
             columns = zip(*some, strict=True)
-            yield {name: Cells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
+            yield {name: ColumnCells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
 
     def refusal(self, mistakes: Iterable[Mistake]) -> DataError:
         """Return the error of the first of some mistakes, at their places in the files."""
@@ -174,7 +174,7 @@ def undivided(names: Sequence[str]) -> str | None:
     return next((sign for sign in DELIMITERS if len(names) == 1 and sign in names[0]), None)
 
 
-def unknown_columns(source: Source, asked: Sequence[str]) -> Diagnostic:
+def unknown_columns(source: TableSource, asked: Sequence[str]) -> Diagnostic:
     """Return the error of columns that a file does not have, of which there are some."""
     path, names = source.paths[0], source.names
     close = [meant(names, name) for name in asked]

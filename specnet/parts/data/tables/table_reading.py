@@ -21,7 +21,7 @@ from specnet.parts.data.tables.cells import coded, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
-from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, Source, meant, undivided, unknown_columns
+from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, TableSource, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
 from specnet.parts.row_view import RowView
@@ -59,7 +59,7 @@ class Wanted:
         return self.targets[0] if self.labels and len(self.targets) == 1 else None
 
 
-def read(source: Source, wanted: Wanted) -> Table:
+def read(source: TableSource, wanted: Wanted) -> Table:
     """Return what is wanted of a table.
 
     Raises
@@ -76,7 +76,7 @@ def read(source: Source, wanted: Wanted) -> Table:
 
 
 class _Reading:
-    def __init__(self, source: Source, wanted: Wanted) -> None:
+    def __init__(self, source: TableSource, wanted: Wanted) -> None:
         self.source, self.wanted = source, wanted
         self.warnings: list[Diagnostic] = []
         self.places = {name: place for place, name in enumerate(source.names)}

@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import number, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError
-from specnet.parts.data.tables.source import Source
+from specnet.parts.data.tables.source import TableSource
 
 ROWS_LOOKED_AT = 50
 """How many rows tell whether it is worth to read a file as numbers at once."""
 
 
-class TextSource(Source):
+class TextSource(TableSource):
     """Files of cells of text."""
 
     _types: Sequence[str] = ()

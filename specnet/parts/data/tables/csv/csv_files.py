@@ -30,8 +30,8 @@ from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimm
 from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.csv.csv_records import (
     LINE_END,
+    CsvRecord,
     Dialect,
-    Record,
     guessed_delimiter,
     opened_text,
     records,
@@ -122,7 +122,7 @@ class CsvFile:
         position = Position(self.dialect.skip + 1, 1)
         return DataError(Diagnostic(code, message, source=self.path, position=position, hint=hint))
 
-    def _header(self, record: Record) -> list[str]:
+    def _header(self, record: CsvRecord) -> list[str]:
         cells = [trimmed(cell) for cell in record.cells]
         if all(number(cell) is not None for cell in cells):
             raise self._at_top("missing-header", "the header is missing: the first line holds numbers", no_header())
@@ -140,7 +140,7 @@ class CsvFile:
             raise DataError(*problems)
         return names
 
-    def rows(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[CsvRecord]:
         """Yield the records below the header, without blank lines where these are no rows."""
         are_rows = len(self.names) == 1
         return islice(records(self.path, self.dialect, None if are_rows else {}), int(self.dialect.header), None)
@@ -183,7 +183,7 @@ class CsvFile:
         for part in parts_of(path, body, dialect.quote, folder):
             yield CsvPart(part, 0, dialect)
 
-    def first_rows(self) -> list[Record]:
+    def first_rows(self) -> list[CsvRecord]:
         """Return the first records below the header."""
         return list(islice(self.rows(), ROWS_LOOKED_AT))
 
@@ -305,7 +305,7 @@ class CsvSource(TextSource):
                 yield [cells[place] or None for place in local]
 
 
-def _are_numbers(records: Sequence[Record], place: int, missing: Collection[str]) -> bool:
+def _are_numbers(records: Sequence[CsvRecord], place: int, missing: Collection[str]) -> bool:
     """Return whether records hold numbers at a place, or what a missing cell holds."""
     return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
 

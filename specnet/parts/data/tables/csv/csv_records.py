@@ -75,7 +75,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CsvRecord:
     """One record of a file.
 
     Attributes
@@ -154,7 +154,7 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
         raise DataError(undecodable(path, dialect)) from None
 
 
-def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[Record]:
+def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[CsvRecord]:
     """Yield a file's records, the header and blank lines included.
 
     Parameters
@@ -175,9 +175,9 @@ def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = Non
         lines: list[str] = []
         first, length = dialect.skip + 1, 0
 
-        def made(cells: list[str], text: str) -> Record:
+        def made(cells: list[str], text: str) -> CsvRecord:
             end = next((end for end in _LINE_ENDS if text.endswith(end)), "")
-            return Record(cells, first, text.removesuffix(end), end, path, dialect)
+            return CsvRecord(cells, first, text.removesuffix(end), end, path, dialect)
 
         def remembered() -> Iterator[str]:
             nonlocal first, length
@@ -243,7 +243,7 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
 def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
     """Refuse a file for its first record that is not CSV or not of so many cells, if there is one."""
     end = ""
-    odd: Record | None = None
+    odd: CsvRecord | None = None
     blank: dict[str, int] = {}
     for record in records(path, dialect, blank):
         if record.cells and len(record.cells) != width:
@@ -259,7 +259,7 @@ def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
             odd = record
     for other, line in blank.items():
         if other != end and (odd is None or line < odd.line):
-            odd = Record([], line, "", other, path, dialect)
+            odd = CsvRecord([], line, "", other, path, dialect)
     if odd is not None:
         message = f"line ending {odd.end!r} differs from {end!r} of the first line"
         raise DataError(odd.problem("csv-syntax", message))
