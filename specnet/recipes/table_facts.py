@@ -115,7 +115,8 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     values, counts = np.unique(cells[present], return_counts=True)
     if len(values) == 1:
         raise _error(data, "target", f'the target "{target}" has the same value in all rows')
-    is_classes = column.kind != "numeric" or (target not in data.columns and _are_classes(values, counts))
+    repeat = len(values) <= MOST_NUMBERS and counts.min() >= ROWS_TO_A_NUMBER and (values == np.floor(values)).all()
+    is_classes = column.kind != "numeric" or (target not in data.columns and bool(repeat))
     described = {name: _described(content.columns[at], content.X[present, at]) for name, at in places.items()}
     for name in indices:
         words = f"{described[name].words}: an index of the rows, no feature"
@@ -192,11 +193,6 @@ def _indices(data: TableFile, content: Table) -> set[str]:
             if (cells == np.floor(cells)).all() and len(np.unique(cells)) == len(cells):
                 found.add(column.name)
     return found
-
-
-def _are_classes(values: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
-    are_whole = bool((values == np.floor(values)).all())
-    return are_whole and len(values) <= MOST_NUMBERS and int(counts.min()) >= ROWS_TO_A_NUMBER
 
 
 def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:

@@ -213,11 +213,10 @@ class _Frame:
     def _refuse_misfit(
         self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None], *, judged: bool
     ) -> None:
-        wrong = [row for row, text in enumerate(texts) if text is not None and values[text] is None]
+        wrong = [(row, text) for row, text in enumerate(texts) if text is not None and values[text] is None]
         if wrong:
-            text = texts[wrong[0]]
-            assert text is not None
-            message = mistaken(self.name, kind, text, wrong[0], len(wrong))
+            row, text = wrong[0]
+            message = mistaken(self.name, kind, text, row, len(wrong))
             hint = f"{_HINT}; correct the cell, or use None if it is missing"
             hint += f', or {self._cells}.astype("category") for the column' if judged else ""
             raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))

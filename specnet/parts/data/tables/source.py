@@ -73,14 +73,10 @@ class TableSource(ABC):
     decimal = "."
     plain_numbers = False
     """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
-    has_missing_values = False
-    """Whether a spec can say what a missing cell holds."""
-    has_header = False
-    """Whether a spec can say where the names of the columns are."""
+    has_dialect = False
+    """Whether a spec can say where the names of columns are, what a missing cell holds, and the sign of fractions."""
     damage_code = "format"
     """Of the error of a file that DuckDB cannot read."""
-    has_decimal = False
-    """Whether a spec can say what stands before a number's fraction."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
@@ -183,9 +179,9 @@ def unknown_columns(source: TableSource, asked: Sequence[str]) -> Diagnostic:
         hint = setting("delimiter", toml_text(sign))
     else:
         hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
-        if source.has_header and any(number(name) is not None for name in names):
+        if source.has_dialect and any(number(name) is not None for name in names):
             hint += f", or {setting('header', 'false')} if the first line is no header"
-        elif source.has_header and len(names) == 1:
+        elif source.has_dialect and len(names) == 1:
             hint += f", or {setting('skip', '1')} if the header is the second line"
     message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
     return Diagnostic("unknown-column", message, source=path, hint=hint)

@@ -239,7 +239,7 @@ class _Reading:
             written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
             kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
             ways = [*self._notation_hint(name, kind, misfit.cells[0], broken.get(place))]
-            if self.source.has_missing_values:
+            if self.source.has_dialect:
                 ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
             if name not in (*self.wanted.targets, *self.wanted.predicted):
                 ways.append(setting(column_key(name), '"category"', '"ignore"'))
@@ -255,7 +255,7 @@ class _Reading:
             judged.notations if judged else [each for each in notations_of([text]) if isinstance(each, NumberFormat)]
         )
         other = "," if self.source.decimal == "." else "."
-        if self.source.has_decimal and len(found) == 1 and number(text, other) is not None:
+        if self.source.has_dialect and len(found) == 1 and number(text, other) is not None:
             yield setting("decimal", toml_text(other))
         elif found:
             yield notation_hint(name, found)

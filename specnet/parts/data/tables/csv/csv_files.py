@@ -214,7 +214,7 @@ class CsvSource(TextSource):
         The sign before a number's fraction.
     """
 
-    has_missing_values = has_header = has_decimal = True
+    has_dialect = True
     damage_code = "csv-syntax"
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
