@@ -103,11 +103,7 @@ def test_names_that_a_file_lacks_are_marked_in_the_spec(spec_of, tmp_path):
         load_table(spec)
     problems = caught.value.diagnostics
     assert [problem.line_text for problem in problems] == ['target = "y"', *['features = ["a", "bb", "c"]'] * 2]
-    assert [problem.path for problem in problems] == [
-        ("data", "target"),
-        ("data", "features", 1),
-        ("data", "features", 2),
-    ]
+    assert [problem.path[1:] for problem in problems] == [("target",), ("features", 1), ("features", 2)]
     assert '"b"' in problems[1].hint
 
 
@@ -154,11 +150,10 @@ def wine(spec_of, tmp_path):
 
 
 def test_a_model_finds_its_columns_by_name(wine, tmp_path):
-    (tmp_path / "new.csv").write_text('note,b,a\n"hello, you",2,1\n,4,3\n')
-    read = read_inputs(tmp_path / "new.csv", wine)
-    X, columns = read.X, read.kinds
-    np.testing.assert_array_equal(X, [[1, 2], [3, 4]])
-    assert [(column.name, column.kind) for column in columns] == [("a", "numeric"), ("b", "numeric")]
+    (tmp_path / "NEW.CSV").write_text('note,b,a\n"hello, you",2,1\n,4,3\n')
+    read = read_inputs(tmp_path / "NEW.CSV", wine)
+    np.testing.assert_array_equal(read.X, [[1, 2], [3, 4]])
+    assert [(column.name, column.kind) for column in read.kinds] == [("a", "numeric"), ("b", "numeric")]
     (tmp_path / "known.csv").write_text("y,b,a\nwhite,2,1\n")
     table = read_table(tmp_path / "known.csv", wine)
     np.testing.assert_array_equal(table.X, [[1, 2]])
@@ -225,8 +220,3 @@ def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path, ref
     np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec).X, ARRAYS["X"])
     with refused(DataError, at="new.csv"):
         read_table(tmp_path / "new.csv", spec)
-
-
-def test_endings_in_capitals_are_the_same(wine, tmp_path):
-    (tmp_path / "NEW.CSV").write_text("a,b\n1,2\n")
-    np.testing.assert_array_equal(read_inputs(tmp_path / "NEW.CSV", wine).X, [[1, 2]])
