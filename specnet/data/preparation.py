@@ -51,9 +51,9 @@ class StepGroup:
     steps: tuple[Preprocessing, ...]
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
-    def count(self, columns: int) -> int:
-        """Return the number of the group's raw columns, among so many."""
-        return columns if self.places is None else len(self.places)
+    def among(self, columns: int) -> Sequence[int]:
+        """Return which of so many raw columns are the group's."""
+        return range(columns) if self.places is None else self.places
 
     def taken(self, columns: RawTable) -> RawTable:
         """Return the group's own columns: the same if these are all, else a view."""
@@ -123,7 +123,7 @@ class StepGroup:
 
     def output_size(self, columns: int) -> int:
         """Return how many columns a fitted group makes, among so many raw ones."""
-        size = self.count(columns)
+        size = len(self.among(columns))
         for step in self.steps:
             made = step.output_size(size)
             assert made is not None, "a fitted step has all its sizes"
@@ -175,7 +175,7 @@ class Preparation:
         """
         fitted = []
         for group in groups:
-            named = names if group.places is None or not names else [names[place] for place in group.places]
+            named = [names[place] for place in group.among(len(names)) if names]
             fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named))
         return cls(tuple(fitted))
 
@@ -244,9 +244,9 @@ class Preparation:
             for group in self.groups:
                 columns = group.invert(columns)
             return columns
-        raw, start = np.empty((len(columns), sum(group.count(0) for group in self.groups))), 0
+        raw, start = np.empty((len(columns), sum(len(group.among(0)) for group in self.groups))), 0
         for group in self.groups:
-            stop = start + group.output_size(group.count(0))
+            stop = start + group.output_size(len(group.among(0)))
             raw[:, group.places] = group.invert(columns[:, start:stop])
             start = stop
         return raw
@@ -299,7 +299,7 @@ def tensor_forms(groups: Sequence[StepGroup], columns: int) -> dict[str, TensorF
     """Return what the tensors of a preparation of so many columns are, by name."""
     forms: dict[str, TensorForm] = {}
     for place, group in enumerate(groups):
-        size = group.count(columns)
+        size = len(group.among(columns))
         for index, step in enumerate(group.steps):
             for name, shape in step.shapes(size).items():
                 forms[f"{place}.{index}.{name}"] = np.dtype(step.dtypes.get(name, "float64")), shape
