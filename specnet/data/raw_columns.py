@@ -119,8 +119,7 @@ def frame_columns(
     DataError
         If a column is there twice, or a cell is not what its kind needs.
     """
-    names = column_names(X)
-    if names is None:
+    if column_names(X) is None:
         return None, ()
     if kinds is not None:
         return _of_frame(X, kinds, "X")
