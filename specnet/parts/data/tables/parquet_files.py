@@ -29,16 +29,12 @@ class ParquetSource(TableSource):
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(paths)
         described = [self._described(path) for path in paths]
-        self.names = [name for name, _ in described[0]]
-        self._check_same_names(
-            [(path, [name for name, _ in columns]) for path, columns in zip(paths, described, strict=True)]
-        )
+        named = [(path, [name for name, _ in columns]) for path, columns in zip(paths, described, strict=True)]
+        self._places = self._named(named)
         self._types = [of for _, of in described[0]]
-        places = {name: place for place, name in enumerate(self.names)}
-        self._places = [[places[name] for name, _ in columns] for columns in described]
-        for path, columns in zip(paths, described, strict=True):
-            for name, of in columns:
-                self._types[places[name]] = _common(self._types[places[name]], of, name, path)
+        for path, columns, places in zip(paths, described, self._places, strict=True):
+            for place, (name, of) in zip(places, columns, strict=True):
+                self._types[place] = _common(self._types[place], of, name, path)
 
     @property
     def types(self) -> list[str]:

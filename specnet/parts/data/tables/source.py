@@ -149,8 +149,8 @@ class TableSource(ABC):
         """Return the error of a file that DuckDB cannot read."""
         return DataError(Diagnostic(self.damage_code, f"DuckDB cannot read the file: {error}", source=path))
 
-    def _check_same_names(self, files: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Refuse files whose columns have not the names of the first one's."""
+    def _named(self, files: Sequence[tuple[str, list[str]]]) -> list[list[int]]:
+        """Take the names of the first file's columns, and return the places of each file's, which are the same ones."""
         first, *others = files
         for other in others:
             for (there, names), (here, found) in permutations((first, other)):
@@ -158,6 +158,9 @@ class TableSource(ABC):
                 if lacking := [name for name in names if name not in known]:
                     message = f'the files have different columns: "{lacking[0]}" is in {there}, but not in {here}'
                     raise DataError(Diagnostic("unknown-column", message, source=other[0]))
+        self.names = first[1]
+        places = {name: place for place, name in enumerate(self.names)}
+        return [[places[name] for name in names] for _, names in files]
 
 
 def meant(names: Sequence[str], name: str) -> str | None:

@@ -222,11 +222,8 @@ class CsvSource(TextSource):
         files = [CsvFile(path, dialect) for path in paths]
         self._refuse_divided(missing, files)
         self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
-        self.names = files[0].names
-        self._check_same_names([(file.path, file.names) for file in files])
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
-        places = {name: place for place, name in enumerate(self.names)}
-        self._files = [(file, [places[name] for name in file.names]) for file in files]
+        self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
     def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
         """Refuse missing cells that are told from others only by what is around them."""
