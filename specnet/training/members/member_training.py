@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
 from specnet.training.looks.layer_record import Record
 from specnet.training.loop import Trained, TrainingResult
 from specnet.training.members.ensemble_training import Ensemble, RowsOfMember, Start
-from specnet.training.members.side_by_side import train_side_by_side
+from specnet.training.members.side_by_side import trained_side_by_side
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import choose
 
@@ -97,19 +98,18 @@ def train_members(
         if network.spec.training.checkpoint_every is not None:
             keep(before_member(network.spec, result.engine.engine))
 
-    jobs = min(jobs, len(starts) - len(members))
+    first, jobs = len(members), min(jobs, len(starts) - len(members))
     if jobs > 1:
-        first = len(members)
-        last = train_side_by_side(
-            ensemble, first, current, add, jobs=jobs, observer=observer, interruptions=interruptions
+        results = trained_side_by_side(
+            ensemble, first, current, jobs=jobs, observer=observer, interruptions=interruptions
         )
-        return [*members, last]
-    for number in range(len(members), len(starts)):
-        result = ensemble.train(number, observer, current, interruptions, keep)
-        if result.interruption is not None or number + 1 == len(starts):
-            return [*members, result]
-        current = None
-        add(result)
+    else:
+        results = ensemble.trained(first, current, observer=observer, interruptions=interruptions, keep=keep)
+    with closing(results):
+        for result in results:
+            if result.interruption is not None or len(members) + 1 == len(starts):
+                return [*members, result]
+            add(result)
     raise AssertionError("a checkpoint is never of all members")
 
 
