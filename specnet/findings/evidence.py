@@ -18,7 +18,7 @@ Look = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class TrainingColumns:
     """The raw columns of the training rows.
 
     Attributes
@@ -183,7 +183,7 @@ class Evidence:
     Attributes
     ----------
     task : str
-    columns : Columns
+    columns : TrainingColumns
     inputs : (rows, inputs)
         Training rows as the network reads them.
     target : (rows,) or (rows, outputs)
@@ -208,7 +208,7 @@ class Evidence:
     """
 
     task: Task
-    columns: Columns
+    columns: TrainingColumns
     inputs: NDArray[Any]
     target: NDArray[Any]
     held: Held | None

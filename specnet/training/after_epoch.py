@@ -14,8 +14,8 @@ from specnet.spec.document import EARLY_STOPPING
 from specnet.training.best_weights import BestWeights, Watchers, has_ended, watcher_name
 from specnet.training.checkpoint import MEMBER, Checkpoint
 from specnet.training.epoch_metrics import EpochMetrics, Monitor
-from specnet.training.looks.layer_record import Record
-from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.looks.layer_record import TrainingRecord
+from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer, Observers
 from specnet.training.steps.trainer import Epoch, State, Trainer
@@ -44,7 +44,7 @@ class Course:
         Maximum number of epochs; default: that of the spec.
     member : int, optional
         Number of the member of an ensemble.
-    recorder : Recorder, optional
+    recorder : LayerRecorder, optional
         Looks at the network before the observer does.
 
     Attributes
@@ -68,7 +68,7 @@ class Course:
         keep_checkpoint: Keeper | None = None,
         total: int | None = None,
         member: int | None = None,
-        recorder: Recorder | None = None,
+        recorder: LayerRecorder | None = None,
     ) -> None:
         training = network.spec.training
         self.history: list[dict[str, Any]] = []
@@ -210,7 +210,7 @@ class Course:
         """Return a checkpoint to resume from; the start of training if the trainer does not resume."""
         if self._start is not None:
             return self._start
-        record = Record()
+        record = TrainingRecord()
         if self._recorder is not None:
             self._recorder.trained(self.epochs, self.snapshot)  # where it was broken off, it has not seen this epoch
             record = self._recorder.record()

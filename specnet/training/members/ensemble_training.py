@@ -23,7 +23,7 @@ RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class EnsembleTraining:
     """What is known of all members before they are trained.
 
     Attributes

@@ -19,12 +19,12 @@ from specnet.processes.pool import ProcessEnded, Processes, processes, tell
 from specnet.processes.pool import interruptions as requested
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.loop import TrainingResult
-from specnet.training.members.ensemble_training import Ensemble
+from specnet.training.members.ensemble_training import EnsembleTraining
 from specnet.training.observer import Observer, Relay
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """A signal does not end a wait for events."""
-_ensembles: list[Ensemble] = []
+_ensembles: list[EnsembleTraining] = []
 """In a process of a pool: whose members it trains."""
 
 Event = tuple[str, tuple[Any, ...]]
@@ -32,7 +32,7 @@ Event = tuple[str, tuple[Any, ...]]
 
 
 def trained_side_by_side(
-    ensemble: Ensemble,
+    ensemble: EnsembleTraining,
     first: int,
     current: Checkpoint | None,
     *,
@@ -47,7 +47,7 @@ def trained_side_by_side(
 
     Parameters
     ----------
-    ensemble : Ensemble
+    ensemble : EnsembleTraining
     first : int
     current : Checkpoint, optional
         Where the first one resumes.
