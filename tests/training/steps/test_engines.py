@@ -20,10 +20,10 @@ from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
 from tests.compiling import compiles
-from tests.training.engines import CLOSE, disagreement, steppers
+from tests.training.steps.engines import CLOSE, disagreement, steppers
 
 pytestmark = compiles
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from specnet.findings import RULES, Evidence, Finding, TrainingColumns, findings
 from specnet.findings.data_findings import column_power
 from specnet.findings.finding import read_finding
-from tests.report.findings.made import (
+from tests.findings.made import (
     FLAT,
     HALF,
     HELD_ROWS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.report.findings import rows
-from tests.report.findings.rows import Source
+from tests.findings import rows
+from tests.findings.rows import Source
 
 
 @dataclass(frozen=True)

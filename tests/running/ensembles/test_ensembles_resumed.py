@@ -13,8 +13,8 @@ import specnet
 from specnet.errors import DataError, FileError
 from specnet.files.tensors import decode
 from specnet.training import Checkpoint, Observer
+from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
-from tests.running.test_ensembles import MOONS
 from tests.texts.pinned import Refused
 
 

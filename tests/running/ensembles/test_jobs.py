@@ -16,9 +16,9 @@ from specnet.errors import DataError, PartError, TrainingError
 from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, Observer
+from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
 from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Limited, Raising, Slowed
-from tests.running.test_ensembles import MOONS
 from tests.texts.pinned import Refused
 
 FOLDS = ("training.early_stopping={patience=1}", "network.layers.0.activation=halved")

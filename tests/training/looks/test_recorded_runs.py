@@ -9,7 +9,7 @@ import specnet
 from specnet.parts.registry import built_in_registry
 from specnet.training import Checkpoint, Observer, Snapshot, train
 from specnet.training.looks.layer_recorder import look_epochs
-from tests.training.looks import again, recorded, same
+from tests.training.looks.looked_at import again, recorded, same
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import names, part_of, spec_of
 
