@@ -9,14 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.findings.cases import BAD, HEALTHY
-from tests.findings.trials import (
-    HEALTHY_SEEDS,
-    OTHER_SEEDS,
-    SEEN_SEEDS,
-    Trial,
-    bad_trials,
-    healthy_codes,
-)
+from tests.findings.trials import HEALTHY_SEEDS, OTHER_SEEDS, SEEN_SEEDS, Trial, bad_trials, healthy_codes
 
 
 def main(seeds: list[int]) -> None:

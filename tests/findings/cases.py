@@ -28,8 +28,8 @@ class BadCase:
     case: Case
 
 
-def sgd(rate: float, **fields: Any) -> dict[str, Any]:
-    return {"optimizer": {"type": "sgd", "learning_rate": rate, **fields}}
+def sgd(rate: float, momentum: float = 0.0, **fields: Any) -> dict[str, Any]:
+    return {"optimizer": {"type": "sgd", "learning_rate": rate, "momentum": momentum}, **fields}
 
 
 def adam(rate: float, **fields: Any) -> dict[str, Any]:
@@ -40,158 +40,125 @@ def normal(deviation: float) -> dict[str, Any]:
     return {"type": "random_normal", "stddev": deviation}
 
 
+def constant(value: float) -> dict[str, Any]:
+    return {"type": "constant", "value": value}
+
+
+def dense(units: int, activation: str = "linear", **fields: Any) -> dict[str, Any]:
+    return {"type": "dense", "units": units, "activation": activation, **fields}
+
+
 def stack(*sizes: int, **fields: Any) -> dict[str, Any]:
     return {"hidden_layer_sizes": list(sizes), "preprocessing": ["standardize"], **fields}
 
 
 SCALED = {"target_preprocessing": ["standardize"]}
+UNSCALED = {"hidden_layer_sizes": [16]}
 FULL = {"batch_size": "full"}
 
-BAD = [
-    BadCase(
-        "constant-column",
-        "a column of sevens",
-        Case(rows.wine_with_a_constant, stack(16), adam(0.01, epochs=40), is_table=True),
-    ),
-    BadCase("constant-column", "zeros and ones", Case(rows.sine_with_constants, stack(16), adam(0.01, epochs=60))),
-    BadCase(
-        "unscaled-columns", "wines as measured", Case(rows.wine, {"hidden_layer_sizes": [16]}, adam(0.01, epochs=40))
-    ),
-    BadCase(
-        "unscaled-columns", "tumours as measured", Case(rows.cancer, {"hidden_layer_sizes": [8]}, adam(0.01, epochs=20))
-    ),
-    BadCase(
-        "unscaled-columns",
-        "one column in millions, plain descent",
-        Case(rows.sine_in_millions, {"hidden_layer_sizes": [16]}, {**sgd(0.01), "epochs": 20}),
-    ),
-    BadCase("unscaled-target", "prices", Case(rows.linear_far_from_zero, stack(16), adam(0.01, epochs=40))),
-    BadCase("unscaled-target", "disease progression", Case(rows.diabetes, stack(16), adam(0.003, epochs=40))),
-    BadCase(
-        "leakage", "the label with noise", Case(rows.moons_given_away, stack(16), adam(0.01, epochs=100), is_table=True)
-    ),
-    BadCase("leakage", "twice the target", Case(rows.friedman_given_away, stack(16, **SCALED), adam(0.01, epochs=60))),
-    BadCase("shared-rows", "a third of the rows twice", Case(rows.moons_twice, stack(16), adam(0.01, epochs=100))),
-    BadCase("shared-rows", "some rows twice", Case(rows.friedman_twice, stack(16, **SCALED), adam(0.01, epochs=60))),
-    BadCase(
-        "large-first-weights",
-        "deviation 5",
-        Case(rows.moons, stack(32, 32, weight_initializer=normal(5.0)), adam(0.001, epochs=60)),
-    ),
-    BadCase(
-        "large-first-weights",
-        "deviation 3, values",
-        Case(rows.friedman, stack(32, weight_initializer=normal(3.0), **SCALED), adam(0.001, epochs=60)),
-    ),
-    BadCase(
-        "large-first-weights",
-        "deviation 10, plain descent",
-        Case(rows.sine, stack(64, weight_initializer=normal(10.0)), {**sgd(0.01), "epochs": 40}),
-    ),
-    BadCase("rate-too-high", "descent at 30", Case(rows.moons, stack(16), {**sgd(30.0), **FULL, "epochs": 200})),
-    BadCase("rate-too-high", "adam at 10", Case(rows.digits, stack(32), adam(10.0, epochs=30))),
-    BadCase(
-        "rate-too-high", "values at 1, not finite", Case(rows.friedman, stack(32, **SCALED), {**sgd(1.0), "epochs": 30})
-    ),
-    BadCase(
-        "rate-too-high",
-        "momentum",
-        Case(rows.sine, stack(32), {**sgd(0.3, momentum=0.95), "epochs": 60}),
-    ),
-    BadCase(
-        "dead-units",
-        "biases of −4",
-        Case(rows.moons, stack(16, bias_initializer={"type": "constant", "value": -4.0}), adam(0.001, epochs=60)),
-    ),
-    BadCase(
-        "dead-units",
-        "biases of −5, two layers",
-        Case(
+_CAUSES = {
+    "constant-column": {
+        "a column of sevens": Case(rows.wine_with_a_constant, stack(16), adam(0.01, epochs=40), is_table=True),
+        "zeros and ones": Case(rows.sine_with_constants, stack(16), adam(0.01, epochs=60)),
+    },
+    "unscaled-columns": {
+        "wines as measured": Case(rows.wine, UNSCALED, adam(0.01, epochs=40)),
+        "tumours as measured": Case(rows.cancer, {"hidden_layer_sizes": [8]}, adam(0.01, epochs=20)),
+        "one column in millions, plain descent": Case(rows.sine_in_millions, UNSCALED, sgd(0.01, epochs=20)),
+    },
+    "unscaled-target": {
+        "prices": Case(rows.linear_far_from_zero, stack(16), adam(0.01, epochs=40)),
+        "disease progression": Case(rows.diabetes, stack(16), adam(0.003, epochs=40)),
+    },
+    "leakage": {
+        "the label with noise": Case(rows.moons_given_away, stack(16), adam(0.01, epochs=100), is_table=True),
+        "twice the target": Case(rows.friedman_given_away, stack(16, **SCALED), adam(0.01, epochs=60)),
+    },
+    "shared-rows": {
+        "a third of the rows twice": Case(rows.moons_twice, stack(16), adam(0.01, epochs=100)),
+        "some rows twice": Case(rows.friedman_twice, stack(16, **SCALED), adam(0.01, epochs=60)),
+    },
+    "large-first-weights": {
+        "deviation 5": Case(rows.moons, stack(32, 32, weight_initializer=normal(5.0)), adam(0.001, epochs=60)),
+        "deviation 3, values": Case(
+            rows.friedman, stack(32, weight_initializer=normal(3.0), **SCALED), adam(0.001, epochs=60)
+        ),
+        "deviation 10, plain descent": Case(
+            rows.sine, stack(64, weight_initializer=normal(10.0)), sgd(0.01, epochs=40)
+        ),
+    },
+    "rate-too-high": {
+        "descent at 30": Case(rows.moons, stack(16), sgd(30.0, epochs=200, **FULL)),
+        "adam at 10": Case(rows.digits, stack(32), adam(10.0, epochs=30)),
+        "values at 1, not finite": Case(rows.friedman, stack(32, **SCALED), sgd(1.0, epochs=30)),
+        "momentum": Case(rows.sine, stack(32), sgd(0.3, momentum=0.95, epochs=60)),
+    },
+    "dead-units": {
+        "biases of −4": Case(rows.moons, stack(16, bias_initializer=constant(-4.0)), adam(0.001, epochs=60)),
+        "biases of −5, two layers": Case(
             rows.friedman,
             {
                 "preprocessing": ["standardize"],
                 **SCALED,
-                "layers": [
-                    *[
-                        {
-                            "type": "dense",
-                            "units": 16,
-                            "activation": "relu",
-                            "bias_initializer": {"type": "constant", "value": -5.0},
-                        }
-                    ]
-                    * 2,
-                    {"type": "dense", "units": 1},
-                ],
+                "layers": [*[dense(16, "relu", bias_initializer=constant(-5.0))] * 2, dense(1)],
             },
             adam(0.001, epochs=60),
         ),
-    ),
-    BadCase(
-        "saturated-units",
-        "deviation 20 before tanh",
-        Case(
+    },
+    "saturated-units": {
+        "deviation 20 before tanh": Case(
             rows.moons,
             {
                 "preprocessing": ["standardize"],
-                "layers": [
-                    {"type": "dense", "units": 16, "activation": "tanh", "weight_initializer": normal(20.0)},
-                    {"type": "dense", "units": 16, "activation": "tanh"},
-                    {"type": "dense", "units": 1},
-                ],
+                "layers": [dense(16, "tanh", weight_initializer=normal(20.0)), dense(16, "tanh"), dense(1)],
             },
             adam(0.001, epochs=60),
         ),
-    ),
-    BadCase(
-        "saturated-units",
-        "inputs around 90 into sigmoids",
-        Case(rows.sine_around_90, {"hidden_layer_sizes": [16], "activations": "sigmoid"}, adam(0.001, epochs=40)),
-    ),
-    BadCase(
-        "equal-units",
-        "all weights 0.1",
-        Case(rows.moons, stack(16, weight_initializer={"type": "constant", "value": 0.1}), {**sgd(0.1), "epochs": 60}),
-    ),
-    BadCase(
-        "equal-units", "all weights 0", Case(rows.iris, stack(16, weight_initializer="zeros"), adam(0.01, epochs=40))
-    ),
-    BadCase(
-        "vanishing-gradients",
-        "eight layers of sigmoids",
-        Case(rows.moons, stack(*[16] * 8, activations="sigmoid"), {**sgd(0.05), "epochs": 40}),
-    ),
-    BadCase(
-        "vanishing-gradients",
-        "six layers of sigmoids, values",
-        Case(rows.friedman, stack(*[16] * 6, activations="sigmoid", **SCALED), {**sgd(0.01), "epochs": 40}),
-    ),
-    BadCase("rate-too-low", "descent at 10⁻⁵", Case(rows.moons, stack(16), {**sgd(1e-5), "epochs": 100})),
-    BadCase("rate-too-low", "adam at 10⁻⁶", Case(rows.digits, stack(32), adam(1e-6, epochs=15))),
-    BadCase("rate-too-low", "values at 10⁻⁶", Case(rows.friedman, stack(16, **SCALED), {**sgd(1e-6), "epochs": 60})),
-    BadCase("too-few-epochs", "two epochs", Case(rows.digits, stack(32), adam(0.001, epochs=2))),
-    BadCase("too-few-epochs", "forty steps", Case(rows.moons, stack(16), {**sgd(0.02), **FULL, "epochs": 40})),
-    BadCase("too-few-epochs", "values", Case(rows.friedman, stack(32, **SCALED), adam(0.001, epochs=4))),
-    BadCase("class-imbalance", "4 % of the rows", Case(rows.rare_class, stack(16), adam(0.003, epochs=30))),
-    BadCase("class-imbalance", "one of three", Case(rows.rare_third_class, stack(16), adam(0.003, epochs=40))),
-    BadCase("no-signal", "labels at random", Case(rows.noise_for_labels, stack(4), adam(0.001, epochs=30))),
-    BadCase("no-signal", "values at random", Case(rows.noise_for_values, stack(4), adam(0.001, epochs=30))),
-    BadCase("no-signal", "a shuffled target", Case(rows.shuffled_diabetes, stack(4, **SCALED), adam(0.001, epochs=30))),
-    BadCase("overfitting", "noisy labels", Case(rows.noisy_classes, stack(128), adam(0.01, epochs=100))),
-    BadCase("overfitting", "few noisy values", Case(rows.few_noisy_values, stack(128), adam(0.01, epochs=150))),
-    BadCase(
-        "overfitting",
-        "a wide network on 442 patients",
-        Case(rows.diabetes, stack(128, **SCALED), adam(0.003, epochs=100)),
-    ),
-    BadCase(
-        "underfitting",
-        "one unit for two circles",
-        Case(rows.circles, stack(1, activations="tanh"), adam(0.03, epochs=100)),
-    ),
-    BadCase("underfitting", "no hidden layer", Case(rows.circles, stack(), adam(0.03, epochs=100))),
-    BadCase("underfitting", "one unit for ten digits", Case(rows.digits, stack(1), adam(0.01, epochs=100))),
-]
+        "inputs around 90 into sigmoids": Case(
+            rows.sine_around_90, {"hidden_layer_sizes": [16], "activations": "sigmoid"}, adam(0.001, epochs=40)
+        ),
+    },
+    "equal-units": {
+        "all weights 0.1": Case(rows.moons, stack(16, weight_initializer=constant(0.1)), sgd(0.1, epochs=60)),
+        "all weights 0": Case(rows.iris, stack(16, weight_initializer="zeros"), adam(0.01, epochs=40)),
+    },
+    "vanishing-gradients": {
+        "eight layers of sigmoids": Case(rows.moons, stack(*[16] * 8, activations="sigmoid"), sgd(0.05, epochs=40)),
+        "six layers of sigmoids, values": Case(
+            rows.friedman, stack(*[16] * 6, activations="sigmoid", **SCALED), sgd(0.01, epochs=40)
+        ),
+    },
+    "rate-too-low": {
+        "descent at 10⁻⁵": Case(rows.moons, stack(16), sgd(1e-05, epochs=100)),
+        "adam at 10⁻⁶": Case(rows.digits, stack(32), adam(1e-06, epochs=15)),
+        "values at 10⁻⁶": Case(rows.friedman, stack(16, **SCALED), sgd(1e-06, epochs=60)),
+    },
+    "too-few-epochs": {
+        "two epochs": Case(rows.digits, stack(32), adam(0.001, epochs=2)),
+        "forty steps": Case(rows.moons, stack(16), sgd(0.02, epochs=40, **FULL)),
+        "values": Case(rows.friedman, stack(32, **SCALED), adam(0.001, epochs=4)),
+    },
+    "class-imbalance": {
+        "4 % of the rows": Case(rows.rare_class, stack(16), adam(0.003, epochs=30)),
+        "one of three": Case(rows.rare_third_class, stack(16), adam(0.003, epochs=40)),
+    },
+    "no-signal": {
+        "labels at random": Case(rows.noise_for_labels, stack(4), adam(0.001, epochs=30)),
+        "values at random": Case(rows.noise_for_values, stack(4), adam(0.001, epochs=30)),
+        "a shuffled target": Case(rows.shuffled_diabetes, stack(4, **SCALED), adam(0.001, epochs=30)),
+    },
+    "overfitting": {
+        "noisy labels": Case(rows.noisy_classes, stack(128), adam(0.01, epochs=100)),
+        "few noisy values": Case(rows.few_noisy_values, stack(128), adam(0.01, epochs=150)),
+        "a wide network on 442 patients": Case(rows.diabetes, stack(128, **SCALED), adam(0.003, epochs=100)),
+    },
+    "underfitting": {
+        "one unit for two circles": Case(rows.circles, stack(1, activations="tanh"), adam(0.03, epochs=100)),
+        "no hidden layer": Case(rows.circles, stack(), adam(0.03, epochs=100)),
+        "one unit for ten digits": Case(rows.digits, stack(1), adam(0.01, epochs=100)),
+    },
+}
+BAD = [BadCase(code, cause, case) for code, cases in _CAUSES.items() for cause, case in cases.items()]
 
 HEALTHY = {
     "moons": Case(rows.moons, stack(16), adam(0.01, epochs=100)),

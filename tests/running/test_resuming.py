@@ -10,7 +10,8 @@ import pytest
 
 import specnet
 from specnet.errors import FileError
-from specnet.training import Checkpoint, Observer
+from specnet.training import Checkpoint
+from specnet.training.observer import Relay
 from tests.running.moons import MOONS, Interrupting, contents
 from tests.texts.pinned import Pinned
 
@@ -94,26 +95,19 @@ def test_a_longer_run_that_would_have_begun_differently_is_refused(tmp_path: Pat
 
 
 def test_the_time_before_an_interruption_counts(tmp_path: Path):
-    heard: dict[str, float] = {}
-
-    class Listening(Observer):
-        def resumed(self, epochs: int, seconds: float) -> None:
-            heard.update(epochs=epochs, before=seconds)
-
-        def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
-            heard.update(steps=steps, after=seconds)
-
+    heard: dict[str, tuple[Any, ...]] = {}
     interrupted(tmp_path)
     first = json.loads((tmp_path / "run.json").read_text())
     kept = Checkpoint.from_bytes((tmp_path / "checkpoint.safetensors").read_bytes()).seconds
-    specnet.run(MOONS, tmp_path, resume=True, observer=Listening())
+    specnet.run(MOONS, tmp_path, resume=True, observer=Relay(heard.__setitem__))
     second = json.loads((tmp_path / "run.json").read_text())
-    assert heard["epochs"] == 6
-    assert heard["steps"] == second["steps"] == 12 * 2
+    (epochs, before), (_, steps, after, _) = heard["resumed"], heard["ended"]
+    assert epochs == 6
+    assert steps == second["steps"] == 12 * 2
     assert 0 < kept <= first["training_seconds"]
-    assert kept <= heard["before"] < heard["after"]
-    assert second["training_seconds"] == heard["after"]
-    assert second["seconds"] > heard["before"]
+    assert kept <= before < after
+    assert second["training_seconds"] == after
+    assert second["seconds"] > before
 
 
 def test_an_early_stop_is_not_forgotten(tmp_path: Path):

@@ -30,11 +30,7 @@ IDENTITY = RunIdentity("{}", "0")
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
     """Let signals arrive as in a shell's foreground: a process in the background ignores Ctrl-C."""
-    usual = {
-        signal.SIGINT: signal.default_int_handler,
-        signal.SIGTERM: signal.SIG_DFL,
-        signal.SIGHUP: signal.SIG_DFL,
-    }
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
     for number, handler in before.items():

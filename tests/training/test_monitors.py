@@ -41,41 +41,41 @@ def models_by_epoch(spec: dict[str, Any], *rows: Any, **arguments: Any) -> list[
     return models
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_roc_auc_is_that_of_scikit_learn_after_each_epoch(weighted: bool):
-    X, y = classes(2)
-    weight = np.random.default_rng(1).uniform(0.5, 2, 30) if weighted else None
-    validation = (X[:30], y[:30], weight) if weighted else (X[:30], y[:30])
-    spec = spec_of("binary_crossentropy", "validation_roc_auc", batch_size=8)
-    history = specnet.fit(spec, X[30:], y[30:], validation=validation).history
-    expected = [
-        metrics.roc_auc_score(y[:30], model.predict_proba(X[:30])[:, 1], sample_weight=weight)
-        for model in models_by_epoch(spec, X[30:], y[30:])
-    ]
-    assert [list(record) for record in history] == [["epoch", "loss", "validation_loss", "validation_roc_auc"]] * 6
-    assert [record["validation_roc_auc"] for record in history] == pytest.approx(expected, rel=1e-12)
+def error_of(model: specnet.Model, X: np.ndarray, y: np.ndarray, weight: Any) -> float:
+    return float(metrics.mean_absolute_error(y, model.predict(X)))
 
 
-def test_a_metric_of_several_classes_is_monitored_as_training_metrics_sets_it():
-    X, y = classes(3)
-    spec = spec_of("categorical_crossentropy", "validation_top_k_accuracy", batch_size=8, epochs=3)
-    spec["training"]["metrics"] = [{"type": "top_k_accuracy", "k": 1}]
-    history = specnet.fit(spec, X[30:], y[30:], validation=(X[:30], y[:30])).history
-    expected = [np.mean(model.predict(X[:30]) == y[:30]) for model in models_by_epoch(spec, X[30:], y[30:])]
-    assert [record["validation_top_k_accuracy"] for record in history] == pytest.approx(expected, rel=1e-12)
+def auc_of(model: specnet.Model, X: np.ndarray, y: np.ndarray, weight: Any) -> float:
+    return float(metrics.roc_auc_score(y, model.predict_proba(X)[:, 1], sample_weight=weight))
 
 
-def test_an_error_of_values_is_in_their_own_units():
+def accuracy_of(model: specnet.Model, X: np.ndarray, y: np.ndarray, weight: Any) -> float:
+    return float(np.mean(model.predict(X) == y))
+
+
+@pytest.mark.parametrize(
+    ("loss", "metric", "score", "weighted", "close"),
+    [
+        ("binary_crossentropy", "roc_auc", auc_of, False, 1e-12),
+        ("binary_crossentropy", "roc_auc", auc_of, True, 1e-12),
+        ("categorical_crossentropy", {"type": "top_k_accuracy", "k": 1}, accuracy_of, False, 1e-12),
+        ("mse", "mean_absolute_error", error_of, False, 1e-6),  # in the units of the target, which is standardized
+    ],
+)
+def test_a_metric_is_that_of_scikit_learn_after_each_epoch(loss, metric, score, weighted, close):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(ROWS, 3))
-    y = 1000 + 300 * X[:, 0] + 10 * rng.normal(size=ROWS)
-    spec = spec_of("mse", "validation_mean_absolute_error", batch_size=8)
-    spec["network"]["target_preprocessing"] = ["standardize"]
-    history = specnet.fit(spec, X[30:], y[30:], validation=(X[:30], y[:30])).history
-    expected = [
-        metrics.mean_absolute_error(y[:30], model.predict(X[:30])) for model in models_by_epoch(spec, X[30:], y[30:])
-    ]
-    assert [record["validation_mean_absolute_error"] for record in history] == pytest.approx(expected, rel=1e-6)
+    X, y = classes(3 if loss.startswith("categorical") else 2)
+    weight = np.random.default_rng(1).uniform(0.5, 2, 30) if weighted else None
+    name = f"validation_{metric if isinstance(metric, str) else metric['type']}"
+    spec = spec_of(loss, name, batch_size=8, epochs=3, metrics=[metric])
+    if loss == "mse":
+        X = rng.normal(size=(ROWS, 3))
+        y = 1000 + 300 * X[:, 0] + 10 * rng.normal(size=ROWS)
+        spec["network"]["target_preprocessing"] = ["standardize"]
+    history = specnet.fit(spec, X[30:], y[30:], validation=(X[:30], y[:30], weight)[: 3 if weighted else 2]).history
+    expected = [score(model, X[:30], y[:30], weight) for model in models_by_epoch(spec, X[30:], y[30:])]
+    assert [list(record) for record in history] == [["epoch", "loss", "validation_loss", name]] * 3
+    assert [record[name] for record in history] == pytest.approx(expected, rel=close)
 
 
 @pytest.mark.parametrize(
