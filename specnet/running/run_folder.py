@@ -47,7 +47,7 @@ from specnet.training import Checkpoint, RunIdentity
 from specnet.training.best_weights import watcher_name
 from specnet.training.checkpoint import FINISHED, checked_history
 from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
-from specnet.training.run_identity import Difference, in_words
+from specnet.training.run_identity import SpecDifference, in_words
 
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"
@@ -217,12 +217,12 @@ class RunFolder:
             return parse_object(read_file(self.path / name, LARGEST_RECORD), "the record of the run")
 
 
-def check_same_beginning(differences: list[Difference], training: TrainingSpec, finished: int = 0) -> None:
+def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:
     """Refuse to go on where a run that differs in this way would have begun in another way.
 
     Parameters
     ----------
-    differences : list of Difference
+    differences : list of SpecDifference
         From the run of the checkpoint to the one that is to go on.
     training : TrainingSpec
         Of the one that is to go on.

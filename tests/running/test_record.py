@@ -14,7 +14,7 @@ from specnet.files.tensors import decode, encode
 from specnet.running.run_folder import RunFolder
 from specnet.training import Observer
 from specnet.training.checkpoint import FORMAT, Checkpoint
-from specnet.training.looks.layer_recorder import Recorder, look_epochs
+from specnet.training.looks.layer_recorder import LayerRecorder, look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
@@ -208,7 +208,7 @@ def test_fit_records_nothing(monkeypatch: pytest.MonkeyPatch):
     def refuse(*_: Any) -> None:
         raise AssertionError("nothing is to be recorded")
 
-    monkeypatch.setattr(Recorder, "__init__", refuse)
+    monkeypatch.setattr(LayerRecorder, "__init__", refuse)
     X = np.random.default_rng(0).normal(size=(30, 2))
     specnet.fit(
         {"network": {"hidden_layer_sizes": [3]}, "training": {"loss": "mse", "epochs": 2}},

@@ -26,7 +26,7 @@ from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import Common, Outcome, Task
+from specnet.running.many.run_tasks import Common, Task, TaskOutcome
 from specnet.running.many.series_report import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.workers import Workers
@@ -246,7 +246,7 @@ class _Course:
             else:
                 self._add(each, kept)
         self._progress.kept(len(self._planned) - len(left))
-        under_way: dict[Future[Outcome], Repetition] = {}
+        under_way: dict[Future[TaskOutcome], Repetition] = {}
         for each in left:
             under_way[workers.submit(Task(self._common, self._data(each)))] = each
         while under_way:
@@ -254,7 +254,7 @@ class _Course:
             for future in [future for future in under_way if future.done()]:
                 self._end(under_way.pop(future), future.result())
 
-    def _end(self, each: Repetition, outcome: Outcome) -> None:
+    def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
             write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
         self._progress.warned(map(self._document.placed, outcome.warnings))

@@ -62,7 +62,7 @@ class Common:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskOutcome:
     """What a run has come to.
 
     Attributes
@@ -134,7 +134,7 @@ class Task:
         """Return what follows the training."""
         return Observer() if self.beginning is None else StopAfter(self.beginning)
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         """Return what the run comes to: an ordinary one, with all of its files.
 
         Raises
@@ -147,7 +147,7 @@ class Task:
         result = run.fitted.result
         if result.interruption is not None and not isinstance(result.interruption, Stopped):
             raise result.interruption
-        return Outcome(
+        return TaskOutcome(
             "finished",
             files=run.files("."),
             metrics=run.evaluation.metrics,
@@ -157,7 +157,7 @@ class Task:
         )
 
 
-def perform(task: Task, table: Table) -> Outcome:
+def perform(task: Task, table: Table) -> TaskOutcome:
     """Return what a task comes to, on this machine.
 
     Raises
@@ -169,14 +169,14 @@ def perform(task: Task, table: Table) -> Outcome:
         try:
             outcome = task.computed(table)
         except TrainingError as error:
-            outcome = Outcome("diverged", message=error.diagnostics[0].message)
+            outcome = TaskOutcome("diverged", message=error.diagnostics[0].message)
         except SpecnetError as error:
-            outcome = Outcome("refused", message=error.diagnostics[0].message)
+            outcome = TaskOutcome("refused", message=error.diagnostics[0].message)
         except Exception as error:
             part = part_behind(error)
             if part is None:
                 raise
-            outcome = Outcome("refused", message=part_error(part, error).diagnostics[0].message)
+            outcome = TaskOutcome("refused", message=part_error(part, error).diagnostics[0].message)
     return replace(outcome, seconds=time.perf_counter() - begin, machine=this_machine())
 
 
@@ -195,7 +195,7 @@ _tables: dict[str, Table] = {}
 """The rows that this process has got last, by their hash."""
 
 
-def work(content: bytes, rows: bytes | None) -> Outcome | RowsNeeded:
+def work(content: bytes, rows: bytes | None) -> TaskOutcome | RowsNeeded:
     """Perform a pickled task in a worker, which gets the rows of a coordinator once.
 
     Parameters

@@ -17,7 +17,7 @@ from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.parts.data import Table
 from specnet.processes.pool import processes, signals_blocked
-from specnet.running.many.run_tasks import THREADS, Outcome, RowsNeeded, Task, begin, cannot_be_sent, perform, work
+from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, TaskOutcome, begin, cannot_be_sent, perform, work
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
@@ -52,8 +52,8 @@ class Workers(ExitStack):
         super().__init__()
         self._table, self._executor = table, executor
         self.jobs = jobs if executor is None else None
-        self._waiting: deque[tuple[Task, Future[Outcome]]] = deque()
-        self._sent: dict[Future[Outcome | RowsNeeded], tuple[Task, Future[Outcome]]] = {}
+        self._waiting: deque[tuple[Task, Future[TaskOutcome]]] = deque()
+        self._sent: dict[Future[TaskOutcome | RowsNeeded], tuple[Task, Future[TaskOutcome]]] = {}
         self._seconds, self._done = 0.0, 0
 
     def __enter__(self) -> Self:
@@ -65,9 +65,9 @@ class Workers(ExitStack):
         for future in self._sent:
             future.cancel()
 
-    def submit(self, task: Task) -> Future[Outcome]:
+    def submit(self, task: Task) -> Future[TaskOutcome]:
         """Take a task; `advance` computes it, or looks who has."""
-        answer: Future[Outcome] = Future()
+        answer: Future[TaskOutcome] = Future()
         if self._executor is None:
             self._waiting.append((task, answer))
         else:
@@ -140,7 +140,7 @@ class Workers(ExitStack):
         if started.done():
             started.result()
 
-    def _take(self, future: Future[Outcome | RowsNeeded]) -> None:
+    def _take(self, future: Future[TaskOutcome | RowsNeeded]) -> None:
         task, answer = self._sent.pop(future)
         with self._failures():
             outcome = future.result()
@@ -149,7 +149,7 @@ class Workers(ExitStack):
         else:
             answer.set_result(outcome)
 
-    def _send(self, task: Task, answer: Future[Outcome], *, rows: bytes | None) -> None:
+    def _send(self, task: Task, answer: Future[TaskOutcome], *, rows: bytes | None) -> None:
         assert self._executor is not None, "there is somebody to send it to"
         try:
             content = pickle.dumps(task)

@@ -20,7 +20,7 @@ from specnet.parts.data import Table
 from specnet.report.terminal.series_progress import SeriesProgress
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import MACHINE, THREADS, Common, Outcome, this_machine
+from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Journal, Search
@@ -47,7 +47,7 @@ class _UnderWay:
     drawn: Drawn
     parameters: dict[str, Any]
     spec: str | None = None
-    runs: list[tuple[Repetition, Future[Outcome]]] = field(default_factory=list)
+    runs: list[tuple[Repetition, Future[TaskOutcome]]] = field(default_factory=list)
     trial: Trial | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from specnet.errors import FileError
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
-from specnet.training.run_identity import Difference
+from specnet.training.run_identity import SpecDifference
 
 
 class SweepIdentity(NamedTuple):
@@ -56,9 +56,9 @@ class SweepIdentity(NamedTuple):
         run = RunIdentity(json.dumps(data["spec"], ensure_ascii=False), str(data["data_sha256"]))
         return cls(run, json.dumps(data["sweep"], ensure_ascii=False))
 
-    def differences(self, now: SweepIdentity) -> list[Difference]:
+    def differences(self, now: SweepIdentity) -> list[SpecDifference]:
         """Return the differences of another sweep, in the order of the spec, the data last."""
         spec, sweep = self.run.differences(now.run), RunIdentity(self.sweep, "").differences(RunIdentity(now.sweep, ""))
         of_data = [each for each in spec if each.key == "the data"]
-        searched = [Difference(f"sweep.{key}", then, now) for key, then, now in sweep]
+        searched = [SpecDifference(f"sweep.{key}", then, now) for key, then, now in sweep]
         return [*(each for each in spec if each not in of_data), *searched, *of_data]

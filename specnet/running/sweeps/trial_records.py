@@ -16,7 +16,7 @@ from specnet.files.tensors import parse_object
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
-from specnet.running.many.run_tasks import Curve, Outcome, State
+from specnet.running.many.run_tasks import Curve, State, TaskOutcome
 from specnet.running.many.summary import csv_text
 from specnet.running.sweeps.space import Drawn
 from specnet.running.training_run import Contents
@@ -77,7 +77,7 @@ class Trial:
         number: int,
         drawn: Drawn,
         parameters: Mapping[str, Any],
-        runs: Sequence[tuple[Repetition, Outcome]],
+        runs: Sequence[tuple[Repetition, TaskOutcome]],
         metric: str,
     ) -> Trial:
         """Return the trial of these runs, one for each fold and seed."""
@@ -164,13 +164,13 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
     return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
-def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, Outcome]], spec: Mapping[str, str]) -> Contents:
+def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TaskOutcome]], spec: Mapping[str, str]) -> Contents:
     """Return the files of a trial's folder.
 
     Parameters
     ----------
     trial : Trial
-    runs : sequence of (Repetition, Outcome)
+    runs : sequence of (Repetition, TaskOutcome)
     spec : mapping
         The file of its spec, if it has one.
     """

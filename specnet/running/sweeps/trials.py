@@ -14,7 +14,7 @@ from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.data_rows import split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
-from specnet.running.many.run_tasks import Curve, Outcome, Task
+from specnet.running.many.run_tasks import Curve, Task, TaskOutcome
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.training import Observer, StopTraining
 from specnet.training.beginning import Stopped
@@ -86,7 +86,7 @@ class TrialTask(Task):
     pruning: Pruning | None = None
     keeps_model: bool = False
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         """Return what the run comes to: metrics and history, and the model if it is kept."""
         data = split_data(self.spec(table), table, has_test=False)
         observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
@@ -101,11 +101,11 @@ class TrialTask(Task):
                 warnings=data.warnings,
             )
         except StopTraining as stop:
-            return Outcome("pruned", epochs=stop.epoch, curve=curve)
+            return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
         result = fitted.result
         if result.interruption is not None and not isinstance(result.interruption, Stopped):
             raise result.interruption
-        return Outcome(
+        return TaskOutcome(
             "finished",
             files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},
             metrics=figures_of(fitted, data.splits),

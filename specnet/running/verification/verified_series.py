@@ -25,7 +25,7 @@ from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
-from specnet.running.many.run_tasks import THREADS, Common, Outcome, Task
+from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
 from specnet.running.many.workers import Workers
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.saved_runs.saved_specs import given_spec
@@ -83,7 +83,7 @@ class _Run:
             for each in self.repetitions
         ]
 
-    def contents(self, outcomes: Sequence[Outcome]) -> Contents:
+    def contents(self, outcomes: Sequence[TaskOutcome]) -> Contents:
         """Return its files, made again."""
         written = written_spec(self.kept.path)
         assert written is not None, "it was read"
@@ -92,7 +92,9 @@ class _Run:
             return {**spec, **outcomes[0].files}
         return {**spec, **trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {})}
 
-    def compared(self, outcomes: Sequence[Outcome], contents: Contents, common: Common, table: Table) -> VerifiedRun:
+    def compared(
+        self, outcomes: Sequence[TaskOutcome], contents: Contents, common: Common, table: Table
+    ) -> VerifiedRun:
         """Return what differs."""
         if self.trial is None:
             return self.kept.compared(contents, facts_of(contents), self.spec, table, self.name)
@@ -170,7 +172,7 @@ class _Course:
                     done[run.name] = self._ended(run, futures)
         return tuple(done[run.name] for run in self._runs)
 
-    def _ended(self, run: _Run, futures: Sequence[Future[Outcome]]) -> VerifiedRun:
+    def _ended(self, run: _Run, futures: Sequence[Future[TaskOutcome]]) -> VerifiedRun:
         outcomes = [future.result() for future in futures]
         for outcome in outcomes:
             self._progress.warned(map(run.spec.document.placed, outcome.warnings))

@@ -84,15 +84,14 @@ class CompiledStepper(Stepper):
         return native_processor()
 
     def _bind(self, member: int | None) -> None:
-        feed, network, layout = self._feed, self._network, self._network.layout
+        feed, network, layout = self._feed, self.network, self.network.layout
         programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         self._library = self._compiled.library()  # what cannot be made is found out before training begins
         self._random = StepNoise(network.spec.seed, member)
         self._bound: dict[int, BoundSteps] = {}
         self._all = np.arange(feed.rows)
-        self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
-        self._arrays |= layout.state_arrays(self.layer_state) | self._vectors()
+        self._arrays = self.arrays() | self._vectors()
         if self._average and self.layer_state:
             arrays = layout.state_arrays({name: self._average[name] for name in self.layer_state})
             self._arrays |= {name.replace("state", "average", 1): array for name, array in arrays.items()}
@@ -204,7 +203,7 @@ class CompiledStepper(Stepper):
 
     def _steps_of(self, rows: int) -> BoundSteps:
         if rows not in self._bound:
-            sizes = {BATCH: rows, FLAT: self._network.layout.trainable_size}
+            sizes = {BATCH: rows, FLAT: self.network.layout.trainable_size}
             sources = self._feed.sources
             bound = self._bound[rows] = BoundSteps(self._compiled, self._library, sizes, self._arrays, sources)
             for name in (INVERSE_ROWS, INVERSE_WEIGHT):
@@ -224,7 +223,7 @@ class CompiledStepper(Stepper):
             rate = rate * np.array(factors)
         found: dict[str, float | Array] = {"decay": rate * self._decay, INVERSE_WEIGHT: 1 / weights}
         found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count), rate)
-        averaging = self._network.spec.training.average_weights
+        averaging = self.network.spec.training.average_weights
         if averaging is not None:
             shares = [averaging.share(step, *length) for step in range(first, first + count)]
             found[AVERAGE_SHARE] = np.array(shares)

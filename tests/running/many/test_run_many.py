@@ -179,7 +179,7 @@ def test_resuming_computes_what_is_missing_and_nothing_else(
     computed: list[int] = []
     perform = run_tasks.perform
 
-    def counting(task: run_tasks.Task, rows: Any) -> run_tasks.Outcome:
+    def counting(task: run_tasks.Task, rows: Any) -> run_tasks.TaskOutcome:
         computed.append(task.data["seed"])
         return perform(task, rows)
 
@@ -320,7 +320,7 @@ def test_one_of_the_folds_may_fail_alone(rows: Path):
 def test_an_interrupted_series_keeps_what_is_done(rows: Path, monkeypatch: pytest.MonkeyPatch):
     out, perform, count = rows.parent / "out", run_tasks.perform, 0
 
-    def interrupting(task: run_tasks.Task, rows: Any) -> run_tasks.Outcome:
+    def interrupting(task: run_tasks.Task, rows: Any) -> run_tasks.TaskOutcome:
         nonlocal count
         count += 1
         if count == 3:

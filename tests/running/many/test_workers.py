@@ -13,7 +13,7 @@ import pytest
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
-from specnet.running.many.run_tasks import Common, Outcome, Task
+from specnet.running.many.run_tasks import Common, Task, TaskOutcome
 from specnet.running.many.workers import Workers
 
 LARGE = 2**18
@@ -26,14 +26,16 @@ class Looking(Task):
 
     seconds: float = 0.0
 
-    def computed(self, table: Table) -> Outcome:
+    def computed(self, table: Table) -> TaskOutcome:
         time.sleep(self.seconds)
         sums = [float(table.X.sum()), float(table.y.sum()), table.columns[0].texts[1]]
         owned = table.X.flags.owndata or table.y.flags.owndata
-        return Outcome("finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums))
+        return TaskOutcome(
+            "finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums)
+        )
 
 
-def looked(count: int, seconds: float, jobs: int) -> list[Outcome]:
+def looked(count: int, seconds: float, jobs: int) -> list[TaskOutcome]:
     """Return what so many of these tasks tell, computed with so many jobs."""
     texts = np.array(["a", "b"])
     columns = (Column("kind", "category", texts),)

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 import specnet
 from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
-from specnet.running.many.run_tasks import Outcome, Task
+from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
 
 RATES = """\
@@ -42,7 +42,7 @@ def loss_of(training: Any) -> float:
     return (np.log10(training["l2"]) + 4) ** 2 + (training["batch_size"] - 9) ** 2 / 50 + abs(np.log10(rate) + 2)
 
 
-Computed = Callable[[Any], Outcome]
+Computed = Callable[[Any], TaskOutcome]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     """Let trials come to what a function says of their training."""
 
     def patched(function: Computed) -> None:
-        def perform(task: Task, rows: Any) -> Outcome:
+        def perform(task: Task, rows: Any) -> TaskOutcome:
             machine = run_tasks.machine_facts()
             outcome = function(task.data["training"])
             outcome.machine.update({name: machine[name] for name in run_tasks.MACHINE})
@@ -61,8 +61,8 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     return patched
 
 
-def figure(loss: float) -> Outcome:
-    return Outcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
+def figure(loss: float) -> TaskOutcome:
+    return TaskOutcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
 
 
 def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
@@ -148,7 +148,7 @@ def test_trials_that_depend_on_no_other_keep_all_jobs_busy(sampler: str, tmp_pat
 )
 def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, told: str):
     metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
-    computes(lambda training: Outcome("finished", metrics=metrics, epochs=1))
+    computes(lambda training: TaskOutcome("finished", metrics=metrics, epochs=1))
     with pytest.warns(SpecnetWarning, match=re.compile(told, re.DOTALL)):
         specnet.sweep(text, jobs=9, report=False)
     specnet.sweep(text, jobs=2, report=False)
@@ -160,9 +160,9 @@ def test_diverged_trials_are_told_as_pruned_and_refused_ones_as_failed(computes:
     def kind(values: Any) -> str:
         return "refused" if values["batch_size"] > 24 else "diverged" if values["l2"] > 1e-4 else "finished"
 
-    def ending(training: Any) -> Outcome:
+    def ending(training: Any) -> TaskOutcome:
         state = kind(training)
-        return figure(loss_of(training)) if state == "finished" else Outcome(state, message=f"it {state}")
+        return figure(loss_of(training)) if state == "finished" else TaskOutcome(state, message=f"it {state}")
 
     def told_as(values: Any) -> tuple[Any, Any]:
         states = {"refused": TrialState.FAIL, "diverged": TrialState.PRUNED, "finished": TrialState.COMPLETE}
@@ -195,10 +195,10 @@ def test_the_sampler_is_seeded_by_the_spec(computes: Any):
 
 
 def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(computes: Any):
-    def scored(training: Any) -> Outcome:
+    def scored(training: Any) -> TaskOutcome:
         score = round(min(loss_of(training), 3.0))
         metrics = {"train": {"loss": 1.0}, "validation": {"loss": -float(score), "accuracy": float(score)}}
-        return Outcome("finished", metrics=metrics, epochs=1)
+        return TaskOutcome("finished", metrics=metrics, epochs=1)
 
     computes(scored)
     result = specnet.sweep(spec(12, 2, more="metric = 'accuracy'\n"), jobs=1, report=False)
@@ -217,7 +217,7 @@ def test_a_grid_is_tried_in_order():
 def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
     undefined = {"validation": {"loss": None}, "train": {"loss": 1.0}}
     count = iter(range(9))
-    computes(lambda training: figure(1.0) if next(count) % 2 else Outcome("finished", metrics=undefined))
+    computes(lambda training: figure(1.0) if next(count) % 2 else TaskOutcome("finished", metrics=undefined))
     result = specnet.sweep(spec(4, 1), jobs=1, report=False)
     assert [trial.state for trial in result.trials] == ["refused", "finished"] * 2
     assert result.trials[0].message == "validation_loss is not defined for the validation rows"
@@ -225,7 +225,7 @@ def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
 
 @pytest.mark.parametrize(("trials", "first"), [(30, 20), (3, 3)])
 def test_a_sweep_of_which_nothing_finishes_is_an_error(computes: Any, tmp_path: Path, trials: int, first: int):
-    computes(lambda training: Outcome("diverged", message="the loss is not finite"))
+    computes(lambda training: TaskOutcome("diverged", message="the loss is not finite"))
     with pytest.raises(TrainingError, match=f"none of the first {first} trials has finished; .* not finite"):
         specnet.sweep(spec(trials, 4), tmp_path / "sweep", jobs=1)
     facts = json.loads((tmp_path / "sweep/sweep.json").read_text())
@@ -237,7 +237,7 @@ def test_a_sweep_of_which_nothing_finishes_is_an_error(computes: Any, tmp_path: 
 
 def test_a_first_trial_that_finishes_late_is_enough(computes: Any):
     count = iter(range(25))
-    computes(lambda training: figure(1.0) if next(count) >= 19 else Outcome("diverged", message="no"))
+    computes(lambda training: figure(1.0) if next(count) >= 19 else TaskOutcome("diverged", message="no"))
     assert specnet.sweep(spec(25, 1), jobs=1, report=False).best.number == 19
 
 

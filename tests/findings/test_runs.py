@@ -8,10 +8,10 @@ import pytest
 
 import specnet
 from specnet.findings import RULES
-from tests.report.findings.cases import BAD, HEALTHY
-from tests.report.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes, run
+from tests.findings.cases import BAD, HEALTHY
+from tests.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes, run
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def test_each_finding_has_a_run_that_it_must_name():

@@ -9,7 +9,7 @@ from scipy.special import erf
 import specnet
 from specnet.errors import DataError
 from specnet.network import LayerOutputs
-from specnet.training import Checkpoint, Observer, Snapshot, train
+from specnet.training import Observer, Snapshot, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
@@ -108,34 +108,6 @@ def test_what_is_frozen_has_a_gradient_of_0():
     gradient = seen(network, rows_of(8, dtype=np.float32))[0].gradients[-1]
     assert not gradient["layers.0.weight"].any()
     assert gradient["layers.1.weight"].any()
-
-
-@pytest.mark.parametrize(
-    "training",
-    [
-        {},
-        {"clip_norm": 0.01},
-        {"average_weights": {"type": "exponential", "decay": 0.9}},
-        {"early_stopping": {"monitor": "loss", "patience": 1, "min_delta": 1.0}},
-        {"optimizer": "lbfgs", "batch_size": "full"},
-    ],
-)
-def test_who_sees_everything_changes_nothing(training: dict[str, Any]):
-    network, rows, kept = deep_network(checkpoint_every=1, **training), rows_of(10), []
-
-    def keep(reached: Checkpoint) -> None:
-        kept.append({name: array.copy() for name, array in reached.tensors.items()})
-
-    alone = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
-    number = len(kept)
-    watched = seen(network, rows, keep_checkpoint=keep)[1]
-    np.testing.assert_array_equal(watched.theta, alone.theta)
-    assert (watched.history, watched.steps, watched.end) == (alone.history, alone.steps, alone.end)
-    for name, array in alone.state.items():
-        np.testing.assert_array_equal(watched.state[name], array)
-    for before, after in zip(kept[:number], kept[number:], strict=True):
-        for name, array in before.items():
-            np.testing.assert_array_equal(after[name], array)
 
 
 def test_what_is_seen_is_read_only_and_stays_as_it_was():

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specnet.findings import RULES, Columns, Evidence, Finding, findings
+from specnet.findings import RULES, Evidence, Finding, TrainingColumns, findings
 from specnet.findings.data_findings import column_power
 from specnet.findings.finding import read_finding
-from tests.report.findings.made import (
+from tests.findings.made import (
     FLAT,
     HALF,
     HELD_ROWS,
@@ -181,7 +181,7 @@ def test_a_number_that_classes_share_does_not_give_them_away():
     target = np.arange(ROWS) % 3
     noise = RNG.normal(size=ROWS)
     for numbers, expected in [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])]:
-        columns = Columns(("a", "b"), np.column_stack([np.take(numbers, target), noise]), (False, False))
+        columns = TrainingColumns(("a", "b"), np.column_stack([np.take(numbers, target), noise]), (False, False))
         assert codes(found_by("leakage", evidence(task="classes", columns=columns, target=target))) == expected
 
 
@@ -209,7 +209,7 @@ def test_values_have_their_own_thresholds():
 
 
 CAUSES = {
-    "unscaled-columns": {"columns": Columns(("a",), NORMAL[:, :1], (False,)), "inputs": NORMAL * 1e4},
+    "unscaled-columns": {"columns": TrainingColumns(("a",), NORMAL[:, :1], (False,)), "inputs": NORMAL * 1e4},
     "large-first-weights": {"first_loss": 100.0},
     "rate-too-high": {"losses": np.linspace(1.0, 9.0, LINES)},
     "equal-units": {"looks": looks(last={"parallel": 1.0})},
@@ -298,19 +298,19 @@ def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
     cells = np.column_stack([target + 0.01 * RNG.normal(size=ROWS), RNG.normal(size=ROWS)])
     cells[::7, 0] = np.nan
     given = {"target": target, "held": held()}
-    numbers = evidence(columns=Columns(("a", "b"), cells, (False, False)), **given)
+    numbers = evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given)
     assert codes(found_by("leakage", numbers)) == []  # the missing cells lie in the middle
     cells[::7, 0] = target[::7]
-    assert codes(found_by("leakage", evidence(columns=Columns(("a", "b"), cells, (False, False)), **given))) == [
-        "leakage"
-    ]
-    assert found_by("leakage", evidence(columns=Columns(("a", "b"), cells, (True, False)), **given)) == []
+    assert codes(
+        found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given))
+    ) == ["leakage"]
+    assert found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (True, False)), **given)) == []
 
 
 def test_names_stand_in_sentences_as_they_are():
     cells = NORMAL.copy()
     cells[:, 0] = 1
-    given = evidence(columns=Columns(('<b>&"]]>', "b", "c"), cells, (False,) * 3))
+    given = evidence(columns=TrainingColumns(('<b>&"]]>', "b", "c"), cells, (False,) * 3))
     (found,) = found_by("constant-column", given)
     assert found.sentence.startswith('<b>&"]]>: ')
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from specnet.findings import Evidence
-from tests.report.findings.made import (
+from tests.findings.made import (
     FLAT,
     behind,
     constant,

@@ -18,12 +18,13 @@ from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
+from specnet.training.observer import Relay
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
 from tests.compiling import compiles
-from tests.training.engines import CLOSE, disagreement, steppers
+from tests.training.steps.engines import CLOSE, disagreement, steppers
 
 pytestmark = compiles
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
@@ -93,10 +94,7 @@ def weights_of_both(spec: dict[str, Any], *parts: Any) -> tuple[np.ndarray, np.n
 def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str, Any]:
     dense = [{"type": "dense", "units": 5, "activation": "tanh"}, {"type": "dense", "units": 1}]
     network = {"input_size": 3, "layers": [*layers, *dense], "dtype": "float64"}
-    return {
-        "network": network,
-        "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training,
-    }
+    return {"network": network, "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training}
 
 
 @pytest.mark.slow
@@ -146,17 +144,11 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
     monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", 0)
     monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
-    chosen: list[tuple[str, str]] = []
-
-    class Chosen(Observer):
-        def engine_chosen(self, engine: str, reason: str) -> None:
-            chosen.append((engine, reason))
-
-    specnet.fit(spec, X, y, parts=(Similarity,), observer=Chosen())
-    message = (
-        "the compiled engine is not available with layer similarity: a value of shape (batch, batch) has no form in C"
-    )
-    assert chosen == [("numpy", message)]
+    told: dict[str, tuple[Any, ...]] = {}
+    specnet.fit(spec, X, y, parts=(Similarity,), observer=Relay(told.__setitem__))
+    reason = "a value of shape (batch, batch) has no form in C"
+    message = f"the compiled engine is not available with layer similarity: {reason}"
+    assert told["engine_chosen"] == ("numpy", message)
     with pytest.raises(SpecError) as raised:
         specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
     (problem,) = raised.value.diagnostics

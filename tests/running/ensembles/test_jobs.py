@@ -16,9 +16,10 @@ from specnet.errors import DataError, PartError, TrainingError
 from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, Observer
+from specnet.training.observer import Relay
+from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
 from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Limited, Raising, Slowed
-from tests.running.test_ensembles import MOONS
 from tests.texts.pinned import Refused
 
 FOLDS = ("training.early_stopping={patience=1}", "network.layers.0.activation=halved")
@@ -59,23 +60,15 @@ def interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, handler)
 
 
-class Listener(Observer):
-    """Writes down what it is told, but for the seconds."""
+def listener(told: list[Any]) -> Observer:
+    """Writes down what it is told of members, but for the seconds."""
+    events = ("member_started", "resumed", "logged", "ended")
 
-    def __init__(self) -> None:
-        self.told: list[Any] = []
+    def tell(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in events:
+            told.append([argument for argument in arguments if not isinstance(argument, float)])
 
-    def member_started(self, member: int, members: int) -> None:
-        self.told.append((member, members))
-
-    def resumed(self, epochs: int, seconds: float) -> None:
-        self.told.append(epochs)
-
-    def logged(self, epoch: int, record: Any) -> None:
-        self.told.append((epoch, record))
-
-    def ended(self, epochs: int, steps: int, seconds: float, end: str) -> None:
-        self.told.append((epochs, steps, end))
+    return Relay(tell)
 
 
 def without_seconds(content: bytes) -> dict[str, Any]:
@@ -93,19 +86,14 @@ def assert_same(folder: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("jobs", "settings"),
-    [(2, FOLDS), (9, SPLIT), (2, NONE)],
-    ids=["folds", "split", "none"],
-)
+@pytest.mark.parametrize(("jobs", "settings"), [(2, FOLDS), (9, SPLIT), (2, NONE)], ids=["folds", "split", "none"])
 def test_any_number_of_jobs_writes_the_same_bytes(tmp_path: Path, jobs: int, settings: tuple[str, ...]):
-    told = []
-    for number in (1, jobs):
-        listener = Listener()
-        specnet.run(MOONS, tmp_path / str(number), jobs=number, overrides=settings, parts=[Halved], observer=listener)
-        told.append(listener.told)
+    told: dict[int, list[Any]] = {1: [], jobs: []}
+    for number, heard in told.items():
+        observer = listener(heard)
+        specnet.run(MOONS, tmp_path / str(number), jobs=number, overrides=settings, parts=[Halved], observer=observer)
     assert_same(tmp_path / "1", tmp_path / str(jobs))
-    assert told[0] == told[1]
+    assert told[1] == told[jobs] != []
 
 
 @pytest.mark.slow
@@ -150,13 +138,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
     ("member", "number", "jobs"), [(0, signal.SIGINT, 1), (1, signal.SIGHUP, 3)], ids=["SIGINT", "SIGHUP"]
 )
 def test_an_interrupted_run_resumes_with_any_number_of_jobs(
-    tmp_path: Path,
-    whole: Path,
-    slowed: None,
-    monkeypatch: pytest.MonkeyPatch,
-    member: int,
-    number: int,
-    jobs: int,
+    tmp_path: Path, whole: Path, slowed: None, monkeypatch: pytest.MonkeyPatch, member: int, number: int, jobs: int
 ):
     with pytest.raises(RunInterrupted) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 51, number))
@@ -164,10 +146,10 @@ def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}[number]
     facts = json.loads((tmp_path / "run.json").read_text())
     assert member < len(facts["members"]) <= 3
-    listener = Listener()
-    specnet.run(MOONS, tmp_path, jobs=jobs, overrides=LONG, parts=[Slowed], resume=True, observer=listener)
+    told: list[Any] = []
+    specnet.run(MOONS, tmp_path, jobs=jobs, overrides=LONG, parts=[Slowed], resume=True, observer=listener(told))
     if not facts["finished"]:
-        assert listener.told[0] == (len(facts["members"]) - 1, 3)
+        assert told[0] == [len(facts["members"]) - 1, 3]
     assert_same(whole, tmp_path)
 
 

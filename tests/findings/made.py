@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.findings import RULES, Columns, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts
+from specnet.findings import RULES, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts, TrainingColumns
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)
@@ -90,7 +90,7 @@ def evidence(**changes: Any) -> Evidence:
     inputs = np.random.default_rng(0).normal(size=(ROWS, 3))
     facts = Evidence(
         task="binary",
-        columns=Columns(("a", "b", "c"), inputs, (False, False, False)),
+        columns=TrainingColumns(("a", "b", "c"), inputs, (False, False, False)),
         inputs=inputs,
         target=np.arange(ROWS) % 2,
         held=held(),
@@ -132,7 +132,9 @@ NORMAL = np.random.default_rng(0).normal(size=(ROWS, 3))
 
 def with_columns(cells: np.ndarray, **changes: Any) -> Evidence:
     count = cells.shape[1]
-    return evidence(columns=Columns(tuple("abcdefgh"[:count]), cells, (False,) * count), inputs=cells, **changes)
+    return evidence(
+        columns=TrainingColumns(tuple("abcdefgh"[:count]), cells, (False,) * count), inputs=cells, **changes
+    )
 
 
 def constant(value: float, last: float) -> Evidence:
@@ -145,7 +147,7 @@ def pixels(side: int) -> Evidence:
     cells = np.round(np.abs(RNG.normal(size=(ROWS, side * side))) * 5)
     cells[:, 0] = 0
     names = tuple(f"pixel {place}" for place in range(side * side))
-    return evidence(columns=Columns(names, cells, (False,) * len(names)), inputs=cells / 20)
+    return evidence(columns=TrainingColumns(names, cells, (False,) * len(names)), inputs=cells / 20)
 
 
 def scaled(*largest: float) -> Evidence:
@@ -159,7 +161,7 @@ def of_mean(mean: float, spread: float = 1.0, **facts: Any) -> Evidence:
 
 
 def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
-    """Columns of which the first has the correlation √(1 − noise) with the values, and the second another."""
+    """TrainingColumns of which the first has the correlation √(1 − noise) with the values, and the second another."""
     rng = np.random.default_rng(5)
     basis, _ = np.linalg.qr(rng.normal(size=(ROWS, 4)) - rng.normal(size=(ROWS, 4)).mean(axis=0))
     basis -= basis.mean(axis=0)
@@ -171,7 +173,7 @@ def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
             np.sqrt(following) * target + np.sqrt(1 - following) * second,
         ]
     )
-    return values(columns=Columns(("a", "b"), cells, (False, False)), target=target, **changes)
+    return values(columns=TrainingColumns(("a", "b"), cells, (False, False)), target=target, **changes)
 
 
 def sharing(rows: int, repeats: int = 0) -> Evidence:

@@ -10,7 +10,7 @@ from specnet.errors import TrainingError
 from specnet.training import Observer, Snapshot, TrainingRows, train
 from specnet.training.looks.layer_recorder import look_epochs, snapshot_epochs
 from specnet.training.steps.step_sizes import StepMeter
-from tests.training.looks import in_layer, recorded, rms
+from tests.training.looks.looked_at import in_layer, recorded, rms
 from tests.training.test_loop import network_of, rows_of
 
 

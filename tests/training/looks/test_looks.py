@@ -1,6 +1,5 @@
 """Each number of a look at a training, against NumPy."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,8 +8,7 @@ import pytest
 import specnet
 from specnet.parts.registry import built_in_registry
 from specnet.training import TrainingRows
-from tests.parts.test_activations import FORMULAS
-from tests.training.looks import in_layer, recorded, rms, shares
+from tests.training.looks.looked_at import in_layer, recorded, rms, shares
 from tests.training.test_loop import batches_of, network_of, rows_of
 
 
@@ -82,54 +80,6 @@ def test_every_number_of_a_dense_network(size: int):
     assert any(key == "layers.middle" and saturated > 0.2 and not dead for key, dead, saturated in seen)
 
 
-def test_every_number_with_batch_normalization_and_dropout():
-    layers = [
-        {"type": "dense", "units": 8},
-        {"type": "batch_normalization", "momentum": 0.7},
-        {"type": "dropout", "rate": 0.4},
-        {"type": "activation", "activation": "relu"},
-        {"type": "dense", "units": 5, "activation": "sigmoid"},
-        {"type": "dense", "units": 1},
-    ]
-    training = {"loss": "mse", "epochs": 6, "batch_size": 7, "optimizer": {"type": "sgd", "learning_rate": 0.05}}
-    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
-    rows = rows_of(40, outputs=1)
-    rows = TrainingRows(rows.X, rows.target[:, 0])
-    start = network.initial_parameters()
-    network.parameters(start)["layers.1.shift"][:2] = -20, 0.5
-    network.parameters(start)["layers.4.bias"][:2] = 8, -60
-    looks = recorded(network, rows, start).looks
-    assert [look["epoch"] for look in looks] == list(range(7))
-    theta, state, batches = start, network.initial_state(), batches_of(40, 7, 6)
-    for look in looks:
-        first = None
-        for _ in range(math.ceil(40 / 7) if look["epoch"] else 0):
-            step = 36 - len(batches)
-            batch = batches.pop(0)
-            arguments = {"state": state, "training": True, "step": step}
-            gradient = network.loss_and_gradient(theta, rows.X[batch], rows.target[batch], **arguments)[1]
-            first = first or (network.parameters(theta), network.parameters(gradient))
-            theta = theta - 0.05 * gradient
-        tensors = network.parameters(theta)
-        x = rows.X @ tensors["layers.0.weight"].T + tensors["layers.0.bias"]
-        x = (x - state["layers.1.running_mean"]) / np.sqrt(state["layers.1.running_variance"] + 1e-5)
-        x = x * tensors["layers.1.scale"] + tensors["layers.1.shift"]
-        z = np.maximum(x, 0) @ tensors["layers.4.weight"].T + tensors["layers.4.bias"]
-        # The units of the first layer are those of the activation that follows.
-        outputs = {"layers.0": (x, np.maximum(x, 0)), "layers.4": (z, 1 / (1 + np.exp(-z)))}
-        assert [layer["layer"] for layer in look["layers"]] == ["layers.0", "layers.4", "layers.5"]
-        for key, (raw, activated) in outputs.items():
-            found, name = in_layer(look, key), f"{key}.weight"
-            assert found["weight"] == pytest.approx(rms(tensors[name]), rel=1e-9)
-            assert (found["dead"], found["saturated"]) == shares(raw, activated)
-            if first is not None:
-                before, change = first
-                assert found["gradient"] == pytest.approx(rms(change[name]), rel=1e-7)
-                assert found["step"] == pytest.approx(0.05 * rms(change[name]) / rms(before[name]), rel=1e-7)
-    assert in_layer(looks[0], "layers.0")["dead"] == 1 / 8
-    assert in_layer(looks[0], "layers.4")["saturated"] == 2 / 5
-
-
 @pytest.mark.parametrize("name", [part.part_name() for part in built_in_registry().of_kind("activation")])
 def test_dead_and_saturated_units_of_every_activation(name: str):
     """Units see rows near −30, −6, −0.3, 0.3, 1.7, 6, 9 and 30, each of which is anywhere on its curve."""
@@ -146,8 +96,7 @@ def test_dead_and_saturated_units_of_every_activation(name: str):
     if part.is_identity:
         expected = 0, 0
     elif part.elementwise:
-        raw = X * 0.01 + centres
-        expected = shares(raw, FORMULAS[name](part, raw)[0])
+        expected = shares(*network.layer_outputs(start, X)["layers.0"])
     assert (found["dead"], found["saturated"]) == expected
     known = {"relu": (3, 5), "tanh": (2, 5), "sigmoid": (0, 5), "hard_tanh": (6, 6), "exponential": (0, 7)}
     if name in known:

@@ -13,8 +13,8 @@ import specnet
 from specnet.errors import NotFiniteError
 from specnet.findings import Finding
 from specnet.findings.finding import read_finding
-from tests.report.findings.cases import BAD, HEALTHY, BadCase, Case
-from tests.report.findings.rows import Rows
+from tests.findings.cases import BAD, HEALTHY, BadCase, Case
+from tests.findings.rows import Rows
 
 TRIALS = 3
 """How many times the remedy of a finding is applied."""

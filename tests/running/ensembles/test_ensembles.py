@@ -17,6 +17,7 @@ from specnet.running.data_rows import read_data
 from specnet.running.fitting import fit_rows
 from specnet.spec import parse_spec
 from specnet.training import Observer, TrainingRows, train
+from specnet.training.observer import Relay
 from tests.texts.pinned import Refused
 
 MOONS = """
@@ -145,7 +146,8 @@ def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
     assert "out_of_fold" in specnet.run(spec).metrics
 
 
-def test_members_have_streams_of_their_own():
+def test_members_have_streams_of_their_own_and_the_history_as_many_lines_as_without_them():
+    assert specnet.build(MOONS, overrides=["training.epochs=1000", "training.ensemble=4"]).resolved.log_every == 4
     network = specnet.build(MOONS)
     starts = [network.initial_parameters(), *(network.initial_parameters(member) for member in range(3))]
     assert len({start.tobytes() for start in starts}) == 4
@@ -270,29 +272,27 @@ def test_a_warm_start_goes_on_from_each_member(refused: Refused):
         estimator.fit(X, y)
 
 
+NONE = ("training.ensemble={members=2, validation='none'}",)
+SPLIT = ("training.ensemble={members=2, validation='split'}",)
+STOPPING = "training.early_stopping="
+
+
 @pytest.mark.parametrize(
     ("settings", "name"),
     [
         ((), "out_of_fold"),
-        (("training.early_stopping={monitor='loss', patience=2}",), "out_of_fold"),
-        (("training.early_stopping=true",), "validation"),
+        ((STOPPING + "{monitor='loss', patience=2}",), "out_of_fold"),
+        ((STOPPING + "true",), "validation"),
         (("training.optimizer={type='adam', schedule={type='reduce_on_plateau'}}",), "validation"),
+        ((*SPLIT, "data.split.validation_size=0.2"), "validation"),
+        (NONE, None),
     ],
 )
-def test_figures_of_folds_are_called_what_they_are(settings: tuple[str, ...], name: str):
+def test_figures_of_folds_and_of_shared_rows_are_called_what_they_are(settings: tuple[str, ...], name: str | None):
     result = specnet.run(MOONS, overrides=settings)
-    assert list(result.metrics) == ["train", name, "test"]
-    assert list(result.metrics[name]) == ["loss", "accuracy", "roc_auc"]
-
-
-def test_members_share_the_splits_validation_rows():
-    settings = ["training.ensemble={members=2, validation='split'}", "data.split.validation_size=0.2"]
-    result = specnet.run(MOONS, overrides=settings)
-    assert list(result.metrics) == ["train", "validation", "test"]
-    assert {record["member"] for record in result.history if "validation_loss" in record} == {0, 1}
-    without = specnet.run(MOONS, overrides=["training.ensemble={members=2, validation='none'}"])
-    assert list(without.metrics) == ["train", "test"]
-    assert all("validation_loss" not in record for record in without.history)
+    assert list(result.metrics) == ["train", *([] if name is None else [name]), "test"]
+    assert all(list(metrics) == ["loss", "accuracy", "roc_auc"] for metrics in result.metrics.values())
+    assert all(("validation_loss" in record) == (name is not None) for record in result.history)
 
 
 def test_preprocessing_is_fitted_once_on_all_training_rows():
@@ -302,38 +302,20 @@ def test_preprocessing_is_fitted_once_on_all_training_rows():
     np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
 
 
-def test_a_history_has_as_many_lines_as_without_an_ensemble():
-    network = specnet.build(MOONS, overrides=["training.epochs=1000", "training.ensemble=4"])
-    assert network.resolved.log_every == 4
-
-
 def test_an_observer_is_told_of_members():
     heard: list[Any] = []
-
-    class Listening(Observer):
-        def started(self, network, rows, epochs):
-            heard.append(("started", rows, epochs))
-
-        def member_started(self, member, members):
-            heard.append((member, members))
-
-        def ended(self, epochs, steps, seconds, end):
-            heard.append((epochs, end))
-
-    specnet.run(MOONS, observer=Listening())
-    ended = (4, "all epochs")
-    assert heard == [("started", {"train": 72, "test": 18}, 4), (0, 3), ended, (1, 3), ended, (2, 3), ended]
+    specnet.run(MOONS, observer=Relay(lambda event, arguments: heard.append((event, arguments))))
+    told = [arguments for event, arguments in heard if event in ("started", "member_started", "ended")]
+    assert told[0][1:] == ({"train": 72, "test": 18}, 4)
+    assert told[1::2] == [(0, 3), (1, 3), (2, 3)]
+    assert [(epochs, end) for epochs, _, _, end in told[2::2]] == [(4, "all epochs")] * 3
 
 
 @pytest.mark.parametrize(
     ("settings", "code", "at"),
     [
         (["data.split.validation_size=0.1"], "ensemble", "--set #1:1:28"),
-        (
-            ["training.ensemble={members=3, validation='none'}", "training.early_stopping=true"],
-            "no-validation",
-            "--set #2:1:25",
-        ),
+        ([*NONE, STOPPING + "true"], "no-validation", "--set #2:1:25"),
         (["training.ensemble=0"], "out-of-bounds", "--set #1:1:19"),
         (["training.ensemble=five"], "unknown-value", "--set #1:1:19"),
         (["training.ensemble=3000000"], "too-many-parameters", "--set #1:1:19"),
@@ -362,23 +344,3 @@ def test_validation_rows_beside_folds_are_refused(refused: Refused):
         specnet.fit(VALUES, X, y, validation=(X, y))
     with refused(DataError, code="ensemble"):
         specnet.SpecRegressor(spec=VALUES, validation_size=0.2).fit(X, y)
-
-
-@pytest.mark.slow
-def test_noise_stays_noise(tmp_path: Path):
-    """What is said of rows that a member has not seen is no better than chance, where nothing is chosen on them."""
-    spec = {
-        "data": {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0.0}},
-        "network": {"hidden_layer_sizes": [16], "preprocessing": ["standardize"]},
-        "training": {"loss": "binary_crossentropy", "epochs": 30, "ensemble": 5, "metrics": ["accuracy"]},
-    }
-    found = []
-    for seed in range(100, 110):
-        generator = np.random.default_rng(seed)
-        np.savez(tmp_path / "rows.npz", X=generator.normal(size=(200, 6)), y=generator.integers(0, 2, 200))
-        metrics = specnet.run({"seed": seed, **spec}).metrics
-        found.append((metrics["train"]["accuracy"], metrics["out_of_fold"]["accuracy"]))
-    seen, unseen = np.mean(found, axis=0)
-    standard_error = np.sqrt(0.25 / (10 * 200))
-    assert abs(unseen - 0.5) < 2 * standard_error
-    assert seen > 0.5 + 5 * standard_error

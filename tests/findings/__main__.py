@@ -1,4 +1,4 @@
-"""Print what is found in runs that go wrong on purpose and in healthy ones: ``python -m tests.report.findings``."""
+"""Print what is found in runs that go wrong on purpose and in healthy ones: ``python -m tests.findings``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from tests.report.findings.cases import BAD, HEALTHY
-from tests.report.findings.trials import (
-    HEALTHY_SEEDS,
-    OTHER_SEEDS,
-    SEEN_SEEDS,
-    Trial,
-    bad_trials,
-    healthy_codes,
-)
+from tests.findings.cases import BAD, HEALTHY
+from tests.findings.trials import HEALTHY_SEEDS, OTHER_SEEDS, SEEN_SEEDS, Trial, bad_trials, healthy_codes
 
 
 def main(seeds: list[int]) -> None:
