@@ -16,118 +16,68 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from specnet.errors import (
-        DataError,
-        ExportError,
-        FileError,
-        LoggerError,
-        PartError,
-        SpecError,
-        SpecnetError,
-        SpecnetWarning,
-        TakenError,
-        TrainingError,
-    )
-    from specnet.estimators import SpecClassifier, SpecRegressor
-    from specnet.exporting import export
-    from specnet.importing import import_model
-    from specnet.loggers import JsonLinesLogger, Logger, MLflowLogger, TensorBoardLogger
-    from specnet.model import Model, load_model
-    from specnet.network import Network, build
-    from specnet.running import RunResult, fit, run
-    from specnet.running.many.repeated_runs import RepeatedResult, run_many
-    from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
-    from specnet.running.sweeps.sweeping import nested_sweep, sweep
-    from specnet.running.verification.result import Verification
-    from specnet.running.verification.verifying import verify
-    from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
-    from specnet.training import Observer, StopTraining
+    from specnet.errors import DataError as DataError
+    from specnet.errors import ExportError as ExportError
+    from specnet.errors import FileError as FileError
+    from specnet.errors import LoggerError as LoggerError
+    from specnet.errors import PartError as PartError
+    from specnet.errors import SpecError as SpecError
+    from specnet.errors import SpecnetError as SpecnetError
+    from specnet.errors import SpecnetWarning as SpecnetWarning
+    from specnet.errors import TakenError as TakenError
+    from specnet.errors import TrainingError as TrainingError
+    from specnet.estimators import SpecClassifier as SpecClassifier
+    from specnet.estimators import SpecRegressor as SpecRegressor
+    from specnet.exporting import export as export
+    from specnet.importing import import_model as import_model
+    from specnet.loggers import JsonLinesLogger as JsonLinesLogger
+    from specnet.loggers import Logger as Logger
+    from specnet.loggers import MLflowLogger as MLflowLogger
+    from specnet.loggers import TensorBoardLogger as TensorBoardLogger
+    from specnet.model import Model as Model
+    from specnet.model import load_model as load_model
+    from specnet.network import Network as Network
+    from specnet.network import build as build
+    from specnet.running import RunResult as RunResult
+    from specnet.running import fit as fit
+    from specnet.running import run as run
+    from specnet.running.many.repeated_runs import RepeatedResult as RepeatedResult
+    from specnet.running.many.repeated_runs import run_many as run_many
+    from specnet.running.sweeps.sweep_results import NestedResult as NestedResult
+    from specnet.running.sweeps.sweep_results import SweepResult as SweepResult
+    from specnet.running.sweeps.sweeping import nested_sweep as nested_sweep
+    from specnet.running.sweeps.sweeping import sweep as sweep
+    from specnet.running.verification.result import Verification as Verification
+    from specnet.running.verification.verifying import verify as verify
+    from specnet.spec import Limits as Limits
+    from specnet.spec import Resolved as Resolved
+    from specnet.spec import Spec as Spec
+    from specnet.spec import parse_spec as parse_spec
+    from specnet.spec import resolve as resolve
+    from specnet.training import Observer as Observer
+    from specnet.training import StopTraining as StopTraining
 
-__all__ = [
-    "DataError",
-    "ExportError",
-    "FileError",
-    "JsonLinesLogger",
-    "Limits",
-    "Logger",
-    "LoggerError",
-    "MLflowLogger",
-    "Model",
-    "NestedResult",
-    "Network",
-    "Observer",
-    "PartError",
-    "RepeatedResult",
-    "Resolved",
-    "RunResult",
-    "Spec",
-    "SpecClassifier",
-    "SpecError",
-    "SpecRegressor",
-    "SpecnetError",
-    "SpecnetWarning",
-    "StopTraining",
-    "SweepResult",
-    "TakenError",
-    "TensorBoardLogger",
-    "TrainingError",
-    "Verification",
-    "build",
-    "export",
-    "fit",
-    "import_model",
-    "load_model",
-    "nested_sweep",
-    "parse_spec",
-    "resolve",
-    "run",
-    "run_many",
-    "sweep",
-    "verify",
-]
-
-_HOMES = {
-    "DataError": "errors",
-    "ExportError": "errors",
-    "FileError": "errors",
-    "JsonLinesLogger": "loggers",
-    "Limits": "spec",
-    "Logger": "loggers",
-    "LoggerError": "errors",
-    "MLflowLogger": "loggers",
-    "Model": "model",
-    "NestedResult": "running.sweeps.sweep_results",
-    "Network": "network",
-    "Observer": "training",
-    "PartError": "errors",
-    "RepeatedResult": "running.many.repeated_runs",
-    "Resolved": "spec",
-    "RunResult": "running",
-    "Spec": "spec",
-    "SpecClassifier": "estimators",
-    "SpecError": "errors",
-    "SpecRegressor": "estimators",
-    "SpecnetError": "errors",
-    "SpecnetWarning": "errors",
-    "StopTraining": "training",
-    "SweepResult": "running.sweeps.sweep_results",
-    "TakenError": "errors",
-    "TensorBoardLogger": "loggers",
-    "TrainingError": "errors",
-    "Verification": "running.verification.result",
-    "build": "network",
-    "export": "exporting",
-    "fit": "running",
-    "import_model": "importing",
-    "load_model": "model",
-    "nested_sweep": "running.sweeps.sweeping",
-    "parse_spec": "spec",
-    "resolve": "spec",
-    "run": "running",
-    "run_many": "running.many.repeated_runs",
-    "sweep": "running.sweeps.sweeping",
-    "verify": "running.verification.verifying",
+_NAMES = {
+    "errors": "DataError ExportError FileError LoggerError PartError SpecError SpecnetError SpecnetWarning "
+    "TakenError TrainingError",
+    "estimators": "SpecClassifier SpecRegressor",
+    "exporting": "export",
+    "importing": "import_model",
+    "loggers": "JsonLinesLogger Logger MLflowLogger TensorBoardLogger",
+    "model": "Model load_model",
+    "network": "Network build",
+    "running": "RunResult fit run",
+    "running.many.repeated_runs": "RepeatedResult run_many",
+    "running.sweeps.sweep_results": "NestedResult SweepResult",
+    "running.sweeps.sweeping": "nested_sweep sweep",
+    "running.verification.result": "Verification",
+    "running.verification.verifying": "verify",
+    "spec": "Limits Resolved Spec parse_spec resolve",
+    "training": "Observer StopTraining",
 }
+"""The public names, by the module that has them."""
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,19 +5,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, plan, sum_over
-from specnet.compiler.numpy import bind
+from specnet.compiler import BATCH, Value, gradients, input_value, sum_over
+from tests.compiler import running
 
 
 def evaluate(outputs: Sequence[Value], arrays: dict[str, np.ndarray], dtype: type = np.float64) -> list[np.ndarray]:
     """Return the values of outputs for inputs by name; the last axis of the inputs is the batch."""
     batch = max((array.shape[-1] for array in arrays.values() if array.ndim), default=1)
-    bound = bind(plan(list(outputs), [], expansions=NUMPY.expansions), dtype, {BATCH: batch}, check=True)
-    for name, array in arrays.items():
-        bound.inputs[name][...] = array
     with np.errstate(all="ignore"):
-        bound.run()
-    return [output.copy() for output in bound.outputs]
+        return running.evaluate(outputs, arrays, dtype, {BATCH: batch})
 
 
 def value_and_slope(function: Callable[[Value], Value], x: np.ndarray, dtype: type = np.float64) -> list[np.ndarray]:

@@ -12,7 +12,7 @@ from specnet.checking.central_differences import Comparison, Comparisons, Coordi
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, input_value, sum_over
 from specnet.network.layout import PlacedBlock
-from specnet.network.programs import NOISE, AppliedLayer, Forward, LayerScope, Recorder
+from specnet.network.programs import NOISE, AppliedLayer, Forward, LayerRequests, LayerScope
 from specnet.parts import Layer
 from specnet.parts.arrays import Array
 
@@ -69,7 +69,7 @@ def compare_layers(point: Point) -> Iterator[LayerComparison]:
         distinct = list(dict.fromkeys(inputs))
         names = [f"input {index}" for index in range(1, len(distinct) + 1)] if len(distinct) > 1 else ["input"]
         leaves = {value: input_value(name, value.shape) for name, value in zip(names, distinct, strict=True)}
-        scope = LayerScope(Recorder(training=True), node)
+        scope = LayerScope(LayerRequests(training=True), node)
         output = layer.apply(scope, [leaves[value] for value in inputs], blocks)
         measured = sum_over(output * input_value(WEIGHTS, output.shape), "all")
         reads = {leaf: values[value] for value, leaf in leaves.items()}

@@ -123,6 +123,19 @@ def parse_for_target(
     return parsed_for_target(lambda more: parse(path, [*settings, *more], limits, parser), load_table)
 
 
+def kept_spec(path: Path, overrides: Sequence[str] | None, limits: Sequence[str] | None) -> Spec:
+    """Return the spec that a model keeps.
+
+    Raises
+    ------
+    UsageError
+        If settings would change it.
+    """
+    if overrides:
+        raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(path))
+    return load(path, limits).spec
+
+
 def load(path: Path, limits: Sequence[str] | None = None) -> Model:
     """Return the model that an argument names.
 
@@ -156,16 +169,11 @@ def rows_file(path: Path) -> Iterator[Path]:
             yield file
         except DataError as error:
             name = str(file)
-            raise DataError(
-                *(
-                    replace(
-                        problem,
-                        message=problem.message.replace(name, STDIN_NAME),
-                        source=STDIN_NAME if problem.source == name else problem.source,
-                    )
-                    for problem in error.diagnostics
-                )
-            ) from error
+            told = []
+            for problem in error.diagnostics:
+                source = STDIN_NAME if problem.source == name else problem.source
+                told.append(replace(problem, message=problem.message.replace(name, STDIN_NAME), source=source))
+            raise DataError(*told) from error
 
 
 def rows_name(path: Path) -> str:

@@ -8,11 +8,11 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import typer
 
@@ -50,25 +50,11 @@ class UsageError(SpecnetError):
 
 class _StoppedError(SpecnetError):
     code = "interrupted"
+    status = 130
 
 
-class _TerminatedError(_StoppedError):
-    pass
-
-
-class _HungUpError(_StoppedError):
-    pass
-
-
-_STOPPED = {"Ctrl-C": _StoppedError, "SIGTERM": _TerminatedError, "SIGHUP": _HungUpError}
-_STATUSES: dict[type[SpecnetError], int] = {
-    UsageError: 2,
-    TakenError: 2,
-    _StoppedError: 130,
-    _TerminatedError: 143,
-    _HungUpError: 129,
-}
-"""How a verb ends that such an error ends; with 1 after all others."""
+_STOPPED = {"Ctrl-C": 130, "SIGTERM": 143, "SIGHUP": 129}
+"""How a verb ends that such a signal ends."""
 
 
 class _OutputError(Exception):
@@ -117,48 +103,43 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Print a line of a result for people."""
-        if self.speaks:
-            with _writing():
-                write_line(sys.stdout, text)
+        self._print(write_line, text)
 
     def parts(self, *parts: str, label: str = "") -> None:
         """Print a line of a result in parts, between which a narrow terminal breaks it; its label stands out."""
-        if self.speaks:
-            with _writing():
-                write_parts(sys.stdout, *parts, label=label)
+        self._print(write_parts, *parts, label=label)
 
     def prose(self, text: str) -> None:
         """Print paragraphs of a result, which a terminal breaks anew."""
-        if self.speaks:
-            with _writing():
-                write_prose(sys.stdout, text)
+        self._print(write_prose, text)
 
     def table(self, table: TextTable) -> None:
         """Print a table of results for people."""
-        if self.speaks:
-            with _writing():
-                write_table(sys.stdout, table)
+        self._print(write_table, table)
 
     def rows(self, rows: Sequence[Sequence[str]]) -> None:
         """Print rows of results without a header for people."""
+        self._print(write_rows, rows)
+
+    def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
         if self.speaks:
             with _writing():
-                write_rows(sys.stdout, rows)
+                write(sys.stdout, *content, **options)
 
     def remark(self, text: str) -> None:
         """Say something beside the results."""
-        if self.speaks:
-            with _writing():
-                sys.stdout.flush()
-                write_line(sys.stderr, text)
+        self._tell(self.speaks, write_line, text)
 
     def warning(self, diagnostic: Diagnostic) -> None:
         """Say what looks wrong beside the results; JSON documents have it in their ``warnings``."""
         self.data.setdefault("warnings", []).append(diagnostic.as_dict())
-        if self.speaks:
+        self._tell(self.speaks, write_mistakes, render(diagnostic, "warning"))
+
+    def _tell(self, is_wanted: bool, write: Callable[[TextIO, str], None], text: str) -> None:
+        if is_wanted:
             with _writing():
                 sys.stdout.flush()
-                write_mistakes(sys.stderr, render(diagnostic, "warning"))
+                write(sys.stderr, text)
 
     def document(self, text: str) -> None:
         """Print a text that is data, exactly and as UTF-8, however little is said to people; last of all."""
@@ -171,12 +152,10 @@ class Output:
 
     def mistakes(self, error: SpecnetError) -> None:
         """Print mistakes, and end with the status that they ask for."""
-        self.status = max(self.status, _STATUSES.get(type(error), 1))
+        status = error.status if isinstance(error, _StoppedError) else 1 + isinstance(error, UsageError | TakenError)
+        self.status = max(self.status, status)
         self._errors += [diagnostic.as_dict() for diagnostic in error.diagnostics]
-        if not self.as_json:
-            with _writing():
-                sys.stdout.flush()
-                write_mistakes(sys.stderr, str(error))
+        self._tell(not self.as_json, write_mistakes, str(error))
 
     def close(self) -> None:
         """Print what has been kept for the end."""
@@ -196,7 +175,9 @@ class Output:
 
 def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> SpecnetError:
     """Return the error of a verb that ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP`` has ended, and what it had reached."""
-    return _STOPPED[signal]("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
+    error = _StoppedError("; ".join(filter(None, [f"stopped by {signal}", reached])), hint=hint)
+    error.status = _STOPPED[signal]
+    return error
 
 
 @contextmanager

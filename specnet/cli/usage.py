@@ -19,23 +19,18 @@ Fault: type[Exception] = typer.BadParameter.__mro__[1]
 
 _UNEXPECTED = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
 
-_MEANT = {
-    "create": "new",
-    "help": "--help",
-    "convert": "export",
-    "eval": "evaluate",
-    "fit": "run",
-    "lint": "validate",
-    "list": "parts",
-    "init": "new",
-    "load": "import",
-    "measure": "evaluate",
-    "plan": "show",
-    "score": "evaluate",
-    "summary": "show",
-    "test": "evaluate",
-    "train": "run",
+_OTHERS = {
+    "new": "create init",
+    "--help": "help",
+    "export": "convert",
+    "evaluate": "eval measure score test",
+    "run": "fit train",
+    "validate": "lint",
+    "parts": "list",
+    "import": "load",
+    "show": "plan summary",
 }
+_MEANT = {other: verb for verb, others in _OTHERS.items() for other in others.split()}
 """From a verb of other tools to ours."""
 
 

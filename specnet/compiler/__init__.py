@@ -20,9 +20,9 @@ when its old value is no longer needed. `Plan.listing()` shows the calls; a plan
 
 **Bind and run.** A `Backend` says what it lacks, which `plan` must know. It finds storage for each result, in place
 where possible, and binds a plan to arrays that it makes, or takes those given by leaf name:
-`NUMPY.bind(plan, dtype, sizes, arrays)` gives a `Bound`. Fill `bound.inputs`, say `bound.run()`, read `bound.outputs`;
-`bound.run_commits()` leaves out what only outputs need. A run allocates nothing; so a bound program belongs to one
-thread at a time.
+`NUMPY.bind(plan, dtype, sizes, arrays)` gives a `BoundPlan`. Fill `bound.inputs`, say `bound.run()`, read
+`bound.outputs`; `bound.run_commits()` leaves out what only outputs need. A run allocates nothing; so a bound plan
+belongs to one thread at a time.
 
 A least-squares fit by gradient descent (a dense layer's block is the transposed weight with the bias below it):
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from specnet.compiler.lowering import Expansions, Plan
 
-__all__ = ["Backend", "Bound", "UnavailableError"]
+__all__ = ["Backend", "BoundPlan", "UnavailableError"]
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +20,7 @@ class UnavailableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundPlan:
     """A program bound to arrays, which can be run again and again. It belongs to one thread at a time.
 
     Attributes
@@ -50,7 +50,7 @@ class Bind(Protocol):
 
     def __call__(
         self, plan: Plan, dtype: npt.DTypeLike, sizes: Mapping[str, int], arrays: Mapping[str, Array] | None = None
-    ) -> Bound:
+    ) -> BoundPlan:
         """Bind a plan.
 
         Parameters

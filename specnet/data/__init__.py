@@ -1,4 +1,10 @@
-"""Rows of data: reading, splits, labels, and the preparation of columns for a network."""
+"""Rows of data: checked, split, with labels and prepared columns.
+
+In: a table that a part of `specnet.parts.data` has read, or arrays and data frames. Out: indices of training,
+validation and test rows, labels, a `Preparation` fitted to training rows, batches (`feed`), and warnings.
+Start with `checked_tables` (rows of a spec, and of files for a model) and `preparation` (where a missing cell becomes
+a number, by steps of `specnet.parts.preprocessing`); `split` says which rows train.
+"""
 
 from specnet.data.checked_tables import about_file as about_file
 from specnet.data.checked_tables import large_cell_in as large_cell_in
@@ -19,8 +25,8 @@ from specnet.data.large_cells import first_large_cell as first_large_cell
 from specnet.data.large_cells import large_cell_problem as large_cell_problem
 from specnet.data.large_cells import large_rows as large_rows
 from specnet.data.large_cells import largest_cell as largest_cell
-from specnet.data.preparation import Group as Group
 from specnet.data.preparation import Preparation as Preparation
+from specnet.data.preparation import StepGroup as StepGroup
 from specnet.data.preparation import tensor_forms as tensor_forms
 from specnet.data.preparation import unfitted as unfitted
 from specnet.data.raw_columns import RawColumns as RawColumns

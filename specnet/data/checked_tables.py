@@ -26,13 +26,10 @@ from specnet.parts.arrays import (
     first_few,
 )
 from specnet.parts.data import (
-    Cells,
+    ColumnCells,
     ColumnKind,
-    Csv,
     Data,
-    Jsonl,
     Npz,
-    Parquet,
     Table,
     TableFile,
     TargetKind,
@@ -127,10 +124,9 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         If it cannot be read.
     """
     source, spec = os.fspath(path), resolved.spec
-    table = table_file_type(source)
     try:
-        if table is not None and spec.feature_names is not None:
-            found = _features_of(source, spec, table).read_features(Path())
+        if (part := _features_of(source, spec)) is not None:
+            found = part.read_features(Path())
             return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
@@ -139,7 +135,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         raise about_file(error, source) from None
 
 
-def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
     """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
 
     Each of what is yielded has so many rows, the last one perhaps fewer.
@@ -152,11 +148,11 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: i
         If it cannot be read.
     """
     source, spec = os.fspath(path), resolved.spec
-    table = table_file_type(source)
-    if table is None or spec.feature_names is None:
+    part = _features_of(source, spec)
+    if part is None:
         raise _unreadable(source, spec)
     try:
-        return _features_of(source, spec, table).read_cells(Path(), names, rows)
+        return part.read_cells(Path(), names, rows)
     except DataError as error:
         raise about_file(error, source) from None
 
@@ -167,21 +163,22 @@ def large_cell_in(path: PathLike, resolved: Resolved, raw: RawColumns, preparati
     Nothing if there is none, or the rows are not those of a table with names.
     """
     source, spec = os.fspath(path), resolved.spec
-    table = table_file_type(source)
-    cell = first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype)) if table and raw.kinds else None
-    if table is None or cell is None:
+    part = _features_of(source, spec) if raw.kinds else None
+    cell = None if part is None else first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype))
+    if cell is None:
         return None
-    name, part = raw.kinds[cell.column].name, _features_of(source, spec, table)
-    problem = large_cell_problem(cell, name, part, Path())
+    problem = large_cell_problem(cell, raw.kinds[cell.column].name, part, Path())
     return None if problem is None else about_file(DataError(problem), source).diagnostics[0]
 
 
-def _features_of(source: str, spec: Spec, table: type[Csv] | type[Parquet] | type[Jsonl]) -> TableFile:
-    """Return what reads a model's columns from a table: numbers where its spec says no kinds."""
+def _features_of(source: str, spec: Spec) -> TableFile | None:
+    """Return what reads a model's columns from a table, as numbers where its spec says no kinds; None without names."""
+    table = table_file_type(source)
+    if table is None or spec.feature_names is None:
+        return None
     part = spec.data.for_file(source) if spec.data is not None else None
     if isinstance(part, TableFile):
         return part
-    assert spec.feature_names is not None
     unnamed = "target"
     while unnamed in spec.feature_names:
         unnamed += "_"

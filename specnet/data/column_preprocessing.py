@@ -103,11 +103,11 @@ def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
     found: dict[Steps, list[str]] = {}
     for name, chain in steps.items():
         found.setdefault(chain, []).append(name)
-    return sorted(found.items(), key=lambda item: _stays_codes(item[0]))
 
+    def stay_codes(item: tuple[Steps, list[str]]) -> bool:
+        return any(isinstance(step, CategoryStep) and not isinstance(step, OneHot) for step in item[0][-1:])
 
-def _stays_codes(chain: Steps) -> bool:
-    return bool(chain) and isinstance(chain[-1], CategoryStep) and not isinstance(chain[-1], OneHot)
+    return sorted(found.items(), key=stay_codes)
 
 
 def _wrong_names(spec: Spec, groups: dict[int, ColumnGroup], names: Sequence[str]) -> Iterator[Diagnostic]:

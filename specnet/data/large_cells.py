@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.preparation import Preparation, RawTable
+from specnet.data.preparation import Preparation, RawTable, StepGroup
 from specnet.errors import Diagnostic
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Data, TableFile
@@ -67,13 +67,12 @@ def _prepared(
     preparation: Preparation, rows: Array, dtype: np.dtype[np.floating]
 ) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
     """Yield the places of columns of numbers, these columns, and what of their preparation is not finite."""
-    everything = tuple(range(rows.shape[1]))
-    for group in preparation.groups or (None,):
-        if group is not None and group.steps and isinstance(group.steps[0], CategoryStep):
+    for group in preparation.groups or (StepGroup(None, ()),):
+        if group.steps and isinstance(group.steps[0], CategoryStep):
             continue
-        places = everything if group is None or group.places is None else group.places
+        places = tuple(group.among(rows.shape[1]))
         raw = rows[:, places].astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            made = raw if group is None else np.asarray(group.apply(rows.astype(np.float64)))
+            made = np.asarray(group.apply(rows.astype(np.float64)))
             is_finite = np.isfinite(made.astype(dtype))
         yield places, raw, ~is_finite & ~(np.isnan(made) & np.isnan(raw).any(axis=1, keepdims=True))

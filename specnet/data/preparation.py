@@ -35,7 +35,7 @@ class InputReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
+class StepGroup:
     """Raw columns that go through the same steps.
 
     Attributes
@@ -51,9 +51,9 @@ class Group:
     steps: tuple[Preprocessing, ...]
     fitted: tuple[Mapping[str, NDArray[Any]], ...] = ()
 
-    def count(self, columns: int) -> int:
-        """Return the number of the group's raw columns, among so many."""
-        return columns if self.places is None else len(self.places)
+    def among(self, columns: int) -> Sequence[int]:
+        """Return which of so many raw columns are the group's."""
+        return range(columns) if self.places is None else self.places
 
     def taken(self, columns: RawTable) -> RawTable:
         """Return the group's own columns: the same if these are all, else a view."""
@@ -68,7 +68,7 @@ class Group:
 
     def fit(
         self, columns: RawTable, texts: Texts | None, weight: NDArray[np.float64] | None, names: Sequence[str]
-    ) -> Group:
+    ) -> StepGroup:
         """Return the group as it is after learning from training rows, its own columns being given.
 
         Raises
@@ -123,7 +123,7 @@ class Group:
 
     def output_size(self, columns: int) -> int:
         """Return how many columns a fitted group makes, among so many raw ones."""
-        size = self.count(columns)
+        size = len(self.among(columns))
         for step in self.steps:
             made = step.output_size(size)
             assert made is not None, "a fitted step has all its sizes"
@@ -137,16 +137,16 @@ class Preparation:
 
     Attributes
     ----------
-    groups : tuple of Group
+    groups : tuple of StepGroup
         Their results stand beside each other, in this order.
     """
 
-    groups: tuple[Group, ...] = ()
+    groups: tuple[StepGroup, ...] = ()
 
     @classmethod
     def fit(
         cls,
-        groups: Sequence[Group],
+        groups: Sequence[StepGroup],
         columns: RawTable,
         weight: NDArray[np.float64] | None = None,
         *,
@@ -157,7 +157,7 @@ class Preparation:
 
         Parameters
         ----------
-        groups : sequence of Group
+        groups : sequence of StepGroup
             Not fitted yet.
         columns : (rows, columns)
             Raw columns; missing cells are NaN.
@@ -175,7 +175,7 @@ class Preparation:
         """
         fitted = []
         for group in groups:
-            named = names if group.places is None or not names else [names[place] for place in group.places]
+            named = [names[place] for place in group.among(len(names)) if names]
             fitted.append(group.fit(group.taken(columns), group.texts(texts), weight, named))
         return cls(tuple(fitted))
 
@@ -223,7 +223,7 @@ class Preparation:
         dtype = FLOAT64 if reader is None else reader.dtype
         if not self.groups and not isinstance(columns, RowView) and (reader is None or columns.dtype == dtype):
             return columns if reader is None else reader.read_inputs(columns, name)
-        groups = self.groups or (Group(None, ()),)
+        groups = self.groups or (StepGroup(None, ()),)
         preparers = [group.preparer(texts, name) for group in groups]
         result = new_array((len(columns), sum(group.output_size(columns.shape[1]) for group in groups)), dtype)
         for piece in pieces(columns):
@@ -244,9 +244,9 @@ class Preparation:
             for group in self.groups:
                 columns = group.invert(columns)
             return columns
-        raw, start = np.empty((len(columns), sum(group.count(0) for group in self.groups))), 0
+        raw, start = np.empty((len(columns), sum(len(group.among(0)) for group in self.groups))), 0
         for group in self.groups:
-            stop = start + group.output_size(group.count(0))
+            stop = start + group.output_size(len(group.among(0)))
             raw[:, group.places] = group.invert(columns[:, start:stop])
             start = stop
         return raw
@@ -261,7 +261,7 @@ class Preparation:
         }
 
     @classmethod
-    def from_tensors(cls, groups: Sequence[Group], tensors: Mapping[str, NDArray[Any]]) -> Self:
+    def from_tensors(cls, groups: Sequence[StepGroup], tensors: Mapping[str, NDArray[Any]]) -> Self:
         """Return the preparation whose `tensors` are given, complete and of the shapes that `tensor_forms` says.
 
         Raises
@@ -295,11 +295,11 @@ TensorForm = tuple[np.dtype[Any], tuple[int | None, ...]]
 """A dtype, and a shape in which None is a free length."""
 
 
-def tensor_forms(groups: Sequence[Group], columns: int) -> dict[str, TensorForm]:
+def tensor_forms(groups: Sequence[StepGroup], columns: int) -> dict[str, TensorForm]:
     """Return what the tensors of a preparation of so many columns are, by name."""
     forms: dict[str, TensorForm] = {}
     for place, group in enumerate(groups):
-        size = group.count(columns)
+        size = len(group.among(columns))
         for index, step in enumerate(group.steps):
             for name, shape in step.shapes(size).items():
                 forms[f"{place}.{index}.{name}"] = np.dtype(step.dtypes.get(name, "float64")), shape
@@ -307,7 +307,7 @@ def tensor_forms(groups: Sequence[Group], columns: int) -> dict[str, TensorForm]
     return forms
 
 
-def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[Group, ...]:
+def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str] = ()) -> tuple[StepGroup, ...]:
     """Return the groups that a spec writes, of raw columns with these names, with nothing learned.
 
     What is embedded has its codes as inputs of the network.
@@ -315,11 +315,11 @@ def unfitted(written: Sequence[Preprocessing | ColumnGroup], names: Sequence[str
     plain = tuple(step for step in written if isinstance(step, Preprocessing))
     places = {name: place for place, name in enumerate(names)}
     groups = [group for group in written if isinstance(group, ColumnGroup)]
-    found = [Group(tuple(places[name] for name in group.columns), _coded(group.steps)) for group in groups]
-    return (*([Group(None, plain)] if plain else []), *found)
+    found = [StepGroup(tuple(places[name] for name in group.columns), _coded(group.steps)) for group in groups]
+    return (*([StepGroup(None, plain)] if plain else []), *found)
 
 
-def _refitted(groups: Sequence[Group], learned: Callable[[str, Preprocessing], Fitted]) -> tuple[Group, ...]:
+def _refitted(groups: Sequence[StepGroup], learned: Callable[[str, Preprocessing], Fitted]) -> tuple[StepGroup, ...]:
     """Return groups with what each step learned, told how the names of its tensors begin."""
     return tuple(
         replace(group, fitted=tuple(learned(f"{place}.{index}.", step) for index, step in enumerate(group.steps)))

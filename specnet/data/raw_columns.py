@@ -108,7 +108,7 @@ def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str)
 
 
 def frame_columns(
-    X: Any, kinds: Mapping[str, ColumnKind] | None = None, name: str = "X"
+    X: Any, kinds: Mapping[str, ColumnKind] | None = None
 ) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
     """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
 
@@ -119,14 +119,13 @@ def frame_columns(
     DataError
         If a column is there twice, or a cell is not what its kind needs.
     """
-    names = column_names(X)
-    if names is None:
+    if column_names(X) is None:
         return None, ()
     if kinds is not None:
-        return _of_frame(X, kinds, name)
+        return _of_frame(X, kinds, "X")
     with suppress(DataError):
-        return RawColumns(check_inputs(X, None, name)), ()
-    return _of_frame(X, None, name)
+        return RawColumns(check_inputs(X, None)), ()
+    return _of_frame(X, None, "X")
 
 
 def _of_frame(X: Any, kinds: Mapping[str, ColumnKind] | None, name: str) -> tuple[RawColumns, tuple[Diagnostic, ...]]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data.preparation import ColumnTexts
+from specnet.parts.data.column_kinds import as_indices
 from specnet.parts.row_view import RowView
 
 MOST_HASHES = 100_000
@@ -92,7 +93,7 @@ def _values(columns: NDArray[Any] | RowView, texts: ColumnTexts, y: NDArray[Any]
             yield by_value(column).view(np.uint64)
         else:
             known = np.append(_of_texts(distinct), np.uint64(0))
-            yield known[np.where(np.isnan(column), len(distinct), column).astype(np.intp)]
+            yield known[as_indices(column)]
     for target in y.reshape(len(y), -1).T:
         if target.dtype.kind == "U":
             distinct, places = np.unique(target, return_inverse=True)

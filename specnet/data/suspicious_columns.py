@@ -66,20 +66,23 @@ def column_suspicions(
     """
     rows = {name: _InOrder(part) for name, part in splits.items()}
     train, held_out = rows["train"], [part for name, part in rows.items() if name != "train"]
-    repeats = _Repeats(train, rows["test"]) if "test" in rows else None
+    test = rows.get("test")
+    hashes, test_hashes = np.zeros(train.count, np.uint64), np.zeros(0 if test is None else test.count, np.uint64)
     targets = dict(_targets(spec, labels, splits["train"].y[train.order]))
     known: dict[bytes, str] = {}
     found: list[Diagnostic] = []
     for index in range(splits["train"].table.shape[1]):
         column = _Column(spec, index, train.column(index), kinds[index] if kinds else None)
-        if repeats is not None:
-            repeats.add(index, column.cells)
+        if test is not None:
+            add_cells(hashes, column.cells)
+            add_cells(test_hashes, test.column(index))
         if not column.is_constant:
             found += _of_column(column, known, targets)
         elif train.count > 1:
             found += _constant(column, held_out)
-    if repeats is not None and (count := repeats.count()) > REPEATED_SHARE * repeats.rows:
-        message = f"{count} of {repeats.rows} test rows also occur in the training set"
+    count = int(np.isin(test_hashes, hashes).sum())
+    if count > REPEATED_SHARE * len(test_hashes):
+        message = f"{count} of {len(test_hashes)} test rows also occur in the training set"
         hint = "remove duplicate rows; they make the test figures look too good"
         found.append(spec.diagnostic("rows-in-both", message, _data_path(spec), hint=hint))
     return tuple(_first_of_each_code(found, spec))
@@ -185,24 +188,6 @@ def add_cells(numbers: NDArray[np.uint64], cells: NDArray[np.float64]) -> None:
     numbers ^= numbers >> _SHIFT
 
 
-class _Repeats:
-    """Which test rows are equal to a training row in all columns, by numbers that equal rows share."""
-
-    def __init__(self, train: _InOrder, test: _InOrder) -> None:
-        self._test, self.rows = test, test.count
-        self._hashes = [np.zeros(rows.count, np.uint64) for rows in (train, test)]
-
-    def add(self, index: int, cells: NDArray[np.float64]) -> None:
-        """Take in a column, whose cells in training rows are given."""
-        for hashes, column in zip(self._hashes, (cells, self._test.column(index)), strict=True):
-            add_cells(hashes, column)
-
-    def count(self) -> int:
-        """Return the number of test rows that a training row is equal to."""
-        train, test = self._hashes
-        return int(np.isin(test, train).sum())
-
-
 def _targets(spec: Spec, labels: Labels | None, y: Array) -> Iterator[tuple[str, Target]]:
     """Yield each column of a target, and how messages call it."""
     if labels is not None:
@@ -253,7 +238,9 @@ def _identifies(column: _Column) -> str | None:
         there = cells[~column.is_missing]
         counts = np.unique(there, return_counts=True)[1]
         return None if are_frequent(counts) else f"{len(counts)} texts in {len(there)} rows"
-    if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any() or not _are_whole(cells):
+    if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any():
+        return None
+    if not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
         return None
     least = cells.min()
     if (cells[1:] > cells[:-1]).all():
@@ -263,17 +250,12 @@ def _identifies(column: _Column) -> str | None:
     return None
 
 
-def _are_whole(cells: NDArray[np.float64]) -> bool:
-    return all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells))
-
-
 def _first_of_each_code(found: list[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
     """Yield warnings, of those with the same code only the first ones, and how many more there are."""
-    counts = Counter(diagnostic.code for diagnostic in found)
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for diagnostic in found:
-        seen[diagnostic.code] += 1
-        if seen[diagnostic.code] <= MOST_SHOWN:
+        counts[diagnostic.code] += 1
+        if counts[diagnostic.code] <= MOST_SHOWN:
             yield diagnostic
     for code, count in counts.items():
         if count > MOST_SHOWN:

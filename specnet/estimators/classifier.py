@@ -13,7 +13,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets, type_of_target
 
 from specnet.data import Labels, check_labels
-from specnet.estimators.estimator import SpecEstimator, check_weighted_rows, makes_epochs
+from specnet.estimators.estimator import SpecEstimator, makes_epochs
+from specnet.model import Model
 from specnet.parts.arrays import Array, refuse_null_ends
 from specnet.spec import Spec
 
@@ -93,6 +94,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     """
 
     default_loss = "binary_crossentropy"
+    target_kind = "classes"
 
     _: KW_ONLY
     class_weight: Mapping[Any, float] | str | None = None
@@ -118,17 +120,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         TrainingError
             If the loss is no longer finite.
         """
-        start = self.model_ if self._goes_on() else None
         refuse_null_ends(y, "y")
-        X, y = self._checked_rows(X, y, reset=start is None)
-        y = _checked_target(y)
-        classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
-        if start is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
-        self.classes_: Array = classes
-        labels = self._labels(y)
-        rows = check_weighted_rows(X, y, sample_weight)
-        return self._fit(self._spec_for(labels, self._recipe(rows, "classes")), rows, labels, start)
+        return self._train(X, y, sample_weight)
 
     @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -145,16 +138,22 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             All labels that there will be; needed by the first call. With several labels per row, the numbers of their
             columns.
         """
-        first = not hasattr(self, "model_")
         refuse_null_ends(y, "y")
-        X, y = self._checked_rows(X, y, reset=first)
+        return self._train(X, y, sample_weight, partially=True, classes=classes)
+
+    def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
         y = _checked_target(y)
-        _check_partial_fit_first_call(self, classes)
+        if partially:
+            _check_partial_fit_first_call(self, classes)
+        else:
+            classes = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
+            if start is not None and not np.array_equal(classes, self.classes_):
+                raise ValueError(f"warm_start needs the classes of the last fit, {self.classes_}, got {classes}")
+            self.classes_: Array = classes
         labels = self._labels(y)
-        if not first and (labels is None) != (self.model_.labels is None):
+        if partially and start is not None and (labels is None) != (start.labels is None):
             raise ValueError("partial_fit needs one label per row in every call, or several in every call")
-        spec = self._spec_for(labels) if first else None
-        return self._fit_partially(spec, check_weighted_rows(X, y, sample_weight), labels)
+        return y, labels
 
     def predict(self, X: Any) -> Array:
         """Return the most probable label of each row, (rows,); with several labels per row 0 and 1, (rows, outputs).
@@ -220,7 +219,6 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         return None
 
     def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
-        """Return the spec for rows with such labels."""
         if len(self.classes_) < 2:
             raise ValueError(f"a classifier needs at least two classes, but y has one class: {self.classes_[0]}")
         two = labels is None or len(labels) == 2

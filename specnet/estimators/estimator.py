@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils import check_consistent_length, check_scalar
@@ -32,6 +32,7 @@ class SpecEstimator(SpecParameters):
     """A network of a spec with scikit-learn's interface."""
 
     model_: Model
+    target_kind: ClassVar[TargetKind]
 
     def _checked_rows(self, X: Any, y: Any, *, reset: bool, **checks: Any) -> tuple[Array | RawColumns, Array]:
         """Return rows and a target that belong together; learn the features' number and names if `reset`.
@@ -44,7 +45,7 @@ class SpecEstimator(SpecParameters):
             checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, **checks)
             return checked
         for column in ignored:
-            warnings.warn(render(column, "warning"), SpecnetWarning, stacklevel=3)
+            warnings.warn(render(column, "warning"), SpecnetWarning, stacklevel=4)
         y = _check_y(y, estimator=self, **checks)
         validate_data(self, X, reset=reset, skip_check_array=True)
         check_consistent_length(X, y)
@@ -56,9 +57,23 @@ class SpecEstimator(SpecParameters):
             return validate_data(self, X, reset=False, skip_check_array=True)
         return validate_data(self, X, reset=False, dtype=FLOATS)
 
-    def _goes_on(self) -> bool:
-        """Return whether `fit` goes on from what an earlier one has reached."""
-        return bool(self.warm_start) and hasattr(self, "model_")
+    def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
+        """Return a checked target, and the labels that rows have one each of; keep what is true of all targets."""
+        raise NotImplementedError
+
+    def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
+        """Return the spec for a target with such labels."""
+        raise NotImplementedError
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, *, partially: bool = False, classes: Any = None) -> Self:
+        """Train on rows, with a warm start and partially from what was reached before."""
+        start = self.model_ if (partially or bool(self.warm_start)) and hasattr(self, "model_") else None
+        X, y = self._checked_rows(X, y, reset=start is None, y_numeric=self.target_kind == "values")
+        y, labels = self._seen(y, start, partially, classes)
+        rows = check_weighted_rows(X, y, sample_weight)
+        if partially:
+            return self._fit_partially(None if start is not None else self._spec_for(labels), rows, labels)
+        return self._fit(self._spec_for(labels, self._recipe(rows, self.target_kind)), rows, labels, start)
 
     def _fit(self, spec: Spec, rows: Rows, labels: Labels | None, start: Model | None) -> Self:
         """Train a spec that is not resolved yet, on rows that are checked."""

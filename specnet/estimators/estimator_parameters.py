@@ -25,18 +25,9 @@ RECIPE = "recipe"
 """In place of a spec: the one that ``specnet new`` writes for the rows."""
 NESTED = "spec__"
 """How names begin that lead into the spec; the steps of a path are joined by two underscores."""
-KEYS = {
-    "hidden_layer_sizes": ("network", "hidden_layer_sizes"),
-    "activations": ("network", "activations"),
-    "loss": ("training", "loss"),
-    "optimizer": ("training", "optimizer"),
-    "epochs": ("training", "epochs"),
-    "batch_size": ("training", "batch_size"),
-    "l2": ("training", "l2"),
-    "class_weight": ("training", "class_weight"),
-    "early_stopping": ("training", "early_stopping"),
-    "engine": ("training", "engine"),
-}
+OF_NETWORK = ("hidden_layer_sizes", "activations")
+OF_TRAINING = ("loss", "optimizer", "epochs", "batch_size", "l2", "class_weight", "early_stopping", "engine")
+KEYS = {name: ("network", name) for name in OF_NETWORK} | {name: ("training", name) for name in OF_TRAINING}
 """Where the arguments stand in a spec."""
 
 PREPROCESSING = ("network", "preprocessing")
@@ -132,9 +123,7 @@ class SpecParameters(BaseEstimator):
         for name in params:
             argument, _, rest = name.partition("__")
             if rest and argument in KEYS:
-                raise ValueError(
-                    f"unknown parameter {name}; use {'__'.join([NESTED.rstrip('_'), *KEYS[argument], rest])}"
-                )
+                raise ValueError(f"unknown parameter {name}; use {NESTED}{'__'.join([*KEYS[argument], rest])}")
         super().set_params(**{name: value for name, value in params.items() if not name.startswith(NESTED)})
         for name, value in params.items():
             if name.startswith(NESTED):
@@ -149,10 +138,8 @@ class SpecParameters(BaseEstimator):
                 setattr(self, argument, _changed(own, (argument, *names[len(path) :]), value).get(argument))
                 return
         if self._asks_for_recipe():
-            raise ValueError(
-                f'{NESTED}{"__".join(names)} needs a spec, but spec="{RECIPE}" makes one when fitted; '
-                "use arguments such as epochs"
-            )
+            makes = f'spec="{RECIPE}" makes one when fitted; use arguments such as epochs'
+            raise ValueError(f"{NESTED}{'__'.join(names)} needs a spec, but {makes}")
         data, written = _changed(self._spec_document().data, names, value), self._written_over_defaults()
         if written is not None:
             self.spec = ChangedDefaults(data, written | {tuple(names[:2])})

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Self
 from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
-from specnet.estimators.estimator import SpecEstimator, check_weighted_rows, makes_epochs
+from specnet.data import Labels
+from specnet.estimators.estimator import SpecEstimator, makes_epochs
 from specnet.estimators.estimator_parameters import DEFAULT_SPEC
+from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.spec import Spec
 
@@ -90,6 +92,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         },
     }
     default_loss = "mean_squared_error"
+    target_kind = "values"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train the network.
@@ -111,11 +114,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         TrainingError
             If the loss is no longer finite.
         """
-        start = self.model_ if self._goes_on() else None
-        X, y = self._checked_rows(X, y, reset=start is None, y_numeric=True)
-        self._y_is_flat = y.ndim == 1
-        rows = check_weighted_rows(X, y, sample_weight)
-        return self._fit(self._spec_for_values(self._recipe(rows, "values")), rows, None, start)
+        return self._train(X, y, sample_weight)
 
     @available_if(makes_epochs)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -129,11 +128,11 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         X, y, sample_weight
             As for `fit`.
         """
-        first = not hasattr(self, "model_")
-        X, y = self._checked_rows(X, y, reset=first, y_numeric=True)
+        return self._train(X, y, sample_weight, partially=True)
+
+    def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
         self._y_is_flat = y.ndim == 1
-        spec = self._spec_for_values() if first else None
-        return self._fit_partially(spec, check_weighted_rows(X, y, sample_weight), None)
+        return y, None
 
     def predict(self, X: Any) -> Array:
         """Return the values that the network predicts, in the target's units and of its shape.
@@ -146,7 +145,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         predicted = self.model_.predict(X)
         return predicted if self._y_is_flat else predicted.reshape(len(predicted), -1)
 
-    def _spec_for_values(self, recipe: str | None = None) -> Spec:
+    def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
         spec = self._parsed_spec(self.default_loss, recipe)
         if spec.training.loss.target != "values":
             raise ValueError(f"a regressor needs a loss for numbers, got {spec.training.loss.type}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specnet.data import Group, RawColumns, filled_gaps, group_texts
+from specnet.data import RawColumns, StepGroup, filled_gaps, group_texts
 from specnet.errors import UnsupportedError
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -124,7 +124,7 @@ def with_texts(columns: Sequence[RawColumn], X: Array, generator: np.random.Gene
     return RawColumns(X, tuple(kinds))
 
 
-def _codes(group: Group) -> list[dict[str, int]]:
+def _codes(group: StepGroup) -> list[dict[str, int]]:
     """Return for each of a group's columns the codes of its texts; none for numbers."""
     return [{text: code for code, text in enumerate(texts, 1)} for texts in group_texts(group)]
 

@@ -7,8 +7,9 @@ features its result has.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -112,131 +113,106 @@ def sources_of(sizes: Sequence[int]) -> list[Value]:
     return [input_value(f"source.{number}", (size, BATCH)) for number, size in enumerate(sizes)]
 
 
-def formula_of(
-    value: Value,
-    sources: Sequence[Value],
-    arrays: Mapping[str, Array],
-    dtype: np.dtype[Any],
-    key: str,
-    expansions: Expansions,
-    *,
-    only_tables: bool = False,
-) -> Formula:
-    """Return the formula of a symbolic value.
+class FormulaReader:
+    """Turns symbolic values into formulas.
 
     Parameters
     ----------
-    value : Value
-        (features, "batch")
-    sources : sequence of Value
-        Made by `sources_of`.
     arrays : mapping
         In the engine's form, by the names that leaves have.
     dtype : numpy.dtype
         In which what is constant is computed.
-    key : str
-        How the names of tables begin that are no array of their own.
     expansions : mapping
         What the target lacks, in terms of what it has.
     only_tables : bool
         Whether a single number that is computed once is a table as others are, and not a part of the formula, which
         then is the same for other arrays.
     """
-    return _Reader(sources, key, _constants(value, arrays, dtype), expansions, only_tables).read(value)
-
-
-def _constants(value: Value, arrays: Mapping[str, Array], dtype: np.dtype[Any]) -> dict[Value, Array]:
-    """Return the outermost values that do not depend on rows, with their numbers; plain constants are none of them."""
-    fixed: dict[Value, bool] = {}
-    frontier: dict[Value, None] = {}
-    for node in postorder([value], lambda node: node.arguments):
-        fixed[node] = node.operation is not INPUT and BATCH not in node.shape and all(map(fixed.get, node.arguments))
-        if not fixed[node]:
-            wanted = (x for x in node.arguments if fixed[x] and x.operation is not CONSTANT)
-            frontier |= dict.fromkeys(wanted)
-    found = {x: arrays[x.attributes] for x in frontier if x.operation is STATE}
-    made = [x for x in frontier if x not in found]
-    if made:
-        program = plan(made, expansions=NUMPY.expansions)
-        needed = {call.attributes for call in program.calls if call.operation is STATE}
-        bound = NUMPY.bind(program, dtype, {}, {name: arrays[name].astype(dtype) for name in needed})
-        with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
-            bound.run()
-        found |= {x: array.copy() for x, array in zip(made, bound.outputs, strict=True)}
-    return found
-
-
-class _Reader:
-    """Turns the compiler's calls into steps."""
 
     def __init__(
-        self,
-        sources: Sequence[Value],
-        key: str,
-        constants: Mapping[Value, Array],
-        expansions: Expansions,
-        only_tables: bool,
+        self, arrays: Mapping[str, Array], dtype: np.dtype[Any], expansions: Expansions, only_tables: bool = False
     ) -> None:
-        self.sources = {x.attributes: Source(n, _features(x.shape)) for n, x in enumerate(sources)}
-        self.key, self.constants, self.expansions = key, constants, expansions
-        self.only_tables = only_tables
-        self.folded = 0
+        self.arrays, self.dtype, self.expansions, self.only_tables = arrays, dtype, expansions, only_tables
 
-    def read(self, value: Value) -> Formula:
-        values = list(self.constants)
-        program = plan([value, *values], expansions=self.expansions)
+    def read(self, value: Value, sources: Sequence[Value], key: str) -> Formula:
+        """Return the formula of a symbolic value (features, "batch"), of sources made by `sources_of`.
+
+        The names of tables that are no array of their own begin with the key.
+        """
+        read = {x.attributes: Source(n, _features(x.shape)) for n, x in enumerate(sources)}
+        constants = self._constants(value)
+        program = plan([value, *constants], expansions=self.expansions)
         result, *places = program.outputs
-        arrays = {place: self.constants[x] for place, x in zip(places, values, strict=True)}
-        found: dict[int, Operand] = {}
+        arrays = dict(zip(places, constants.values(), strict=True))
+        folded, found = count(1), dict[int, Operand]()
+
+        def name(call: Call) -> str:
+            is_own = call.operation is STATE
+            return str(call.attributes).partition(".")[2] if is_own else f"{key}.constant_{next(folded)}"
+
         for number in _needed(program.calls, result, arrays):
             call = program.calls[number]
             if call.operation is INPUT:
-                found[number] = self.sources[call.attributes]
+                found[number] = read[call.attributes]
             elif call.operation is CONSTANT:
                 found[number] = float(call.attributes)
             elif call.operation is picking.TO_INDEX:
                 found[number] = found[call.arguments[0]]
             elif number not in arrays:
-                found[number] = self._step(call, found, arrays, program.calls)
+                found[number] = _step(call, found, arrays, key, lambda place: name(program.calls[place]))
             elif arrays[number].size == 1 and call.operation is not STATE and not self.only_tables:
                 found[number] = float(arrays[number].reshape(()))
             elif arrays[number].size == 1 or arrays[number].shape[1] == 1:
-                found[number] = Constants(self._name(call), arrays[number].reshape(-1))
-        output = found[result]
+                found[number] = Constants(name(call), arrays[number].reshape(-1))
         steps = tuple(operand for operand in found.values() if isinstance(operand, Step))
-        return Formula(tuple(self.sources.values()), steps, output)
+        return Formula(tuple(read.values()), steps, found[result])
 
-    def _step(
-        self, call: Call, found: Mapping[int, Operand], arrays: Mapping[int, Array], calls: Sequence[Call]
-    ) -> Step:
-        operation, attributes = call.operation, call.attributes
-        first, *others = call.arguments
-        operands: list[Operand]
-        if operation is products.AFFINE and first in arrays:
-            weight, bias = arrays[first][:-1].T, arrays[first][-1]
-            operands = [found[others[0]], Constants(f"{self.key}.weight", weight), Constants(f"{self.key}.bias", bias)]
-            operation = LINEAR
-        elif operation is products.MATMUL and first in arrays and not attributes[1]:
-            weight = arrays[first].T if attributes[0] else arrays[first]
-            operands, operation, attributes = [found[others[0]], Constants(f"{self.key}.weight", weight)], LINEAR, ()
-        elif operation is products.GROUPED_MATMUL and first in arrays and not attributes[2]:
-            groups, flipped, _ = attributes
-            block = arrays[first].reshape(-1, groups, arrays[first].shape[1])
-            weight = block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)
-            operands = [found[others[0]], Constants(f"{self.key}.weight", weight)]
-            operation, attributes = GROUPED, ()
-        elif operation is picking.GATHER and first in arrays:
-            operands = [found[others[0]], Constants(self._name(calls[first]), arrays[first].T)]
-            operation = LOOKUP
-        else:
-            operands = [found[argument] for argument in call.arguments]
-        return Step(operation, tuple(operands), attributes, _features(call.shape), call.kind)
+    def _constants(self, value: Value) -> dict[Value, Array]:
+        """Return the outermost values that do not depend on rows, with their numbers; not plain constants."""
+        fixed: dict[Value, bool] = {}
+        frontier: dict[Value, None] = {}
+        for node in postorder([value], lambda node: node.arguments):
+            is_free = node.operation is not INPUT and BATCH not in node.shape
+            fixed[node] = is_free and all(map(fixed.get, node.arguments))
+            if not fixed[node]:
+                wanted = (x for x in node.arguments if fixed[x] and x.operation is not CONSTANT)
+                frontier |= dict.fromkeys(wanted)
+        found = {x: self.arrays[x.attributes] for x in frontier if x.operation is STATE}
+        made = [x for x in frontier if x not in found]
+        if made:
+            program = plan(made, expansions=NUMPY.expansions)
+            needed = {call.attributes for call in program.calls if call.operation is STATE}
+            bound = NUMPY.bind(program, self.dtype, {}, {name: self.arrays[name].astype(self.dtype) for name in needed})
+            with np.errstate(all="ignore"):  # `where` may leave out what divides by 0
+                bound.run()
+            found |= {x: array.copy() for x, array in zip(made, bound.outputs, strict=True)}
+        return found
 
-    def _name(self, call: Call) -> str:
-        if call.operation is STATE:
-            return str(call.attributes).partition(".")[2]
-        self.folded += 1
-        return f"{self.key}.constant_{self.folded}"
+
+def _step(
+    call: Call, found: Mapping[int, Operand], arrays: Mapping[int, Array], key: str, name: Callable[[int], str]
+) -> Step:
+    operation, attributes = call.operation, call.attributes
+    first, *others = call.arguments
+    table = arrays.get(first)
+    operands = [found[argument] for argument in (others if table is not None else call.arguments) if argument in found]
+    if operation is products.AFFINE and table is not None:
+        operation = LINEAR
+        operands += [Constants(f"{key}.weight", table[:-1].T), Constants(f"{key}.bias", table[-1])]
+    elif operation is products.MATMUL and table is not None and not attributes[1]:
+        operands.append(Constants(f"{key}.weight", table.T if attributes[0] else table))
+        operation, attributes = LINEAR, ()
+    elif operation is products.GROUPED_MATMUL and table is not None and not attributes[2]:
+        groups, flipped, _ = attributes
+        block = table.reshape(-1, groups, table.shape[1])
+        operands.append(Constants(f"{key}.weight", block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)))
+        operation, attributes = GROUPED, ()
+    elif operation is picking.GATHER and table is not None:
+        operands.append(Constants(name(first), table.T))
+        operation = LOOKUP
+    else:
+        operands = [found[argument] for argument in call.arguments]
+    return Step(operation, tuple(operands), attributes, _features(call.shape), call.kind)
 
 
 def _needed(calls: Sequence[Call], result: int, constants: Mapping[int, Array]) -> Iterator[int]:

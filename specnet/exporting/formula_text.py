@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from specnet.compiler import Expansions, Operation, Value, absolute, exp, log1p, maximum
+from specnet.compiler import Expansions, Operation, absolute, exp, log1p, maximum
 from specnet.compiler.expressions import CALL, NAME, SIGN, Form, Text
 from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions
@@ -15,15 +15,10 @@ LONGEST = 70
 """Characters of an expression above which it becomes a variable."""
 
 
-def _sigmoid(x: Value) -> Value:
-    return 1 / (1 + exp(-x))  # exp may overflow to infinity, which gives the right 0
-
-
-def _softplus(x: Value) -> Value:
-    return maximum(x, 0.0) + log1p(exp(-absolute(x)))
-
-
-TEXT_EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
+TEXT_EXPANSIONS: Expansions = {
+    functions.SIGMOID: lambda x: 1 / (1 + exp(-x)),  # exp may overflow to infinity, which gives the right 0
+    functions.SOFTPLUS: lambda x: maximum(x, 0.0) + log1p(exp(-absolute(x))),
+}
 """What no language has a function for, in terms of what they have."""
 
 

@@ -8,11 +8,11 @@ from typing import NoReturn
 
 from specnet.compiler import Expansions, Shape, Value, state_value
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import Formula, formula_of, sources_of
+from specnet.exporting.formula import Formula, FormulaReader, sources_of
 from specnet.model import Model
 from specnet.network import Network
 from specnet.network.layout import PlacedBlock
-from specnet.network.programs import LayerScope, Recorder
+from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
@@ -26,25 +26,20 @@ class Stage:
 
     Attributes
     ----------
-    layer : Layer or None
-    activation : Activation or None
-        One of the two.
+    part : Layer or Activation
     formula : Formula
     arrays : mapping
         What the part learned or keeps, in the order in which it says it, as a user sees it.
     """
 
-    layer: Layer | None
-    activation: Activation | None
+    part: Layer | Activation
     formula: Formula
     arrays: Mapping[str, Array]
 
     @property
-    def part(self) -> Layer | Activation:
-        """The layer or the activation."""
-        part = self.activation if self.layer is None else self.layer
-        assert part is not None, "a stage is one of the two"
-        return part
+    def activation(self) -> Activation | None:
+        """The part, if it is an activation."""
+        return self.part if isinstance(self.part, Activation) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,38 +79,28 @@ class Member:
 
 def members_of(model: Model, expansions: Expansions) -> tuple[Member, ...]:
     """Return the members of an ensemble, or the only network, with what the target lacks in terms of what it has."""
-    is_alone, several = model.theta.ndim == 1, len(model.members) > 1
-    return tuple(
-        Member(
-            "" if is_alone else f"members.{number}.",
-            _LayerReader(model.network, theta, state, expansions, only_tables=several).steps(),
-        )
-        for number, (theta, state) in enumerate(model.members)
-    )
+    prefix, several = "" if model.theta.ndim == 1 else "members.{}.", len(model.members) > 1
+    layout, dtype = model.network.layout, model.network.dtype
+    members = []
+    for number, (theta, state) in enumerate(model.members):
+        arrays = layout.arrays(theta, "theta") | layout.state_arrays(state)
+        reader = _LayerReader(model.network, theta, state, FormulaReader(arrays, dtype, expansions, several))
+        steps = tuple(reader.step(number, node) for number, node in enumerate(model.network.nodes))
+        members.append(Member(prefix.format(number), steps))
+    return tuple(members)
 
 
+@dataclass(frozen=True, slots=True)
 class _LayerReader:
-    """Reads the layers of one network."""
+    """Reads the layers of one network, whose numbers these are."""
 
-    def __init__(
-        self,
-        network: Network,
-        theta: Array,
-        state: Mapping[str, Array],
-        expansions: Expansions,
-        *,
-        only_tables: bool,
-    ) -> None:
-        self.network, self.theta, self.state = network, theta, state
-        self._expansions, self._only_tables = expansions, only_tables
-        self._arrays = network.layout.arrays(theta, "theta") | network.layout.state_arrays(state)
+    network: Network
+    theta: Array
+    state: Mapping[str, Array]
+    formulas: FormulaReader
 
-    def steps(self) -> tuple[LayerStep, ...]:
-        """Return the layers in order."""
-        return tuple(map(self._step, range(len(self.network.nodes))))
-
-    def _step(self, number: int) -> LayerStep:
-        node = self.network.nodes[number]
+    def step(self, number: int, node: Node) -> LayerStep:
+        """Return the layer that a node is, by its number."""
         sizes = node.input_sizes
         layer, activation = node.layer.split_activation()
         blocks = self.network.layout.of_node(number)
@@ -124,41 +109,19 @@ class _LayerReader:
         stages = []
         if layer is not None:
             sources = sources_of(sizes)
-            value = layer.apply(_AnsweringScope(Recorder(training=False), node), sources, values[:count])
-            stages.append(self._stage(node, (layer, None), value, sources, blocks[:count]))
+            value = layer.apply(_AnsweringScope(LayerRequests(training=False), node), sources, values[:count])
+            kept = {name: array for name, array in self.state.items() if name.rpartition(".")[0] == node.key}
+            formula = self.formulas.read(value, sources, node.key)
+            stages.append(Stage(layer, formula, self._learned(node, blocks[:count]) | kept))
         if activation is not None:
-            size = layer.output_size(sizes) if layer else sizes[0]
-            sources = sources_of([size])
-            value = activation.apply(sources[0], values[count:])
-            stages.append(self._stage(node, (None, activation), value, sources, blocks[count:]))
+            (source,) = sources_of([layer.output_size(sizes) if layer else sizes[0]])
+            formula = self.formulas.read(activation.apply(source, values[count:]), [source], node.key)
+            stages.append(Stage(activation, formula, self._learned(node, blocks[count:])))
         return LayerStep(node, _title(node, sizes, activation), tuple(s for s in stages if not s.formula.is_identity))
 
-    def _stage(
-        self,
-        node: Node,
-        part: tuple[Layer, None] | tuple[None, Activation],
-        value: Value,
-        sources: Sequence[Value],
-        blocks: Sequence[PlacedBlock],
-    ) -> Stage:
-        formula = formula_of(
-            value,
-            sources,
-            self._arrays,
-            self.network.dtype,
-            node.key,
-            self._expansions,
-            only_tables=self._only_tables,
-        )
-        arrays = {
-            f"{node.key}.{tensor.name}": tensor.view(placed.view(self.theta))
-            for placed in blocks
-            for tensor in placed.block.tensors
-        }
-        layer, activation = part
-        if layer is not None:
-            arrays |= {name: array for name, array in self.state.items() if name.rpartition(".")[0] == node.key}
-        return Stage(layer, activation, formula, arrays)
+    def _learned(self, node: Node, blocks: Sequence[PlacedBlock]) -> dict[str, Array]:
+        placed = ((tensor, block) for block in blocks for tensor in block.block.tensors)
+        return {f"{node.key}.{tensor.name}": tensor.view(block.view(self.theta)) for tensor, block in placed}
 
 
 class _AnsweringScope(LayerScope):

@@ -11,7 +11,7 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, Value, rows, state_value
 from specnet.data import Preparation
 from specnet.exporting.export_columns import columns_of
-from specnet.exporting.formula import Constants, Formula, formula_of, sources_of
+from specnet.exporting.formula import Constants, Formula, FormulaReader, sources_of
 from specnet.exporting.layer_steps import LayerStep, members_of
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -54,10 +54,10 @@ class Program:
         self.outputs = network.target_size if self.task == "values" else network.outputs
         (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
         prepare, arrays = symbolic(model.preprocessing, self.inputs, "preprocessing")
-        self.prepare = formula_of(prepare.apply(x), [x], arrays, float64, "preprocessing", expansions)
+        self.prepare = FormulaReader(arrays, float64, expansions).read(prepare.apply(x), [x], "preprocessing")
         finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
-        self.finish = formula_of(value, [y], arrays, float64, "target_preprocessing", expansions)
+        self.finish = FormulaReader(arrays, float64, expansions).read(value, [y], "target_preprocessing")
         self.members = members_of(model, expansions)
 
     @property

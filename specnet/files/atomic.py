@@ -11,9 +11,9 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from io import FileIO
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from specnet.errors import FileError, TakenError
 from specnet.files.locks import is_open_at, try_lock
@@ -22,8 +22,6 @@ PathLike = str | os.PathLike[str]
 Content = bytes | str | Iterable[bytes]
 
 TEMPORARY_PREFIX, TEMPORARY_SUFFIX = ".specnet-", ".tmp"
-BYTES_AT_ONCE = 2**24
-"""Bytes that are read together."""
 _REASONS = {
     errno.EISDIR: "is a folder; expected a file",
     errno.ENOTDIR: "part of the path is a file; expected a folder",
@@ -230,18 +228,20 @@ def _pieces(content: Content) -> Iterable[bytes]:
 
 def _write_whole(stream: FileIO, pieces: Iterable[bytes]) -> None:
     """Write a new file, force it to the disk, and compare what is there."""
-    written, there = sha256(), sha256()
+    written = sha256()
     for piece in pieces:
         written.update(piece)
-        left = memoryview(piece)
-        while left:
-            left = left[stream.write(left) :]
+        write_all(stream, memoryview(piece))
     os.fsync(stream.fileno())
     stream.seek(0)
-    while some := stream.read(BYTES_AT_ONCE):
-        there.update(some)
-    if there.digest() != written.digest():
+    if file_digest(stream, "sha256").digest() != written.digest():
         raise FileError("the written file does not read back the same; the disk may be damaged")
+
+
+def write_all(file: IO[bytes], content: memoryview) -> None:
+    """Write bytes, which a system does no more than 2 GB of at a time, into an unbuffered file."""
+    while content:
+        content = content[file.write(content) :]
 
 
 def remove_temporary_files(folder: PathLike) -> None:
@@ -249,27 +249,25 @@ def remove_temporary_files(folder: PathLike) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
-                _remove_if_abandoned(entry.path)
+                flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+                with suppress(OSError), _descriptor(entry.path, flags) as descriptor:
+                    if try_lock(descriptor):
+                        os.unlink(entry.path)
 
 
-def _remove_if_abandoned(path: str) -> None:
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-        try:
-            if try_lock(descriptor):
-                os.unlink(path)
-        finally:
-            os.close(descriptor)
+@contextmanager
+def _descriptor(path: str, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: str) -> None:
     """Force a folder's new entry to the disk where the system can do that; the file itself is already there."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with suppress(OSError), _descriptor(folder, os.O_RDONLY) as descriptor:
+        os.fsync(descriptor)
 
 
 def _refuse_null(path: PathLike) -> None:

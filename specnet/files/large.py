@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from specnet.errors import FileError
-from specnet.files.atomic import file_errors
+from specnet.files.atomic import file_errors, write_all
 
 LARGEST_IN_MEMORY = 2**28
 """Bytes of an array that is held in memory."""
@@ -97,12 +97,6 @@ class GrowingTable:
         if len(self._blocks) == 1:
             return self._blocks[0]
         return np.concatenate([np.empty((0, self._columns)), *self._blocks])
-
-
-def write_all(file: IO[bytes], content: memoryview) -> None:
-    """Write bytes, which a system does no more than 2 GB of at a time, into an unbuffered file."""
-    while content:
-        content = content[file.write(content) :]
 
 
 def no_room() -> FileError:

@@ -81,11 +81,10 @@ def _locked(lock: Path) -> int:
             continue  # an earlier holder took the folder away at this very moment
         try:
             if try_lock(descriptor) is False:
-                raise TakenError(
-                    f"another run is writing here{_holder(descriptor)}",
-                    hint="wait for it to end, or choose another --out",
-                    source=str(lock.parent),
-                )
+                holder = os.pread(descriptor, _LONGEST_HOLDER, 0).decode(errors="replace")
+                message = f"another run is writing here{f': {holder}' if holder else ''}"
+                hint = "wait for it to end, or choose another --out"
+                raise TakenError(message, hint=hint, source=str(lock.parent))
             if is_open_at(lock, descriptor):
                 try:
                     _sign(descriptor)
@@ -122,8 +121,3 @@ def _sign(descriptor: int) -> None:
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     os.truncate(descriptor, 0)
     os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode())
-
-
-def _holder(descriptor: int) -> str:
-    text = os.pread(descriptor, _LONGEST_HOLDER, 0).decode(errors="replace")
-    return f": {text}" if text else ""

@@ -12,7 +12,7 @@ from multiprocessing.reduction import DupFd
 from tempfile import TemporaryFile
 from typing import IO, Any, Self
 
-from specnet.files.large import write_all
+from specnet.files.atomic import write_all
 
 LEAST_APART = 2**20
 """Bytes of an array that is worth mapping."""

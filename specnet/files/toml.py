@@ -32,7 +32,7 @@ def to_toml(document: Mapping[str, Any]) -> str:
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
     """Return a table's lines: its plain keys, then the tables and the lists of tables in it."""
     plain = {key: value for key, value in table.items() if not _stands_apart(value, path)}
-    lines = [_setting(key, value) for key, value in plain.items()]
+    lines = _lines(plain)
     for key, value in table.items():
         if key in plain:
             continue

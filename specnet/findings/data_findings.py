@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,9 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
         return
     named = ", ".join(columns.names[place] for place in flat[:MOST_NAMED])
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
-    changes = {
-        path: value
-        for place in flat
-        for path, value in ignored_column(evidence, columns.names[place]).items()
-    }  # fmt: skip
+    changes: dict[str, Any] = {}
+    for place in flat:
+        changes |= ignored_column(evidence, columns.names[place])
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
     advice = (changes, "") if len(changes) == len(flat) else ({}, "leave it out of data.features")
     yield Finding("constant-column", "warning", sentence, *advice)
@@ -64,9 +63,7 @@ def image_side(columns: Array | RowView) -> int | None:
 
 def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
     """Inputs beyond 100 whose spreads differ 1000-fold, or beyond 1000."""
-    largest, spreads = 0.0, np.zeros(0)
-    if evidence.inputs.size:
-        largest = max(float(abs(evidence.inputs[piece]).max()) for piece in pieces(evidence.inputs))
+    largest = max((float(abs(evidence.inputs[piece]).max(initial=0)) for piece in pieces(evidence.inputs)), default=0.0)
     if largest <= LARGE:
         return
     spreads = evidence.inputs.std(axis=0, dtype=np.float64)
@@ -101,11 +98,8 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
     target = np.asarray(evidence.target[rows], np.float64)
     cells = columns.cells[rows]
-    powers = [
-        (column_power(_filled(cells[:, place]), target, evidence.task), place)
-        for place, is_category in enumerate(columns.are_categories)
-        if not is_category
-    ]
+    numeric = np.flatnonzero(~np.array(columns.are_categories, np.bool_)).tolist()
+    powers = [(column_power(_filled(cells[:, place]), target, evidence.task), place) for place in numeric]
     powers.sort(key=lambda pair: -pair[0])
     if len(powers) < 2 or powers[0][0] <= GIVEN_AWAY or 1 - powers[0][0] >= NEXT_FACTOR * (1 - powers[1][0]):
         return

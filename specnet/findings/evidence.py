@@ -18,7 +18,7 @@ Look = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class TrainingColumns:
     """The raw columns of the training rows.
 
     Attributes
@@ -183,7 +183,7 @@ class Evidence:
     Attributes
     ----------
     task : str
-    columns : Columns
+    columns : TrainingColumns
     inputs : (rows, inputs)
         Training rows as the network reads them.
     target : (rows,) or (rows, outputs)
@@ -208,7 +208,7 @@ class Evidence:
     """
 
     task: Task
-    columns: Columns
+    columns: TrainingColumns
     inputs: NDArray[Any]
     target: NDArray[Any]
     held: Held | None
@@ -252,9 +252,19 @@ class Evidence:
         """The looks after steps."""
         return self.looks[1:]
 
-    def of_hidden(self, look: Look, field: str) -> list[float]:
-        """Return a number of each hidden layer in a look, in order."""
-        return [float(layer.get(field) or 0.0) for layer in look["layers"][:-1]]
+    def of_hidden(self, field: str) -> list[tuple[LayerFacts, float, float]]:
+        """Return the hidden layers with a number of each at the first and the last look; none if there was no step."""
+        if not self.steps:
+            return []
+        looks = (
+            [float(layer.get(field) or 0.0) for layer in look["layers"]] for look in (self.looks[0], self.looks[-1])
+        )
+        return list(zip(self.spec.layers, *looks, strict=True))[:-1]
+
+    @property
+    def most_units_are_dead(self) -> bool:
+        """Whether over 70 % of the units of a hidden layer are dead in the end: nothing else can be told then."""
+        return any(now > 0.7 for _, _, now in self.of_hidden("dead"))
 
     def largest_step(self, look: Look) -> float:
         """Return the size of a step relative to the weights, in the layer where it is largest."""

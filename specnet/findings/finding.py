@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from specnet.errors import FileError
+from specnet.files.plain_data import Plain, checked
 from specnet.files.toml import toml_value
 
 Severity = Literal["error", "warning"]
@@ -60,6 +60,15 @@ class Finding:
         }
 
 
+class _Record(Plain, extra="ignore"):
+    code: str
+    severity: Severity
+    sentence: str
+    remedy: str
+    changes: dict[str, Any]
+    words: str | None = None
+
+
 def read_finding(record: Any) -> Finding:
     """Return the finding that `Finding.as_dict` gave, now or in an earlier version, which did not write the words.
 
@@ -68,15 +77,7 @@ def read_finding(record: Any) -> Finding:
     FileError
         If it is none.
     """
-    match record:
-        case {
-            "code": str(code),
-            "severity": "error" | "warning" as severity,
-            "sentence": str(sentence),
-            "remedy": str(remedy),
-            "changes": dict(changes),
-        } if all(isinstance(path, str) for path in changes) and isinstance(record.get("words", ""), str):
-            settings = Finding(code, severity, sentence, changes).remedy
-            words = record.get("words", remedy.removeprefix(settings).removeprefix("; "))
-            return Finding(code, severity, sentence, changes, words)
-    raise FileError("a finding must have a code, a severity, a sentence, a remedy and changes")
+    read = checked(_Record.model_validate, record, "the record of a finding is")
+    found = Finding(read.code, read.severity, read.sentence, read.changes)
+    words = read.remedy.removeprefix(found.remedy).removeprefix("; ") if read.words is None else read.words
+    return replace(found, words=words)

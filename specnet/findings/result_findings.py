@@ -10,7 +10,6 @@ import numpy as np
 from specnet.findings.evidence import Evidence, Held
 from specnet.findings.finding import Changes, Finding
 from specnet.findings.remedies import fewer_units, more_units, other_rate
-from specnet.findings.step_findings import most_units_are_dead
 from specnet.number_texts import figure, percent
 
 MOST_HIDDEN = 0.25
@@ -49,11 +48,8 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
     held = evidence.held
     if held is None or not has_no_signal(evidence) or _rare_class(evidence) is not None:
         return
-    others = ", ".join(
-        f"{name} {_score(evidence, held.baselines[name])}"
-        for name in ("linear", "neighbours")
-        if name in held.baselines
-    )
+    names = [name for name in ("linear", "neighbours") if name in held.baselines]
+    others = ", ".join(f"{name} {_score(evidence, held.baselines[name])}" for name in names)
     gain = held.gains["network"]
     sentence = (
         f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
@@ -96,20 +92,14 @@ def _rare_class(evidence: Evidence) -> int | None:
 
 def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
     """A loss that still falls, while the network is behind a simple predictor or has learned little."""
-    still = _still_falls(evidence)
-    is_long = len(evidence.losses) >= LONG_HISTORY
-    if (
-        most_units_are_dead(evidence)
-        or not _held_loss_is_least(evidence)
-        or evidence.end <= 0.02 * evidence.constant_loss
-    ):
+    still, held_losses = _still_falls(evidence), evidence.held_losses
+    least, place = (0.01, "tenth") if len(evidence.losses) >= LONG_HISTORY else (0.05, "line")
+    held_falls = held_losses is None or len(held_losses) < 3 or held_losses[-1] <= held_losses.min() * 1.02
+    if evidence.most_units_are_dead or not held_falls or evidence.end <= 0.02 * evidence.constant_loss:
         return
-    if still > (0.01 if is_long else 0.05) and (_is_behind(evidence) or evidence.learned < 0.3):
-        sentence = (
-            f"the loss still fell by {percent(still)} in the last {'tenth' if is_long else 'line'} of its history"
-        )
-        changes = {"training.epochs": evidence.spec.epochs * 5}
-        yield Finding("too-few-epochs", "warning", sentence, changes)
+    if still > least and (_is_behind(evidence) or evidence.learned < 0.3):
+        sentence = f"the loss still fell by {percent(still)} in the last {place} of its history"
+        yield Finding("too-few-epochs", "warning", sentence, {"training.epochs": evidence.spec.epochs * 5})
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
@@ -127,22 +117,16 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
     losses = evidence.held_losses
     if losses is not None and rises:
         best = int(np.argmin(losses))
-        whose = (
-            "the validation loss"
-            if evidence.spec.value("training", "ensemble") is None
-            else "the first member's validation loss"
-        )
-        sentence += (
-            f"; {whose} was least ({figure(losses[best])}) at epoch {evidence.epochs[best]} "
-            f"and ended at {figure(losses[-1])}"
-        )
+        whose = "the" if evidence.spec.value("training", "ensemble") is None else "the first member's"
+        least_loss = f"{whose} validation loss was least ({figure(losses[best])}) at epoch {evidence.epochs[best]}"
+        sentence += f"; {least_loss} and ended at {figure(losses[-1])}"
     yield Finding("overfitting", "warning", sentence, *_against_overfitting(evidence))
 
 
 def underfitting(evidence: Evidence) -> Iterator[Finding]:
     """A simple predictor that is better than the network, even on the rows that this was trained on."""
     held, train = evidence.held, evidence.train_score
-    if held is None or train is None or held.simple is None or has_no_signal(evidence) or most_units_are_dead(evidence):
+    if held is None or train is None or held.simple is None or has_no_signal(evidence) or evidence.most_units_are_dead:
         return
     words, simple = held.simple
     margin = max(2 * math.sqrt(evidence.spread(simple) / held.independent_rows), _least_gap(evidence))
@@ -198,11 +182,6 @@ def _still_falls(evidence: Evidence) -> float:
         return float((losses[-2] - losses[-1]) / max(losses[-1], 1e-12))
     tenth = losses[-max(2, len(losses) // 10) :]
     return float((tenth[0] - tenth[-1]) / (len(tenth) - 1) * len(tenth) / end)
-
-
-def _held_loss_is_least(evidence: Evidence) -> bool:
-    losses = evidence.held_losses
-    return losses is None or len(losses) < 3 or bool(losses[-1] <= losses.min() * 1.02)
 
 
 def _held_loss_rises(evidence: Evidence) -> bool:

@@ -52,7 +52,7 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     least = ADAPTIVE_STEP if evidence.spec.is_adaptive else PLAIN_STEP
     step = evidence.median_step
     drop = (evidence.start - evidence.end) / max(evidence.start, 1e-12)
-    if step is None or step >= least or evidence.learned >= 0.5 or drop >= 0.5 or most_units_are_dead(evidence):
+    if step is None or step >= least or evidence.learned >= 0.5 or drop >= 0.5 or evidence.most_units_are_dead:
         return
     sentence = (
         f"a step changes the weights by {short(step)} of their size; the loss went from {figure(evidence.start)} "
@@ -60,11 +60,6 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     )
     changes = other_rate(evidence, 30)
     yield Finding("rate-too-low", "error", sentence, changes, "" if changes else "take larger steps")
-
-
-def most_units_are_dead(evidence: Evidence) -> bool:
-    """Return whether over 70 % of the units of a hidden layer are dead in the end: nothing else can be told then."""
-    return bool(evidence.steps) and max(evidence.of_hidden(evidence.looks[-1], "dead"), default=0.0) > 0.7
 
 
 def _failure(evidence: Evidence) -> str:
@@ -131,11 +126,10 @@ def _last_quarter(losses: Numbers) -> Numbers:
 
 def _killing(evidence: Evidence) -> str | None:
     """Return that many units are dead which were not before a first step that moved the weights far; None if not so."""
-    if not evidence.steps:
+    shares = evidence.of_hidden("dead")
+    if not shares:
         return None
-    before, now = (
-        max(evidence.of_hidden(look, "dead"), default=0.0) for look in (evidence.looks[0], evidence.looks[-1])
-    )
+    before, now = max(first for _, first, _ in shares), max(last for _, _, last in shares)
     step = evidence.largest_step(evidence.steps[0])
     if now <= 0.4 or before >= 0.3 or step <= 0.3:
         return None

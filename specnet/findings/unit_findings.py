@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specnet.findings.evidence import Evidence
-from specnet.findings.finding import Finding, Severity
-from specnet.findings.remedies import (
-    other_rate,
-    rectifiers,
-    standardized_columns,
-    usual_weights,
-    zero_biases,
-)
+from specnet.findings.finding import Finding
+from specnet.findings.remedies import other_rate, rectifiers, standardized_columns, usual_weights, zero_biases
 from specnet.number_texts import percent, short
 
 MANY_DEAD, MOST_DEAD = 0.4, 0.7
@@ -25,10 +19,7 @@ VANISHED = 1e-3
 
 def dead_units(evidence: Evidence) -> Iterator[Finding]:
     """A layer of which over 40 % of the units have a slope of 0 on every row looked at."""
-    if not evidence.steps:
-        return
-    before, now = (evidence.of_hidden(look, "dead") for look in (evidence.looks[0], evidence.looks[-1]))
-    for layer, first, share in zip(evidence.spec.hidden, before, now, strict=True):
+    for layer, first, share in evidence.of_hidden("dead"):
         if share <= MANY_DEAD:
             continue
         sentence = (
@@ -38,16 +29,12 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
         from_start = {**zero_biases(evidence), **usual_weights(evidence)} if first > MANY_DEAD / 2 else {}
         changes = from_start or other_rate(evidence, 1 / 10)
         words = "" if changes else 'bias_initializer = "zeros" and weight_initializer = "he_normal"'
-        severity: Severity = "error" if share > MOST_DEAD else "warning"
-        yield Finding("dead-units", severity, sentence, changes, words)
+        yield Finding("dead-units", "error" if share > MOST_DEAD else "warning", sentence, changes, words)
 
 
 def saturated_units(evidence: Evidence) -> Iterator[Finding]:
     """A layer of which over half of the units are flat on 9 of 10 rows at the first and the last look, or over 70 %."""
-    if not evidence.steps:
-        return
-    before, now = (evidence.of_hidden(look, "saturated") for look in (evidence.looks[0], evidence.looks[-1]))
-    for layer, first, share in zip(evidence.spec.hidden, before, now, strict=True):
+    for layer, first, share in evidence.of_hidden("saturated"):
         if layer.is_rectifier or share <= (MANY_SATURATED if first > MANY_SATURATED else MOST_SATURATED):
             continue
         sentence = (
@@ -56,16 +43,13 @@ def saturated_units(evidence: Evidence) -> Iterator[Finding]:
         )
         changes = usual_weights(evidence) or standardized_columns(evidence) or other_rate(evidence, 1 / 10)
         words = "" if changes else 'standardize the inputs, or weight_initializer = "glorot_uniform"'
-        severity: Severity = "error" if share > MOST_SATURATED else "warning"
-        yield Finding("saturated-units", severity, sentence, changes, words)
+        yield Finding("saturated-units", "error" if share > MOST_SATURATED else "warning", sentence, changes, words)
 
 
 def equal_units(evidence: Evidence) -> Iterator[Finding]:
     """A layer of which over half of the units have the same weights but for a factor, or whose weights are all 0."""
-    if not evidence.steps or evidence.has_failed:
-        return
-    share = max(evidence.of_hidden(evidence.looks[-1], "parallel"), default=0.0)
-    if share > MANY_EQUAL:
+    share = max((now for _, _, now in evidence.of_hidden("parallel")), default=0.0)
+    if share > MANY_EQUAL and not evidence.has_failed:
         changes = usual_weights(evidence)
         sentence = f"{percent(share)} of the units of a layer have the same weights"
         yield Finding("equal-units", "error", sentence, changes, "" if changes else "draw weights at random")

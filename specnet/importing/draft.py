@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
-from specnet.importing.exported_facts import known_document
+from specnet.exporting.model_facts import known_document
 from specnet.importing.onnx.onnx_file import PRECISION_HINT
 from specnet.model import Model
 from specnet.model.file import model_of, tensor_kinds

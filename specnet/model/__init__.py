@@ -1,8 +1,6 @@
 """A trained network that can be saved, loaded and asked, and its file."""
 
-from specnet.model.answers import Answers
-from specnet.model.decoder import Decoder
-from specnet.model.ensemble_answers import NO_PARAMETERS, output_network
+from specnet.model.decoder import NO_PARAMETERS, Answers, Decoder, output_network
 from specnet.model.model import Model, load_model
 from specnet.model.unfamiliar import UnfamiliarCells, unfamiliar_cells
 

@@ -35,7 +35,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from specnet.data import Group, Preparation, tensor_forms, unfitted
+from specnet.data import Preparation, StepGroup, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
@@ -243,7 +243,7 @@ def _inside(mistake: Diagnostic) -> Diagnostic:
     return Diagnostic(FileError.code, message, hint=mistake.hint, notes=mistake.notes)
 
 
-def _input_groups(network: Network) -> tuple[Group, ...]:
+def _input_groups(network: Network) -> tuple[StepGroup, ...]:
     """Return the groups of a network's raw columns, with nothing learned."""
     spec = network.spec
     return unfitted(spec.network.preprocessing or (), spec.feature_names or ())

@@ -15,9 +15,7 @@ from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, render
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.run_files import model_file
-from specnet.model.answers import Answers
-from specnet.model.decoder import Decoder
-from specnet.model.ensemble_answers import spread_of_members
+from specnet.model.decoder import Answers, Decoder, spread_of_members
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.model.unfamiliar import unfamiliar_cells
 from specnet.network import Network

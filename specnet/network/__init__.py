@@ -1,4 +1,10 @@
-"""From a resolved spec to functions of one flat parameter vector."""
+"""From a resolved spec to functions of one flat parameter vector.
+
+In comes a spec; out goes a `Network`: predictions, losses and gradients for theta and rows. Start at `Network.predict`:
+`programs` writes the network in the compiler's language (`Blueprint.forward`), `layout` says where each parameter lies
+in theta, `bound` keeps a thread's arrays and bound programs, `engine_backends` says what runs them, `random` names the
+streams of random numbers.
+"""
 
 from specnet.network.bound import LayerOutputs
 from specnet.network.building import build

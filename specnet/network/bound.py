@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.compiler import BATCH, Bound, Plan, UnavailableError
+from specnet.compiler import BATCH, BoundPlan, Plan, UnavailableError
 from specnet.errors import DataError
 from specnet.network.engine_backends import not_available
 from specnet.network.programs import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
@@ -26,7 +26,7 @@ class LayerOutputs(NamedTuple):
     activated: Array
 
 
-class BoundProgram:
+class BatchProgram:
     """A program bound to a number of rows.
 
     Attributes
@@ -39,7 +39,7 @@ class BoundProgram:
         Inputs that are random numbers, by name.
     """
 
-    def __init__(self, bound: Bound, rows: int) -> None:
+    def __init__(self, bound: BoundPlan, rows: int) -> None:
         self.inputs, self.outputs = bound.inputs, bound.outputs
         for array in self.inputs.values():
             array[...] = 0
@@ -84,9 +84,9 @@ class Workspace:
         self._arrays |= layout.state_arrays(self.state)
         self._initial_state = {name: kept.copy() for name, kept in self.state.items()}
         self._plan, self._bind = plan, blueprint.backend.bind
-        self._kept: OrderedDict[tuple[str, int], BoundProgram] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], BatchProgram] = OrderedDict()
 
-    def program(self, name: str, rows: int) -> BoundProgram:
+    def program(self, name: str, rows: int) -> BatchProgram:
         """Return a program bound to a number of rows."""
         key = (name, rows)
         program = self._kept.get(key)
@@ -95,7 +95,7 @@ class Workspace:
                 bound = self._bind(self._plan(name), self._dtype, {BATCH: rows}, self._arrays)
             except UnavailableError as error:
                 raise not_available(self._spec, error) from error
-            program = self._kept[key] = BoundProgram(bound, rows)
+            program = self._kept[key] = BatchProgram(bound, rows)
             if len(self._kept) > BOUND_KEPT:
                 self._kept.popitem(last=False)
         else:

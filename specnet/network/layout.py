@@ -64,23 +64,23 @@ class Layout:
 
     def __init__(self, nodes: tuple[Node, ...]) -> None:
         declared = [
-            (number, block)
+            (number, node, block)
             for number, node in enumerate(nodes)
             for block in ask(node.layer, node.layer.parameters, node.input_sizes)
         ]
-        self._of_node: dict[int, list[PlacedBlock]] = {}
-        starts, end, self.trainable_size = {}, 0, 0
+        starts, self.size, self.trainable_size = {}, 0, 0
         for trainable in (True, False):
-            for index, (number, block) in enumerate(declared):
-                if nodes[number].layer.rules.trainable == trainable:
-                    starts[index], end = end, end + block.size
-            self.trainable_size = end if trainable else self.trainable_size
-        for index, (number, block) in enumerate(declared):
-            node = nodes[number]
-            placed = PlacedBlock(node.key, block, node.layer.rules, starts[index])
+            for index, (_, node, block) in enumerate(declared):
+                if node.layer.rules.trainable == trainable:
+                    starts[index], self.size = self.size, self.size + block.size
+            self.trainable_size = self.size if trainable else self.trainable_size
+        self.blocks = tuple(
+            PlacedBlock(node.key, block, node.layer.rules, starts[index])
+            for index, (_, node, block) in enumerate(declared)
+        )
+        self._of_node: dict[int, list[PlacedBlock]] = {}
+        for (number, _, _), placed in zip(declared, self.blocks, strict=True):
             self._of_node.setdefault(number, []).append(placed)
-        self.size = end
-        self.blocks = tuple(placed for number in range(len(nodes)) for placed in self.of_node(number))
         self.states = tuple(
             PlacedState(f"{node.key}.{tensor.name}", tensor)
             for node in nodes

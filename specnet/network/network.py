@@ -7,18 +7,17 @@ caller. A network can be used from several threads: each has its own arrays and 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.compiler import Plan
+from specnet.compiler import Plan, UnavailableError
 from specnet.display import Displayed
 from specnet.errors import DataError
-from specnet.network.bound import BoundProgram, LayerOutputs, Workspace, check_writable
-from specnet.network.engine_backends import Engine, backend_of, engine_of
-from specnet.network.few_rows import FewRows, compiled_rows, no_rows
+from specnet.network.bound import BatchProgram, LayerOutputs, Workspace, check_writable
+from specnet.network.engine_backends import Engine, backend_of, engine_of, not_available
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
@@ -26,6 +25,8 @@ from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.spec import Resolved
 
+FewRows = Callable[[Array, Array], Array | None]
+"""Takes theta and rows, and returns predictions; None if it does not take these."""
 CHUNK_BYTES = 2**20
 """Approximate memory for the widest layer in a chunk of rows."""
 ROW_MULTIPLE = 16
@@ -78,7 +79,9 @@ class Network(Displayed):
         rows = CHUNK_BYTES // (self.blueprint.widest() * self.dtype.itemsize)
         self._chunk = 2 ** min(12, max(8, rows.bit_length() - 1))
         self._column_nodes = tuple(node for node in self.nodes if node.layer.reads_columns)
-        self._few_rows: FewRows = no_rows if self.engine == "numpy" else self._compiled_rows
+        self._few_rows: Callable[[Array, Array], Array | None] = (
+            _no_rows if self.engine == "numpy" else self._compiled_rows
+        )
         self._plans: dict[str, Plan] = {}
         self._lock = threading.Lock()
         self._local = threading.local()
@@ -176,7 +179,16 @@ class Network(Displayed):
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
         """Find out whether there is a compiled function of few rows, and use it from now on."""
-        self._few_rows = no_rows if self._column_nodes else compiled_rows(self.spec, self.plan("predict"), self.layout)
+        from specnet.compiler.native import few_rows
+
+        starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
+        try:
+            made = None
+            if not self._column_nodes:
+                made = few_rows(self.plan("predict"), self.dtype, starts, self.parameter_count)
+        except UnavailableError as error:
+            raise not_available(self.spec, error) from error
+        self._few_rows = made or _no_rows
         return self._few_rows(theta, X)
 
     def predict_checked(
@@ -309,7 +321,7 @@ class Network(Displayed):
         """Return a program of the network, compiled on the first call."""
         with self._lock:
             if name not in self._plans:
-                self._plans[name] = self.blueprint.program(name)
+                self._plans[name] = self.blueprint.plan(name)
             return self._plans[name]
 
     def _workspace(self, theta: ArrayLike, state: Mapping[str, Array] | None) -> Workspace:
@@ -336,7 +348,7 @@ class Network(Displayed):
         sample_weight: ArrayLike | None,
         state: Mapping[str, Array] | None,
         step: int = 0,
-    ) -> tuple[Workspace, BoundProgram]:
+    ) -> tuple[Workspace, BatchProgram]:
         """Run a program with gradients; return the workspace of this thread, and the program in it."""
         X = self.check_inputs(X)
         rows = len(X)
@@ -377,3 +389,8 @@ class Network(Displayed):
             program.run()
             result[start:stop] = output
         return result
+
+
+def _no_rows(theta: Array, X: Array) -> Array | None:
+    """Answer for no rows: there is no faster way for a few."""
+    return None

@@ -54,7 +54,7 @@ NOISE = ("uniform.", "normal.")
 
 
 @dataclass
-class Recorder:
+class LayerRequests:
     """Random inputs and commits that the layers of one program have requested so far."""
 
     training: bool
@@ -66,7 +66,7 @@ class Recorder:
 class LayerScope:
     """The part of a program that a layer in it can use."""
 
-    program: Recorder
+    program: LayerRequests
     node: Node
 
     @property
@@ -131,7 +131,7 @@ class Forward:
 class Update:
     """The optimizer's program, the initial values of its states, and the names of its scalars."""
 
-    program: Plan
+    plan: Plan
     states: dict[str, float]
     scalars: tuple[str, ...]
 
@@ -166,7 +166,7 @@ class Blueprint:
         """Return the largest number of features that any layer reads or writes."""
         return max([self.inputs, *(node.size for node in self.nodes)])
 
-    def program(self, name: str) -> Plan:
+    def plan(self, name: str) -> Plan:
         """Return a program by its name.
 
         Raises
@@ -279,7 +279,7 @@ class Blueprint:
 
     def forward(self, *, training: bool) -> Forward:
         """Return the values of the network in training or in evaluation."""
-        recorder, x = Recorder(training), input_value(INPUTS, (self.inputs, BATCH))
+        recorder, x = LayerRequests(training), input_value(INPUTS, (self.inputs, BATCH))
         applied: list[AppliedLayer] = []
         for number, node in enumerate(self.nodes):
             inputs = [x if source < 0 else applied[source].output for source in node.inputs]

@@ -38,6 +38,6 @@ from specnet.parts.parameters import StateTensor as StateTensor
 from specnet.parts.parameters import Tensor as Tensor
 from specnet.parts.parameters import per_feature as per_feature
 from specnet.parts.preprocessing import Preprocessing as Preprocessing
-from specnet.parts.pruners import Pruner as Pruner
-from specnet.parts.samplers import Sampler as Sampler
 from specnet.parts.schedules import Schedule as Schedule
+from specnet.parts.searches import Pruner as Pruner
+from specnet.parts.searches import Sampler as Sampler

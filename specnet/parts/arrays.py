@@ -141,8 +141,7 @@ def check_finite(numbers: Array, name: str, first_row: int = 0) -> None:
     DataError
         With the place of the first one; the array begins at that row.
     """
-    place = first_not_finite(numbers)
-    if place is not None:
+    if (place := first_not_finite(numbers)) is not None:
         raise DataError(f"{name} has {numbers[place]}{_at(place, first_row)}; expected finite numbers")
 
 
@@ -182,12 +181,9 @@ def check_inputs(X: ArrayLike, columns: int | None, name: str = "X") -> Array:
     numbers = as_numbers(X, name) if names is None else _frame_numbers(X, names, name)
     if numbers.ndim != 2 or columns not in (None, numbers.shape[1]):
         wanted = "columns" if columns is None else columns
-        hint = (
-            f"use {name}.reshape(1, -1) for one row, {name}.reshape(-1, 1) for one column"
-            if numbers.ndim == 1
-            else None
-        )
-        raise DataError(f"{name} has shape {numbers.shape}; expected (rows, {wanted})", hint=hint)
+        hint = f"use {name}.reshape(1, -1) for one row, {name}.reshape(-1, 1) for one column"
+        expected = f"{name} has shape {numbers.shape}; expected (rows, {wanted})"
+        raise DataError(expected, hint=hint if numbers.ndim == 1 else None)
     return numbers
 
 
@@ -310,10 +306,8 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     if target.ndim == 2 and target.shape[1] == 1:
         target = target[:, 0]
     if target.ndim != 1:
-        raise DataError(
-            f"{name} has shape {target.shape}; expected ({len(target)},) class indices or ({len(target)}, {classes})"
-            " one-hot rows"
-        )
+        wanted = f"({len(target)},) class indices or ({len(target)}, {classes}) one-hot rows"
+        raise DataError(f"{name} has shape {target.shape}; expected {wanted}")
     with np.errstate(invalid="ignore"):  # numbers beyond the range are refused below
         indices = target.astype(np.intp)
     if (indices != target).any() or indices.min() < 0 or indices.max() >= classes:
@@ -339,9 +333,8 @@ def _column_numbers(column: Array, name: str, prefix: str) -> Array:
     if column.dtype.kind == "O":
         missing = np.fromiter(map(is_missing, column), np.bool_, len(column))
         if all(isinstance(item, Real) for item in column[~missing]):
-            column = (
-                np.where(missing, np.nan, column).astype(np.float64) if missing.any() else np.array(column.tolist())
-            )
+            filled = np.where(missing, np.nan, column)
+            column = filled.astype(np.float64) if missing.any() else np.array(column.tolist())
     if column.dtype.kind not in "fiub":
         raise DataError(f'{prefix}column "{name}" is not numeric')
     finite = np.isfinite(column)

@@ -74,13 +74,11 @@ class Section(BaseModel):
 
     def changed_fields(self) -> dict[str, Any]:
         """Return the fields that are not what they are by default; the name of a part is none of them."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "type"}
-        defaults = type(self).model_fields
-        return {
-            name: value
-            for name, value in fields.items()
-            if value != defaults[name].get_default(call_default_factory=True)
+        defaults = {
+            name: field.get_default(call_default_factory=True) for name, field in type(self).model_fields.items()
         }
+        own = {name: getattr(self, name) for name in defaults if name != "type"}
+        return {name: value for name, value in own.items() if value != defaults[name]}
 
     @model_validator(mode="after")
     def _has_no_problems(self) -> Self:

@@ -23,18 +23,8 @@ PLUGINS = "specnet.parts"
 """The group of entry points under which other distributions offer parts; a point is named as its part."""
 
 BUILT_IN = (
-    "activations",
-    "averaging",
-    "data",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "optimizers",
-    "preprocessing",
-    "pruners",
-    "samplers",
-    "schedules",
+    *("activations", "averaging", "data", "initializers", "layers", "losses", "metrics", "optimizers"),
+    *("preprocessing", "searches", "schedules"),
 )
 
 

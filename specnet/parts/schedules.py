@@ -6,6 +6,7 @@ Libraries say absolute rates; here a schedule is told the rate by nobody, so tha
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
@@ -108,15 +109,13 @@ class PiecewiseConstant(_AnyLength):
     factors: tuple[NonNegativeNumber, ...] = Field(description="factors on the learning rate, one more than boundaries")
 
     def problems(self) -> Iterator[FieldProblem]:
-        for index in range(1, len(self.boundaries)):
-            if self.boundaries[index] <= self.boundaries[index - 1]:
-                message = f"boundaries must increase, got {self.boundaries[index]} after {self.boundaries[index - 1]}"
+        for index, (before, after) in enumerate(pairwise(self.boundaries), 1):
+            if after <= before:
+                message = f"boundaries must increase, got {after} after {before}"
                 yield FieldProblem(("boundaries", index), message, "bounds-order")
         if len(self.factors) != len(self.boundaries) + 1:
-            message = (
-                f"{len(self.boundaries)} boundaries need {len(self.boundaries) + 1} factors, got {len(self.factors)}"
-            )
-            yield FieldProblem(("factors",), message)
+            count = len(self.boundaries)
+            yield FieldProblem(("factors",), f"{count} boundaries need {count + 1} factors, got {len(self.factors)}")
 
     def multiplier(self, position: int, length: int) -> float:
         return self.factors[bisect_right(self.boundaries, position)]

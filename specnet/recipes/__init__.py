@@ -1,4 +1,8 @@
-"""Specs to start from: the recipe for a table or for arrays, and templates without a table."""
+"""Specs to start from: the recipe for a table or for arrays, and templates without a table.
+
+In: a table or arrays. Out: the text of a commented spec. Start with `recipe`, which goes by what `table_facts` finds;
+`searched` has the part that a sweep searches.
+"""
 
 from specnet.recipes.recipe import recipe
 from specnet.recipes.spec_templates import TEMPLATES

@@ -161,6 +161,7 @@ def recipe(
     sweep : bool
         Add a table ``[sweep]`` around the settings. The network is the same one.
     """
+    features = [column for column in facts.columns if column.kind != "ignore" and column.name != target]
     return _SPEC.substitute(
         target=target if target.isprintable() else "a column",
         rows=facts.rows,
@@ -169,20 +170,19 @@ def recipe(
         type=data_type,
         path=toml_text(path),
         quoted_target=toml_text(target),
-        data="\n".join([*(f"{key} = {toml_value(value)}" for key, value in reading.items()), *_data(facts, target)]),
+        data="\n".join([*(f"{key} = {toml_value(value)}" for key, value in reading.items()), *_data(facts, features)]),
         columns="\n".join(_column(column) for column in facts.columns),
-        network=_network(facts, target, sweep),
+        network=_network(facts, features, sweep),
         training=_training(facts),
         searching=f"\n#   specnet sweep {file}      search for better settings" if sweep else "",
-        sweep=_sweep(facts, target, file) if sweep else "",
+        sweep=_sweep(facts, features, file) if sweep else "",
     )
 
 
-def _data(facts: TableFacts, target: str) -> list[str]:
+def _data(facts: TableFacts, features: list[ColumnFacts]) -> list[str]:
     lines = []
     if facts.gaps:
         lines.append(_commented('missing_target = "drop"', f"{counted(facts.gaps, 'row')} without a target"))
-    features = _features(facts, target)
     if facts.target == "values" and _embeds(features) and features[0].kind not in _NUMBERS:
         ordered = sorted(features, key=lambda column: column.kind not in _NUMBERS)
         names = ", ".join(toml_text(column.name) for column in ordered)
@@ -205,8 +205,7 @@ def _column(column: ColumnFacts) -> str:
     return _commented(f"{toml_key(column.name)} = {kind}", column.words)
 
 
-def _network(facts: TableFacts, target: str, sweep: bool) -> str:
-    features = _features(facts, target)
+def _network(facts: TableFacts, features: list[ColumnFacts], sweep: bool) -> str:
     steps = '"calendar", ' if any(column.kind == "datetime" for column in features) else ""
     categories = ""
     if any(column.kind == "category" for column in features):
@@ -265,15 +264,11 @@ def _rates(facts: TableFacts) -> tuple[float, float]:
     return 0.003, 0.3 if 0.8 * facts.rows < 1_000 else 0.1
 
 
-def _sweep(facts: TableFacts, target: str, file: str) -> str:
+def _sweep(facts: TableFacts, features: list[ColumnFacts], file: str) -> str:
     is_values = facts.target == "values"
-    block = 1 + _embeds(_features(facts, target)) if is_values else 0
+    block = 1 + _embeds(features) if is_values else 0
     rows = "the validation set" if facts.rows >= MANY_ROWS else "the rows that each network was not trained on"
     return sweep_table(file, *_rates(facts), block=block, dropout=2 if is_values else 1, rows=rows)
-
-
-def _features(facts: TableFacts, target: str) -> list[ColumnFacts]:
-    return [column for column in facts.columns if column.kind != "ignore" and column.name != target]
 
 
 def _numbers(features: list[ColumnFacts]) -> int:

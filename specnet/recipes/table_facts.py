@@ -115,14 +115,15 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     values, counts = np.unique(cells[present], return_counts=True)
     if len(values) == 1:
         raise _error(data, "target", f'the target "{target}" has the same value in all rows')
-    is_classes = column.kind != "numeric" or (target not in data.columns and _are_classes(values, counts))
-    described = {
-        column.name: _described(column, content.X[present, place]) for place, column in enumerate(content.columns)
-    }
-    described |= {
-        name: ColumnFacts(name, "ignore", f"{described[name].words}: an index of the rows, no feature")
-        for name in indices
-    }
+    repeat = len(values) <= MOST_NUMBERS and counts.min() >= ROWS_TO_A_NUMBER and (values == np.floor(values)).all()
+    is_classes = column.kind != "numeric" or (target not in data.columns and bool(repeat))
+    described = {name: _described(content.columns[at], content.X[present, at]) for name, at in places.items()}
+    for name in indices:
+        words = f"{described[name].words}: an index of the rows, no feature"
+        described[name] = ColumnFacts(name, "ignore", words)
+    for name in content.kinds.keys() - described.keys():
+        reason = "" if name in data.columns else f"not used: {_reason(_ignored(content, name))}"
+        described[name] = ColumnFacts(name, "ignore", reason)
     words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
     kind: Kind = "category" if is_classes else "numeric"
     described[target] = ColumnFacts(target, kind, words, notation=None if is_classes else column.notation)
@@ -131,13 +132,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         len(cells) - rows,
         "classes" if is_classes else "values",
         len(values) if is_classes else 0,
-        tuple(
-            described.get(name)
-            or ColumnFacts(
-                name, "ignore", "" if name in data.columns else f"not used: {_reason(_ignored(content, name))}"
-            )
-            for name in content.kinds
-        ),
+        tuple(described[name] for name in content.kinds),
         content.warnings,
     )
 
@@ -198,11 +193,6 @@ def _indices(data: TableFile, content: Table) -> set[str]:
             if (cells == np.floor(cells)).all() and len(np.unique(cells)) == len(cells):
                 found.add(column.name)
     return found
-
-
-def _are_classes(values: NDArray[np.float64], counts: NDArray[np.intp]) -> bool:
-    are_whole = bool((values == np.floor(values)).all())
-    return are_whole and len(values) <= MOST_NUMBERS and int(counts.min()) >= ROWS_TO_A_NUMBER
 
 
 def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:

@@ -7,8 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, origin
@@ -40,8 +39,7 @@ _EXAMPLES = {
 """Where in a spec a part of each kind stands."""
 
 
-@dataclass(frozen=True)
-class FieldEntry:
+class FieldEntry(NamedTuple):
     """A field of a part: what it may hold, and what it holds where a spec says nothing."""
 
     name: str
@@ -50,8 +48,7 @@ class FieldEntry:
     description: str
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A part or a section as the catalogue shows it.
 
     Attributes
@@ -60,8 +57,8 @@ class Entry:
         What a spec calls it. The kind of a section is ``section``, and its name is its path.
     origin : str
         ``built-in``, or the distribution that brings it, with its version.
-    text : str
-        The description, its first line being the formula where there is one.
+    description : str
+        Its first line is the formula where there is one.
     example : str
         A line of a spec, TOML.
     fields : tuple of FieldEntry
@@ -71,54 +68,38 @@ class Entry:
     name: str
     aliases: tuple[str, ...]
     origin: str
-    text: str
+    description: str
     example: str
     fields: tuple[FieldEntry, ...]
 
     @property
     def summary(self) -> str:
         """Return the first paragraph of the description, on one line."""
-        return " ".join(self.text.split("\n\n")[0].split())
+        return " ".join(self.description.split("\n\n")[0].split())
 
     def lines(self) -> list[str]:
         """Return the heading, the whole description and the example."""
         aliases = f"   also called {', '.join(self.aliases)}" if self.aliases else ""
         heading = f"{self.name}   {self.kind}{aliases}   {self.origin}"
-        return [heading, "", *self.text.splitlines(), "", f"    {self.example}"]
+        return [heading, "", *self.description.splitlines(), "", f"    {self.example}"]
 
     def table(self) -> TextTable:
         """Return the fields with their values and defaults."""
-        rows = [(field.name, field.values, field.default, field.description) for field in self.fields]
-        return TextTable(("field", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3}))
+        return TextTable(("field", "values", "default", "meaning"), self.fields, folded=frozenset({1, 2, 3}))
 
     def markdown(self) -> list[str]:
         """Return the entry as a section of a page, line by line."""
         aliases = f" · also called {', '.join(f'`{alias}`' for alias in self.aliases)}" if self.aliases else ""
-        lines = [
-            f"### `{self.name}`",
-            "",
-            f"{self.kind} · {self.origin}{aliases}",
-            "",
-            *map(_escaped, self.text.splitlines()),
-        ]
-        lines += ["", "```toml", self.example, "```", ""]
+        lines = [f"### `{self.name}`", "", f"{self.kind} · {self.origin}{aliases}", ""]
+        lines += [*map(_escaped, self.description.splitlines()), "", "```toml", self.example, "```", ""]
         return [*lines, *_markdown_table(self.table())] if self.fields else lines
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as plain data for ``--format json``."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "aliases": list(self.aliases),
-            "origin": self.origin,
-            "description": self.text,
-            "example": self.example,
-            "fields": [vars(field) for field in self.fields],
-        }
+        return {**self._asdict(), "fields": [field._asdict() for field in self.fields]}
 
 
-@dataclass(frozen=True)
-class KeyEntry:
+class KeyEntry(NamedTuple):
     """A key as the catalogue shows it.
 
     Attributes
@@ -136,7 +117,7 @@ class KeyEntry:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry as plain data for ``--format json``."""
-        return {"path": self.path, "owners": list(self.owners), **vars(self.field)}
+        return {"path": self.path, "owners": list(self.owners), **self.field._asdict()}
 
 
 class Catalogue:
@@ -178,22 +159,19 @@ class Catalogue:
 
 def parts_table(entries: Iterable[Entry]) -> TextTable:
     """Return a row for each entry, with its kind where a kind begins."""
-    rows, last = [], None
-    for entry in entries:
-        if last not in (None, entry.kind):
-            rows.append(("", "", "", ""))
-        kind = "" if entry.kind == last else entry.kind
-        rows.append((kind, entry.name, ", ".join(entry.aliases), entry.summary))
-        last = entry.kind
+    rows: list[tuple[str, ...]] = []
+    for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
+        rows += [("", "", "", "")] if rows else []
+        rows += [
+            ("" if place else kind, entry.name, ", ".join(entry.aliases), entry.summary)
+            for place, entry in enumerate(group)
+        ]
     return TextTable(("kind", "name", "aliases", "description"), rows, folded=frozenset({2, 3}))
 
 
 def keys_table(entries: Iterable[KeyEntry]) -> TextTable:
     """Return a row for each key."""
-    rows = [
-        (entry.path, ", ".join(entry.owners), entry.field.values, entry.field.default, entry.field.description)
-        for entry in entries
-    ]
+    rows = [(entry.path, ", ".join(entry.owners), *entry.field[1:]) for entry in entries]
     return TextTable(("key", "of", "values", "default", "meaning"), rows, folded=frozenset({1, 2, 3, 4}))
 
 
@@ -205,12 +183,8 @@ def keys_page(entries: Iterable[KeyEntry]) -> str:
 def parts_page(entries: Iterable[Entry]) -> str:
     """Return entries as a page of Markdown, a chapter for each kind."""
     lines = ["# Parts", ""]
-    kind = None
-    for entry in entries:
-        if entry.kind != kind:
-            kind = entry.kind
-            lines += [f"## {kind}", ""]
-        lines += entry.markdown()
+    for kind, group in itertools.groupby(entries, lambda entry: entry.kind):
+        lines += [f"## {kind}", "", *(line for entry in group for line in entry.markdown())]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -244,11 +218,6 @@ def _entry(part: type[Part], definitions: Mapping[str, Any]) -> Entry:
 
 def _section(path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Entry:
     """Return a section with its own keys and those of the tables within it; of the whole spec only its own."""
-    if path == ROOT:
-        schema = {
-            **schema,
-            "properties": {name: field for name, field in schema["properties"].items() if name[0] != "$"},
-        }
     fields = tuple(_fields(schema, definitions, inner=path != ROOT))
     example = "seed = 1" if path == ROOT else f"[{path}]"
     return Entry("section", path, (), "built-in", schema.get("description", ""), example, fields)
@@ -269,7 +238,7 @@ def _fields(
     for name, schema in definition["properties"].items():
         values = _values(schema)
         tables = [word for word in values.split(" or ") if "properties" in definitions.get(word, {})]
-        if name != "type" and not (inner and tables == [values]):
+        if name not in ("type", "$schema") and not (inner and tables == [values]):
             needed = name in definition.get("required", ())
             default = json.dumps(schema["default"], ensure_ascii=False) if "default" in schema else ""
             words = ["table" if word in tables else word for word in values.split(" or ")]

@@ -12,7 +12,7 @@ from specnet.compiler.operations.pieces import CONCATENATE
 from specnet.compiler.operations.products import AFFINE, MATMUL
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CONSTANT, DIVIDE, EXPAND, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT
-from specnet.network.programs import LayerScope, Recorder
+from specnet.network.programs import LayerRequests, LayerScope
 from specnet.parts.part import described
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _written(node: Node, inputs: Sequence[str]) -> str:
     sources = [input_value(name, (size, BATCH)) for name, size in zip(inputs, node.input_sizes, strict=True)]
     blocks = layer.parameters(node.input_sizes)
     learned = [state_value(block.tensors[0].name, block.shape) for block in blocks]
-    value = layer.apply(LayerScope(Recorder(training=False), node), sources, learned)
+    value = layer.apply(LayerScope(LayerRequests(training=False), node), sources, learned)
     texts: dict[Value, Text] = {}
     for each in postorder([value], lambda value: value.arguments):
         text = _text(each, [texts[argument] for argument in each.arguments])

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from specnet.model import Model
 from specnet.network import Network
 from specnet.number_texts import count, metric
-from specnet.report.diagram.network_diagram import diagram
+from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.page_templates import PAGES, environment
@@ -73,7 +73,7 @@ def html(thing: Any) -> str:
 @html.register
 def _(network: Network) -> str:
     resolved = network.resolved
-    drawn = diagram(resolved, input_names=network.spec.feature_names or ())
+    drawn = NetworkDiagram(resolved, input_names=network.spec.feature_names or ()).svg()
     return _page(resolved, network=_network_image(drawn), tables=_tables(resolved))
 
 
@@ -81,15 +81,11 @@ def _(network: Network) -> str:
 def _(model: Model) -> str:
     network, (theta, _) = model.network, model.members[0]
     classes = [] if model.labels is None else [str(label) for label in model.labels]
-    drawn = diagram(
-        network.resolved,
-        network.parameters(theta),
-        input_names=model.feature_names or (),
-        output_names=classes[1:] if network.outputs == 1 else classes,
-    )
-    return _page(
-        network.resolved, network=_network_image(drawn), tables=_tables(network.resolved) + _scores(model.history)
-    )
+    names = classes[1:] if network.outputs == 1 else classes
+    weights, columns = network.parameters(theta), model.feature_names or ()
+    drawn = NetworkDiagram(network.resolved, weights, input_names=columns, output_names=names).svg()
+    tables = _tables(network.resolved) + _scores(model.history)
+    return _page(network.resolved, network=_network_image(drawn), tables=tables)
 
 
 def run_html(

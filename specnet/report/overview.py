@@ -65,18 +65,9 @@ class Overview:
         header = ("layer", "out", "parameters", "first weights", "formula")
         rows = [("input", count(self.input_size), "", "", "x")]
         for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True)):
-            told = count(parameters) if parameters else ""
-            name = f"{node.key} {node.layer.summary()}"
-            rows.append((name, count(node.size), told, self._first_weights(node), self._formula(number)))
+            sizes = count(node.size), count(parameters) if parameters else ""
+            rows.append((f"{node.key} {node.layer.summary()}", *sizes, _first_weights(node), self._formula(number)))
         return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0, 4}))
-
-    def _first_weights(self, node: Node) -> str:
-        """Return what the layer's weights, the first of what it learns, are before training."""
-        blocks = node.layer.parameters(node.input_sizes)
-        if not blocks:
-            return ""
-        weight = blocks[0].tensors[0]
-        return weight.initializer.summary(weight.place)
 
     def _formula(self, number: int) -> str:
         """Return what a layer computes; x is what the row above gives."""
@@ -102,10 +93,17 @@ class Overview:
                     "inputs": self._input_names(node),
                     "size": node.size,
                     "parameters": parameters,
-                    "first_weights": self._first_weights(node) or None,
+                    "first_weights": _first_weights(node) or None,
                     "formula": self._formula(number),
                     **node.layer.model_dump(mode="json", exclude_none=True, exclude={"inputs"}),
                 }
                 for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True))
             ],
         }
+
+
+def _first_weights(node: Node) -> str:
+    """Return what the layer's weights, the first of what it learns, are before training."""
+    for block in node.layer.parameters(node.input_sizes):
+        return block.tensors[0].initializer.summary(block.tensors[0].place)
+    return ""

@@ -89,19 +89,13 @@ class Keys:
 
     def find(self, name: str) -> list[Key]:
         """Return the keys with this name, or with this path, from any step of it on."""
-        return [
-            key
-            for key in self
-            if f".{key.path}".endswith(f".{name}") or name in (f"{key.owner}.{key.name}", f"{key.kind}.{key.name}")
-        ]
+        paths = ((key, (key.path, f"{key.owner}.{key.name}", f"{key.kind}.{key.name}")) for key in self)
+        return [key for key, (path, *others) in paths if f".{path}".endswith(f".{name}") or name in others]
 
     def parts(self, kind: str) -> dict[str, Schema]:
         """Return the schemas of a kind's parts by their names; of no parts where it is no kind."""
-        return {
-            name.removeprefix(f"{kind}."): part
-            for name, part in self.definitions.items()
-            if name.startswith(f"{kind}.") and "properties" in part
-        }
+        of_kind = [(name, part) for name, part in self.definitions.items() if name.startswith(f"{kind}.")]
+        return {name.removeprefix(f"{kind}."): part for name, part in of_kind if "properties" in part}
 
     def names(self, kind: str) -> list[str]:
         """Return the names and aliases of the kind's parts that can do without a table."""

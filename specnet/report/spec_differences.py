@@ -20,7 +20,7 @@ OTHER_TYPE = 2.0
 """The cost of matching entries of two types: more than of two gaps."""
 
 
-class Difference(NamedTuple):
+class SettingDifference(NamedTuple):
     """Something in which two specs differ.
 
     Attributes
@@ -40,7 +40,7 @@ class Difference(NamedTuple):
         return self._asdict()
 
 
-def spec_differences(first: Spec, second: Spec) -> list[Difference]:
+def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     """Return the differences of two resolved specs, in the order of the spec.
 
     Layers and other parts in lists are matched in order, each with one of its type that has most values in common, so
@@ -55,7 +55,7 @@ def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
     return [(key, f"{' ' * (width - text_width(before))}{before} → {after}") for key, before, after in rows]
 
 
-def difference_row(difference: Difference) -> tuple[str, str, str]:
+def difference_row(difference: SettingDifference) -> tuple[str, str, str]:
     """Return a difference as texts: its key and both values."""
     return difference.key, setting_text(difference.before), setting_text(difference.after)
 
@@ -74,12 +74,12 @@ def _words(value: Any) -> str:
     return f"{value['type']}({fields})" if "type" in value else f"{{{fields}}}"
 
 
-def _sections(first: Section, second: Section, path: str) -> Iterator[Difference]:
+def _sections(first: Section, second: Section, path: str) -> Iterator[SettingDifference]:
     for name in type(first).model_fields:
         yield from _values(getattr(first, name), getattr(second, name), f"{path}.{name}" if path else name)
 
 
-def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
+def _values(first: Any, second: Any, path: str) -> Iterator[SettingDifference]:
     if first == second:
         return
     if type(first) is type(second) and isinstance(first, Section):
@@ -87,22 +87,16 @@ def _values(first: Any, second: Any, path: str) -> Iterator[Difference]:
     elif isinstance(first, Mapping) and isinstance(second, Mapping):
         for key in dict.fromkeys([*first, *second]):
             yield from _values(first.get(key), second.get(key), f"{path}.{key}")
-    elif _hold_sections(first, second):
+    elif all(isinstance(each, tuple) and all(isinstance(item, Section) for item in each) for each in (first, second)):
         for before, after in _matched(first, second):
-            if before is not None and after is not None:
+            if before is None:
+                yield SettingDifference(f"{path}.{after}", None, short(second[after]))
+            elif after is None:
+                yield SettingDifference(f"{path}.{before}", short(first[before]), None)
+            else:
                 yield from _values(first[before], second[after], f"{path}.{before}")
-            elif before is not None:
-                yield Difference(f"{path}.{before}", short(first[before]), None)
-            elif after is not None:
-                yield Difference(f"{path}.{after}", None, short(second[after]))
     else:
-        yield Difference(path, short(first), short(second))
-
-
-def _hold_sections(first: Any, second: Any) -> bool:
-    """Return whether both are lists, and all that is in them are parts or tables."""
-    both = isinstance(first, tuple) and isinstance(second, tuple)
-    return both and all(isinstance(item, Section) for item in (*first, *second))
+        yield SettingDifference(path, short(first), short(second))
 
 
 Pair = tuple[int | None, int | None]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import Diagnostic, NotFiniteError
-from specnet.findings import Columns, Evidence, LayerFacts, SpecFacts, findings
+from specnet.findings import Evidence, LayerFacts, SpecFacts, TrainingColumns, findings
 from specnet.findings.evidence import Path
 from specnet.model import Answers
 from specnet.network import Network
@@ -91,12 +91,12 @@ def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, r
     return told
 
 
-def _columns(spec: Spec, rows: Rows) -> Columns:
+def _columns(spec: Spec, rows: Rows) -> TrainingColumns:
     cells = rows.columns
     names = [column.name for column in rows.kinds] or list(spec.feature_names or ())
     names = names or [f"column {place}" for place in range(cells.shape[1])]
     kinds = [column.kind for column in rows.kinds] or ["numeric"] * len(names)
-    return Columns(tuple(names), cells, tuple(kind == "category" for kind in kinds))
+    return TrainingColumns(tuple(names), cells, tuple(kind == "category" for kind in kinds))
 
 
 def _first_loss(network: Network, training: TrainingRows) -> float:

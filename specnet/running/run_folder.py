@@ -48,7 +48,7 @@ from specnet.training import Checkpoint, RunIdentity
 from specnet.training.best_weights import watcher_name
 from specnet.training.checkpoint import FINISHED, checked_history
 from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
-from specnet.training.run_identity import Difference, in_words
+from specnet.training.run_identity import SpecDifference, in_words
 
 Made = TypeVar("Made")
 
@@ -212,12 +212,12 @@ class RunFolder:
             return read(read_file(path, LARGEST_RECORD))
 
 
-def check_same_beginning(differences: list[Difference], training: TrainingSpec, finished: int = 0) -> None:
+def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:
     """Refuse to go on where a run that differs in this way would have begun in another way.
 
     Parameters
     ----------
-    differences : list of Difference
+    differences : list of SpecDifference
         From the run of the checkpoint to the one that is to go on.
     training : TrainingSpec
         Of the one that is to go on.

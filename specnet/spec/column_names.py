@@ -29,7 +29,7 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
         If the spec has other names.
     """
     if kinds is not None:
-        spec = spec.model_copy(update={"network": spec.network.model_copy(update={"feature_kinds": dict(kinds)})})
+        spec = spec.with_network(feature_kinds=dict(kinds))
     said = spec.network.feature_names
     if said is not None:
         for index, message in differences(said, names or ()):
@@ -37,7 +37,7 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
         return spec
     if not names or not _may_stand_in_a_spec(names):
         return spec
-    return spec.model_copy(update={"network": spec.network.model_copy(update={"feature_names": tuple(names)})})
+    return spec.with_network(feature_names=tuple(names))
 
 
 def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, Unpack, cast, get_args
 
 from pydantic import Field, PrivateAttr
 
@@ -35,7 +35,7 @@ from specnet.spec.ensembles import Ensemble, of_members
 from specnet.spec.forms import Form, OrShort, or_word, switched
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
-from specnet.spec.reading.source_document import Document
+from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
 
 
@@ -328,32 +328,29 @@ class Spec(Section):
         """The SHA-256 of its JSON, by which a resolved spec is known again."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    def with_network(self, **changes: Any) -> "Spec":
+        """Return the same spec with other values of the network."""
+        return self.model_copy(update={"network": self.network.model_copy(update=changes)})
+
+    def with_training(self, **changes: Any) -> "Spec":
+        """Return the same spec with other values of the training."""
+        return self.model_copy(update={"training": self.training.model_copy(update=changes)})
+
     def with_dtype(self, dtype: str) -> "Spec":
         """Return the same spec of a network that computes in another precision."""
-        return self.model_copy(update={"network": self.network.model_copy(update={"dtype": dtype})})
+        return self.with_network(dtype=dtype)
 
     def to_json(self) -> str:
         """Return the spec as JSON without nulls, which `parse_spec` reads as an equal spec."""
         return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False) + "\n"
 
-    def diagnostic(
-        self,
-        code: str,
-        message: str,
-        path: Path,
-        *,
-        at_key: bool = False,
-        hint: str | None = None,
-        notes: Iterable[Diagnostic] = (),
-    ) -> Diagnostic:
+    def diagnostic(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> Diagnostic:
         """Return a mistake at the place where what stands at a path of this spec was written."""
-        return self.document.diagnostic(
-            code, message, self._origin.path_of(path), at_key=at_key, hint=hint, notes=notes
-        )
+        return self.document.diagnostic(code, message, self._origin.path_of(path), **details)
 
-    def error(self, code: str, message: str, path: Path, *, hint: str | None = None) -> SpecError:
+    def error(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> SpecError:
         """Return an error of one such mistake, for a later stage to raise."""
-        return SpecError(self.diagnostic(code, message, path, hint=hint))
+        return SpecError(self.diagnostic(code, message, path, **details))
 
 
 def default_part(path: Path) -> str | None:

@@ -23,8 +23,7 @@ from specnet.files.toml import toml_value
 from specnet.parts.fields import Integer, PositiveInteger, Seed
 from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import FieldProblem, Section
-from specnet.parts.pruners import Pruner
-from specnet.parts.samplers import Sampler, Tpe
+from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
 from specnet.spec.forms import Form
 

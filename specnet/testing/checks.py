@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from specnet.errors import ExportError, MissingPackageError, UnsupportedError
+from specnet.exporting import find_target
+from specnet.exporting.export_proof import prove
+from specnet.model import Model
+from specnet.network import build
 from specnet.parts import Activation, Initializer, Layer, Loss, Optimizer, Schedule
 from specnet.parts.part import Part
 from specnet.testing.activation_checks import FEATURES, check_activation
-from specnet.testing.common import check_class, check_document, example, made, registry_with, subject_of, telling
-from specnet.testing.export_checks import check_exports
+from specnet.testing.common import (
+    check_class,
+    check_document,
+    example,
+    made,
+    registry_with,
+    subject_of,
+    telling,
+    unregistered,
+)
 from specnet.testing.layer_checks import check_values_and_gradients
 from specnet.testing.loss_checks import check_loss
-from specnet.testing.numbers import Reference
+from specnet.testing.numbers import Reference, fail
 from specnet.testing.optimizer_checks import check_initializer, check_optimizer, check_schedule
+
+TARGETS = ("numpy", "c", "javascript", "onnx")
+"""Those that say any part, as long as they have its operations.
+
+Where a compiler, Node or onnxruntime is missing the export is written and not run; without onnx that one is left out.
+"""
+
+
+def check_exports(subject: str, part: type[Part], layer: Mapping[str, Any], inputs: int) -> None:
+    """Check that the exports of a network with this layer, of a part, agree with it.
+
+    What a target cannot say it refuses by name, and that is no fault of the part.
+    """
+    layers = [dict(layer), {"type": "dense", "units": 2}]
+    spec = {"network": {"dtype": "float64", "input_size": inputs, "layers": layers}, "training": {"loss": "mse"}}
+    network = build(spec, parts=unregistered(part))
+    model = Model(network, network.initial_parameters())
+    with tempfile.TemporaryDirectory() as folder:
+        for name in TARGETS:
+            target = find_target(name)
+            main = Path(folder) / f"part{target.suffix}"
+            try:
+                program = target.program(model, network.dtype)
+                files = target.render(program, main)
+            except (UnsupportedError, MissingPackageError):
+                continue
+            try:
+                prove(target, program, files, main.name)
+            except ExportError as error:
+                fail(subject, f"its export to {name}: {error.diagnostics[0].message}")
+
 
 USUAL_FEATURES = 4
 Settings = Sequence[Mapping[str, Any]]

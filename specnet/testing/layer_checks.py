@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from specnet.compiler import BATCH, Value, input_value, state_value
 from specnet.compiler.reverse import postorder
 from specnet.network import build
-from specnet.network.programs import INVERSE_ROWS, NOISE, LayerScope, Recorder
+from specnet.network.programs import INVERSE_ROWS, NOISE, LayerRequests, LayerScope
 from specnet.parts import Layer
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -61,7 +61,7 @@ class LayerCase:
     def function(self, *, training: bool) -> Function:
         """Return the layer's output as a function of its inputs and parameters, with noise of its own."""
         leaves = {name: input_value(name, (array.shape[0], BATCH)) for name, array in self.inputs.items()}
-        recorder = Recorder(training)
+        recorder = LayerRequests(training)
         value = self.layer.apply(LayerScope(recorder, self.node), list(leaves.values()), list(self.blocks.values()))
         if not isinstance(value, Value) or value.shape != (self.node.size, BATCH):
             fail(self.subject, f"expected a value of shape {(self.node.size, BATCH)} from output_size, got {value!r}")

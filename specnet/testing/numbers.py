@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.checking.switches import switches
-from specnet.compiler import BATCH, NUMPY, Bound, Value, gradients, input_value, plan, sum_over
+from specnet.compiler import BATCH, NUMPY, BoundPlan, Value, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import BoundCalls, bind
 from specnet.parts.arrays import Array
 
@@ -107,12 +107,12 @@ class Function:
     def _bound(self, outputs: Sequence[Value], dtype: type) -> BoundCalls:
         return bind(plan(list(outputs), expansions=NUMPY.expansions), dtype, {BATCH: self.rows})
 
-    def _fill(self, bound: Bound, reads: Mapping[str, Array]) -> None:
+    def _fill(self, bound: BoundPlan, reads: Mapping[str, Array]) -> None:
         for name, array in (*bound.inputs.items(), *bound.states.items()):
             array[...] = reads[name]
 
 
-def _call(bound: Bound) -> None:
+def _call(bound: BoundPlan) -> None:
     with np.errstate(all="ignore"):
         bound.run()
 

@@ -21,7 +21,7 @@ LENGTH = 100
 SHAPE = (300, 200)
 
 
-class _Walk:
+class Walk:
     """An optimizer's update, bound to vectors of its own."""
 
     def __init__(self, optimizer: SteppingOptimizer, theta: Array) -> None:
@@ -33,7 +33,7 @@ class _Walk:
         arrays = {"theta": theta, "gradient": self.gradient, "decay_factors": np.ones_like(theta)}
         arrays |= {f"optimizer.{name}": np.full_like(theta, start) for name, start in update.states.items()}
         self.scalars = {name: np.zeros((), theta.dtype) for name in update.scalars}
-        self.bound = bind(update.program, theta.dtype, {FLAT: theta.size}, arrays | self.scalars)
+        self.bound = bind(update.plan, theta.dtype, {FLAT: theta.size}, arrays | self.scalars)
         self.steps = 0
 
     def step(self, gradient: Array) -> None:
@@ -56,20 +56,20 @@ def check_optimizer(subject: str, part: Optimizer, forward: Reference | None, se
     if optimizer.scalars(7, 0.1) != optimizer.scalars(7, 0.1):
         fail(subject, "its scalars must depend only on the step; a resumed run would differ")
     start, drawn = generator.normal(size=NUMBERS), generator.normal(size=(STEPS, NUMBERS))
-    walk = _Walk(optimizer, start.copy())
+    walk = Walk(optimizer, start.copy())
     for gradient in drawn:
         walk.step(gradient)
     if forward:
         expected = np.asarray(forward(start.copy(), drawn.copy(), **settings), np.float64)
         agree(subject, f"theta after {STEPS} steps", walk.theta, expected, 1e-9)
-    walk = _Walk(optimizer, np.ones(NUMBERS, np.float32))
+    walk = Walk(optimizer, np.ones(NUMBERS, np.float32))
     if any(array.dtype == np.float64 for call in walk.bound.calls for array in arrays_of(call)):
         fail(subject, "its update in float32 computes in float64")
     for _ in range(DOWNHILL_STEPS):
         walk.step(walk.theta)
     if not (np.abs(walk.theta) < 1).all():
         fail(subject, f"does not descend: from 1 to {float(walk.theta[0]):g} in {DOWNHILL_STEPS} steps on a parabola")
-    walk = _Walk(optimizer, np.ones(NUMBERS, np.float32))
+    walk = Walk(optimizer, np.ones(NUMBERS, np.float32))
     for _ in range(DOWNHILL_STEPS):
         walk.step(np.zeros(NUMBERS, np.float32))
     if not np.isfinite(walk.theta).all():

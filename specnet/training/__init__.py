@@ -1,4 +1,9 @@
-"""Training: batches are fed to bound programs step by step, and the course is recorded."""
+"""Training: epochs of steps, and what is looked at, measured, recorded and kept between them.
+
+In: a network, its initial parameters and rows in the form that it reads. Out: a `TrainingResult` with parameters,
+history, looks and the checkpoint to go on from. Start at `loop.train`; `after_epoch.Course` is what happens after each
+epoch, `steps/` what happens in it, `members/` is for ensembles.
+"""
 
 from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint

@@ -13,11 +13,11 @@ from specnet.parts.watchers import LOSS, Memory
 from specnet.spec.document import EARLY_STOPPING
 from specnet.training.best_weights import BestWeights, Watchers, has_ended, watcher_name
 from specnet.training.checkpoint import MEMBER, Checkpoint
-from specnet.training.epoch_metrics import Figures, Monitor
-from specnet.training.looks.layer_record import Record
-from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.epoch_metrics import EpochMetrics, Monitor
+from specnet.training.looks.layer_record import TrainingRecord
+from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.looks.snapshot import Snapshot
-from specnet.training.observer import Observer
+from specnet.training.observer import Observer, Observers
 from specnet.training.steps.trainer import Epoch, State, Trainer
 
 Keeper = Callable[[Checkpoint], None]
@@ -44,7 +44,7 @@ class Course:
         Maximum number of epochs; default: that of the spec.
     member : int, optional
         Number of the member of an ensemble.
-    recorder : Recorder, optional
+    recorder : LayerRecorder, optional
         Looks at the network before the observer does.
 
     Attributes
@@ -68,23 +68,21 @@ class Course:
         keep_checkpoint: Keeper | None = None,
         total: int | None = None,
         member: int | None = None,
-        recorder: Recorder | None = None,
+        recorder: LayerRecorder | None = None,
     ) -> None:
         training = network.spec.training
         self.history: list[dict[str, Any]] = []
         self.epochs, self.trained, self.total = 0, 0, training.epochs if total is None else total
         self._begin, self._seconds_before = time.perf_counter(), 0.0
         self._member = {} if member is None else {MEMBER: member}
-        self._network, self._trainer, self._monitors, self._observer = network, trainer, monitors, observer
+        self._network, self._trainer, self._monitors = network, trainer, monitors
+        self._observer, self._recorder = observer if recorder is None else Observers(recorder, observer), recorder
         self._keep_checkpoint = keep_checkpoint if trainer.resumes else None
         self._log_every, self._checkpoint_every = network.resolved.log_every, training.checkpoint_every
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
         self._best = BestWeights(*trainer.kept()) if keeps_best else None
-        self.snapshot, self._recorder = Snapshot(network, trainer), recorder
-        self._seers: list[Observer] = [observer] if recorder is None else [recorder, observer]
-        self._seen_next: int | None = None
-        self._measures_ends = recorder is not None or observer.takes_snapshots
+        self.snapshot, self._seen_next = Snapshot(network, trainer), self._observer.next_epoch(-1)
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
     @property
@@ -94,10 +92,10 @@ class Course:
 
     def begin(self) -> Epoch | None:
         """Return the first epoch, or the one to resume; None if there is none."""
-        if not self.epochs and not self._trainer.so_far.batches:
-            for seer in self._seers:
-                self._show(seer)
-        self._find_next()
+        if self.epochs or self._trainer.so_far.batches:
+            self._seen_next = self._observer.next_epoch(self.epochs)
+        else:
+            self._show()
         return self._upcoming()
 
     def _upcoming(self) -> Epoch | None:
@@ -107,7 +105,7 @@ class Course:
             return None
         # L-BFGS may end training with any epoch.
         may_end = watchers.may_end or not self._trainer.resumes
-        is_measured = epochs + 1 == self._seen_next or (self._measures_ends and may_end)
+        is_measured = epochs + 1 == self._seen_next or (may_end and self._observer.takes_snapshots)
         with_loss = bool(watchers.memories) or self._is_logged(epochs + 1)
         return Epoch(epochs, with_loss, watchers.rate_factor, self._unseen(), is_measured)
 
@@ -139,11 +137,10 @@ class Course:
         watchers, record = self._watchers, None
         memories = watchers.memories
         if memories or self._is_logged(epoch):
-            figures = Figures(self._network, epoch, self._monitors, self._trainer.kept)
-            figures[LOSS] = loss
+            figures = self._figures(loss)
             memories = watchers.after(figures)
             if self._is_logged(epoch) or has_ended(memories):
-                record = self._record(epoch, figures)
+                record = self._record(figures)
         # Until here the epoch does not count: if it is broken off, it is told its figures again.
         if memories:
             watchers.remember(memories)
@@ -154,13 +151,8 @@ class Course:
         # What is kept comes first: an observer may be broken off.
         if record is not None:
             self.history.append(record)
-        if epoch == self._seen_next and self._recorder is not None:
-            self._show(self._recorder)
-        if record is not None:
             self._observer.logged(epoch, record)
-        if epoch == self._seen_next:
-            self._show(self._observer)
-            self._find_next()
+        self._show()
         upcoming, every = self._upcoming(), self._checkpoint_every
         if every is not None and self._keep_checkpoint is not None and epoch % every == 0 and upcoming is not None:
             self._keep_checkpoint(self.checkpoint())
@@ -170,12 +162,9 @@ class Course:
         """Log the last epoch, which had this loss, if training ended early."""
         if not self.epochs:  # nothing to gain from the start is an epoch too
             self.epochs = self.trained = 1
-            for seer in self._seers:
-                self._show(seer)
+            self._show()
         if not self.history or self.history[-1]["epoch"] != self.epochs:
-            figures = Figures(self._network, self.epochs, self._monitors, self._trainer.kept)
-            figures[LOSS] = loss
-            record = self._record(self.epochs, figures)
+            record = self._record(self._figures(loss))
             self.history.append(record)
             self._observer.logged(self.epochs, record)
 
@@ -221,25 +210,24 @@ class Course:
         """Return a checkpoint to resume from; the start of training if the trainer does not resume."""
         if self._start is not None:
             return self._start
-        record = Record()
+        record = TrainingRecord()
         if self._recorder is not None:
-            self._show(self._recorder)  # unless it was broken off there, it has seen this epoch
+            self._recorder.trained(self.epochs, self.snapshot)  # where it was broken off, it has not seen this epoch
             record = self._recorder.record()
         return Checkpoint(self._tensors(), self._facts(), self.history, record=record)
 
-    def _record(self, epoch: int, figures: Figures) -> dict[str, Any]:
-        told = {name: figures[name] for name in self._monitors}
-        return {**self._member, "epoch": epoch, LOSS: figures[LOSS], **told}
+    def _figures(self, loss: float) -> EpochMetrics:
+        return EpochMetrics(self._network, self.trained, loss, self._monitors, self._trainer.kept)
 
-    def _show(self, seer: Observer) -> None:
-        """Let an observer see the network, if it wants to see that of this epoch."""
-        if seer.next_epoch(self.epochs - 1) == self.epochs:
-            seer.trained(self.epochs, self.snapshot)
+    def _record(self, figures: EpochMetrics) -> dict[str, Any]:
+        told = {name: figures[name] for name in (LOSS, *self._monitors)}
+        return {**self._member, "epoch": self.trained, **told}
 
-    def _find_next(self) -> None:
-        """Find the next epoch that is to be seen."""
-        wanted = (seer.next_epoch(self.epochs) for seer in self._seers)
-        self._seen_next = min((epoch for epoch in wanted if epoch is not None), default=None)
+    def _show(self) -> None:
+        """Let observers see the network, if one wants to see that of this epoch, and find the next such epoch."""
+        if self._seen_next == self.epochs:
+            self._observer.trained(self.epochs, self.snapshot)
+        self._seen_next = self._observer.next_epoch(self.epochs)
 
     @property
     def _stopping(self) -> Memory | None:

@@ -17,7 +17,7 @@ from specnet.files.plain_data import Count, NotNegative, Plain, checked
 from specnet.files.tensors import decode, encode, parse_object, shown
 from specnet.network.engine_backends import Engine
 from specnet.parts.arrays import Array
-from specnet.training.looks.layer_record import Record, checked_looks, snapshots_of
+from specnet.training.looks.layer_record import TrainingRecord, checked_looks, snapshots_of
 from specnet.training.run_identity import RunIdentity
 
 HISTORY = "history"
@@ -87,7 +87,7 @@ class Checkpoint:
         The records so far, of all members.
     run : RunIdentity or None
         Identity of the run; None if it is not needed.
-    record : Record
+    record : TrainingRecord
         What has been recorded, of an ensemble's first member.
     """
 
@@ -95,7 +95,7 @@ class Checkpoint:
     facts: Mapping[str, Any]
     history: list[dict[str, Any]]
     run: RunIdentity | None = None
-    record: Record = field(default_factory=Record)
+    record: TrainingRecord = field(default_factory=TrainingRecord)
 
     @property
     def seconds(self) -> float:
@@ -144,7 +144,7 @@ class Checkpoint:
             raise FileError("the checkpoint is damaged: its history exceeds its last epoch")
         kept = [name for name in tensors if name.startswith(SNAPSHOT)]
         snapshots = snapshots_of({name.removeprefix(SNAPSHOT): tensors.pop(name) for name in kept})
-        return cls(tensors, facts, records, run, Record(checked_looks(looks), snapshots))
+        return cls(tensors, facts, records, run, TrainingRecord(checked_looks(looks), snapshots))
 
     def restore(self, tensors: Mapping[str, Array]) -> None:
         """Copy the saved tensors into arrays of the same names and shapes.

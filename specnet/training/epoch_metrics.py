@@ -15,7 +15,7 @@ Monitor = Callable[[Array, State], float]
 """Computes a metric from the parameters and the layer states of a model."""
 
 
-class Figures(dict[str, float]):
+class EpochMetrics(dict[str, float]):
     """The metrics of one epoch by name, each computed on first access.
 
     Parameters
@@ -23,6 +23,7 @@ class Figures(dict[str, float]):
     network : Network
     epoch : int
         From 1.
+    loss : float
     monitors : mapping
         Functions that compute metrics, by name.
     kept : callable
@@ -30,10 +31,16 @@ class Figures(dict[str, float]):
     """
 
     def __init__(
-        self, network: Network, epoch: int, monitors: Mapping[str, Monitor], kept: Callable[[], tuple[Array, State]]
+        self,
+        network: Network,
+        epoch: int,
+        loss: float,
+        monitors: Mapping[str, Monitor],
+        kept: Callable[[], tuple[Array, State]],
     ) -> None:
         super().__init__()
         self._network, self._epoch, self._monitors, self._kept = network, epoch, monitors, kept
+        self[LOSS] = loss
 
     def __missing__(self, name: str) -> float:
         self[name] = self._monitors[name](*self._kept())

@@ -19,8 +19,8 @@ from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor, not_finite
-from specnet.training.looks.layer_record import Look, Record, Snapshots
-from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
+from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import Choice, choose, without_compiled
 from specnet.training.steps.lbfgs import LbfgsTrainer
@@ -46,7 +46,7 @@ class Trained:
         Seconds in the loop, including those before a checkpoint.
     end : str
         How training ended, in words.
-    record : Record
+    record : TrainingRecord
         What was recorded; empty if nothing was to be.
     """
 
@@ -57,7 +57,7 @@ class Trained:
     steps: int
     seconds: float
     end: str
-    record: Record
+    record: TrainingRecord
 
     @property
     def looks(self) -> list[Look]:
@@ -140,7 +140,7 @@ def train(
     choice : Choice, optional
         The engine; default: that of the checkpoint, or as `choose` finds for these rows.
     records : bool
-        Record the layers at some epochs, as `Recorder` does; this changes no bit of the training.
+        Record the layers at some epochs, as `LayerRecorder` does; this changes no bit of the training.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def train(
         choice = choose(network, len(rows), total, begun)
     choice, trainer = _trainer(choice, network, theta, rows.feed(network, member), layer_state, member)
     observer.engine_chosen(choice.engine, choice.reason)
-    recorder = Recorder(network, rows.X, total) if records else None
+    recorder = LayerRecorder(network, rows.X, total) if records else None
     course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, total, member, recorder)
     if checkpoint is not None:
         course.resume(checkpoint)
@@ -191,14 +191,14 @@ def train(
             recorder.finish(course.epochs, course.snapshot)
     steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
-    record = Record() if recorder is None else recorder.record()
+    record = TrainingRecord() if recorder is None else recorder.record()
     return TrainingResult(
         kept, kept_state, course.history, course.epochs, steps, seconds, end, record, choice, interruption, reached
     )
 
 
 @contextmanager
-def _failures_recorded(course: Course, recorder: Recorder | None) -> Iterator[None]:
+def _failures_recorded(course: Course, recorder: LayerRecorder | None) -> Iterator[None]:
     """Let an error that ends training tell what was known until then."""
     try:
         yield

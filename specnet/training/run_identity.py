@@ -12,7 +12,7 @@ LONGEST_SHOWN = 60
 NOT_SET = "not set"
 
 
-class Difference(NamedTuple):
+class SpecDifference(NamedTuple):
     """A key of the resolved spec whose values differ between two runs."""
 
     key: str
@@ -43,17 +43,17 @@ class RunIdentity(NamedTuple):
         """The SHA-256 of the resolved spec."""
         return hashlib.sha256(self.spec.encode()).hexdigest()
 
-    def differences(self, now: RunIdentity) -> list[Difference]:
+    def differences(self, now: RunIdentity) -> list[SpecDifference]:
         """Return the differences of another run, in the order of the spec, with the data last."""
         mine, theirs = dict(leaves(json.loads(self.spec))), dict(leaves(json.loads(now.spec)))
         keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
-        found = [Difference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
+        found = [SpecDifference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
         if self.data_sha256 != now.data_sha256:
-            found.append(Difference("the data", f"{self.data_sha256[:8]}…", f"{now.data_sha256[:8]}… (SHA-256)"))
+            found.append(SpecDifference("the data", f"{self.data_sha256[:8]}…", f"{now.data_sha256[:8]}… (SHA-256)"))
         return found
 
 
-def in_words(differences: list[Difference]) -> str:
+def in_words(differences: list[SpecDifference]) -> str:
     """Return the first differences in words, and the number of further ones."""
     more = len(differences) - MOST_SHOWN
     return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.checking import GradientCheck, check_spec
+from specnet.checking import Comparison, GradientCheck, check_spec
 from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
 from specnet.checking.point import ROWS, point_of
 from specnet.compiler.native.c_text import c_forms
@@ -38,6 +38,10 @@ STACK: dict[str, Any] = {
 
 def check(spec: dict[str, Any]) -> GradientCheck:
     return check_spec(specnet.parse_spec(spec))
+
+
+def comparisons_of(spec: dict[str, Any]) -> dict[str, Comparison]:
+    return {comparison.name: comparison for comparison in check(spec).comparisons}
 
 
 def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **training: Any) -> dict[str, Any]:
@@ -118,7 +122,7 @@ ZERO_RELU = stack_of(
 
 
 def test_a_zero_initialised_relu_stands_on_its_kinks():
-    found = {comparison.name: comparison for comparison in check(ZERO_RELU).comparisons}
+    found = comparisons_of(ZERO_RELU)
     assert found["layers.0.weight"].verdict == found["layers.0.bias"].verdict == "at kinks"
     assert found["layers.0.weight"].left_out == 12
     assert found["layers.1.weight"].left_out == found["layers.1.bias"].left_out == found["input"].left_out == 0
@@ -141,7 +145,7 @@ def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path, monkeypatch: pytest
     layers = [{"type": "activation", "activation": "relu"}, {"type": "dense", "units": 1}]
     split = {"test_size": 0.0}
     spec = {**stack_of(*layers), "data": {"type": "npz", "path": "rows.npz", "split": split}}
-    found = {comparison.name: comparison for comparison in check(spec).comparisons}
+    found = comparisons_of(spec)
     assert found["input"].left_out == 4
     assert found["input"].compared == 20
 
@@ -149,9 +153,8 @@ def test_inputs_at_a_kink_are_left_out_and_counted(tmp_path, monkeypatch: pytest
 def test_columns_of_categories_cannot_be_moved_and_get_fitting_rows():
     embedding = {"type": "embedding", "columns": [1], "categories": 4, "size": 2}
     spec = stack_of(embedding, {"type": "dense", "units": 1})
-    found = check(spec)
-    assert found.agrees
-    comparisons = {comparison.name: comparison for comparison in found.comparisons}
+    comparisons = comparisons_of(spec)
+    assert all(comparison.agrees for comparison in comparisons.values())
     # A little less than 1 is category 0; a little less than 0 is cut off to 0.
     ones = int(point_of(specnet.parse_spec(spec)).X[:, 1].sum())
     assert 0 < ones < ROWS
@@ -172,9 +175,8 @@ def test_rows_are_prepared_and_weighted_as_in_training(tmp_path, monkeypatch: py
     assert rows.X.shape == (ROWS, 3)
     # Rows of weight 0 are passed over, and the others stand as they do in training.
     heavy = np.flatnonzero(weight)
-    whole = ((X - np.average(X, 0, weight)) / np.sqrt(np.average((X - np.average(X, 0, weight)) ** 2, 0, weight)))[
-        heavy
-    ]
+    centered = X - np.average(X, 0, weight)
+    whole = (centered / np.sqrt(np.average(centered**2, 0, weight)))[heavy]
     one = rows.weight.min()  # only ratios mean anything
     for row, label, given in zip(rows.X, rows.y, rows.weight, strict=True):
         (place,) = np.flatnonzero(np.isclose(whole, row).all(1))
@@ -205,19 +207,12 @@ def test_of_large_tensors_some_coordinates_are_drawn_by_the_seed():
 
 def test_dead_and_saturated_units_are_counted():
     def biased(value: float, activation: str) -> dict[str, Any]:
-        fields = {"weight_initializer": {"type": "random_normal", "stddev": 0.01}}
-        return {"type": "dense", "units": 5, "activation": activation, "bias_initializer": value, **fields}
+        weight, bias = {"type": "random_normal", "stddev": 0.01}, {"type": "constant", "value": value}
+        fields = {"weight_initializer": weight, "bias_initializer": bias}
+        return {"type": "dense", "units": 5, "activation": activation, **fields}
 
-    def constant(value: float) -> dict[str, Any]:
-        return {"type": "constant", "value": value}
-
-    layers = [
-        biased(constant(-9), "relu"),
-        biased(constant(9), "tanh"),
-        biased(constant(0.5), "sigmoid"),
-        {"type": "activation", "activation": "softmax"},
-        {"type": "dense", "units": 1},
-    ]
+    layers = [biased(-9, "relu"), biased(9, "tanh"), biased(0.5, "sigmoid")]
+    layers += [{"type": "activation", "activation": "softmax"}, {"type": "dense", "units": 1}]
     starts = check(stack_of(*layers)).start
     assert [(start.dead, start.saturated) for start in starts] == [(5, 0), (0, 5), (0, 0), (None, None), (0, 0)]
     assert starts[0].mean == starts[0].deviation == starts[0].gradient == 0

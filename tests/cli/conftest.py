@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -21,6 +25,8 @@ from numpy.typing import NDArray
 
 from specnet.cli import main
 from specnet.model import Model, load_model
+from tests.running.sweeps.kills import MARK, processes_of
+from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-c", "from specnet.cli import main; main()"]
 
@@ -72,8 +78,21 @@ class Ended:
     def document(self) -> Any:
         return json.loads(self.out)
 
+    def failed(self, status: int, start: str = "") -> str:
+        """Check how it failed: without a result. Return what it said, which begins so."""
+        assert (self.status, self.out) == (status, ""), self.err
+        assert self.err.startswith(start), self.err
+        return self.err
+
+    def went(self) -> str:
+        """Check that all went well, and nothing was said beside the result; return that."""
+        assert (self.status, self.err) == (0, "")
+        return self.out
+
 
 Specnet = Callable[..., Ended]
+TypeIn = Callable[[str | bytes], None]
+Ran = Callable[[str], Path]
 
 
 @pytest.fixture
@@ -111,23 +130,58 @@ def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
     return run
 
 
+def called(*arguments: str | Path, stdout: IO[Any] | None = None, stderr: IO[Any] | None = None) -> int:
+    """Run a command within this process, with other streams if any are given, and return its exit status."""
+    with pytest.MonkeyPatch.context() as patch, own_signals(), warnings.catch_warnings():
+        warnings.simplefilter("default")
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            if stream is not None:
+                patch.setattr(sys, name, stream)
+        with pytest.raises(SystemExit) as ending:
+            main([str(argument) for argument in arguments])
+    assert isinstance(ending.value.code, int)
+    return ending.value.code
+
+
+def in_ascii(*arguments: str | Path) -> Ended:
+    """Run a command within this process whose streams have no signs but those of ASCII."""
+    out, err = (TextIOWrapper(BytesIO(), "ascii", write_through=True) for _ in range(2))
+    status = called(*arguments, stdout=out, stderr=err)
+    return Ended(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def type_in(monkeypatch: pytest.MonkeyPatch) -> TypeIn:
+    """Let standard input be a text."""
+
+    def type_in(text: str | bytes) -> None:
+        content = text.encode() if isinstance(text, str) else text
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(content)))
+
+    return type_in
+
+
 @pytest.fixture(scope="session")
 def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on two classes."""
     folder = tmp_path_factory.mktemp("moons")
     (folder / "moons.toml").write_text(MOONS, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, own_signals():
+    with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        with pytest.raises(SystemExit) as ending:
-            main(["run", "moons.toml", "--out", "moons", "-q"])
-    assert ending.value.code == 0
+        assert called("run", "moons.toml", "--out", "moons", "-q") == 0
     return folder / "moons"
 
 
 @pytest.fixture
-def moons(moons_run: Path, folder: Path) -> Model:
+def ran(moons_run: Path, folder: Path) -> Ran:
+    """Leave the folder of a run on two classes, as `specnet run moons.toml -o NAME -q` does."""
+    return lambda name: Path(shutil.copytree(moons_run, folder / name))
+
+
+@pytest.fixture
+def moons(ran: Ran, folder: Path) -> Model:
     """A model of two classes in ``moons/``, and rows for it in ``rows.npz``."""
-    shutil.copytree(moons_run, folder / "moons")
+    ran("moons")
     X = np.random.default_rng(0).normal(size=(7, 2))
     np.savez(folder / "rows.npz", X=X, y=np.array([0, 1, 0, 1, 0, 1, 1]))
     return load_model(folder / "moons/model.safetensors")
@@ -196,12 +250,14 @@ def process(*arguments: str | Path, folder: Path, **changes: str) -> Ended:
 
 
 @contextmanager
-def started(*arguments: str, folder: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str, folder: Path, code: str = COMMAND[-1], changes: Mapping[str, str] = {}, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     """Give a running command that Ctrl-C reaches; however the test ends, so does the command."""
     running = subprocess.Popen(
-        [*COMMAND, *arguments],
+        [sys.executable, "-c", code, *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment(**changes),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -228,3 +284,51 @@ loss = "categorical_crossentropy"
 epochs = 2
 """
 """A spec of a table whose columns have no kinds in it."""
+
+PATIENT = """
+import sys
+from specnet.running.many import workers
+from specnet.cli import main
+
+if __name__ == "__main__":
+    workers.SECONDS_WORTH_WORKERS = 0
+    main()
+"""
+"""Waits for workers, whatever they are worth."""
+
+
+def stopped(
+    *arguments: str, folder: Path, number: int, status: int, done: Callable[[], bool], counted: str
+) -> tuple[int, list[str]]:
+    """Send a signal to a command with two workers once something is done: SIGTERM, or others to all as terminals do.
+
+    Check that it ends with a status and leaves no process; return how much it says is done, and how to resume it.
+    """
+    (folder / "patient.py").write_text(PATIENT)
+    mark = f"{os.getpid()}-signal-{number}"
+    running = subprocess.Popen(
+        [sys.executable, "patient.py", *arguments, "--jobs", "2"],
+        cwd=folder,
+        env=environment(**{MARK: mark}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=take_interrupts,
+    )
+    with running:
+        try:
+            wait_until(lambda: done() or running.poll() is not None)
+            if number == signal.SIGTERM:
+                running.send_signal(number)
+            else:
+                os.killpg(running.pid, number)
+            _, told = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == status, told
+    assert not re.search("Traceback|resource_tracker", told)
+    wait_until(lambda: not processes_of(mark), 10)
+    (count,) = re.findall(counted, told)
+    (command,) = re.findall(r"to resume: specnet (.*)", told)
+    return int(count), shlex.split(command)

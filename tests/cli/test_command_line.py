@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.cli.conftest import CSV_SPEC, MOONS, Specnet, process
+from tests.cli.conftest import CSV_SPEC, MOONS, Ran, Specnet, TypeIn, process
 from tests.cli.test_application import VERBS
 from tests.texts.pinned import Pinned, Refused
 
 
 @pytest.fixture
-def ended(specnet: Specnet) -> str:
+def ended(specnet: Specnet, ran: Ran) -> str:
     """The folder of a run that ended, and rows for its model in ``rows.npz``."""
-    assert specnet("run", "moons.toml", "-o", "ended", "-q").status == 0
+    ran("ended")
     np.savez("rows.npz", X=np.random.default_rng(0).normal(size=(5, 2)), y=[0, 1, 0, 1, 1])
     return "ended"
 
@@ -31,12 +29,6 @@ def kinds(specnet: Specnet, folder: Path) -> str:
     (folder / "kinds.toml").write_text(CSV_SPEC)
     assert specnet("run", "kinds.toml", "-o", "kinds", "-q").status == 0
     return (folder / "table.csv").read_text()
-
-
-def type_in(monkeypatch: pytest.MonkeyPatch, text: str | bytes) -> None:
-    """Let standard input be a text."""
-    content = text.encode() if isinstance(text, str) else text
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
 
 
 @pytest.mark.slow
@@ -75,19 +67,14 @@ def test_a_run_is_repeated_with_a_change(specnet: Specnet, ended: str, folder: P
     "arguments", ["run . -q", "validate .", "check .", "show .", "predict . r.npz", "export . --to c"]
 )
 def test_a_folder_of_something_else_is_a_mistake(specnet: Specnet, arguments: str, pinned: Pinned) -> None:
-    ended = specnet(*arguments.split())
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith(".: error[file]: ")
-    pinned(ended.err)
+    pinned(specnet(*arguments.split()).failed(1, ".: error[file]: "))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["run", "validate", "check", "show"])
 def test_settings_and_limits_are_taken_wherever_a_spec_is(specnet: Specnet, verb: str, refused: Refused) -> None:
     assert specnet(verb, "moons.toml", "-q", "--set", "training.epochs=2", "--set", "name=other").status == 0
-    refused = specnet(verb, "moons.toml", "--set", "training.epochs=0")
-    assert (refused.status, refused.out) == (1, "")
-    assert refused.err.startswith("--set #1:1:17: error[")
+    specnet(verb, "moons.toml", "--set", "training.epochs=0").failed(1, "--set #1:1:17: error[")
     assert specnet(verb, "moons.toml", "--limit", "parameters=21", "-q").status == 0
     refused = specnet(verb, "moons.toml", "--limit", "parameters=20")
     assert refused.status == 1
@@ -99,28 +86,26 @@ def test_what_is_shown_is_what_was_set(specnet: Specnet, ended: str, refused: Re
     for source in ("moons.toml", ended):
         shown = specnet("show", source, "--set", "network.layer_sizes.1=7").out
         assert shown.startswith("moons   2 → 7 relu → 1 sigmoid   29 ")
-    refused = specnet("show", "ended/model.safetensors", "--set", "seed=2")
-    assert (refused.status, refused.out) == (2, "")
-    pinned(refused.err)
+    pinned(specnet("show", "ended/model.safetensors", "--set", "seed=2").failed(2))
     assert specnet("show", ended, "--limit", "parameters=20").status == 1
 
 
 @pytest.mark.parametrize("text", [MOONS, json.dumps({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}})])
 @pytest.mark.parametrize("verb", ["validate", "show", "check"])
 def test_a_spec_is_read_from_standard_input(
-    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, verb: str
+    specnet: Specnet, folder: Path, type_in: TypeIn, text: str, verb: str
 ) -> None:
     (folder / "same.toml").write_text(text)
-    type_in(monkeypatch, text)
+    type_in(text)
     read = specnet(verb, "-")
     assert read.status == 0
     assert read.out == specnet(verb, "same.toml").out.replace("same.toml", "<stdin>")
 
 
 def test_a_run_reads_standard_input_and_paths_from_the_working_folder(
-    specnet: Specnet, kinds: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    specnet: Specnet, kinds: str, folder: Path, type_in: TypeIn
 ) -> None:
-    type_in(monkeypatch, CSV_SPEC)
+    type_in(CSV_SPEC)
     assert specnet("run", "-", "-o", "again", "-q").status == 0
     assert (folder / "again/model.safetensors").read_bytes() == (folder / "kinds/model.safetensors").read_bytes()
     assert (folder / "again/spec.toml").read_text() == CSV_SPEC
@@ -138,18 +123,16 @@ def test_a_run_reads_standard_input_and_paths_from_the_working_folder(
     ],
 )
 def test_mistakes_on_standard_input_have_its_name(
-    specnet: Specnet, monkeypatch: pytest.MonkeyPatch, text: str | bytes, start: str
+    specnet: Specnet, type_in: TypeIn, text: str | bytes, start: str
 ) -> None:
     for verb in ("run", "validate", "show", "check"):
-        type_in(monkeypatch, text)
-        ended = specnet(verb, "-")
-        assert (ended.status, ended.out) == (1, "")
-        assert ended.err.startswith(start)
+        type_in(text)
+        specnet(verb, "-").failed(1, start)
 
 
-def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, type_in: TypeIn) -> None:
     for verb in ("predict", "evaluate"):
-        type_in(monkeypatch, kinds)
+        type_in(kinds)
         read = specnet(verb, "kinds", "-")
         assert read.status == 0
         assert ("warning[training-rows]" in read.err) == (verb == "evaluate"), "they are the run's own rows"
@@ -167,10 +150,10 @@ def test_rows_are_read_from_standard_input(specnet: Specnet, kinds: str, monkeyp
     ],
 )
 def test_mistakes_in_rows_on_standard_input_have_its_name(
-    specnet: Specnet, kinds: str, monkeypatch: pytest.MonkeyPatch, text: str, start: str
+    specnet: Specnet, kinds: str, type_in: TypeIn, text: str, start: str
 ) -> None:
     for options in ([], ["--format", "json"]):
-        type_in(monkeypatch, text)
+        type_in(text)
         ended = specnet("predict", "kinds", "-", *options)
         assert ended.status == 1
         if options:
@@ -217,10 +200,7 @@ def test_standard_input_that_cannot_be_is_a_faulty_command_line(specnet: Specnet
 def test_a_name_that_cannot_be_right_is_a_faulty_command_line(
     specnet: Specnet, folder: Path, arguments: str, name: str, pinned: Pinned
 ) -> None:
-    ended = specnet(*arguments.split())
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(f"{name}: error[usage]: ")
-    pinned(ended.err)
+    pinned(specnet(*arguments.split()).failed(2, f"{name}: error[usage]: "))
     (error,) = specnet(*arguments.split(), "--format", "json").document["errors"]
     assert (error["code"], error["source"]) == ("usage", name)
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml"}
@@ -234,8 +214,7 @@ def test_a_model_and_data_that_are_swapped_are_told(
     specnet: Specnet, ended: str, verb: str, model: str, data: str, refused: Refused
 ) -> None:
     refused = specnet(verb, data, model)
-    assert (refused.status, refused.out) == (2, "")
-    assert refused.err.startswith("error[usage]: ")
+    refused.failed(2, "error[usage]: ")
     assert refused.err.endswith(f": {model} {data}\n")
 
 
@@ -271,18 +250,17 @@ def test_a_model_and_data_that_are_swapped_are_told(
     ],
 )
 def test_what_may_have_been_meant_is_told(specnet: Specnet, arguments: str, pinned: Pinned) -> None:
-    ended = specnet(*arguments.split())
-    assert (ended.status, ended.out) == (2, "")
-    (line,) = [line for line in ended.err.splitlines() if "error[" in line]
+    said = specnet(*arguments.split()).failed(2)
+    (line,) = [line for line in said.splitlines() if "error[" in line]
     assert "error[usage]: " in line
-    pinned(ended.err)
+    pinned(said)
     if "--format" not in arguments and arguments[:2] != "--":
         verb, *others = arguments.split()
         as_json = specnet(verb, "--format=json", *others)
         assert as_json.err == ""
         (error,) = as_json.document["errors"]
         assert error["code"] == "usage"
-        assert ended.err.endswith(f"\n    {error['hint']}\n" if error["hint"] else f"{line}\n")
+        assert said.endswith(f"\n    {error['hint']}\n" if error["hint"] else f"{line}\n")
 
 
 @pytest.mark.parametrize("verb", VERBS)

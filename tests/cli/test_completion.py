@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+from specnet.cli import main
 from specnet.cli.application import application
 from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.errors import SpecError
@@ -24,7 +27,7 @@ from specnet.report.schema_keys import Keys, shipped_schema
 from specnet.report.setting_completion import Settings
 from specnet.spec import parse_spec
 from specnet.spec.json_schema import json_schema
-from tests.cli.conftest import COMMAND, MOONS, Specnet, environment
+from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, own_signals
 from tests.cli.test_application import VERBS
 
 BIN = str(Path(sys.executable).parent)
@@ -39,39 +42,63 @@ optimizer = { type = "sgd", schedule = "cosine_decay" }
 """
 
 
+def asked(line: str, folder: Path, shell: str = "zsh", **changes: str) -> str:
+    """Return what a shell would get for a line."""
+    with pytest.MonkeyPatch.context() as patch, own_signals(), redirect_stdout(StringIO()) as printed:
+        patch.chdir(folder)
+        for name, value in {VARIABLE: shell, **changes}.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit, match="0"):
+            main([line])
+    return printed.getvalue()
+
+
 def offered(line: str, folder: Path, shell: str = "zsh", **changes: str) -> list[str]:
-    """Return what a shell would get for a line, without what it means."""
-    changes = {VARIABLE: shell, **changes}
-    ended = subprocess.run(
-        [*COMMAND, line], cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True
-    )
-    assert ended.stderr == ""
-    return [text.split("\t")[0] for text in ended.stdout.splitlines()]
+    """Return the same, without what it means."""
+    return [text.split("\t")[0] for text in asked(line, folder, shell, **changes).splitlines()]
 
 
-@pytest.mark.slow
-def test_verbs_and_options(folder: Path) -> None:
-    assert offered("specnet ", folder) == VERBS
-    assert offered("specnet e", folder) == ["evaluate", "export"]
+SET = "specnet run moons.toml --set "
+OFFERED = {
+    "specnet ": VERBS,
+    "specnet e": ["evaluate", "export"],
+    "specnet run moons.toml --fo": ["--force", "--folds", "--format"],
+    "specnet --v": ["--version"],
+    "/usr/bin/specnet val": ["validate"],
+    # Values of options.
+    "specnet export model.safetensors --to ": list(TARGETS),
+    "specnet export model.safetensors --to=o": ["--to=onnx"],
+    "specnet show moons.toml --format ": ["text", "json"],
+    "specnet parts --format m": ["markdown"],
+    "specnet --completion ": list(SCRIPTS),
+    # Where a file stands, the shell offers files.
+    "specnet run moo": [],
+    "specnet predict model.safetensors ": [],
+    "specnet run moons.toml -o ": [],
+    "specnet parts class_w": ["class_weight"],
+    # Keys of settings; a table or a switch can be either.
+    SET: ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."],
+    f"{SET}training.opt": ["training.optimizer.", "training.optimizer="],
+    f"{SET[:-1]}=training.ep": ["--set=training.epochs="],
+    f"{SET}'training.ep": ["training.epochs="],
+    f"{SET}network.layer_sizes.": [f"network.layer_sizes.{place}=" for place in range(3)],
+    f"{SET}training.early": ["training.early_stopping.", "training.early_stopping="],
+    f"{SET}data.sp": ["data.split."],
+    # Values of settings.
+    f"{SET}training.optimizer=adam": [f"training.optimizer={name}" for name in ("adam", "adamw", "adamax")],
+    f"{SET}training.shuffle=": [f"training.shuffle={value}" for value in ("true", "false", "blocks")],
+    f"{SET}network.dtype=": ["network.dtype=float32", "network.dtype=float64"],
+    f"{SET}training.epochs=": ["training.epochs=100"],
+}
+
+
+@pytest.mark.parametrize("line", OFFERED)
+def test_what_is_offered(folder: Path, line: str) -> None:
+    assert offered(line, folder) == OFFERED[line]
+
+
+def test_every_option_is_offered(folder: Path) -> None:
     assert {"--set", "--out", "-o", "--limit", "--help"} <= set(offered("specnet run -", folder))
-    assert offered("specnet run moons.toml --fo", folder) == ["--force", "--folds", "--format"]
-    assert offered("specnet --v", folder) == ["--version"]
-    assert offered("/usr/bin/specnet val", folder) == ["validate"]
-
-
-@pytest.mark.slow
-def test_values_of_options(folder: Path) -> None:
-    assert offered("specnet export model.safetensors --to ", folder) == list(TARGETS)
-    assert offered("specnet export model.safetensors --to=o", folder) == ["--to=onnx"]
-    assert offered("specnet show moons.toml --format ", folder) == ["text", "json"]
-    assert offered("specnet parts --format m", folder) == ["markdown"]
-    assert offered("specnet --completion ", folder) == list(SCRIPTS)
-
-
-@pytest.mark.slow
-def test_where_a_file_stands_the_shell_offers_files(folder: Path) -> None:
-    for line in ("specnet run ", "specnet run moo", "specnet predict model.safetensors ", "specnet run moons.toml -o "):
-        assert offered(line, folder) == []
 
 
 RUN_ARGUMENTS = [
@@ -104,7 +131,6 @@ def test_no_verb_that_takes_a_run_is_left_out() -> None:
     assert {verb for verb in VERB_COMMANDS if _takes_run(verb)} == {line.split()[0] for line in RUN_ARGUMENTS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", RUN_ARGUMENTS)
 def test_runs_are_offered_where_a_run_can_stand(folder: Path, runs: list[str], command: str) -> None:
     found = offered(f"specnet {command} ", folder)
@@ -114,7 +140,6 @@ def test_runs_are_offered_where_a_run_can_stand(folder: Path, runs: list[str], c
     assert found[3:] == ["elsewhere/", *([] if only_runs else ["moons.toml"])]
 
 
-@pytest.mark.slow
 def test_runs_are_found_below_what_is_typed(folder: Path, runs: list[str]) -> None:
     assert offered("specnet show runs/m", folder) == ["runs/moons/2", "runs/moons/10"]
     assert offered("specnet show runs/moons/1", folder) == ["runs/moons/10"]
@@ -127,7 +152,6 @@ def test_runs_are_found_below_what_is_typed(folder: Path, runs: list[str]) -> No
     assert offered("specnet run runs/moons/2 -o ", folder) == []
 
 
-@pytest.mark.slow
 def test_trials_are_never_offered(folder: Path) -> None:
     for path in ("best", "trials/0000"):
         (folder / "sweeps/moons/1" / path).mkdir(parents=True)
@@ -144,7 +168,6 @@ def test_trials_are_never_offered(folder: Path) -> None:
         assert not [each for each in offered(f"specnet report {start}", folder) if "trials/0" in each]
 
 
-@pytest.mark.slow
 def test_a_name_with_blanks_is_one_word(folder: Path) -> None:
     name = "my run & <b>$HOME"
     (folder / name).mkdir()
@@ -157,30 +180,12 @@ def test_a_name_with_blanks_is_one_word(folder: Path) -> None:
     assert offered("specnet show my\\ r", folder) == [name]
 
 
-@pytest.mark.slow
 def test_names_of_parts(folder: Path) -> None:
     names = set(offered("specnet parts ", folder))
     assert {name for part in built_in_registry() for name in (part.part_name(), *part.aliases)} <= names
     assert {part.kind for part in built_in_registry()} | {"training", "network", "data.split"} <= names
-    assert offered("specnet parts class_w", folder) == ["class_weight"]
 
 
-@pytest.mark.slow
-def test_keys_of_settings(folder: Path) -> None:
-    top = offered("specnet run moons.toml --set ", folder)
-    assert top == ["name=", "seed=", "random_generator=", "data.", "data=", "network.", "training.", "sweep."]
-    assert offered("specnet run moons.toml --set training.opt", folder) == [
-        "training.optimizer.",
-        "training.optimizer=",
-    ]
-    assert offered("specnet run moons.toml --set=training.ep", folder) == ["--set=training.epochs="]
-    assert offered("specnet run moons.toml --set 'training.ep", folder) == ["training.epochs="]
-    assert offered("specnet run moons.toml --set network.layer_sizes.", folder) == [
-        *("network.layer_sizes.0=", "network.layer_sizes.1=", "network.layer_sizes.2=")
-    ]
-
-
-@pytest.mark.slow
 def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
     (folder / "layers.toml").write_text(LAYERS)
     line = "specnet show layers.toml --set "
@@ -195,31 +200,9 @@ def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
         assert "training.epochs=" in offered(f"specnet run {unread} --set training.", folder)
 
 
-@pytest.mark.slow
 def test_the_spec_of_a_run_is_read_too(specnet: Specnet, folder: Path) -> None:
     assert specnet("run", "moons.toml", "-o", "ended", "-q", "--set", "training.optimizer=rprop").status == 0
     assert "training.optimizer.eta_plus=" in offered("specnet run ended --set training.optimizer.", folder)
-
-
-@pytest.mark.slow
-def test_a_table_or_a_switch_can_be_either(folder: Path) -> None:
-    assert offered("specnet run moons.toml --set training.early", folder) == [
-        *("training.early_stopping.", "training.early_stopping=")
-    ]
-    assert offered("specnet run moons.toml --set data.sp", folder) == ["data.split."]
-
-
-@pytest.mark.slow
-def test_values_of_settings(folder: Path) -> None:
-    line = "specnet run moons.toml --set "
-    assert offered(f"{line}training.optimizer=adam", folder) == [
-        *("training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adamax")
-    ]
-    assert offered(f"{line}training.shuffle=", folder) == [
-        *("training.shuffle=true", "training.shuffle=false", "training.shuffle=blocks")
-    ]
-    assert offered(f"{line}network.dtype=", folder) == ["network.dtype=float32", "network.dtype=float64"]
-    assert offered(f"{line}training.epochs=", folder) == ["training.epochs=100"]
 
 
 def test_every_key_that_is_offered_can_be_set() -> None:
@@ -246,7 +229,6 @@ def test_the_shipped_schema_is_that_of_the_parts() -> None:
     assert shipped_schema() == json_schema(built_in_registry())
 
 
-@pytest.mark.slow
 def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:
     line = "specnet run moons.toml --set training.optimizer=adamw"
     assert offered(line, folder, "bash", COMP_WORDBREAKS=" =:") == ["adamw"]
@@ -254,20 +236,15 @@ def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:
     assert offered("specnet val", folder, "bash", COMP_WORDBREAKS=" =:") == ["validate"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_zsh_and_fish_get_meanings(folder: Path, shell: str) -> None:
-    changes = {VARIABLE: shell}
-    ended = subprocess.run(
-        [*COMMAND, "specnet val"], cwd=folder, env=environment(**changes), capture_output=True, text=True, check=True
-    )
-    assert re.fullmatch(r"validate\t\w.*\.\n", ended.stdout)
+    assert re.fullmatch(r"validate\t\w.*\.\n", asked("specnet val", folder, shell))
 
 
 @pytest.mark.slow
 def test_nothing_dear_is_imported(folder: Path) -> None:
     changes = {VARIABLE: "bash"}
-    for line in ("specnet r", "specnet parts ad", "specnet run moons.toml --set training.opt"):
+    for line in ("specnet parts ad", "specnet run moons.toml --set training.opt"):
         ended = subprocess.run(
             [sys.executable, "-X", "importtime", *COMMAND[1:], line],
             cwd=folder,
@@ -284,7 +261,7 @@ def test_nothing_dear_is_imported(folder: Path) -> None:
 @pytest.mark.parametrize("shell", SCRIPTS)
 def test_a_script_is_printed(specnet: Specnet, shell: str) -> None:
     ended = specnet("--completion", shell)
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out == f"{SCRIPTS[shell]}\n"
     assert f"{VARIABLE}={shell}" in ended.out
 
@@ -295,21 +272,20 @@ def test_the_shell_understands_its_script(specnet: Specnet, folder: Path, shell:
     subprocess.run([shell, "-n", "script"], cwd=folder, check=True)
 
 
+TYPED = {
+    "specnet valid": "specnet validate END",
+    "specnet run moo": "specnet run moons.toml END",
+    "specnet run moons.toml --set training.ep": "specnet run moons.toml --set training.epochs=END",
+    "specnet run moons.toml --set training.optimizer=adamw": "--set training.optimizer=adamw END",
+    "specnet parts class_w": "specnet parts class_weight END",
+    "specnet export x --to on": "specnet export x --to onnx END",
+    "specnet show runs/mo": "specnet show runs/moons/1 END",
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("specnet valid", "specnet validate END"),
-        ("specnet run moo", "specnet run moons.toml END"),
-        ("specnet run moons.toml --set training.ep", "specnet run moons.toml --set training.epochs=END"),
-        ("specnet run moons.toml --set training.optimizer=adamw", "--set training.optimizer=adamw END"),
-        ("specnet parts class_w", "specnet parts class_weight END"),
-        ("specnet export x --to on", "specnet export x --to onnx END"),
-        ("specnet show runs/mo", "specnet show runs/moons/1 END"),
-    ],
-)
-def test_bash_completes_what_is_typed(folder: Path, typed: str, completed: str) -> None:
-    """On a terminal: the line is typed, TAB, END; then it is seen as bash has it."""
+def test_bash_completes_what_is_typed(folder: Path) -> None:
+    """On a terminal: a line is typed, TAB, END; then it is seen as bash has it."""
     (folder / "runs/moons/1").mkdir(parents=True)
     (folder / "runs/moons/1/run.json").write_text("{}")
     master, slave = pty.openpty()
@@ -329,8 +305,10 @@ def test_bash_completes_what_is_typed(folder: Path, typed: str, completed: str) 
         )
         # With the prompt readline has taken the terminal over.
         _read_until(master, "ready\r\nprompt> ")
-        os.write(master, f"{typed}\tEND".encode())
-        assert completed in _read_until(master, "END")
+        for typed, completed in TYPED.items():
+            os.write(master, f"{typed}\tEND".encode())
+            assert completed in _read_until(master, "END")
+            os.write(master, b"\x15")  # the line is taken away again
     finally:
         running.kill()
         running.wait()

@@ -7,15 +7,16 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
+import warnings
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cli.conftest import COMMAND, MOONS, environment, take_interrupts
+from tests.cli.conftest import COMMAND, MOONS, Specnet, called, environment, own_signals, started
 from tests.cli.test_application import VERBS
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
@@ -71,9 +72,6 @@ main()
 """Closes a pipe when Ctrl-C finds its own code."""
 
 
-UNBUFFERED = {"PYTHONUNBUFFERED": "1"}
-
-
 @pytest.fixture
 def ready(moons_run: Path, folder: Path) -> Path:
     """A folder with all that the lines need."""
@@ -92,75 +90,61 @@ def closed_pipe() -> int:
     return writing
 
 
-def ended_with(
-    arguments: list[str], folder: Path, changes: dict[str, str] | None = None, **streams: Any
-) -> tuple[int, str]:
+def unread(*arguments: str, stream: str = "stdout") -> tuple[int, str]:
     """Run a command with one stream that nobody reads; return its status and what it said on the other."""
-    other = "stderr" if "stdout" in streams else "stdout"
-    try:
-        ended = subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=folder,
-            env=environment(**changes or {}),
-            text=True,
-            encoding="utf-8",
-            check=False,
-            **{other: subprocess.PIPE},
-            **streams,
-        )
-    finally:
-        os.close(*streams.values())
-    return ended.returncode, ended.stdout if other == "stdout" else ended.stderr
+    heard = StringIO()
+    with open(closed_pipe(), "w", 1) as gone:
+        streams = {"stdout": heard, "stderr": heard, stream: gone}
+        return called(*arguments, **streams), heard.getvalue()
 
 
 def test_there_is_a_line_for_each_verb() -> None:
     assert list(LINES) == VERBS
 
 
-@pytest.mark.parametrize(
-    ("verb", "changes"), [*((verb, {}) for verb in VERBS), *((verb, UNBUFFERED) for verb in ("run", "show", "schema"))]
-)
-def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str, changes: dict[str, str]) -> None:
-    status, err = ended_with(LINES[verb].split(), ready, changes, stdout=closed_pipe())
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str) -> None:
+    status, err = unread(*LINES[verb].split())
     assert status == 141
-    # Runs show their course on standard error.
+    check_course(verb, err)
+
+
+def check_course(verb: str, err: str) -> None:
+    """Check that nothing but the course of runs is on standard error."""
     course = {"run": ("epoch", "→"), "verify": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
     assert not any(line for line in err.splitlines() if not any(word in line for word in course))
+
+
+@pytest.mark.parametrize("verb", ["run", "show", "schema"])
+def test_nor_is_one_of_a_process_without_buffers(ready: Path, verb: str) -> None:
+    writing, changes = closed_pipe(), environment(PYTHONUNBUFFERED="1")
+    command = [*COMMAND, *LINES[verb].split()]
+    ended = subprocess.run(command, env=changes, text=True, check=False, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert ended.returncode == 141
+    check_course(verb, ended.stderr)
 
 
 @pytest.mark.parametrize(
     "arguments", ["--help", "--version", "run --help", "--completion bash", "schema --format json"]
 )
 def test_nor_is_one_of_help(ready: Path, arguments: str) -> None:
-    assert ended_with(arguments.split(), ready, stdout=closed_pipe()) == (141, "")
+    assert unread(*arguments.split()) == (141, "")
 
 
 @pytest.mark.parametrize(
     "arguments", ["validate missing.toml", "run", "fly", "run moons.toml --epochs 3", "parts adem"]
 )
 def test_mistakes_that_nobody_reads_end_in_silence(ready: Path, arguments: str) -> None:
-    assert ended_with(arguments.split(), ready, stderr=closed_pipe()) == (141, "")
+    assert unread(*arguments.split(), stream="stderr") == (141, "")
 
 
-def test_a_warning_that_nobody_reads_ends_nothing(folder: Path) -> None:
-    code = (
-        "import warnings, specnet.spec.searching\n"
-        "def parse_spec(source, **options): warnings.warn('the plugin x has no part')\n"
-        "specnet.spec.searching.parse_spec = parse_spec\n"
-        "from specnet.cli import main\n"
-        "main(['validate', 'moons.toml'])"
-    )
-    writing = closed_pipe()
-    ended = subprocess.run(
-        [sys.executable, "-c", code], stderr=writing, stdout=subprocess.PIPE, check=False, cwd=folder
-    )
-    os.close(writing)
-    assert (ended.returncode, ended.stdout) == (141, b"1 spec, no mistakes\n")
+def test_a_warning_that_nobody_reads_ends_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", lambda *_, **__: warnings.warn("no part", stacklevel=1))
+    assert unread("validate", "moons.toml", stream="stderr") == (141, "1 spec, no mistakes\n")
 
 
-@pytest.mark.parametrize(
-    "arguments", ["schema", "parts", "parts --format markdown", "show moons.toml", "validate moons.toml"]
-)
+@pytest.mark.parametrize("arguments", ["schema", "parts --format markdown", "validate moons.toml"])
 def test_a_reader_may_go_after_the_first_line(ready: Path, arguments: str) -> None:
     running = subprocess.Popen(
         [*COMMAND, *arguments.split()], cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -190,84 +174,48 @@ def _check(running: subprocess.Popen[str], complete: bool) -> None:
         assert len(said) <= 1
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("moment", [1, 30, 300])
+@pytest.mark.parametrize(("verb", "moment"), [("run", 1), ("run", 30), *((verb, 300) for verb in VERBS)])
 def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) -> None:
+    """The first imports are the same for all verbs."""
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
-    running = subprocess.Popen(
-        [sys.executable, "-c", code, *LINES[verb].split()],
-        cwd=ready,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-    )
-    _check(running, complete=moment > 30)
+    with started(*LINES[verb].split(), folder=ready, code=code) as running:
+        _check(running, complete=moment > 30)
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb: str) -> None:
-    moments = random.Random(verb)
-    for _ in range(2):
-        reading, writing = os.pipe()
-        running = subprocess.Popen(
-            [sys.executable, "-c", READY.format(descriptor=writing), *LINES[verb].split()],
-            cwd=ready,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            preexec_fn=take_interrupts,
-            pass_fds=[writing],
-        )
+    reading, writing = os.pipe()
+    code = READY.format(descriptor=writing)
+    with started(*LINES[verb].split(), folder=ready, code=code, pass_fds=[writing]) as running:
         os.close(writing)
         os.read(reading, 1)  # its end is seen when the child has closed it too
         os.close(reading)
-        time.sleep(moments.uniform(0, 0.5))
+        time.sleep(random.Random(verb).uniform(0, 0.5))
         running.send_signal(signal.SIGINT)
         _check(running, complete=True)
     assert not list(ready.rglob(".specnet-*"))
 
 
-def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(folder: Path) -> None:
-    code = (
-        "import os, signal, specnet.spec.searching\n"
-        "def parse_spec(source, **options):\n"
-        "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "    except KeyboardInterrupt:\n"
-        "        raise RuntimeError('query interrupted') from None\n"
-        "specnet.spec.searching.parse_spec = parse_spec\n"
-        "from specnet.cli import main\n"
-        "main(['validate', 'moons.toml'])"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        preexec_fn=take_interrupts,
-    )
-    assert (ended.returncode, ended.stdout) == (130, "")
-    assert ended.stderr.startswith("error[interrupted]: ")
+def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse_spec(*_: Any, **__: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("query interrupted") from None
+
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", parse_spec)
+    specnet("validate", "moons.toml").failed(130, "error[interrupted]: ")
 
 
-def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(folder: Path) -> None:
-    code = "import os, signal; from specnet.cli import interrupts, main; interrupts.install()\n"
-    code += "os.kill(os.getpid(), signal.SIGINT); main(['validate', 'moons.toml'])"
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1 spec, no mistakes\n", "")
+def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse_spec(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("specnet.spec.searching.parse_spec", parse_spec)
+    with own_signals():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ended = specnet("validate", "moons.toml")
+    assert (ended.status, ended.out, ended.err) == (0, "1 spec, no mistakes\n", "")
 
 
 def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
@@ -285,15 +233,8 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
         "specnet.running.runner.load_table = read\n"
         "main(['run', 'long.toml', '-q'])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        timeout=120,
-        preexec_fn=take_interrupts,
-    )
-    assert ended.returncode == 130
-    assert "Exception ignored" not in ended.stderr
-    assert ended.stderr.startswith("error[interrupted]: ")
+    with started(folder=folder, code=code) as running:
+        _, err = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert "Exception ignored" not in err
+    assert err.startswith("error[interrupted]: ")

@@ -28,6 +28,8 @@ def _examples(specnet: Specnet, verb: str) -> list[str]:
 
 def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None:
     shutil.copytree(SPECS, folder / "specs")
+    for spec in (folder / "specs").glob("*.toml"):  # that they reach something is for the tests of the specs
+        spec.write_text(re.sub(r"^(epochs|trials) = \d+", r"\1 = 2", spec.read_text(), flags=re.MULTILINE))
     shutil.copy(NETWORK, folder / "network.onnx")
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
     assert specnet("run", "specs/wine_csv.toml").status == 0

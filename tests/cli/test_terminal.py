@@ -4,41 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from termios import TIOCSCTTY, TIOCSWINSZ
+from termios import TIOCSCTTY
 
 import pytest
 
-import specnet
+from specnet import run
 from specnet.training import Observer
-from tests.cli.conftest import COMMAND, Specnet, environment, process, take_interrupts
+from tests.cli.conftest import COMMAND, Specnet, environment, take_interrupts
+from tests.cli.on_terminal import CODES, Seen, on_terminal, opened, read_all
 
-pytestmark = pytest.mark.slow  # processes on a terminal
+pytestmark = pytest.mark.slow  # runs that last until they are seen, and processes on a terminal
 
-CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 CODES_BUT_CLEARING = re.compile(r"\x1b\[(?!2K)[0-9;?]*[A-Za-z]")
 BLOCKS = "[▁-▇]"
 LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=100"]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a terminal got from a command, codes and all, and the command's exit status."""
-
-    status: int
-    text: str
-
-    @property
-    def plain(self) -> str:
-        return CODES.sub("", self.text).replace("\r\n", "\n")
 
 
 def on_screen(seen: Seen) -> list[str]:
@@ -54,14 +38,13 @@ def with_terminal() -> None:
     ioctl(0, TIOCSCTTY, 0)
 
 
-def started(folder: Path, *arguments: str, columns: int = 100, **changes: str) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a command on a terminal, and return it with the terminal's other end."""
-    master, slave = pty.openpty()
-    ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command as a process on a terminal, and return it with the terminal's other end."""
+    master, slave = opened(100)
     running = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=environment(**changes),
+        env=environment(),
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -72,37 +55,18 @@ def started(folder: Path, *arguments: str, columns: int = 100, **changes: str) -
     return running, master
 
 
-def on_terminal(
-    *arguments: str,
-    folder: Path,
-    columns: int = 100,
-    then: Callable[[subprocess.Popen[bytes], str], bool] | None = None,
-    **changes: str,
-) -> Seen:
-    """Run a command on a terminal; `then` sees what was printed so far, until it returns True."""
-    running, master = started(folder, *arguments, columns=columns, **changes)
+def read_until(master: int, said: bytes) -> bytes:
     printed = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # the last process that had the terminal ended
-            break
-        if not piece:
-            break
-        printed += piece
-        if then is not None and then(running, printed.decode(errors="replace")):
-            then = None
-    os.close(master)
-    return Seen(running.wait(timeout=60), printed.decode())
+    while said not in printed:
+        printed += os.read(master, 65536)
+    return printed
 
 
 def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, folder: Path) -> None:
     settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
     arguments = ["run", "moons.toml", "-o", "out", "--no-report", *settings]
     running, master = started(folder, *arguments)
-    printed = b""
-    while b"/40 000   loss" not in printed:
-        printed += os.read(master, 65536)
+    read_until(master, b"/40 000   loss")
     os.close(master)
     running.wait(timeout=60)
     assert json.loads((folder / "out/run.json").read_text())["end"].startswith("interrupted in epoch")
@@ -114,7 +78,7 @@ def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, fo
 
 def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
     settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
-    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=80)
+    seen = on_terminal(["run", "moons.toml", *settings], folder, columns=80)
     assert seen.status == 0
     assert "\x1b[" in seen.text
     left = r"\d+(?:\.\d)? s|\d+ min \d\d s"
@@ -138,20 +102,18 @@ def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "predict"])
-def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path) -> None:
+def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As large as it takes to be seen, and no larger: short work shows no bar."""
     loss = {"loss": "binary_crossentropy", "epochs": 1}
     spec = {"data": {"type": "csv", "path": "rows.csv", "target": "y"}, "training": loss}
     (folder / "rows.json").write_text(json.dumps({**spec, "network": {"hidden_layer_sizes": [2]}}))
     (folder / "rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 100)
-    specnet.run(folder / "rows.json", folder / "done", report=False, observer=Observer())
-    unhurried = "import specnet.report.terminal.counting as counting; counting.SECONDS_UNSEEN = 0.0"
-    (folder / "sitecustomize.py").write_text(unhurried)
-    path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    run(folder / "rows.json", folder / "done", report=False, observer=Observer())
+    monkeypatch.setattr("specnet.report.terminal.counting.SECONDS_UNSEEN", 0.0)
     said = ("run", "rows.json") if verb == "run" else (verb, "done/model.safetensors", "rows.csv")
-    assert "/804 bytes read" in on_terminal(*said, folder=folder, PYTHONPATH=path).plain
-    assert "bytes read" not in on_terminal(*said, "--quiet", folder=folder, PYTHONPATH=path).plain
-    assert "bytes read" not in on_terminal(*said, folder=folder, PYTHONPATH=path, NO_COLOR="1").plain
+    assert "/804 bytes read" in on_terminal(said, folder).plain
+    assert "bytes read" not in on_terminal([*said, "--quiet"], folder).plain
+    assert "bytes read" not in on_terminal(said, folder, NO_COLOR="1").plain
 
 
 MANY = ["accuracy", "balanced_accuracy", "roc_auc"]
@@ -172,7 +134,7 @@ SHAPES = {
 def test_a_run_fits_into_its_terminal(shape: str, columns: int, folder: Path) -> None:
     """Each line fits, and wraps nowhere; what a wide terminal shows is there."""
     settings = [part for setting in SHAPES[shape] for part in ("--set", setting)]
-    seen = on_terminal("run", "moons.toml", *settings, folder=folder, columns=columns)
+    seen = on_terminal(["run", "moons.toml", *settings], folder, columns=columns)
     lines = on_screen(seen)
     assert seen.status == 0, lines
     assert max(map(len, lines)) <= columns
@@ -190,10 +152,10 @@ def test_a_run_fits_into_its_terminal(shape: str, columns: int, folder: Path) ->
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize("verb", ["show", "check", "validate"])
-def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Path) -> None:
-    words = set("".join(process(verb, "moons.toml", folder=folder).out.split()))
+def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Path, specnet: Specnet) -> None:
+    words = set("".join(specnet(verb, "moons.toml").out.split()))
     for color in ({}, {"NO_COLOR": "1"}):
-        seen = on_terminal(verb, "moons.toml", folder=folder, columns=columns, **color)
+        seen = on_terminal([verb, "moons.toml"], folder, columns=columns, **color)
         lines = on_screen(seen)
         assert seen.status == 0, lines
         assert max(map(len, lines)) <= columns
@@ -202,55 +164,53 @@ def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Pa
 
 def test_without_block_characters_the_bar_is_plain(folder: Path) -> None:
     settings = ["--set", "training.epochs=30000"]
-    seen = on_terminal("run", "moons.toml", *settings, folder=folder, PYTHONIOENCODING="ascii")
+    seen = on_terminal(["run", "moons.toml", *settings], folder, encoding="ascii")
     assert seen.status == 0
     assert re.search(r"\r#+-*   [\d ]+/30 000   loss 0\.\d{4}   [\d.]+ s left", seen.plain)
     assert seen.text.isascii()
 
 
 def test_no_color_means_no_codes_and_no_live_progress(folder: Path) -> None:
-    seen = on_terminal("run", "moons.toml", folder=folder, NO_COLOR="1")
+    seen = on_terminal(["run", "moons.toml"], folder, NO_COLOR="1")
     assert seen.status == 0
     assert "\x1b" not in seen.text
     assert "━" not in seen.text
     assert seen.plain.count("epoch 20/20 loss") == 1
 
 
-def test_mistakes_are_coloured_and_say_the_same(folder: Path) -> None:
+def test_mistakes_are_coloured_and_say_the_same(folder: Path, specnet: Specnet) -> None:
     (folder / "bad.toml").write_text((folder / "moons.toml").read_text().replace("make_moons", "make_moon"))
-    seen = on_terminal("validate", "bad.toml", folder=folder)
+    seen = on_terminal(["validate", "bad.toml"], folder)
     assert seen.status == 1
     assert "\x1b[1;31m" in seen.text
-    assert seen.plain == process("validate", "bad.toml", folder=folder).err
-    assert "\x1b" not in on_terminal("validate", "bad.toml", folder=folder, NO_COLOR="1").text
-    assert "\x1b" not in on_terminal("validate", "bad.toml", folder=folder, TERM="dumb").text
+    assert seen.plain == specnet("validate", "bad.toml").err
+    assert "\x1b" not in on_terminal(["validate", "bad.toml"], folder, NO_COLOR="1").text
+    assert "\x1b" not in on_terminal(["validate", "bad.toml"], folder, TERM="dumb").text
 
 
-def test_a_file_or_a_pipe_gets_no_codes(folder: Path) -> None:
+def test_a_file_or_a_pipe_gets_no_codes(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     for arguments in (["run", "moons.toml"], ["show", "moons.toml"], ["parts"], ["validate", "no.toml"]):
-        ended = process(*arguments, folder=folder, FORCE_COLOR="1")
+        ended = specnet(*arguments)
         assert "\x1b" not in ended.out + ended.err
         assert "━" not in ended.err
 
 
-def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path) -> None:
-    seen = on_terminal("parts", "loss", folder=folder, columns=70)
+def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path, specnet: Specnet) -> None:
+    seen = on_terminal(["parts", "loss"], folder, columns=70)
     assert seen.status == 0
     assert all(len(line) <= 70 for line in seen.plain.splitlines())
     assert "binary_crossentropy" in seen.plain
-    words = set(process("parts", "loss", folder=folder).out.split())
+    words = set(specnet("parts", "loss").out.split())
     assert {word for word in words if len(word) < 10} <= set(seen.plain.split())
 
 
 def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
-    def interrupt(running: subprocess.Popen[bytes], printed: str) -> bool:
-        drawn = "   loss 0" in printed
-        if drawn:
-            running.send_signal(signal.SIGINT)
-        return drawn
-
-    seen = on_terminal("run", "moons.toml", "--out", "here", *LONG, folder=folder, then=interrupt)
-    assert seen.status == 130
+    running, master = started(folder, "run", "moons.toml", "--out", "here", *LONG)
+    printed = read_until(master, b"   loss 0")
+    running.send_signal(signal.SIGINT)
+    seen = Seen(0, (printed + read_all(master)).decode())
+    assert running.wait(timeout=60) == 130
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
     message, hint = seen.plain.splitlines()[-2:]
     assert re.fullmatch(r"error\[interrupted\]: .*Ctrl-C; .* here", message)
@@ -262,7 +222,7 @@ def test_a_mistake_in_training_stands_below_the_bar(folder: Path) -> None:
     settings = ["network.activations=linear", "training.loss=mse", "training.metrics=", "training.epochs=100000"]
     settings += ["training.optimizer.type=sgd", "training.optimizer.learning_rate=1.5"]
     arguments = [part for setting in settings for part in ("--set", setting)]
-    seen = on_terminal("run", "moons.toml", *arguments, folder=folder)
+    seen = on_terminal(["run", "moons.toml", *arguments], folder)
     assert seen.status == 1
     assert seen.text.count("\x1b[?25l") == seen.text.count("\x1b[?25h"), "the cursor is shown again"
     assert any(line.startswith("error[training]: ") for line in seen.plain.splitlines())

@@ -7,82 +7,46 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler import (
-    BATCH,
-    NUMPY,
-    Value,
-    absolute,
-    affine,
-    concatenate,
-    cos,
-    custom,
-    erf,
-    exp,
-    expm1,
-    fold,
-    gather,
-    gradients,
-    greater,
-    grouped_matmul,
-    input_value,
-    linear_map,
-    log,
-    max_over,
-    maximum,
-    minimum,
-    one_hot,
-    plan,
-    repeat,
-    rows,
-    sigmoid,
-    sin,
-    softplus,
-    sqrt,
-    state_value,
-    sum_over,
-    tanh,
-    where,
-    with_local_derivative,
-)
+from specnet import compiler as c
 from specnet.compiler.numpy import bind
-from tests.compiler.running import Array, complex_step, fill, run
+from tests.compiler.running import Array, complex_step, fill
 
 BATCH_SIZE = 5
 
 
-def guarded(x: Value) -> Value:
+def guarded(x: c.Value) -> c.Value:
     """The branch that is not taken is NaN, and has a NaN derivative."""
-    return where(greater(x, 0.0), x * sqrt(x), tanh(x))
+    return c.where(c.greater(x, 0.0), x * c.sqrt(x), c.tanh(x))
 
 
-def staircase(x: Value) -> Value:
+def staircase(x: c.Value) -> c.Value:
     """Nested branches, each with a factor of its own outside."""
-    inner = where(greater(x, 0.7), sin(x) * 3.0, 1 / (x - 9.0))
-    return 0.5 * where(greater(x, 0.2), inner * x, expm1(x)) - x
+    inner = c.where(c.greater(x, 0.7), c.sin(x) * 3.0, 1 / (x - 9.0))
+    return 0.5 * c.where(c.greater(x, 0.2), inner * x, c.expm1(x)) - x
 
 
-def gelu(x: Value) -> Value:
-    return 0.5 * x * (1 + erf(x * 0.5**0.5))
+def gelu(x: c.Value) -> c.Value:
+    return 0.5 * x * (1 + c.erf(x * 0.5**0.5))
 
 
-def batch_norm_rule(d: Value, normal: Value, one_over_n: Value) -> tuple[Value, Value]:
+def batch_norm_rule(d: c.Value, normal: c.Value, one_over_n: c.Value) -> tuple[c.Value, c.Value]:
     """Derivatives by the centred and scaled values' input (but for its scale) and by the gain."""
-    d_gain = sum_over(d * normal, "batch")
-    return d - sum_over(d, "batch") * one_over_n - normal * (d_gain * one_over_n), d_gain
+    d_gain = c.sum_over(d * normal, "batch")
+    return d - c.sum_over(d, "batch") * one_over_n - normal * (d_gain * one_over_n), d_gain
 
 
-ACTIVATIONS: list[Callable[[Value], Value]] = [
-    lambda x: maximum(x, 0.0),
-    tanh,
+ACTIVATIONS: list[Callable[[c.Value], c.Value]] = [
+    lambda x: c.maximum(x, 0.0),
+    c.tanh,
     gelu,
-    softplus,
+    c.softplus,
     guarded,
     staircase,
-    lambda x: with_local_derivative(gelu(x), x),
-    lambda x: with_local_derivative(x * sigmoid(x), x),
-    lambda x: maximum(x, 0.0) + expm1(minimum(0.0, x)),
-    lambda x: absolute(x) ** 3 - cos(2 * x) / 4,
-    lambda x: x - maximum(x, 0.0) * 0.25 + sin(x),
+    lambda x: c.with_local_derivative(gelu(x), x),
+    lambda x: c.with_local_derivative(x * c.sigmoid(x), x),
+    lambda x: c.maximum(x, 0.0) + c.expm1(c.minimum(0.0, x)),
+    lambda x: c.absolute(x) ** 3 - c.cos(2 * x) / 4,
+    lambda x: x - c.maximum(x, 0.0) * 0.25 + c.sin(x),
 ]
 
 
@@ -91,47 +55,47 @@ class Network:
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
-        self.parameters: list[Value] = []
-        self.running: list[tuple[Value, Value]] = []
-        self.one_over_n = input_value("1/n", ())
+        self.parameters: list[c.Value] = []
+        self.running: list[tuple[c.Value, c.Value]] = []
+        self.one_over_n = c.input_value("1/n", ())
         self.counts = 0
 
     def name(self, group: str) -> str:
         self.counts += 1
         return f"{group}.{self.counts}"
 
-    def parameter(self, *shape: int) -> Value:
-        self.parameters.append(state_value(self.name("theta"), shape))
+    def parameter(self, *shape: int) -> c.Value:
+        self.parameters.append(c.state_value(self.name("theta"), shape))
         return self.parameters[-1]
 
-    def dense(self, x: Value, units: int) -> Value:
+    def dense(self, x: c.Value, units: int) -> c.Value:
         if self.rng.random() < 0.2:
-            return linear_map(self.parameter(x.shape[0], units), x)
-        return affine(self.parameter(x.shape[0] + 1, units), x)
+            return c.linear_map(self.parameter(x.shape[0], units), x)
+        return c.affine(self.parameter(x.shape[0] + 1, units), x)
 
-    def dropout(self, x: Value) -> Value:
-        return x * input_value(self.name("mask"), x.shape)
+    def dropout(self, x: c.Value) -> c.Value:
+        return x * c.input_value(self.name("mask"), x.shape)
 
-    def batch_norm(self, x: Value) -> Value:
+    def batch_norm(self, x: c.Value) -> c.Value:
         gain, shift = self.parameter(x.shape[0], 1), self.parameter(x.shape[0], 1)
-        mean = sum_over(x, "batch") * self.one_over_n
+        mean = c.sum_over(x, "batch") * self.one_over_n
         centred = x - mean
-        variance = sum_over(centred * centred, "batch") * self.one_over_n
-        scale = 1 / sqrt(variance + 1e-5)
+        variance = c.sum_over(centred * centred, "batch") * self.one_over_n
+        scale = 1 / c.sqrt(variance + 1e-5)
         normal = centred * scale
         for new in (mean, variance):
-            old = state_value(self.name("running"), new.shape)
+            old = c.state_value(self.name("running"), new.shape)
             self.running.append((old, old + (new - old) * 0.1))
         if self.rng.random() < 0.3:
             return normal * gain + shift
 
-        def backward(d: Value) -> tuple[Value, Value, Value]:
+        def backward(d: c.Value) -> tuple[c.Value, c.Value, c.Value]:
             dx, d_gain = batch_norm_rule(d, normal, self.one_over_n)
-            return dx * (gain * scale), d_gain, sum_over(d, "batch")
+            return dx * (gain * scale), d_gain, c.sum_over(d, "batch")
 
-        return custom(normal * gain + shift, (x, gain, shift), backward)
+        return c.custom(normal * gain + shift, (x, gain, shift), backward)
 
-    def layer(self, x: Value) -> Value:
+    def layer(self, x: c.Value) -> c.Value:
         rng, width = self.rng, x.shape[0]
         activation = ACTIVATIONS[rng.integers(len(ACTIVATIONS))]
         kind = rng.choice(
@@ -145,69 +109,69 @@ class Network:
         if kind == "residual":
             return x + activation(self.dense(x, width))
         if kind == "branch" and width < 12:
-            return concatenate(activation(self.dense(x, 2)), x, tanh(x))
+            return c.concatenate(activation(self.dense(x, 2)), x, c.tanh(x))
         if kind == "slice" and width > 1:
-            return rows(x, 1, width)
+            return c.rows(x, 1, width)
         if kind == "gate" and width > 1:
-            return rows(x, 0, width // 2) * sigmoid(rows(x, width - width // 2, width))
+            return c.rows(x, 0, width // 2) * c.sigmoid(c.rows(x, width - width // 2, width))
         if kind == "pool":
-            return x - max_over(x, "features") * 0.5
+            return x - c.max_over(x, "features") * 0.5
         if kind == "tied":
             block = self.parameter(width + 1, width)
-            return affine(block, tanh(affine(block, x)))
+            return c.affine(block, c.tanh(c.affine(block, x)))
         if kind == "columns":
             each = bool(rng.random() < 0.5)
-            many = activation(repeat(x, 3, each) * self.parameter(3 * width, 1))
-            mapped = grouped_matmul(self.parameter(3 * width, 2), many, width, flip_a=True)
-            return tanh(fold(mapped, 2, each)) + x
+            many = activation(c.repeat(x, 3, each) * self.parameter(3 * width, 1))
+            mapped = c.grouped_matmul(self.parameter(3 * width, 2), many, width, flip_a=True)
+            return c.tanh(c.fold(mapped, 2, each)) + x
         return self.batch_norm(x) if kind == "norm" else self.dropout(x) if kind == "dropout" else activation(x)
 
-    def loss(self, x: Value) -> Value:
+    def loss(self, x: c.Value) -> c.Value:
         head = self.rng.choice(["binary", "classes", "automatic classes", "numbers"])
         z = self.dense(x, 1 if head == "binary" else 3)
         if head == "binary":
-            losses = softplus(z) - input_value("t", z.shape) * z
+            losses = c.softplus(z) - c.input_value("t", z.shape) * z
         elif head == "numbers":
-            losses = (z - input_value("t", z.shape)) ** 2 / 3
+            losses = (z - c.input_value("t", z.shape)) ** 2 / 3
         else:
-            hot, shifted = one_hot(input_value("label", (1, BATCH), "index"), 3), z - max_over(z, "features")
-            powers = exp(shifted)
-            total = sum_over(powers, "features")
-            losses = log(total) - sum_over(hot * shifted, "features")
+            hot, shifted = c.one_hot(c.input_value("label", (1, c.BATCH), "index"), 3), z - c.max_over(z, "features")
+            powers = c.exp(shifted)
+            total = c.sum_over(powers, "features")
+            losses = c.log(total) - c.sum_over(hot * shifted, "features")
             if head == "classes":
-                losses = custom(losses, (z,), lambda d: ((powers / total - hot) * d,))
-        return sum_over(losses, "all") * self.one_over_n
+                losses = c.custom(losses, (z,), lambda d: ((powers / total - hot) * d,))
+        return c.sum_over(losses, "all") * self.one_over_n
 
 
 class RandomNetwork(NamedTuple):
-    loss: Value
-    parameters: list[Value]
-    running: list[tuple[Value, Value]]
+    loss: c.Value
+    parameters: list[c.Value]
+    running: list[tuple[c.Value, c.Value]]
     arrays: dict[str, Array]
     """For every leaf, by name."""
 
-    def commits(self) -> list[tuple[Value, Value]]:
+    def commits(self) -> list[tuple[c.Value, c.Value]]:
         """Gradients, running averages, and a step of gradient descent on half of the parameters."""
-        found = gradients(self.loss, self.parameters)
-        slots = [(state_value(f"d{p.attributes}", p.shape), d) for p, d in found.items()]
+        found = c.gradients(self.loss, self.parameters)
+        slots = [(c.state_value(f"d{p.attributes}", p.shape), d) for p, d in found.items()]
         return [*slots, *self.running, *((p, p - found[p] * 0.1) for p in self.parameters[::2])]
 
 
 def random_network(seed: int) -> RandomNetwork:
     network = Network(seed)
     rng = network.rng
-    x = input_value("x", (int(rng.integers(2, 6)), BATCH))
+    x = c.input_value("x", (int(rng.integers(2, 6)), c.BATCH))
     if rng.random() < 0.3:
-        x = concatenate(x, gather(network.parameter(4, 3), input_value("index", (1, BATCH), "index")))
+        x = c.concatenate(x, c.gather(network.parameter(4, 3), c.input_value("index", (1, c.BATCH), "index")))
     for _ in range(rng.integers(1, 7)):
         x = network.layer(x)
     loss = network.loss(x)
     return RandomNetwork(loss, network.parameters, network.running, draw(loss, network.running, rng))
 
 
-def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generator) -> dict[str, Array]:
+def draw(loss: c.Value, running: list[tuple[c.Value, c.Value]], rng: np.random.Generator) -> dict[str, Array]:
     """Numbers for every leaf of a network."""
-    seen: set[Value] = set()
+    seen: set[c.Value] = set()
     stack = [loss, *(value for _, value in running)]
     while stack:
         if (value := stack.pop()) not in seen:
@@ -216,7 +180,7 @@ def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generat
     leaves = {v.attributes: v for v in seen if v.operation.name in ("input", "state")}
     arrays: dict[str, Array] = {}
     for name, value in sorted(leaves.items()):
-        shape = tuple({BATCH: BATCH_SIZE}.get(axis, axis) for axis in value.shape)
+        shape = tuple({c.BATCH: BATCH_SIZE}.get(axis, axis) for axis in value.shape)
         if name == "1/n":
             arrays[name] = np.array(1 / BATCH_SIZE)
         elif value.kind == "index":
@@ -233,11 +197,11 @@ def draw(loss: Value, running: list[tuple[Value, Value]], rng: np.random.Generat
 def bind_training(network: RandomNetwork, *, dtype: Any = np.float64, **options: Any) -> Any:
     """The network's commits and loss, bound and filled."""
     commits = network.commits()
-    program = plan([network.loss], commits, expansions=NUMPY.expansions)
+    program = c.plan([network.loss], commits, expansions=c.NUMPY.expansions)
     states = {state.attributes: network.arrays.get(state.attributes) for state, _ in commits}
     states |= {parameter.attributes: network.arrays[parameter.attributes] for parameter in network.parameters}
     given = {name: array.astype(dtype) for name, array in states.items() if array is not None}
-    bound = bind(program, dtype, {BATCH: BATCH_SIZE}, given, **options)
+    bound = bind(program, dtype, {c.BATCH: BATCH_SIZE}, given, **options)
     fill(bound, network.arrays)
     return bound
 
@@ -245,8 +209,8 @@ def bind_training(network: RandomNetwork, *, dtype: Any = np.float64, **options:
 def gradient_error(network: RandomNetwork) -> float:
     """Largest error against the complex step, relative to the largest derivative."""
     bound = bind_training(network, check=True)
-    run(bound)
-    truth = complex_step(network.loss, network.parameters, network.arrays, {BATCH: BATCH_SIZE})
+    bound.run()
+    truth = complex_step(network.loss, network.parameters, network.arrays, {c.BATCH: BATCH_SIZE})
     ours = [bound.states[f"d{parameter.attributes}"] for parameter in network.parameters]
     largest = max(np.abs(t).max() for t in truth)
     errors = [np.abs(o - t).max() for o, t in zip(ours, truth, strict=True)]
@@ -257,7 +221,7 @@ def storage_is_right(network: RandomNetwork) -> bool:
     """Do two runs leave the same bits as with a storage for each value?"""
     shared, separate = (bind_training(network, reuse=reuse, check=True) for reuse in (True, False))
     for _ in range(2):
-        run(shared)
-        run(separate)
+        shared.run()
+        separate.run()
     same = [np.array_equal(array, separate.states[name]) for name, array in shared.states.items()]
     return all(same) and np.array_equal(shared.outputs[0], separate.outputs[0])

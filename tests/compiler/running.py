@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler import NUMPY, Bound, Value, gradients, input_value, plan, sum_over
+from specnet.compiler import NUMPY, BoundPlan, Value, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import bind
 
 Array = npt.NDArray[Any]
@@ -16,11 +16,7 @@ SIZES = {"batch": 4, "flat": 6}
 STEP = 1e-200
 
 
-def run(bound: Bound) -> None:
-    bound.run()
-
-
-def fill(bound: Bound, arrays: Mapping[str, Array]) -> None:
+def fill(bound: BoundPlan, arrays: Mapping[str, Array]) -> None:
     for name, array in bound.inputs.items():
         array[...] = arrays[name]
 
@@ -34,7 +30,7 @@ def evaluate(
     """The values' arrays, from the inputs' arrays by name."""
     bound = bind(plan(values, expansions=NUMPY.expansions), dtype, sizes, check=True)
     fill(bound, arrays)
-    run(bound)
+    bound.run()
     return [output.copy() for output in bound.outputs]
 
 
@@ -52,7 +48,7 @@ def complex_step(
         target = {**bound.inputs, **bound.states}.get(name)
         for place in np.ndindex(derivative.shape) if target is not None else ():
             target[place] += 1j * STEP
-            run(bound)
+            bound.run()
             derivative[place] = bound.outputs[0].imag / STEP
             target[place] = target[place].real
         found.append(derivative)

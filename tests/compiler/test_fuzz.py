@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler import Plan, lowering, reverse, storage, where
+from specnet import compiler as c
+from specnet.compiler import Plan, lowering, reverse, where
+from specnet.compiler.numpy import storage
 from specnet.compiler.operations import functions, selection
 from tests.compiler import networks
 from tests.compiler.commits import commits_are_right
@@ -144,7 +146,7 @@ def test_a_wrong_slope_of_tanh_is_caught() -> None:
 
 def test_a_wrong_rule_of_batch_normalization_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     def rule(d: Any, normal: Any, one_over_n: Any) -> Any:
-        return networks.sum_over(d, "batch") * -one_over_n + d, networks.sum_over(d * normal, "batch")
+        return c.sum_over(d, "batch") * -one_over_n + d, c.sum_over(d * normal, "batch")
 
     monkeypatch.setattr(networks, "batch_norm_rule", rule)
     assert gradients_fail()

@@ -1,4 +1,4 @@
-"""Bound programs: what they are given, what they share, and that they allocate nothing in any other dtype."""
+"""Bound plans: what they are given, what they share, and that they allocate nothing in any other dtype."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ import pytest
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import storage
-from specnet.compiler.numpy import bind
+from specnet.compiler.numpy import bind, storage
 from specnet.compiler.operations import functions
 from tests.compiler import networks
 from tests.compiler.networks import bind_training, random_network
-from tests.compiler.running import run
 from tests.compiler.test_operations import planted
 from tests.texts.pinned import Refused
 
@@ -57,8 +55,8 @@ def test_float32_results_are_float64s_rounded() -> None:
     for seed in range(60):
         network = random_network(seed)
         single, double = (bind_training(network, dtype=dtype) for dtype in (np.float32, np.float64))
-        run(single)
-        run(double)
+        single.run()
+        double.run()
         for name, array in double.states.items():
             assert single.states[name].dtype == np.float32
             np.testing.assert_allclose(single.states[name], array, rtol=2e-3, atol=2e-3 * max(1, np.abs(array).max()))
@@ -73,9 +71,9 @@ def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(networks, "BATCH_SIZE", 4096)  # one array of a feature has 16 kB or more
     for seed in range(40):
         bound = bind_training(random_network(seed), dtype=dtype)
-        run(bound)
+        bound.run()
         tracemalloc.start()
-        run(bound)
+        bound.run()
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert peak < 16_000, seed
@@ -87,7 +85,7 @@ def test_commit_calls_leave_out_what_only_outputs_need() -> None:
         network = random_network(seed)
         whole, quiet = (bind_training(network) for _ in range(2))
         with np.errstate(all="ignore"):
-            run(whole)
+            whole.run()
             quiet.outputs[0].fill(np.nan)
             quiet.run_commits()
         assert not np.array_equal(quiet.outputs[0], whole.outputs[0])
@@ -104,7 +102,7 @@ def test_an_input_is_shared_with_its_row_of_ones() -> None:
     assert len(second.calls) == 2
     first.inputs["x"][:] = np.arange(15).reshape(3, 5)
     for bound in (first, second):
-        run(bound)
+        bound.run()
     np.testing.assert_allclose(second.outputs[0], 2 * first.outputs[0], rtol=1e-15)
 
 
@@ -114,7 +112,7 @@ def test_an_input_is_taken_with_and_without_a_spare_row(rows: int) -> None:
     bound = bind(c.plan([c.affine(block, x)]), float, {"batch": 5}, {"block": BLOCK, "x": given})
     numbers = np.random.default_rng(1).standard_normal((3, 5))
     bound.inputs["x"][:] = numbers
-    run(bound)
+    bound.run()
     assert np.shares_memory(bound.inputs["x"], given)
     assert len(bound.calls) == (1 if rows == 4 else 3)
     np.testing.assert_allclose(bound.outputs[0], BLOCK[:3].T @ numbers + BLOCK[3:].T, rtol=1e-13)
@@ -145,7 +143,7 @@ def test_states_keep_their_numbers_between_runs_and_are_made_if_not_given() -> N
     bound = bind(c.plan([], [(total, total + c.sum_over(x, "all"))]), float, {"batch": 2})
     bound.inputs["x"][:] = 1
     for _ in range(3):
-        run(bound)
+        bound.run()
     assert bound.states["total"] == 18
 
 
@@ -156,7 +154,7 @@ def test_arrays_that_are_not_contiguous_are_read_right() -> None:
     outputs = [c.sum_over(y, "all"), c.sum_over(y, "batch"), c.sum_over(y, "features"), c.linear_map(y, x)]
     bound = bind(c.plan(outputs), float, {"batch": 2}, {"y": strided})
     bound.inputs["x"][:] = 1
-    run(bound)
+    bound.run()
     expected = [
         strided.sum(),
         strided.sum(1, keepdims=True),
@@ -172,7 +170,7 @@ def test_a_matrix_product_into_an_array_that_is_not_contiguous() -> None:
     b = c.state_value("b", (3, 4))
     numbers = np.random.default_rng(0).standard_normal((3, 7))
     given = {"a": numbers[:, :3].copy(), "b": numbers[:, 3:].copy(), "target": wide[:, ::2]}
-    run(bind(c.plan([], [(target, c.matmul(a, b))]), float, {}, given))
+    bind(c.plan([], [(target, c.matmul(a, b))]), float, {}, given).run()
     np.testing.assert_allclose(wide[:, ::2], given["a"] @ given["b"], rtol=1e-14)
     assert not wide[:, 1::2].any()
 
@@ -207,13 +205,13 @@ def test_erf_in_single_precision() -> None:
     y = c.input_value("y", (1, "flat"))
     bound = bind(c.plan([c.erf(y), c.erf(y * 1.0)]), np.float32, {"flat": len(line)}, check=True)
     bound.inputs["y"][:] = line
-    run(bound)
+    bound.run()
     numbers = bound.inputs["y"].astype(float)
     np.testing.assert_allclose(bound.outputs[0], special.erf(numbers), rtol=1e-6, atol=4e-7)
     assert np.abs(bound.outputs[0]).max() == 1
     assert (bound.outputs[0][:, -4:] == [-1, 1, 0, -1]).all()
     bound.inputs["y"][:] = np.nan
-    run(bound)
+    bound.run()
     assert np.isnan(bound.outputs[0]).all()
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from specnet import compiler as c
 from specnet.compiler.numpy import bind
+from specnet.compiler.numpy.storage import allocate
 from specnet.compiler.operations import derivatives
-from specnet.compiler.storage import allocate
 from specnet.compiler.value import Value, apply, broadcast, elementwise
 from tests.compiler.networks import gelu
 from tests.compiler.running import complex_step, evaluate, gradient_error

@@ -5,8 +5,8 @@ import pytest
 
 import specnet
 from specnet.data import (
-    Group,
     Preparation,
+    StepGroup,
     column_groups,
     filled_gaps,
     known_texts,
@@ -18,6 +18,7 @@ from specnet.errors import DataError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Calendar, Embedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
+from tests.mistakes import mistake
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
 STEPS = (Standardize(), Standardize())
@@ -106,14 +107,14 @@ def test_groups_have_their_own_steps_and_stand_in_their_order():
         "1.1.mean",
         "1.1.scale",
     ]
-    sized = [Group(group.places, group.steps) for group in preparation.groups]
+    sized = [StepGroup(group.places, group.steps) for group in preparation.groups]
     again = Preparation.from_tensors(sized, preparation.tensors())
     np.testing.assert_array_equal(again.prepare(X, texts=(None, texts, None)), prepared)
 
 
 def test_categories_are_known_by_their_texts_and_not_by_their_places():
     X, texts = mixed()
-    groups = [Group((1,), (Ordinal(minimum_count=1),))]
+    groups = [StepGroup((1,), (Ordinal(minimum_count=1),))]
     preparation = Preparation.fit(groups, X, texts=(None, texts, None))
     other = np.array(["Z", "b", "c", "d"])
     codes = preparation.prepare(
@@ -124,7 +125,7 @@ def test_categories_are_known_by_their_texts_and_not_by_their_places():
 
 def test_fitted_state_depends_on_the_given_rows_alone():
     X, texts = mixed(80)
-    groups = [Group((0, 2), (Impute(indicator=False), Standardize())), Group((1,), (Ordinal(minimum_count=1),))]
+    groups = [StepGroup((0, 2), (Impute(indicator=False), Standardize())), StepGroup((1,), (Ordinal(minimum_count=1),))]
     there = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()
     X[40:] = 1.0
     again = Preparation.fit(groups, X[:40], texts=(None, texts, None)).tensors()
@@ -137,18 +138,16 @@ def test_fitted_state_depends_on_the_given_rows_alone():
 
 def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
     X, _ = mixed()
-    with pytest.raises(DataError) as caught:
-        Preparation.fit([Group((2,), (Standardize(),))], X, names=["length", "kind", "width"])
-    (problem,) = caught.value.diagnostics
+    group = StepGroup((2,), (Standardize(),))
+    problem = mistake(DataError, lambda: Preparation.fit([group], X, names=["length", "kind", "width"]))
     assert '"width"' in problem.message
     assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
     assert "impute" in problem.hint
 
 
 def test_a_missing_cell_that_no_step_fills_is_refused_with_its_place():
-    with pytest.raises(DataError) as caught:
-        Preparation.fit([Group((1,), ())], np.array([[0.0, 1.0], [0.0, np.nan]]), names=["length", "width"])
-    (problem,) = caught.value.diagnostics
+    X = np.array([[0.0, 1.0], [0.0, np.nan]])
+    problem = mistake(DataError, lambda: Preparation.fit([StepGroup((1,), ())], X, names=["length", "width"]))
     assert problem.message.startswith('column "width" is empty at training row 1')
     assert "impute" in problem.hint
 
@@ -180,9 +179,9 @@ def test_it_is_known_which_raw_columns_had_gaps_in_training():
     X[:9, [0, 2, 3]] = np.nan
     texts = (np.array(["a", "b"]), None, None, None, None, np.array(["c", "d"]))
     groups = [
-        Group((1, 3), (Calendar(), Impute(), Standardize())),
-        Group((4, 2), (Impute(indicator=True), Standardize())),
-        Group((0, 5), (OneHot(),)),
+        StepGroup((1, 3), (Calendar(), Impute(), Standardize())),
+        StepGroup((4, 2), (Impute(indicator=True), Standardize())),
+        StepGroup((0, 5), (OneHot(),)),
     ]
     preparation = Preparation.fit(groups, X, texts=texts)
     assert trained_gaps(preparation, 6).tolist() == [True, False, True, True, False, False]
@@ -193,10 +192,10 @@ def test_it_is_known_which_raw_columns_had_gaps_in_training():
 def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had():
     X = np.random.default_rng(3).integers(0, 2, (60, 5)).astype(float)
     groups = [
-        Group((3, 1), (Calendar(), Impute(), Standardize())),
-        Group((2,), (Standardize(),)),
-        Group((4,), (Impute(strategy="error"),)),
-        Group((0,), (OneHot(),)),
+        StepGroup((3, 1), (Calendar(), Impute(), Standardize())),
+        StepGroup((2,), (Standardize(),)),
+        StepGroup((4,), (Impute(strategy="error"),)),
+        StepGroup((0,), (OneHot(),)),
     ]
     preparation = Preparation.fit(groups, X, texts=(np.array(["a", "b"]), None, None, None, None))
     assert filled_gaps(preparation, 5).tolist() == [True, True, False, True, False]

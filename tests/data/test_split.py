@@ -2,30 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
 from specnet.data import split_rows
 from specnet.errors import DataError
-from specnet.parts.data import Split, Table
+from specnet.parts.data import Split
+from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Refused
-
-
-def table(y, target="classes"):
-    y = np.asarray(y)
-    return Table(np.arange(2 * len(y), dtype=float).reshape(-1, 2), y, target)
-
-
-def test_the_reference_split_is_scikit_learns():
-    X, y = make_moons(300, noise=0.20, random_state=0)
-    moons = Table(X, y, "classes")
-    rows = split_rows(moons, Split(test_size=0.2, random_state=0, stratify=False), seed=5)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
-    np.testing.assert_array_equal(X[rows.train], X_train)
-    np.testing.assert_array_equal(X[rows.test], X_test)
-    np.testing.assert_array_equal(y[rows.train], y_train)
-    np.testing.assert_array_equal(y[rows.test], y_test)
-    assert rows.validation is None
 
 
 @pytest.mark.parametrize("rows", [7, 10, 33, 100, 101])
@@ -34,15 +17,11 @@ def test_any_split_is_scikit_learns(rows, test_size):
     y = np.arange(rows) % 2
     numbers = np.arange(rows)
     plain = split_rows(table(y), Split(test_size=test_size, stratify=False), seed=3)
-    for ours, theirs in zip(
-        (plain.train, plain.test), train_test_split(numbers, test_size=test_size, random_state=3), strict=True
-    ):
-        np.testing.assert_array_equal(ours, theirs)
+    train, test = train_test_split(numbers, test_size=test_size, random_state=3)
+    assert_parts(plain, train=train, test=test)
     if np.ceil(test_size * rows) >= 2:
-        stratified = split_rows(table(y), Split(test_size=test_size), seed=3)
-        expected = train_test_split(numbers, test_size=test_size, random_state=3, stratify=y)
-        np.testing.assert_array_equal(stratified.train, expected[0])
-        np.testing.assert_array_equal(stratified.test, expected[1])
+        train, test = train_test_split(numbers, test_size=test_size, random_state=3, stratify=y)
+        assert_parts(split_rows(table(y), Split(test_size=test_size), seed=3), train=train, test=test)
 
 
 def test_validation_is_cut_from_the_rest_as_a_share_of_all_rows():
@@ -58,8 +37,7 @@ def test_validation_is_cut_from_the_rest_as_a_share_of_all_rows():
 
 def test_no_split_keeps_every_row_in_order():
     split = split_rows(table([0, 1, 0, 1]), Split(test_size=0), seed=0)
-    assert list(split.parts()) == ["train"]
-    np.testing.assert_array_equal(split.train, range(4))
+    assert_parts(split, train=range(4))
 
 
 def test_seed_fills_a_missing_random_state():
@@ -82,10 +60,8 @@ def test_the_only_row_of_a_class_trains_and_the_others_are_split_as_without_it()
     others = np.setdiff1d(np.arange(len(y)), alone)
     split = split_rows(table(y), Split(test_size=0.25, validation_size=0.25, random_state=3), seed=0)
     left, test = train_test_split(others, test_size=11, random_state=3, stratify=y[others])
-    np.testing.assert_array_equal(split.test, test)
     train, validation = train_test_split(left, test_size=11, random_state=3, stratify=y[left])
-    np.testing.assert_array_equal(split.validation, validation)
-    np.testing.assert_array_equal(split.train, [*train, *alone])
+    assert_parts(split, train=[*train, *alone], validation=validation, test=test)
 
 
 def test_the_last_row_of_a_class_is_not_taken_for_validation():

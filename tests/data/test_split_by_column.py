@@ -11,12 +11,13 @@ from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
+from tests.data.splits import assert_parts, table
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
 
 
-def table(by):
-    by = np.asarray(by)
-    return Table(np.arange(len(by), dtype=float)[:, None], np.zeros(len(by)), "values", split_by=by)
+def by(column):
+    return table(np.zeros(len(column)), "values", column)
 
 
 GROUPS = np.random.default_rng(0).integers(0, 30, 200)
@@ -25,35 +26,32 @@ GROUPS = np.random.default_rng(0).integers(0, 30, 200)
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_stay_whole_and_the_last_one_reaches_the_size(seed: int):
     split = Split(group="patient", test_size=0.2, validation_size=0.15)
-    parts = split_rows(table(GROUPS), split, seed=seed).parts()
+    parts = split_rows(by(GROUPS), split, seed=seed).parts()
     assert sorted(np.concatenate(list(parts.values()))) == list(range(200))
     found = {name: set(GROUPS[rows]) for name, rows in parts.items()}
-    assert (
-        not found["train"] & found["test"] | found["train"] & found["validation"] | found["test"] & found["validation"]
-    )
+    assert sum(map(len, found.values())) == len(set(GROUPS))
     largest = np.bincount(GROUPS).max()
     assert 40 <= len(parts["test"]) < 40 + largest
     assert 30 <= len(parts["validation"]) < 30 + largest
     for rows in parts.values():
         assert (np.diff(rows) > 0).all(), "rows keep their order"
-    again = split_rows(table(GROUPS), split, seed=seed).parts()
+    again = split_rows(by(GROUPS), split, seed=seed).parts()
     assert all(np.array_equal(again[name], rows) for name, rows in parts.items())
 
 
 def test_groups_are_drawn_by_the_random_state_and_test_rows_do_not_depend_on_validation():
     tests = {
-        tuple(split_rows(table(GROUPS), Split(group="g", test_size=0.2, random_state=state), 0).test)
-        for state in range(8)
+        tuple(split_rows(by(GROUPS), Split(group="g", test_size=0.2, random_state=state), 0).test) for state in range(8)
     }
     assert len(tests) > 1
-    alone = split_rows(table(GROUPS), Split(group="g", test_size=0.2), 0)
-    both = split_rows(table(GROUPS), Split(group="g", test_size=0.2, validation_size=0.2), 0)
+    alone = split_rows(by(GROUPS), Split(group="g", test_size=0.2), 0)
+    both = split_rows(by(GROUPS), Split(group="g", test_size=0.2, validation_size=0.2), 0)
     np.testing.assert_array_equal(alone.test, both.test)
 
 
 def test_the_latest_rows_are_for_testing_and_equal_times_stay_together():
     times = np.array([5.0, 1, 3, 2, 5, 4, 5, 0, 2, 2])
-    split = split_rows(table(times), Split(time="day", test_size=0.2, validation_size=0.2), seed=0)
+    split = split_rows(by(times), Split(time="day", test_size=0.2, validation_size=0.2), seed=0)
     assert set(times[split.test]) == {5}
     assert len(split.test) == 3
     assert set(times[split.validation]) == {3, 4}
@@ -62,12 +60,11 @@ def test_the_latest_rows_are_for_testing_and_equal_times_stay_together():
 
 def test_a_column_says_where_rows_belong():
     words = np.array(["test", "train", "train", "validation", "test"])
-    parts = split_rows(table(words), Split(column="set"), seed=0).parts()
-    assert {name: rows.tolist() for name, rows in parts.items()} == {"train": [1, 2], "validation": [3], "test": [0, 4]}
+    assert_parts(split_rows(by(words), Split(column="set"), seed=0), train=[1, 2], validation=[3], test=[0, 4])
 
 
 @pytest.mark.parametrize(
-    ("by", "split", "key"),
+    ("column", "split", "key"),
     [
         (np.zeros(9), Split(group="g"), "test_size"),
         (np.zeros(9), Split(time="t"), "test_size"),
@@ -75,10 +72,8 @@ def test_a_column_says_where_rows_belong():
     ],
     ids=["one group", "one time", "no training rows"],
 )
-def test_a_split_that_leaves_nothing_is_refused(by, split: Split, key: str):
-    with pytest.raises(DataError) as caught:
-        split_rows(table(by), split, seed=0)
-    (problem,) = caught.value.diagnostics
+def test_a_split_that_leaves_nothing_is_refused(column, split: Split, key: str):
+    problem = mistake(DataError, lambda: split_rows(by(column), split, seed=0))
     assert (problem.code, problem.path) == ("split", ("data", "split", key))
 
 
@@ -100,9 +95,8 @@ def test_arrays_without_columns_have_nothing_to_go_by():
 )
 def test_a_split_goes_by_one_thing(split: dict[str, object], key: str):
     data = {"type": "csv", "path": "a.csv", "target": "y", "split": split}
-    with pytest.raises(SpecError) as caught:
-        parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}})
-    (problem,) = caught.value.diagnostics
+    spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
+    problem = mistake(SpecError, lambda: parse_spec(spec))
     assert (problem.code, problem.path) == ("split", ("data", "split", key))
 
 

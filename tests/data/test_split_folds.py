@@ -6,16 +6,12 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_te
 
 from specnet.data import split_rows
 from specnet.errors import DataError, SpecError
-from specnet.parts.data import Split, Table
+from specnet.parts.data import Split
 from specnet.spec import parse_spec
+from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Refused
 
 CLASSES = np.repeat([0, 1, 2], [50, 30, 23])
-
-
-def table(y, split_by=None):
-    y = np.asarray(y)
-    return Table(np.arange(2 * len(y), dtype=float).reshape(-1, 2), y, "classes", split_by=split_by)
 
 
 def folds_of(rows, **split):
@@ -26,17 +22,14 @@ def folds_of(rows, **split):
 def test_test_folds_are_scikit_learns(stratify, theirs):
     expected = theirs(5, shuffle=True, random_state=4).split(CLASSES, CLASSES)
     for split, (train, test) in zip(folds_of(table(CLASSES), stratify=stratify), expected, strict=True):
-        np.testing.assert_array_equal(split.train, train)
-        np.testing.assert_array_equal(split.test, test)
-        assert split.validation is None
+        assert_parts(split, train=train, test=test)
 
 
 def test_validation_rows_are_cut_from_what_a_test_fold_leaves():
     train, test = next(StratifiedKFold(5, shuffle=True, random_state=4).split(CLASSES, CLASSES))
     split = folds_of(table(CLASSES), validation_size=0.1)[0]
     kept, taken = train_test_split(train, test_size=11, random_state=4, stratify=CLASSES[train])
-    for ours, wanted in ((split.test, test), (split.train, kept), (split.validation, taken)):
-        np.testing.assert_array_equal(ours, wanted)
+    assert_parts(split, train=kept, validation=taken, test=test)
 
 
 def test_validation_folds_are_of_the_rows_that_are_not_for_testing():
@@ -45,18 +38,15 @@ def test_validation_folds_are_of_the_rows_that_are_not_for_testing():
     expected = StratifiedKFold(5, shuffle=True, random_state=4).split(left, CLASSES[left])
     splits = folds_of(table(CLASSES), fold_part="validation")
     for split, (train, validation) in zip(splits, expected, strict=True):
-        np.testing.assert_array_equal(split.test, test)
-        np.testing.assert_array_equal(split.train, left[train])
-        np.testing.assert_array_equal(split.validation, left[validation])
+        assert_parts(split, train=left[train], validation=left[validation], test=test)
     np.testing.assert_array_equal(np.sort(np.concatenate([split.validation for split in splits])), np.sort(left))
 
 
 def test_groups_stay_whole():
     groups = np.arange(len(CLASSES)) // 7
     expected = GroupKFold(5, shuffle=True, random_state=4).split(CLASSES, groups=groups)
-    for split, (train, test) in zip(folds_of(table(CLASSES, groups), group="patient"), expected, strict=True):
-        np.testing.assert_array_equal(split.train, train)
-        np.testing.assert_array_equal(split.test, test)
+    for split, (train, test) in zip(folds_of(table(CLASSES, split_by=groups), group="patient"), expected, strict=True):
+        assert_parts(split, train=train, test=test)
         assert not set(groups[split.train]) & set(groups[split.test])
 
 
@@ -87,7 +77,7 @@ def test_labels_of_several_columns_are_stratified_by_their_combinations():
     [
         (table([0] * 4 + [1] * 3), {}),
         (table([0, 0, 0, 0]), {"stratify": False}),
-        (table(CLASSES, CLASSES), {"group": "patient"}),
+        (table(CLASSES, split_by=CLASSES), {"group": "patient"}),
     ],
     ids=["class", "rows", "groups"],
 )

@@ -14,6 +14,7 @@ from specnet.errors import DataError, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import Spec
 from specnet.training import Observer
+from tests.cli.training.test_warnings import DIABETES
 from tests.texts.pinned import Pinned, Refused
 
 ROWS = 24
@@ -146,18 +147,6 @@ def test_python_callers_are_warned_unless_they_observe(pinned: Pinned):
         specnet.fit(given, X, y, observer=Listener())
         specnet.SpecRegressor().fit(X, y)
     assert [getattr(item, "code", item) for item in told] == ["unscaled-target", "started"]
-
-
-DIABETES = """\
-name = "sugar"
-[data]
-type = "diabetes"
-[network]
-hidden_layer_sizes = [3]
-[training]
-loss = "mse"
-epochs = 2
-"""
 
 
 def test_a_run_keeps_its_warnings(tmp_path: Path):

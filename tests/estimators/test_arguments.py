@@ -54,15 +54,10 @@ def sources(tmp_path) -> dict:
 
 
 @pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
-def test_a_spec_in_any_form_trains_what_fit_trains(form, tmp_path):
+def test_a_spec_in_any_form_trains_what_fit_trains_and_names_lead_into_it(form, tmp_path):
     source = sources(tmp_path)[form]
     np.testing.assert_array_equal(trained(SpecClassifier(source)), specnet.fit(SPEC, X, Y).theta)
-
-
-@pytest.mark.parametrize("form", ["mapping", "text", "path", "path object", "spec"])
-def test_names_lead_into_a_spec_in_any_form(form, tmp_path):
     changed = {**SPEC, "training": {**SPEC["training"], "optimizer": {"type": "adam", "learning_rate": 0.1}}}
-    source = sources(tmp_path)[form]
     estimator = SpecClassifier(source).set_params(spec__training__optimizer__learning_rate=0.1)
     np.testing.assert_array_equal(trained(estimator), specnet.fit(changed, X, Y).theta)
     assert estimator.get_params()["spec__training__optimizer__learning_rate"] == 0.1
@@ -72,32 +67,13 @@ def test_names_lead_into_a_spec_in_any_form(form, tmp_path):
 
 
 def test_arguments_take_the_place_of_what_the_spec_says():
-    said = SpecClassifier(
-        SPEC,
-        hidden_layer_sizes=(5, 4),
-        activations="relu",
-        loss={"type": "binary_crossentropy", "label_smoothing": 0.1},
-        optimizer="sgd",
-        epochs=7,
-        batch_size="full",
-        l2=0.01,
-        class_weight={0: 2.0},
-        early_stopping={"monitor": "loss", "patience": 3},
-    ).fit(X, Y)
-    written = {
-        "seed": 3,
-        "network": {"hidden_layer_sizes": [5, 4], "activations": "relu", "dtype": "float64"},
-        "training": {
-            "loss": {"type": "binary_crossentropy", "label_smoothing": 0.1},
-            "optimizer": "sgd",
-            "epochs": 7,
-            "batch_size": "full",
-            "l2": 0.01,
-            "class_weight": {"0": 2.0},
-            "early_stopping": {"monitor": "loss", "patience": 3},
-        },
-    }
-    assert said.model_.spec == specnet.fit(written, X, Y).spec
+    loss = {"type": "binary_crossentropy", "label_smoothing": 0.1}
+    training = {"loss": loss, "optimizer": "sgd", "epochs": 7, "batch_size": "full", "l2": 0.01}
+    training["early_stopping"] = {"monitor": "loss", "patience": 3}
+    network = {"hidden_layer_sizes": [5, 4], "activations": "relu"}
+    said = SpecClassifier(SPEC, **network, **training, class_weight={0: 2.0}).fit(X, Y)
+    written = {"network": {**network, "dtype": "float64"}, "training": {**training, "class_weight": {"0": 2.0}}}
+    assert said.model_.spec == specnet.fit({**written, "seed": 3}, X, Y).spec
 
 
 def test_without_arguments_the_default_spec_is_listed_and_changed():
@@ -133,33 +109,21 @@ def test_a_size_that_is_none_is_refused(refused: Refused):
 
 
 def test_numbers_and_arrays_of_numpy_are_what_they_hold():
-    given = SpecClassifier(
-        hidden_layer_sizes=np.array([3, 2]),
-        activations=np.array(["tanh", "relu", "sigmoid"]),
-        optimizer={"type": "sgd", "learning_rate": np.float32(0.5)},
-        epochs=np.int64(2),
-        l2=np.float64(0.25),
-        class_weight={np.int64(1): np.float64(2)},
-        early_stopping=np.False_,
-        warm_start=np.True_,
-        random_state=np.int64(4),
-    )
-    written = SpecClassifier(
-        hidden_layer_sizes=[3, 2],
-        activations=["tanh", "relu", "sigmoid"],
-        optimizer={"type": "sgd", "learning_rate": 0.5},
-        epochs=2,
-        l2=0.25,
-        class_weight={1: 2.0},
-        early_stopping=False,
-        random_state=4,
-    )
+    pairs = {
+        "hidden_layer_sizes": (np.array([3, 2]), [3, 2]),
+        "activations": (np.array(["tanh", "relu", "sigmoid"]), ["tanh", "relu", "sigmoid"]),
+        "optimizer": tuple({"type": "sgd", "learning_rate": rate} for rate in (np.float32(0.5), 0.5)),
+        "epochs": (np.int64(2), 2),
+        "l2": (np.float64(0.25), 0.25),
+        "class_weight": ({np.int64(1): np.float64(2)}, {1: 2.0}),
+        "early_stopping": (np.False_, False),
+        "warm_start": (np.True_, False),
+        "random_state": (np.int64(4), 4),
+    }
+    given, written = (SpecClassifier(**{name: pair[which] for name, pair in pairs.items()}) for which in (0, 1))
     assert clone(given).fit(X, Y).model_.spec == written.fit(X, Y).model_.spec
-    given.set_params(
-        spec__network__hidden_layer_sizes__1=np.int8(6),
-        spec__network__preprocessing=np.array([]),
-        spec__training__batch_size=np.int64(50),
-    )
+    said = {"spec__network__preprocessing": np.array([]), "spec__training__batch_size": np.int64(50)}
+    given.set_params(spec__network__hidden_layer_sizes__1=np.int8(6), **said)
     written.set_params(hidden_layer_sizes=(3, 6), spec__network__preprocessing=[], batch_size=50)
     assert clone(given).fit(X, Y).model_.spec == written.fit(X, Y).model_.spec
 

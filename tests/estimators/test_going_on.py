@@ -9,18 +9,14 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
-from specnet.parts.preprocessing.ranks import Quantile
+from specnet.parts.preprocessing.scaling import Quantile
+from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
 CASES = [(SpecClassifier, IRIS), (SpecRegressor, DIABETES)]
-SETTINGS = {
-    "hidden_layer_sizes": [8],
-    "optimizer": {"type": "adam", "learning_rate": 0.02},
-    "l2": 0.0,
-    "random_state": 0,
-}
+SETTINGS = {**QUICK, "l2": 0.0}
 
 
 def weights_of(estimator) -> np.ndarray:

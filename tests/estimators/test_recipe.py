@@ -106,7 +106,10 @@ FAILING = {
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    [SpecClassifier("recipe", epochs=10), SpecRegressor("recipe", epochs=4, batch_size=32)],
+    [
+        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=30),
+        SpecRegressor("recipe", hidden_layer_sizes=[16], epochs=6, batch_size=32),
+    ],
     expected_failed_checks=lambda _: FAILING,
 )
 def test_a_check_of_scikit_learn(estimator, check):

@@ -25,40 +25,32 @@ from sklearn.utils import get_tags
 import specnet
 from specnet.errors import SpecError
 from specnet.estimators import SpecClassifier, SpecRegressor
+from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused
 
 SPECS = Path(__file__).parents[2] / "specs"
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)
-SETTINGS = {
-    "hidden_layer_sizes": [8],
-    "optimizer": {"type": "adam", "learning_rate": 0.02},
-    "epochs": 30,
-    "random_state": 0,
-}
+SETTINGS = {**QUICK, "epochs": 30}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_grid_over_paths_of_a_spec(jobs):
-    spec = {
-        "network": {"hidden_layer_sizes": [8], "preprocessing": ["standardize"]},
-        "training": {"optimizer": "adam", "epochs": 20},
-    }
+def test_a_grid_over_paths_of_a_spec():
+    spec = {"network": {"hidden_layer_sizes": [8], "preprocessing": ["standardize"]}}
+    spec["training"] = {"optimizer": "adam", "epochs": 20}
     grid = {
         "spec__training__optimizer__learning_rate": [1e-5, 0.03],
         "spec__network__hidden_layer_sizes": [[4], [16, 8]],
         "spec__training__clip_norm": [None, 1.0],
     }
-    search = GridSearchCV(SpecClassifier(spec, random_state=0), grid, cv=3, n_jobs=jobs).fit(*IRIS)
+    search = GridSearchCV(SpecClassifier(spec, random_state=0), grid, cv=3).fit(*IRIS)
     assert search.best_params_["spec__training__optimizer__learning_rate"] == 0.03
     assert search.best_score_ > 0.9
     best = search.best_estimator_.model_.spec
     assert best.training.optimizer.learning_rate == 0.03
-    assert [layer.units for layer in best.network.layers][:-1] == search.best_params_[
-        "spec__network__hidden_layer_sizes"
-    ]
+    sizes = search.best_params_["spec__network__hidden_layer_sizes"]
+    assert [layer.units for layer in best.network.layers] == [*sizes, 3]
     by_rate = search.cv_results_["param_spec__training__optimizer__learning_rate"] == 0.03
     scores = search.cv_results_["mean_test_score"]
     assert scores[by_rate].min() > scores[~by_rate].max()
@@ -133,10 +125,8 @@ def test_a_pipeline_with_columns_of_a_frame():
     pipeline.fit(table, y)
     assert pipeline.score(table, y) > 0.95
     assert pipeline.n_features_in_ == 2
-    np.testing.assert_array_equal(
-        pipeline["network"].feature_names_in_,
-        ["numbers__size", "text__colour_blue", "text__colour_green", "text__colour_red"],
-    )
+    names = ["numbers__size", "text__colour_blue", "text__colour_green", "text__colour_red"]
+    assert pipeline["network"].feature_names_in_.tolist() == names
     pipeline.set_output(transform="default").fit(table, y)
     assert pipeline["network"].n_features_in_ == 4
     assert not hasattr(pipeline["network"], "feature_names_in_")
@@ -164,10 +154,8 @@ def test_names_of_features_are_the_models_and_its_files(tmp_path, refused: Refus
     classifier.model_.save(tmp_path / "wine.safetensors")
     model = specnet.load_model(tmp_path / "wine.safetensors")
     assert model.feature_names == names
-    for target, suffix in (("numpy", ".py"), ("c", ".c"), ("javascript", ".mjs"), ("onnx", ".onnx")):
-        written = specnet.export(model, target, tmp_path / f"wine_{target}{suffix}").files
-        text = "".join(path.read_bytes().decode(errors="replace") for path in written)
-        assert all(name in text for name in names)
+    specnet.export(model, "numpy", tmp_path / "wine.py")
+    assert all(name in (tmp_path / "wine.py").read_text() for name in names)
     assert clone(classifier).fit(data.data.to_numpy(), data.target).model_.feature_names is None
     with refused(SpecError, code="feature-names", at="network.feature_names.0"):
         SpecClassifier(model.spec).fit(data.data[data.feature_names[::-1]], data.target)
@@ -209,15 +197,6 @@ def test_copies(number, tmp_path):
     assert fresh.get_params(deep=False) == estimator.get_params(deep=False)
     with pytest.raises(NotFittedError):
         fresh.predict(X)
-
-
-@pytest.mark.slow
-def test_answers_from_other_processes_and_threads():
-    estimator, X = fitted()[1]
-    for backend in ("loky", "threading"):
-        answers = joblib.Parallel(2, backend=backend)(joblib.delayed(estimator.predict)(rows) for rows in [X] * 6)
-        for answer in answers:
-            np.testing.assert_array_equal(answer, estimator.predict(X))
 
 
 def test_tags():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from specnet.errors import SpecnetWarning
 from specnet.exporting import Export, export
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts.part import Part
 from specnet.spec import resolve
 from specnet.spec.ensembles import Ensemble
 from tests.model.models import KINDS, make_model
@@ -32,6 +34,42 @@ def spec_model(name: str, ensemble: int | None = None) -> Model:
         warnings.simplefilter("ignore", SpecnetWarning)  # pixels of digits are 0 in all rows
         members = [] if ensemble is None else [f"training.ensemble={ensemble}"]
         return specnet.run(SPECS / name, overrides=["training.epochs=2", *members]).model
+
+
+def built(
+    *layers: dict[str, Any],
+    dtype: str = "float32",
+    loss: Any = "mean_squared_error",
+    parts: Sequence[type[Part]] = (),
+    labels: Any = None,
+    seed: int | None = None,
+    **fields: Any,
+) -> Model:
+    """Return a model of these layers, or of other fields of a network, with the numbers that it starts with.
+
+    With a seed they are random ones in their place.
+    """
+    network = {"dtype": dtype, **({"layers": [*layers]} if layers else {}), **fields}
+    made = specnet.build({"network": network, "training": {"loss": loss}}, parts=parts)
+    theta = made.initial_parameters() if seed is None else np.random.default_rng(seed).normal(size=made.parameter_count)
+    return Model(made, theta, labels=None if labels is None else np.array(labels))
+
+
+def labelled(labels: Sequence[Any]) -> Model:
+    return built(dtype="float64", loss="categorical_crossentropy", labels=labels, seed=0, layer_sizes=[3, len(labels)])
+
+
+def named(columns: Sequence[str]) -> Model:
+    """Return a model whose columns have names."""
+    return built(dense(1), dtype="float64", seed=0, input_size=len(columns), feature_names=[*columns])
+
+
+def layered(*layers: dict[str, Any], **fields: Any) -> Model:
+    return built(*layers, **{"dtype": "float64", "seed": 0, "input_size": 3, **fields})
+
+
+def dense(units: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "dense", "units": units, **fields}
 
 
 @cache

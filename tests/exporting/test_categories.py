@@ -9,39 +9,34 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
-import specnet
 from specnet.data import RawColumns
-from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
 from specnet.exporting.model_program import Program
 from specnet.model import Model
-from tests.exporting.models import DTYPES
+from tests.exporting.models import DTYPES, built, dense
 from tests.exporting.tools import COMPILER, NODE, PLAIN, needs_compiler, needs_node
+from tests.importing.answers import session_of
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]
 
 
+EMBEDDING = {"type": "embedding", "columns": [0], "categories": [4], "size": [2]}
+
+
 def table_model(dtype: str) -> Model:
     """A model of one column with four categories, and a number beside it."""
-    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
-    spec = {"network": {"dtype": dtype, "input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
-    network = specnet.build(spec)
-    return Model(network, network.initial_parameters())
+    return built(EMBEDDING, dense(1), dtype=dtype, input_size=2)
 
 
 def label_model() -> Model:
     """The same columns, and two classes."""
-    layers = [{"type": "embedding", "columns": [0], "categories": [4], "size": [2]}, {"type": "dense", "units": 1}]
-    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "binary_crossentropy"}}
-    network = specnet.build(spec)
-    return Model(network, network.initial_parameters(), labels=np.array(["a", "b"]))
+    return built(EMBEDDING, dense(1), loss="binary_crossentropy", labels=["a", "b"], input_size=2)
 
 
 @pytest.mark.slow
@@ -73,9 +68,7 @@ def test_numpy_refuses_numbers_that_are_not_finite(column: float, tmp_path: Path
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_onnx(dtype: str, tmp_path: Path):
     export(table_model(dtype), "onnx", tmp_path / "m.onnx")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), options, providers=["CPUExecutionProvider"])
+    session = session_of(tmp_path / "m.onnx")
     for number in NONE:
         with pytest.raises(Exception, match=r"out of data bounds"):
             session.run(None, {"X": np.array([[number, 1.0]], dtype)})
@@ -109,13 +102,6 @@ def test_c(dtype: str, tmp_path: Path):
     outputs = run_harness(program, str(tmp_path / "run"), RawColumns(X)).outputs[:, 0]
     assert np.isnan(outputs[:-1]).all()
     assert np.isfinite(outputs[-1])
-
-
-@pytest.mark.parametrize("name", ["numpy.py", "csv.py", "math.py", "pathlib.py"])
-def test_a_python_file_hides_no_module(name: str, tmp_path: Path, refused: Refused):
-    with refused(ExportError):
-        export(make_model("value"), "numpy", tmp_path / name)
-    assert not list(tmp_path.iterdir())
 
 
 @needs_compiler

@@ -5,33 +5,26 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
-import specnet
 from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting import export, find_target
+from specnet.exporting import find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import Answers
 from specnet.model import Model
 from tests.exporting.languages.test_c import compiled
-from tests.exporting.models import DTYPES, SPECS, alone, ensemble_of, exported, random_model, spec_model
+from tests.exporting.models import DTYPES, SPECS, alone, built, dense, ensemble_of, exported, random_model, spec_model
 from tests.exporting.tables import ISLANDS, table_model
-from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler
+from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler, peers
 from tests.model.models import KINDS, make_model
 from tests.texts.pinned import Refused
 
 RANDOM = 8
 LOSSES = {"quantile": 1, "poisson": 1, "gaussian_nll": 2, "hinge": 1, "categorical_hinge": 3, "squared_hinge": 2}
-
-
-def peers(test: Any) -> Any:
-    """Mark a test that needs Keras and PyTorch, whose own warnings are theirs."""
-    return pytest.mark.peers(pytest.mark.filterwarnings("ignore::DeprecationWarning")(test))
 
 
 def by_hand(model: Model, rows: RawColumns) -> Answers:
@@ -63,15 +56,9 @@ def kinds() -> Iterator[Model]:
     for number, kind in enumerate(KINDS):
         yield ensemble_of(make_model(kind, DTYPES[number % 2]))
     for number, (loss, outputs) in enumerate(LOSSES.items()):
-        dtype = DTYPES[number % 2]
-        spec = {"network": {"dtype": dtype, "layer_sizes": [3, 4, outputs]}, "training": {"loss": loss}}
-        network = specnet.build(spec)
-        yield ensemble_of(Model(network, network.initial_parameters()))
+        yield ensemble_of(built(dtype=DTYPES[number % 2], loss=loss, layer_sizes=[3, 4, outputs]))
     for dtype in DTYPES:  # a normalization of one feature, whose numbers are single ones
-        layers = [{"type": "dense", "units": 1}, {"type": "batch_normalization"}, {"type": "dense", "units": 1}]
-        spec = {"network": {"dtype": dtype, "input_size": 3, "layers": layers}, "training": {"loss": "mse"}}
-        network = specnet.build(spec)
-        yield ensemble_of(Model(network, network.initial_parameters()))
+        yield ensemble_of(built(dense(1), {"type": "batch_normalization"}, dense(1), dtype=dtype, input_size=3))
 
 
 def random_networks() -> Iterator[Model]:
@@ -152,12 +139,6 @@ def test_a_wrong_member_is_seen(target: str, tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("target", ["onnx", "sklearn"])
 def test_an_ensemble_of_one_is_its_member(target: str, tmp_path: Path):
     exported(ensemble_of(make_model("classes"), 1), target, tmp_path / f"m{find_target(target).suffix}")
-
-
-def test_sklearn_has_no_ensemble(tmp_path: Path, refused: Refused):
-    with refused(UnsupportedError):
-        export(ensemble_of(make_model("classes")), "sklearn", tmp_path / "m.skops")
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("target", SUFFIXES)

@@ -138,7 +138,7 @@ def test_missing_cells_are_filled_as_the_model_does(name: str, target: str, tmp_
 
 
 def test_rows_that_exports_are_compared_on_lie_where_the_steps_say_something():
-    from specnet.exporting.probes import probe_rows
+    from specnet.exporting.export_proof import probe_rows
 
     for name in CHAINS:
         program = Program(chain_model(name, "float64"), np.dtype(np.float64), TEXT_EXPANSIONS)

@@ -8,6 +8,8 @@ import resource
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,13 @@ from specnet.files.locks import try_lock
 from tests.texts.pinned import Refused
 
 
-def cause(error: pytest.ExceptionInfo[FileError]) -> int | None:
-    """Return the number of the operating system's error behind one of ours, if there is one."""
-    assert len(error.value.diagnostics) == 1
-    return error.value.__cause__.errno if isinstance(error.value.__cause__, OSError) else None
+def assert_refused(call: Callable[[], object], path: Path, number: int | None) -> None:
+    """Check that an error names a path, and which one of the operating system is behind it."""
+    with pytest.raises(FileError) as error:
+        call()
+    (problem,) = error.value.diagnostics
+    assert problem.source in (str(path), repr(str(path)))
+    assert (error.value.__cause__.errno if isinstance(error.value.__cause__, OSError) else None) == number
 
 
 @pytest.fixture
@@ -88,11 +93,9 @@ def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(ol
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size // 10, hard))
     try:
-        with pytest.raises(FileError) as error:
-            write_file(old_file, bytes(size))
+        assert_refused(lambda: write_file(old_file, bytes(size)), old_file, errno.EFBIG)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert cause(error) == errno.EFBIG
     assert_untouched(old_file)
 
 
@@ -113,10 +116,7 @@ def test_a_failing_system_call_leaves_the_old_file(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, function, fail)
-    with pytest.raises(FileError) as error:
-        write_file(old_file, b"new")
-    assert cause(error) == number
-    assert error.value.diagnostics[0].source == str(old_file)
+    assert_refused(lambda: write_file(old_file, b"new"), old_file, number)
     assert_untouched(old_file)
 
 
@@ -150,10 +150,7 @@ def test_places_where_no_file_can_be_written(tmp_path: Path) -> None:
         tmp_path / "pipe": None,
         Path("/dev/null"): None,
     }.items():
-        with pytest.raises(FileError) as error:
-            write_file(path, b"new")
-        assert cause(error) == expected
-        assert error.value.diagnostics[0].source == str(path)
+        assert_refused(partial(write_file, path, b"new"), path, expected)
     assert sorted(os.listdir(tmp_path)) == ["file", "pipe"]
 
 
@@ -171,10 +168,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         Path("/dev/zero"): None,
         tmp_path / "null\0": None,
     }.items():
-        with pytest.raises(FileError) as error:
-            read_file(path, 100)
-        assert cause(error) == expected
-        assert error.value.diagnostics[0].source in (str(path), repr(str(path)))
+        assert_refused(partial(read_file, path, 100), path, expected)
 
 
 def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,10 +176,7 @@ def test_a_file_without_permission_says_so(old_file: Path, monkeypatch: pytest.M
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(FileError) as error:
-        read_file(old_file, 100)
-    assert cause(error) == errno.EACCES
-    assert str(error.value).startswith(f"{old_file}: error[file]: ")
+    assert_refused(lambda: read_file(old_file, 100), old_file, errno.EACCES)
 
 
 def test_a_file_is_read_up_to_its_limit_and_no_further(tmp_path: Path, refused: Refused) -> None:

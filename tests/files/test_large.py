@@ -9,6 +9,7 @@ import pytest
 
 from specnet.errors import FileError
 from specnet.files import large
+from tests.mistakes import mistake
 
 
 @pytest.fixture
@@ -48,8 +49,6 @@ def test_a_full_device_is_an_error(nothing_fits: Path, monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr("os.posix_fallocate", full)
-    with pytest.raises(FileError) as caught:
-        large.new_array((3, 4))
-    (problem,) = caught.value.diagnostics
+    problem = mistake(FileError, lambda: large.new_array((3, 4)))
     assert problem.source == str(nothing_fits)
     assert problem.hint is not None

@@ -11,6 +11,7 @@ import pytest
 
 import specnet
 from specnet.importing import open_model
+from tests.mistakes import mistake
 from tests.running.moons import MOONS
 from tests.texts.pinned import Refused
 
@@ -84,10 +85,6 @@ def test_a_folder_of_runs_is_told_which_there_are(tmp_path: Path, monkeypatch: p
 
 def test_a_run_that_has_lost_a_file_names_it(ended: Path) -> None:
     (ended / "model.safetensors").unlink()
-    with pytest.raises(specnet.FileError) as missing:
-        specnet.load_model(ended)
-    assert missing.value.diagnostics[0].source == str(ended / "model.safetensors")
+    assert mistake(specnet.FileError, lambda: specnet.load_model(ended)).source == str(ended / "model.safetensors")
     (ended / "run.json").write_text("[]")
-    with pytest.raises(specnet.FileError) as damaged:
-        specnet.parse_spec(ended)
-    assert damaged.value.diagnostics[0].source == str(ended / "run.json")
+    assert mistake(specnet.FileError, lambda: specnet.parse_spec(ended)).source == str(ended / "run.json")

@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as hnp
 from specnet.errors import FileError
 from specnet.files.tensors import HEADER_LIMIT, decode, encode
 from specnet.parts.arrays import Array
+from tests.mistakes import mistake
 from tests.texts.pinned import Pinned
 
 TENSORS = {
@@ -43,9 +44,7 @@ def forge(tensors: Any, data: bytes = bytes(8), metadata: Any = None) -> bytes:
 
 
 def refusal(content: bytes) -> str:
-    with pytest.raises(FileError) as error:
-        decode(content)
-    (diagnostic,) = error.value.diagnostics
+    diagnostic = mistake(FileError, lambda: decode(content))
     return diagnostic.message
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from specnet import Model
+from specnet.exporting.model_facts import FACTS
 
 FILES = Path(__file__).parent / "files"
 ONNX_FILES = sorted(path.stem for path in FILES.glob("*.onnx"))
@@ -21,6 +26,24 @@ def stored(path: Path) -> dict[str, np.ndarray]:
     """Rows and answers that lie beside a file."""
     with np.load(path.with_suffix(".npz")) as archive:
         return dict(archive)
+
+
+@contextmanager
+def edited(path: Path) -> Iterator[Any]:
+    """An ONNX file's model, which is written again with what was changed in it."""
+    model = onnx.load(path)
+    yield model
+    onnx.save(model, path)
+
+
+@contextmanager
+def edited_facts(path: Path) -> Iterator[dict[str, Any]]:
+    """What a file says of its spec, which is written again."""
+    with edited(path) as model:
+        (entry,) = (entry for entry in model.metadata_props if entry.key == FACTS)
+        facts = json.loads(entry.value)
+        yield facts
+        entry.value = json.dumps(facts)
 
 
 def outputs(model: Model, X: Any) -> np.ndarray:
@@ -39,8 +62,8 @@ def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     return float((abs(found.astype(np.float64) - wanted) / sizes).max())
 
 
-def session_of(content: bytes) -> Any:
-    """A model as onnxruntime runs it, of whose errors nothing is printed."""
+def session_of(content: bytes | Path) -> Any:
+    """A model or a file as onnxruntime runs it, of whose errors nothing is printed."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
-import specnet
 from specnet.errors import ExportError, FileError
 from specnet.exporting import export
-from specnet.exporting.model_facts import FACTS
+from specnet.exporting.export_proof import probe_rows
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.importing import open_model
 from specnet.model import Model
 from specnet.parts.data import Csv
-from tests.exporting.models import DTYPES, NAMES, ensemble_of, spec_model
+from tests.exporting.models import DTYPES, NAMES, built, dense, ensemble_of, spec_model
+from tests.importing.answers import edited, edited_facts
 from tests.model.models import KINDS, make_model, make_rows
 from tests.texts.pinned import Refused
 
@@ -100,9 +96,7 @@ LOSSES += [{"type": "huber", "delta": 0.3}, {"type": "quantile", "quantile": 0.9
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_the_loss_is_that_of_training(loss: Any, tmp_path: Path):
     outputs = 2 if loss == "gaussian_nll" else 3 if str(loss).startswith("categorical") else 1
-    spec = {"network": {"dtype": "float64", "layer_sizes": [3, 4, outputs]}, "training": {"loss": loss}}
-    network = specnet.build(spec)
-    model = Model(network, network.initial_parameters())
+    model = built(dtype="float64", loss=loss, layer_sizes=[3, 4, outputs])
     generator = np.random.default_rng(0)
     X = generator.normal(size=(50, 3))
     y = generator.integers(0, 3 if outputs == 3 else 2, 50) if model.labels is not None else generator.gamma(1, 1, 50)
@@ -111,10 +105,7 @@ def test_the_loss_is_that_of_training(loss: Any, tmp_path: Path):
 
 @pytest.mark.parametrize("activation", ["linear", "softplus"])
 def test_an_output_that_the_loss_does_not_expect(activation: str, tmp_path: Path):
-    layers = [{"type": "dense", "units": 1, "activation": activation}]
-    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
-    network = specnet.build(spec)
-    model, X = Model(network, network.initial_parameters()), np.ones((4, 2))
+    model, X = built(dense(1, activation=activation), input_size=2), np.ones((4, 2))
     check_the_same(opened(model, "onnx", tmp_path), model, X, np.arange(4.0))
 
 
@@ -140,29 +131,13 @@ def test_reference_specs(name: str, tmp_path: Path):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_names_of_columns(target: str, tmp_path: Path):
-    spec = {"network": {"feature_names": ["a", 'b "c"'], "layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
-    network = specnet.build(spec)
-    model = Model(network, network.initial_parameters())
+    model = built(feature_names=["a", 'b "c"'], layer_sizes=[2, 1])
     assert opened(model, target, tmp_path).feature_names == model.feature_names == ("a", 'b "c"')
-
-
-def changed(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    """Change what an ONNX file says of its spec."""
-    loaded = onnx.load(path)
-    entry = next(entry for entry in loaded.metadata_props if entry.key == FACTS)
-    facts = json.loads(entry.value)
-    change(facts)
-    entry.value = json.dumps(facts)
-    onnx.save(loaded, path)
-    return path
 
 
 def told_model() -> Model:
     """A model with a layer that operators alone do not tell."""
-    layers = [{"type": "periodic_embedding", "frequencies": 2, "size": 3}, {"type": "dense", "units": 1}]
-    spec = {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mean_squared_error"}}
-    network = specnet.build(spec)
-    return Model(network, network.initial_parameters())
+    return built({"type": "periodic_embedding", "frequencies": 2, "size": 3}, dense(1), input_size=2)
 
 
 def layer(facts: dict[str, Any]) -> dict[str, Any]:
@@ -199,18 +174,17 @@ def layer(facts: dict[str, Any]) -> dict[str, Any]:
 def test_what_a_file_says_is_not_taken_at_its_word(change: Any, tmp_path: Path, refused: Refused):
     export(told_model(), "onnx", tmp_path / "m.onnx")
     open_model(tmp_path / "m.onnx")
+    with edited_facts(tmp_path / "m.onnx") as facts:
+        change(facts)
     with refused(FileError, at="m.onnx"):
-        open_model(changed(tmp_path / "m.onnx", change))
+        open_model(tmp_path / "m.onnx")
 
 
 def test_a_graph_that_was_changed_is_read_as_another_tool_s(tmp_path: Path):
-    network = {"layer_sizes": [2, 3, 1], "activations": ["tanh", "linear"]}
-    built = specnet.build({"network": network, "training": {"loss": "mean_absolute_error"}})
-    model = Model(built, built.initial_parameters())
+    model = built(loss="mean_absolute_error", layer_sizes=[2, 3, 1], activations=["tanh", "linear"])
     export(model, "onnx", tmp_path / "m.onnx")
-    loaded = onnx.load(tmp_path / "m.onnx")
-    next(node for node in loaded.graph.node if node.op_type == "Tanh").op_type = "Sigmoid"
-    onnx.save(loaded, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as loaded:
+        next(node for node in loaded.graph.node if node.op_type == "Tanh").op_type = "Sigmoid"
     found = open_model(tmp_path / "m.onnx")
     assert [layer.activation.type for layer in found.spec.network.layers or ()] == ["sigmoid", "linear"]
     assert found.spec.training.loss == model.spec.training.loss
@@ -221,19 +195,19 @@ def test_labels_that_were_changed_are_not_those_of_the_spec(
 ):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # which would tell the labels apart
     export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
-    loaded = onnx.load(tmp_path / "m.onnx")
-    labels = next(tensor for tensor in loaded.graph.initializer if tensor.string_data)
-    labels.string_data[:] = reversed(labels.string_data)
-    onnx.save(loaded, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as loaded:
+        labels = next(tensor for tensor in loaded.graph.initializer if tensor.string_data)
+        labels.string_data[:] = reversed(labels.string_data)
     with refused(FileError, at="m.onnx"):
         open_model(tmp_path / "m.onnx")
 
 
 def test_labels_that_numpy_would_shorten_are_refused(tmp_path: Path, refused: Refused):
     export(make_model("classes, text"), "onnx", tmp_path / "m.onnx")
-    path = changed(tmp_path / "m.onnx", lambda facts: facts["labels"].append(facts["labels"].pop() + "\0"))
+    with edited_facts(tmp_path / "m.onnx") as facts:
+        facts["labels"][-1] += "\0"
     with refused(FileError, at="m.onnx"):
-        open_model(path)
+        open_model(tmp_path / "m.onnx")
 
 
 def test_a_part_that_is_not_installed_is_named(tmp_path: Path, refused: Refused):

@@ -330,7 +330,7 @@ def test_damaged_weights_meet_no_other_error(tmp_path: Path):
     with zipfile.ZipFile(FILES / "keras_binary.keras") as archive:
         content = archive.read("model.weights.h5")
     refusals = 0
-    for seed in range(300):
+    for seed in range(150):
         rng, damaged = np.random.default_rng(seed), bytearray(content)
         for place in rng.integers(0, len(damaged), 5):
             damaged[place] = rng.integers(0, 256)
@@ -339,4 +339,4 @@ def test_damaged_weights_meet_no_other_error(tmp_path: Path):
             specnet.import_model(path)
         except specnet.FileError:
             refusals += 1
-    assert refusals > 100
+    assert refusals > 50

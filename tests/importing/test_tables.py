@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from specnet.errors import FileError
 from specnet.importing import open_model, read_network
 from tests.exporting.models import DTYPES, exported
 from tests.exporting.tables import table_model, training_rows
+from tests.importing.answers import edited, edited_facts
 from tests.texts.pinned import Refused
 
 FORMS = ["one_hot", "ordinal", "embedding"]
@@ -47,78 +47,55 @@ def encoder(model: onnx.ModelProto, name: str) -> Any:
     return attribute
 
 
-def said(model: onnx.ModelProto, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what the file says of its spec."""
-    (entry,) = (entry for entry in model.metadata_props if entry.key == "spec")
-    document = json.loads(entry.value)
-    change(document)
-    entry.value = json.dumps(document)
-
-
-def other_code(model: onnx.ModelProto) -> None:
-    encoder(model, "values_int64s").ints[0] = 2
-
-
-def other_text(model: onnx.ModelProto) -> None:
-    encoder(model, "keys_strings").strings[0] = b"other"
-
-
-def other_default(model: onnx.ModelProto) -> None:
-    encoder(model, "default_int64").i = 1
-
-
 def other_inputs(model: onnx.ModelProto) -> None:
     model.graph.input[1].name = "words"
     for node in model.graph.node:
         node.input[:] = ["words" if name == "texts" else name for name in node.input]
 
 
-def numbers(name: str, value: Any) -> Callable[[onnx.ModelProto], None]:
-    """Return what changes numbers that the file says of its table of codes."""
-    return lambda model: said(model, lambda spec: spec["numbers"].update({f"preprocessing.0.0.{name}": value}))
-
-
-def without(key: str) -> Callable[[onnx.ModelProto], None]:
-    """Return what takes something out of the network that the file says."""
-    return lambda model: said(model, lambda spec: spec["network"].pop(key))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
-        other_code,
-        other_text,
-        other_default,
+        lambda model: encoder(model, "values_int64s").ints.__setitem__(0, 2),
+        lambda model: encoder(model, "keys_strings").strings.__setitem__(0, b"other"),
+        lambda model: setattr(encoder(model, "default_int64"), "i", 1),
         other_inputs,
-        numbers("categories", [1, 2, 3]),
-        numbers("categories", []),
-        numbers("categories", [300] * 5),
-        numbers("categories", [-1]),
-        numbers("offsets", [0] * 23),
-        numbers("offsets", [0.5] * 23),
-        numbers("starts", [0, 3]),
-        numbers("starts", [0, 1e300, 22]),
-        without("feature_names"),
-        without("feature_kinds"),
-        without("preprocessing"),
     ],
+    ids=["code", "text", "default", "inputs"],
 )
-def test_what_was_changed_is_refused(change: Callable[[onnx.ModelProto], None], tmp_path: Path):
+def test_a_graph_that_was_changed_is_refused(change: Callable[[onnx.ModelProto], None], tmp_path: Path):
     exported(table_model(), "onnx", tmp_path / "m.onnx")
-    model = onnx.load(tmp_path / "m.onnx")
-    before = model.SerializeToString()
-    change(model)
-    assert model.SerializeToString() != before
-    onnx.save(model, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as model:
+        before = model.SerializeToString()
+        change(model)
+        assert model.SerializeToString() != before
+    with pytest.raises(FileError):
+        read_network(tmp_path / "m.onnx")
+
+
+CHANGES = [("categories", value) for value in ([1, 2, 3], [], [300] * 5, [-1])]
+CHANGES += [("offsets", [0] * 23), ("offsets", [0.5] * 23), ("starts", [0, 3]), ("starts", [0, 1e300, 22])]
+CHANGES += [(key, None) for key in ("feature_names", "feature_kinds", "preprocessing")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "value"), CHANGES)
+def test_what_the_file_says_is_refused(name: str, value: Any, tmp_path: Path):
+    """Other numbers of the table of codes, or a network without a key."""
+    exported(table_model(), "onnx", tmp_path / "m.onnx")
+    with edited_facts(tmp_path / "m.onnx") as spec:
+        if value is None:
+            del spec["network"][name]
+        else:
+            spec["numbers"][f"preprocessing.0.0.{name}"] = value
     with pytest.raises(FileError):
         read_network(tmp_path / "m.onnx")
 
 
 def test_without_what_specnet_says_texts_are_refused(tmp_path: Path, refused: Refused):
     exported(table_model(), "onnx", tmp_path / "m.onnx")
-    model = onnx.load(tmp_path / "m.onnx")
-    del model.metadata_props[:]
-    onnx.save(model, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as model:
+        del model.metadata_props[:]
     with refused(FileError, at="m.onnx"):
         read_network(tmp_path / "m.onnx")

@@ -8,21 +8,10 @@ import pytest
 
 import specnet
 from specnet.training import Observer, Observers
+from tests.running import moons
 
-MOONS = """
-name = "moons"
-[data]
-type = "make_moons"
-n_samples = 60
-split = { test_size = 0.2, validation_size = 0.2 }
-[network]
-hidden_layer_sizes = [4]
-[training]
-loss = "binary_crossentropy"
-metrics = ["accuracy"]
-epochs = 12
-checkpoint_every = 4
-"""
+_SPLIT = "n_samples = 60\nsplit = { test_size = 0.2, validation_size = 0.2 }"
+MOONS = moons.MOONS.replace("n_samples = 60", _SPLIT) + 'metrics = ["accuracy"]\ncheckpoint_every = 4\n'
 ENSEMBLE = "training.ensemble = { members = 2, validation = 'split' }"
 
 

@@ -14,6 +14,7 @@ from specnet.errors import LoggerError, SpecnetWarning, TakenError, TrainingErro
 from specnet.loggers import LoggedRun, Outcome
 from specnet.training import Observer, Observers
 from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
+from tests.mistakes import mistake
 
 
 class Recording(specnet.Logger):
@@ -152,9 +153,7 @@ def test_a_missing_package_is_named_before_anything_runs(
 ) -> None:
     for each in [module, *(each for each in sys.modules if each.startswith(f"{module}."))]:
         monkeypatch.setitem(sys.modules, each, None)
-    with pytest.raises(LoggerError) as caught:
-        getattr(specnet, name)(str(tmp_path / "logs"))
-    (problem,) = caught.value.diagnostics
+    problem = mistake(LoggerError, lambda: getattr(specnet, name)(str(tmp_path / "logs")))
     assert problem.message.startswith(module)
     assert problem.hint == f"run pip install '.[{module}]' in a clone of the repository"
     assert not list(tmp_path.iterdir())

@@ -21,6 +21,8 @@ from specnet.parts.arrays import Array
 from tests.model.models import make_model, refusal, saved
 from tests.texts.pinned import Pinned
 
+MANY = {"type": "block", "repeat": 10**15, "layers": [{"type": "dense", "units": 1}]}
+CSV = {"type": "csv", "path": "a", "target": "y"}
 Change = Callable[[dict[str, Array], dict[str, Any]], None]
 
 
@@ -124,15 +126,7 @@ def test_a_file_that_is_not_its_spec_s_is_refused(kind: str, change: Change, tmp
         (say("spec", "network", "output_size", value=4), "network.layers.1.units"),
         (say("spec", "seed", value=-1), "seed"),
         (say("spec", "\x1b[31m", value=1), "\\x1b[31m"),
-        (
-            say(
-                "spec",
-                "network",
-                "layers",
-                value=[{"type": "block", "repeat": 10**15, "layers": [{"type": "dense", "units": 1}]}],
-            ),
-            "network.layers",
-        ),
+        (say("spec", "network", "layers", value=[MANY]), "network.layers"),
     ],
 )
 def test_a_spec_inside_is_checked_like_any_other(change: Change, place: str, tmp_path: Path) -> None:
@@ -164,12 +158,8 @@ def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path, pinned: Pinned) 
         say("spec", "network", "preprocessing", value=["standardize"] * 49_000),
         say("spec", "training", "metrics", value=["acuracy"] * 49_000),
         say("spec", "training", "metrics", value=["accuracy"] * 200_000),
-        say("spec", "data", value={"type": "csv", "path": "a", "target": "y", "features": ["a"] * 49_000}),
-        say(
-            "spec",
-            "data",
-            value={"type": "csv", "path": "a", "target": "y", "features": [str(n) for n in range(49_000)]},
-        ),
+        say("spec", "data", value={**CSV, "features": ["a"] * 49_000}),
+        say("spec", "data", value={**CSV, "features": [str(n) for n in range(49_000)]}),
         say("spec", "name", value="n" * 1_000_000),
     ],
 )

@@ -110,9 +110,8 @@ def test_targets_outside_a_domain_are_refused(loss: str, value: float, refused: 
 
 def test_a_target_that_a_loss_needs_as_it_is_cannot_be_prepared(refused: Refused):
     wrong = document("poisson", [2, 3, 1], epochs=2, target_preprocessing=["standardize"])
-    with refused(SpecError, code="target-preprocessing", at="network.target_preprocessing") as caught:
+    with refused(SpecError, code="target-preprocessing", at="network.target_preprocessing"):
         specnet.parse_spec(wrong)
-    assert caught.value.diagnostics[0].path == ("network", "target_preprocessing")
 
 
 def test_distributions(refused: Refused):
@@ -169,23 +168,17 @@ def test_margins_of_several_outputs_and_of_classes(refused: Refused):
 def test_a_metric_of_probabilities_does_not_go_with_margins(refused: Refused):
     spec = document("hinge", [2, 1])
     spec["training"]["metrics"] = ["accuracy", "roc_auc"]
-    with refused(SpecError, code="metric-task", at="training.metrics.1") as caught:
+    with refused(SpecError, code="metric-task", at="training.metrics.1"):
         specnet.parse_spec(spec)
-    assert caught.value.diagnostics[0].path == ("training", "metrics", 1)
 
 
 @pytest.mark.parametrize(
-    ("loss", "activation", "fitting"),
-    [
-        ("binary_crossentropy", "linear", ("hinge", "squared_hinge")),
-        ("categorical_crossentropy", "sigmoid", ("binary_crossentropy", "binary_focal_crossentropy")),
-        ("poisson", "relu", ("mean_squared_error", "mean_absolute_error", "huber")),
-    ],
+    ("loss", "activation"),
+    [("binary_crossentropy", "linear"), ("categorical_crossentropy", "sigmoid"), ("poisson", "relu")],
 )
-def test_hints_name_some_losses_that_fit(loss: str, activation: str, fitting: tuple[str, ...], refused: Refused):
-    with refused(SpecError, code="output-activation", at="network.activations.0") as caught:
+def test_hints_name_some_losses_that_fit(loss: str, activation: str, refused: Refused):
+    with refused(SpecError, code="output-activation", at="network.activations.0"):
         specnet.parse_spec(document(loss, [2, 2], activations=[activation]))
-    assert all(name in (caught.value.diagnostics[0].hint or "") for name in fitting)
 
 
 def test_focal_probabilities():
@@ -217,6 +210,5 @@ def test_activations_with_parameters_and_of_halves(tmp_path: Path, refused: Refu
     model.save(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "m.safetensors").predict(X), model.predict(X))
     layers[0]["units"] = 7
-    with refused(SpecError, code="layer-sizes", at="network.layers.0") as caught:
+    with refused(SpecError, code="layer-sizes", at="network.layers.0"):
         specnet.parse_spec(spec)
-    assert caught.value.diagnostics[0].path == ("network", "layers", 0)

@@ -122,7 +122,7 @@ def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[],
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", [1, 2, 7, 32, 240, 1000, ROWS])
+@pytest.mark.parametrize("batch", [1, 7, 240, ROWS])
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("with_loss", [False, True])
 def test_a_step_allocates_nothing(name, batch, with_loss):

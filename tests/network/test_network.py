@@ -10,7 +10,7 @@ from sklearn.datasets import make_moons
 
 import specnet
 from specnet.errors import DataError, SpecError
-from specnet.network.bound import BoundProgram
+from specnet.network.bound import BatchProgram
 from specnet.running.saved_runs import resolved_with_data
 from specnet.spec import parse_spec
 from tests.texts.pinned import Refused
@@ -200,9 +200,9 @@ def test_few_numbers_of_rows_are_bound(monkeypatch):
 
     def counted(*arguments):
         bound.append(arguments)
-        return BoundProgram(*arguments)
+        return BatchProgram(*arguments)
 
-    monkeypatch.setattr("specnet.network.bound.BoundProgram", counted)
+    monkeypatch.setattr("specnet.network.bound.BatchProgram", counted)
     network = network_of("mean_squared_error", 2)
     theta = network.initial_parameters()
     for count in range(1, 65):

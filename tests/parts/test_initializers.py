@@ -23,62 +23,25 @@ FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "initializers.json
 FAN_IN, FAN_OUT = 400, 300
 PLACE = Place(FAN_IN, FAN_OUT, "relu")
 AVERAGE = (FAN_IN + FAN_OUT) / 2
-CUT = 0.87962566103423978
 DEFAULTS = {"constant": {"value": 0.25}}
 PARTS = [part(**DEFAULTS.get(part.part_name(), {})) for part in built_in_registry().of_kind("initializer")]
-
-# Standard deviation and bound of each distribution with mean 0.
-EXPECTED = {
-    "random_normal": (0.05, None),
-    "random_uniform": (0.05 / math.sqrt(3), 0.05),
-    "truncated_normal": (0.05 * CUT, 0.1),
-    "variance_scaling": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
-    "glorot_uniform": (math.sqrt(1 / AVERAGE), math.sqrt(3 / AVERAGE)),
-    "glorot_normal": (math.sqrt(1 / AVERAGE), 2 * math.sqrt(1 / AVERAGE) / CUT),
-    "he_uniform": (math.sqrt(2 / FAN_IN), math.sqrt(6 / FAN_IN)),
-    "he_normal": (math.sqrt(2 / FAN_IN), 2 * math.sqrt(2 / FAN_IN) / CUT),
-    "lecun_uniform": (math.sqrt(1 / FAN_IN), math.sqrt(3 / FAN_IN)),
-    "lecun_normal": (math.sqrt(1 / FAN_IN), 2 * math.sqrt(1 / FAN_IN) / CUT),
-    "pytorch_linear": (math.sqrt(1 / FAN_IN / 3), 1 / math.sqrt(FAN_IN)),
-    "sklearn_mlp": (math.sqrt(2 / (FAN_IN + FAN_OUT)), math.sqrt(6 / (FAN_IN + FAN_OUT))),
-}
-EXACT = {"zeros", "ones", "constant", "identity", "orthogonal"}
 
 
 def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.ndarray:
     return part.draw(np.random.default_rng(seed), shape, place)
 
 
-def test_every_initializer_is_described_here():
-    assert {part.type for part in PARTS} == set(EXPECTED) | EXACT
+def test_every_initializer_has_draws_of_a_library():
     find = built_in_registry().find
     described = {find("initializer", figure["initializer"]["type"]) for figure in FIGURES["draws"]}
     assert described == {type(part) for part in PARTS}
 
 
-@pytest.mark.parametrize("part", [part for part in PARTS if part.type in EXPECTED], ids=str)
-def test_moments_and_bounds(part: Initializer):
-    drawn = draw(part)
-    deviation, bound = EXPECTED[part.type]
-    standard_error = deviation / math.sqrt(drawn.size)
-    assert drawn.shape == (FAN_OUT, FAN_IN)
-    assert drawn.dtype == np.float64
-    assert abs(drawn.mean()) < 4 * standard_error
-    assert drawn.std() == pytest.approx(deviation, rel=0.01)
-    if bound is not None:
-        assert 0.99 * bound < abs(drawn).max() <= bound
-    assert np.array_equal(drawn, draw(part))
-    assert not np.array_equal(drawn, draw(part, seed=1))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES["draws"], ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
-    fields = figure["initializer"]
-    part = built_in_registry().find("initializer", fields["type"])(
-        **{name: value for name, value in fields.items() if name != "type"}
-    )
+    kind = built_in_registry().find("initializer", figure["initializer"]["type"])
+    part = kind.model_validate({**figure["initializer"], "type": kind.part_name()})
     place = Place(FIGURES["inputs"], FIGURES["outputs"], figure.get("activation", "relu"))
     of_bias = figure.get("of") == "bias"
     drawn = draw(part, (place.fan_out,) if of_bias else (place.fan_out, place.fan_in), place)
@@ -95,6 +58,7 @@ def test_draws_look_like_the_library_s(figure):
 @pytest.mark.parametrize("part", [part for part in PARTS if not part.needs_matrix], ids=str)
 def test_a_bias_can_be_drawn(part: Initializer):
     assert draw(part, (FAN_OUT,)).shape == (FAN_OUT,)
+    np.testing.assert_array_equal(draw(part, (FAN_OUT,)), draw(part, (FAN_OUT,)))
 
 
 def test_variance_scaling_knows_all_modes_and_distributions():

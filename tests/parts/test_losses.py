@@ -12,10 +12,7 @@ from specnet.parts.losses import (
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
     CategoricalFocalCrossentropy,
-    Huber,
     Loss,
-    Quantile,
-    Tweedie,
 )
 from specnet.parts.registry import built_in_registry
 from specnet.testing.loss_checks import check_loss
@@ -30,19 +27,12 @@ OUTPUT_ACTIVATIONS = {
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "losses.json").read_text())["losses"]
 REGISTRY = built_in_registry()
 PARTS = REGISTRY.of_kind("loss")
+WITH_FIGURES = [REGISTRY.find("loss", entry["loss"]["type"])(**entry["loss"]) for entry in FIGURES]
 LOSSES = [
-    *(part() for part in PARTS),
-    Huber(delta=0.3),
-    Quantile(quantile=0.9),
-    Tweedie(power=1.2),
+    *dict.fromkeys(WITH_FIGURES),
     BinaryCrossentropy(label_smoothing=0.2),
-    BinaryCrossentropy(positive_weight=3.0),
-    BinaryCrossentropy(label_smoothing=0.1, positive_weight=0.5),
-    BinaryFocalCrossentropy(gamma=0.0, alpha=0.5),
-    BinaryFocalCrossentropy(gamma=1.5),
-    CategoricalCrossentropy(label_smoothing=0.1),
-    CategoricalFocalCrossentropy(gamma=0.0, alpha=1.0),
-    CategoricalFocalCrossentropy(gamma=1.5),
+    BinaryFocalCrossentropy(gamma=1.5, alpha=0.6),
+    CategoricalFocalCrossentropy(gamma=1.5, alpha=0.6),
 ]
 
 
@@ -65,7 +55,7 @@ def targets(loss: Loss, outputs: int, batch: int, rng: np.random.Generator) -> n
 
 
 def test_every_loss_has_figures():
-    assert {part.part_name() for part in PARTS} == {entry["loss"]["type"] for entry in FIGURES}
+    assert all(part() in WITH_FIGURES for part in PARTS)
 
 
 def test_output_activations():
@@ -81,8 +71,7 @@ def test_output_activations():
 @pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: str(figures["loss"]))
 @PRECISIONS
 def test_figures_of_the_libraries(figures: dict, dtype, tolerance):
-    fields = dict(figures["loss"])
-    loss = REGISTRY.find("loss", fields["type"])(**fields)
+    loss = WITH_FIGURES[FIGURES.index(figures)]
     z, t = np.array(figures["output"]), np.array(figures["target"])
     symbol, rows = symbols(loss, len(z) // loss.outputs_per_target)
     slope = gradients(sum_over(rows, "all"), [symbol])[symbol]

@@ -24,38 +24,32 @@ CLUSTERING = {
 ROWS = 60
 
 
-class Classifier(ClassifierMixin, BaseEstimator):
-    def __init__(self, prediction, probability):
+class Answering(BaseEstimator):
+    """Answers as it is told."""
+
+    def __init__(self, prediction, probability=None):
         self.prediction, self.probability = prediction, probability
-        self.classes_ = np.arange(probability.shape[1])
 
     def fit(self, X, y):
         return self
 
     def predict(self, X):
         return self.prediction
+
+
+class Regressor(RegressorMixin, Answering):
+    pass
+
+
+class Classifier(ClassifierMixin, Answering):
+    @property
+    def classes_(self):
+        """Of several 0/1 outputs both of each."""
+        count = self.probability.shape[1]
+        return np.arange(count) if self.prediction.ndim == 1 else np.array([[0, 1]] * count)
 
     def predict_proba(self, X):
         return self.probability
-
-
-class Several(Classifier):
-    """Answers with several 0/1 outputs at once."""
-
-    def __init__(self, prediction, probability):
-        super().__init__(prediction, probability)
-        self.classes_ = np.array([[0, 1]] * probability.shape[1])
-
-
-class Regressor(RegressorMixin, BaseEstimator):
-    def __init__(self, prediction):
-        self.prediction = prediction
-
-    def fit(self, X, y):
-        return self
-
-    def predict(self, X):
-        return self.prediction
 
 
 def case(task, seed):
@@ -71,7 +65,7 @@ def case(task, seed):
         probability = np.clip(target * 0.4 + generator.uniform(0, 0.6, (ROWS, 3)), 0, 1)
         prediction = (probability > 0.4).astype(np.int64)
         prediction[:, 0] |= ~prediction.any(axis=1)
-        return target, prediction, probability, Several(prediction, probability)
+        return target, prediction, probability, Classifier(prediction, probability)
     classes = 2 if task == "binary" else 4
     target = generator.permutation(np.arange(ROWS) % classes)
     scores = generator.normal(0, 1, (ROWS, classes)) + 1.5 * np.eye(classes)[target]

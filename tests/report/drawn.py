@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
+CLUMSY = ["<b>bold</b>", "a & b", "\"quoted\" 'name'", "]]>", "<script>alert(1)</script>", "&lt;", "名前 é"]
+"""Names that must stay text."""
 Point = tuple[float, float]
 
 
@@ -36,6 +38,10 @@ class Drawn:
             if wanted <= set(element.get("class", "").split())
         ]
 
+    def windows(self) -> list[ElementTree.Element]:
+        """Return the pictures within it, which cut off what is beyond them."""
+        return [element for element in self.all("svg") if element is not self.root]
+
     def texts(self, style: str = "") -> list[str]:
         """Return what is written, without what is shown on hover."""
         return [element.text or (element[0].tail if len(element) else "") or "" for element in self.all("text", style)]
@@ -61,3 +67,13 @@ def pieces(data: str) -> list[list[Point]]:
         for piece in data.split("M")
         if piece
     ]
+
+
+def coordinates(data: str) -> list[float]:
+    """Return all numbers of a path."""
+    return [float(text) for text in re.findall(r"-?[\d.]+", data)]
+
+
+def place_of(element: ElementTree.Element) -> list[float]:
+    """Return where a rectangle begins, and its size."""
+    return [float(element.attrib[name]) for name in ("x", "y", "width", "height")]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from specnet.network import Network
 from specnet.spec import Resolved, parse_spec, resolve
 
 
@@ -20,9 +23,11 @@ def network(*layers: dict[str, Any], inputs: int = 2, loss: str = "binary_crosse
 
 def residual(repeat: int) -> Resolved:
     """Return a network of residual blocks."""
-    branch = [
-        dense(4, "relu"),
-        dense(4, name="branch"),
-        {"type": "add", "inputs": ["input", "branch"]},
-    ]
+    branch = [dense(4, "relu"), dense(4, name="branch"), {"type": "add", "inputs": ["input", "branch"]}]
     return network(dense(4), {"type": "block", "repeat": repeat, "layers": branch}, dense(1))
+
+
+def initial(resolved: Resolved) -> dict[str, np.ndarray]:
+    """Return the parameters and layer states of a network before training."""
+    made = Network(resolved)
+    return made.parameters(made.initial_parameters()) | made.initial_state()

@@ -60,7 +60,7 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
         "",
         '    network.activations = { type = "snake", shape = "flat" }',
     ]
-    rows = [[*vars(field).values()] for field in entry.fields if field.name in Snake.__annotations__]
+    rows = [[*field] for field in entry.fields if field.name in Snake.__annotations__]
     assert rows == [
         ["shape", '"round" or "flat"', "needed", "no default"],
         ["frequency", "0 < number ≤ 8", "1.0", "a"],

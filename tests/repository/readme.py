@@ -6,19 +6,16 @@ differ, but for those that need Keras or PyTorch.
 """
 
 import os
-import pty
 import re
+import shlex
 import shutil
-import struct
 import subprocess
 import sysconfig
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
-from fcntl import ioctl
 from itertools import pairwise
 from pathlib import Path
-from termios import TIOCSWINSZ
+
+from tests.cli.on_terminal import Seen, on_terminal, opened, read_all
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "README.md"
@@ -34,6 +31,8 @@ COLUMNS = 80
 COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
 
 
+PLAIN = re.compile(r"specnet [^|&;<>$`*?~(){}\\]*")
+"""A command without anything that a shell would do."""
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
 
 
@@ -67,32 +66,30 @@ def without_times(text: str) -> str:
     return text.strip()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a shell block ended, and what a terminal shows of it."""
+def shell(code: str, folder: Path) -> Seen:
+    """Run a shell block, its plain commands within this process.
 
-    status: int
-    shown: str
+    What installs the package is left out; the tests' own environment has done it.
+    """
+    code = re.sub(r"pip install \S+ && ", "", code)
+    lines = [code] if re.search(r"<<|\bdo\b", code) else code.splitlines()
+    seen = [_run(line, folder) for line in lines]
+    return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
 
 
-def shell(code: str, folder: Path) -> Ended:
-    """Run a shell block, without what installs the package, which the tests' own environment has done."""
+def _run(code: str, folder: Path) -> Seen:
+    if PLAIN.fullmatch(code):
+        return on_terminal(shlex.split(code)[1:], folder, COLUMNS, NO_COLOR="1")
     scripts = sysconfig.get_path("scripts")
     environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
     environment.pop("COLUMNS", None)
-    code = re.sub(r"pip install \S+ && ", "", code)
-    terminal, commands = pty.openpty()
-    ioctl(commands, TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
+    master, slave = opened(COLUMNS)
     running = subprocess.Popen(
-        ["sh", "-c", code], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=commands, stderr=commands
+        ["sh", "-c", code], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave
     )
-    os.close(commands)
-    printed = b""
-    with suppress(OSError):  # the last process that had the terminal ended
-        while piece := os.read(terminal, 65536):
-            printed += piece
-    os.close(terminal)
-    return Ended(running.wait(), printed.decode().replace("\r\n", "\n"))
+    os.close(slave)
+    printed = read_all(master).decode()
+    return Seen(running.wait(), printed)
 
 
 def main() -> None:
@@ -103,7 +100,7 @@ def main() -> None:
         for code, shown in commands_and_output():
             if "pytest" in code or PEERS.search(code):
                 continue
-            printed = PROGRESS.sub("", shell(code, Path(name)).shown)
+            printed = PROGRESS.sub("", shell(code, Path(name)).text)
             if shown is not None and without_times(printed) != without_times(shown):
                 before = f"```sh\n{code}```\n\n```text\n"
                 text = text.replace(f"{before}{shown}", f"{before}{printed}")

@@ -127,62 +127,22 @@ GOOD = load("good") | {
 }
 
 CODES = {
-    "text": {
-        "duplicate-key",
-        "encoding",
-        "key",
-        "not-finite",
-        "null",
-        "number-range",
-        "syntax",
-        "too-deep",
-        "too-large",
-        "wrong-type",
-    },
-    "document": {
-        "bias-initializer",
-        "bounds-order",
-        "field-clash",
-        "length",
-        "misplaced-key",
-        "missing-key",
-        "name",
-        "network-form",
-        "out-of-bounds",
-        "space-key",
-        "split",
-        "too-large",
-        "unknown-key",
-        "unknown-part",
-        "unknown-value",
-        "wrong-type",
-    },
-    "network": {
-        "batch-size",
-        "no-validation",
-        "optimizer-option",
-        "activation-count",
-        "bias-initializer",
-        "class-weight",
-        "duplicate-name",
-        "ensemble",
-        "feature-names",
-        "layer-inputs",
-        "layer-sizes",
-        "legacy-initializer",
-        "loss-target",
-        "metric-task",
-        "output-activation",
-        "output-size",
-        "reserved-name",
-        "size-clash",
-        "target-preprocessing",
-        "too-many-layers",
-        "too-many-parameters",
-        "too-much-memory",
-        "unknown-layer",
-        "unread-layer",
-    },
+    stage: set(codes.split())
+    for stage, codes in {
+        "text": """
+        duplicate-key encoding key not-finite null number-range syntax too-deep too-large wrong-type
+    """,
+        "document": """
+        bias-initializer bounds-order field-clash length misplaced-key missing-key name network-form
+        out-of-bounds space-key split too-large unknown-key unknown-part unknown-value wrong-type
+    """,
+        "network": """
+        activation-count batch-size bias-initializer class-weight duplicate-name ensemble feature-names
+        layer-inputs layer-sizes legacy-initializer loss-target metric-task no-validation optimizer-option
+        output-activation output-size reserved-name size-clash target-preprocessing
+        too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer
+    """,
+    }.items()
 }
 """The codes that each stage has for texts without parts of their own."""
 

@@ -14,6 +14,7 @@ from specnet.parts.registry import installed_registry
 from specnet.spec import parse_spec, parse_sweep, resolve
 from specnet.spec.json_schema import json_schema
 from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, SEARCHES, TEXTS, Mistake, files, marked
+from tests.texts.pinned import Pinned
 
 WRONG = TEXTS | DOCUMENTS | NETWORKS
 
@@ -40,7 +41,7 @@ def data_of(text: str) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_spec_gets_its_errors_at_their_places(name: str, tmp_path: Path):
+def test_a_wrong_spec_gets_its_errors_at_their_places(name: str, tmp_path: Path, pinned: Pinned):
     case = marked(WRONG[name])
     source: str | Path = case.text
     if name == "list-alone":
@@ -50,7 +51,7 @@ def test_a_wrong_spec_gets_its_errors_at_their_places(name: str, tmp_path: Path)
         parse_spec(source)
     assert sorted(mistakes(caught.value)) == sorted(case.mistakes)
     assert mistakes(caught.value) == sorted(mistakes(caught.value), key=lambda mistake: mistake[1:])
-    str(caught.value).encode()
+    pinned(caught.value)
     json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
 
 
@@ -71,11 +72,12 @@ def test_the_schema_refuses_what_the_engine_refuses(name: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
-def test_a_wrong_search_gets_its_errors_at_their_places(name: str):
+def test_a_wrong_search_gets_its_errors_at_their_places(name: str, pinned: Pinned):
     case = marked(SEARCHES[name])
     with pytest.raises(SpecError) as caught:
         parse_sweep(case.text)
     assert mistakes(caught.value) == sorted(case.mistakes, key=lambda mistake: mistake[1:])
+    pinned(caught.value)
     json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from specnet.errors import SpecError
 from specnet.parts import Activation, Fraction
-from specnet.parts.samplers import Tpe
+from specnet.parts.searches import Tpe
 from specnet.spec import Limits, parse_spec, parse_sweep, resolve
 from specnet.spec.sweep_section import Range
 from tests.spec.cases import SWEPT

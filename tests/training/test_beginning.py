@@ -2,31 +2,26 @@
 
 import pytest
 
-from specnet import Observer, run
+from specnet import run
 from specnet.training import Observers
 from specnet.training.beginning import Beginning, StopAfter, Stopped
+from specnet.training.observer import Relay
 from tests.running.moons import MOONS
 
 
-class Seen(Observer):
-    def __init__(self):
-        self.epochs, self.ends = [], []
-
-    def member_started(self, member, members):
-        self.member = member
-
-    def logged(self, epoch, record):
-        self.epochs.append((record.get("member", 0), epoch))
-
-    def ended(self, epochs, steps, seconds, end):
-        self.ends.append((epochs, end))
-
-
 def stopped(beginning, *overrides):
-    seen = Seen()
+    """Return the epochs that a run logs, with their members, and how these end."""
+    epochs, ends = [], []
+
+    def tell(event, arguments):
+        if event == "logged":
+            epochs.append((arguments[1].get("member", 0), arguments[0]))
+        elif event == "ended":
+            ends.append((arguments[0], arguments[-1]))
+
     with pytest.raises(Stopped):
-        run(MOONS, observer=Observers(seen, StopAfter(beginning)), overrides=overrides)
-    return seen
+        run(MOONS, observer=Observers(Relay(tell), StopAfter(beginning)), overrides=overrides)
+    return epochs, ends
 
 
 def test_it_covers_the_members_before_and_one_up_to_an_epoch():
@@ -39,19 +34,17 @@ def test_it_covers_the_members_before_and_one_up_to_an_epoch():
 
 
 def test_training_stops_with_its_last_epoch():
-    seen = stopped(Beginning(0, 4))
-    assert seen.epochs == [(0, epoch) for epoch in range(1, 5)]
-    assert seen.ends == [(4, "interrupted after epoch 4")]
+    epochs = [(0, epoch) for epoch in range(1, 5)]
+    assert stopped(Beginning(0, 4)) == (epochs, [(4, "interrupted after epoch 4")])
 
 
 def test_it_also_ends_with_an_epoch_that_is_not_logged():
-    seen = stopped(Beginning(0, 4), "training.log_every=5", "training.batch_size=full")
-    assert seen.ends == [(4, "interrupted after epoch 4")]
-    assert seen.epochs == [(0, 1)]
+    found = stopped(Beginning(0, 4), "training.log_every=5", "training.batch_size=full")
+    assert found == ([(0, 1)], [(4, "interrupted after epoch 4")])
 
 
 def test_members_before_are_whole():
-    seen = stopped(Beginning(1, 2), "training.ensemble=3")
-    assert seen.epochs == [*((0, epoch) for epoch in range(1, 13)), (1, 1), (1, 2)]
-    assert [epochs for epochs, _ in seen.ends] == [12, 2]
-    assert stopped(Beginning(1, 0), "training.ensemble=3").ends == [(12, "all epochs"), (0, "interrupted in epoch 1")]
+    epochs, ends = stopped(Beginning(1, 2), "training.ensemble=3")
+    assert epochs == [*((0, epoch) for epoch in range(1, 13)), (1, 1), (1, 2)]
+    assert [epochs for epochs, _ in ends] == [12, 2]
+    assert stopped(Beginning(1, 0), "training.ensemble=3")[1] == [(12, "all epochs"), (0, "interrupted in epoch 1")]

@@ -61,10 +61,8 @@ def test_clipping_by_norm_and_by_value():
 
 
 def test_exponential_average():
-    network, rows = (
-        network_of("sgd", batch_size=5, epochs=4, average_weights={"type": "exponential", "decay": 0.8}),
-        rows_of(20),
-    )
+    average = {"type": "exponential", "decay": 0.8}
+    network, rows = network_of("sgd", batch_size=5, epochs=4, average_weights=average), rows_of(20)
     average = np.zeros(network.parameter_count)
     for step, theta in enumerate(steps_by_hand(network, rows, 4, 5, lambda gradient: gradient)):
         share = max(0.2, 1 / (step + 1))
@@ -141,35 +139,25 @@ class Figures:
         return self.figures[len(self.thetas) - 1]
 
 
-def test_early_stopping_keeps_the_best_weights():
-    network, rows = network_of("sgd", batch_size=5, epochs=9, log_every=3, early_stopping={"patience": 2}), rows_of(20)
-    figures = Figures(5, 4, 3, 3.5, 3.2, 1, 1, 1)
-    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
-    assert result.epochs == 5
-    assert [record["epoch"] for record in result.history] == [1, 4, 5]
-    assert [record["validation_loss"] for record in result.history] == [5, 3.5, 3.2]
-    np.testing.assert_array_equal(result.theta, figures.thetas[2])
-
-
-def test_early_stopping_can_keep_the_last_weights():
-    stopping = {"patience": 2, "restore_best": False}
-    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
-    figures = Figures(3, 4, 5)
-    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
-    np.testing.assert_array_equal(result.theta, figures.thetas[2])
-
-
-def test_early_stopping_may_watch_the_training_loss():
-    stopping = {"monitor": "loss", "patience": 1, "min_delta": 1e9}
-    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
-    assert train(network, network.initial_parameters(), rows).epochs == 2
-
-
-def test_the_best_weights_are_kept_when_all_epochs_are_run():
-    network, rows = network_of("sgd", batch_size=5, epochs=4, early_stopping={}), rows_of(20)
-    figures = Figures(4, 1, 2, 3)
-    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
-    np.testing.assert_array_equal(result.theta, figures.thetas[1])
+@pytest.mark.parametrize(
+    ("figures", "fields", "kept", "end"),
+    [
+        ((5, 4, 3, 3.5, 3.2), {}, 3, "early stopping after epoch 5, weights of epoch 3 restored"),
+        ((5, 4, 3, 4, 5), {"restore_best": False}, 5, "early stopping after epoch 5"),
+        ((5, 4, 3, 2), {}, 4, "all epochs"),
+        ((5, 4, 3, 2, 1, 2), {}, 5, "all epochs, weights of epoch 5 restored"),
+    ],
+)
+def test_early_stopping_keeps_the_best_weights_and_says_why_it_ends(figures, fields, kept, end):
+    stopping, epochs = {"patience": 2, **fields}, len(figures) + 4 * end.startswith("early")
+    network, rows = network_of("sgd", batch_size=5, epochs=epochs, log_every=3, early_stopping=stopping), rows_of(20)
+    told = Figures(*figures)
+    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": told})
+    assert (result.epochs, result.end) == (len(figures), end)
+    logged = [epoch for epoch in range(1, len(figures) + 1) if epoch % 3 == 1 or epoch == len(figures)]
+    assert [record["epoch"] for record in result.history] == logged
+    assert [record["validation_loss"] for record in result.history] == [figures[epoch - 1] for epoch in logged]
+    np.testing.assert_array_equal(result.theta, told.thetas[kept - 1])
 
 
 def test_early_stopping_without_validation_rows_is_an_error(refused: Refused):
@@ -181,17 +169,6 @@ def test_early_stopping_without_validation_rows_is_an_error(refused: Refused):
             "[data]\ntype='iris'\n[network]\nhidden_layer_sizes=[3]\n"
             "[training]\nloss='categorical_crossentropy'\nearly_stopping={}\n"
         )
-
-
-def test_reduce_on_plateau_follows_the_validation_loss():
-    schedule = {"type": "reduce_on_plateau", "factor": 0.5, "patience": 0}
-    network = network_of({"type": "sgd", "schedule": schedule}, batch_size="full", epochs=4)
-    rows, figures = rows_of(8), Figures(3, 3, 2, 2)
-    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": figures})
-    theta = network.initial_parameters()
-    for rate in (0.01, 0.01, 0.005, 0.005):
-        theta = theta - rate * network.loss_and_gradient(theta, rows.X, rows.target)[1]
-    np.testing.assert_allclose(result.theta, theta, rtol=1e-12)
 
 
 def test_lbfgs_solves_least_squares():
@@ -249,23 +226,6 @@ def test_an_end_before_its_time_has_all_figures():
     assert [record["epoch"] for record in history] == [1, 2]
     assert asked == 2
     assert set(history[-1]) == {"epoch", "loss", "validation_loss"}
-
-
-@pytest.mark.parametrize(
-    ("figures", "fields", "end"),
-    [
-        ((5, 4, 3, 2), {}, "all epochs"),
-        ((5, 4, 3, 4, 5), {}, "early stopping after epoch 5, weights of epoch 3 restored"),
-        ((5, 4, 3, 4, 5), {"restore_best": False}, "early stopping after epoch 5"),
-        ((5, 4, 3, 2, 1, 2), {}, "all epochs, weights of epoch 5 restored"),
-    ],
-)
-def test_the_end_says_why(figures, fields, end):
-    stopping = {"patience": 2, **fields}
-    epochs = len(figures) + (end.startswith("early"))
-    network, rows = network_of("sgd", batch_size=5, epochs=epochs, early_stopping=stopping), rows_of(20)
-    result = train(network, network.initial_parameters(), rows, monitors={"validation_loss": Figures(*figures)})
-    assert result.end == end
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """A run that goes on from a checkpoint ends in the bytes of one that was never interrupted."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,6 +13,7 @@ from specnet.errors import FileError
 from specnet.files.run_files import RUN_FILES
 from specnet.parts.registry import built_in_registry
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of
 
@@ -194,28 +194,9 @@ def test_a_finished_run_is_not_run_again(spec: Path, tmp_path: Path):
     assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
 
 
-def interrupted(spec: Path, out: Path) -> None:
-    class Impatient(specnet.training.Observer):
-        def logged(self, epoch, record):
-            if epoch == 5:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(spec, out, observer=Impatient())
-
-
-@pytest.mark.slow
-def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(spec: Path, tmp_path: Path):
-    interrupted(spec, tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["end"] == "interrupted after epoch 5"
-    assert (tmp_path / "out" / "checkpoint.safetensors").exists()
-    resumed, whole = specnet.run(spec, tmp_path / "out", resume=True), specnet.run(spec)
-    np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
-    assert resumed.history == whole.history
-
-
 def test_a_checkpoint_of_another_run_is_refused(spec: Path, tmp_path: Path, refused: Refused):
-    interrupted(spec, tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(spec, tmp_path / "out", observer=Interrupting(5))
     with refused(FileError, at="checkpoint.safetensors"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["seed=4"])
     for content in (b"", b"PK\x03\x04", (tmp_path / "out" / "checkpoint.safetensors").read_bytes()[:-5]):

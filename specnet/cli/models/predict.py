@@ -18,7 +18,7 @@ from specnet.number_texts import counted
 
 if TYPE_CHECKING:
     from specnet.model import Model
-    from specnet.parts.data import Cells
+    from specnet.parts.data import ColumnCells
 
 
 def predict(
@@ -99,7 +99,7 @@ def predict(
         output.remark(f"{out}   {counted(len(raw), 'row')}")
 
 
-def _kept(names: str, file: Path, model: Model, rows: int) -> Iterator[dict[str, Cells]]:
+def _kept(names: str, file: Path, model: Model, rows: int) -> Iterator[dict[str, ColumnCells]]:
     """Return the columns of these names, separated by commas, as the file has them: so many rows at a time."""
     from specnet.data import read_cells
     from specnet.parts.data import table_file_type

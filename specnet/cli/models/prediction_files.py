@@ -18,14 +18,14 @@ from specnet.errors import DataError, Diagnostic
 from specnet.model import Model, UnfamiliarCells
 from specnet.number_texts import counted
 from specnet.parts.arrays import Array, first_few
-from specnet.parts.data import Cells, parquet_pieces
+from specnet.parts.data import ColumnCells, parquet_pieces
 
 ROWS_AT_ONCE = 2**14
 """How many rows are predicted and written together."""
 MOST_NAMES = 5
 """How many columns the warning about missing cells names."""
 
-Part = tuple[dict[str, Cells], dict[str, Array]]
+Part = tuple[dict[str, ColumnCells], dict[str, Array]]
 """Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
 
 
@@ -58,7 +58,7 @@ class Predictions:
         model: Model,
         raw: RawColumns,
         source: str,
-        kept: Iterator[dict[str, Cells]] | None,
+        kept: Iterator[dict[str, ColumnCells]] | None,
         progress: Callable[[int, int], None],
         locate: Callable[[], Diagnostic | None],
         *,
@@ -157,17 +157,17 @@ def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:
     return np.ma.MaskedArray(spread, ~complete)
 
 
-def exact(part: Part) -> dict[str, Cells]:
+def exact(part: Part) -> dict[str, ColumnCells]:
     """Return columns of Python's own values, floats with the digits of their own precision; None where masked."""
     kept, columns = part
     return kept | {name: _exact(values) for name, values in columns.items()}
 
 
-def _exact(values: Array) -> Cells:
+def _exact(values: Array) -> ColumnCells:
     if values.dtype.kind == "f":
         pairs = zip(np.ma.getdata(values), np.ma.getmaskarray(values), strict=True)
-        return Cells([None if hidden else float(str(value)) for value, hidden in pairs], "DOUBLE")
-    return Cells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
+        return ColumnCells([None if hidden else float(str(value)) for value, hidden in pairs], "DOUBLE")
+    return ColumnCells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
 
 
 def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specnet.cli.inputs import is_model, load, parse, read_limits
-from specnet.cli.output import Output, UsageError
+from specnet.cli.inputs import is_model, kept_spec, parse, read_limits
+from specnet.cli.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +41,7 @@ def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] |
         if given is not None:
             return given, resolved_with_data(given).spec if overrides else resolved_spec(target, read_limits(limit))
     elif is_model(target):
-        if overrides:
-            raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(target))
-        model = load(target, limit).spec
+        model = kept_spec(target, overrides, limit)
         return model, model
     spec = parse(target, overrides, limit)
     return spec, resolved_with_data(spec).spec

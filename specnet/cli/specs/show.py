@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from specnet.cli.inputs import check_suffix, is_model, load, parse
+from specnet.cli.inputs import check_suffix, is_model, kept_spec, load, parse
 from specnet.cli.options import ForceOption, LimitOption, SetOption, argument, word_option
 from specnet.cli.output import Output, UsageError
 from specnet.cli.specs.explaining import show_explanation
@@ -114,11 +114,8 @@ def _network(target: Path, overrides: list[str] | None, limit: list[str] | None)
 
 def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Spec:
     """Return the spec that was named, or that a model keeps."""
-    if not is_model(target) or target.is_dir():
-        return parse(target, overrides, limit)
-    if overrides:
-        raise UsageError("--set needs a spec or the folder of a run, got a model", source=str(target))
-    return load(target, limit).spec
+    read = kept_spec if is_model(target) and not target.is_dir() else parse
+    return read(target, overrides, limit)
 
 
 def _show_plan(network: Network, output: Output) -> None:
@@ -157,7 +154,7 @@ def _write_diagram(
 ) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file
-    from specnet.report.diagram.network_diagram import diagram_file
+    from specnet.report.diagram.network_diagram import NetworkDiagram
 
     check_suffix(file, (".svg",), "the name of the diagram")
     if not force:
@@ -169,7 +166,8 @@ def _write_diagram(
     else:
         network, parameters, labels = _network(target, overrides, limit), None, ()
     names = network.spec.feature_names or ()
-    write_file(file, diagram_file(network.resolved, parameters, input_names=names, output_names=labels))
+    drawn = NetworkDiagram(network.resolved, parameters, input_names=names, output_names=labels)
+    write_file(file, drawn.file())
     output.data["diagram"] = str(file)
     output.line(str(file))
 
@@ -188,7 +186,7 @@ def _show_code(network: Network, output: Output) -> None:
     network = network.run_by("numpy")
     programs = {"prediction": network.plan("predict"), "gradient, while training": network.plan("step")}
     if network.spec.training.optimizer.stepping is not None:
-        programs["update"] = network.blueprint.update.program
+        programs["update"] = network.blueprint.update.plan
     calls = {title: program.listing() for title, program in programs.items()}
     output.data["programs"] = [{"title": title, "calls": lines} for title, lines in calls.items()]
     for number, (title, lines) in enumerate(calls.items()):

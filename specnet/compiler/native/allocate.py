@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import CPlan, no_form
+from specnet.compiler.native.c_plan import CPlan, no_form
+from specnet.compiler.native.fuse import CallGroup
 from specnet.compiler.shapes import Axis
 from specnet.compiler.value import INPUT
 
@@ -90,7 +90,7 @@ class Places:
         The commits to be written at the end; others are computed in place.
     """
 
-    def __init__(self, program: CPlan, groups: Sequence[Group], table: Sequence[str]) -> None:
+    def __init__(self, program: CPlan, groups: Sequence[CallGroup], table: Sequence[str]) -> None:
         self._program, self._groups, self._table = program, groups, table
         self._home = {n: k for k, group in enumerate(groups) for n in group.calls}
         self.extent: Extent = Extent()
@@ -114,10 +114,9 @@ class Places:
         whole, (low, high) = self.place(call.arguments[0]), call.attributes
         return whole._replace(base=whole.below(low) if low else whole.base, rows=high - low)
 
-    def converted(self) -> list[int]:
-        """The leaves that are no floats: they are copied into the workspace, in cells of a float's size."""
-        calls = self._program.calls
-        return [n for n, call in enumerate(calls) if call.operation is INPUT and call.kind != "float"]
+    def is_converted(self, n: int) -> bool:
+        """Is a leaf no float? It is copied into the workspace, in cells of a float's size."""
+        return self._program.calls[n].operation is INPUT and self._program.calls[n].kind != "float"
 
     def first_row(self, n: int) -> int:
         """The row of its root's array in which a value begins."""
@@ -140,9 +139,8 @@ class Places:
 
     def _place_leaves(self) -> None:
         program = self._program
-        converted = self.converted()
         for n, call in enumerate(program.calls):
-            if n in converted:
+            if self.is_converted(n):
                 self._memory[n] = self._new(n)
             elif program.is_leaf_array(n):
                 rows, columns = program.space(n)
@@ -167,14 +165,10 @@ class Places:
             return False
         if program.space(value) != program.space(state):
             return False
-        for reader in program.readers(state):
-            if home[reader] > home[value]:
-                return False
-            if home[reader] == home[value] and not (
-                program.role(value) == "element" and program.reads_whole(reader, state, program.space(state))
-            ):
-                return False
-        return True
+        readers, is_element = program.readers(state), program.role(value) == "element"
+        together = [reader for reader in readers if home[reader] == home[value]]
+        at_same_place = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
+        return at_same_place and all(home[reader] <= home[value] for reader in readers)
 
     def _place_results(self) -> None:
         """One scan over the groups: room from what nobody reads any more, new room else."""
@@ -203,7 +197,7 @@ class Places:
         """Is a value's room in the workspace, and its own?"""
         return root in self._home and root in self._memory and self._memory[root].writable
 
-    def _is_read_whole(self, root: int, group: Group) -> bool:
+    def _is_read_whole(self, root: int, group: CallGroup) -> bool:
         program = self._program
         readers = [n for n in group.calls if any(program.roots[a] == root for a in program.calls[n].arguments)]
         return all(program.reads_whole(n, root, group.space) for n in readers)
@@ -222,14 +216,14 @@ class Places:
 
     def _room(self, n: int) -> Extent:
         rows, columns = self._program.space(n)
-        if isinstance(columns, str):
-            # Rows along a named axis are no more than its padded length.
-            if isinstance(rows, str):
-                raise no_form(self._program.calls[n].shape)
-            return Extent({columns: rows})
-        if isinstance(rows, str):
-            return Extent({rows: columns})
-        return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
+        match rows, columns:
+            case int(), str():
+                return Extent({columns: rows})
+            case str(), int():  # no more than the axis's padded length
+                return Extent({rows: columns})
+            case int(), int():
+                return Extent({"": -(-rows * columns // ALIGNMENT) * ALIGNMENT})
+        raise no_form(self._program.calls[n].shape)
 
     def _new(self, n: int) -> Matrix:
         base = f"(workspace + {self.extent.text()})"

@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array, Bound
+from specnet.compiler.backend import Array, BoundPlan
 from specnet.compiler.lowering import Call, Plan
-from specnet.compiler.native.c_text.emit_function import PARAMETERS, Function, Source
+from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
 from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.toolchain.libraries import library
-from specnet.compiler.native.toolchain.processors import Target, native_target
+from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.shapes import Shape, ShapeError
 from specnet.compiler.value import CONSTANT, INPUT, STATE
 
@@ -30,8 +30,8 @@ ALIGNMENT = 64
 class CompiledPlan:
     """A plan's text and library, for any lengths of its named axes."""
 
-    def __init__(self, plan: Plan, dtype: np.dtype[Any], target: Target) -> None:
-        self.source = Source(dtype, target, dict.fromkeys(plan.axes, LIKELY))
+    def __init__(self, plan: Plan, dtype: np.dtype[Any], target: Processor) -> None:
+        self.source = CText(dtype, target, dict.fromkeys(plan.axes, LIKELY))
         self.source.add(plan, "program")
         run = f"void run({PARAMETERS})\n{{\n  program(p, sizes, with_outputs);\n}}\n"
         self.library = library(self.source.text(run), ("run",), target)
@@ -41,7 +41,7 @@ _kept: WeakKeyDictionary[Plan, dict[tuple[str, str], CompiledPlan]] = WeakKeyDic
 """What was compiled, as long as there is the plan."""
 
 
-def _compiled(plan: Plan, dtype: np.dtype[Any], target: Target) -> CompiledPlan:
+def _compiled(plan: Plan, dtype: np.dtype[Any], target: Processor) -> CompiledPlan:
     mine, key = _kept.setdefault(plan, {}), (dtype.name, target.name)
     if key not in mine:  # made by several threads at once if need be: none waits for the plans of others
         mine.setdefault(key, CompiledPlan(plan, dtype, target))
@@ -50,7 +50,7 @@ def _compiled(plan: Plan, dtype: np.dtype[Any], target: Target) -> CompiledPlan:
 
 def bind(
     plan: Plan, dtype: npt.DTypeLike, sizes: Mapping[str, int], arrays: Mapping[str, Array] | None = None
-) -> Bound:
+) -> BoundPlan:
     """Bind a plan to arrays as every backend does; compiled on first use.
 
     Raises
@@ -58,7 +58,7 @@ def bind(
     UnavailableError
         If no library can be made.
     """
-    compiled = _compiled(plan, np.dtype(dtype), native_target())
+    compiled = _compiled(plan, np.dtype(dtype), native_processor())
     room = Room(compiled.source, sizes, arrays or {})
     run = compiled.library.function("run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     if compiled.source.shares:
@@ -69,7 +69,7 @@ def bind(
     )
     outputs = [room.output(compiled.source.functions[0], n) for n in plan.outputs]
     of_all, of_commits = (partial(run, *room.pointers, flag) for flag in (1, int(not plan.commits)))
-    return Bound(of_all, of_commits, inputs, states, outputs)
+    return BoundPlan(of_all, of_commits, inputs, states, outputs)
 
 
 def _call_sharing(before: Callable[[], None], run: Callable[..., None], *arguments: object) -> None:
@@ -105,7 +105,7 @@ class Room:
     """
 
     def __init__(
-        self, source: Source, sizes: Mapping[str, int], given: Mapping[str, Array], rows: Mapping[str, Array] = {}
+        self, source: CText, sizes: Mapping[str, int], given: Mapping[str, Array], rows: Mapping[str, Array] = {}
     ) -> None:
         for axis in source.axes:
             if axis not in sizes:
@@ -141,7 +141,7 @@ class Room:
             raise ValueError(f"{call.attributes} is {wanted}, not {given.dtype} of {given.shape}")
         return given
 
-    def output(self, function: Function, n: int) -> Array:
+    def output(self, function: CFunction, n: int) -> Array:
         """Return the array in which an output is found."""
         plan, places = function.plan, function.places
         call, shape = plan.calls[n], self.shape(plan.calls[n].shape)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from specnet.compiler.native.rows_of_values import ONE, CPlan, Space
+from specnet.compiler.native.c_plan import ONE, CPlan, Space
 
 
 @dataclass(slots=True)
-class Group:
+class CallGroup:
     """Calls that are written together.
 
     Attributes
@@ -34,9 +34,9 @@ class Group:
     calls: list[int] = field(default_factory=list)
 
 
-def grouped(program: CPlan) -> list[Group]:
+def fuse(program: CPlan) -> list[CallGroup]:
     """Return the groups of a program in order."""
-    groups: list[Group] = []
+    groups: list[CallGroup] = []
     home: dict[int, int] = {}
     for n, call in enumerate(program.calls):
         role = program.role(n)
@@ -48,7 +48,7 @@ def grouped(program: CPlan) -> list[Group]:
         last = len(groups) - 1
         joins = is_loop and groups and earliest <= last and groups[last].is_loop
         if not joins or (groups[last].space, groups[last].for_outputs_only) != (space, only):
-            groups.append(Group(is_loop, space, only))
+            groups.append(CallGroup(is_loop, space, only))
         groups[-1].calls.append(n)
         home[n] = len(groups) - 1
     _sink(program, groups, home)
@@ -64,7 +64,7 @@ def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space
     return home[root] + (not is_element or program.weighs_rows(n))
 
 
-def _sink(program: CPlan, groups: list[Group], home: dict[int, int]) -> None:
+def _sink(program: CPlan, groups: list[CallGroup], home: dict[int, int]) -> None:
     written = {state for state, _ in program.commits}
     for n in reversed(range(len(program.calls))):
         if n not in home or program.role(n) != "element" or n in program.kept or program.space(n) == ONE:

@@ -15,10 +15,10 @@ import numpy as np
 
 from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Plan
-from specnet.compiler.native.c_text.emit_function import Source
+from specnet.compiler.native.c_text.emit_function import CText
 from specnet.compiler.native.c_text.emit_loop import block
-from specnet.compiler.native.toolchain.libraries import Library, library
-from specnet.compiler.native.toolchain.processors import native_target
+from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
+from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.compiler.shapes import BATCH, size_of
 from specnet.compiler.value import INPUT, STATE
 
@@ -103,8 +103,8 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
     output = plan.calls[plan.outputs[0]]
     if len(inputs) != 1 or inputs[0].shape[1:] != (BATCH,) or not set(states) <= starts.keys():
         return None
-    target = native_target()
-    source = Source(dtype, target, {BATCH: MOST_ROWS})
+    target = native_processor()
+    source = CText(dtype, target, {BATCH: MOST_ROWS})
     function = source.add(plan, "program")
     length = -(-MOST_ROWS // source.vector_numbers) * source.vector_numbers
     columns, made = size_of(inputs[0].shape), size_of(output.shape)
@@ -166,7 +166,7 @@ def few_rows(plan: Plan, dtype: np.dtype[Any], starts: Mapping[str, int], size: 
     return answered
 
 
-def _rows_of(made: Library) -> Any:
+def _rows_of(made: LoadedLibrary) -> Any:
     api = (ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release, ctypes.pythonapi.PyErr_Clear)
     set_api = made.function("set_api", *[ctypes.c_void_p] * len(api))
     set_api(*(ctypes.cast(function, ctypes.c_void_p) for function in api))

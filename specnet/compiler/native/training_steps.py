@@ -14,12 +14,13 @@ from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Matrix
 from specnet.compiler.native.binding import Room
-from specnet.compiler.native.c_text.emit_function import Function, Source
+from specnet.compiler.native.c_plan import no_form
+from specnet.compiler.native.c_text.c_head import packed
+from specnet.compiler.native.c_text.emit_function import CFunction, CText
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.c_text.thread_team import before_calls
-from specnet.compiler.native.rows_of_values import no_form
-from specnet.compiler.native.toolchain.libraries import Library, library
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import BATCH, FLAT, Shape
 from specnet.compiler.value import INPUT
 
@@ -44,10 +45,6 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
   for (long j = 0; j < count; j++) v[j] /= size;
   return (real)(longest / sqrt(squares));
 }}
-"""
-_UPDATE = """
-/* The whole of an update, of which threads do parts. */
-typedef struct { void *const *p; const index64 *sizes; } Update;
 """
 SHARED_ABOVE = 2**17
 """Numbers of a vector from which on threads share its update."""
@@ -97,23 +94,22 @@ class CompiledSteps:
         In C.
     """
 
-    def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Target) -> None:
+    def __init__(self, programs: StepPrograms, dtype: npt.DTypeLike, target: Processor) -> None:
         self.programs, self._target = programs, target
-        self.source = Source(np.dtype(dtype), target, programs.likely)
+        self.source = CText(np.dtype(dtype), target, programs.likely)
         self.gradient = self.source.add(programs.gradient, "gradient")
         self.updates = [self.source.add(plan, f"update_{k}") for k, plan in enumerate(programs.updates)]
         self._inputs = {call.attributes: call for call in programs.gradient.calls if call.operation is INPUT}
-        steps = block(f"void steps({_PARAMETERS})", self._steps())
-        feed = block("static void feed(void **p, const index64 *sizes, const index64 *places)", self._feed())
-        alone = "void feed_once(void **p, const index64 *sizes, const index64 *places)\n{\n  feed(p, sizes, places);\n}"
+        steps, feed, shared = self._steps(), self._feed(), self._shared_updates()
+        head = "void **p, const index64 *sizes, const index64 *places"
         limits = np.finfo(self.source.dtype)
         clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
-        parts = [clipping] if programs.clipping else []
-        parts += ["\n".join(text) for text in self._shared_updates()]
-        self.source.shares = any(map(self._is_shared, self.updates))
-        self.text = self.source.text(*parts, "\n".join(feed), alone, "\n".join(steps), "")
+        lines = [*([clipping] if programs.clipping else []), *shared, *block(f"static void feed({head})", feed)]
+        lines += block(f"void feed_once({head})", ["feed(p, sizes, places);"])
+        self.source.shares = bool(shared)
+        self.text = self.source.text("\n".join([*lines, *block(f"void steps({_PARAMETERS})", steps), ""]))
 
-    def library(self) -> Library:
+    def library(self) -> LoadedLibrary:
         """Return the library, which is loaded as long as somebody has it.
 
         Raises
@@ -127,34 +123,31 @@ class CompiledSteps:
         """The inputs of random numbers in order, with their shapes."""
         return [(name, self._inputs[name].shape) for name in self.programs.noise]
 
-    def _is_shared(self, function: Function) -> bool:
+    def _is_shared(self, function: CFunction) -> bool:
         """Do threads share an update: of many numbers, element by element, without room of its own?"""
         plan = function.plan
         is_alone = {plan.role(n) for n in range(len(plan.calls))} <= {"leaf", "element"} and not function.extent.total()
         return is_alone and plan.axes == [FLAT] and self.source.likely[FLAT] >= SHARED_ABOVE
 
-    def _shared_updates(self) -> list[list[str]]:
-        """Return the functions that update some of the numbers, each as its lines."""
-        source, found = self.source, []
-        flat = source.axes.index(FLAT)
+    def _shared_updates(self) -> list[str]:
+        """Return the functions that update some of the numbers."""
+        source, (struct, unpacked) = self.source, packed("Update", "void *const *all, const index64 *lengths")
+        lines, flat = [struct], source.axes.index(FLAT)
         for k, function in enumerate(self.updates):
             if not self._is_shared(function):
                 continue
-            vectors = {call.attributes for call in function.plan.calls if call.shape == (FLAT,)}
-            vectors &= set(source.table)
-            lines = [
-                "const Update *const q = arguments;",
-                f"void *p[{len(source.table)}];",
-                f"index64 sizes[{len(source.axes)}];",
-                "memcpy(p, q->p, sizeof p);",
-                "memcpy(sizes, q->sizes, sizeof sizes);",
+            vectors = {call.attributes for call in function.plan.calls if call.shape == (FLAT,)} & set(source.table)
+            body = [
+                f"{unpacked} void *p[{len(source.table)}]; index64 sizes[{len(source.axes)}];",
+                "memcpy(p, all, sizeof p);",
+                "memcpy(sizes, lengths, sizeof sizes);",
                 f"const long flat = sizes[{flat}], first = flat * part / parts / 64 * 64;",
                 f"sizes[{flat}] = (part + 1 == parts ? flat : flat * (part + 1) / parts / 64 * 64) - first;",
                 *(f"{source.pointer(name)} = (real *){source.pointer(name)} + first;" for name in sorted(vectors)),
                 f"update_{k}(p, sizes, 0);",
             ]
-            found.append(block(f"static void part_of_{k}(const void *arguments, long part, long parts)", lines))
-        return [_UPDATE.splitlines(), *found] if found else []
+            lines += block(f"static void part_of_{k}(const void *arguments, long part, long parts)", body)
+        return lines if len(lines) > 1 else []
 
     def _feed(self) -> list[str]:
         """Return the statements that gather rows by their places."""
@@ -249,7 +242,7 @@ class BoundSteps:
     def __init__(
         self,
         compiled: CompiledSteps,
-        made: Library,
+        made: LoadedLibrary,
         sizes: Mapping[str, int],
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],

@@ -1,4 +1,8 @@
-"""The backend that makes every call with NumPy."""
+"""The backend that makes every call with NumPy.
+
+In comes a plan; out goes a `BoundPlan` whose run is a list of calls that allocate nothing. Start at `bind` in
+`binding`: `storage` says which array holds which value, and `calls` how NumPy does each operation.
+"""
 
 from specnet.compiler.backend import Backend
 from specnet.compiler.numpy.binding import BoundCalls, bind

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array, Bound
+from specnet.compiler.backend import Array, BoundPlan
 from specnet.compiler.lowering import Plan
 from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, RENDERINGS, BoundCall, Site, concatenation_slots, copy
+from specnet.compiler.numpy.storage import Storage, allocate
 from specnet.compiler.operations.pieces import CONCATENATE
 from specnet.compiler.shapes import ShapeError
-from specnet.compiler.storage import Storage, allocate
 from specnet.compiler.value import CONSTANT, INPUT, STATE, MissingRuleError, Operation
 
 
 @dataclass(frozen=True, slots=True)
-class BoundCalls(Bound):
+class BoundCalls(BoundPlan):
     """A program as calls of NumPy.
 
     Attributes

@@ -9,18 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import (
-    CALL,
-    CHOICE,
-    NAME,
-    OPERATORS,
-    SIGN,
-    SUM,
-    Form,
-    Text,
-    c_number,
-    extreme_form,
-)
+from specnet.compiler.expressions import CALL, CHOICE, NAME, OPERATORS, SIGN, SUM, Form, Text, c_number, extreme_form
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step

@@ -19,8 +19,7 @@ from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
 from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_text import Names
 from specnet.exporting.languages.formula_loops import FormulaLoops
-from specnet.exporting.languages.language import Language, Variable
-from specnet.exporting.languages.scratch import Scratch
+from specnet.exporting.languages.language import Language, Scratch, Variable
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
 from specnet.parts.arrays import Array

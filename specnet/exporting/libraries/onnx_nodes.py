@@ -1,14 +1,21 @@
-"""The nodes and constants of an ONNX graph that is written, each with a name of its own."""
+"""The nodes and constants of an ONNX graph that is written, each with a name of its own, and what goes into it.
+
+That is one tensor of numbers, or one of numbers and one of texts, whose codes it looks up.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from specnet.data import RawColumns
+from specnet.exporting.export_columns import RawColumn, texts_of
+from specnet.exporting.model_program import Program
 from specnet.exporting.target import required
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import FLOAT64, Array
 
 
 class Nodes:
@@ -74,3 +81,78 @@ class Nodes:
 
 def _same(array: Array, other: Array) -> bool:
     return array.dtype == other.dtype and np.array_equal(array, other)
+
+
+INPUT, NUMBERS_INPUT, TEXTS_INPUT = "X", "numbers", "texts"
+LEARNING, LEARNING_OPSET = "ai.onnx.ml", 4
+"""The domain of LabelEncoder, and its version that belongs to that of the other operators."""
+
+
+def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[str, np.dtype[Any], list[int], str]]:
+    """Return the graph's inputs: the name, the type, the raw columns that it has, and what they are in words."""
+    texts = [place for place, column in enumerate(columns) if column.is_text]
+    numbers = [place for place, column in enumerate(columns) if not column.is_text]
+    if not texts:
+        return [(INPUT, dtype, numbers, _said(columns))]
+    inputs = [(NUMBERS_INPUT, FLOAT64, numbers), (TEXTS_INPUT, np.dtype(np.str_), texts)]
+    return [
+        (name, dtype, places, _said([columns[place] for place in places])) for name, dtype, places in inputs if places
+    ]
+
+
+def columns_in(nodes: Nodes, program: Program) -> tuple[str, np.dtype[Any]]:
+    """Add what makes one tensor of numbers of a graph's inputs, and return its name and type."""
+    if not program.texts:
+        return INPUT, program.dtype
+    nodes.title = "codes of texts"
+    found, numbers, texts = list[str](), 0, 0
+    for is_text, columns in groupby(program.columns, lambda column: column.is_text):
+        run = list(columns)
+        if is_text:
+            found += [_code(nodes, column, texts + place, len(program.texts)) for place, column in enumerate(run)]
+            texts += len(run)
+        else:
+            numbers += len(run)
+            found.append(_part(nodes, NUMBERS_INPUT, numbers - len(run), numbers, program.inputs - len(program.texts)))
+    return nodes.node("Concat", found, "columns", axis=1) if len(found) > 1 else found[0], FLOAT64
+
+
+def fed(columns: Sequence[RawColumn], dtype: np.dtype[Any], rows: RawColumns) -> dict[str, Array]:
+    """Return what a graph's inputs get for raw rows."""
+    texts = texts_of(columns, rows)
+    return {
+        name: np.array([texts[place] for place in places], np.object_).T
+        if kind.kind == "U"
+        else rows.X[:, places].astype(kind)
+        for name, kind, places, _ in inputs_of(columns, dtype)
+    }
+
+
+def _said(columns: Sequence[RawColumn]) -> str:
+    """Return what an input's columns are, all of them numbers or all of them texts."""
+    said, are_numbers = "raw columns", all(column.kind == "numeric" for column in columns)
+    missing = any(column.takes_missing for column in columns)
+    if missing:
+        said += f", {'an empty text' if columns[0].is_text else 'NaN'} where a cell is missing"
+    if not columns[0].name:
+        return said
+    if are_numbers and not missing:
+        return f"{said}: {', '.join(column.name for column in columns)}"
+    return f"{said}: {'; '.join(f'{column.name}: {column.meaning}' for column in columns)}"
+
+
+def _code(nodes: Nodes, column: RawColumn, place: int, count: int) -> str:
+    """Add what makes codes of a column of texts."""
+    codes = column.codes or {"": 0}  # the operator needs one
+    text = _part(nodes, TEXTS_INPUT, place, place + 1, count)
+    fields = {"keys_strings": list(codes), "values_int64s": list(codes.values()), "default_int64": 0}
+    code = nodes.node("LabelEncoder", [text], f"code.{place}", domain=LEARNING, **fields)
+    return nodes.node("Cast", [code], f"code.{place}.double", to=nodes.type_of(FLOAT64))
+
+
+def _part(nodes: Nodes, name: str, begin: int, end: int, count: int) -> str:
+    """Add what takes some columns of an input, unless these are all of them."""
+    if end - begin == count:
+        return name
+    bounds = [nodes.integers(begin), nodes.integers(end), nodes.integers(1)]
+    return nodes.node("Slice", [name, *bounds], f"{name}.{begin}")

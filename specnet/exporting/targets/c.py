@@ -50,10 +50,7 @@ class CTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         stem, header = identifier(path), path.with_suffix(".h")
         _refuse(program, header.name)
-        return {
-            header: _header(program, stem).encode(),
-            path: _source(program, stem, header.name).encode(),
-        }
+        return {header: _header(program, stem).encode(), path: _source(program, stem, header.name).encode()}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
         compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)

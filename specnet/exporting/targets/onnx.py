@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import Expansions, Operation, Value, exp, log
+from specnet.compiler import Expansions, Operation, exp, log
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import Preparation, RawColumns
@@ -17,16 +17,16 @@ from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.layer_steps import Member, Stage
-from specnet.exporting.libraries.onnx_columns import (
+from specnet.exporting.libraries.onnx_nodes import (
     LEARNING,
     LEARNING_OPSET,
     NUMBERS_INPUT,
     TEXTS_INPUT,
+    Nodes,
     columns_in,
     fed,
     inputs_of,
 )
-from specnet.exporting.libraries.onnx_nodes import Nodes
 from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import Answers, CannotRunError, Target, required
@@ -72,15 +72,7 @@ _WORDS = {False: "none", True: "tanh"}
 _REDUCTIONS = {SUM: "ReduceSum", reductions.MAX: "ReduceMax"}
 
 
-def _expm1(x: Value) -> Value:
-    return exp(x) - 1
-
-
-def _log1p(x: Value) -> Value:
-    return log(1 + x)
-
-
-_EXPANSIONS: Expansions = {functions.EXPM1: _expm1, functions.LOG1P: _log1p}
+_EXPANSIONS: Expansions = {functions.EXPM1: lambda x: exp(x) - 1, functions.LOG1P: lambda x: log(1 + x)}
 
 
 class OnnxTarget(Target):
@@ -91,12 +83,8 @@ class OnnxTarget(Target):
         """Return a model in its own precision, or in float32 where onnxruntime has no other."""
         required("onnx", "onnx")
         if dtype == np.float64:
-            softplus = {
-                functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS],
-                functions.EXPM1: _expm1,
-                functions.LOG1P: _log1p,
-            }
-            program = Program(model, dtype, softplus)
+            softplus = {functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS]}
+            program = Program(model, dtype, {**_EXPANSIONS, **softplus})
             missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
             if not missing:
                 return program

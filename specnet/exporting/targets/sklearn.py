@@ -10,8 +10,8 @@ import numpy as np
 
 from specnet.data import Preparation, RawColumns
 from specnet.errors import UnsupportedError
-from specnet.exporting.archive import with_said
 from specnet.exporting.formula import LINEAR
+from specnet.exporting.model_facts import with_said
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
     Answers,

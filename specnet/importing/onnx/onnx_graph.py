@@ -14,8 +14,7 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft
-from specnet.importing.onnx.onnx_file import TensorReader, newest_version
-from specnet.importing.onnx.onnx_inputs import copied_inputs, identities, read_inputs
+from specnet.importing.onnx.onnx_file import TensorReader, copied_inputs, identities, newest_version, read_inputs
 from specnet.importing.onnx.onnx_running import Runner
 from specnet.importing.onnx.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
 from specnet.importing.onnx.recognition import Found, Recognizer

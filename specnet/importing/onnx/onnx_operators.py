@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import FileError
+from specnet.exporting.model_facts import as_texts
 from specnet.files.tensors import shown
 from specnet.importing.draft import FEATURES_LIMIT, INPUT, Draft, Scaling
-from specnet.importing.onnx.onnx_file import as_texts
 from specnet.importing.onnx.onnx_graph import Call, Operator, Result
 from specnet.importing.onnx.onnx_running import ACROSS, CONDITIONS, ELEMENTWISE, MOVEMENTS
 from specnet.importing.onnx.onnx_terms import Constant, Features, Shapes, Term, Value, per_feature, row_of

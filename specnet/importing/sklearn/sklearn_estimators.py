@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import FileError, install_hint
+from specnet.exporting.model_facts import read_said
 from specnet.files.archives import Archive
 from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft, Imported, Scaling
-from specnet.importing.exported_facts import read_said
 from specnet.importing.foreign import named_parts
 from specnet.importing.sklearn.sklearn_columns import (
     Assembly,

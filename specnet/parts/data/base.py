@@ -65,40 +65,39 @@ class Split(Section):
         given = [name for name in ("group", "time", "column", "test", "validation") if getattr(self, name) is not None]
         if given[-2:] == ["test", "validation"]:
             del given[-1]
+        for name, message in self._mistakes(given):
+            yield FieldProblem((name,), message, "split")
+
+    def _mistakes(self, given: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield fields and what is wrong with them, given what else than sizes the split goes by."""
         if len(given) > 1:
-            yield FieldProblem((given[1],), f"a split is by {given[0]} or by {given[1]}, not both", "split")
+            yield given[1], f"a split is by {given[0]} or by {given[1]}, not both"
         sizes = [name for name in SIZES if name in self.model_fields_set and getattr(self, name)]
-        yield from self._fold_problems(given, sizes)
+        for one, other in (("folds", "fold"), ("fold", "folds")):
+            if getattr(self, one) is not None and getattr(self, other) is None:
+                yield one, f"{one} needs {other}"
+        if self.fold_part is not None and self.folds is None:
+            yield "fold_part", "fold_part has no effect without folds"
+        if self.folds is not None:
+            yield from self._fold_mistakes(self.folds, given, sizes)
         if self.says_parts and sizes:
-            yield FieldProblem(
-                (sizes[0],), f"{sizes[0]} has no effect; {given[0]} says where each row belongs", "split"
-            )
+            yield sizes[0], f"{sizes[0]} has no effect; {given[0]} says where each row belongs"
         if given and self.stratify:
-            yield FieldProblem(("stratify",), f"a split by {given[0]} cannot keep the class proportions", "split")
+            yield "stratify", f"a split by {given[0]} cannot keep the class proportions"
         if self._held_out(SIZES) >= 1:
             held = [f"the {size[:-5]} fold" if size == f"{self.folded_part}_size" else size for size in SIZES]
             message = f"{' and '.join(held)} leave no rows for training; their sum must be below 1"
-            yield FieldProblem((written(self, "validation_size", "test_size"),), message, "split")
+            yield written(self, "validation_size", "test_size"), message
 
-    def _fold_problems(self, given: Sequence[str], sizes: Sequence[str]) -> Iterator[FieldProblem]:
-        """Yield the errors of folds, given what else the split goes by, and the sizes that are written."""
-        for one, other in (("folds", "fold"), ("fold", "folds")):
-            if getattr(self, one) is not None and getattr(self, other) is None:
-                yield FieldProblem((one,), f"{one} needs {other}", "split")
-        if self.fold_part is not None and self.folds is None:
-            yield FieldProblem(("fold_part",), "fold_part has no effect without folds", "split")
-        if self.folds is None:
-            return
-        if self.fold is not None and self.fold >= self.folds:
-            yield FieldProblem(("fold",), f"fold {self.fold} does not exist; the last one is {self.folds - 1}", "split")
+    def _fold_mistakes(self, folds: int, given: Sequence[str], sizes: Sequence[str]) -> Iterator[tuple[str, str]]:
+        if self.fold is not None and self.fold >= folds:
+            yield "fold", f"fold {self.fold} does not exist; the last one is {folds - 1}"
         if given and given[0] == "time":
-            message = "a split by time cannot have folds: models would be trained on rows later than their fold"
-            yield FieldProblem(("folds",), message, "split")
+            yield "folds", "a split by time cannot have folds: models would be trained on rows later than their fold"
         elif self.says_parts:
-            message = f"folds has no effect; {given[0]} says where each row belongs"
-            yield FieldProblem(("folds",), message, "split")
+            yield "folds", f"folds has no effect; {given[0]} says where each row belongs"
         if (size := f"{self.folded_part}_size") in sizes:
-            yield FieldProblem((size,), f"{size} has no effect; the {self.folded_part} set is a fold", "split")
+            yield size, f"{size} has no effect; the {self.folded_part} set is a fold"
 
     @property
     def folded_part(self) -> FoldPart | None:
@@ -138,18 +137,15 @@ class Split(Section):
         split = self.without_folds() if self.folded_part == "test" else self
         return split.model_copy(update={"test_size": 0.0, "test": None})
 
-    @property
-    def _is_random(self) -> bool:
-        return self.by_column is None and not self.says_parts
-
     def with_defaults(self, seed: int, target: "TargetKind") -> Self:
         """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
+        is_random = self.by_column is None and not self.says_parts
         return self.model_copy(
             update={
                 **(dict.fromkeys(SIZES, 0.0) if self.says_parts else {}),
                 **({} if self.folds is None else {"fold_part": self.folded_part, f"{self.folded_part}_size": 0.0}),
                 "random_state": seed if self.random_state is None else self.random_state,
-                "stratify": self._is_random and target == "classes" if self.stratify is None else self.stratify,
+                "stratify": is_random and target == "classes" if self.stratify is None else self.stratify,
             }
         )
 

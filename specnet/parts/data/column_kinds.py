@@ -90,6 +90,11 @@ ColumnKind = Annotated[Kind | Notation, _KindOrNotation()]
 """A kind as a spec writes it."""
 
 
+def as_indices(codes: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the cells of a category as indices, the last one for a missing cell."""
+    return np.where(np.isnan(codes), -1, codes).astype(np.intp)
+
+
 def kind_of(written: ColumnKind) -> Kind:
     """Return the kind that is written, with or without a notation."""
     return written if isinstance(written, str) else written.type

@@ -93,10 +93,15 @@ class _Frame:
 
         self.name, self.series, self.frame = name, series, frame
         self.warning: Diagnostic | None = None
-        self.is_moment = isinstance(series.dtype, narwhals.Datetime | narwhals.Date)
-        self.is_number = series.dtype.is_numeric()
-        self.is_boolean = series.dtype == narwhals.Boolean
-        self.is_category = isinstance(series.dtype, narwhals.Categorical | narwhals.Enum)
+        self.typed: Kind | None = None
+        if isinstance(series.dtype, narwhals.Datetime | narwhals.Date):
+            self.typed = "datetime"
+        elif series.dtype == narwhals.Boolean:
+            self.typed = "boolean"
+        elif isinstance(series.dtype, narwhals.Categorical | narwhals.Enum):
+            self.typed = "category"
+        elif series.dtype.is_numeric():
+            self.typed = "numeric"
 
     def read(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column and its numbers, None where it is ignored."""
@@ -120,11 +125,11 @@ class _Frame:
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
-        kind: Kind = "datetime" if self.is_moment else "boolean" if self.is_boolean else "numeric"
-        if not (self.is_moment or self.is_boolean or self.is_number) or (said is not None and kind_of(said) != kind):
+        kind = self.typed
+        if kind is None or kind == "category" or (said is not None and kind_of(said) != kind):
             return None
-        numbers = self._days() if self.is_moment else self._floats()
-        if not self.is_moment:
+        numbers = self._days() if kind == "datetime" else self._floats()
+        if kind != "datetime":
             present = numbers[~np.isnan(numbers)]
             if np.isinf(present).any():
                 row = int(np.isinf(numbers).argmax())
@@ -138,7 +143,7 @@ class _Frame:
     def _floats(self) -> NDArray[np.float64]:
         import narwhals
 
-        if self.series.null_count() or self.is_boolean or self.series.dtype.is_decimal():
+        if self.series.null_count() or self.typed == "boolean" or self.series.dtype.is_decimal():
             return _numbers(self.series, float)
         found: NDArray[np.float64] = self.series.cast(narwhals.Float64).to_numpy()
         return found.astype(np.float64)
@@ -161,7 +166,7 @@ class _Frame:
 
     def _judged(self, counts: Counter[str]) -> ColumnKind:
         """Return what the column is, and keep the warning about it."""
-        if self.is_category and counts:
+        if self.typed == "category" and counts:
             return "category"
 
         def count(value: Callable[[str], float | None]) -> int:
@@ -208,11 +213,10 @@ class _Frame:
     def _refuse_misfit(
         self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None], *, judged: bool
     ) -> None:
-        wrong = [row for row, text in enumerate(texts) if text is not None and values[text] is None]
+        wrong = [(row, text) for row, text in enumerate(texts) if text is not None and values[text] is None]
         if wrong:
-            text = texts[wrong[0]]
-            assert text is not None
-            message = mistaken(self.name, kind, text, wrong[0], len(wrong))
+            row, text = wrong[0]
+            message = mistaken(self.name, kind, text, row, len(wrong))
             hint = f"{_HINT}; correct the cell, or use None if it is missing"
             hint += f', or {self._cells}.astype("category") for the column' if judged else ""
             raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))

@@ -27,7 +27,7 @@ from specnet.parts.data.tables.json_files import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.roles import Roles, below_each_other
 from specnet.parts.data.tables.setting_hints import how_to_convert
-from specnet.parts.data.tables.source import Cells, Mistake, Source, matching, refuse_bytes, unknown_columns
+from specnet.parts.data.tables.source import ColumnCells, Mistake, TableSource, matching, refuse_bytes, unknown_columns
 from specnet.parts.data.tables.table_reading import Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
@@ -122,7 +122,7 @@ class TableFile(Data):
         """
         return self._read(self._source(folder), (), False)
 
-    def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+    def read_cells(self, folder: Path, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
         """Return columns as the files have them, by name: so many rows, and the next ones.
 
         Raises
@@ -153,17 +153,17 @@ class TableFile(Data):
         """
         return read(self._with(self.targets, folder), Wanted(None, kinds=self.columns, predicted=self.targets))
 
-    def _with(self, names: Sequence[str], folder: Path) -> Source:
+    def _with(self, names: Sequence[str], folder: Path) -> TableSource:
         """Return the files, which have columns of these names."""
         source = self._source(folder)
         if missing := [name for name in names if name not in source.names]:
             raise DataError(unknown_columns(source, missing))
         return source
 
-    def _source(self, folder: Path) -> Source:
+    def _source(self, folder: Path) -> TableSource:
         return self.source(matching(folder, self.path))
 
-    def _read(self, source: Source, targets: tuple[str, ...], labels: bool) -> Table:
+    def _read(self, source: TableSource, targets: tuple[str, ...], labels: bool) -> Table:
         features, roles = self.features if targets else self.feature_names, self._roles
         if targets:
             roles.refuse_unknown(source)
@@ -175,7 +175,7 @@ class TableFile(Data):
         return read(source, Wanted(features, targets, kinds, labels, self.missing_target == "drop"))
 
     @abstractmethod
-    def source(self, paths: list[str]) -> Source:
+    def source(self, paths: list[str]) -> TableSource:
         """Return what reads these files."""
 
     def with_columns(self, table: Table) -> Self:
@@ -253,7 +253,7 @@ class Csv(TableFile):
         MISSING, description="cells that mean that a value is missing; an empty one always does"
     )
 
-    def source(self, paths: list[str]) -> Source:
+    def source(self, paths: list[str]) -> TableSource:
         dialect = Dialect(self.delimiter or "", self.quote, self.encoding, self.header, self.skip)
         # Of those that nobody has chosen, some cannot stand between other delimiters.
         signs = {self.delimiter, self.quote}
@@ -280,7 +280,7 @@ class Parquet(TableFile):
     suffixes = (".parquet", ".pq")
     type: Literal["parquet"] = "parquet"
 
-    def source(self, paths: list[str]) -> Source:
+    def source(self, paths: list[str]) -> TableSource:
         return ParquetSource(paths)
 
 
@@ -291,7 +291,7 @@ class Jsonl(TableFile):
     suffixes = (".jsonl", ".ndjson")
     type: Literal["jsonl"] = "jsonl"
 
-    def source(self, paths: list[str]) -> Source:
+    def source(self, paths: list[str]) -> TableSource:
         return JsonLinesSource(paths, [name for name, kind in self.columns.items() if kind == "ignore"])
 
 

@@ -79,9 +79,8 @@ class Dense(LearningLayer):
         tensors = [Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, place, decays=True)]
         if self.use_bias:
             assert self.bias_initializer is not None, "a resolved layer has initializers"
-            tensors.append(
-                Tensor("bias", (self.units,), (inputs, inputs + 1), self.bias_initializer, place, decays=False)
-            )
+            last = (inputs, inputs + 1)
+            tensors.append(Tensor("bias", (self.units,), last, self.bias_initializer, place, decays=False))
         block = ParameterBlock((inputs + self.use_bias, self.units), tuple(tensors))
         return (block, *(self.activation.parameters(self.units) if self.activation else ()))
 

@@ -119,10 +119,8 @@ class Embedding(_ColumnLayer):
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (size,) = input_sizes
-        return tuple(
-            _table(f"table_{column}", categories, width, self.weight_initializer)
-            for column, categories, width in self._tables(size)
-        )
+        draw = self.weight_initializer
+        return tuple(_table(f"table_{column}", count, width, draw) for column, count, width in self._tables(size))
 
     def category_counts(self, columns: int) -> dict[int, int]:
         return {column: categories for column, categories, _ in self._tables(columns)}
@@ -133,10 +131,8 @@ class Embedding(_ColumnLayer):
             wrong = np.flatnonzero((given != np.floor(given)) | (given < 0) | (given >= categories))
             if wrong.size:
                 place = f"row {first_row + wrong[0]}, column {column}"
-                raise DataError(
-                    f"{name} has {float(given[wrong[0]])} at {place}; its embedding expects categories from 0 to"
-                    f" {categories - 1}"
-                )
+                expected = f"its embedding expects categories from 0 to {categories - 1}"
+                raise DataError(f"{name} has {float(given[wrong[0]])} at {place}; {expected}")
 
     def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
         (x,) = inputs
@@ -185,9 +181,8 @@ class PeriodicEmbedding(_ColumnLayer):
         frequency = RandomNormal(stddev=self.frequency_stddev)
         blocks = [_of_columns("frequency", self.frequencies, count, frequency, waves)]
         if self.variant == "pbld":
-            blocks.append(
-                _of_columns("phase", self.frequencies, count, RandomUniform(minval=-math.pi, maxval=math.pi), 1)
-            )
+            phase = RandomUniform(minval=-math.pi, maxval=math.pi)
+            blocks.append(_of_columns("phase", self.frequencies, count, phase, 1))
         groups, outputs = 1 if self.variant == "plr_lite" else count, self.size - (self.variant == "pbld")
         return (*blocks, *_linear(waves, outputs, groups))
 
@@ -253,14 +248,11 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         width = rows(edges, count, (self.bins + 1) * count) - low
         filled = repeat(picked(x, chosen), self.bins) - low
         filled = filled * where(greater(width, 0.0), 1 / width, 0.0)
-        pieces = [filled]
+        last, pieces = (self.bins - 1) * count, [filled]
         if self.bins > 1:
-            last = (self.bins - 1) * count
-            pieces = [
-                minimum(rows(filled, 0, count), 1.0),
-                *([minimum(maximum(rows(filled, count, last), 0.0), 1.0)] if self.bins > 2 else ()),
-                maximum(rows(filled, last, last + count), 0.0),
-            ]
+            pieces = [minimum(rows(filled, 0, count), 1.0), maximum(rows(filled, last, last + count), 0.0)]
+        if self.bins > 2:
+            pieces.insert(1, minimum(maximum(rows(filled, count, last), 0.0), 1.0))
         if self.size is None:
             return self.joined(x, pieces)
         weight, bias = parameters

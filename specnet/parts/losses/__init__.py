@@ -9,5 +9,4 @@ Every module of this package is taken whole, so that a new loss is written in on
 from specnet.parts.losses.base import Loss as Loss
 from specnet.parts.losses.base import mean_over_outputs as mean_over_outputs
 from specnet.parts.losses.class_losses import *
-from specnet.parts.losses.distance_losses import *
-from specnet.parts.losses.likelihoods import *
+from specnet.parts.losses.value_losses import *

@@ -13,5 +13,4 @@ from specnet.parts.preprocessing.categories import *
 from specnet.parts.preprocessing.curve_steps import *
 from specnet.parts.preprocessing.dates import *
 from specnet.parts.preprocessing.missing import *
-from specnet.parts.preprocessing.ranks import *
 from specnet.parts.preprocessing.scaling import *

@@ -163,9 +163,8 @@ class OneHot(CategoryStep):
     def invert(self, columns: Any, fitted: Fitted) -> Any:
         assert self.counts is not None, "fitted"
         ends = np.cumsum(self.counts)
-        return np.stack(
-            [_hottest(columns[:, end - count : end]) for end, count in zip(ends, self.counts, strict=True)], 1
-        )
+        pieces = [columns[:, end - count : end] for end, count in zip(ends, self.counts, strict=True)]
+        return np.stack([_hottest(piece) for piece in pieces], 1)
 
 
 class Embedding(CategoryStep):

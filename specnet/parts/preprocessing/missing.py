@@ -1,6 +1,7 @@
 """The step that fills missing cells in."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -69,15 +70,14 @@ class Impute(Preprocessing):
             message = 'the strategy "constant" needs a value'
             if self.value is not None:
                 message = f'value has no effect with the strategy "{self.strategy}"'
-            yield FieldProblem((written(self, "value", "strategy"),), message, "field-clash")
+            yield FieldProblem((written(self, "value", "strategy"),), message)
         if self.strategy == "error" and self.indicator not in ("auto", False):
-            yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"', "field-clash")
+            yield FieldProblem(("indicator",), 'indicator has no effect with the strategy "error"')
         indicator = self.indicator if isinstance(self.indicator, tuple) else ()
         for field, places in (("indicator", indicator), ("missing", self.missing)):
-            for index in range(1, len(places)):
-                if places[index] <= places[index - 1]:
-                    message = "expected columns in ascending order, each once"
-                    yield FieldProblem((field, index), message, "field-clash")
+            for index, (before, after) in enumerate(pairwise(places), 1):
+                if after <= before:
+                    yield FieldProblem((field, index), "expected columns in ascending order, each once")
 
     def output_size(self, columns: int) -> int | None:
         places = self._places(columns)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from specnet.number_texts import count, counted
 
@@ -25,7 +25,7 @@ INPUT = 0
 
 
 @dataclass(frozen=True)
-class Column:
+class DiagramColumn:
     """A layer, with those behind it that only change its values.
 
     Attributes
@@ -94,19 +94,19 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Columns:
+class DiagramColumns:
     """All columns of a diagram.
 
     Attributes
     ----------
-    columns : tuple of Column
+    columns : tuple of DiagramColumn
         The input first, then in the order in which they are computed.
     folds : tuple of Fold
     hidden : frozenset of int
         Places, neighbours of each other, that are left out.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[DiagramColumn, ...]
     folds: tuple[Fold, ...] = ()
     hidden: frozenset[int] = frozenset()
 
@@ -116,15 +116,19 @@ class Columns:
         return 1 + max(column.place for column in self.columns)
 
 
-def columns_of(resolved: Resolved) -> Columns:
+def columns_of(resolved: Resolved) -> DiagramColumns:
     """Return the columns of a network's diagram, folded if there are more than 16 side by side."""
-    whole = Columns(_joined(resolved.nodes, resolved.inputs, folded=False))
+    whole = DiagramColumns(_joined(resolved.nodes, resolved.inputs, folded=False))
     if whole.place_count <= MOST_PLACES:
         return whole
-    blocks = _joined(resolved.nodes, resolved.inputs, folded=True)
-    columns = _without_repeated(blocks)
+    columns = _without_repeated(_joined(resolved.nodes, resolved.inputs, folded=True))
     rows = [Fold((number,), column.times) for number, column in enumerate(columns) if column.times > 1]
-    folded = Columns(columns, (*_block_folds(resolved.spec.network.layers or (), columns), *rows))
+    folds = [
+        Fold(within, times, depth)
+        for path, times, depth in _blocks(resolved.spec.network.layers or (), ("network", "layers"), 0)
+        if (within := tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path))
+    ]
+    folded = DiagramColumns(columns, (*folds, *rows))
     left_out = folded.place_count - MOST_PLACES
     if left_out <= 0:
         return folded
@@ -133,14 +137,14 @@ def columns_of(resolved: Resolved) -> Columns:
     return replace(folded, hidden=frozenset(range(first, first + left_out + 1)))
 
 
-def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Column, ...]:
+def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[DiagramColumn, ...]:
     """Return the columns of layers; of folded blocks the first repetition stands for all."""
     first_at: dict[Path, int] = {}
     standing = [first_at.setdefault(node.path, k) if folded else k for k, node in enumerate(nodes)]
     kept = [k for k, other in enumerate(standing) if other == k]
     read = {k: tuple(standing[source] if source >= 0 else source for source in nodes[k].inputs) for k in kept}
     readers = Counter(source for sources in read.values() for source in sources)
-    columns = [Column((), (), inputs, 0)]
+    columns = [DiagramColumn((), (), inputs, 0)]
     column_of = {-1: INPUT}
     for k in kept:
         node, sources = nodes[k], read[k]
@@ -151,7 +155,7 @@ def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[Column
             continue
         numbers = tuple(column_of[source] for source in sources)
         column_of[k] = len(columns)
-        columns.append(Column((node,), numbers, node.size, 1 + max(columns[number].place for number in numbers)))
+        columns.append(DiagramColumn((node,), numbers, node.size, 1 + max(columns[number].place for number in numbers)))
     return tuple(columns)
 
 
@@ -166,15 +170,15 @@ def has_matrix(node: Node) -> bool:
     return any(len(shape) > 1 for shape in node.layer.tensor_shapes(node.input_sizes).values())
 
 
-def _without_repeated(columns: Sequence[Column]) -> tuple[Column, ...]:
+def _without_repeated(columns: Sequence[DiagramColumn]) -> tuple[DiagramColumn, ...]:
     """Return columns with one in place of several equal ones in a row."""
     readers = Counter(source for column in columns for source in column.sources)
-    made: list[Column] = []
+    made: list[DiagramColumn] = []
     new_number: dict[int, int] = {}
     for number, column in enumerate(columns):
         source = column.sources[0] if len(column.sources) == 1 else INPUT
         before = columns[source]
-        if source != INPUT and readers[source] == 1 and _equal(column, before):
+        if source != INPUT and readers[source] == 1 and _look(column) == _look(before):
             stands = new_number[number] = new_number[source]
             made[stands] = replace(made[stands], times=made[stands].times + 1)
             continue
@@ -185,19 +189,8 @@ def _without_repeated(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(made)
 
 
-def _equal(column: Column, other: Column) -> bool:
-    return (
-        column.path[:-1] == other.path[:-1]
-        and column.nodes[0].input_sizes == other.nodes[0].input_sizes
-        and column.captions() == other.captions()
-    )
-
-
-def _block_folds(layers: Sequence[Layer], columns: Sequence[Column]) -> Iterator[Fold]:
-    for path, times, depth in _blocks(layers, ("network", "layers"), 0):
-        within = tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path)
-        if within:
-            yield Fold(within, times, depth)
+def _look(column: DiagramColumn) -> Any:
+    return column.path[:-1], column.nodes[0].input_sizes, column.captions()
 
 
 def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[Path, int, int]]:

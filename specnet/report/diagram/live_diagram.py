@@ -79,11 +79,10 @@ def dense_layers(resolved: Resolved, parameters: Mapping[str, NDArray[Any]]) -> 
 
     Whether they compute what the network does has to be tried: a layer may scale its weights.
     """
-    found, before = [], -1
+    found = []
     for place, node in enumerate(resolved.nodes):
-        if node.inputs != (before,):
+        if node.inputs != (place - 1,):
             return None
-        before = place
         if not node.layer.parameter_count(node.input_sizes):
             continue  # such as dropout: nothing else fits what is tried
         activation = node.layer.split_activation()[1]

@@ -42,15 +42,8 @@ FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
 Parameters = Mapping[str, NDArray[Any]]
 
 
-def diagram(
-    resolved: Resolved,
-    parameters: Parameters | None = None,
-    *,
-    input_names: Sequence[str] = (),
-    output_names: Sequence[str] = (),
-    live: str = "",
-) -> Markup:
-    """Return the picture of a network.
+class NetworkDiagram:
+    """The picture of a network.
 
     Parameters
     ----------
@@ -64,39 +57,14 @@ def diagram(
         For a page whose script shows activations: the circles are large, and unit 3 of the first hidden layer has the
         identity ``{live}-unit-1-2``, the text in it ``{live}-value-1-2``.
     """
-    drawn = _Drawing(resolved, parameters or {}, input_names, output_names, live)
-    size = drawn.placement.width, drawn.placement.height
-    return picture("specnet-network", *size, drawn.description, drawn.content())
-
-
-def diagram_file(
-    resolved: Resolved,
-    parameters: Parameters | None = None,
-    *,
-    input_names: Sequence[str] = (),
-    output_names: Sequence[str] = (),
-) -> str:
-    """Return the picture of a network as an SVG file with its own colours, light and dark.
-
-    Parameters are those of `diagram`.
-    """
-    drawn = _Drawing(resolved, parameters or {}, input_names, output_names)
-    head = f"<title>{escaped(resolved.spec.name or drawn.description)}</title>"
-    head += f"<style>\n{style_alone(NETWORK_STYLE, 'specnet-network')}</style>"
-    size = drawn.placement.width, drawn.placement.height
-    alone = picture("specnet-network", *size, drawn.description, [head, *drawn.content()], margin=FILE_MARGIN)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
-
-
-class _Drawing:
-    """What a diagram shows; parameters are those of `diagram`."""
 
     def __init__(
         self,
         resolved: Resolved,
-        parameters: Parameters,
-        input_names: Sequence[str],
-        output_names: Sequence[str],
+        parameters: Parameters | None = None,
+        *,
+        input_names: Sequence[str] = (),
+        output_names: Sequence[str] = (),
         live: str = "",
     ) -> None:
         overview = Overview(resolved)
@@ -105,7 +73,8 @@ class _Drawing:
             self.description += (
                 "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
             )
-        self.graph, self.parameters, self.live = columns_of(resolved), parameters, live
+        self.title = resolved.spec.name or self.description
+        self.graph, self.parameters, self.live = columns_of(resolved), parameters or {}, live
         self.captions = [column.captions() for column in self.graph.columns]
         self.names = (
             input_names if len(input_names) == resolved.inputs else (),
@@ -113,6 +82,17 @@ class _Drawing:
         )
         self.circles = LARGE if live else SMALL
         self.placement = place_columns(self.graph, self.circles, self.captions, self.names)
+
+    def svg(self, head: str = "", margin: float = 0.0) -> Markup:
+        """Return the picture, with what stands before it and units around it."""
+        size = self.placement.width, self.placement.height
+        return picture("specnet-network", *size, self.description, [head, *self.content()], margin=margin)
+
+    def file(self) -> str:
+        """Return the picture as an SVG file with its own colours, light and dark."""
+        style = f"<style>\n{style_alone(NETWORK_STYLE, 'specnet-network')}</style>"
+        alone = self.svg(f"<title>{escaped(self.title)}</title>{style}", FILE_MARGIN)
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
 
     def content(self) -> Iterator[str]:
         placement, radius = self.placement, self.circles.radius

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specnet.report.diagram.diagram_columns import Columns
+from specnet.report.diagram.diagram_columns import DiagramColumns
 from specnet.report.svg.markup import text_width
 
 MOST_UNITS = 12
@@ -109,13 +109,16 @@ class Placement:
 
 
 def place_columns(
-    graph: Columns, circles: Circles, captions: Sequence[Sequence[str]], names: tuple[Sequence[str], Sequence[str]]
+    graph: DiagramColumns,
+    circles: Circles,
+    captions: Sequence[Sequence[str]],
+    names: tuple[Sequence[str], Sequence[str]],
 ) -> Placement:
     """Return where columns are drawn.
 
     Parameters
     ----------
-    graph : Columns
+    graph : DiagramColumns
     circles : Circles
     captions : sequence of sequences of str
         The lines under each column.
@@ -171,7 +174,7 @@ def _room(texts: Sequence[str]) -> float:
 
 
 def _stacked(
-    graph: Columns, numbers: Sequence[int], x: float, circles: Circles, captions: Sequence[Sequence[str]]
+    graph: DiagramColumns, numbers: Sequence[int], x: float, circles: Circles, captions: Sequence[Sequence[str]]
 ) -> list[Placed]:
     """Return columns above each other, each with its caption, from 0 on."""
     placed: list[Placed] = []
@@ -187,7 +190,7 @@ def _stacked(
 
 
 def _connections(
-    graph: Columns, columns: Mapping[int, Placed], slots: Mapping[int, int]
+    graph: DiagramColumns, columns: Mapping[int, Placed], slots: Mapping[int, int]
 ) -> tuple[list[tuple[int, int]], list[Arc]]:
     lengths = {
         (source, target): slots[target] - slots[source]

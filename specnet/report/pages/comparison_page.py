@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from specnet.number_texts import ABSENT, counted, metric
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.spec_differences import Difference, setting_text, spec_differences
+from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.overlays import (
     MOST_NAMED,
@@ -86,7 +86,7 @@ def _place(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
     return [*Spec.model_fields].index(section), places[-1] if places else 0
 
 
-def _values(key: str, found: Sequence[Mapping[str, Difference]]) -> Iterator[str]:
+def _values(key: str, found: Sequence[Mapping[str, SettingDifference]]) -> Iterator[str]:
     """Yield the value of a key in each spec; a dash where all of a part is another one."""
     before = next(each[key].before for each in found if key in each)
     if isinstance(before, Mapping) and any(other.startswith(f"{key}.") for each in found for other in each):

@@ -80,27 +80,24 @@ def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
     """
     split, scores = _best_split(evaluation)
     name = score_name(evaluation)
+    # As it is said: an ensemble, 8, 11, 18, 800.
+    article = "An" if re.match(r"[aeiou8]|1[18](?!\d)", network) else "A"
     shown, rows = page_metric(name, scores.get(name)), _ROWS[split]
-    match name:
-        case "accuracy":
-            told = f"predicts {target} correctly for {shown} of the {rows}"
-        case "loss":
-            told = f"predicts {target} with a loss of {shown} on {rows}"
-        case _:
-            told = f"predicts {target} with {words(name)} {shown} on {rows}"
-    told = f"{'An' if _begins_with_vowel(network) else 'A'} {network} {told}."
+    told = f"with {'a loss of' if name == 'loss' else words(name)} {shown} on {rows}"
+    if name == "accuracy":
+        told = f"correctly for {shown} of the {rows}"
+    told = f"{article} {network} predicts {target} {told}."
     if split == "train":
         return f"{told} No rows were held out."
     compared = [
         (BASELINES.get(other, other), page_metric(name, figures[split].get(name)))
-        for other, figures in _ordered(evaluation.get("baselines", {}))
+        for other, figures in sorted(evaluation.get("baselines", {}).items(), key=lambda item: _place(item[0]))
         if split in figures
     ]
-    if not compared:
-        return told
-    verbs = (" reaches ", *[" "] * len(compared))
-    others = ", ".join(f"{other}{verb}{value}" for verb, (other, value) in zip(verbs, compared, strict=False))
-    return f"{told} On the same rows {others}."
+    others = ", ".join(
+        f"{other}{' ' if place else ' reaches '}{value}" for place, (other, value) in enumerate(compared)
+    )
+    return f"{told} On the same rows {others}." if compared else told
 
 
 def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> list[Tile]:
@@ -121,14 +118,8 @@ def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -
         value = page_metric(name, baselines[other][split].get(name))
         found.append(Tile(BASELINES[other].removeprefix("a "), value, f"on the same {_ROWS[split]}"))
     if history:
-        first, last = history[0]["loss"], history[-1]["loss"]
-        found.append(
-            Tile(
-                "training loss",
-                true_minus(figure(last)),
-                f"from {true_minus(figure(first))} in epoch {count(history[0]['epoch'])}",
-            )
-        )
+        first, last = (true_minus(figure(history[end]["loss"])) for end in (0, -1))
+        found.append(Tile("training loss", last, f"from {first} in epoch {count(history[0]['epoch'])}"))
     return found
 
 
@@ -138,13 +129,5 @@ def _best_split(evaluation: Mapping[str, Any]) -> tuple[str, Mapping[str, float 
     return name, evaluation[name]
 
 
-def _ordered(baselines: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    order = list(BASELINES)
-    return sorted(baselines.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
-
-
-def _begins_with_vowel(name: str) -> bool:
-    """Return whether a name is said with a vowel first: ensemble, 8, 11, 18, 800."""
-    digits = re.match(r"\d*", name)
-    number = digits[0] if digits else ""
-    return name[0] in "aeiou" or number in ("11", "18") or number.startswith("8")
+def _place(baseline: str) -> int:
+    return [*BASELINES, baseline].index(baseline)

@@ -13,6 +13,7 @@ from specnet.report.svg.pixels import HUES, data_uri, png
 
 if TYPE_CHECKING:
     from specnet.model import Answers
+    from specnet.report.pages.page_record import Images
     from specnet.spec import Resolved
 
 MOST_UNITS, MOST_MISTAKES = 24, 12
@@ -48,8 +49,8 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
     return found
 
 
-def mistake_pictures(images: NDArray[Any], largest: float, answers: Answers, classes: Sequence[str]) -> list[Picture]:
-    """Return the test rows (rows, side, side) that are predicted wrong, the surest first."""
+def mistake_pictures(images: Images, answers: Answers, classes: Sequence[str]) -> list[Picture]:
+    """Return the test rows that are predicted wrong, the surest first."""
     if not classes or answers.probability is None:
         return []
     certainty = answers.probability.max(axis=1)
@@ -57,7 +58,7 @@ def mistake_pictures(images: NDArray[Any], largest: float, answers: Answers, cla
     found = []
     for row in wrong[np.argsort(-certainty[wrong], kind="stable")][:MOST_MISTAKES]:
         true, predicted = classes[answers.target[row]], classes[answers.prediction[row]]
-        address = data_uri(png(images[row] / (largest or 1.0), 0, [(0, 0, 0)]))
+        address = data_uri(png(images.rows[row] / (images.largest or 1.0), 0, [(0, 0, 0)]))
         sure = percent(float(certainty[row]))
         found.append(Picture(address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
     return found

@@ -12,7 +12,7 @@ Numbers = NDArray[np.float64]
 ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
 
 
-class Curve(NamedTuple):
+class RocCurve(NamedTuple):
     """A curve through points, and the area under it.
 
     Attributes
@@ -44,7 +44,7 @@ class Bin(NamedTuple):
     observed: float
 
 
-def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> Curve | None:
+def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> RocCurve | None:
     """Return the true positive rate over the false positive rate; None if all rows are of one class.
 
     Parameters
@@ -58,12 +58,12 @@ def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers 
     if not (hits[-1] and alarms[-1]):
         return None
     x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (alarms, hits))
-    return Curve(x, y, float(np.trapezoid(y, x)))
+    return RocCurve(x, y, float(np.trapezoid(y, x)))
 
 
 def precision_recall_curve(
     positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None
-) -> Curve | None:
+) -> RocCurve | None:
     """Return the precision over the recall, and the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; None if no row is positive.
 
     Arguments are those of `roc_curve`.
@@ -74,7 +74,7 @@ def precision_recall_curve(
     found = hits + alarms > 0
     recall, precision = hits[found] / hits[-1], hits[found] / (hits + alarms)[found]
     area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
-    return Curve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
+    return RocCurve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
 
 
 def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> list[Bin]:

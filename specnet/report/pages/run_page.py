@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from markupsafe import Markup
 
 from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.losses import Quantile
-from specnet.report.diagram.network_diagram import diagram
+from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import class_figures, importance_figure, output_table, value_figures
@@ -33,7 +32,10 @@ def page(record: PageRecord) -> str:
     """Return the page of a run as HTML."""
     overview = Overview(record.resolved)
     network = headline.network_name(record.resolved, record.members)
-    name = record.resolved.spec.name or "unnamed"
+    name, images = record.resolved.spec.name or "unnamed", record.images
+    classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
+    names = {"input_names": record.columns, "output_names": classes or record.outputs}
+    diagram = NetworkDiagram(record.resolved, record.parameters, **names, live=LIVE if record.live else "")
     return rendered(
         "report.html.j2",
         record=record,
@@ -43,14 +45,14 @@ def page(record: PageRecord) -> str:
         tiles=headline.tiles(record.evaluation, record.history),
         as_sentence=_sentence,
         tests=len(RULES),
-        diagram=_diagram(record),
-        live=None if record.live is None else record.live.data(_answer_names(record)),
+        diagram=diagram.svg(),
+        live=record.live and record.live.data([f"Probability of {name}" for name in classes] or record.outputs),
         sliders=_sliders(record),
         live_script=Markup((PAGES / "live.js").read_text("utf-8")),
         story=None if record.plane is None else PlaneStory(record.plane, record.snapshots),
         layers=_layers(record, overview),
-        weights=_weight_pictures(record),
-        mistakes=_mistake_pictures(record),
+        weights=images and weight_pictures(record.resolved, record.parameters, images.rows.shape[1]),
+        mistakes=images and record.answers and mistake_pictures(images, record.answers, record.classes),
         training=list(training_figures(record.history, record.looks, record.members)),
         end=_end(record),
         results=list(_results(record)),
@@ -66,23 +68,6 @@ def _sentence(text: str) -> str:
     first = text.partition(" ")[0]
     start = text[:1].upper() if first.isalpha() else text[:1]
     return f"{start}{text[1:].removesuffix('.')}." if text else ""
-
-
-def _diagram(record: PageRecord) -> Markup:
-    """Return the picture of the network, of an ensemble that of its first member."""
-    names = _output_classes(record) or record.outputs
-    live = "" if record.live is None else LIVE
-    return diagram(record.resolved, record.parameters, input_names=record.columns, output_names=names, live=live)
-
-
-def _output_classes(record: PageRecord) -> Sequence[str]:
-    """Return the class of each output of the network."""
-    return record.classes[1:] if record.resolved.outputs == 1 else record.classes
-
-
-def _answer_names(record: PageRecord) -> list[str]:
-    """Return what stands before each output of a diagram with live activations."""
-    return [f"Probability of {name}" for name in _output_classes(record)] or list(record.outputs)
 
 
 def _sliders(record: PageRecord) -> list[tuple[str, ...]]:
@@ -125,18 +110,6 @@ def _left_out(record: PageRecord) -> Iterator[str]:
         yield f"{record.absent} The charts that need them are left out."
     elif record.importance is None:
         yield "What the model uses is left out: too few test rows, or too many columns and parameters."
-
-
-def _weight_pictures(record: PageRecord) -> list[Any]:
-    if record.images is None:
-        return []
-    return weight_pictures(record.resolved, record.parameters, record.images.rows.shape[1])
-
-
-def _mistake_pictures(record: PageRecord) -> list[Any]:
-    if record.images is None or record.answers is None:
-        return []
-    return mistake_pictures(record.images.rows, record.images.largest, record.answers, record.classes)
 
 
 def _end(record: PageRecord) -> str:

@@ -98,7 +98,11 @@ class Ranking:
         """The metric as ``metrics.json`` calls it."""
         return LOSS if self.is_loss else self.metric
 
-    def text(self, value: float) -> str:
+    def is_better(self, value: float, other: float) -> bool:
+        """Return whether a figure is better than another one."""
+        return value > other if self.larger_is_better else value < other
+
+    def text(self, value: float | None) -> str:
         """Return a figure as text."""
         return page_metric(self.name, value)
 
@@ -128,35 +132,26 @@ def progress_figures(ranking: Ranking) -> Iterator[Figure]:
 
 def _by_trial(ranking: Ranking) -> Figure:
     trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
-    best, figure = ranked[0]
-    last = max(trial.trial for trial in trials)
-    x = Axis(-0.02 * max(last, 1) - 0.5, last + 0.02 * max(last, 1) + 0.5, "trial")
-    title = f"{ranking.label.capitalize()} by trial"
-    told_best = ranking.text(figure)
+    (best, figure), last = ranked[0], max(trial.trial for trial in trials)
+    margin = 0.02 * max(last, 1) + 0.5
+    title, told_best = f"{ranking.label.capitalize()} by trial", ranking.text(figure)
     told = f"best {told_best} in trial {best.trial}, worst {ranking.text(ranked[-1][1])}"
-    chart = Chart(f"{title}: {told}", x, y)
-    steps = _best_so_far(ranking)
-    numbers, values = zip(*steps, strict=True)
+    chart = Chart(f"{title}: {told}", Axis(-margin, last + margin, "trial"), y)
+    numbers, values = zip(*_best_so_far(ranking), strict=True)
     # A step goes along first, and then to the better figure.
-    across = [number for number in [*numbers[1:], last] for _ in range(2)]
-    chart.line(
-        [numbers[0], *across[:-1]], np.repeat(values, 2)[: 2 * len(values)], "series-2", name="best", value=told_best
-    )
-    finished = sorted(ranked, key=lambda each: each[0].trial)
-    xs, ys = [trial.trial for trial, _ in finished], within(y, [value for _, value in finished])
+    across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
+    chart.line(across, up, "series-2", name="best", value=told_best)
+    finished = [trial for trial in trials if trial.figure is not None]
+    xs, ys = [trial.trial for trial in finished], within(y, np.array([trial.figure for trial in finished], np.float64))
     if len(trials) <= MOST_HOVERS:
-        hover = [ranking.told(trial) for trial, _ in finished]
-        chart.points(xs, ys, hover=hover, radius=3.2 if len(trials) < 100 else 2.4)
+        chart.points(xs, ys, hover=list(map(ranking.told, finished)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
     others = [trial for trial in trials if trial.state in MARKS]
     worst = y.low if ranking.larger_is_better else y.high
-    chart.points(
-        [trial.trial for trial in others],
-        [worst] * len(others),
-        [MARKS[trial.state] for trial in others],
-        hover=[ranking.told(trial) for trial in others],
-    )
+    kinds = [MARKS[trial.state] for trial in others]
+    hover = list(map(ranking.told, others))
+    chart.points([trial.trial for trial in others], [worst] * len(others), kinds, hover=hover)
     chart.points([best.trial], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
     beyond = sum(not y.low <= value <= y.high for _, value in ranked)
     note = f"The line is the best so far, at last {told_best} in trial {best.trial}."
@@ -171,11 +166,8 @@ def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
     """Return the trials that were the best when they ended, with their figures."""
     steps: list[tuple[int, float]] = []
     for trial in ranking.trials:
-        value = trial.figure
-        if value is not None and (
-            not steps or (value > steps[-1][1] if ranking.larger_is_better else value < steps[-1][1])
-        ):
-            steps.append((trial.trial, value))
+        if trial.figure is not None and (not steps or ranking.is_better(trial.figure, steps[-1][1])):
+            steps.append((trial.trial, trial.figure))
     return steps
 
 
@@ -222,40 +214,33 @@ def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[F
 
 def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     name, choices = dimension.name, dimension.choices
-    ranked = [(trial, value) for trial, value in ranking.ranked if name in trial.settings]
-    figures = within(y, [value for _, value in ranked])
-    drawn = [trial.settings[name] for trial, _ in ranked]
+    trials = [trial for trial, _ in ranking.ranked if name in trial.settings]
+    figures = within(y, np.array([trial.figure for trial in trials], np.float64))
+    drawn = [trial.settings[name] for trial in trials]
     told = [shown_setting(value) for value in drawn]
+    columns = np.array([choices.index(str(value)) for value in drawn] if choices else [])
     if choices:
-        columns = [choices.index(str(value)) for value in drawn]
-        x = Axis.of_names(map(shown_choice, choices))
         # Beside each other, in a way that is the same each time.
-        places = [
-            column + SPREAD * (trial.trial * GOLDEN % 1 - 0.5)
-            for column, (trial, _) in zip(columns, ranked, strict=True)
-        ]
+        places = columns + SPREAD * (np.array([trial.trial for trial in trials]) * GOLDEN % 1 - 0.5)
+        x = Axis.of_names(map(shown_choice, choices))
     else:
-        columns, places = [], [float(value) for value in drawn]
+        places = np.array(drawn, np.float64)
         x = Axis.over(places, log=dimension.log, margin=0.04)
-    best = f"best {ranking.text(ranked[0][1])} at {told[0]}" if ranked else "no trial has finished"
+    best = f"best {ranking.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
     chart = Chart(f"{ranking.label.capitalize()} by {name}: {best}", x, y)
-    leading = {id(trial) for trial, _ in ranking.ranked[:BEST_DRAWN]}
-    rest = [k for k, (trial, _) in enumerate(ranked) if id(trial) not in leading]
-    chart.cloud([places[k] for k in rest], figures[rest])
-    for column in range(len(choices)):
-        values = figures[[k for k in range(len(ranked)) if columns[k] == column]]
+    leading = [trial for trial, _ in ranking.ranked[:BEST_DRAWN]]
+    rest = [k for k, trial in enumerate(trials) if trial not in leading]
+    chart.cloud(places[rest], figures[rest])
+    for column, choice in enumerate(choices):
+        values = figures[columns == column]
         if len(values):
             ends = column - SPREAD / 2, column + SPREAD / 2
-            chart.line(
-                ends, [float(np.median(values))] * 2, "whisker", title=f"median of {shown_choice(choices[column])}"
-            )
-    for k in reversed(range(len(ranked))):
-        trial = ranked[k][0]
-        if id(trial) in leading:
-            is_best = trial is ranking.ranked[0][0]
+            chart.line(ends, [np.median(values)] * 2, "whisker", title=f"median of {shown_choice(choice)}")
+    for k, trial in reversed(list(enumerate(trials))):
+        if trial in leading:
             hover = [f"{ranking.told(trial)} at {told[k]}"]
-            chart.points([places[k]], [figures[k]], [BEST], held_out=is_best, hover=hover)
-    notes = [f"Best at {told[0]}."] if ranked else []
+            chart.points([places[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
+    notes = [f"Best at {told[0]}."] if trials else []
     times = sum(name in trial.settings for trial in ranking.trials)
     if times < len(ranking.trials):
         notes.append(f"Drawn in {count(times)} of {counted(len(ranking.trials), 'trial')}.")

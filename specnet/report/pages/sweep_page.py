@@ -173,7 +173,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         rows = record.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
         told = f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
-        if test > figure if ranking.larger_is_better else test < figure:
+        if ranking.is_better(test, figure):
             told += " That it is the better one of the two is chance, too: both sets of rows are small samples."
         yield told
 

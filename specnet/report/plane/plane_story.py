@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.number_texts import count, rounded
 from specnet.parts.arrays import Array
-from specnet.report.diagram.diagram_columns import Column
+from specnet.report.diagram.diagram_columns import DiagramColumn
 from specnet.report.plane.plane_answers import answer_of
 from specnet.report.plane.surfaces import Plane, Values, on_grid, without_ties
 from specnet.report.svg.charts import Chart, Figure
@@ -165,13 +165,13 @@ class PlaneStory:
             text += f" The first {MOST_UNITS} of {count(column.size)} units."
         yield PlaneSection("Each first-layer unit makes one straight cut", text, pictures)
 
-    def _first_layer(self) -> Column | None:
+    def _first_layer(self) -> DiagramColumn | None:
         """Return the first hidden layer if its units are weighted sums of both inputs."""
         chain = self._plane.chain
         is_hidden = len(chain) > 2 and all(column.sources != (0,) for column in chain[2:])
         return chain[1] if is_hidden and chain[1].nodes[0].layer.type == "dense" else None
 
-    def _output_weights(self, column: Column) -> Values | None:
+    def _output_weights(self, column: DiagramColumn) -> Values | None:
         """Return the weights that a single hidden layer's units have in a single output."""
         chain = self._plane.chain
         if len(chain) != 3 or chain[2].size != 1 or len(chain[2].nodes) > 1 or chain[2].nodes[0].layer.type != "dense":

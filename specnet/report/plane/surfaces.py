@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from specnet.network import Network
 from specnet.network.bound import LayerOutputs
 from specnet.parts.arrays import Array
-from specnet.report.diagram.diagram_columns import Column, columns_of
+from specnet.report.diagram.diagram_columns import DiagramColumn, columns_of
 from specnet.report.svg.axes import Axis
 from specnet.spec import Resolved
 
@@ -69,10 +69,9 @@ class Plane:
     @cached_property
     def axes(self) -> tuple[Axis, Axis]:
         """The axes, which reach a little beyond the rows."""
-        return (
-            Axis.over(self.columns[:, 0], label=self.column_names[0], margin=MARGIN),
-            Axis.over(self.columns[:, 1], label=self.column_names[1], margin=MARGIN),
-        )
+        x, y = self.columns.T
+        names = self.column_names
+        return Axis.over(x, label=names[0], margin=MARGIN), Axis.over(y, label=names[1], margin=MARGIN)
 
     @cached_property
     def points(self) -> Values:
@@ -86,7 +85,7 @@ class Plane:
         return Network(self.resolved, "numpy")
 
     @cached_property
-    def chain(self) -> tuple[Column, ...]:
+    def chain(self) -> tuple[DiagramColumn, ...]:
         """The network's layers as its diagram shows them, the input first."""
         return columns_of(self.resolved).columns
 
@@ -116,12 +115,12 @@ class Plane:
         state = {name: np.asarray(tensors[name]) for name in self.network.initial_state()}
         return theta, state
 
-    def before_activation(self, column: Column, layers: Mapping[str, LayerOutputs]) -> Values:
+    def before_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
         """Return what the first activation of a column reads, (points, units)."""
         nodes = [node for node in column.nodes if not _is_identity(node.layer.split_activation()[1])]
         return layers[(nodes or list(column.nodes))[0].key].raw.astype(np.float64)
 
-    def after_activation(self, column: Column, layers: Mapping[str, LayerOutputs]) -> Values:
+    def after_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
         """Return what a column gives, (points, units)."""
         return layers[column.nodes[-1].key].activated.astype(np.float64)
 

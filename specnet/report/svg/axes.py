@@ -64,12 +64,11 @@ class Axis:
         zero : bool
             Start a linear axis of positive values at 0 if less than a third of it stays empty.
         """
-        arrays = [np.asarray(array, np.float64).ravel() for array in values]
-        kept = [array[shown_values(array, log)] for array in arrays]
-        present = [array for array in kept if array.size]
-        if not present:
+        present = np.concatenate([np.zeros(0), *(np.asarray(array, np.float64).ravel() for array in values)])
+        present = present[shown_values(present, log)]
+        if not present.size:
             return cls(1.0 if log else 0.0, 10.0 if log else 1.0, label, log)
-        low, high = float(min(array.min() for array in present)), float(max(array.max() for array in present))
+        low, high = float(present.min()), float(present.max())
         if log:
             return cls._logarithmic(low, high, label, margin)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
@@ -111,8 +110,10 @@ class Axis:
         if self.names:
             return list(enumerate(self.names))
         if self.log:
-            exponents = self._decades()
-            values = [value for value in self._ones_twos_fives() if self.low <= value <= self.high]
+            low, high = math.log10(self.low), math.log10(self.high)
+            exponents = range(max(math.ceil(low - 1e-9), -323), math.floor(high + 1e-9) + 1)
+            round_ones = (float(f"{n}e{k}") for k in range(math.floor(low), math.ceil(high) + 1) for n in (1, 2, 5))
+            values = [value for value in round_ones if self.low <= value <= self.high]
             if len(exponents) < 3 and 2 <= len(values) <= most:
                 return [(value, rounded(value)) for value in values]
             if len(exponents) > 1:
@@ -120,14 +121,6 @@ class Axis:
                 return [(float(f"1e{k}"), text) for k, text in zip(chosen, power_texts(chosen), strict=True)]
         values = self._round_values(most)
         return list(zip(values, tick_texts(values), strict=True))
-
-    def _decades(self) -> range:
-        low, high = math.log10(self.low), math.log10(self.high)
-        return range(max(math.ceil(low - 1e-9), -323), math.floor(high + 1e-9) + 1)
-
-    def _ones_twos_fives(self) -> list[float]:
-        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-        return [float(f"{digit}e{exponent}") for exponent in range(first, last + 1) for digit in (1, 2, 5)]
 
     def _round_values(self, most: int) -> list[float]:
         span = self.high - self.low

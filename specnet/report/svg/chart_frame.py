@@ -124,7 +124,8 @@ def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[f
         return _placed(axis, axis.ticks(len(axis.names))[::stride], frame, width, room), room
     for most in range(MOST_ALONG_X, 1, -1):
         placed = _placed(axis, axis.ticks(most), frame, width, width)
-        if _are_apart(placed):
+        edges = [(place - text_width(text) / 2, place + text_width(text) / 2) for place, text in placed]
+        if all(end + TICK_GAP <= start for (_, end), (start, _) in pairwise(edges)):
             return placed, width
     return _placed(axis, axis.ticks(1), frame, width, width)[:1], width
 
@@ -132,14 +133,7 @@ def _ticks_along_x(axis: Axis, frame: Frame, width: float) -> tuple[list[tuple[f
 def _placed(
     axis: Axis, ticks: Sequence[tuple[float, str]], frame: Frame, width: float, room: float
 ) -> list[tuple[float, str]]:
-    placed = []
-    for value, text in ticks:
-        half = text_width(shortened(text, room)) / 2
-        place = float(frame.across(axis.positions([value]))[0])
-        placed.append((min(max(place, half + 2), width - half - 2), text))
-    return placed
-
-
-def _are_apart(placed: Sequence[tuple[float, str]]) -> bool:
-    edges = [(place - text_width(text) / 2, place + text_width(text) / 2) for place, text in placed]
-    return all(end + TICK_GAP <= start for (_, end), (start, _) in pairwise(edges))
+    halves = [text_width(shortened(text, room)) / 2 for _, text in ticks]
+    places = frame.across(axis.positions([value for value, _ in ticks])).tolist()
+    inner = (min(max(place, half + 2), width - half - 2) for place, half in zip(places, halves, strict=True))
+    return list(zip(inner, (text for _, text in ticks), strict=True))

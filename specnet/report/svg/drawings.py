@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -73,10 +73,9 @@ def path(frame: Frame, across: Vector, up: Vector) -> str:
 
 
 def _telling(across: Vector, up: Vector, frame: Frame) -> NDArray[np.intp]:
-    columns = np.floor(np.clip(across, 0, 1) * frame.width / 2).astype(np.intp)
-    everything = np.arange(len(across))
     if len(across) <= 2 * frame.width or (np.diff(across) < 0).any():
-        return everything
+        return np.arange(len(across))
+    columns = np.floor(np.clip(across, 0, 1) * frame.width / 2).astype(np.intp)
     by_height = np.lexsort((up, columns))
     starts = np.flatnonzero(np.diff(columns, prepend=-1))
     ends = np.append(starts[1:], len(columns)) - 1
@@ -190,7 +189,7 @@ def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
     ordered = sorted(all_endings, key=lambda ending: -ending.position)
     most = int((frame.height + LINE_HEIGHT) / LINE_HEIGHT)
     if sum(1 + bool(ending.value) for ending in ordered) > most:
-        ordered = [Ending(ending.position, ending.name, "", ending.style) for ending in ordered]
+        ordered = [replace(ending, value="") for ending in ordered]
     if len(ordered) > most:
         ordered = [ordered[k] for k in np.linspace(0, len(ordered) - 1, most).astype(np.intp)]
     heights = [LINE_HEIGHT * (1 + bool(ending.value)) for ending in ordered]
@@ -198,8 +197,7 @@ def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
     tops = moved_apart([middle - height / 2 for middle, height in zip(middles, heights, strict=True)], heights)
     lowest = frame.bottom + LINE_HEIGHT / 2
     shift = min(0.0, lowest - (tops[-1] + heights[-1])) if tops else 0.0
-    drawn = []
-    edge = frame.top - LINE_HEIGHT / 2
+    drawn, edge = [], frame.top - LINE_HEIGHT / 2
     for ending, top, height in zip(ordered, tops, heights, strict=True):
         edge = max(top + shift, edge)
         baseline = edge + 0.78 * LINE_HEIGHT

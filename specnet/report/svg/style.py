@@ -9,52 +9,30 @@ from __future__ import annotations
 
 import re
 
-LIGHT = {
-    "paper": "#fcfbf8",
-    "card": "#ffffff",
-    "ink": "#1d2427",
-    "muted": "#5a6468",
-    "rule": "#e3e0d8",
-    "class-0": "#bd5f10",
-    "class-0-text": "#a8530b",
-    "class-1": "#1f6bb8",
-    "class-2": "#00795a",
-    "class-3": "#a3408a",
-    "class-4": "#6350c0",
-    "class-5": "#77680a",
-    "class-6": "#0b7285",
-    "class-7": "#b3262e",
-    "class-8": "#5c6062",
-    "class-9": "#4a7a1e",
-    "inputs": "#3d9a6c",
-    "hidden": "#e5b432",
-    "outputs": "#cf4a4a",
-    "on-unit": "#1b1700",
+COLOURS = {
+    "paper": ("#fcfbf8", "#14181a"),
+    "card": ("#ffffff", "#1b2023"),
+    "ink": ("#1d2427", "#e9ebe8"),
+    "muted": ("#5a6468", "#a2acae"),
+    "rule": ("#e3e0d8", "#30383b"),
+    "class-0": ("#bd5f10", "#f0994a"),
+    "class-0-text": ("#a8530b", "#f0994a"),
+    "class-1": ("#1f6bb8", "#6fb0f2"),
+    "class-2": ("#00795a", "#3cc49a"),
+    "class-3": ("#a3408a", "#e08bc8"),
+    "class-4": ("#6350c0", "#a99af0"),
+    "class-5": ("#77680a", "#cdbb4a"),
+    "class-6": ("#0b7285", "#58c4d8"),
+    "class-7": ("#b3262e", "#ff8d86"),
+    "class-8": ("#5c6062", "#b4babc"),
+    "class-9": ("#4a7a1e", "#9ccb6a"),
+    "inputs": ("#3d9a6c", "#4fb583"),
+    "hidden": ("#e5b432", "#e8bd48"),
+    "outputs": ("#cf4a4a", "#ec7a76"),
+    "on-unit": ("#1b1700", "#1b1700"),
 }
-"""Colours by variable on light paper."""
-DARK = {
-    "paper": "#14181a",
-    "card": "#1b2023",
-    "ink": "#e9ebe8",
-    "muted": "#a2acae",
-    "rule": "#30383b",
-    "class-0": "#f0994a",
-    "class-0-text": "#f0994a",
-    "class-1": "#6fb0f2",
-    "class-2": "#3cc49a",
-    "class-3": "#e08bc8",
-    "class-4": "#a99af0",
-    "class-5": "#cdbb4a",
-    "class-6": "#58c4d8",
-    "class-7": "#ff8d86",
-    "class-8": "#b4babc",
-    "class-9": "#9ccb6a",
-    "inputs": "#4fb583",
-    "hidden": "#e8bd48",
-    "outputs": "#ec7a76",
-    "on-unit": "#1b1700",
-}
-"""Colours by variable on dark paper."""
+"""Colours by variable, on light and on dark paper."""
+LIGHT, DARK = ({name: pair[theme] for name, pair in COLOURS.items()} for theme in (0, 1))
 PRINT = LIGHT | {"paper": "#ffffff", "ink": "#000000", "muted": "#444444", "rule": "#cccccc"}
 """Colours by variable in print."""
 CLASS_COUNT = 10

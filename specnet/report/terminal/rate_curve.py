@@ -68,6 +68,7 @@ class RateCurve:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the curve as plain data; steps and epochs are counted from 1, a rate beyond all numbers is null."""
+        points = list(zip(self.steps, self.rates, strict=True))
         return {
             "optimizer": self.optimizer.model_dump(mode="json", exclude_none=True),
             "epochs": self.epochs,
@@ -75,12 +76,8 @@ class RateCurve:
             "lowest": _finite(min(self.rates)),
             "highest": _finite(max(self.rates)),
             "points": [
-                {
-                    "step": self.steps[index] + 1,
-                    "epoch": self.steps[index] // self.steps_per_epoch + 1,
-                    "rate": _finite(self.rates[index]),
-                }
-                for index in _spaced(len(self.steps), MOST_POINTS)
+                {"step": step + 1, "epoch": step // self.steps_per_epoch + 1, "rate": _finite(rate)}
+                for step, rate in (points[index] for index in _spaced(len(points), MOST_POINTS))
             ],
         }
 

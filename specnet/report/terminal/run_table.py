@@ -120,7 +120,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of the table of runs: what it shows of each, and by what it sorts; None is shown as a dash."""
 
     title: str
@@ -137,10 +137,10 @@ class RunTable:
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
-        metrics = sorted({record.main_metric for record in records if record.main_metric is not None})
+        metrics = sorted(set(filter(None, (record.main_metric for record in records))))
         trials = [record.trials for record in records]
         self.columns = [
-            Column("run", [record.name for record in records], range(len(records))),
+            TableColumn("run", [record.name for record in records], range(len(records))),
             *(self._scores(f"{TEST} {name}", TEST, name) for name in metrics),
             self._scores(LOSS, TRAIN, LOSS),
             *([self._numbers("trials", trials, count)] if any(number is not None for number in trials) else []),
@@ -161,10 +161,10 @@ class RunTable:
             If there is no such column; its argument is a hint.
         """
         keys = self._find(column.removeprefix("-")).keys
-        present = [place for place, key in enumerate(keys) if key is not None]
-        present.sort(key=lambda place: keys[place], reverse=column.startswith("-"))
-        absent = [place for place, key in enumerate(keys) if key is None]
-        return RunTable([self.records[place] for place in (*present, *absent)])
+        known = [(key, record) for key, record in zip(keys, self.records, strict=True) if key is not None]
+        known.sort(key=lambda each: each[0], reverse=column.startswith("-"))
+        absent = [record for key, record in zip(keys, self.records, strict=True) if key is None]
+        return RunTable([*(record for _, record in known), *absent])
 
     def table(self) -> TextTable:
         """Return the table as texts."""
@@ -173,7 +173,7 @@ class RunTable:
         words = frozenset(place for place, column in enumerate(self.columns) if not column.right)
         return TextTable([column.title for column in self.columns], rows, right=right, folded=words)
 
-    def _find(self, name: str) -> Column:
+    def _find(self, name: str) -> TableColumn:
         wanted = name.replace("_", " ").strip()
         for column in self.columns:
             title = column.title.replace("_", " ")
@@ -183,26 +183,25 @@ class RunTable:
         close = close_match(name, titles)
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
-    def _scores(self, title: str, split: str, name: str) -> Column:
+    def _scores(self, title: str, split: str, name: str) -> TableColumn:
         values = [record.score(split, name) for record in self.records]
         return self._numbers(title, values, lambda value: metric(name, value))
 
-    def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> Column:
-        return Column(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
+    def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
+        return TableColumn(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
 
-    def _words(self, title: str, texts: Sequence[str]) -> Column:
-        return Column(title, texts, [text or None for text in texts])
+    def _words(self, title: str, texts: Sequence[str]) -> TableColumn:
+        return TableColumn(title, texts, [text or None for text in texts])
 
 
 def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | None, float | None]]:
     """Return the scores of two runs: title and both values, of the test rows, or else of those that both have."""
-    splits = [split for split in (TEST, VALIDATION, TRAIN) if split in first.metrics and split in second.metrics]
-    if not splits:
-        return []
-    split = splits[0]
-    names = dict.fromkeys([*first.metrics[split], *second.metrics[split]])
-    ordered = sorted(names, key=lambda name: name == LOSS)
-    return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
+    for split in (TEST, VALIDATION, TRAIN):
+        if split in first.metrics and split in second.metrics:
+            names = dict.fromkeys([*first.metrics[split], *second.metrics[split]])
+            ordered = sorted(names, key=lambda name: name == LOSS)
+            return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
+    return []
 
 
 def score_text(title: str, value: float | None) -> str:

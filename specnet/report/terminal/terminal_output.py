@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TextIO
 
 from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
@@ -123,9 +124,8 @@ def write_prose(stream: TextIO, text: str) -> None:
 
 def write_table(stream: TextIO, table: TextTable) -> None:
     """Write a table; on a terminal with bold titles, and folded into the window."""
-    header = [shown(stream, title) for title in table.header]
-    rows = [[shown(stream, cell) for cell in row] for row in table.rows]
-    for titles, *lines in TextTable(header, rows, table.right, table.folded).blocks(terminal_width(stream)):
+    header, *rows = ([shown(stream, cell) for cell in row] for row in (table.header, *table.rows))
+    for titles, *lines in replace(table, header=header, rows=rows).blocks(terminal_width(stream)):
         stream.write(painted(stream, titles, BOLD) + "\n")
         stream.writelines(f"{line}\n" for line in lines)
 
@@ -140,14 +140,7 @@ def write_mistakes(stream: TextIO, text: str) -> None:
     """Write rendered diagnostics; on a terminal the labels, the marks and the hints stand out."""
 
     def mark(found: re.Match[str]) -> str:
-        hint = painted(stream, found["hint"], CYAN)
-        return found["margin"] + painted(stream, found["marks"], RED) + hint
+        return found["margin"] + painted(stream, found["marks"], RED) + painted(stream, found["hint"], CYAN)
 
-    def label(found: re.Match[str]) -> str:
-        return painted(stream, found[0], RED)
-
-    replacements: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]] = [(_MARKS, mark), (_LABEL, label)]
-    text = visible(text)
-    for pattern, replacement in replacements:
-        text = pattern.sub(replacement, text)
-    stream.write(text + "\n")
+    text = _MARKS.sub(mark, visible(text))
+    stream.write(_LABEL.sub(lambda found: painted(stream, found[0], RED), text) + "\n")

@@ -24,7 +24,7 @@ from specnet.running.run_folder import START_ANEW
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
-from specnet.training.run_identity import Difference, in_words
+from specnet.training.run_identity import SpecDifference, in_words
 
 
 class SweepIdentity(NamedTuple):
@@ -71,11 +71,11 @@ class SweepIdentity(NamedTuple):
         run = RunIdentity(json.dumps(data["spec"], ensure_ascii=False), str(data["data_sha256"]))
         return cls(run, json.dumps(data["sweep"], ensure_ascii=False))
 
-    def differences(self, now: SweepIdentity) -> list[Difference]:
+    def differences(self, now: SweepIdentity) -> list[SpecDifference]:
         """Return the differences of another sweep, in the order of the spec, the data last."""
         spec, sweep = self.run.differences(now.run), RunIdentity(self.sweep, "").differences(RunIdentity(now.sweep, ""))
         of_data = [each for each in spec if each.key == "the data"]
-        searched = [Difference(f"sweep.{key}", then, now) for key, then, now in sweep]
+        searched = [SpecDifference(f"sweep.{key}", then, now) for key, then, now in sweep]
         return [*(each for each in spec if each not in of_data), *searched, *of_data]
 
 

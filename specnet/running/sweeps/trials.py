@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from specnet.files.run_files import MODEL
 from specnet.parts.data import Table
-from specnet.parts.pruners import Pruner
+from specnet.parts.searches import Pruner
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.data_rows import split_data
 from specnet.running.evaluation.evaluation import figures_of

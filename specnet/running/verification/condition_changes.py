@@ -10,7 +10,7 @@ from specnet.data import RowSet
 from specnet.files.run_files import MODEL, RESOLVED, TRAINING_ROWS
 from specnet.running.machine import BLAS, COMPILER, CPU_FEATURES, THREADS
 from specnet.training import RunIdentity
-from specnet.training.run_identity import Difference
+from specnet.training.run_identity import SpecDifference
 
 Facts = Mapping[str, Any]
 _MACHINE = {
@@ -25,7 +25,7 @@ _MACHINE = {
 """What is told of a machine: the key in a run's facts, and those in its table."""
 
 
-def machine_changes(then: Facts, now: Facts) -> Iterator[Difference]:
+def machine_changes(then: Facts, now: Facts) -> Iterator[SpecDifference]:
     """Yield what differs of libraries and machines; what is not known of one of them does not count."""
     before, after = (_table(facts, "versions") for facts in (then, now))
     for name in dict.fromkeys([*before, *after]):
@@ -36,34 +36,34 @@ def machine_changes(then: Facts, now: Facts) -> Iterator[Difference]:
 
 def input_changes(
     then: Facts, now: Facts, files_then: Mapping[str, bytes], files_now: Mapping[str, bytes]
-) -> Iterator[Difference]:
+) -> Iterator[SpecDifference]:
     """Yield what differs of the spec and the rows, and whether the model was changed after the run."""
     if RESOLVED in files_then and RESOLVED in files_now:
         before, after = (RunIdentity(files[RESOLVED].decode(), "") for files in (files_then, files_now))
         yield from before.differences(after)
     rows_then, rows_now = _text(then.get("data_sha256")), _text(now.get("data_sha256"))
     if rows_then and rows_now and rows_then != rows_now:
-        yield Difference("data (SHA-256)", f"{rows_then:.8}…", f"{rows_now:.8}…")
+        yield SpecDifference("data (SHA-256)", f"{rows_then:.8}…", f"{rows_now:.8}…")
         yield from _other_rows(then, now)
     recorded, model = _text(then.get("model_sha256")), files_then.get(MODEL)
     found = recorded if model is None else hashlib.sha256(model).hexdigest()
     if recorded and recorded != found:
-        yield Difference("the model's file (SHA-256)", f"{recorded:.8}… at the end of the run", f"{found:.8}…")
+        yield SpecDifference("the model's file (SHA-256)", f"{recorded:.8}… at the end of the run", f"{found:.8}…")
 
 
-def _other_rows(then: Facts, now: Facts) -> Iterator[Difference]:
+def _other_rows(then: Facts, now: Facts) -> Iterator[SpecDifference]:
     """Yield how many training rows are others, if that is known of all of them."""
     before, after = (RowSet.from_data(facts.get(TRAINING_ROWS)) for facts in (then, now))
     if before is not None and after is not None and before.is_complete and after.is_complete:
         others = len(after.hashes) - before.count(after.hashes)
-        yield Difference(
+        yield SpecDifference(
             "training rows", str(len(before.hashes)), f"{len(after.hashes)}, {others or 'none'} of them new"
         )
 
 
-def _changed(title: str, then: str, now: str) -> Iterator[Difference]:
+def _changed(title: str, then: str, now: str) -> Iterator[SpecDifference]:
     if then and now and then != now:
-        yield Difference(title, then, now)
+        yield SpecDifference(title, then, now)
 
 
 def _fact(facts: Facts, key: str, inner: Sequence[str]) -> str:

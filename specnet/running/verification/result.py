@@ -11,7 +11,7 @@ from specnet.running.verification.file_differences import FileDifference
 from specnet.running.verification.prediction_differences import PredictionDifference
 from specnet.spec.reading.words import counted
 from specnet.training.beginning import Beginning
-from specnet.training.run_identity import Difference
+from specnet.training.run_identity import SpecDifference
 
 ROUNDING = 1e-6
 """The largest relative difference that is called one of rounding, before it grows with each step."""
@@ -29,9 +29,9 @@ class VerifiedRun:
         What was compared.
     differences : tuple of FileDifference
         The files that are not the same.
-    inputs : tuple of Difference
+    inputs : tuple of SpecDifference
         What differs of the spec and the data, then and now.
-    machine : tuple of Difference
+    machine : tuple of SpecDifference
         What differs of the machine and the libraries, then and now.
     predictions : PredictionDifference or None
         How far the predictions of the model then and of the model now are apart, if these differ.
@@ -44,8 +44,8 @@ class VerifiedRun:
     name: str
     files: tuple[str, ...] = ()
     differences: tuple[FileDifference, ...] = ()
-    inputs: tuple[Difference, ...] = ()
-    machine: tuple[Difference, ...] = ()
+    inputs: tuple[SpecDifference, ...] = ()
+    machine: tuple[SpecDifference, ...] = ()
     predictions: PredictionDifference | None = None
     beginning: Beginning | None = None
     message: str = ""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypedDict
 
 from specnet.errors import Diagnostic, Path, Position, SpecError
 from specnet.spec.reading.source_text import Format, Location, Override, SourceText
@@ -12,6 +12,14 @@ from specnet.spec.reading.text_places import locate
 
 MOST_SHOWN = 100
 """Mistakes of one stage that are told one by one; a text with more of them is no spec."""
+
+
+class Details(TypedDict, total=False):
+    """What a mistake may have beside its code, message and path."""
+
+    at_key: bool
+    hint: str | None
+    notes: Iterable[Diagnostic]
 
 
 @dataclass(frozen=True)

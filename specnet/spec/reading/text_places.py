@@ -42,7 +42,7 @@ def locate(text: SourceText, language: Format) -> Locations:
     if language == "json":
         source = _JSON_CONSTANT.sub(lambda match: match[0] if match[0][:1] == b'"' else b"1" * len(match[0]), source)
     root = parser(language).parse(source).root_node
-    walk = _Json(text, source) if language == "json" else _Toml(text, source)
+    walk = _Walk(text, source)
     walk.document(root)
     return walk.locations
 
@@ -59,7 +59,10 @@ def parser(language: Format) -> "Parser":
 
 
 class _Walk:
-    """What both grammars share: positions in characters, and values in lists and tables."""
+    """Goes through a text's tree: values in lists and tables, and what only TOML has.
+
+    That are headers, dotted keys, and lists of tables that grow from header to header.
+    """
 
     def __init__(self, text: SourceText, source: bytes) -> None:
         self.text = text
@@ -68,6 +71,17 @@ class _Walk:
         # Columns are characters: of a character's bytes all but the first are left out when counting.
         self.inner_bytes = [match.start() for match in re.finditer(rb"[\x80-\xbf]", source)]
         self.locations = Locations()
+        self.lengths: dict[Path, int] = {}
+        self.headers: dict[Path, Location] = {}
+
+    def document(self, root: "Node") -> None:
+        for child in root.named_children:
+            if child.type == "pair":
+                self.pair(child, ())
+            elif child.type in ("table", "table_array_element"):
+                self.table(child)
+            else:
+                self.value(child, ())
 
     def position(self, node: "Node") -> Position:
         """Return the place of a node, at most to the end of its line."""
@@ -83,9 +97,6 @@ class _Walk:
     def place(self, value: "Node", key: "Node | None" = None) -> Location:
         return Location(self.text, self.position(value), key and self.position(key))
 
-    def token(self, node: "Node") -> str:
-        return self.source[node.start_byte : node.end_byte].decode()
-
     def value(self, node: "Node", path: Path) -> None:
         """Add what stands inside a list or a table."""
         if node.type in ("array", "object", "inline_table"):
@@ -97,38 +108,6 @@ class _Walk:
                     self.locations.define((*path, index), self.place(child))
                     self.value(child, (*path, index))
                     index += 1
-
-    def pair(self, node: "Node", path: Path) -> None:
-        raise AssertionError("each grammar has pairs of its own")
-
-
-class _Json(_Walk):
-    def document(self, root: "Node") -> None:
-        for child in root.named_children:
-            self.value(child, ())
-
-    def pair(self, node: "Node", path: Path) -> None:
-        key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
-        if key is not None and value is not None:
-            path = (*path, str(json.loads(self.token(key))))
-            self.locations.define(path, self.place(value, key))
-            self.value(value, path)
-
-
-class _Toml(_Walk):
-    """Adds what only TOML has: headers, dotted keys, and lists of tables that grow from header to header."""
-
-    def __init__(self, text: SourceText, source: bytes) -> None:
-        super().__init__(text, source)
-        self.lengths: dict[Path, int] = {}
-        self.headers: dict[Path, Location] = {}
-
-    def document(self, root: "Node") -> None:
-        for child in root.named_children:
-            if child.type == "pair":
-                self.pair(child, ())
-            elif child.type in ("table", "table_array_element"):
-                self.table(child)
 
     def table(self, node: "Node") -> None:
         header = next((child for child in node.named_children if child.type != "comment"), None)
@@ -175,8 +154,10 @@ class _Toml(_Walk):
 
 
 def key_name(key: "Node", source: bytes) -> str:
-    """Return what a step of a TOML key says."""
+    """Return what a step of a key says."""
     token = source[key.start_byte : key.end_byte].decode()
+    if key.type == "string":  # of JSON
+        return str(json.loads(token))
     return token if key.type == "bare_key" else str(next(iter(tomllib.loads(f"{token} = 0"))))
 
 

@@ -158,10 +158,8 @@ class _Origins:
 
 def _of_model(path: Path, value: Any, short: Any) -> ResolvedValue:
     """Return a value of a model's spec: its own if a document in the fewest words says it, else a default."""
-    said = _at(short, path)
-    is_name = path[-1] == "type" and isinstance(_at(short, path[:-1]), str)
-    is_needed = path[-1] == "type" and isinstance(_at(short, path[:-1]), Mapping)
-    return ResolvedValue(path, value, "model" if said is not None or is_name or is_needed else "default")
+    names_part = path[-1] == "type" and isinstance(_at(short, path[:-1]), str | Mapping)
+    return ResolvedValue(path, value, "model" if names_part or _at(short, path) is not None else "default")
 
 
 def _plain(spec: Spec) -> Any:

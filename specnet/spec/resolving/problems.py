@@ -1,10 +1,11 @@
 """Mistakes that are found while a spec is resolved, at the places where it was written."""
 
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import Unpack
 
 from specnet.errors import Diagnostic, Path
 from specnet.spec.document import Origin, Spec
+from specnet.spec.reading.source_document import Details
 
 
 class Problems:
@@ -24,14 +25,11 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def report(
-        self, code: str, message: str, path: Path, *, hint: str | None = None, notes: Iterable[Diagnostic] = ()
-    ) -> None:
+    def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
         """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
-        diagnostic = self.spec.diagnostic(code, message, self._source(path), hint=hint, notes=notes)
-        earlier = next(
-            (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path)), None
-        )
+        diagnostic = self.spec.diagnostic(code, message, self._source(path), **details)
+        alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
+        earlier = next(alike, None)
         if earlier is not None:  # both ends of layer_sizes are one mistake
             note = self.note(message, path)
             self._found[earlier] = replace(self._found[earlier], notes=(*self._found[earlier].notes, note))

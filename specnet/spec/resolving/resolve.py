@@ -21,6 +21,7 @@ from specnet.spec.resolving.long_form import LongForm
 from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.resolved import Resolved
 from specnet.spec.resolving.sizes import Given, agreed, column_count, input_claims, last_layer_claim, output_claims
+from specnet.spec.rules import FORMS, OF_STACKS
 
 DEFAULT_BATCH_SIZE = 32
 HISTORY_LINES = 1000
@@ -120,26 +121,12 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
         size = (given.rows or 0) * input_size * np.dtype(network.dtype).itemsize
         shuffle = "blocks" if size > MOST_SHUFFLED else True
     log_every = training.log_every or math.ceil(training.members * training.epochs / HISTORY_LINES)
-    long_form = spec.model_copy(
-        update={
-            "data": spec.data and spec.data.with_defaults(spec.seed, spec.target_kind),
-            "network": network.model_copy(
-                update={
-                    "input_size": input_size,
-                    "output_size": output_size,
-                    "preprocessing": tuple(preprocessing),
-                    "layer_sizes": None,
-                    "hidden_layer_sizes": None,
-                    "activations": None,
-                    "weight_initializer": None,
-                    "bias_initializer": None,
-                    "layers": long.layers,
-                }
-            ),
-            "training": training.model_copy(
-                update={"batch_size": batch_size, "log_every": log_every, "shuffle": shuffle}
-            ),
-            "sweep": None,
-        }
-    ).with_origin(problems.origin())
+    long_form = spec.with_network(
+        input_size=input_size,
+        output_size=output_size,
+        preprocessing=tuple(preprocessing),
+        **dict.fromkeys((*FORMS, *OF_STACKS)) | {"layers": long.layers},
+    ).with_training(batch_size=batch_size, log_every=log_every, shuffle=shuffle)
+    data = spec.data and spec.data.with_defaults(spec.seed, spec.target_kind)
+    long_form = long_form.model_copy(update={"data": data, "sweep": None}).with_origin(problems.origin())
     return Resolved(long_form, nodes, column_count(spec, input_size, given.inputs))

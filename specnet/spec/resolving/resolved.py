@@ -70,13 +70,9 @@ class Resolved:
 
     def with_members(self, count: int) -> "Resolved":
         """Return the same of an ensemble with so many members."""
-        training = self.spec.training
-        ensemble = training.ensemble and training.ensemble.with_members(count)
-        return replace(
-            self, spec=self.spec.model_copy(update={"training": training.model_copy(update={"ensemble": ensemble})})
-        )
+        ensemble = self.spec.training.ensemble
+        return replace(self, spec=self.spec.with_training(ensemble=ensemble and ensemble.with_members(count)))
 
     def without_early_stopping(self) -> "Resolved":
         """Return the same of a training that only ends after its last epoch."""
-        training = self.spec.training.model_copy(update={"early_stopping": None})
-        return replace(self, spec=self.spec.model_copy(update={"training": training}))
+        return replace(self, spec=self.spec.with_training(early_stopping=None))

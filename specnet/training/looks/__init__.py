@@ -1,1 +1,5 @@
-"""Looks at the layers during training, which findings and pages are made of."""
+"""What is seen of a network while it is trained: sizes of weights and steps, dead and saturated units, its parameters.
+
+In: the trainer's vectors between two epochs. Out: a `TrainingRecord`, written as ``layers.jsonl`` and
+``snapshots.safetensors``. Start at `layer_recorder.LayerRecorder`, an observer; it asks a `Snapshot`.
+"""

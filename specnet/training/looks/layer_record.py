@@ -6,7 +6,7 @@ A look is plain data, a line of ``layers.jsonl``::
 
 ``weight`` and ``gradient`` are root mean squares over the weights of a layer, ``step`` is the root mean square of a
 step over that of the weights before it; ``dead``, ``saturated`` and, at the last look, ``parallel`` are fractions of
-units. Each is null where it is not a finite number or does not apply; `Recorder` says when.
+units. Each is null where it is not a finite number or does not apply; `LayerRecorder` says when.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Snapshots = dict[int, dict[str, Array]]
 
 
 @dataclass(frozen=True)
-class Record:
+class TrainingRecord:
     """What was recorded of a run so far.
 
     Attributes

@@ -12,7 +12,7 @@ from specnet.network.unit_activations import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.spec.resolving.graph import Node
-from specnet.training.looks.layer_record import Look, Record, Snapshots
+from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer
 
@@ -54,7 +54,7 @@ def snapshot_epochs(epochs: int) -> list[int]:
     return sorted({0, *(max(1, round(moment * epochs)) for moment in MOMENTS)})
 
 
-class Recorder(Observer):
+class LayerRecorder(Observer):
     """Makes the record of a run.
 
     A look says of each layer with trainable weights:
@@ -111,11 +111,11 @@ class Recorder(Observer):
         # A checkpoint of before may have the last look too.
         self._looks[-1] = {**last, "layers": layers}
 
-    def record(self) -> Record:
+    def record(self) -> TrainingRecord:
         """Return what has been recorded so far."""
-        return Record(list(self._looks), dict(self._snapshots))
+        return TrainingRecord(list(self._looks), dict(self._snapshots))
 
-    def restore(self, record: Record) -> None:
+    def restore(self, record: TrainingRecord) -> None:
         """Go on from a record; of one that was to be shorter, what this one would have too."""
         self._looks = [look for look in record.looks if look["epoch"] in self._look_epochs]
         self._snapshots = {epoch: kept for epoch, kept in record.snapshots.items() if epoch in self._moments}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from specnet.network import Network
@@ -23,7 +23,7 @@ RowsOfMember = Callable[[int], tuple[TrainingRows, Mapping[str, Monitor]]]
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class EnsembleTraining:
     """What is known of all members before they are trained.
 
     Attributes
@@ -74,3 +74,16 @@ class Ensemble:
             choice=self.choice,
             records=self.records and not member,
         )
+
+    def trained(
+        self,
+        first: int,
+        checkpoint: Checkpoint | None,
+        *,
+        observer: Observer,
+        interruptions: Interruptions | None,
+        keep: Keeper,
+    ) -> Generator[TrainingResult, None, None]:
+        """Train the members from `first` on, which may resume, one after the other, and yield what each reaches."""
+        for member in range(first, len(self)):
+            yield self.train(member, observer, checkpoint if member == first else None, interruptions, keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +15,10 @@ from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper
 from specnet.training.best_weights import Watchers
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
-from specnet.training.looks.layer_record import Record
+from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.loop import Trained, TrainingResult
-from specnet.training.members.ensemble_training import Ensemble, RowsOfMember, Start
-from specnet.training.members.side_by_side import train_side_by_side
+from specnet.training.members.ensemble_training import EnsembleTraining, RowsOfMember, Start
+from specnet.training.members.side_by_side import trained_side_by_side
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import choose
 
@@ -84,7 +85,7 @@ def train_members(
     # Once for all: folds differ in their numbers of rows, and a resumed run keeps its engine.
     begun = None if checkpoint is None else checkpoint.facts["engine"]
     choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, begun)
-    ensemble = Ensemble(network, starts, rows_of, choice, records)
+    ensemble = EnsembleTraining(network, starts, rows_of, choice, records)
     members = [] if checkpoint is None else finished_members(checkpoint, network)
     current = None if checkpoint is None else current_member(checkpoint)
 
@@ -97,19 +98,18 @@ def train_members(
         if network.spec.training.checkpoint_every is not None:
             keep(before_member(network.spec, result.engine.engine))
 
-    jobs = min(jobs, len(starts) - len(members))
+    first, jobs = len(members), min(jobs, len(starts) - len(members))
     if jobs > 1:
-        first = len(members)
-        last = train_side_by_side(
-            ensemble, first, current, add, jobs=jobs, observer=observer, interruptions=interruptions
+        results = trained_side_by_side(
+            ensemble, first, current, jobs=jobs, observer=observer, interruptions=interruptions
         )
-        return [*members, last]
-    for number in range(len(members), len(starts)):
-        result = ensemble.train(number, observer, current, interruptions, keep)
-        if result.interruption is not None or number + 1 == len(starts):
-            return [*members, result]
-        current = None
-        add(result)
+    else:
+        results = ensemble.trained(first, current, observer=observer, interruptions=interruptions, keep=keep)
+    with closing(results):
+        for result in results:
+            if result.interruption is not None or len(members) + 1 == len(starts):
+                return [*members, result]
+            add(result)
     raise AssertionError("a checkpoint is never of all members")
 
 
@@ -125,7 +125,7 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
     for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
         theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
         checkpoint.restore(_tensors(number, theta, state))
-        record = Record() if number else checkpoint.record
+        record = TrainingRecord() if number else checkpoint.record
         found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts, record=record))
     return found
 

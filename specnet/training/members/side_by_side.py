@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -19,41 +19,38 @@ from specnet.processes.pool import ProcessEnded, Processes, processes, tell
 from specnet.processes.pool import interruptions as requested
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.loop import TrainingResult
-from specnet.training.members.ensemble_training import Ensemble
+from specnet.training.members.ensemble_training import EnsembleTraining
 from specnet.training.observer import Observer, Relay
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """A signal does not end a wait for events."""
-_ensembles: list[Ensemble] = []
+_ensembles: list[EnsembleTraining] = []
 """In a process of a pool: whose members it trains."""
 
 Event = tuple[str, tuple[Any, ...]]
 """The name of a method of observers, and its arguments."""
 
 
-def train_side_by_side(
-    ensemble: Ensemble,
+def trained_side_by_side(
+    ensemble: EnsembleTraining,
     first: int,
     current: Checkpoint | None,
-    add: Callable[[TrainingResult], None],
     *,
     jobs: int,
     observer: Observer,
     interruptions: Interruptions | None,
-) -> TrainingResult:
-    """Train the members of an ensemble from `first` on, some of them at once; return the result of the last.
+) -> Generator[TrainingResult, None, None]:
+    """Train the members of an ensemble from `first` on, some of them at once, and yield what each reaches.
 
-    That is the last of all, or the first that was interrupted. Errors, events and results come in the order of the
-    members, whichever is done first: they are the same for any number of jobs.
+    After an interruption the first that was interrupted is the last. Errors, events and results come in the order of
+    the members, whichever is done first: they are the same for any number of jobs.
 
     Parameters
     ----------
-    ensemble : Ensemble
+    ensemble : EnsembleTraining
     first : int
     current : Checkpoint, optional
         Where the first one resumes.
-    add : callable
-        Takes the result of each member before the last.
     jobs : int
         Number of processes.
     observer : Observer
@@ -83,13 +80,9 @@ def train_side_by_side(
         for number in range(first, len(ensemble)):
             members.begin(number, current if number == first else None)
         try:
-            for left, result in zip(reversed(range(len(ensemble) - first)), members.results(), strict=True):
-                if result.interruption is not None or not left:
-                    return members.last(result)
-                add(result)
+            yield from members.results()
         except ProcessEnded as error:
             raise _ended(error) from error
-    raise AssertionError("there is a last one")
 
 
 class _Members:
@@ -105,7 +98,7 @@ class _Members:
         told: SimpleQueue[Event | None] = SimpleQueue()
         self._begun.append((self._pool.submit(_train, member, checkpoint, tell=told.put), told))
 
-    def results(self) -> Iterator[TrainingResult]:
+    def results(self) -> Generator[TrainingResult, None, None]:
         """Yield what the members reach, in their order, and pass on what they tell until then.
 
         Raises
@@ -118,17 +111,14 @@ class _Members:
         for future, told in self._begun:
             while (event := self._next(told)) is not None:
                 self._pass_on(*event)
-            yield future.result()
-
-    def last(self, result: TrainingResult) -> TrainingResult:
-        """Return the result that is the last one, with the signal that has stopped it."""
-        if self._interruption is None:
-            return result
-        number, error = self._interruption
-        if result.interruption is None:  # it came too late
-            self._interruptions.request(number)
-            return result
-        return replace(result, interruption=error)
+            result = future.result()
+            if self._interruption is not None:
+                number, error = self._interruption
+                if result.interruption is not None:
+                    result = replace(result, interruption=error)
+                elif future is self._begun[-1][0]:  # it came too late
+                    self._interruptions.request(number)
+            yield result
 
     def _next(self, told: SimpleQueue[Event | None]) -> Event | None:
         """Wait for an event, and look for signals and failures meanwhile."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
-from specnet.compiler.native.toolchain.processors import Target, native_target
+from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
 from specnet.network import Network
@@ -39,7 +39,7 @@ NOISE_AT_ONCE = 2**20
 def step_programs(network: Network, rows: int, *, weighted: bool) -> StepPrograms:
     """Return what the steps of a network compute, on batches of so many rows as a rule."""
     training, blueprint = network.spec.training, network.blueprint
-    gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.program]
+    gradient, updates = network.plan("step, weighted" if weighted else "step"), [blueprint.update.plan]
     if training.average_weights is not None and network.layout.states:
         updates.append(blueprint.state_average())
     noise = [name for name in _inputs(gradient) if name.startswith(NOISE)]
@@ -70,7 +70,7 @@ def steps_text(network: Network, rows: int) -> str:
     compiled = network.run_by("compiled")
     programs = step_programs(compiled, rows, weighted=False)
     try:
-        return CompiledSteps(programs, network.dtype, native_target()).text
+        return CompiledSteps(programs, network.dtype, native_processor()).text
     except UnavailableError as error:
         raise not_available(network.spec, error) from error
 
@@ -79,20 +79,19 @@ class CompiledStepper(Stepper):
     """Makes the steps of a `Stepper`, many in one call."""
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Processor:
         """The CPU that is compiled for."""
-        return native_target()
+        return native_processor()
 
     def _bind(self, member: int | None) -> None:
-        feed, network, layout = self._feed, self._network, self._network.layout
+        feed, network, layout = self._feed, self.network, self.network.layout
         programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         self._library = self._compiled.library()  # what cannot be made is found out before training begins
         self._random = StepNoise(network.spec.seed, member)
         self._bound: dict[int, BoundSteps] = {}
         self._all = np.arange(feed.rows)
-        self._arrays = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
-        self._arrays |= layout.state_arrays(self.layer_state) | self._vectors()
+        self._arrays = self.arrays() | self._vectors()
         if self._average and self.layer_state:
             arrays = layout.state_arrays({name: self._average[name] for name in self.layer_state})
             self._arrays |= {name.replace("state", "average", 1): array for name, array in arrays.items()}
@@ -204,7 +203,7 @@ class CompiledStepper(Stepper):
 
     def _steps_of(self, rows: int) -> BoundSteps:
         if rows not in self._bound:
-            sizes = {BATCH: rows, FLAT: self._network.layout.trainable_size}
+            sizes = {BATCH: rows, FLAT: self.network.layout.trainable_size}
             sources = self._feed.sources
             bound = self._bound[rows] = BoundSteps(self._compiled, self._library, sizes, self._arrays, sources)
             for name in (INVERSE_ROWS, INVERSE_WEIGHT):
@@ -224,7 +223,7 @@ class CompiledStepper(Stepper):
             rate = rate * np.array(factors)
         found: dict[str, float | Array] = {"decay": rate * self._decay, INVERSE_WEIGHT: 1 / weights}
         found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count), rate)
-        averaging = self._network.spec.training.average_weights
+        averaging = self.network.spec.training.average_weights
         if averaging is not None:
             shares = [averaging.share(step, *length) for step in range(first, first + count)]
             found[AVERAGE_SHARE] = np.array(shares)

@@ -144,7 +144,7 @@ class Work(NamedTuple):
         batch = rows if wanted == "full" else min(wanted, rows)
         plans = [network.plan("step")]
         if spec.training.optimizer.stepping is not None:
-            plans.append(network.blueprint.update.program)
+            plans.append(network.blueprint.update.plan)
         lengths = {"batch": batch, "flat": network.layout.trainable_size}
 
         def size(call: Call) -> int:

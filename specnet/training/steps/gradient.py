@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from specnet.compiler import BATCH, Bound
+from specnet.compiler import BATCH, BoundPlan
 from specnet.data.feed import Feed
-from specnet.network import Network
 from specnet.network.programs import INVERSE_ROWS, NOISE
 from specnet.network.random import StepNoise
-from specnet.parts.arrays import Array
+from specnet.training.steps.trainer import Trainer
 
 
 class Gradients(dict[int, "BatchGradient"]):
@@ -17,34 +14,20 @@ class Gradients(dict[int, "BatchGradient"]):
 
     Parameters
     ----------
-    network : Network
+    trainer : Trainer
+        Whose parameters and layer states they read, and whose gradient they compute.
     feed : Feed
-    theta : (parameter_count,)
-        C-contiguous and of the network's dtype.
-    state : mapping
-        Layer states by name; changed in place.
-    vector : (trainable parameters,)
-        For the last gradient.
     member : int, optional
         Number of the member of an ensemble, which has random numbers of its own.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        feed: Feed,
-        theta: Array,
-        state: Mapping[str, Array],
-        vector: Array,
-        member: int | None = None,
-    ) -> None:
+    def __init__(self, trainer: Trainer, feed: Feed, member: int | None = None) -> None:
         super().__init__()
-        layout, self._dtype = network.layout, theta.dtype
+        network, self._dtype = trainer.network, trainer.theta.dtype
         self._feed, self._noise = feed, StepNoise(network.spec.seed, member)
         self._bind = network.blueprint.backend.bind
         self._program = network.plan("step" if feed.weight is None else "step, weighted")
-        self._arrays = layout.arrays(theta, "theta") | layout.arrays(vector, "gradient")
-        self._arrays |= layout.state_arrays(state)
+        self._arrays = trainer.arrays()
 
     def __missing__(self, rows: int) -> BatchGradient:
         bound = self._bind(self._program, self._dtype, {BATCH: rows}, self._arrays)
@@ -63,7 +46,7 @@ class BatchGradient:
         Copies the rows of the given indices into the program, and returns the sum of their weights.
     """
 
-    def __init__(self, bound: Bound, feed: Feed, rows: int, noise: StepNoise) -> None:
+    def __init__(self, bound: BoundPlan, feed: Feed, rows: int, noise: StepNoise) -> None:
         self.feed = feed.bound_to(bound.inputs, rows).fill
         self._random = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
         self._bound, self._loss, self._noise = bound, bound.outputs[0], noise

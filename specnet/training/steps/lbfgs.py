@@ -37,7 +37,7 @@ class LbfgsTrainer(Trainer):
     ) -> None:
         super().__init__(network, theta, layer_state)
         self._learning = theta[: network.layout.trainable_size]
-        self._batch = Gradients(network, feed, theta, layer_state, self.gradient, member)[feed.rows]
+        self._batch = Gradients(self, feed, member)[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
@@ -50,7 +50,7 @@ class LbfgsTrainer(Trainer):
         """
         from scipy.optimize import OptimizeResult, minimize
 
-        training = self._network.spec.training
+        training = self.network.spec.training
         losses: list[float] = []
         upcoming: list[Epoch | None] = [epoch]
         accepted = self._learning.copy()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specnet.compiler import FLAT, Bound
+from specnet.compiler import FLAT, BoundPlan
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
@@ -158,7 +158,7 @@ class Stepper(Trainer):
             self._scalars[AVERAGE_SHARE][()] = self._average_share()
 
     def _average_share(self) -> float:
-        averaging = self._network.spec.training.average_weights
+        averaging = self.network.spec.training.average_weights
         assert averaging is not None, "there is an average"
         return averaging.share(self.step_number, self._total_steps, self._steps_per_epoch)
 
@@ -169,7 +169,7 @@ class Stepper(Trainer):
 
     def kept(self) -> tuple[Array, dict[str, Array]]:
         """Return the parameters and layer states for a model: their averages once averaging has begun."""
-        averaging = self._network.spec.training.average_weights
+        averaging = self.network.spec.training.average_weights
         if averaging is None or self.step_number <= averaging.begins(self._total_steps, self._steps_per_epoch):
             return self.theta, self.layer_state
         return self._average["theta"], {name: self._average[name] for name in self.layer_state}
@@ -191,7 +191,7 @@ class Stepper(Trainer):
 
     def _vectors(self) -> dict[str, Array]:
         """Return the vectors of the update by their names in its program, each (trainable parameters,)."""
-        layout = self._network.layout
+        layout = self.network.layout
         theta = self.theta[: layout.trainable_size]
         vectors = {"theta": theta, "gradient": self.gradient}
         vectors |= {f"optimizer.{name}": array for name, array in self.states.items()}
@@ -203,13 +203,11 @@ class Stepper(Trainer):
 
     def _bind(self, member: int | None) -> None:
         """Bind the programs of a step."""
-        update, bind, size = self._network.blueprint.update, self._network.blueprint.backend.bind, self.gradient.size
-        self._gradients = Gradients(self._network, self._feed, self.theta, self.layer_state, self.gradient, member)
+        update, bind, size = self.network.blueprint.update, self.network.blueprint.backend.bind, self.gradient.size
+        self._gradients = Gradients(self, self._feed, member)
         self._scalars = {name: np.zeros((), self.theta.dtype) for name in update.scalars}
         vectors, width = self._vectors(), size if size <= BLOCKED_ABOVE else UPDATE_BLOCK
-        self._blocks: list[Bound] = []
+        self._blocks: list[BoundPlan] = []
         for start in range(0, size, max(width, 1)):
             block = {name: vector[start : start + width] for name, vector in vectors.items()}
-            self._blocks.append(
-                bind(update.program, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars)
-            )
+            self._blocks.append(bind(update.plan, self.theta.dtype, {FLAT: block["theta"].size}, block | self._scalars))

@@ -81,6 +81,7 @@ class Trainer:
 
     Attributes
     ----------
+    network : Network
     resumes : bool
         Whether it can resume from a checkpoint; otherwise it starts again, with the same result bit for bit.
     theta : (parameter_count,)
@@ -107,7 +108,7 @@ class Trainer:
         self.step_number = self.updates = 0
         self.gradient = np.zeros(network.layout.trainable_size, theta.dtype)
         self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
-        self._network = network
+        self.network = network
 
     def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
         """Train from this epoch on.
@@ -121,6 +122,12 @@ class Trainer:
         """
         raise NotImplementedError
 
+    def arrays(self) -> dict[str, Array]:
+        """Return the blocks of the parameters and their gradient, and the layer states, as programs name them."""
+        layout = self.network.layout
+        blocks = layout.arrays(self.theta, "theta") | layout.arrays(self.gradient, "gradient")
+        return blocks | layout.state_arrays(self.layer_state)
+
     def kept(self) -> tuple[Array, State]:
         """Return the parameters and layer states of a model if training ended now."""
         return self.theta, self.layer_state
@@ -132,7 +139,7 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """Return the numbers that further steps depend on."""
         numbers = {"steps": self.step_number, "updates": self.updates, "so_far": list(astuple(self.so_far))}
-        return {"engine": self._network.engine, **numbers, "measured": self.meter.facts()}
+        return {"engine": self.network.engine, **numbers, "measured": self.meter.facts()}
 
     def restore(self, facts: Mapping[str, Any]) -> None:
         """Restore these numbers."""

@@ -39,11 +39,11 @@ class Case:
     sizes: tuple[int, ...]
     batch: int
     rows: int
-    dtype: str
-    optimizer: str
-    learning_rate: float
     bounds: dict[str, Bound]
     compiled_bounds: dict[str, Bound]
+    dtype: str = "float32"
+    optimizer: str = "adam"
+    learning_rate: float = 0.001
     normalized: bool = False
     wide: bool = False
 
@@ -98,67 +98,33 @@ class Case:
 
 CASES = (
     Case(
-        (2, 5, 1),
-        240,
-        240,
-        "float64",
-        "sgd",
-        0.003,
+        *((2, 5, 1), 240, 240),
         {"tutorial": Bound(0.5, 0.4), "scikit-learn": Bound(0.25, 0.15), "torch": Bound(0.15, 0.1)},
         {NUMPY: Bound(0.08, 0.05), "jax": Bound(0.15, 0.1)},
+        *("float64", "sgd", 0.003),
     ),
     Case(
-        (30, 64, 64, 2),
-        64,
-        20_000,
-        "float32",
-        "adam",
-        0.001,
+        *((30, 64, 64, 2), 64, 20_000),
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
         {NUMPY: Bound(0.35, 0.25), "jax": Bound(0.7, 0.5)},
     ),
     Case(
-        (64, 128, 64, 10),
-        32,
-        20_000,
-        "float32",
-        "adam",
-        0.001,
+        *((64, 128, 64, 10), 32, 20_000),
         {"scikit-learn": Bound(0.4, 0.25), "torch": Bound(0.4, 0.2)},
         {NUMPY: Bound(0.32, 0.22), "jax": Bound(0.65, 0.45)},
     ),
     Case(
-        (64, 128, 64, 10),
-        64,
-        20_000,
-        "float32",
-        "adam",
-        0.001,
+        *((64, 128, 64, 10), 64, 20_000),
         {"torch": Bound(0.5, 0.4)},
         {NUMPY: Bound(0.35, 0.2)},
         normalized=True,
     ),
     Case(
-        (784, 256, 128, 10),
-        128,
-        20_000,
-        "float32",
-        "adam",
-        0.001,
+        *((784, 256, 128, 10), 128, 20_000),
         {"scikit-learn": Bound(0.65, 0.5), "torch": Bound(1.4, 1.1)},
         {NUMPY: Bound(0.7, 0.5), "jax": Bound(0.9, 0.6)},
     ),
-    Case(
-        (100, 1024, 1024, 10),
-        512,
-        4096,
-        "float32",
-        "adam",
-        0.001,
-        {},
-        {NUMPY: Bound(0.9, 0.9), "jax": Bound(0.9, 0.9)},
-        wide=True,
-    ),
+    Case(*((100, 1024, 1024, 10), 512, 4096), {}, {NUMPY: Bound(0.9, 0.9), "jax": Bound(0.9, 0.9)}, wide=True),
 )
 
 PREDICTION_BOUNDS = {"scikit-learn": Bound(0.12, 0.12), "onnxruntime": Bound(2, 1)}

@@ -6,7 +6,7 @@ from itertools import count as numbers_from
 import numpy as np
 
 import specnet
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.data.feed import Feed
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
@@ -47,14 +47,14 @@ def training_run(case: Case) -> Run:
     return run
 
 
-def compiled_stepper(target: Target | None = None) -> type[CompiledStepper]:
+def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
     """The stepper of the compiled engine for a CPU; default: this machine's."""
     if target is None:
         return CompiledStepper
     return type("TargetedStepper", (CompiledStepper,), {"target": target})
 
 
-def compiled_run(case: Case, target: Target | None = None) -> Run:
+def compiled_run(case: Case, target: Processor | None = None) -> Run:
     """The compiled engine's steps without their loss, epoch by epoch: their order is drawn, and all made at once.
 
     An epoch of a single batch is one of many that nothing looks at.

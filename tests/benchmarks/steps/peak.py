@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from specnet.compiler.native.toolchain.libraries import library
-from specnet.compiler.native.toolchain.processors import native_target
+from specnet.compiler.native.toolchain.processors import native_processor
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
 
@@ -25,7 +25,7 @@ def sums_of_products(case: Case) -> int:
 
 def peak_run(case: Case) -> Run:
     """Multiply and add as many numbers as a step does, all of them in registers of one core."""
-    target, dtype = native_target(), np.dtype(case.dtype)
+    target, dtype = native_processor(), np.dtype(case.dtype)
     numbers, real = target.vector_bytes // dtype.itemsize, "float" if dtype == np.float32 else "double"
     names = [f"s{k}" for k in range(SUMS)]
     text = "\n".join(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threadpoolctl import threadpool_limits
 
 from specnet.compiler.native import missing
-from specnet.compiler.native.toolchain.processors import AVX2, AVX512, native_target
+from specnet.compiler.native.toolchain.processors import AVX2, AVX512, native_processor
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Case
 from tests.benchmarks.steps.ours import compiled_run, training_run
@@ -39,7 +39,7 @@ def contenders(case: Case) -> dict[str, Run]:
     runs = {NUMPY: training_run(case)}
     if missing() is None:
         runs[COMPILED] = compiled_run(case)
-        if native_target().name == AVX512.name:
+        if native_processor().name == AVX512.name:
             runs[COMPILED_AVX2] = compiled_run(case, AVX2)
     return runs | {name: PEERS[name](case) for name in peers_of(case)}
 
@@ -57,7 +57,7 @@ def training(report: Report) -> None:
     found = []
     for case in CASES:
         found.append(measured_steps(case))
-        show_steps(report, found[-1], native_target().name)
+        show_steps(report, found[-1], native_processor().name)
     if any(COMPILED_AVX2 in steps.seconds for steps in found):
         show_smaller_vectors(report, found)
 

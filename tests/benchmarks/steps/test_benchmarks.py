@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 import specnet
-from specnet.compiler.native.toolchain.processors import GENERIC, native_target
+from specnet.compiler.native.toolchain.processors import GENERIC, native_processor
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
@@ -56,7 +56,7 @@ def test_a_stepper_for_smaller_vectors_makes_the_same_steps():
     found = {}
     for target in (None, GENERIC):  # which runs on every CPU
         stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
-        assert stepper.target == (target or native_target())
+        assert stepper.target == (target or native_processor())
         for order in feed.runs(0):
             stepper.make(order, with_loss=False)
         found[target] = stepper.gradient
@@ -110,7 +110,7 @@ def test_contenders_are_our_engines_and_the_peers(monkeypatch):
     steps = measured_steps(SMALL[0], rounds=1, seconds=1e-4)
     assert {NUMPY, COMPILED, "tutorial", "scikit-learn", "its matmuls in BLAS"} <= steps.seconds.keys()
     assert all(seconds.wall > 0 for seconds in steps.seconds.values())
-    assert (COMPILED_AVX2 in steps.seconds) == (native_target().name == "AVX-512")
+    assert (COMPILED_AVX2 in steps.seconds) == (native_processor().name == "AVX-512")
     monkeypatch.setattr("tests.benchmarks.steps.stepping.missing", lambda: "there is no compiler")
     assert not {COMPILED, COMPILED_AVX2} & contenders(SMALL[0]).keys()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import specnet
 from specnet.compiler.native import missing
-from specnet.compiler.native.toolchain.processors import native_target
+from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.compiler.native.training_steps import CompiledSteps
 from specnet.network import Network
 from specnet.training.steps.compiled_steps import step_programs
@@ -76,7 +76,7 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
         size = network.resolved.batch_size
         programs = step_programs(network, LIKELY_ROWS if size == "full" else size, weighted=False)
         start = time.perf_counter()
-        CompiledSteps(programs, network.dtype, native_target()).library()
+        CompiledSteps(programs, network.dtype, native_processor()).library()
         found.append(time.perf_counter() - start)
     return found
 

@@ -6,6 +6,7 @@ installed: `python -m tests.benchmarks.whole.illustrated_tutorial FOLDER`.
 """
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -18,86 +19,86 @@ FOLDER = Path(sys.argv[1])
 matplotlib.use("Agg")
 
 
-def plot_data(X_train, X_test, y_train, y_test):
-    plt.figure()
-    plt.scatter(X_train[:, 0], X_train[:, 1], c=y_train.ravel(), cmap="coolwarm", edgecolors="black", label="train")
-    plt.scatter(X_test[:, 0], X_test[:, 1], c=y_test.ravel(), cmap="coolwarm", marker="^", label="test")
-    plt.title("Data")
-    plt.legend()
-    plt.savefig(FOLDER / "data.png")
+@contextmanager
+def picture(name, title="", columns=1):
+    """A figure that is saved under a name."""
+    yield plt.subplots(1, columns, figsize=(6.4, 4.8) if columns == 1 else (20, 4))[1]
+    if title:
+        plt.title(title)
+    plt.savefig(FOLDER / f"{name}.png")
     plt.close()
+
+
+def plot_data(X_train, X_test, y_train, y_test):
+    with picture("data", "Data"):
+        for X, y, marker, label in ((X_train, y_train, "o", "train"), (X_test, y_test, "^", "test")):
+            plt.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", edgecolors="black", marker=marker, label=label)
+        plt.legend()
 
 
 def plot_network(parameters):
     layers = [np.linspace(-(n - 1) / 2, (n - 1) / 2, n) for n in (2, 5, 1)]
-    plt.figure()
-    for k, weight in enumerate([parameters["W1"], parameters["W2"]]):
-        for i, start in enumerate(layers[k]):
-            for j, end in enumerate(layers[k + 1]):
-                color = "tab:blue" if weight[i, j] > 0 else "tab:red"
-                plt.plot([k, k + 1], [start, end], color=color, linewidth=2 * abs(weight[i, j]), zorder=1)
-    for k, (units, color) in enumerate(zip(layers, ["lightgreen", "skyblue", "salmon"], strict=True)):
-        plt.scatter(np.full(len(units), k), units, s=900, c=color, edgecolors="black", zorder=2)
-    plt.title("Network")
-    plt.axis("off")
-    plt.savefig(FOLDER / "network.png")
-    plt.close()
+    with picture("network", "Network"):
+        for k, weight in enumerate([parameters["W1"], parameters["W2"]]):
+            for i, start in enumerate(layers[k]):
+                for j, end in enumerate(layers[k + 1]):
+                    color = "tab:blue" if weight[i, j] > 0 else "tab:red"
+                    plt.plot([k, k + 1], [start, end], color=color, linewidth=2 * abs(weight[i, j]), zorder=1)
+        for k, (units, color) in enumerate(zip(layers, ["lightgreen", "skyblue", "salmon"], strict=True)):
+            plt.scatter(np.full(len(units), k), units, s=900, c=color, edgecolors="black", zorder=2)
+        plt.axis("off")
 
 
 def grid_over(X):
     x = np.arange(X[:, 0].min() - 0.5, X[:, 0].max() + 0.5, 0.02)
     y = np.arange(X[:, 1].min() - 0.5, X[:, 1].max() + 0.5, 0.02)
-    return np.meshgrid(x, y)
+    xx, yy = np.meshgrid(x, y)
+    return xx, yy, np.c_[xx.ravel(), yy.ravel()]
+
+
+def plot_units(name, title, parameters, X, y, draw):
+    """Five pictures of the plane beside each other, each drawn from the hidden layer."""
+    xx, yy, points = grid_over(X)
+    hidden = forward(parameters, points)
+    with picture(name, columns=5) as axes:
+        for k, ax in enumerate(axes):
+            draw(ax, xx, yy, hidden, k)
+            ax.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", s=10)
+            ax.set_title(title.format(k + 1))
 
 
 def plot_neurons(parameters, X, y):
-    xx, yy = grid_over(X)
-    Z1 = forward(parameters, np.c_[xx.ravel(), yy.ravel()])[0]
-    _, axes = plt.subplots(1, 5, figsize=(20, 4))
-    for k, ax in enumerate(axes):
-        Z = Z1[:, k].reshape(xx.shape)
+    def draw(ax, xx, yy, hidden, k):
+        Z = hidden[0][:, k].reshape(xx.shape)
         ax.contourf(xx, yy, np.maximum(Z, 0), cmap="viridis")
         ax.contour(xx, yy, Z, levels=[0], colors="white")
-        ax.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", s=10)
-        ax.set_title(f"Neuron {k + 1}")
-    plt.savefig(FOLDER / "neurons.png")
-    plt.close()
+
+    plot_units("neurons", "Neuron {}", parameters, X, y, draw)
 
 
 def plot_merging(parameters, X, y):
-    xx, yy = grid_over(X)
-    A1 = forward(parameters, np.c_[xx.ravel(), yy.ravel()])[1]
-    _, axes = plt.subplots(1, 5, figsize=(20, 4))
-    for k, ax in enumerate(axes, 1):
-        Z = sigmoid(A1[:, :k] @ parameters["W2"][:k] + parameters["b2"]).reshape(xx.shape)
+    def draw(ax, xx, yy, hidden, k):
+        Z = sigmoid(hidden[1][:, : k + 1] @ parameters["W2"][: k + 1] + parameters["b2"]).reshape(xx.shape)
         ax.contourf(xx, yy, Z, levels=np.linspace(0, 1, 11), cmap="coolwarm")
-        ax.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", s=10)
-        ax.set_title(f"{k} of 5 neurons")
-    plt.savefig(FOLDER / "merging.png")
-    plt.close()
+
+    plot_units("merging", "{} of 5 neurons", parameters, X, y, draw)
 
 
 def plot_decision(parameters, X, y):
-    xx, yy = grid_over(X)
-    Z = forward(parameters, np.c_[xx.ravel(), yy.ravel()])[-1].reshape(xx.shape)
-    plt.figure()
-    plt.contourf(xx, yy, Z, levels=np.linspace(0, 1, 11), cmap="coolwarm")
-    plt.colorbar()
-    plt.contour(xx, yy, Z, levels=[0.5], colors="black")
-    plt.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", edgecolors="black")
-    plt.title("Decision surface")
-    plt.savefig(FOLDER / "decision.png")
-    plt.close()
+    xx, yy, points = grid_over(X)
+    Z = forward(parameters, points)[-1].reshape(xx.shape)
+    with picture("decision", "Decision surface"):
+        plt.contourf(xx, yy, Z, levels=np.linspace(0, 1, 11), cmap="coolwarm")
+        plt.colorbar()
+        plt.contour(xx, yy, Z, levels=[0.5], colors="black")
+        plt.scatter(X[:, 0], X[:, 1], c=y.ravel(), cmap="coolwarm", edgecolors="black")
 
 
 def plot_costs(steps, costs):
-    plt.figure()
-    plt.plot(steps, costs)
-    plt.xlabel("step")
-    plt.ylabel("cost")
-    plt.title("Cost")
-    plt.savefig(FOLDER / "cost.png")
-    plt.close()
+    with picture("cost", "Cost"):
+        plt.plot(steps, costs)
+        plt.xlabel("step")
+        plt.ylabel("cost")
 
 
 def main():

@@ -18,7 +18,7 @@ from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.spec import parse_spec
 from specnet.training import Observer
-from specnet.training.looks.layer_recorder import Recorder
+from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.steps.step_sizes import StepMeter
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured
@@ -54,7 +54,7 @@ def time_inside() -> Iterator[list[float]]:
 
         return call
 
-    names = {Recorder: ("__init__", "trained", "finish"), StepMeter: ("before_step", "after_step")}
+    names = {LayerRecorder: ("__init__", "trained", "finish"), StepMeter: ("before_step", "after_step")}
     patches = [patch.object(kind, name, timed(getattr(kind, name))) for kind in names for name in names[kind]]
     for each in patches:
         each.start()

@@ -37,6 +37,8 @@ def test_each_contender_learns(name, monkeypatch):
     assert [contenders[engine].differences for engine in contenders if engine != "MLPClassifier"] == [SAME] * (
         len(contenders) - 1
     )
+    if COMPILED in contenders and name == "specs/realmlp.toml":
+        contenders.pop(NUMPY)  # which learns digits, and is slow here
     for contender in contenders.values():
         assert contender.run()(1) == 1
         assert contender.accuracy(rows) > 0.9

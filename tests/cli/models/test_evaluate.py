@@ -15,7 +15,7 @@ from tests.texts.pinned import Pinned
 
 def test_an_evaluation_is_a_row_of_figures(specnet: Specnet, moons: Model, folder: Path) -> None:
     ended = specnet("evaluate", "moons/model.safetensors", "rows.npz")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     rows = arrays_in(folder / "rows.npz")
     figures = moons.evaluate(rows["X"], rows["y"])
     header, row = ended.out.splitlines()
@@ -49,7 +49,7 @@ def test_a_figure_that_cannot_be_told_is_a_dash_and_null(specnet: Specnet, folde
     assert specnet("run", "moons.toml", "--out", "m", "-q", "--set", 'training.metrics=["roc_auc"]').status == 0
     np.savez(folder / "zeros.npz", X=np.zeros((3, 2)), y=np.zeros(3, int))
     ended = specnet("evaluate", "m/model.safetensors", "zeros.npz")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out.splitlines()[1].split()[-1] == "–"
     as_json = specnet("evaluate", "m/model.safetensors", "zeros.npz", "--format", "json")
     assert as_json.document["metrics"]["roc_auc"] is None
@@ -78,8 +78,7 @@ def test_an_evaluation_on_rows_of_the_training_set_says_so(
 def test_an_evaluation_on_other_rows_has_no_warning(specnet: Specnet, gappy: Path, folder: Path) -> None:
     header, *rows = (folder / "gappy.csv").read_text().splitlines()
     (folder / "other.csv").write_text("\n".join([header, *(row.replace(",", "1,", 1) for row in rows)]) + "\n")
-    ended = specnet("evaluate", gappy, "other.csv")
-    assert (ended.status, ended.err) == (0, "")
+    specnet("evaluate", gappy, "other.csv").went()
     assert "warnings" not in specnet("evaluate", gappy, "other.csv", "--format", "json").document
 
 

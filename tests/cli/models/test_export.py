@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from specnet.exporting import TARGETS
-from tests.cli.conftest import Specnet
+from tests.cli.conftest import Ran, Specnet
 
 
 @pytest.fixture
-def model(specnet: Specnet) -> str:
-    specnet("run", "moons.toml", "--out", "run")
+def model(specnet: Specnet, ran: Ran) -> str:
+    ran("run")
     return "run/model.safetensors"
 
 
@@ -45,9 +45,7 @@ def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: s
 
 @pytest.mark.parametrize(("target", "file"), [("onnx", "m.txt"), ("c", "m.h"), ("javascript", "m"), ("numpy", "m.c")])
 def test_a_file_of_another_kind_is_the_command_lines_fault(specnet: Specnet, model: str, target: str, file: str):
-    ended = specnet("export", model, "--to", target, "-o", file)
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(f"{file}: error[usage]: ")
+    specnet("export", model, "--to", target, "-o", file).failed(2, f"{file}: error[usage]: ")
     assert not Path(file).exists()
 
 
@@ -64,8 +62,8 @@ def test_help_names_every_target(specnet: Specnet):
     assert ", ".join(TARGETS) in " ".join(specnet("export", "--help").out.split())
 
 
-def test_the_command_line_prints_the_same_table(specnet: Specnet, folder: Path):
-    specnet("run", "moons.toml", "--out", "run")
+def test_the_command_line_prints_the_same_table(specnet: Specnet, ran: Ran, folder: Path):
+    ran("run")
     specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx")
     generator = np.random.default_rng(0)
     np.savez("rows.npz", X=generator.normal(size=(40, 2)), y=generator.integers(0, 2, 40))

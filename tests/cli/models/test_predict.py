@@ -24,7 +24,7 @@ training.metrics = ["r2", "root_mean_squared_error"]
 
 def test_two_classes_give_the_label_and_both_probabilities(specnet: Specnet, moons: Model, folder: Path) -> None:
     ended = specnet("predict", "moons/model.safetensors", "rows.npz")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, rows = csv_rows(ended.out)
     assert header == ["prediction", "probability_0", "probability_1"]
     X = arrays_in(folder / "rows.npz")["X"]
@@ -36,7 +36,7 @@ def test_two_classes_give_the_label_and_both_probabilities(specnet: Specnet, moo
 def test_labels_of_a_csv_and_columns_by_name(specnet: Specnet, kinds: Model, folder: Path) -> None:
     (folder / "new.csv").write_text("third,other,second,first\n1,x,0,2\n4,y,3.5,-1\n")
     ended = specnet("predict", "kinds/model.safetensors", "new.csv")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, rows = csv_rows(ended.out)
     assert header == ["prediction", "probability_kind a", "probability_kind b", "probability_kind c"]
     X = np.array([[2, 0, 1], [-1, 3.5, 4]])
@@ -86,9 +86,8 @@ def test_predictions_go_to_a_file(specnet: Specnet, moons: Model, folder: Path) 
 
 
 def test_a_file_that_cannot_be_written_is_a_mistake(specnet: Specnet, moons: Model, folder: Path) -> None:
-    ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "nowhere/answers.csv")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith(f"{Path('nowhere/answers.csv')}: error[file]: ")
+    ended = specnet("predict", "moons", "rows.npz", "-o", "nowhere/answers.csv")
+    ended.failed(1, f"{Path('nowhere/answers.csv')}: error[file]: ")
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate"])
@@ -97,10 +96,7 @@ def test_rows_that_cannot_be_had_are_a_mistake(
     specnet: Specnet, moons: Model, folder: Path, verb: str, name: str, content: str, pinned: Pinned
 ) -> None:
     (folder / name).write_text(content)
-    ended = specnet(verb, "moons/model.safetensors", name)
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith(f"{name}: error[data]: ")
-    pinned(ended.err)
+    pinned(specnet(verb, "moons/model.safetensors", name).failed(1, f"{name}: error[data]: "))
     (error,) = specnet(verb, "moons/model.safetensors", name, "--format", "json").document["errors"]
     assert error["source"] == name
 
@@ -108,18 +104,14 @@ def test_rows_that_cannot_be_had_are_a_mistake(
 def test_arrays_of_another_shape_are_a_mistake(specnet: Specnet, moons: Model, folder: Path) -> None:
     np.savez(folder / "wide.npz", X=np.zeros((4, 3)), y=np.zeros(4, int))
     for verb in ("predict", "evaluate"):
-        ended = specnet(verb, "moons/model.safetensors", "wide.npz")
-        assert (ended.status, ended.out) == (1, "")
-        assert "error[data]: " in ended.err
-        assert "(4, 3)" in ended.err
+        said = specnet(verb, "moons/model.safetensors", "wide.npz").failed(1)
+        assert "error[data]: " in said
+        assert "(4, 3)" in said
 
 
 def test_a_cell_that_is_no_number_is_told_with_its_place(specnet: Specnet, kinds: Model, folder: Path) -> None:
     (folder / "new.csv").write_text("first,second,third\n1,2,3\n4,five,6\n")
-    ended = specnet("predict", "kinds/model.safetensors", "new.csv")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("new.csv:3:3: error[")
-    assert "five" in ended.err
+    assert "five" in specnet("predict", "kinds/model.safetensors", "new.csv").failed(1, "new.csv:3:3: error[")
 
 
 def test_a_column_that_is_missing_is_told(specnet: Specnet, kinds: Model, folder: Path) -> None:
@@ -136,21 +128,17 @@ def test_a_file_that_is_no_model_is_a_mistake(specnet: Specnet, folder: Path, ar
     np.savez(folder / "rows.npz", X=np.zeros((2, 2)), y=np.zeros(2, int))
     (folder / "no.safetensors").write_text(MOONS)
     rows = [] if arguments == ["show"] else ["rows.npz"]
-    ended = specnet(*arguments, "no.safetensors", *rows)
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("no.safetensors: error[file]: ")
+    specnet(*arguments, "no.safetensors", *rows).failed(1, "no.safetensors: error[file]: ")
 
 
 def test_no_file_is_replaced_unless_it_is_forced(specnet: Specnet, moons: Model, folder: Path) -> None:
     rows = (folder / "rows.npz").read_bytes()
-    ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "rows.npz")
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("rows.npz: error[usage]: ")
+    specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "rows.npz").failed(2, "rows.npz: error[usage]: ")
     assert (folder / "rows.npz").read_bytes() == rows
     (folder / "answers.csv").write_text("old")
-    ended = specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv")
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("answers.csv: error[taken]: ")
+    specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv").failed(
+        2, "answers.csv: error[taken]: "
+    )
     assert (folder / "answers.csv").read_text() == "old"
     assert specnet("predict", "moons/model.safetensors", "rows.npz", "-o", "answers.csv", "--force").status == 0
     assert (folder / "answers.csv").read_text().startswith("prediction,")

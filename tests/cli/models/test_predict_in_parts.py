@@ -6,6 +6,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from specnet import run
+from specnet.training import Observer
 from tests.cli.conftest import Specnet
 
 SPECS = Path(__file__).parents[3] / "specs"
@@ -21,17 +23,25 @@ def table_of(path: Path) -> dict[str, np.ndarray]:
     return {name: np.array(column) for name, column in zip(frame.columns, zip(*rows, strict=True), strict=True)}
 
 
+@pytest.fixture(scope="module", params=["species", "body_mass_g"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    loss = {"species": "categorical_crossentropy", "body_mass_g": "mean_squared_error"}[request.param]
+    settings = [
+        f"data.target={request.param}",
+        f"training.loss={loss}",
+        "data.missing_target=drop",
+        "training.epochs=9",
+    ]
+    folder = tmp_path_factory.mktemp(request.param)
+    run(PENGUINS, folder, overrides=[*settings, "training.metrics=[]"], report=False, observer=Observer())
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npy"])
-@pytest.mark.parametrize("target", ["species", "body_mass_g"])
 def test_predictions_are_written_part_by_part(
-    suffix: str, target: str, specnet: Specnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suffix: str, model: Path, specnet: Specnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    loss = {"species": "categorical_crossentropy", "body_mass_g": "mean_squared_error"}[target]
-    settings = [f"data.target={target}", f"training.loss={loss}", "data.missing_target=drop", "training.metrics=[]"]
-    overrides = [part for setting in settings for part in ("--set", setting)]
-    model = tmp_path / "model"
-    assert specnet("run", PENGUINS, "--out", model, "-q", *overrides).status == 0
     kept = () if suffix == ".npy" else ("--keep", "island,sex")
     tables = []
     for rows in (10_000, 50):

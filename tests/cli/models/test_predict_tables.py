@@ -231,7 +231,7 @@ def test_labels_that_are_formulas_to_spreadsheets_are_told_of_and_escaped(
     header, rows = csv_rows(ended.out)
     assert (header[:2], rows[0][:2], rows[1][:2]) == (["-b", "y"], ["-3", "@sum"], ["-2", "=1+1"])
     escaped = specnet(*command, "--escape-formulas")
-    assert (escaped.status, escaped.err) == (0, "")
+    escaped.went()
     header, quoted = csv_rows(escaped.out)
     assert header == ["'-b", "y", "prediction", "probability_=1+1", "probability_@sum"]
     assert quoted == [[cell if cell[-1].isdigit() and cell != "=1+1" else f"'{cell}" for cell in row] for row in rows]

@@ -24,7 +24,7 @@ NUMBERS = re.compile(r"\d+ of \d+|\d[\d.]*e[+-]\d+|\d+ coordinates")
 
 def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet, pinned: Pinned) -> None:
     ended = specnet("check", "moons.toml")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out.startswith("moons   2 → 5 relu → 1 sigmoid   21 ")
     for name, size in {"layers.0.weight": 10, "layers.1.bias": 1, "input": 32}.items():
         found = re.search(rf"^{re.escape(name)} +(\d+) of {size}   +\de-\d\d   ok$", ended.out, re.MULTILINE)
@@ -69,7 +69,7 @@ def test_quiet_says_only_what_is_wrong(specnet: Specnet) -> None:
     assert specnet("check", "moons.toml", "--quiet").out == ""
     with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml", "--quiet")
-    assert (ended.status, ended.out) == (1, "")
+    ended.failed(1)
     assert "layers.0 (dense, relu)" in ended.err
 
 

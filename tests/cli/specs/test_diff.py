@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import MOONS, TABLE, Specnet
+from tests.cli.conftest import MOONS, TABLE, Ran, Specnet
 
 LONG = """\
 data = { noise = 0.2, n_samples = 60, type = "make_moons" }
@@ -121,8 +121,8 @@ def test_many_layers_that_all_differ_are_compared_in_time(specnet: Specnet, fold
     assert differences(specnet, "before.toml", "after.toml")
 
 
-def test_runs_have_their_scores_side_by_side(specnet: Specnet) -> None:
-    assert specnet("run", "moons.toml", "-o", "one", "-q").status == 0
+def test_runs_have_their_scores_side_by_side(specnet: Specnet, ran: Ran) -> None:
+    ran("one")
     assert specnet("run", "moons.toml", "-o", "two", "-q", "--set", "training.epochs=200").status == 0
     assert differences(specnet, "one", "two") == {"training.epochs": (20, 200)}
     document = specnet("diff", "one", "two", "--format", "json").document
@@ -184,12 +184,10 @@ def test_a_path_of_data_is_where_it_leads_to(specnet: Specnet, folder: Path) -> 
 
 
 @pytest.mark.parametrize("broken", ["run.json", "metrics.json", "spec.resolved.json"])
-def test_a_broken_run_is_an_error(specnet: Specnet, folder: Path, broken: str) -> None:
-    assert specnet("run", "moons.toml", "-o", "run", "-q").status == 0
+def test_a_broken_run_is_an_error(specnet: Specnet, ran: Ran, folder: Path, broken: str) -> None:
+    ran("run")
     (folder / "run" / broken).write_bytes(b'{"finished": \xff')
-    ended = specnet("diff", "run", "moons.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert f"run/{broken}" in ended.err
+    assert f"run/{broken}" in specnet("diff", "run", "moons.toml").failed(1)
     (folder / "run" / broken).unlink()
     assert specnet("diff", "moons.toml", "run").status == 1
 

@@ -14,14 +14,14 @@ import pytest
 
 from specnet.spec import parse_spec, resolve
 from specnet.spec.resolving.origins import leaves
-from tests.cli.conftest import MOONS, TABLE, Ended, Specnet
+from tests.cli.conftest import MOONS, TABLE, Ended, Ran, Specnet
 
 HIDDEN = TABLE + "ensemble = 3\nearly_stopping = true\n"
 
 
 def origins(ended: Ended) -> dict[str, tuple[str, str]]:
     """Return value and origin by key, from the lines of text."""
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     rows = [re.split(r"\s{3,}", line) for line in ended.out.split("\n\n")[0].splitlines()]
     assert all(len(row) == 3 for row in rows)
     return {key: (value, origin) for key, value, origin in rows}
@@ -124,14 +124,13 @@ def test_the_data_of_a_run_need_not_be_there(specnet: Specnet, folder: Path) -> 
     assert origins(specnet("show", "run", "--explain"))["network.output_size"] == ("3", "from data")
 
 
-def test_a_model_has_no_file(specnet: Specnet) -> None:
-    assert specnet("run", "moons.toml", "-o", "run", "-q").status == 0
+def test_a_model_has_no_file(specnet: Specnet, ran: Ran) -> None:
+    ran("run")
     found = origins(specnet("show", "run/model.safetensors", "--explain"))
     assert found["training.epochs"] == ("20", "model")
     assert found["training.l2"] == ("0.0", "default")
     assert {origin for _, origin in found.values()} == {"model", "default"}
-    refused = specnet("show", "run/model.safetensors", "--explain", "--set", "seed=1")
-    assert (refused.status, refused.out) == (2, "")
+    specnet("show", "run/model.safetensors", "--explain", "--set", "seed=1").failed(2)
 
 
 def test_json_and_standard_input_have_lines_too(specnet: Specnet, folder: Path, monkeypatch: Any) -> None:
@@ -180,12 +179,10 @@ def test_a_long_or_wild_value_takes_one_line(specnet: Specnet, folder: Path) -> 
 @pytest.mark.parametrize(
     "facts", ["{", "[]", '{"finished": true, "overrides": 3}', '{"finished": true, "overrides": [1]}']
 )
-def test_a_broken_record_is_an_error(specnet: Specnet, folder: Path, facts: str) -> None:
-    assert specnet("run", "moons.toml", "-o", "run", "-q").status == 0
+def test_a_broken_record_is_an_error(specnet: Specnet, ran: Ran, folder: Path, facts: str) -> None:
+    ran("run")
     (folder / "run/run.json").write_text(facts)
-    ended = specnet("show", "run", "--explain")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("run/run.json: error[file]: ")
+    specnet("show", "run", "--explain").failed(1, "run/run.json: error[file]: ")
     shutil.rmtree(folder / "run")
     assert specnet("show", "run", "--explain").status == 1
 

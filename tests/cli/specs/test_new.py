@@ -20,7 +20,7 @@ from tests.texts.pinned import Pinned
 @pytest.mark.slow
 def test_the_schema_is_printed_as_it_is(specnet: Specnet) -> None:
     ended = specnet("schema")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out == schema_text(built_in_registry())
     for option in (["--quiet"], ["--format", "json"]):
         assert specnet("schema", *option).out == ended.out
@@ -29,11 +29,10 @@ def test_the_schema_is_printed_as_it_is(specnet: Specnet) -> None:
 @pytest.mark.slow
 def test_a_starter_is_valid_and_runs(specnet: Specnet, folder: Path) -> None:
     ended = specnet("new")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out == "spec.toml, specnet.schema.json\n"
     assert specnet("validate", "spec.toml").status == 0
-    ended = specnet("run", "spec.toml")
-    assert ended.status == 0
+    assert specnet("run", "spec.toml").status == 0
     accuracy = json.loads((folder / "runs/spec/1/metrics.json").read_text())["test"]["accuracy"]
     assert accuracy > 0.9
     assert (folder / "specnet.schema.json").read_text(encoding="utf-8") == schema_text(built_in_registry())
@@ -80,8 +79,7 @@ def _flowers(folder: Path) -> None:
 def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
     (folder / "specs").mkdir()
-    ended = specnet("new", "specs/flowers.toml", "--data", "flowers.csv", "--target", "species")
-    assert (ended.status, ended.err) == (0, "")
+    specnet("new", "specs/flowers.toml", "--data", "flowers.csv", "--target", "species").went()
     assert 'path = "../flowers.csv"' in (folder / "specs/flowers.toml").read_text(encoding="utf-8")
     ended = specnet("run", "specs/flowers.toml", "--set", "training.epochs=2")
     assert ended.status == 0
@@ -105,10 +103,9 @@ def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path)
 
 def test_a_target_that_is_missing_names_what_may_be_meant(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
-    ended = specnet("new", "flowers.toml", "--data", "flowers.csv", "--target", "specis")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith('flowers.csv: error[unknown-column]: flowers.csv has no column "specis"\n')
-    assert 'did you mean "species"?' in ended.err
+    assert 'did you mean "species"?' in specnet(
+        "new", "flowers.toml", "--data", "flowers.csv", "--target", "specis"
+    ).failed(1, 'flowers.csv: error[unknown-column]: flowers.csv has no column "specis"\n')
     assert not (folder / "flowers.toml").exists()
     assert not (folder / "specnet.schema.json").exists()
 
@@ -141,22 +138,16 @@ def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Pa
     ],
 )
 def test_options_that_do_not_belong_together(specnet: Specnet, folder: Path, arguments: str, message: str) -> None:
-    ended = specnet("new", "start.toml", *arguments.split())
-    assert (ended.status, ended.out) == (2, "")
-    assert message in ended.err
+    assert message in specnet("new", "start.toml", *arguments.split()).failed(2)
     assert not (folder / "start.toml").exists()
 
 
 def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
     before = (folder / "moons.toml").read_bytes()
-    ended = specnet("new", "moons.toml")
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("moons.toml: error[taken]: ")
+    specnet("new", "moons.toml").failed(2, "moons.toml: error[taken]: ")
     assert (folder / "moons.toml").read_bytes() == before
     (folder / "specnet.schema.json").write_text("mine")
-    ended = specnet("new", "new.toml")
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("specnet.schema.json: error[taken]: ")
+    specnet("new", "new.toml").failed(2, "specnet.schema.json: error[taken]: ")
     assert (folder / "specnet.schema.json").read_text() == "mine"
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "specnet.schema.json"}
 
@@ -175,9 +166,7 @@ def test_the_schema_can_be_written_to_a_file(specnet: Specnet, folder: Path) -> 
     assert (ended.status, ended.out, ended.err) == (0, "s.json\n", "")
     text = schema_text(built_in_registry())
     assert (folder / "s.json").read_text(encoding="utf-8") == text
-    refused = specnet("schema", "-o", "s.json")
-    assert (refused.status, refused.out) == (2, "")
-    assert refused.err.startswith("s.json: error[taken]: ")
+    specnet("schema", "-o", "s.json").failed(2, "s.json: error[taken]: ")
     (folder / "s.json").write_text("old")
     assert specnet("schema", "-o", "s.json", "--force", "--format", "json").document == {"errors": [], "file": "s.json"}
     assert (folder / "s.json").read_text(encoding="utf-8") == text
@@ -197,16 +186,12 @@ def test_a_second_starter_shares_the_schema(specnet: Specnet) -> None:
 
 
 def test_a_starter_is_toml(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("new", "spec.json")
-    assert (ended.status, ended.out) == (2, "")
-    assert ".toml" in ended.err
+    assert ".toml" in specnet("new", "spec.json").failed(2)
     assert not (folder / "spec.json").exists()
 
 
 def test_a_folder_that_is_missing_is_a_mistake(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("new", "nowhere/spec.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert "error[file]" in ended.err
+    assert "error[file]" in specnet("new", "nowhere/spec.toml").failed(1)
 
 
 def test_quiet_writes_and_says_nothing(specnet: Specnet, folder: Path) -> None:
@@ -217,9 +202,7 @@ def test_quiet_writes_and_says_nothing(specnet: Specnet, folder: Path) -> None:
 
 def test_a_table_of_one_column_has_no_target_either(specnet: Specnet, folder: Path) -> None:
     (folder / "one.csv").write_text("a b y\n" + "1 2 0\n" * 20)
-    ended = specnet("new", "one.toml", "--data", "one.csv", "--target", "y")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("one.csv: error[unknown-column]: ")
+    specnet("new", "one.toml", "--data", "one.csv", "--target", "y").failed(1, "one.csv: error[unknown-column]: ")
     ended = specnet("new", "one.toml", "--data", "none*.csv", "--target", "y")
     assert ended.err.startswith("none*.csv: error[no-file]: ")
     assert not (folder / "one.toml").exists()
@@ -308,8 +291,7 @@ def test_an_error_names_the_settings_that_mend_it(specnet: Specnet, folder: Path
     ]
     options = [option for setting in settings for option in ("--set", setting)]
     assert options, ended.err
-    again = specnet("new", "new.toml", "--data", "rows.csv", "--target", target, *options)
-    assert (again.status, again.err) == (0, "")
+    specnet("new", "new.toml", "--data", "rows.csv", "--target", target, *options).went()
     assert specnet("validate", "new.toml").status == 0
     spec = parse_spec(folder / "new.toml")
     assert isinstance(spec.data, Csv)
@@ -345,8 +327,7 @@ def test_dates_that_nothing_decides_are_told_with_what_to_write(specnet: Specnet
     for form in ("%d/%m/%Y", "%m/%d/%Y"):
         assert f'data.columns.day={{ type = "datetime", format = "{form}" }}' in ended.err
     setting = 'data.columns.day={ type = "datetime", format = "%d/%m/%Y" }'
-    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force", "--set", setting)
-    assert (ended.status, ended.err) == (0, "")
+    specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--force", "--set", setting).went()
     text = (folder / "new.toml").read_text()
     assert 'day = { type = "datetime", format = "%d/%m/%Y" } # 2020-01-01 to 2020-08-08' in text
     assert '"calendar"' in text

@@ -24,7 +24,7 @@ SECTIONS = [
 
 def test_parts_lists_every_part(specnet: Specnet) -> None:
     ended = specnet("parts")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     groups = [group.splitlines() for group in ended.out.removeprefix(ended.out.splitlines()[0] + "\n").split("\n\n")]
     listed = [(group[0].split()[0], line[15:].split()[0]) for group in groups for line in group]
     assert [name for kind, name in listed if kind == "section"] == SECTIONS
@@ -61,7 +61,7 @@ def test_a_part_is_found_by_an_alias_and_in_every_kind(specnet: Specnet) -> None
 
 def test_parts_as_markdown(specnet: Specnet) -> None:
     ended = specnet("parts", "adam", "--format", "markdown")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert ended.out.startswith("# Parts\n\n## optimizer\n\n### `adam`\n\noptimizer · built-in\n")
     assert "\n| `learning_rate` | number \\> 0 | 0.001 | " in ended.out
     assert '\n```toml\ntraining.optimizer = "adam"\n```\n' in ended.out
@@ -99,7 +99,7 @@ def test_a_kind_that_is_a_part_too_shows_both(specnet: Specnet) -> None:
 )
 def test_a_section_shows_its_keys(specnet: Specnet, name: str, title: str, field: str) -> None:
     ended = specnet("parts", name)
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     lines = ended.out.splitlines()
     assert lines[0] == f"{title}   section   built-in"
     assert field in {line.split()[0] for line in lines if line}
@@ -127,7 +127,7 @@ def test_the_long_sections_stand_for_themselves(specnet: Specnet) -> None:
 @pytest.mark.parametrize("name", ["class_weight", "training.class_weight"])
 def test_a_key_shows_where_it_stands_and_what_it_may_be(specnet: Specnet, name: str) -> None:
     ended = specnet("parts", name)
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, row = ended.out.splitlines()
     assert header.split() == ["key", "of", "values", "default", "meaning"]
     assert row.startswith('training.class_weight   training   table of number ≥ 0 or "balanced" ')
@@ -167,7 +167,4 @@ def test_every_key_of_the_schema_is_found(specnet: Specnet) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["adem", "trainin", "class_weights", "lr", "zzzzz"])
 def test_an_unknown_name_is_the_command_lines_fault(specnet: Specnet, name: str, pinned: Pinned) -> None:
-    ended = specnet("parts", name)
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("error[usage]: ")
-    pinned(ended.err)
+    pinned(specnet("parts", name).failed(2, "error[usage]: "))

@@ -9,12 +9,12 @@ import pytest
 
 from specnet.report.pages import run_page as pages
 from specnet.running.runner import RunInterrupted
-from tests.cli.conftest import Specnet
+from tests.cli.conftest import Ran, Specnet
 from tests.running.sweeps.made import trial, write_sweep
 
 
-def test_report_again(specnet: Specnet, folder: Path) -> None:
-    assert specnet("run", "moons.toml", "--out", "here").status == 0
+def test_report_again(specnet: Specnet, ran: Ran, folder: Path) -> None:
+    ran("here")
     written = (folder / "here/report.html").read_bytes()
     (folder / "here/report.html").unlink()
     ended = specnet("report", "here")
@@ -42,11 +42,8 @@ def test_report_of_a_sweep_again(specnet: Specnet, folder: Path) -> None:
     ended = specnet("report", "sweep")
     assert (ended.status, ended.out, ended.err) == (0, "sweep/report.html\n", "")
     (sweep / "sweep.json").write_text("{}")
-    ended = specnet("report", "sweep")
-    assert (ended.status, ended.out) == (1, "")
-    assert (
-        ended.err == "sweep/sweep.json: error[file]: the record of a sweep is damaged at 'identity': field required\n"
-    )
+    said = specnet("report", "sweep").failed(1)
+    assert "sweep.json: error[file]: the record of a sweep is damaged at 'identity': field required" in said
 
 
 @pytest.mark.parametrize(
@@ -58,9 +55,8 @@ def test_report_of_a_sweep_again(specnet: Specnet, folder: Path) -> None:
     ],
 )
 def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str, told: str) -> None:
-    ended = specnet("report", place)
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.splitlines()[0] == f"{place}: error[file]: {told}"
+    said = specnet("report", place).failed(1)
+    assert said.splitlines()[0] == f"{place}: error[file]: {told}"
 
 
 def test_run_without_report(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

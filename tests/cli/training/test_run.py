@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from specnet.cli.training.verb_folders import ResumeCommand
 from specnet.findings import Finding
 from specnet.findings.finding import Severity
 from specnet.training import Observer
-from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, process, take_interrupts
+from tests.cli.conftest import MOONS, Specnet, called, in_ascii, started
 from tests.texts.pinned import Pinned
+from tests.waiting import wait_until
 
 RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", *RECORDS}
@@ -61,9 +60,8 @@ def test_progress_goes_to_standard_error_and_ends_with_a_summary(specnet: Specne
     assert re.fullmatch(rf"20 epochs in [\d.]+ (ms|s)   {ends}", summary)
 
 
-@pytest.mark.slow
 def test_without_block_characters_the_ends_of_the_loss_are_told(folder: Path) -> None:
-    ended = process("run", "moons.toml", folder=folder, PYTHONIOENCODING="ascii")
+    ended = in_ascii("run", "moons.toml")
     header, *_, summary = ended.err.splitlines()
     assert header.startswith("moons   2 -> 5 relu -> 1 sigmoid   21 ")
     assert re.search(r"loss 0\.\d{4} to 0\.\d{4}$", summary)
@@ -93,7 +91,7 @@ def test_quiet_prints_nothing(specnet: Specnet, folder: Path) -> None:
 
 def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     facts = json.loads((folder / "here/run.json").read_text())
     first, *_, last = map(json.loads, (folder / "here/history.jsonl").read_text().splitlines())
     member = {name: facts[name] for name in ("end", "epochs", "training_seconds")}
@@ -186,10 +184,7 @@ def test_a_mistake_in_a_setting_points_at_it(specnet: Specnet, folder: Path) -> 
 
 def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
     arguments = ["run", "moons.toml", "--set", "training.epochs=3", "--set", "training.epochs"]
-    ended = specnet(*arguments)
-    assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith("--set #2: error[usage]: ")
-    assert '"training.epochs"' in ended.err
+    assert '"training.epochs"' in specnet(*arguments).failed(2, "--set #2: error[usage]: ")
     as_json = specnet(*arguments, "--format", "json")
     assert as_json.status == 2
     assert as_json.document["errors"][0]["source"] == "--set #2"
@@ -199,10 +194,9 @@ def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, fo
 def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> None:
     (folder / "here").mkdir()
     (folder / "here/notes.txt").write_text("mine")
-    ended = specnet("run", "moons.toml", "--out", "here")
-    assert (ended.status, ended.out) == (2, "")
-    assert "here: error[" in ended.err
-    assert "--force" in ended.err
+    said = specnet("run", "moons.toml", "--out", "here").failed(2)
+    assert "here: error[" in said
+    assert "--force" in said
     assert [entry.name for entry in (folder / "here").iterdir()] == ["notes.txt"]
     assert specnet("run", "moons.toml", "--out", "here", "--force").status == 0
     assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "notes.txt"}
@@ -217,10 +211,7 @@ def test_a_file_in_the_place_of_the_folder_is_kept(specnet: Specnet, folder: Pat
 
 def test_mistakes_write_nothing(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", "layer_sizes = [3, 5, 1]"))
-    ended = specnet("run", "bad.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("bad.toml:7:16: error[size-clash]: ")
-    pinned(ended.err)
+    pinned(specnet("run", "bad.toml").failed(1, "bad.toml:7:16: error[size-clash]: "))
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "bad.toml"}
 
 
@@ -229,9 +220,7 @@ def test_data_that_are_missing_write_nothing(specnet: Specnet, folder: Path) -> 
         'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "csv"\npath = "no.csv"\ntarget = "y"'
     )
     (folder / "rows.toml").write_text(spec)
-    ended = specnet("run", "rows.toml")
-    assert (ended.status, ended.out) == (1, "")
-    assert "no.csv" in ended.err
+    assert "no.csv" in specnet("run", "rows.toml").failed(1)
     assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "rows.toml"}
 
 
@@ -241,7 +230,7 @@ def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, fo
         *("run", "moons.toml", "--out", "here", "--set", "training.optimizer.learning_rate=1e30"),
         *(part for setting in settings for part in ("--set", setting)),
     )
-    assert (ended.status, ended.out) == (1, "")
+    ended.failed(1)
     assert "error[training]: " in ended.err
     assert "learning_rate" in ended.err
     assert not (folder / "here").exists()
@@ -253,31 +242,17 @@ LONG = ["training.epochs=100000000", "training.log_every=1000", "training.checkp
 def _interrupted(folder: Path) -> tuple[int, str, str]:
     """Run until a first checkpoint is there, send what Ctrl-C sends, and return how it ended."""
     settings = [part for setting in LONG for part in ("--set", setting)]
-    running = subprocess.Popen(
-        [*COMMAND, "run", "moons.toml", "--out", "here", *settings],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        preexec_fn=take_interrupts,
-    )
-    try:
+    with started("run", "moons.toml", "--out", "here", *settings, folder=folder) as running:
         assert running.stderr is not None
-        header = running.stderr.readline()
-        assert header.startswith("moons   2 → 5 relu → 1 sigmoid")
-        while not (folder / "here/checkpoint.safetensors").exists() and running.poll() is None:
-            time.sleep(0.01)
+        assert running.stderr.readline().startswith("moons   2 → 5 relu → 1 sigmoid")
+        wait_until(lambda: (folder / "here/checkpoint.safetensors").exists() or running.poll() is not None)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
-    finally:
-        running.kill()
     return running.returncode, out, err
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
+def test_ctrl_c_keeps_what_was_reached(specnet: Specnet, folder: Path) -> None:
     status, out, err = _interrupted(folder)
     assert (status, out) == (130, "")
     *_, message, hint = err.splitlines()
@@ -288,8 +263,7 @@ def test_ctrl_c_keeps_what_was_reached(folder: Path) -> None:
     assert json.loads((folder / "here/run.json").read_text())["finished"] is False
     history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
     assert len(history) >= 1
-    shown = process("show", "here/model.safetensors", folder=folder)
-    assert " 21 " in shown.out
+    assert " 21 " in specnet("show", "here/model.safetensors").out
 
 
 @pytest.mark.parametrize("name", ["moons", None])
@@ -301,17 +275,11 @@ def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) 
     assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    try:
-        ended = subprocess.run(
-            [*COMMAND, "run", "moons.toml", "--out", "here"], cwd=folder, stderr=writing, env=environment(), check=False
-        )
-    finally:
-        os.close(writing)
-    assert ended.returncode == 141
+    with open(writing, "w", 1) as gone:
+        assert called("run", "moons.toml", "--out", "here", stderr=gone) == 141
     assert {entry.name for entry in (folder / "here").iterdir()} == FILES
 
 

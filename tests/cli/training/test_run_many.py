@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import MOONS, Specnet, environment
-from tests.running.sweeps.kills import MARK, processes_of
+from tests.cli.conftest import MOONS, Specnet, TypeIn, stopped
 from tests.running.sweeps.searches import fingerprint
-from tests.waiting import wait_until
 
 
 def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):
@@ -37,7 +32,7 @@ def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):
 
 def test_its_document(specnet: Specnet, folder: Path):
     ended = specnet("run", "moons.toml", "--seeds", "2", "--out", "out", "--format", "json")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     document = ended.document
     assert document["errors"] == []
     assert document["folder"] == "out"
@@ -126,7 +121,7 @@ def test_what_looks_wrong_with_the_rows_is_told_once(specnet: Specnet, folder: P
     assert ended.err.count("warning[identifier]") == 1
     assert re.search(r"^table\.toml:\d+:\d+: warning\[identifier\]", ended.err, re.MULTILINE)
     as_json = specnet("run", "table.toml", "--folds", "2", "--out", "json", "--format", "json")
-    assert (as_json.status, as_json.err) == (0, "")
+    as_json.went()
     assert [warning["code"] for warning in as_json.document.get("warnings", [])] == ["identifier"]
 
 
@@ -145,57 +140,26 @@ def test_folds_need_no_optuna(specnet: Specnet, folder: Path, monkeypatch: pytes
     assert specnet("run", "moons.toml", "--folds", "2", "-q").status == 0
 
 
-@pytest.mark.slow
-def test_the_spec_is_standard_input(specnet: Specnet, folder: Path):
-    command = [sys.executable, "-c", "from specnet.cli import main; main()"]
-    with (folder / "moons.toml").open() as stream:
-        arguments = [*command, "run", "-", "--out", "piped", "--folds", "2", "-q"]
-        assert subprocess.run(arguments, stdin=stream, cwd=folder, check=True).returncode == 0
-    assert specnet("run", "moons.toml", "--out", "named", "--folds", "2", "-q").status == 0
+def test_the_spec_is_standard_input(specnet: Specnet, folder: Path, type_in: TypeIn):
+    type_in(MOONS)
+    for spec, out in (("-", "piped"), ("moons.toml", "named")):
+        assert specnet("run", spec, "--out", out, "--folds", "2", "-q").status == 0
     assert fingerprint(folder / "piped") == fingerprint(folder / "named")
-
-
-PATIENT = """
-import sys
-from specnet.running.many import workers
-from specnet.cli import main
-
-if __name__ == "__main__":
-    workers.SECONDS_WORTH_WORKERS = 0
-    main()
-"""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Specnet, folder: Path):
-    (folder / "patient.py").write_text(PATIENT)
-    mark = f"{os.getpid()}-many"
-    arguments = ["run", "moons.toml", "--seeds", "8", "--out", "out", "--jobs", "2", "--set", "training.epochs=3000"]
-    running = subprocess.Popen(
-        [sys.executable, "patient.py", *arguments],
-        cwd=folder,
-        env=environment(**{MARK: mark}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    arguments = ["run", "moons.toml", "--seeds", "8", "--set", "training.epochs=3000"]
+    count, command = stopped(
+        *(*arguments, "--out", "out"),
+        folder=folder,
+        number=signal.SIGTERM,
+        status=143,
+        done=lambda: len(list(folder.glob("out/seed*/run.json"))) >= 3,
+        counted=r"(\d+) of 8 runs are done",
     )
-    with running:
-        try:
-            wait_until(lambda: len(list(folder.glob("out/seed*/run.json"))) >= 3 or running.poll() is not None)
-            running.send_signal(signal.SIGTERM)
-            _, told = running.communicate(timeout=60)
-        finally:
-            running.kill()
-    assert running.returncode == 143, told
-    assert "Traceback" not in told
-    wait_until(lambda: not processes_of(mark), 10)
-    (count,) = re.findall(r"(\d+) of 8 runs are done", told)
-    assert len((folder / "out/runs.csv").read_text().splitlines()) == 1 + int(count)
-    (command,) = re.findall(r"to resume: specnet (.*)", told)
-    resumed = specnet(*shlex.split(command), "-q")
-    assert resumed.status == 0, resumed.err
-    once = specnet("run", "moons.toml", "--seeds", "8", "--out", "once", "--set", "training.epochs=3000", "-q")
-    assert once.status == 0
-    ours, theirs = fingerprint(folder / "out"), fingerprint(folder / "once")
-    assert ours == theirs
+    assert len((folder / "out/runs.csv").read_text().splitlines()) == 1 + count
+    assert specnet(*command, "-q").went() == ""
+    assert specnet(*arguments, "--out", "once", "-q").went() == ""
+    assert fingerprint(folder / "out") == fingerprint(folder / "once")

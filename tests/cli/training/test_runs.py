@@ -48,7 +48,7 @@ def rows(out: str) -> list[list[str]]:
 
 def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
     ended = specnet("runs")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, *found = rows(ended.out)
     assert header == ["run", "test accuracy", "test r2", "loss", "time", "findings"]
     assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
@@ -105,10 +105,9 @@ def test_numbers_of_runs_sort_by_size(specnet: Specnet, trained: Path) -> None:
 
 
 def test_an_unknown_column_is_a_faulty_command_line(specnet: Specnet, trained: Path) -> None:
-    ended = specnet("runs", "--sort", "tmie")
-    assert (ended.status, ended.out) == (2, "")
-    assert 'unknown column "tmie"' in ended.err
-    assert 'did you mean "time"?' in ended.err
+    said = specnet("runs", "--sort", "tmie").failed(2)
+    assert 'unknown column "tmie"' in said
+    assert 'did you mean "time"?' in said
     assert "choose from run, test accuracy" in specnet("runs", "--sort", "§").err
 
 
@@ -120,7 +119,7 @@ def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet: Specnet, tra
     (trained / "killed/checkpoint.safetensors").write_bytes(b"")
     (trained / "no run").mkdir()
     ended = specnet("runs", "--sort", "state")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, *found = rows(ended.out)
     assert header[-1] == "state"
     assert {row[0]: row[-1] for row in found} == {
@@ -152,7 +151,7 @@ def test_a_broken_file_is_told_and_the_rest_is_shown(
 ) -> None:
     (trained / "moons/1" / name).write_bytes(content)
     ended = specnet("runs")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     header, *found = rows(ended.out)
     assert header[-1] == "state"
     assert found[0][0] == "moons/1"
@@ -171,7 +170,7 @@ def test_missing_files_and_strange_values_are_no_crash(specnet: Specnet, trained
     (trained / "numbers/1/metrics.json").write_text('{"test": {"r2": null, "loss": null}}')
     for options in ((), ("--sort", "time"), ("--sort", "-r2"), ("--format", "json")):
         ended = specnet("runs", *options)
-        assert (ended.status, ended.err) == (0, "")
+        ended.went()
     found = {run["run"]: run for run in ended.document["runs"]}
     assert found["moons/1"]["state"] == "broken"
     assert (found["moons/2"]["seconds"], found["moons/2"]["epochs"]) == (None, None)
@@ -204,9 +203,7 @@ def test_a_folder_of_a_run_is_that_run(specnet: Specnet, trained: Path) -> None:
 
 
 def test_no_runs_and_no_folder(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("runs")
-    assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("runs: error[file]: no such folder")
+    specnet("runs").failed(1, "runs: error[file]: no such folder")
     (folder / "runs").mkdir()
     ended = specnet("runs")
     assert (ended.status, ended.out) == (0, "no runs in runs\n")
@@ -228,7 +225,7 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: P
     write_sweep(sweeps / "moons/1", [trial(0, 0.5), trial(1, None, "pruned"), trial(2, 0.25)])
     write_sweep(sweeps / "moons/2", [trial(0, 0.5)], metrics=None, planned=9)
     ended = specnet("runs", "sweeps")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     assert rows(ended.out) == [
         ["run", "test accuracy", "loss", "trials", "time", "findings", "state"],
         ["moons/1", "87.5 %", "0.0625", "3", "1.5 s", "finished"],

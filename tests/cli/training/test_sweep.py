@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Specnet, environment, process, take_interrupts
+from specnet import sweep
+from specnet.spec import parse_sweep
+from tests.cli.conftest import Specnet, TypeIn, process, stopped
 from tests.running.many.executors import dask_address
-from tests.running.sweeps.kills import MARK, processes_of
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, TPE, fingerprint
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -50,7 +48,7 @@ def test_what_it_prints_and_writes(specnet: Specnet, grid: Path):
 
 def test_its_document(specnet: Specnet, grid: Path):
     ended = specnet("sweep", "grid.toml", "--jobs", "1", "--format", "json", "--out", "out", "--keep-models")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     document = ended.document
     assert document["errors"] == []
     assert document["folder"] == "out"
@@ -66,7 +64,7 @@ def test_its_document(specnet: Specnet, grid: Path):
 def test_the_document_of_nested_sweeps(specnet: Specnet, grid: Path):
     arguments = ["sweep", "grid.toml", "--jobs", "1", "--out", "out", "--folds", "2", "--set", "data.split.test_size=0"]
     ended = specnet(*arguments, "--format", "json")
-    assert (ended.status, ended.err) == (0, "")
+    ended.went()
     document = ended.document
     assert document["summary"] == json.loads((grid / "out/summary.json").read_text())
     for fold, told in enumerate(document["folds"]):
@@ -260,75 +258,47 @@ def test_with_a_scheduler(specnet: Specnet, grid: Path):
     assert fingerprint(grid / "many") == fingerprint(grid / "there")
 
 
-@pytest.mark.slow
-def test_the_spec_is_standard_input(specnet: Specnet, grid: Path):
-    with (grid / "grid.toml").open() as stream:
-        command = [sys.executable, "-c", "from specnet.cli import main; main()"]
-        arguments = ["sweep", "-", "--out", "piped", "--jobs", "1", "-q"]
-        assert subprocess.run([*command, *arguments], stdin=stream, cwd=grid, check=True).returncode == 0
-    assert specnet("sweep", "grid.toml", "--out", "named", "--jobs", "1", "-q").status == 0
+def test_the_spec_is_standard_input(specnet: Specnet, grid: Path, type_in: TypeIn):
+    type_in(GRID)
+    for spec, out in (("-", "piped"), ("grid.toml", "named")):
+        assert specnet("sweep", spec, "--out", out, "--jobs", "1", "-q").status == 0
     assert fingerprint(grid / "piped") == fingerprint(grid / "named")
     assert specnet("run", "piped/best.toml", "--out", "alone", "-q", "--threads", "1").status == 0
 
 
 LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 10")
-PATIENT = """
-import sys
-from specnet.running.many import workers
-from specnet.cli import main
 
-if __name__ == "__main__":
-    workers.SECONDS_WORTH_WORKERS = 0
-    main()
-"""
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the long sweep leaves that nobody stops."""
+    folder = tmp_path_factory.mktemp("once")
+    sweep(parse_sweep(LONG, overrides=["training.l1=0.001"]), folder, jobs=1, force=True)
+    return fingerprint(folder)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
-    specnet: Specnet, folder: Path, number: int, status: int
+    specnet: Specnet, folder: Path, number: int, status: int, once: dict[str, Any]
 ):
     """Ctrl-C, and that it was closed, as a terminal sends them, to all at once; SIGTERM to the first one alone."""
     (folder / "long.toml").write_text(LONG)
-    (folder / "patient.py").write_text(PATIENT)
-    mark = f"{os.getpid()}-signal-{number}"
-    arguments = ["sweep", "long.toml", "--out", "out", "--jobs", "2", "--set", "training.l1=0.001"]
-    running = subprocess.Popen(
-        [sys.executable, "patient.py", *arguments],
-        cwd=folder,
-        env=environment(**{MARK: mark}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=take_interrupts,
+    count, command = stopped(
+        *("sweep", "long.toml", "--out", "out", "--set", "training.l1=0.001"),
+        folder=folder,
+        number=number,
+        status=status,
+        done=lambda: len(list(folder.glob("out/trials/0*"))) >= 4,
+        counted=r"(\d+) of 10 trials are done",
     )
-    with running:
-        try:
-            wait_until(lambda: len(list(folder.glob("out/trials/0*"))) >= 4 or running.poll() is not None)
-            if number == signal.SIGTERM:
-                running.send_signal(number)
-            else:
-                os.killpg(running.pid, number)
-            _, told = running.communicate(timeout=60)
-        finally:
-            running.kill()
-    assert running.returncode == status, told
-    assert "Traceback" not in told
-    assert "resource_tracker" not in told
-    wait_until(lambda: not processes_of(mark), 10)
-    (count,) = re.findall(r"(\d+) of 10 trials are done", told)
     facts = json.loads((folder / "out/sweep.json").read_text())
     assert (facts["finished"], facts["end"]) == (False, f"after {count} trials")
-    assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + int(count)
-    (command,) = re.findall(r"to resume: specnet (.*)", told)
-    assert "--jobs 2" in command
-    resumed = specnet(*shlex.split(command), "-q")
-    assert resumed.status == 0, resumed.err
-    once = specnet("sweep", "long.toml", "--out", "once", "--jobs", "1", "--set", "training.l1=0.001", "-q")
-    assert once.status == 0
-    assert fingerprint(folder / "out") == fingerprint(folder / "once")
+    assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + count
+    assert "--jobs 2" in " ".join(command)
+    assert specnet(*command, "-q").went() == ""
+    assert fingerprint(folder / "out") == once
 
 
 @pytest.mark.slow

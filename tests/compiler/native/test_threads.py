@@ -22,7 +22,7 @@ from specnet.compiler.thread_limits import limited_threads
 from specnet.training import TrainingRows
 from specnet.training.loop import train
 from tests.compiling import compiles
-from tests.training.engines import steppers
+from tests.training.steps.engines import steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.targets.javascript import _ERF
-from tests.exporting.languages.test_c import labelled, layered, named
-from tests.exporting.models import exported
+from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
@@ -133,15 +131,8 @@ def test_the_last_layer_works_where_the_outputs_belong(tmp_path):
     assert "a1[i] = Math.max(a1[i], 0.0);" in module  # no function of its own around the language's
     assert "function relu" not in module
     assert "What layers leave" in module
-    export(layered([{"type": "dense", "units": 1}]), "javascript", tmp_path / "n.mjs")
+    export(layered(dense(1)), "javascript", tmp_path / "n.mjs")
     assert "What layers leave" not in (tmp_path / "n.mjs").read_text()
-
-
-def test_integers_that_javascript_does_not_have_are_refused(tmp_path, refused: Refused):
-    export(labelled([-(2**53), 2**53]), "javascript", tmp_path / "m.js")
-    with refused(ExportError):
-        export(labelled([0, 2**53 + 1]), "javascript", tmp_path / "n.js")
-    assert not list(tmp_path.glob("n*"))
 
 
 def test_without_node_the_export_says_that_it_was_not_run(tmp_path, monkeypatch):

@@ -14,32 +14,17 @@ import skops.io
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-import specnet
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
 from specnet.exporting import export
 from specnet.model import Model
 from specnet.parts.registry import built_in_registry
-from tests.exporting.models import DTYPES, RANDOM, exported, random_model, spec_model
+from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
+from tests.exporting.tools import peers
 from tests.model.models import KINDS, make_model, make_rows
-from tests.texts.pinned import Refused
 
 
-def peers(test: Any) -> Any:
-    """Mark a test that needs Keras and PyTorch, whose own warnings are theirs."""
-    return pytest.mark.peers(pytest.mark.filterwarnings("ignore::DeprecationWarning")(test))
-
-
-def network(*layers: dict[str, Any], loss: str = "mean_squared_error", outputs: int = 1, **fields: Any) -> Model:
-    spec = {
-        "network": {"input_size": 3, "output_size": outputs, "layers": [*layers], **fields},
-        "training": {"loss": loss},
-    }
-    built = specnet.build(spec)
-    return Model(built, built.initial_parameters())
-
-
-def dense(units: int, **fields: Any) -> dict[str, Any]:
-    return {"type": "dense", "units": units, **fields}
+def network(*layers: dict[str, Any], outputs: int = 1, **fields: Any) -> Model:
+    return built(*layers, input_size=3, output_size=outputs, **fields)
 
 
 def loaded(path: Any) -> Any:
@@ -67,22 +52,6 @@ def test_sklearn_answers_as_the_model(kind, dtype, tmp_path):
 )
 def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
     exported(spec_model(name), "sklearn", tmp_path / "m.skops")
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        network(dense(4, activation="gelu"), dense(4, activation="relu"), dense(1)),
-        network(dense(4, activation="tanh"), dense(1, activation="relu")),
-        network(dense(2), loss="categorical_crossentropy", outputs=2),
-        network(dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)),
-    ],
-    ids=("hidden", "output", "two classes", "layers"),
-)
-def test_sklearn_names_all_that_it_cannot_say(model, tmp_path, refused: Refused):
-    with refused(ExportError):
-        export(model, "sklearn", tmp_path / "m.skops")
-    assert not list(tmp_path.iterdir())
 
 
 def said_or_refused_by_name(target: str, path: Path) -> int:
@@ -298,10 +267,7 @@ FIELDS = [
     ({"type": "gelu", "approximate": True}, 'nn.functional.gelu(self.layers_0(x), approximate="tanh")'),
     ({"type": "elu", "alpha": 0.3}, "nn.functional.elu(self.layers_0(x), alpha=0.3)"),
     ({"type": "celu", "alpha": 0.3}, "nn.functional.celu(self.layers_0(x), alpha=0.3)"),
-    (
-        {"type": "leaky_relu", "negative_slope": 0.2},
-        "nn.functional.leaky_relu(self.layers_0(x), negative_slope=0.2)",
-    ),
+    ({"type": "leaky_relu", "negative_slope": 0.2}, "nn.functional.leaky_relu(self.layers_0(x), negative_slope=0.2)"),
     (
         {"type": "threshold", "threshold": -0.5, "default_value": -2},
         "nn.functional.threshold(self.layers_0(x), threshold=-0.5, value=-2.0)",

@@ -14,8 +14,8 @@ import pytest
 import specnet
 from specnet.exporting import export
 from specnet.exporting.targets.numpy import MOST_LITERALS
-from specnet.model import Model
-from tests.exporting.models import exported, random_model, spec_model
+from tests.exporting.models import built, dense, exported, random_model, spec_model
+from tests.exporting.tools import as_program
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Pinned, Refused
 
@@ -38,18 +38,23 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"scipy", "specn
 """
 
 
-def run(*arguments: str | Path, text: str = "") -> str:
-    ended = subprocess.run(
-        [sys.executable, "-I", *map(str, arguments)],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def process(*arguments: str | Path, text: str = "") -> str:
+    command = [sys.executable, "-I", *map(str, arguments)]
+    ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
     assert not ended.returncode, ended.stderr
     assert not ended.stderr
     return ended.stdout
+
+
+def run(path: Path, *arguments: Path, text: str = "") -> str:
+    printed, refused = as_program(path, *arguments, given=text.encode())
+    assert not refused
+    return printed
+
+
+@pytest.fixture
+def numpy_at_home() -> None:
+    """Leave the processes of exports as they are."""
 
 
 @pytest.mark.slow
@@ -59,7 +64,7 @@ def test_needs_numpy_alone(name, tmp_path):
     exported(model, "numpy", tmp_path / "export.py")
     X = np.random.default_rng(0).normal(size=(50, model.network.inputs))
     np.save(tmp_path / "X.npy", X)
-    assert run("-c", BARE, tmp_path) == "[]\n"
+    assert process("-c", BARE, tmp_path) == "[]\n"
     with np.load(tmp_path / "answers.npz") as answers:
         np.testing.assert_array_equal(answers["predict"], model.predict(X))
         np.testing.assert_allclose(answers["predict_proba"], model.predict_proba(X), rtol=0, atol=2e-6)
@@ -94,19 +99,10 @@ def test_one_line_for_each_layer_and_one_function_for_each_activation_that_numpy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("activation", "written"),
-    [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")],
-)
+@pytest.mark.parametrize(("activation", "written"), [("tanh", "np.tanh({})"), ("exponential", "np.exp({})")])
 def test_what_numpy_has_itself_needs_no_function(activation, written, tmp_path):
-    layers = [{"type": "dense", "units": 2, "activation": activation}]
-    network = specnet.build(
-        {
-            "network": {"input_size": 2, "output_size": 2, "layers": layers},
-            "training": {"loss": "mean_squared_error"},
-        }
-    )
-    exported(Model(network, network.initial_parameters()), "numpy", tmp_path / "m.py")
+    model = built(dense(2, activation=activation), input_size=2, output_size=2)
+    exported(model, "numpy", tmp_path / "m.py")
     line = f"return {written.format('x @ layers_0_weight.T + layers_0_bias')}"
     assert line in (tmp_path / "m.py").read_text()
     assert f"def {activation}" not in (tmp_path / "m.py").read_text()
@@ -141,8 +137,8 @@ def test_as_a_program_it_reads_rows_and_prints_what_predict_prints(kind, tmp_pat
     X, _ = make_rows(model)
     text = "\n".join(",".join(map(repr, row)) for row in X.tolist())
     (tmp_path / "rows.csv").write_text(f"a,b,c\n{text}\n")
-    printed = run(tmp_path / "m.py", text=text)
-    assert run(tmp_path / "m.py", tmp_path / "rows.csv") == printed
+    printed = process(tmp_path / "m.py", text=text)
+    assert run(tmp_path / "m.py", tmp_path / "rows.csv") == printed == run(tmp_path / "m.py", text=text)
     header, *rows = csv.reader(io.StringIO(printed))
     predictions = np.array(rows)[:, : model.network.outputs if kind in ("multilabel", "values") else 1]
     expected = model.predict(X).reshape(len(X), -1)
@@ -167,14 +163,11 @@ def test_columns_are_found_by_their_names(tmp_path):
     assert rows[0] == ["prediction", *(f"probability_{label}" for label in model.labels)]
 
 
-def refusal(*arguments: str | Path, given: bytes = b"") -> str:
-    """What a program says of input that it refuses: one line on standard error, and nothing else."""
-    ended = subprocess.run(
-        [sys.executable, "-I", *map(str, arguments)], input=given, capture_output=True, check=False, timeout=60
-    )
-    assert ended.returncode == 1
-    assert not ended.stdout
-    (line,) = ended.stderr.decode().splitlines()
+def refusal(path: Path, *arguments: Path, given: bytes = b"") -> str:
+    """What a program says of input that it refuses: one line, and nothing else."""
+    printed, refused = as_program(path, *arguments, given=given)
+    assert not printed
+    (line,) = refused.splitlines()
     return line
 
 

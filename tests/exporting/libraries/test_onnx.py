@@ -8,14 +8,13 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
-import specnet
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
 from specnet.model import Model
 from specnet.parts.registry import built_in_registry
-from tests.exporting.models import every_model, exported, spec_model
+from tests.exporting.models import built, dense, every_model, exported, spec_model
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Refused
 
@@ -134,12 +133,7 @@ def test_names_of_layers_are_those_of_the_spec(tmp_path):
 
 def operator_model(dtype: str, *layers: dict) -> Model:
     """Return a network whose layers have other numbers than they start with."""
-    last = {"type": "dense", "units": 1}
-    spec = {
-        "network": {"dtype": dtype, "input_size": 4, "output_size": 1, "layers": [*layers, last]},
-        "training": {"loss": "mean_squared_error"},
-    }
-    network, generator = specnet.build(spec), np.random.default_rng(0)
+    network, generator = built(*layers, dense(1), dtype=dtype, input_size=4).network, np.random.default_rng(0)
     state = network.initial_state()
     for array in state.values():
         array[...] = generator.uniform(0.5, 2, array.shape)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 import specnet
@@ -17,6 +16,7 @@ from specnet.spec import ColumnGroup
 from tests.exporting.models import DTYPES, exported
 from tests.exporting.tables import model_of, table_model
 from tests.exporting.test_tables import TOLERANCE, asked_rows, gaps_model
+from tests.importing.answers import session_of
 
 
 def inputs_in(path: Path) -> list[Any]:
@@ -27,7 +27,7 @@ def inputs_in(path: Path) -> list[Any]:
 def test_onnx_has_an_input_of_numbers_and_one_of_texts(dtype: str, tmp_path: Path):
     model, rows = table_model(dtype=dtype), asked_rows()
     exported(model, "onnx", tmp_path / "m.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    session = session_of(tmp_path / "m.onnx")
     assert [(each.name, each.type, each.shape[1]) for each in session.get_inputs()] == [
         ("numbers", "tensor(double)", 6),
         ("texts", "tensor(string)", 2),
@@ -47,7 +47,7 @@ def test_onnx_has_an_input_of_numbers_and_one_of_texts(dtype: str, tmp_path: Pat
 
 def test_onnx_of_numbers_has_a_single_input(tmp_path: Path):
     exported(gaps_model("float32"), "onnx", tmp_path / "m.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    session = session_of(tmp_path / "m.onnx")
     assert [(each.name, each.type) for each in session.get_inputs()] == [("X", "tensor(float)")]
     (given,) = inputs_in(tmp_path / "m.onnx")
     assert given.doc_string.startswith("raw columns, NaN where a cell is missing: ")

@@ -146,8 +146,7 @@ def test_no_case_is_answered_wrongly_and_every_refusal_says_what(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "operator",
-    ["Conv", "LSTM", "If", "Loop", "Attention", "MaxPool", "Round", "CumSum", "TopK", "RMSNormalization"],
+    "operator", ["Conv", "LSTM", "If", "Loop", "Attention", "MaxPool", "Round", "CumSum", "TopK", "RMSNormalization"]
 )
 def test_an_operator_that_is_not_understood_is_named(operator: str, tmp_path: Path, refused: Refused):
     model = helper.make_model(

@@ -128,10 +128,7 @@ def test_an_input_that_is_copied_to_an_output_is_left_out_with_a_remark(how: str
 
 @pytest.mark.parametrize(
     ("identity", "reason"),
-    [
-        ("Identity X ->", "is not made by any node"),
-        ("Identity X copy domain=custom", "this operator is not supported"),
-    ],
+    [("Identity X ->", "is not made by any node"), ("Identity X copy domain=custom", "this operator is not supported")],
 )
 def test_what_is_no_copy_is_told(identity: str, reason: str, tmp_path: Path):
     text, outputs = f"{identity}; MatMul X W h; {ENDING}", {"copy": None, "Y": None}

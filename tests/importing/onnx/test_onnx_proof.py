@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 import specnet
 from specnet.exporting import export
-from specnet.exporting.export_proof import outputs_of
+from specnet.exporting.export_proof import outputs_of, probe_rows
 from specnet.exporting.model_program import Program
-from specnet.exporting.probes import probe_rows
 from specnet.importing import read_network
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
 from tests.exporting.models import DTYPES, NAMES, spec_model
-from tests.importing.answers import FILES
+from tests.importing.answers import FILES, edited
+from tests.importing.onnx.graphs import tables
 from tests.model.models import KINDS, make_model
 from tests.texts.pinned import Refused
 
@@ -63,9 +63,9 @@ def test_a_network_that_is_another_is_refused(kind: str, dtype: str, tmp_path: P
 def test_labels_are_compared_with_and_without_probabilities(kind: str, tmp_path: Path, refused: Refused):
     model = make_model(kind)
     export(model, "onnx", tmp_path / "m.onnx")
-    loaded = onnx.load(tmp_path / "m.onnx")
-    del loaded.graph.output[1:]
-    onnx.save(loaded, tmp_path / "labels.onnx")
+    shutil.copy(tmp_path / "m.onnx", tmp_path / "labels.onnx")
+    with edited(tmp_path / "labels.onnx") as loaded:
+        del loaded.graph.output[1:]
     assert (
         prove_file(tmp_path / "labels.onnx", model, ["X"]) == "compared with onnxruntime on 240 rows: all labels agree"
     )
@@ -87,17 +87,15 @@ def test_what_cannot_be_compared_says_why(monkeypatch: pytest.MonkeyPatch):
 
 def test_inputs_that_nothing_reads_get_zeros(tmp_path: Path):
     export(make_model("value"), "onnx", tmp_path / "m.onnx")
-    loaded = onnx.load(tmp_path / "m.onnx")
-    loaded.graph.input.append(onnx.helper.make_tensor_value_info("unread", onnx.TensorProto.FLOAT, ["N"]))
-    onnx.save(loaded, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as loaded:
+        loaded.graph.input.extend(tables({"unread": ["N"]}))
     assert read_network(tmp_path / "m.onnx").proof.startswith(SAID)
 
 
 @pytest.mark.parametrize(("batch", "said"), [(1, SAID), (32, SAID.replace("240", "192")), (500, "not compared: ")])
 def test_a_file_that_takes_so_many_rows_only(batch: int, said: str, tmp_path: Path):
     export(make_model("classes"), "onnx", tmp_path / "m.onnx")
-    loaded = onnx.load(tmp_path / "m.onnx")
-    for value in [*loaded.graph.input, *loaded.graph.output]:
-        value.type.tensor_type.shape.dim[0].dim_value = batch
-    onnx.save(loaded, tmp_path / "m.onnx")
+    with edited(tmp_path / "m.onnx") as loaded:
+        for value in [*loaded.graph.input, *loaded.graph.output]:
+            value.type.tensor_type.shape.dim[0].dim_value = batch
     assert read_network(tmp_path / "m.onnx").proof.startswith(said)

@@ -15,12 +15,7 @@ from specnet.parts import Activation, PositiveNumber, Value, exp, max_over, maxi
 from specnet.parts.initializers import Ones
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.registry import PLUGINS, installed_registry
-from tests.importing.onnx.test_formulas_in_graphs import (
-    CONSTANTS,
-    chain,
-    layers_if_answered_as_onnxruntime_does,
-    saved,
-)
+from tests.importing.onnx.test_formulas_in_graphs import CONSTANTS, chain, layers_if_answered_as_onnxruntime_does, saved
 from tests.texts.pinned import Refused
 
 NUMBERS: dict[str, Any] = {

@@ -103,7 +103,7 @@ TRANSFORMERS: dict[str, Callable[[], Any]] = {
                 SimpleImputer(strategy="most_frequent"), SimpleImputer(strategy="constant", fill_value="x"), ignoring()
             ),
             ["text"],
-        ),
+        )
     ),
     "texts filled with a new one": lambda: of_columns(
         (make_pipeline(SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder()), ["text"]),

@@ -8,7 +8,13 @@ import pytest
 from specnet.errors import DataError
 from specnet.parts.data import Csv
 from specnet.parts.data.tables.csv import csv_records
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
+
+
+def load(path, target="y", **fields):
+    return Csv(path=path.name, target=target, **fields).load(path.parent, "classes")
+
 
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
 
@@ -26,30 +32,24 @@ NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
         ("a,b;y\n1,0\n", {"target": "b;y"}, [[1]], [0]),
         ("a^y\n1^0\n", {"delimiter": "^"}, [[1]], [0]),
         ("a,y\n'1',0\n'2,5',1\n", {"quote": "'", "decimal": ","}, [[1], [2.5]], [0, 1]),
-        ("\N{BYTE ORDER MARK}a,y\r\n1,0\r\n", {}, [[1]], [0]),
         ("ä,y\n1,é\n".encode("latin-1"), {"encoding": "latin-1"}, [[1]], ["é"]),
         ("ä,y\r\n1,é\r\n".encode("utf-16"), {"encoding": "utf-16"}, [[1]], ["é"]),
         ("€,y\n1,“x”\n".encode("cp1252"), {"encoding": "cp1252"}, [[1]], ["“x”"]),
         ("a report\n\na,y\n1,0\n", {"skip": 2}, [[1]], [0]),
         ("1,2,0\n3,4,1\n", {"header": False, "target": "column_3"}, [[1, 2], [3, 4]], [0, 1]),
         ("\N{BYTE ORDER MARK}1,0\n", {"header": False, "target": "column_2"}, [[1]], [0]),
-        ("a,y\n1,0\n", {}, [[1]], [0]),
-        ("a,A,y\n1,2,0\n", {}, [[1, 2]], [0]),
         (",y\n1,0\n", {"columns": {"column_1": "numeric"}}, [[1]], [0]),
         ('"a ""b"";c","x\'y",y\n1,2,0\n', {}, [[1, 2]], [0]),
         (" a , y\n1, 0\n", {}, [[1]], [0]),
-        ("a,y\n\n1,0\n\n\n2,1\n\n", {}, [[1], [2]], [0, 1]),
         ("a,y\n# 1,0\n2,1\n", {"missing_values": ["# 1"]}, [[np.nan], [2]], [0, 1]),
         ("a,y\nNaN,0\n1,1\nN/A,1\n", {}, [[np.nan], [1], [np.nan]], [0, 1, 1]),
         ("a,b,y\n-999,1,0\n5,2,1\n", {"missing_values": ["-999"]}, [[np.nan, 1], [5, 2]], [0, 1]),
         ("a,y\n1,0\n2,\n", {"missing_target": "drop"}, [[1]], [0]),
-        ('a,y\n"1","line one\nline two"\n2,x\n', {}, [[1], [2]], ["line one\nline two", "x"]),
         ("a/y\n1/0\nNA/1\n", {"delimiter": "/"}, [[1], [np.nan]], [0, 1]),
     ],
 )
 def test_tables_that_are_read(file, content, fields, X, y):
-    path = file(content)
-    table = Csv(path=path.name, **{"target": "y", **fields}).load(path.parent, "classes")
+    table = load(file(content), **fields)
     np.testing.assert_array_equal(table.X, X)
     assert table.y.tolist() == y
 
@@ -60,44 +60,37 @@ def test_large_cells_are_read_wherever_they_are(file, row):
     texts[row] = "x" * 200_000
     limit = csv.field_size_limit()
     path = file("a,y\n" + "".join(f"{text},{number % 2}\n" for number, text in enumerate(texts)))
-    (column,) = Csv(path=path.name, target="y").load(path.parent, "classes").columns
+    (column,) = load(path).columns
     assert sorted(map(len, column.texts)) == [3, 4, 200_000]
     path.write_text(path.read_text() + "red,\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y").load(path.parent, "classes")
-    assert caught.value.diagnostics[0].position.line == 92
+    assert mistake(DataError, lambda: load(path)).position.line == 92
     path.write_text("a,y\n1,0\n" + "x" * 2_100_000 + ",1\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y").load(path.parent, "classes")
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: load(path))
     assert (problem.code, problem.position.line) == ("csv-syntax", 3)
     assert csv.field_size_limit() == limit
 
 
 @pytest.mark.parametrize("before", ["", "a,y\n1,0\n"])
 def test_a_record_ends_within_ten_million_characters(file, before, refused: Refused):
-    path = file(before + "," * 10_000_001)
     with refused(DataError, code="too-large"):
-        Csv(path=path.name, target="y").load(path.parent, "classes")
+        load(file(before + "," * 10_000_001))
 
 
 def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
     """More than DuckDB takes in a record: it refuses them or, at other numbers, loses the rows behind them."""
-    made, original = [0], csv_records.Record
+    made, original = [0], csv_records.CsvRecord
 
     def counted(*args):
         made[0] += 1
         return original(*args)
 
-    monkeypatch.setattr(csv_records, "Record", counted)
+    monkeypatch.setattr(csv_records, "CsvRecord", counted)
     path = file("a,y\n1,0\n" + "\n" * 2_100_000 + "2,1\n")
-    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    table = load(path)
     assert (table.X.tolist(), table.y.tolist()) == ([[1], [2]], [0, 1])
     assert made[0] < 20
     path.write_text(path.read_text() + "x,1\n")
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y", columns={"a": "numeric", "y": "category"}).load(path.parent, "classes")
-    assert caught.value.diagnostics[0].position.line == 2_100_004
+    assert mistake(DataError, lambda: load(path, columns={"a": "numeric", "y": "category"})).position.line == 2_100_004
 
 
 def test_the_suffix_tells_of_tabs(tmp_path):
@@ -109,31 +102,21 @@ def test_the_suffix_tells_of_tabs(tmp_path):
 @pytest.mark.parametrize(
     ("content", "fields", "code", "line", "hint"),
     [
-        ("a,b,y\n1,2,0\n3,4\n", {}, "ragged-row", 3, None),
-        ("a,b,y\n1,2,0\n3,4,1,5\n", {}, "ragged-row", 3, None),
         ("a,b,y\n1,2,0\n# a comment\n3,4,1\n", {}, "ragged-row", 3, None),
         ('a,b,y\n1,2,0\n3,"4,1\n5,6,0\n', {}, "csv-syntax", 3, None),
-        ("a,y\n1,0\r\n2,1\n", {}, "csv-syntax", 2, None),
         ("a,y\r\n1,0\n2,1\n", {}, "csv-syntax", 2, None),
         ("ä,y\n1,0\n".encode("latin-1"), {}, "encoding", 1, 'encoding = "latin-1"'),
         ("ä,y\n1,0\n".encode("utf-16"), {}, "encoding", 1, 'encoding = "utf-16"'),
         ("a,y\n1,0\n".encode("utf-16-le"), {}, "encoding", 1, 'encoding = "utf-16"'),
         (b"\xff\xfea", {"encoding": "utf-16"}, "encoding", None, "another encoding"),
-        (b"a,y\n1,0\n2\0,1\n", {}, "encoding", 3, None),
         (b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff", {}, "encoding", 1, "not a text file"),
-        ("", {}, "missing-header", 1, None),
-        ("a,y\n", {}, "empty", None, None),
         ("1,2\n3,4\n", {}, "missing-header", 1, "set data.header = false"),
-        ("a,a,y\n1,2,0\n", {}, "repeated-column", 1, None),
         ("column_2,,y\n1,2,0\n", {}, "repeated-column", 1, None),
         ("a;b;y\n1;2;0\n", {"delimiter": ","}, "unknown-column", None, 'delimiter = ";"'),
         ("a,y\n" + NUMBERS + "00123,0\n", {}, "not-a-number", 22, 'columns.a = "category"'),
         ("a;y\n0.5;0\n" + NUMBERS.replace(",", ";") + "1,5;0\n", {}, "not-a-number", 23, 'add "1,5" to data'),
         ("a;y\n1,500;0\n2,500;1\n", {}, "no-features", None, 'decimal = "," }'),
         ("a,y\n" + NUMBERS + "1_000,0\n", {}, "not-a-number", 22, "missing_values"),
-        ("a,y\n" + NUMBERS + "1e400,0\n", {}, "not-a-number", 22, "missing_values"),
-        ("a,y\n" + NUMBERS + "9007199254740993,0\n", {}, "not-a-number", 22, "missing_values"),
-        ("a,y\n" + NUMBERS + "inf,0\n", {}, "not-a-number", 22, "missing_values"),
         ("my column,y\n" + NUMBERS + "x,0\n", {}, "not-a-number", 22, 'columns."my column" = "category"'),
         ("a,y\n1,0\n2,\n", {}, "missing-target", 3, 'missing_target = "drop"'),
         ("a,y\nx,0\nz,1\n", {}, "no-features", None, 'columns.a = "category"'),
@@ -143,9 +126,7 @@ def test_the_suffix_tells_of_tabs(tmp_path):
 )
 def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
     path = file(content)
-    with pytest.raises(DataError) as caught:
-        Csv(path=path.name, target="y", **fields).load(path.parent, "classes")
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: load(path, **fields))
     assert problem.code == code
     assert (problem.position and problem.position.line) == line
     assert (problem.source == str(path)) == (problem.path == ())
@@ -162,9 +143,7 @@ def test_tables_that_are_one_mistake(file, content, fields, code, line, hint):
 )
 def test_a_file_that_is_no_text_says_how_it_is_read(tmp_path, name, hint):
     (tmp_path / name).write_bytes(b"PK\x03\x04\x14\0\0\0\x08\0\xe9\xff")
-    with pytest.raises(DataError) as refused:
-        Csv(path=name, target="y").load(tmp_path, "classes")
-    assert hint in refused.value.diagnostics[0].hint
+    assert hint in mistake(DataError, lambda: Csv(path=name, target="y").load(tmp_path, "classes")).hint
 
 
 @pytest.mark.parametrize(
@@ -195,7 +174,7 @@ def test_many_columns_of_any_kind_are_judged(file):
         for row in range(12)
     ]
     path = file(",".join([*names, "y"]) + "\n" + "".join(",".join([*row, "0"]) + "\n" for row in rows))
-    table = Csv(path=path.name, target="y").load(path.parent, "classes")
+    table = load(path)
     assert [column.kind for column in table.columns] == ["category", *["numeric"] * 2999]
     expected = np.outer(np.arange(12.0), np.arange(3000))
     expected[:, 0] = np.arange(12) % 2

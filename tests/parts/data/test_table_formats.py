@@ -3,15 +3,23 @@
 import gzip
 import json
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv, Jsonl, Parquet, frame_table
+from tests.mistakes import mistake
 from tests.texts.pinned import Refused
 
 ROWS = 40
+PARTS = {"csv": Csv, "gz": Csv, "parquet": Parquet, "jsonl": Jsonl}
+
+
+def parquet(path, query):
+    duckdb.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet)")
+    return path
 
 
 @pytest.fixture
@@ -35,8 +43,6 @@ def frame():
 
 
 def written(frame, path):
-    import duckdb
-
     if path.suffix == ".parquet":
         texts = {name: object for name in frame if frame[name].dtype == "str"}  # of which older DuckDBs know nothing
         duckdb.from_df(frame.astype(texts)).write_parquet(str(path))
@@ -47,8 +53,7 @@ def written(frame, path):
 
 
 def of_file(path, **fields):
-    part = {".csv": Csv, ".gz": Csv, ".parquet": Parquet, ".jsonl": Jsonl}[path.suffix]
-    return part(path=path.name, target="y", **fields).load(path.parent, "classes")
+    return PARTS[path.suffix[1:]](path=path.name, target="y", **fields).load(path.parent, "classes")
 
 
 @pytest.mark.slow
@@ -59,9 +64,8 @@ def test_a_table_is_the_same_from_everywhere(frame, tmp_path):
     for suffix in ("csv", "parquet", "jsonl"):
         written(frame, tmp_path / f"rows.{suffix}")
         table = of_file(tmp_path / f"rows.{suffix}")
-        assert [(column.name, column.kind) for column in table.columns] == [
-            (column.name, column.kind) for column in columns
-        ]
+        assert [column.name for column in table.columns] == [column.name for column in columns]
+        assert [column.kind for column in table.columns] == kinds
         np.testing.assert_allclose(table.X, X, rtol=0 if suffix != "jsonl" else 1e-14)
         assert table.columns[-1].texts.tolist() == columns[-1].texts.tolist() == sorted(["red", "äpfel", 'b,"lue'])
         assert table.y.tolist() == frame["y"].tolist()
@@ -69,15 +73,14 @@ def test_a_table_is_the_same_from_everywhere(frame, tmp_path):
 
 
 def test_types_of_parquet_files_are_kept(tmp_path):
-    import duckdb
-
-    duckdb.execute(
-        f"""COPY (SELECT i::TINYINT a, (i / 4)::DECIMAL(6, 2) b, i::FLOAT * 0.1::FLOAT c, i::HUGEINT d,
+    path = parquet(
+        tmp_path / "rows.parquet",
+        """SELECT i::TINYINT a, (i / 4)::DECIMAL(6, 2) b, i::FLOAT * 0.1::FLOAT c, i::HUGEINT d,
         CASE WHEN i = 3 THEN 'nan'::DOUBLE ELSE i END e, 9007199254740993 + i f, i::VARCHAR g,
         TIMESTAMPTZ '2024-01-31 12:00:00+02:00' h, DATE '1970-01-01' + i::INTEGER "A", i % 2 y
-        FROM range(10) t(i)) TO '{tmp_path}/rows.parquet' (FORMAT parquet)"""
+        FROM range(10) t(i)""",
     )
-    table = of_file(tmp_path / "rows.parquet")
+    table = of_file(path)
     rows = np.arange(10.0)
     expected = [rows, rows / 4, np.float32(rows) * np.float32(0.1), rows, np.where(rows == 3, np.nan, rows), rows]
     np.testing.assert_array_equal(table.X[:, :6].T, expected)
@@ -89,12 +92,10 @@ def test_types_of_parquet_files_are_kept(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("of", ["[1, 2]", "{'a': 1}", "'x'::BLOB", "MAP {'a': 1}"])
 def test_nested_values_are_refused_where_they_are_wanted(tmp_path, of, refused: Refused):
-    import duckdb
-
-    duckdb.execute(f"COPY (SELECT {of} AS a, 1 AS b, 0 AS y) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
+    path = parquet(tmp_path / "rows.parquet", f"SELECT {of} AS a, 1 AS b, 0 AS y")
     with refused(DataError, code="nested-value", at="rows.parquet"):
-        of_file(tmp_path / "rows.parquet")
-    assert of_file(tmp_path / "rows.parquet", columns={"a": "ignore"}).X.tolist() == [[1]]
+        of_file(path)
+    assert of_file(path, columns={"a": "ignore"}).X.tolist() == [[1]]
 
 
 NO_JSON = [
@@ -139,9 +140,7 @@ NO_JSON = [
 )
 def test_mistakes_in_json_lines_are_found_at_their_lines(tmp_path, text, code, line):
     (tmp_path / "rows.jsonl").write_text(text)
-    with pytest.raises(DataError) as caught:
-        of_file(tmp_path / "rows.jsonl")
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: of_file(tmp_path / "rows.jsonl"))
     assert (problem.code, problem.position.line) == (code, line)
 
 
@@ -162,9 +161,7 @@ def test_json_lines_are_read_by_duckdb_and_their_first_rows_by_python(tmp_path, 
     assert read[0] <= 50
     with (tmp_path / "rows.jsonl").open("a") as file:
         file.write('{"a": "x", "y": 0}\n')
-    with pytest.raises(DataError) as caught:
-        of_file(tmp_path / "rows.jsonl")
-    assert caught.value.diagnostics[0].position.line == 2001
+    assert mistake(DataError, lambda: of_file(tmp_path / "rows.jsonl")).position.line == 2001
 
 
 @pytest.mark.parametrize("text", [",}", '": [', ": nan,", "\\u0000", "[,]", '{"a": NaN}', "a\nb", "é😀"])
@@ -175,8 +172,7 @@ def test_texts_that_look_like_mistakes_in_json_are_texts(tmp_path, text):
 
 
 def test_names_in_json_lines_are_told_apart_to_the_sign(tmp_path):
-    names = ["b", "B", "é", "É", 'q"', "q'", "/0", "$.x", "x.y", "", "lower", "LOWER", "Lower"]
-    names = [name or "~1" for name in names]
+    names = ["b", "B", "é", "É", 'q"', "q'", "/0", "$.x", "x.y", "~1", "lower", "LOWER", "Lower"]
     rows = [{name: 100 * row + place for place, name in enumerate(names)} | {"y": row} for row in range(3)]
     with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
         file.write("{}\n" + "".join(json.dumps(row) + "\n" for row in [{"B": 1, "y": 9}, *rows]))
@@ -207,8 +203,8 @@ def test_several_files_are_one_table_whatever_the_order_of_their_columns(tmp_pat
         whole = whole.rename(columns={"A": "b"})
         written(whole[:2], tmp_path / f"part1.{suffix}")
     written(whole[2:][["y", whole.columns[1], "a"]], tmp_path / f"part2.{suffix}")
-    part = {"csv": Csv, "parquet": Parquet, "jsonl": Jsonl}[suffix]
-    table = part(path=f"part*.{suffix}", target="y", columns={whole.columns[1]: "category"}).load(tmp_path, "classes")
+    kinds = {whole.columns[1]: "category"}
+    table = PARTS[suffix](path=f"part*.{suffix}", target="y", columns=kinds).load(tmp_path, "classes")
     np.testing.assert_array_equal(table.X, [[1, 0], [2, 1], [3, 1], [4, 0]])
     assert table.y.tolist() == [0, 1, 0, 1]
 
@@ -284,9 +280,7 @@ def test_frames_that_are_refused(columns, kinds, code, refused: Refused):
 
 def test_what_a_frame_is_advised_mends_a_cell_that_is_no_number():
     cells = pd.Series([*map(str, range(19)), "?"], dtype=object)
-    with pytest.raises(DataError) as caught:
-        frame_table(pd.DataFrame({"a": cells}))
-    (problem,) = caught.value.diagnostics
+    problem = mistake(DataError, lambda: frame_table(pd.DataFrame({"a": cells})))
     assert problem.hint.endswith('use None if it is missing, or X["a"].astype("category") for the column')
     for mended, kind in [(cells.replace("?", None), "numeric"), (cells.astype("category"), "category")]:
         assert [column.kind for column in frame_table(pd.DataFrame({"a": mended}))[1]] == [kind]
@@ -312,27 +306,23 @@ def test_frames_of_several_libraries_own_types():
 
 
 def test_a_column_without_a_name_is_refused(tmp_path, refused: Refused):
-    import duckdb
-
-    duckdb.execute(f"COPY (SELECT 'red' AS a, 0 AS y) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
-    content = (tmp_path / "rows.parquet").read_bytes()
+    path = parquet(tmp_path / "rows.parquet", "SELECT 'red' AS a, 0 AS y")
+    content = path.read_bytes()
     unnamed = content.replace(b"\x18\x01a", b"\x18\x00")  # Thrift's field 4, a text of one byte
     length = int.from_bytes(content[-8:-4], "little") - (len(content) - len(unnamed))
-    (tmp_path / "rows.parquet").write_bytes(unnamed[:-8] + length.to_bytes(4, "little") + unnamed[-4:])
+    path.write_bytes(unnamed[:-8] + length.to_bytes(4, "little") + unnamed[-4:])
     with refused(DataError, code="unnamed-column", at="rows.parquet"):
-        of_file(tmp_path / "rows.parquet")
+        of_file(path)
     with refused(DataError, code="unnamed-column"):
         frame_table(pd.DataFrame({"": ["red", "blue"] * 10}))
 
 
 @pytest.mark.parametrize("of", ["BIGINT", "DECIMAL(38,0)"])
 def test_whole_numbers_that_floats_do_not_tell_apart_are_no_numbers(tmp_path, of, refused: Refused):
-    import duckdb
-
     for number, path in enumerate(("rows.parquet", "more.parquet")):
         kind = of if number else "BIGINT"
         rows = "SELECT (9007199254740992 + i)::{} AS a, i::DECIMAL(9,0) AS b, i % 2 AS y FROM range(10) t(i)"
-        duckdb.execute(f"COPY ({rows.format(kind)}) TO '{tmp_path}/{path}' (FORMAT parquet)")
+        parquet(tmp_path / path, rows.format(kind))
     table = Parquet(path=("rows.parquet", "more.parquet"), target="y").load(tmp_path, "classes")
     assert table.kinds == {"a": "ignore", "b": "numeric", "y": "category"}
     for path in ("rows.parquet", "more.parquet"):
@@ -342,10 +332,7 @@ def test_whole_numbers_that_floats_do_not_tell_apart_are_no_numbers(tmp_path, of
 
 @pytest.mark.parametrize("column", ["a", "y"])
 def test_texts_that_numpy_would_make_one_are_refused(tmp_path, column, refused: Refused):
-    import duckdb
-
     texts = {"a": "'x'", "y": "'y'"} | {column: "CASE WHEN i % 2 = 0 THEN 'y' ELSE 'y' || chr(0) END"}
     rows = f"SELECT {texts['a']} AS a, i AS b, {texts['y']} AS y FROM range(20) t(i)"
-    duckdb.execute(f"COPY ({rows}) TO '{tmp_path}/rows.parquet' (FORMAT parquet)")
     with refused(DataError, code="encoding", at="rows.parquet"):
-        of_file(tmp_path / "rows.parquet")
+        of_file(parquet(tmp_path / "rows.parquet", rows))

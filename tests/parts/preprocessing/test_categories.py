@@ -140,13 +140,13 @@ def test_embedding_resolves_to_ordinal_and_a_layer_of_a_vector_for_each_code():
 
 
 @pytest.mark.slow
-def test_five_million_different_texts_take_little_memory_beside_their_own():
-    rows = 5_000_000
+def test_a_million_different_texts_take_little_memory_beside_their_own():
+    rows = 1_000_000
     texts = np.sort(np.arange(rows).astype(np.str_))
     columns = np.arange(rows, dtype=np.float64)[:, None]
     tracemalloc.start()
     known, learned = Ordinal(minimum_count=1).fit(columns, None, (texts,))
     found = known.coder((texts,), learned)(columns)
-    assert tracemalloc.get_traced_memory()[1] < 2.5e8
+    assert tracemalloc.get_traced_memory()[1] < 5e7
     tracemalloc.stop()
     np.testing.assert_array_equal(found[:, 0], np.where(np.arange(rows) < 1000, np.arange(rows) + 1, 0))

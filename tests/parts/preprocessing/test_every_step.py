@@ -91,8 +91,9 @@ def training(step: Preprocessing) -> dict[str, np.ndarray]:
     return TABLES | gaps | {"empty": np.full((6, 3), np.nan)}
 
 
-CASES = [(step, name) for step in STEPS for name in training(step)]
-EVERY = pytest.mark.parametrize(("step", "name"), CASES, ids=[f"{named(step)}-{name}" for step, name in CASES])
+CASES = [(step, name, columns) for step in STEPS for name, columns in training(step).items()]
+IDS = [f"{named(step)}-{name}" for step, name, _ in CASES]
+EVERY = pytest.mark.parametrize(("step", "name", "columns"), CASES, ids=IDS)
 
 
 def fitted(step: Preprocessing, columns: np.ndarray, weight: np.ndarray | None = None):
@@ -115,8 +116,7 @@ def test_no_step_escapes():
 
 
 @EVERY
-def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_columns(step, name):
-    columns = training(step)[name]
+def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_columns(step, name, columns):
     known, learned = fitted(step, columns)
     shapes = known.shapes(columns.shape[1])
     assert tuple(learned) == tuple(shapes) == step.learned
@@ -134,8 +134,7 @@ def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_col
 
 
 @EVERY
-def test_a_fitted_step_is_a_spec_that_fits_to_the_same(step, name):
-    columns = training(step)[name]
+def test_a_fitted_step_is_a_spec_that_fits_to_the_same(step, name, columns):
     known, learned = fitted(step, columns)
     written = type(step).model_validate_json(known.model_dump_json(exclude_none=True))
     assert written == known
@@ -148,8 +147,7 @@ def test_a_fitted_step_is_a_spec_that_fits_to_the_same(step, name):
 
 
 @EVERY
-def test_only_the_ratios_of_weights_mean_anything_and_a_row_of_weight_0_counts_as_none(step, name):
-    columns = training(step)[name]
+def test_only_the_ratios_of_weights_mean_anything_and_a_row_of_weight_0_counts_as_none(step, name, columns):
     weight = np.random.default_rng(4).integers(0, 4, len(columns)) * 0.3
     weight[0] = 0.6
     rtol = 1e-4 if name == "far from zero" else 1e-9  # numbers of 1e8 are rounded by 1e-8, which range over 1e-3
@@ -172,18 +170,16 @@ def test_only_the_ratios_of_weights_mean_anything_and_a_row_of_weight_0_counts_a
 
 
 @EVERY
-def test_what_is_no_count_of_rows_and_no_quantile_takes_a_row_of_weight_2_as_two(step, name):
+def test_what_is_no_count_of_rows_and_no_quantile_takes_a_row_of_weight_2_as_two(step, name, columns):
     if isinstance(step, CategoryStep | Quantile | Robust) or getattr(step, "strategy", "") == "median":
         return
-    columns = training(step)[name]
     weight = np.random.default_rng(4).integers(0, 4, len(columns)).astype(float)
     weight[0] = 2
     same(fitted(step, columns, weight)[1], fitted(step, columns.repeat(weight.astype(int), axis=0))[1], rtol=1e-9)
 
 
 @EVERY
-def test_what_is_prepared_comes_back(step, name):
-    columns = training(step)[name]
+def test_what_is_prepared_comes_back(step, name, columns):
     known, learned = fitted(step, columns)
     if np.isnan(columns).any() and not isinstance(step, CategoryStep):
         return
@@ -199,8 +195,7 @@ def test_what_is_prepared_comes_back(step, name):
 
 
 @EVERY
-def test_symbolic_values_can_take_the_arrays_place(step, name):
-    columns = training(step)[name]
+def test_symbolic_values_can_take_the_arrays_place(step, name, columns):
     known, learned = fitted(step, columns)
     size = known.output_size(columns.shape[1])
     if not size:

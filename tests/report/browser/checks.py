@@ -48,11 +48,8 @@ def problems(
     themes : sequence of str
         ``light`` and ``dark``.
     """
-    return [problem for theme in themes for problem in _problems_of_theme(chromium, axe, page, widths, theme)]
-
-
-def _problems_of_theme(chromium: Any, axe: str, page: Path, widths: Sequence[int], theme: str) -> list[str]:
     found: list[str] = []
+    theme = themes[0]
 
     def note(problem: str) -> None:
         found.append(f"{theme}: {problem}")
@@ -72,6 +69,11 @@ def _problems_of_theme(chromium: Any, axe: str, page: Path, widths: Sequence[int
             tab.set_viewport_size({"width": width, "height": 900})
             for problem in (*tab.evaluate(_OVERFLOW), *_axe_problems(tab)):
                 note(f"{width} px: {problem}")
+        # Colours alone are others in another theme.
+        for theme in themes[1:]:
+            tab.emulate_media(color_scheme=theme)
+            for problem in _axe_problems(tab):
+                note(f"{widths[-1]} px: {problem}")
     finally:
         context.close()
     return found

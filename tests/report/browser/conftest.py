@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from specnet.running import run
 from specnet.training import WarningRecorder
+from tests.report.browser.checks import problems
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE = "SPECNET_AXE"
@@ -61,6 +62,20 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def faults(chromium: Any, axe: str) -> Callable[..., list[str]]:
+    """What is wrong with a page; options are those of `problems`."""
+    return partial(problems, chromium, axe)
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """An empty tab, as large as a chart."""
+    page = chromium.new_page(viewport={"width": 340, "height": 236})
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="session")

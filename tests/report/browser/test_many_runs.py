@@ -1,4 +1,4 @@
-"""The pages of folds and seeds, of a sweep, and of a sweep for each fold in a browser."""
+"""The pages of folds and seeds, of a sweep, of a sweep for each fold, and of compared runs in a browser."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from specnet.report.pages.comparison_page import comparison_page
 from specnet.running.reports.folder_pages import page_again
-from tests.report.browser.checks import problems
+from specnet.running.saved_runs import compared_run
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -32,14 +33,9 @@ def seeds(folder: Path) -> Path:
 
 
 def sweep(folder: Path) -> Path:
-    trials = [
-        trial(k, None, "pruned", curve={1: 2.0 + k, 4: 1.5})
-        if k % 4 == 1
-        else trial(k, None, "diverged", message=FAILURE)
-        if k % 9 == 2
-        else trial(k, 10 ** -(k * 0.618 % 2))
-        for k in range(40)
-    ]
+    trials = [trial(k, 10 ** -(k * 0.618 % 2)) for k in range(40)]
+    trials[2::9] = [trial(k, None, "diverged", message=FAILURE) for k in range(2, 40, 9)]
+    trials[1::4] = [trial(k, None, "pruned", curve={1: 2.0 + k, 4: 1.5}) for k in range(1, 40, 4)]
     return write_sweep(folder, trials)
 
 
@@ -55,7 +51,19 @@ def nested(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("made", [folds_and_seeds, seeds, sweep, nested])
-def test_page_is_in_order(chromium: Any, axe: str, tmp_path: Path, made: Callable[[Path], Path]) -> None:
-    page = page_again(made(tmp_path / "many"))
-    found = problems(chromium, axe, page)
-    assert not found, "\n".join(found)
+def test_page_is_in_order(faults: Callable[..., list[str]], tmp_path: Path, made: Callable[[Path], Path]) -> None:
+    assert not faults(page_again(made(tmp_path / "many")))
+
+
+def test_page_of_runs_is_in_order(
+    faults: Callable[..., list[str]], report: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Runs of unlike specs, one of them twice, with names that are long or look like markup."""
+    folders = [report(name).parent for name in ("moons.toml", "digits.toml", "iris.json", "moons.toml")]
+    names = "short", "x" * 200, WILD, "a name with blanks " * 5
+    for name, folder in zip(names, folders, strict=True):
+        (tmp_path / name).symlink_to(folder, target_is_directory=True)
+    runs = [compared_run(folder) for folder in sorted(tmp_path.iterdir())]
+    page = tmp_path / "compare.html"
+    page.write_text(comparison_page(runs, "specnet compare …"), encoding="utf-8")
+    assert not faults(page)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import specnet
-from tests.report.browser.checks import THEMES, problems
+from tests.report.browser.checks import THEMES
 from tests.report.browser.conftest import SPECS
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -41,11 +42,10 @@ def notebook(folder: Path, host: str, outputs: str) -> Path:
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_outputs_are_in_order(chromium: Any, axe: str, outputs: str, tmp_path: Path, host: str) -> None:
+def test_outputs_are_in_order(faults: Callable[..., list[str]], outputs: str, tmp_path: Path, host: str) -> None:
     page = notebook(tmp_path, host, outputs)
     themes = THEMES if HOSTS[host] is None else [theme for theme in THEMES if theme != HOSTS[host]]
-    found = problems(chromium, axe, page, themes=themes)
-    assert not found, "\n".join(found)
+    assert not faults(page, themes=themes)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -12,19 +12,21 @@ import pytest
 from specnet.model import load_model
 from specnet.running import run
 from specnet.training import WarningRecorder
-from tests.report.browser.checks import WIDTHS, problems
+from tests.report.browser.checks import WIDTHS
 from tests.report.browser.conftest import SOURCES
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
+Faults = Callable[..., list[str]]
+Report = Callable[[str], Path]
+
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_report_is_in_order(chromium: Any, axe: str, report: Callable[[str], Path], name: str) -> None:
-    page = report(name)
-    found = problems(chromium, axe, page)
-    assert not found, "\n".join(found)
+def test_report_is_in_order(faults: Faults, report: Report, name: str) -> None:
+    assert not faults(report(name))
 
 
+DIM = '<p style="color: #333">Dark text is hard to read on dark paper.</p>'
 PALE = '<p style="color: #bbb">Pale text is hard to read.</p>'
 NO_ALTERNATIVE = '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=" width="20" height="20">'
 WIDE_TABLE = f"<table><tr>{'<td>a cell of a table</td>' * 30}</tr></table>"
@@ -43,6 +45,7 @@ def at_both_widths(problem: str) -> list[str]:
     ("planted", "caught"),
     [
         (PALE, at_both_widths("axe: color-contrast")),
+        (DIM, ["dark: 1440 px: axe: color-contrast"]),
         (NO_ALTERNATIVE, at_both_widths("axe: image-alt")),
         (WIDE_TABLE, at_both_widths("overflow: the page is")),
         (REQUEST, ["specnet.invalid"]),
@@ -51,50 +54,44 @@ def at_both_widths(problem: str) -> list[str]:
     ],
 )
 def test_planted_faults_are_caught(
-    chromium: Any, axe: str, report: Callable[[str], Path], tmp_path: Path, planted: str, caught: list[str]
+    faults: Faults, report: Report, tmp_path: Path, planted: str, caught: list[str]
 ) -> None:
     page = tmp_path / "report.html"
     page.write_text(report("iris.json").read_text("utf-8").replace("<h2>Training</h2>", f"<h2>Training</h2>{planted}"))
-    found = problems(chromium, axe, page, themes=["light"])
+    found = faults(page)
     for each in caught:
         assert any(each in problem for problem in found)
 
 
-def test_what_the_policy_forbids_is_caught_where_it_does_not(
-    chromium: Any, axe: str, report: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_what_the_policy_forbids_is_caught_where_it_does_not(faults: Faults, report: Report, tmp_path: Path) -> None:
     page, text = tmp_path / "report.html", report("iris.json").read_text("utf-8")
     page.write_text(
         re.sub('content="default-src[^"]*"', 'content="img-src *"', text).replace("<main>", f"<main>{REQUEST}{MESSAGE}")
     )
-    found = problems(chromium, axe, page, [1440], ["light"])
+    found = faults(page, [1440], ["light"])
     assert "light: request: https://specnet.invalid/picture.png" in found
     assert any("console: a message" in problem for problem in found)
 
 
-def test_sliders_show_what_the_model_predicts(chromium: Any, report: Callable[[str], Path]) -> None:
+def test_sliders_show_what_the_model_predicts(tab: Any, report: Report) -> None:
     page = report("moons.toml")
     model = load_model(page.parent)
-    tab = chromium.new_page()
-    try:
-        tab.goto(page.as_uri())
-        assert tab.locator(".live").is_visible()
-        for x in ([-0.5, 0.25], [1.5, -0.75]):
-            for place, value in enumerate(x):
-                tab.locator(".live input").nth(place).evaluate(
-                    "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value
-                )
-            shown = [float(tab.locator(".live input").nth(place).input_value()) for place in (0, 1)]
-            probability = model.predict_proba([shown])[0, 1]
-            said = tab.locator(".live p").last.inner_text()
-            assert said.startswith("Probability of class 1: ")
-            assert float(said.split(": ")[1]) == pytest.approx(probability, abs=0.00501)
-            assert float(tab.locator("#net-value-2-0").text_content()) == pytest.approx(probability, abs=0.00501)
-    finally:
-        tab.close()
+    tab.goto(page.as_uri())
+    assert tab.locator(".live").is_visible()
+    for x in ([-0.5, 0.25], [1.5, -0.75]):
+        for place, value in enumerate(x):
+            tab.locator(".live input").nth(place).evaluate(
+                "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value
+            )
+        shown = [float(tab.locator(".live input").nth(place).input_value()) for place in (0, 1)]
+        probability = model.predict_proba([shown])[0, 1]
+        said = tab.locator(".live p").last.inner_text()
+        assert said.startswith("Probability of class 1: ")
+        assert float(said.split(": ")[1]) == pytest.approx(probability, abs=0.00501)
+        assert float(tab.locator("#net-value-2-0").text_content()) == pytest.approx(probability, abs=0.00501)
 
 
-def test_clumsy_names_do_nothing_in_a_browser(chromium: Any, axe: str, tmp_path: Path) -> None:
+def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) -> None:
     clumsy = """</script><script>alert(1)</script><img src=x onerror=alert(2)>&"']]>"""
     quoted = clumsy.replace('"', '""')
     lines = [f'"{quoted} x","{quoted} y","{quoted} kind"']
@@ -104,4 +101,4 @@ def test_clumsy_names_do_nothing_in_a_browser(chromium: Any, axe: str, tmp_path:
     training = {"loss": "binary_crossentropy", "epochs": 2, "metrics": ["accuracy"]}
     spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
     run(spec, tmp_path / "run", observer=WarningRecorder([]))
-    assert problems(chromium, axe, tmp_path / "run" / "report.html", themes=["light"]) == []
+    assert faults(tmp_path / "run" / "report.html", themes=["light"]) == []

@@ -7,8 +7,7 @@ from typing import Any
 import optuna
 import pytest
 
-from specnet.parts.pruners import Median
-from specnet.parts.samplers import Random, Tpe
+from specnet.parts.searches import Median, Random, Tpe
 from specnet.running.sweeps.space import columns, combinations, dimensions, draw
 from specnet.spec import parse_spec
 

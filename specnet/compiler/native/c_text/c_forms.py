@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.expressions import NAME, OPERATORS, c_number, extreme_form
-from specnet.compiler.native.rows_of_values import NoFormError
+from specnet.compiler.native.c_plan import NoFormError
 from specnet.compiler.operations import functions, picking, products, selection
 from specnet.compiler.value import CAST, EXPAND, Kind, Operation
 

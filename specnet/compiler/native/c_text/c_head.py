@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -45,60 +46,63 @@ typedef integer lanes __attribute__((vector_size({vector_bytes})));
 #endif
 """
 
-_TURNS = """
+_TURN_PARAMETERS = (
+    "const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row"
+)
+_TURNS = f"""
 /* to[c, r] = from[r, c] for rows of `from`, some of them by their places; a square of vectors at a time. */
-OUTLINE void turn(
-  const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row)
-{
-  if (columns < VECTOR || rows < VECTOR) {
-    for (long r = 0; r < rows; r++) {
+OUTLINE void turn({_TURN_PARAMETERS})
+{{
+  if (columns < VECTOR || rows < VECTOR) {{
+    for (long r = 0; r < rows; r++) {{
       const real *row = from + (places ? places[r] : r) * from_row;
       for (long c = 0; c < columns; c++) to[c * to_row + r] = row[c];
-    }
+    }}
     return;
-  }
-  for (long r = 0; r < rows; r += VECTOR) {
+  }}
+  for (long r = 0; r < rows; r += VECTOR) {{
     const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
     const real *row[VECTOR];
     for (long k = 0; k < VECTOR; k++) row[k] = from + (places ? places[first + k] : first + k) * from_row;
     if (places)
       for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
         for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
-    for (long c = 0; c < columns; c += VECTOR) {
+    for (long c = 0; c < columns; c += VECTOR) {{
       const long second = c + VECTOR <= columns ? c : columns - VECTOR;
       vector square[VECTOR];
       for (long k = 0; k < VECTOR; k++) square[k] = LOAD(row[k] + second);
       turn_square(square);
       for (long k = 0; k < VECTOR; k++) STORE(to + (second + k) * to_row + first, square[k]);
-    }
-  }
-}
+    }}
+  }}
+}}
 """
 
-SHARED_TURN_TEXT = """
+
+def packed(name: str, parameters: str) -> tuple[str, str]:
+    """Return a struct that has a function's parameters, and the statements that take them from `arguments`."""
+    kinds = [(kind.rstrip(), field) for kind, field in re.findall(r"([\w *]+?[ *])(\w+)(?:, |$)", parameters)]
+    fields = "".join(f" {kind} {field};" for kind, field in kinds)
+    taken = "".join(f" {kind} {field} = q->{field}; (void){field};" for kind, field in kinds)
+    return f"typedef struct {{{fields} }} {name};\n", f"const {name} *const q = arguments;{taken}"
+
+
+_TURN, _UNPACKED_TURN = packed("Turn", _TURN_PARAMETERS)
+SHARED_TURN_TEXT = f"""
 /* The same, by threads, of which each takes some of the rows. */
-typedef struct {
-  const real *from;
-  long from_row;
-  const index64 *places;
-  long rows, columns;
-  real *to;
-  long to_row;
-} Turn;
-static void turn_part(const void *arguments, long part, long parts)
-{
-  const Turn *const q = arguments;
-  const long squares = q->rows / VECTOR, first = squares * part / parts * VECTOR;
-  const long last = part + 1 == parts ? q->rows : squares * (part + 1) / parts * VECTOR;
-  const real *const from = q->places ? q->from : q->from + first * q->from_row;
-  turn(from, q->from_row, q->places ? q->places + first : 0, last - first, q->columns, q->to + first, q->to_row);
-}
-OUTLINE void shared_turn(
-  const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row)
-{
-  const Turn q = {from, from_row, places, rows, columns, to, to_row};
+{_TURN}static void turn_part(const void *arguments, long part, long parts)
+{{
+  {_UNPACKED_TURN}
+  const long squares = rows / VECTOR, first = squares * part / parts * VECTOR;
+  const long last = part + 1 == parts ? rows : squares * (part + 1) / parts * VECTOR;
+  const real *const begin = places ? from : from + first * from_row;
+  turn(begin, from_row, places ? places + first : 0, last - first, columns, to + first, to_row);
+}}
+OUTLINE void shared_turn({_TURN_PARAMETERS})
+{{
+  const Turn q = {{from, from_row, places, rows, columns, to, to_row}};
   in_parts(turn_part, &q, 1);
-}
+}}
 """
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from specnet.compiler.lowering import Call
 from specnet.compiler.native.allocate import Extent, Matrix, Places, padded
+from specnet.compiler.native.c_plan import CPlan, NoFormError
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.c_text.matrix_products import Products
-from specnet.compiler.native.rows_of_values import CPlan, NoFormError
 from specnet.compiler.operations import picking, pieces, products
 from specnet.compiler.operations.pieces import row_bounds
 from specnet.compiler.shapes import Axis

@@ -9,23 +9,23 @@ import numpy as np
 
 from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Extent, Matrix, Places, padded
+from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text.c_forms import TYPES, literal
 from specnet.compiler.native.c_text.c_functions import functions_text
 from specnet.compiler.native.c_text.c_head import SHARED_TURN_TEXT, head_text, turning_text
 from specnet.compiler.native.c_text.emit_call import TEMPORARY, CallEmitter, copy_rows
-from specnet.compiler.native.c_text.emit_loop import Loop, block
+from specnet.compiler.native.c_text.emit_loop import LoopEmitter, block
 from specnet.compiler.native.c_text.matrix_products import Products
 from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
-from specnet.compiler.native.fuse import grouped
-from specnet.compiler.native.rows_of_values import CPlan
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.fuse import fuse
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import Kind
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
 """Of a program's function: workspace and leaves, the lengths of named axes, and whether outputs are wanted."""
 
 
-class Source:
+class CText:
     """The text of several programs that share their leaves and their workspace.
 
     Parameters
@@ -49,16 +49,16 @@ class Source:
         Does the text share its work among threads? Who adds functions that do says so.
     """
 
-    def __init__(self, dtype: np.dtype[Any], target: Target, likely: Mapping[str, int]) -> None:
+    def __init__(self, dtype: np.dtype[Any], target: Processor, likely: Mapping[str, int]) -> None:
         self.dtype, self.target, self.likely = dtype, target, likely
         self.table: list[str] = [""]
         self.axes = sorted(likely)
         self.vector_numbers = target.vector_bytes // dtype.itemsize
         self.products = Products(target, self.vector_numbers, likely)
         self.shares = False
-        self.functions: list[Function] = []
+        self.functions: list[CFunction] = []
 
-    def add(self, plan: Plan, name: str) -> Function:
+    def add(self, plan: Plan, name: str) -> CFunction:
         """Add a program as a function of this name.
 
         Raises
@@ -67,7 +67,7 @@ class Source:
             If a call has no form in C.
         """
         plan = CPlan(plan.calls, plan.outputs, plan.commits)
-        groups = grouped(plan)
+        groups = fuse(plan)
         for n, call in enumerate(plan.calls):
             if plan.is_leaf_array(n):
                 self.pointer(call.attributes)
@@ -76,7 +76,7 @@ class Source:
         body: list[str] = []
         for group in groups:
             if group.is_loop:
-                lines = Loop(plan, places, group, self.dtype).lines()
+                lines = LoopEmitter(plan, places, group, self.dtype).emit_loop()
             else:
                 lines = [line for n in group.calls for line in emitter.emit_call(n)]
             if group.for_outputs_only:
@@ -88,7 +88,7 @@ class Source:
         declared.append(f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};")
         declared.append("(void)with_outputs;")
         text = ["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *body])]
-        function = Function(plan, places, "\n".join(text), Extent(places.extent + emitter.temporary))
+        function = CFunction(plan, places, "\n".join(text), Extent(places.extent + emitter.temporary))
         self.functions.append(function)
         return function
 
@@ -115,7 +115,7 @@ class Source:
         return "\n".join([*head, *(function.text for function in self.functions), *others])
 
 
-class Function(NamedTuple):
+class CFunction(NamedTuple):
     """One plan as a function in C.
 
     Attributes
@@ -132,15 +132,14 @@ class Function(NamedTuple):
     extent: Extent
 
 
-def _declarations(source: Source, plan: CPlan, places: Places) -> list[str]:
+def _declarations(source: CText, plan: CPlan, places: Places) -> list[str]:
     """Return the pointers to leaves, the numbers among them, and the variables."""
     lines = [*source.lengths(), "real *const workspace = p[0];"]
-    converted = places.converted()
     for n, call in enumerate(plan.calls):
         if not plan.is_leaf_array(n):
             continue
         pointer = source.pointer(call.attributes)
-        if n in converted:
+        if places.is_converted(n):
             lines.append(_conversion(call.kind, places.place(n), pointer))
             continue
         lines.append(f"real *const {places.pointer(n)} = {pointer};")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specnet.compiler.native.allocate import Matrix, Places, padded
+from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
-from specnet.compiler.native.fuse import Group
-from specnet.compiler.native.rows_of_values import CPlan
+from specnet.compiler.native.fuse import CallGroup
 from specnet.compiler.operations import picking, reductions
 from specnet.compiler.value import Kind
 
@@ -49,7 +49,7 @@ class Pointer(NamedTuple):
         return f"{self.name} = {self.base}{row};"
 
 
-class Loop:
+class LoopEmitter:
     """Writes one group's loop.
 
     Rows are counted by i, columns by j. A column of numbers, (rows, 1), is gone through as if it were a row.
@@ -63,7 +63,7 @@ class Loop:
         Of real numbers.
     """
 
-    def __init__(self, program: CPlan, places: Places, group: Group, dtype: np.dtype[Any]) -> None:
+    def __init__(self, program: CPlan, places: Places, group: CallGroup, dtype: np.dtype[Any]) -> None:
         self._program, self._places, self._group, self._dtype = program, places, group, dtype
         rows, columns = group.space
         self._is_column = columns == 1
@@ -80,7 +80,7 @@ class Loop:
         self._sums: list[str] = []
         self._keeps_order = self._counts_exactly = self._needs_row_number = False
 
-    def lines(self) -> list[str]:
+    def emit_loop(self) -> list[str]:
         """Return the statements."""
         program = self._program
         elements = [n for n in self._group.calls if program.role(n) == "element"]

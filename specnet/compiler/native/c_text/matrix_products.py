@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from specnet.compiler.native.allocate import Matrix, padded
+from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_loop import block, summing
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import Axis
 
 PANEL_BYTES = 24 * 1024
@@ -38,24 +39,7 @@ _PRODUCT = (
     "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
     " real *c, long c_row, const real *bias"
 )
-_SHARED = """
-/* A product that threads share. */
-typedef struct {
-  long vectors, depth;
-  const real *a;
-  long a_row, a_column;
-  const real *b;
-  long b_row;
-  real *c;
-  long c_row;
-  const real *bias;
-} Product;
-"""
-_UNPACKED = (
-    "const Product *const q = arguments; const long vectors = q->vectors, depth = q->depth, a_row = q->a_row,"
-    " a_column = q->a_column, b_row = q->b_row, c_row = q->c_row; (void)vectors; (void)depth;"
-    " const real *const a = q->a, *const b = q->b, *const bias = q->bias; real *const c = q->c; (void)bias;"
-)
+_STRUCT, _UNPACKED = packed("Product", _PRODUCT)
 _DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
 
 
@@ -78,7 +62,7 @@ class Products:
         Do threads share anything?
     """
 
-    def __init__(self, target: Target, vector_numbers: int, likely: Mapping[str, int]) -> None:
+    def __init__(self, target: Processor, vector_numbers: int, likely: Mapping[str, int]) -> None:
         self._target, self.vector_numbers, self._likely = target, vector_numbers, likely
         self.functions: dict[str, str] = {}
         self.shares = False
@@ -86,7 +70,7 @@ class Products:
 
     def definitions(self) -> list[str]:
         """Return the definitions of all functions, and of what they need but threads."""
-        return [*([_SHARED] if self.shares else []), *self.functions.values()]
+        return [*(_STRUCT for _ in range(self.shares)), *self.functions.values()]
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
         """Return statements for c = a·b, all of its columns in whole vectors.

@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 
-from specnet.compiler.native.toolchain.libraries import Library, library
+from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.thread_limits import thread_limit
 
 _WORK = "typedef void work(const void *arguments, long part, long parts);"
@@ -164,7 +164,7 @@ def available_threads() -> int:
     return count
 
 
-def before_calls(made: Library) -> Callable[[], None]:
+def before_calls(made: LoadedLibrary) -> Callable[[], None]:
     """Give a library whose text has `SHARING_TEXT` the team, and return what is to be called before each of its calls.
 
     It tells the team how many threads work may have now.
@@ -181,5 +181,5 @@ def before_calls(made: Library) -> Callable[[], None]:
 
 
 @cache
-def _team() -> Library:
+def _team() -> LoadedLibrary:
     return library(_TEAM_TEXT, ("in_parts", "set_threads"))

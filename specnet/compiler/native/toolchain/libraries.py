@@ -11,9 +11,8 @@ import ctypes
 import os
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import MutableMapping
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -26,9 +25,9 @@ from specnet.compiler.native.toolchain.library_cache import (
     read_entry,
     store_entry,
 )
-from specnet.compiler.native.toolchain.processors import Target, cpu_identity, native_target
+from specnet.compiler.native.toolchain.processors import Processor, cpu_identity, native_processor
 
-__all__ = ["BuildError", "Library", "library", "unusable"]
+__all__ = ["BuildError", "LoadedLibrary", "library", "unusable"]
 
 MOST_CONTENTS = 64
 _FLAGS = (
@@ -47,7 +46,7 @@ _ELF_64 = b"\x7fELF\x02\x01"
 """The beginning of a library for 64-bit processors with the low byte first, on Linux."""
 
 
-class Library(ctypes.CDLL):
+class LoadedLibrary(ctypes.CDLL):
     """A library that is closed when neither it nor a function of it is in use any more.
 
     Functions are had by `function`, or `library[name]`: an attribute would keep the library forever.
@@ -67,10 +66,7 @@ class Library(ctypes.CDLL):
         return found
 
 
-_loaded: MutableMapping[str, Library] = weakref.WeakValueDictionary()
-_contents: OrderedDict[str, bytes] = OrderedDict()
-"""The bytes of libraries that no cache could keep, the latest at the end: what a process needs again is not compiled
-again."""
+_loaded: MutableMapping[str, LoadedLibrary] = weakref.WeakValueDictionary()
 _locks: dict[str, threading.Lock] = {}
 """A lock for each key, as threads often need the same library at once, and may compile others side by side."""
 
@@ -79,7 +75,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_locks.clear)
 
 
-def library(text: str, functions: tuple[str, ...], target: Target | None = None) -> Library:
+def library(text: str, functions: tuple[str, ...], target: Processor | None = None) -> LoadedLibrary:
     """Return the library of a C text, from this process, from the cache, or compiled.
 
     Parameters
@@ -88,7 +84,7 @@ def library(text: str, functions: tuple[str, ...], target: Target | None = None)
         The C source, which includes nothing but standard headers.
     functions : tuple of str
         The functions that it must have.
-    target : Target, optional
+    target : Processor, optional
         CPU to compile for; default: this machine's.
 
     Raises
@@ -97,7 +93,7 @@ def library(text: str, functions: tuple[str, ...], target: Target | None = None)
         If there is no compiler, if it fails or takes too long, or if its library cannot be loaded.
     """
     compiler = find_compiler()
-    flags = (*_FLAGS, *(target or native_target()).flags)
+    flags = (*_FLAGS, *(target or native_processor()).flags)
     key = sha256(repr((text, flags, compiler.identity, cpu_identity())).encode()).hexdigest()
     with _locks.setdefault(key, threading.Lock()):
         found = _loaded.get(key)
@@ -116,37 +112,37 @@ def unusable() -> BuildError | None:
 
 
 @cache
-def _trial(compiler: Compiler) -> Library:
+def _trial(compiler: Compiler) -> LoadedLibrary:
     """Return a library, which is loaded once; a failure is not remembered."""
     return library("#include <math.h>\n#include <stdint.h>\n#include <string.h>\n", ())
 
 
-def _from_cache(key: str, functions: tuple[str, ...]) -> Library | None:
+def _from_cache(key: str, functions: tuple[str, ...]) -> LoadedLibrary | None:
     folder = cache_folder()
-    content = (read_entry(folder, key) if folder else None) or _contents.get(key)
-    if content is None:
+    content = read_entry(folder, key) if folder else None
+    if folder is None or content is None:
         return None
     try:
         return _opened(content, functions, folder)
     except BuildError:
-        if folder:
-            drop_entry(folder, key)
+        drop_entry(folder, key)
         return None
 
 
-def _built(text: str, compiler: Compiler, flags: tuple[str, ...], functions: tuple[str, ...], key: str) -> Library:
+def _built(
+    text: str, compiler: Compiler, flags: tuple[str, ...], functions: tuple[str, ...], key: str
+) -> LoadedLibrary:
     """Compile and load a library, and keep it: in the cache if that is possible."""
     content, folder = _compiled(text, compiler, flags), cache_folder()
     made = _opened(content, functions, folder)
-    if not (folder and store_entry(folder, key, content)):
-        _contents[key] = content
-        if len(_contents) > MOST_CONTENTS:
-            _contents.popitem(last=False)
+    if folder:
+        store_entry(folder, key, content)
     return made
 
 
+@lru_cache(MOST_CONTENTS)
 def _compiled(text: str, compiler: Compiler, flags: tuple[str, ...]) -> bytes:
-    """Return the bytes of a compiled library."""
+    """Return the bytes of a compiled library; no cache may be able to keep them, and a process compiles once."""
     try:
         with private_folder() as folder:
             path = os.path.join(folder, "library.so")
@@ -168,7 +164,7 @@ def _is_cut_off(content: bytes) -> bool:
     return content.startswith(_ELF_64) and start + size * count > len(content)
 
 
-def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> Library:
+def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> LoadedLibrary:
     """Load a library with its functions from a private copy of its bytes.
 
     The copy lies among temporary files, or in the cache if these may not be executed; it has no name afterwards.
@@ -180,7 +176,7 @@ def _opened(content: bytes, functions: tuple[str, ...], cache: str | None) -> Li
                 path = os.path.join(folder, "library.so")
                 with open(path, "wb") as file:
                     file.write(content)
-                made = Library(path)
+                made = LoadedLibrary(path)
             for name in functions:
                 made[name]
         except (OSError, AttributeError) as error:

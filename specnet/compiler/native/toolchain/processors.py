@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
-__all__ = ["AVX2", "AVX512", "GENERIC", "NEON", "SSE2", "Target", "cpu_identity", "native_target"]
+__all__ = ["AVX2", "AVX512", "GENERIC", "NEON", "SSE2", "Processor", "cpu_identity", "native_processor"]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Processor:
     """A kind of CPU.
 
     Attributes
@@ -37,11 +37,11 @@ class Target:
 # GCC uses half of AVX-512's registers unless it is told otherwise.
 _WHOLE_VECTORS = ("-mprefer-vector-width=512",)
 
-AVX512 = Target("AVX-512", 64, 31, ("-march=x86-64-v4", *_WHOLE_VECTORS))
-AVX2 = Target("AVX2", 32, 15, ("-march=x86-64-v3",))
-SSE2 = Target("SSE2", 16, 15, ("-march=x86-64",))
-NEON = Target("NEON", 16, 31, ())
-GENERIC = Target("generic", 16, 15, ())
+AVX512 = Processor("AVX-512", 64, 31, ("-march=x86-64-v4", *_WHOLE_VECTORS))
+AVX2 = Processor("AVX2", 32, 15, ("-march=x86-64-v3",))
+SSE2 = Processor("SSE2", 16, 15, ("-march=x86-64",))
+NEON = Processor("NEON", 16, 31, ())
+GENERIC = Processor("generic", 16, 15, ())
 
 _NATIVE_FLAGS = {
     AVX512: ("-march=native", *_WHOLE_VECTORS),
@@ -63,7 +63,7 @@ _FEATURES = {"linux": ("flags", "Features"), "darwin": ("machdep.cpu.features", 
 
 
 @cache
-def native_target() -> Target:
+def native_processor() -> Processor:
     """Return the target of this machine's CPU.
 
     Its flags allow all instructions of the CPU only if `cpu_identity` can tell the CPU from others.

@@ -59,27 +59,18 @@ def boolean(text: str) -> float | None:
 
 def days(text: str) -> float | None:
     """Return the days since 1970-01-01 UTC of a trimmed cell in ISO's form, or None."""
-    match = re.fullmatch(_MOMENT, text)
-    if match is None:
+    if not re.fullmatch(_MOMENT, text):
         return None
-    date, clock, offset = match.groups()
-    whole, _, fraction = (clock or "00:00").partition(".")
     try:
-        found = datetime.fromisoformat(f"{date}T{whole}+00:00")
+        return days_since_1970(datetime.fromisoformat(re.sub(" (?=[Z+-])", "", text)))
     except ValueError:
         return None
-    found += timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
-    if offset and offset != "Z":
-        minutes = int(offset[1:3]) * 60 + (int(offset[-2:]) if len(offset) > 3 else 0)
-        return days_since_1970(found, -minutes if offset[0] == "+" else minutes)
-    return days_since_1970(found)
 
 
-def days_since_1970(moment: datetime, minutes: int = 0) -> float:
-    """Return the days from 1970-01-01 UTC to a moment, which is UTC itself if it has no zone, and minutes."""
+def days_since_1970(moment: datetime) -> float:
+    """Return the days from 1970-01-01 UTC to a moment, which is UTC itself if it has no zone."""
     there = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    microseconds = (there - _EPOCH) // timedelta(microseconds=1) + minutes * 60_000_000
-    return days_of_microseconds(microseconds)
+    return days_of_microseconds((there - _EPOCH) // timedelta(microseconds=1))
 
 
 def days_of_microseconds(microseconds: int) -> float:

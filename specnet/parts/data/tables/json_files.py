@@ -11,21 +11,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
-from specnet.files.large import room_needed
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.csv.csv_files import MOST_COLUMNS
 from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.setting_hints import column_key, setting
-from specnet.parts.data.tables.source import Mistake, refuse_wildcards
+from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards
 from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
 
 _ONE_OBJECT = (
@@ -62,42 +59,38 @@ class JsonLinesSource(TextSource):
         Names whose values are not looked at.
     """
 
+    damage_code = "json"
+
     def __init__(self, paths: Sequence[str], ignored: Collection[str] = ()) -> None:
         super().__init__(paths)
         self._ignored = frozenset(ignored)
         names: dict[str, None] = {}
         with opened(self.real_paths(), 0) as duck:
-            for path in self.paths:
-                names |= dict.fromkeys(self._names_in(path, duck))
+            for index in range(len(paths)):
+                names |= dict.fromkeys(self._names_in(index, duck))
         if not names:
             raise DataError(Diagnostic("empty", "no rows", source=self.paths[0]))
         self.names = list(names)
-        self._types = ["VARCHAR"] * len(self.names)
 
-    def _names_in(self, path: str, duck: Duck) -> list[str]:
+    def _names_in(self, index: int, duck: Duck) -> list[str]:
+        path = self.paths[index]
         try:
             duck.rows(_LINES, {"path": _readable(path, duck.folder), "doubtful": _DOUBTFUL})
         except DuckError as error:
-            raise self._refused(path, error) from None
+            self._refuse_faulty(index)
+            raise self.damaged(path, error) from None
         if duck.rows(_IS_DOUBTFUL)[0][0]:
-            self._check(path)
+            self._refuse_faulty(index)
         names = [name for (name,) in duck.rows(_NAMES)]
         if len(names) > MOST_COLUMNS:
             message = f"{len(names)} columns exceed the limit of {MOST_COLUMNS}"
             raise DataError(Diagnostic("too-large", message, source=path))
         return names
 
-    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
-        rows, parameters = _rows(self.names)
-        for index, path in enumerate(self.paths):
-            into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
-            parameters["path"] = _readable(path, duck.folder)
-            try:
-                duck.columns(f"{into} SELECT {self._selected()} {rows}", parameters, progress, os.path.getsize(path))
-            except DuckError as error:
-                if refuses:
-                    raise self._refused(path, error) from None
-                raise
+    def _store_file(self, index: int, selected: str, duck: Duck, progress: Progress) -> None:
+        path, (rows, parameters) = self.paths[index], _rows(self.names)
+        parameters["path"] = _readable(path, duck.folder)
+        duck.columns(f"{selected} {rows}", parameters, progress, os.path.getsize(path))
 
     def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
         some = [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
@@ -118,13 +111,8 @@ class JsonLinesSource(TextSource):
             for source, position in [rows[mistake.row]]
         ]
 
-    def _refused(self, path: str, error: DuckError) -> DataError:
-        self._check(path)
-        return DataError(Diagnostic("json", f"DuckDB cannot read the file: {error}", source=path))
-
-    def _check(self, path: str) -> None:
-        """Refuse a file in which something is wrong, with its place."""
-        for _ in self._objects(path):
+    def _refuse_faulty(self, index: int) -> None:
+        for _ in self._objects(self.paths[index]):
             pass
 
     def _objects(self, path: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -182,9 +170,7 @@ def _readable(path: str, folder: str) -> str:
         if not path.lower().endswith(".gz"):
             refuse_wildcards(path, real)
             return real
-        with room_needed(), NamedTemporaryFile("wb", suffix=".jsonl", dir=folder, delete=False) as copy:
-            shutil.copyfileobj(stream, copy)
-    return copy.name
+        return copied(stream, ".jsonl", folder)
 
 
 def _rows(names: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -10,13 +10,13 @@ from specnet.files import open_file
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.source import Mistake, Source, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.source import Mistake, TableSource, refuse_wildcards, repeated_names
 from specnet.parts.data.tables.types import is_number_type, is_whole_type
 
 ROWS_AT_ONCE = 2**14
 
 
-class ParquetSource(Source):
+class ParquetSource(TableSource):
     """Several files of the same columns, in any order.
 
     Parameters
@@ -24,19 +24,17 @@ class ParquetSource(Source):
     paths : sequence of str
     """
 
+    damage_code = "parquet"
+
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(paths)
-        described = [_described(path) for path in paths]
-        self.names = [name for name, _ in described[0]]
-        self._check_same_names(
-            [(path, [name for name, _ in columns]) for path, columns in zip(paths, described, strict=True)]
-        )
+        described = [self._described(path) for path in paths]
+        named = [(path, [name for name, _ in columns]) for path, columns in zip(paths, described, strict=True)]
+        self._places = self._named(named)
         self._types = [of for _, of in described[0]]
-        places = {name: place for place, name in enumerate(self.names)}
-        self._places = [[places[name] for name, _ in columns] for columns in described]
-        for path, columns in zip(paths, described, strict=True):
-            for name, of in columns:
-                self._types[places[name]] = _common(self._types[places[name]], of, name, path)
+        for path, columns, places in zip(paths, described, self._places, strict=True):
+            for place, (name, of) in zip(places, columns, strict=True):
+                self._types[place] = _common(self._types[place], of, name, path)
 
     @property
     def types(self) -> list[str]:
@@ -51,7 +49,31 @@ class ParquetSource(Source):
             try:
                 duck.columns(query, None, progress, os.path.getsize(path))
             except DuckError as error:
-                raise _damaged(path, error) from None
+                raise self.damaged(path, error) from None
+
+    def _described(self, path: str) -> list[tuple[str, str]]:
+        """Return the names and types of a file's columns."""
+        real = os.path.realpath(path)
+        with open_file(path):
+            refuse_wildcards(path, real)
+        with opened([real], 0) as duck:
+            try:
+                types = [str(row[1]) for row in duck.rows(f"DESCRIBE SELECT * FROM {_rows(path)}")]
+                # DuckDB's own names ignore case.
+                tree = iter(duck.rows(f"SELECT name, num_children FROM parquet_schema({quoted(real)})"))
+            except DuckError as error:
+                raise self.damaged(path, error) from None
+        next(tree)
+        names = list(_top(tree))
+        problems = [Diagnostic("repeated-column", message, source=path) for _, message in repeated_names(names)]
+        problems += [
+            Diagnostic("unnamed-column", f"column {place + 1} has no name", source=path)
+            for place, name in enumerate(names)
+            if not name
+        ]
+        if problems:
+            raise DataError(*problems)
+        return list(zip(names, types, strict=True))
 
     def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
         texts = ", ".join(f"c{place}::{self._types[place]}::VARCHAR" for place in places)
@@ -68,31 +90,6 @@ class ParquetSource(Source):
 
 def _rows(path: str) -> str:
     return f"read_parquet({quoted(os.path.realpath(path))}, hive_partitioning = false)"
-
-
-def _described(path: str) -> list[tuple[str, str]]:
-    """Return the names and types of a file's columns."""
-    real = os.path.realpath(path)
-    with open_file(path):
-        refuse_wildcards(path, real)
-    with opened([real], 0) as duck:
-        try:
-            types = [str(row[1]) for row in duck.rows(f"DESCRIBE SELECT * FROM {_rows(path)}")]
-            # DuckDB's own names ignore case.
-            tree = iter(duck.rows(f"SELECT name, num_children FROM parquet_schema({quoted(real)})"))
-        except DuckError as error:
-            raise _damaged(path, error) from None
-    next(tree)
-    names = list(_top(tree))
-    problems = [Diagnostic("repeated-column", message, source=path) for _, message in repeated_names(names)]
-    problems += [
-        Diagnostic("unnamed-column", f"column {place + 1} has no name", source=path)
-        for place, name in enumerate(names)
-        if not name
-    ]
-    if problems:
-        raise DataError(*problems)
-    return list(zip(names, types, strict=True))
 
 
 def _top(tree: Iterator[tuple[str, int | None]]) -> Iterator[str]:
@@ -113,7 +110,3 @@ def _common(one: str, other: str, name: str, path: str) -> str:
         return "HUGEINT" if is_whole_type(one) and is_whole_type(other) else "DOUBLE"
     message = f'column "{name}": {other} here, but {one} in the first file'
     raise DataError(Diagnostic("column-type", message, source=path))
-
-
-def _damaged(path: str, error: DuckError) -> DataError:
-    return DataError(Diagnostic("parquet", f"DuckDB cannot read the file: {error}", source=path))

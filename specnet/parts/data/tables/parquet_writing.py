@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from specnet.errors import DataError
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, opened
-from specnet.parts.data.tables.source import Cells
+from specnet.parts.data.tables.source import ColumnCells
 
 _BYTES_AT_ONCE = 2**24
 
 
-def parquet_pieces(parts: Iterable[Mapping[str, Cells]]) -> Iterator[bytes]:
+def parquet_pieces(parts: Iterable[Mapping[str, ColumnCells]]) -> Iterator[bytes]:
     """Yield the pieces of a Parquet file of columns by name, of which some rows after the other are given.
 
     Raises
@@ -29,16 +29,13 @@ def parquet_pieces(parts: Iterable[Mapping[str, Cells]]) -> Iterator[bytes]:
                 names = list(part)
                 _make(duck, part)
             given = {f"c{place}": column for place, column in enumerate(part.values())}
-            query = ", ".join(f"unnest(${name}::{_given(each)}[])::{each.type}" for name, each in given.items())
+            types = {name: "DOUBLE" if each.type == "DOUBLE" else "VARCHAR" for name, each in given.items()}
+            query = ", ".join(f"unnest(${name}::{types[name]}[])::{each.type}" for name, each in given.items())
             duck.rows(f"INSERT INTO made SELECT {query}", {name: each.texts for name, each in given.items()})
         yield from _written(duck, names)
 
 
-def _given(column: Cells) -> str:
-    return "DOUBLE" if column.type == "DOUBLE" else "VARCHAR"
-
-
-def _make(duck: Duck, part: Mapping[str, Cells]) -> None:
+def _make(duck: Duck, part: Mapping[str, ColumnCells]) -> None:
     lower = Counter(name.lower() for name in part)
     if same := [name for name in part if lower[name.lower()] > 1]:
         message = f'columns "{same[0]}" and "{same[1]}" differ only in case, which Parquet files are not written with'

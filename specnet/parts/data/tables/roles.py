@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
 from specnet.parts.data.base import SPLIT_PARTS, Split, Table
-from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, kind_of
+from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, as_indices, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
-from specnet.parts.data.tables.source import Mistake, Source, undivided, unknown_columns
+from specnet.parts.data.tables.source import Mistake, TableSource, undivided, unknown_columns
 from specnet.parts.part import FieldProblem
 
 _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
@@ -60,7 +60,7 @@ class Roles:
             if kind not in (*needed, "ignore"):
                 yield FieldProblem(("columns", name), f'"{name}" is {KINDS_IN_WORDS[kind]}; {words}', "column-kind")
 
-    def refuse_unknown(self, source: Source) -> None:
+    def refuse_unknown(self, source: TableSource) -> None:
         """Refuse columns that a source does not have, where the spec names them."""
         names = set(source.names)
         problems = [
@@ -73,14 +73,11 @@ class Roles:
 
     def kinds(self) -> dict[str, ColumnKind]:
         """Return the kinds that the columns have where nobody says another: times are judged by their cells."""
-        kinds: dict[str, ColumnKind] = {}
-        if self.split.by_column is not None and self.split.time is None:
-            kinds[self.split.by_column] = "category"
-        if self.weight is not None:
-            kinds[self.weight] = "numeric"
-        return kinds
+        split = None if self.split.time is not None else self.split.by_column
+        kinds: dict[str | None, ColumnKind] = {split: "category", self.weight: "numeric"}
+        return {name: kind for name, kind in kinds.items() if name is not None}
 
-    def split_by(self, content: Table, source: Source) -> NDArray[Any] | None:
+    def split_by(self, content: Table, source: TableSource) -> NDArray[Any] | None:
         """Return what the split goes by, (rows,).
 
         Raises
@@ -97,7 +94,7 @@ class Roles:
         if self.split.group is not None:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
         assert column.texts is not None, "it is a category"
-        said = np.append(column.texts, "")[np.where(np.isnan(cells), -1, cells).astype(np.intp)]
+        said = np.append(column.texts, "")[as_indices(cells)]
         wrong = ~np.isin(said, SPLIT_PARTS)
         if wrong.any():
             first = int(wrong.argmax())
@@ -106,7 +103,7 @@ class Roles:
             raise _wrong_cell(name, first, what, "split", content, source)
         return said
 
-    def weights(self, content: Table, source: Source) -> NDArray[np.float64] | None:
+    def weights(self, content: Table, source: TableSource) -> NDArray[np.float64] | None:
         """Return the weights of the rows, (rows,).
 
         Raises
@@ -134,14 +131,14 @@ def _found(content: Table, name: str) -> tuple[Column, NDArray[np.float64]]:
     raise DataError(Diagnostic("split", message, ("split", "time")))  # other columns have a kind from the start
 
 
-def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: Source) -> DataError:
+def _wrong_cell(name: str, row: int, what: str, code: str, content: Table, source: TableSource) -> DataError:
     """Return the error of a cell in a row of the content, at its place in the files."""
     place = row if content.kept is None else int(content.kept[row])
     message = f'column "{name}": {what} in row {place + 1}'
     return source.refusal([Mistake(place, source.names.index(name), code, message)])
 
 
-def _times(column: Column, cells: NDArray[np.float64], content: Table, source: Source) -> NDArray[np.float64]:
+def _times(column: Column, cells: NDArray[np.float64], content: Table, source: TableSource) -> NDArray[np.float64]:
     if column.kind not in ("numeric", "datetime"):
         message = f'column "{column.name}" is {KINDS_IN_WORDS[column.kind]}; a split by time needs numbers or dates'
         hint = setting(column_key(column.name), DatetimeFormat(type="datetime", format="%d/%m/%Y").written())
@@ -160,9 +157,11 @@ def below_each_other(parts: dict[str, Table]) -> Table:
     for index, column in enumerate(first.columns):
         cells = [table.X[:, index] for table in tables]
         if column.texts is not None:
-            texts = np.unique(np.concatenate([_texts(table, index) for table in tables]))
-            cells = [_moved(each, _texts(table, index), texts) for each, table in zip(cells, tables, strict=True)]
-            column = Column(column.name, column.kind, texts)
+            own = [np.asarray(table.columns[index].texts) for table in tables]
+            texts = np.unique(np.concatenate(own))
+            places = [np.append(np.searchsorted(texts, each).astype(np.float64), np.nan) for each in own]
+            cells = [to[as_indices(each)] for to, each in zip(places, cells, strict=True)]
+            column = replace(column, texts=texts)
         columns.append(column)
         np.concatenate(cells, out=X[:, index])
     labels = [table.y for table in tables]
@@ -179,15 +178,3 @@ def below_each_other(parts: dict[str, Table]) -> Table:
         kinds=first.kinds,
         warnings=first.warnings,
     )
-
-
-def _texts(table: Table, index: int) -> NDArray[np.str_]:
-    texts = table.columns[index].texts
-    assert texts is not None, "a column has the same kind in all files"
-    return texts
-
-
-def _moved(cells: NDArray[np.float64], texts: NDArray[np.str_], among: NDArray[np.str_]) -> NDArray[np.float64]:
-    """Return the places of texts among others that hold them all, for places among their own."""
-    places = np.append(np.searchsorted(among, texts).astype(np.float64), np.nan)
-    return places[np.where(np.isnan(cells), len(texts), cells).astype(np.intp)]

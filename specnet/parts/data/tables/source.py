@@ -11,18 +11,20 @@ from difflib import get_close_matches
 from glob import glob
 from itertools import islice, permutations
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, FileError
+from specnet.files.large import room_needed
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import number
 from specnet.parts.data.tables.csv.csv_records import DELIMITERS
-from specnet.parts.data.tables.duck import Duck
+from specnet.parts.data.tables.duck import Duck, DuckError
 from specnet.parts.data.tables.setting_hints import setting
 from specnet.parts.data.tables.types import is_nested
 
@@ -44,14 +46,14 @@ class Mistake(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class ColumnCells:
     """A column as texts, or numbers of a DOUBLE, with the type that they had: one of DuckDB's."""
 
     texts: Sequence[str | float | None]
     type: str = "VARCHAR"
 
 
-class Source(ABC):
+class TableSource(ABC):
     """Files of one table, whose names of columns have been read.
 
     Attributes
@@ -71,12 +73,10 @@ class Source(ABC):
     decimal = "."
     plain_numbers = False
     """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
-    has_missing_values = False
-    """Whether a spec can say what a missing cell holds."""
-    has_header = False
-    """Whether a spec can say where the names of the columns are."""
-    has_decimal = False
-    """Whether a spec can say what stands before a number's fraction."""
+    has_dialect = False
+    """Whether a spec can say where the names of columns are, what a missing cell holds, and the sign of fractions."""
+    damage_code = "format"
+    """Of the error of a file that DuckDB cannot read."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = tuple(paths)
@@ -118,7 +118,7 @@ class Source(ABC):
             As `store` does.
         """
 
-    def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, Cells]]:
+    def cells(self, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
         """Yield columns as they are by name, so many rows, and the next ones.
 
         Raises
@@ -131,7 +131,7 @@ class Source(ABC):
         remaining = self.cell_rows(places)
         while some := list(islice(remaining, rows)):
             columns = zip(*some, strict=True)
-            yield {name: Cells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
+            yield {name: ColumnCells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
 
     def refusal(self, mistakes: Iterable[Mistake]) -> DataError:
         """Return the error of the first of some mistakes, at their places in the files."""
@@ -145,8 +145,12 @@ class Source(ABC):
         """Return what DuckDB may open."""
         return [os.path.realpath(path) for path in self.paths]
 
-    def _check_same_names(self, files: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """Refuse files whose columns have not the names of the first one's."""
+    def damaged(self, path: str, error: DuckError) -> DataError:
+        """Return the error of a file that DuckDB cannot read."""
+        return DataError(Diagnostic(self.damage_code, f"DuckDB cannot read the file: {error}", source=path))
+
+    def _named(self, files: Sequence[tuple[str, list[str]]]) -> list[list[int]]:
+        """Take the names of the first file's columns, and return the places of each file's, which are the same ones."""
         first, *others = files
         for other in others:
             for (there, names), (here, found) in permutations((first, other)):
@@ -154,6 +158,9 @@ class Source(ABC):
                 if lacking := [name for name in names if name not in known]:
                     message = f'the files have different columns: "{lacking[0]}" is in {there}, but not in {here}'
                     raise DataError(Diagnostic("unknown-column", message, source=other[0]))
+        self.names = first[1]
+        places = {name: place for place, name in enumerate(self.names)}
+        return [[places[name] for name in names] for _, names in files]
 
 
 def meant(names: Sequence[str], name: str) -> str | None:
@@ -166,7 +173,7 @@ def undivided(names: Sequence[str]) -> str | None:
     return next((sign for sign in DELIMITERS if len(names) == 1 and sign in names[0]), None)
 
 
-def unknown_columns(source: Source, asked: Sequence[str]) -> Diagnostic:
+def unknown_columns(source: TableSource, asked: Sequence[str]) -> Diagnostic:
     """Return the error of columns that a file does not have, of which there are some."""
     path, names = source.paths[0], source.names
     close = [meant(names, name) for name in asked]
@@ -175,9 +182,9 @@ def unknown_columns(source: Source, asked: Sequence[str]) -> Diagnostic:
         hint = setting("delimiter", toml_text(sign))
     else:
         hint = f"did you mean {_quoted(close)}?" if all(close) else f"choose from {first_few(names)}"
-        if source.has_header and any(number(name) is not None for name in names):
+        if source.has_dialect and any(number(name) is not None for name in names):
             hint += f", or {setting('header', 'false')} if the first line is no header"
-        elif source.has_header and len(names) == 1:
+        elif source.has_dialect and len(names) == 1:
             hint += f", or {setting('skip', '1')} if the header is the second line"
     message = f"{path} has no {'column' if len(asked) == 1 else 'columns'} {_quoted(asked)}"
     return Diagnostic("unknown-column", message, source=path, hint=hint)
@@ -203,6 +210,13 @@ def refuse_bytes(path: str | os.PathLike[str], real: str) -> None:
     except UnicodeEncodeError:
         hint = "rename the file or its folder"
         raise FileError("the path is not valid UTF-8", hint=hint, source=os.fspath(path)) from None
+
+
+def copied(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
+    """Return the path of a new file in a folder."""
+    with room_needed(), NamedTemporaryFile("wb", suffix=suffix, dir=folder, delete=False) as copy:
+        copy.writelines(pieces)
+    return copy.name
 
 
 def refuse_wildcards(path: str, real: str) -> None:

@@ -31,7 +31,7 @@ from specnet.parts.data.tables.cells import (
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
 from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, CellFacts, Verdict, verdict
-from specnet.parts.data.tables.source import Mistake, Source
+from specnet.parts.data.tables.source import Mistake, TableSource
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
 NUMBERS_AT_ONCE = 2**23
@@ -59,11 +59,11 @@ class Store:
     Parameters
     ----------
     duck : Duck
-    source : Source
+    source : TableSource
         Its table is there.
     """
 
-    def __init__(self, duck: Duck, source: Source) -> None:
+    def __init__(self, duck: Duck, source: TableSource) -> None:
         self._duck, self._source = duck, source
         self._types = source.types
         self._all_quick: set[int] = set()

@@ -14,14 +14,14 @@ from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.files.toml import toml_text
 from specnet.parts.data.base import Table
-from specnet.parts.data.column_kinds import ColumnKind, Kind, column_of, kind_of
+from specnet.parts.data.column_kinds import ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.reading_progress import current_progress
 from specnet.parts.data.tables.cells import coded, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
-from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, Source, meant, undivided, unknown_columns
+from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, TableSource, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
 from specnet.parts.row_view import RowView
@@ -59,7 +59,7 @@ class Wanted:
         return self.targets[0] if self.labels and len(self.targets) == 1 else None
 
 
-def read(source: Source, wanted: Wanted) -> Table:
+def read(source: TableSource, wanted: Wanted) -> Table:
     """Return what is wanted of a table.
 
     Raises
@@ -76,7 +76,7 @@ def read(source: Source, wanted: Wanted) -> Table:
 
 
 class _Reading:
-    def __init__(self, source: Source, wanted: Wanted) -> None:
+    def __init__(self, source: TableSource, wanted: Wanted) -> None:
         self.source, self.wanted = source, wanted
         self.warnings: list[Diagnostic] = []
         self.places = {name: place for place, name in enumerate(source.names)}
@@ -239,7 +239,7 @@ class _Reading:
             written = (self.target_kinds if name in self.target_kinds else self.kinds)[name]
             kind, message = kind_of(written), mistaken(name, written, misfit.cells[0], misfit.row + 1, misfit.count)
             ways = [*self._notation_hint(name, kind, misfit.cells[0], broken.get(place))]
-            if self.source.has_missing_values:
+            if self.source.has_dialect:
                 ways.append(longer("missing_values", self.source.missing[1:], misfit.cells, every))
             if name not in (*self.wanted.targets, *self.wanted.predicted):
                 ways.append(setting(column_key(name), '"category"', '"ignore"'))
@@ -255,7 +255,7 @@ class _Reading:
             judged.notations if judged else [each for each in notations_of([text]) if isinstance(each, NumberFormat)]
         )
         other = "," if self.source.decimal == "." else "."
-        if self.source.has_decimal and len(found) == 1 and number(text, other) is not None:
+        if self.source.has_dialect and len(found) == 1 and number(text, other) is not None:
             yield setting("decimal", toml_text(other))
         elif found:
             yield notation_hint(name, found)
@@ -330,5 +330,5 @@ def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArra
         if (integers.astype(np.str_) == texts).all():
             labels = integers
     gaps = np.isnan(codes)
-    found = labels[np.where(gaps, 0, codes).astype(np.intp)] if len(texts) else np.zeros(len(codes), np.int64)
+    found = labels[as_indices(codes)] if len(texts) else np.zeros(len(codes), np.int64)
     return found[:, np.newaxis], gaps[:, np.newaxis]

@@ -8,20 +8,21 @@ from collections.abc import Collection, Sequence
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import number, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError
-from specnet.parts.data.tables.source import Source
+from specnet.parts.data.tables.source import TableSource
 
 ROWS_LOOKED_AT = 50
 """How many rows tell whether it is worth to read a file as numbers at once."""
 
 
-class TextSource(Source):
+class TextSource(TableSource):
     """Files of cells of text."""
 
-    _types: Sequence[str]
+    _types: Sequence[str] = ()
+    """Of the columns, where some are numbers."""
 
     @property
     def types(self) -> list[str]:
-        return list(self._types)
+        return [*self._types] or ["VARCHAR"] * len(self.names)
 
     def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
         some = self._look_like_numbers([*numbers])
@@ -30,24 +31,37 @@ class TextSource(Source):
             self._store(duck, progress)
         except DuckError:
             # A cell further down is no number, or something else is wrong that has to be told of.
-            self._types = ["VARCHAR"] * len(self.names)
+            self._types = ()
             duck.rows("DROP TABLE IF EXISTS cells")
             self._store(duck, progress, refuses=True)
+
+    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+        """Make the table of cells, of numbers where the types say so; DuckDB's errors may become those of the files."""
+        cells = ", ".join(
+            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
+            for place, of in enumerate(self.types)
+        )
+        for index in range(len(self.paths)):
+            into = "INSERT INTO cells BY NAME" if index else "CREATE TABLE cells AS"
+            try:
+                self._store_file(index, f"{into} SELECT {cells}", duck, progress)
+            except DuckError as error:
+                if refuses:
+                    self._refuse_faulty(index)
+                    raise self.damaged(self.paths[index], error) from None
+                raise
 
     @abstractmethod
     def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
         """Return those of the columns of which the first rows of all files hold numbers or nothing."""
 
     @abstractmethod
-    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
-        """Make the table of cells, as `_selected` says; with `refuses`, DuckDB's errors become those of the files."""
+    def _store_file(self, index: int, selected: str, duck: Duck, progress: Progress) -> None:
+        """Run the query that begins like this, and selects the cells of a file as c0, c1, …"""
 
-    def _selected(self) -> str:
-        """Return the expressions of the cells by the names of their columns: numbers where the types say so."""
-        return ", ".join(
-            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
-            for place, of in enumerate(self._types)
-        )
+    @abstractmethod
+    def _refuse_faulty(self, index: int) -> None:
+        """Refuse a file in which something is wrong, with its place."""
 
 
 def is_number(text: str, missing: Collection[str] = ()) -> bool:

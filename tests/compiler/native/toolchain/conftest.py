@@ -7,15 +7,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from specnet.compiler.native.toolchain import compilers, libraries
-from specnet.compiler.native.toolchain.libraries import BuildError, Library
-from specnet.compiler.native.toolchain.processors import Target
+from specnet.compiler.native.toolchain.libraries import BuildError, LoadedLibrary
+from specnet.compiler.native.toolchain.processors import Processor
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
 
@@ -29,7 +28,7 @@ print(library(sys.argv[1], ("answer",))["answer"]())
 """
 
 
-def library(text: str, target: Target | None = None) -> Library:
+def library(text: str, target: Processor | None = None) -> LoadedLibrary:
     return libraries.library(text, ("answer",), target)
 
 
@@ -48,7 +47,7 @@ class Workplace:
         monkeypatch.setattr(tempfile, "tempdir", str(self.temporary))
         monkeypatch.setenv("PATH", f"{self.programs}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(libraries, "_loaded", {})
-        monkeypatch.setattr(libraries, "_contents", OrderedDict())
+        self.forget()
 
     def install(self, script: str, name: str = "cc", version: str = "echo 1.0") -> Path:
         """Put a compiler first on the PATH; "real" stands for the machine's. What it says of its version is no run."""
@@ -90,11 +89,15 @@ class Workplace:
         command = [sys.executable, "-c", CHILD, text]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def answer(self, text: str = TEXT) -> int:
-        """Return a text's answer as in a new process, which has loaded nothing yet."""
+    def forget(self) -> None:
+        """Forget what this process has loaded, compiled and asked for, as a new one has not."""
         libraries._loaded.clear()
-        libraries._contents.clear()
+        libraries._compiled.cache_clear()
         compilers._said.cache_clear()
+
+    def answer(self, text: str = TEXT) -> int:
+        """Return a text's answer as in a new process."""
+        self.forget()
         return int(library(text).answer())
 
     def install_meeting(self, count: int, flags: str = "") -> Path:
@@ -150,6 +153,6 @@ def replace_content(path: Path, content: bytes) -> None:
 
 def expect_no_cache(place: Workplace) -> None:
     """Check that a library is made all the same, and that nothing stays of it."""
-    assert library(TEXT).answer() == 42
+    assert place.answer() == 42
     assert library(TEXT) is library(TEXT)
     assert place.is_clean()

@@ -180,7 +180,7 @@ def test_trainings_compile_side_by_side_in_threads_and_in_forked_processes(place
 import os, signal, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads
 import numpy as np
-from tests.training.engines import steppers
+from tests.training.steps.engines import steppers
 
 def begin(units):
     spec = {{"network": {{"layer_sizes": [2, units, 1]}}, "training": {{"loss": "mean_squared_error"}}}}

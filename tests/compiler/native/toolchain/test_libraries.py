@@ -76,7 +76,7 @@ def test_a_text_for_each_target_and_compiler(place: Workplace, monkeypatch: pyte
     library(TEXT)
     assert place.runs == len(place.entries) == 3
     monkeypatch.setattr(libraries, "cpu_identity", lambda: "another CPU")
-    library(TEXT)
+    assert place.answer() == 42
     assert place.runs == len(place.entries) == 4
 
 
@@ -101,7 +101,7 @@ def test_a_mistake_in_the_text_is_told(place: Workplace):
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("flag", "message"),
+    ("flag", "told"),
     [("-fno-such-flag=1", "^cc failed: .*-fno-such-flag"), ("-lno_such_library", "no_such_library")],
 )
 def test_what_the_compiler_or_the_linker_misses_is_told(

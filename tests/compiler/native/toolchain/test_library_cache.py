@@ -99,7 +99,7 @@ def test_a_folder_that_others_may_write_is_not_used(place: Workplace, mode: int)
 def test_a_folder_of_another_user_is_not_used(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     library(TEXT)
     entries = place.entries
-    monkeypatch.setattr(libraries, "_loaded", {})
+    place.forget()
     mine = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
     place.install('exec real "$@"')
@@ -129,9 +129,6 @@ def test_without_a_cache_a_process_compiles_once(place: Workplace, monkeypatch: 
         libraries._loaded.clear()
         assert library(TEXT).answer() == 42
         assert place.runs == runs
-    monkeypatch.setattr(libraries, "MOST_CONTENTS", 1)
-    library(OTHER)
-    assert len(libraries._contents) == 1
 
 
 @needs_compiler
@@ -139,7 +136,6 @@ def test_a_cache_that_cannot_be_made_is_not_needed(place: Workplace, monkeypatch
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file" / "cache", tmp_path / "file", Path("/dev/null/cache"), Path("/proc/cache")):
         monkeypatch.setenv("SPECNET_CACHE", str(folder))
-        monkeypatch.setattr(libraries, "_loaded", {})
         expect_no_cache(place)
         assert not folder.is_dir()
 
@@ -174,17 +170,16 @@ def test_without_a_place_for_temporary_files(place: Workplace, monkeypatch: pyte
 @needs_compiler
 @pytest.mark.parametrize("where", ["cache", "temporary"])
 def test_a_file_system_without_execution(place: Workplace, monkeypatch: pytest.MonkeyPatch, where: str):
-    load = libraries.Library
+    load = libraries.LoadedLibrary
 
     def refused(path: str):
         if path.startswith(str(getattr(place, where))):
             raise OSError(errno.EPERM, "failed to map segment from shared object")
         return load(path)
 
-    monkeypatch.setattr(libraries, "Library", refused)
+    monkeypatch.setattr(libraries, "LoadedLibrary", refused)
     expect_no_cache(place)
-    monkeypatch.setattr(libraries, "_loaded", {})
-    assert library(TEXT).answer() == 42
+    assert place.answer() == 42
     assert len(place.entries) == 1
 
 
@@ -207,7 +202,6 @@ def test_folders_in_which_others_could_replace_the_cache(
     monkeypatch.setenv("SPECNET_CACHE", str(parent / "below" / "cache"))
     library(TEXT)
     parent.chmod(mode)
-    monkeypatch.setattr(libraries, "_loaded", {})
     expect_no_cache(place)
     library(OTHER)
     assert len(list((parent / "below" / "cache").iterdir())) == 1 + is_used
@@ -234,13 +228,13 @@ def home(place: Workplace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> P
 
 
 @needs_compiler
-def test_which_folder_is_the_cache(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_which_folder_is_the_cache(place: Workplace, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     home.mkdir()
     monkeypatch.chdir(tmp_path)
     usual = home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "specnet"
 
     def places() -> set[Path]:
-        monkeypatch.setattr(libraries, "_loaded", {})
+        place.forget()
         library(TEXT)
         return {path.parent for path in tmp_path.rglob("*.so")}
 

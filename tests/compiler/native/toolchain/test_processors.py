@@ -14,9 +14,9 @@ from specnet.compiler.native.toolchain.processors import (
     GENERIC,
     NEON,
     SSE2,
-    Target,
+    Processor,
     cpu_identity,
-    native_target,
+    native_processor,
 )
 
 V3 = "sse2 avx avx2 fma bmi2"
@@ -31,7 +31,7 @@ def _nothing_is_known() -> Iterator[None]:
 
 
 def forget() -> None:
-    for function in (native_target, cpu_identity, processors._description):
+    for function in (native_processor, cpu_identity, processors._description):
         function.cache_clear()
 
 
@@ -50,7 +50,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return change
 
 
-def with_flags(known: Target, *flags: str) -> Target:
+def with_flags(known: Processor, *flags: str) -> Processor:
     return dataclasses.replace(known, flags=flags)
 
 
@@ -67,16 +67,16 @@ def with_flags(known: Target, *flags: str) -> Target:
         ("riscv64", "isa\t: rv64imafdc", GENERIC),
     ],
 )
-def test_the_first_cpu_decides(cpu, machine: str, line: str, expected: Target):
+def test_the_first_cpu_decides(cpu, machine: str, line: str, expected: Processor):
     cpu(machine, line, second=f"flags\t\t: {V4}")
-    assert native_target() == expected
+    assert native_processor() == expected
 
 
 def test_a_cpu_that_cannot_be_told_from_others_gets_no_native_code(cpu, monkeypatch: pytest.MonkeyPatch):
     cpu("x86_64", f"flags: {V4}")
     monkeypatch.setattr(processors, "_CPU_INFO", "/nowhere")
     forget()
-    assert native_target() == SSE2
+    assert native_processor() == SSE2
 
 
 def test_identities_differ_by_features_and_model_and_not_by_clock(cpu):
@@ -101,11 +101,11 @@ def test_macos_tells_features_in_two_texts(cpu, monkeypatch: pytest.MonkeyPatch)
     texts = {"machdep.cpu.features": "FPU SSE2 FMA AVX1.0", "machdep.cpu.leaf7_features": "BMI1 AVX2"}
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(processors, "_sysctl", lambda name: texts.get(name, ""))
-    assert native_target() == with_flags(AVX2, "-march=native")
+    assert native_processor() == with_flags(AVX2, "-march=native")
     assert "BMI1 AVX2" in cpu_identity()
 
 
 def test_this_machine_has_a_target():
-    assert native_target().vector_bytes in (16, 32, 64)
-    assert native_target() is native_target()
+    assert native_processor().vector_bytes in (16, 32, 64)
+    assert native_processor() is native_processor()
     assert sys.platform in cpu_identity()

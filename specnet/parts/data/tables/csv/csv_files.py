@@ -12,12 +12,11 @@ from __future__ import annotations
 import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from tempfile import NamedTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,23 +24,23 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
-from specnet.files.large import GrowingTable, room_needed
+from specnet.files.large import GrowingTable
 from specnet.parts.data.reading_progress import Progress, of_parts
 from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimmed
 from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.csv.csv_records import (
     LINE_END,
+    CsvRecord,
     Dialect,
-    Record,
-    faulty_record,
     guessed_delimiter,
     opened_text,
     records,
+    refuse_faulty,
 )
 from specnet.parts.data.tables.csv.csv_signs import Signs, has_many_blank_lines, read_signs
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.setting_hints import no_header
-from specnet.parts.data.tables.source import Mistake, refuse_wildcards, repeated_names
+from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards, repeated_names
 from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
 
 MOST_COLUMNS = 30_000
@@ -114,9 +113,7 @@ class CsvFile:
         if len(record.cells) > MOST_COLUMNS:
             raise self._at_top("too-large", f"{len(record.cells)} columns exceed the limit of {MOST_COLUMNS}")
         if "\0" in record.text:
-            problem = faulty_record(path, self.dialect, len(record.cells))
-            assert problem is not None, "it has a null character"
-            raise DataError(problem)
+            refuse_faulty(path, self.dialect, len(record.cells))
         self._first = record
         self._readable: tuple[str, int] | None = None
         self.names = self._header(record) if dialect.header else [f"column_{n + 1}" for n in range(len(record.cells))]
@@ -125,26 +122,25 @@ class CsvFile:
         position = Position(self.dialect.skip + 1, 1)
         return DataError(Diagnostic(code, message, source=self.path, position=position, hint=hint))
 
-    def _header(self, record: Record) -> list[str]:
+    def _header(self, record: CsvRecord) -> list[str]:
         cells = [trimmed(cell) for cell in record.cells]
         if all(number(cell) is not None for cell in cells):
             raise self._at_top("missing-header", "the header is missing: the first line holds numbers", no_header())
         names = [name or f"column_{column + 1}" for column, name in enumerate(cells)]
         hint = f"rename one of them, or {no_header(self.dialect.skip + 1)}"
         problems = [
-            record.problem(self.path, self.dialect, "repeated-column", message, column, hint)
-            for column, message in repeated_names(names)
+            record.problem("repeated-column", message, column, hint) for column, message in repeated_names(names)
         ]
         for column, name in enumerate(record.cells):
             if record.end and not {record.end}.issuperset(LINE_END.findall(name)):
                 message = f"the name of column {column + 1} has another line ending than {record.end!r} of the line"
-                problems.append(record.problem(self.path, self.dialect, "csv-syntax", message, column))
+                problems.append(record.problem("csv-syntax", message, column))
                 break
         if problems:
             raise DataError(*problems)
         return names
 
-    def rows(self) -> Iterator[Record]:
+    def rows(self) -> Iterator[CsvRecord]:
         """Yield the records below the header, without blank lines where these are no rows."""
         are_rows = len(self.names) == 1
         return islice(records(self.path, self.dialect, None if are_rows else {}), int(self.dialect.header), None)
@@ -168,12 +164,13 @@ class CsvFile:
             found, start = real, len(mark) + body
         else:
             with opened_text(self.path, self.dialect) as text:
-                found, start = _copied(iter(partial(text.read, _COPIED_AT_ONCE), ""), folder), body
+                pieces = iter(partial(text.read, _COPIED_AT_ONCE), "")
+                found, start = copied(map(str.encode, pieces), ".csv", folder), body
         if len(self.names) > 1 and has_many_blank_lines(found):
             # DuckDB takes them for a part of the next record, which is too long then, or lost without a word.
             self.refuse_faulty()
             filled = records(self.path, self.dialect, {})
-            found, start = _copied((record.text + record.end for record in filled), folder), body
+            found, start = copied(((record.text + record.end).encode() for record in filled), ".csv", folder), body
         return found, start
 
     def parts(self, folder: str) -> Iterator[CsvPart]:
@@ -186,7 +183,7 @@ class CsvFile:
         for part in parts_of(path, body, dialect.quote, folder):
             yield CsvPart(part, 0, dialect)
 
-    def first_rows(self) -> list[Record]:
+    def first_rows(self) -> list[CsvRecord]:
         """Return the first records below the header."""
         return list(islice(self.rows(), ROWS_LOOKED_AT))
 
@@ -201,9 +198,7 @@ class CsvFile:
 
     def refuse_faulty(self) -> None:
         """Refuse a file that has a faulty record, with its place."""
-        problem = faulty_record(self.path, self.dialect, len(self.names))
-        if problem is not None:
-            raise DataError(problem)
+        refuse_faulty(self.path, self.dialect, len(self.names))
 
 
 class CsvSource(TextSource):
@@ -219,19 +214,16 @@ class CsvSource(TextSource):
         The sign before a number's fraction.
     """
 
-    has_missing_values = has_header = has_decimal = True
+    has_dialect = True
+    damage_code = "csv-syntax"
 
     def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
         super().__init__(paths)
         files = [CsvFile(path, dialect) for path in paths]
         self._refuse_divided(missing, files)
         self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
-        self.names = files[0].names
-        self._check_same_names([(file.path, file.names) for file in files])
-        self._types = ["VARCHAR"] * len(self.names)
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
-        places = {name: place for place, name in enumerate(self.names)}
-        self._files = [(file, [places[name] for name in file.names]) for file in files]
+        self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
     def _refuse_divided(self, missing: Sequence[str], files: Sequence[CsvFile]) -> None:
         """Refuse missing cells that are told from others only by what is around them."""
@@ -243,20 +235,16 @@ class CsvSource(TextSource):
                         hint = "replace such cells in the file by empty ones"
                         raise DataError(Diagnostic("missing-values", message, ("missing_values",), hint=hint))
 
-    def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
+    def _store_file(self, index: int, selected: str, duck: Duck, progress: Progress) -> None:
+        file, places = self._files[index]
         options = f", nullstr = [{', '.join(map(quoted, self.missing))}]"
-        self.plain_numbers = not self._misses_numbers
-        for index, (file, places) in enumerate(self._files):
-            part = CsvPart(*file.readable(duck.folder), file.dialect)
-            into = f"{'INSERT INTO cells BY NAME' if index else 'CREATE TABLE cells AS'} SELECT {self._selected()}"
-            try:
-                (count,), signs = part.read(duck, into, places, progress, options)
-            except DuckError as error:
-                if refuses:
-                    raise self._refused(file, error) from None
-                raise
-            file.check(signs, int(count[0]))
-            self.plain_numbers = self.plain_numbers and not signs.odd
+        part = CsvPart(*file.readable(duck.folder), file.dialect)
+        (count,), signs = part.read(duck, selected, places, progress, options)
+        file.check(signs, int(count[0]))
+        self.plain_numbers = (self.plain_numbers if index else not self._misses_numbers) and not signs.odd
+
+    def _refuse_faulty(self, index: int) -> None:
+        self._files[index][0].refuse_faulty()
 
     def _look_like_numbers(self, places: Sequence[int], missing: Collection[str] | None = None) -> list[int]:
         found = [] if self.decimal != "." or self._misses_numbers else list(places)
@@ -297,18 +285,14 @@ class CsvSource(TextSource):
             return None
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
-        wanted: dict[int, list[Mistake]] = {}
-        for mistake in mistakes:
-            wanted.setdefault(mistake.row, []).append(mistake)
-        found, last = [], max(wanted)
-        rows = ((file, places, record) for file, places in self._files for record in file.rows())
-        for row, (file, places, record) in enumerate(rows):
-            for mistake in wanted.get(row, ()):
-                cell, said = places.index(mistake.place), (mistake.code, mistake.message)
-                found.append(record.problem(file.path, file.dialect, *said, cell, mistake.hint))
-            if row == last:
-                break
-        return found
+        wanted = {mistake.row for mistake in mistakes}
+        rows = enumerate((places, record) for file, places in self._files for record in file.rows())
+        found = {row: each for row, each in islice(rows, max(wanted) + 1) if row in wanted}
+        return [
+            record.problem(mistake.code, mistake.message, places.index(mistake.place), mistake.hint)
+            for mistake in mistakes
+            for places, record in [found[mistake.row]]
+        ]
 
     def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
         for file, own in self._files:
@@ -317,22 +301,8 @@ class CsvSource(TextSource):
                 cells = record.cells or [""]
                 yield [cells[place] or None for place in local]
 
-    def _refused(self, file: CsvFile, error: DuckError) -> DataError:
-        file.refuse_faulty()
-        return DataError(Diagnostic("csv-syntax", f"DuckDB cannot read the file: {error}", source=file.path))
 
-
-def _copied(pieces: Iterable[str], folder: str) -> str:
-    """Return the path of a new file in a folder."""
-    with (
-        room_needed(),
-        NamedTemporaryFile("w", encoding="utf-8", newline="", suffix=".csv", dir=folder, delete=False) as copy,
-    ):
-        copy.writelines(pieces)
-    return copy.name
-
-
-def _are_numbers(records: Sequence[Record], place: int, missing: Collection[str]) -> bool:
+def _are_numbers(records: Sequence[CsvRecord], place: int, missing: Collection[str]) -> bool:
     """Return whether records hold numbers at a place, or what a missing cell holds."""
     return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
 

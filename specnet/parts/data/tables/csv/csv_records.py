@@ -75,7 +75,7 @@ class Dialect:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CsvRecord:
     """One record of a file.
 
     Attributes
@@ -88,24 +88,21 @@ class Record:
         As it stands in the file, without its line end.
     end : str
         The line end.
+    path : path
+        The file.
+    dialect : Dialect
     """
 
     cells: list[str]
     line: int
     text: str
     end: str
+    path: PathLike
+    dialect: Dialect
 
-    def problem(
-        self,
-        path: PathLike,
-        dialect: Dialect,
-        code: str,
-        message: str,
-        cell: int | None = None,
-        hint: str | None = None,
-    ) -> Diagnostic:
+    def problem(self, code: str, message: str, cell: int | None = None, hint: str | None = None) -> Diagnostic:
         """Return a mistake whose place is one of the cells, or the whole record."""
-        quote, other = re.escape(dialect.quote), re.escape(dialect.delimiter)
+        quote, other = re.escape(self.dialect.quote), re.escape(self.dialect.delimiter)
         pattern = re.compile(rf"({quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{other}\r\n]*)(?:{other}|\Z)")
         found = None if cell is None else next(islice(pattern.finditer(self.text), cell, None), None)
         start, stop = (0, len(self.text)) if found is None else found.span(1)
@@ -114,7 +111,7 @@ class Record:
         before = start - (breaks[-1] if breaks else 0)
         length = max(1, min(stop - start, len(shown) - before))
         position = Position(self.line + len(breaks), before + 1, length)
-        return Diagnostic(code, message, source=os.fspath(path), position=position, line_text=shown, hint=hint)
+        return Diagnostic(code, message, source=os.fspath(self.path), position=position, line_text=shown, hint=hint)
 
 
 @contextmanager
@@ -157,7 +154,7 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
         raise DataError(undecodable(path, dialect)) from None
 
 
-def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[Record]:
+def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[CsvRecord]:
     """Yield a file's records, the header and blank lines included.
 
     Parameters
@@ -178,6 +175,10 @@ def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = Non
         lines: list[str] = []
         first, length = dialect.skip + 1, 0
 
+        def made(cells: list[str], text: str) -> CsvRecord:
+            end = next((end for end in _LINE_ENDS if text.endswith(end)), "")
+            return CsvRecord(cells, first, text.removesuffix(end), end, path, dialect)
+
         def remembered() -> Iterator[str]:
             nonlocal first, length
             for line in _lines(text):
@@ -188,20 +189,19 @@ def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = Non
                 lines.append(line)
                 length += len(line)
                 if length > LARGEST_RECORD:
-                    record = _record([], first, lines[0][:_LOOKED_AT])
-                    raise DataError(record.problem(path, dialect, "too-large", too_long("a record", LARGEST_RECORD)))
+                    record = made([], lines[0][:_LOOKED_AT])
+                    raise DataError(record.problem("too-large", too_long("a record", LARGEST_RECORD)))
                 yield line
 
         reader = csv.reader(remembered(), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
         try:
             for cells in _with_large_cells(reader):
-                yield _record(cells, first, "".join(lines))
+                yield made(cells, "".join(lines))
                 first, length = first + len(lines), 0
                 lines.clear()
         except csv.Error as error:
-            record = _record([], first, "".join(lines))
             message = _PLAIN_WORDS.get(str(error), str(error))
-            raise DataError(record.problem(path, dialect, "csv-syntax", message)) from None
+            raise DataError(made([], "".join(lines)).problem("csv-syntax", message)) from None
 
 
 def _lines(text: TextIOWrapper) -> Iterator[str]:
@@ -240,38 +240,29 @@ def guessed_delimiter(path: PathLike, dialect: Dialect) -> str:
     return max(DELIMITERS, key=lambda sign: counts[sign])
 
 
-def faulty_record(path: PathLike, dialect: Dialect, width: int) -> Diagnostic | None:
-    """Return what is wrong with the first record that is not CSV or not of so many cells, or None."""
+def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
+    """Refuse a file for its first record that is not CSV or not of so many cells, if there is one."""
     end = ""
-    odd: Record | None = None
+    odd: CsvRecord | None = None
     blank: dict[str, int] = {}
-    try:
-        for record in records(path, dialect, blank):
-            if record.cells and len(record.cells) != width:
-                message = f"expected {width} cells as in the header, got {len(record.cells)}"
-                return record.problem(path, dialect, "ragged-row", message)
-            if "\0" in record.text:
-                found = next((place for place, cell in enumerate(record.cells) if "\0" in cell), None)
-                is_utf16 = record.text.count("\0") > len(record.text) // 3
-                hint = setting("encoding", '"utf-16"') if is_utf16 else None
-                return record.problem(path, dialect, "encoding", "a null character", found, hint)
-            end = end or record.end
-            if odd is None and record.end not in ("", end):
-                odd = record
-    except DataError as error:
-        return error.diagnostics[0]
+    for record in records(path, dialect, blank):
+        if record.cells and len(record.cells) != width:
+            message = f"expected {width} cells as in the header, got {len(record.cells)}"
+            raise DataError(record.problem("ragged-row", message))
+        if "\0" in record.text:
+            found = next((place for place, cell in enumerate(record.cells) if "\0" in cell), None)
+            is_utf16 = record.text.count("\0") > len(record.text) // 3
+            hint = setting("encoding", '"utf-16"') if is_utf16 else None
+            raise DataError(record.problem("encoding", "a null character", found, hint))
+        end = end or record.end
+        if odd is None and record.end not in ("", end):
+            odd = record
     for other, line in blank.items():
         if other != end and (odd is None or line < odd.line):
-            odd = Record([], line, "", other)
-    if odd is None:
-        return None
-    message = f"line ending {odd.end!r} differs from {end!r} of the first line"
-    return odd.problem(path, dialect, "csv-syntax", message)
-
-
-def _record(cells: list[str], line: int, text: str) -> Record:
-    end = next((end for end in _LINE_ENDS if text.endswith(end)), "")
-    return Record(cells, line, text.removesuffix(end), end)
+            odd = CsvRecord([], line, "", other, path, dialect)
+    if odd is not None:
+        message = f"line ending {odd.end!r} differs from {end!r} of the first line"
+        raise DataError(odd.problem("csv-syntax", message))
 
 
 def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:

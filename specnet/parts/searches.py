@@ -1,0 +1,95 @@
+"""How a sweep chooses the next values to try, and what ends its trials early: Optuna, imported when it is asked for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from specnet.parts.fields import Fraction, PositiveInteger
+from specnet.parts.kind import PartKind
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+
+class Pruner(PartKind):
+    """What ends the trials of a sweep that are unlikely to become good."""
+
+    kind: ClassVar[str] = "pruner"
+
+    def optuna_pruner(self, rungs: int) -> BasePruner:
+        """Return a pruner of Optuna for trials that report their validation loss at this many epochs, evenly spaced.
+
+        What is reported counts from 1: step k stands for the fraction k/rungs of the epochs.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no optuna_pruner")
+
+
+class Median(Pruner):
+    """Ends a trial whose best validation loss so far is above the median of the other trials at the same epoch."""
+
+    type: Literal["median"] = "median"
+    startup_trials: PositiveInteger = Field(5, description="number of trials that finish before any is ended early")
+    warmup: Fraction = Field(0.1, description="fraction of the epochs before which no trial is ended")
+
+    def optuna_pruner(self, rungs: int) -> BasePruner:
+        from optuna.pruners import MedianPruner
+
+        # A product such as 0.15 · 20 lies above the integer that is meant.
+        warmup = math.ceil(round(self.warmup * rungs, 9))
+        return MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=warmup)
+
+
+class Sampler(PartKind):
+    """How a sweep chooses the next values to try."""
+
+    kind: ClassVar[str] = "sampler"
+    enumerates: ClassVar[bool] = False
+    """Whether a sweep goes through all combinations in order; nothing is drawn then."""
+    adapts: ClassVar[bool] = True
+    """Whether the values of a trial depend on the results of others."""
+
+    def optuna_sampler(self, seed: int) -> BaseSampler:
+        """Return a new sampler of Optuna, which draws the same for the same seed and the same trials.
+
+        One that only enumerates has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no optuna_sampler")
+
+
+class Tpe(Sampler):
+    """Tree-structured Parzen estimator: draws near the best trials so far (Bergstra et al. 2011), with Optuna.
+
+    Trials whose results are still unknown count as bad ones, which keeps trials under way apart.
+    """
+
+    type: Literal["tpe"] = "tpe"
+    startup_trials: PositiveInteger = Field(10, description="number of first trials, which are drawn at random")
+
+    def optuna_sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import TPESampler
+
+        return TPESampler(n_startup_trials=self.startup_trials, constant_liar=True, seed=seed)
+
+
+class Random(Sampler):
+    """Draws every value independently of the other trials."""
+
+    adapts: ClassVar[bool] = False
+    type: Literal["random"] = "random"
+
+    def optuna_sampler(self, seed: int) -> BaseSampler:
+        from optuna.samplers import RandomSampler
+
+        return RandomSampler(seed=seed)
+
+
+class Grid(Sampler):
+    """Tries all combinations of lists of values; the first key of the space varies slowest."""
+
+    enumerates: ClassVar[bool] = True
+    adapts: ClassVar[bool] = False
+    type: Literal["grid"] = "grid"

@@ -1,0 +1,78 @@
+"""The command line within the tests' process, on a terminal of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import struct
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from fcntl import ioctl
+from pathlib import Path
+from termios import TIOCSWINSZ
+from threading import Thread
+
+import pytest
+
+from specnet.cli import main
+from tests.cli.conftest import own_signals
+
+CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a terminal got from a command, codes and all, and the command's exit status."""
+
+    status: int
+    text: str
+
+    @property
+    def plain(self) -> str:
+        return CODES.sub("", self.text).replace("\r\n", "\n")
+
+
+def opened(columns: int) -> tuple[int, int]:
+    """Open a terminal of so many columns: return its end for who looks at it, and that for who writes."""
+    master, slave = pty.openpty()
+    ioctl(slave, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    return master, slave
+
+
+def read_all(master: int) -> bytes:
+    """Return what is written until the last process that has the terminal lets it go."""
+    printed = b""
+    with suppress(OSError):
+        while piece := os.read(master, 65536):
+            printed += piece
+    os.close(master)
+    return printed
+
+
+def on_terminal(
+    arguments: Sequence[str | Path], folder: Path, columns: int = 100, encoding: str = "utf-8", **changes: str
+) -> Seen:
+    """Run a command in a folder, with a terminal as both of its streams and some other environment."""
+    master, slave = opened(columns)
+    printed: list[bytes] = []
+    reader = Thread(target=lambda: printed.append(read_all(master)))
+    reader.start()
+    with pytest.MonkeyPatch.context() as patch, own_signals(), warnings.catch_warnings(), ExitStack() as streams:
+        warnings.simplefilter("default")
+        patch.chdir(folder)
+        for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+            patch.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm-256color", **changes}.items():
+            patch.setenv(name, value)
+        for name in ("stdout", "stderr"):
+            patch.setattr(sys, name, streams.enter_context(open(os.dup(slave), "w", 1, encoding)))
+        os.close(slave)
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+    reader.join()
+    assert isinstance(ended.value.code, int)
+    return Seen(ended.value.code, printed[0].decode())

@@ -1,0 +1,17 @@
+"""Tables to be split, and what a split is compared with."""
+
+import numpy as np
+
+from specnet.parts.data import Table
+
+
+def table(y, target="classes", split_by=None):
+    y = np.asarray(y)
+    return Table(np.arange(2 * len(y), dtype=float).reshape(-1, 2), y, target, split_by=split_by)
+
+
+def assert_parts(split, **expected):
+    """Check that a split has these parts alone, with these rows in this order."""
+    assert split.parts().keys() == expected.keys()
+    for name, rows in split.parts().items():
+        np.testing.assert_array_equal(rows, expected[name], name)

@@ -1,0 +1,331 @@
+"""Each finding by itself, on evidence made by hand: just on this side of its threshold, and just on the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from specnet.findings import RULES, Evidence, Finding, TrainingColumns, findings
+from specnet.findings.data_findings import column_power
+from specnet.findings.finding import read_finding
+from tests.findings.made import (
+    FLAT,
+    HALF,
+    HELD_ROWS,
+    LINES,
+    NORMAL,
+    RISING,
+    RNG,
+    ROWS,
+    behind,
+    codes,
+    constant,
+    crawling,
+    dying,
+    ending,
+    evidence,
+    falling,
+    found_by,
+    gained,
+    gapped,
+    giving,
+    held,
+    jumping,
+    looks,
+    of_mean,
+    pixels,
+    rare,
+    saturating,
+    scaled,
+    sharing,
+    slowly_falling,
+    spec_facts,
+    spiking,
+    values,
+    vanishing,
+    wild,
+    with_independent_rows,
+    without_signal,
+)
+
+# The code, evidence in which it is found, and evidence in which it is just not.
+BOUNDARIES = [
+    ("constant-column", constant(7.0, 7.0), constant(7.0, 7.0000001)),
+    ("constant-column", constant(np.nan, np.nan), constant(np.nan, 0.0)),
+    ("constant-column", pixels(5), pixels(6)),
+    ("unscaled-columns", scaled(10.0, 10.0, 1001.0), scaled(10.0, 10.0, 999.0)),
+    ("unscaled-columns", scaled(0.09, 1.0, 101.0), scaled(0.09, 1.0, 99.0)),
+    ("unscaled-columns", scaled(0.08, 1.0, 150.0), scaled(0.3, 1.0, 150.0)),
+    ("unscaled-target", of_mean(30.1), of_mean(29.9)),
+    ("unscaled-target", of_mean(-30.1), of_mean(-29.9)),
+    ("unscaled-target", of_mean(0.0, 30.1), of_mean(0.0, 29.9)),
+    ("unscaled-target", of_mean(99.0), of_mean(99.0, takes_any_target=False)),
+    ("leakage", giving(0.019), giving(0.021)),
+    ("leakage", giving(0.01, 0.94), giving(0.01, 0.96)),
+    ("leakage", giving(0.01), giving(0.01, held=held(0.0, 0.0))),
+    ("shared-rows", sharing(6), sharing(5)),
+    ("shared-rows", sharing(50, repeats=99), sharing(50, repeats=100)),
+    ("large-first-weights", evidence(first_loss=10.1 * HALF), evidence(first_loss=9.9 * HALF)),
+    ("large-first-weights", evidence(first_loss=np.inf), evidence(first_loss=10 * HALF)),
+    ("rate-too-high", evidence(has_failed=True), evidence()),
+    ("rate-too-high", ending(2.1), ending(1.9)),
+    ("rate-too-high", jumping(9, 3.1), jumping(9, 2.9)),
+    ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),
+    ("rate-too-high", jumping(9, 3.1), jumping(9, 3.1, 0.99)),
+    ("rate-too-high", wild(0.52, 0.3), wild(0.48, 0.3)),
+    ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rises=False)),
+    ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rate_ends_low=True)),
+    ("rate-too-high", wild(1.0, 0.21 * HALF), wild(1.0, 0.19 * HALF)),
+    ("rate-too-high", spiking(0.06 * HALF), spiking(0.04 * HALF)),
+    ("rate-too-high", dying(0.41, 0.0, 0.4), dying(0.4, 0.0, 0.4)),
+    ("rate-too-high", dying(0.5, 0.29, 0.4), dying(0.5, 0.3, 0.4)),
+    ("rate-too-high", dying(0.5, 0.0, 0.31), dying(0.5, 0.0, 0.3)),
+    ("dead-units", evidence(looks=looks(last={"dead": 0.41})), evidence(looks=looks(last={"dead": 0.4}))),
+    ("saturated-units", saturating(0.0, 0.71), saturating(0.0, 0.7)),
+    ("saturated-units", saturating(0.51, 0.51), saturating(0.5, 0.51)),
+    ("saturated-units", saturating(0.6, 0.6), saturating(0.6, 0.6, activation="relu", is_rectifier=True)),
+    ("equal-units", evidence(looks=looks(last={"parallel": 0.51})), evidence(looks=looks(last={"parallel": 0.5}))),
+    ("vanishing-gradients", vanishing(0.9e-3), vanishing(1.1e-3)),
+    ("vanishing-gradients", vanishing(0.9e-3), vanishing(0.9e-3, hidden=3)),
+    ("vanishing-gradients", vanishing(0.9e-3, end=0.51 * HALF), vanishing(0.9e-3, end=0.45 * HALF)),
+    ("rate-too-low", crawling(0.9e-4), crawling(1.1e-4)),
+    ("rate-too-low", crawling(2.9e-5, is_adaptive=True), crawling(3.1e-5, is_adaptive=True)),
+    ("rate-too-low", crawling(1e-6, 0.55 * HALF), crawling(1e-6, 0.45 * HALF)),
+    ("rate-too-low", crawling(1e-6, 0.7, start=1.3), crawling(1e-6, 0.6, start=1.3)),
+    ("too-few-epochs", falling(0.051), falling(0.049)),
+    ("too-few-epochs", slowly_falling(0.013), slowly_falling(0.009)),
+    ("too-few-epochs", falling(0.1, simple=0.74), falling(0.1, simple=0.72)),
+    ("too-few-epochs", falling(0.1, held_losses=np.geomspace(1, 0.5, 10)), falling(0.1, held_losses=RISING)),
+    ("class-imbalance", rare(29, 4), rare(30, 4)),
+    ("class-imbalance", rare(20, 4), rare(20, 5)),
+    ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
+    ("no-signal", without_signal(0.59, 0.5), without_signal(0.61, 0.5)),
+    ("no-signal", without_signal(0.5, 0.5), replace(without_signal(0.5, 0.5), target=np.arange(ROWS) < 20)),
+    ("no-signal", without_signal(0.5, 0.5, network=0.09), without_signal(0.5, 0.5, network=0.11)),
+    ("no-signal", without_signal(0.5, 0.5, linear=0.03, error=0.02), without_signal(0.5, 0.5, linear=0.03, error=0.01)),
+    ("no-signal", without_signal(0.5, 0.5, error=0.124 * HALF), without_signal(0.5, 0.5, error=0.126 * HALF)),
+    ("overfitting", gapped(1.0, 0.79), gapped(1.0, 0.81)),
+    ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.94, 0.8, 0.4, 0.47)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), gapped(0.98, 0.8, 0.4, 0.45)),
+    ("overfitting", gapped(0.98, 0.8, 0.1, 0.14), gapped(0.98, 0.8, 0.1, 0.13)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47, 0.79), gapped(0.98, 0.8, 0.4, 0.47, 0.81)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), with_independent_rows(50, gapped(0.98, 0.8, 0.4, 0.47))),
+    ("no-signal", with_independent_rows(50, without_signal(0.5, 0.61)), without_signal(0.5, 0.61)),
+    ("underfitting", behind(0.8, 0.7, 0.9), with_independent_rows(9, behind(0.8, 0.7, 0.9))),
+    ("underfitting", behind(0.8, 0.7, 0.9), behind(0.85, 0.7, 0.9)),
+    ("underfitting", behind(0.7, 0.77, 0.9), behind(0.7, 0.8, 0.9)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", range(len(BOUNDARIES)), ids=lambda place: f"{BOUNDARIES[place][0]}-{place}")
+def test_a_finding_is_found_on_one_side_of_its_threshold_only(place: int):
+    code, there, not_there = BOUNDARIES[place]
+    assert codes(found_by(code, there)) == [code]
+    assert found_by(code, not_there) == []
+
+
+def test_each_finding_has_a_boundary_and_a_name_of_its_own():
+    names = [rule.code for rule in RULES]
+    assert len(set(names)) == len(names) == 17
+    assert {code for code, _, _ in BOUNDARIES} == set(names)
+
+
+def test_what_explains_a_finding_comes_before_it():
+    for place, rule in enumerate(RULES):
+        assert rule.unless <= {earlier.code for earlier in RULES[:place]}
+
+
+def test_a_healthy_run_has_no_findings():
+    assert findings(evidence()) == ()
+    assert findings(values()) == ()
+
+
+def test_a_rare_class_without_held_rows_is_said_to_have_none():
+    target = np.repeat([0, 1], [ROWS - 10, 10])
+    (found,) = found_by("class-imbalance", evidence(target=target, held=held(target=np.zeros(HELD_ROWS, int))))
+    assert found.sentence.endswith("of the training rows, and none of the test rows is of it")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (ending(2.1), "the loss is 1.0000 at first and 2.1000 at the end; a constant prediction has 0.6931"),
+        (jumping(9, 3.5), "the loss jumps from 1.0000 to 3.5000 in epoch 10 and ends at "),
+        (wild(0.6, 0.3), "in the last quarter of its history the loss moves between 0.2100 and 0.3900; "),
+        (
+            dying(0.5, 0.1, 0.4),
+            "the first step changes the weights of a layer by 0.4 of their size, and in the end 50.0",
+        ),
+    ],
+)
+def test_a_rate_that_is_too_high_is_told_by_what_it_did(given: Evidence, told: str):
+    (found,) = found_by("rate-too-high", given)
+    assert found.sentence.startswith(told)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_setting_is_advised_for_a_class_with_a_single_training_row_or_none(count: int):
+    given = evidence(
+        task="classes",
+        target=np.repeat([0, 1, 2], [ROWS // 2, ROWS // 2 - count, count]),
+        held=held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(HELD_ROWS, int)),
+        spec=spec_facts(labels=("a", "b", "c")),
+    )
+    assert found_by("class-imbalance", given) == []
+
+
+def test_a_number_that_classes_share_does_not_give_them_away():
+    """Each class has a number of its own in the first table, and two of three share one in the other."""
+    target = np.arange(ROWS) % 3
+    noise = RNG.normal(size=ROWS)
+    for numbers, expected in [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])]:
+        columns = TrainingColumns(("a", "b"), np.column_stack([np.take(numbers, target), noise]), (False, False))
+        assert codes(found_by("leakage", evidence(task="classes", columns=columns, target=target))) == expected
+
+
+@pytest.mark.parametrize(
+    ("training", "whose"), [({}, "the validation loss"), ({"ensemble": 5}, "the first member's validation loss")]
+)
+def test_overfitting_says_whose_validation_loss_rises(training: dict[str, int], whose: str):
+    (found,) = found_by("overfitting", gapped(0.98, 0.8, 0.4, 0.47, spec=spec_facts(written={"training": training})))
+    assert f"; {whose} was least (0.4000) at epoch 51" in found.sentence
+
+
+def test_values_have_their_own_thresholds():
+    error = 1.4 / np.sqrt(HELD_ROWS)
+
+    def unlearned(neighbours: float) -> Evidence:
+        return values(held=held(0.0, 0.0, 0.0, neighbours, gains=gained()))
+
+    for code, there, not_there in [
+        ("no-signal", unlearned(1.9 * error), unlearned(2.1 * error)),
+        ("overfitting", values(train_score=0.91, held=held(0.6, 0.0)), values(train_score=0.89, held=held(0.6, 0.0))),
+        ("underfitting", values(train_score=0.3, held=held(0.3, 0.0)), values(train_score=0.71, held=held(0.3, 0.0))),
+    ]:
+        assert codes(found_by(code, there)) == [code]
+        assert found_by(code, not_there) == []
+
+
+CAUSES = {
+    "unscaled-columns": {"columns": TrainingColumns(("a",), NORMAL[:, :1], (False,)), "inputs": NORMAL * 1e4},
+    "large-first-weights": {"first_loss": 100.0},
+    "rate-too-high": {"losses": np.linspace(1.0, 9.0, LINES)},
+    "equal-units": {"looks": looks(last={"parallel": 1.0})},
+    "class-imbalance": {"target": np.repeat([0, 1], [190, 10]), "held": held(prediction=np.zeros(HELD_ROWS, int))},
+}
+SYMPTOMS = {
+    "dead-units": {"looks": looks(last={"dead": 0.9, "parallel": 1.0})},
+    "too-few-epochs": {"losses": np.linspace(1.0, 0.5, LINES)},
+    "underfitting": {"train_score": 0.5, "losses": FLAT},
+}
+
+
+@pytest.mark.parametrize(
+    ("cause", "symptom", "is_told"),
+    [
+        ("unscaled-columns", "dead-units", False),
+        ("unscaled-columns", "underfitting", False),
+        ("large-first-weights", "dead-units", False),
+        ("rate-too-high", "dead-units", False),
+        ("equal-units", "dead-units", True),
+        ("equal-units", "underfitting", False),
+        ("class-imbalance", "too-few-epochs", False),
+        ("class-imbalance", "underfitting", False),
+    ],
+)
+def test_a_cause_silences_its_symptoms(cause: str, symptom: str, is_told: bool):
+    poor = {"held": held(0.6, linear=0.95, neighbours=0.95)} if symptom != "dead-units" else {}
+    assert symptom in codes(found_by(symptom, evidence(**poor | SYMPTOMS[symptom])))
+    both = codes(findings(evidence(**poor | SYMPTOMS[symptom] | CAUSES[cause])))
+    if cause == "equal-units" and symptom == "dead-units":
+        both = codes(findings(evidence(**SYMPTOMS[symptom])))
+    assert cause in both
+    assert (symptom in both) == is_told
+
+
+def test_units_that_are_mostly_dead_explain_what_came_out():
+    poor = {"train_score": 0.5, "held": held(0.5, linear=0.95, neighbours=0.95), "losses": FLAT}
+    assert codes(findings(evidence(**poor, looks=looks(last={"dead": 0.71})))) == ["dead-units"]
+    assert codes(findings(evidence(**poor, looks=looks(last={"dead": 0.69})))) == ["dead-units", "underfitting"]
+
+
+def test_a_run_without_rows_held_out_or_baselines_is_judged_by_its_training():
+    poor = {"train_score": 0.5, "losses": FLAT}
+    assert findings(evidence(**poor, held=None)) == ()
+    assert findings(evidence(**poor, held=held(0.5, baselines={}))) == ()
+    assert codes(findings(evidence(**poor, held=None, first_loss=99.0))) == ["large-first-weights"]
+
+
+def test_a_failed_run_without_any_history_is_judged():
+    nothing = np.empty(0)
+    failed = evidence(
+        has_failed=True, losses=nothing, epochs=nothing.astype(int), looks=looks()[:1], held=None, train_score=None
+    )
+    (found,) = findings(failed)
+    assert (found.code, found.changes) == ("rate-too-high", {"training.optimizer.learning_rate": 0.0001})
+    assert found.sentence == "the loss was not finite in the first epoch"
+    (found,) = findings(replace(failed, first_loss=1e9))
+    assert found.code == "large-first-weights"
+    (found,) = findings(replace(failed, inputs=NORMAL * 1e6))
+    assert found.code == "unscaled-columns"
+
+
+@pytest.mark.parametrize("task", ["binary", "classes", "values"])
+def test_the_power_of_a_column_is_what_scikit_learn_says(task: str):
+    from sklearn.feature_selection import f_classif
+    from sklearn.metrics import r2_score, roc_auc_score
+
+    rng = np.random.default_rng(6)
+    target = rng.integers(0, {"binary": 2, "classes": 4, "values": 1000}[task], 300).astype(float)
+    column = np.round(target + rng.normal(size=300), 1)  # with ties
+    if task == "binary":
+        expected = abs(2 * roc_auc_score(target, column) - 1)
+    elif task == "values":
+        line = np.polyval(np.polyfit(column, target, 1), column)
+        expected = r2_score(target, line)
+    else:
+        ratio = f_classif(column[:, np.newaxis], target)[0][0] * 3 / 296
+        expected = ratio / (1 + ratio)
+    assert column_power(column, target, task) == pytest.approx(expected)
+    assert column_power(-column, target, task) == pytest.approx(expected)
+    assert column_power(np.ones(300), target, task) == 0.0
+
+
+def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
+    target = np.arange(ROWS) % 2
+    cells = np.column_stack([target + 0.01 * RNG.normal(size=ROWS), RNG.normal(size=ROWS)])
+    cells[::7, 0] = np.nan
+    given = {"target": target, "held": held()}
+    numbers = evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given)
+    assert codes(found_by("leakage", numbers)) == []  # the missing cells lie in the middle
+    cells[::7, 0] = target[::7]
+    assert codes(
+        found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given))
+    ) == ["leakage"]
+    assert found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (True, False)), **given)) == []
+
+
+def test_names_stand_in_sentences_as_they_are():
+    cells = NORMAL.copy()
+    cells[:, 0] = 1
+    given = evidence(columns=TrainingColumns(('<b>&"]]>', "b", "c"), cells, (False,) * 3))
+    (found,) = found_by("constant-column", given)
+    assert found.sentence.startswith('<b>&"]]>: ')
+
+
+def test_a_finding_is_plain_data():
+    finding = Finding("too-few-epochs", "warning", "…", {"training.epochs": 500, "training.l2": 0.1}, "or none; at all")
+    assert finding.settings == ["training.epochs = 500", "training.l2 = 0.1"]
+    assert finding.remedy == "training.epochs = 500, training.l2 = 0.1; or none; at all"
+    assert read_finding(finding.as_dict()) == finding
+
+
+@pytest.mark.parametrize("changes", [{}, {"training.epochs": 500}, {"training.epochs": 500, "training.l2": 0.1}])
+@pytest.mark.parametrize("words", ["", "or dropout"])
+def test_a_finding_of_an_earlier_version_has_its_words_in_the_remedy_only(changes: dict[str, float], words: str):
+    finding = Finding("overfitting", "warning", "…", changes, words)
+    record = finding.as_dict()
+    del record["words"]
+    assert read_finding(record) == finding

@@ -1,0 +1,56 @@
+"""Runs that go wrong on purpose are named by their cause, and healthy ones by nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import specnet
+from specnet.findings import RULES
+from tests.findings.cases import BAD, HEALTHY
+from tests.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes, run
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_each_finding_has_a_run_that_it_must_name():
+    assert {bad.code for bad in BAD} == {rule.code for rule in RULES}
+    assert len({(bad.code, bad.cause) for bad in BAD}) == len(BAD) >= 30
+    assert len(HEALTHY) == 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", OTHER_SEEDS[:1])
+def test_causes_are_named(seed: int):
+    missed = [(bad.code, bad.cause) for bad in BAD if bad.code not in {each.code for each in run(bad.case, seed)}]
+    assert len(missed) <= len(BAD) / 10, missed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEN_SEEDS[:1])
+def test_causes_are_named_and_most_remedies_help(seed: int):
+    trials = bad_trials(seed)
+    missed = [(bad.code, bad.cause) for bad, trial in trials if bad.code not in trial.codes]
+    assert len(missed) <= len(BAD) / 10, missed
+    advised = [trial for _, trial in trials if trial.after]
+    assert sum(trial.falls_silent for trial in advised) >= 0.8 * len(advised)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [SEEN_SEEDS[0], OTHER_SEEDS[0]])
+def test_healthy_runs_have_no_findings(seed: int):
+    found = [(name, codes) for name, runs in healthy_codes(seed).items() for codes in runs if codes]
+    assert len(found) <= 3, found
+
+
+@pytest.mark.slow
+def test_the_reference_run_is_told_what_more_units_and_a_higher_rate_would_do():
+    (found,) = specnet.run(ROOT / "specs/moons.toml").findings
+    assert found.code == "underfitting"
+    assert found.sentence == "85.4 % on training rows; nearest neighbours reach 100.0 % on test rows"
+    assert found.remedy == "network.layer_sizes = [2, 16, 1], training.optimizer.learning_rate = 0.3"
+    better = specnet.run(ROOT / "specs/moons.toml", overrides=found.settings)
+    assert better.findings == ()
+    assert better.metrics["train"]["loss"] == pytest.approx(0.045, abs=5e-4)
+    assert better.metrics["test"]["accuracy"] == 1.0

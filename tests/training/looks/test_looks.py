@@ -1,0 +1,171 @@
+"""Each number of a look at a training, against NumPy."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.parts.registry import built_in_registry
+from specnet.training import TrainingRows
+from tests.training.looks.looked_at import in_layer, recorded, rms, shares
+from tests.training.test_loop import batches_of, network_of, rows_of
+
+
+def dense_by_hand(
+    theta: dict[str, np.ndarray], rows: TrainingRows, size: int, epochs: int, rate: float
+) -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Yield the parameters after each epoch, and those before and after its first step with the gradient of it.
+
+    The network is 3-relu-tanh-2 with the mean squared error; everything is written out here.
+    """
+    w1, b1, w2, b2, w3, b3 = theta.values()
+    batches = iter(batches_of(len(rows), size, epochs))
+    for _ in range(epochs):
+        first = None
+        for _ in range(0, len(rows), size):
+            batch = next(batches)
+            x, y = rows.X[batch], rows.target[batch]
+            z1 = x @ w1.T + b1
+            a1 = np.where(z1 > 0, z1, 0)
+            a2 = np.tanh(a1 @ w2.T + b2)
+            d3 = 2 * (a2 @ w3.T + b3 - y) / y.size
+            d2 = (d3 @ w3) * (1 - a2**2)
+            d1 = (d2 @ w2) * (z1 > 0)
+            before = (w1, b1, w2, b2, w3, b3)
+            gradient = (d1.T @ x, d1.sum(0), d2.T @ a1, d2.sum(0), d3.T @ a2, d3.sum(0))
+            w1, b1, w2, b2, w3, b3 = after = tuple(p - rate * g for p, g in zip(before, gradient, strict=True))
+            first = first or (before, after, gradient)
+        assert first is not None
+        yield tuple(dict(zip(theta, arrays, strict=True)) for arrays in ((w1, b1, w2, b2, w3, b3), *first))
+
+
+@pytest.mark.parametrize("size", [5, 300])
+def test_every_number_of_a_dense_network(size: int):
+    layers = [
+        {"type": "dense", "units": 9, "activation": "relu", "bias_initializer": "ones"},
+        {"type": "dense", "units": 6, "activation": "tanh", "name": "middle"},
+        {"type": "dense", "units": 2},
+    ]
+    training = {"loss": "mse", "epochs": 7, "batch_size": size, "optimizer": {"type": "sgd", "learning_rate": 0.02}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    rows, start = rows_of(300), network.initial_parameters()
+    views = network.parameters(start)
+    views["layers.0.bias"][:2] = -50, -5  # dead, and nearly so
+    views["layers.middle.weight"][0] *= 40  # saturated
+    views["layers.middle.weight"][3], views["layers.middle.bias"][3] = 0, 9
+    looks = {look["epoch"]: look for look in recorded(network, rows, start).looks}
+    assert list(looks) == [0, 1, 2, 3, 4, 5, 6, 7]
+    by_hand = {0: (views, None, None, None)}
+    by_hand |= dict(enumerate(dense_by_hand(dict(views), rows, size, 7, 0.02), 1))
+    X, seen = rows.X[:256], set()
+    for epoch, (theta, before, after, gradient) in by_hand.items():
+        z1 = X @ theta["layers.0.weight"].T + theta["layers.0.bias"]
+        z2 = np.maximum(z1, 0) @ theta["layers.middle.weight"].T + theta["layers.middle.bias"]
+        flat = {"layers.0": shares(z1, np.maximum(z1, 0)), "layers.middle": shares(z2, np.tanh(z2)), "layers.2": (0, 0)}
+        assert [layer["layer"] for layer in looks[epoch]["layers"]] == list(flat)
+        for key, (dead, saturated) in flat.items():
+            found, weight = in_layer(looks[epoch], key), f"{key}.weight"
+            assert found["weight"] == pytest.approx(rms(theta[weight]), rel=1e-9)
+            assert (found["dead"], found["saturated"]) == (dead, saturated)
+            seen.add((key, found["dead"], found["saturated"]))
+            if before is None:
+                assert (found["gradient"], found["step"]) == (None, None)
+            else:
+                assert found["gradient"] == pytest.approx(rms(gradient[weight]), rel=1e-8)
+                ratio = rms(after[weight] - before[weight]) / rms(before[weight])
+                assert found["step"] == pytest.approx(ratio, rel=1e-8)
+            assert ("parallel" in found) == (epoch == 7)
+    assert any(dead for _, dead, _ in seen)
+    assert any(key == "layers.middle" and saturated > 0.2 and not dead for key, dead, saturated in seen)
+
+
+@pytest.mark.parametrize("name", [part.part_name() for part in built_in_registry().of_kind("activation")])
+def test_dead_and_saturated_units_of_every_activation(name: str):
+    """Units see rows near −30, −6, −0.3, 0.3, 1.7, 6, 9 and 30, each of which is anywhere on its curve."""
+    centres = np.array([-30, -6, -0.3, 0.3, 1.7, 6, 9, 30])
+    layers = [{"type": "dense", "units": 8, "activation": name}, {"type": "dense", "units": 1}]
+    training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}, "batch_size": "full"}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
+    start = network.initial_parameters()
+    network.parameters(start)["layers.0.weight"][:, 0], network.parameters(start)["layers.0.bias"][:] = 0.01, centres
+    X = np.random.default_rng(0).uniform(-1, 1, (50, 1))
+    found = in_layer(recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], "layers.0")
+    part = built_in_registry().find("activation", name)()
+    expected: tuple[float | None, float | None] = (None, None)
+    if part.is_identity:
+        expected = 0, 0
+    elif part.elementwise:
+        expected = shares(*network.layer_outputs(start, X)["layers.0"])
+    assert (found["dead"], found["saturated"]) == expected
+    known = {"relu": (3, 5), "tanh": (2, 5), "sigmoid": (0, 5), "hard_tanh": (6, 6), "exponential": (0, 7)}
+    if name in known:
+        assert expected == tuple(count / 8 for count in known[name])
+
+
+def test_an_activation_that_the_loss_includes_does_not_saturate():
+    network = {"dtype": "float64", "input_size": 1, "layers": [{"type": "dense", "units": 1}]}
+    built = specnet.build({"network": network, "training": {"loss": "binary_crossentropy", "epochs": 1}})
+    start = built.initial_parameters()
+    built.parameters(start)["layers.0.weight"][:] = 900
+    rows = TrainingRows(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]))
+    found = in_layer(recorded(built, rows, start).looks[0], "layers.0")
+    assert (found["dead"], found["saturated"]) == (0, 0)
+
+
+def test_units_that_add_to_a_branch_or_go_two_ways_have_no_activation_of_their_own():
+    layers = [
+        {"type": "dense", "units": 3, "name": "start"},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 3, "name": "branch"},
+        {"type": "add", "inputs": ["start", "branch"]},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 3, "name": "normal"},
+        {"type": "layer_normalization"},
+        {"type": "activation", "activation": "relu"},
+        {"type": "dense", "units": 1},
+    ]
+    network = specnet.build(
+        {"network": {"dtype": "float64", "input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 1}}
+    )
+    start = network.initial_parameters()
+    network.parameters(start)["layers.start.bias"][:] = -99
+    network.parameters(start)["layers.branch.bias"][:] = 200
+    network.parameters(start)["layers.6.shift"][:] = -99
+    rows = rows_of(10, inputs=2, outputs=1)
+    look = recorded(network, TrainingRows(rows.X, rows.target[:, 0]), start).looks[0]
+    dead = {layer["layer"]: layer["dead"] for layer in look["layers"]}
+    assert dead == {"layers.start": 0, "layers.branch": 0, "layers.normal": 1, "layers.8": 0}
+
+
+def test_parallel_units():
+    network = network_of({"type": "sgd", "learning_rate": 1e-200}, sizes=(3, 6, 2), epochs=1)
+    start = network.initial_parameters()
+    views = network.parameters(start)
+    weight, bias = views["layers.0.weight"], views["layers.0.bias"]
+    bias[:] = np.arange(6) / 7
+    weight[1], bias[1] = 2 * weight[0], 2 * bias[0]
+    weight[2], bias[2] = -0.5 * weight[0], -0.5 * bias[0]
+    weight[4], bias[4] = weight[3], bias[3] + 0.1  # another cut of the plane
+    views["layers.1.weight"][:] = 0
+    last = recorded(network, rows_of(5), start).looks[-1]
+    assert in_layer(last, "layers.0")["parallel"] == 3 / 6
+    assert in_layer(last, "layers.1")["parallel"] == 1
+
+
+def test_weights_that_are_no_matrix_of_units_and_layers_that_do_not_learn():
+    layers = [
+        {"type": "scale"},
+        {"type": "dense", "units": 4, "trainable": False},
+        {"type": "batch_normalization"},
+        {"type": "dense", "units": 1},
+    ]
+    network = specnet.build(
+        {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 2, "batch_size": 4}}
+    )
+    rows = rows_of(8, dtype=np.float32, inputs=2, outputs=1)
+    looks = recorded(network, TrainingRows(rows.X, rows.target[:, 0])).looks
+    assert [layer["layer"] for layer in looks[-1]["layers"]] == ["layers.0", "layers.3"]
+    assert [layer["parallel"] for layer in looks[-1]["layers"]] == [None, 0.0]
+    assert looks[0]["layers"][0]["weight"] == 1
+    assert looks[-1]["layers"][0]["gradient"] > 0

@@ -1,0 +1,146 @@
+"""What is recorded of a run and when, whatever ends it."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import TrainingError
+from specnet.training import Observer, Snapshot, TrainingRows, train
+from specnet.training.looks.layer_recorder import look_epochs, snapshot_epochs
+from specnet.training.steps.step_sizes import StepMeter
+from tests.training.looks.looked_at import in_layer, recorded, rms
+from tests.training.test_loop import network_of, rows_of
+
+
+@pytest.mark.parametrize(
+    ("epochs", "rows", "half"),
+    [
+        (1, 1, 10),  # all epochs, as of 10 places at most
+        (2, 9, 10),
+        (10, 3, 10),
+        (11, 3, 5),
+        (20, 256, 5),
+        (128, 341, 5),  # in 128 epochs 341 rows are passed 43 648 times; 16 × 256 × 10 are 40 960
+        (128, 384, 6),  # 49 152 times; 16 × 256 × 12 are as many
+        (175, 10, 5),
+        (320, 10, 10),
+        (20, 4096, 10),
+        (20_000, 60, 10),
+        (10**6, 10**7, 10),
+    ],
+)
+def test_when_it_is_looked(epochs: int, rows: int, half: int):
+    looks, moments = look_epochs(epochs, rows), snapshot_epochs(epochs)
+    even = [round(1 + k * (epochs - 1) / (half - 1)) for k in range(half)]
+    geometric = [round(epochs ** (k / (half - 1))) for k in range(half)]
+    assert looks == sorted({0, *even, *geometric})
+    assert {0, 1, epochs} <= set(looks)
+    assert moments == sorted({0, *(max(1, round(epochs * share)) for share in (0.01, 0.05, 0.2)), epochs})
+
+
+def test_parameters_and_layer_states_are_kept_at_five_moments():
+    layers = [{"type": "dense", "units": 4}, {"type": "batch_normalization"}, {"type": "dense", "units": 1}]
+    training = {"loss": "mse", "epochs": 40, "batch_size": 4}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 2, "layers": layers}, "training": training})
+    rows = rows_of(10, inputs=2, outputs=1)
+    rows, seen = TrainingRows(rows.X, rows.target[:, 0]), {}
+
+    class Keeping(Observer):
+        def trained(self, epoch: int, snapshot: Snapshot) -> None:
+            seen[epoch] = {**snapshot.parameters(), **snapshot.layer_state()}
+
+    result = recorded(network, rows, observer=Keeping())
+    assert list(result.snapshots) == [0, 1, 2, 8, 40]
+    assert {"layers.0.weight", "layers.1.scale", "layers.1.running_variance"} <= result.snapshots[0].keys()
+    for epoch, arrays in result.snapshots.items():
+        assert arrays.keys() == seen[epoch].keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, seen[epoch][name])
+    np.testing.assert_array_equal(result.snapshots[40]["layers.1.running_mean"], result.state["layers.1.running_mean"])
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [((2, 4, 1), True), ((3, 4, 1), False), ((2, 2500, 1), False)])
+def test_parameters_are_kept_of_small_networks_of_two_inputs(sizes: tuple[int, ...], kept: bool):
+    rows = rows_of(6, inputs=sizes[0], outputs=1)
+    result = recorded(network_of("sgd", sizes=sizes, epochs=1), TrainingRows(rows.X, rows.target[:, 0]))
+    assert bool(result.snapshots) == kept
+    assert len(result.looks) == 2
+
+
+def test_one_epoch_and_early_ends(monkeypatch: pytest.MonkeyPatch):
+    measured, after_step = [], StepMeter.after_step
+
+    def counted(meter: StepMeter, epoch: int, *vectors: np.ndarray) -> None:
+        measured.append(epoch)
+        after_step(meter, epoch, *vectors)
+
+    one = recorded(network_of("adam", epochs=1), rows_of(10))
+    assert [look["epoch"] for look in one.looks] == [0, 1]
+    assert "parallel" in one.looks[-1]["layers"][0]
+    stopping = {"monitor": "loss", "patience": 4, "min_delta": 9.0}
+    monkeypatch.setattr(StepMeter, "after_step", counted)
+    stopped = recorded(network_of("adam", epochs=90, early_stopping=stopping, sizes=(2, 4, 2)), rows_of(10, inputs=2))
+    assert stopped.epochs == 5
+    assert [look["epoch"] for look in stopped.looks] == [0, 1, 3, 5]
+    assert measured == [1, 3, 4, 5]  # those after which nothing looks cost nothing
+    assert list(stopped.snapshots) == [0, 1, 4, 5]
+    assert all(layer["step"] > 0 and layer["parallel"] == 0 for layer in stopped.looks[-1]["layers"])
+
+
+@pytest.mark.slow
+def test_lbfgs_ends_when_it_has_converged():
+    network = network_of("lbfgs", epochs=500, batch_size="full", sizes=(2, 3, 2))
+    seen = []
+
+    class Counting(Observer):
+        def trained(self, epoch: int, snapshot: Snapshot) -> None:
+            seen.append((epoch, {name: array.copy() for name, array in snapshot.parameters().items()}))
+
+    result = recorded(network, rows_of(5, inputs=2), observer=Counting())
+    assert result.epochs < 500
+    assert [epoch for epoch, _ in seen] == list(range(result.epochs + 1))
+    expected = [epoch for epoch in look_epochs(500, rows=5) if epoch < result.epochs]
+    assert [look["epoch"] for look in result.looks] == [*expected, result.epochs]
+    assert list(result.snapshots)[-1] == result.epochs
+    for (_, before), (epoch, after) in pairwise(seen):
+        for look in result.looks:
+            if look["epoch"] == epoch:
+                for layer in look["layers"]:
+                    weight = f"{layer['layer']}.weight"
+                    ratio = rms(after[weight] - before[weight]) / rms(before[weight])
+                    assert layer["step"] == pytest.approx(ratio, rel=1e-9)
+                    assert (layer["parallel"] == 0) if epoch == result.epochs else ("parallel" not in layer)
+
+
+def test_a_loss_that_is_not_finite_tells_what_was_seen_until_then():
+    network = network_of({"type": "sgd", "learning_rate": 1e3}, epochs=1000, batch_size=5, sizes=(3, 4, 4, 2))
+    with pytest.raises(TrainingError, match=r"is nan|is inf|not all finite") as caught:
+        recorded(network, rows_of(20))
+    error = caught.value
+    assert error.history
+    assert error.history[-1]["epoch"] == len(error.history)
+    assert error.looks[0]["layers"][0]["weight"] == pytest.approx(
+        rms(network.parameters(network.initial_parameters())["layers.0.weight"])
+    )
+    last = error.looks[-1]
+    assert last["epoch"] == error.history[-1]["epoch"] + 1
+    assert last["layers"][-1]["weight"] is None
+    assert error.looks[1]["layers"][0]["step"] > 0.3
+    with pytest.raises(TrainingError) as caught:
+        train(network, network.initial_parameters(), rows_of(20))
+    assert caught.value.looks == []
+    assert caught.value.history == error.history
+
+
+def test_parameters_that_are_nan_are_null():
+    network = network_of("sgd", epochs=1)
+    start = network.initial_parameters()
+    network.parameters(start)["layers.0.weight"][0, 0] = np.nan
+    with pytest.raises(TrainingError) as caught:
+        recorded(network, rows_of(10), start)
+    for look in caught.value.looks:
+        layer = in_layer(look, "layers.0")
+        assert {layer[name] for name in ("weight", "gradient", "step", "dead", "saturated")} == {None}
+    assert caught.value.looks[-1]["layers"][0]["parallel"] is None

@@ -1,0 +1,182 @@
+"""The compiled engine does what NumPy does: on random networks, with every kind of training, and in whole runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.compiler.native.c_text import c_forms
+from specnet.compiler.operations import functions
+from specnet.errors import SpecError
+from specnet.network import Network
+from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
+from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
+from specnet.training import Observer, TrainingRows
+from specnet.training.observer import Relay
+from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
+from tests.compiling import compiles
+from tests.training.steps.engines import CLOSE, disagreement, steppers
+
+pytestmark = compiles
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_random_networks_agree(block: int):
+    found = {seed: disagreement(seed) for seed in range(block * 6, block * 6 + 6)}
+    apart = {seed: {name: error for name, error in each.items() if not error < CLOSE} for seed, each in found.items()}
+    assert not {seed: each for seed, each in apart.items() if each}
+    for name in ("gradient", "input gradient", "predictions", "loss"):
+        assert max(each[name] for each in found.values()) < 1e-12
+
+
+def wrong_forms() -> list[Any]:
+    return [operation for operation in c_forms.FORMS if operation.kind == "float"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", [functions.TANH, functions.SIGMOID, functions.SQRT], ids=lambda item: item.name)
+def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
+    right = c_forms.FORMS[operation]
+    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({right})"})
+    assert any(max(disagreement(seed, steps=1).values()) > CLOSE for seed in range(60))
+
+
+class HalfAdam(Adam):
+    """Adam at half of its rate: scalars of its own, but not those of several steps."""
+
+    type: Literal["half_adam"] = "half_adam"
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return super().scalars(step, rate / 2)
+
+
+class Factorial(SteppingOptimizer):
+    """A rate that is a function of integers, and a number that the update does not use."""
+
+    type: Literal["factorial"] = "factorial"
+    learning_rate: PositiveNumber = 1.0
+
+    def scalars(self, step: int, rate: float) -> dict[str, float]:
+        return {"rate": rate * len(range(step)) / math.factorial(min(step, 9)), "unused": 1.0}
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * scalar("rate"))]
+
+
+class Fixed(SteppingOptimizer):
+    """Steps without a number that changes."""
+
+    type: Literal["fixed"] = "fixed"
+    learning_rate: PositiveNumber = 0.1
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        return [(theta, theta - gradient * self.learning_rate)]
+
+
+def weights_of_both(spec: dict[str, Any], *parts: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The weights that each engine reaches."""
+    X = np.random.default_rng(0).normal(size=(53, 3))
+    compiled, numpy = (
+        specnet.fit(spec, X, X[:, 0] * X[:, 1] > 0, parts=parts, engine=engine, observer=Observer()).theta
+        for engine in ("compiled", "numpy")
+    )
+    return compiled, numpy
+
+
+def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str, Any]:
+    dense = [{"type": "dense", "units": 5, "activation": "tanh"}, {"type": "dense", "units": 1}]
+    network = {"input_size": 3, "layers": [*layers, *dense], "dtype": "float64"}
+    return {"network": network, "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", [HalfAdam, Factorial, Fixed], ids=lambda part: part.part_name())
+def test_optimizers_of_others_agree(optimizer: type[SteppingOptimizer]):
+    compiled, numpy = weights_of_both(document(optimizer={"type": optimizer.part_name()}), optimizer)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+class Noisy(Layer):
+    """Random numbers of some shape on top of x."""
+
+    type: Literal["noisy"] = "noisy"
+    shape: tuple[int | str, ...]
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + scope.normal(self.shape) * 0.1 if scope.training else x
+
+
+class Similarity(Layer):
+    """x·xᵀ·x, in the order that has a value for each pair of rows."""
+
+    type: Literal["similarity"] = "similarity"
+
+    def output_size(self, input_sizes: tuple[int, ...]) -> int:
+        return input_sizes[0]
+
+    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+        (x,) = inputs
+        return x + matmul(x, matmul(x, x, flip_a=True)) * 0.01 if scope.training else x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(), (BATCH,), (3, 1), (1, BATCH), (3, BATCH)], ids=str)
+def test_random_numbers_of_any_shape_agree(shape: tuple[int | str, ...]):
+    layers = [{"type": "noisy", "shape": list(shape)}, {"type": "noisy", "shape": [1, BATCH]}]
+    compiled, numpy = weights_of_both(document(layers), Noisy)
+    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+
+
+def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.MonkeyPatch):
+    spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
+    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", 0)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
+    told: dict[str, tuple[Any, ...]] = {}
+    specnet.fit(spec, X, y, parts=(Similarity,), observer=Relay(told.__setitem__))
+    reason = "a value of shape (batch, batch) has no form in C"
+    message = f"the compiled engine is not available with layer similarity: {reason}"
+    assert told["engine_chosen"] == ("numpy", message)
+    with pytest.raises(SpecError) as raised:
+        specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
+    (problem,) = raised.value.diagnostics
+    assert (problem.code, problem.message) == ("no-compiled-form", message)
+    assert problem.hint == 'set training.engine to "numpy"'
+
+
+@pytest.mark.slow
+def test_random_numbers_of_many_steps_take_little_memory():
+    """Steps of few products, but of a million random numbers each: one at a time."""
+    layers = [{"type": "gaussian_noise", "stddev": 0.1}]
+    spec = document(layers) | {"training": {"loss": "mean_squared_error", "batch_size": "full"}}
+    X = np.zeros((400_000, 3))
+    stepper = steppers(spec, X, X[:, 0], None)[1]
+    assert stepper.most_at_once == 1
+    few = steppers(spec, X[:1000], X[:1000, 0], None)[1]
+    assert 100 < few.most_at_once * 3000 <= NOISE_AT_ONCE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "X",
+    [np.zeros((20, 3), np.float32), np.zeros((3, 20)).T, np.zeros((20, 4)), np.zeros((20, 6))[:, ::2]],
+    ids=["dtype", "order", "columns", "steps"],
+)
+def test_rows_that_cannot_be_read_by_addresses_are_refused(X: np.ndarray):
+    network = Network(specnet.build(document()).resolved, "compiled")
+    feed = TrainingRows(X, np.zeros((20, 1))).feed(network)
+    stepper = CompiledStepper(network, network.initial_parameters(), feed, {})
+    with pytest.raises(ValueError, match="the source of x is rows of 3 float64, C-contiguous, not"):
+        stepper.make(np.arange(16).reshape(2, 8), with_loss=False)
