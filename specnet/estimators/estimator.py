@@ -19,7 +19,7 @@ from specnet.model import Model
 from specnet.parts.arrays import Array, column_names
 from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
-from specnet.running.data_rows import Rows, check_rows, fit_preparation
+from specnet.running.data_rows import Rows, SpecData, check_rows, fit_preparation
 from specnet.running.fitting import FitResult, fit_rows, other_parts
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint
@@ -85,7 +85,7 @@ class SpecEstimator(SpecParameters):
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
         resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
         self._reached: Checkpoint | None = None
-        return self._with_fitted(fit_rows(resolved, labels, preparation, splits, start=start))
+        return self._with_fitted(fit_rows(SpecData(resolved, labels, preparation, splits), start=start))
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
@@ -104,10 +104,7 @@ class SpecEstimator(SpecParameters):
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
         fitted = fit_rows(
-            resolved.without_early_stopping(),
-            labels,
-            preparation,
-            {"train": rows},
+            SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows}),
             start=start,
             checkpoint=reached,
             epochs=1 if reached is None else reached.facts["epochs"] + 1,

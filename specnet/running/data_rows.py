@@ -189,7 +189,7 @@ def _unseen(labels: NDArray[np.generic], training: Callable[[], Array] | None) -
 
 @dataclass(frozen=True)
 class SpecData:
-    """What a spec's data part gives.
+    """What a network is trained on and measured by: a spec with its sizes, and the rows in their parts.
 
     Attributes
     ----------
@@ -197,25 +197,22 @@ class SpecData:
         With the sizes and the columns of the data.
     labels : Labels or None
         Of the target, where the loss has labels.
-    table : Table
-        All rows, as they were read.
-    splits : dict of str to Rows
-        ``train``, and ``validation`` and ``test`` where the spec asks for them.
     preparation : Preparation
         Of the columns, fitted to the training rows.
+    splits : dict of str to Rows
+        ``train``, and ``validation`` and ``test`` where the spec asks for them.
     warnings : tuple of Diagnostic
-        About the table, as it was read.
-    column_names : tuple of str
-        Of the raw columns; empty where the source has no names.
+        About the rows, as they were read.
+    table : Table or None
+        All rows, as they were read; None for arrays.
     """
 
     resolved: Resolved
     labels: Labels | None
-    table: Table
-    splits: dict[str, Rows]
     preparation: Preparation
+    splits: dict[str, Rows]
     warnings: tuple[Diagnostic, ...] = ()
-    column_names: tuple[str, ...] = ()
+    table: Table | None = None
 
 
 def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:
@@ -294,7 +291,7 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
         splits.pop("test", None)
     prepared, preparation = fit_preparation(spec, splits["train"])
     resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
-    return SpecData(resolved, labels, table, splits, preparation, table.warnings, table.feature_names)
+    return SpecData(resolved, labels, preparation, splits, table.warnings, table)
 
 
 _all_rows: WeakKeyDictionary[Table, Rows] = WeakKeyDictionary()
@@ -326,25 +323,28 @@ def parsed_with_target(
     source: SpecSource | Spec,
     look: Callable[[Spec], object],
     *,
-    parts: Iterable[type[Part]],
     overrides: Iterable[str],
+    parse: Callable[..., Spec] = parse_spec,
+    parts: Iterable[type[Part]],
     limits: Limits | None,
 ) -> Spec:
-    """Return what `parse_spec` does; if metrics do not fit the loss, and neither does the target, that is told of.
+    """Return what `parse` does; if metrics do not fit the loss, and neither does the target, that is told of.
 
     Parameters
     ----------
     source, parts, overrides, limits
         As for `parse_spec`.
+    parse : callable
+        `parse_spec`, or `parse_sweep`.
     look : callable
         Raises the error of the target of a spec, if there is one.
     """
     parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
 
-    def parse(settings: Iterable[str]) -> Spec:
-        return parse_spec(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
+    def parsed(settings: Iterable[str]) -> Spec:
+        return parse(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
 
-    return parsed_for_target(parse, look)
+    return parsed_for_target(parsed, look)
 
 
 def data_hash(table: Table) -> str:

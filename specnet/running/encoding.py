@@ -95,10 +95,8 @@ class Encoder:
         return self._encoded(rows, target, weight, "y")
 
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
-        prepared = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(target.shape)
-        return self._rows(self.inputs(rows, name), prepared, weight, name)
-
-    def _rows(self, X: Array, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
+        X, shape = self.inputs(rows, name), target.shape
+        target = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(shape)
         loss, dtype = self.network.spec.training.loss, self.network.dtype
         if loss.target != "classes":
             name = f"prepared {name}" if self.target_preparation.steps else name

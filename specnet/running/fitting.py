@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.data import (
-    Labels,
-    Preparation,
     column_suspicions,
     first_large_cell,
     frame_columns,
@@ -31,6 +30,7 @@ from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
     Rows,
+    SpecData,
     check_rows,
     fit_preparation,
     parsed_with_target,
@@ -39,7 +39,7 @@ from specnet.running.data_rows import (
 )
 from specnet.running.encoding import Encoder
 from specnet.running.monitors import check_monitors, validation_monitors
-from specnet.spec import Limits, Resolved, Spec, SpecSource, resolve, with_engine, with_feature_names
+from specnet.spec import Limits, Spec, SpecSource, resolve, with_engine, with_feature_names
 from specnet.training import (
     Checkpoint,
     Keeper,
@@ -51,6 +51,7 @@ from specnet.training import (
     train,
     train_members,
 )
+from specnet.training.beginning import Stopped
 from specnet.training.observer import check_observer, closing
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
@@ -143,9 +144,10 @@ def fit(
             splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
     prepared, preparation = fit_preparation(parsed, splits["train"])
     resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
+    made = SpecData(resolved, labels, preparation, splits, warnings)
     with shown_progress(observer, verbose, calls=2) as observer:
         with closing(observer):
-            fitted = fit_rows(resolved, labels, preparation, splits, observer, warnings=warnings)
+            fitted = fit_rows(made, observer)
         observer.closed(fitted.result.interruption)
     if fitted.result.interruption is not None:
         raise fitted.result.interruption
@@ -160,6 +162,8 @@ class FitResult:
     ----------
     model : Model
     result : TrainingResult
+    data : SpecData
+        What it was fitted to.
     encoder : Encoder
         What made the network's rows of the given ones.
     inputs : dict of str to array
@@ -172,23 +176,31 @@ class FitResult:
 
     model: Model
     result: TrainingResult
+    data: SpecData
     encoder: Encoder
     inputs: Mapping[str, Array]
     members: tuple[Trained, ...]
     training: TrainingRows
 
-    def answers(self, name: str, rows: Rows) -> Answers:
-        """Return what the model answers for the rows of that part of the split."""
-        return self.model.answers(self.prepared(name, rows), rows.y, rows.weight)
+    def check_whole(self) -> None:
+        """Raise the interruption that has ended training, unless it was to end there."""
+        cause = self.result.interruption
+        if cause is not None and not isinstance(cause, Stopped):
+            raise cause
 
-    def prepared(self, name: str, rows: Rows) -> Array:
+    def answers(self, name: str) -> Answers:
+        """Return what the model answers for the rows of that part of the split."""
+        rows = self.data.splits[name]
+        return self.model.answers(self.prepared(name), rows.y, rows.weight)
+
+    def prepared(self, name: str) -> Array:
         """Return the columns of the rows of that part of the split as the network reads them."""
         X = self.inputs.get(name)
-        return self.encoder.inputs(rows) if X is None else X
+        return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
-    def fold_answers(self, rows: Rows) -> Answers:
+    def fold_answers(self) -> Answers:
         """Return what is answered for the training rows, each by the member that was not trained on it."""
-        X, network = self.inputs["train"], self.model.network
+        X, rows, network = self.inputs["train"], self.data.splits["train"], self.model.network
         raw, outputs = (np.empty((len(rows), network.outputs), network.dtype) for _ in range(2))
         for number, (theta, state) in enumerate(self.model.members):
             mine = rows.in_fold(number)
@@ -198,10 +210,7 @@ class FitResult:
 
 
 def fit_rows(
-    resolved: Resolved,
-    labels: Labels | None,
-    preparation: Preparation,
-    splits: Mapping[str, Rows],
+    data: SpecData,
     observer: Observer | None = None,
     *,
     keep_checkpoint: Keeper | None = None,
@@ -211,19 +220,14 @@ def fit_rows(
     jobs: int = 1,
     interruptions: Interruptions | None = None,
     records: bool = False,
-    warnings: Sequence[Diagnostic] = (),
 ) -> FitResult:
     """Train a network, or the members of an ensemble.
 
     Parameters
     ----------
-    resolved : Resolved
-    labels : Labels or None
-        Of the target, where the loss has labels.
-    preparation : Preparation
-        Of the columns.
-    splits : mapping of str to Rows
-        ``train`` is what is trained on, ``validation`` what stands in the history; others are only counted.
+    data : SpecData
+        Of its parts ``train`` is what is trained on, ``validation`` what stands in the history; others are only
+        counted. To its warnings more may be added.
     observer : Observer, optional
         Is told of the course of training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
@@ -235,26 +239,22 @@ def fit_rows(
         preparation then.
     records : bool
         As for `train` and `train_members`.
-    warnings : sequence of Diagnostic
-        About the rows, from where they were read; more may follow.
 
     Raises
     ------
     DataError
         If the rows do not fit, or the layers of the model to start from are others.
     """
-    observer, rows, spec = observer or Observer(), splits["train"], resolved.spec
-    validation, watched = splits.get("validation"), None
+    observer, spec, splits = observer or Observer(), data.resolved.spec, data.splits
+    rows, watched = splits["train"], None
     try:  # looking for large cells takes as long as preparing does
-        encoder, training = _encoded(resolved, labels, preparation, rows, start)
-        if validation is not None:
-            watched = encoder.watched_rows(validation, "validation y")
+        encoder, training = _encoded(data, start)
+        if "validation" in splits:
+            watched = encoder.watched_rows(splits["validation"], "validation y")
     except DataError:
-        _refuse_large_cells(spec, preparation, splits.values())
+        _refuse_large_cells(data, splits)
         raise
-    _refuse_large_cells(
-        spec, preparation, (part for name, part in splits.items() if name not in ("train", "validation"))
-    )
+    _refuse_large_cells(data, splits.keys() - {"train", "validation"})
     network, inputs = encoder.network, {"train": training.X}
     if watched is not None:
         inputs["validation"] = watched.rows.X
@@ -263,52 +263,33 @@ def fit_rows(
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
     held = {name: part.y for name, part in splits.items() if name != "train"}
-    found = (*warnings, *suspicions(resolved, labels, rows.y, held))
+    found = (*data.warnings, *suspicions(data.resolved, data.labels, rows.y, held))
     if spec.data is not None:  # who passes arrays has made their columns
-        found += _column_suspicions(spec, labels, splits)
+        found += _column_suspicions(data)
     if found:
         observer.warned(found)
     counts = {name: len(part) for name, part in splits.items()}
     observer.started(network, counts, spec.training.epochs)
-    if spec.training.ensemble is None:
-        theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
-        with _explained_failures(encoder, training, rows):
-            result = train(
-                network,
-                theta,
-                training,
-                monitors={} if watched is None else validation_monitors(encoder.decoder, watched),
-                observer=observer,
-                keep_checkpoint=keep_checkpoint,
-                checkpoint=checkpoint,
-                state=state,
-                epochs=epochs,
-                interruptions=interruptions,
-                records=records,
-            )
-        model = encoder.model(result.theta, result.state, result.history)
-        return FitResult(model, replace(result, warnings=found), encoder, inputs, (result,), training)
-
+    given: dict[str, Any] = {"observer": observer, "keep_checkpoint": keep_checkpoint, "checkpoint": checkpoint}
+    given |= {"interruptions": interruptions, "records": records}
     with _explained_failures(encoder, training, rows):
-        members = train_members(
-            network,
-            [(network.initial_parameters(each), None) for each in range(spec.training.members)]
-            if start is None
-            else start.members,
-            encoder.member_rows(training, rows, watched),
-            jobs=jobs,
-            observer=observer,
-            keep_checkpoint=keep_checkpoint,
-            checkpoint=checkpoint,
-            interruptions=interruptions,
-            records=records,
-        )
-    result = replace(joined_result(members), warnings=found)
-    return FitResult(_ensemble(encoder, result, len(members)), result, encoder, inputs, tuple(members), training)
+        if spec.training.ensemble is None:
+            theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
+            monitors = {} if watched is None else validation_monitors(encoder.decoder, watched)
+            result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
+            members: list[Trained] = [result]
+        else:
+            first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
+            own = encoder.member_rows(training, rows, watched)
+            members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
+            result = joined_result(members)
+    model = _model_of(encoder, result, len(members))
+    return FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
 
 
-def _column_suspicions(spec: Spec, labels: Labels | None, splits: Mapping[str, Rows]) -> tuple[Diagnostic, ...]:
+def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
     """Return what `column_suspicions` does, looked for once where many runs train on the same rows."""
+    spec, labels, splits = data.resolved.spec, data.labels, data.splits
     rows, names = splits["train"], None if labels is None else tuple(labels.values.tolist())
     place = spec.diagnostic("column", "", ("data",))
     key = "suspicions", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
@@ -327,10 +308,11 @@ def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) ->
         raise explained(error, encoder, training, rows) from None
 
 
-def _refuse_large_cells(spec: Spec, preparation: Preparation, parts: Iterable[Rows]) -> None:
+def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:
     """Refuse rows of files with a number that the network cannot read, at its place there."""
-    for rows in parts:
-        cell = first_large_cell(preparation, rows.columns, np.dtype(spec.network.dtype)) if rows.kinds else None
+    spec = data.resolved.spec
+    for rows in map(data.splits.__getitem__, parts):
+        cell = first_large_cell(data.preparation, rows.columns, np.dtype(spec.network.dtype)) if rows.kinds else None
         problem = cell and large_cell_problem(cell, rows.kinds[cell.column].name, spec.data, spec.folder)
         if problem is not None:
             raise DataError(problem)
@@ -357,7 +339,7 @@ def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRo
         return
 
 
-def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:
+def _model_of(encoder: Encoder, result: TrainingResult, count: int) -> Model:
     """Return the model of so many members: those that had begun when training was interrupted, else all."""
     network = encoder.network
     if count < network.spec.training.members:
@@ -365,15 +347,14 @@ def _ensemble(encoder: Encoder, result: TrainingResult, count: int) -> Model:
     return encoder.model(result.theta, result.state, result.history)
 
 
-def _encoded(
-    resolved: Resolved, labels: Labels | None, preparation: Preparation, rows: Rows, start: Model | None
-) -> tuple[Encoder, TrainingRows]:
+def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows]:
     """Return the rows to train on as the network reads them, and what makes others so.
 
     The network is the start's own where that is the same, with what was fitted for the start.
     """
+    resolved, rows = data.resolved, data.splits["train"]
     if start is None:
-        return Encoder.fit(Network(resolved), labels, preparation, rows)
+        return Encoder.fit(Network(resolved), data.labels, data.preparation, rows)
     network = start.network if start.network.resolved == resolved else Network(resolved)
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
@@ -381,7 +362,7 @@ def _encoded(
     members = resolved.spec.training.members
     if len(start.members) != members:
         raise DataError(f"cannot continue: the starting model has {len(start.members)} networks, expected {members}")
-    encoder = Encoder(network, labels, preparation, start.target_preprocessing)
+    encoder = Encoder(network, data.labels, data.preparation, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)
 
 

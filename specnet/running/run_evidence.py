@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import Diagnostic, NotFiniteError
-from specnet.findings import Evidence, Held, LayerFacts, SpecFacts, TrainingColumns, findings
+from specnet.findings import Evidence, LayerFacts, SpecFacts, TrainingColumns, findings
 from specnet.findings.evidence import Path
 from specnet.model import Answers
 from specnet.network import Network
@@ -20,8 +20,8 @@ from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.running.data_rows import Rows
 from specnet.running.encoding import Encoder
-from specnet.running.evaluation.baseline_comparison import Comparison
 from specnet.running.evaluation.constant import constant_outputs, output_model
+from specnet.running.evaluation.evaluation import ScoreComparison
 from specnet.spec import Spec
 from specnet.spec.resolving.graph import Node
 from specnet.training import TrainingRows
@@ -41,7 +41,7 @@ def run_evidence(
     rows: Rows,
     history: Sequence[Mapping[str, Any]],
     looks: Sequence[Mapping[str, Any]],
-    comparison: Comparison | None,
+    comparison: ScoreComparison | None,
 ) -> Evidence:
     """Return the evidence of a run.
 
@@ -53,7 +53,7 @@ def run_evidence(
     rows : Rows
         The same, as they came.
     history, looks : sequence of mapping
-    comparison : Comparison or None
+    comparison : ScoreComparison or None
         None if the loss was no longer finite.
     """
     network, target = encoder.network, training.target
@@ -64,7 +64,7 @@ def run_evidence(
         columns=_columns(network.spec, rows),
         inputs=training.X,
         target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
-        held=None if comparison is None else _held(comparison),
+        held=None if comparison is None else comparison.held,
         epochs=np.array([line["epoch"] for line in lines], np.int64),
         losses=np.array([line[LOSS] for line in lines], np.float64),
         held_losses=np.array(held_losses) if lines and len(held_losses) == len(lines) else None,
@@ -89,14 +89,6 @@ def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, r
     told.history, told.looks = error.history, error.looks
     told.findings = [each.as_dict() for each in found]
     return told
-
-
-def _held(comparison: Comparison) -> Held | None:
-    name, inputs, answers, score = comparison.held_name, comparison.inputs, comparison.held, comparison.score
-    if name is None or inputs is None or answers is None or score is None:
-        return None
-    gains, worth = comparison.gains, comparison.independent_rows
-    return Held(name, inputs, answers.target, answers.prediction, score, comparison.baselines, gains, worth)
 
 
 def _columns(spec: Spec, rows: Rows) -> TrainingColumns:
@@ -172,13 +164,9 @@ def _layer_facts(network: Network, number: int) -> LayerFacts:
         activation="linear" if activation is None else activation.part_name(),
         is_rectifier=activation is not None and activation.default_initializer != Activation.default_initializer,
         initializer=None if initializer is None else initializer.part_name(),
-        usual_initializer=None if initializer is None else _usual_initializer(activation),
+        usual_initializer=None if initializer is None else (activation or Activation).default_initializer,
         paths={name: path for name, path in found.items() if path is not None},
     )
-
-
-def _usual_initializer(activation: Activation | None) -> str:
-    return Activation.default_initializer if activation is None else activation.default_initializer
 
 
 def _written_path(spec: Spec, node: Node, field: str) -> Path | None:

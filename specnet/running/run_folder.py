@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from specnet.errors import FileError, TakenError
 from specnet.files import (
@@ -49,7 +50,10 @@ from specnet.training.checkpoint import FINISHED, checked_history
 from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
 from specnet.training.run_identity import SpecDifference, in_words
 
+Made = TypeVar("Made")
+
 LARGEST_CHECKPOINT = 2**36
+RECORD = "the record of the run"
 START_ANEW = "choose another --out, or use --force to replace it"
 GO_ON = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
 
@@ -115,12 +119,12 @@ class RunFolder:
             parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
 
-    def facts(self) -> dict[str, Any]:
-        """Return what ``run.json`` says."""
-        facts = self._record(FACTS)
-        if not isinstance(facts.get("finished"), bool):
-            message = 'not a valid record of a run: "finished" is missing'
-            raise FileError(message, source=str(self.path / FACTS))
+    def facts(self, **kinds: Any) -> dict[str, Any]:
+        """Return what ``run.json`` says, and refuse one without what is needed, given by name and kind."""
+        facts = self._read(FACTS, lambda content: parse_object(content, RECORD))
+        for name, kind in {"finished": bool, **kinds}.items():
+            if not isinstance(facts.get(name, ...), kind):
+                raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(self.path / FACTS))
         return facts
 
     def overrides(self) -> tuple[str, ...]:
@@ -133,40 +137,30 @@ class RunFolder:
 
     def evaluation(self) -> Evaluation:
         """Return what ``metrics.json`` says."""
-        evaluation = Evaluation.from_record(self._record(METRICS))
-        with file_errors(self.path / METRICS):
-            evaluation.check()
-        return evaluation
+        return self._read(METRICS, lambda content: Evaluation.from_record(parse_object(content, RECORD)))
 
     def history(self) -> list[dict[str, Any]]:
         """Return the lines of ``history.jsonl``."""
-        with file_errors(self.path / HISTORY):
-            return checked_history(self._lines(HISTORY))
+        return self._read(HISTORY, lambda content: checked_history(records_of(content)))
 
     def looks(self) -> list[Look]:
         """Return the lines of ``layers.jsonl``; nothing if there is no such file, as in folders of earlier versions."""
-        if not (self.path / LAYERS).exists():
-            return []
-        with file_errors(self.path / LAYERS):
-            return checked_looks(self._lines(LAYERS))
+        return self._read(LAYERS, lambda content: checked_looks(records_of(content)), [])
 
     def snapshots(self) -> Snapshots:
         """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
-        if not (self.path / SNAPSHOTS).exists():
-            return {}
-        with file_errors(self.path / SNAPSHOTS):
-            return snapshots_of(decode(read_file(self.path / SNAPSHOTS, LARGEST_RECORD))[1])
+        return self._read(SNAPSHOTS, lambda content: snapshots_of(decode(content)[1]), {})
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""
-        path = self.path / FINDINGS
-        if not path.exists():
-            return ()
-        with file_errors(path):
-            records = self._record(FINDINGS).get("findings")
+
+        def found(content: bytes) -> tuple[Finding, ...]:
+            records = parse_object(content, RECORD).get("findings")
             if not isinstance(records, list):
                 raise FileError("the findings must be a list of records")
             return tuple(map(read_finding, records))
+
+        return self._read(FINDINGS, found, ())
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
@@ -195,9 +189,9 @@ class RunFolder:
                 raise FileError("the checkpoint is damaged: it has other watchers")
         return checkpoint
 
-    def keep(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint in place of the one before."""
-        write_file(self._checkpoint, checkpoint.to_bytes())
+    def keep(self, identity: RunIdentity, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint of a run in place of the one before."""
+        write_file(self._checkpoint, replace(checkpoint, run=identity).to_bytes())
 
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
@@ -209,12 +203,13 @@ class RunFolder:
     def _checkpoint(self) -> Path:
         return self.path / CHECKPOINT
 
-    def _lines(self, name: str) -> list[dict[str, Any]]:
-        return records_of(read_file(self.path / name, LARGEST_RECORD))
-
-    def _record(self, name: str) -> dict[str, Any]:
-        with file_errors(self.path / name):
-            return parse_object(read_file(self.path / name, LARGEST_RECORD), "the record of the run")
+    def _read(self, name: str, read: Callable[[bytes], Made], missing: Made | None = None) -> Made:
+        """Return what is read of a file, or what there is without it."""
+        path = self.path / name
+        if missing is not None and not path.exists():
+            return missing
+        with file_errors(path):
+            return read(read_file(path, LARGEST_RECORD))
 
 
 def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:

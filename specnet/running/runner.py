@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import BegunRun, RunOutcome, train_run
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
-from specnet.training import Checkpoint, Keeper, Observer
+from specnet.training import Checkpoint, Observer
 from specnet.training.looks.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
 
@@ -169,25 +170,13 @@ def run(
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     check_jobs(jobs, parsed, observer)
-    return run_table(
-        parsed,
-        None,
-        out,
-        force=force,
-        resume=resume,
-        jobs=jobs,
-        observer=observer,
-        verbose=verbose,
-        report=report,
-        threads=threads,
-    )
+    return run_table(parsed, None, out, force, resume, jobs, observer, verbose, report, threads)
 
 
 def run_table(
     parsed: Spec,
     table: Table | None,
     out: PathLike | None,
-    *,
     force: bool = False,
     resume: bool = False,
     jobs: int = 1,
@@ -219,7 +208,7 @@ def run_table(
             outcome = train_run(
                 begun,
                 observer,
-                keep_checkpoint=_keeper(folder, begun),
+                keep_checkpoint=folder and partial(folder.keep, begun.identity),
                 checkpoint=checkpoint,
                 jobs=jobs,
                 threads=threads,
@@ -268,13 +257,6 @@ def _finished(folder: RunFolder, parsed: Spec, warnings: tuple[Diagnostic, ...])
         snapshots=folder.snapshots(),
         findings=folder.findings(),
     )
-
-
-def _keeper(folder: RunFolder | None, begun: BegunRun) -> Keeper | None:
-    """Return what writes the checkpoints of a run into its folder."""
-    if folder is None:
-        return None
-    return lambda reached: folder.keep(replace(reached, run=begun.identity))
 
 
 def check_count(name: str, count: Any) -> None:

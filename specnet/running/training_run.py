@@ -31,14 +31,13 @@ from specnet.files.run_files import (
 from specnet.files.tensors import encode
 from specnet.findings import Finding, findings
 from specnet.parts.data import Table
-from specnet.processes.interruptions import Interruptions
-from specnet.running.data_rows import Rows, SpecData, data_hash, split_data
+from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.run_evidence import run_evidence
 from specnet.spec import Spec
-from specnet.training import Checkpoint, Keeper, Observer, RunIdentity
+from specnet.training import Observer, RunIdentity
 from specnet.training.steps.engine_choice import threads_worth
 
 Contents = dict[str, str | bytes]
@@ -84,7 +83,7 @@ class BegunRun:
             If the rows do not fit.
         """
         data = split_data(parsed, table)
-        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(data.table))
+        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(table))
         return cls(parsed, data, identity, begin, library_versions())
 
 
@@ -141,7 +140,7 @@ class RunOutcome:
         return files
 
     def _facts(self, spec_folder: str, earlier: float, model_sha256: str) -> dict[str, Any]:
-        begun, result = self.begun, self.fitted.result
+        begun, result, train = self.begun, self.fitted.result, self.begun.data.splits["train"]
         facts = {
             "end": result.end,
             "finished": result.interruption is None,
@@ -159,7 +158,7 @@ class RunOutcome:
             COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
             **self.machine,
             "versions": begun.versions,
-            TRAINING_ROWS: _hashes(begun.data.splits["train"]).to_data(),
+            TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data(),
         }
         if begun.data.resolved.spec.training.ensemble is not None:
             facts["members"] = [
@@ -169,50 +168,26 @@ class RunOutcome:
         return facts | {"model_sha256": model_sha256}
 
 
-def train_run(
-    begun: BegunRun,
-    observer: Observer | None,
-    *,
-    keep_checkpoint: Keeper | None = None,
-    checkpoint: Checkpoint | None = None,
-    jobs: int = 1,
-    threads: int | None = None,
-    interruptions: Interruptions | None = None,
-) -> RunOutcome:
+def train_run(begun: BegunRun, observer: Observer | None, threads: int | None = None, **options: Any) -> RunOutcome:
     """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge.
 
     Parameters
     ----------
     begun : BegunRun
-    observer, keep_checkpoint, checkpoint, jobs, interruptions : optional
-        As for `fit_rows`.
+    observer : Observer or None
     threads : int, optional
         Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
+    **options
+        As for `fit_rows`.
     """
     data = begun.data
     if threads is None:
         threads = threads_worth(data.resolved, len(data.splits["train"]))
     with limited_threads(threads):
         machine = machine_facts()
-        fitted = fit_rows(
-            data.resolved,
-            data.labels,
-            data.preparation,
-            data.splits,
-            observer,
-            keep_checkpoint=keep_checkpoint,
-            checkpoint=checkpoint,
-            jobs=jobs,
-            interruptions=interruptions,
-            records=True,
-            warnings=data.warnings,
-        )
+        fitted = fit_rows(data, observer, records=True, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
-            evaluation, comparison = evaluate_run(fitted, data.splits)
+            evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
             evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
             return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
-
-
-def _hashes(rows: Rows) -> RowSet:
-    return RowSet.of(row_hashes(rows.columns, rows.texts, rows.y))

@@ -194,9 +194,9 @@ MINIMAL = 'data.type = "make_moons"\nnetwork.layer_sizes = [2, 1]'
 def test_how_many_rows_are_watched(arguments, watched, monkeypatch):
     counts = {}
 
-    def counting(spec, labels, preparation, splits, **options):
-        counts.update({name: len(rows) for name, rows in splits.items()})
-        return fit_rows(spec, labels, preparation, splits, **options)
+    def counting(data, **options):
+        counts.update({name: len(rows) for name, rows in data.splits.items()})
+        return fit_rows(data, **options)
 
     monkeypatch.setattr("specnet.estimators.estimator.fit_rows", counting)
     classifier = SpecClassifier(**{"epochs": 1, **arguments}).fit(*MOONS)

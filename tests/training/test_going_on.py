@@ -9,7 +9,7 @@ import specnet
 from specnet.errors import DataError
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
-from specnet.running.data_rows import check_rows, fit_preparation
+from specnet.running.data_rows import SpecData, check_rows, fit_preparation
 from specnet.running.fitting import fit_rows
 from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
@@ -85,7 +85,7 @@ def model_of(rows: TrainingRows, start=None, **network):
     if start is not None:
         preparation = start.preprocessing
     resolved = resolve(spec, inputs=3, outputs=2)
-    return fit_rows(resolved, None, preparation, {"train": given}, start=start).model
+    return fit_rows(SpecData(resolved, None, preparation, {"train": given}), start=start).model
 
 
 def test_a_fit_starts_from_a_model_with_its_preprocessing(refused: Refused):

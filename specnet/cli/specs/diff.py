@@ -10,7 +10,7 @@ from specnet.cli.options import LimitOption, argument
 from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from specnet.running.saved_runs.compared_specs import Side
+    from specnet.running.saved_runs import Side
 
 _HELP = "Spec, TOML or JSON; folder of a run or a sweep; .safetensors file; or - for a spec from standard input."
 
@@ -35,7 +35,7 @@ def diff(
     """
     from specnet.report.spec_differences import difference_row, joined_rows, spec_differences
     from specnet.report.terminal.run_table import score_rows, score_text
-    from specnet.running.saved_runs.compared_specs import resolved_sides
+    from specnet.running.saved_runs import resolved_sides
 
     if first == second == STANDARD_INPUT:
         raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
@@ -61,7 +61,7 @@ def diff(
 def _side(path: Path, limit: list[str] | None) -> Side:
     from specnet.files.run_files import FACTS
     from specnet.files.series_files import BEST, is_sweep
-    from specnet.running.saved_runs.compared_specs import Side, side_of_model, side_of_run
+    from specnet.running.saved_runs import Side, side_of_model, side_of_run
 
     if is_sweep(path):
         return side_of_run(path / BEST, read_limits(limit))

@@ -34,7 +34,7 @@ def show_explanation(
 
 def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:
     """Return a spec as it was given, and resolved; a model's spec is both."""
-    from specnet.running.saved_runs.saved_specs import given_spec, resolved_spec, resolved_with_data
+    from specnet.running.saved_runs import given_spec, resolved_spec, resolved_with_data
 
     if target.is_dir():
         given = given_spec(target, overrides or (), read_limits(limit))

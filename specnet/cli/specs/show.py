@@ -107,7 +107,7 @@ def _network(target: Path, overrides: list[str] | None, limit: list[str] | None)
     if is_model(target) and not overrides:
         return load(target, limit).network
     from specnet.network import Network
-    from specnet.running.saved_runs.saved_specs import resolved_with_data
+    from specnet.running.saved_runs import resolved_with_data
 
     return Network(resolved_with_data(_spec(target, overrides, limit)))
 

@@ -29,7 +29,7 @@ def compare(
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
     specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
-    from specnet.running.saved_runs.run_records import runs_for
+    from specnet.running.saved_runs import runs_for
 
     found = [run for folder in runs for run in runs_for(folder)]
     if len(found) < 2:
@@ -38,7 +38,7 @@ def compare(
     check_suffix(out, (".html", ".htm"), "the file name of a page")
     from specnet.files import check_place, refuse_taken, write_file
     from specnet.report.pages.comparison_page import comparison_page
-    from specnet.running.saved_runs.compared_runs import compared_run
+    from specnet.running.saved_runs import compared_run
 
     if not force:
         refuse_taken(out)

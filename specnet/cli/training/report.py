@@ -16,7 +16,7 @@ def report(output: Output, run: RunsArgument, limit: LimitOption = None) -> None
     specnet report runs/moons_2_5_1/1
     specnet report sweeps/sweep_digits/1
     """
-    from specnet.running.saved_runs.folder_pages import page_again
+    from specnet.running.reports.folder_pages import page_again
 
     written = page_again(run, limits=read_limits(limit))
     output.data["report"] = str(written)

@@ -35,7 +35,7 @@ def runs(
     specnet runs --sort time --format json
     """
     from specnet.report.terminal.run_table import RunTable
-    from specnet.running.saved_runs.run_records import find_runs, read_record
+    from specnet.running.saved_runs import find_runs, read_record
 
     found = find_runs(folder)
     names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]

@@ -67,7 +67,7 @@ def sweep(
     )
     command.check(Path("DIR"), out, resume=resume, force=force)
 
-    from specnet.running.sweeps.sweeping import SweepOptions, nested_sweep_parsed, sweep_parsed
+    from specnet.running.sweeps.sweeping import SweepOptions, searched
     from specnet.spec import parse_sweep
 
     settings = [*(overrides or ()), *([] if trials is None else [f"sweep.trials={trials}"])]
@@ -78,10 +78,11 @@ def sweep(
         options = SweepOptions(
             jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
         )
+        found = searched(parsed, folder, folds, options)
         if folds is None:
-            _show(sweep_parsed(parsed, folder, options), output)
+            _show(found.sweeps[0], output)
         else:
-            _show_nested(nested_sweep_parsed(parsed, folder, folds, options), output)
+            _show_nested(found, output)
 
 
 def _show(result: SweepResult, output: Output) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from specnet.number_texts import ABSENT, counted, metric
 from specnet.report.pages.headline import words
@@ -25,63 +23,44 @@ from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
 
-@dataclass(frozen=True)
-class ComparedRun:
-    """A run that is compared with others.
-
-    Attributes
-    ----------
-    record : RunRecord
-    spec : Spec
-        Resolved.
-    history : sequence of mapping
-        The lines of ``history.jsonl``.
-    """
-
-    record: RunRecord
-    spec: Spec
-    history: Sequence[Mapping[str, Any]]
-
-
-def comparison_page(runs: Sequence[ComparedRun], command: str) -> str:
+def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
     """Return the page of several runs as HTML.
 
     Parameters
     ----------
-    runs : sequence of ComparedRun
+    runs : sequence of RunRecord
         The first is the one that the settings of the others are compared with.
     command : str
         What makes the page again.
     """
-    records = [run.record for run in runs]
+    specs = [run.spec for run in runs if run.spec is not None]
     names = dict.fromkeys(name for run in runs for record in run.history for name in record)
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
-        sentence=best_run(runs),
-        table=RunTable(records).table(),
+        sentence=best_run(runs, specs),
+        table=RunTable(runs).table(),
         swatches=[curve_style(place) for place in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
-        other_losses=len({run.spec.training.loss for run in runs}) > 1,
-        settings=differing_settings([run.spec for run in runs]),
-        names=[record.name for record in records],
+        other_losses=len({spec.training.loss for spec in specs}) > 1,
+        settings=differing_settings(specs),
+        names=[run.name for run in runs],
         command=command,
     )
 
 
-def best_run(runs: Sequence[ComparedRun]) -> str:
+def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     """Return in a sentence which run is best on its test rows, by the metric that all of them have."""
-    first = runs[0]
-    name = first.record.main_metric or LOSS
-    scores = [run.record.score(TEST, name) for run in runs]
+    name = runs[0].main_metric or LOSS
+    scores = [run.score(TEST, name) for run in runs]
     known = [score for score in scores if score is not None]
-    is_shared = name != LOSS or len({run.spec.training.loss for run in runs}) == 1
+    is_shared = name != LOSS or len({spec.training.loss for spec in specs}) == 1
     if len(known) < len(runs) or not is_shared:
         return f"{counted(len(runs), 'run')} side by side; they have no score of test rows in common."
-    measured = first.spec.monitored_metric(name)
+    measured = specs[0].monitored_metric(name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
     label, shown = words(name), metric(name, best)
-    winners = [run.record.name for run, score in zip(runs, scores, strict=True) if score == best]
+    winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]
     others = [score for score in known if score != best]
     if not others:
         return f"All {len(runs)} runs reach the same test {label}: {shown}."
@@ -130,8 +109,8 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [f"run {name}" if name.isdecimal() else name for name in rest]
 
 
-def _chart(name: str, runs: Sequence[ComparedRun]) -> Figure:
-    titles = short_names([run.record.name for run in runs])
+def _chart(name: str, runs: Sequence[RunRecord]) -> Figure:
+    titles = short_names([run.name for run in runs])
     lines = [
         (place, member, curve, metric(name, curve.values[-1]))
         for place, run in enumerate(runs)

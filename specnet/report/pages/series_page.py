@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from specnet.files.run_files import REPORT
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.report.pages.headline import Tile, words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.series_record import FoldSearch, SeriesRecord, SeriesRun, Summary
+from specnet.report.pages.series_record import SeriesRecord, Summary
+from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
 from specnet.report.svg.overlays import MOST_NAMED, curve_style, curve_title, curves_chart, rows_note
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 MOST_SPREADS = 6
@@ -35,7 +37,7 @@ def series_page(record: SeriesRecord) -> str:
     named = 1 < len(record.finished) <= MOST_NAMED
     curves = list(_curves(record, named=named))
     marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
-    searches = [(run.name, run.search) for run in record.runs if run.search is not None]
+    searches = record.searches
     return rendered(
         "series.html.j2",
         record=record,
@@ -48,12 +50,12 @@ def series_page(record: SeriesRecord) -> str:
         spreads=list(_spreads(record)),
         table=_runs_table(record),
         swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
-        addresses=[run.search.address if run.search else "" for run in record.runs] if record.is_nested else [],
+        addresses=[f"{run.name}/{REPORT}" * (run in searches) for run in record.runs] if searches else [],
         curves=curves,
         folds=[] if named else [(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
         summary=_summary_table(record.summary),
         choices=_choices_table(searches),
-        worth=_worth([search for _, search in searches], record.summary),
+        worth=_worth(record),
     )
 
 
@@ -80,7 +82,7 @@ def series_sentence(record: SeriesRecord) -> str:
     return f"{what} {verb} a {label} of {shown}."
 
 
-def _different(runs: Sequence[SeriesRun]) -> tuple[list[int], list[int]]:
+def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
     """Return the folds and the seeds of runs."""
     return (
         sorted({run.fold for run in runs if run.fold is not None}),
@@ -200,7 +202,7 @@ def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
         yield Figure(title, f"{rows_note(name)} At last {told}.", chart.svg())
 
 
-def _run_style(record: SeriesRecord, run: SeriesRun, *, named: bool) -> str:
+def _run_style(record: SeriesRecord, run: RunRecord, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them."""
     return curve_style(record.runs.index(run)) if named else f"{_fold_style(run.fold or 0)} faint"
 
@@ -216,11 +218,13 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     for split, name in scores:
         columns[f"{split} {words(name)}"] = [page_metric(name, run.score(split, name)) for run in runs]
     columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
-    searches = [run.search for run in runs]
-    if found := next(filter(None, searches), None):
-        columns["best trial"] = [f"{each.trial} of {count(each.trials)}" if each else ABSENT for each in searches]
-        figures = [each.figure if each else None for each in searches]
-        columns[f"validation {words(found.metric)}"] = [page_metric(found.metric, figure) for figure in figures]
+    if record.is_nested:
+        trials = [ABSENT if run.trials is None else f"{run.trial} of {count(run.trials)}" for run in runs]
+        metric = record.searched_by
+        columns |= {
+            "best trial": trials,
+            f"validation {words(metric)}": [page_metric(metric, run.figure) for run in runs],
+        }
     right = frozenset(range(1, len(columns)))
     if len(record.finished) < len(runs):
         columns["state"] = [f"{run.state}: {run.message}" if run.message else run.state for run in runs]
@@ -237,20 +241,21 @@ def _summary_table(summary: Summary) -> TextTable:
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 
 
-def _choices_table(searches: Sequence[tuple[str, FoldSearch]]) -> TextTable | None:
-    """Return what each search has chosen, by the name of its run."""
-    keys = dict.fromkeys(key for _, search in searches for key in search.settings)
-    rows = [[key, *(search.settings.get(key, ABSENT) for _, search in searches)] for key in keys]
-    return TextTable(["key", *(name for name, _ in searches)], rows) if searches else None
+def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:
+    """Return what the search of each run has chosen."""
+    chosen = [{key: shown_setting(value) for key, value in run.settings.items()} for run in runs]
+    keys = dict.fromkeys(key for each in chosen for key in each)
+    rows = [[key, *(each.get(key, ABSENT) for each in chosen)] for key in keys]
+    return TextTable(["key", *(run.name for run in runs)], rows) if runs else None
 
 
-def _worth(searches: Sequence[FoldSearch], summary: Summary) -> str:
+def _worth(record: SeriesRecord) -> str:
     """Return what the searches promised beside what they kept."""
-    if not searches:
+    if not record.is_nested:
         return ""
-    name = searches[0].metric.removeprefix(f"{VALIDATION}_")
-    promised = page_metric(name, fmean(search.figure for search in searches))
-    kept = summary.get(TEST, {}).get(name, {}).get("mean")
+    name = record.searched_by
+    promised = page_metric(name, fmean(run.figure for run in record.runs if run.figure is not None))
+    kept = record.summary.get(TEST, {}).get(name, {}).get("mean")
     told = (
         f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
         "good to expect."

@@ -3,75 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from specnet.report.pages.headline import main_metric
-from specnet.report.svg.overlays import Curves
-from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION, RunRecord
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By part of the split and metric: ``mean``, ``std``, ``min``, ``max`` and the number of ``runs``."""
-
-
-@dataclass(frozen=True)
-class FoldSearch:
-    """The sweep that a run is the best trial of.
-
-    Attributes
-    ----------
-    address : str
-        Of its page, as seen from this one.
-    trial, trials : int
-        The best one, and how many there are.
-    metric : str
-        What it is the best by.
-    figure : float
-        On validation rows.
-    settings : mapping
-        What was drawn for the best trial, by key.
-    """
-
-    address: str
-    trial: int
-    trials: int
-    metric: str
-    figure: float
-    settings: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class SeriesRun:
-    """One of many runs.
-
-    Attributes
-    ----------
-    name : str
-        Of its folder.
-    seed, fold : int or None
-        What is its own.
-    state, message : str
-        ``finished``, or how it ended else, and why.
-    metrics : mapping
-        The figures by part of the split and name.
-    epochs : int or None
-    curves : mapping
-    search : FoldSearch or None
-    """
-
-    name: str
-    seed: int | None
-    fold: int | None
-    state: str = FINISHED
-    message: str = ""
-    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    epochs: int | None = None
-    curves: Curves = field(default_factory=dict)
-    search: FoldSearch | None = None
-
-    def score(self, split: str, name: str) -> float | None:
-        """Return a figure, None if the run does not have it."""
-        return self.metrics.get(split, {}).get(name)
 
 
 @dataclass(frozen=True)
@@ -82,20 +21,23 @@ class SeriesRecord:
     ----------
     name : str
         Of their spec; nothing if none of them has finished.
-    runs : sequence of SeriesRun
+    runs : sequence of RunRecord
     summary : mapping
         As ``summary.json`` has it.
     command : str
         What does one of them again.
     facts : sequence of (name, value)
         What it takes to do them again.
+    searched_by : str
+        The metric of validation rows by which the sweeps compare their trials; empty where the runs are none of sweeps.
     """
 
     name: str
-    runs: Sequence[SeriesRun]
+    runs: Sequence[RunRecord]
     summary: Summary
     command: str = ""
     facts: Sequence[tuple[str, str]] = ()
+    searched_by: str = ""
 
     @property
     def split(self) -> str:
@@ -113,11 +55,16 @@ class SeriesRecord:
         return sorted(self.summary.get(self.split, ()), key=lambda name: (name != self.main, name == LOSS))
 
     @property
-    def finished(self) -> list[SeriesRun]:
+    def finished(self) -> list[RunRecord]:
         """The runs that have finished."""
         return [run for run in self.runs if run.state == FINISHED]
 
     @property
+    def searches(self) -> list[RunRecord]:
+        """The runs that are the best of a sweep."""
+        return [run for run in self.runs if run.figure is not None]
+
+    @property
     def is_nested(self) -> bool:
         """Whether each run is the best of a sweep."""
-        return any(run.search is not None for run in self.runs)
+        return bool(self.searches)

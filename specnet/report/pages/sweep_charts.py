@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from specnet.report.pages.headline import words
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.overlays import MOST_POINTS, Curve, curves_chart, scores_axis, within
-from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION
+from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
+from specnet.report.terminal.run_table import FINISHED, LOSS, VALIDATION, RunRecord
 
 MOST_DRAWN = 9000
 """Points of all curves of a chart."""
@@ -60,50 +60,25 @@ class Dimension(NamedTuple):
     log: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class SweptTrial:
-    """A trial as its folder tells of it.
-
-    Attributes
-    ----------
-    number : int
-    state, message : str
-        ``finished``, or how it ended else, and why.
-    figure : float or None
-        Of a finished one.
-    settings : mapping
-        What was drawn.
-    curve : Curve or None
-        Its validation loss, of a pruned one as far as it was looked at.
-    """
-
-    number: int
-    state: str
-    figure: float | None = None
-    message: str = ""
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
-    curve: Curve | None = None
-
-
 @dataclass(frozen=True)
 class Ranking:
     """The trials of a sweep, and the order of those that have a figure.
 
     Attributes
     ----------
-    trials : sequence of SweptTrial
+    trials : sequence of RunRecord
         In order of their numbers.
     metric : str
         ``validation_loss`` or a metric's name.
     larger_is_better : bool
     """
 
-    trials: Sequence[SweptTrial]
+    trials: Sequence[RunRecord]
     metric: str
     larger_is_better: bool
 
     @cached_property
-    def ranked(self) -> list[tuple[SweptTrial, float]]:
+    def ranked(self) -> list[tuple[RunRecord, float]]:
         """Finished trials with their figures, the best first, of equals the earliest."""
         known = [(trial, trial.figure) for trial in self.trials if trial.figure is not None]
         return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
@@ -136,10 +111,10 @@ class Ranking:
         figures = [value for _, value in self.ranked]
         return scores_axis(figures, self.label, is_loss=self.is_loss, larger_is_better=self.larger_is_better)
 
-    def told(self, trial: SweptTrial) -> str:
+    def told(self, trial: RunRecord) -> str:
         """Return a trial in a few words."""
         told = trial.state if trial.figure is None else self.text(trial.figure)
-        return f"trial {trial.number}: {told}"
+        return f"trial {trial.trial}: {told}"
 
 
 def points_of_each(trials: int) -> int:
@@ -157,17 +132,17 @@ def progress_figures(ranking: Ranking) -> Iterator[Figure]:
 
 def _by_trial(ranking: Ranking) -> Figure:
     trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
-    (best, figure), last = ranked[0], max(trial.number for trial in trials)
+    (best, figure), last = ranked[0], max(trial.trial for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
     title, told_best = f"{ranking.label.capitalize()} by trial", ranking.text(figure)
-    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
+    told = f"best {told_best} in trial {best.trial}, worst {ranking.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {told}", Axis(-margin, last + margin, "trial"), y)
     numbers, values = zip(*_best_so_far(ranking), strict=True)
     # A step goes along first, and then to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
     chart.line(across, up, "series-2", name="best", value=told_best)
     finished = [trial for trial in trials if trial.figure is not None]
-    xs, ys = [trial.number for trial in finished], within(y, np.array([trial.figure for trial in finished], np.float64))
+    xs, ys = [trial.trial for trial in finished], within(y, np.array([trial.figure for trial in finished], np.float64))
     if len(trials) <= MOST_HOVERS:
         chart.points(xs, ys, hover=list(map(ranking.told, finished)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
@@ -176,10 +151,10 @@ def _by_trial(ranking: Ranking) -> Figure:
     worst = y.low if ranking.larger_is_better else y.high
     kinds = [MARKS[trial.state] for trial in others]
     hover = list(map(ranking.told, others))
-    chart.points([trial.number for trial in others], [worst] * len(others), kinds, hover=hover)
-    chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
+    chart.points([trial.trial for trial in others], [worst] * len(others), kinds, hover=hover)
+    chart.points([best.trial], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
     beyond = sum(not y.low <= value <= y.high for _, value in ranked)
-    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
+    note = f"The line is the best so far, at last {told_best} in trial {best.trial}."
     if others:
         note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
     if beyond:
@@ -192,7 +167,7 @@ def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
     steps: list[tuple[int, float]] = []
     for trial in ranking.trials:
         if trial.figure is not None and (not steps or ranking.is_better(trial.figure, steps[-1][1])):
-            steps.append((trial.number, trial.figure))
+            steps.append((trial.trial, trial.figure))
     return steps
 
 
@@ -200,7 +175,7 @@ def _curves(ranking: Ranking) -> Figure:
     drawn = [(trial, trial.curve) for trial in ranking.trials if trial.curve is not None]
     best = [trial for trial, _ in ranking.ranked if trial.curve is not None][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
-    ends = "; ".join(f"trial {trial.number} at last {_last(trial)}" for trial in best)
+    ends = "; ".join(f"trial {trial.trial} at last {_last(trial)}" for trial in best)
     description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
     chart = curves_chart(description, [curve for _, curve in drawn], "validation loss", is_loss=True)
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
@@ -218,14 +193,14 @@ def _curves(ranking: Ranking) -> Figure:
         )
     for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
         assert trial.curve is not None, "it is drawn"
-        chart.line(*trial.curve, style, name=f"trial {trial.number}", value=_last(trial), title=ranking.told(trial))
+        chart.line(*trial.curve, style, name=f"trial {trial.trial}", value=_last(trial), title=ranking.told(trial))
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
         note += " Dashed ones were pruned where they end."
     return Figure(title, note.strip(), chart.svg())
 
 
-def _last(trial: SweptTrial) -> str:
+def _last(trial: RunRecord) -> str:
     return page_metric(LOSS, trial.curve.values[-1] if trial.curve else None)
 
 
@@ -246,7 +221,7 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     columns = np.array([choices.index(str(value)) for value in drawn] if choices else [])
     if choices:
         # Beside each other, in a way that is the same each time.
-        places = columns + SPREAD * (np.array([trial.number for trial in trials]) * GOLDEN % 1 - 0.5)
+        places = columns + SPREAD * (np.array([trial.trial for trial in trials]) * GOLDEN % 1 - 0.5)
         x = Axis.of_names(map(shown_choice, choices))
     else:
         places = np.array(drawn, np.float64)

@@ -17,13 +17,12 @@ from specnet.report.pages.sweep_charts import (
     MOST_KEYS,
     Dimension,
     Ranking,
-    SweptTrial,
     key_figures,
     progress_figures,
     shown_setting,
 )
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION
+from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 STATES = {
@@ -128,7 +127,7 @@ def _tiles(record: SweepRecord, states: Mapping[str, int]) -> Iterator[Tile]:
     ranking, trials = record.ranking, record.ranking.trials
     if ranking.ranked:
         best, figure = ranking.ranked[0]
-        yield Tile(ranking.label, ranking.text(figure), f"trial {best.number}, best of {count(len(trials))}")
+        yield Tile(ranking.label, ranking.text(figure), f"trial {best.trial}, best of {count(len(trials))}")
     if record.evaluation is not None:
         simple = {name.removeprefix("a ") for name in BASELINES.values()}
         wanted = [tile for tile in tiles(record.evaluation, ()) if not tile.label.startswith(TRAIN)]
@@ -154,7 +153,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     reached = ranking.text(figure)
     if len(ranking.ranked) > 1:
         yield (
-            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
+            f"Trial {best.trial} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
             f"{reached}. The rows that chose it also measured it, so chance has helped, and the more trials, the more: "
             "expect worse on new rows."
         )
@@ -205,7 +204,7 @@ def _best_table(record: SweepRecord) -> TextTable | None:
     rows = []
     for trial, figure in ranking.ranked[:BEST_DRAWN]:
         drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
-        rows.append([f"trial {trial.number}", ranking.text(figure), *drawn])
+        rows.append([f"trial {trial.trial}", ranking.text(figure), *drawn])
     numbers = [place for place, dimension in enumerate(record.dimensions, 2) if not dimension.choices]
     return TextTable(["trial", ranking.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
 
@@ -221,7 +220,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
     return found
 
 
-def _states_table(trials: Sequence[SweptTrial], states: Mapping[str, int]) -> TextTable | None:
+def _states_table(trials: Sequence[RunRecord], states: Mapping[str, int]) -> TextTable | None:
     """Return how trials ended that have no figure, with the commonest message of each kind."""
     rows = []
     for state, number in states.items():

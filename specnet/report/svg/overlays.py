@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from specnet.report.pages.headline import words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, kept_points
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import LOSS, VALIDATION
+from specnet.report.terminal.run_table import LOSS, VALIDATION, Curve
 from specnet.training.checkpoint import MEMBER, history_of
 
 MOST_POINTS = 300
@@ -30,17 +30,6 @@ WORSE = 4.0
 
 History = Sequence[Mapping[str, Any]]
 Numbers = NDArray[np.float64]
-
-
-class Curve(NamedTuple):
-    """A figure of a run over its epochs."""
-
-    epochs: Sequence[int]
-    values: Sequence[float]
-
-
-Curves = Mapping[str, Curve]
-"""The curves of a run by the names that ``history.jsonl`` has."""
 
 
 def member_curves(history: History, name: str) -> list[Curve]:

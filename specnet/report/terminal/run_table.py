@@ -4,32 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from specnet.number_texts import ABSENT, count, counted, duration, metric
 from specnet.report.pages.headline import main_metric
 from specnet.report.terminal.text_tables import TextTable
+from specnet.spec import Spec
 from specnet.spec.reading.hints import close_match
 
 TEST, TRAIN, VALIDATION = "test", "train", "validation"
 LOSS = "loss"
 FINISHED = "finished"
-State = Literal["finished", "interrupted", "unfinished", "broken"]
 
 
-@dataclass(frozen=True)
+class Curve(NamedTuple):
+    """A figure of a run over its epochs."""
+
+    epochs: Sequence[int]
+    values: Sequence[float]
+
+
+Curves = Mapping[str, Curve]
+"""The curves of a run by the names that ``history.jsonl`` has."""
+
+
+@dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run as its folder tells of it.
+    """A run, or a trial of a sweep, as its folder tells of it: as much of it as a table or a page shows.
 
     Attributes
     ----------
     name : str
         The folder, as seen from the one that was searched.
     state : str
-        ``interrupted``: stopped, with its state saved; ``unfinished``: still running, or killed; ``broken``: a file of
-        it cannot be read.
-    problem : str
-        What is wrong with a broken run.
+        ``finished``; ``interrupted``: stopped, with its state saved; ``unfinished``: still running, or killed;
+        ``broken``: a file of it cannot be read; of one of many runs, how it ended else.
+    message : str
+        Why it has not finished.
     metrics : mapping
         The figures by part of the split and name.
     seconds : float or None
@@ -40,16 +51,42 @@ class RunRecord:
         Their codes.
     trials : int or None
         Of a sweep, of whose best run the rest is told: how many have ended.
+    seed, fold : int or None
+        What is its own among runs of one spec.
+    trial : int
+        The number of the trial that it is, or that it is the run of as the best one of a sweep.
+    figure : float or None
+        By which a sweep compares that trial, where it has finished.
+    settings : mapping
+        What was drawn for that trial, by key.
+    curves : mapping
+    spec : Spec or None
+        Resolved.
+    history : sequence of mapping
+        The lines of ``history.jsonl``.
     """
 
     name: str
-    state: State
-    problem: str = ""
+    state: str = FINISHED
+    message: str = ""
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     seconds: float | None = None
     epochs: int | None = None
     findings: tuple[str, ...] = ()
     trials: int | None = None
+    seed: int | None = None
+    fold: int | None = None
+    trial: int = 0
+    figure: float | None = None
+    settings: Mapping[str, str | int | float] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
+    spec: Spec | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def curve(self) -> Curve | None:
+        """The validation loss, of a pruned trial as far as it was looked at."""
+        return self.curves.get(f"{VALIDATION}_{LOSS}")
 
     @property
     def main_metric(self) -> str | None:
@@ -66,14 +103,14 @@ class RunRecord:
             return f"interrupted after epoch {self.epochs}"
         if self.state == "unfinished" and self.trials is not None:
             return f"unfinished after {counted(self.trials, 'trial')}"
-        return f"{self.state}: {self.problem}" if self.problem else self.state
+        return f"{self.state}: {self.message}" if self.message else self.state
 
     def as_dict(self) -> dict[str, Any]:
         """Return the record as plain data for ``--format json``."""
         return {
             "run": self.name,
             "state": self.state,
-            "problem": self.problem or None,
+            "problem": self.message or None,
             "metrics": {split: dict(figures) for split, figures in self.metrics.items()},
             "seconds": self.seconds,
             "epochs": self.epochs,

@@ -18,9 +18,7 @@ from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import constant_outputs, output_model
-from specnet.running.evaluation.features import Features, Predictor
-from specnet.running.evaluation.linear import fitted_linear
-from specnet.running.evaluation.neighbours import fitted_neighbours
+from specnet.running.evaluation.predictors import DenseFeatures, Predictor, fitted_linear, fitted_neighbours
 from specnet.running.fitting import FitResult
 
 MOST_NUMBERS = 2**22
@@ -34,9 +32,10 @@ BaselineAnswers = dict[str, dict[str, Answers]]
 """Answers by the name of the baseline and the part of the split."""
 
 
-def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineAnswers:
+def baseline_answers(fitted: FitResult) -> BaselineAnswers:
     """Return what the baselines that the spec names answer for each part of the split but the training rows."""
-    names, held = fitted.model.spec.training.baselines, [name for name in splits if name != "train"]
+    splits, names = fitted.data.splits, fitted.model.spec.training.baselines
+    held = [name for name in splits if name != "train"]
     if not names or not held:
         return {}
     head, train = output_model(fitted.model), splits["train"]
@@ -46,10 +45,10 @@ def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineA
         outputs["constant"] = {part: np.tile(constant, (len(splits[part]), 1)) for part in held}
     fitting: list[str] = [name for name in names if name != "constant"]
     if fitting:
-        columns = fitted.prepared("train", train)
+        columns = fitted.prepared("train")
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
         some, rows = columns[chosen], _answers(head, train, chosen)
-        features = Features(some, rows.weight, fitted.model.network.resolved.category_counts)
+        features = DenseFeatures(some, rows.weight, fitted.model.network.resolved.category_counts)
         known = features.of(some)
         count = sum(len(splits[part]) for part in held)
         predictors: dict[str, Predictor] = {}
@@ -61,7 +60,7 @@ def baseline_answers(fitted: FitResult, splits: Mapping[str, Rows]) -> BaselineA
                 mine = _answers(head, train, np.arange(len(train))[chosen][nearest])
                 predictors[name] = fitted_neighbours(head, mine, known[nearest])
         for part in held:
-            for name, predicted in _predicted(predictors, features, fitted.prepared(part, splits[part])).items():
+            for name, predicted in _predicted(predictors, features, fitted.prepared(part)).items():
                 outputs[name][part] = predicted
     return {
         name: {part: head.answers(given, splits[part].y, splits[part].weight) for part, given in each.items()}
@@ -94,7 +93,7 @@ def _answers(head: Model, rows: Rows, chosen: NDArray[np.intp] | slice = slice(N
     return head.answers(np.zeros((len(y), head.network.outputs)), y, weight)
 
 
-def _predicted(predictors: Mapping[str, Predictor], features: Features, columns: Array) -> dict[str, Array]:
+def _predicted(predictors: Mapping[str, Predictor], features: DenseFeatures, columns: Array) -> dict[str, Array]:
     """Return the outputs of each predictor for rows (rows, inputs), whose features are made a piece at a time."""
     parts: dict[str, list[Array]] = {name: [] for name in predictors}
     step = max(1, MOST_NUMBERS // columns.shape[1])

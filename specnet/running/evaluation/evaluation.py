@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat, TypeAdapter
 
 from specnet.errors import FileError, TrainingError
+from specnet.files.plain_data import checked
+from specnet.findings import Gain, Held
 from specnet.model import Answers, Model
+from specnet.network import Network
 from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
-from specnet.running.data_rows import Rows
 from specnet.running.evaluation.answer_tables import answer_tables
-from specnet.running.evaluation.baseline_comparison import Comparison, loss_gain, score_of
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
-from specnet.training.checkpoint import is_finite
 
-Figures = dict[str, float | None]
+Figures = dict[str, FiniteFloat | None]
 Metrics = dict[str, Figures]
 
 OUT_OF_FOLD = "out_of_fold"
@@ -56,37 +57,29 @@ class Evaluation:
     baselines: dict[str, Metrics] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
-    gains: dict[str, dict[str, dict[str, float | None]]] = field(default_factory=dict)
+    gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """Return what a ``metrics.json`` says."""
-        rest = {name: record[name] for name in ("baselines", "tables", "intervals", "gains") if name in record}
-        return cls(record.get("rows", {}), {name: record[name] for name in SPLITS if name in record}, **rest)
-
-    def check(self) -> None:
-        """Check what was read from a file.
+        """Return what a ``metrics.json`` says.
 
         Raises
         ------
         FileError
+            If it is none.
         """
-        if not self.metrics:
+        metrics = {name: record[name] for name in SPLITS if name in record}
+        if not metrics:
             raise FileError("there are no metrics of any split")
-        for split, figures in self.metrics.items():
-            if not _are_figures(figures):
-                raise FileError(f"the metrics of {split!r} must be numbers")
-        for name in ("baselines", "gains"):
-            if not _are_tables(getattr(self, name), _are_figures):
-                raise FileError(f"{name!r} must be tables of numbers")
-        if not _are_tables(self.intervals, lambda interval: interval is None or _is_interval(interval)):
-            raise FileError("'intervals' must be tables of low and high")
-        if not _are_tables(self.tables, lambda _: True) or not all(
-            _are_cells(tables.get(name)) for tables in self.tables.values() for name in ("confusion", "bias")
-        ):
-            raise FileError("'tables' must have rows of numbers, all as long as each other")
-        if not isinstance(self.rows, dict) or not all(type(rows) is int for rows in self.rows.values()):
-            raise FileError("'rows' must be whole numbers")
+        data = {"rows": {}, **record, "metrics": metrics}
+        found = checked(TypeAdapter(cls).validate_python, data, "the record of metrics is")
+        for name in ("confusion", "bias"):
+            for tables in found.tables.values():
+                try:
+                    np.asarray(tables.get(name), np.float64)
+                except (TypeError, ValueError, OverflowError):
+                    raise FileError("'tables' must have rows of numbers, all as long as each other") from None
+        return found
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, with each part of the split by its name."""
@@ -94,30 +87,22 @@ class Evaluation:
         return {"rows": self.rows, **self.metrics, **rest}
 
 
-def _are_figures(values: Any) -> bool:
-    return isinstance(values, dict) and all(value is None or is_finite(value) for value in values.values())
+class ScoreComparison(NamedTuple):
+    """How good a model is by one score for all tasks, accuracy of classes or R² of values, where there is such a one.
+
+    Attributes
+    ----------
+    train : float or None
+        Of the training rows.
+    held : Held or None
+        Of the rows held out, with those of baselines.
+    """
+
+    train: float | None
+    held: Held | None
 
 
-def _are_tables(tables: Any, is_entry: Callable[[Any], bool]) -> bool:
-    return isinstance(tables, dict) and all(
-        isinstance(table, dict) and all(map(is_entry, table.values())) for table in tables.values()
-    )
-
-
-def _is_interval(interval: Any) -> bool:
-    return isinstance(interval, dict) and all(is_finite(interval.get(name)) for name in ("low", "high"))
-
-
-def _are_cells(cells: Any) -> bool:
-    """Return whether cells are numbers, or None, in lists of lists without gaps."""
-    try:
-        np.asarray(cells, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluation, Comparison]:
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     """Return what there is to say of a model that was fitted to the rows ``train``, and how it compares with others.
 
     Raises
@@ -125,20 +110,20 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     TrainingError
         If a loss of the model is not finite.
     """
-    rows, metrics = {name: len(part) for name, part in splits.items()}, fitted.model.spec.training.metrics
-    held = {name: part for name, part in splits.items() if name != "train"}
-    fitted = replace(fitted, inputs={name: fitted.prepared(name, part) for name, part in splits.items()})
-    train = fitted.answers("train", splits["train"])
-    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted, splits["train"])}
+    splits, metrics = fitted.data.splits, fitted.model.spec.training.metrics
+    rows = {name: len(part) for name, part in splits.items()}
+    fitted = replace(fitted, inputs={name: fitted.prepared(name) for name in splits})
+    train = fitted.answers("train")
+    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted)}
     train_score = score_of(fitted.model.network, train)
     del train  # as large as the training set
-    answers = {name: fitted.answers(name, part) for name, part in held.items()}
+    answers = {name: fitted.answers(name) for name in splits if name != "train"}
     figures |= {name: _checked(each.figures(metrics)) for name, each in answers.items()}
-    baselines = baseline_answers(fitted, splits)
+    baselines = baseline_answers(fitted)
     compared = {
         name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
     }
-    comparison = _comparison(fitted, splits, train_score, answers, baselines)
+    comparison = _comparison(fitted, train_score, answers, baselines)
     if TEST not in splits:
         return Evaluation(rows, figures, compared), comparison
     tables = answer_tables(fitted.model, answers[TEST])
@@ -147,7 +132,7 @@ def evaluate_run(fitted: FitResult, splits: Mapping[str, Rows]) -> tuple[Evaluat
     return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains), comparison
 
 
-def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
+def figures_of(fitted: FitResult) -> Metrics:
     """Return the figures of a model on each part of the split alone, as `evaluate_run` has them.
 
     Raises
@@ -156,45 +141,42 @@ def figures_of(fitted: FitResult, splits: Mapping[str, Rows]) -> Metrics:
         If a loss of the model is not finite.
     """
     metrics = fitted.model.spec.training.metrics
-    figures = {name: _checked(fitted.answers(name, rows).figures(metrics)) for name, rows in splits.items()}
-    return {"train": figures.pop("train"), **_of_folds(fitted, splits["train"]), **figures}
+    figures = {name: _checked(fitted.answers(name).figures(metrics)) for name in fitted.data.splits}
+    return {"train": figures.pop("train"), **_of_folds(fitted), **figures}
 
 
 def _comparison(
-    fitted: FitResult,
-    splits: Mapping[str, Rows],
-    train: float | None,
-    answers: Mapping[str, Answers],
-    baselines: BaselineAnswers,
-) -> Comparison:
+    fitted: FitResult, train: float | None, answers: Mapping[str, Answers], baselines: BaselineAnswers
+) -> ScoreComparison:
     """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
-    if name is None:
-        return Comparison(train)
+    score = None if name is None else score_of(network, answers[name])
+    if name is None or score is None:
+        return ScoreComparison(train, None)
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
-    held, groups = answers[name], splits[name].groups
+    held, groups = answers[name], fitted.data.splits[name].groups
     others = {baseline: parts[name] for baseline, parts in baselines.items()}
     worth = min(independent_rows(each.losses, groups) for each in (held, *others.values()))
     gains = {}
     if (constant := others.pop("constant", None)) is not None:
         gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
-    inputs = fitted.prepared(name, splits[name])
-    return Comparison(train, name, inputs, held, score_of(network, held), known, gains, worth)
+    inputs = fitted.prepared(name)
+    return ScoreComparison(train, Held(name, inputs, held.target, held.prediction, score, known, gains, worth))
 
 
-def _of_folds(fitted: FitResult, rows: Rows) -> Metrics:
+def _of_folds(fitted: FitResult) -> Metrics:
     """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
 
     Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
     error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
     Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
     """
-    training = fitted.model.spec.training
+    training, rows = fitted.model.spec.training, fitted.data.splits["train"]
     if rows.folds is None or len(fitted.members) <= rows.folds.max():  # it was interrupted
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
-    return {name: _checked(fitted.fold_answers(rows).figures(training.metrics))}
+    return {name: _checked(fitted.fold_answers().figures(training.metrics))}
 
 
 def _spread(
@@ -223,7 +205,7 @@ def _spread(
     gains: dict[str, dict[str, Figures]] = {}
     for name, difference in differences.items():
         gain = _told({"loss": weighted_mean(difference, test.weight)})["loss"]
-        interval = resampling.interval(gain, next(drawn)) or {}
+        interval: Mapping[str, Any] = resampling.interval(gain, next(drawn)) or {}
         gains[name] = {"loss": {"value": gain, "low": interval.get("low"), "high": interval.get("high")}}
     return intervals, gains
 
@@ -248,3 +230,35 @@ def _checked(figures: Mapping[str, float]) -> Figures:
 
 def _told(figures: Mapping[str, float]) -> Figures:
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
+
+
+def score_of(network: Network, answers: Answers) -> float | None:
+    """Return the accuracy or the R² of answers, the mean over several outputs; None where it is not defined."""
+    if network.task != "values":
+        right = np.equal(answers.target, answers.prediction).reshape(len(answers), -1).mean(axis=1)
+        return float(np.average(right, weights=answers.weight))
+    if not network.spec.training.loss.predicts_mean:
+        return None
+    target, prediction = (
+        np.asarray(values, np.float64).reshape(len(answers), -1) for values in (answers.target, answers.prediction)
+    )
+    mean = np.average(target, axis=0, weights=answers.weight)
+    errors, spread = (
+        np.average(np.square(target - other), axis=0, weights=answers.weight) for other in (prediction, mean)
+    )
+    score = float(np.mean(1 - errors / spread)) if spread.all() else np.nan
+    return score if np.isfinite(score) else None
+
+
+def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gain:
+    """Return by how much answers have less loss than others for the same rows.
+
+    The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
+    """
+    differences = than.losses - answers.losses
+    weight = np.ones(len(differences)) if answers.weight is None else answers.weight
+    value = weighted_mean(differences, weight)
+    parts = weight * (differences - value)
+    if groups is not None:
+        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
+    return Gain(value, float(np.sqrt(np.square(parts).sum()) / weight.sum()))

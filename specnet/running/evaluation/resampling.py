@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import FiniteFloat
 
 from specnet.parts.metrics.statistics import Statistic, Weightings
 
@@ -19,7 +20,13 @@ WEIGHTS_AT_ONCE = 2**20
 """Of rows of resamples that are looked at together."""
 _TWO_SIDED_95 = NormalDist().inv_cdf(0.975)
 
-Interval = dict[str, Any]
+
+class Interval(TypedDict):
+    """An interval, and how it was found."""
+
+    low: FiniteFloat
+    high: FiniteFloat
+    method: str
 
 
 @dataclass(frozen=True, eq=False)

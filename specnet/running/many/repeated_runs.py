@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from specnet.running.many.repetitions import Repetition, changed, check_rows_of,
 from specnet.running.many.run_tasks import Common, Task, TaskOutcome
 from specnet.running.many.series_report import write_series_report
 from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
-from specnet.running.many.workers import Workers
+from specnet.running.many.workers import Workers, ended
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count
@@ -246,13 +246,8 @@ class _Course:
             else:
                 self._add(each, kept)
         self._progress.kept(len(self._planned) - len(left))
-        under_way: dict[Future[TaskOutcome], Repetition] = {}
-        for each in left:
-            under_way[workers.submit(Task(self._common, self._data(each)))] = each
-        while under_way:
-            workers.advance(len(under_way))
-            for future in [future for future in under_way if future.done()]:
-                self._end(under_way.pop(future), future.result())
+        for each, (outcome,) in ended(workers, {each: [Task(self._common, self._data(each))] for each in left}):
+            self._end(each, outcome)
 
     def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
@@ -317,18 +312,14 @@ class _Course:
         if not (path / FACTS).is_file():
             return None
         folder = RunFolder(path)
-        facts = folder.facts()
+        facts = folder.facts(epochs=int, seconds=int | float)
         written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
         if written != self._written(each).text or facts.get("data_sha256") != self._common.sha256:
             what = "on other data" if written == self._written(each).text else "of another spec"
             hint = "choose another --out, or use --force to replace it"
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
-        epochs, seconds = facts.get("epochs"), facts.get("seconds")
-        if type(epochs) is not int or not isinstance(seconds, int | float):
-            message = 'not a valid record of a run: "epochs" and "seconds" must be numbers'
-            raise FileError(message, source=str(path / FACTS))
-        metrics = folder.evaluation().metrics
-        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", metrics, epochs, seconds)
+        told = folder.evaluation().metrics, facts["epochs"], facts["seconds"]
+        return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
 
 
 def _remove_runs(folder: Path) -> None:

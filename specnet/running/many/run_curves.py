@@ -12,7 +12,7 @@ from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
 from specnet.files.tensors import parse_object
 from specnet.report.svg.charts import kept_points
-from specnet.report.svg.overlays import Curve, Curves
+from specnet.report.terminal.run_table import Curve, Curves
 from specnet.training.checkpoint import MEMBER, is_finite
 
 _NO_FIGURES = {"epoch", MEMBER, "seed", "fold"}

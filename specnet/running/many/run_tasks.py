@@ -22,12 +22,13 @@ from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
 from specnet.running.data_rows import data_hash
 from specnet.running.evaluation.evaluation import Metrics
+from specnet.running.fitting import FitResult
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.training_run import BegunRun, Contents, train_run
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
 from specnet.training import Observer
-from specnet.training.beginning import Beginning, StopAfter, Stopped
+from specnet.training.beginning import Beginning, StopAfter
 
 THREADS = 1
 State = Literal["finished", "pruned", "diverged", "refused"]
@@ -97,6 +98,13 @@ class TaskOutcome:
     machine: dict[str, Any] = field(default_factory=dict)
     curve: Curve = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, fitted: FitResult, files: Contents, metrics: Metrics, curve: Curve | None = None) -> TaskOutcome:
+        """Return that of a run that has finished."""
+        result = fitted.result
+        told: dict[str, Any] = {"history": result.history, "epochs": result.epochs, "warnings": result.warnings}
+        return cls("finished", files=files, metrics=metrics, curve=curve or {}, **told)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -144,17 +152,8 @@ class Task:
         """
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
         run = train_run(begun, self.observer())
-        result = run.fitted.result
-        if result.interruption is not None and not isinstance(result.interruption, Stopped):
-            raise result.interruption
-        return TaskOutcome(
-            "finished",
-            files=run.files("."),
-            metrics=run.evaluation.metrics,
-            history=result.history,
-            epochs=result.epochs,
-            warnings=result.warnings,
-        )
+        run.fitted.check_whole()
+        return TaskOutcome.of(run.fitted, run.files("."), run.evaluation.metrics)
 
 
 def perform(task: Task, table: Table) -> TaskOutcome:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from specnet.errors import FileError
+from pydantic import TypeAdapter
+
 from specnet.files import file_errors, read_file, write_file
+from specnet.files.plain_data import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
-from specnet.report.pages.series_record import SeriesRecord, SeriesRun, Summary
+from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.svg.overlays import MOST_POINTS
-from specnet.report.terminal.run_table import FINISHED
+from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
+from specnet.running.many.summary import Summary, read_csv
 from specnet.running.run_folder import RunFolder
-from specnet.training.checkpoint import is_finite
 
 MOST_DRAWN = 6000
 """Points of all curves of a chart."""
-STATISTICS = ("mean", "std", "min", "max")
 
 
 def write_series_report(folder: Path) -> Path:
@@ -66,20 +65,8 @@ def read_summary(folder: Path) -> Summary:
     """
     path = folder / SUMMARY
     with file_errors(path):
-        summary = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
-        if not all(
-            isinstance(figures, dict) and all(map(_is_summary, figures.values())) for figures in summary.values()
-        ):
-            raise FileError("not a valid summary of runs")
-    return summary
-
-
-def _is_summary(found: Any) -> bool:
-    return (
-        isinstance(found, dict)
-        and all(name in found and (found[name] is None or is_finite(found[name])) for name in STATISTICS)
-        and type(found.get("runs")) is int
-    )
+        content = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
+        return checked(TypeAdapter(Summary).validate_python, content, "the summary of runs is")
 
 
 def run_name(run: Path) -> str:
@@ -108,24 +95,15 @@ def run_facts(run: Path) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of the data", str(facts.get("data_sha256", ""))
 
 
-def _runs(folder: Path) -> Iterator[SeriesRun]:
+def _runs(folder: Path) -> Iterator[RunRecord]:
     """Yield what ``runs.csv`` says, with the curves of those that have finished."""
-    path = folder / RUNS_TABLE
-    with file_errors(path):
-        try:
-            rows = list(csv.DictReader(io.StringIO(read_file(path, LARGEST_RECORD).decode(), newline="")))
-            found = [_run(row) for row in rows]
-        except KeyError as error:
-            raise FileError(f"not a valid table of runs: column {error} is missing") from error
-        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
-            raise FileError(f"not a valid table of runs: {error}") from error
+    found = read_csv(folder / RUNS_TABLE, "table of runs", _run)
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
-    for name, values in found:
-        finished = values["state"] == FINISHED
-        yield SeriesRun(name, **values, curves=read_curves(folder / name / HISTORY, most) if finished else {})
+    for run in found:
+        yield run if run.state != FINISHED else replace(run, curves=read_curves(folder / run.name / HISTORY, most))
 
 
-def _run(row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+def _run(row: Mapping[str, str]) -> RunRecord:
     metrics: Metrics = {}
     for column, cell in row.items():
         split, dot, name = column.partition(".")
@@ -134,5 +112,5 @@ def _run(row: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     if Path(row["run"]).name != row["run"]:
         raise ValueError(f"{row['run']!r} is not the name of a folder")
     seed, fold = (int(row[name]) if row[name] else None for name in ("seed", "fold"))
-    told = {"state": row["state"], "message": row["message"]}
-    return row["run"], {"seed": seed, "fold": fold, **told, "metrics": metrics, "epochs": int(row["epochs"])}
+    epochs = int(row["epochs"])
+    return RunRecord(row["run"], row["state"], row["message"], metrics, epochs=epochs, seed=seed, fold=fold)

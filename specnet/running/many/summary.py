@@ -5,14 +5,33 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
+from pydantic import FiniteFloat
+
+from specnet.errors import FileError
+from specnet.files import file_errors, read_file
+from specnet.files.run_files import LARGEST_RECORD
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 
-Summary = dict[str, dict[str, dict[str, float | int | None]]]
-"""By part of the split and metric: ``mean``, ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``."""
+Made = TypeVar("Made")
+
+
+class Statistics(TypedDict):
+    """The mean and spread of a metric over runs; the standard deviation is that with n − 1."""
+
+    mean: FiniteFloat | None
+    std: FiniteFloat | None
+    min: FiniteFloat | None
+    max: FiniteFloat | None
+    runs: int
+
+
+Summary = dict[str, dict[str, Statistics]]
+"""By part of the split and metric."""
 
 
 def summarized(metrics: Sequence[Metrics]) -> Summary:
@@ -47,11 +66,29 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return stream.getvalue()
 
 
+def read_csv(path: Path, what: str, record: Callable[[dict[str, str]], Made]) -> list[Made]:
+    """Return what is made of each row of a CSV file.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, or is not what it should be.
+    """
+    with file_errors(path):
+        try:
+            text = read_file(path, LARGEST_RECORD).decode()
+            return [record(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        except KeyError as error:
+            raise FileError(f"not a valid {what}: column {error} is missing") from error
+        except (TypeError, ValueError, csv.Error) as error:  # ValueError: of a number, or no UTF-8
+            raise FileError(f"not a valid {what}: {error}") from error
+
+
 def _names(metrics: Sequence[Metrics], split: str) -> list[str]:
     return list(dict.fromkeys(name for figures in metrics for name in figures.get(split, ())))
 
 
-def _statistics(values: Sequence[float | None]) -> dict[str, float | int | None]:
+def _statistics(values: Sequence[float | None]) -> Statistics:
     known = [value for value in values if value is not None and math.isfinite(value)]
     return {
         "mean": fmean(known) if known else None,

@@ -6,11 +6,11 @@ import pickle
 import threading
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeVar
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import SpecnetError, TrainingError
@@ -18,6 +18,8 @@ from specnet.extras import required
 from specnet.parts.data import Table
 from specnet.processes.pool import processes, signals_blocked
 from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, TaskOutcome, begin, cannot_be_sent, perform, work
+
+Key = TypeVar("Key", bound=Hashable)
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
@@ -178,6 +180,15 @@ class Workers(ExitStack):
     def _rows(self) -> bytes:
         """The table for executors whose workers may be anywhere."""
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def ended(workers: Workers, tasks: Mapping[Key, Iterable[Task]]) -> Iterator[tuple[Key, list[TaskOutcome]]]:
+    """Have tasks computed, and yield the outcomes of all those of a key as soon as they are there."""
+    under_way = {key: [workers.submit(task) for task in each] for key, each in tasks.items()}
+    while under_way:
+        workers.advance(sum(not future.done() for futures in under_way.values() for future in futures))
+        for key in [key for key, futures in under_way.items() if all(future.done() for future in futures)]:
+            yield key, [future.result() for future in under_way.pop(key)]
 
 
 @contextmanager

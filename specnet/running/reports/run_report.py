@@ -7,24 +7,24 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import FACTS, LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
+from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
-from specnet.running.data_rows import SpecData, data_hash, read_data
+from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.importance import permutation_importance
-from specnet.running.reports.live_network import live_network
-from specnet.running.reports.network_plane import plane_of
+from specnet.running.reports.two_columns import live_network, plane_of
 from specnet.running.run_folder import RunFolder
-from specnet.running.saved_runs.saved_specs import given_spec, resolved_spec
+from specnet.running.saved_runs import given_spec, resolved_spec
 from specnet.spec import Limits, Spec
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
@@ -164,7 +164,7 @@ def record_of(
     names, classes = _column_names(model, data), _class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
-    facts = _checked(folder)
+    facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     written = _written(folder)
     return PageRecord(
         resolved=model.network.resolved,
@@ -198,21 +198,14 @@ def _rows_again(
     """Return the data of a run, or why they cannot be read again."""
     facts = folder.facts()
     try:
-        data = read_data(resolved_spec(folder.path, limits, parts=parts))
+        spec = resolved_spec(folder.path, limits, parts=parts)
+        table = load_table(spec)
+        data = split_data(spec, table)
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
-    if data_hash(data.table) != facts.get("data_sha256"):
+    if data_hash(table) != facts.get("data_sha256"):
         return None, "The rows that the spec describes have changed since the run."
     return data, None
-
-
-def _checked(folder: RunFolder) -> dict[str, Any]:
-    """Return ``run.json`` with all that a page says of it."""
-    facts = folder.facts()
-    for name, kind in {"end": str, "epochs": int, "steps": int, "versions": dict, "seed": int | None}.items():
-        if name not in facts or not isinstance(facts[name], kind):
-            raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(folder.path / FACTS))
-    return facts
 
 
 def _written(folder: RunFolder) -> WrittenSpec:
@@ -239,7 +232,8 @@ def _answers(model: Model, rows: Rows) -> Answers:
 def _column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
     """Return the names of the raw columns; x1, x2, … where they have none."""
     unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
-    return (data.column_names if data is not None else ()) or model.feature_names or tuple(unnamed)
+    given = data.table.feature_names if data is not None and data.table is not None else ()
+    return given or model.feature_names or tuple(unnamed)
 
 
 def _class_names(model: Model) -> tuple[str, ...]:

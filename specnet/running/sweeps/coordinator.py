@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from specnet.errors import Diagnostic, FileError, SpecError, TrainingError
-from specnet.files.series_files import JOURNAL
+from specnet.files.folders import write_folder
+from specnet.files.json_lines import json_text
+from specnet.files.series_files import JOURNAL, SWEEP_FACTS, TRIALS_TABLE
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
@@ -23,11 +25,10 @@ from specnet.running.many.repetitions import Repetition, changed, check_rows_of,
 from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.search import Journal, Search
-from specnet.running.sweeps.space import Drawn
-from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder
-from specnet.running.sweeps.sweep_identity import SweepIdentity
-from specnet.running.sweeps.trial_records import Trial, is_better, trial_files
+from specnet.running.sweeps.search import Search
+from specnet.running.sweeps.space import Drawn, columns
+from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
+from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial, table_text, trial_files
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.training_run import BegunRun
 from specnet.spec import Spec
@@ -60,22 +61,13 @@ class Coordinator:
         With its ``[sweep]``.
     table : Table
         Its rows.
-    trials : int
-        How many there will be.
     folder : SweepFolder
     progress : SeriesProgress
     keeps_models : bool
     """
 
     def __init__(
-        self,
-        spec: Spec,
-        table: Table,
-        trials: int,
-        folder: SweepFolder,
-        progress: SeriesProgress,
-        *,
-        keeps_models: bool,
+        self, spec: Spec, table: Table, folder: SweepFolder, progress: SeriesProgress, *, keeps_models: bool
     ) -> None:
         assert spec.sweep is not None, "parse_sweep returns it"
         self.spec, self.sweep, self.folder = spec, spec.sweep, folder
@@ -90,12 +82,11 @@ class Coordinator:
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self._repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
         check_rows_of(base, self._repetitions, table, self.sweep.folds, "validation")
-        self._count, self._progress, self._keeps_models = trials, progress, keeps_models
+        self._count, self._progress, self._keeps_models = self.sweep.trial_count, progress, keeps_models
         metric = spec.monitored_metric(self.sweep.metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better)
-        self._journal: Journal | None = None
         self._under_way: deque[_UnderWay] = deque()
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
@@ -110,9 +101,9 @@ class Coordinator:
         self._progress.kept(len(self._kept))
         for machine in self.folder.machines():
             self._compare(machine)
-        self.folder.write_facts(self._facts("under way", finished=False))
-        self._journal = self._search.journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
-        at_once = self.sweep.at_once(workers.jobs)
+        self._write_facts("under way")
+        self._search.begin_journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
+        at_once, finished = self.sweep.at_once(workers.jobs), False
         try:
             for number in range(self._count):
                 while len(self._under_way) == at_once:
@@ -120,12 +111,10 @@ class Coordinator:
                 self._draw(number, workers)
             while self._under_way:
                 self._tell_next(workers)
-        except BaseException:
-            self.folder.write_table(self.told)
-            self.folder.write_facts(self._facts(f"after {len(self.told)} trials", finished=False))
-            raise
-        self.folder.write_table(self.told)
-        self.folder.write_facts(self._facts("all trials", finished=True))
+            finished = True
+        finally:
+            self._write_table()
+            self._write_facts("all trials" if finished else f"after {len(self.told)} trials", finished=finished)
         self.folder.check()
 
     def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
@@ -139,7 +128,7 @@ class Coordinator:
 
     def _read(self, number: int) -> Trial | None:
         """Return a trial that has ended before."""
-        trial = self.folder.read_trial(number)
+        trial = read_trial(self.folder.trial_path(number))
         if trial is not None and not self._search.might_draw(trial):
             message = "not a valid record of a trial: its settings are not in the space of this sweep"
             raise FileError(message, source=str(self.folder.trial_path(number)))
@@ -187,22 +176,20 @@ class Coordinator:
             self._progress.warned(map(self._document.placed, outcome.warnings))
             self._compare(outcome.machine)
         spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
-        self.folder.write_trial(entry.number, trial_files(entry.trial, runs, spec))
+        path, files = self.folder.trial_path(entry.number), trial_files(entry.trial, runs, spec)
+        self.folder.later(write_folder, path, files)
 
     def _tell(self, entry: _UnderWay) -> None:
         trial = entry.trial
         assert trial is not None, "it has ended"
         self._search.tell(trial)
         self.told.append(trial)
-        if trial.figure is not None and is_better(
-            trial.figure, None if self.best is None else self.best.figure, self.larger_is_better
-        ):
-            self.best = trial
+        best, self.best = self.best, best_trial(filter(None, (self.best, trial)), self.larger_is_better)
+        if self.best is not best:
             text = self.writer.text(self.changes(entry.drawn), self.folder.path)
             self.folder.write(f"best.{self.writer.format}", text)
-        self.folder.write_table(list(self.told))
-        if self._journal is not None:
-            self.folder.later(self._journal.add, self._search.last_told(trial.number))
+        self._write_table()
+        self.folder.later(self._search.record, self._search.last_told(trial.number))
         if entry.runs:  # it was computed now
             self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
         if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:
@@ -231,15 +218,17 @@ class Coordinator:
             message = f"a worker has another processor: {other}; its results may differ in their last bits"
             self._progress.warned([Diagnostic("machine", message, hint=hint)])
 
-    def _facts(self, end: str, *, finished: bool) -> dict[str, Any]:
+    def _write_table(self) -> None:
+        self.folder.write(TRIALS_TABLE, table_text(self.told, columns(self.sweep.space)))
+
+    def _write_facts(self, end: str, *, finished: bool = False) -> None:
         states = [trial.state for trial in self.told]
-        optuna = required_optuna()
-        return {
+        facts = {
             IDENTITY: self.identity.data(),
             "name": self.spec.name,
             "metric": self.sweep.metric,
             "larger_is_better": self.larger_is_better,
-            VERSIONS: {**library_versions(), "optuna": optuna.__version__},
+            VERSIONS: {**library_versions(), "optuna": required_optuna().__version__},
             "threads": THREADS,
             MACHINES: self._machines,
             "trials": self._count,
@@ -249,6 +238,7 @@ class Coordinator:
             "end": end,
             "seconds": time.perf_counter() - self._begin,
         }
+        self.folder.write(SWEEP_FACTS, json_text(facts))
 
 
 def trial_line(trial: Trial, metric: str) -> Sequence[str]:

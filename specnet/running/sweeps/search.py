@@ -90,9 +90,18 @@ class Search:
             (state,) = _states(_TOLD_AS[trial.state])
             self._study.tell(asked, trial.figure if trial.state == "finished" else None, state=state)
 
-    def journal(self, path: Path, name: str) -> Journal:
-        """Return a new journal of the trials that are told from here on."""
-        return Journal(path, name, self._direction)
+    def begin_journal(self, path: Path, name: str) -> None:
+        """Begin a file of told trials that Optuna's dashboard reads; nothing here reads it again."""
+        optuna = required_optuna()
+        path.unlink(missing_ok=True)
+        with quiet():
+            storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
+            self._journal: Study = optuna.create_study(storage=storage, study_name=name, direction=self._direction)
+
+    def record(self, told: Any) -> None:
+        """Add a trial to the journal."""
+        with quiet():
+            self._journal.add_trial(told)
 
     def last_told(self, number: int) -> Any:
         """Return a told trial as Optuna has it."""
@@ -105,19 +114,3 @@ _TOLD_AS = {"finished": "COMPLETE", "pruned": "PRUNED", "diverged": "PRUNED", "r
 def _states(*names: str) -> tuple[Any, ...]:
     states = required_optuna().trial.TrialState
     return tuple(states[name] for name in names)
-
-
-class Journal:
-    """The told trials in a file that Optuna's dashboard reads; nothing here reads it again."""
-
-    def __init__(self, path: Path, name: str, direction: str) -> None:
-        optuna = required_optuna()
-        path.unlink(missing_ok=True)
-        with quiet():
-            storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
-            self._study: Study = optuna.create_study(storage=storage, study_name=name, direction=direction)
-
-    def add(self, told: Any) -> None:
-        """Add a trial."""
-        with quiet():
-            self._study.add_trial(told)

@@ -16,7 +16,6 @@ from specnet.files.toml import toml_value
 from specnet.spec.sweep_section import Range, plain, ranges_inside
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import BaseTrial
 
     Space = Mapping[str, tuple[Any, ...] | Range]
@@ -76,16 +75,6 @@ def dimensions(space: Space) -> dict[str, tuple[str, ...] | Range]:
     return found
 
 
-def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Return what each parameter of Optuna's is drawn from, by name."""
-    from optuna.distributions import CategoricalDistribution
-
-    return {
-        name: _distribution(entry) if isinstance(entry, Range) else CategoricalDistribution(entry)
-        for name, entry in dimensions(space).items()
-    }
-
-
 def combinations(space: Space) -> Iterator[dict[str, Any]]:
     """Yield the parameters of each combination of a space of lists, as `Study.enqueue_trial` takes them.
 
@@ -137,12 +126,3 @@ def _number(trial: BaseTrial, name: str, bounds: Range) -> int | float:
     # Sums of floats miss what is meant: 0.1 + 2 · 0.1 is 0.30000000000000004.
     low, step_size = Decimal(repr(bounds.low)), Decimal(repr(bounds.step))
     return float(low + round((Decimal(drawn) - low) / step_size) * step_size)
-
-
-def _distribution(bounds: Range) -> BaseDistribution:
-    from optuna.distributions import FloatDistribution, IntDistribution
-
-    if bounds.of_integers:
-        step = 1 if bounds.step is None else int(bounds.step)
-        return IntDistribution(int(bounds.low), int(bounds.high), step=step, log=bounds.log)
-    return FloatDistribution(float(bounds.low), float(bounds.high), step=bounds.step, log=bounds.log)

@@ -1,28 +1,83 @@
-"""The folder of a sweep: the trials in it are its only state."""
+"""The folder of a sweep: the trials in it are its only state; and its identity.
+
+The same spec, space and data give the same trials.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, refuse_link, write_file
-from specnet.files.folders import remove_temporary_folders, write_folder
-from specnet.files.json_lines import json_text
+from specnet.files.folders import remove_temporary_folders
 from specnet.files.run_files import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
 from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS, TRIALS_TABLE
 from specnet.files.tensors import parse_object
 from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.run_folder import START_ANEW
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.sweep_identity import SweepIdentity
-from specnet.running.sweeps.trial_records import Trial, read_trial, table_text
-from specnet.running.training_run import Contents
-from specnet.training.run_identity import in_words
+from specnet.spec.sweep_section import SweepSpec
+from specnet.training import RunIdentity
+from specnet.training.run_identity import SpecDifference, in_words
+
+
+class SweepIdentity(NamedTuple):
+    """The identity of a sweep.
+
+    Attributes
+    ----------
+    run : RunIdentity
+        Of its spec without ``[sweep]``, and of its data.
+    sweep : str
+        The table without the number of trials, as JSON.
+    """
+
+    run: RunIdentity
+    sweep: str
+
+    @classmethod
+    def of(cls, run: RunIdentity, sweep: SweepSpec) -> SweepIdentity:
+        """Return the identity of a sweep."""
+        table = sweep.model_copy(update={"trials": None}).model_dump(mode="json", exclude_none=True)
+        return cls(run, json.dumps(table, ensure_ascii=False))
+
+    def data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "spec": json.loads(self.run.spec),
+            "sweep": json.loads(self.sweep),
+            "spec_sha256": self.run.spec_sha256,
+            "data_sha256": self.run.data_sha256,
+        }
+
+    @classmethod
+    def from_data(cls, data: Any) -> SweepIdentity:
+        """Return the identity that plain data say.
+
+        Raises
+        ------
+        FileError
+        """
+        if not isinstance(data, Mapping) or not {"spec", "sweep", "data_sha256"} <= data.keys():
+            raise FileError("not a valid record of a sweep: its identity is missing")
+        if not isinstance(data["sweep"], Mapping):
+            raise FileError('not a valid record of a sweep: "sweep" must be a table')
+        run = RunIdentity(json.dumps(data["spec"], ensure_ascii=False), str(data["data_sha256"]))
+        return cls(run, json.dumps(data["sweep"], ensure_ascii=False))
+
+    def differences(self, now: SweepIdentity) -> list[SpecDifference]:
+        """Return the differences of another sweep, in the order of the spec, the data last."""
+        spec, sweep = self.run.differences(now.run), RunIdentity(self.sweep, "").differences(RunIdentity(now.sweep, ""))
+        of_data = [each for each in spec if each.key == "the data"]
+        searched = [SpecDifference(f"sweep.{key}", then, now) for key, then, now in sweep]
+        return [*(each for each in spec if each not in of_data), *searched, *of_data]
+
 
 IDENTITY, MACHINES, VERSIONS = "identity", "machines", "versions"
 
@@ -34,12 +89,10 @@ class SweepFolder:
     ----------
     path : Path
         Held by this process.
-    columns : sequence of str
-        Of the table of trials.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path, self._columns = path, columns
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._disk = ThreadPoolExecutor(1, "specnet-disk")
         self._written: list[Future[Any]] = []
 
@@ -78,7 +131,7 @@ class SweepFolder:
                 message = f"nothing to resume: the folder has no {SWEEP_FACTS}"
                 raise FileError(message, hint=START_ANEW, source=str(self.path))
             return
-        facts = self.facts()
+        facts = read_facts(self.path)
         differences = SweepIdentity.from_data(facts.get(IDENTITY)).differences(identity)
         if differences:
             message = f"this folder holds another sweep: {in_words(differences)}"
@@ -91,16 +144,7 @@ class SweepFolder:
 
     def machines(self) -> list[dict[str, Any]]:
         """Return what the machines have that the trials here were computed on."""
-        return machines_in(self.facts()) if (self.path / SWEEP_FACTS).exists() else []
-
-    def facts(self) -> dict[str, Any]:
-        """Return what ``sweep.json`` says.
-
-        Raises
-        ------
-        FileError
-        """
-        return read_facts(self.path)
+        return machines_in(read_facts(self.path)) if (self.path / SWEEP_FACTS).exists() else []
 
     def clear(self) -> None:
         """Remove what an earlier sweep has written, but no other files."""
@@ -127,28 +171,6 @@ class SweepFolder:
     def trial_path(self, number: int) -> Path:
         """Return the folder of a trial."""
         return self.path / TRIALS / f"{number:04}"
-
-    def read_trial(self, number: int) -> Trial | None:
-        """Return a trial that has ended before, None if there is none.
-
-        Raises
-        ------
-        FileError
-        """
-        return read_trial(self.trial_path(number))
-
-    def write_trial(self, number: int, files: Contents) -> None:
-        """Write a trial, whole."""
-        facts_last = dict(sorted(files.items(), key=lambda item: item[0] == FACTS))
-        self.later(write_folder, self.trial_path(number), facts_last)
-
-    def write_table(self, trials: Iterable[Trial]) -> None:
-        """Write the table of the trials that are told."""
-        self.later(write_file, self.path / TRIALS_TABLE, table_text(trials, self._columns))
-
-    def write_facts(self, facts: Mapping[str, Any]) -> None:
-        """Write ``sweep.json``."""
-        self.later(write_file, self.path / SWEEP_FACTS, json_text(facts))
 
     def write(self, name: str, content: str) -> None:
         """Write a file."""

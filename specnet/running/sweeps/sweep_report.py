@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
+from specnet.files.plain_data import checked
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, written_spec
 from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TRIALS, is_sweep
 from specnet.number_texts import counted
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.pages.series_page import series_page
-from specnet.report.pages.series_record import FoldSearch, SeriesRecord, SeriesRun
-from specnet.report.pages.sweep_charts import Dimension, Ranking, SweptTrial, points_of_each, shown_setting
+from specnet.report.pages.series_record import SeriesRecord
+from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
-from specnet.report.svg.overlays import MOST_POINTS, Curve
-from specnet.report.terminal.run_table import FINISHED
+from specnet.report.svg.overlays import MOST_POINTS
+from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_report import read_summary, run_facts, run_name
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.space import dimensions
-from specnet.running.sweeps.sweep_folder import IDENTITY, read_facts
+from specnet.running.sweeps.sweep_folder import read_facts
 from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial
 from specnet.running.sweeps.trials import RUNGS
 from specnet.spec.sweep_section import Range, Space
@@ -63,8 +64,8 @@ def sweep_record(folder: Path) -> SweepRecord:
     ------
     FileError
     """
-    facts = _Facts(folder)
-    trials = read_trials(folder, facts.planned)
+    facts = _Facts.of(folder)
+    trials = read_trials(folder, facts.trials)
     searched = list(facts.dimensions())
     for trial in trials:
         _check(trial, searched, folder)
@@ -75,9 +76,9 @@ def sweep_record(folder: Path) -> SweepRecord:
     spec = next((folder / name for name in BEST_SPECS if (folder / name).is_file()), None)
     written = written_spec(folder)
     return SweepRecord(
-        name=facts.name,
+        name=facts.name or "unnamed",
         ranking=Ranking(swept, facts.metric, facts.larger_is_better),
-        planned=facts.planned,
+        planned=facts.trials,
         dimensions=searched,
         sampler=facts.sampler(),
         several=facts.several(),
@@ -104,30 +105,35 @@ def nested_record(folder: Path) -> SeriesRecord:
     if first is None:
         return SeriesRecord("", runs, read_summary(folder))
     spec = next(name for name in BEST_SPECS if (first / name).is_file())
-    facts = list(run_facts(first / BEST))
-    return SeriesRecord(run_name(first / BEST), runs, read_summary(folder), f"specnet run {first.name}/{spec}", facts)
+    return SeriesRecord(
+        run_name(first / BEST),
+        runs,
+        read_summary(folder),
+        f"specnet run {first.name}/{spec}",
+        list(run_facts(first / BEST)),
+        _Facts.of(first).metric.removeprefix("validation_"),
+    )
 
 
-def _fold(folder: Path, fold: int) -> SeriesRun:
+def _fold(folder: Path, fold: int) -> RunRecord:
     """Return the best run of a fold's sweep."""
-    facts = _Facts(folder)
-    trials = read_trials(folder, facts.planned)
+    facts = _Facts.of(folder)
+    trials = read_trials(folder, facts.trials)
     best = best_trial(trials, facts.larger_is_better)
     run = folder / BEST
     if best is None or best.figure is None or not (run / FACTS).is_file():
-        return SeriesRun(folder.name, None, fold, "unfinished")
-    settings = {name: shown_setting(value) for name, value in best.settings.items()}
-    name = facts.metric.removeprefix("validation_")
-    search = FoldSearch(f"{folder.name}/{REPORT}", best.number, len(trials), name, best.figure, settings)
+        return RunRecord(folder.name, "unfinished", fold=fold)
     of_run = RunFolder(run)
-    return SeriesRun(
+    return RunRecord(
         folder.name,
-        None,
-        fold,
         metrics=of_run.evaluation().metrics,
         epochs=of_run.facts().get("epochs"),
+        trials=len(trials),
+        fold=fold,
+        trial=best.number,
+        figure=best.figure,
+        settings=best.settings,
         curves=read_curves(run / HISTORY, MOST_POINTS),
-        search=search,
     )
 
 
@@ -156,72 +162,97 @@ def _check(trial: Trial, searched: Sequence[Dimension], folder: Path) -> None:
             raise FileError(message, source=str(folder / TRIALS / f"{trial.number:04}" / FACTS))
 
 
-def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> SweptTrial:
-    curve = None
+def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> RunRecord:
+    curves: Curves = {}
     if trial.state == FINISHED:
-        curve = read_curves(folder / TRIALS / f"{trial.number:04}" / HISTORY, most).get(VALIDATION_LOSS)
+        curves = read_curves(folder / TRIALS / f"{trial.number:04}" / HISTORY, most)
     elif trial.curve:
         # What a pruner has seen: the first epochs at which a fraction of them was over.
         epochs = facts.epochs(trial)
         reached = [min(-(-rung * epochs // RUNGS), trial.epochs) for rung in trial.curve]
-        curve = Curve(reached, list(trial.curve.values()))
-    return SweptTrial(trial.number, trial.state, trial.figure, trial.message, trial.settings, curve)
+        curves = {VALIDATION_LOSS: Curve(reached, list(trial.curve.values()))}
+    return RunRecord(
+        f"trial {trial.number}",
+        trial.state,
+        trial.message,
+        trial=trial.number,
+        figure=trial.figure,
+        settings=trial.settings,
+        curves=curves,
+    )
 
 
-class _Facts:
+class _SweepTable(BaseModel):
+    """The table ``[sweep]``, as it is recorded."""
+
+    space: Space
+    folds: int | None = None
+    seeds: int = 1
+    seed: int | None = None
+    parallel: int | str = ""
+    sampler: dict[str, Any] = {}
+    pruner: dict[str, Any] = {}
+
+
+class _Identity(BaseModel):
+    """What a sweep is about, as it is recorded."""
+
+    sweep: _SweepTable
+    spec: dict[str, Any]
+    data_sha256: str
+
+
+class _Facts(BaseModel):
     """What ``sweep.json`` says."""
 
-    def __init__(self, folder: Path) -> None:
-        facts = read_facts(folder)
+    identity: _Identity
+    name: str | None
+    metric: str
+    larger_is_better: bool
+    trials: int
+    versions: dict[str, Any]
+    threads: int
+
+    @classmethod
+    def of(cls, folder: Path) -> _Facts:
+        """Return what that of a folder says.
+
+        Raises
+        ------
+        FileError
+        """
         with file_errors(folder / SWEEP_FACTS):
-            try:
-                identity = facts[IDENTITY]
-                self._sweep: Mapping[str, Any] = identity["sweep"]
-                self._spec: Mapping[str, Any] = identity["spec"]
-                self._data = str(identity["data_sha256"])
-                self.name = str(facts["name"] or "unnamed")
-                self.metric = str(facts["metric"])
-                self.larger_is_better = bool(facts["larger_is_better"])
-                self.planned = int(facts["trials"])
-                self._versions: Mapping[str, Any] = dict(facts["versions"])
-                self._threads = facts["threads"]
-                self._space: Space = TypeAdapter(Space).validate_python(self._sweep["space"])
-            except ValidationError as error:
-                raise FileError(f"not a valid record of a sweep: {error.errors()[0]['msg']}") from error
-            except KeyError as error:
-                raise FileError(f"not a valid record of a sweep: {error} is missing") from error
-            except (TypeError, ValueError) as error:
-                raise FileError(f"not a valid record of a sweep: {error}") from error
+            return checked(cls.model_validate, read_facts(folder), "the record of a sweep is")
 
     def dimensions(self) -> Iterator[Dimension]:
         """Yield the searched keys."""
-        for name, entry in dimensions(self._space).items():
+        for name, entry in dimensions(self.identity.sweep.space).items():
             yield Dimension(name, log=entry.log) if isinstance(entry, Range) else Dimension(name, entry)
 
     def epochs(self, trial: Trial) -> int:
         """Return how many epochs a trial would have had."""
-        epochs = trial.settings.get("training.epochs", self._spec.get("training", {}).get("epochs", trial.epochs))
-        return int(epochs)
+        epochs = self.identity.spec.get("training", {}).get("epochs", trial.epochs)
+        return int(trial.settings.get("training.epochs", epochs))
 
     def sampler(self) -> str:
         """Return the name of the sampler, with that of the pruner."""
-        names = [self._sweep.get(kind) for kind in ("sampler", "pruner")]
-        return ", ".join(str(part["type"]) for part in names if isinstance(part, Mapping) and "type" in part)
+        parts = self.identity.sweep.sampler, self.identity.sweep.pruner
+        return ", ".join(str(part["type"]) for part in parts if "type" in part)
 
     def several(self) -> str:
         """Return what a figure is the mean over."""
-        folds, seeds = self._sweep.get("folds"), self._sweep.get("seeds", 1)
-        told = [counted(folds, "fold")] if isinstance(folds, int) else []
-        return " and ".join([*told, counted(seeds, "seed")] if isinstance(seeds, int) and seeds > 1 else told)
+        folds, seeds = self.identity.sweep.folds, self.identity.sweep.seeds
+        told = [] if folds is None else [counted(folds, "fold")]
+        return " and ".join([*told, counted(seeds, "seed")] if seeds > 1 else told)
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yield what it takes to do the sweep again, by name."""
-        yield "versions", ", ".join(f"{name} {version}" for name, version in self._versions.items())
-        yield "threads", str(self._threads)
-        seed = self._sweep.get("seed")
-        yield "seed of the sampler", str(self._spec.get("seed", "") if seed is None else seed)
-        yield "trials at once", str(self._sweep.get("parallel", ""))
-        yield "SHA-256 of the data", self._data
+        sweep = self.identity.sweep
+        yield "versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        yield "threads", str(self.threads)
+        yield "seed of the sampler", str(self.identity.spec.get("seed", "") if sweep.seed is None else sweep.seed)
+        yield "trials at once", str(sweep.parallel)
+        yield "SHA-256 of the data", self.identity.data_sha256
 
 
 def _text(path: Path) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from specnet.data import load_table
-from specnet.data.suspicious_targets import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, refuse_link, write_file
 from specnet.files.json_lines import json_text
@@ -22,6 +21,7 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
+from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
 from specnet.running.many.summary import summarized
@@ -31,9 +31,7 @@ from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.space import columns
-from specnet.running.sweeps.sweep_folder import SweepFolder
-from specnet.running.sweeps.sweep_identity import SweepIdentity
+from specnet.running.sweeps.sweep_folder import SweepFolder, SweepIdentity
 from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 from specnet.running.training_run import BegunRun
@@ -114,9 +112,9 @@ def sweep(
     The trials are the same, byte for byte, for any number of jobs and any executor, and however often the sweep was
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
-    parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
+    parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
     options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
-    return sweep_parsed(parsed, out, options)
+    return searched(parsed, out, None, options).sweeps[0]
 
 
 def nested_sweep(
@@ -149,9 +147,10 @@ def nested_sweep(
     verbose, report
         As for `sweep`, which raises the same errors.
     """
-    parsed = parsed_for_target(_parser(spec, trials, parts=parts, overrides=overrides, limits=limits), load_table)
+    check_count("folds", folds)
+    parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
     options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
-    return nested_sweep_parsed(parsed, out, folds, options)
+    return searched(parsed, out, folds, options)
 
 
 @dataclass(frozen=True)
@@ -167,71 +166,62 @@ class SweepOptions:
     verbose: bool = False
     report: bool = True
 
-    def checked(self, out: PathLike | None) -> SweepOptions:
-        """Return the options for what is written there, without reports if nothing is kept.
 
-        Raises
-        ------
-        DataError
-            If an argument is wrong.
-        TrainingError
-            If Optuna is not installed.
-        """
-        if self.resume and (self.force or out is None):
-            raise DataError("resume needs out and cannot be combined with force")
-        check_count("jobs", self.jobs)
-        check_observer(self.observer)
-        required_optuna()
-        return replace(self, report=self.report and out is not None)
+def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: SweepOptions) -> NestedResult:
+    """Search with a spec that `parse_sweep` has returned, as `sweep` does, or on each of so many folds.
 
+    Returns
+    -------
+    NestedResult
+        With a single sweep, and nothing that is summed up, where there are no folds.
 
-def sweep_parsed(parsed: Spec, out: PathLike | None, options: SweepOptions) -> SweepResult:
-    """Search over keys of a spec that `parse_sweep` has returned, as `sweep` does."""
-    options = options.checked(out)
-    with _place(out, FILES, options) as path, Interruptions(terminates=True):
-        table = load_table(parsed)
-        count = _sweep_of(parsed).trial_count
-        with _workers(table, options) as workers, _shown(options, count) as progress:
-            result = OneSweep(parsed, table, path, progress, options).run(workers)
-        return result if out is not None else replace(result, folder=None)
-
-
-def nested_sweep_parsed(parsed: Spec, out: PathLike | None, folds: int, options: SweepOptions) -> NestedResult:
-    """Search on each of several folds with a spec that `parse_sweep` has returned, as `nested_sweep` does."""
-    options = options.checked(out)
-    check_count("folds", folds)
-    if _sweep_of(parsed).folds is not None:
+    Raises
+    ------
+    DataError
+        If an argument is wrong.
+    TrainingError
+        If Optuna is not installed.
+    """
+    if options.resume and (options.force or out is None):
+        raise DataError("resume needs out and cannot be combined with force")
+    check_count("jobs", options.jobs)
+    check_observer(options.observer)
+    required_optuna()
+    options = replace(options, report=options.report and out is not None)
+    if folds is not None and _sweep_of(parsed).folds is not None:
         hint = "set data.split.validation_size, and remove sweep.folds"
         raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
-    document = document_saying(parsed)
-    base = parsed.model_copy(update={"sweep": None})
-    found = []
-    with _place(out, (REPORT, SUMMARY), options) as path, Interruptions(terminates=True):
-        table = load_table(parsed)
-        count = _sweep_of(parsed).trial_count
-        progress = SeriesProgress(options.observer)
-        remove_report(path)
-        with _workers(table, options) as workers:
-            planned = repetitions(base, folds, None)
-            check_rows_of(base, planned, table, folds)
-            for each in planned:
-                spec = parse_spec(
-                    changed(document, each.changes, f"--folds {folds}"),
-                    parts=parsed.registry,
-                    limits=parsed.origin.limits,
-                )
-                with file_errors(path / each.name):
-                    refuse_link(path / each.name)
-                    (path / each.name).mkdir(exist_ok=True)
-                with _shown(options, count, each.name, progress) as progress:
-                    found.append(OneSweep(spec, table, path / each.name, progress, options).run(workers))
-        summary = summarized([result.metrics for result in found])
-        write_file(path / SUMMARY, json_text(summary))
-        if options.report:
-            progress.warned(attempted(write_nested_report, path))
+    found, files = [], FILES if folds is None else (REPORT, SUMMARY)
+    with _place(out, files, options) as path, Interruptions(terminates=True):
+        table, progress = load_table(parsed), SeriesProgress(options.observer)
+        if folds is not None:
+            remove_report(path)
+        with Workers(table, jobs=options.jobs or physical_cores(), executor=options.executor) as workers:
+            for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds, path):
+                count = _sweep_of(spec).trial_count
+                with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:
+                    found.append(OneSweep(spec, table, path / name, progress, options).run(workers))
+        summary = {} if folds is None else summarized([result.metrics for result in found])
+        if folds is not None:
+            write_file(path / SUMMARY, json_text(summary))
+            if options.report:
+                progress.warned(attempted(write_nested_report, path))
     if out is None:
         return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
     return NestedResult(tuple(found), summary, path)
+
+
+def _on_folds(parsed: Spec, table: Table, folds: int, path: Path) -> Iterator[tuple[str, Spec]]:
+    """Yield the spec of the sweep on each fold, by the name of its folder, which is made for it."""
+    base = parsed.model_copy(update={"sweep": None})
+    planned = repetitions(base, folds, None)
+    check_rows_of(base, planned, table, folds)
+    for each in planned:
+        with file_errors(path / each.name):
+            refuse_link(path / each.name)
+            (path / each.name).mkdir(exist_ok=True)
+        document = changed(document_saying(parsed), each.changes, f"--folds {folds}")
+        yield each.name, parse_spec(document, parts=parsed.registry, limits=parsed.origin.limits)
 
 
 @contextmanager
@@ -247,25 +237,16 @@ def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) ->
             raise
 
 
-def _shown(
-    options: SweepOptions, trials: int, name: str = "", before: SeriesProgress | None = None
-) -> AbstractContextManager[SeriesProgress]:
-    return shown_series(options.verbose, trials, "trial", name, options.observer, before)
-
-
-def _workers(table: Table, options: SweepOptions) -> Workers:
-    return Workers(table, jobs=options.jobs or physical_cores(), executor=options.executor)
-
-
 def _sweep_of(parsed: Spec) -> SweepSpec:
     assert parsed.sweep is not None, "parse_sweep returns it"
     return parsed.sweep
 
 
+@dataclass(frozen=True)
 class OneSweep:
     """A sweep in a folder, which this process holds.
 
-    Parameters
+    Attributes
     ----------
     spec : Spec
         As `parse_sweep` returns it.
@@ -276,9 +257,11 @@ class OneSweep:
     options : SweepOptions
     """
 
-    def __init__(self, spec: Spec, table: Table, path: Path, progress: SeriesProgress, options: SweepOptions) -> None:
-        self._spec, self._sweep, self._table, self._path = spec, _sweep_of(spec), table, path
-        self._progress, self._options = progress, options
+    spec: Spec
+    table: Table
+    path: Path
+    progress: SeriesProgress
+    options: SweepOptions
 
     def run(self, workers: Workers) -> SweepResult:
         """Compute the trials, run the best one, and write the page: also where nothing finishes, as it shows why.
@@ -297,68 +280,56 @@ class OneSweep:
         return result
 
     def _found(self, workers: Workers) -> SweepResult:
-        with SweepFolder(self._path, columns(self._sweep.space)) as folder:
-            if self._options.force:
+        sweep, options = _sweep_of(self.spec), self.options
+        with SweepFolder(self.path) as folder:
+            if options.force:
                 folder.clear()
-            remove_report(self._path)
-            course = self._coordinator(folder)
-            if self._options.jobs is not None and self._options.executor is None:
-                self._progress.warned(course.idle_jobs(self._options.jobs))
-            if self._options.resume:
-                self._progress.warned(folder.resumed(course.identity))
-            language, text = text_saying(self._spec)
+            remove_report(self.path)
+            course = Coordinator(self.spec, self.table, folder, self.progress, keeps_models=options.keep_models)
+            if options.jobs is not None and options.executor is None:
+                self.progress.warned(course.idle_jobs(options.jobs))
+            if options.resume:
+                self.progress.warned(folder.resumed(course.identity))
+            language, text = text_saying(self.spec)
             folder.write(f"spec.{language}", text)
             try:
                 course.run(workers)
             except KeyboardInterrupt as cause:
-                end = f"{len(course.told)} of {counted(self._sweep.trial_count, 'trial')} are done"
-                raise RunInterrupted(cause, end, self._path, finished=False) from None
+                end = f"{len(course.told)} of {counted(sweep.trial_count, 'trial')} are done"
+                raise RunInterrupted(cause, end, self.path, finished=False) from None
         if course.best is None:
-            message = f"none of {counted(self._sweep.trial_count, 'trial')} has finished"
-            raise TrainingError(message, source=str(self._path))
-        best = self._path / f"best.{course.writer.format}"
-        parsed = parse_spec(best, parts=self._spec.registry, limits=self._spec.origin.limits)
-        resumes = self._options.resume and self._holds_run_of(parsed, course.identity)
+            message = f"none of {counted(sweep.trial_count, 'trial')} has finished"
+            raise TrainingError(message, source=str(self.path))
+        best = self.path / f"best.{course.writer.format}"
+        parsed = parse_spec(best, parts=self.spec.registry, limits=self.spec.origin.limits)
+        resumes = options.resume and self._holds_run_of(parsed, course.identity)
         run = run_table(
             parsed,
-            self._table,
-            self._path / BEST,
+            self.table,
+            self.path / BEST,
             force=not resumes,
             resume=resumes,
             threads=THREADS,
-            report=self._options.report,
+            report=options.report,
             observer=Observer(),
         )
-        self._progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
+        self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
         text = best.read_text(encoding="utf-8")
-        return SweepResult(tuple(course.told), course.best, self._sweep.metric, text, run, self._path)
+        return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, self.path)
 
     def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:
         """Return whether the run of the best trial has begun before; it may be that of another one."""
-        begun = BegunRun.of(best, self._table, time.perf_counter(), sha256=identity.run.data_sha256)
-        return RunFolder(self._path / BEST, resumes=True).is_of(begun.identity, begun.data.resolved.spec.training)
+        begun = BegunRun.of(best, self.table, time.perf_counter(), sha256=identity.run.data_sha256)
+        return RunFolder(self.path / BEST, resumes=True).is_of(begun.identity, begun.data.resolved.spec.training)
 
     def _write_page(self) -> None:
-        if self._options.report:
-            self._progress.warned(attempted(write_sweep_report, self._path))
-
-    def _coordinator(self, folder: SweepFolder) -> Coordinator:
-        return Coordinator(
-            self._spec,
-            self._table,
-            self._sweep.trial_count,
-            folder,
-            self._progress,
-            keeps_models=self._options.keep_models,
-        )
+        if self.options.report:
+            self.progress.warned(attempted(write_sweep_report, self.path))
 
 
-def _parser(
-    spec: SpecSource | Spec, trials: int | None, *, overrides: Iterable[str], **options: Any
-) -> Callable[[Iterable[str]], Spec]:
-    """Return what parses the spec with further settings, and with another number of trials if there is one."""
+def _parsed(spec: SpecSource | Spec, trials: int | None, overrides: Iterable[str], **options: Any) -> Spec:
+    """Return the spec as `parse_sweep` does, with another number of trials if there is one."""
     check_count("trials", trials)
-    overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
-    if trials is not None:
-        overrides = (*overrides, f"sweep.trials={trials}")
-    return lambda settings: parse_sweep(spec, overrides=(*overrides, *settings), **options)
+    given = (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    given += () if trials is None else (f"sweep.trials={trials}",)
+    return parsed_with_target(spec, load_table, parse=parse_sweep, overrides=given, **options)

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.json_lines import json_lines, json_text
+from specnet.files.plain_data import checked
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import parse_object
 from specnet.parts.watchers import VALIDATION_LOSS
@@ -26,7 +29,7 @@ VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
-class Figure:
+class TrialFigure:
     """The metric that a sweep searches by, of one run of a trial."""
 
     seed: int | None
@@ -46,7 +49,7 @@ class Trial:
         What was drawn, by column of the table of trials.
     figure : float or None
         The metric that the sweep searches by, the mean over folds and seeds.
-    figures : tuple of Figure
+    figures : tuple of TrialFigure
         Of each run.
     epochs : int
         Of all runs.
@@ -64,7 +67,7 @@ class Trial:
     state: State
     settings: Mapping[str, str | int | float]
     figure: float | None = None
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[TrialFigure, ...] = ()
     epochs: int = 0
     seconds: float = field(default=0.0, compare=False)
     message: str = ""
@@ -82,7 +85,7 @@ class Trial:
     ) -> Trial:
         """Return the trial of these runs, one for each fold and seed."""
         outcomes = [outcome for _, outcome in runs]
-        figures = tuple(Figure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
+        figures = tuple(TrialFigure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
         trial = cls(
             number,
             "finished",
@@ -126,36 +129,13 @@ class Trial:
             If they are none.
         """
         try:
-            trial = cls(
-                facts["trial"],
-                facts["state"],
-                facts["settings"],
-                facts["figure"],
-                tuple(Figure(each["seed"], each["fold"], each["figure"]) for each in facts["figures"]),
-                facts["epochs"],
-                facts["seconds"],
-                facts["message"],
-                {int(rung): float(loss) for rung, loss in facts["curve"]},
-                facts["parameters"],
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
+        except (TypeError, ValueError) as error:
             raise FileError(f"not a valid record of a trial: {error}") from error
-        if trial.state not in get_args(State) or (trial.state == "finished") != is_finite(trial.figure):
+        trial = checked(TypeAdapter(cls).validate_python, given, "the record of a trial is")
+        if (trial.state == "finished") != is_finite(trial.figure):
             raise FileError("not a valid record of a trial: its state and its figure do not fit")
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(trial, name), kind):
-                raise FileError(f'not a valid record of a trial: "{name}" is {getattr(trial, name)!r}')
         return trial
-
-
-_KINDS: Mapping[str, Any] = {
-    "number": int,
-    "epochs": int,
-    "seconds": int | float,
-    "message": str,
-    "settings": dict,
-    "parameters": dict,
-}
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
@@ -236,13 +216,5 @@ def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
 
 def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
     """Return the finished trial with the best figure, of equals the earliest."""
-    best: Trial | None = None
-    for trial in trials:
-        if trial.figure is not None and (best is None or is_better(trial.figure, best.figure, larger_is_better)):
-            best = trial
-    return best
-
-
-def is_better(figure: float, than: float | None, larger_is_better: bool) -> bool:
-    """Return whether a figure is better than another one."""
-    return than is None or (figure > than if larger_is_better else figure < than)
+    known = [(trial.figure, trial) for trial in trials if trial.figure is not None]
+    return max(known, key=lambda each: each[0] if larger_is_better else -each[0], default=(0.0, None))[1]

@@ -16,8 +16,8 @@ from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import fit_rows
 from specnet.running.many.run_tasks import Curve, Task, TaskOutcome
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
+from specnet.running.training_run import Contents
 from specnet.training import Observer, StopTraining
-from specnet.training.beginning import Stopped
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -92,25 +92,9 @@ class TrialTask(Task):
         observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
-            fitted = fit_rows(
-                data.resolved,
-                data.labels,
-                data.preparation,
-                data.splits,
-                observer,
-                warnings=data.warnings,
-            )
+            fitted = fit_rows(data, observer)
         except StopTraining as stop:
             return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
-        result = fitted.result
-        if result.interruption is not None and not isinstance(result.interruption, Stopped):
-            raise result.interruption
-        return TaskOutcome(
-            "finished",
-            files={MODEL: fitted.model.to_bytes()} if self.keeps_model else {},
-            metrics=figures_of(fitted, data.splits),
-            history=result.history,
-            epochs=result.epochs,
-            warnings=result.warnings,
-            curve=curve,
-        )
+        fitted.check_whole()
+        files: Contents = {MODEL: fitted.model.to_bytes()} if self.keeps_model else {}
+        return TaskOutcome.of(fitted, files, figures_of(fitted), curve)

@@ -28,14 +28,83 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     WRITTEN,
 )
-from specnet.files.tensors import decode, parse_object
-from specnet.running.verification.distances import Distance, Value, are_same, distance
+from specnet.files.tensors import Array, decode, parse_object
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint
 from specnet.training.beginning import Beginning
 from specnet.training.checkpoint import MEMBER
 from specnet.training.looks.layer_record import checked_looks, snapshots_of
 from specnet.training.run_identity import NOT_SET, leaves
+
+Value = Array | str
+"""An array, or the JSON of a value."""
+_BITS = {4: np.uint32, 8: np.uint64}
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far floating-point numbers are apart.
+
+    Attributes
+    ----------
+    count, size : int
+        How many of how many differ.
+    ulps : int
+        The largest difference in units in the last place: how many numbers of the type further, from one to the other.
+    absolute : float
+        The largest difference.
+    relative : float
+        The largest difference divided by the largest magnitude of the numbers then; infinite where one of the numbers
+        that differ is.
+    """
+
+    count: int
+    size: int
+    ulps: int
+    absolute: float
+    relative: float
+
+
+def are_same(then: Value | None, now: Value | None) -> bool:
+    """Return whether values are the same, bit for bit."""
+    if isinstance(then, np.ndarray) and isinstance(now, np.ndarray):
+        return then.dtype == now.dtype and then.shape == now.shape and then.tobytes() == now.tobytes()
+    return type(then) is type(now) and then == now
+
+
+def distance(then: Value | None, now: Value | None) -> Distance | None:
+    """Return how far values are apart; None unless both are floating-point numbers, or as many of them."""
+    if then is None or now is None:
+        return None
+    a, b = _floats(then), _floats(now)
+    if a is None or b is None or a.shape != b.shape or a.dtype != b.dtype:
+        return None
+    a, b = a.reshape(-1), b.reshape(-1)
+    first, second = _ordered(a), _ordered(b)
+    steps = np.maximum(first, second) - np.minimum(first, second)
+    others = steps != 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = np.abs(a[others].astype(np.float64) - b[others].astype(np.float64))
+    # No comparison with NaN finds the largest, or anything too large.
+    absolute = float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0))
+    largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
+    relative = absolute / largest if largest else np.inf if absolute else 0.0
+    return Distance(int(np.count_nonzero(others)), a.size, int(steps.max()), absolute, relative)
+
+
+def _floats(value: Value) -> Array | None:
+    if isinstance(value, str):
+        number = json.loads(value)
+        return np.array(number) if isinstance(number, float) else None
+    return value if value.dtype.kind == "f" else None
+
+
+def _ordered(numbers: Array) -> Array:
+    """Return integers in the order of the numbers, one for each number of the type."""
+    bits = np.ascontiguousarray(numbers).view(_BITS[numbers.dtype.itemsize])
+    sign = bits.dtype.type(1 << 8 * numbers.dtype.itemsize - 1)
+    return np.where(bits & sign, ~bits, bits | sign)
+
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
 """Files that say something of a run before its end."""
@@ -49,7 +118,7 @@ MOST_ULPS = 10**6
 """That are told digit by digit."""
 
 
-class Place(NamedTuple):
+class EntryPlace(NamedTuple):
     """Where something stands in a file.
 
     Attributes
@@ -69,7 +138,7 @@ class Place(NamedTuple):
     owner: str = ""
 
 
-Entries = dict[Place, Value]
+Entries = dict[EntryPlace, Value]
 
 
 @dataclass(frozen=True)
@@ -161,7 +230,7 @@ def file_differences(
             yield FileDifference(name, "the file", then=there, now=here)
         elif then[name] != now[name]:
             with file_errors(folder / name):
-                entries = [_covered(_entries(name, each[name]), beginning) for each in (then, now)]
+                entries = [_covered(_READERS[kind_of(name) or name](each[name]), beginning) for each in (then, now)]
             yield from _differences(name, *entries, is_cut=beginning is not None)
 
 
@@ -205,26 +274,13 @@ def _told(then: Value | None, now: Value | None) -> tuple[str | None, str | None
     return (None, None) if first == second else (first, second)
 
 
-def _entries(file: str, content: bytes) -> Entries:
-    """Return what is in a file, in its order."""
-    return _READERS[kind_of(file) or file](content)
-
-
 def _of_text(content: bytes) -> Entries:
     lines = content.decode(errors="replace").splitlines()
-    return {Place(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
-
-
-def _of_document(content: bytes) -> Entries:
-    return _named(parse_object(content, "the file"))
+    return {EntryPlace(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
 
 
 def _named(value: Any, before: str = "") -> Entries:
-    return {Place(name): text for name, text in leaves(value, before)}
-
-
-def _of_history(content: bytes) -> Entries:
-    return _of_records(records_of(content))
+    return {EntryPlace(name): text for name, text in leaves(value, before)}
 
 
 def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
@@ -235,12 +291,8 @@ def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
         owner = ", ".join(f"{word} {record[key]}" for key, word in _PLACES.items() if key in record)
         values = {key: value for key, value in record.items() if key not in (*_PLACES, "epoch")}
         for name, text in leaves(values):
-            found[Place(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
+            found[EntryPlace(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
     return found
-
-
-def _of_looks(content: bytes) -> Entries:
-    return _of_looked_at(checked_looks(records_of(content)))
 
 
 def _of_looked_at(looks: Iterable[Mapping[str, Any]]) -> Entries:
@@ -252,15 +304,13 @@ def _by_layer(layers: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _of_snapshots(content: bytes) -> Entries:
-    _, tensors = decode(content)
-    return {
-        Place(name, epoch): array for epoch, arrays in snapshots_of(tensors).items() for name, array in arrays.items()
-    }
+    epochs = snapshots_of(decode(content)[1]).items()
+    return {EntryPlace(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
 
 
 def _of_model(content: bytes) -> Entries:
     metadata, tensors = decode(content)
-    named: Entries = {Place(name): array for name, array in tensors.items()}
+    named: Entries = {EntryPlace(name): array for name, array in tensors.items()}
     return named | _named(parse_object(metadata.encode(), "the metadata"), "metadata")
 
 
@@ -269,8 +319,8 @@ def _of_checkpoint(content: bytes) -> Entries:
     kept = Checkpoint.from_bytes(content)
     facts = _named({key: value for key, value in kept.facts.items() if key != "measured"}, "facts")
     timeless: Entries = {place: value for place, value in facts.items() if not place.name.endswith("seconds")}
-    tensors: Entries = {Place(name): array for name, array in kept.tensors.items()}
-    recorded: Entries = {Place(name): array for name, array in kept.record.tensors().items()}
+    tensors: Entries = {EntryPlace(name): array for name, array in kept.tensors.items()}
+    recorded: Entries = {EntryPlace(name): array for name, array in kept.record.tensors().items()}
     return tensors | timeless | _of_records(kept.history) | _of_looked_at(kept.record.looks) | recorded
 
 
@@ -278,11 +328,12 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+# What is in a file, in its order, by its kind.
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     **dict.fromkeys(WRITTEN, _of_text),
-    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), _of_document),
-    HISTORY: _of_history,
-    LAYERS: _of_looks,
+    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), lambda content: _named(parse_object(content, "the file"))),
+    HISTORY: lambda content: _of_records(records_of(content)),
+    LAYERS: lambda content: _of_looked_at(checked_looks(records_of(content))),
     SNAPSHOTS: _of_snapshots,
     MODEL: _of_model,
     CHECKPOINT: _of_checkpoint,

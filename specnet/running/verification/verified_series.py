@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,15 +21,14 @@ from specnet.files.series_files import BEST, SWEEP_FACTS, TRIALS, is_sweep
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.report.terminal.series_progress import SeriesProgress, shown_series
+from specnet.report.terminal.series_progress import shown_series
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, repetitions
 from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
-from specnet.running.many.workers import Workers
+from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
-from specnet.running.saved_runs.saved_specs import given_spec
-from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, machines_in, read_facts
-from specnet.running.sweeps.sweep_identity import SweepIdentity
+from specnet.running.saved_runs import given_spec
+from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in, read_facts
 from specnet.running.sweeps.sweep_report import read_trials
 from specnet.running.sweeps.trial_records import Trial, trial_files
 from specnet.running.sweeps.trials import TrialTask
@@ -47,7 +45,7 @@ SAMPLE_SEED = 0
 
 
 @dataclass(frozen=True)
-class _Run:
+class KeptRun:
     """One of many runs in a folder.
 
     Attributes
@@ -83,56 +81,54 @@ class _Run:
             for each in self.repetitions
         ]
 
-    def contents(self, outcomes: Sequence[TaskOutcome]) -> Contents:
-        """Return its files, made again."""
+    def verified(self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table) -> VerifiedRun:
+        """Return what differs of it, made again, and write that if there is a folder for it."""
+        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
+        if failed is not None:
+            return VerifiedRun(self.name, message=f"{failed.state}: {failed.message}")
         written = written_spec(self.kept.path)
         assert written is not None, "it was read"
-        spec: Contents = {written.name: self.kept.files[written.name]}
+        contents: Contents = {written.name: self.kept.files[written.name]}
         if self.trial is None:
-            return {**spec, **outcomes[0].files}
-        return {**spec, **trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {})}
-
-    def compared(
-        self, outcomes: Sequence[TaskOutcome], contents: Contents, common: Common, table: Table
-    ) -> VerifiedRun:
-        """Return what differs."""
-        if self.trial is None:
-            return self.kept.compared(contents, facts_of(contents), self.spec, table, self.name)
-        facts = {
-            VERSIONS: library_versions(),
-            "threads": THREADS,
-            "data_sha256": common.sha256,
-            **outcomes[0].machine,
-        }
+            contents |= outcomes[0].files
+            facts = facts_of(contents)
+        else:
+            contents |= trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {})
+            machine, sha256 = outcomes[0].machine, common.sha256
+            facts = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **machine}
+        if out is not None:
+            with file_errors(out):
+                out.mkdir(parents=True, exist_ok=True)
+            if self.trial is not None:
+                write_folder(out, contents)
+            else:  # the spec says where its rows are, as seen from the folder of then
+                told = {**facts, SPEC_FOLDER: spec_folder(self.spec.folder, out)}
+                RunFolder(out).write({**contents, FACTS: json_text(told)})
         return self.kept.compared(contents, facts, self.spec, table, self.name)
 
 
 def verified_series(
     path: Path,
     out: PathLike | None,
-    *,
-    epochs: int | None,
-    sample: int | None,
+    runs: Sequence[KeptRun],
     jobs: int,
     force: bool,
-    parts: Iterable[type[Part]],
-    limits: Limits | None,
     observer: Observer | None,
     verbose: bool,
 ) -> Verification:
-    """Make the runs in a folder again, or a sample of them; parameters as for `verify`.
+    """Make runs in a folder again; parameters as for `verify`.
 
     Parameters
     ----------
     path : Path
         Of folds or seeds, of a sweep, or of a sweep for each fold.
+    runs : sequence of KeptRun
+        What `KeptRuns` has found there.
 
     Raises
     ------
     SpecnetError
     """
-    found = _Found(epochs, tuple(parts), limits)
-    runs, total = found.runs(path, sample)
     if not runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
     with ExitStack() as stack:
@@ -143,70 +139,31 @@ def verified_series(
         table = load_table(runs[0].spec)
         common = Common.of(runs[0].spec, table)
         progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
-        course = _Course(runs, folder, table, common, progress)
+        known, verified = {run.name: run for run in runs}, {}
         try:
             with Workers(table, jobs=jobs) as workers:
-                return Verification(course.verified(workers), total, folder=folder)
+                for name, outcomes in ended(workers, {run.name: run.tasks(common) for run in runs}):
+                    run = known[name]
+                    for outcome in outcomes:
+                        progress.warned(map(run.spec.document.placed, outcome.warnings))
+                    verified[name] = run.verified(outcomes, folder and folder / name, common, table)
+                    seconds = sum(outcome.seconds for outcome in outcomes)
+                    progress.ended(name, str(verified[name]), duration(seconds))
         except TrainingError as error:  # of a worker, whose hint is for what can be resumed
             hint = "if the system is out of memory, use fewer jobs"
             raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
-
-
-class _Course:
-    """Runs that are made again, and what those that are done have come to."""
-
-    def __init__(
-        self, runs: Sequence[_Run], folder: Path | None, table: Table, common: Common, progress: SeriesProgress
-    ) -> None:
-        self._runs, self._folder, self._table, self._common = runs, folder, table, common
-        self._progress = progress
-
-    def verified(self, workers: Workers) -> tuple[VerifiedRun, ...]:
-        """Make all of them again, and return what differs of each, in their order."""
-        under_way = [(run, [workers.submit(task) for task in run.tasks(self._common)]) for run in self._runs]
-        done: dict[str, VerifiedRun] = {}
-        while len(done) < len(under_way):
-            workers.advance(sum(not future.done() for _, futures in under_way for future in futures))
-            for run, futures in under_way:
-                if run.name not in done and all(future.done() for future in futures):
-                    done[run.name] = self._ended(run, futures)
-        return tuple(done[run.name] for run in self._runs)
-
-    def _ended(self, run: _Run, futures: Sequence[Future[TaskOutcome]]) -> VerifiedRun:
-        outcomes = [future.result() for future in futures]
-        for outcome in outcomes:
-            self._progress.warned(map(run.spec.document.placed, outcome.warnings))
-        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
-        if failed is not None:
-            verified = VerifiedRun(run.name, message=f"{failed.state}: {failed.message}")
-        else:
-            contents = run.contents(outcomes)
-            if self._folder is not None:
-                self._write(run, self._folder / run.name, contents)
-            verified = run.compared(outcomes, contents, self._common, self._table)
-        self._progress.ended(run.name, str(verified), duration(sum(outcome.seconds for outcome in outcomes)))
-        return verified
-
-    def _write(self, run: _Run, path: Path, contents: Contents) -> None:
-        with file_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
-        if run.trial is not None:
-            write_folder(path, contents)
-            return
-        # The spec says where its rows are, as seen from the folder of then.
-        facts = {**facts_of(contents), SPEC_FOLDER: spec_folder(run.spec.folder, path)}
-        RunFolder(path).write({**contents, FACTS: json_text(facts)})
+        return Verification(tuple(verified[run.name] for run in runs), folder=folder)
 
 
 @dataclass(frozen=True)
-class _Found:
+class KeptRuns:
     """Finds the runs in a folder; the fields are parameters of `verify`."""
 
     epochs: int | None
     parts: tuple[type[Part], ...]
     limits: Limits | None
 
-    def runs(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[_Run], int]:
+    def found(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[KeptRun], int]:
         """Return a sample of the runs in a folder, or all, and how many there are.
 
         Parameters
@@ -233,16 +190,16 @@ class _Found:
         inner = [path for path in _folders(folder) if (path / FACTS).is_file() or is_sweep(path)]
         if not any(map(is_sweep, inner)):
             return [self._run(path, before + path.name) for path in _chosen(inner, sample)], len(inner)
-        nested = [self.runs(path, sample, f"{before}{path.name}/") for path in inner]
+        nested = [self.found(path, sample, f"{before}{path.name}/") for path in inner]
         return [run for runs, _ in nested for run in runs], sum(total for _, total in nested)
 
-    def _run(self, path: Path, name: str) -> _Run:
+    def _run(self, path: Path, name: str) -> KeptRun:
         spec = given_spec(path, limits=self.limits, parts=self.parts)
         if spec is None:
             raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
-        return _Run(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
+        return KeptRun(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
 
-    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> _Run:
+    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> KeptRun:
         written = written_spec(path)
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
@@ -251,7 +208,7 @@ class _Found:
         folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
         planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
         files = read_files(path)
-        return _Run(
+        return KeptRun(
             name, Kept(path, _trial_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
         )
 

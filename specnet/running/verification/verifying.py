@@ -22,14 +22,14 @@ from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.saved_runs.saved_specs import given_spec
+from specnet.running.saved_runs import given_spec
 from specnet.running.training_run import BegunRun, train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification
-from specnet.running.verification.verified_series import verified_series
+from specnet.running.verification.verified_series import KeptRuns, verified_series
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
-from specnet.training.beginning import StopAfter, Stopped
+from specnet.training.beginning import StopAfter
 from specnet.training.observer import check_observer
 
 
@@ -98,7 +98,7 @@ def verify(
     if tolerance is not None and not _is_tolerance(tolerance):
         raise DataError(f"tolerance must be a number above 0, got {tolerance!r}")
     check_observer(observer)
-    path, parts = Path(run), tuple(parts)
+    path, kept = Path(run), KeptRuns(epochs, tuple(parts), limits)
     if out is not None and os.path.realpath(out) == os.path.realpath(path):
         raise DataError("out is the folder of the run to verify", hint="choose another folder", source=os.fspath(out))
     with ExitStack() as stack:
@@ -106,18 +106,8 @@ def verify(
         if not (path / FACTS).is_file() and (is_sweep(path) or is_series(path)):
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
-            found = verified_series(
-                path,
-                out,
-                epochs=epochs,
-                sample=sample,
-                jobs=jobs,
-                force=force,
-                parts=parts,
-                limits=limits,
-                observer=observer,
-                verbose=verbose,
-            )
+            runs, total = kept.found(path, sample)
+            found = replace(verified_series(path, out, runs, jobs, force, observer, verbose), total=total)
         else:
             check_run(path)
             if sample is not None:
@@ -126,7 +116,7 @@ def verify(
             if out is not None:
                 written = stack.enter_context(reserved_folder(out, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
-            found = _verified(RunFolder(path), written, epochs, jobs, threads, parts, limits, followed)
+            found = _verified(RunFolder(path), written, kept, jobs, threads, followed)
     return replace(found, tolerance=tolerance)
 
 
@@ -135,17 +125,10 @@ def _is_tolerance(value: Any) -> bool:
 
 
 def _verified(
-    folder: RunFolder,
-    written: RunFolder | None,
-    epochs: int | None,
-    jobs: int,
-    threads: int | None,
-    parts: Iterable[type[Part]],
-    limits: Limits | None,
-    observer: Observer,
+    folder: RunFolder, written: RunFolder | None, runs: KeptRuns, jobs: int, threads: int | None, observer: Observer
 ) -> Verification:
-    kept = kept_run(folder.path, folder.facts(), epochs)
-    spec = given_spec(folder.path, limits=limits, parts=parts)
+    kept = kept_run(folder.path, folder.facts(), runs.epochs)
+    spec = given_spec(folder.path, limits=runs.limits, parts=runs.parts)
     if spec is None or spec.data is None:
         what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
         hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
@@ -158,9 +141,7 @@ def _verified(
     table = load_table(spec)
     begun = BegunRun.of(spec, table, time.perf_counter())
     outcome = train_run(begun, observer, jobs=jobs, threads=threads)
-    interruption = outcome.fitted.result.interruption
-    if interruption is not None and not isinstance(interruption, Stopped):
-        raise interruption
+    outcome.fitted.check_whole()
     language, text = text_saying(spec)
     start = spec_folder(spec.folder, folder.path if written is None else written.path)
     contents = {f"spec.{language}": text, **outcome.files(start)}

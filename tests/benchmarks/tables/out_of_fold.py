@@ -16,6 +16,7 @@ loss is flattered by more than a fifth of its own standard error.
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +110,12 @@ def compared(spec: Spec) -> tuple[Numbers, Numbers]:
     """Return the loss of each row out of fold, with preprocessing that has seen it and with one that has not."""
     data = read_data(spec)
     rows = data.splits["train"]
-    fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows}, Observer())
+    fitted = fit_rows(replace(data, splits={"train": rows}), Observer())
     spread = None if data.labels is not None else float(rows.y.var())
     own = np.empty(len(rows))
     for member in range(MEMBERS):
         own[rows.in_fold(member)] = losses(own_answers(spec, data, member), spread)
-    return losses(fitted.fold_answers(rows), spread), own
+    return losses(fitted.fold_answers(), spread), own
 
 
 def losses(answers: Answers, spread: float | None) -> Numbers:

@@ -37,7 +37,7 @@ class Training:
 
     def __call__(self, *, records: bool) -> FitResult:
         data = self._data
-        return fit_rows(data.resolved, data.labels, data.preparation, data.splits, Observer(), records=records)
+        return fit_rows(data, Observer(), records=records)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from specnet.report.pages.comparison_page import comparison_page
-from specnet.running.saved_runs.compared_runs import compared_run
-from specnet.running.saved_runs.folder_pages import page_again
+from specnet.running.reports.folder_pages import page_again
+from specnet.running.saved_runs import compared_run
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
 
 pytestmark = pytest.mark.slow  # a browser is a process

@@ -55,7 +55,7 @@ def values(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
 def test_the_answer_is_the_mean_of_networks_trained_alone():
     """Written out by hand: each has its own streams, and the rows that are not in its fold."""
     data = read_data(parse_spec(MOONS))
-    fitted = fit_rows(data.resolved, data.labels, data.preparation, data.splits)
+    fitted = fit_rows(data)
     network, train_rows, test = fitted.model.network, data.splits["train"], data.splits["test"]
     X = fitted.model.preprocessing.prepare(train_rows.columns)
     asked = fitted.model.preprocessing.prepare(test.columns)
@@ -76,7 +76,7 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(fitted.model.predict(test.columns), expected > 0.5)
     np.testing.assert_allclose(fitted.model.predict_spread(test.columns)[:, 0], np.std(probabilities, 0), rtol=1e-12)
-    folds = fitted.fold_answers(train_rows).figures(fitted.model.spec.training.metrics)
+    folds = fitted.fold_answers().figures(fitted.model.spec.training.metrics)
     assert folds["loss"] == pytest.approx(log_loss(train_rows.y, own), rel=1e-12)
     assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
 
@@ -87,7 +87,7 @@ def test_rows_of_folds_count_by_their_weights():
     data = read_data(spec)
     weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)
-    fitted = fit_rows(data.resolved, data.labels, data.preparation, {"train": rows})
+    fitted = fit_rows(replace(data, splits={"train": rows}))
     network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
     own = np.empty(len(X))
     by_class = len(X) / (2 * np.bincount(rows.y))
@@ -102,7 +102,7 @@ def test_rows_of_folds_count_by_their_weights():
         assert record["validation_loss"] == pytest.approx(
             log_loss(rows.y[fold], own[fold], sample_weight=weights[fold])
         )
-    figures = fitted.fold_answers(rows).figures(fitted.model.spec.training.metrics)
+    figures = fitted.fold_answers().figures(fitted.model.spec.training.metrics)
     assert figures["loss"] == pytest.approx(log_loss(rows.y, own, sample_weight=weights), rel=1e-12)
     assert figures["accuracy"] == pytest.approx(accuracy_score(rows.y, own > 0.5, sample_weight=weights), rel=1e-12)
 
@@ -297,7 +297,7 @@ def test_figures_of_folds_and_of_shared_rows_are_called_what_they_are(settings: 
 
 def test_preprocessing_is_fitted_once_on_all_training_rows():
     data = read_data(parse_spec(MOONS))
-    model = fit_rows(data.resolved, data.labels, data.preparation, data.splits).model
+    model = fit_rows(data).model
     columns = np.asarray(data.splits["train"].columns)
     np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)
 

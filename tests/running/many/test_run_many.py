@@ -194,40 +194,28 @@ def test_resuming_computes_what_is_missing_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("overrides", "folds", "told"),
+    ("overrides", "folds", "more", "told"),
     [
-        (["training.epochs=5"], 3, "holds a finished run of another spec"),
-        ([], 4, "holds a finished run of another spec"),
+        (["training.epochs=5"], 3, "", "holds a finished run of another spec"),
+        ([], 4, "", "holds a finished run of another spec"),
+        ([], 3, "61.5,0,0\n", "holds a finished run on other data"),
     ],
 )
-def test_resuming_another_spec_is_an_error(done: tuple[Path, RepeatedResult], rows: Path, overrides, folds, told):
+def test_resuming_another_one_is_an_error(done: tuple[Path, RepeatedResult], rows: Path, overrides, folds, more, told):
     out, _ = done
-    before = fingerprint(out)
+    before, table = fingerprint(out), rows.parent / "rows.csv"
+    table.write_text(table.read_text() + more)
     with pytest.raises(FileError, match=told):
         specnet.run_many(rows, out, folds=folds, seeds=2, resume=True, overrides=overrides)
     assert fingerprint(out) == before
 
 
-def test_resuming_on_other_rows_is_an_error(done: tuple[Path, RepeatedResult], rows: Path):
-    out, _ = done
-    path = rows.parent / "rows.csv"
-    path.write_text(path.read_text() + "61.5,0,0\n")
-    with pytest.raises(FileError, match="on other data"):
-        specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
-
-
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("run.json", b"{"),
-        ("run.json", b'{"finished": true, "epochs": "many"}'),
-        ("run.json", b"[]"),
-        ("metrics.json", b"\xff"),
-        ("metrics.json", b"{}"),
-        ("metrics.json", b'{"train": {"loss": "small"}}'),
-        ("metrics.json", None),
-        ("spec.toml", b"\xff\x00"),
-        ("spec.toml", None),
+        *(("run.json", content) for content in (b"{", b'{"finished": true, "epochs": "many"}', b"[]")),
+        *(("metrics.json", content) for content in (b"\xff", b"{}", b'{"train": {"loss": "small"}}', None)),
+        *(("spec.toml", content) for content in (b"\xff\x00", None)),
     ],
 )
 def test_a_damaged_run_is_a_clear_error(done: tuple[Path, RepeatedResult], rows: Path, file: str, content):
@@ -343,12 +331,7 @@ def test_an_interrupted_series_keeps_what_is_done(rows: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     "arguments",
     [
-        {},
-        {"folds": 1},
-        {"folds": 0},
-        {"seeds": 0},
-        {"seeds": True},
-        {"folds": 2.0},
+        *({}, {"folds": 1}, {"folds": 0}, {"seeds": 0}, {"seeds": True}, {"folds": 2.0}),
         {"seeds": 2, "jobs": 0},
         {"seeds": 2, "resume": True},
         {"seeds": 2, "out": "x", "resume": True, "force": True},

@@ -14,8 +14,8 @@ from specnet.errors import FileError, SpecnetWarning
 from specnet.number_texts import metric
 from specnet.running.many.repeated_runs import run_many
 from specnet.running.many.run_curves import read_curves
-from specnet.running.saved_runs.folder_pages import page_again
-from tests.running.page import Page
+from specnet.running.reports.folder_pages import page_again
+from tests.running.reports.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
 
 MOONS = """
@@ -90,7 +90,7 @@ def test_page_of_many_long_runs_is_small(tmp_path: Path) -> None:
     [
         ("runs.csv", "run,seed\nfold0,0\n", "not a valid table of runs"),
         ("runs.csv", "run,seed,fold,state,epochs,message\n../fold0,,0,finished,1,\n", "is not the name of a folder"),
-        ("summary.json", '{"test": {"loss": 1}}', "not a valid summary"),
+        ("summary.json", '{"test": {"loss": 1}}', "the summary of runs is damaged"),
         ("fold0/run.json", "{}", "not a valid record of a run"),
         ("fold0/history.jsonl", '{"epoch": 1, "loss": }\n', "damaged"),
     ],

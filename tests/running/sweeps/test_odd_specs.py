@@ -46,10 +46,23 @@ def test_an_ensemble_in_some_trials(tmp_path: Path):
     assert result.best.epochs > 20
 
 
-def test_full_batches_with_lbfgs():
-    base = BASE.replace("epochs = 20", "epochs = 5\nbatch_size = 'full'")
-    result = sweep('"training.optimizer" = ["lbfgs", "sgd"]\n"training.l2" = [0.0, 0.1]', GRID_TABLE, base)
-    assert states(result) == ["finished"] * 4
+FULL = BASE.replace("epochs = 20", "epochs = 5\nbatch_size = 'full'")
+SPARSE = BASE.replace('metrics = ["accuracy"]', "")
+
+
+@pytest.mark.parametrize(
+    ("space", "table", "base", "expected"),
+    [
+        ('"training.optimizer" = ["lbfgs", "sgd"]\n"training.l2" = [0.0, 0.1]', GRID_TABLE, FULL, ["finished"] * 4),
+        ('"training.l2" = [0.0]', "trials = 1\nparallel = 64", BASE, ["finished"]),
+        ('"training.metrics" = [["raising"], ["accuracy"]]', GRID_TABLE, SPARSE, ["refused", "finished"]),
+    ],
+    ids=["full batches with lbfgs", "a single trial", "a part that raises"],
+)
+def test_trials_end_each_for_itself(space: str, table: str, base: str, expected: list[str]):
+    result = sweep(space, table, base, parts=[Raising])
+    assert states(result) == expected
+    assert all("no metric of" in trial.message for trial in result.trials if trial.state == "refused")
 
 
 def test_numbers_of_either_width(tmp_path: Path):
@@ -98,11 +111,6 @@ def test_epochs_are_searched_beside_a_pruner():
         assert trial.state != "finished" or max(trial.curve) == 20
 
 
-def test_a_single_trial():
-    result = sweep('"training.l2" = [0.0]', "trials = 1\nparallel = 64")
-    assert states(result) == ["finished"]
-
-
 def test_custom_parts():
     base = BASE.replace("hidden_layer_sizes = [4]", "hidden_layer_sizes = [4]\nactivations = ['tanh', 'sigmoid']")
     space = '"network.activations" = [["halved", "sigmoid"], ["tanh", "sigmoid"]]'
@@ -112,18 +120,9 @@ def test_custom_parts():
         sweep(space, GRID_TABLE, base)
 
 
-def test_a_part_that_raises_refuses_its_trials():
-    base = BASE.replace('metrics = ["accuracy"]', "")
-    space = '"training.metrics" = [["raising"], ["accuracy"]]'
-    result = sweep(space, GRID_TABLE, base, parts=[Raising])
-    assert states(result) == ["refused", "finished"]
-    assert "no metric of" in result.trials[0].message
-
-
 @pytest.mark.slow
 def test_custom_parts_in_processes_and_a_worker_that_dies(tmp_path: Path):
-    base = BASE.replace('metrics = ["accuracy"]', "")
-    text = f'{base}[sweep]\nsampler = "grid"\n[sweep.space]\n"training.metrics" = [["accuracy"], ["killing"]]'
+    text = f'{SPARSE}[sweep]\nsampler = "grid"\n[sweep.space]\n"training.metrics" = [["accuracy"], ["killing"]]'
     with ProcessPoolExecutor(1, get_context("spawn")) as executor:
         options: dict[str, Any] = {"executor": executor, "report": False}
         with pytest.raises(TrainingError, match="a worker process was killed"):
@@ -140,40 +139,35 @@ def test_custom_parts_in_processes_and_a_worker_that_dies(tmp_path: Path):
         specnet.sweep(GRID, tmp_path / "local", parts=[Local], executor=executor, report=False)
 
 
-class Broken(Executor):
-    """An executor whose processes were killed while nobody looked."""
-
-    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
-        raise BrokenProcessPool("a child process terminated abruptly")
-
-
-def test_a_worker_that_was_killed_while_nothing_was_under_way(tmp_path: Path):
-    with pytest.raises(TrainingError, match="a worker process was killed"):
-        specnet.sweep(GRID, tmp_path / "sweep", executor=Broken())
-
-
 class Failing(Executor):
-    """An executor whose work fails in a way that nobody expects."""
+    """An executor that fails, when it is asked or later; or whose processes were killed while nobody looked."""
+
+    def __init__(self, error: Exception, *, at_once: bool) -> None:
+        self.error, self.at_once = error, at_once
 
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        if self.at_once:
+            raise self.error
         future: Future[Any] = Future()
-        future.set_exception(OSError("the network is down"))
+        future.set_exception(self.error)
         return future
 
 
-def test_an_executor_that_fails_is_a_clear_error(tmp_path: Path):
-    with pytest.raises(TrainingError, match="a worker failed: OSError: the network is down"):
-        specnet.sweep(GRID, tmp_path / "sweep", executor=Failing())
-    with pytest.raises(TrainingError, match="a worker failed"):
-        specnet.run_many(BASE, tmp_path / "runs", folds=2, executor=Failing())
-    assert json.loads((tmp_path / "sweep/sweep.json").read_text())["finished"] is False
-
-
-def test_an_executor_that_was_shut_down(tmp_path: Path):
-    executor = ProcessPoolExecutor(1)
-    executor.shutdown()
-    with pytest.raises(TrainingError, match="a worker failed: RuntimeError: cannot schedule new futures"):
+@pytest.mark.parametrize(
+    ("error", "at_once", "told"),
+    [
+        (BrokenProcessPool("a child process terminated abruptly"), True, "a worker process was killed"),
+        (OSError("the network is down"), False, "a worker failed: OSError: the network is down"),
+        (RuntimeError("cannot schedule new futures"), True, "a worker failed: RuntimeError: cannot schedule"),
+    ],
+)
+def test_an_executor_that_fails_is_a_clear_error(error: Exception, at_once: bool, told: str, tmp_path: Path):
+    executor = Failing(error, at_once=at_once)
+    with pytest.raises(TrainingError, match=told):
         specnet.sweep(GRID, tmp_path / "sweep", executor=executor)
+    with pytest.raises(TrainingError, match=told):
+        specnet.run_many(BASE, tmp_path / "runs", folds=2, executor=executor)
+    assert json.loads((tmp_path / "sweep/sweep.json").read_text())["finished"] is False
 
 
 def test_figures_that_are_not_defined(tmp_path: Path):

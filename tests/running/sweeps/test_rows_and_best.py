@@ -245,6 +245,14 @@ def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
     assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
+WRONG_FACTS: list[dict[str, Any]] = [
+    *({"state": "finished", "figure": None}, {"state": "lost"}, {"figure": "small"}, {"trial": 4}, {"epochs": "many"}),
+    *({"seconds": None}, {"message": 3}, {"settings": 3}, {"settings": {}}, {"figures": [{}]}, {"figures": 3}),
+    *({"curve": [[1]]}, {"curve": {"a": "b"}}, {"parameters": None}, {"parameters": {}}),
+    {"parameters": {"network.hidden_layer_sizes": "[7]"}},
+]
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [
@@ -252,26 +260,7 @@ def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
         ("sweep.json", b"{}"),
         ("sweep.json", b'{"identity": {"spec": 1, "sweep": [], "data_sha256": null}}'),
         ("sweep.json", None),
-        ("trials/0001/run.json", b"\xff"),
-        ("trials/0001/run.json", b"{}"),
-        ("trials/0001/run.json", b"[]"),
-        ("trials/0001/run.json", {"state": "finished", "figure": None}),
-        ("trials/0001/run.json", {"state": "lost"}),
-        ("trials/0001/run.json", {"figure": "small"}),
-        ("trials/0001/run.json", {"trial": 4}),
-        ("trials/0001/run.json", {"trial": "1"}),
-        ("trials/0001/run.json", {"epochs": "many"}),
-        ("trials/0001/run.json", {"seconds": None}),
-        ("trials/0001/run.json", {"message": 3}),
-        ("trials/0001/run.json", {"settings": 3}),
-        ("trials/0001/run.json", {"figures": [{}]}),
-        ("trials/0001/run.json", {"figures": 3}),
-        ("trials/0001/run.json", {"curve": [[1]]}),
-        ("trials/0001/run.json", {"curve": {"a": "b"}}),
-        ("trials/0001/run.json", {"parameters": None}),
-        ("trials/0001/run.json", {"parameters": {}}),
-        ("trials/0001/run.json", {"parameters": {"network.hidden_layer_sizes": "[7]"}}),
-        ("trials/0001/run.json", {"settings": {}}),
+        *(("trials/0001/run.json", content) for content in (b"\xff", b"{}", b"[]", *WRONG_FACTS)),
     ],
 )
 def test_a_damaged_sweep_is_a_clear_error(write: Write, two_trials: Path, tmp_path: Path, file: str, content: Any):

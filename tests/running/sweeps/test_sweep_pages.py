@@ -13,9 +13,9 @@ import pytest
 from specnet.errors import FileError, SpecnetWarning
 from specnet.number_texts import figure, rounded, true_minus
 from specnet.report.pages.sweep_page import short_keys
-from specnet.running.saved_runs.folder_pages import page_again
+from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweeping import nested_sweep, sweep
-from tests.running.page import Page
+from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
 
 MOONS = """
@@ -159,9 +159,9 @@ def test_page_of_a_thousand_trials_shows_dots_without_words(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("file", "text", "problem"),
     [
-        ("sweep.json", "{}", "not a valid record of a sweep"),
+        ("sweep.json", "{}", "the record of a sweep is damaged"),
         ("sweep.json", "nothing", "damaged"),
-        ("trials/0001/run.json", "{}", "not a valid record of a trial"),
+        ("trials/0001/run.json", "{}", "the record of a trial is damaged"),
         ("trials/0001/history.jsonl", "{}\n", "not a valid history"),
         ("best/metrics.json", "{}", "no metrics"),
     ],

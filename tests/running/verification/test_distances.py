@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from specnet.running.verification.distances import are_same, distance
+from specnet.running.verification.file_differences import are_same, distance
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -280,3 +280,18 @@ def test_another_engine_and_another_compiler_are_named(folder: Path, monkeypatch
             ("compiler", "gcc 1.0", facts["compiler"]["name"]),
             ("compiled for", "MMX", facts["compiler"]["target"]),
         ]
+
+
+SPECS = sorted(path for path in Path("specs").iterdir() if path.suffix in (".toml", ".json"))
+LONG = ("realmlp", "digits", "sweep_digits")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ()) for path in SPECS],
+)
+def test_a_short_run_of_it_is_the_same(path: Path, tmp_path: Path):
+    made(tmp_path / "run", str(path), overrides=["training.epochs=1" if path.stem in LONG else "training.epochs=4"])
+    found = verified(tmp_path / "run")
+    assert found.is_same
+    assert found.machine == found.inputs == ()

@@ -1,0 +1,264 @@
+"""The predictors that a model is compared with: logistic or ridge regression, and nearest neighbours.
+
+They are fitted to the columns that a network reads, encoded densely and standardized. The regressions have
+scikit-learn's objectives and default penalties, and are minimized here: importing scikit-learn's linear models takes
+longer than training many a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import Preparation, unfitted
+from specnet.model import Answers, Model
+from specnet.parts.arrays import FLOAT64, Array
+from specnet.parts.preprocessing import Standardize
+from specnet.running.evaluation.constant import Outputs, class_shares, least_outputs, share_outputs, with_unseen
+
+LARGEST = 1e100
+"""Larger numbers count as this: a network may read them, but their squares would not be finite."""
+Numbers = NDArray[np.float64]
+Predictor = Callable[[Numbers], Outputs]
+"""From features (rows, features) to outputs as the loss sees them, (rows, outputs)."""
+
+
+class DenseFeatures:
+    """Columns (rows, inputs) as baselines read them: standardized, and categories as 0/1 columns.
+
+    Parameters
+    ----------
+    columns : ndarray (rows, inputs)
+        Finite columns of the training rows that the scale is fitted on.
+    weight : ndarray (rows,) or None
+    category_counts : mapping of int to int
+        The number of categories of the columns that hold codes of categories, by their places.
+    """
+
+    def __init__(self, columns: Array, weight: Numbers | None, category_counts: Mapping[int, int]) -> None:
+        self._category_counts = category_counts
+        numbers = self._with_indicators(columns)
+        self._preparation = Preparation.fit(unfitted((Standardize(),)), numbers, weight)
+
+    def of(self, columns: Array) -> Numbers:
+        """Return the features of rows."""
+        return self._preparation.prepare(self._with_indicators(columns))
+
+    def _with_indicators(self, columns: Array) -> Numbers:
+        """Return columns in float64, in place of codes a 0/1 column for each category but 0, as `one_hot` has them."""
+        counts = self._category_counts
+        numbers = [place for place in range(columns.shape[1]) if place not in counts]
+        indicators = (columns[:, [place]] == np.arange(1, count) for place, count in counts.items())
+        bounded = np.clip(columns[:, numbers], -LARGEST, LARGEST, dtype=FLOAT64)
+        return np.concatenate([bounded, *indicators], axis=1, dtype=FLOAT64)
+
+
+def value_outputs(head: Model, training: Answers, features: Numbers, predict: Predictor) -> Predictor:
+    """Return what gives the outputs of a predictor of values; of several outputs a target the others are constant.
+
+    Parameters
+    ----------
+    head : Model
+        What `output_model` returns.
+    training : Answers
+        Of training rows, whatever the outputs.
+    features : (rows, features)
+        Of the same rows.
+    predict : callable
+        From features to values as the training target has them, (rows, targets).
+    """
+    size, outputs = head.network.target_size, head.network.outputs
+    wanted = training.wanted.astype(np.float64)
+
+    def first(rows: Numbers) -> Outputs:
+        given = _raw_outputs(head, predict(rows), wanted)
+        return np.concatenate([given, np.zeros((len(rows), outputs - size))], axis=1)
+
+    added = least_outputs(head, training, first(features), fixed=size) if outputs > size else np.zeros(outputs)
+    return lambda rows: first(rows) + added
+
+
+def _raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
+    """Return values as outputs that the loss sees.
+
+    Where those are logarithms, values stay above half the least positive one of the training target, as only positive
+    values have one.
+    """
+    loss = head.spec.training.loss
+    if loss.accepted_activations is None or loss.output_activation == "linear":
+        return values
+    positive = wanted[wanted > 0]
+    return np.log(np.maximum(values, positive.min() / 2 if positive.size else 1.0))
+
+
+MOST_ITERATIONS = 300
+PENALTY = 1.0
+"""Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
+GRADIENT_TOLERANCE = 1e-6
+"""Of the mean loss, in its largest entry."""
+
+
+def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
+    """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features.
+
+    Parameters
+    ----------
+    head : Model
+        What `output_model` returns.
+    training : Answers
+        Of training rows, whatever the outputs.
+    features : (rows, features)
+        Of the same rows, standardized.
+    """
+    weight = np.ones(len(training)) if training.weight is None else training.weight
+    match head.network.task:
+        case "values":
+            coefficients = _ridge(features, training.wanted.astype(np.float64), weight)
+            return value_outputs(head, training, features, lambda rows: _scores(coefficients, rows))
+        case "multilabel":
+            each = [_fitted_shares(target.astype(np.intp), 2, features, weight) for target in training.target.T]
+            return lambda rows: share_outputs(head, np.stack([shares(rows)[:, 1] for shares in each], axis=1))
+        case "binary":
+            both = _fitted_shares(training.target, 2, features, weight)
+            return lambda rows: share_outputs(head, both(rows)[:, 1:])
+        case "classes":
+            shares = _fitted_shares(training.target, head.network.outputs, features, weight)
+            return lambda rows: share_outputs(head, shares(rows))
+
+
+def _fitted_shares(
+    target: NDArray[np.intp], classes: int, features: Numbers, weight: Numbers
+) -> Callable[[Numbers], Numbers]:
+    """Return what gives the probability of each class for features, a small one for those that no training row has."""
+    there, members = np.unique(target, return_inverse=True)
+    unseen = ~np.isin(np.arange(classes), there)
+    coefficients = _logistic(features, members, len(there), weight) if len(there) > 1 else None
+
+    def shares(rows: Numbers) -> Numbers:
+        found = np.zeros((len(rows), classes))
+        found[:, there] = 1.0 if coefficients is None else _softmax(_scores(coefficients, rows))
+        return with_unseen(found, unseen, len(target))
+
+    return shares
+
+
+def _logistic(features: Numbers, members: NDArray[np.intp], classes: int, weight: Numbers) -> Numbers:
+    """Return the coefficients of a logistic regression, (features + 1, scores), the last row being the intercepts.
+
+    Of two classes only the second has a score; the penalty would be another with two.
+    """
+    from scipy.optimize import minimize
+
+    columns = features.shape[1]
+    scores = 1 if classes == 2 else classes
+    shares = weight / weight.sum()
+    strength = PENALTY / weight.sum()
+    is_class = members[:, np.newaxis] == (np.arange(classes) if scores > 1 else np.array([1]))
+
+    def objective(flat: Numbers) -> tuple[float, Numbers]:
+        coefficients = flat.reshape(columns + 1, scores)
+        given = _scores(coefficients, features)
+        if scores == 1:
+            losses = np.logaddexp(0, given[:, 0]) - given[:, 0] * is_class[:, 0]
+            slopes = 0.5 * (1 + np.tanh(0.5 * given)) - is_class
+        else:
+            given -= given.max(axis=1, keepdims=True)
+            powers = np.exp(given)
+            sums = powers.sum(axis=1, keepdims=True)
+            losses = np.log(sums[:, 0]) - given[np.arange(len(given)), members]
+            slopes = powers / sums - is_class
+        slopes *= shares[:, np.newaxis]
+        gradient = np.concatenate([(slopes.T @ features).T, slopes.sum(axis=0)[np.newaxis]])
+        gradient[:-1] += strength * coefficients[:-1]
+        penalty = 0.5 * strength * float(np.square(coefficients[:-1]).sum())
+        return float(shares @ losses) + penalty, gradient.reshape(-1)
+
+    options = {"maxiter": MOST_ITERATIONS, "maxls": 50, "gtol": GRADIENT_TOLERANCE, "ftol": 1e-14}
+    found = minimize(objective, np.zeros((columns + 1) * scores), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x).reshape(columns + 1, scores)
+
+
+def _scores(coefficients: Numbers, features: Numbers) -> Numbers:
+    return np.asarray(features @ coefficients[:-1] + coefficients[-1])
+
+
+def _softmax(scores: Numbers) -> Numbers:
+    if scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _ridge(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
+    """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts."""
+    mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, wanted))
+    roots = np.sqrt(weight)[:, np.newaxis]
+    rows, target = (features - mean) * roots, (wanted - target_mean) * roots
+    if rows.shape[1] <= len(rows):
+        found = np.linalg.solve(rows.T @ rows + PENALTY * np.eye(rows.shape[1]), rows.T @ target)
+    else:
+        found = rows.T @ np.linalg.solve(rows @ rows.T + PENALTY * np.eye(len(rows)), target)
+    return np.concatenate([found, (target_mean - mean @ found)[np.newaxis]])
+
+
+NEIGHBOURS = 15
+DISTANCES_AT_ONCE = 2**19
+
+
+def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Predictor:
+    """Return what gives the outputs of the nearest training rows as the loss sees them, (rows, outputs), for features.
+
+    Nearest by the Euclidean distance of standardized features. Values are the weighted mean of theirs. The probability
+    of a class is its share among them and one more row, which has the frequencies of all training rows: so that none is
+    0, and equal counts are decided by frequency.
+
+    Parameters
+    ----------
+    head : Model
+        What `output_model` returns.
+    training : Answers
+        Of training rows, whatever the outputs.
+    features : (rows, features)
+        Of the same rows, standardized.
+    """
+    weight = np.ones(len(training)) if training.weight is None else training.weight
+    counted = weight > 0
+    nearest = _Nearest(features[counted], weight[counted])
+    if head.network.task == "values":
+        wanted = training.wanted.astype(np.float64)[counted]
+        return value_outputs(head, training, features, lambda rows: np.divide(*nearest.sums(rows, wanted)))
+    classes = head.network.outputs if head.network.task == "classes" else 0
+    target = training.target.reshape(len(training), -1)
+    known = (np.equal(target, np.arange(classes)) if classes else target)[counted].astype(np.float64)
+    usual = class_shares(head, training)
+
+    def outputs(rows: Numbers) -> Outputs:
+        sums, weights = nearest.sums(rows, known)
+        one = weights / min(NEIGHBOURS, len(known))
+        return share_outputs(head, (sums + one * usual) / (weights + one))
+
+    return outputs
+
+
+class _Nearest:
+    """The training rows among which neighbours are found, (rows, features), and how much each of them counts."""
+
+    def __init__(self, features: Numbers, weight: Numbers) -> None:
+        self._features, self._weight = features, weight
+        self._halves = np.square(features).sum(axis=1) / 2
+
+    def sums(self, rows: Numbers, known: Numbers) -> tuple[Numbers, Numbers]:
+        """Return the weighted sum of what is known of the nearest training rows, (rows, …), and of their weights."""
+        sums, weights = np.empty((len(rows), known.shape[1])), np.empty((len(rows), 1))
+        count, step = min(NEIGHBOURS, len(self._halves)), max(1, DISTANCES_AT_ONCE // len(self._halves))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            # Half the squared distance without the row's own square, which changes no order.
+            distances = self._halves - rows[part] @ self._features.T
+            nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
+            weight = self._weight[nearest]
+            sums[part] = (weight[:, :, np.newaxis] * known[nearest]).sum(axis=1)
+            weights[part] = weight.sum(axis=1, keepdims=True)
+        return sums, weights

@@ -1,0 +1,299 @@
+"""Runs as their folders keep them, for tables, comparisons and pages: found, read, and their specs.
+
+A broken one is told as such in a table, and is no error there.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError, SpecError, SpecnetError
+from specnet.files import PathLike, file_errors
+from specnet.files.locks import LOCK_NAME
+from specnet.files.run_files import CHECKPOINT, FACTS, RESOLVED, by_numbers, check_run, written_spec
+from specnet.files.series_files import BEST, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, holds_trials, is_series, is_sweep
+from specnet.model import load_model
+from specnet.parts.part import Part
+from specnet.report.terminal.run_table import RunRecord
+from specnet.running.data_rows import read_data
+from specnet.running.many.summary import read_csv
+from specnet.running.run_folder import RunFolder
+from specnet.running.sweeps.sweep_folder import read_facts
+from specnet.spec import Limits, Resolved, Spec, parse_spec, resolve
+from specnet.spec.resolving.resolve import partly_resolved
+from specnet.spec.resolving.sizes import Given
+
+DEEPEST = 3
+"""Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""
+
+
+def find_runs(folder: PathLike) -> list[Path]:
+    """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
+
+    A sweep counts as one; its trials do not. Links to folders are not followed.
+
+    Raises
+    ------
+    FileError
+        If there is no such folder.
+    """
+    top = Path(folder)
+    with file_errors(top):
+        if not top.is_dir():
+            message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
+            raise FileError(message, source=str(top))
+        os.listdir(top)  # which may not be allowed
+    return sorted(_runs_below(top, DEEPEST), key=lambda run: by_numbers(run.relative_to(top).as_posix()))
+
+
+def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    names = {entry.name for entry in entries}
+    # A folder of folds or seeds is locked while it is written, but what is in it are runs.
+    if SWEEP_FACTS in names or (names & {FACTS, CHECKPOINT, RESOLVED, LOCK_NAME} and SUMMARY not in names):
+        yield folder
+    elif depth and not holds_trials(folder):
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _runs_below(folder / entry.name, depth - 1)
+
+
+def read_record(folder: Path, name: str | None = None) -> RunRecord:
+    """Return what the folder of a run or a sweep says, whatever is in it."""
+    name = str(folder) if name is None else name
+    if is_sweep(folder):
+        try:
+            return _sweep_record(folder, name)
+        except (SpecnetError, OSError) as error:
+            return RunRecord(name, "broken", _problem(error, folder))
+    if not (folder / FACTS).is_file():
+        return RunRecord(name, "unfinished")
+    try:
+        return run_record(folder, name)
+    except (SpecnetError, OSError) as error:
+        return RunRecord(name, "broken", _problem(error, folder))
+
+
+def run_record(folder: Path, name: str | None = None) -> RunRecord:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    FileError
+        If a file of it cannot be read.
+    """
+    run = RunFolder(folder)
+    facts = run.facts()
+    epochs = facts.get("epochs")
+    return RunRecord(
+        str(folder) if name is None else name,
+        "finished" if facts["finished"] else "interrupted",
+        metrics=run.evaluation().metrics,
+        seconds=_number(facts.get("training_seconds")),
+        epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
+        findings=tuple(finding.code for finding in run.findings()),
+    )
+
+
+def runs_for(folder: Path) -> list[Path]:
+    """Return the runs for which a folder stands: itself, those on folds or with seeds, or the best one of a sweep.
+
+    Raises
+    ------
+    FileError
+        If it is one of folds or seeds, and none of them has finished.
+    """
+    if is_sweep(folder):
+        return [folder / BEST]
+    if (folder / FACTS).exists() or not is_series(folder):
+        return [folder]
+    with file_errors(folder):
+        inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: by_numbers(path.name))
+    runs = [path / BEST if is_sweep(path) else path for path in inner]
+    found = [run for run in runs if (run / FACTS).is_file()]
+    if not found:
+        raise FileError("none of the runs in this folder has finished", source=str(folder))
+    return found
+
+
+def _sweep_record(folder: Path, name: str) -> RunRecord:
+    """Return what a sweep has come to: the metrics of the run of its best trial, and the seconds of all trials."""
+    facts, path = read_facts(folder), folder / TRIALS_TABLE
+    trials, seconds = 0, 0.0
+    if path.is_file():
+        each = read_csv(path, "table of trials", lambda row: float(row["seconds"]))
+        trials, seconds = len(each), sum(each)
+    if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
+        return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)
+    return RunRecord(name, "unfinished", seconds=seconds, trials=trials)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number and math.isfinite(value) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return None
+
+
+def _problem(error: Exception, folder: Path) -> str:
+    if not isinstance(error, SpecnetError):
+        return str(error)
+    diagnostic = error.diagnostics[0]
+    file = Path(diagnostic.source).name if diagnostic.source else ""
+    return f"{file}: {diagnostic.message}" if file and file != folder.name else diagnostic.message
+
+
+def resolved_with_data(spec: Spec) -> Resolved:
+    """Return a spec with its sizes; the data are read only if the sizes depend on them.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If a size is not known, or the data cannot be read.
+    """
+    try:
+        return resolve(spec)
+    except SpecError as error:
+        if spec.data is None or any(diagnostic.code != "unknown-size" for diagnostic in error.diagnostics):
+            raise
+    return read_data(spec).resolved
+
+
+def given_spec(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    limits: Limits | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+) -> Spec | None:
+    """Return the spec that a run was given, with the settings of its command line and others; None if there is none.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it, or ``run.json``, cannot be read.
+    """
+    written = written_spec(folder)
+    if written is None or not (folder / FACTS).is_file():
+        return None
+    settings = [*RunFolder(folder).overrides(), *overrides]
+    return parse_spec(written, overrides=settings, parts=parts, limits=limits)
+
+
+def resolved_spec(folder: Path, limits: Limits | None = None, *, parts: Iterable[type[Part]] = ()) -> Spec:
+    """Return the resolved spec of a run.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it cannot be read.
+    """
+    return parse_spec(folder / RESOLVED, parts=parts, limits=limits)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two that are compared.
+
+    Attributes
+    ----------
+    spec : Spec
+    is_resolved : bool
+        Whether it is known what the data say.
+    record : RunRecord or None
+        Of a run.
+    data_sha256 : str or None
+        The hash of a run's data.
+    """
+
+    spec: Spec
+    is_resolved: bool = False
+    record: RunRecord | None = None
+    data_sha256: str | None = None
+
+
+def side_of_run(folder: Path, limits: Limits | None = None) -> Side:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not the folder of a run, or a file of it cannot be read.
+    """
+    spec, facts = resolved_spec(folder, limits), RunFolder(folder).facts()
+    sha256 = facts.get("data_sha256")
+    return Side(spec, True, run_record(folder), sha256 if isinstance(sha256, str) else None)
+
+
+def side_of_model(path: PathLike, limits: Limits | None = None) -> Side:
+    """Return what a model file says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not a model.
+    """
+    return Side(load_model(path, limits=limits).spec, True)
+
+
+def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
+    """Return both sides with resolved specs; those of two specs keep what they search, which no run has.
+
+    Data are read where a spec depends on them, but not where both have the same data and nothing else is unknown.
+
+    Raises
+    ------
+    SpecError, DataError, FileError
+        If the data cannot be read.
+    """
+    sides = _resolved_sides(first, second)
+    if first.is_resolved or second.is_resolved:
+        return sides
+    given = first.spec.sweep, second.spec.sweep
+    before, after = (
+        replace(side, spec=side.spec.model_copy(update={"sweep": sweep}))
+        for side, sweep in zip(sides, given, strict=True)
+    )
+    return before, after
+
+
+def _resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
+    sides = first, second
+    if not first.is_resolved and not second.is_resolved and first.spec.data == second.spec.data:
+        partly = [partly_resolved(side.spec, Given()) for side in sides]
+        if first.spec.folder == second.spec.folder and all(each.inputs and each.outputs for each in partly):
+            return replace(first, spec=partly[0].spec), replace(second, spec=partly[1].spec)
+    before, after = (side if side.is_resolved else replace(side, spec=_with_data(side.spec)) for side in sides)
+    return before, after
+
+
+def _with_data(spec: Spec) -> Spec:
+    """Return a resolved spec with all that reading its data tells, if there is more than its fields say."""
+    if spec.data is None or spec.data.row_count is not None:
+        return resolved_with_data(spec).spec
+    return read_data(spec).resolved.spec
+
+
+def compared_run(folder: Path, limits: Limits | None = None) -> RunRecord:
+    """Return what the folder of a run says.
+
+    Raises
+    ------
+    SpecError, FileError
+        If it is not the folder of a run, or a file of it cannot be read.
+    """
+    check_run(folder)
+    run = RunFolder(folder)
+    record, history = run_record(folder), run.history()
+    if not history:
+        raise FileError("the history of the run is empty", source=str(folder))
+    return replace(record, spec=resolved_spec(folder, limits), history=history)

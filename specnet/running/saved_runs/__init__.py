@@ -1,1 +1,0 @@
-"""What the folders of runs hold, read again."""

@@ -1,0 +1,262 @@
+"""What metrics.json says of a model beyond its figures, against scikit-learn's own words on the same rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics
+from sklearn.calibration import calibration_curve
+from sklearn.model_selection import train_test_split
+
+import specnet
+from specnet.errors import SpecError
+from specnet.network.random import stream
+from specnet.running.data_rows import read_data
+from specnet.running.evaluation.evaluation import evaluate_run
+from specnet.running.evaluation.resampling import wilson_interval
+from specnet.running.fitting import fit_rows
+from specnet.running.run_evidence import run_evidence
+from tests.running.conftest import ROWS, classes, columns
+from tests.running.specs import cells, csv_file, spec_on
+from tests.texts.pinned import Refused
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_tables_of_classes(ran, rng: np.random.Generator, count: int, weighted: bool):
+    X = columns(rng)
+    y = np.array(["ant", "bee", "cat"])[classes(rng, X, count)]
+    weight = rng.integers(1, 5, ROWS) / 2 if weighted else None
+    found = ran(X, y, weight, loss="categorical_crossentropy" if count == 3 else "binary_crossentropy", epochs=30)
+    (X_test, y_test, w_test), model = found.test, found.result.model
+    prediction = model.predict(X_test)
+    shares = None if w_test is None else w_test / w_test.mean()
+    expected = metrics.confusion_matrix(y_test, prediction, labels=model.labels, sample_weight=shares)
+    assert found.tables["labels"] == ["ant", "bee", "cat"][:count]
+    np.testing.assert_allclose(found.tables["confusion"], expected, rtol=1e-15 if weighted else 0)
+    assert all(isinstance(cell, float if weighted else int) for row in found.tables["confusion"] for cell in row)
+    precision, recall, *_ = metrics.precision_recall_fscore_support(
+        y_test, prediction, labels=model.labels, sample_weight=w_test, zero_division=np.nan
+    )
+    for name, numbers in (("precision", precision), ("recall", recall)):
+        told = [np.nan if cell is None else cell for cell in found.tables[name]]
+        np.testing.assert_allclose(told, numbers)
+    assert ("calibration" in found.tables) == (count == 2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_calibration_in_ten_bins(ran, rng: np.random.Generator, weighted: bool):
+    X = columns(rng)
+    y, weight = classes(rng, X), rng.integers(1, 5, ROWS) if weighted else None
+    found = ran(X, y, weight, loss="binary_crossentropy", epochs=60)
+    X_test, y_test, w_test = found.test
+    probability, times = found.result.model.predict_proba(X_test)[:, 1], 1 if w_test is None else w_test
+    share, mean = calibration_curve(y_test.repeat(times), probability.repeat(times), n_bins=10)
+    rows = np.histogram(probability, np.linspace(0, 1, 11))[0]
+    calibration = found.tables["calibration"]
+    assert [count for count, *_ in calibration] == rows.tolist()
+    assert 0 in rows
+    assert all(others == [None, None] for count, *others in calibration if count == 0)
+    np.testing.assert_allclose([others for count, *others in calibration if count], np.transpose([mean, share]))
+    assert weighted or ran(X, y, loss="hinge").tables["calibration"] is None
+
+
+def test_tables_of_several_labels(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = (X + rng.normal(size=X.shape) > [0, 0.5, 1]).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", epochs=30, metrics=["accuracy", "roc_auc"])
+    X_test, y_test, _ = found.test
+    expected = metrics.multilabel_confusion_matrix(y_test, found.result.model.predict(X_test))
+    assert found.tables == {"outputs": [0, 1, 2], "confusion": expected.tolist()}
+    assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
+    assert found["intervals"]["test"]["roc_auc"] is None
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_tables_of_values(ran, rng: np.random.Generator, outputs: int):
+    X = columns(rng)
+    y = (100 + 20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs)))[:, 0 if outputs == 1 else slice(None)]
+    found = ran(X, y, loss="mse", network={"target_preprocessing": ["standardize"]})
+    X_test, y_test, _ = found.test
+    residual = (y_test - found.result.model.predict(X_test)).reshape(-1, outputs)
+    assert found.tables["outputs"] == list(range(outputs))
+    np.testing.assert_allclose(found.tables["bias"], -residual.mean(axis=0))
+    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
+    np.testing.assert_allclose(found.tables["residual_quantiles"], expected)
+
+
+def test_weights_count_in_the_tables_of_values(ran, rng: np.random.Generator):
+    X, weight = columns(rng), rng.integers(1, 5, ROWS)
+    found = ran(X, X[:, 0] + rng.normal(size=ROWS), weight, loss="mse")
+    X_test, y_test, w_test = found.test
+    residual = (y_test - found.result.model.predict(X_test)).repeat(w_test)
+    assert found.tables["bias"] == [pytest.approx(-residual.mean())]
+    expected = np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95], method="inverted_cdf")
+    np.testing.assert_allclose(found.tables["residual_quantiles"], [expected])
+
+
+def test_names_of_a_target_are_those_of_its_column(tmp_path: Path):
+    rows = ((row % 7, row % 5, row % 7 + row % 3) for row in range(40))
+    spec = spec_on(csv_file(tmp_path / "rows.csv", "a,b,price", rows, "price"), loss="mse")
+    assert specnet.run(spec).evaluation["tables"]["test"]["outputs"] == ["price"]
+
+
+def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = classes(rng, X)
+    found = ran(X, y, loss="binary_crossentropy", epochs=30, metrics=["accuracy", "roc_auc", "f1"])
+    (_, y_train, _), (X_test, y_test, _) = found.train, found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1]
+    own = -np.log(np.where(y_test == 1, probability, 1 - probability))
+    share = y_train.mean()
+    gain = -np.log(np.where(y_test == 1, share, 1 - share)) - own
+    drawn = stream(0, "resampling").integers(0, len(own), (1000, len(own)))
+    low, high = np.quantile(own[drawn].mean(axis=1), [0.025, 0.975])
+    intervals = found["intervals"]["test"]
+    assert intervals["loss"] == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+    low, high = np.quantile(gain[drawn].mean(axis=1), [0.025, 0.975])
+    assert found["gains"]["constant"] == {
+        "loss": {
+            "value": pytest.approx(found["baselines"]["constant"]["test"]["loss"] - found.figures["loss"]),
+            "low": pytest.approx(low),
+            "high": pytest.approx(high),
+        }
+    }
+    assert intervals["roc_auc"]["low"] < found.figures["roc_auc"] < intervals["roc_auc"]["high"]
+    assert intervals["accuracy"]["low"] < found.figures["accuracy"] < intervals["accuracy"]["high"]
+    assert intervals["f1"] is None
+
+
+def by_patient(folder: Path, table: np.ndarray, header: str = "patient,x,y", **data: Any) -> dict[str, Any]:
+    return csv_file(folder / "rows.csv", header, cells(table), split={"group": "patient"}, **data)
+
+
+def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.Generator):
+    patients = rng.permutation(np.repeat(np.arange(20), 6))
+    effect, x = rng.normal(size=20)[patients], rng.normal(size=len(patients))
+    rows = np.column_stack([patients, x, 10 * effect + x])
+    spec = spec_on(by_patient(tmp_path, rows), network={"dtype": "float64"}, loss="mse")
+    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    assert test is not None
+    found = specnet.run(spec)
+    own = (found.model.predict(rows[test, 1:2]) - rows[test, 2]) ** 2
+    names, counts = np.unique(patients[test].astype(str), return_counts=True)  # a group is a text
+    assert set(counts) == {6}
+    sums = np.array([own[patients[test] == int(name)].sum() for name in names])
+    drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
+    low, high = np.quantile(sums[drawn].sum(axis=1) / len(test), [0.025, 0.975])
+    interval = found.evaluation["intervals"]["test"]["loss"]
+    assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.random.Generator, weighted: bool):
+    """So that accuracy is as uncertain as groups are few."""
+    patients = np.repeat(np.arange(40), 6)
+    x, weight = rng.normal(size=(2, len(patients)))
+    y = (x + 3 * rng.normal(size=40)[patients] > 0).astype(int)
+    rows = np.column_stack([patients, x, 1 + weight**2, y])
+    role = {"sample_weight": "w"} if weighted else {"columns": {"w": "ignore"}}
+    data = by_patient(tmp_path, rows, "patient,x,w,y", **role)
+    spec = spec_on(data, network={"dtype": "float64"}, metrics=["accuracy"], epochs=5)
+    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    assert test is not None
+    found = specnet.run(spec, observer=specnet.Observer())
+    counted = rows[test, 2] if weighted else np.ones(len(test))
+    right = counted * (found.model.predict(rows[test, 1:2]) == y[test])
+    names = np.unique(patients[test].astype(str))  # a group is a text
+    sums = np.array([[each[patients[test] == int(name)].sum() for name in names] for each in (right, counted)])
+    drawn = stream(0, "resampling").integers(0, len(names), (1000, len(names)))
+    low, high = np.quantile(np.divide(*sums[:, drawn].sum(axis=2)), [0.025, 0.975])
+    interval = found.evaluation["intervals"]["test"]["accuracy"]
+    assert interval == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
+
+
+def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np.random.Generator):
+    patients = np.repeat(np.arange(40), 6)
+    rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
+    data = read_data(specnet.parse_spec(spec_on(by_patient(tmp_path, rows), loss="mse")))
+    fitted = fit_rows(data)
+    _, comparison = evaluate_run(fitted)
+    held = run_evidence(fitted.encoder, fitted.training, data.splits["train"], [], [], comparison).held
+    assert held is not None
+    assert held.independent_rows == pytest.approx(10, abs=3)  # of 60 rows of 10 groups, whose targets are equal
+    assert len(held.target) == 60
+
+
+def test_groups_without_a_mistake_are_so_many_rows(tmp_path: Path):
+    x = np.linspace(0.5, 1, 120) * np.where(np.arange(120) < 60, -1, 1)
+    rows = np.column_stack([np.arange(120) // 6, x, x > 0])
+    spec = spec_on(by_patient(tmp_path, rows), 4, metrics=["accuracy"], optimizer="lbfgs", epochs=30)
+    found = specnet.run(spec, observer=specnet.Observer())
+    assert found.metrics["test"]["accuracy"] == 1
+    assert found.evaluation["intervals"]["test"]["accuracy"] == wilson_interval(5, 5)
+
+
+def test_weighted_rows_have_no_interval_of_accuracy(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, classes(rng, X), rng.random(ROWS), loss="binary_crossentropy", metrics=["accuracy"])
+    assert found["intervals"]["test"]["accuracy"] is None
+    assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
+
+
+def test_rows_of_one_class_leave_out_what_is_not_defined(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = np.arange(ROWS) % 2
+    _, test = train_test_split(np.arange(ROWS), test_size=0.25, random_state=0)
+    y[test] = 1
+    found = ran(X, y, loss="binary_crossentropy", metrics=["roc_auc"])
+    assert found.figures["roc_auc"] is None
+    assert found["intervals"]["test"]["roc_auc"] is None
+    assert found.tables["recall"][0] is None
+    assert found.tables["confusion"][0] == [0, 0]
+
+
+def test_one_test_row_says_nothing_of_chance(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", test_size=1 / ROWS, metrics=["r2"])
+    assert found["rows"] == {"train": ROWS - 1, "test": 1}
+    assert found["intervals"] == {"test": {"loss": None, "r2": None}}
+    gain = found["gains"]["constant"]["loss"]
+    assert (gain["low"], gain["high"]) == (None, None)
+    assert gain["value"] is not None
+
+
+def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", test_size=0.0)
+    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}}
+    assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
+
+
+def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator, refused: Refused):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", baselines=[])
+    assert (found["baselines"], found["gains"]) == ({}, {})
+    assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
+    cases = [(["linear", "linear"], "field-clash", 1), (["forest"], "unknown-value", 0)]
+    for wrong, code, place in cases:
+        with refused(SpecError, code=code, at=f"training.baselines.{place}"):
+            ran(X, X[:, 0], loss="mse", baselines=wrong)
+
+
+MOONS = """
+[data]
+type = "make_moons"
+n_samples = 60
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "binary_crossentropy"
+baselines = ["constant", "linear"]
+epochs = 3
+"""
+
+
+def test_a_finished_run_still_says_it(tmp_path: Path):
+    first = specnet.run(MOONS, tmp_path / "out")
+    again = specnet.run(MOONS, tmp_path / "out", resume=True)
+    assert again.evaluation == first.evaluation == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert again.metrics == first.metrics

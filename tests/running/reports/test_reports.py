@@ -1,0 +1,353 @@
+"""Reports of runs: with every run, the same again later, and never at the cost of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import signal
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import FileError, SpecnetWarning, TakenError
+from specnet.files.locks import locked_folder
+from specnet.report.pages import run_page as pages
+from specnet.running import run
+from specnet.running.reports.run_report import report_again
+from specnet.running.runner import RunInterrupted
+from specnet.training import Observer, Snapshot, WarningRecorder
+from tests.running.reports.page import Page
+from tests.running.specs import csv_file, spec_on
+
+MOONS = """
+name = "moons"
+data = { type = "make_moons", n_samples = 300, noise = 0.2, random_state = 0 }
+network = { hidden_layer_sizes = [5] }
+training = { loss = "binary_crossentropy", epochs = 3, metrics = ["accuracy"] }
+"""
+TABLE = """
+name = "table"
+data = { type = "csv", path = "table.csv", target = "kind", split = { test_size = 0.4 } }
+network.hidden_layer_sizes = [4]
+training = { loss = "categorical_crossentropy", epochs = 2, metrics = ["accuracy"] }
+"""
+REGRESSION = """
+data = {{ type = "make_regression", n_samples = 200, n_features = 3, n_targets = {targets} }}
+network = {{ hidden_layer_sizes = [4], target_preprocessing = {steps} }}
+training = {{ loss = {loss}, epochs = 2, metrics = {metrics} }}
+"""
+SECTIONS = ["Findings", "The network", "How it decides", "Pictures", "Training", "Results on test rows", "Do it again"]
+
+
+def made(source: Any, folder: Path, **settings: Any) -> Page:
+    """Run a spec and read its report."""
+    recorder: list[dict[str, Any]] = []
+    run(source, folder, observer=WarningRecorder(recorder), **settings)
+    assert not [warning for warning in recorder if warning["code"] == "report"]
+    return Page((folder / "report.html").read_text("utf-8"))
+
+
+def write_table(path: Path, rows: int = 200, columns: tuple[str, str] = ("size", "city"), kinds: str = "ab") -> None:
+    generator = np.random.default_rng(0)
+    lines = [
+        f"{generator.normal():.3f},{city},{kinds[city == 'rome']}"
+        for city in generator.choice(["rome", "oslo", "bonn"], rows)
+    ]
+    path.write_text("\n".join([f"{columns[0]},{columns[1]},kind", *lines]) + "\n")
+
+
+# ----------------------------------------------------------------------------------------- the same again
+
+
+SOURCES: dict[str, tuple[str, list[str]]] = {
+    "moons": (MOONS, []),
+    "settings": (MOONS, ["training.epochs=4", "network.activations=tanh"]),
+    "ensemble": (MOONS, ["training.ensemble=2"]),
+    "validation": (MOONS, ["data.split.validation_size=0.2", "training.early_stopping=true"]),
+    "folds": (MOONS, ["training.ensemble={members=3,validation='folds'}"]),
+    "table": (TABLE, []),
+    "regression": (REGRESSION.format(targets=1, steps='["standardize"]', loss='"mse"', metrics='["r2"]'), []),
+    "no test rows": (MOONS, ["data.split.test_size=0"]),
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["moons", *(pytest.param(name, marks=pytest.mark.slow) for name in SOURCES if name != "moons")]
+)
+def test_report_again_is_the_same_byte_for_byte(tmp_path: Path, name: str) -> None:
+    text, overrides = SOURCES[name]
+    write_table(tmp_path / "table.csv")
+    (tmp_path / "spec.toml").write_text(text)
+    folder = tmp_path / "run"
+    page = made(tmp_path / "spec.toml", folder, overrides=overrides)
+    assert page.headings == [section for section in SECTIONS if section in page.headings]
+    assert page.identities == list(dict.fromkeys(page.identities))
+    written = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+    assert report_again(folder) == folder / "report.html"
+    assert (folder / "report.html").read_bytes() == written
+
+
+def test_report_of_a_spec_that_was_changed_in_python(tmp_path: Path) -> None:
+    spec = specnet.parse_spec(MOONS, overrides=["training.epochs=4"])
+    spec = spec.model_copy(update={"seed": 7})
+    made(spec, tmp_path)
+    written = (tmp_path / "report.html").read_bytes()
+    report_again(tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == written
+
+
+@pytest.mark.slow
+def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        made(MOONS, tmp_path / name, overrides=["training.engine=numpy"])
+    texts = [(tmp_path / name / "report.html").read_text("utf-8") for name in ("one", "two")]
+    assert not any(str(tmp_path) in text for text in texts)
+    monkeypatch.chdir(tmp_path / "one")
+    report_again(".")
+    assert Path("report.html").read_text("utf-8") == texts[0]
+
+
+# --------------------------------------------------------------------------------------- all sorts of runs
+
+
+@pytest.mark.parametrize(
+    ("targets", "steps", "loss", "metrics", "said"),
+    [
+        (1, '["standardize"]', '"mse"', '["r2"]', ["Predicted and true values", "Residuals", "fall of R²"]),
+        (3, '["standardize"]', '"mse"', '["r2"]', ["Residuals of y3", "mean error", "rise of loss"]),
+        (1, '["standardize"]', '"gaussian_nll"', "[]", ["with a loss of", "Residuals"]),
+        (1, "[]", '{ type = "quantile", quantile = 0.9 }', "[]", ["Residuals", "90 % of the rows should lie below"]),
+    ],
+)
+def test_reports_of_regressions(
+    tmp_path: Path, targets: int, steps: str, loss: str, metrics: str, said: list[str]
+) -> None:
+    page = made(REGRESSION.format(targets=targets, steps=steps, loss=loss, metrics=metrics), tmp_path)
+    for words in said:
+        assert words in page.text
+    assert "Confusion" not in page.text
+
+
+@pytest.mark.slow
+def test_reports_of_counts_and_of_several_labels(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 3))
+    counts, labels = generator.poisson(np.exp(X[:, 0])), (X[:, :2] + generator.normal(size=(200, 2)) > 0).astype(int)
+    for name, y, loss in (("counts", counts, "poisson"), ("labels", labels, "binary_crossentropy")):
+        np.savez(tmp_path / f"{name}.npz", X=X, y=y)
+        spec = f'data = {{ type = "npz", path = "{tmp_path}/{name}.npz" }}\nnetwork.hidden_layer_sizes = [4]\n'
+        page = made(f'{spec}training = {{ loss = "{loss}", epochs = 2 }}', tmp_path / name)
+        assert ("Residuals" if name == "counts" else "predicted 1") in page.text
+
+
+def test_report_of_margins_has_no_probabilities(tmp_path: Path) -> None:
+    page = made(MOONS.replace("binary_crossentropy", "hinge"), tmp_path)
+    assert "Confusion" in page.text
+    assert "Calibration" not in page.text
+    assert "Move the inputs" not in page.text
+
+
+@pytest.mark.slow
+def test_parts_of_a_report_follow_from_the_data(tmp_path: Path) -> None:
+    page = made(MOONS, tmp_path / "moons")
+    assert "How it decides" in page.headings
+    assert "Pictures" not in page.headings
+    assert "Move the inputs" in page.text
+    training = 'training = { loss = "categorical_crossentropy", epochs = 1 }'
+    digits = f'data.type = "digits"\nnetwork.hidden_layer_sizes = [8]\n{training}'
+    page = made(digits, tmp_path / "digits")
+    assert "Pictures" in page.headings
+    assert "How it decides" not in page.headings
+    assert "weights of unit 1" in page.text
+    page = made(MOONS, tmp_path / "few", overrides=["data.n_samples=100"])
+    assert "too few test rows" in page.text
+    page = made(MOONS, tmp_path / "none", overrides=["data.split.test_size=0"])
+    assert "No rows were held out for testing" in page.text
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "spec.toml").write_text(MOONS)
+    specnet.run(folder / "spec.toml", folder / "run", observer=Observer())
+    return folder / "run"
+
+
+def test_page_asks_for_nothing_and_can_be_read_without_script(trained: Path) -> None:
+    text = (trained / "report.html").read_text("utf-8")
+    page = Page(text)
+    script = text.split("<script>")[1].split("</script>")[0]
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert f'http-equiv="Content-Security-Policy" content="{policy}"' in text
+    assert all(reference.startswith(("#", "data:")) for reference in page.references)
+    assert {reference[1:] for reference in page.references if reference[0] == "#"} <= set(page.identities)
+    assert "class='live' hidden" in text.replace('"', "'")
+    assert len(script.split("\n", 1)[1].encode()) <= 1400
+    assert "iframe" not in page.tags
+
+
+def test_page_without_a_script_allows_none(tmp_path: Path) -> None:
+    page = made(MOONS, tmp_path, overrides=["network.hidden_layer_sizes=[4, 4]"])
+    text = (tmp_path / "report.html").read_text("utf-8")
+    assert "script" not in page.tags
+    assert "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("spec.toml", lambda content: b"\xff" + content, "not valid UTF-8"),
+        ("run.json", lambda content: content.replace(b'"steps"', b'"stops"'), '"steps" is missing'),
+        (
+            "run.json",
+            lambda content: content.replace(b'"overrides": []', b'"overrides": 3'),
+            '"overrides" must be a list',
+        ),
+        ("layers.jsonl", lambda content: content.replace(b'"dead"', b'"deaf"', 1), "the looks are damaged"),
+        ("findings.json", lambda content: content[:20], "findings"),
+        ("snapshots.safetensors", lambda content: content[:-8], "snapshots"),
+    ],
+)
+def test_damaged_records_are_named(
+    trained: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    path = Path(shutil.copytree(trained, tmp_path / "run")) / name
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    assert path.read_bytes() != content
+    with pytest.raises(FileError) as caught:
+        report_again(tmp_path / "run")
+    (problem,) = caught.value.diagnostics
+    assert problem.source == str(path)
+    assert message in f"{problem.message} {problem.source}"
+
+
+def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping(Observer):
+        def trained(self, epoch: int, snapshot: Snapshot) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(RunInterrupted):
+        specnet.run(MOONS, tmp_path / "run", observer=Stopping())
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "findings.json").exists()
+    with pytest.raises(FileError, match="before its first epoch"):
+        report_again(tmp_path / "run")
+    assert specnet.run(MOONS, tmp_path / "run", resume=True, observer=Observer()).history
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_a_spec_made_in_python_with_defaults_that_have_no_effect(tmp_path: Path) -> None:
+    rows = ((row, row % 2, ("train", "test")[row % 3 == 0]) for row in range(30))
+    table = csv_file(tmp_path / "rows.csv", "a,y,part", rows, split={"column": "part"})
+    document = spec_on(table, loss="categorical_crossentropy", epochs=2)
+    result = specnet.run(specnet.parse_spec(document), tmp_path / "run", observer=Observer())
+    assert "report" not in [warning.code for warning in result.warnings]
+    assert (tmp_path / "run" / "report.html").exists()
+    again = specnet.run(tmp_path / "run", tmp_path / "again", observer=Observer())
+    assert again.history == result.history
+    assert (tmp_path / "again" / "spec.json").read_text() == (tmp_path / "run" / "spec.json").read_text()
+
+
+CLUMSY = """<b>&"'a]]></script>"""
+
+
+def test_clumsy_names_are_text(tmp_path: Path) -> None:
+    """Names of columns, class labels and texts of categories, in the page, its pictures and its script."""
+    quoted = CLUMSY.replace('"', '""')
+    generator = np.random.default_rng(0)
+    rows = [f'{a:.3f},{b:.3f},"{quoted} {"yes" if a + b > 0 else "no"}"' for a, b in generator.normal(size=(300, 2))]
+    header = f'"{quoted} x","{quoted} y","{quoted} kind"'
+    data = csv_file(tmp_path / "table.csv", header, rows, f"{CLUMSY} kind")
+    page = made({"name": "clumsy", **spec_on(data, 4, epochs=2, metrics=["accuracy"])}, tmp_path / "run")
+    assert "b" in page.tags  # the page's own
+    text = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "<b>&" not in text
+    assert "]]></script>" not in text
+    assert text.count("<script>") == text.count("</script>") == 1
+    for name in (f"{CLUMSY} x", f"{CLUMSY} y", f"{CLUMSY} kind", f"{CLUMSY} yes"):
+        assert name in page.text
+
+
+# ------------------------------------------------------------------------------------------ rows are gone
+
+
+def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
+    write_table(tmp_path / "table.csv")
+    (tmp_path / "spec.toml").write_text(TABLE)
+    page = made(tmp_path / "spec.toml", tmp_path / "run")
+    assert "Calibration" in page.text
+    (tmp_path / "table.csv").rename(tmp_path / "elsewhere.csv")
+    text = Page(report_again(tmp_path / "run").read_text("utf-8")).text
+    assert "The rows cannot be read again: " in text
+    assert "Confusion" in text  # of metrics.json
+    assert "Calibration" not in text
+    write_table(tmp_path / "table.csv", kinds="ba")
+    text = Page(report_again(tmp_path / "run").read_text("utf-8")).text
+    assert "have changed since the run" in text
+    assert "Calibration" not in text
+    (tmp_path / "elsewhere.csv").replace(tmp_path / "table.csv")
+    assert Page(report_again(tmp_path / "run").read_text("utf-8")).text == page.text
+
+
+def test_only_the_folder_of_a_run_has_a_report(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"run\.json"):
+        report_again(tmp_path)
+    with locked_folder(trained), pytest.raises(TakenError, match="another run is writing here"):
+        report_again(trained)
+
+
+# ------------------------------------------------------------------------------------ the run comes first
+
+
+def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> None:
+    run(MOONS, tmp_path)
+    page, files = (tmp_path / "report.html").read_bytes(), {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "report.html").unlink()
+    run(MOONS, tmp_path, resume=True, report=False)
+    assert not (tmp_path / "report.html").exists()
+    result = run(MOONS, tmp_path, resume=True)
+    assert result.warnings == ()
+    assert (tmp_path / "report.html").read_bytes() == page
+    (tmp_path / "report.html").write_bytes(b"mine")
+    run(MOONS, tmp_path, resume=True)
+    assert (tmp_path / "report.html").read_bytes() == b"mine"
+    assert {path: path.read_bytes() for path in files if path.name != "report.html"} == {
+        path: content for path, content in files.items() if path.name != "report.html"
+    }
+
+
+def test_another_run_leaves_no_report_of_the_one_before(tmp_path: Path) -> None:
+    run(MOONS, tmp_path)
+    run(MOONS, tmp_path, force=True, report=False)
+    assert (tmp_path / "model.safetensors").exists()
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(ZeroDivisionError("why"), "ZeroDivisionError: why"), (FileError("disk full"), "disk full")]
+)
+def test_report_that_fails_costs_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def failing(record: Any) -> str:
+        raise error
+
+    monkeypatch.setattr(pages, "page", failing)
+    with pytest.warns(SpecnetWarning, match=f"the report could not be written: {said}") as warned:
+        result = run(MOONS, tmp_path)
+    assert warned[0].filename == __file__
+    assert [warning.code for warning in result.warnings] == ["report"]
+    assert result.metrics["test"]
+    assert not (tmp_path / "report.html").exists()
+    monkeypatch.undo()
+    report_again(tmp_path)
+    assert (tmp_path / "report.html").exists()
