@@ -142,9 +142,8 @@ def test_any_column_is_judged_as_the_rules_say(file, columns):
     """Several of a file at once; what is a mistake is left out to see the others."""
     rows = zip_longest(*columns, range(max(map(len, columns))), fillvalue="")
     names = [f"a{place}" for place in range(len(columns))]
-    path = file(
-        ",".join([*names, "b"]) + ",y\n" + "".join(",".join(f'"{cell}"' for cell in row) + ",0\n" for row in rows)
-    )
+    lines = [[*names, "b", "y"], *([*(f'"{cell}"' for cell in row), "0"] for row in rows)]
+    path = file("".join(",".join(line) + "\n" for line in lines))
     part, wrong = Csv(path=path.name, target="y"), {}
     try:
         kinds = part.load(path.parent, "classes").kinds
