@@ -276,7 +276,7 @@ def fit_rows(
             theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
             monitors = {} if watched is None else validation_monitors(encoder.decoder, watched)
             result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
-            members: list[Trained] = [result]
+            members = [result]
         else:
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)

@@ -1,4 +1,4 @@
-"""What the tutorial's mistake costs: `python -m tests.wrong_gradient` trains with it and without it.
+"""What the tutorial's mistake costs: `python -m tests.reference.wrong_gradient` trains with it and without it.
 
 The mistake: the hidden layer's error is computed with the gradient of the second layer's weights, where the chain rule
 needs the weights themselves. The loss still falls, to a worse place.
