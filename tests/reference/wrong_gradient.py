@@ -7,7 +7,7 @@ needs the weights themselves. The loss still falls, to a worse place.
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
-from tests import tutorial
+from tests.reference import tutorial
 
 STEPS = 19_000
 
