@@ -103,12 +103,9 @@ class SpecEstimator(SpecParameters):
             raise ValueError("partial_fit is not supported with an ensemble")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
-        fitted = fit_rows(
-            SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows}),
-            start=start,
-            checkpoint=reached,
-            epochs=1 if reached is None else reached.facts["epochs"] + 1,
-        )
+        data = SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows})
+        epochs = 1 if reached is None else reached.facts["epochs"] + 1
+        fitted = fit_rows(data, start=start, checkpoint=reached, epochs=epochs)
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 

@@ -5,17 +5,11 @@ probabilities, figures, and the same bytes again. Start with `Model` in `model`;
 those of an ensemble's members, `file` is the format, and `unfamiliar` counts cells unlike those of training rows.
 """
 
-from specnet.model.decoder import NO_PARAMETERS, Answers, Decoder, output_network
-from specnet.model.model import Model, load_model
-from specnet.model.unfamiliar import UnfamiliarCells, unfamiliar_cells
-
-__all__ = [
-    "NO_PARAMETERS",
-    "Answers",
-    "Decoder",
-    "Model",
-    "UnfamiliarCells",
-    "load_model",
-    "output_network",
-    "unfamiliar_cells",
-]
+from specnet.model.decoder import NO_PARAMETERS as NO_PARAMETERS
+from specnet.model.decoder import Answers as Answers
+from specnet.model.decoder import Decoder as Decoder
+from specnet.model.decoder import output_network as output_network
+from specnet.model.model import Model as Model
+from specnet.model.model import load_model as load_model
+from specnet.model.unfamiliar import UnfamiliarCells as UnfamiliarCells
+from specnet.model.unfamiliar import unfamiliar_cells as unfamiliar_cells

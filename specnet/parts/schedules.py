@@ -268,14 +268,11 @@ class ReduceOnPlateau(_AnyLength):
 
     def after(self, memory: Memory, figure: float) -> Memory:
         """Return the memory after another epoch that ended with this figure, of which less is better."""
-        if memory.best is None or figure < memory.best - self._margin(memory.best):
+        if memory.best is None or figure < memory.best - self.threshold * (abs(memory.best) if self.relative else 1):
             return Memory(figure, rate_factor=memory.rate_factor)
         if memory.waited < self.patience:
             return Memory(memory.best, memory.waited + 1, memory.rate_factor)
         return Memory(memory.best, rate_factor=memory.rate_factor * self.factor)
-
-    def _margin(self, best: float) -> float:
-        return self.threshold * abs(best) if self.relative else self.threshold
 
 
 class Warmup(Schedule):

@@ -33,11 +33,9 @@ class _AdaptiveMoments(DecayingOptimizer):
     beta_2: Fraction = Field(0.999, description="β₂, decay rate of the mean squared gradient")
     epsilon: PositiveNumber = Field(1e-8, description="ε, constant added to the divisor for stability")
 
-    def _mean(self, gradient: Value, state: StateLookup) -> Value:
-        return nearer(state("mean"), gradient, 1 - self.beta_1)
-
-    def _square(self, gradient: Value, state: StateLookup) -> Value:
-        return nearer(state("square"), gradient * gradient, 1 - self.beta_2)
+    def _moments(self, gradient: Value, state: StateLookup) -> tuple[Value, Value]:
+        mean = nearer(state("mean"), gradient, 1 - self.beta_1)
+        return mean, nearer(state("square"), gradient * gradient, 1 - self.beta_2)
 
 
 class _AdamFamily(_AdaptiveMoments):
@@ -113,7 +111,7 @@ class Nadam(_AdaptiveMoments):
         }
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
-        mean, square = self._mean(gradient, state), self._square(gradient, state)
+        mean, square = self._moments(gradient, state)
         ahead = mean * scalar("mean_share") + gradient * scalar("gradient_share")
         step = ahead / (sqrt(square) + scalar("epsilon"))
         return [(state("mean"), mean), (state("square"), square), (theta, theta - step * scalar("rate"))]
@@ -156,7 +154,7 @@ class Radam(_AdaptiveMoments):
         return {"rate": rate * math.sqrt(rectified * (1 - kept)), "root_share": 1.0, "offset": self.epsilon}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
-        mean, square = self._mean(gradient, state), self._square(gradient, state)
+        mean, square = self._moments(gradient, state)
         step = mean / (sqrt(square) * scalar("root_share") + scalar("offset"))
         return [(state("mean"), mean), (state("square"), square), (theta, theta - step * scalar("rate"))]
 
@@ -177,6 +175,6 @@ class Adamax(_AdaptiveMoments):
         return {"rate": rate / (1 - self.beta_1**step)}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
-        mean = self._mean(gradient, state)
+        mean = nearer(state("mean"), gradient, 1 - self.beta_1)
         largest = maximum(state("largest") * self.beta_2, absolute(gradient) + self.epsilon)
         return [(state("mean"), mean), (state("largest"), largest), (theta, theta - mean / largest * scalar("rate"))]

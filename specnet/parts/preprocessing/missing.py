@@ -96,8 +96,12 @@ class Impute(Preprocessing):
         for block in float64_blocks(columns):
             fill += [self._fill(*cells) for cells in present_cells(block, weight)]
             gaps.append((np.isnan(block) if weight is None else np.isnan(block[weight > 0])).sum(0))
-        total = len(columns) if weight is None else int(np.count_nonzero(weight))
-        return self._resolved(np.concatenate(gaps), total), {"fill": np.array(fill, np.float64)}
+        total, count = len(columns) if weight is None else np.count_nonzero(weight), np.concatenate(gaps)
+        found: dict[str, Any] = {"missing": tuple(np.flatnonzero(count > 0).tolist())}
+        if self.indicator == "auto":  # replaced by the columns that enough training rows miss
+            often = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
+            found["indicator"] = tuple(often.tolist()) or False
+        return self.model_copy(update=found), {"fill": np.array(fill, np.float64)}
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)
@@ -138,17 +142,6 @@ class Impute(Preprocessing):
             if len(missing):
                 row, column = missing[0]
                 self.require(False, f"missing value at row {piece.start + row}, column {column}")
-
-    def _resolved(self, count: NDArray[Any], total: int) -> Self:
-        """Return the step with the columns that training rows miss, and in place of "auto" those that enough miss.
-
-        It is given how many rows of all miss each column.
-        """
-        found: dict[str, Any] = {"missing": tuple(np.flatnonzero(count > 0).tolist())}
-        if self.indicator != "auto":
-            return self.model_copy(update=found)
-        places = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
-        return self.model_copy(update={**found, "indicator": tuple(places.tolist()) or False})
 
     def _fill(self, values: NDArray[np.float64], weight: Weight) -> Any:
         """Return what a column is filled with, from its present numbers and their weights."""
