@@ -20,7 +20,7 @@ settings.load_profile("specnet")
 
 pytest_plugins = ["tests.texts.pinned"]
 
-collect_ignore = ["plugin"]  # a package with tests of its own, which tests/test_plugin.py installs and runs
+collect_ignore = ["plugin"]  # a package with tests of its own, which tests/testing/test_plugin.py installs and runs
 
 
 def pytest_collection_finish() -> None:

@@ -21,7 +21,7 @@ __all__ = ["folder", "specnet"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # a package is built; warnings are shown
 
-TEMPLATE = Path(__file__).parent / "plugin"
+TEMPLATE = Path(__file__).parents[1] / "plugin"
 SPEC = """\
 name = "waves"
 [data]
