@@ -1,7 +1,9 @@
 """Files for other places, each proved at the moment it is written.
 
+In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
 A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
-written, and how the result is run.
+written, and how the result is run. C and JavaScript share `languages`, Python's libraries and ONNX `libraries`.
+Start at `export`, then `model_program`, then a target.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import with_texts
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, CannotRunError, Target
+from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.files import file_errors
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -142,7 +142,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding)
 
 
-def _labels_agree(answers: Answers, expected: Answers, part: slice, clear: Array) -> bool:
+def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, clear: Array) -> bool:
     """Whether labels agree on the part's rows, where rounding does not decide them."""
     if expected.predictions is None:
         return True
@@ -165,13 +165,13 @@ def _rounding(program: Program) -> float:
     return float(difference[np.isfinite(difference)].max(initial=0.0))
 
 
-def answers_of(program: Program, rows: RawColumns) -> Answers:
+def answers_of(program: Program, rows: RawColumns) -> ExportAnswers:
     """Return what the model answers, in the form in which exports do."""
     outputs = outputs_of(program.model, rows)
     if program.task == "values":
-        return Answers(outputs, None)
+        return ExportAnswers(outputs, None)
     one = program.task == "binary" and program.model.gives_probabilities
-    return Answers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
+    return ExportAnswers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
 
 
 def outputs_of(model: Model, X: Array | RawColumns) -> Array:

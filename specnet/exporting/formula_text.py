@@ -84,7 +84,7 @@ def python_number(number: float) -> Text:
     return Text(text, SIGN if text[0] == "-" else NAME)
 
 
-class Names:
+class FreeNames:
     """Names that are free in a target, and those that it reserves.
 
     Parameters

@@ -25,7 +25,7 @@ class CannotRunError(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class ExportAnswers:
     """What an export says about rows.
 
     Attributes
@@ -87,7 +87,7 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         """Return what the files that lie at `path` answer about raw rows.
 
         Raises

@@ -2,6 +2,9 @@
 
 No code in a file is executed; an ONNX graph, once it is understood, is run by onnxruntime to be compared. What is not
 understood is refused by its name, and then nothing is made.
+
+In comes a file or an object, out goes `Imported`: a short spec and its model. Each tool's room fills a `Draft`, layer
+by layer; `Draft.finish` makes spec and model of it. Start at `read_network`, then `draft`, then a room.
 """
 
 from __future__ import annotations

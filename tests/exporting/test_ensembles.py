@@ -14,7 +14,7 @@ from specnet.data import RawColumns, read_inputs
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import find_target
 from specnet.exporting.export_proof import outputs_of
-from specnet.exporting.target import Answers
+from specnet.exporting.target import ExportAnswers
 from specnet.model import Model
 from tests.exporting.languages.test_c import compiled
 from tests.exporting.models import DTYPES, SPECS, alone, built, dense, ensemble_of, exported, random_model, spec_model
@@ -27,22 +27,22 @@ RANDOM = 8
 LOSSES = {"quantile": 1, "poisson": 1, "gaussian_nll": 2, "hinge": 1, "categorical_hinge": 3, "squared_hinge": 2}
 
 
-def by_hand(model: Model, rows: RawColumns) -> Answers:
+def by_hand(model: Model, rows: RawColumns) -> ExportAnswers:
     """The mean of what the members answer, each asked as a model of its own, and the labels by that mean."""
     members = [outputs_of(alone(model, member), rows).astype(np.float64) for member in range(len(model.members))]
     mean, labels = np.sum(members, axis=0) / len(members), model.labels
     match model.network.task:
         case "values":
-            return Answers(mean, None)
+            return ExportAnswers(mean, None)
         case "multilabel":
-            return Answers(mean, (mean > model.boundary).astype(np.int64))
+            return ExportAnswers(mean, (mean > model.boundary).astype(np.int64))
         case "classes":
             assert labels is not None
-            return Answers(mean, labels[mean.argmax(axis=1)])
+            return ExportAnswers(mean, labels[mean.argmax(axis=1)])
         case _:
             assert labels is not None
             mean = mean[:, -1:]
-            return Answers(mean, labels[(mean[:, 0] > model.boundary).astype(int)])
+            return ExportAnswers(mean, labels[(mean[:, 0] > model.boundary).astype(int)])
 
 
 @pytest.fixture(autouse=True)

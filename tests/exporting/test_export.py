@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 import specnet
 from specnet.errors import ExportError, FileError, TakenError
 from specnet.exporting import TARGETS, export, find_target
-from specnet.exporting.target import Answers
+from specnet.exporting.target import ExportAnswers
 from specnet.model import Model
 from specnet.parts import Activation, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import activation, built, dense, exported
@@ -38,11 +38,11 @@ def plugin_model(*activations: dict | str) -> Model:
     return built(dtype="float64", parts=PARTS, **fields)
 
 
-def change_answers(monkeypatch: pytest.MonkeyPatch, target: str, change: Callable[[Answers], Answers]) -> None:
-    """Let a target's files answer otherwise than they do."""
+def change_answers(monkeypatch: pytest.MonkeyPatch, target: str, change: Callable[..., tuple[Any, Any]]) -> None:
+    """Let a target's files answer otherwise than they do: with other outputs and predictions."""
     kind = type(find_target(target))
     run = kind.run
-    monkeypatch.setattr(kind, "run", lambda *arguments: change(run(*arguments)))
+    monkeypatch.setattr(kind, "run", lambda *arguments: ExportAnswers(*change(run(*arguments))))
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_the_network_names_the_file_where_nobody_does(target, tmp_path, monkeypa
 
 def test_an_old_file_stays_where_the_new_one_is_wrong(tmp_path, monkeypatch, refused: Refused):
     (tmp_path / "m.py").write_text("old")
-    change_answers(monkeypatch, "numpy", lambda answers: Answers(np.full((256, 1), np.nan), None))
+    change_answers(monkeypatch, "numpy", lambda answers: (np.full((256, 1), np.nan), None))
     with refused(ExportError, varying=r"\d\S*"):
         export(make_model("value"), "numpy", tmp_path / "m.py")
     assert (tmp_path / "m.py").read_text() == "old"
@@ -123,7 +123,7 @@ def test_edge_rows_may_differ_as_other_rows_do(tmp_path, monkeypatch):
     model = sharp_model()
     by = np.zeros((256, 1))
     by[-11:] = 2 * rounding_of(model)
-    change_answers(monkeypatch, "numpy", lambda answers: Answers(answers.outputs + by, answers.predictions))
+    change_answers(monkeypatch, "numpy", lambda answers: (answers.outputs + by, answers.predictions))
     assert exported(model, "numpy", tmp_path / "m.py").proof.difference >= by.max() / 2
 
 
@@ -138,13 +138,13 @@ def test_a_model_may_be_as_far_from_its_export_as_from_itself(target, tmp_path, 
     assert proof.difference <= 4 * proof.rounding if proof.rounding else proof.difference <= 2e-6
     if target == "javascript":  # which computes in float64
         assert f"{proof}".endswith(f"{proof.rounding:.2g})")
-    change_answers(monkeypatch, target, lambda answers: Answers(answers.outputs + 20 * itself, answers.predictions))
+    change_answers(monkeypatch, target, lambda answers: (answers.outputs + 20 * itself, answers.predictions))
     with refused(ExportError, varying=r"\d\S*"):
         export(model, target, path)
 
 
 def test_wrong_labels_are_seen(tmp_path, monkeypatch, refused: Refused):
-    change_answers(monkeypatch, "numpy", lambda answers: Answers(answers.outputs, answers.predictions[::-1]))
+    change_answers(monkeypatch, "numpy", lambda answers: (answers.outputs, answers.predictions[::-1]))
     with refused(ExportError):
         export(make_model("classes, text"), "numpy", tmp_path / "m.py")
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers
+from specnet.exporting.target import ExportAnswers
 
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 
@@ -109,7 +109,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         raise ExportError(f"the file does not compile: {ended.stderr.strip()}")
 
 
-def run_harness(program: Program, executable: str, rows: RawColumns) -> Answers:
+def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAnswers:
     """Return what a compiled export answers."""
     ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
     if ended.returncode:
@@ -117,12 +117,12 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> Answers:
     outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), program.outputs)
     kind = answer_kind(program)
     if kind in ("value", "values"):
-        return Answers(outputs, None)
+        return ExportAnswers(outputs, None)
     predictions = np.array(ended.stderr.decode().split("\0")[:-1])
     if kind == "text":
-        return Answers(outputs, predictions)
+        return ExportAnswers(outputs, predictions)
     shape = (len(rows), program.outputs) if kind == "multilabel" else (len(rows),)
-    return Answers(outputs, predictions.astype(np.int64).reshape(shape))
+    return ExportAnswers(outputs, predictions.astype(np.int64).reshape(shape))
 
 
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:

@@ -14,7 +14,7 @@ from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import Names
+from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.languages.language import Language, Scratch, Variable
 
 _WHOLE = (LINEAR, GROUPED, pieces.ROWS, pieces.REPEAT)
@@ -111,7 +111,7 @@ class FormulaLoops:
         How each table is written where it is read.
     language : Language
     scratch : Scratch
-    names : Names
+    names : FreeNames
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class FormulaLoops:
         tables: Mapping[Constants, str],
         language: Language,
         scratch: Scratch,
-        names: Names,
+        names: FreeNames,
     ) -> None:
         self.formula, self.tables, self.language = formula, tables, language
         self.scratch, self.names = scratch, names

@@ -16,7 +16,7 @@ from specnet.compiler.operations import pieces
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand, Step
-from specnet.exporting.formula_text import Names, write_expression
+from specnet.exporting.formula_text import FreeNames, write_expression
 from specnet.exporting.model_program import Program
 
 
@@ -150,7 +150,7 @@ class Language(ABC):
         uses: Mapping[Operand, int],
         leaf: Callable[[Operand], Text],
         lines: list[str],
-        names: Names,
+        names: FreeNames,
     ) -> Text:
         """Return the last of some steps as an expression, after lines for the variables that it needs.
 
@@ -164,7 +164,7 @@ class Language(ABC):
             Returns the text of an operand that is none of these steps.
         lines : list of str
             To which declarations are added.
-        names : Names
+        names : FreeNames
             Of variables.
 
         Raises
@@ -201,7 +201,7 @@ class Scratch:
     Parameters
     ----------
     program : Program
-    names : Names
+    names : FreeNames
 
     Attributes
     ----------
@@ -217,7 +217,7 @@ class Scratch:
         Where the program's outputs belong.
     """
 
-    def __init__(self, program: Program, names: Names) -> None:
+    def __init__(self, program: Program, names: FreeNames) -> None:
         self.names = names
         self.sizes: dict[str, int] = {}
         self.wide: set[str] = set()

@@ -17,7 +17,7 @@ from specnet.compiler import Operation
 from specnet.compiler.expressions import CALL, PRODUCT, Text
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
 from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import Names
+from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.languages.formula_loops import FormulaLoops
 from specnet.exporting.languages.language import Language, Scratch, Variable
 from specnet.exporting.layer_steps import Stage
@@ -62,7 +62,7 @@ class Loops:
 
     def __init__(self, program: Program, prepared: Language, computed: Language, reserved: Sequence[str]) -> None:
         self.program, self.prepared, self.computed, self.reserved = program, prepared, computed, reserved
-        self.names = Names(reserved)
+        self.names = FreeNames(reserved)
         self.tables = {table: self.names.new(name) for table, name in _table_names(program).items()}
         self._member = self.names.new("member") if program.is_averaged else ""
         self._references = {
@@ -165,7 +165,7 @@ class Loops:
         formula, key = stage.formula, stage.formula.signature()
         if key not in self._known:
             name = self._known[key] = self.names.new(stage.part.type)
-            local = Names([*self.reserved, "x"])
+            local = FreeNames([*self.reserved, "x"])
             parameters = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
 
             def leaf(operand: Operand) -> Text:

@@ -16,7 +16,7 @@ from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, T
 from specnet.compiler.operations import pieces, selection
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import Names, function_forms, python_number, write_expression
+from specnet.exporting.formula_text import FreeNames, function_forms, python_number, write_expression
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
 
@@ -132,7 +132,7 @@ class RowWriter:
     ----------
     program : Program
     library : Library
-    names : Names
+    names : FreeNames
         With all that the file reserves.
     tables : mapping
         How each table is written where it is read.
@@ -147,7 +147,7 @@ class RowWriter:
         Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
     """
 
-    def __init__(self, program: Program, library: Library, names: Names, tables: Mapping[Constants, str]) -> None:
+    def __init__(self, program: Program, library: Library, names: FreeNames, tables: Mapping[Constants, str]) -> None:
         self.program, self.library, self.names, self.tables = program, library, names, tables
         self.definitions: list[str] = []
         self.lines: list[str] = []
@@ -233,7 +233,7 @@ class RowWriter:
         if key in self._functions:
             return self._functions[key]
         name = self._functions[key] = self.names.new(stage.part.type)
-        local = Names(self.library.words)
+        local = FreeNames(self.library.words)
         sources = ["x"] if len(formula.sources) == 1 else [local.new(f"x{source.number}") for source in formula.sources]
         tables = {table: local.new(table.name.rpartition(".")[2]) for table in formula.tables}
         lines: list[str] = []
@@ -258,7 +258,7 @@ class RowWriter:
         sources: Sequence[Text],
         tables: Mapping[Constants, str],
         lines: list[str],
-        names: Names,
+        names: FreeNames,
         dtype: np.dtype[Any],
     ) -> Text:
         """Return a formula's result as an expression, after lines for the variables that it needs."""

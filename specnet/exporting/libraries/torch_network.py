@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.exporting.formula import LINEAR, Constants, Formula, Step
-from specnet.exporting.formula_text import Names
+from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.layer_steps import LayerStep, Stage
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import required
@@ -52,7 +52,7 @@ class Modules:
         self.state: dict[str, Array] = {}
         self.references: dict[Constants, str] = {}
         self.calls: dict[Stage, str] = {}
-        self._attributes = Names({*dir(required("torch", "torch").nn.Module), "predict"})
+        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict"})
         for formula in formulas:
             self._keep(formula, frozenset())
         for step in steps:

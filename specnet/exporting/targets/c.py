@@ -18,7 +18,7 @@ from specnet.exporting.languages.c_harness import AnswerKind, answer_kind, compi
 from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
 from specnet.exporting.languages.row_loops import Loops
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, CannotRunError, Target
+from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
 
 LONGEST_TEXT = 4095
@@ -52,7 +52,7 @@ class CTarget(Target):
         _refuse(program, header.name)
         return {header: _header(program, stem).encode(), path: _source(program, stem, header.name).encode()}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
         if compiler is None:
             raise CannotRunError("no C compiler (cc, gcc or clang)")

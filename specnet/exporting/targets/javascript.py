@@ -22,7 +22,7 @@ from specnet.exporting.formula_text import function_forms
 from specnet.exporting.languages.language import Language
 from specnet.exporting.languages.row_loops import Loops
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, CannotRunError, Target
+from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
@@ -82,7 +82,7 @@ class JavaScriptTarget(Target):
         types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
         return {types: _types(program).encode(), path: _module(program).encode()}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         node = shutil.which("node")
         if node is None:
             raise CannotRunError("no node")
@@ -96,10 +96,10 @@ class JavaScriptTarget(Target):
             raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
         outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(rows), program.outputs)
         if program.task == "values":
-            return Answers(outputs, None)
+            return ExportAnswers(outputs, None)
         nothing = [0] * program.outputs if program.labels is None else program.labels[0]
         predictions = [nothing if prediction is None else prediction for prediction in json.loads(ended.stderr)]
-        return Answers(outputs, np.array(predictions))
+        return ExportAnswers(outputs, np.array(predictions))
 
 
 TARGET = JavaScriptTarget()

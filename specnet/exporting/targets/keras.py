@@ -21,7 +21,7 @@ from specnet.exporting.layer_steps import LayerStep, Member, Stage
 from specnet.exporting.model_facts import LABELS, MEMBER, short, with_said
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
-    Answers,
+    ExportAnswers,
     Target,
     refuse_texts,
     required,
@@ -53,18 +53,18 @@ class KerasTarget(Target):
             content = Path(folder, "model.keras").read_bytes()
         return {path: with_said(content, program)}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         network = _keras().models.load_model(path)
         outputs = np.asarray(network.predict(rows.X.astype(program.dtype), batch_size=len(rows), verbose=0))
         if program.task == "values":
-            return Answers(outputs, None)
+            return ExportAnswers(outputs, None)
         if program.task == "multilabel":
-            return Answers(outputs, (outputs > program.model.boundary).astype(np.int64))
+            return ExportAnswers(outputs, (outputs > program.model.boundary).astype(np.int64))
         with zipfile.ZipFile(path) as archive:
             labels = np.array(json.loads(archive.read(MEMBER))[LABELS])
         above = outputs[:, 0] > program.model.boundary
         chosen = outputs.argmax(1) if program.task == "classes" else above.astype(np.intp)
-        return Answers(outputs, labels[chosen])
+        return ExportAnswers(outputs, labels[chosen])
 
 
 TARGET = KerasTarget()

@@ -22,7 +22,7 @@ from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.formula_text import Names
+from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.libraries.array_functions import (
     GROUPED_HELPER,
     LOOKUP_HELPER,
@@ -37,7 +37,7 @@ from specnet.exporting.libraries.array_functions import (
 from specnet.exporting.libraries.numpy_cells import CELL_NAMES, Cells
 from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, CannotRunError, Target, refuse_module_name
+from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
 
 MOST_LITERALS = 2000
@@ -70,7 +70,7 @@ class NumpyTarget(Target):
         archive = {path.with_suffix(".npz"): writer.archive()} if stored else {}
         return {**archive, path: text.encode()}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         if not sys.executable:
             raise CannotRunError("no Python interpreter")
         with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ class NumpyTarget(Target):
             if ended.returncode:
                 raise ExportError(f"the file fails: {ended.stderr.strip()}")
             outputs = np.load(f"{folder}/outputs.npy")
-            return Answers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
+            return ExportAnswers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
 
 
 TARGET = NumpyTarget()
@@ -147,7 +147,7 @@ class _Writer:
 
     def __init__(self, program: Program) -> None:
         self.program, self.cells = program, Cells(program)
-        names = Names(_RESERVED)
+        names = FreeNames(_RESERVED)
         self.tables = {table: names.new(table.name) for table in program.tables}
         self.network, self.member = (names.new(wish) if program.is_averaged else "" for wish in ("network", "member"))
         references = {

@@ -29,7 +29,7 @@ from specnet.exporting.libraries.onnx_nodes import (
 )
 from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, CannotRunError, Target, required
+from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64
 from specnet.version import __version__
@@ -99,7 +99,7 @@ class OnnxTarget(Target):
         content: bytes = model.SerializeToString()
         return {path: content}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         try:
             session = session_of(path.read_bytes())
             arrays = session.run(None, fed(program.columns, program.dtype, rows))
@@ -112,7 +112,9 @@ class OnnxTarget(Target):
         if program.task == "binary" and program.model.gives_probabilities:
             outputs = outputs[:, 1:]
         labels = found.get("label")
-        return Answers(outputs, labels.astype(np.str_) if labels is not None and labels.dtype == object else labels)
+        return ExportAnswers(
+            outputs, labels.astype(np.str_) if labels is not None and labels.dtype == object else labels
+        )
 
 
 TARGET = OnnxTarget()

@@ -14,7 +14,7 @@ from specnet.exporting.formula import LINEAR
 from specnet.exporting.model_facts import with_said
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import (
-    Answers,
+    ExportAnswers,
     Target,
     refuse_texts,
     required,
@@ -46,15 +46,15 @@ class SklearnTarget(Target):
         content: bytes = required("skops.io", "sklearn-export").dumps(_estimator(program))
         return {path: with_said(content, program)}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         skops = required("skops.io", "sklearn-export")
         content = path.read_bytes()
         estimator = skops.loads(content, trusted=skops.get_untrusted_types(data=content))
         if program.task == "values":
-            return Answers(estimator.predict(rows.X).reshape(len(rows), -1), None)
+            return ExportAnswers(estimator.predict(rows.X).reshape(len(rows), -1), None)
         probabilities = estimator.predict_proba(rows.X)
         outputs = probabilities[:, 1:] if program.task == "binary" else probabilities
-        return Answers(outputs, estimator.predict(rows.X))
+        return ExportAnswers(outputs, estimator.predict(rows.X))
 
 
 TARGET = SklearnTarget()

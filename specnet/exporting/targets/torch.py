@@ -16,7 +16,7 @@ from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.formula_text import TEXT_EXPANSIONS, Names, python_number
+from specnet.exporting.formula_text import TEXT_EXPANSIONS, FreeNames, python_number
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.libraries.array_functions import (
     GROUPED_HELPER,
@@ -30,7 +30,7 @@ from specnet.exporting.libraries.array_functions import (
 )
 from specnet.exporting.libraries.torch_network import Modules, far_normalizations
 from specnet.exporting.model_program import Program
-from specnet.exporting.target import Answers, Target, refuse_module_name, refuse_texts, required
+from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 
 _HELPERS = {
@@ -68,14 +68,14 @@ class TorchTarget(Target):
         torch.save(state, content)
         return {weights: content.getvalue(), path: text.encode()}
 
-    def run(self, program: Program, path: Path, rows: RawColumns) -> Answers:
+    def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         torch, module = required("torch", "torch"), runpy.run_path(str(path))
         network, columns = module["load"](), torch.from_numpy(rows.X)
         if program.task == "values":
-            return Answers(network.predict(columns).numpy().reshape(len(rows), -1), None)
+            return ExportAnswers(network.predict(columns).numpy().reshape(len(rows), -1), None)
         answers = network.predict(columns)
         labels = answers.numpy() if program.task == "multilabel" else np.array(answers)
-        return Answers(network(columns).detach().numpy(), labels)
+        return ExportAnswers(network(columns).detach().numpy(), labels)
 
 
 TARGET = TorchTarget()
@@ -159,7 +159,7 @@ class _Writer:
             self.setup.append(f"self.members = nn.ModuleList(Member() for _ in range({len(members)}))")
             for member, modules in zip(members, self.members, strict=True):
                 self.state |= {member.prefix + name: array for name, array in modules.state.items()}
-        names = Names({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
+        names = FreeNames({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
         self.rows = RowWriter(program, _Torch(first.calls), names, network.references | first.references)
 
     def module(self, weights: str) -> str:

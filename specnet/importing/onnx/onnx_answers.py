@@ -13,7 +13,7 @@ from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.foreign import errors_at
 from specnet.importing.onnx.onnx_graph import Graph, UnknownFormulaError
-from specnet.importing.onnx.onnx_terms import Features, Segment, segments
+from specnet.importing.onnx.onnx_terms import Segment, TensorFeatures, segments
 from specnet.parts.arrays import Array
 
 _HALF = 0.5
@@ -33,13 +33,13 @@ class _Decision:
 
 def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported:
     """Return spec and model of a graph whose nodes have been read."""
-    found: dict[str, Features] = {}
+    found: dict[str, TensorFeatures] = {}
     for output in graph.outputs:
         value = graph.values.get(output)
         if value is None:
             raise FileError(f"the output {shown(output)} is not made by any node")
-        role = "answer" if isinstance(value, Features) and value.term.kind == "f" else "labels"
-        if not isinstance(value, Features) or role in found:
+        role = "answer" if isinstance(value, TensorFeatures) and value.term.kind == "f" else "labels"
+        if not isinstance(value, TensorFeatures) or role in found:
             raise FileError(f"the output {shown(output)} is {value}; expected labels and probabilities, or values")
         found[role] = value
     if not found:
@@ -50,7 +50,9 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
 
 
 class _Ending:
-    def __init__(self, graph: Graph, answer: Features | None = None, labels: Features | None = None) -> None:
+    def __init__(
+        self, graph: Graph, answer: TensorFeatures | None = None, labels: TensorFeatures | None = None
+    ) -> None:
         self.graph, self.draft, self.answer = graph, graph.draft, answer
         self.decision = None if labels is None else self._decision(labels)
 
@@ -66,7 +68,7 @@ class _Ending:
             output = self.draft.activation(output, "softmax")  # which leaves the largest where it is
         return self.draft.finish(output, name, labels=self._labels(output), loss=loss, facts=facts)
 
-    def _output(self, answer: Features) -> int:
+    def _output(self, answer: TensorFeatures) -> int:
         """Return the layer that answers, without what gives values their units."""
         term = self.graph.term(answer)
         self.graph.check_length(term)
@@ -78,7 +80,7 @@ class _Ending:
             self.draft.target = Scaling(shift, factor) if steps else None
         return self.graph.source(term)
 
-    def _decision(self, labels: Features) -> _Decision:
+    def _decision(self, labels: TensorFeatures) -> _Decision:
         """Return what decides the labels: the end of the graph is run to be known."""
         end, runner, dtype = self.graph.term(labels), self.graph.runner, np.dtype(self.draft.dtype)
         found = next((each for each in reversed(segments(end)) if each.start.kind == "f"), None)

@@ -16,7 +16,7 @@ from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Draft
 from specnet.importing.onnx.onnx_file import TensorReader, copied_inputs, identities, newest_version, read_inputs
 from specnet.importing.onnx.onnx_running import Runner
-from specnet.importing.onnx.onnx_terms import Constant, Features, Shapes, Term, Value, affine_of, segments
+from specnet.importing.onnx.onnx_terms import Shapes, TensorConstant, TensorFeatures, Term, Value, affine_of, segments
 from specnet.importing.onnx.recognition import Found, Recognizer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
@@ -35,7 +35,7 @@ _MOST_MOVED = 2000
 
 
 Result = Value | list[Value]
-Operator = Callable[["Call"], Result]
+Operator = Callable[["NodeCall"], Result]
 _PLAIN = ("FLOAT", "INT", "STRING", "TENSOR", "FLOATS", "INTS", "STRINGS")
 """Attributes that hold numbers and texts, and no graphs or sparse tensors."""
 _Way = tuple[Sequence[Term], Callable[[list[int]], int]]
@@ -60,7 +60,7 @@ class Graph:
         if self.graph.sparse_initializer:
             raise FileError("this file has sparse tensors, which are not supported")
         self.values: dict[str, Value] = {
-            tensor.name: Constant((tensors.read(tensor),)) for tensor in self.graph.initializer
+            tensor.name: TensorConstant((tensors.read(tensor),)) for tensor in self.graph.initializer
         }
         self.copies = copied_inputs(self.graph)
         self.outputs = [output.name for output in self.graph.output if output.name not in self.copies]
@@ -101,19 +101,19 @@ class Graph:
                 value = columns.moved_to(tuple(moved), alone=True)
             self.bind(name, value)
 
-    def leaf(self, layer: int, shapes: Shapes) -> Features:
+    def leaf(self, layer: int, shapes: Shapes) -> TensorFeatures:
         """Return the output of a layer."""
-        return Features(Term(next(self._numbers), self.draft.size(layer), layer), self.rows, shapes)
+        return TensorFeatures(Term(next(self._numbers), self.draft.size(layer), layer), self.rows, shapes)
 
     def computed(
         self, node: NodeProto, shapes: Shapes, operands: Sequence[Term | Array | None], kind: str = "f"
-    ) -> Features:
+    ) -> TensorFeatures:
         """Return what a node computes of terms and constants."""
         size = math.prod(shapes[0]) // self.rows[0]
         term = Term(next(self._numbers), size, node=node, operands=tuple(operands), kind=kind, index=self.index)
-        return Features(term, self.rows, shapes)
+        return TensorFeatures(term, self.rows, shapes)
 
-    def term(self, value: Features) -> Term:
+    def term(self, value: TensorFeatures) -> Term:
         """Return features as a term: their own, or some columns of it."""
         origin, columns = value.term, value.columns
         if np.array_equal(columns, np.arange(origin.size)):
@@ -128,7 +128,7 @@ class Graph:
         """Give a tensor its value."""
         if name in self.values:
             raise FileError(f"{shown(name)} already exists")
-        if isinstance(value, Features):
+        if isinstance(value, TensorFeatures):
             value = replace(value, alone=value.alone and self.uses[name] == 1)
         self.values[name] = value
 
@@ -271,7 +271,7 @@ def _gated(term: Term) -> Term | None:
     return origin if np.array_equal([*passed.columns, *gate.columns], np.arange(origin.size)) else None
 
 
-class Call:
+class NodeCall:
     """A node as its operator sees it; its inputs are values, None for those that are left out at their place."""
 
     def __init__(self, graph: Graph, node: NodeProto) -> None:
@@ -302,10 +302,10 @@ class Call:
             raise FileError("it has too few inputs")
         return found
 
-    def features(self, index: int = 0) -> Features:
+    def features(self, index: int = 0) -> TensorFeatures:
         """Return an input that has to be features."""
         found = self.value(index)
-        if not isinstance(found, Features):
+        if not isinstance(found, TensorFeatures):
             raise FileError(f"it reads {found}, expected features")
         return found
 
@@ -324,9 +324,9 @@ class Call:
         """Return what the node makes of its inputs by putting their numbers at other places."""
         operator, count = self.node.op_type, len(self.inputs)
         count = {"Concat": count, "FeatureVectorizer": count, "ConstantOfShape": 0}.get(operator, 1)
-        read = [value for value in self.inputs[:count] if isinstance(value, Features)]
+        read = [value for value in self.inputs[:count] if isinstance(value, TensorFeatures)]
         for value in self.inputs[count:]:
-            is_shape = isinstance(value, Constant) and operator in ("ConstantOfShape", "Expand", "Reshape")
+            is_shape = isinstance(value, TensorConstant) and operator in ("ConstantOfShape", "Expand", "Reshape")
             if value is not None and value.varies and not is_shape:
                 raise FileError(f"it chooses by {value}")
         if len({value.term for value in read}) > 1 or 0 < len(read) < count:
@@ -346,7 +346,9 @@ class Call:
             if read and operator != "Shape":
                 results.append(read[0].moved_to(made, alone=all(value.alone for value in read)))
             else:
-                results.append(Constant(made[:1] if all(np.array_equal(made[0], each) for each in made) else made))
+                results.append(
+                    TensorConstant(made[:1] if all(np.array_equal(made[0], each) for each in made) else made)
+                )
         return results
 
     def number(self, name: str, default: float) -> float:

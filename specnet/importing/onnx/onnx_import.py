@@ -25,7 +25,7 @@ from specnet.importing.draft import Imported
 from specnet.importing.foreign import errors_at
 from specnet.importing.onnx.onnx_answers import finish
 from specnet.importing.onnx.onnx_file import TensorReader, read_model
-from specnet.importing.onnx.onnx_graph import Call, Graph, UnknownFormulaError
+from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaError
 from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
@@ -159,7 +159,7 @@ def _read(
             operator = OPERATORS.get((node.domain, node.op_type))
             if operator is None:
                 raise FileError("this operator is not supported")
-            made = operator(Call(graph, node))
+            made = operator(NodeCall(graph, node))
             for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
                 if name:
                     graph.bind(name, value)

@@ -11,15 +11,15 @@ from specnet.errors import FileError
 from specnet.exporting.model_facts import as_texts
 from specnet.files.tensors import shown
 from specnet.importing.draft import FEATURES_LIMIT, INPUT, Draft, Scaling
-from specnet.importing.onnx.onnx_graph import Call, Operator, Result
+from specnet.importing.onnx.onnx_graph import NodeCall, Operator, Result
 from specnet.importing.onnx.onnx_running import ACROSS, CONDITIONS, ELEMENTWISE, MOVEMENTS
-from specnet.importing.onnx.onnx_terms import Constant, Features, Shapes, Term, Value, per_feature, row_of
+from specnet.importing.onnx.onnx_terms import Shapes, TensorConstant, TensorFeatures, Term, Value, per_feature, row_of
 from specnet.parts.arrays import Array
 
 
-def _formula(call: Call) -> Result:
+def _formula(call: NodeCall) -> Result:
     """Return what a node computes of terms and constants, each place by itself."""
-    if not any(isinstance(value, Features) for value in call.given):
+    if not any(isinstance(value, TensorFeatures) for value in call.given):
         if any(value.varies for value in call.given):
             raise FileError("it computes with the number of rows")
         return call.moved()
@@ -35,11 +35,13 @@ def _formula(call: Call) -> Result:
     return call.graph.computed(call.node, shapes, operands, kind)
 
 
-def _shapes(call: Call) -> Shapes:
+def _shapes(call: NodeCall) -> Shapes:
     """Return the shapes of what is made of tensors, each place by itself."""
     shapes = []
     for case, rows in enumerate(call.graph.rows):
-        sizes = [value.shapes[case] if isinstance(value, Features) else value.at(case).shape for value in call.given]
+        sizes = [
+            value.shapes[case] if isinstance(value, TensorFeatures) else value.at(case).shape for value in call.given
+        ]
         try:
             shapes.append(np.broadcast_shapes(*sizes))
         except ValueError:
@@ -49,9 +51,9 @@ def _shapes(call: Call) -> Shapes:
     return tuple(shapes)
 
 
-def _operand(call: Call, value: Value, shapes: Shapes) -> Term | Array | None:
+def _operand(call: NodeCall, value: Value, shapes: Shapes) -> Term | Array | None:
     """Return a term, or a constant of one number or of one for each feature; None for one that bounds nothing."""
-    if isinstance(value, Features):
+    if isinstance(value, TensorFeatures):
         value = value.broadcast(shapes)
         return value.term if value.term.size == 1 and not value.columns.any() else call.graph.term(value)
     arrays = [value.at(case) for case in range(len(shapes))]
@@ -65,7 +67,7 @@ def _operand(call: Call, value: Value, shapes: Shapes) -> Term | Array | None:
     return found[0]
 
 
-def _taken_in(call: Call, operands: list[Term | Array | None], shapes: Shapes) -> Features | None:
+def _taken_in(call: NodeCall, operands: list[Term | Array | None], shapes: Shapes) -> TensorFeatures | None:
     """Return the layer's output that a constant becomes a part of: a standardization of the columns, or a bias."""
     graph, operator = call.graph, call.node.op_type
     if len(operands) != 2 or operator not in ("Add", "Sub", "Mul", "Div"):
@@ -81,7 +83,7 @@ def _taken_in(call: Call, operands: list[Term | Array | None], shapes: Shapes) -
         taken = _standardized(graph.draft, operator, np.broadcast_to(number, x.size), is_first=is_first)
         return None if taken is None else graph.leaf(taken, shapes)
     is_bias = number.ndim > 0 and operator == "Add" and graph.draft.take_bias(x.layer, np.broadcast_to(number, x.size))
-    return Features(x, graph.rows, shapes) if is_bias else None
+    return TensorFeatures(x, graph.rows, shapes) if is_bias else None
 
 
 def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool) -> int | None:
@@ -109,7 +111,7 @@ def _standardized(draft: Draft, operator: str, number: Array, *, is_first: bool)
     return INPUT
 
 
-def _plainer(call: Call) -> Result:
+def _plainer(call: NodeCall) -> Result:
     """Return what an operator with numbers that no activation has computes, as plainer operators do."""
     from onnx import helper
 
@@ -125,7 +127,7 @@ def _plainer(call: Call) -> Result:
     return x
 
 
-def _across(call: Call) -> Result:
+def _across(call: NodeCall) -> Result:
     """Return what an operator makes of the features of each row."""
     from onnx import helper
 
@@ -146,21 +148,21 @@ def _across(call: Call) -> Result:
     return call.graph.computed(node, shapes, [call.graph.term(x), *axis], "i" if operator == "ArgMax" else "f")
 
 
-def _constant(call: Call) -> Result:
+def _constant(call: NodeCall) -> Result:
     kinds = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
     name = " and ".join(each.name for each in call.node.attribute)
     if name == "value":
-        return Constant((call.graph.tensors.read(call.attribute(name, "TENSOR")),))
+        return TensorConstant((call.graph.tensors.read(call.attribute(name, "TENSOR")),))
     if name not in kinds:
         raise FileError(f"a constant of {shown(name) if name else 'nothing'} is not supported")
-    return Constant((np.array(call.attribute(name, name.removeprefix("value_").upper()), kinds[name]),))
+    return TensorConstant((np.array(call.attribute(name, name.removeprefix("value_").upper()), kinds[name]),))
 
 
-def _cast(call: Call) -> Result:
+def _cast(call: NodeCall) -> Result:
     from onnx import TensorProto
 
     value = call.value()
-    if not isinstance(value, Features):
+    if not isinstance(value, TensorFeatures):
         return call.moved()
     kinds: dict[int, str] = {TensorProto.FLOAT: "f", TensorProto.DOUBLE: "f", TensorProto.BOOL: "b"}
     kinds |= {TensorProto.INT64: "i", TensorProto.INT32: "i", TensorProto.STRING: "U"}
@@ -172,14 +174,14 @@ def _cast(call: Call) -> Result:
     return call.graph.computed(call.node, value.shapes, [call.graph.term(value)], kind)
 
 
-def _dropout(call: Call) -> Result:
+def _dropout(call: NodeCall) -> Result:
     always = call.graph.version < 7 and not call.attribute("is_test", "INT", 0)
     if always or (call.has(2) and call.constant(2).any()):
         raise FileError("it drops features, as only training does")
     return call.value()
 
 
-def _gemm(call: Call) -> Result:
+def _gemm(call: NodeCall) -> Result:
     weight = call.constant(1)
     if call.attribute("transA", "INT", 0):
         raise FileError("it transposes the rows")
@@ -189,13 +191,13 @@ def _gemm(call: Call) -> Result:
     return _dense(call, call.features(), weight if alpha == 1 else weight * alpha, bias)
 
 
-def _matmul(call: Call) -> Result:
-    if isinstance(call.value(0), Constant) and call.features(1).shapes == (call.constant(0).shape[1:],):
+def _matmul(call: NodeCall) -> Result:
+    if isinstance(call.value(0), TensorConstant) and call.features(1).shapes == (call.constant(0).shape[1:],):
         return _dense(call, call.features(1), call.constant(0), None)
     return _dense(call, call.features(), call.constant(1).T, None)
 
 
-def _dense(call: Call, x: Features, weight: Array, bias: Array | None) -> Features:
+def _dense(call: NodeCall, x: TensorFeatures, weight: Array, bias: Array | None) -> TensorFeatures:
     """Return a dense layer's output, weight being (outputs, inputs); on some features its other weights are 0."""
     if weight.ndim != 2:
         raise FileError(f"its weight has shape {weight.shape[::-1]}, expected a matrix")
@@ -208,7 +210,7 @@ def _dense(call: Call, x: Features, weight: Array, bias: Array | None) -> Featur
     return graph.leaf(graph.draft.dense(layer, weight, bias), x.resized(-1, len(weight)))
 
 
-def _batch_normalization(call: Call) -> Result:
+def _batch_normalization(call: NodeCall) -> Result:
     x, graph = call.features(), call.graph
     by_batch = call.attribute("training_mode", "INT", 0)
     by_batch = by_batch or (graph.version < 7 and not call.attribute("is_test", "INT", 0))
@@ -226,7 +228,7 @@ def _batch_normalization(call: Call) -> Result:
     return graph.leaf(graph.draft.add(fields, [call.source()], tensors), x.shapes)
 
 
-def _layer_normalization(call: Call) -> Result:
+def _layer_normalization(call: NodeCall) -> Result:
     x, graph = call.features(), call.graph
     if not x.is_axis(call.attribute("axis", "INT", -1)):
         raise FileError(f"it does not normalize the features of each row of {x}")
@@ -237,10 +239,10 @@ def _layer_normalization(call: Call) -> Result:
     return graph.leaf(layer, x.shapes)
 
 
-def _concatenate(call: Call) -> Result:
+def _concatenate(call: NodeCall) -> Result:
     """Return tensors beside each other: some columns of one layer are moved, others become a layer."""
     axis, graph = call.attribute("axis", "INT", 1), call.graph
-    read = [value for value in call.inputs if isinstance(value, Features)]
+    read = [value for value in call.inputs if isinstance(value, TensorFeatures)]
     if len({value.term for value in read}) < 2 and (len(read) < 2 or any(value.moved is not None for value in read)):
         return call.moved()
     parts = [call.features(index) for index in range(len(call.inputs))]
@@ -250,7 +252,7 @@ def _concatenate(call: Call) -> Result:
     return graph.leaf(layer, parts[0].resized(axis, graph.draft.size(layer)))
 
 
-def _feature_vectorizer(call: Call) -> Result:
+def _feature_vectorizer(call: NodeCall) -> Result:
     """Return tables beside each other: single precision is all that this operator has."""
     parts = [call.features(index) for index in range(len(call.inputs))]
     if call.graph.draft.dtype == "float64":
@@ -261,7 +263,7 @@ def _feature_vectorizer(call: Call) -> Result:
     return _concatenate(call)
 
 
-def _scaler(call: Call) -> Result:
+def _scaler(call: NodeCall) -> Result:
     graph, x, term = call.graph, call.features(), call.graph.term(call.features())
     numbers = (np.array(call.attribute(name, "FLOATS", []), np.float64) for name in ("offset", "scale"))
     offset, scale = (row_of(array, term.size) for array in numbers)
@@ -275,9 +277,9 @@ def _scaler(call: Call) -> Result:
     return graph.leaf(graph.draft.affine_steps(graph.source(term), steps), x.shapes)
 
 
-def _label(call: Call) -> Result:
+def _label(call: NodeCall) -> Result:
     """Return the labels that indices stand for; of features, some at a constant list of places."""
-    if isinstance(call.value(0), Features) or not isinstance(call.value(1), Features):
+    if isinstance(call.value(0), TensorFeatures) or not isinstance(call.value(1), TensorFeatures):
         return call.moved()
     table, index = call.constant(0), call.features(1)
     if table.ndim != 1 or call.attribute("axis", "INT", 0):
@@ -289,7 +291,7 @@ def _label(call: Call) -> Result:
     return call.graph.computed(call.node, shapes, [labels, call.graph.term(index)], table.dtype.kind)
 
 
-def _zip_map(call: Call) -> Result:
+def _zip_map(call: NodeCall) -> Result:
     integers = call.attribute("classlabels_int64s", "INTS")
     texts = call.attribute("classlabels_strings", "STRINGS")
     if (integers is None) == (texts is None):
@@ -310,7 +312,7 @@ _PLAINER: dict[str, tuple[dict[str, float], list[str]]] = {
 """Operators in terms of others: their numbers by default, and what is computed of x step by step."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
-    **{("", name): Call.moved for name in MOVEMENTS},
+    **{("", name): NodeCall.moved for name in MOVEMENTS},
     **{("", name): _formula for name in ELEMENTWISE},
     **{("", name): _plainer for name in _PLAINER},
     **{("", name): _across for name in {"ArgMax"} | ACROSS},
@@ -321,7 +323,7 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Dropout"): _dropout,
     ("", "Gather"): _label,
     ("", "Gemm"): _gemm,
-    ("", "Identity"): Call.value,
+    ("", "Identity"): NodeCall.value,
     ("", "LayerNormalization"): _layer_normalization,
     ("", "MatMul"): _matmul,
     ("ai.onnx.ml", "ArrayFeatureExtractor"): _label,

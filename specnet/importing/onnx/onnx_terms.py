@@ -56,7 +56,7 @@ class Term:
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class TensorConstant:
     """Numbers or texts, one array for each number of rows that the graph is read for where they depend on it."""
 
     cases: tuple[Array, ...]
@@ -76,7 +76,7 @@ class Constant:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class TensorFeatures:
     """A tensor of a term's numbers: for each number of rows, its shape and where in the term, (rows, size), they stand.
 
     Where they have not moved, they are all in their order. Whether nothing else in the graph reads them says `alone`.
@@ -110,9 +110,9 @@ class Features:
                 raise FileError(f"{self} do not have some features of one layer in each row")
         return first
 
-    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> Features:
+    def moved_to(self, places: tuple[Array, ...], *, alone: bool) -> TensorFeatures:
         """Return numbers of the same term at other places."""
-        return Features(self.term, self.rows, tuple(array.shape for array in places), places, alone)
+        return TensorFeatures(self.term, self.rows, tuple(array.shape for array in places), places, alone)
 
     def is_axis(self, axis: int) -> bool:
         """Whether an axis has all features of a row, and nothing but them."""
@@ -128,7 +128,7 @@ class Features:
         axis %= len(self.shapes[0])
         return tuple((*shape[:axis], *sizes, *shape[axis + 1 :]) for shape in self.shapes)
 
-    def broadcast(self, shapes: Shapes) -> Features:
+    def broadcast(self, shapes: Shapes) -> TensorFeatures:
         """Return the features in a larger shape."""
         if shapes == self.shapes:
             return self
@@ -144,7 +144,7 @@ def _checked_size(shape: tuple[int, ...]) -> int:
     return size
 
 
-Value = Features | Constant
+Value = TensorFeatures | TensorConstant
 
 
 def per_feature(array: Array, rows: int, shape: tuple[int, ...]) -> Array:
