@@ -172,9 +172,7 @@ def test_too_little_memory_is_a_message(specnet: Specnet, monkeypatch: pytest.Mo
         raise MemoryError
 
     monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
-    ended = specnet("validate", "moons.toml")
-    assert ended.status == 1
-    assert "error[memory]: " in ended.err
+    assert "error[memory]: " in specnet("validate", "moons.toml").failed(1)
 
 
 def test_an_error_of_the_system_names_the_file(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +180,8 @@ def test_an_error_of_the_system_names_the_file(specnet: Specnet, monkeypatch: py
         raise PermissionError(13, "Permission denied", "secret.toml")
 
     monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
-    ended = specnet("validate", "moons.toml")
-    assert ended.status == 1
-    assert ended.err == "secret.toml: error[file]: Permission denied\n"
+    said = specnet("validate", "moons.toml").failed(1)
+    assert said == "secret.toml: error[file]: Permission denied\n"
 
 
 def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:

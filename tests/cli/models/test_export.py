@@ -31,10 +31,7 @@ def test_as_data(specnet: Specnet, model: str):
 
 
 def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: str):
-    ended = specnet("export", model, "--to", "cobol")
-    assert ended.status == 2
-    assert ended.err.startswith("--to: error[usage]: ")
-    assert ", ".join(TARGETS) in ended.err
+    assert ", ".join(TARGETS) in specnet("export", model, "--to", "cobol").failed(2, "--to: error[usage]: ")
     assert '"onnx"' in specnet("export", model, "--to", "onx").err
 
 
@@ -46,9 +43,7 @@ def test_a_file_of_another_kind_is_the_command_lines_fault(specnet: Specnet, mod
 
 def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder: Path):
     specnet("run", "moons.toml", "--out", "wide", "--set", "network.dtype=float64")
-    ended = specnet("export", "wide/model.safetensors", "--to", "numpy", "--float32")
-    assert ended.status == 1
-    assert ended.err.startswith("error[export]: ")
+    specnet("export", "wide/model.safetensors", "--to", "numpy", "--float32").failed(1, "error[export]: ")
     ended = specnet("export", "wide/model.safetensors", "--to", "onnx", "--float32")
     assert ended.out.startswith("moons.onnx   float32   ")
 
@@ -86,10 +81,7 @@ def test_columns_of_a_csv_file_are_found_by_name(specnet: Specnet, folder: Path)
 @pytest.mark.parametrize(("target", "file", "other"), [("c", "m.c", "m.h"), ("onnx", "m.onnx", "m.onnx")])
 def test_a_file_that_is_there_is_not_replaced(target: str, file: str, other: str, specnet: Specnet, model: str):
     Path(other).write_text("mine")
-    ended = specnet("export", model, "--to", target, "-o", file)
-    assert ended.status == 2
-    assert ended.err.startswith(f"{other}: error[taken]: ")
-    assert "--force" in ended.err
+    assert "--force" in specnet("export", model, "--to", target, "-o", file).failed(2, f"{other}: error[taken]: ")
     assert Path(other).read_text() == "mine"
     assert other == file or not Path(file).exists()
     assert specnet("export", model, "--to", target, "-o", file, "--force").status == 0

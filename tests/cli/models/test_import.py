@@ -37,9 +37,7 @@ def test_spec_and_model_are_written_and_work(specnet: Specnet, folder: Path, net
 def test_nothing_is_replaced_unless_it_is_forced(specnet: Specnet, folder: Path, network: Path) -> None:
     for name in ("words.toml", "words.safetensors"):
         (folder / name).write_text("mine", encoding="utf-8")
-        ended = specnet("import", network, "-o", "words.toml")
-        assert ended.status == 2
-        assert ended.err.startswith(f"{name}: error[taken]: ")
+        specnet("import", network, "-o", "words.toml").failed(2, f"{name}: error[taken]: ")
         assert (folder / name).read_text(encoding="utf-8") == "mine"
         (folder / name).unlink()
     (folder / "words.toml").write_text("mine", encoding="utf-8")
@@ -58,6 +56,5 @@ def test_what_is_not_understood_is_named_and_nothing_written(specnet: Specnet, f
 
 
 def test_a_limit_is_one(specnet: Specnet, network: Path) -> None:
-    ended = specnet("import", network, "-o", "words.toml", "--limit", "parameters=80")
-    assert ended.status == 1
-    assert re.search(r"\b83\b.*\b80\b", ended.err)
+    said = specnet("import", network, "-o", "words.toml", "--limit", "parameters=80").failed(1)
+    assert re.search(r"\b83\b.*\b80\b", said)

@@ -72,8 +72,7 @@ def test_columns_of_arrays_have_no_names_to_keep(specnet: Specnet, folder: Path,
 
 def test_predictions_do_not_replace_their_rows(specnet: Specnet, folder: Path, named: Path) -> None:
     before = (folder / "rows.csv").read_bytes()
-    ended = specnet("predict", named, "rows.csv", "-o", "./rows.csv", "--force")
-    assert ended.status == 2
+    specnet("predict", named, "rows.csv", "-o", "./rows.csv", "--force").failed(2)
     assert (folder / "rows.csv").read_bytes() == before
 
 

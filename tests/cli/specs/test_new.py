@@ -227,10 +227,9 @@ def test_a_spec_says_how_its_table_is_read(specnet: Specnet, folder: Path) -> No
 def test_other_files_are_converted(specnet: Specnet, folder: Path, name: str, hint: str) -> None:
     (folder / name).write_text("a,y\n1,2\n")
     for arguments in (["new", "new.toml", "--target", "y", "--data"], ["predict", "model.safetensors"]):
-        ended = specnet(*arguments, name)
-        assert ended.status == 2
-        assert hint in ended.err
-        assert all(suffix in ended.err for suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz"))
+        said = specnet(*arguments, name).failed(2)
+        assert hint in said
+        assert all(suffix in said for suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz"))
 
 
 @pytest.mark.parametrize("name", [".", "", "sub", "sub.xlsx"])
@@ -275,16 +274,15 @@ def test_an_error_names_the_settings_that_mend_it(specnet: Specnet, folder: Path
     """What the error says to pass is passed, and the spec is written."""
     text, target = CLUMSY[name]
     (folder / "rows.csv").write_text(text, encoding="latin-1")
-    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y")
-    assert ended.status == 1
-    first = ended.err.split(", or use ")[-1 if name in ("no-header-but-words", "duplicate", "title") else 0].split(
+    said = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y").failed(1)
+    first = said.split(", or use ")[-1 if name in ("no-header-but-words", "duplicate", "title") else 0].split(
         " or --set"
     )[0]
     settings = [
         word for word in shlex.split(first.partition("--set")[2].split(";")[0].replace("and use", "")) if "=" in word
     ]
     options = [option for setting in settings for option in ("--set", setting)]
-    assert options, ended.err
+    assert options, said
     specnet("new", "new.toml", "--data", "rows.csv", "--target", target, *options).went()
     assert specnet("validate", "new.toml").status == 0
     spec = parse_spec(folder / "new.toml")

@@ -233,9 +233,7 @@ def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
     text = specnet("show", "moons.toml", "--code", "--engine", "compiled").out
     assert "= affine(theta.layers.0.weight, x) */" in text
     assert "void steps(" in text
-    ended = specnet("show", "moons.toml", "--engine", "compiled")
-    assert ended.status == 2
-    assert "--engine needs --code" in ended.err
+    assert "--engine needs --code" in specnet("show", "moons.toml", "--engine", "compiled").failed(2)
 
 
 def test_without_a_compiler_the_plan_says_so(specnet: Specnet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -277,9 +275,7 @@ def test_a_diagram_names_columns_and_classes(specnet: Specnet, folder: Path, kin
 
 def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> None:
     (folder / "taken.svg").write_text("mine")
-    ended = specnet("show", "moons.toml", "--diagram", "taken.svg")
-    assert ended.status == 2
-    assert ended.err.startswith("taken.svg: error[taken]: ")
+    specnet("show", "moons.toml", "--diagram", "taken.svg").failed(2, "taken.svg: error[taken]: ")
     assert (folder / "taken.svg").read_text() == "mine"
     assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force").status == 0
     first = (folder / "taken.svg").read_bytes()
@@ -298,9 +294,7 @@ def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> No
 def test_what_a_diagram_cannot_be_is_refused(
     specnet: Specnet, folder: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    ended = specnet("show", "moons.toml", *arguments)
-    assert ended.status == 2
-    assert message in ended.err
+    assert message in specnet("show", "moons.toml", *arguments).failed(2)
     assert not list(folder.glob("*.svg"))
 
 

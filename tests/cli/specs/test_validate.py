@@ -66,9 +66,7 @@ def test_no_data_are_read(specnet: Specnet, folder: Path) -> None:
 
 
 def test_a_text_with_line_breaks_is_a_file_s_name_here(specnet: Specnet) -> None:
-    ended = specnet("validate", MOONS)
-    assert ended.status == 1
-    assert "error[file]" in ended.err
+    assert "error[file]" in specnet("validate", MOONS).failed(1)
 
 
 SWEPT = f"""{MOONS}
@@ -83,11 +81,10 @@ training.epochs = [10, 20]
 
 def test_every_value_of_a_sweep_is_tried_in_its_spec(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(SWEPT)
-    ended = specnet("validate", "bad.toml", "--set", "data.split.validation_size=0.2")
-    assert ended.status == 1
-    places = [line.split(": ")[1] for line in ended.err.splitlines() if "error[" in line]
+    said = specnet("validate", "bad.toml", "--set", "data.split.validation_size=0.2").failed(1)
+    places = [line.split(": ")[1] for line in said.splitlines() if "error[" in line]
     assert places == ["error[unknown-key]", "error[unknown-part]", "error[space-key]"]
-    pinned(ended.err)
+    pinned(said)
     good = (
         SWEPT.replace("optimizer.lr", "optimizer.learning_rate")
         .replace("rleu", "elu")
@@ -127,7 +124,6 @@ def test_kinds_that_a_run_would_refuse_are_told_without_the_rows(specnet: Specne
     }
     for lines, message in wrong.items():
         (folder / "table.toml").write_text(f"{head}{lines}\n{tail}")
-        ended = specnet("validate", "table.toml")
-        assert ended.status == 1
-        assert message in ended.err
-        assert ended.err.startswith("table.toml:5:")
+        said = specnet("validate", "table.toml").failed(1)
+        assert message in said
+        assert said.startswith("table.toml:5:")

@@ -25,9 +25,7 @@ epochs = 1
 
 def test_a_cap_is_raised_as_its_error_says(specnet: Specnet, folder: Path, refused: Refused) -> None:
     (folder / "deep.toml").write_text(DEEP)
-    refused = specnet("validate", "deep.toml")
-    assert refused.status == 1
-    assert "--limit layers=1201" in refused.err
+    assert "--limit layers=1201" in specnet("validate", "deep.toml").failed(1)
     assert specnet("validate", "deep.toml", "--limit", "layers=1201").status == 0
 
 
@@ -41,17 +39,13 @@ def test_a_model_above_a_cap_is_loaded_by_every_command(specnet: Specnet, folder
         ("predict", "deep", "rows.npz"),
         ("export", "deep", "--to", "numpy", "-o", "deep_one.py"),
     ):
-        refused = specnet(*command)
-        assert refused.status == 1
-        assert " ".join(limit) in refused.err
+        assert " ".join(limit) in specnet(*command).failed(1)
         assert specnet(*command, *limit).status == 0
 
 
 @pytest.mark.parametrize("setting", ["layers", "layers=", "layers=-1", "layers=many", "height=3"])
 def test_a_limit_that_is_none_is_the_command_lines_fault(specnet: Specnet, setting: str) -> None:
-    ended = specnet("validate", "moons.toml", "--limit", setting)
-    assert ended.status == 2
-    assert "--limit layers=5000" in ended.err
+    assert "--limit layers=5000" in specnet("validate", "moons.toml", "--limit", setting).failed(2)
 
 
 def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder: Path) -> None:
@@ -66,7 +60,6 @@ def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder
 
 @pytest.mark.parametrize("arguments", [[], ["--out", "out", "--force"]])
 def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], pinned: Pinned) -> None:
-    ended = specnet("run", "moons.toml", "--resume", *arguments)
-    assert ended.status == 2
-    assert "error[usage]: " in ended.err
-    pinned(ended.err)
+    said = specnet("run", "moons.toml", "--resume", *arguments).failed(2)
+    assert "error[usage]: " in said
+    pinned(said)

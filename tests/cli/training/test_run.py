@@ -266,8 +266,7 @@ def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
 
 
 def test_a_run_that_fails_leaves_none_of_its_folders(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("run", "moons.toml", "--set", "training.optimizer={type='sgd', learning_rate=1e300}")
-    assert ended.status == 1
+    specnet("run", "moons.toml", "--set", "training.optimizer={type='sgd', learning_rate=1e300}").failed(1)
     assert not (folder / "runs").exists()
 
 

@@ -208,9 +208,7 @@ def test_no_runs_and_no_folder(specnet: Specnet, folder: Path) -> None:
     ended = specnet("runs")
     assert (ended.status, ended.out) == (0, "no runs in runs\n")
     assert specnet("runs", "--sort", "loss", "--format", "json").document == {"errors": [], "runs": []}
-    ended = specnet("runs", "moons.toml")
-    assert ended.status == 1
-    assert "is a file" in ended.err
+    assert "is a file" in specnet("runs", "moons.toml").failed(1)
 
 
 def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> None:

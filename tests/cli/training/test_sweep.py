@@ -146,9 +146,7 @@ metric = "validation_loss"
 
 def test_folds_in_the_sweep_are_not_nested(specnet: Specnet, folder: Path):
     (folder / "folds.toml").write_text(FOLDS)
-    ended = specnet("sweep", "folds.toml", "--folds", "2")
-    assert ended.status == 1
-    assert "sweep.folds" in ended.err
+    assert "sweep.folds" in specnet("sweep", "folds.toml", "--folds", "2").failed(1)
 
 
 def test_a_spec_without_a_sweep(specnet: Specnet, folder: Path):
@@ -162,9 +160,8 @@ def test_a_spec_without_a_sweep(specnet: Specnet, folder: Path):
 def test_all_mistakes_are_told_before_the_first_trial(specnet: Specnet, folder: Path):
     text = GRID.replace("[[2], [4]]", "[[2], [-4]]").replace("0.001]", '"slow"]')
     (folder / "bad.toml").write_text(text)
-    ended = specnet("sweep", "bad.toml", "--out", "out")
-    assert ended.status == 1
-    assert len(re.findall(r"^bad\.toml:\d+:\d+: error", ended.err, re.MULTILINE)) == 2
+    said = specnet("sweep", "bad.toml", "--out", "out").failed(1)
+    assert len(re.findall(r"^bad\.toml:\d+:\d+: error", said, re.MULTILINE)) == 2
     assert not (folder / "out").exists()
 
 
@@ -216,20 +213,18 @@ def test_optuna_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.Mon
     for name in [name for name in sys.modules if name.split(".")[0] == "optuna"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "optuna", None)
-    ended = specnet("sweep", "grid.toml", "--out", "out")
-    assert ended.status == 1
-    assert "optuna is required" in ended.err
-    assert "[sweep]" in ended.err
+    said = specnet("sweep", "grid.toml", "--out", "out").failed(1)
+    assert "optuna is required" in said
+    assert "[sweep]" in said
     assert not (grid / "out").exists()
     assert specnet("validate", "grid.toml").status == 0
 
 
 def test_dask_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    ended = specnet("sweep", "grid.toml", "--out", "out", "--dask", "127.0.0.1:1")
-    assert ended.status == 1
-    assert "distributed is required" in ended.err
-    assert "[dask]" in ended.err
+    said = specnet("sweep", "grid.toml", "--out", "out", "--dask", "127.0.0.1:1").failed(1)
+    assert "distributed is required" in said
+    assert "[dask]" in said
     assert not (grid / "out").exists()
 
 
