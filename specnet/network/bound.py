@@ -37,6 +37,8 @@ class BatchProgram:
         Results of the program.
     noise : dict
         Inputs that are random numbers, by name.
+    run : callable
+        Computes the outputs from the inputs.
     """
 
     def __init__(self, bound: BoundPlan, rows: int) -> None:
@@ -46,13 +48,8 @@ class BatchProgram:
         if INVERSE_ROWS in self.inputs:
             self.inputs[INVERSE_ROWS][...] = 1 / rows
         self.noise = {name: array for name, array in bound.inputs.items() if name.startswith(NOISE)}
-        self._run = bound.run
+        self.run = bound.run
         self._views: dict[int, tuple[Array, Array | None, Array]] = {}
-
-    def run(self) -> None:
-        """Compute the outputs from the inputs."""
-        with np.errstate(all="ignore"):
-            self._run()
 
     def first_rows(self, count: int) -> tuple[Array, Array | None, Array]:
         """Return the first rows of the input, of the target if there is one, and of the output, rows first."""

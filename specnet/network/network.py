@@ -312,7 +312,8 @@ class Network(Displayed):
         X = self.check_inputs(X)
         program = self._workspace(theta, state).program("layer outputs", len(X))
         program.inputs[INPUTS][...] = X.T
-        program.run()
+        with np.errstate(all="ignore"):
+            program.run()
         made = [output.T.copy() for output in program.outputs]
         pairs = zip(self.nodes, made[::2], made[1::2], strict=True)
         return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
@@ -362,7 +363,8 @@ class Network(Displayed):
             program.inputs[ROW_WEIGHT][...] = weights
         if program.noise:
             StepNoise(self.spec.seed).fill(program.noise, step)
-        program.run()
+        with np.errstate(all="ignore"):
+            program.run()
         return workspace, program
 
     def _for_all_rows(
@@ -377,17 +379,17 @@ class Network(Displayed):
         """Run a program without gradients over rows in chunks, and return its output (rows, features)."""
         workspace, rows = self._workspace(theta, state), len(X)
         result = np.empty((rows, features), self.dtype)
-        for start in range(0, rows, self._chunk):
-            stop = min(start + self._chunk, rows)
-            program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
-            # What earlier calls left in the rows beyond these does no harm: no row depends on another.
-            x, wanted, output = program.first_rows(stop - start)
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            for start in range(0, rows, self._chunk):
+                stop = min(start + self._chunk, rows)
+                program = workspace.program(name, -(-(stop - start) // ROW_MULTIPLE) * ROW_MULTIPLE)
+                # What earlier calls left in the rows beyond these does no harm: no row depends on another.
+                x, wanted, output = program.first_rows(stop - start)
                 x[...] = X[start:stop]
                 if wanted is not None and target is not None:
                     wanted[...] = target[:, start:stop].T
-            program.run()
-            result[start:stop] = output
+                program.run()
+                result[start:stop] = output
         return result
 
 
