@@ -18,7 +18,7 @@ from specnet.errors import DataError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Calendar, CategoryEmbedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
 STEPS = (Standardize(), Standardize())

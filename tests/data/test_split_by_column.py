@@ -12,7 +12,7 @@ from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
 from tests.data.splits import assert_parts, table
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 

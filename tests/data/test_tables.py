@@ -7,7 +7,7 @@ from specnet.data import load_table, read_inputs, read_table
 from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 ARRAYS = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 0, 1, 0, 1]), "sample_weight": np.arange(6.0)}

@@ -9,7 +9,7 @@ import pytest
 
 from specnet.errors import FileError
 from specnet.files import large
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 
 
 @pytest.fixture

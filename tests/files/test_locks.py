@@ -16,8 +16,8 @@ from specnet.errors import FileError, TakenError
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
-from tests.mistakes import mistake
 from tests.running.moons import MOONS
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet

@@ -11,8 +11,8 @@ import pytest
 
 import specnet
 from specnet.importing import open_model
-from tests.mistakes import mistake
 from tests.running.moons import MOONS
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 

@@ -20,7 +20,7 @@ from hypothesis.extra import numpy as hnp
 from specnet.errors import FileError
 from specnet.files.tensors import HEADER_LIMIT, decode, encode
 from specnet.parts.arrays import Array
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned
 
 TENSORS = {

@@ -14,7 +14,7 @@ from specnet.errors import LoggerError, SpecnetWarning, TakenError, TrainingErro
 from specnet.loggers import LoggedRun, Outcome
 from specnet.training import Observer, Observers
 from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 
 
 class Recording(specnet.Logger):

@@ -8,7 +8,7 @@ import pytest
 from specnet.errors import DataError
 from specnet.parts.data import Csv
 from specnet.parts.data.tables.csv import csv_records
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")

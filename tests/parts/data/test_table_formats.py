@@ -10,7 +10,7 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Csv, Jsonl, Parquet, frame_table
-from tests.mistakes import mistake
+from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 ROWS = 40
