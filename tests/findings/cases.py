@@ -44,8 +44,8 @@ def constant(value: float) -> dict[str, Any]:
     return {"type": "constant", "value": value}
 
 
-def dense(units: int, activation: str = "linear", **fields: Any) -> dict[str, Any]:
-    return {"type": "dense", "units": units, "activation": activation, **fields}
+def dense(units: int, **fields: Any) -> dict[str, Any]:
+    return {"type": "dense", "units": units, **fields}
 
 
 def stack(*sizes: int, **fields: Any) -> dict[str, Any]:
@@ -100,7 +100,7 @@ _CAUSES = {
             {
                 "preprocessing": ["standardize"],
                 **SCALED,
-                "layers": [*[dense(16, "relu", bias_initializer=constant(-5.0))] * 2, dense(1)],
+                "layers": [*[dense(16, activation="relu", bias_initializer=constant(-5.0))] * 2, dense(1)],
             },
             adam(0.001, epochs=60),
         ),
@@ -110,7 +110,11 @@ _CAUSES = {
             rows.moons,
             {
                 "preprocessing": ["standardize"],
-                "layers": [dense(16, "tanh", weight_initializer=normal(20.0)), dense(16, "tanh"), dense(1)],
+                "layers": [
+                    dense(16, activation="tanh", weight_initializer=normal(20.0)),
+                    dense(16, activation="tanh"),
+                    dense(1),
+                ],
             },
             adam(0.001, epochs=60),
         ),

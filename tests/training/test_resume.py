@@ -168,11 +168,11 @@ def spec(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_killed_25_times_anywhere(spec: Path, tmp_path: Path):
-    command = [sys.executable, "-W", "error", "-c", DRIVER, str(spec), str(tmp_path), "25"]
+def test_killed_10_times_anywhere(spec: Path, tmp_path: Path):
+    command = [sys.executable, "-W", "error", "-c", DRIVER, str(spec), str(tmp_path), "10"]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stderr
-    assert int(outcome.stdout) == 25
+    assert int(outcome.stdout) == 10
     whole, runs = tmp_path / "whole", list(tmp_path.glob("killed-*"))
     assert runs
     for killed in runs:

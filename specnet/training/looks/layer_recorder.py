@@ -150,12 +150,14 @@ def _activations(network: Network) -> Iterator[tuple[str, Node, Activation | Non
 def _dead_and_saturated(outputs: LayerOutputs) -> tuple[float | None, float | None]:
     """Return the fractions of dead and of saturated units, given the outputs of a layer; None if not all are finite."""
     raw, activated = outputs
-    if not np.isfinite(activated).all():
+    lowest, highest = activated.min(axis=0), activated.max(axis=0)
+    low, high = lowest.min(), highest.max()
+    if not np.isfinite(high - low):
         return None, None
-    low, high = activated.min(), activated.max()
     end = END * (high - low)
     at_ends = np.count_nonzero((activated < low + end) | (activated > high - end), axis=0)
-    is_dead = (activated == activated[0]).all(axis=0) & (raw != raw[0]).any(axis=0)
+    is_dead = lowest == highest
+    is_dead[is_dead] = np.ptp(raw[:, is_dead], axis=0) > 0
     return _fraction(is_dead), _fraction(is_dead | (10 * at_ends >= 9 * len(activated)))
 
 
