@@ -95,7 +95,7 @@ class SpecnetError(Exception):
         return "\n".join(render(diagnostic) for diagnostic in self.diagnostics)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.diagnostics
+        return type(self), self.diagnostics, vars(self)
 
 
 class SpecError(SpecnetError):
@@ -133,9 +133,6 @@ class TrainingError(SpecnetError):
         self.history: list[dict[str, Any]] = []
         self.looks: list[dict[str, Any]] = []
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.diagnostics, {"history": self.history, "looks": self.looks}
-
 
 class NotFiniteError(TrainingError):
     """The loss or a parameter is no longer finite.
@@ -149,10 +146,6 @@ class NotFiniteError(TrainingError):
     def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
         super().__init__(*problems, hint=hint, source=source)
         self.findings: list[dict[str, Any]] = []
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        made, diagnostics, state = super().__reduce__()
-        return made, diagnostics, {**state, "findings": self.findings}
 
 
 class FileError(SpecnetError):
@@ -253,9 +246,8 @@ def out_of_memory() -> SpecnetError:
 def render(diagnostic: Diagnostic, level: str = "error") -> str:
     """Return a diagnostic as text: place, code, message, the line with the value underlined, and the hint."""
     place = diagnostic.position
-    where = [
-        str(part) for part in (diagnostic.source, place and place.line, place and place.column) if part is not None
-    ]
+    told = (diagnostic.source, place and place.line, place and place.column)
+    where = [str(part) for part in told if part is not None]
     if not where and diagnostic.path:
         where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
@@ -291,17 +283,11 @@ def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
 
 def _visible(text: str) -> str:
     """Return a text without tabs, and with a sign in place of what a terminal would obey or could not write."""
-    return "".join(
-        "    "
-        if sign == "\t"
-        else "\N{REPLACEMENT CHARACTER}"
-        if category(sign)[0] == "C" or category(sign) in _BREAKS
-        else sign
-        for sign in text
-    )
+    safe = ("\N{REPLACEMENT CHARACTER}" if category(sign) in _UNSAFE else sign for sign in text.replace("\t", "    "))
+    return "".join(safe)
 
 
-_BREAKS = ("Zl", "Zp")
+_UNSAFE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _WITHOUT_WIDTH = ("Mn", "Me")
 
 

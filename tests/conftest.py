@@ -54,3 +54,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("peers")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def compiled_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compilers take a third of the time, for tests that look for mistakes in the text."""
+    from specnet.compiler.native.toolchain import libraries
+
+    monkeypatch.setattr(libraries, "_FLAGS", ("-std=gnu11", "-O0", "-fPIC", "-shared", "-pthread"))

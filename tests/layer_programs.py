@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY, Shape, Value, gradients, input_value, plan, state_value, sum_over
+from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, plan, state_value, sum_over
 from specnet.compiler.numpy import bind
 from specnet.compiler.operations import derivatives
+from specnet.network.programs import NOISE, LayerRequests, LayerScope
 from specnet.parts.layers import Layer
 
 Array = np.ndarray[Any, Any]
-
-
-@dataclass
-class Scope:
-    """A program of one layer."""
-
-    layer: Layer
-    features: int
-    training: bool
-    commits: list[tuple[Value, Value]] = field(default_factory=list)
-    noises: int = 0
-
-    @property
-    def inverse_rows(self) -> Value:
-        return input_value("inverse_rows", ())
-
-    def uniform(self, shape: Shape) -> Value:
-        self.noises += 1
-        return input_value(f"noise{self.noises}", shape)
-
-    normal = uniform
-
-    def batch_mean(self, x: Value) -> Value:
-        return sum_over(x, "batch") * self.inverse_rows
-
-    def state(self, name: str) -> Value:
-        (shape,) = (tensor.shape for tensor in self.layer.states((self.features,)) if tensor.name == name)
-        return state_value(name, shape)
-
-    def commit(self, state: Value, value: Value) -> None:
-        self.commits.append((state, value))
 
 
 @dataclass(frozen=True)
@@ -63,15 +34,15 @@ class LayerProgram:
         """With `unaided`, derivatives are those that the reverse pass finds without the layer's own rule."""
         self.layer, self.features = layer, features
         self.blocks = layer.parameters((features,))
-        scope = Scope(layer, features, training)
+        requests, node = LayerRequests(training), SimpleNamespace(layer=layer, input_sizes=(features,), key="layer")
         x = input_value("x", (features, BATCH))
         parameters = [state_value(block.tensors[0].name, block.shape) for block in self.blocks]
-        self.value = layer.apply(scope, [x], parameters)
+        self.value = layer.apply(LayerScope(requests, node), [x], parameters)
         if unaided and self.value.operation is derivatives.CUSTOM:
             self.value = self.value.arguments[0]
         self.loss = sum_over(self.value * input_value("weights", self.value.shape), "all")
         self.wanted = {"x": x, **{value.attributes: value for value in parameters}}
-        self.commits = scope.commits
+        self.commits = requests.commits
 
     def parameters(self, seed: int = 0) -> dict[str, Array]:
         """Return random blocks, by the name of their first tensor."""
@@ -91,7 +62,7 @@ class LayerProgram:
         derivatives, committed = rest[: len(self.wanted)], rest[len(self.wanted) :]
         gradient = dict(zip(self.wanted, derivatives, strict=True))
         gradient["x"] = gradient["x"].T
-        state = {old.attributes: new for (old, _), new in zip(self.commits, committed, strict=True)}
+        state = {_own(old.attributes): new for (old, _), new in zip(self.commits, committed, strict=True)}
         return Outcome(value.T, gradient, state)
 
     def _evaluated(self, outputs: list[Value], arrays: Mapping[str, Array], dtype: type) -> list[Array]:
@@ -99,7 +70,14 @@ class LayerProgram:
         bound = bind(plan(outputs, expansions=NUMPY.expansions), dtype, {BATCH: rows}, check=True)
         given = {"inverse_rows": np.array(1 / rows), "weights": np.ones((rows, 1)), **arrays}
         for name, array in {**bound.inputs, **bound.states}.items():
-            array[...] = given[name].T if name in ("x", "weights") or name.startswith("noise") else given[name]
+            is_noise = name.startswith(NOISE)
+            numbers = given[f"noise{_own(name)}" if is_noise else _own(name)]
+            array[...] = numbers.T if name in ("x", "weights") or is_noise else numbers
         with np.errstate(all="ignore"):
             bound.run()
         return [output.copy() for output in bound.outputs]
+
+
+def _own(name: str) -> str:
+    """A layer's own name of a state, and the number of noise."""
+    return name.rpartition(".")[2]

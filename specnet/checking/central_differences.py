@@ -66,7 +66,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class GradientComparison:
     """A gradient by one array, compared with central differences.
 
     Attributes
@@ -128,10 +128,10 @@ class Comparison:
 class Comparisons:
     """What several comparisons say together."""
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[GradientComparison, ...]
 
     @property
-    def wrong(self) -> list[Comparison]:
+    def wrong(self) -> list[GradientComparison]:
         """The comparisons that do not agree."""
         return [comparison for comparison in self.comparisons if not comparison.agrees]
 
@@ -141,7 +141,7 @@ class Comparisons:
         return not self.wrong
 
     @property
-    def worst(self) -> Comparison:
+    def worst(self) -> GradientComparison:
         """The comparison with the largest error, as a share of the derivative."""
         return max(self.wrong or self.comparisons, key=lambda comparison: comparison.share)
 
@@ -181,7 +181,7 @@ def compare(
     gradient: Floats,
     coordinates: Coordinates,
     after_each: Callable[[], None] = lambda: None,
-) -> Comparison:
+) -> GradientComparison:
     """Compare a gradient with central differences.
 
     Parameters
@@ -213,7 +213,7 @@ def compare(
             compared += 1
             worst = float(np.maximum(worst, error))
         after_each()
-    return Comparison(coordinates.name, coordinates.shape, compared, left_out, largest, worst, tolerance)
+    return GradientComparison(coordinates.name, coordinates.shape, compared, left_out, largest, worst, tolerance)
 
 
 def _error(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.checking.central_differences import Comparison, Comparisons, Coordinates, Measured, compare
+from specnet.checking.central_differences import Comparisons, Coordinates, GradientComparison, Measured, compare
 from specnet.checking.layer_gradients import LayerComparison, compare_layers
 from specnet.checking.layer_starts import LayerStart, layer_starts
 from specnet.checking.point import point_of
@@ -41,7 +41,7 @@ class GradientCheck(Comparisons):
         Of these rows, while training.
     limit : int
         How many coordinates of a tensor were compared at most.
-    comparisons : tuple of Comparison
+    comparisons : tuple of GradientComparison
         By each tensor of parameters while training, then by the network's input in evaluation.
     start : tuple of LayerStart
     layers : tuple of LayerComparison
@@ -53,7 +53,7 @@ class GradientCheck(Comparisons):
     rows: int
     loss: float
     limit: int
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[GradientComparison, ...]
     start: tuple[LayerStart, ...]
     layers: tuple[LayerComparison, ...]
 

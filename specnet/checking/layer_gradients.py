@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.checking.central_differences import Comparison, Comparisons, Coordinates, Measured, compare
+from specnet.checking.central_differences import Comparisons, Coordinates, GradientComparison, Measured, compare
 from specnet.checking.point import Point
 from specnet.compiler import Value, gradients, input_value, sum_over
 from specnet.network.layout import PlacedBlock
@@ -32,13 +32,13 @@ class LayerComparison(Comparisons):
         As the layer's parameters are named; ``loss`` for what follows the last layer.
     described : str
         What the layer is.
-    comparisons : tuple of Comparison
+    comparisons : tuple of GradientComparison
         By the layer's inputs and its parameters.
     """
 
     key: str
     described: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[GradientComparison, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the comparisons as plain data."""
@@ -91,7 +91,7 @@ def types_of(layer: Layer) -> str:
 
 def _compared(
     point: Point, number: Value, reads: Mapping[Value, Array], blocks: Sequence[Value], placed: Sequence[PlacedBlock]
-) -> tuple[Comparison, ...]:
+) -> tuple[GradientComparison, ...]:
     generator = np.random.default_rng(point.network.spec.seed)
     arrays = point.states()
     measured = Measured(number, len(point), arrays)

@@ -15,6 +15,7 @@ from specnet.network import Network
 from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET, Forward
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array, check_target
+from specnet.parts.losses import Loss
 from specnet.running.data_rows import read_data
 from specnet.running.encoding import Encoder
 from specnet.spec import Spec, resolve
@@ -150,16 +151,17 @@ def _made(network: Network, generator: np.random.Generator) -> Point:
             network.check_inputs(X)
         except DataError:
             column[:] = generator.integers(0, 2, ROWS)
-    X, source = network.check_inputs(X), f"{ROWS} random rows (the spec has no data)"
-    return Point(network, X, _made_target(network, ROWS, generator), None, network.fitted_state(X), source)
-
-
-def _made_target(network: Network, rows: int, generator: np.random.Generator) -> Array:
-    """Return a target that a network's loss takes."""
     loss = network.spec.training.loss
+    columns = network.outputs if loss.target == "classes" else network.target_size
+    X, source = network.check_inputs(X), f"{ROWS} random rows (the spec has no data)"
+    return Point(network, X, made_target(loss, ROWS, columns, generator), None, network.fitted_state(X), source)
+
+
+def made_target(loss: Loss, rows: int, columns: int, generator: np.random.Generator) -> Array:
+    """Return a target that a loss takes: class indices among so many (rows,), or numbers (rows, columns)."""
+    shape = (rows, columns)
     if loss.target == "classes":
-        return generator.integers(0, network.outputs, rows)
-    shape = (rows, network.target_size)
+        return generator.integers(0, columns, rows)
     if loss.target == "binary":
         return generator.integers(0, 2, shape)
     if loss.domain == "any":

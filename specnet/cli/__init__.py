@@ -1,5 +1,9 @@
 """The command line: each verb parses its arguments, calls the public interface, and prints.
 
+In come words, out go results on standard output, all else on standard error, and an exit status. Start at
+`application`, where the verbs of `specs`, `training` and `models` are put together: each is a function of an `Output`
+and of what the command line says. `inputs` and `options` are what verbs share, `usage` tells what a line gets wrong.
+
 Little is imported before `main` runs: until then Ctrl-C ends in Python's own traceback.
 """
 

@@ -12,8 +12,8 @@ from specnet.parts.data import KINDS_IN_WORDS, Column, Kind
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
     Calendar,
+    CategoryEmbedding,
     CategoryStep,
-    Embedding,
     Impute,
     OneHot,
     Preprocessing,
@@ -72,7 +72,7 @@ def column_groups(
         is_silent = written is None or (groups and not plain) or kind == "category"
         if columns and is_silent and name not in own and not steps[name]:
             many = kind == "category" and count_codes(place) > ONE_HOT_CODES
-            steps[name] = (Embedding(),) if many else _DEFAULTS[kind]
+            steps[name] = (CategoryEmbedding(),) if many else _DEFAULTS[kind]
     places = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
     if problems := list(_wrong_kinds(spec, steps, kinds, places)):
         raise SpecError(*problems)
@@ -93,7 +93,7 @@ def with_fitted_steps(spec: Spec, written: Written, preparation: Preparation) ->
 
 def _sized(step: Preprocessing, fitted: Preprocessing) -> Preprocessing:
     """Return a step as it was fitted; an embedding, in whose place its codes were, with their number."""
-    if isinstance(step, Embedding) and isinstance(fitted, CategoryStep):
+    if isinstance(step, CategoryEmbedding) and isinstance(fitted, CategoryStep):
         return step.model_copy(update={"counts": fitted.counts})
     return fitted
 

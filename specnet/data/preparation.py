@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.parts.arrays import FLOAT64, Array, check_finite, pieces
-from specnet.parts.preprocessing import CategoryStep, Embedding, Fitted, Preprocessing, Texts
+from specnet.parts.preprocessing import CategoryEmbedding, CategoryStep, Fitted, Preprocessing, Texts
 from specnet.parts.preprocessing.operations import joined, picked
 from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
@@ -328,7 +328,7 @@ def _refitted(groups: Sequence[StepGroup], learned: Callable[[str, Preprocessing
 
 
 def _coded(steps: Sequence[Preprocessing]) -> tuple[Preprocessing, ...]:
-    return tuple(step.ordinal() if isinstance(step, Embedding) else step for step in steps)
+    return tuple(step.ordinal() if isinstance(step, CategoryEmbedding) else step for step in steps)
 
 
 def _made(step: Preprocessing, learned: Fitted, columns: RawTable, texts: Texts | None) -> Array:

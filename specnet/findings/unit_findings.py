@@ -18,7 +18,7 @@ VANISHED = 1e-3
 
 
 def dead_units(evidence: Evidence) -> Iterator[Finding]:
-    """A layer of which over 40 % of the units have a slope of 0 on every row looked at."""
+    """A layer of which over 40 % of the units have the same output on every row looked at."""
     for layer, first, share in evidence.of_hidden("dead"):
         if share <= MANY_DEAD:
             continue

@@ -26,7 +26,7 @@ class Averaging(PartKind):
         return 0
 
 
-class Exponential(Averaging):
+class ExponentialAverage(Averaging):
     """a ← β·a + (1 − β)·θ after each step (Polyak and Juditsky 1992).
 
     While 1/(step + 1) is greater than 1 − β it is used instead, which removes the bias towards the initial weights.

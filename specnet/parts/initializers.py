@@ -77,7 +77,7 @@ class _Filled(Initializer):
         return _number(self.number())
 
 
-class Constant(_Filled):
+class ConstantWeights(_Filled):
     """A constant."""
 
     example = "value = 0.1"

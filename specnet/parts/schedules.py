@@ -57,7 +57,7 @@ class _AnyLength(Schedule):
         return False
 
 
-class Constant(_AnyLength):
+class ConstantRate(_AnyLength):
     """1 throughout: a constant learning rate."""
 
     is_constant = True
@@ -288,7 +288,7 @@ class Warmup(Schedule):
     example = 'length = 500, then = "cosine_decay"'
     type: Literal["warmup"] = "warmup"
     length: PositiveInteger = Field(description="number of units of the warmup")
-    then: Schedule = Field(Constant(), description="schedule over the rest of the run")
+    then: Schedule = Field(ConstantRate(), description="schedule over the rest of the run")
 
     def multiplier(self, position: int, length: int) -> float:
         return (position + 1) / self.length

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from specnet.files.toml import toml_key, toml_text, toml_value
-from specnet.parts.preprocessing import ONE_HOT_CODES, Embedding
+from specnet.parts.preprocessing import ONE_HOT_CODES, CategoryEmbedding
 from specnet.recipes.searched import CLASSES_LAYERS, sweep_table
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
@@ -278,7 +278,7 @@ def _numbers(features: list[ColumnFacts]) -> int:
 def _embeds(features: list[ColumnFacts]) -> bool:
     """Whether numbers are embedded, where the target is values: unless there are many columns after coding."""
     codes = [column.codes if column.kind == "category" else 1 for column in features]
-    size = sum(count if count <= ONE_HOT_CODES else Embedding().size for count in codes)
+    size = sum(count if count <= ONE_HOT_CODES else CategoryEmbedding().size for count in codes)
     return _numbers(features) > 0 and size <= MANY_COLUMNS
 
 

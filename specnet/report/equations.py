@@ -64,9 +64,8 @@ def equations(spec: Spec) -> list[Equation]:
 
 
 def _parts(spec: Spec) -> Iterator[tuple[str, Part]]:
-    for key, part in _within(spec.network.layers or (), "network.layers"):
-        if isinstance(part, Activation) and not part.is_identity:
-            yield key, part
+    layers = _within(spec.network.layers or (), "network.layers")
+    yield from ((key, part) for key, part in layers if isinstance(part, Activation) and not part.is_identity)
     training, stepping = spec.training, spec.training.optimizer.stepping
     yield "training.loss", training.loss
     yield "training.optimizer", training.optimizer
@@ -94,12 +93,10 @@ def _equation(part: Part, keys: Iterable[str]) -> Equation:
     for name, field in type(part).model_fields.items():
         symbol = _SYMBOL.match(field.description or "")
         names = [symbol[1] if symbol else "", _RATE if name == "learning_rate" else "", name]
-        used = next(
-            (each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)), None
-        )
+        used = [each for each in names if each and re.search(rf"(?<![\w'’]){re.escape(each)}(?![\ŵ])", text)]
         value = getattr(part, name)
-        if used is not None and isinstance(value, bool | int | float):
-            values[used] = value
+        if used and isinstance(value, bool | int | float):
+            values[used[0]] = value
     return Equation(tuple(keys), part.type, text, values)
 
 

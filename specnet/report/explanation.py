@@ -29,11 +29,10 @@ def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equati
 def origin_text(value: ResolvedValue) -> str:
     """Return where a value comes from: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``."""
     replaced = f"{_line(value.replaced)}: {_written(value.replaced)}" if value.replaced else ""
+    if value.setting is not None and value.setting.removed:
+        return f"default ({value.setting.text.name} removed {replaced})"
     if value.setting is not None:
-        name = value.setting.text.name
-        if value.setting.removed:
-            return f"default ({name} removed {replaced})"
-        return f"{name} ({replaced})" if replaced else name
+        return value.setting.text.name + f" ({replaced})" * bool(replaced)
     if value.place is not None:
         return _line(value.place)
     return "from data" if value.origin == "data" else value.origin

@@ -55,10 +55,8 @@ class Overview:
         """Return in a line how the network is trained."""
         training = self.spec.training
         batches = "full batch" if self._batch_size == "full" else f"batches of {self._batch_size}"
-        return (
-            f"{described(training.loss)} by {described(training.optimizer)}, "
-            f"{counted(training.epochs, 'epoch')}, {batches}"
-        )
+        means = f"{described(training.loss)} by {described(training.optimizer)}"
+        return f"{means}, {counted(training.epochs, 'epoch')}, {batches}"
 
     def table(self) -> TextTable:
         """Return a row for the input and one for each layer."""

@@ -80,8 +80,7 @@ class Keys:
         inner = {name: table for name, table in self.definitions.items() if "." not in name and "properties" in table}
         self.tables: dict[str, Schema] = {ROOT: schema, **inner}
         self.sections: dict[str, Schema] = {}
-        self._keys: list[Key] = []
-        self._walk(_Table((), ROOT, "section", schema))
+        self._keys = list(self._walk(_Table((), ROOT, "section", schema)))
 
     def __iter__(self) -> Iterator[Key]:
         """Yield every key once for each owner, those that stand highest first."""
@@ -102,7 +101,7 @@ class Keys:
         alternatives = self.definitions.get(kind, {}).get("anyOf", ())
         return [name for alternative in alternatives for name in alternative.get("enum", ())]
 
-    def _walk(self, root: _Table) -> None:
+    def _walk(self, root: _Table) -> Iterator[Key]:
         tables, seen = deque([root]), set()
         while tables:
             table = tables.popleft()
@@ -112,8 +111,7 @@ class Keys:
                 if name in ("type", "$schema"):
                     continue
                 path = (*table.path, name)
-                required = name in table.schema.get("required", ())
-                self._keys.append(Key(".".join(path), table.owner, table.kind, schema, required))
+                yield Key(".".join(path), table.owner, table.kind, schema, name in table.schema.get("required", ()))
                 for reference, in_list in references(schema):
                     if reference not in seen:
                         seen.add(reference)

@@ -35,10 +35,6 @@ class SettingDifference(NamedTuple):
     before: Any
     after: Any
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the difference as plain data for ``--format json``."""
-        return self._asdict()
-
 
 def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     """Return the differences of two resolved specs, in the order of the spec.

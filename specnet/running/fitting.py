@@ -44,7 +44,6 @@ from specnet.training import (
     Checkpoint,
     Keeper,
     Observer,
-    Trained,
     TrainingResult,
     TrainingRows,
     joined_result,
@@ -168,7 +167,7 @@ class FitResult:
         What made the network's rows of the given ones.
     inputs : dict of str to array
         The columns of the rows that it has made so, by the part of the split.
-    members : tuple of Trained
+    members : tuple of TrainingResult
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
@@ -179,7 +178,7 @@ class FitResult:
     data: SpecData
     encoder: Encoder
     inputs: Mapping[str, Array]
-    members: tuple[Trained, ...]
+    members: tuple[TrainingResult, ...]
     training: TrainingRows
 
     def check_whole(self) -> None:
@@ -277,7 +276,7 @@ def fit_rows(
             theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
             monitors = {} if watched is None else validation_monitors(encoder.decoder, watched)
             result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
-            members: list[Trained] = [result]
+            members = [result]
         else:
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)

@@ -7,9 +7,9 @@ from pydantic import Field, SerializationInfo, ValidationInfo, ValidatorFunction
 
 from specnet.parts.fields import ColumnNames
 from specnet.parts.kind import KIND_KEY
-from specnet.parts.layers import Embedding as EmbeddingLayer
+from specnet.parts.layers import Embedding
 from specnet.parts.part import FieldProblem, Section, named_twice
-from specnet.parts.preprocessing import Embedding, Preprocessing, prepared_size, raw_size
+from specnet.parts.preprocessing import CategoryEmbedding, Preprocessing, prepared_size, raw_size
 from specnet.spec.forms import Form
 
 
@@ -62,7 +62,7 @@ def raw_columns(written: Written, inputs: int) -> int | None:
     return raw_size(steps, inputs) if len(steps) == len(written) else None
 
 
-def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:
+def with_ordinals(written: Written) -> tuple[Written, Embedding | None]:
     """Return preprocessing whose `embedding` steps are `ordinal`, and the layer that embeds their codes."""
     found: list[Preprocessing | ColumnGroup] = []
     fields: list[dict[str, Any]] = []
@@ -70,7 +70,7 @@ def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:
     for group in written:
         if isinstance(group, ColumnGroup):
             last = group.steps[-1] if group.steps else None
-            if isinstance(last, Embedding) and last.counts is not None:
+            if isinstance(last, CategoryEmbedding) and last.counts is not None:
                 fields.append(last.layer(last.counts, start))
                 group = group.model_copy(update={"steps": (*group.steps[:-1], last.ordinal())})
             start += prepared_size(group.steps, len(group.columns)) or 0
@@ -80,4 +80,4 @@ def with_ordinals(written: Written) -> tuple[Written, EmbeddingLayer | None]:
     columns = tuple(column for layer in fields for column in layer["columns"])
     categories = tuple(count for layer in fields for count in layer["categories"])
     sizes = tuple(size for layer in fields for size in layer["size"] * len(layer["columns"]))
-    return tuple(found), EmbeddingLayer(columns=columns, categories=categories, size=sizes)
+    return tuple(found), Embedding(columns=columns, categories=categories, size=sizes)

@@ -103,13 +103,10 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
         yield _Clash("no-validation", message, SPLIT, hint)
 
 
-def _clashes_of_losses(sweep: SweepSpec) -> Iterator[_Clash]:
-    """Yield the keys that make losses of trials incomparable, where trials are compared by their losses."""
-    for key in sweep.space:
-        if sweep.metric == VALIDATION_LOSS and (key == "training.loss" or key.startswith("training.loss.")):
-            message = "trials with different loss functions cannot be compared by validation_loss"
-            hint = "set sweep.metric to one of training.metrics"
-            yield _Clash("space-key", message, (*SPACE, key), hint)
+def _losses_that_differ(sweep: SweepSpec) -> list[str]:
+    """Return the keys that make losses of trials incomparable, where trials are compared by their losses."""
+    losses = [key for key in sweep.space if key == "training.loss" or key.startswith("training.loss.")]
+    return losses if sweep.metric == VALIDATION_LOSS else []
 
 
 class _Search:
@@ -131,12 +128,12 @@ class _Search:
         else:
             self.sweep = spec.sweep
             assert self.sweep is not None, "it is in the document"
-            clashes = [*_clashes(base, self.sweep), *_clashes_with_data(base, self.sweep)]
-            self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in clashes)
-            losses = _clashes_of_losses(self.sweep)
-            self._add(
-                self.document.diagnostic(code, text, path, at_key=True, hint=hint) for code, text, path, hint in losses
-            )
+            for check in (_clashes(base, self.sweep), _clashes_with_data(base, self.sweep)):
+                self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in check)
+            for key in _losses_that_differ(self.sweep):
+                hint = "set sweep.metric to one of training.metrics"
+                message = "trials with different loss functions cannot be compared by validation_loss"
+                self._add([self.document.diagnostic("space-key", message, (*SPACE, key), at_key=True, hint=hint)])
         sweep = self.document.data["sweep"]
         space = sweep.get("space") if isinstance(sweep, Mapping) else None
         misshapen = {problem.path[:3] for problem in self.found.values()}

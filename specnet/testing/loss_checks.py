@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.checking.point import made_target
 from specnet.compiler import BATCH, input_value
 from specnet.parts import Loss, Value
 from specnet.parts.arrays import Array
@@ -66,14 +67,8 @@ def check_loss(subject: str, loss: Loss, forward: Reference | None, settings: Ma
 
 def _target(loss: Loss, rows: int, generator: np.random.Generator) -> Array:
     """Return targets as the engine reads them: features first."""
-    if loss.target == "classes":
-        return generator.integers(0, TARGETS, (1, rows))
-    if loss.target == "binary":
-        return generator.integers(0, 2, (TARGETS, rows)).astype(float)
-    if loss.domain == "any":
-        return generator.normal(size=(TARGETS, rows))
-    positive = generator.uniform(0.1, 2, (TARGETS, rows))
-    return positive / positive.sum(0) if loss.domain == "distribution" else positive
+    target = made_target(loss, rows, TARGETS, generator)
+    return target[None, :] if target.ndim == 1 else target.T
 
 
 def _along(at: Callable[[Array, Array], Function], row: Array, target: Array, number: int, numbers: Floats) -> Function:

@@ -62,26 +62,24 @@ def check_optimizer(subject: str, part: Optimizer, forward: Reference | None, se
     if forward:
         expected = np.asarray(forward(start.copy(), drawn.copy(), **settings), np.float64)
         agree(subject, f"theta after {STEPS} steps", walk.theta, expected, 1e-9)
-    walk = Walk(optimizer, np.ones(NUMBERS, np.float32))
-    if any(array.dtype == np.float64 for call in walk.bound.calls for array in arrays_of(call)):
+    downhill, rest = (Walk(optimizer, np.ones(NUMBERS, np.float32)) for _ in range(2))
+    if any(array.dtype == np.float64 for call in rest.bound.calls for array in arrays_of(call)):
         fail(subject, "its update in float32 computes in float64")
     for _ in range(DOWNHILL_STEPS):
-        walk.step(walk.theta)
-    if not (np.abs(walk.theta) < 1).all():
-        fail(subject, f"does not descend: from 1 to {float(walk.theta[0]):g} in {DOWNHILL_STEPS} steps on a parabola")
-    walk = Walk(optimizer, np.ones(NUMBERS, np.float32))
-    for _ in range(DOWNHILL_STEPS):
-        walk.step(np.zeros(NUMBERS, np.float32))
-    if not np.isfinite(walk.theta).all():
-        fail(subject, f"a gradient of 0 moves the parameter to {float(walk.theta[0])}")
+        downhill.step(downhill.theta)
+        rest.step(np.zeros(NUMBERS, np.float32))
+    if not (np.abs(downhill.theta) < 1).all():
+        reached = f"from 1 to {float(downhill.theta[0]):g} in {DOWNHILL_STEPS} steps on a parabola"
+        fail(subject, f"does not descend: {reached}")
+    if not np.isfinite(rest.theta).all():
+        fail(subject, f"a gradient of 0 moves the parameter to {float(rest.theta[0])}")
 
 
 def check_schedule(subject: str, schedule: Schedule, forward: Reference | None, settings: Mapping[str, Any]) -> None:
     """Check that a schedule is a function of its position, with finite factors that are not negative."""
     positions = range(LENGTH)
     factors = np.array([schedule.multiplier(position, LENGTH) for position in positions], np.float64)
-    if not (np.isfinite(factors) & (factors >= 0)).all():
-        place = int(np.flatnonzero(~(np.isfinite(factors) & (factors >= 0)))[0])
+    for place in np.flatnonzero(~(np.isfinite(factors) & (factors >= 0))):
         fail(subject, f"the factor at {place} of {LENGTH} is {factors[place]}")
     again = [schedule.multiplier(position, LENGTH) for position in reversed(positions)][::-1]
     if factors.tolist() != again:

@@ -8,7 +8,7 @@ epoch, `steps/` what happens in it, `members/` is for ensembles.
 from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.looks.snapshot import Snapshot
-from specnet.training.loop import Trained, TrainingResult, train
+from specnet.training.loop import TrainingResult, train
 from specnet.training.members.member_training import joined_result, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, StopTraining, WarningRecorder
 from specnet.training.run_identity import RunIdentity
@@ -25,7 +25,6 @@ __all__ = [
     "Snapshot",
     "Stepper",
     "StopTraining",
-    "Trained",
     "TrainingResult",
     "TrainingRows",
     "WarningRecorder",

@@ -146,7 +146,7 @@ class Course:
             watchers.remember(memories)
         self.epochs = epoch
         self._trainer.so_far.set()
-        if self._best is not None and self._is_best:
+        if self._best is not None and self._stopping is not None and not self._stopping.waited:
             self._best.replace(*self._trainer.kept())
         # What is kept comes first: an observer may be broken off.
         if record is not None:
@@ -233,11 +233,6 @@ class Course:
     def _stopping(self) -> Memory | None:
         """The memory of early stopping."""
         return self._watchers.memories.get(watcher_name(EARLY_STOPPING))
-
-    @property
-    def _is_best(self) -> bool:
-        """Whether the last epoch is the best one so far."""
-        return self._stopping is not None and not self._stopping.waited
 
     @property
     def _has_best(self) -> bool:

@@ -30,8 +30,8 @@ from specnet.training.training_rows import TrainingRows
 
 
 @dataclass
-class Trained:
-    """A network after training.
+class TrainingResult:
+    """The result of training.
 
     Attributes
     ----------
@@ -48,6 +48,14 @@ class Trained:
         How training ended, in words.
     record : TrainingRecord
         What was recorded; empty if nothing was to be.
+    engine : Choice
+        What made the steps, and why.
+    interruption : KeyboardInterrupt or None
+        The interruption that ended training.
+    reached : Checkpoint
+        A checkpoint to resume from; with L-BFGS the start of training, of a finished member that of the next one.
+    warnings : tuple of Diagnostic
+        Warnings about the training rows.
     """
 
     theta: Array
@@ -58,6 +66,10 @@ class Trained:
     seconds: float
     end: str
     record: TrainingRecord
+    engine: Choice
+    interruption: KeyboardInterrupt | None
+    reached: Checkpoint
+    warnings: tuple[Diagnostic, ...] = ()
 
     @property
     def looks(self) -> list[Look]:
@@ -68,33 +80,6 @@ class Trained:
     def snapshots(self) -> Snapshots:
         """Parameters and layer states by name, after some numbers of epochs; empty unless there are two inputs."""
         return self.record.snapshots
-
-
-@dataclass
-class TrainingResult(Trained):
-    """The result of training.
-
-    Attributes
-    ----------
-    engine : Choice
-        What made the steps, and why.
-    interruption : KeyboardInterrupt or None
-        The interruption that ended training.
-    reached : Checkpoint
-        A checkpoint to resume from; with L-BFGS the start of training.
-    warnings : tuple of Diagnostic
-        Warnings about the training rows.
-    """
-
-    engine: Choice
-    interruption: KeyboardInterrupt | None
-    reached: Checkpoint
-    warnings: tuple[Diagnostic, ...] = ()
-
-    def trained(self) -> Trained:
-        """Return the network alone, without what is needed to resume."""
-        kept = (self.theta, self.state, self.history, self.epochs, self.steps, self.seconds, self.end, self.record)
-        return Trained(*kept)
 
 
 def train(

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests import tutorial
+from tests.reference import tutorial
 from tests.benchmarks import processes
 from tests.benchmarks.processes import BARE_RUN, BARE_TUTORIAL, ILLUSTRATED, ROOT, RUN, TUTORIAL_WITH_PICTURES
 from tests.benchmarks.report import Report

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.checking import Comparison, GradientCheck, check_spec
+from specnet.checking import GradientCheck, GradientComparison, check_spec
 from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
 from specnet.checking.point import ROWS, point_of
 from specnet.compiler.native.c_text import c_forms
@@ -40,7 +40,7 @@ def check(spec: dict[str, Any]) -> GradientCheck:
     return check_spec(specnet.parse_spec(spec))
 
 
-def comparisons_of(spec: dict[str, Any]) -> dict[str, Comparison]:
+def comparisons_of(spec: dict[str, Any]) -> dict[str, GradientComparison]:
     return {comparison.name: comparison for comparison in check(spec).comparisons}
 
 

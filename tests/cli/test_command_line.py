@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import CSV_SPEC, MOONS, Ran, Specnet, TypeIn, process
-from tests.cli.test_application import VERBS
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -261,16 +260,3 @@ def test_what_may_have_been_meant_is_told(specnet: Specnet, arguments: str, pinn
         (error,) = as_json.document["errors"]
         assert error["code"] == "usage"
         assert said.endswith(f"\n    {error['hint']}\n" if error["hint"] else f"{line}\n")
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_shows_what_a_user_types(specnet: Specnet, verb: str) -> None:
-    usage, _, rest = specnet(verb, "--help").out.partition("\n\n")
-    assert usage.startswith(f"Usage: specnet {verb} [OPTIONS]")
-    assert not set("{}<") & set(usage)
-    options = rest.split("Options:\n")[1].split("\n\n")[0]
-    assert "<" not in options.replace("<name>/<number>", "")
-    assert "--format text|json" in options
-    summary = rest.strip().splitlines()[0]
-    assert len(summary.split()) <= 10
-    assert all(len(line) <= 80 for line in rest.split("  Examples:")[0].splitlines())

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.spec.json_schema import schema_text
-from tests.cli.conftest import Specnet, process
+from tests.cli.conftest import Specnet
 from tests.cli.test_application import VERBS
 
 pytestmark = pytest.mark.slow  # each example of the help is a process
@@ -54,9 +53,3 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
     written = {str(entry.relative_to(folder)) for entry in folder.rglob("*")}
     assert {"runs/moons_2_5_1/1/model.safetensors", "moons/model.safetensors", "predictions.csv"} <= written
     assert {"penguins.toml", "residual.toml", "specnet.schema.json"} <= written
-
-
-def test_a_shell_can_keep_the_schema(folder: Path) -> None:
-    from specnet.parts.registry import built_in_registry
-
-    assert process("schema", folder=folder).out == schema_text(built_in_registry())

@@ -16,7 +16,7 @@ from specnet.data import (
 )
 from specnet.errors import DataError
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Calendar, Embedding, Impute, OneHot, Ordinal, Standardize
+from specnet.parts.preprocessing import Calendar, CategoryEmbedding, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup
 from tests.mistakes import mistake
 
@@ -204,5 +204,5 @@ def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had
 
 
 def test_an_embedding_has_its_codes_as_inputs():
-    (group,) = unfitted([ColumnGroup(columns=("kind",), steps=(Embedding(minimum_count=2),))], ["kind"])
+    (group,) = unfitted([ColumnGroup(columns=("kind",), steps=(CategoryEmbedding(minimum_count=2),))], ["kind"])
     assert group.steps == (Ordinal(minimum_count=2),)

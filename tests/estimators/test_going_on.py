@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classific
 
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
-from specnet.parts.preprocessing.scaling import Quantile
+from specnet.parts.preprocessing.scaling import QuantileRanks
 from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused
 
@@ -114,7 +114,7 @@ def test_a_warm_start_on_fewer_rows_keeps_what_was_fitted_to_all(monkeypatch: py
     knots = warm.model_.preprocessing.fitted[0]["knots"]
     assert len(knots) == 100
     with monkeypatch.context() as patch:
-        patch.setattr(Quantile, "fit", None)  # nothing is fitted anew
+        patch.setattr(QuantileRanks, "fit", None)  # nothing is fitted anew
         warm.fit(X[::3], y[::3])
         pickle.loads(pickle.dumps(warm)).fit(X[::3], y[::3])
     np.testing.assert_array_equal(warm.model_.preprocessing.fitted[0]["knots"], knots)

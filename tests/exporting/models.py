@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from specnet.errors import SpecnetWarning
 from specnet.exporting import Export, export
 from specnet.model import Model
 from specnet.network import Network
+from specnet.parts import Activation, Value
 from specnet.parts.part import Part
 from specnet.spec import resolve
 from specnet.spec.ensembles import Ensemble
@@ -70,6 +71,19 @@ def layered(*layers: dict[str, Any], **fields: Any) -> Model:
 
 def dense(units: int, **fields: Any) -> dict[str, Any]:
     return {"type": "dense", "units": units, **fields}
+
+
+def activation(name: str, expression: Callable[..., Value], **members: Any) -> type[Activation]:
+    """Return an activation of someone else, computed of x and of fields, numbers with these defaults."""
+    fields = {key: value for key, value in members.items() if isinstance(value, float)}
+    members |= {
+        "__module__": __name__,
+        "__doc__": f"What {name} makes of x.",
+        "__annotations__": {"type": Literal[name], **dict.fromkeys(fields, float)},
+        "type": name,
+        "expression": lambda self, x: expression(x, *(getattr(self, key) for key in fields)),
+    }
+    return type(Activation)(name.title(), (Activation,), members)
 
 
 @cache

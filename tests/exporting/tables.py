@@ -11,7 +11,7 @@ from specnet.data import Preparation, RawColumns, unfitted
 from specnet.model import Model
 from specnet.network import Network
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Calendar, CategoryStep, Embedding, Impute, OneHot, Ordinal, Standardize
+from specnet.parts.preprocessing import Calendar, CategoryEmbedding, CategoryStep, Impute, OneHot, Ordinal, Standardize
 from specnet.spec import ColumnGroup, parse_spec, resolve
 
 ODD = [
@@ -60,7 +60,7 @@ def training_rows() -> RawColumns:
 
 def groups_of(form: str) -> list[ColumnGroup]:
     """Return groups of the columns: their categories as one_hot, ordinal or embedding."""
-    texts: CategoryStep = {"one_hot": OneHot(), "ordinal": Ordinal(), "embedding": Embedding(size=3)}[form]
+    texts: CategoryStep = {"one_hot": OneHot(), "ordinal": Ordinal(), "embedding": CategoryEmbedding(size=3)}[form]
     numbers = ("bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g")
     return [
         ColumnGroup(columns=("island", 'the "sex"'), steps=(texts,)),
@@ -100,7 +100,7 @@ def model_of(written: list[ColumnGroup], rows: RawColumns, dtype: str, loss: str
 
 
 def _sized(step: Any, fitted: Any) -> Any:
-    return step.model_copy(update={"counts": fitted.counts}) if isinstance(step, Embedding) else fitted
+    return step.model_copy(update={"counts": fitted.counts}) if isinstance(step, CategoryEmbedding) else fitted
 
 
 @cache

@@ -6,55 +6,36 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from pydantic import Field
 
 import specnet
 from specnet.errors import ExportError, FileError, TakenError
 from specnet.exporting import TARGETS, export, find_target
 from specnet.exporting.target import Answers
 from specnet.model import Model
-from specnet.parts import Activation, PositiveNumber, Value, greater, maximum, sin, sum_over, where
-from tests.exporting.models import built, dense, exported
+from specnet.parts import Activation, Value, greater, maximum, sin, sum_over, where
+from tests.exporting.models import activation, built, dense, exported
 from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES
 from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
 
-class Snake(Activation):
-    """x + sin²(a·x)/a: periodic, keeps a trend (Ziyin et al. 2020)."""
-
-    type: Literal["snake"] = "snake"
-    frequency: PositiveNumber = Field(1.0, description="a, in radians per unit of input")
-
-    def expression(self, x: Value) -> Value:
-        return x + sin(self.frequency * x) ** 2 / self.frequency
-
-
-class Twofold(Activation):
+def twofold(x: Value) -> Value:
     """Shares of what is written twice, and a branch: max(t, t²)/(1 + Σ), t being x where x > 0 and x/2 elsewhere."""
-
-    elementwise = False
-    type: Literal["twofold"] = "twofold"
-
-    def expression(self, x: Value) -> Value:
-        t = where(greater(x, 0.0), x, 0.5 * x)
-        y = maximum(t, t * t)
-        return y / (1 + sum_over(y * y, "features"))
+    t = where(greater(x, 0.0), x, 0.5 * x)
+    y = maximum(t, t * t)
+    return y / (1 + sum_over(y * y, "features"))
 
 
-class AcrossRows(Activation):
-    """x less the sum over rows, which no prediction should know."""
-
-    elementwise = False
-    type: Literal["across_rows"] = "across_rows"
-
-    def expression(self, x: Value) -> Value:
-        return x - sum_over(x, "batch")
+PARTS = [
+    activation("snake", lambda x, frequency: x + sin(frequency * x) ** 2 / frequency, frequency=1.0),
+    activation("twofold", twofold, elementwise=False),
+    activation("across", lambda x: x - sum_over(x, "batch"), elementwise=False),  # which no prediction should know
+]
 
 
 def plugin_model(*activations: dict | str) -> Model:
     fields = {"layer_sizes": [2, *(4 for _ in activations), 1], "activations": [*activations, "linear"]}
-    return built(dtype="float64", parts=[Snake, Twofold, AcrossRows], **fields)
+    return built(dtype="float64", parts=PARTS, **fields)
 
 
 def change_answers(monkeypatch: pytest.MonkeyPatch, target: str, change: Callable[[Answers], Answers]) -> None:

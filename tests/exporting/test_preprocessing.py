@@ -16,12 +16,12 @@ from specnet.network import Network
 from specnet.parts.preprocessing import (
     Calendar,
     CategoryStep,
-    Clip,
+    ClipColumns,
     Impute,
     Log,
     Minmax,
     Preprocessing,
-    Quantile,
+    QuantileRanks,
     Robust,
     SmoothClip,
     Standardize,
@@ -34,14 +34,14 @@ from tests.exporting.tools import RUNNABLE, SUFFIXES
 CHAINS: dict[str, list[Preprocessing]] = {
     "robust": [Robust(), SmoothClip(limit=2)],
     "log": [Log(), Minmax()],
-    "clip": [Clip(), Standardize()],
-    "quantile": [Quantile(points=9), Standardize()],
+    "clip": [ClipColumns(), Standardize()],
+    "quantile": [QuantileRanks(points=9), Standardize()],
     "impute": [Impute(indicator=(0, 2, 3)), Standardize()],
     "impute with all indicators": [Impute(strategy="mean", indicator=True)],
     "impute without indicators": [Impute(strategy="most_frequent", indicator=False), Robust()],
     "calendar": [Calendar(), Impute(indicator=False), Standardize()],
 }
-TARGETS: dict[str, list[Preprocessing]] = {"log": [Log(), Robust()], "clip": [Clip(), Minmax()]}
+TARGETS: dict[str, list[Preprocessing]] = {"log": [Log(), Robust()], "clip": [ClipColumns(), Minmax()]}
 """For the target, beside those of the same name for the columns."""
 ROWS, COLUMNS = 80, 4
 NAMES = [f"x{k}" for k in range(COLUMNS)]

@@ -46,7 +46,7 @@ def infinite() -> Model:
 
 MIXED = [dense(3), {"type": "scale"}, dense(3, activation={"type": "relu", "parametric": True}), dense(1)]
 REFUSED: dict[str, tuple[str, str, Callable[[], Any]]] = {
-    **{f"rows for {name}": (name, f"m{SUFFIXES[name]}", partial(plugin_model, "across_rows")) for name in SUFFIXES},
+    **{f"rows for {name}": (name, f"m{SUFFIXES[name]}", partial(plugin_model, "across")) for name in SUFFIXES},
     "an unknown target": ("cobol", "m", VALUE),
     "an estimator": ("numpy", "m.py", SpecClassifier),
     "a network": ("numpy", "m.py", lambda: VALUE().network),

@@ -21,7 +21,7 @@ from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.export_proof import probe_rows
 from specnet.model import Model
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Embedding, Impute, OneHot, Quantile, Standardize
+from specnet.parts.preprocessing import CategoryEmbedding, Impute, OneHot, QuantileRanks, Standardize
 from specnet.spec import ColumnGroup
 from tests.exporting.languages.test_c import compiled
 from tests.exporting.models import DTYPES, SPECS, exported, spec_model
@@ -142,7 +142,7 @@ def rare_model(dtype: str) -> Model:
         ColumnGroup(columns=("a",), steps=(OneHot(),)),
         ColumnGroup(columns=("b",), steps=(Standardize(),)),
         ColumnGroup(columns=("d",), steps=(OneHot(),)),
-        ColumnGroup(columns=("c",), steps=(Embedding(size=2),)),
+        ColumnGroup(columns=("c",), steps=(CategoryEmbedding(size=2),)),
     ]
     return model_of(written, RawColumns(X, kinds), dtype, "mean_squared_error")
 
@@ -361,8 +361,8 @@ def test_torch_takes_gaps(tmp_path: Path):
 def test_two_groups_of_the_same_step_have_tables_of_their_own(target: str, tmp_path: Path):
     X = np.random.default_rng(11).normal(size=(60, 3))
     written = [
-        ColumnGroup(columns=("a", "c"), steps=(Quantile(points=9),)),
-        ColumnGroup(columns=("b",), steps=(Quantile(points=5),)),
+        ColumnGroup(columns=("a", "c"), steps=(QuantileRanks(points=9),)),
+        ColumnGroup(columns=("b",), steps=(QuantileRanks(points=5),)),
     ]
     model = model_of(written, RawColumns(X, tuple(Column(name, "numeric") for name in "abc")), "float64", "mse")
     exported(model, target, tmp_path / f"m{SUFFIXES[target]}")

@@ -69,12 +69,3 @@ def session_of(content: bytes | Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def onnx_answers(content: bytes, X: np.ndarray) -> dict[str, Any]:
-    """What onnxruntime answers, by the names of the outputs."""
-    session = session_of(content)
-    inputs = session.get_inputs()  # one of all columns, or one for each
-    given = {inputs[0].name: X} if len(inputs) == 1 else {x.name: X[:, [n]] for n, x in enumerate(inputs)}
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, given), strict=True))

@@ -15,12 +15,17 @@ from specnet.exporting import export
 from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs
-from tests.importing.test_round_trips import network_outputs
-from tests.random_specs import random_rows, random_spec
+from tests.importing.test_round_trips import CROSSENTROPIES_AND_VALUES, comes_back, network_outputs, random_networks
 
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
 X = np.random.default_rng(0).normal(0, 2, (60, 4)).astype(np.float32)
+
+
+def read_again(model: Any, folder: Path) -> specnet.Model:
+    """Return what is made of a model of Keras, saved in a file."""
+    model.save(folder / "network.keras")
+    return specnet.import_model(folder / "network.keras")
 
 
 @pytest.mark.parametrize("name", KERAS_ACTIVATIONS)
@@ -30,8 +35,7 @@ def test_each_activation_of_keras(name: str, tmp_path: Path):
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name)])
     if name != "glu":  # behind which Keras counts as many features as before it
         model.add(keras.layers.Dense(2))
-    model.save(tmp_path / "network.keras")
-    found = specnet.import_model(tmp_path / "network.keras")
+    found = read_again(model, tmp_path)
     assert difference(outputs(found, X), model.predict(X, verbose=0)) <= TOLERANCE["float32"]
 
 
@@ -60,8 +64,7 @@ def test_each_layer_of_keras(number: int, tmp_path: Path):
     for variable in model.weights:
         if "seed" not in variable.path:
             variable.assign(variable.numpy() + random.uniform(0.1, 0.9, variable.shape))
-    model.save(tmp_path / "network.keras")
-    found = specnet.import_model(tmp_path / "network.keras")
+    found = read_again(model, tmp_path)
     assert difference(outputs(found, X), model.predict(X, verbose=0)) <= TOLERANCE["float32"]
 
 
@@ -71,9 +74,8 @@ def test_images_that_keras_flattens(before: list[float], tmp_path: Path):
 
     layers = [keras.layers.Rescaling(factor) for factor in before]
     model = keras.Sequential([keras.Input((3, 4)), *layers, keras.layers.Flatten(), keras.layers.Dense(2)])
-    model.save(tmp_path / "network.keras")
     images = np.random.default_rng(0).normal(size=(6, 3, 4)).astype(np.float32)
-    found = specnet.import_model(tmp_path / "network.keras")
+    found = read_again(model, tmp_path)
     wanted = model.predict(images, verbose=0)
     assert difference(outputs(found, images.reshape(6, 12)), wanted) <= TOLERANCE["float32"]
 
@@ -86,8 +88,7 @@ def test_adapted_columns_and_both_precisions(dtype: str, tmp_path: Path):
     columns.adapt(X * 3 + 1)
     layers = [keras.Input((4,), dtype=dtype), columns, keras.layers.Dense(3, "tanh", dtype=dtype)]
     model = keras.Sequential(layers)
-    model.save(tmp_path / "network.keras")
-    found = specnet.import_model(tmp_path / "network.keras")
+    found = read_again(model, tmp_path)
     assert found.network.dtype == dtype
     assert difference(outputs(found, X), model.predict(X.astype(dtype), verbose=0)) <= TOLERANCE["float32"]
 
@@ -96,41 +97,25 @@ def test_a_lambda_is_refused(tmp_path: Path):
     import keras
 
     model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
-    model.save(tmp_path / "network.keras")
     with pytest.raises(specnet.FileError, match="a Lambda is code, which is not executed"):
-        specnet.import_model(tmp_path / "network.keras")
+        read_again(model, tmp_path)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
+@pytest.mark.parametrize("loss", CROSSENTROPIES_AND_VALUES)
 def test_keras_files_of_specnet_come_back_bit_for_bit(loss: str, dtype: str, tmp_path: Path):
-    network = {"dtype": dtype, "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
-    y = np.array(["a", "b", "c"])[np.arange(60) % (2 if loss.startswith("binary") else 3)]
-    if loss == "mean_squared_error":
-        network["target_preprocessing"] = ["standardize"]
-        y = 100 * X[:, :2] + 7
-    model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
-    export(model, "keras", tmp_path / "network.keras")
-    found = specnet.import_model(tmp_path / "network.keras")
-    np.testing.assert_array_equal(found.predict(X), model.predict(X))
-    np.testing.assert_array_equal(outputs(found, X), outputs(model, X))
+    comes_back(tmp_path / "network.keras", "keras", loss, dtype, 2)
 
 
 def test_random_networks_of_keras_come_back_bit_for_bit(tmp_path: Path):
     tried = 0
-    for seed in range(200):
-        rng = np.random.default_rng(seed)
-        spec = random_spec(rng, seed)
-        spec["network"]["dtype"] = ("float32", "float64")[seed % 2]
-        rows, y = random_rows(rng, spec, 60)
-        with np.errstate(all="ignore"):
-            model = specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, rows, y)
+    for number, (model, rows) in enumerate(random_networks(200)):
         try:
             export(model, "keras", tmp_path / "network.keras")
         except ExportError:  # that it names what Keras cannot say is tested with the exports
             continue
         found = specnet.import_model(tmp_path / "network.keras")
-        np.testing.assert_array_equal(network_outputs(found, rows), network_outputs(model, rows), f"seed {seed}")
+        np.testing.assert_array_equal(network_outputs(found, rows), network_outputs(model, rows), f"seed {number}")
         tried += 1
     assert tried >= 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,36 +75,49 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
 
 
-@pytest.mark.slow
-def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
-    tried = 0
-    for seed in range(100):
+def random_networks(count: int = 100) -> Iterator[tuple[specnet.Model, np.ndarray]]:
+    """Random networks over the whole catalogue after an epoch, and their rows."""
+    for seed in range(count):
         rng = np.random.default_rng(seed)
         spec = random_spec(rng, seed)
         spec["network"]["dtype"] = ("float32", "float64")[seed % 2]
         X, y = random_rows(rng, spec, 60)
         with np.errstate(all="ignore"):
-            model = specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, X, y)
+            yield specnet.fit({**spec, "training": {**spec["training"], "epochs": 1}}, X, y), X
+
+
+@pytest.mark.slow
+def test_random_networks_over_the_whole_catalogue(tmp_path: Path):
+    tried = 0
+    for number, (model, X) in enumerate(random_networks()):
         if export(model, "onnx", tmp_path / "network.onnx").dtype != model.network.dtype.name:
             continue  # in single precision, for want of an operator in double
         found = specnet.import_model(tmp_path / "network.onnx")
-        np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X), err_msg=f"seed {seed}")
+        np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X), err_msg=f"seed {number}")
         assert found.spec.training.loss == model.spec.training.loss
         tried += 1
     assert tried >= 30
 
 
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"])
-def test_pipelines_of_scikit_learn(loss: str, tmp_path: Path):
+def comes_back(path: Path, target: str, loss: str, dtype: str, values: int) -> None:
+    """Hold a standardized network, and so many values of its target, against what is read of its export."""
     X = np.random.default_rng(0).normal(3, 2, (60, 4))
-    network = {"dtype": "float64", "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
+    network = {"dtype": dtype, "hidden_layer_sizes": [8, 5], "preprocessing": ["standardize"]}
     y = np.array(["a", "b", "c"])[np.arange(60) % (2 if loss.startswith("binary") else 3)]
     if loss == "mean_squared_error":
         network["target_preprocessing"] = ["standardize"]
-        y = 100 * X[:, 0] + 7
+        y = 100 * X[:, :values] + 7
     model = specnet.fit({"network": network, "training": {"loss": loss, "epochs": 2}}, X, y)
-    export(model, "sklearn", tmp_path / "network.skops")
-    found = specnet.import_model(tmp_path / "network.skops")
+    export(model, target, path)
+    found = specnet.import_model(path)
     assert found.spec.training.loss == model.spec.training.loss
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
     np.testing.assert_array_equal(network_outputs(found, X), network_outputs(model, X))
+
+
+CROSSENTROPIES_AND_VALUES = ["binary_crossentropy", "categorical_crossentropy", "mean_squared_error"]
+
+
+@pytest.mark.parametrize("loss", CROSSENTROPIES_AND_VALUES)
+def test_pipelines_of_scikit_learn(loss: str, tmp_path: Path):
+    comes_back(tmp_path / "network.skops", "sklearn", loss, "float64", 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from specnet.parts.initializers import (
-    Constant,
+    ConstantWeights,
     Initializer,
     Orthogonal,
     Place,
@@ -74,7 +74,7 @@ def test_means_and_bounds_are_those_of_the_fields():
     drawn = draw(RandomUniform(minval=1.0, maxval=2.0))
     assert drawn.min() >= 1
     assert drawn.max() < 2
-    assert (draw(Constant(value=0.25)) == 0.25).all()
+    assert (draw(ConstantWeights(value=0.25)) == 0.25).all()
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6), (1, 4)])

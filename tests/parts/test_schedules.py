@@ -10,7 +10,7 @@ import specnet
 from specnet.errors import SpecError
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import (
-    Constant,
+    ConstantRate,
     CosineDecay,
     CosineDecayRestarts,
     CosineLog,
@@ -199,7 +199,7 @@ def test_warmup_goes_before_any(then: Schedule):
 
 
 def test_a_warmup_longer_than_the_run_only_rises():
-    assert [Warmup(length=8, then=Constant()).factor_at(step, 4, 4) for step in range(4)] == [
+    assert [Warmup(length=8, then=ConstantRate()).factor_at(step, 4, 4) for step in range(4)] == [
         1 / 8,
         2 / 8,
         3 / 8,

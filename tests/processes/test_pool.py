@@ -83,12 +83,12 @@ def test_processes_compute_tell_fail_stop_and_end():
 @pytest.mark.slow
 def test_interrupted_processes_end_also_while_they_send_results():
     others = set(active_children())
-    for moment in range(5):
+    for moment in range(3):
         with suppress(KeyboardInterrupt), processes(2, begin, None) as pool:
             wait([pool.submit(bytes, RESULT) for _ in range(6)], return_when=FIRST_COMPLETED)
             for _ in range(200):
                 pool.submit(bytes, RESULT)
-            time.sleep(0.01 * moment)
+            time.sleep(0.02 * moment)
             raise KeyboardInterrupt
     assert set(active_children()) <= others
 

@@ -60,10 +60,9 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
         "",
         '    network.activations = { type = "snake", shape = "flat" }',
     ]
-    rows = [[*field] for field in entry.fields if field.name in Snake.__annotations__]
-    assert rows == [
-        ["shape", '"round" or "flat"', "needed", "no default"],
-        ["frequency", "0 < number ≤ 8", "1.0", "a"],
+    assert [field for field in entry.fields if field.name in Snake.__annotations__] == [
+        ("shape", '"round" or "flat"', "needed", "no default"),
+        ("frequency", "0 < number ≤ 8", "1.0", "a"),
     ]
     assert [line.split()[0] for line in entry.table().lines()] == ["field", *(field.name for field in entry.fields)]
     assert catalogue.find("serpent") == [entry]

@@ -144,8 +144,8 @@ def test_a_spec_that_is_shown_is_the_one_there_is(shown, name):
 
 @pytest.mark.slow
 def test_the_mistaken_gradient_ends_where_is_said():
-    from tests import tutorial
-    from tests.wrong_gradient import loss_after, mistaken_backward
+    from tests.reference import tutorial
+    from tests.reference.wrong_gradient import loss_after, mistaken_backward
 
     said = re.search(r"to (0\.\d+), where the right gradient reaches\s+(0\.\d+)", README)
     found = [f"{loss_after(backward, data_seed=0):.3f}" for backward in (mistaken_backward, tutorial.backward)]

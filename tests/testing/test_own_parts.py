@@ -84,6 +84,6 @@ def test_a_part_is_what_plain_numpy_says(name: str):
 @pytest.mark.slow
 def test_layers_are_what_plain_numpy_says():
     find = built_in_registry().find
-    check_layer(find("layer", "scale"), lambda x, parameters: x * parameters["factor"])
+    check_layer(find("layer", "scale"), lambda x, parameters: x * parameters["factor"], settings=[{}])
     check_layer(find("layer", "add"), lambda a, b: a + b)
     check_layer(find("layer", "dropout"), lambda x: x)

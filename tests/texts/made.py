@@ -160,21 +160,15 @@ def _working_folder() -> Iterator[None]:
     """Work in a folder with specs, rows, models and files that are none of these."""
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         folder = Path(name)
-        for file, content in {
-            "moons.toml": MOONS,
-            "table.toml": TABLE,
-            "numbers.toml": NUMBERS,
-            "rows.csv": ROWS,
-        }.items():
-            (folder / file).write_text(content, encoding="utf-8")
-        for file, content in CSV.items():
-            (folder / f"{file}.csv").write_bytes(content)
         (folder / "taken").mkdir()
-        (folder / "taken" / "notes.txt").touch()
-        (folder / "empty.safetensors").touch()
-        (folder / "page.safetensors").write_text("<html></html>")
-        (folder / "wrong.onnx").write_text("none")
-        (folder / "latin.toml").write_bytes(b'name = "caf\xe9"\n')
+        texts = {"moons.toml": MOONS, "table.toml": TABLE, "numbers.toml": NUMBERS, "rows.csv": ROWS}
+        files = {name: text.encode() for name, text in texts.items()} | {
+            f"{name}.csv": text for name, text in CSV.items()
+        }
+        files |= {"taken/notes.txt": b"", "empty.safetensors": b"", "page.safetensors": b"<html></html>"}
+        files |= {"wrong.onnx": b"none", "latin.toml": b'name = "caf\xe9"\n'}
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
         X = np.arange(24.0).reshape(12, 2)
         np.savez(folder / "rows.npz", X=X, y=np.arange(12) % 2)
         np.savez(folder / "three.npz", X=np.zeros((4, 3)))

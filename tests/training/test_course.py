@@ -7,7 +7,7 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, SpecError
-from specnet.parts.averaging import Exponential, Stochastic
+from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
@@ -80,7 +80,7 @@ def test_stochastic_average(start: float):
 
 
 def test_every_averaging_is_tried_here():
-    assert set(built_in_registry().of_kind("averaging")) == {Exponential, Stochastic}
+    assert set(built_in_registry().of_kind("averaging")) == {ExponentialAverage, Stochastic}
 
 
 def two_classes() -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +194,7 @@ def test_lbfgs_solves_least_squares():
     assert network.loss(result.theta, X, target) <= result.history[-1]["loss"]
 
 
-@pytest.mark.parametrize("average", [Exponential(), Stochastic(start=0.5)], ids=lambda average: average.type)
+@pytest.mark.parametrize("average", [ExponentialAverage(), Stochastic(start=0.5)], ids=lambda average: average.type)
 def test_each_average_says_whether_a_longer_run_begins_differently(average):
     courses = {tuple(average.share(step, 4 * epochs, 4) for step in range(16)) for epochs in (4, 5, 9, 40)}
     assert average.depends_on_length() == (len(courses) > 1)

@@ -48,7 +48,7 @@ def diff(
     scores = score_rows(before.record, after.record) if before.record and after.record else []
     output.data |= {
         "equal": not found and not has_other_data,
-        "differences": [each.as_dict() for each in found],
+        "differences": [each._asdict() for each in found],
         "data": [before.data_sha256, after.data_sha256],
         "scores": [{"score": title, "before": mine, "after": theirs} for title, mine, theirs in scores],
     }

@@ -16,7 +16,7 @@ from specnet.compiler.backend import Array, BoundPlan
 from specnet.compiler.lowering import Call, Plan
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
 from specnet.compiler.native.c_text.thread_team import before_calls
-from specnet.compiler.native.toolchain.libraries import library
+from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.shapes import Shape, ShapeError
 from specnet.compiler.value import CONSTANT, INPUT, STATE
@@ -60,9 +60,7 @@ def bind(
     """
     compiled = _compiled(plan, np.dtype(dtype), native_processor())
     room = Room(compiled.source, sizes, arrays or {})
-    run = compiled.library.function("run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-    if compiled.source.shares:
-        run = partial(_call_sharing, before_calls(compiled.library), run)
+    run = function_of(compiled.source, compiled.library, "run", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
     inputs, states = (
         {call.attributes: room.leaves[call.attributes] for call in plan.calls if call.operation is operation}
         for operation in (INPUT, STATE)
@@ -70,6 +68,12 @@ def bind(
     outputs = [room.output(compiled.source.functions[0], n) for n in plan.outputs]
     of_all, of_commits = (partial(run, *room.pointers, flag) for flag in (1, int(not plan.commits)))
     return BoundPlan(of_all, of_commits, inputs, states, outputs)
+
+
+def function_of(source: CText, made: LoadedLibrary, name: str, *takes: type[Any]) -> Callable[..., None]:
+    """Return a function of a text's library, which shares its work among as many threads as it may have."""
+    found: Callable[..., None] = made.function(name, *takes)
+    return partial(_call_sharing, before_calls(made), found) if source.shares else found
 
 
 def _call_sharing(before: Callable[[], None], run: Callable[..., None], *arguments: object) -> None:

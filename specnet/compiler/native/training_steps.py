@@ -13,12 +13,11 @@ import numpy.typing as npt
 from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Plan
 from specnet.compiler.native.allocate import Matrix
-from specnet.compiler.native.binding import Room
+from specnet.compiler.native.binding import Room, function_of
 from specnet.compiler.native.c_plan import no_form
 from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_function import CFunction, CText
 from specnet.compiler.native.c_text.emit_loop import block
-from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import BATCH, FLAT, Shape
@@ -194,10 +193,6 @@ class CompiledSteps:
         return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
 
 
-def _nothing() -> None:
-    """Do what is to be done before steps that no threads share."""
-
-
 def _check_source(name: str, source: Array, leaf: Array) -> None:
     """Check that rows can be read by their addresses.
 
@@ -255,8 +250,8 @@ class BoundSteps:
                 _check_source(name, sources[name], self.leaves[name])
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         types = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
-        self._steps, self._feed = made.function("steps", *types), made.function("feed_once", *[pointer] * 3)
-        self._before = before_calls(made) if compiled.source.shares else _nothing
+        self._steps = function_of(compiled.source, made, "steps", *types)
+        self._feed = function_of(compiled.source, made, "feed_once", *[pointer] * 3)
         self._noise = [(name, room.shape(call_shape)) for name, call_shape in compiled.noise_shapes()]
         self.noise_size = sum(math.prod(shape) for _, shape in self._noise)
 
@@ -270,7 +265,6 @@ class BoundSteps:
 
     def feed(self, places: Array) -> None:
         """Gather the rows at these places, for all steps that gather none."""
-        self._before()
         self._feed(*self._pointers, places.ctypes.data)
 
     def run(self, count: int, places: Array | None, numbers: Array, noise: Array | None, losses: Array | None) -> None:
@@ -287,7 +281,6 @@ class BoundSteps:
         losses : (count,) or None
             Float64, to be filled.
         """
-        self._before()
         self._steps(
             *self._pointers,
             count,

@@ -1,6 +1,6 @@
 """The backend that makes every call with NumPy.
 
-In comes a plan; out goes a `BoundPlan` whose run is a list of calls that allocate nothing. Start at `bind` in
+In comes a plan; out goes a `BoundPlan`, whose run is a list of calls that allocate nothing. Start at `bind` in
 `binding`: `storage` says which array holds which value, and `calls` how NumPy does each operation.
 """
 

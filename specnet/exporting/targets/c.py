@@ -84,7 +84,8 @@ def _header(program: Program, stem: str) -> str:
     macro, real, kind = stem.upper(), "float" if program.dtype == np.float32 else "double", answer_kind(program)
     other = "FLOAT" if real == "double" else "DOUBLE"
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
-    predict = _DECLARATIONS[kind].format(stem=stem, macro=macro)
+    predict = "\n/* {} */\n{};\n".format(*_PREDICT[kind]) if kind in _PREDICT else ""
+    predict = predict.format(stem=stem, macro=macro)
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
     columns, code = _columns(program, stem), _CODE_DECLARATION.format(stem=stem) if program.texts else ""
     return f"""\
@@ -126,18 +127,16 @@ _CODE_DECLARATION = """
    Texts are compared as they are, space around them included; 0 for all that have no code. */
 int {stem}_code(int column, const char *text);
 """
-_LABEL = """
-/* The most probable label for raw columns{encoding}.
-   It means nothing where forward answers NaN: for columns that are not finite, and for what is no category. */
-{kind}{{stem}}_predict(const real *x);
-"""
-_DECLARATIONS: Mapping[AnswerKind, str] = {
-    "value": "\n/* The value for raw columns. */\nreal {stem}_predict(const real *x);\n",
-    "values": "",
-    "multilabel": "\n/* y[{macro}_OUTPUTS]: 0 or 1 for each output. */\nvoid {stem}_predict(const real *x, int *y);\n",
-    "integer": _LABEL.format(encoding="", kind="int64_t "),
-    "text": _LABEL.format(encoding=", UTF-8", kind="const char *"),
+_LABEL = """\
+The most probable label for raw columns{encoding}.
+   It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
+_PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
+    "value": ("The value for raw columns.", "real {stem}_predict(const real *x)"),
+    "multilabel": ("y[{macro}_OUTPUTS]: 0 or 1 for each output.", "void {stem}_predict(const real *x, int *y)"),
+    "integer": (_LABEL.format(encoding=""), "int64_t {stem}_predict(const real *x)"),
+    "text": (_LABEL.format(encoding=", UTF-8"), "const char *{stem}_predict(const real *x)"),
 }
+"""What it answers, and its declaration; several values are those of forward."""
 
 
 def _columns(program: Program, stem: str) -> str:
@@ -281,34 +280,39 @@ int {stem}_code(int column, const char *text)
 """
 
 
+_BODIES = {
+    "value": "{forward}    return y[0];\n",
+    "binary": "{labels}{forward}    return labels[y[0] > {boundary}];\n",
+    "multilabel": """\
+    real p[{macro}_OUTPUTS];
+    {stem}_forward(x, p);
+    for (int i = 0; i < {macro}_OUTPUTS; i++)
+        y[i] = p[i] > {boundary};
+""",
+    "classes": """\
+{labels}{forward}    int best = 0;
+    for (int i = 1; i < {macro}_OUTPUTS; i++)
+        if (y[i] > y[best])
+            best = i;
+    return labels[best];
+""",
+}
+
+
 def _predict(program: Program, stem: str) -> str:
     macro, kind = stem.upper(), answer_kind(program)
-    boundary = number_literal(program.dtype.type(program.model.boundary))
-    forward = f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n"
-    if kind == "values":
+    if kind not in _PREDICT:
         return ""
-    if kind == "value":
-        return f"\nreal {stem}_predict(const real *x)\n{{\n{forward}    return y[0];\n}}\n"
-    if kind == "multilabel":
-        return (
-            f"\nvoid {stem}_predict(const real *x, int *y)\n{{\n"
-            f"    real p[{macro}_OUTPUTS];\n    {stem}_forward(x, p);\n"
-            f"    for (int i = 0; i < {macro}_OUTPUTS; i++)\n        y[i] = p[i] > {boundary};\n}}\n"
-        )
-    assert program.labels is not None
-    shown = ", ".join(
-        text_literal(label) if isinstance(label, str) else integer_literal(label) for label in program.labels
+    texts = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
+    of = "char *const" if kind == "text" else "int64_t"
+    body = _BODIES[program.answer].format(
+        stem=stem,
+        macro=macro,
+        boundary=number_literal(program.dtype.type(program.model.boundary)),
+        forward=f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n",
+        labels=f"    static const {of} labels[] = {{{', '.join(texts)}}};\n",
     )
-    if kind == "text":
-        labels, result = f"static const char *const labels[] = {{{shown}}};", "const char *"
-    else:
-        labels, result = f"static const int64_t labels[] = {{{shown}}};", "int64_t "
-    if program.task == "binary":
-        best = f"    return labels[y[0] > {boundary}];\n"
-    else:
-        best = f"    int best = 0;\n    for (int i = 1; i < {macro}_OUTPUTS; i++)\n        if (y[i] > y[best])\n"
-        best += "            best = i;\n    return labels[best];\n"
-    return f"\n{result}{stem}_predict(const real *x)\n{{\n    {labels}\n{forward}{best}}}\n"
+    return f"\n{_PREDICT[kind][1].format(stem=stem)}\n{{\n{body}}}\n"
 
 
 def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:

@@ -117,24 +117,30 @@ def scaling_of(step: Any, others: str = "") -> Scaling:
     """
     from sklearn import preprocessing
 
-    kind = type(step)
-    if kind is preprocessing.StandardScaler:
-        check_fitted(step, "n_features_in_")
-        return Scaling(step.mean_ if step.with_mean else np.zeros(()), step.scale_ if step.with_std else np.ones(()))
-    if kind is preprocessing.MaxAbsScaler:
-        check_fitted(step, "scale_")
-        return Scaling(np.zeros(()), step.scale_)
-    if kind is preprocessing.RobustScaler:
-        check_fitted(step, "n_features_in_")
-        center = step.center_ if step.with_centering else np.zeros(())
-        return Scaling(center, step.scale_ if step.with_scaling else np.ones(()))
-    if kind is preprocessing.MinMaxScaler:
-        check_fitted(step, "scale_")
-        if step.clip:
-            raise FileError("a MinMaxScaler that clips is not supported")
-        return Scaling(step.data_min_ - step.feature_range[0] / step.scale_, 1 / step.scale_)
-    supported = f"StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler{others}"
-    raise FileError(f"the step {class_name(step)} is not supported; choose from {supported}")
+    zero, one = np.zeros(()), np.ones(())
+    known: dict[type, tuple[str, Callable[[], tuple[Array, Array]]]] = {
+        preprocessing.StandardScaler: (
+            "n_features_in_",
+            lambda: (step.mean_ if step.with_mean else zero, step.scale_ if step.with_std else one),
+        ),
+        preprocessing.MinMaxScaler: (
+            "scale_",
+            lambda: (step.data_min_ - step.feature_range[0] / step.scale_, 1 / step.scale_),
+        ),
+        preprocessing.MaxAbsScaler: ("scale_", lambda: (zero, step.scale_)),
+        preprocessing.RobustScaler: (
+            "n_features_in_",
+            lambda: (step.center_ if step.with_centering else zero, step.scale_ if step.with_scaling else one),
+        ),
+    }
+    if type(step) not in known:
+        supported = ", ".join(kind.__name__ for kind in known) + others
+        raise FileError(f"the step {class_name(step)} is not supported; choose from {supported}")
+    attribute, learned = known[type(step)]
+    check_fitted(step, attribute)
+    if getattr(step, "clip", False):
+        raise FileError("a MinMaxScaler that clips is not supported")
+    return Scaling(*learned())
 
 
 def check_fitted(estimator: Any, attribute: str) -> None:
@@ -318,10 +324,10 @@ class Assembly:
         written: list[dict[str, Any]] = []
         tensors: dict[str, Array] = {}
         for number, places in enumerate(self._groups):
-            steps, learned = self._steps(places)
-            written.append({"columns": [self._names[place] for place in places], "steps": steps})
-            for index, arrays in enumerate(learned):
-                tensors |= {f"{number}.{index}.{name}": array for name, array in arrays.items()}
+            steps = self._steps(places)
+            written.append({"columns": [self._names[place] for place in places], "steps": [step for step, _ in steps]})
+            for index, (_, learned) in enumerate(steps):
+                tensors |= {f"{number}.{index}.{name}": array for name, array in learned.items()}
         names = [self._names[place] for place in sorted({*self._numbers, *self._texts})]
         has_gaps = any(isinstance(step, Filling) for steps in self._numbers.values() for step in steps)
         if not self._texts and not has_gaps and self._groups == [list(range(self._count))]:
@@ -331,18 +337,10 @@ class Assembly:
 
     def _grouped(self) -> list[list[int]]:
         """Return raw columns by the steps that they go through, categories last."""
-
-        def forms(place: int) -> list[tuple[Any, ...]]:
-            return [_form(step) for step in self._numbers[place]]
-
-        found: list[list[int]] = []
+        found: dict[tuple[Any, ...], list[int]] = {}
         for place in sorted(self._numbers):
-            group = next((group for group in found if forms(group[0]) == forms(place)), None)
-            if group is None:
-                found.append([place])
-            else:
-                group.append(place)
-        return [*found, sorted(self._texts)] if self._texts else found
+            found.setdefault(tuple(map(_form, self._numbers[place])), []).append(place)
+        return [*found.values(), *([sorted(self._texts)] if self._texts else [])]
 
     def _keys(self) -> Iterator[Any]:
         """Yield what each prepared column is, in order: a raw column, and the text or the flag that it stands for."""
@@ -353,27 +351,30 @@ class Assembly:
                 yield from places
                 yield from ((place, None) for place in places if place in self._flags)
 
-    def _steps(self, places: Sequence[int]) -> tuple[list[dict[str, Any]], list[dict[str, Array]]]:
-        """Return the steps of a group as a spec says them, and what each has learned."""
+    def _steps(self, places: Sequence[int]) -> list[_Fitted]:
         if places[0] in self._texts:
-            return _one_hot([self._texts[place] for place in places])
-        written, learned = list[dict[str, Any]](), list[dict[str, Array]]()
+            return [_one_hot([self._texts[place] for place in places])]
+        made = list[_Fitted]()
         flagged = [index for index, place in enumerate(places) if place in self._flags]
         flags = 0
         for each in zip(*(self._numbers[place] for place in places), strict=True):
             if isinstance(each[0], Scaling):
-                ones, zeros = np.ones(flags), np.zeros(flags)
-                mean, scale = ([float(getattr(step, name)) for step in each] for name in ("mean", "scale"))
-                written.append({"type": "standardize"})
-                learned.append({"mean": np.array([*mean, *zeros]), "scale": np.array([*scale, *ones])})
+                learned = {"mean": [0.0] * flags, "scale": [1.0] * flags}
+                for name, others in learned.items():
+                    learned[name] = [*(float(getattr(step, name)) for step in each), *others]
+                made.append(({"type": "standardize"}, {name: np.array(row) for name, row in learned.items()}))
                 continue
             flags = len(flagged)
             filling = {"type": "impute", "strategy": each[0].strategy, "indicator": flagged or False}
             if each[0].strategy == "constant":
                 filling["value"] = float(each[0].value)
-            written.append({**filling, "missing": list(range(len(places)))})
-            learned.append({"fill": np.array([float(step.value) for step in each])})
-        return written, learned
+            filling["missing"] = list(range(len(places)))
+            made.append((filling, {"fill": np.array([float(step.value) for step in each])}))
+        return made
+
+
+_Fitted = tuple[dict[str, Any], dict[str, Array]]
+"""A step as a spec says it, and what it has learned."""
 
 
 def _form(step: Filling | Scaling) -> tuple[Any, ...]:
@@ -385,7 +386,7 @@ def _form(step: Filling | Scaling) -> tuple[Any, ...]:
     return ("impute", step.strategy, *([float(step.value)] if step.strategy == "constant" else []))
 
 
-def _one_hot(columns: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], list[dict[str, Array]]]:
+def _one_hot(columns: Sequence[Sequence[str]]) -> _Fitted:
     counts = [len(texts) for texts in columns]
     encoded = [text.encode() for texts in columns for text in texts]
     most = max(1000, *counts)
@@ -395,4 +396,4 @@ def _one_hot(columns: Sequence[Sequence[str]]) -> tuple[list[dict[str, Any]], li
         "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
         "starts": np.cumsum([0, *counts], dtype=np.int64),
     }
-    return [written], [learned]
+    return written, learned

@@ -1,5 +1,7 @@
 """Activations. Each says its value; its derivative follows.
 
+In: a value (features, batch) and what the activation learns. Out: a value. Start with `Activation` in `base`; then
+`curves`, `rectifiers`, `gates`, and `distributions` over the features, which also has the shift of log-sum-exp.
 Every module of this package is taken whole, so that a new activation is written in one of them and nowhere else.
 """
 

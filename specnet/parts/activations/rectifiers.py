@@ -8,7 +8,7 @@ from pydantic import Field
 from specnet.compiler import Value, expm1, greater, maximum, minimum, where
 from specnet.parts.activations.base import Activation, Rectifier
 from specnet.parts.fields import Fraction, PositiveNumber
-from specnet.parts.initializers import Constant
+from specnet.parts.initializers import ConstantWeights
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.part import Names
 
@@ -63,7 +63,7 @@ class Prelu(Rectifier):
     type: Literal["prelu"] = "prelu"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
-        return (per_feature("negative_slope", size, Constant(value=0.25)),)
+        return (per_feature("negative_slope", size, ConstantWeights(value=0.25)),)
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
         (slope,) = own

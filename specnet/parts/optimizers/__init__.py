@@ -1,4 +1,9 @@
-"""Optimizers, written over the flat parameter vector in the language of the compiler."""
+"""Optimizers, written over the flat parameter vector in the language of the compiler.
+
+In: theta, its gradient, and states and scalars by name. Out: what each becomes. Start with `base` (what an optimizer
+is, and decay); then `descent`, `moments` (Adam and its kin), `scaled_steps`, and `second_order`, which SciPy runs.
+Every module of this package is taken whole, so that a new optimizer is written in one of them and nowhere else.
+"""
 
 from specnet.parts.optimizers.base import Commits as Commits
 from specnet.parts.optimizers.base import DecayingOptimizer as DecayingOptimizer

@@ -11,7 +11,7 @@ from specnet.compiler import Value
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
 from specnet.parts.kind import PartKind
-from specnet.parts.schedules import Constant, ReduceOnPlateau, Schedule
+from specnet.parts.schedules import ConstantRate, ReduceOnPlateau, Schedule
 
 Commits = list[tuple[Value, Value]]
 ScalarLookup = Callable[[str], Value]
@@ -60,7 +60,7 @@ class SteppingOptimizer(Optimizer):
     """
 
     learning_rate: PositiveNumber
-    schedule: Schedule = Field(Constant(), description="learning-rate schedule, a factor on learning_rate")
+    schedule: Schedule = Field(ConstantRate(), description="learning-rate schedule, a factor on learning_rate")
 
     @property
     def stepping(self) -> Self:

@@ -1,5 +1,7 @@
 """What happens to columns before the network sees them, fitted on training rows and kept with the model.
 
+In: columns (rows, columns), texts as places in their distinct ones. Out: the step with its sizes, and arrays by name;
+then prepared columns, of arrays or symbolic values alike (`operations`). Start with `Preprocessing` in `base`.
 Every module of this package is taken whole, so that a new step is written in one of them and nowhere else.
 """
 

@@ -167,7 +167,7 @@ class OneHot(CategoryStep):
         return np.stack([_hottest(piece) for piece in pieces], 1)
 
 
-class Embedding(CategoryStep):
+class CategoryEmbedding(CategoryStep):
     """A learned vector for each of the codes 0…k that `ordinal` gives.
 
     A resolved spec has `ordinal` in its place, and a first layer `embedding` that has the vectors.

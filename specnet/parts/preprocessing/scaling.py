@@ -27,7 +27,7 @@ _NARROW = 1e-300
 """Half the width of a bin up to which it is a jump."""
 
 
-class Quantile(Preprocessing):
+class QuantileRanks(Preprocessing):
     """Rank among the training rows, from −1 to 1: 2r/(n − 1) − 1, with the rank r interpolated between n knots.
 
     The knots are evenly spaced quantiles of the training rows, as many as `points`, or as there are rows (2 at
@@ -185,7 +185,7 @@ class Minmax(_Shifted):
         return self, {"minimum": least, "scale": _inverse(largest - least)}
 
 
-class Clip(Preprocessing):
+class ClipColumns(Preprocessing):
     """min(max(x, least), largest) per column, by the least and largest number of the training set.
 
     As target_preprocessing it keeps predictions within the range of the training targets.

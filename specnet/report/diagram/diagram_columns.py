@@ -12,6 +12,7 @@ from specnet.number_texts import count, counted
 
 if TYPE_CHECKING:
     from specnet.errors import Path
+    from specnet.parts.activations import Activation
     from specnet.parts.layers import Layer
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
@@ -64,7 +65,7 @@ class DiagramColumn:
             return [counted(self.size, "input")]
         first, *others = self.nodes
         words = [] if first.layer.type == "dense" else [first.layer.type]
-        words += [word for node in self.nodes if (word := _activation(node.layer))]
+        words += [activation.type for node in self.nodes if (activation := visible_activation(node.layer))]
         kind = " ".join(words or ["linear"]).replace("_", " ")
         lines = [f"{count(self.size)} {kind}"] if len(kind) <= LONGEST_KIND else [count(self.size), kind]
         if first.layer.name:
@@ -203,9 +204,10 @@ def _blocks(layers: Sequence[Layer], path: Path, depth: int) -> Iterator[tuple[P
             yield from _blocks(layer.inner_layers, inner, depth + repeated)
 
 
-def _activation(layer: Layer) -> str:
+def visible_activation(layer: Layer) -> Activation | None:
+    """Return the activation of a layer, None for one that changes nothing."""
     _, activation = layer.split_activation()
-    return "" if activation is None or activation.is_identity else activation.type
+    return None if activation is None or activation.is_identity else activation
 
 
 def _following(layer: Layer) -> str:

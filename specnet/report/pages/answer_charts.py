@@ -66,9 +66,8 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
     quantile : float, optional
         What is predicted, if not a value in the middle.
     """
-    target, prediction = (
-        np.asarray(values, np.float64).reshape(len(answers), -1) for values in (answers.target, answers.prediction)
-    )
+    both = answers.target, answers.prediction
+    target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
     chosen = kept_points(len(target), MOST_POINTS)
     rows = counted(len(target), "test row")
     if len(chosen) < len(target):

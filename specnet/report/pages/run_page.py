@@ -10,6 +10,7 @@ from markupsafe import Markup
 from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.parts.losses import Quantile
+from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
@@ -85,9 +86,9 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
     looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
-        look, activation = looks.get(node.key), node.layer.split_activation()[1]
+        look = looks.get(node.key)
         weights = rounded(look["weight"]) if look else ""
-        dead = percent(look["dead"]) if look and activation is not None and not activation.is_identity else ""
+        dead = percent(look["dead"]) if look and visible_activation(node.layer) else ""
         yield name, units, formula, parameters, first_weights, weights, dead
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import rounded
+from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.plane.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid, without_ties
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.pixels import HUES
@@ -234,10 +235,9 @@ def _numbers(plane: Plane, over: str) -> PlaneAnswer:
 
 def _output_at(value: float, plane: Plane) -> float | None:
     """Return the sum of a linear output that is decoded as a value, if decoding is linear and increasing."""
-    activation = plane.network.nodes[-1].layer.split_activation()[1]
     first, second, third = plane.decode(np.array([0.0, 1.0, 2.0])).tolist()
     is_linear = abs(third - 2 * second + first) <= 1e-9 * (abs(first) + abs(second) + abs(third))
-    if not (activation is None or activation.is_identity) or not is_linear or second <= first:
+    if visible_activation(plane.network.nodes[-1].layer) or not is_linear or second <= first:
         return None
     return float((value - first) / (second - first))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from specnet.network import Network
 from specnet.network.bound import LayerOutputs
 from specnet.parts.arrays import Array
-from specnet.report.diagram.diagram_columns import DiagramColumn, columns_of
+from specnet.report.diagram.diagram_columns import DiagramColumn, columns_of, visible_activation
 from specnet.report.svg.axes import Axis
 from specnet.spec import Resolved
 
@@ -117,16 +117,12 @@ class Plane:
 
     def before_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
         """Return what the first activation of a column reads, (points, units)."""
-        nodes = [node for node in column.nodes if not _is_identity(node.layer.split_activation()[1])]
+        nodes = [node for node in column.nodes if visible_activation(node.layer)]
         return layers[(nodes or list(column.nodes))[0].key].raw.astype(np.float64)
 
     def after_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
         """Return what a column gives, (points, units)."""
         return layers[column.nodes[-1].key].activated.astype(np.float64)
-
-
-def _is_identity(activation: object) -> bool:
-    return activation is None or bool(getattr(activation, "is_identity", False))
 
 
 def on_grid(values: NDArray[Number]) -> NDArray[Number]:

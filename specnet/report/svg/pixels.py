@@ -54,19 +54,12 @@ def png(strength: ArrayLike, hue: ArrayLike, hues: Sequence[RGB]) -> bytes:
     # Each row begins with the number of its filter, 0 for none.
     rows = np.pad(index, ((0, 0), (1, 0))).tobytes()
     height, width = index.shape
+    head, data = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0), zlib.compress(rows, COMPRESSION)
+    chunks = {b"IHDR": head, b"PLTE": palette, b"tRNS": transparency, b"IDAT": data, b"IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            _chunk(b"PLTE", palette),
-            _chunk(b"tRNS", transparency),
-            _chunk(b"IDAT", zlib.compress(rows, COMPRESSION)),
-            _chunk(b"IEND", b""),
-        )
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks.items()
     )
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def data_uri(image: bytes) -> str:

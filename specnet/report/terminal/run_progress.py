@@ -118,9 +118,8 @@ class RunProgress(Observer):
         left = f"{duration(max(seconds * (1 - whole) / whole, LEAST_SECONDS_LEFT))} left"
         place = self._place(epoch)
         loss, *others = self._figures()
-        long, short = (
-            f"{loss} {curve(self._stream, self._losses, width)}".rstrip() for width in (CURVE_WIDTH, CURVE_WIDTH // 2)
-        )
+        curves = (curve(self._stream, self._losses, width) for width in (CURVE_WIDTH, CURVE_WIDTH // 2))
+        long, short = (f"{loss} {each}".rstrip() for each in curves)
         wide = ([place, first, *others, left] for first in (long, short, loss))
         self._line.draw(share, *wide, [place, long, left], [place, loss, left], [place, loss], [place])
 

@@ -167,10 +167,9 @@ def perform(task: Task, table: Table) -> TaskOutcome:
     with limited_threads(THREADS):
         try:
             outcome = task.computed(table)
-        except TrainingError as error:
-            outcome = TaskOutcome("diverged", message=error.diagnostics[0].message)
         except SpecnetError as error:
-            outcome = TaskOutcome("refused", message=error.diagnostics[0].message)
+            state: State = "diverged" if isinstance(error, TrainingError) else "refused"
+            outcome = TaskOutcome(state, message=error.diagnostics[0].message)
         except Exception as error:
             part = part_behind(error)
             if part is None:
@@ -219,7 +218,7 @@ def work(content: bytes, rows: bytes | None) -> TaskOutcome | RowsNeeded:
     return RowsNeeded() if table is None else perform(task, table)
 
 
-def begin(rows: Shared) -> None:
+def begin_tasks(rows: Shared) -> None:
     """Prepare a process for tasks on rows, given with their hash."""
     keep_rows(*rows.value())
 

@@ -17,7 +17,16 @@ from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.parts.data import Table
 from specnet.processes.pool import processes, signals_blocked
-from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, TaskOutcome, begin, cannot_be_sent, perform, work
+from specnet.running.many.run_tasks import (
+    THREADS,
+    RowsNeeded,
+    Task,
+    TaskOutcome,
+    begin_tasks,
+    cannot_be_sent,
+    perform,
+    work,
+)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -107,7 +116,7 @@ class Workers(ExitStack):
     def _start_processes(self, left: int) -> None:
         assert self.jobs is not None, "nobody else computes"
         rows = self._waiting[0][0].common.sha256, self._table
-        self._executor = self.enter_context(processes(min(self.jobs, left), begin, rows))
+        self._executor = self.enter_context(processes(min(self.jobs, left), begin_tasks, rows))
         while self._waiting:
             self._send(*self._waiting.popleft(), rows=None)
 

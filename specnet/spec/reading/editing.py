@@ -278,7 +278,8 @@ class _Changes:
         """Return the changed text."""
         for holder in {**self.gone, **self.added}:
             if holder not in self.dead:
-                getattr(self, f"_{holder.kind}")(holder)
+                making = {"lines": self._lines, "implied": self._implied}
+                making.get(holder.kind, self._brackets)(holder)
         for section in self.text.sections:
             if section in self.dead:
                 self.cuts.append((section.start, section.end, b""))
@@ -320,7 +321,7 @@ class _Changes:
         lines = [header, *(added.text for added in self.added[holder]), b"", b""]
         self.cuts.append((holder.start, holder.start, self.text.newline.join(lines)))
 
-    def _inline(self, holder: _Holder) -> None:
+    def _brackets(self, holder: _Holder) -> None:
         kept = self._kept(holder)
         if not kept:
             self.cuts.append((holder.start, holder.end, toml_value(self.values[holder]).encode()))
@@ -330,9 +331,6 @@ class _Changes:
             after = [number for number in kept if number in added.after] or kept
             place = holder.items[after[-1]].end
             self.cuts.append((place, place, b", " + added.text))
-
-    def _array(self, holder: _Holder) -> None:
-        self._cut_items(holder, self._kept(holder))
 
     def _cut_items(self, holder: _Holder, kept: list[int]) -> None:
         """Cut items out of brackets, each with the comma behind it, the last ones with the comma before them."""

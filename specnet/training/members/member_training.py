@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,19 @@ from specnet.training.after_epoch import Keeper
 from specnet.training.best_weights import Watchers
 from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
 from specnet.training.looks.layer_record import TrainingRecord
-from specnet.training.loop import Trained, TrainingResult
+from specnet.training.loop import TrainingResult
 from specnet.training.members.ensemble_training import EnsembleTraining, RowsOfMember, Start
 from specnet.training.members.side_by_side import trained_side_by_side
 from specnet.training.observer import Observer
-from specnet.training.steps.engine_choice import choose
+from specnet.training.steps.engine_choice import BEGUN, Choice, choose
 
 
-def joined_result(members: Sequence[Trained]) -> TrainingResult:
+def joined_result(members: Sequence[TrainingResult]) -> TrainingResult:
     """Return what the members that `train_members` returns have reached, in their order, as one result.
 
     Numbers of epochs, steps and seconds are sums. Parameters and layer states have the members as their first axis.
     """
     last = members[-1]
-    assert isinstance(last, TrainingResult), "train_members returns it"
     ends = [member.end for member in members]
     end = ends[0] if len(set(ends)) == 1 else "; ".join(f"member {number}: {end}" for number, end in enumerate(ends))
     if last.interruption is not None:
@@ -60,11 +60,11 @@ def train_members(
     checkpoint: Checkpoint | None = None,
     interruptions: Interruptions | None = None,
     records: bool = False,
-) -> list[Trained]:
+) -> list[TrainingResult]:
     """Train the members of an ensemble, as `train` does each.
 
-    Returns those that have begun, the last of them as a `TrainingResult`; after an interruption these are the finished
-    ones before the first that is not, and that one.
+    Returns those that have begun; after an interruption these are the finished ones before the first that is not, and
+    that one.
 
     Parameters
     ----------
@@ -94,9 +94,10 @@ def train_members(
             keep_checkpoint(within_member(members, reached))
 
     def add(result: TrainingResult) -> None:
-        members.append(result.trained())
+        following = before_member(network.spec, result.engine.engine)
+        members.append(replace(result, reached=following))
         if network.spec.training.checkpoint_every is not None:
-            keep(before_member(network.spec, result.engine.engine))
+            keep(following)
 
     first, jobs = len(members), min(jobs, len(starts) - len(members))
     if jobs > 1:
@@ -113,7 +114,7 @@ def train_members(
     raise AssertionError("a checkpoint is never of all members")
 
 
-def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
+def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingResult]:
     """Return the members that had been trained when a checkpoint was written.
 
     Raises
@@ -122,11 +123,17 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[Trained]:
         If they are not of this network.
     """
     found = []
+    rest: dict[str, Any] = {
+        "engine": Choice(checkpoint.facts["engine"], BEGUN),
+        "interruption": None,
+        "reached": checkpoint,
+    }
     for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
         theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
         checkpoint.restore(_tensors(number, theta, state))
         record = TrainingRecord() if number else checkpoint.record
-        found.append(Trained(theta, state, history_of(checkpoint.history, number), **facts, record=record))
+        history = history_of(checkpoint.history, number)
+        found.append(TrainingResult(theta, state, history, **facts, **rest, record=record))
     return found
 
 
@@ -145,7 +152,7 @@ def before_member(spec: Spec, engine: str) -> Checkpoint:
     return Checkpoint({}, facts | {"watchers": Watchers(spec).as_dict()}, [])
 
 
-def within_member(finished: Sequence[Trained], reached: Checkpoint) -> Checkpoint:
+def within_member(finished: Sequence[TrainingResult], reached: Checkpoint) -> Checkpoint:
     """Return a checkpoint from which a member resumes, given its own, with all members before it."""
     kept: dict[str, Array] = {}
     for number, member in enumerate(finished):

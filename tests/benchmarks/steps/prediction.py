@@ -1,14 +1,18 @@
 """One row through the reference network, in the three libraries and by either engine."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 from sklearn.neural_network import MLPClassifier
 
 import specnet
 from specnet.compiler.native import missing
+from specnet.exporting import export
+from specnet.model import Model
 from specnet.network import Network
 from tests.benchmarks.steps.cases import CASES
-from tests.benchmarks.steps.onnx_file import dense_network
 from tests.benchmarks.timing import Run, once
 
 COMPILED = "specnet, compiled"
@@ -25,15 +29,16 @@ def prediction_runs() -> dict[str, Run]:
     X, y = case.data()
     row = X[:1].copy()
 
-    parameters = network.parameters(theta)
-    layers = [
-        (parameters[f"layers.{k}.weight"], parameters[f"layers.{k}.bias"], operator)
-        for k, operator in enumerate(("Relu", "Sigmoid"))
-    ]
+    # A regression's file has no label beside its value: four nodes in all.
+    layers = {**case.document()["network"], "activations": ["relu", "sigmoid"]}
+    model = Model(specnet.build({"network": layers, "training": {"loss": "mse"}}), theta)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(dense_network(layers), options, providers=["CPUExecutionProvider"])
-    np.testing.assert_allclose(session.run(None, {"x": row})[0], network.predict(theta, row), rtol=1e-12)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        export(model, "onnx", path)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"X": row})[0], network.predict(theta, row), rtol=1e-12)
 
     classifier = MLPClassifier(case.sizes[1:-1], solver="sgd").partial_fit(X, y, classes=[0, 1])
     runs = {"specnet": once(lambda: network.predict(theta, row))}
@@ -43,5 +48,5 @@ def prediction_runs() -> dict[str, Run]:
         runs[COMPILED] = once(lambda: compiled.predict(theta, row))
     return runs | {
         "scikit-learn": once(lambda: classifier.predict_proba(row)),
-        "onnxruntime": once(lambda: session.run(None, {"x": row})),
+        "onnxruntime": once(lambda: session.run(None, {"X": row})),
     }

@@ -3,15 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 import pytest
 
-import specnet
 from specnet.compiler.native.toolchain.processors import GENERIC, native_processor
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
-from tests.benchmarks.steps.onnx_file import dense_network
 from tests.benchmarks.steps.ours import compiled_run, compiled_stepper, stepper_of, training_run
 from tests.benchmarks.steps.peak import sums_of_products
 from tests.benchmarks.steps.prediction import prediction_runs
@@ -146,27 +143,6 @@ def test_every_round_has_an_order_of_its_own(monkeypatch):
 @pytest.mark.slow
 def test_predictions_are_timed_on_one_row():
     assert all(seconds > 0 for seconds in medians(prediction_runs(), rounds=1, seconds=1e-4).values())
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_onnx_file_is_the_network(dtype):
-    network = specnet.build(
-        {
-            "network": {"layer_sizes": [3, 7, 300, 2], "activations": ["relu", "tanh", "sigmoid"], "dtype": dtype},
-            "training": {"loss": "binary_crossentropy"},
-        }
-    )
-    theta = network.initial_parameters()
-    theta += np.random.default_rng(0).normal(size=theta.shape)
-    arrays = network.parameters(theta)
-    layers = [
-        (arrays[f"layers.{k}.weight"], arrays[f"layers.{k}.bias"], operator)
-        for k, operator in enumerate(("Relu", "Tanh", "Sigmoid"))
-    ]
-    session = onnxruntime.InferenceSession(dense_network(layers), providers=["CPUExecutionProvider"])
-    X = np.random.default_rng(1).normal(size=(5, 3)).astype(dtype)
-    tolerance = 1e-12 if dtype == "float64" else 2e-6
-    np.testing.assert_allclose(session.run(None, {"x": X})[0], network.predict(theta, X), rtol=0, atol=tolerance)
 
 
 def test_a_missed_bound_is_remembered_and_a_missed_goal_is_not(capsys):

@@ -13,7 +13,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tests.tutorial import STEPS, accuracy, backward, cost, forward, initialize, load, sigmoid, update
+from tests.reference.tutorial import STEPS, accuracy, backward, cost, forward, initialize, load, sigmoid, update
 
 FOLDER = Path(sys.argv[1])
 matplotlib.use("Agg")

@@ -30,11 +30,6 @@ def test_as_data(specnet: Specnet, model: str):
     assert document == {"errors": [], "files": ["moons.onnx"], "dtype": "float32", "rows": 256, "note": None}
 
 
-def test_quiet_says_nothing(specnet: Specnet, model: str):
-    ended = specnet("export", model, "--to", "onnx", "--quiet")
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-
-
 def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: str):
     ended = specnet("export", model, "--to", "cobol")
     assert ended.status == 2
@@ -56,10 +51,6 @@ def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder:
     assert ended.err.startswith("error[export]: ")
     ended = specnet("export", "wide/model.safetensors", "--to", "onnx", "--float32")
     assert ended.out.startswith("moons.onnx   float32   ")
-
-
-def test_help_names_every_target(specnet: Specnet):
-    assert ", ".join(TARGETS) in " ".join(specnet("export", "--help").out.split())
 
 
 def test_the_command_line_prints_the_same_table(specnet: Specnet, ran: Ran, folder: Path):

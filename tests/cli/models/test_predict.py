@@ -109,11 +109,6 @@ def test_arrays_of_another_shape_are_a_mistake(specnet: Specnet, moons: Model, f
         assert "(4, 3)" in said
 
 
-def test_a_cell_that_is_no_number_is_told_with_its_place(specnet: Specnet, kinds: Model, folder: Path) -> None:
-    (folder / "new.csv").write_text("first,second,third\n1,2,3\n4,five,6\n")
-    assert "five" in specnet("predict", "kinds/model.safetensors", "new.csv").failed(1, "new.csv:3:3: error[")
-
-
 def test_a_column_that_is_missing_is_told(specnet: Specnet, kinds: Model, folder: Path) -> None:
     (folder / "new.csv").write_text("first,second\n1,2\n")
     assert "third" in specnet("predict", "kinds/model.safetensors", "new.csv").err

@@ -194,12 +194,6 @@ def test_a_folder_that_is_missing_is_a_mistake(specnet: Specnet, folder: Path) -
     assert "error[file]" in specnet("new", "nowhere/spec.toml").failed(1)
 
 
-def test_quiet_writes_and_says_nothing(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("new", "-q")
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-    assert (folder / "spec.toml").is_file()
-
-
 def test_a_table_of_one_column_has_no_target_either(specnet: Specnet, folder: Path) -> None:
     (folder / "one.csv").write_text("a b y\n" + "1 2 0\n" * 20)
     specnet("new", "one.toml", "--data", "one.csv", "--target", "y").failed(1, "one.csv: error[unknown-column]: ")

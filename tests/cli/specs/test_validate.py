@@ -17,11 +17,6 @@ def test_good_files_are_counted(specnet: Specnet) -> None:
     assert (ended.status, ended.out, ended.err) == (0, "2 specs, no mistakes\n", "")
 
 
-def test_quiet_says_nothing_of_good_files(specnet: Specnet) -> None:
-    ended = specnet("validate", "moons.toml", "-q")
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-
-
 def test_every_mistake_of_every_file_is_told_at_its_place(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     (folder / "bad.toml").write_text(BAD)
     (folder / "worse.toml").write_text("name = \n")

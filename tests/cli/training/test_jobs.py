@@ -55,7 +55,3 @@ def test_workers_end_when_the_run_is_killed(folder: Path) -> None:
         running.kill()
         running.communicate(timeout=120)
     wait_until(lambda: not any(map(is_alive, found)), 10)
-
-
-def test_help_shows_an_example_of_jobs(specnet: Specnet) -> None:
-    assert "--set training.ensemble=5 --jobs 2" in specnet("run", "--help").out

@@ -83,12 +83,6 @@ def test_runs_are_numbered(specnet: Specnet, folder: Path) -> None:
     assert sorted(entry.name for entry in (folder / "runs/moons").iterdir()) == ["1", "2"]
 
 
-def test_quiet_prints_nothing(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("run", "moons.toml", "--out", "here", "--quiet")
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-    assert (folder / "here/model.safetensors").is_file()
-
-
 def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
     ended.went()
@@ -168,18 +162,6 @@ def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
         "training.epochs=3",
         "network.layer_sizes.1=7",
     ]
-
-
-def test_a_mistake_in_a_setting_points_at_it(specnet: Specnet, folder: Path) -> None:
-    settings = ["--set", "training.epochs=3", "--set", "training.optimizer=adem"]
-    ended = specnet("run", "moons.toml", *settings)
-    assert ended.status == 1
-    assert ended.out == ""
-    assert ended.err.startswith("--set #2:1:20: error[unknown-part]: ")
-    assert '"adam"' in ended.err
-    assert not (folder / "runs").exists()
-    (error,) = specnet("run", "moons.toml", *settings, "--format", "json").document["errors"]
-    assert (error["source"], error["line"], error["column"]) == ("--set #2", 1, 20)
 
 
 def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:

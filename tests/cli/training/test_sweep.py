@@ -299,11 +299,3 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
     assert "--jobs 2" in " ".join(command)
     assert specnet(*command, "-q").went() == ""
     assert fingerprint(folder / "out") == once
-
-
-@pytest.mark.slow
-def test_help_says_what_it_is(specnet: Specnet):
-    ended = specnet("sweep", "--help")
-    assert ended.status == 0
-    for option in ("--trials", "--folds", "--jobs", "--dask", "--resume", "--keep-models", "--no-report"):
-        assert option in ended.out

@@ -181,13 +181,7 @@ def test_other_vectors_give_the_same(kind: processors.Processor, monkeypatch: py
     assert all(difference(random_network(seed), 17) < 1e-11 for seed in range(3))
 
 
-@pytest.fixture
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compilers take a third of the time: what is looked for is in the text."""
-    monkeypatch.setattr(libraries, "_FLAGS", ("-std=gnu11", "-O0", "-fPIC", "-shared", "-pthread"))
-
-
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("block", range(2))
 def test_commits_of_random_programs(block: int):
     for seed in range(block * 20, block * 20 + 20):
@@ -235,7 +229,7 @@ def _numbers(rng: np.random.Generator, known: np.ndarray, array: np.ndarray, odd
     return numbers
 
 
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("block", range(2))
 def test_random_networks(block: int):
     found = {

@@ -20,7 +20,7 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.targets.c import TARGET
 from specnet.model import Model
 from specnet.parts.activations.base import Activation
-from specnet.parts.initializers import Constant
+from specnet.parts.initializers import ConstantWeights
 from specnet.parts.parameters import ParameterBlock, per_feature
 from tests.exporting.models import DTYPES, dense, every_model, exported, labelled, layered, named
 from tests.exporting.tools import COMPILER, needs_compiler
@@ -308,7 +308,7 @@ class Leaning(Activation):
     type: Literal["leaning"] = "leaning"
 
     def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
-        return (per_feature("double", size, Constant(value=0.5)),)
+        return (per_feature("double", size, ConstantWeights(value=0.5)),)
 
     def value(self, x: Value, own: Sequence[Value]) -> Value:
         return maximum(x, x * own[0])

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import skops.io
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError
+from specnet.estimators import SpecClassifier
 from specnet.exporting import export
+from specnet.importing import open_model
 from specnet.model import Model
 from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
-from tests.exporting.tools import peers
+from tests.exporting.tools import LIBRARIES, PEER, peers
 from tests.model.models import KINDS, make_model, make_rows
 
 
@@ -351,3 +354,18 @@ def test_torch_names_the_columns(tmp_path):
     assert tuple(runpy.run_path(str(tmp_path / "m.py"))["FEATURES"]) == model.feature_names
     exported(make_model("value"), "torch", tmp_path / "m.py")
     assert "FEATURES" not in (tmp_path / "m.py").read_text()
+
+
+@pytest.mark.parametrize("target", ["sklearn", pytest.param("keras", marks=PEER)])
+def test_a_default_classifier_of_a_complete_table_is_exported(target: str, tmp_path: Path):
+    """Libraries without a step that fills gaps take models whose training rows had none, and say what is left out."""
+    table = pandas.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
+    y = np.where(table.a > 0, "yes", "no")
+    fitted = SpecClassifier(epochs=2).fit(table, y)
+    assert [step.type for step in fitted.model_.spec.network.preprocessing] == ["impute", "standardize"]
+    written = export(fitted.model_, target, tmp_path / f"model{LIBRARIES[target]}")
+    assert "missing cells are not filled" in written.note
+    np.testing.assert_array_equal(open_model(written.files[0]).predict(table.to_numpy()), fitted.predict(table))
+    gaps = SpecClassifier(epochs=2).fit(table.mask(table > 1), y)
+    with pytest.raises(UnsupportedError, match="impute"):
+        export(gaps.model_, target, tmp_path / f"gaps{LIBRARIES[target]}")

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 
 import specnet
-from specnet.parts import Activation, PositiveNumber, Value, exp, max_over, maximum, sin, sqrt, sum_over
+from specnet.parts import Value, exp, max_over, maximum, sin, sqrt, sum_over
 from specnet.parts.initializers import Ones
-from specnet.parts.parameters import ParameterBlock, per_feature
+from specnet.parts.parameters import per_feature
 from specnet.parts.registry import PLUGINS, installed_registry
+from tests.exporting.models import activation
 from tests.importing.onnx.test_formulas_in_graphs import CONSTANTS, chain, layers_if_answered_as_onnxruntime_does, saved
 from tests.texts.pinned import Refused
 
@@ -97,83 +98,35 @@ def test_bounds_that_ordinary_numbers_do_not_reach_are_a_clip(tmp_path: Path):
     assert layers_if_answered_as_onnxruntime_does(chain(parts), tmp_path / "m.onnx") == "dense clip dense"
 
 
-class Bent(Activation):
-    """x + s·(√(x² + b) − 1)."""
-
-    type: Literal["bent"] = "bent"
-    b: PositiveNumber = 1.0
-    share: float = 0.0
-
-    def expression(self, x: Value) -> Value:
-        return x + self.share * (sqrt(x * x + self.b) - 1)
+def sharpened(x: Value) -> Value:
+    powers = exp(3 * x - max_over(3 * x, "features"))
+    return powers / sum_over(powers, "features")
 
 
-class Sharpened(Activation):
-    """exp(3·xᵢ)/Σⱼ exp(3·xⱼ)."""
-
-    elementwise = False
-    type: Literal["sharpened"] = "sharpened"
-
-    def expression(self, x: Value) -> Value:
-        powers = exp(3 * x - max_over(3 * x, "features"))
-        return powers / sum_over(powers, "features")
+def faulty(x: Value) -> Value:
+    raise RuntimeError("a mistake of its author")
 
 
-class Wave(Activation):
-    """sin(x), of which no formula is known."""
-
-    type: Literal["wave"] = "wave"
-
-    def expression(self, x: Value) -> Value:
-        return sin(x)
-
-
-class Faulty(Activation):
-    """An error wherever it is used."""
-
-    type: Literal["faulty"] = "faulty"
-
-    def expression(self, x: Value) -> Value:
-        raise RuntimeError("a mistake of its author")
-
-
-class Learned(Activation):
-    """max(x, 0) with something that is learned and not said."""
-
-    type: Literal["learned"] = "learned"
-
-    def own_parameters(self, size: int) -> tuple[ParameterBlock, ...]:
-        return (per_feature("height", size, Ones()),)
-
-    def expression(self, x: Value) -> Value:
-        return maximum(x, 0.25)
-
-
-class Mixed(Activation):
-    """x minus the sum of the features, said to be elementwise."""
-
-    type: Literal["mixed"] = "mixed"
-
-    def expression(self, x: Value) -> Value:
-        return exp(x - sum_over(x, "features"))
-
-
-class Numerous(Activation):
+def numerous(x: Value, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Value:
     """As many numbers of its own as would take forever to try."""
-
-    type: Literal["numerous"] = "numerous"
-    a: float = 0.1
-    b: float = 0.2
-    c: float = 0.3
-    d: float = 0.4
-    e: float = 0.5
-    f: float = 0.6
-
-    def expression(self, x: Value) -> Value:
-        return maximum(x, self.a) + maximum(x, self.b) + maximum(x, self.c * self.d * self.e * self.f)
+    return maximum(x, a) + maximum(x, b) + maximum(x, c * d * e * f)
 
 
-OTHERS: list[type[Activation]] = [Bent, Sharpened, Wave, Faulty, Learned, Mixed, Numerous]
+Bent = activation("bent", lambda x, b, share: x + share * (sqrt(x * x + b) - 1), b=1.0, share=0.0)
+OTHERS = [
+    Bent,
+    activation("sharpened", sharpened, elementwise=False),
+    activation("wave", sin),  # of which no formula is known
+    activation("faulty", faulty),
+    # something that is learned and not said
+    activation(
+        "learned",
+        lambda x: maximum(x, 0.25),
+        own_parameters=lambda self, size: (per_feature("height", size, Ones()),),
+    ),
+    activation("mixed", lambda x: exp(x - sum_over(x, "features"))),  # said to be elementwise
+    activation("numerous", numerous, a=0.1, b=0.2, c=0.3, d=0.4, e=0.5, f=0.6),
+]
 
 
 @pytest.fixture

@@ -148,14 +148,6 @@ def test_more_columns_than_are_supported_are_refused_at_the_header(file, refused
 
 
 @pytest.mark.slow
-def test_many_columns_are_read(file):
-    numbers = np.random.default_rng(0).integers(0, 100, (3, 5000))
-    names = ",".join(f"x{number}" for number in range(5000))
-    path = file(f"{names},y\n" + "".join(",".join(map(str, row)) + ",0\n" for row in numbers.tolist()))
-    np.testing.assert_array_equal(load(path).X, numbers)
-
-
-@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=150))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_numbers_come_back_bit_for_bit(file, numbers):

@@ -8,8 +8,8 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from specnet.errors import DataError
-from specnet.parts.layers import Embedding as EmbeddingLayer
-from specnet.parts.preprocessing import Embedding, OneHot, Ordinal
+from specnet.parts.layers import Embedding
+from specnet.parts.preprocessing import CategoryEmbedding, OneHot, Ordinal
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
@@ -130,10 +130,10 @@ def test_a_text_that_no_file_can_hold_is_refused(refused: Refused):
 
 def test_embedding_resolves_to_ordinal_and_a_layer_of_a_vector_for_each_code():
     columns, texts = table(["a", "b"] * 5, ["x"] * 9 + ["y"])
-    embedding = Embedding(size=3, minimum_count=2, maximum_categories=7)
+    embedding = CategoryEmbedding(size=3, minimum_count=2, maximum_categories=7)
     assert embedding.ordinal() == Ordinal(minimum_count=2, maximum_categories=7)
     step, _ = embedding.ordinal().fit(columns, None, texts)
-    layer = EmbeddingLayer.model_validate(embedding.layer(step.counts, 4))
+    layer = Embedding.model_validate(embedding.layer(step.counts, 4))
     assert layer.columns == (4, 5)
     assert [array.shape for array in layer.parameters((6,))] == [(3, 3), (3, 2)]
     assert layer.output_size((6,)) == 4 + 2 * 3

@@ -7,16 +7,16 @@ from specnet.compiler import BATCH, NUMPY, input_value, plan, state_value
 from specnet.errors import DataError
 from specnet.parts.preprocessing import (
     Calendar,
+    CategoryEmbedding,
     CategoryStep,
-    Clip,
-    Embedding,
+    ClipColumns,
     Impute,
     Log,
     Minmax,
     OneHot,
     Ordinal,
     Preprocessing,
-    Quantile,
+    QuantileRanks,
     Robust,
     SmoothClip,
     Standardize,
@@ -28,12 +28,12 @@ STEPS = [
     Standardize(),
     Robust(),
     Minmax(),
-    Clip(),
+    ClipColumns(),
     SmoothClip(),
     SmoothClip(limit=0.5),
     Log(),
-    Quantile(),
-    Quantile(points=4),
+    QuantileRanks(),
+    QuantileRanks(points=4),
     Impute(indicator=False),
     Impute(strategy="mean", indicator=True),
     Impute(strategy="most_frequent", indicator=(1,)),
@@ -44,7 +44,7 @@ STEPS = [
     Ordinal(minimum_count=2, maximum_categories=2),
     OneHot(minimum_count=1),
     OneHot(minimum_count=3),
-    Embedding(size=3),
+    CategoryEmbedding(size=3),
 ]
 RNG = np.random.default_rng(0)
 TABLES = {
@@ -171,7 +171,7 @@ def test_only_the_ratios_of_weights_mean_anything_and_a_row_of_weight_0_counts_a
 
 @EVERY
 def test_what_is_no_count_of_rows_and_no_quantile_takes_a_row_of_weight_2_as_two(step, name, columns):
-    if isinstance(step, CategoryStep | Quantile | Robust) or getattr(step, "strategy", "") == "median":
+    if isinstance(step, CategoryStep | QuantileRanks | Robust) or getattr(step, "strategy", "") == "median":
         return
     weight = np.random.default_rng(4).integers(0, 4, len(columns)).astype(float)
     weight[0] = 2
@@ -241,9 +241,9 @@ DAMAGES = {
     Standardize: [("mean", put(0, np.nan)), ("scale", put(0, 0.0)), ("scale", put(0, np.inf))],
     Robust: [("center", put(0, -np.inf)), ("scale", put(1, -1.0))],
     Minmax: [("minimum", put(0, np.nan)), ("scale", put(1, -1.0))],
-    Clip: [("minimum", put(0, 1e9)), ("maximum", put(0, np.nan))],
+    ClipColumns: [("minimum", put(0, 1e9)), ("maximum", put(0, np.nan))],
     Impute: [("fill", put(1, np.nan))],
-    Quantile: [("knots", put((1, 0), np.nan)), ("knots", put((1, 0), 1e9)), ("knots", lambda knots: knots[::-1])],
+    QuantileRanks: [("knots", put((1, 0), np.nan)), ("knots", put((1, 0), 1e9)), ("knots", lambda knots: knots[::-1])],
     Calendar: [("kept", put(0, 0.5)), ("kept", put((0, 0), np.nan)), ("kept", lambda kept: 1 - kept)],
 }
 OF_CATEGORIES = [

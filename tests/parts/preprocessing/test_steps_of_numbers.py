@@ -7,7 +7,7 @@ from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler
 
 from specnet.errors import DataError
-from specnet.parts.preprocessing import Calendar, Clip, Impute, Log, Minmax, Quantile, Robust, SmoothClip
+from specnet.parts.preprocessing import Calendar, ClipColumns, Impute, Log, Minmax, QuantileRanks, Robust, SmoothClip
 from specnet.parts.preprocessing.base import quantiles
 from tests.texts.pinned import Refused
 
@@ -32,7 +32,7 @@ def applied(step, training, rows):
 ORACLES = [
     (Robust(), lambda rows, others: RobustScaler().fit(rows).transform(others)),
     (Minmax(), lambda rows, others: MinMaxScaler().fit(rows).transform(others)),
-    (Clip(), lambda rows, others: np.clip(others, rows.min(0), rows.max(0))),
+    (ClipColumns(), lambda rows, others: np.clip(others, rows.min(0), rows.max(0))),
     (Log(), lambda rows, others: np.sign(others) * np.log1p(abs(others))),
     (SmoothClip(), lambda rows, others: others / np.sqrt(1 + (others / 3) ** 2)),
 ]
@@ -87,7 +87,7 @@ def test_smooth_clip_is_its_limit_at_numbers_whose_squares_overflow_and_x_near_0
 def test_quantile_is_the_mean_rank_where_there_are_as_many_points_as_rows(table):
     rows = TABLES[table]
     expected = 2 * (scipy.stats.rankdata(rows, "average", axis=0) - 1) / (len(rows) - 1) - 1
-    np.testing.assert_allclose(applied(Quantile(), rows, rows), expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(applied(QuantileRanks(), rows, rows), expected, rtol=1e-13, atol=1e-15)
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES if table != "ties"])
@@ -96,7 +96,7 @@ def test_quantile_is_scikit_learns_where_no_rows_are_equal(table, points):
     rows, others = TABLES[table], OTHERS[table]
     count = min(points, len(rows))
     oracle = QuantileTransformer(n_quantiles=count, subsample=None).fit(rows)
-    known, learned = Quantile(points=points).fit(rows)
+    known, learned = QuantileRanks(points=points).fit(rows)
     assert known.points == count
     np.testing.assert_allclose(learned["knots"], oracle.quantiles_, rtol=1e-12)
     expected = 2 * oracle.transform(others) - 1
@@ -109,7 +109,7 @@ def test_quantile_is_scikit_learns_where_no_rows_are_equal(table, points):
 
 def test_quantile_gives_a_value_of_many_rows_the_mean_of_both_ends_also_at_the_ends():
     rows = np.array([0.0, 0, 0, 1, 2, 2, 2, 2, 2])[:, None]  # ranks 0 1 2 | 3 | 4 5 6 7 8
-    known, learned = Quantile().fit(rows)
+    known, learned = QuantileRanks().fit(rows)
     found = known.apply(np.array([[0.0], [0.5], [1], [2], [9], [-9]]), learned)[:, 0]
     np.testing.assert_array_equal(found, [2 / 8 - 1, 5 / 8 - 1, 6 / 8 - 1, 12 / 8 - 1, 1, -1])
 
@@ -117,9 +117,9 @@ def test_quantile_gives_a_value_of_many_rows_the_mean_of_both_ends_also_at_the_e
 def test_quantile_is_exact_for_few_values_of_many_rows():
     values = np.array([0.1, 0.2, 0.30000000000000004])
     rows = values.repeat([256, 512, 257])[:, None]  # the 257 knots are every fourth row
-    _, learned = Quantile().fit(RNG.permutation(rows))
+    _, learned = QuantileRanks().fit(RNG.permutation(rows))
     assert np.unique(learned["knots"]).tolist() == values.tolist()
-    found = Quantile().apply(values[:, None], learned)[:, 0]
+    found = QuantileRanks().apply(values[:, None], learned)[:, 0]
     np.testing.assert_allclose(found, [63 / 256 - 1, (64 + 191) / 256 - 1, (192 + 256) / 256 - 1], rtol=1e-15)
 
 
@@ -146,7 +146,7 @@ def test_a_number_far_away_has_no_part_in_quantiles_beside_it(weight):
 
 
 def test_quantile_of_a_single_number_tells_what_is_below_and_above():
-    assert applied(Quantile(), np.array([[3.0]]), np.array([[2.0], [3.0], [4.0]])).tolist() == [[-1], [0], [1]]
+    assert applied(QuantileRanks(), np.array([[3.0]]), np.array([[2.0], [3.0], [4.0]])).tolist() == [[-1], [0], [1]]
 
 
 def with_gaps(table: str) -> np.ndarray:

@@ -60,12 +60,11 @@ def cut(picture: Figure) -> list[tuple[float, float]]:
 
 def test_each_unit_has_its_line_what_it_fires_on_and_its_weight() -> None:
     cuts = section(PlaneStory(plane_of(TWO, TENSORS), {}), "Each first-layer unit")
-    assert [picture.title for picture in cuts] == ["unit 1", "unit 2", "unit 3"]
-    assert [picture.note for picture in cuts] == [
-        "fires on 50 % of rows, towards yes (1)",
-        "fires on 50 % of rows, towards no (−2)",
-        "fires on no row",
-    ]
+    assert {picture.title: picture.note for picture in cuts} == {
+        "unit 1": "fires on 50 % of rows, towards yes (1)",
+        "unit 2": "fires on 50 % of rows, towards no (−2)",
+        "unit 3": "fires on no row",
+    }
     assert np.allclose([x for x, _ in cut(cuts[0])], 4, atol=0.05)
     assert np.allclose([y for _, y in cut(cuts[1])], 2, atol=0.05)
     assert cut(cuts[2]) == []

@@ -74,15 +74,12 @@ def test_an_axis_without_values_has_a_range() -> None:
     assert Axis.over([-1.0], log=True) == Axis(1, 10, log=True)
 
 
-@pytest.mark.parametrize("value", [0.0, 3.0, -2e-9, 7e200, 5e-324])
-def test_a_single_value_lies_in_the_middle(value: float) -> None:
-    axis = Axis.over([value, value])
-    assert axis.positions([value]).tolist() == [pytest.approx(0.5)]
-
-
-@pytest.mark.parametrize("value", [1e-300, 0.2, 1e300])
-def test_a_single_value_lies_in_the_middle_of_a_logarithmic_axis(value: float) -> None:
-    assert Axis.over(value, log=True).positions([value]).tolist() == [pytest.approx(0.5)]
+@pytest.mark.parametrize(
+    ("value", "log"),
+    [*((value, False) for value in (0.0, 3.0, -2e-9, 7e200, 5e-324)), (1e-300, True), (0.2, True), (1e300, True)],
+)
+def test_a_single_value_lies_in_the_middle(value: float, log: bool) -> None:
+    assert Axis.over([value, value], log=log).positions([value]).tolist() == [pytest.approx(0.5)]
 
 
 def test_equal_ratios_are_equally_far_apart() -> None:

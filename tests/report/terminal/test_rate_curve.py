@@ -101,12 +101,7 @@ def test_rates_as_data():
         "steps_per_epoch": 2,
         "lowest": 0.25,
         "highest": 0.5,
-        "points": [
-            {"step": 1, "epoch": 1, "rate": 0.5},
-            {"step": 2, "epoch": 1, "rate": 0.5},
-            {"step": 3, "epoch": 2, "rate": 0.25},
-            {"step": 4, "epoch": 2, "rate": 0.25},
-        ],
+        "points": [{"step": step, "epoch": epoch, "rate": 0.5 / epoch} for step, epoch in enumerate((1, 1, 2, 2), 1)],
     }
 
 

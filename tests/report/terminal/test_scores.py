@@ -36,9 +36,8 @@ def test_validation_rows_are_compared_too() -> None:
         "test         0.2667     85.0 %   74–92 %     38.3 %   88.3 %",
     ]
     scores = {"train": {**TRAIN, "f1": 0.5}, "validation": {**TEST, "f1": 0.5}}
-    assert (
-        scores_table(scores, {}, BASELINES, METRICS).lines()[1] == "loss       0.2993       0.2667     0.7000   0.3300"
-    )
+    loss = scores_table(scores, {}, BASELINES, METRICS).lines()[1]
+    assert loss == "loss       0.2993       0.2667     0.7000   0.3300"
 
 
 def test_without_a_metric_the_loss_is_compared() -> None:
@@ -55,9 +54,8 @@ def test_the_best_baseline_stands_beside_the_constant() -> None:
     expected = {"": "test", "loss": "0.2667", "accuracy": "85.0 %", "constant": "38.3 %", "neighbours": "90.0 %"}
     table = scores_table({"test": TEST}, {}, baselines, METRICS)
     assert dict(zip(table.header, table.rows[0], strict=True)) == expected
-    assert scores_table({"test": {"loss": 0.26671}}, {}, baselines, METRICS).rows == [
-        ("test", "0.2667", "0.6900", "0.2000")
-    ]
+    loss = scores_table({"test": {"loss": 0.26671}}, {}, baselines, METRICS)
+    assert loss.rows == [("test", "0.2667", "0.6900", "0.2000")]
     several = scores_table({"test": {**TEST, "neg_log_loss": -0.2}}, {}, baselines, METRICS)
     assert several.header == ["", "test", "constant", "neighbours"]
     unknown = {"constant": BASELINES["constant"], "linear": {"test": {"loss": 0.3, "accuracy": None}}}
@@ -65,11 +63,8 @@ def test_the_best_baseline_stands_beside_the_constant() -> None:
 
 
 def test_several_metrics_have_rows_of_their_own() -> None:
-    scores = {
-        "train": {**TRAIN, "roc_auc": 0.94},
-        "validation": {**TEST, "roc_auc": None},
-        "test": {**TEST, "roc_auc": 1},
-    }
+    areas = {"train": 0.94, "validation": None, "test": 1}
+    scores = {split: {**(TRAIN if split == "train" else TEST), "roc_auc": area} for split, area in areas.items()}
     assert scores_table(scores, INTERVALS, BASELINES, METRICS).lines() == [
         "            train   validation     test        95 %   constant   linear",
         "loss       0.2993       0.2667   0.2667   0.21–0.34     0.6900   0.3100",

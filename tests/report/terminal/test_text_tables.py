@@ -16,9 +16,8 @@ from specnet.report.terminal.terminal_output import (
 from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
 from tests.report.terminal.terminals import Coded, Terminal
 
-FIGURES = TextTable(
-    ("", "loss", "accuracy"), [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")], frozenset({1, 2})
-)
+ROWS = [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")]
+FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
 
 
 @pytest.fixture(autouse=True)
@@ -170,12 +169,11 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
         "a.long.key   1                          file line 3",
         "key          a value of several words   default",
     ]
-    folded = headless(rows, 42)
-    assert max(map(len, folded)) <= 42
-    assert [line.split("   ")[0].strip() for line in folded if line[0] != " "] == ["a.long.key", "key"]
-    assert {word for line in folded for word in line.split()} == {
-        word for row in rows for cell in row for word in cell.split()
-    }
+    assert headless(rows, 42) == [
+        "a.long.key   1                 file line 3",
+        "key          a value of        default",
+        "             several words",
+    ]
     assert headless([]) == []
 
 

@@ -38,9 +38,9 @@ NONE = (
     "network.hidden_layer_sizes=[4]",
 )
 LONG = (
-    "training.epochs=600",
+    "training.epochs=300",
     "training.log_every=50",
-    "training.early_stopping={patience=600}",
+    "training.early_stopping={patience=300}",
     "training.optimizer={type='adam', schedule='slowed'}",
 )
 
@@ -129,7 +129,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A member takes six seconds, however little there is to compute: signals arrive before its end."""
+    """A member takes three seconds, however little there is to compute: signals arrive before its end."""
     monkeypatch.setenv(SECONDS_OF_A_STEP, "0.005")
 
 

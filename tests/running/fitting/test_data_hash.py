@@ -92,7 +92,7 @@ def test_a_row_in_another_file_changes_it(tmp_path: Path):
     assert divided(45) != divided(44)
 
 
-def test_every_field_of_a_table_but_its_warnings_changes_it():
+def test_every_field_of_a_table_but_its_warnings_and_places_changes_it():
     table = Table(
         np.array([[0.0, 1.0], [1.0, np.nan]]),
         np.array([0, 1]),
@@ -115,7 +115,7 @@ def test_every_field_of_a_table_but_its_warnings_changes_it():
         + [(table.columns[0], replace(table.columns[1], texts=np.array(["x", "z"])))],
         "kinds": [{"a": "boolean", "b": "category", "y": "category"}],
     }
-    assert {*other, "warnings"} == {field.name for field in fields(Table)}
+    assert {*other, "warnings", "kept"} == {field.name for field in fields(Table)}
     tables = [table, *(replace(table, **{name: value}) for name, values in other.items() for value in values)]
     assert len({data_hash(each) for each in tables}) == len(tables)
     assert data_hash(replace(table)) == data_hash(table)

@@ -50,10 +50,6 @@ def seen(network: specnet.Network, rows: Any, **arguments: Any) -> tuple[Seeing,
     return observer, train(network, network.initial_parameters(), rows, observer=observer, **arguments)
 
 
-def test_every_epoch_is_seen_logged_or_not():
-    assert seen(deep_network(log_every=3), rows_of(10))[0].epochs == [0, 1, 2, 3, 4, 5]
-
-
 def test_layer_outputs_are_those_of_a_forward_pass_by_hand():
     network, rows = deep_network(), rows_of(10)
     observer, result = seen(network, rows)
@@ -130,9 +126,3 @@ def test_the_outputs_of_the_last_layer_are_predictions(refused: Refused):
     np.testing.assert_allclose(outputs["layers.5"].activated, network.predict(theta, rows.X), rtol=1e-13)
     with refused(DataError):
         network.layer_outputs(theta, rows.X[:, :2])
-
-
-def test_a_resumed_run_is_not_seen_before_its_first_epoch():
-    network, rows = deep_network(), rows_of(10)
-    reached = train(network, network.initial_parameters(), rows, epochs=2).reached
-    assert seen(network, rows, checkpoint=reached)[0].epochs == [3, 4, 5]

@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("block", range(4))
 def test_random_networks_agree(block: int):
     found = {seed: disagreement(seed) for seed in range(block * 6, block * 6 + 6)}
@@ -42,6 +43,7 @@ def wrong_forms() -> list[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("operation", [functions.TANH, functions.SIGMOID, functions.SQRT], ids=lambda item: item.name)
 def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
     right = c_forms.FORMS[operation]

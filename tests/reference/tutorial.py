@@ -2,7 +2,7 @@
 
 The widely read original differentiates the hidden layer with the gradient of the second layer's weights where the chain
 rule needs the weights themselves; here the gradient is right. There are no pictures, so that the time of the whole
-process can be compared with that of `specnet run specs/moons.toml`: run `python tests/tutorial.py`.
+process can be compared with that of `specnet run specs/moons.toml`: run `python tests/reference/tutorial.py`.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the tutorial's mistake costs: `python -m tests.wrong_gradient` trains with it and without it.
+"""What the tutorial's mistake costs: `python -m tests.reference.wrong_gradient` trains with it and without it.
 
 The mistake: the hidden layer's error is computed with the gradient of the second layer's weights, where the chain rule
 needs the weights themselves. The loss still falls, to a worse place.
@@ -7,7 +7,7 @@ needs the weights themselves. The loss still falls, to a worse place.
 from sklearn.datasets import make_moons
 from sklearn.model_selection import train_test_split
 
-from tests import tutorial
+from tests.reference import tutorial
 
 STEPS = 19_000
 
