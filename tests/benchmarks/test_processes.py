@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from tests.reference import tutorial
 from tests.benchmarks import processes
 from tests.benchmarks.processes import BARE_RUN, BARE_TUTORIAL, ILLUSTRATED, ROOT, RUN, TUTORIAL_WITH_PICTURES
 from tests.benchmarks.report import Report
 from tests.benchmarks.speed import processes as show_processes
+from tests.reference import tutorial
 
 PICTURES = ["cost", "data", "decision", "merging", "network", "neurons"]
 

@@ -15,10 +15,10 @@ from itertools import pairwise
 import numpy as np
 
 from specnet.compiler.native import missing
-from tests.reference import tutorial
 from tests.benchmarks.steps.cases import DROPPED, Case
 from tests.benchmarks.steps.peak import peak_run
 from tests.benchmarks.timing import Run, once
+from tests.reference import tutorial
 
 THREADS = 2
 PEAK = "its sums of products at the peak of one core"
