@@ -255,24 +255,18 @@ def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
     SpecError, DataError, FileError
         If the data cannot be read.
     """
-    sides = _resolved_sides(first, second)
-    if first.is_resolved or second.is_resolved:
-        return sides
-    given = first.spec.sweep, second.spec.sweep
-    before, after = (
-        replace(side, spec=side.spec.model_copy(update={"sweep": sweep}))
-        for side, sweep in zip(sides, given, strict=True)
-    )
-    return before, after
-
-
-def _resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:
     sides = first, second
-    if not first.is_resolved and not second.is_resolved and first.spec.data == second.spec.data:
-        partly = [partly_resolved(side.spec, Given()) for side in sides]
-        if first.spec.folder == second.spec.folder and all(each.inputs and each.outputs for each in partly):
-            return replace(first, spec=partly[0].spec), replace(second, spec=partly[1].spec)
-    before, after = (side if side.is_resolved else replace(side, spec=_with_data(side.spec)) for side in sides)
+    if first.is_resolved or second.is_resolved:
+        before, after = (side if side.is_resolved else replace(side, spec=_with_data(side.spec)) for side in sides)
+        return before, after
+    is_same = first.spec.data == second.spec.data and first.spec.folder == second.spec.folder
+    partly = [partly_resolved(side.spec, Given()) for side in sides] if is_same else []
+    is_known = bool(partly) and all(each.inputs and each.outputs for each in partly)
+    specs = [each.spec for each in partly] if is_known else [_with_data(side.spec) for side in sides]
+    before, after = (
+        replace(side, spec=spec.model_copy(update={"sweep": side.spec.sweep}))
+        for side, spec in zip(sides, specs, strict=True)
+    )
     return before, after
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Evaluation:
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Self:
+    def from_record(cls, record: Mapping[str, Any]) -> Evaluation:
         """Return what a ``metrics.json`` says.
 
         Raises
@@ -72,7 +72,7 @@ class Evaluation:
         if not metrics:
             raise FileError("there are no metrics of any split")
         data = {"rows": {}, **record, "metrics": metrics}
-        found = checked(TypeAdapter(cls).validate_python, data, "the record of metrics is")
+        found = checked(_EVALUATION.validate_python, data, "the record of metrics is")
         for name in ("confusion", "bias"):
             for tables in found.tables.values():
                 try:
@@ -85,6 +85,9 @@ class Evaluation:
         """Return it as plain data, with each part of the split by its name."""
         rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains")}
         return {"rows": self.rows, **self.metrics, **rest}
+
+
+_EVALUATION = TypeAdapter(Evaluation)
 
 
 class ScoreComparison(NamedTuple):

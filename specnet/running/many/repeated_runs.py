@@ -277,11 +277,8 @@ class _Course:
                 ]
                 for run in self.runs
             ]
-            contents = {
-                RUNS_TABLE: csv_text([*header, "epochs", "seconds", "message"], rows),
-                SUMMARY: json_text(self.summary),
-            }
-            write_files({self._folder / name: content for name, content in contents.items()})
+            text = csv_text([*header, "epochs", "seconds", "message"], rows)
+            write_files({self._folder / RUNS_TABLE: text, self._folder / SUMMARY: json_text(self.summary)})
 
     @property
     def _spec_name(self) -> str:

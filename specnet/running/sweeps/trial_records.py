@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -105,19 +105,9 @@ class Trial:
 
     def facts(self) -> dict[str, Any]:
         """Return it as plain data, with its seconds."""
-        return {
-            "trial": self.number,
-            "state": self.state,
-            "finished": self.state == "finished",
-            "settings": dict(self.settings),
-            "figure": self.figure,
-            "figures": [{"seed": each.seed, "fold": each.fold, "figure": each.figure} for each in self.figures],
-            "epochs": self.epochs,
-            "seconds": self.seconds,
-            "message": self.message,
-            "curve": [[rung, loss] for rung, loss in self.curve.items()],
-            "parameters": dict(self.parameters),
-        }
+        told = asdict(self)
+        first = {"trial": told.pop("number"), "state": told.pop("state"), "finished": self.state == "finished"}
+        return {**first, **told, "curve": [list(each) for each in self.curve.items()]}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Trial:
@@ -132,10 +122,13 @@ class Trial:
             given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
         except (TypeError, ValueError) as error:
             raise FileError(f"not a valid record of a trial: {error}") from error
-        trial = checked(TypeAdapter(cls).validate_python, given, "the record of a trial is")
+        trial = checked(_TRIAL.validate_python, given, "the record of a trial is")
         if (trial.state == "finished") != is_finite(trial.figure):
             raise FileError("not a valid record of a trial: its state and its figure do not fit")
         return trial
+
+
+_TRIAL = TypeAdapter(Trial)
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
