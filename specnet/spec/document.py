@@ -32,7 +32,7 @@ from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
 from specnet.spec.ensembles import Ensemble, of_members
-from specnet.spec.forms import Form, OrShort, or_word, switched
+from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
 from specnet.spec.groups import StepOrGroup
 from specnet.spec.limits import Limits
 from specnet.spec.reading.source_document import Details, Document
@@ -45,7 +45,7 @@ def _dumped(value: Activation | tuple[Activation, ...], info: Any) -> Any:
 
 Activations = Annotated[
     Activation | tuple[Activation, ...],
-    Form(
+    WrittenForm(
         tuple[Activation, ...],
         lambda value, read, info: read(value) if isinstance(value, list | tuple) else Activation.read(value, info),
         lambda several: {"anyOf": [several["items"], several]},

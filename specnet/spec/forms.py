@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-class Form:
+class WrittenForm:
     """Annotates a field of several forms. The value's form decides: a union would report an error per member.
 
     Parameters
@@ -43,7 +43,7 @@ class Form:
         return self.schema(handler(schema))
 
 
-def or_word(kind: Any, noun: str, word: str) -> Form:
+def or_word(kind: Any, noun: str, word: str) -> WrittenForm:
     """Return the form of ``Value | Literal[word]``; `noun` is what messages call the values."""
 
     def read(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> Any:
@@ -51,7 +51,7 @@ def or_word(kind: Any, noun: str, word: str) -> Form:
             raise PydanticCustomError("unknown-value", "no such word", {"words": f'{noun} or "{word}"'})
         return value if value == word else handler(value)
 
-    return Form(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]})
+    return WrittenForm(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]})
 
 
 class OrShort:

@@ -10,7 +10,7 @@ from specnet.parts.kind import KIND_KEY
 from specnet.parts.layers import Embedding
 from specnet.parts.part import FieldProblem, Section, named_twice
 from specnet.parts.preprocessing import CategoryEmbedding, Preprocessing, prepared_size, raw_size
-from specnet.spec.forms import Form
+from specnet.spec.forms import WrittenForm
 
 
 class ColumnGroup(Section):
@@ -39,7 +39,7 @@ def _dumped(value: Any, info: SerializationInfo) -> Any:
 _GROUP_KEYS = frozenset(ColumnGroup.model_fields)
 StepOrGroup = Annotated[
     Preprocessing | ColumnGroup,
-    Form(ColumnGroup, _read, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dumped),
+    WrittenForm(ColumnGroup, _read, lambda group: {"anyOf": [{KIND_KEY: Preprocessing.kind}, group]}, _dumped),
 ]
 """A table with ``columns`` or ``steps`` is a group."""
 Written = Sequence[Preprocessing | ColumnGroup]

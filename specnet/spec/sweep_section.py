@@ -25,7 +25,7 @@ from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import FieldProblem, Section
 from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
-from specnet.spec.forms import Form
+from specnet.spec.forms import WrittenForm
 
 TRIALS = 50
 """The number of trials where a spec says none."""
@@ -165,7 +165,7 @@ def _checked_key(key: str) -> str:
 SpaceKey = Annotated[str, AfterValidator(_checked_key)]
 Choice = Annotated[
     Any,
-    Form(
+    WrittenForm(
         dict[str, Annotated[Any, PlainValidator(_read_inner)]],
         lambda value, read, _: read(value) if isinstance(value, Mapping) else value,
         lambda table: {},
@@ -174,7 +174,7 @@ Choice = Annotated[
 """An entry of a list: a value of any kind; in a table, ranges may stand for values."""
 Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 Entry = Annotated[
-    tuple[Any, ...] | Range, Form(Choices, _read_entry, lambda choices: choices, lambda entry, _: plain(entry))
+    tuple[Any, ...] | Range, WrittenForm(Choices, _read_entry, lambda choices: choices, lambda entry, _: plain(entry))
 ]
 Space = Annotated[dict[SpaceKey, Entry], Field(min_length=1), WithJsonSchema(_SPACE)]
 
