@@ -12,7 +12,7 @@ from tests.benchmarks.steps.peers import missing_peers
 from tests.benchmarks.timing import medians
 
 ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "tests" / "tutorial.py"
+TUTORIAL = ROOT / "tests/reference/tutorial.py"
 MOONS = ROOT / "specs" / "moons.toml"
 ILLUSTRATED = "tests.benchmarks.whole.illustrated_tutorial"
 BARE_RUN, BARE_TUTORIAL = "`specnet run specs/moons.toml --no-report`", "tutorial's script"

@@ -27,7 +27,7 @@ def test_a_run_without_its_report_is_held_against_a_script_without_pictures(monk
     found = timed_commands(monkeypatch, ["jax"])
     assert list(found) == [BARE_RUN, BARE_TUTORIAL, RUN, TUTORIAL_WITH_PICTURES]
     assert found[BARE_RUN] == [*found[RUN], "--no-report"]
-    assert found[BARE_TUTORIAL] == [sys.executable, str(ROOT / "tests" / "tutorial.py")]
+    assert found[BARE_TUTORIAL] == [sys.executable, str(ROOT / "tests/reference/tutorial.py")]
     assert found[TUTORIAL_WITH_PICTURES][:3] == [sys.executable, "-m", ILLUSTRATED]
 
 
