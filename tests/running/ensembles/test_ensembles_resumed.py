@@ -89,11 +89,11 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
     """As after a kill at any time: those within members, and those between them."""
     kept: list[bytes] = []
     every = ["training.checkpoint_every=1", "training.early_stopping={patience=1}"]
-    keep: Callable[[Any, Checkpoint], None] = specnet.running.run_folder.RunFolder.keep
+    keep: Callable[..., None] = specnet.running.run_folder.RunFolder.keep
 
-    def told(folder: Any, reached: Checkpoint) -> None:
-        kept.append(reached.to_bytes())
-        keep(folder, reached)
+    def told(folder: Any, run: Any, reached: Checkpoint) -> None:
+        kept.append(replace(reached, run=run).to_bytes())
+        keep(folder, run, reached)
 
     monkeypatch.setattr(specnet.running.run_folder.RunFolder, "keep", told)
     specnet.run(MOONS, tmp_path / "whole", overrides=every)

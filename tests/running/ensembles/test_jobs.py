@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, Literal
@@ -181,7 +182,9 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, slowed: None):
 @pytest.mark.slow
 def test_a_checkpoint_is_kept_when_the_next_member_has_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept: list[bytes] = []
-    monkeypatch.setattr(run_folder.RunFolder, "keep", lambda self, each: kept.append(each.to_bytes()))
+    monkeypatch.setattr(
+        run_folder.RunFolder, "keep", lambda self, run, each: kept.append(replace(each, run=run).to_bytes())
+    )
     settings = ("training.checkpoint_every=1",)
     specnet.run(MOONS, tmp_path / "whole", jobs=2, overrides=settings, observer=Observer())
     assert [len(Checkpoint.from_bytes(content).facts["members"]) for content in kept] == [1, 2]
