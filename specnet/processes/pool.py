@@ -82,7 +82,8 @@ class Processes(ThreadPoolExecutor):
     def _called(self, function: Callable[..., Any], arguments: tuple[Any, ...], tell: Tell | None) -> Any:
         process, link = self._idle.get()
         try:
-            link.send((function, arguments))
+            # `send` would leave a view of its buffer in the traceback of a broken link, which no collection can free.
+            link.send_bytes(pickle.dumps((function, arguments)))
             while not isinstance(answer := link.recv(), _Answer):
                 if tell is not None:
                     tell(answer)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
+from typing_extensions import TypedDict
 
 from specnet.parts.metrics.statistics import Statistic, Weightings
 

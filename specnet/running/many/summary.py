@@ -8,9 +8,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import FiniteFloat
+from typing_extensions import TypedDict
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
