@@ -1,0 +1,191 @@
+"""The findings of a run: in its result, in its folder, and in the error of a loss that is no longer finite."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import NotFiniteError
+from specnet.findings import findings
+from specnet.running import training_run
+from specnet.running.run_folder import RunFolder
+from tests.running.conftest import ROWS, classes, columns
+from tests.running.specs import csv_file, spec_on
+
+
+def moons(**training: Any) -> dict[str, Any]:
+    return spec_on({"type": "make_moons", "n_samples": 200, "noise": 0.2}, 4, **{"epochs": 30, **training})
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What findings are read from, run by run."""
+    given: list[Any] = []
+    monkeypatch.setattr(training_run, "findings", lambda evidence: [given.append(evidence), findings(evidence)][1])
+    return given
+
+
+SLOW = {"optimizer": {"type": "sgd", "learning_rate": 1e-6}}
+
+
+def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
+    result = specnet.run(moons(**SLOW), tmp_path / "run")
+    assert [each.code for each in result.findings] == ["rate-too-low"]
+    assert RunFolder(tmp_path / "run").findings() == result.findings
+    (record,) = json.loads((tmp_path / "run" / "findings.json").read_text())["findings"]
+    assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words"]
+    assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
+    again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
+    assert again.findings == result.findings
+    healthy = specnet.run(moons(epochs=200), tmp_path / "run", force=True)
+    assert healthy.findings == RunFolder(tmp_path / "run").findings() == ()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}'])
+def test_damaged_findings_are_refused(tmp_path: Path, content: str):
+    (tmp_path / "findings.json").write_text(content)
+    with pytest.raises(specnet.FileError, match=r"findings\.json: error\[file\]: "):
+        RunFolder(tmp_path).findings()
+
+
+def test_a_loss_that_is_not_finite_is_explained():
+    spec = moons(loss="mse", optimizer={"type": "sgd", "learning_rate": 1e6})
+    spec["network"]["activations"] = "linear"
+    with pytest.raises(NotFiniteError) as caught:
+        specnet.run(spec)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.hint == "set training.optimizer.learning_rate = 0.1"
+    (note,) = diagnostic.notes
+    assert note.message.startswith("rate-too-high: the loss was ")
+    assert [each["code"] for each in caught.value.findings] == ["rate-too-high"]
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert (copied.findings, copied.diagnostics) == (caught.value.findings, caught.value.diagnostics)
+
+
+def test_columns_in_other_units_explain_it_to_fit_too():
+    X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1e6]
+    with pytest.raises(NotFiniteError) as caught:
+        specnet.fit(spec_on(None, 4, loss="mse", optimizer="sgd", epochs=200), X, X[:, 0])
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.hint == 'set network.preprocessing = ["standardize"]'
+
+
+TASKS: list[tuple[Any, dict[str, Any]]] = [
+    (lambda rng, X: classes(rng, X, 3), {"loss": "categorical_crossentropy"}),
+    (lambda rng, X: (X > 0).astype(int), {"loss": "binary_crossentropy"}),
+    (lambda rng, X: np.exp(X[:, 0]), {"loss": "poisson"}),
+    (lambda rng, X: X[:, :2] @ [[1, 2], [3, 4]], {"loss": "gaussian_nll"}),
+    (lambda rng, X: X[:, 0], {"loss": "quantile"}),
+    (lambda rng, X: X[:, 0], {"loss": "mse", "optimizer": "lbfgs"}),
+    (lambda rng, X: classes(rng, X), {"loss": "hinge"}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "baselines": []}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "ensemble": 2}),
+    (lambda rng, X: classes(rng, X), {"loss": "binary_crossentropy", "class_weight": "balanced", "epochs": 1}),
+]
+
+
+@pytest.mark.parametrize(("target", "training"), TASKS, ids=range(len(TASKS)))
+def test_every_kind_of_run_can_be_judged(ran, rng: np.random.Generator, seen, target: Any, training: Any):
+    X = columns(rng)
+    ran(X, target(rng, X), **training)
+    (evidence,) = seen
+    assert np.isfinite([evidence.first_loss, evidence.constant_loss, *evidence.losses]).all()
+    assert len(evidence.spec.layers) == len(evidence.looks[0]["layers"]) == 2
+    assert (evidence.held is None) == (training["loss"] == "quantile")
+    if evidence.held is not None:
+        assert evidence.held.name == "test"
+        assert (
+            set(evidence.held.baselines) == set() if "baselines" in training else {"constant", "linear", "neighbours"}
+        )
+
+
+LEARNS = {"epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.01}, "engine": "numpy"}
+
+
+@pytest.mark.parametrize("has_signal", [True, False])
+def test_probabilities_that_rank_rows_are_a_signal_even_where_the_largest_class_is_predicted(
+    ran, rng: np.random.Generator, has_signal: bool
+):
+    X = rng.normal(size=(1200, 3))
+    chance = 1 / (1 + np.exp(1.4 - 1.2 * X[:, 0] * has_signal))
+    y = (rng.random(1200) < chance).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", metrics=["accuracy", "roc_auc"], **LEARNS)
+    majority = max(found.test[1].mean(), 1 - found.test[1].mean())
+    if has_signal:
+        assert found["test"]["accuracy"] - majority < 0.04
+        assert found["test"]["roc_auc"] > 0.75
+    assert ("no-signal" in {each.code for each in found.result.findings}) != has_signal
+
+
+def test_few_rows_with_a_good_fit_are_a_signal(ran, rng: np.random.Generator):
+    X = rng.normal(size=(ROWS, 3))
+    found = ran(X, X[:, 0] + 0.6 * rng.normal(size=ROWS), loss="mse", metrics=["r2"], test_size=0.06, **LEARNS)
+    assert len(found.test[1]) == 8
+    assert 0.6 < max(found["test"]["r2"], *(scores["test"]["r2"] for scores in found["baselines"].values())) < 0.98
+    assert "no-signal" not in {each.code for each in found.result.findings}
+
+
+def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: np.random.Generator, seen):
+    X = columns(rng)
+    y, weight = classes(rng, X), rng.integers(1, 4, ROWS).astype(float)
+    found = ran(X, y, weight, loss="binary_crossentropy")
+    X_test, y_test, w = found.test
+    probability = found.result.model.predict_proba(X_test)[:, 1]
+    share = np.average(found.train[1], weights=found.train[2])
+
+    def losses(p):
+        return -np.log(np.where(y_test == 1, p, 1 - p))
+
+    (evidence,) = seen
+    gain, difference = evidence.held.gains["network"], losses(share) - losses(probability)
+    assert gain.value == pytest.approx(np.average(difference, weights=w))
+    assert gain.error == pytest.approx(np.sqrt(np.sum((w * (difference - gain.value)) ** 2)) / w.sum())
+    assert set(evidence.held.gains) == {"network", "linear", "neighbours"}
+
+
+def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, seen):
+    X = columns(rng)
+    y = (rng.random(ROWS) < 0.3).astype(int)
+    found = ran(X, y, loss="binary_crossentropy", batch_size="full", network={"preprocessing": ["standardize"]})
+    share = found.train[1].mean()
+    (evidence,) = seen
+    assert evidence.constant_loss == pytest.approx(-share * np.log(share) - (1 - share) * np.log(1 - share))
+    assert evidence.first_loss == pytest.approx(found.result.history[0]["loss"])
+    ran(X, y, loss="binary_crossentropy", class_weight="balanced")
+    assert seen[1].constant_loss == pytest.approx(np.log(2))
+
+
+def test_rows_for_validation_come_before_those_for_tests(seen):
+    spec = moons(epochs=1, optimizer={"type": "sgd", "learning_rate": 1e-9})
+    spec["data"]["split"] = {"test_size": 0.2, "validation_size": 0.2}
+    spec["network"]["hidden_layer_sizes"] = [1]
+    spec["training"]["epochs"] = 3
+    specnet.run(spec)
+    spec["data"]["split"] = {"test_size": 0}
+    specnet.run(spec)
+    first, second = seen
+    assert first.held.name == "validation"
+    assert len(first.held.target) == len(first.held.inputs) == 40
+    assert len(first.held_losses) == len(first.losses) == 3
+    assert second.held is None
+    assert second.held_losses is None
+
+
+def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.random.Generator):
+    towns = rng.choice(["a", "b", "c"], 100)
+    x = rng.normal(size=100)
+    cells = [f"{a:.17g}" if place % 30 else "" for place, a in enumerate(x)]
+    lines = [f"{town},{cell},7,{2 * a + 3:.17g}" for town, cell, a in zip(towns, cells, x, strict=True)]
+    data, adam = csv_file(tmp_path / "rows.csv", "town,x,<same>,y", lines), {"type": "adam", "learning_rate": 0.01}
+    spec = spec_on(data, 16, {"target_preprocessing": ["standardize"]}, loss="mse", epochs=60, optimizer=adam)
+    found = specnet.run(spec, observer=specnet.Observer()).findings
+    assert {each.code for each in found} == {"constant-column"}
+    assert found[0].sentence == "<same>: the same value in all 75 training rows"
+    assert found[0].changes == {"data.columns.<same>": "ignore"}
+    assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings).findings == ()

@@ -1,0 +1,233 @@
+"""The record in a run's folder: written by each run, read again, and the same however the run came about."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.errors import FileError, TrainingError
+from specnet.files.run_files import LAYERS, SNAPSHOTS
+from specnet.files.tensors import decode, encode
+from specnet.running.run_folder import RunFolder
+from specnet.training import Observer
+from specnet.training.checkpoint import FORMAT, Checkpoint
+from specnet.training.looks.layer_recorder import LayerRecorder, look_epochs
+from specnet.training.steps.compiled_steps import CompiledStepper
+from tests.compiling import compiles
+from tests.running.moons import MOONS, Interrupting, contents
+from tests.running.specs import spec_on
+
+RECORD = (LAYERS, SNAPSHOTS)
+ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])]
+
+
+def run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
+    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), **options})
+
+
+def written(out: Path) -> dict[str, bytes]:
+    return {name: content for name, content in contents(out).items() if name in RECORD}
+
+
+def test_a_run_writes_what_it_returns(tmp_path: Path):
+    result = run(tmp_path)
+    assert [json.loads(line) for line in (tmp_path / LAYERS).read_text().splitlines()] == result.looks
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
+    layers = [layer["layer"] for layer in result.looks[0]["layers"]]
+    assert layers == ["layers.0", "layers.1"]
+    _, tensors = decode((tmp_path / SNAPSHOTS).read_bytes())
+    names = list(result.model.network.parameters(result.model.theta))
+    assert set(tensors) == {f"{epoch}/{name}" for epoch in (0, 1, 2, 12) for name in names}
+    theta = result.model.network.parameters(result.model.theta)
+    start = result.model.network.parameters(result.model.network.initial_parameters())
+    for name in names:
+        np.testing.assert_array_equal(tensors[f"12/{name}"], theta[name])
+        np.testing.assert_array_equal(tensors[f"0/{name}"], start[name])
+
+
+def test_a_folder_is_read_again(tmp_path: Path):
+    result, folder = run(tmp_path), RunFolder(tmp_path)
+    assert folder.looks() == result.looks
+    again = run(tmp_path, resume=True)  # which is finished
+    assert again.looks == result.looks
+    assert list(again.snapshots) == list(folder.snapshots()) == list(result.snapshots) == [0, 1, 2, 12]
+    for epoch, arrays in result.snapshots.items():
+        assert arrays.keys() == again.snapshots[epoch].keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(again.snapshots[epoch][name], array)
+    for name in RECORD:
+        (tmp_path / name).unlink()
+    assert (folder.looks(), folder.snapshots()) == ([], {})
+
+
+@pytest.mark.slow
+def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
+    run(tmp_path)
+    result = run(tmp_path, "network.hidden_layer_sizes=[2500]", "training.epochs=1", force=True)
+    assert result.snapshots == {}
+    assert not (tmp_path / SNAPSHOTS).exists()
+    assert len((tmp_path / LAYERS).read_text().splitlines()) == 2
+
+
+WRONG_LOOKS = ['{"epoch": true, "layers": []}', '{"epoch": 0, "layers": [3]}', '{"epoch": 0, "layers":']
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"epoch": 0}', *WRONG_LOOKS])
+def test_damaged_looks_are_refused(tmp_path: Path, text: str):
+    (tmp_path / LAYERS).write_text(text + "\n")
+    with pytest.raises(FileError) as caught:
+        RunFolder(tmp_path).looks()
+    assert caught.value.diagnostics[0].source == str(tmp_path / LAYERS)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"epoch": 0}, {"layers": {}}, {"more": 1}, {"layers": [{"layer": 3}]}, {"layers": [{"layer": "a", "dead": "b"}]}],
+)
+def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any]):
+    looks = run().looks
+    looks[1] = {**looks[1], **changed}
+    (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
+    with pytest.raises(FileError, match=r"the looks are damaged (after epoch 0|at .1\.)"):
+        RunFolder(tmp_path).looks()
+
+
+@pytest.mark.parametrize("name", ["weight", "/weight", "x/weight", "0/", "-1/weight", "²/weight", "9" * 40 + "/weight"])
+def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str):
+    (tmp_path / SNAPSHOTS).write_bytes(encode({name: np.zeros(3)}, ""))
+    with pytest.raises(FileError, match="does not begin with an epoch"):
+        RunFolder(tmp_path).snapshots()
+    (tmp_path / SNAPSHOTS).write_bytes(b"no tensors")
+    with pytest.raises(FileError):
+        RunFolder(tmp_path).snapshots()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("epoch", [1, 5, 11])
+def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch: int, engine: str):
+    settings = ["training.batch_size=7", "training.epochs=12", f"training.engine={engine}"]
+    run(tmp_path / "whole", *settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "broken", *settings, observer=Interrupting(epoch))
+    looks = RunFolder(tmp_path / "broken").looks()
+    assert [look["epoch"] for look in looks] == [each for each in look_epochs(12, rows=48) if each <= epoch]
+    run(tmp_path / "broken", *settings, resume=True)
+    assert written(tmp_path / "broken") == written(tmp_path / "whole")
+
+
+def test_a_checkpoint_with_wrong_looks_is_refused(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, observer=Interrupting(5))
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint = Checkpoint.from_bytes(path.read_bytes())
+    assert checkpoint.record.looks
+    assert checkpoint.run is not None
+    for looks in (3, [3], [{"epoch": 1, "layers": []}] * 2, None):
+        texts = {"history": json.dumps(checkpoint.history), "looks": json.dumps(looks), "spec": checkpoint.run.spec}
+        if looks is None:
+            del texts["looks"]
+        tensors = {**checkpoint.tensors, **{key: np.frombuffer(text.encode(), np.uint8) for key, text in texts.items()}}
+        told = {"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": checkpoint.facts}
+        path.write_bytes(encode(tensors, json.dumps(told)))
+        with pytest.raises(FileError):
+            run(tmp_path, resume=True)
+
+
+class InMember(Observer):
+    """Presses Ctrl-C in an epoch of a member."""
+
+    def __init__(self, member: int, epoch: int) -> None:
+        self.place, self.member = (member, epoch), 0
+
+    def member_started(self, member: int, members: int) -> None:
+        self.member = member
+
+    def logged(self, epoch: int, record: Any) -> None:
+        if (self.member, epoch) == self.place:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_an_ensemble_records_its_first_member(tmp_path: Path):
+    result = run(tmp_path / "a", "training.ensemble=3")
+    theta, _ = result.model.members[0]
+    network = result.model.network
+    for name, array in network.parameters(theta).items():
+        np.testing.assert_array_equal(result.snapshots[12][name], array)
+        np.testing.assert_array_equal(
+            result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
+        )
+    assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
+
+    for number, place in enumerate([(0, 1), (0, 11), (1, 3), (2, 4)]):
+        out = tmp_path / f"broken {number}"
+        with pytest.raises(KeyboardInterrupt):
+            run(out, "training.ensemble=3", observer=InMember(*place))
+        run(out, "training.ensemble=3", resume=True)
+        assert written(out) == written(tmp_path / "a")
+
+
+@pytest.mark.slow
+def test_members_side_by_side_record_the_same(tmp_path: Path):
+    for jobs in (1, 2):
+        run(tmp_path / str(jobs), "training.ensemble=3", jobs=jobs)
+    assert written(tmp_path / "1") == written(tmp_path / "2")
+    assert len(written(tmp_path / "1")) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_the_first_member_tells_its_looks(jobs: int):
+    settings = ["training.ensemble=2", "training.optimizer={type='sgd', learning_rate=1e30}", "training.loss='hinge'"]
+    with pytest.raises(TrainingError) as caught:
+        run(None, *settings, "training.epochs=400", jobs=jobs)
+    assert [look["epoch"] for look in caught.value.looks][:2] == [0, 1]
+    assert caught.value.looks[-1]["layers"][0]["weight"] > 1e20
+
+
+def test_fit_records_nothing(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: Any) -> None:
+        raise AssertionError("nothing is to be recorded")
+
+    monkeypatch.setattr(LayerRecorder, "__init__", refuse)
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    specnet.fit(spec_on(loss="mse"), X, X[:, 0], observer=Observer())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_record_changes_no_byte_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
+    settings = [f"training.engine={engine}", "training.epochs=300", "training.log_every=100"]
+    run(tmp_path / "recorded", *settings)
+    fit_rows = specnet.running.training_run.fit_rows
+    monkeypatch.setattr(
+        specnet.running.training_run, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
+    )
+    run(tmp_path / "plain", *settings)
+    recorded, plain = contents(tmp_path / "recorded"), contents(tmp_path / "plain")
+    assert plain[LAYERS] == b""
+    assert recorded.keys() - plain.keys() == {SNAPSHOTS}
+    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
+        assert recorded[name] == plain[name]
+
+
+@pytest.mark.slow
+@compiles
+def test_compiled_steps_of_a_full_batch_stop_only_where_something_looks(monkeypatch: pytest.MonkeyPatch):
+    ends, make_whole = [], CompiledStepper.make_whole
+
+    def counted(stepper: CompiledStepper, count: int) -> None:
+        make_whole(stepper, count)
+        ends.append(stepper.step_number)
+
+    monkeypatch.setattr(CompiledStepper, "make_whole", counted)
+    long = ["training.epochs=3000", "training.log_every=1000", "training.batch_size=full"]
+    result = run(None, "training.engine=compiled", *long)
+    seen = {*(look["epoch"] for look in result.looks), *result.snapshots}
+    logged = {record["epoch"] for record in result.history}
+    assert logged == {1, 1001, 2001, 3000}
+    assert len(ends) > 1
+    assert {end + 1 for end in ends} <= seen | logged

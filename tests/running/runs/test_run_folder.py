@@ -1,0 +1,257 @@
+"""A run's folder: nothing half-written, nothing taken away too early, and damage told as damage."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+import specnet.files
+from specnet.errors import FileError, TakenError
+from specnet.files.run_files import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
+from specnet.files.tensors import encode
+from specnet.training import Checkpoint, Observer
+from specnet.training.checkpoint import FORMAT
+from tests.running.moons import MOONS, Interrupting, contents
+from tests.texts.pinned import Refused
+
+SPEC = MOONS + "checkpoint_every = 4\n"
+
+
+def interrupted(out: Path, epoch: int = 6, **options: Any) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(SPEC, out, observer=Interrupting(epoch), **options)
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let no more than so many files get to the disk."""
+    left, fsync = [after], os.fsync
+
+    def forced(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", forced)
+
+
+def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    forced, first = specnet.files.atomic._sync_folder, [True]
+
+    def interrupting(folder: str) -> None:
+        if first and first.pop():
+            raise KeyboardInterrupt
+        forced(folder)
+
+    monkeypatch.setattr("specnet.files.atomic._sync_folder", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        specnet.run(SPEC, tmp_path)
+    assert json.loads((tmp_path / FACTS).read_text())["epochs"] == 4
+    assert reached_in(tmp_path) == 4
+    assert first_epoch(tmp_path, resume=True) == 5
+
+
+def first_epoch(folder: Path, **options: Any) -> int:
+    """Return the epoch with which a run into a folder begins."""
+    heard: list[int] = []
+
+    class Listening(Observer):
+        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+            heard.append(epoch)
+
+    specnet.run(SPEC, folder, observer=Listening(), **options)
+    return heard[0]
+
+
+def reached_in(folder: Path) -> int:
+    return Checkpoint.from_bytes((folder / CHECKPOINT).read_bytes()).facts["epochs"]
+
+
+def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):
+    interrupted(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(specnet.TrainingError):
+        specnet.run(SPEC, tmp_path, force=True, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
+    assert contents(tmp_path) == before
+    assert reached_in(tmp_path) == 6
+    interrupted(tmp_path, epoch=2, force=True)  # before its first checkpoint that was asked for
+    assert reached_in(tmp_path) == 2
+    specnet.run(SPEC, tmp_path, force=True)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
+    interrupted(tmp_path)
+    assert first_epoch(tmp_path, force=True) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", range(9))
+def test_a_full_disk_leaves_nothing_of_a_new_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
+):
+    fill_the_disk(monkeypatch, after)
+    with refused(FileError):
+        specnet.run(SPEC, tmp_path / "runs" / "first", overrides=["training.checkpoint_every="])
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", range(9))
+def test_a_full_disk_leaves_an_earlier_run_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
+):
+    specnet.run(SPEC, tmp_path)
+    before = contents(tmp_path)
+    fill_the_disk(monkeypatch, after)
+    with refused(FileError):
+        specnet.run(SPEC, tmp_path, force=True, overrides=["training.checkpoint_every=", "seed=3"])
+    assert contents(tmp_path) == before
+
+
+def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch, 5)  # two checkpoints, each of them and its folder's entry, and one file more
+        with refused(FileError, at="model.safetensors"):
+            specnet.run(SPEC, tmp_path / "out")
+    assert list(contents(tmp_path / "out")) == [CHECKPOINT]
+    resumed, whole = specnet.run(SPEC, tmp_path / "out", resume=True), specnet.run(SPEC)
+    np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("option", ["force", "resume"])
+def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path, name: str, option: str):
+    (tmp_path / name).mkdir()
+    with pytest.raises(TakenError) as caught:
+        specnet.run(SPEC, tmp_path, **{option: True}, observer=Interrupting(1))
+    assert caught.value.diagnostics[0].source == str(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", RUN_FILES)
+@pytest.mark.parametrize("option", ["force", "resume"])
+def test_nothing_is_written_through_a_link_in_the_folder(tmp_path: Path, name: str, option: str):
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError, match="symbolic link"):
+        specnet.run(SPEC, tmp_path / "out", **{option: True}, observer=Interrupting(1))
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+
+
+def test_an_empty_folder_that_was_there_stays(tmp_path: Path):
+    with pytest.raises(specnet.TrainingError):
+        specnet.run(SPEC, tmp_path, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
+    assert tmp_path.is_dir()
+
+
+DAMAGED = [
+    (FACTS, b""),
+    (FACTS, b"[1]"),
+    (FACTS, b"[" * 10**5),
+    (FACTS, b"{}"),
+    (FACTS, b'{"finished": "yes"}'),
+    (METRICS, b"\xff"),
+    (METRICS, b'{"train": 3}'),
+    (METRICS, b'{"train": {"loss": "low"}}'),
+    (METRICS, b'{"train": {"loss": NaN}}'),
+    (METRICS, b"{}"),
+    (METRICS, b'{"train": {}, "rows": {"train": "many"}}'),
+    (METRICS, b'{"train": {}, "baselines": {"linear": {"test": 3}}}'),
+    (METRICS, b'{"train": {}, "baselines": {"linear": {"test": {"loss": "low"}}}}'),
+    (METRICS, b'{"train": {}, "gains": {"linear": [1]}}'),
+    (METRICS, b'{"train": {}, "intervals": {"test": {"loss": {"low": 0}}}}'),
+    (METRICS, b'{"train": {}, "tables": {"test": {"confusion": [[1, 2], [3]]}}}'),
+    (METRICS, b'{"train": {}, "tables": {"test": {"confusion": {"0": 1}}}}'),
+    (HISTORY, b"3\n"),
+    (HISTORY, b'{"epoch": 1}\n{"epoch": 1}\n'),
+    (HISTORY, b'{"epoch": 1, "loss": "low"}\n'),
+    (HISTORY, b'{"epoch": true}\n'),
+    (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n"),
+    (HISTORY, b'\xff\xfe{"epoch": 1}'),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    specnet.run(SPEC, folder)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGED)
+def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: bytes, refused: Refused):
+    whole = (finished / name).read_bytes()
+    try:
+        (finished / name).write_bytes(content)
+        with refused(FileError) as caught:
+            specnet.run(SPEC, finished, resume=True)
+    finally:
+        (finished / name).write_bytes(whole)
+    assert caught.value.diagnostics[0].source == str(finished / name)
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stopped")
+    interrupted(folder)
+    return folder
+
+
+MEMORY = {"best": None, "waited": 0, "rate_factor": 1.0, "ends": False}
+WRONG_MEMORIES = [{"best": "low"}, {"best": 10**400}, {"waited": 1.5}, {"rate_factor": -1}, {"ends": 0}, {"more": 1}]
+
+
+def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
+    looks = json.dumps(checkpoint.record.looks)
+    texts = {"history": json.dumps(history), "looks": looks, "spec": checkpoint.run.spec}
+    tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
+    return encode(
+        tensors, json.dumps({"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts})
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"epochs": wrong} for wrong in (None, "4", 10**30, 12, 1)),
+        *({"steps": wrong} for wrong in (-1, 2**63)),
+        *({"updates": wrong} for wrong in (-1, 10**9)),
+        *({"so_far": wrong} for wrong in ([1, 2], [-1, 0, 0], [1, "low", 0])),
+        *({"seconds": wrong} for wrong in (-1, "long")),
+        {"watchers": 3},
+        *({"watchers": {"early_stopping": MEMORY | wrong}} for wrong in WRONG_MEMORIES),
+        {"watchers": {"optimizer.schedule": MEMORY}},
+        {"more": 3},
+        None,
+    ],
+)
+def test_a_checkpoint_of_wrong_facts_is_refused(stopped: Path, tmp_path: Path, changes: Any, refused: Refused):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
+    facts = None if changes is None else {**checkpoint.facts, **changes}
+    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, facts, checkpoint.history))
+    with refused(FileError, at="checkpoint.safetensors") as caught:
+        specnet.run(SPEC, tmp_path, resume=True)
+    assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
+def test_a_checkpoint_of_a_wrong_history_is_refused(stopped: Path, tmp_path: Path, history: Any, refused: Refused):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
+    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, dict(checkpoint.facts), history))
+    with refused(FileError, at="checkpoint.safetensors"):
+        specnet.run(SPEC, tmp_path, resume=True)
