@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
 
 OnnxOperator = tuple[str, dict[str, str]]
 """An operator's name, and for each of its attributes the field that has its value. It reads what the part reads, then
@@ -60,6 +60,15 @@ class Section(BaseModel):
 
     def __hash__(self) -> int:
         return hash((type(self), _hashable(self.__dict__)))
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """Return the section as plain data; an interruption stays one, of which pydantic would make an error."""
+        try:
+            return super().model_dump(**options)
+        except PydanticSerializationError as error:
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise error.__cause__ from None
+            raise
 
     def problems(self) -> Iterator[FieldProblem]:
         """Yield what is wrong with fields that are right one by one."""

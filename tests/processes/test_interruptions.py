@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import field_serializer
 
 import specnet
 from specnet.errors import Terminated
+from specnet.parts.part import Section
 from specnet.processes.interruptions import Interruptions
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
@@ -241,3 +243,20 @@ def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Pat
     assert caught.value.finished
     assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
     assert specnet.run(MOONS, tmp_path / "out", resume=True).metrics
+
+
+def test_a_signal_while_a_spec_is_written_is_no_error_of_it():
+    """Pydantic makes its own error of whatever a serializer raises."""
+
+    class Written(Section):
+        value: int = 1
+
+        @field_serializer("value")
+        def interrupted(self, value: int) -> int:
+            raise Terminated("SIGTERM")
+
+    class Outer(Section):
+        inner: Written = Written()
+
+    with pytest.raises(Terminated):
+        Outer().model_dump(mode="json")
