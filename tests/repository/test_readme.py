@@ -106,8 +106,9 @@ def test_each_command_is_shown_with_its_output():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("code", each(blocks("python")))
-def test_a_snippet_prints_what_its_comments_say(code, folder, request):
+def test_a_snippet_prints_what_its_comments_say(code, folder, request, monkeypatch):
     commands_before(code, request)
+    monkeypatch.syspath_prepend(folder)
     with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
         warnings.simplefilter("default")
         exec(code, {"__name__": "__main__"})
