@@ -154,8 +154,10 @@ def test_names_of_features_are_the_models_and_its_files(tmp_path, refused: Refus
     classifier.model_.save(tmp_path / "wine.safetensors")
     model = specnet.load_model(tmp_path / "wine.safetensors")
     assert model.feature_names == names
-    specnet.export(model, "numpy", tmp_path / "wine.py")
-    assert all(name in (tmp_path / "wine.py").read_text() for name in names)
+    for target, suffix in (("numpy", ".py"), ("c", ".c"), ("javascript", ".mjs"), ("onnx", ".onnx")):
+        written = specnet.export(model, target, tmp_path / f"wine_{target}{suffix}").files
+        text = "".join(path.read_bytes().decode(errors="replace") for path in written)
+        assert all(name in text for name in names)
     assert clone(classifier).fit(data.data.to_numpy(), data.target).model_.feature_names is None
     with refused(SpecError, code="feature-names", at="network.feature_names.0"):
         SpecClassifier(model.spec).fit(data.data[data.feature_names[::-1]], data.target)

@@ -16,6 +16,7 @@ import sys
 from argparse import ArgumentParser
 from configparser import ConfigParser
 from contextlib import chdir
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,6 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""
 KILLED = ("killed", "timeout", "segfault", "suspicious")
+"""What mutmut says of mutants that a test has seen; suspicious is one whose process ended in another way."""
 
 
 def mutants_of(room: str) -> list[str]:
@@ -72,6 +74,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw [default: 0]")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes [default: one for each core]")
     given = parser.parse_args()
+    if find_spec("mutmut") is None:
+        raise SystemExit("mutmut is not installed here; in the repository: pip install '.[test,mutants]'")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in COPIED:
