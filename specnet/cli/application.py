@@ -125,7 +125,7 @@ def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
     format_and_quiet = (("output_format", format_option(formats), formats("text")), ("quiet", QuietOption, False))
     common = [Parameter(name, _BY_NAME, default=default, annotation=kind) for name, kind, default in format_and_quiet]
     parameters = [*(each.replace(kind=_BY_NAME) for each in own), *common]
-    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    called.__signature__ = Signature(parameters)  # type: ignore[attr-defined] # Typer reads it
     called.__annotations__ = {each.name: each.annotation for each in parameters}
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())

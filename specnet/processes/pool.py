@@ -63,7 +63,7 @@ class Processes(ThreadPoolExecutor):
         self._started: list[tuple[SpawnProcess, Connection]] = []
         self._stop_read, self._stop = get_context("spawn").Pipe(duplex=False)
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override]
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, tell: Tell | None = None) -> Future[Any]:  # type: ignore[override] # tell is one more
         """Let a process call a function; both must be importable or picklable there, and so must what it returns.
 
         Parameters

@@ -147,7 +147,7 @@ def in_ascii(*arguments: str | Path) -> Ended:
     """Run a command within this process whose streams have no signs but those of ASCII."""
     out, err = (TextIOWrapper(BytesIO(), "ascii", write_through=True) for _ in range(2))
     status = called(*arguments, stdout=out, stderr=err)
-    return Ended(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))  # type: ignore[attr-defined]
+    return Ended(status, *(stream.buffer.getvalue().decode() for stream in (out, err)))
 
 
 @pytest.fixture
