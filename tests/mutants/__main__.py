@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).parents[2]
 COPIED = ("specnet", "tests", "specs", "schemas", "pyproject.toml", "README.md", "CHANGELOG.md", ".ci")
 NOT_SLOW = ("-m", "not slow and not peers")
 ROOMS: dict[str, tuple[str, ...]] = {
-    "compiler": ("tests/compiler", "tests/network", "-m", "not peers"),
+    "compiler": ("tests/compiler", "tests/network", "tests/training/steps", "-m", "not peers"),
     "parts": ("tests/parts", "tests/testing", *NOT_SLOW),
     "spec": ("tests/spec", "-m", "not peers"),
     "data": ("tests/data", "tests/parts/data", *NOT_SLOW),

@@ -209,7 +209,7 @@ class Places:
             return False
         readers = [(user, program.role(user)) for user in program.users[n]]
         if n in self.variables:
-            return n in program.kept or any(role in ("view", "call") for _, role in readers)
+            return n in program.kept or any(role == "call" for _, role in readers)
         if program.role(n) != "element" or n in program.kept:
             return True
         return any(role == "view" or self._home[user] != group for user, role in readers)

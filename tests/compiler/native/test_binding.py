@@ -272,6 +272,15 @@ def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, mon
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_single_number_that_a_call_reads():
+    number, column = c.input_value("number", (1, 1)), c.input_value("column", (5, 1))
+    for value in (c.matmul(column, number * number, flip_b=True), c.concatenate(number * 2.0, column)):
+        (_, [ours]), (_, [theirs]) = on_both(
+            [value], [], {}, lambda _, array: np.arange(2, array.size + 2).reshape(array.shape), {}
+        )
+        assert np.array_equal(ours, theirs)
+
+
 def test_what_does_not_fit_is_refused():
     state, x = c.state_value("a", (2, 2)), c.input_value("x", (2, "batch"))
     program = c.plan([c.tanh(state) + c.tanh(state)], [(state, c.tanh(state))])

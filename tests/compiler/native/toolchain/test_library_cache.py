@@ -149,6 +149,17 @@ def test_a_trusted_folder_that_cannot_be_written(place: Workplace, monkeypatch: 
     expect_no_cache(place)
 
 
+@pytest.mark.parametrize(("platform", "name"), [("darwin", "Library/Caches"), ("linux", ".cache")])
+def test_the_folder_that_a_system_has_for_caches(
+    platform: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    for variable in ("SPECNET_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", platform)
+    assert library_cache.cache_folder() == str(tmp_path.resolve() / name / "specnet")
+
+
 @needs_compiler
 @pytest.mark.parametrize("name", ["tempfile.mkstemp", "os.replace"])
 def test_a_full_disk(place: Workplace, monkeypatch: pytest.MonkeyPatch, name: str):
