@@ -2,8 +2,8 @@
 
 In: a table that a part of `specnet.parts.data` has read, or arrays and data frames. Out: indices of training,
 validation and test rows, labels, a `Preparation` fitted to training rows, batches (`feed`), and warnings.
-Start with `checked_tables` (rows of a spec, and of files for a model) and `preparation` (where a missing cell becomes
-a number, by steps of `specnet.parts.preprocessing`); `split` says which rows train.
+Start with `checked_tables` (rows of a spec, and of files for a model) and `preparation` (applies the steps of
+`specnet.parts.preprocessing`, of which `missing` makes a number of a missing cell); `split` says which rows train.
 """
 
 from specnet.data.checked_tables import about_file as about_file

@@ -2,8 +2,9 @@
 
 In comes a spec; out goes a `Network`: predictions, losses and gradients for theta and rows. Start at `Network.predict`:
 `programs` writes the network in the compiler's language (`Blueprint.forward`), `layout` says where each parameter lies
-in theta, `bound` keeps a thread's arrays and bound programs, `engine_backends` says what runs them, `random` names the
-streams of random numbers.
+in theta, `bound` keeps a thread's arrays and bound programs, `engine_backends` has the backend of each engine (which
+engine trains where a spec says "auto" is chosen by `specnet.training.steps.engine_choice`), `random` names the streams
+of random numbers.
 """
 
 from specnet.network.bound import LayerOutputs

@@ -15,7 +15,10 @@ NOT_AVAILABLE = "the compiled engine is not available"
 
 
 def engine_of(spec: Spec) -> Engine:
-    """Return the engine of a network that may come from another machine: compiled if the spec says so and it can be."""
+    """Return the engine of a network that may come from another machine: compiled if the spec says so and it can be.
+
+    It is that of a network which is given none; for training, `specnet.training.steps.engine_choice` chooses one.
+    """
     if spec.training.engine != "compiled":
         return "numpy"
     from specnet.compiler.native import unusable

@@ -1,4 +1,7 @@
-"""What looks at a figure after each epoch, such as early stopping and a schedule that waits for a plateau."""
+"""What early stopping and a schedule that waits for a plateau have in common: a memory, and what it is asked.
+
+The rule of patience is `EarlyStopping.after` in `specnet.spec.document`.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
