@@ -3,8 +3,8 @@
 In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
 A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
 written, and how the result is run. C and JavaScript share `languages`, Python's libraries and ONNX `libraries`.
-Start at `export`, then `model_program`, `layer_steps` (a layer as stages) and `formula` (a dense layer's product becomes
-`LINEAR`), then a target, which writes each operation.
+Start at `export`, then `model_program`, `layer_steps` (a layer as stages) and `formula` (a dense layer's product is
+`LINEAR` there), then a target, which writes each operation.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 In: a network, its initial parameters and rows in the form that it reads. Out: a `TrainingResult` with parameters,
 history, looks and the checkpoint to go on from. Start at `loop.train`; `after_epoch.Course` is what happens after each
-epoch, `steps/` what happens in it and by which engine, `members/` is for ensembles. `best_weights.Watchers` asks whether
-training ends early, by `EarlyStopping.after` in `specnet.spec.document`. A `Checkpoint` is bytes here; its file is
-written and read by `specnet.running.run_folder`.
+epoch, `steps/` what happens in it and by which engine, `members/` is for ensembles. `best_weights.Watchers` asks
+whether training ends early, by `EarlyStopping.after` in `specnet.spec.document`. A `Checkpoint` is bytes here; its file
+is written and read by `specnet.running.run_folder`.
 """
 
 from specnet.training.after_epoch import Keeper
