@@ -37,7 +37,6 @@ def test_every_initializer_has_draws_of_a_library():
     assert described == {type(part) for part in PARTS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("figure", FIGURES["draws"], ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""

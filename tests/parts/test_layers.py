@@ -77,7 +77,6 @@ def test_the_catalogue_is_whole():
     assert {layer.type for layer in ALONE} == set(built_in_registry().names("layer")) - elsewhere
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("layer", ALONE, ids=identified)
 def test_derivatives_are_the_complex_steps(layer, count):

@@ -78,7 +78,6 @@ COMBINATIONS = [(metric, task) for metric in METRICS for task in sorted(metric.t
 NAMES = [f"{metric.part_name()}-{task}" for metric, task in COMBINATIONS]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
 @pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
 def test_agrees_with_the_scorer(metric, task, weighted):

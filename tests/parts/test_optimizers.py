@@ -125,7 +125,6 @@ def test_nothing_is_computed_in_a_wider_type(figure):
     assert {item.dtype for item in arguments if isinstance(item, np.ndarray | np.generic)} == {np.dtype("float32")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("beta_1", [0.0, 0.3, 0.9, 0.9999])
 @pytest.mark.parametrize("momentum_decay", [0.0, 0.004, 1.0, 100.0])
 def test_nadams_product_of_momenta(beta_1: float, momentum_decay: float):

@@ -262,7 +262,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         """Return the edges of a column's bins (bins + 1,), bins without width before the last where there are few."""
         edges = np.unique(np.quantile(column.astype(np.float64), np.linspace(0, 1, self.bins + 1)))
         missing = self.bins + 1 - len(edges)
-        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1])) if missing else edges
+        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1]))
 
 
 def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:
