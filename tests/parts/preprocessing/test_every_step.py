@@ -20,6 +20,8 @@ from specnet.parts.preprocessing import (
     Robust,
     SmoothClip,
     Standardize,
+    prepared_size,
+    raw_size,
 )
 from specnet.parts.registry import built_in_registry
 from tests.texts.pinned import Refused
@@ -113,6 +115,49 @@ def same(learned, other, rtol: float = 1e-12) -> None:
 
 def test_no_step_escapes():
     assert {type(step) for step in STEPS} == set(built_in_registry().of_kind("preprocessing"))
+
+
+SIZES: list[tuple[list[Preprocessing], int, int | None, int | None]] = [
+    ([Standardize()], 3, 3, 3),
+    ([Impute()], 3, None, None),
+    ([Impute(indicator=True)], 3, 6, 3),
+    ([Impute(indicator=(0, 2))], 3, 5, 3),
+    ([Impute(indicator=False)], 3, 3, 3),
+    ([Impute(strategy="error")], 3, 3, 3),
+    ([OneHot()], 3, None, None),
+    ([OneHot(counts=(2, 3))], 2, 5, 2),
+    ([Ordinal(counts=(2, 3))], 2, 2, 2),
+    ([Calendar()], 3, None, None),
+    ([Calendar(counts=(3, 1, 7))], 3, 11, 3),
+    ([Impute(indicator=True), Standardize(), Impute(indicator=(5,))], 3, 7, 3),
+    ([Impute(indicator=True), Impute()], 3, None, None),
+    ([Impute(), Impute(indicator=True)], 3, None, None),
+    ([], 3, 3, 3),
+]
+
+
+@pytest.mark.parametrize(("steps", "columns", "made", "raw"), SIZES)
+def test_sizes_follow_from_fields_alone_where_they_can(steps, columns, made, raw):
+    assert prepared_size(steps, columns) == made
+    if made is not None:
+        assert raw_size(steps, made) == raw
+
+
+def test_sizes_that_no_columns_have_are_unknown():
+    assert raw_size([Impute(indicator=True)], 5) is None
+    assert raw_size([Impute(indicator=(0, 1))], 2) is None
+    assert raw_size([OneHot(counts=(2, 3))], 4) is None
+    assert raw_size([OneHot()], 4) is raw_size([Calendar()], 4) is raw_size([Impute()], 4) is None
+    assert Ordinal().shapes(3) == {"categories": (None,), "offsets": (None,), "starts": (4,)}
+    assert Ordinal(counts=(2, 0, 3)).shapes(3) == {"categories": (None,), "offsets": (6,), "starts": (4,)}
+    assert Standardize().shapes(3) == {"mean": (3,), "scale": (3,)}
+
+
+def test_gaps_that_training_rows_had_are_known_or_left_to_a_later_step():
+    for step in STEPS:
+        if not step.takes_missing:
+            assert step.trained_gaps({}) == ()
+    assert Calendar().trained_gaps({}) is None
 
 
 @EVERY

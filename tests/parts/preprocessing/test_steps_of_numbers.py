@@ -1,6 +1,7 @@
 """Steps for numbers against scikit-learn's, and against NumPy where it has none or another rule."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -217,13 +218,13 @@ def test_the_columns_that_training_rows_miss_are_known(refused: Refused):
         known.model_copy(update={"missing": (4,)}).check(learned)
 
 
-def test_calendar_is_what_the_standard_library_says_of_each_day_of_800_years():
+def test_calendar_is_what_pandas_and_numpy_say_of_each_day_of_800_years():
     days = np.arange(-200_000.0, 92_000.0)
     days += 0.25 * (np.arange(len(days)) % 4)
     date = np.floor(days).astype(np.int64).astype("datetime64[D]")
     year = date.astype("datetime64[Y]")
     january, next_january = (each.astype("datetime64[D]") for each in (year, year + np.timedelta64(1, "Y")))
-    weekday = np.array([day.weekday() for day in date.astype(object)])
+    weekday = pd.DatetimeIndex(date.astype("datetime64[s]")).day_of_week.to_numpy()
     turns = 2 * np.pi * np.array([(date - january) / (next_january - january), weekday / 7, days % 1])
     known, learned = Calendar().fit(days[:, None])
     assert known.counts == (7,)
