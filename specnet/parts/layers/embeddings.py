@@ -42,8 +42,9 @@ class _ColumnLayer(LearningLayer):
     keep_others: bool = Field(True, description="pass the other columns through, before the embedded ones")
 
     def problems(self) -> Iterator[FieldProblem]:
-        for index, column in enumerate(self.columns or ()):
-            if column in (self.columns or ())[:index]:
+        columns = self.columns or ()
+        for index, column in enumerate(columns):
+            if column in columns[:index]:
                 yield FieldProblem(("columns", index), f"duplicate column {column}", "duplicate-column")
 
     def chosen(self, size: int) -> tuple[int, ...]:
