@@ -20,6 +20,7 @@ from specnet.parts.preprocessing import (
     Robust,
     SmoothClip,
     Standardize,
+    operations,
     prepared_size,
     raw_size,
 )
@@ -269,6 +270,22 @@ def assert_symbolic(step, function, rows, learned, expected):
     np.testing.assert_allclose(
         bound.outputs[0].T, expected, rtol=1e-12, atol=1e-13 * np.nanmax(abs(expected), initial=0)
     )
+
+
+@pytest.mark.parametrize("places", [(0,), (1, 2), (0, 2, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4)])
+def test_columns_are_picked_repeated_and_joined_of_values_as_of_arrays(places):
+    rows = RNG.normal(size=(4, 5))
+    counts = (2, 0, 1, 3, 1)
+
+    def made(columns):
+        some = operations.picked(columns, places)
+        several = operations.repeated(columns, counts) + operations.numbered(columns, range(7))
+        return operations.joined(some, several, operations.within(columns, -0.5, 0.5))
+
+    expected = [rows[:, list(places)], rows.repeat(counts, axis=1) + np.arange(7), np.clip(rows, -0.5, 0.5)]
+    np.testing.assert_array_equal(made(rows), np.hstack(expected))
+    assert_symbolic(Log(), lambda columns, _: made(columns), rows, {}, made(rows))
+    assert operations.count_of(rows) == operations.count_of(input_value("x", (5, BATCH))) == 5
 
 
 def put(place, value):

@@ -197,6 +197,7 @@ def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refu
     known, learned = Impute(strategy="error").fit(rows)
     np.testing.assert_array_equal(known.apply(rows, learned), rows)
     rows[2, 1] = np.nan
+    np.testing.assert_array_equal(known.apply(rows, learned), rows)
     with refused(DataError):
         Impute(strategy="error").fit(rows)
 
@@ -204,6 +205,8 @@ def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refu
 def test_an_indicator_for_a_column_that_is_not_there_is_refused(refused: Refused):
     with refused(DataError):
         Impute(indicator=(0, 7)).fit(np.ones((4, 3)))
+    with refused(DataError):
+        Impute(indicator=(0, 3)).check({"fill": np.zeros(3)})
 
 
 def test_the_columns_that_training_rows_miss_are_known(refused: Refused):
