@@ -59,7 +59,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     def __hash__(self) -> int:
-        return hash((type(self), _hashable(self.__dict__)))
+        return hash(_hashable(self.__dict__))
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
         """Return the section as plain data; an interruption stays one, of which pydantic would make an error."""

@@ -211,16 +211,6 @@ def test_rprops_schedule_multiplies_steps_and_not_sizes():
     ]
 
 
-def test_rprops_smallest_size_is_not_above_the_largest(refused: Refused):
-    text = (
-        '[network]\nlayer_sizes = [2, 1]\n[training]\nloss = "mse"\noptimizer = { type = "rprop", step_max = 1e-7 }\n'
-    )
-    with refused(SpecError, code="bounds-order", at="training.optimizer.step_max") as caught:
-        specnet.parse_spec(text)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.position.line == 5
-
-
 def test_the_plateau_is_found_behind_a_warmup():
     plateau = ReduceOnPlateau(patience=3)
     assert not list(make({"type": "adam"}).plateaus())

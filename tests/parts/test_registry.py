@@ -131,7 +131,7 @@ def test_two_parts_of_one_name_are_refused(refused: Refused):
 def test_parts_that_a_registry_has_already_are_not_added_again():
     registry = Registry([Cube, Relu])
     assert list(registry.with_parts([Cube, Cube, Relu])) == [Cube, Relu]
-    assert list(registry.with_parts(registry)) == [Cube, Relu]
+    assert registry.with_parts(registry) is registry
     installed = installed_registry()
     assert len([*parse_spec(spec("relu"), parts=installed).registry]) == len([*installed])
     again = parse_spec(parse_spec(spec("cube"), parts=[Cube]), parts=[Cube, *installed])

@@ -125,21 +125,6 @@ def test_a_rate_beyond_all_numbers_is_infinite():
     assert CosineDecayRestarts(first_length=1, t_mul=1.0, m_mul=2.0).factor_at(10_000, 10_001, 1) == math.inf
 
 
-@pytest.mark.parametrize(
-    ("schedule", "path", "code"),
-    [
-        ({"boundaries": [3, 3], "factors": [1, 1, 1]}, ("boundaries", 1), "bounds-order"),
-        ({"boundaries": [3, 5], "factors": [1, 1]}, ("factors",), "field-clash"),
-    ],
-)
-def test_boundaries_and_factors_go_together(schedule: dict, path: tuple, code: str):
-    with pytest.raises(SpecError) as caught:
-        read({"type": "piecewise_constant", **schedule})
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.path == ("training", "optimizer", "schedule", *path)
-    assert diagnostic.code == code
-
-
 def test_no_boundaries_are_a_constant():
     assert PiecewiseConstant(boundaries=(), factors=(0.5,)).factor_at(7, 10, 1) == 0.5
 
@@ -164,6 +149,10 @@ def test_a_negative_figure_improves_only_downwards():
     assert schedule.after(memory, -0.9999) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.002) == Memory(-1.002, 0, 1.0)
+    exact = ReduceOnPlateau(threshold=0.0, patience=0)
+    assert exact.after(memory, -1.0) == Memory(-1.0, 0, 0.1)
+    absolute = ReduceOnPlateau(threshold=0.5, relative=False, patience=0)
+    assert [absolute.after(Memory(4.0), figure).best for figure in (3.5, 3.4)] == [4, 3.4]
 
 
 def test_the_memory_of_a_plateau_is_never_changed():

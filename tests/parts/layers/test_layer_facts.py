@@ -29,152 +29,119 @@ from specnet.parts.registry import built_in_registry
 from tests.texts.pinned import Refused
 
 
-def learned(layer: Layer, sizes: tuple[int, ...]) -> list[str]:
-    """Return each array: its name and shape, where it lies in its block, what draws it where, and whether it decays."""
-    return [
-        f"{tensor.name}{tensor.shape} {block.shape}[{tensor.rows[0]}:{tensor.rows[1]}] "
+def facts(layer: Layer, sizes: tuple[int, ...]) -> str:
+    """Return how many numbers it gives and computes, what each follows from, which are passed on, and what is learned.
+
+    Of each array its name and shape, its block and its rows there, what draws it where, and whether it decays.
+    """
+    learned = [
+        f"{tensor.name}{tensor.shape} in {block.shape}[{tensor.rows[0]}:{tensor.rows[1]}] "
         f"{described(tensor.initializer)} {tensor.place.fan_in}→{tensor.place.fan_out} {tensor.place.activation}"
-        + (" decays" if tensor.decays else "")
+        + " decays"
+        * tensor.decays
         for block in layer.parameters(sizes)
         for tensor in block.tensors
     ]
+    counts = f"{layer.output_size(sizes)} of {layer.value_count(sizes)}"
+    return " | ".join([f"{counts}, from {layer.origins(sizes)}, passed {layer.passed(sizes)}", *learned])
 
 
 DENSE = Dense(units=4, activation="glu", weight_initializer="he_normal", bias_initializer="zeros")
-SAID: list[tuple[Any, ...]] = [
+SAID: list[tuple[Layer, tuple[int, ...], str]] = [
     (
         DENSE,
         (3,),
-        (2, 2),
-        None,
-        (),
-        ["weight(4, 3) (4, 4)[0:3] he_normal 3→4 glu decays", "bias(4,) (4, 4)[3:4] zeros 3→4 glu"],
+        "2 of 2, from None, passed () | weight(4, 3) in (4, 4)[0:3] he_normal 3→4 glu decays | "
+        "bias(4,) in (4, 4)[3:4] zeros 3→4 glu",
     ),
     (
         DENSE.model_copy(update={"use_bias": False, "activation": None}),
         (3,),
-        (4, 4),
-        None,
-        (),
-        ["weight(4, 3) (3, 4)[0:3] he_normal 3→4 linear decays"],
+        "4 of 4, from None, passed () | weight(4, 3) in (3, 4)[0:3] he_normal 3→4 linear decays",
     ),
     (
         ActivationLayer(activation={"type": "tanh", "parametric": True}),
         (3,),
-        (3, 3),
-        None,
-        (),
-        ["mixture(3,) (3, 1)[0:3] ones 3→3 linear"],
+        "3 of 3, from None, passed () | mixture(3,) in (3, 1)[0:3] ones 3→3 linear",
     ),
-    (ActivationLayer(activation="glu"), (6,), (3, 3), None, (), []),
-    (Add(), (3, 3), (3, 3), None, (), []),
-    (Concatenate(), (3, 4), (7, 7), None, (), []),
+    (ActivationLayer(activation="glu"), (6,), "3 of 3, from None, passed ()"),
+    (Add(), (3, 3), "3 of 3, from None, passed ()"),
+    (Concatenate(), (3, 4), "7 of 7, from None, passed ()"),
     (
         Scale(use_shift=True),
         (3,),
-        (3, 3),
-        None,
-        (),
-        ["factor(3,) (3, 1)[0:3] ones 3→3 linear decays", "shift(3,) (3, 1)[0:3] zeros 3→3 linear"],
+        "3 of 3, from None, passed () | factor(3,) in (3, 1)[0:3] ones 3→3 linear decays | "
+        "shift(3,) in (3, 1)[0:3] zeros 3→3 linear",
     ),
     (
         BatchNormalization(),
         (2,),
-        (2, 2),
-        None,
-        (),
-        ["scale(2,) (2, 1)[0:2] ones 2→2 linear", "shift(2,) (2, 1)[0:2] zeros 2→2 linear"],
+        "2 of 2, from None, passed () | scale(2,) in (2, 1)[0:2] ones 2→2 linear | "
+        "shift(2,) in (2, 1)[0:2] zeros 2→2 linear",
     ),
     (
         LayerNormalization(),
         (2,),
-        (2, 2),
-        None,
-        (),
-        ["scale(2,) (2, 1)[0:2] ones 2→2 linear", "shift(2,) (2, 1)[0:2] zeros 2→2 linear"],
+        "2 of 2, from None, passed () | scale(2,) in (2, 1)[0:2] ones 2→2 linear | "
+        "shift(2,) in (2, 1)[0:2] zeros 2→2 linear",
     ),
     (
         Embedding(columns=[2, 0], categories=[5, 6], size=[2, 3]),
         (4,),
-        (7, 7),
-        (1, 3, 2, 2, 0, 0, 0),
-        (1, 3, None, None, None, None, None),
-        [
-            "table_2(5, 2) (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays",
-            "table_0(6, 3) (3, 6)[0:3] random_normal(stddev=1.0) 6→3 linear decays",
-        ],
+        "7 of 7, from (1, 3, 2, 2, 0, 0, 0), passed (1, 3, None, None, None, None, None) | "
+        "table_2(5, 2) in (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays | "
+        "table_0(6, 3) in (3, 6)[0:3] random_normal(stddev=1.0) 6→3 linear decays",
     ),
     (
         Embedding(categories=5, size=2, keep_others=False),
         (2,),
-        (4, 4),
-        (0, 0, 1, 1),
-        (None, None, None, None),
-        [
-            "table_0(5, 2) (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays",
-            "table_1(5, 2) (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays",
-        ],
+        "4 of 4, from (0, 0, 1, 1), passed (None, None, None, None) | "
+        "table_0(5, 2) in (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays | "
+        "table_1(5, 2) in (2, 5)[0:2] random_normal(stddev=1.0) 5→2 linear decays",
     ),
     (
         PeriodicEmbedding(columns=[1], frequencies=3, size=2, frequency_stddev=0.5),
         (2,),
-        (3, 12),
-        (0, 1, 1),
-        (0, None, None),
-        [
-            "frequency(3, 1) (3, 1)[0:3] random_normal(stddev=0.5) 6→3 linear",
-            "weight(2, 6, 1) (6, 2)[0:6] pytorch_linear 6→2 linear decays",
-            "bias(2, 1) (2, 1)[0:2] pytorch_linear 6→2 linear",
-        ],
+        "3 of 12, from (0, 1, 1), passed (0, None, None) | "
+        "frequency(3, 1) in (3, 1)[0:3] random_normal(stddev=0.5) 6→3 linear | "
+        "weight(2, 6, 1) in (6, 2)[0:6] pytorch_linear 6→2 linear decays | "
+        "bias(2, 1) in (2, 1)[0:2] pytorch_linear 6→2 linear",
     ),
     (
         PeriodicEmbedding(frequencies=3, size=4, variant="plr_lite"),
         (2,),
-        (8, 26),
-        (0, 1, 0, 1, 0, 1, 0, 1),
-        (None, None, None, None, None, None, None, None),
-        [
-            "frequency(3, 2) (6, 1)[0:6] random_normal(stddev=0.01) 6→3 linear",
-            "weight(4, 6, 1) (6, 4)[0:6] pytorch_linear 6→4 linear decays",
-            "bias(4, 1) (4, 1)[0:4] pytorch_linear 6→4 linear",
-        ],
+        "8 of 26, from (0, 1, 0, 1, 0, 1, 0, 1), passed (None, None, None, None, None, None, None, None) | "
+        "frequency(3, 2) in (6, 1)[0:6] random_normal(stddev=0.01) 6→3 linear | "
+        "weight(4, 6, 1) in (6, 4)[0:6] pytorch_linear 6→4 linear decays | "
+        "bias(4, 1) in (4, 1)[0:4] pytorch_linear 6→4 linear",
     ),
     (
         PeriodicEmbedding(columns=[2, 1], frequencies=3, size=4, variant="pbld"),
         (3,),
-        (9, 21),
-        (0, 2, 1, 2, 1, 2, 1, 2, 1),
-        (0, None, None, None, None, None, None, None, None),
-        [
-            "frequency(3, 2) (6, 1)[0:6] random_normal(stddev=0.01) 3→3 linear",
-            "phase(3, 2) (6, 1)[0:6] random_uniform(minval=-3.141592653589793, maxval=3.141592653589793) 1→3 linear",
-            "weight(3, 3, 2) (6, 3)[0:6] pytorch_linear 3→3 linear decays",
-            "bias(3, 2) (6, 1)[0:6] pytorch_linear 3→3 linear",
-        ],
+        "9 of 21, from (0, 2, 1, 2, 1, 2, 1, 2, 1), passed (0, None, None, None, None, None, None, None, None) | "
+        "frequency(3, 2) in (6, 1)[0:6] random_normal(stddev=0.01) 3→3 linear | "
+        "phase(3, 2) in (6, 1)[0:6] random_uniform(minval=-3.141592653589793, maxval=3.141592653589793) 1→3 linear | "
+        "weight(3, 3, 2) in (6, 3)[0:6] pytorch_linear 3→3 linear decays | "
+        "bias(3, 2) in (6, 1)[0:6] pytorch_linear 3→3 linear",
     ),
-    (PiecewiseLinearEmbedding(columns=[1], bins=3), (3,), (5, 8), (0, 2, 1, 1, 1), (0, 2, None, None, None), []),
+    (
+        PiecewiseLinearEmbedding(columns=[1], bins=3),
+        (3,),
+        "5 of 8, from (0, 2, 1, 1, 1), passed (0, 2, None, None, None)",
+    ),
     (
         PiecewiseLinearEmbedding(bins=3, size=2, keep_others=False),
         (2,),
-        (4, 10),
-        (0, 1, 0, 1),
-        (None, None, None, None),
-        [
-            "weight(2, 3, 2) (6, 2)[0:6] pytorch_linear 3→2 linear decays",
-            "bias(2, 2) (4, 1)[0:4] pytorch_linear 3→2 linear",
-        ],
+        "4 of 10, from (0, 1, 0, 1), passed (None, None, None, None) | "
+        "weight(2, 3, 2) in (6, 2)[0:6] pytorch_linear 3→2 linear decays | "
+        "bias(2, 2) in (4, 1)[0:4] pytorch_linear 3→2 linear",
     ),
 ]
 
 
-@pytest.mark.parametrize(
-    ("layer", "sizes", "counts", "origins", "passed", "arrays"), SAID, ids=lambda item: getattr(item, "type", "")
-)
-def test_sizes_origins_and_what_is_learned(layer, sizes, counts, origins, passed, arrays):
-    assert (layer.output_size(sizes), layer.value_count(sizes)) == counts
-    assert layer.origins(sizes) == origins
-    assert layer.passed(sizes) == passed
-    assert learned(layer, sizes) == arrays
+@pytest.mark.parametrize(("layer", "sizes", "said"), SAID, ids=lambda item: getattr(item, "type", ""))
+def test_sizes_origins_and_what_is_learned(layer: Layer, sizes: tuple[int, ...], said: str):
+    assert facts(layer, sizes) == said
     assert layer.parameter_count(sizes) == sum(block.size for block in layer.parameters(sizes))
     shapes = {tensor.name: tensor.shape for block in layer.parameters(sizes) for tensor in block.tensors}
     kept = {state.name: state.user_shape for state in layer.states(sizes)}
