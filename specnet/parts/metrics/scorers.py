@@ -20,6 +20,7 @@ from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, MULTILABEL, VALU
 from specnet.parts.metrics.statistics import Statistic, area_statistic, determination_statistic, mean_statistic
 
 Array = NDArray[Any]
+Errors = Callable[[Array, Array], Array]
 
 
 class Scorer(Metric):
@@ -37,17 +38,11 @@ class Scorer(Metric):
 
 
 def _mean(
-    metric: Metric,
-    errors: Callable[[Array, Array], Array],
-    target: Array,
-    prediction: Array,
-    probability: Array | None = None,
-    *,
-    root: bool = False,
+    self: Metric, errors: Errors, target: Array, prediction: Array, probability: Array | None = None, root: bool = False
 ) -> Statistic:
     """Return the `statistic` of a mean over rows of an error of each, or of its root."""
     with np.errstate(all="ignore"):
-        return mean_statistic(errors(target, prediction), sign=metric.sign, root=root)
+        return mean_statistic(errors(target, prediction), sign=self.sign, root=root)
 
 
 def _squares(target: Array, prediction: Array) -> Array:
