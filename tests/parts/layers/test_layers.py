@@ -32,6 +32,9 @@ TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
 INITIAL = {"type": "random_normal", "stddev": 1.0}
 ALONE: list[Layer] = [
     Dense.model_validate({"units": 4, "weight_initializer": INITIAL, "bias_initializer": INITIAL}),
+    Dense.model_validate(
+        {"units": 2, "activation": "prelu", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
+    ),
     Dense.model_validate({"units": 2, "use_bias": False, "parametrization": "ntk", "weight_initializer": INITIAL}),
     Dense.model_validate(
         {"units": 2, "parametrization": "ntk", "weight_initializer": INITIAL, "bias_initializer": INITIAL}

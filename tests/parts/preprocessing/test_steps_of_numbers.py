@@ -235,7 +235,9 @@ def test_calendar_is_what_pandas_and_numpy_say_of_each_day_of_800_years():
     np.testing.assert_allclose(known.apply(days[:, None], learned).T, expected, atol=1e-9)
 
 
-def test_calendar_keeps_the_cycles_that_vary_for_each_column():
+@pytest.mark.parametrize("numbers", [1, 2**16])
+def test_calendar_keeps_the_cycles_that_vary_for_each_column(numbers: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", numbers)
     day, week = np.arange(3.0), 7 * np.arange(3.0)
     columns = np.column_stack([day, week, week + 0.25 * np.arange(3), np.full(3, 9.5), [np.nan, 2.5, 2.5]])
     known, learned = Calendar().fit(columns)
