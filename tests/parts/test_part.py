@@ -127,6 +127,8 @@ def test_figures_are_losses_and_the_metrics_of_the_registry():
     assert read(SearchedMetric, "r2") == "r2"
     context = {"registry": Registry(())}
     assert read(Monitored, "validation_loss", context) == read(SearchedMetric, "validation_loss", context)
+    for annotation, kind in ((Monitored, "monitored_metric"), (SearchedMetric, "searched_metric"), (Layer, "layer")):
+        assert TypeAdapter(annotation).json_schema() == {"x-kind": kind}
     assert errors_of(lambda: read(SearchedMetric, "r2", context)) == [(("x",), "unknown-metric", "no such figure", {})]
 
 

@@ -372,12 +372,13 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
     [
         ([0] * 7 + [1, 2, 9], [0, 0, 0, 9]),
         ([0] * 3 + [1] * 4 + [2] * 3, [0, 1, 1, 2]),
+        ([0] * 4 + [1, 1, 2, 2, 9], [0, 1, 2, 2, 9]),
         ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
         ([3] * 4, [3, 3, 3, 3]),
     ],
 )
 def test_bins_that_coincide_are_empty(column, edges):
-    network = alone({"type": "piecewise_linear_embedding", "bins": 3}, 1)
+    network = alone({"type": "piecewise_linear_embedding", "bins": len(edges) - 1}, 1)
     rows = np.array(column, float)[:, None]
     state = network.fitted_state(rows)
     found = state["layers.0.edges"]
