@@ -318,7 +318,7 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
 def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
     """Return the finite numbers of a data frame, of columns that may have different types."""
     whole = np.asarray(table)
-    if whole.ndim == 2 and whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
+    if whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
         return whole
     if repeated := [column for column in names if names.count(column) > 1]:
         raise DataError(f'{name} has more than one column "{repeated[0]}"')

@@ -300,7 +300,6 @@ UNFINISHED: list[tuple[type[Part], str, tuple[Any, ...]]] = [
     (parts.SteppingOptimizer, "update", (None, None, None, None)),
     (parts.Schedule, "multiplier", (0, 1)),
     (parts.Initializer, "draw", (None, (), None)),
-    (parts.Metric, "keywords", ()),
     (parts.Preprocessing, "fit", (None,)),
     (parts.Preprocessing, "apply", (None, {})),
     (parts.Preprocessing, "invert", (None, {})),
@@ -314,11 +313,8 @@ UNFINISHED: list[tuple[type[Part], str, tuple[Any, ...]]] = [
 def test_what_an_author_has_not_written_is_named(kind: type[Part], method: str, arguments: tuple[Any, ...]):
     unfinished = type("Unfinished", (kind,), {"__annotations__": {"type": str}, "__module__": __name__})
     part = unfinished.model_construct(type="unfinished")
-    if kind is parts.Metric:
-        assert part.keywords() == {}
-    else:
-        with pytest.raises(NotImplementedError, match=f"^Unfinished has no {method}$"):
-            getattr(part, method)(*arguments)
+    with pytest.raises(NotImplementedError, match=f"^Unfinished has no {method}$"):
+        getattr(part, method)(*arguments)
 
 
 class Foreign(parts.Activation):
