@@ -1,5 +1,6 @@
 """Parts by kind and name: the built-in ones, those of a call, and those of plugins, good and bad."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -193,6 +194,9 @@ def test_an_interruption_while_a_plugin_loads_stays_one(install: Callable[..., N
         installed_registry()
 
 
+PYDANTICS = re.compile(r"(?<=in JSON: ).*")
+
+
 @pytest.mark.parametrize(
     ("name", "loaded"),
     [
@@ -209,7 +213,7 @@ def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used
     install(**{name: loaded})
     with pytest.warns(UserWarning, match=f'"{name}"') as warned:
         installed_registry()
-    pinned(warned[0].message)
+    pinned(PYDANTICS.sub("…", str(warned[0].message)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         parse_spec(spec("tanh"))
@@ -217,4 +221,4 @@ def test_a_plugin_at_fault_is_a_warning_and_an_error_only_where_its_name_is_used
             parse_spec(spec(name))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.code == "broken-plugin"
-    pinned(diagnostic.message)
+    pinned(PYDANTICS.sub("…", diagnostic.message))
