@@ -164,7 +164,7 @@ class Part(Section):
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
 
-def described(part: Part | None, without: Set[str] = frozenset()) -> str:
+def described(part: Part | None, without: Set[str | None] = frozenset()) -> str:
     """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:
         return ""

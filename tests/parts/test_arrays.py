@@ -98,6 +98,7 @@ REFUSED: list[Callable[[], Any]] = [
     lambda: check_inputs(frame(a=[1.0, 2.0, np.nan], b=[1, 2, 3]), 2),
     lambda: check_inputs(frame(a=[1, 2], b=[1.0, np.inf]), 2),
     lambda: check_inputs(frame(a=[1, None, 2], b=[True, False, True]).astype(object), 2),
+    lambda: check_inputs(frame(a=objects(1, 2, pd.NA)), 1),
     lambda: check_inputs(TWICE, None),
     lambda: check_inputs(frame(a=[1.0]), 2),
     lambda: check_inputs(pd.DataFrame({"a": []}), 1),

@@ -72,6 +72,11 @@ def test_a_bias_can_be_drawn(part: Initializer):
     np.testing.assert_array_equal(draw(part, (FAN_OUT,)), draw(part, (FAN_OUT,)))
 
 
+def test_a_normal_draw_is_numpys_of_the_same_seed():
+    expected = np.random.default_rng(0).normal(3.0, 0.5, (FAN_OUT, FAN_IN))
+    np.testing.assert_allclose(draw(RandomNormal(mean=3.0, stddev=0.5)), expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (6, 6), (1, 4)])
 def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, int]):
     drawn = draw(Orthogonal(gain=2.0), shape)
