@@ -297,8 +297,7 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
 
 
 def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
-    one_hot = target.ndim == 2 and target.shape[1] == classes
-    if one_hot and classes > 1:
+    if target.ndim == 2 and target.shape[1] == classes > 1:
         if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has {classes} columns; expected one-hot rows with a single 1")
         columns: NDArray[np.intp] = target.argmax(axis=1)
@@ -310,16 +309,16 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
         raise DataError(f"{name} has shape {target.shape}; expected {wanted}")
     with np.errstate(invalid="ignore"):  # numbers beyond the range are refused below
         indices = target.astype(np.intp)
-    if (indices != target).any() or indices.min() < 0 or indices.max() >= classes:
-        wrong = target[(indices != target) | (indices < 0) | (indices >= classes)][0]
-        raise DataError(f"{name} has {wrong}; expected class indices from 0 to {classes - 1}")
+    wrong = target[(indices != target) | (indices < 0) | (indices >= classes)]
+    if wrong.size:
+        raise DataError(f"{name} has {wrong[0]}; expected class indices from 0 to {classes - 1}")
     return indices
 
 
 def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
     """Return the finite numbers of a data frame, of columns that may have different types."""
     whole = np.asarray(table)
-    if whole.ndim == 2 and whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
+    if whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
         return whole
     if repeated := [column for column in names if names.count(column) > 1]:
         raise DataError(f'{name} has more than one column "{repeated[0]}"')

@@ -59,7 +59,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     def __hash__(self) -> int:
-        return hash((type(self), _hashable(self.__dict__)))
+        return hash(_hashable(self.__dict__))
 
     def model_dump(self, **options: Any) -> dict[str, Any]:
         """Return the section as plain data; an interruption stays one, of which pydantic would make an error."""
@@ -164,7 +164,7 @@ class Part(Section):
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
 
-def described(part: Part | None, without: Set[str] = frozenset()) -> str:
+def described(part: Part | None, without: Set[str | None] = frozenset()) -> str:
     """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:
         return ""

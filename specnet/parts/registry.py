@@ -85,7 +85,6 @@ def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
         and issubclass(item, Part)
         and item.__module__.startswith(module.__name__)
         and "type" in get_annotations(item)
-        and item is not Part
     )
 
 

@@ -71,11 +71,13 @@ def searched_names(registry: Registry) -> list[str]:
     return [VALIDATION_LOSS, *(metric.part_name() for metric in registry.of_kind("metric"))]
 
 
+@dataclass(frozen=True)
 class _OneOfThese:
     """Annotates the name of a figure; the registry comes from the validation's context, as for parts."""
 
-    def __init__(self, names: Callable[[Registry], list[str]], code: str, definition: str) -> None:
-        self.names, self.code, self.definition = names, code, definition
+    names: Callable[[Registry], list[str]]
+    code: str
+    definition: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_after_validator_function(self._check, handler(source))

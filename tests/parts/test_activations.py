@@ -10,11 +10,10 @@ import pytest
 from scipy.special import expit, log_softmax, softmax
 
 from specnet.compiler import BATCH, Value, constant, gradients, input_value, sum_over
-from specnet.parts.activations import Activation, Glu, Prelu
+from specnet.parts.activations import Activation, Prelu
 from specnet.parts.registry import built_in_registry
 from specnet.testing.activation_checks import check_activation
 from tests.engine import PRECISIONS, evaluate, near_figures, value_and_slope
-from tests.texts.pinned import Refused
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "activations.json").read_text())
 REGISTRY = built_in_registry()
@@ -107,18 +106,6 @@ def test_activations_across_features_have_the_automatic_derivative_at_any_size(p
     }
     np.testing.assert_allclose(value, expected[part.type], rtol=1e-14)
     np.testing.assert_allclose(rule, truth, rtol=1e-12, atol=1e-15)
-
-
-def test_what_is_not_elementwise_cannot_be_parametric(refused: Refused):
-    for part in ACROSS:
-        with refused(ValueError, varying=r" \[type=.*"):
-            type(part)(parametric=True)
-
-
-def test_glu_needs_an_even_number_of_features(refused: Refused):
-    assert Glu().output_size(6) == 3
-    with refused(ValueError):
-        Glu().output_size(5)
 
 
 def test_slopes_of_prelu_are_learned_for_each_feature_and_do_not_decay():

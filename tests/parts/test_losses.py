@@ -67,7 +67,6 @@ def test_output_activations():
         assert REGISTRY.find("activation", known) is not None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: str(figures["loss"]))
 @PRECISIONS
 def test_figures_of_the_libraries(figures: dict, dtype, tolerance):

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from importlib.util import find_spec, module_from_spec
 
 import numpy as np
 import pytest
@@ -78,7 +79,6 @@ COMBINATIONS = [(metric, task) for metric in METRICS for task in sorted(metric.t
 NAMES = [f"{metric.part_name()}-{task}" for metric, task in COMBINATIONS]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
 @pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
 def test_agrees_with_the_scorer(metric, task, weighted):
@@ -120,6 +120,45 @@ def test_every_metric_fits_a_task_and_says_what_it_is():
         assert metric.task
         assert metric.task <= {"binary", "classes", "multilabel", "values"}
         assert metric.__doc__
+
+
+def facts(metric):
+    """Return all that tells a metric from others."""
+    told = (metric.kind, metric.task, metric.function, metric.arguments, metric.response, metric.sign, metric.__doc__)
+    own = (metric.aliases, metric.knows_classes, metric.larger_is_better, metric.weighted, metric.item)
+    return told, own, metric.__bases__[0].__name__, metric.__module__, metric().model_dump()
+
+
+def test_a_row_of_the_table_makes_a_metric_whenever_it_is_made():
+    spec = find_spec("specnet.parts.metrics.scorers")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = {
+        name: facts(item) for name, item in vars(module).items() if getattr(item, "__base__", None) is module.Scorer
+    }
+    assert made == {metric.__name__: facts(metric) for metric in METRICS}
+
+
+NOT_ASKED = {"neg_negative_likelihood_ratio", "positive_likelihood_ratio", *OWN_NAMES}
+"""Scorers that have a function of their own for one of the numbers that ours picks."""
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.part_name())
+def test_what_is_asked_of_scikit_learn_is_what_its_scorer_asks(metric):
+    name = metric.part_name()
+    assert metric.__name__ == "".join(map(str.capitalize, name.split("_")))
+    assert metric.larger_is_better == (name not in OWN_NAMES)
+    if name not in NOT_ASKED:
+        scorer = get_scorer(name)
+        assert (metric.function or name.removeprefix("neg_")) == scorer._score_func.__name__
+        assert metric.sign == scorer._sign
+        assert (metric.response == "prediction") == (scorer._response_method == "predict")
+        asked = {key: value for key, value in scorer._kwargs.items() if value is not None}
+        if name in ("f1", "jaccard", "precision", "recall"):
+            asked["average"] = "binary"
+        if "average" in asked and metric.response == "prediction":
+            asked["zero_division"] = 0.0
+        assert metric.arguments == asked
 
 
 def test_top_k_counts_the_classes_that_it_is_told():

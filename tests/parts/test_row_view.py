@@ -34,6 +34,7 @@ def test_it_is_read_as_an_array_is(rows: np.ndarray | None, columns: tuple[int, 
         assert read.flags.c_contiguous
         assert not np.shares_memory(read, table)
     np.testing.assert_array_equal(np.asarray(view, np.float32), expected.astype(np.float32))
+    assert np.asarray(RowView(table.astype(np.int32), rows, columns)).dtype == np.int32
     for place in range(expected.shape[1]):
         np.testing.assert_array_equal(view[:, place], expected[:, place])
 

@@ -1,13 +1,16 @@
-"""Schedules: PyTorch's, Keras's, optax's and scikit-learn's courses, units, edges, and the memory of a plateau."""
+"""Schedules, averages and searches against PyTorch, Keras, optax, scikit-learn and Optuna; units, edges, memory."""
 
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import specnet
 from specnet.errors import SpecError
+from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import (
     ConstantRate,
@@ -22,6 +25,7 @@ from specnet.parts.schedules import (
     StepDecay,
     Warmup,
 )
+from specnet.parts.searches import Median, Random, Tpe
 from specnet.parts.watchers import Memory
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
@@ -121,21 +125,6 @@ def test_a_rate_beyond_all_numbers_is_infinite():
     assert CosineDecayRestarts(first_length=1, t_mul=1.0, m_mul=2.0).factor_at(10_000, 10_001, 1) == math.inf
 
 
-@pytest.mark.parametrize(
-    ("schedule", "path", "code"),
-    [
-        ({"boundaries": [3, 3], "factors": [1, 1, 1]}, ("boundaries", 1), "bounds-order"),
-        ({"boundaries": [3, 5], "factors": [1, 1]}, ("factors",), "field-clash"),
-    ],
-)
-def test_boundaries_and_factors_go_together(schedule: dict, path: tuple, code: str):
-    with pytest.raises(SpecError) as caught:
-        read({"type": "piecewise_constant", **schedule})
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.path == ("training", "optimizer", "schedule", *path)
-    assert diagnostic.code == code
-
-
 def test_no_boundaries_are_a_constant():
     assert PiecewiseConstant(boundaries=(), factors=(0.5,)).factor_at(7, 10, 1) == 0.5
 
@@ -160,6 +149,10 @@ def test_a_negative_figure_improves_only_downwards():
     assert schedule.after(memory, -0.9999) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
     assert schedule.after(memory, -1.002) == Memory(-1.002, 0, 1.0)
+    exact = ReduceOnPlateau(threshold=0.0, patience=0)
+    assert exact.after(memory, -1.0) == Memory(-1.0, 0, 0.1)
+    absolute = ReduceOnPlateau(threshold=0.5, relative=False, patience=0)
+    assert [absolute.after(Memory(4.0), figure).best for figure in (3.5, 3.4)] == [4, 3.4]
 
 
 def test_the_memory_of_a_plateau_is_never_changed():
@@ -205,3 +198,75 @@ def test_a_warmup_longer_than_the_run_only_rises():
         3 / 8,
         4 / 8,
     ]
+
+
+def averaged(average, steps: int, per_epoch: int) -> list[float]:
+    """Return the running average after each step of a run whose weights are 0, 1, 4, 9 …"""
+    found, mean = [], math.nan
+    for step in range(steps):
+        share = average.share(step, steps, per_epoch)
+        mean = step**2 if share == 1 else mean + share * (step**2 - mean)
+        found.append(mean)
+    return found
+
+
+def test_an_exponential_average_is_a_mean_of_all_until_it_is_as_long_as_its_decay():
+    found = averaged(ExponentialAverage(decay=0.75), 9, 3)
+    assert found[:4] == pytest.approx([np.mean(np.arange(count) ** 2) for count in (1, 2, 3, 4)])
+    for step in range(4, 9):
+        assert found[step] == pytest.approx(0.75 * found[step - 1] + 0.25 * step**2)
+    assert ExponentialAverage().begins(9, 3) == 0
+    assert not ExponentialAverage().depends_on_length()
+
+
+@pytest.mark.parametrize(("start", "first"), [(0.0, 0), (0.5, 2), (0.6, 3), (0.99, 4)])
+def test_a_stochastic_average_is_the_mean_of_the_ends_of_later_epochs(start: float, first: int):
+    average, steps, per_epoch = Stochastic(start=start), 15, 3
+    begins = average.begins(steps, per_epoch)
+    assert begins == 3 * first + 2
+    found = averaged(average, steps, per_epoch)
+    assert all(math.isnan(mean) for mean in found[:begins])
+    for step in range(begins, steps):
+        ends = [end**2 for end in range(begins, step + 1, per_epoch)]
+        assert found[step] == pytest.approx(np.mean(ends))
+    assert average.depends_on_length()
+
+
+SEARCHES = [
+    ({}, {}, (5, 1, 10), 6),
+    ({"startup_trials": 2}, {"startup_trials": 2, "warmup": 0.5}, (2, 3, 2), 6),
+    ({"startup_trials": 3}, {"startup_trials": 1, "warmup": 0.15}, (1, 3, 3), 20),
+]
+
+
+@pytest.mark.parametrize(("of_tpe", "of_median", "of_optuna", "rungs"), SEARCHES)
+def test_searches_are_those_of_optuna(of_tpe, of_median, of_optuna, rungs):
+    import optuna
+
+    def tried(sampler: Any, pruner: Any) -> list[tuple[Any, ...]]:
+        """Return values and ends of trials, the next of which begins before one ends, whose losses fall to a value."""
+        study = optuna.create_study(sampler=sampler, pruner=pruner)
+        trials = [study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})]
+        for _ in range(12):
+            trials.append(study.ask({"x": optuna.distributions.FloatDistribution(0, 1)}))
+            trial, step = trials[-2], 0
+            while step < rungs and not trial.should_prune():
+                step += 1
+                trial.report(trial.params["x"] + 1 / step, step)
+            study.tell(trial, trial.params["x"])
+        return [(trial.params["x"], [*trial.intermediate_values]) for trial in study.trials]
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    startup, warmup, startup_of_tpe = of_optuna
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=startup, n_warmup_steps=warmup)
+    random, tpe, own = Random(), Tpe(**of_tpe), Median(**of_median)
+    expected = tried(optuna.samplers.RandomSampler(seed=4), pruner)
+    assert tried(random.optuna_sampler(4), own.optuna_pruner(rungs)) == expected
+    assert any(len(steps) < rungs for _, steps in expected)
+    expected = tried(optuna.samplers.TPESampler(n_startup_trials=startup_of_tpe, constant_liar=True, seed=3), pruner)
+    assert tried(tpe.optuna_sampler(3), own.optuna_pruner(rungs)) == expected
+
+
+def test_searches_say_what_they_learn_from():
+    expected = {"tpe": (False, True), "random": (False, False), "grid": (True, False)}
+    assert {part.part_name(): (part.enumerates, part.adapts) for part in REGISTRY.of_kind("sampler")} == expected

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
+from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.registry import built_in_registry
 from tests.parts.test_metrics import OWN_NAMES
 
@@ -54,6 +55,12 @@ def test_the_area_under_the_curve_is_as_scikit_learn_s(ties: bool, rng: np.rando
     found = statistic("roc_auc", target, target, np.stack([1 - second, second], axis=1))(weightings)
     expected = [sklearn_metrics.roc_auc_score(target, second, sample_weight=weights) for weights in weightings]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_row_of_weight_2_counts_twice_in_a_mean(rng: np.random.Generator):
+    numbers, weights = rng.random((2, ROWS))
+    assert weighted_mean(numbers, weights) == pytest.approx(np.average(numbers, weights=weights), rel=1e-14)
+    assert weighted_mean(numbers, None) == numbers.mean()
 
 
 def test_what_is_not_defined_is_nan(rng: np.random.Generator):

@@ -181,23 +181,13 @@ UNHARMED = [("schema",), ("parts", "--format", "json"), (*VALIDATE, "--format", 
     ("name", "code", "reason"),
     [
         ("wave", "import numba_of_mars", "ModuleNotFoundError: No module named 'numba_of_mars'"),
-        ("wave", part("ripple"), '"ripple"'),
         ("relu", part("relu"), '"relu"'),
-        ("wave", "Wave = 3", "bad_waves:Wave"),
         ("wave", "import sys; sys.exit(0)", "SystemExit: 0"),
         ("wave", "class Odd(BaseException): pass\nraise Odd('odd')", "Odd: odd"),
         ("wave", part(more="    size: float = float('nan')"), "JSON"),
-        ("wave", part(more="    size: float = object()"), "JSON"),
-        ("wave", part(more="    size: object = print"), "JSON"),
         ("wave", part(more="    size: 'Missing' = 1"), "JSON"),
-        ("wave", part(more="    aliases = 'swell'"), "aliases"),
-        (
-            "wave",
-            "from specnet.parts.part import Part\nclass Wave(Part):\n    kind = 'wave'\n    type: str = 'wave'",
-            "kind",
-        ),
     ],
-    ids=["import", "name", "clash", "part", "exit", "base", "NaN", "object", "function", "type", "aliases", "kind"],
+    ids=["import", "clash", "exit", "base", "NaN", "type"],
 )
 def test_a_package_at_fault_is_named_and_hurts_only_who_uses_it(faulty, command, name: str, code: str, reason: str):
     faulty(name, code)

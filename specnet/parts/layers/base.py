@@ -212,12 +212,7 @@ class Layer(PartKind):
         training : bool
             Include the settings that only training needs.
         """
-        elsewhere = {
-            self.size_field or "",
-            self.activation_field or "",
-            *self.initializers_by_field,
-            *Layer.model_fields,
-        }
+        elsewhere = {self.size_field, self.activation_field, *self.initializers_by_field, *Layer.model_fields}
         return described(self, elsewhere if training else elsewhere | self.training_fields)
 
     def category_counts(self, columns: int) -> dict[int, int]:

@@ -42,8 +42,9 @@ class _ColumnLayer(LearningLayer):
     keep_others: bool = Field(True, description="pass the other columns through, before the embedded ones")
 
     def problems(self) -> Iterator[FieldProblem]:
-        for index, column in enumerate(self.columns or ()):
-            if column in (self.columns or ())[:index]:
+        columns = self.columns or ()
+        for index, column in enumerate(columns):
+            if column in columns[:index]:
                 yield FieldProblem(("columns", index), f"duplicate column {column}", "duplicate-column")
 
     def chosen(self, size: int) -> tuple[int, ...]:
@@ -114,8 +115,7 @@ class Embedding(_ColumnLayer):
         return sum(_for_each(self.size, count))
 
     def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        sizes = _for_each(self.size, len(columns))
-        return tuple(column for column, size in zip(columns, sizes, strict=True) for _ in range(size))
+        return tuple(np.repeat(columns, _for_each(self.size, len(columns))).tolist())
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (size,) = input_sizes
@@ -138,7 +138,7 @@ class Embedding(_ColumnLayer):
         (x,) = inputs
         chosen = self.chosen(int(x.shape[0]))
         indices = [to_index(rows(x, column, column + 1)) for column in chosen]
-        return self.joined(x, [gather(table, index) for table, index in zip(parameters, indices, strict=True)])
+        return self.joined(x, [*map(gather, parameters, indices)])
 
     def _tables(self, size: int) -> Iterator[tuple[int, int, int]]:
         chosen = self.chosen(size)
@@ -262,7 +262,7 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
         """Return the edges of a column's bins (bins + 1,), bins without width before the last where there are few."""
         edges = np.unique(np.quantile(column.astype(np.float64), np.linspace(0, 1, self.bins + 1)))
         missing = self.bins + 1 - len(edges)
-        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1])) if missing else edges
+        return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1]))
 
 
 def _for_each(given: tuple[int, ...], count: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ mean over them.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partialmethod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, MULTILABEL, VALU
 from specnet.parts.metrics.statistics import Statistic, area_statistic, determination_statistic, mean_statistic
 
 Array = NDArray[Any]
+Errors = Callable[[Array, Array], Array]
 
 
 class Scorer(Metric):
@@ -35,14 +37,12 @@ class Scorer(Metric):
         return float(returned if self.item is None else returned[self.item])
 
 
-def _mean(errors: Callable[[Array, Array], Array], *, root: bool = False) -> Callable[..., Statistic]:
+def _mean(
+    self: Metric, errors: Errors, target: Array, prediction: Array, probability: Array | None = None, root: bool = False
+) -> Statistic:
     """Return the `statistic` of a mean over rows of an error of each, or of its root."""
-
-    def statistic(metric: Metric, target: Array, prediction: Array, probability: Array | None = None) -> Statistic:
-        with np.errstate(all="ignore"):
-            return mean_statistic(errors(target, prediction), sign=metric.sign, root=root)
-
-    return statistic
+    with np.errstate(all="ignore"):
+        return mean_statistic(errors(target, prediction), sign=self.sign, root=root)
 
 
 def _squares(target: Array, prediction: Array) -> Array:
@@ -145,16 +145,16 @@ _FACTS: dict[str, dict[str, Any]] = {
     "top_k_accuracy": {**_TOLD, "task": frozenset({"classes"}), "function": "top_k_accuracy_score"},
     "r2": {"function": "r2_score", "statistic": _determination},
     "explained_variance": {"function": "explained_variance_score"},
-    "mean_absolute_error": {**_ERROR, "aliases": ("mae",), "statistic": _mean(_distances)},
-    "mean_squared_error": {**_ERROR, "aliases": ("mse",), "statistic": _mean(_squares)},
+    "mean_absolute_error": {**_ERROR, "aliases": ("mae",), "statistic": partialmethod(_mean, _distances)},
+    "mean_squared_error": {**_ERROR, "aliases": ("mse",), "statistic": partialmethod(_mean, _squares)},
     "neg_max_error": {"weighted": False},
-    "neg_mean_absolute_error": {"statistic": _mean(_distances)},
-    "neg_mean_absolute_percentage_error": {"statistic": _mean(_relative_distances)},
-    "neg_mean_squared_error": {"statistic": _mean(_squares)},
-    "neg_mean_squared_log_error": {"statistic": _mean(_squared_logarithms)},
-    "neg_root_mean_squared_error": {"statistic": _mean(_squares, root=True)},
-    "neg_root_mean_squared_log_error": {"statistic": _mean(_squared_logarithms, root=True)},
-    "root_mean_squared_error": {**_ERROR, "aliases": ("rmse",), "statistic": _mean(_squares, root=True)},
+    "neg_mean_absolute_error": {"statistic": partialmethod(_mean, _distances)},
+    "neg_mean_absolute_percentage_error": {"statistic": partialmethod(_mean, _relative_distances)},
+    "neg_mean_squared_error": {"statistic": partialmethod(_mean, _squares)},
+    "neg_mean_squared_log_error": {"statistic": partialmethod(_mean, _squared_logarithms)},
+    "neg_root_mean_squared_error": {"statistic": partialmethod(_mean, _squares, root=True)},
+    "neg_root_mean_squared_log_error": {"statistic": partialmethod(_mean, _squared_logarithms, root=True)},
+    "root_mean_squared_error": {**_ERROR, "aliases": ("rmse",), "statistic": partialmethod(_mean, _squares, root=True)},
 }
 """For each metric what differs from a metric of numbers without settings: its class attributes."""
 _FIELDS = {

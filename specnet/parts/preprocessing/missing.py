@@ -101,7 +101,7 @@ class Impute(Preprocessing):
         if self.indicator == "auto":  # replaced by the columns that enough training rows miss
             often = np.flatnonzero((count >= _FEWEST_ROWS) & (count >= _SMALLEST_SHARE * total))
             found["indicator"] = tuple(often.tolist()) or False
-        return self.model_copy(update=found), {"fill": np.array(fill, np.float64)}
+        return self.model_copy(update=found), {"fill": np.array(fill)}
 
     def check(self, fitted: Fitted) -> None:
         super().check(fitted)

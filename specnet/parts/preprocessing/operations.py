@@ -4,6 +4,7 @@ A step that is written in these and in operators is computed by NumPy, and writt
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,28 +16,24 @@ from specnet.compiler import Value
 Function = Callable[..., Any]
 
 
-def _either(of_values: Function, of_arrays: Function) -> Function:
-    """Return a function of symbolic values where one of its operands is one, else of arrays."""
-
-    def function(*operands: Any) -> Any:
-        return (of_values if any(isinstance(x, Value) for x in operands) else of_arrays)(*operands)
-
-    return function
+def _either(of_values: Function, of_arrays: Function, *operands: Any) -> Any:
+    """Return what a function of symbolic values says where one of the operands is one, else one of arrays."""
+    return (of_values if any(isinstance(x, Value) for x in operands) else of_arrays)(*operands)
 
 
-absolute = _either(compiler.absolute, np.abs)
-cos = _either(compiler.cos, np.cos)
-equal = _either(compiler.equal, np.equal)
-expm1 = _either(compiler.expm1, np.expm1)
-floor = _either(compiler.floor, np.floor)
-greater = _either(compiler.greater, np.greater)
-log1p = _either(compiler.log1p, np.log1p)
-maximum = _either(compiler.maximum, np.maximum)
-minimum = _either(compiler.minimum, np.minimum)
-sign = _either(compiler.sign, np.sign)
-sin = _either(compiler.sin, np.sin)
-sqrt = _either(compiler.sqrt, np.sqrt)
-where = _either(compiler.where, np.where)
+absolute = partial(_either, compiler.absolute, np.abs)
+cos = partial(_either, compiler.cos, np.cos)
+equal = partial(_either, compiler.equal, np.equal)
+expm1 = partial(_either, compiler.expm1, np.expm1)
+floor = partial(_either, compiler.floor, np.floor)
+greater = partial(_either, compiler.greater, np.greater)
+log1p = partial(_either, compiler.log1p, np.log1p)
+maximum = partial(_either, compiler.maximum, np.maximum)
+minimum = partial(_either, compiler.minimum, np.minimum)
+sign = partial(_either, compiler.sign, np.sign)
+sin = partial(_either, compiler.sin, np.sin)
+sqrt = partial(_either, compiler.sqrt, np.sqrt)
+where = partial(_either, compiler.where, np.where)
 
 
 def within(columns: Any, low: Any, high: Any) -> Any:

@@ -110,6 +110,14 @@ def test_an_empty_text_is_a_missing_cell():
     known, learned = Ordinal(minimum_count=3).fit(columns, None, texts)
     assert learned_texts(learned) == [[""]]
     assert known.coder(texts, learned)(columns).ravel().tolist() == [1, 1, 0, 1, 0]
+    assert known.trained_gaps(learned) == (0,)
+    step = Ordinal(minimum_count=1)
+    assert learned_texts(step.fit(columns, None, texts)[1]) == [["a", ""]]
+    of_both, texts = table(["", "a", "a"], ["b", "b", "c"])
+    known, learned = step.fit(of_both, np.array([0.0, 1, 1]), texts)
+    assert learned_texts(learned) == [["a"], ["b", "c"]]
+    assert known.trained_gaps(learned) == ()
+    assert known.coder(texts, learned)(np.array([[0.0, NAN]])).tolist() == [[0, 0]]
 
 
 def test_a_column_that_is_all_rare_has_no_columns_and_one_code():
@@ -121,6 +129,24 @@ def test_a_column_that_is_all_rare_has_no_columns_and_one_code():
     assert known.invert(np.ones((2, 1)), learned).tolist() == [[0, 1]] * 2
     alone, learned = OneHot().fit(columns[:, :1], None, texts[:1])
     assert alone.apply(alone.coder(texts[:1], learned)(columns[:, :1]), learned).shape == (6, 0)
+
+
+def test_one_hot_columns_are_turned_back_to_the_code_they_are_nearest_to():
+    columns, texts = table(["a", "b", "c"], ["x", "y", "y"])
+    known, learned = OneHot(minimum_count=1).fit(columns, None, texts)
+    rows = [[1, 0, 0, 0, 1], [0.5, 0, 0, 0.51, 0.49], [0.2, 0.1, 0.9, 0.5, 0.5], [0, 0, 0, -1, 2]]
+    assert known.invert(np.array(rows), learned).tolist() == [[1, 2], [0, 1], [3, 0], [0, 2]]
+
+
+def test_codes_that_the_fields_do_not_allow_are_refused(refused: Refused):
+    columns, texts = table(["a", "b"], ["x", "x"])
+    known, learned = Ordinal(minimum_count=1).fit(columns, None, texts)
+    for changed in ({"counts": (1, 2)}, {"maximum_categories": 1}):
+        with refused(DataError):
+            known.model_copy(update=changed).check(learned)
+    known.model_copy(update={"maximum_categories": 2}).check(learned)
+    with refused(DataError):
+        known.check(learned | {"categories": np.frombuffer(b"a\0y", np.uint8), "offsets": np.array([0, 2, 2, 3])})
 
 
 def test_a_text_that_no_file_can_hold_is_refused(refused: Refused):

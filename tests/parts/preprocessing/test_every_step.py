@@ -20,6 +20,9 @@ from specnet.parts.preprocessing import (
     Robust,
     SmoothClip,
     Standardize,
+    operations,
+    prepared_size,
+    raw_size,
 )
 from specnet.parts.registry import built_in_registry
 from tests.texts.pinned import Refused
@@ -113,6 +116,49 @@ def same(learned, other, rtol: float = 1e-12) -> None:
 
 def test_no_step_escapes():
     assert {type(step) for step in STEPS} == set(built_in_registry().of_kind("preprocessing"))
+
+
+SIZES: list[tuple[list[Preprocessing], int, int | None, int | None]] = [
+    ([Standardize()], 3, 3, 3),
+    ([Impute()], 3, None, None),
+    ([Impute(indicator=True)], 3, 6, 3),
+    ([Impute(indicator=(0, 2))], 3, 5, 3),
+    ([Impute(indicator=False)], 3, 3, 3),
+    ([Impute(strategy="error")], 3, 3, 3),
+    ([OneHot()], 3, None, None),
+    ([OneHot(counts=(2, 3))], 2, 5, 2),
+    ([Ordinal(counts=(2, 3))], 2, 2, 2),
+    ([Calendar()], 3, None, None),
+    ([Calendar(counts=(3, 1, 7))], 3, 11, 3),
+    ([Impute(indicator=True), Standardize(), Impute(indicator=(5,))], 3, 7, 3),
+    ([Impute(indicator=True), Impute()], 3, None, None),
+    ([Impute(), Impute(indicator=True)], 3, None, None),
+    ([], 3, 3, 3),
+]
+
+
+@pytest.mark.parametrize(("steps", "columns", "made", "raw"), SIZES)
+def test_sizes_follow_from_fields_alone_where_they_can(steps, columns, made, raw):
+    assert prepared_size(steps, columns) == made
+    if made is not None:
+        assert raw_size(steps, made) == raw
+
+
+def test_sizes_that_no_columns_have_are_unknown():
+    assert raw_size([Impute(indicator=True)], 5) is None
+    assert raw_size([Impute(indicator=(0, 1))], 2) is None
+    assert raw_size([OneHot(counts=(2, 3))], 4) is None
+    assert raw_size([OneHot()], 4) is raw_size([Calendar()], 4) is raw_size([Impute()], 4) is None
+    assert Ordinal().shapes(3) == {"categories": (None,), "offsets": (None,), "starts": (4,)}
+    assert Ordinal(counts=(2, 0, 3)).shapes(3) == {"categories": (None,), "offsets": (6,), "starts": (4,)}
+    assert Standardize().shapes(3) == {"mean": (3,), "scale": (3,)}
+
+
+def test_gaps_that_training_rows_had_are_known_or_left_to_a_later_step():
+    for step in STEPS:
+        if not step.takes_missing:
+            assert step.trained_gaps({}) == ()
+    assert Calendar().trained_gaps({}) is None
 
 
 @EVERY
@@ -224,6 +270,22 @@ def assert_symbolic(step, function, rows, learned, expected):
     np.testing.assert_allclose(
         bound.outputs[0].T, expected, rtol=1e-12, atol=1e-13 * np.nanmax(abs(expected), initial=0)
     )
+
+
+@pytest.mark.parametrize("places", [(0,), (1, 2), (0, 2, 4), (0, 1, 3, 4), (0, 1, 2, 3, 4)])
+def test_columns_are_picked_repeated_and_joined_of_values_as_of_arrays(places):
+    rows = RNG.normal(size=(4, 5))
+    counts = (2, 0, 1, 3, 1)
+
+    def made(columns):
+        some = operations.picked(columns, places)
+        several = operations.repeated(columns, counts) + operations.numbered(columns, range(7))
+        return operations.joined(some, several, operations.within(columns, -0.5, 0.5))
+
+    expected = [rows[:, list(places)], rows.repeat(counts, axis=1) + np.arange(7), np.clip(rows, -0.5, 0.5)]
+    np.testing.assert_array_equal(made(rows), np.hstack(expected))
+    assert_symbolic(Log(), lambda columns, _: made(columns), rows, {}, made(rows))
+    assert operations.count_of(rows) == operations.count_of(input_value("x", (5, BATCH))) == 5
 
 
 def put(place, value):

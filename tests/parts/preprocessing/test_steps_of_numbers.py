@@ -1,6 +1,7 @@
 """Steps for numbers against scikit-learn's, and against NumPy where it has none or another rule."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.stats
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -196,6 +197,7 @@ def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refu
     known, learned = Impute(strategy="error").fit(rows)
     np.testing.assert_array_equal(known.apply(rows, learned), rows)
     rows[2, 1] = np.nan
+    np.testing.assert_array_equal(known.apply(rows, learned), rows)
     with refused(DataError):
         Impute(strategy="error").fit(rows)
 
@@ -203,6 +205,8 @@ def test_error_refuses_the_first_missing_cell_of_the_training_rows(refused: Refu
 def test_an_indicator_for_a_column_that_is_not_there_is_refused(refused: Refused):
     with refused(DataError):
         Impute(indicator=(0, 7)).fit(np.ones((4, 3)))
+    with refused(DataError):
+        Impute(indicator=(0, 3)).check({"fill": np.zeros(3)})
 
 
 def test_the_columns_that_training_rows_miss_are_known(refused: Refused):
@@ -217,13 +221,13 @@ def test_the_columns_that_training_rows_miss_are_known(refused: Refused):
         known.model_copy(update={"missing": (4,)}).check(learned)
 
 
-def test_calendar_is_what_the_standard_library_says_of_each_day_of_800_years():
+def test_calendar_is_what_pandas_and_numpy_say_of_each_day_of_800_years():
     days = np.arange(-200_000.0, 92_000.0)
     days += 0.25 * (np.arange(len(days)) % 4)
     date = np.floor(days).astype(np.int64).astype("datetime64[D]")
     year = date.astype("datetime64[Y]")
     january, next_january = (each.astype("datetime64[D]") for each in (year, year + np.timedelta64(1, "Y")))
-    weekday = np.array([day.weekday() for day in date.astype(object)])
+    weekday = pd.DatetimeIndex(date.astype("datetime64[s]")).day_of_week.to_numpy()
     turns = 2 * np.pi * np.array([(date - january) / (next_january - january), weekday / 7, days % 1])
     known, learned = Calendar().fit(days[:, None])
     assert known.counts == (7,)
@@ -231,7 +235,9 @@ def test_calendar_is_what_the_standard_library_says_of_each_day_of_800_years():
     np.testing.assert_allclose(known.apply(days[:, None], learned).T, expected, atol=1e-9)
 
 
-def test_calendar_keeps_the_cycles_that_vary_for_each_column():
+@pytest.mark.parametrize("numbers", [1, 2**16])
+def test_calendar_keeps_the_cycles_that_vary_for_each_column(numbers: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", numbers)
     day, week = np.arange(3.0), 7 * np.arange(3.0)
     columns = np.column_stack([day, week, week + 0.25 * np.arange(3), np.full(3, 9.5), [np.nan, 2.5, 2.5]])
     known, learned = Calendar().fit(columns)

@@ -11,6 +11,7 @@ import pytest
 import specnet
 from specnet.parts.initializers import RandomNormal
 from specnet.parts.layers import (
+    ActivationLayer,
     BatchNormalization,
     Dense,
     Dropout,
@@ -26,15 +27,19 @@ from specnet.parts.registry import built_in_registry
 from specnet.testing.layer_checks import check_values_and_gradients
 from tests.layer_programs import Array, LayerProgram
 
-FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "layers.json").read_text())
+FIGURES = json.loads((Path(__file__).parents[2] / "figures" / "layers.json").read_text())
 TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
 INITIAL = {"type": "random_normal", "stddev": 1.0}
 ALONE: list[Layer] = [
     Dense.model_validate({"units": 4, "weight_initializer": INITIAL, "bias_initializer": INITIAL}),
+    Dense.model_validate(
+        {"units": 2, "activation": "prelu", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
+    ),
     Dense.model_validate({"units": 2, "use_bias": False, "parametrization": "ntk", "weight_initializer": INITIAL}),
     Dense.model_validate(
         {"units": 2, "parametrization": "ntk", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
     ),
+    ActivationLayer.model_validate({"activation": {"type": "elu", "parametric": True}}),
     Dropout(rate=0.4),
     GaussianNoise(stddev=0.3),
     Scale(),
@@ -73,11 +78,10 @@ def identified(layer: Layer) -> str:
 
 
 def test_the_catalogue_is_whole():
-    elsewhere = {"activation", "add", "multiply", "concatenate", "block"}
+    elsewhere = {"add", "multiply", "concatenate", "block"}
     assert {layer.type for layer in ALONE} == set(built_in_registry().names("layer")) - elsewhere
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize("layer", ALONE, ids=identified)
 def test_derivatives_are_the_complex_steps(layer, count):
@@ -272,6 +276,46 @@ def test_gaussian_noise_disturbs_training_only():
     assert loss != network.loss_and_gradient(theta, many, many, training=True, step=1)[0]
 
 
+def test_dropout_sets_a_fraction_to_0_and_scales_up_the_rest():
+    program = LayerProgram(Dropout(rate=0.25), 4)
+    drawn = np.array([[0.0, 0.5, 0.74, 0.76], [0.9, 0.1, 0.75, 0.2]])
+    outcome = program.run({"x": X[:2], "noise1": drawn, "weights": np.ones((2, 4))})
+    np.testing.assert_allclose(outcome.value, np.where(drawn < 0.75, X[:2] / 0.75, 0), rtol=1e-15)
+    np.testing.assert_allclose(outcome.gradient["x"], np.where(drawn < 0.75, 1 / 0.75, 0), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("layer", "training"),
+    [(Dropout(), False), (GaussianNoise(), False), (Dropout(rate=0.0), True), (GaussianNoise(stddev=0.0), True)],
+)
+def test_what_disturbs_is_nothing_in_evaluation_and_without_strength(layer, training):
+    program = LayerProgram(layer, 4, training=training)
+    assert program.value is program.wanted["x"]
+
+
+def test_branches_are_joined_by_hand():
+    weights = {"type": "random_normal", "stddev": 1.0}
+    dense = {"type": "dense", "units": 4, "weight_initializer": weights}
+    first = [{**dense, "name": "a", "activation": "prelu"}, {**dense, "name": "b", "inputs": ["input"]}]
+    last = [
+        {"type": "add", "name": "sum", "inputs": ["a", "b", "input"]},
+        {"type": "multiply", "name": "product", "inputs": ["sum", "a"]},
+        {"type": "concatenate", "name": "all", "inputs": ["product", "b"]},
+        {"type": "activation", "activation": {"type": "tanh", "parametric": True}},
+    ]
+    network = {"dtype": "float64", "input_size": 4, "layers": first + last}
+    made = specnet.build({"network": network, "training": {"loss": "mse"}})
+    theta = made.initial_parameters()
+    p = made.parameters(theta)
+    p["layers.a.negative_slope"][...] = [0.1, 0.2, 0.3, 0.4]
+    p["layers.5.mixture"][...] = np.arange(8) / 4
+    z, b = X @ p["layers.a.weight"].T + p["layers.a.bias"], X @ p["layers.b.weight"].T + p["layers.b.bias"]
+    a = np.where(z > 0, z, p["layers.a.negative_slope"] * z)
+    joined = np.hstack([(a + b + X) * a, b])
+    expected = joined + p["layers.5.mixture"] * (np.tanh(joined) - joined)
+    np.testing.assert_allclose(made.predict(theta, X), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("use_bias", [True, False])
 def test_ntk_divides_by_the_root_of_the_inputs(use_bias):
     layer = {"type": "dense", "units": 3, "parametrization": "ntk", "use_bias": use_bias}
@@ -325,16 +369,20 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
 
 @pytest.mark.parametrize(
     ("column", "edges"),
-    [([0, 0, 0, 0, 0, 0, 0, 1, 2, 9], [0, 0, 0.5, 9]), ([0] * 5 + [1] * 5, [0, 0, 0, 1]), ([3] * 4, [3, 3, 3, 3])],
+    [
+        ([0] * 7 + [1, 2, 9], [0, 0, 0, 9]),
+        ([0] * 3 + [1] * 4 + [2] * 3, [0, 1, 1, 2]),
+        ([0] * 4 + [1, 1, 2, 2, 9], [0, 1, 2, 2, 9]),
+        ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
+        ([3] * 4, [3, 3, 3, 3]),
+    ],
 )
 def test_bins_that_coincide_are_empty(column, edges):
-    network = alone({"type": "piecewise_linear_embedding", "bins": 3}, 1)
+    network = alone({"type": "piecewise_linear_embedding", "bins": len(edges) - 1}, 1)
     rows = np.array(column, float)[:, None]
     state = network.fitted_state(rows)
     found = state["layers.0.edges"]
-    assert len(found) == 4
-    assert (np.diff(found) >= 0).all()
-    assert set(found) == set(np.quantile(rows, [0, 1 / 3, 2 / 3, 1]))
+    assert found.tolist() == edges
     output = network.predict(network.initial_parameters(), np.array([[-5.0], [0.25], [3], [20]]), state)
     assert np.isfinite(output).all()
     assert not output[:, np.flatnonzero(np.diff(found) == 0)].any()
