@@ -115,7 +115,8 @@ class Embedding(_ColumnLayer):
         return sum(_for_each(self.size, count))
 
     def made_origins(self, columns: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(np.repeat(columns, _for_each(self.size, len(columns))).tolist())
+        sizes = _for_each(self.size, len(columns))
+        return tuple(column for column, size in zip(columns, sizes, strict=True) for _ in range(size))
 
     def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
         (size,) = input_sizes
@@ -138,7 +139,7 @@ class Embedding(_ColumnLayer):
         (x,) = inputs
         chosen = self.chosen(int(x.shape[0]))
         indices = [to_index(rows(x, column, column + 1)) for column in chosen]
-        return self.joined(x, [*map(gather, parameters, indices)])
+        return self.joined(x, [gather(table, index) for table, index in zip(parameters, indices, strict=True)])
 
     def _tables(self, size: int) -> Iterator[tuple[int, int, int]]:
         chosen = self.chosen(size)

@@ -86,7 +86,7 @@ class SteppingOptimizer(Optimizer):
         if type(self).scalars is SteppingOptimizer.scalars:
             return {"rate": rate}
         rates = np.broadcast_to(rate, np.shape(steps)).tolist()
-        each = [*map(self.scalars, np.asarray(steps).tolist(), rates)]
+        each = [self.scalars(step, rate) for step, rate in zip(np.asarray(steps).tolist(), rates, strict=True)]
         return {name: np.array([numbers[name] for numbers in each]) for name in each[0]}
 
     def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:

@@ -89,7 +89,7 @@ class CategoryStep(Preprocessing):
 
         The texts need not be those of `fit`, nor in its order.
         """
-        tables = [*map(_code_table, self.texts_of(fitted), texts)]
+        tables = [_code_table(*pair) for pair in zip(self.texts_of(fitted), texts, strict=True)]
 
         def codes(columns: NDArray[Any]) -> NDArray[np.float64]:
             made = np.empty(columns.shape)
