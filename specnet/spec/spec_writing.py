@@ -12,7 +12,7 @@ from specnet.errors import Path
 from specnet.files.run_files import spec_folder
 from specnet.parts.fields import is_file_path
 from specnet.parts.part import Section
-from specnet.parts.registry import Registry, installed_registry
+from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.parsing import validated
 from specnet.spec.reading.editing import TomlText
@@ -48,8 +48,8 @@ class SpecWriter:
     ----------
     document : Document
         As read, with its overrides made; ``[sweep]`` is left out.
-    registry : Registry, optional
-        The parts that it can name; the installed ones by default.
+    registry : Registry
+        The parts that it can name.
 
     Examples
     --------
@@ -63,8 +63,8 @@ class SpecWriter:
     network.layer_sizes = [2, 1]
     """
 
-    def __init__(self, document: Document, registry: Registry | None = None) -> None:
-        self._registry = installed_registry() if registry is None else registry
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self._registry = registry
         self._data = document.without(SWEEP).data
         self._document = document
         self._toml: TomlText | None = None

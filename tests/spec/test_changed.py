@@ -6,10 +6,11 @@ import pytest
 
 from specnet import run
 from specnet.errors import SpecError
-from specnet.spec import Limits, parse_spec, resolve
+from specnet.spec import Limits, parse_spec, resolve, with_engine, with_feature_names
 from specnet.spec.document import Spec
 from specnet.spec.parsing import says_its_document
 from tests.parts.test_registry import Cube
+from tests.texts.pinned import Refused
 
 TEXT = """\
 name = "a"
@@ -113,3 +114,43 @@ def test_a_run_writes_the_spec_that_it_trained(tmp_path: Path):
     assert parse_spec(tmp_path / "unset" / "spec.json") == seven()
     run(parse_spec(TEXT), tmp_path / "same")
     assert (tmp_path / "same" / "spec.toml").read_text() == TEXT
+
+
+NUMBERS = [str(number) for number in range(25_001)]
+LONGEST = "é" * 249_998
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (None, False),
+        ((), False),
+        (("a", "b"), True),
+        (("a", ""), False),
+        (("a", "a"), False),
+        (("\ud800",), False),
+        ((LONGEST,), True),
+        ((f"{LONGEST}e",), False),
+        (NUMBERS[1:], True),
+        (NUMBERS, False),
+    ],
+)
+def test_names_of_columns_are_kept_where_a_spec_may_have_them(names: tuple[str, ...] | None, kept: bool):
+    spec = parse_spec(TEXT)
+    named = with_feature_names(spec, names)
+    assert named == spec.with_network(feature_names=tuple(names) if kept and names else None)
+    kinds = {"a": "numeric"}
+    assert with_feature_names(spec, names, kinds) == named.with_network(feature_kinds=kinds)
+
+
+def test_names_of_columns_that_a_spec_says_are_those_of_the_data(refused: Refused):
+    spec = parse_spec(TEXT.replace("[network]", "[network]\nfeature_names = ['a', 'b']"))
+    for names in (None, ["a"], ["a", "b"]):
+        assert with_feature_names(spec, names) == spec
+    with refused(SpecError, code="feature-names", at="<text>:7:23"):
+        with_feature_names(spec, ["a", "c"])
+
+
+def test_an_engine_is_one_setting_more():
+    assert with_engine(["seed=1"], None) == ["seed=1"]
+    assert with_engine(["seed=1"], "numpy") == ["seed=1", "training.engine=numpy"]

@@ -42,9 +42,13 @@ loss = "mse"
 """
 
 
+def writer(document: Document) -> SpecWriter:
+    return SpecWriter(document, built_in_registry())
+
+
 def written(source: str, *changes: Change, overrides: tuple[str, ...] = (), folder: Path | None = None) -> str:
     document = read(source, overrides)
-    return SpecWriter(document).text(changes, document.folder or Path() if folder is None else folder)
+    return writer(document).text(changes, document.folder or Path() if folder is None else folder)
 
 
 def test_a_text_is_the_document_with_changes_and_without_the_sweep():
@@ -71,7 +75,7 @@ def test_a_text_is_the_document_with_changes_and_without_the_sweep():
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_a_document_without_changes_stays_as_it_is(path: Path):
     document = read(path)
-    text = SpecWriter(document).text([], path.parent)
+    text = writer(document).text([], path.parent)
     if document.format == "toml":
         before, _, _ = path.read_text(encoding="utf-8").partition("\n[sweep]\n")  # which stands last
         assert text == before
@@ -82,7 +86,7 @@ def test_a_document_without_changes_stays_as_it_is(path: Path):
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
 def test_every_good_spec_can_be_written_with_another_seed(text: str):
     document = document_of(text.encode(), "good")
-    changed = SpecWriter(document).text([Change(("seed",), 12345)], Path())
+    changed = writer(document).text([Change(("seed",), 12345)], Path())
     assert parse_spec(document_of(changed.encode(), "good")).seed == 12345
 
 
@@ -92,15 +96,15 @@ def test_mappings_and_json_give_json(seed: int, tmp_path: Path):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     for source in (data, path):
-        writer = SpecWriter(read(source))
-        text = writer.text([Change(("training", "optimizer", "learning_rate"), 0.5)], tmp_path)
+        as_json = writer(read(source))
+        text = as_json.text([Change(("training", "optimizer", "learning_rate"), 0.5)], tmp_path)
         data["training"]["optimizer"] = {"type": "sgd", "learning_rate": 0.5}
-        assert (writer.format, text) == ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        assert (as_json.format, text) == ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def test_a_byte_order_mark_is_left_out():
     document = document_of("\N{BYTE ORDER MARK}".encode() + TEXT.encode(), "a.toml")
-    assert SpecWriter(document).text([], Path()) == TEXT.replace("sweep.trials = 3 # of the sweep\n", "")
+    assert writer(document).text([], Path()) == TEXT.replace("sweep.trials = 3 # of the sweep\n", "")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_paths_do_not_take_steps_up_behind_a_link_together(tmp_path: Path):
 def test_each_path_of_a_list_is_moved_and_so_is_a_path_that_is_set(tmp_path: Path):
     text = TABLE.replace('"{path}"', '["a.csv", "/b.csv"]')
     changes = [Change(("data", "split"), {"validation": "v.csv"})]
-    data: Any = read(SpecWriter(replace(read(text), folder=tmp_path)).text(changes, tmp_path / "runs")).data
+    data: Any = read(writer(replace(read(text), folder=tmp_path)).text(changes, tmp_path / "runs")).data
     assert data["data"]["path"] == ("../a.csv", "/b.csv")
     assert data["data"]["split"] == {"validation": "../v.csv"}
 
@@ -152,7 +156,7 @@ def test_each_path_of_a_list_is_moved_and_so_is_a_path_that_is_set(tmp_path: Pat
 def test_the_sections_of_a_sweep_are_left_out_of_data_too():
     data = dict(read(TEXT).data)
     assert "sweep" in data
-    assert "sweep" not in json.loads(SpecWriter(Document(data)).text([], Path()))
+    assert "sweep" not in json.loads(writer(Document(data)).text([], Path()))
 
 
 def test_changes_that_are_no_spec_have_their_mistakes():
@@ -164,7 +168,7 @@ def test_changes_that_are_no_spec_have_their_mistakes():
 def test_a_text_that_says_something_else_is_not_returned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(TomlText, "with_data", lambda self, old, new: TEXT.replace("sweep.trials = 3", ""))
     with pytest.raises(AssertionError, match="says something else"):
-        SpecWriter(read(TEXT), built_in_registry()).text([Change(("training", "l2"), 0.1)], Path())
+        writer(read(TEXT)).text([Change(("training", "l2"), 0.1)], Path())
 
 
 def test_the_order_of_columns_counts():

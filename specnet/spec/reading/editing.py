@@ -278,8 +278,8 @@ class _Changes:
         """Return the changed text."""
         for holder in {**self.gone, **self.added}:
             if holder not in self.dead:
-                making = {"lines": self._lines, "implied": self._implied}
-                making.get(holder.kind, self._brackets)(holder)
+                brackets = dict.fromkeys(("inline", "array"), self._brackets)
+                {"lines": self._lines, "implied": self._implied, **brackets}[holder.kind](holder)
         for section in self.text.sections:
             if section in self.dead:
                 self.cuts.append((section.start, section.end, b""))

@@ -37,6 +37,7 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and repr(first) == repr(second)
 
 
+LONG = "".join(f"{number},\n" for number in range(1000))
 CASES = {
     "a value, its comments": ("# a\nx = 1 # b\n# c\n", [("x", 2)], "# a\nx = 2 # b\n# c\n"),
     "types that are equal": ("x = 1\ny = 1.0\n", [("x", True), ("y", 1)], "x = true\ny = 1\n"),
@@ -75,6 +76,11 @@ CASES = {
         "x = { a = 1, b = 2, c = 3 }\ny = { a = 1, b = 2 }\nz = {a.b = 1, a.c = 2}\n",
         [("x.a", GONE), ("y.b", GONE), ("z.a.b", GONE), ("z.a.q", 1)],
         "x = { b = 2, c = 3 }\ny = { a = 1 }\nz = {a.c = 2, a.q = 1}\n",
+    ),
+    "a key of an inline table in the place of the last": (
+        "x = { a = 1, b = 2 }\n",
+        [("x.b", GONE), ("x.q", 3)],
+        "x = { a = 1, q = 3 }\n",
     ),
     "a name that becomes a table": ('x = "adam" # x\n', [("x.rate", 0.1)], 'x = { type = "adam", rate = 0.1 } # x\n'),
     "a switch that becomes a table": ("x = true # x\n", [("x.patience", 3)], "x = { patience = 3 } # x\n"),
@@ -121,6 +127,13 @@ CASES = {
     ),
     "the last entry in the line of the bracket": ("x = [1,\n  2] # x\n", [("x.1", GONE)], "x = [1,] # x\n"),
     "entries taken out of a list in a line": ("x = [1, 2, 3] # x\n", [("x.2", GONE), ("x.0", GONE)], "x = [2] # x\n"),
+    "a shorter list with an entry more in front": ("x = [ # x\n 1,\n 2,\n 3,\n]\n", [("x", (4, 1))], "x = [4, 1]\n"),
+    "an entry taken out of a long list": (f"x = [ # x\n{LONG}]\n", [("x.0", GONE)], f"x = [ # x\n{LONG[3:]}]\n"),
+    "an entry taken out of a list that is too long to be compared": (
+        f"x = [ # x\n{LONG}1]\n",
+        [("x.0", GONE)],
+        f"x = [{LONG[3:].replace(chr(10), ' ')}1]\n",
+    ),
     "a list of another length": ("x = [1, 2] # x\n", [("x", (1, 2, 3))], "x = [1, 2, 3] # x\n"),
     "a key taken away": ("# x\nx = 1 # 1\n\n# y\ny = 2\n", [("y", GONE)], "# x\nx = 1 # 1\n"),
     "a key taken away with what stands above it": ("a = 1\n# x\nx = 1 # 1\ny = 2\n", [("x", GONE)], "a = 1\ny = 2\n"),

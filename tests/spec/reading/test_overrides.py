@@ -83,6 +83,8 @@ def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
         ("network.layer_sizes.0.x=1", 23, 1, "override"),
         ("training.epoch=", 10, 5, "override"),
         ("seed=" + "[" * 100, 1, 4, "too-deep"),
+        ("name=\ud800", 1, 4, "encoding"),
+        (" training .metrics. =3", 2, 8, "override"),
     ],
 )
 def test_a_key_that_leads_nowhere(setting: str, column: int, length: int, code: str, refused: Refused):

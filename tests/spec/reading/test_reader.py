@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.errors import DataError, FileError, Position, SpecError
+from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.spec.reading.reader import read
 from tests.texts.pinned import Refused
 
@@ -107,13 +107,16 @@ def test_files_that_cannot_be_read(tmp_path: Path, refused: Refused):
             read(source)
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.source in (os.fspath(source), repr(source))
-        assert bool(diagnostic.hint) == hinted, "a text without a line break is taken for a path"
+        hint = "to pass a spec as text, include a line break"
+        assert diagnostic.hint == (hint if hinted else None), "a text without a line break is taken for a path"
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 1_000_001)
     with refused(FileError, at="large.toml"):
         read(large)
     with refused(SpecError, code="too-large", at="<text>"):
         read("#" * 1_000_000 + "\n")
+    large.write_bytes(b"#" * 1_000_000)
+    assert read(large).data == {}
 
 
 def test_a_mapping_may_hold_numbers_and_arrays_of_numpy_tuples_and_paths():
@@ -136,31 +139,44 @@ def test_what_a_mapping_may_not_hold():
     wide: object = 1
     for _ in range(40):
         wide = [wide, wide]
-    for value, code in [
-        (None, "null"),
-        (float("nan"), "not-finite"),
-        (2**63, "number-range"),
-        (-(2**63) - 1, "number-range"),
-        ("\udc00", "encoding"),
-        ({1, 2}, "wrong-type"),
-        (print, "wrong-type"),
-        (b"bytes", "wrong-type"),
-        (1j, "wrong-type"),
-        (np.zeros(1, complex), "wrong-type"),
-        (np.array([1.0, np.inf]), "not-finite"),
-        (np.ma.masked_equal([1, 2], 2), "null"),
-        ({1: 2}, "key"),
-        ({"\ud800": 1}, "key"),
-        (endless, "too-deep"),
-        (wide, "too-large"),
+    surrogate, many = "invalid Unicode: unpaired surrogate", "expected an integer of at most 64 bits"
+    for value, code, message in [
+        (None, "null", "null is not supported"),
+        (float("nan"), "not-finite", "expected a finite number, got nan"),
+        (2**63, "number-range", many),
+        (-(2**63) - 1, "number-range", many),
+        ("\udc00", "encoding", surrogate),
+        ({1, 2}, "wrong-type", "values of type set are not supported"),
+        (print, "wrong-type", "values of type builtin_function_or_method are not supported"),
+        (b"bytes", "wrong-type", "values of type bytes are not supported"),
+        (1j, "wrong-type", "values of type complex are not supported"),
+        (np.zeros(1, complex), "wrong-type", "values of type complex are not supported"),
+        (np.array([1.0, np.inf]), "not-finite", "expected a finite number, got inf"),
+        (np.ma.masked_equal([1, 2], 2), "null", "null is not supported"),
+        ({1: 2}, "key", "invalid key 1"),
+        ({None: 2}, "key", "invalid key null"),
+        ({(1,): 2}, "key", "invalid key a list"),
+        ({b"a": 2}, "key", "invalid key a bytes"),
+        ({-(10**16): 2}, "key", "invalid key about -1e16"),
+        ({"\ud800": 1}, "key", 'invalid key "\\ud800"'),
+        (endless, "too-deep", "more than 64 levels of nesting"),
+        (wide, "too-large", "more than 50000 values"),
     ]:
         with pytest.raises(SpecError) as caught:
             read({"good": 1, "key": value})
         (diagnostic,) = caught.value.diagnostics
-        assert diagnostic.code == code
+        assert (diagnostic.code, diagnostic.message) == (code, message)
+        assert diagnostic.hint == ("omit the key" if code == "null" else None)
         assert diagnostic.path[0] == "key"
         assert (diagnostic.source, diagnostic.position) == (None, None)
         str(caught.value).encode()
+    deepest: object = 1
+    for _ in range(63):
+        deepest = [deepest]
+    assert read({"deep": deepest, "many": [1] * (50_000 - 65)}).data
+    with pytest.raises(SpecError, match=r"\]: 3 more mistakes$") as caught:
+        read({"key": [None] * 103})
+    assert len(caught.value.diagnostics) == 101
 
 
 def test_what_is_no_source_at_all(refused: Refused):
@@ -187,3 +203,12 @@ def test_an_error_shows_the_whole_line_of_a_key_that_stands_twice():
     with pytest.raises(SpecError) as caught:
         read("a = { b = 1, b = 2, c = 3, d = 4 }\n")
     assert caught.value.diagnostics[0].line_text == "a = { b = 1, b = 2, c = 3, d = 4 }"
+
+
+def test_a_mistake_of_data_alone_gets_its_place():
+    document = read("a = 1\n[b]\nc = 2\n")
+    note = Diagnostic("note", "see")
+    placed = document.placed(Diagnostic("code", "message", ("b", "c"), hint="hint", notes=(note,)))
+    assert placed == Diagnostic("code", "message", ("b", "c"), "<text>", Position(3, 5, 1), "c = 2", "hint", (note,))
+    for other in (placed, Diagnostic("code", "message")):
+        assert document.placed(other) is other
