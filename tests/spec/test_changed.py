@@ -103,6 +103,7 @@ def test_which_specs_say_what_their_document_says():
     assert says_its_document(spec)
     assert says_its_document(spec.model_copy(update={"seed": 5}))
     assert not says_its_document(spec.model_copy(update={"seed": 6}))
+    assert says_its_document(parse_spec(TEXT.replace("relu", "cube"), parts=[Cube]))
     assert not says_its_document(Spec(network=spec.network, training=spec.training))
 
 

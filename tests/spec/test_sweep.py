@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from specnet.errors import SpecError
 from specnet.parts import Activation, Fraction
@@ -264,3 +264,17 @@ def test_what_lies_between_both_ends_is_tried(values: str, between: str):
         ("sweep", "space", "network.activations", 0, "slope"),
     )
     assert problem.hint == "for a range of integers, write both ends as integers"
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"data": (1,)}, "no key of the space"),
+        ({"training.l2": {"training": (1,)}}, "keys of the space are written in quotes"),
+        ({"training.l2": 3}, "neither a list nor a range"),
+    ],
+)
+def test_a_space_that_is_made_in_python_says_what_is_wrong(space: Any, message: str):
+    with pytest.raises(ValidationError) as caught:
+        SweepSpec(space=space)
+    assert [problem["msg"] for problem in caught.value.errors()] == [message]

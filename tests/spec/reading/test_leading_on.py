@@ -30,6 +30,9 @@ def with_keys(network: str = "", training: str = "", layer: str = "") -> str:
     ("key", "layer"),
     [
         ("dropout = 0.25", '{ type = "dropout", rate = 0.25 }'),
+        ("dropout = 0.0", '{ type = "dropout", rate = 0.0 }'),
+        ("dropout = 1.0", '{ type = "dropout", rate = 0.5 }'),
+        ("dropout = -0.1", '{ type = "dropout", rate = 0.5 }'),
         ("dropout_rate = 'much'", '{ type = "dropout", rate = 0.5 }'),
         ("batch_norm = true", '{ type = "batch_normalization" }'),
         ("batch_normalization = true", '{ type = "batch_normalization" }'),
@@ -110,7 +113,13 @@ def test_a_metric_of_classes_asks_for_a_loss_of_classes():
 
 
 @pytest.mark.parametrize(
-    "text", ["name: x\nnetwork:\n  layer_sizes: [2, 1]\n", "---\nname: x\n", "# a spec\n\n- type: dense\n"]
+    "text",
+    [
+        "name: x\nnetwork:\n  layer_sizes: [2, 1]\n",
+        "---\nname: x\n",
+        "  # a spec\nname: x\n",
+        "# a spec\n\n- type: dense\n",
+    ],
 )
 def test_yaml_is_recognized_by_its_text(text: str):
     diagnostic = only(text)

@@ -85,6 +85,7 @@ def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
         ("seed=" + "[" * 100, 1, 4, "too-deep"),
         ("name=\ud800", 1, 4, "encoding"),
         (" training .metrics. =3", 2, 8, "override"),
+        ("network .  layer_sizes . x=1", 26, 1, "override"),
     ],
 )
 def test_a_key_that_leads_nowhere(setting: str, column: int, length: int, code: str, refused: Refused):
@@ -103,16 +104,18 @@ def test_mistakes_point_at_the_setting_that_made_them():
         "network.activations.1=rleu",
         "training.optimizer.lr=1",
         "seed='x'",
+        "training.shuffle='''a\nb'''",
     ]
     with pytest.raises(SpecError) as caught:
         parse_spec(TEXT.replace('name = "a"', "name = 3"), overrides=settings)
-    assert [(d.source, d.code, d.position and d.position.column) for d in caught.value.diagnostics] == [
-        ("<text>", "wrong-type", 8),
-        ("--set #1", "out-of-bounds", 17),
-        ("--set #2", "unknown-key", 10),
-        ("--set #3", "unknown-part", 23),
-        ("--set #4", "unknown-key", 20),
-        ("--set #5", "wrong-type", 6),
+    assert [(d.source, d.code, d.position) for d in caught.value.diagnostics] == [
+        ("<text>", "wrong-type", Position(1, 8, 1)),
+        ("--set #1", "out-of-bounds", Position(1, 17, 1)),
+        ("--set #2", "unknown-key", Position(1, 10, 5)),
+        ("--set #3", "unknown-part", Position(1, 23, 4)),
+        ("--set #4", "unknown-key", Position(1, 20, 2)),
+        ("--set #5", "wrong-type", Position(1, 6, 3)),
+        ("--set #6", "unknown-value", Position(1, 18, 4)),
     ]
 
 

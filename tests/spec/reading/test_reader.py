@@ -94,21 +94,22 @@ def test_no_utf_8_is_refused_at_its_place(tmp_path: Path, refused: Refused):
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, refused: Refused):
-    for source, hinted in [
-        (tmp_path / "none.toml", False),
-        (tmp_path, False),
-        ("a\0b", False),
-        ("\ud800", False),
-        ("x" * 5000, False),
-        ("layer_sizes = [1]", True),
-        ('{"seed": 0}', True),
+    for source, message in [
+        (tmp_path / "none.toml", "file not found"),
+        (tmp_path, "is a folder without run.json; expected a spec file or the folder of a run"),
+        ("a\0b", "a path cannot contain a null character"),
+        ("\ud800", "invalid file name"),
+        ("x" * 5000, "file name too long"),
+        ("layer_sizes = [1]", "file not found"),
+        (' {"seed": 0}', "file not found"),
     ]:
         with pytest.raises(FileError) as caught:
             read(source)
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.source in (os.fspath(source), repr(source))
         hint = "to pass a spec as text, include a line break"
-        assert diagnostic.hint == (hint if hinted else None), "a text without a line break is taken for a path"
+        assert diagnostic.message == message
+        assert (diagnostic.hint == hint) == ("seed" in str(source) or "=" in str(source))
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 1_000_001)
     with refused(FileError, at="large.toml"):
@@ -197,6 +198,8 @@ def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.Monke
 def test_messages_of_the_parser_name_keys_as_a_document_does(refused: Refused):
     with refused(SpecError, code="syntax", at="<text>:2:5"):
         read("a = { b = { c = 1 } }\n[a.b]\n")
+    with refused(SpecError, code="syntax", at="<text>:2:304"):
+        read(f"a = {{ {'x' * 300} = {{ c = 1 }} }}\n[a.{'x' * 300}]\n")
 
 
 def test_an_error_shows_the_whole_line_of_a_key_that_stands_twice():
@@ -212,3 +215,33 @@ def test_a_mistake_of_data_alone_gets_its_place():
     assert placed == Diagnostic("code", "message", ("b", "c"), "<text>", Position(3, 5, 1), "c = 2", "hint", (note,))
     for other in (placed, Diagnostic("code", "message")):
         assert document.placed(other) is other
+
+
+def test_64_levels_are_not_too_deep_whatever_makes_them():
+    nested, deep = "[" * 64 + "]" * 64, "b." * 23
+    lines = [
+        f"k = {nested}",
+        f"{'a.' * 63}a = 1",
+        f"l = {nested} # {'[' * 80}",
+        f"{'c.' * 39}c = {{ {deep}b = 1, {'b.' * 22}c = [[]], d = 1 }}",
+        f'm = """{"[" * 80}"""',
+        f"[{'d.' * 39}d]",
+        f"{deep}b = 1",
+        f"{deep}c = 1",
+        f"[[{'e.' * 39}e]]",
+        f"{'b.' * 22}b = 1",
+        f"[{'f.' * 62}f] # ]",
+        "b = 1",
+        "[g]",
+        f"n = [{{ {'b.' * 59}b = {{ c = 1 }} }}, {nested[2:-2]}]",
+    ]
+    text = "\n".join(lines) + "\n"
+    assert len(read(text).data) == 9
+    for number, line in enumerate(lines):
+        deeper = line.replace("= 1", "= [1]").replace("= [[", "= [[[").replace("= {", "= { z.z").replace("z.z c", "z.c")
+        if deeper != line:
+            with pytest.raises(SpecError) as caught:
+                read("\n".join([*lines[:number], deeper, *lines[number + 1 :]]))
+            (diagnostic,) = caught.value.diagnostics
+            assert (diagnostic.code, diagnostic.position and diagnostic.position.line) == ("too-deep", number + 1)
+    assert read('{"a":' * 64 + "0" + "}" * 64 + "\n").data

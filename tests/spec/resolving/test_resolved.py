@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from specnet.errors import SpecError
 from specnet.parts.metrics import Metric
 from specnet.parts.watchers import Memory
 from specnet.spec import Spec, parse_spec, resolve
-from specnet.spec.document import EarlyStopping
+from specnet.spec.document import EarlyStopping, TrainingSpec
 from tests.texts.pinned import Refused
 
 
@@ -43,6 +44,8 @@ def test_what_watches_a_training():
 def test_members_and_folds(ensemble: Any, members: int, folds: int | None):
     training = spec(**({} if ensemble is None else {"ensemble": ensemble})).training
     assert (training.members, training.folds) == (members, folds)
+    with pytest.raises(ValidationError, match="no such word"):
+        TrainingSpec(loss="bce", ensemble="many")
 
 
 class Watched(Metric):
