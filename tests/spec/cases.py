@@ -112,6 +112,7 @@ NETWORKS = load("networks") | {
 SEARCHES = swept("searches") | {
     "spec-itself": SWEPT.replace("'accuracy'", "⟦unknown-part⟧'acuracy'") + "[sweep]\ntrials = 0\n",
     "no-sweep": f"⟦missing-key⟧{SWEPT}",
+    "sweep-is-no-table": f"sweep = ⟦wrong-type⟧3\n{SWEPT}",
     "folds-beside-folds-of-an-ensemble": SWEPT.replace("split.validation_size = 0.2\n", "").replace(
         "early_stopping = true",
         "ensemble = 5\n[sweep]\nfolds = ⟦field-clash⟧3\n[sweep.space]\n'training.l2' = [0.0, 0.1]",

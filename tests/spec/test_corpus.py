@@ -81,7 +81,10 @@ def test_a_wrong_search_gets_its_errors_at_their_places(name: str, pinned: Pinne
     json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
 
 
-@pytest.mark.parametrize("name", [name for name in SEARCHES if name not in ("spec-itself", "shape-and-values")])
+MISSHAPEN = ("spec-itself", "shape-and-values", "space-is-no-table", "sweep-is-no-table")
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name not in MISSHAPEN])
 def test_what_the_values_of_a_search_mean_is_left_to_the_engine(name: str):
     text = marked(SEARCHES[name]).text
     validator().validate(data_of(text))

@@ -89,6 +89,7 @@ def test_what_is_written_keeps_the_sweep_and_what_is_resolved_has_none():
 def test_settings_of_a_sweep():
     sweep = parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=100", "sweep.sampler.startup_trials=3"]).sweep
     assert (sweep.trial_count, sweep.sampler) == (100, Tpe(startup_trials=3))
+    assert parse_sweep(SWEPT + SPACE, overrides="sweep.trials=7").sweep.trials == 7
     with pytest.raises(SpecError, match=r"--set #1:1:14: error\[out-of-bounds\]"):
         parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=0"])
     assert told(SWEPT + SPACE, overrides=["sweep="]) == [("sweep", "missing-key")]
@@ -163,7 +164,9 @@ def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
         assert told(source, parts=parts) == [("sweep.space.network.activations.1.slope.high", "out-of-bounds")]
     sizes = "[sweep.space]\n'network.hidden_layer_sizes' = [[4], [40000]]\n"
     small = Limits(parameters=1000)
-    assert told(SWEPT + sizes, limits=small) == [("sweep.space.network.hidden_layer_sizes.1.0", "too-many-parameters")]
+    for source, limits in [(SWEPT + sizes, small), (parse_spec(SWEPT + sizes, limits=small), None)]:
+        assert told(source, limits=limits) == [("sweep.space.network.hidden_layer_sizes.1.0", "too-many-parameters")]
+    assert parse_sweep(parse_spec(SWEPT + sizes, limits=small), limits=Limits()).origin.limits == Limits()
     assert parse_sweep(parse_spec(SWEPT + sizes)).sweep.space["network.hidden_layer_sizes"] == ((4,), (40000,))
     assert told(parse_spec(SWEPT)) == [("sweep", "missing-key")]
 

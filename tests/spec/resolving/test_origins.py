@@ -21,7 +21,11 @@ path = "table.csv"
 target = "y"
 split = { test_size = 0 }
 [network]
-preprocessing = [{ columns = ["city"], steps = ["embedding"] }, { columns = ["size"], steps = ["standardize"] }]
+preprocessing = [
+    { columns = ["size"], steps = ["standardize"] },
+    { columns = ["city"], steps = ["embedding"] },
+    { columns = ["kind"], steps = [{ type = "embedding", size = 3 }] },
+]
 layers = [
     { type = "dense", units = 4, activation = "tanh" },
     { type = "dense", units = 1 },
@@ -69,18 +73,29 @@ def test_what_is_a_default_does_not_depend_on_the_data_nor_on_what_is_written(pa
 
 
 def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_path: Path) -> None:
-    rows = "".join(f"{['rome', 'oslo', 'bonn'][row % 3]},{row},{row * 0.5}\n" for row in range(30))
-    (tmp_path / "table.csv").write_text(f"city,size,y\n{rows}")
+    rows = "".join(f"{['rome', 'oslo', 'bonn'][row % 3]},{row},{'uv'[row % 2]},{row * 0.5}\n" for row in range(30))
+    (tmp_path / "table.csv").write_text(f"city,size,kind,y\n{rows}")
     (tmp_path / "table.toml").write_text(EMBEDDING)
     _, values = resolved(tmp_path / "table.toml")
     found: dict[str, Any] = {value.key: value for value in values}
     assert found["network.layers.0.type"].value == "embedding"
     assert found["network.layers.0.type"].origin == "data"
-    for key, line in (("1.units", 9), ("1.activation.type", 9), ("2.units", 10)):
+    for field, numbers in (("columns", [1, 2]), ("categories", [4, 3]), ("size", [8, 3])):
+        assert found[f"network.layers.0.{field}"].value == numbers
+    for key, line in (("1.units", 13), ("1.activation.type", 13), ("2.units", 14)):
         place = found[f"network.layers.{key}"].place
         assert place.value.line == line
     assert found["network.layers.1.use_bias"].origin == "default"
     assert found["network.layers.2.activation.type"].origin == "default"
+    stack = (
+        EMBEDDING[: EMBEDDING.index("layers")]
+        + "hidden_layer_sizes = [4]\n"
+        + EMBEDDING[EMBEDDING.index("[training]") :]
+    )
+    (tmp_path / "table.toml").write_text(stack)
+    _, values = resolved(tmp_path / "table.toml")
+    found = {value.key: value for value in values}
+    assert (found["network.layers.1.units"].place.value.line, found["network.layers.2.units"].origin) == (12, "data")
 
 
 def test_sizes_of_a_part_that_knows_them_come_from_the_data() -> None:

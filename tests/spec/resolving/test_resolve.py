@@ -24,7 +24,7 @@ from specnet.parts.data import Data, DataSizes
 from specnet.parts.initializers import Ones
 from specnet.parts.optimizers import Optimizer
 from specnet.spec import Limits, Resolved, Spec, outputs_for, parse_spec, resolve
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -319,15 +319,19 @@ def test_an_optimizer_of_full_batches_gets_them():
         ("layer_sizes = [2, 3, 4, 1]", {"layers": 2}, "layers=3"),
         ("layer_sizes = [2, 3, 4, 1]", {"parameters": 29}, "parameters=30"),
         ("layer_sizes = [2, 1000, 1]", {"memory": 1000}, "memory="),
+        ("dtype = 'float64'\nlayer_sizes = [2, 1000, 1]", {"memory": 1000}, "memory="),
     ],
 )
-def test_limits_are_named_in_the_error_and_can_be_raised(text: str, limits: dict[str, int], option: str):
+def test_limits_are_named_in_the_error_and_can_be_raised(
+    text: str, limits: dict[str, int], option: str, pinned: Pinned
+):
     source = f"[network]\n{text}\n[training]\nloss = 'mse'\n"
     with pytest.raises(SpecError) as caught:
         parse_spec(source, limits=Limits(**limits))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.hint is not None
     assert option in diagnostic.hint
+    pinned(caught.value)
     given = parse_spec(source, limits=Limits(**dict.fromkeys(limits, 10**6)))
     assert resolve(given) == resolve(parse_spec(source))
 
