@@ -117,12 +117,13 @@ class SpecWriter:
         """Return the data with its paths as seen from a folder, and what it says."""
         spec = self._spec(data)
         start = os.path.realpath(self._document.folder or FilePath())
-        if start == os.path.realpath(folder):
+        files = [*_files(spec, ())] if start != os.path.realpath(folder) else []
+        if not files:
             return data, spec
-        files = [*_files(spec, ())]
         for path, value in files:
             data, _ = with_change(data, list(map(str, path)), _seen_from(folder, start, value), removed=False)
-        return (plain(Document(data)).data, self._spec(data)) if files else (data, spec)
+        data = plain(Document(data)).data
+        return data, self._spec(data)
 
     def _spec(self, data: Mapping[str, Any]) -> Spec:
         return validated(replace(self._document, data=data), self._registry)

@@ -4,12 +4,15 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from specnet.errors import SpecError
+from specnet.parts.activations import Activation
+from specnet.parts.fields import FilePath
+from specnet.parts.part import Section
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
 from specnet.spec.reading.editing import TomlText
@@ -180,3 +183,28 @@ def test_the_order_of_columns_counts():
     parse_spec(text)
     with pytest.raises(AssertionError):
         written(text, Change(("data", "columns", "x"), "numeric"))
+
+
+class Chart(Section):
+    path: FilePath
+
+
+class Charted(Activation):
+    """Holds files at several depths."""
+
+    type: Literal["charted"] = "charted"
+    charts: dict[str, Chart]
+    pairs: tuple[Chart, ...]
+
+
+def test_paths_of_a_plugin_are_moved_wherever_they_stand(tmp_path: Path):
+    charts = {"charts": {"a": {"path": "a.csv"}, "b": {"path": "/b.csv"}}, "pairs": [{"path": "c.csv"}]}
+    data = {
+        "network": {"layer_sizes": [2, 1], "activations": {"type": "charted", **charts}},
+        "training": {"loss": "mse"},
+    }
+    document = replace(read(data), folder=tmp_path)
+    text = SpecWriter(document, built_in_registry().with_parts([Charted])).text([], tmp_path / "runs")
+    moved = json.loads(text)["network"]["activations"]
+    assert moved["charts"] == {"a": {"path": "../a.csv"}, "b": {"path": "/b.csv"}}
+    assert moved["pairs"] == [{"path": "../c.csv"}]

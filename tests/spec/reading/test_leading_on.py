@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, Diagnostic, SpecError
+from specnet.errors import DataError, Diagnostic, Position, SpecError
+from specnet.parts.registry import Registry, built_in_registry
 from specnet.spec import parse_spec
 from tests.texts.pinned import Pinned, Refused
 
@@ -182,3 +183,14 @@ def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path, refused: Ref
     table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
     with refused(DataError, code="not-a-number", at="rows.csv:3:9"):
         specnet.run(path)
+
+
+def test_the_name_of_a_plugin_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch):
+    registry = Registry(built_in_registry(), {"wave": "no module named numba"})
+    monkeypatch.setattr("specnet.spec.parsing.installed_registry", lambda: registry)
+    for written in ("'wave'", "{ type = 'wave', height = 2 }"):
+        diagnostic = only(with_keys(layer=f"activation = {written}"))
+        assert diagnostic.code == "broken-plugin"
+        assert diagnostic.message == 'cannot load the plugin "wave": no module named numba'
+        assert diagnostic.position == Position(7, 14 + 9 * (written[0] == "{"), 6)
+        assert diagnostic.hint is None

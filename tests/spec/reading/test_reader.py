@@ -9,6 +9,7 @@ import pytest
 
 from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.spec.reading.reader import read
+from tests.spec.cases import GOOD, files
 from tests.texts.pinned import Refused
 
 TEXT = """\
@@ -245,3 +246,26 @@ def test_64_levels_are_not_too_deep_whatever_makes_them():
             (diagnostic,) = caught.value.diagnostics
             assert (diagnostic.code, diagnostic.position and diagnostic.position.line) == ("too-deep", number + 1)
     assert read('{"a":' * 64 + "0" + "}" * 64 + "\n").data
+
+
+@pytest.mark.parametrize("text", [TEXT, *GOOD.values(), *(path.read_text("utf-8") for path in files())])
+def test_every_value_stands_at_its_place(text: str):
+    document = read(text + "\n")
+
+    def check(value: object, path: tuple[str | int, ...]) -> set[tuple[str | int, ...]]:
+        if path:
+            place = document.places[path]
+            lines = place.text.content.split("\n")
+            if isinstance(value, bool | int | float | str) and "\n" not in str(value):
+                said = lines[place.value.line - 1][place.value.column - 1 :][: place.value.length]
+                assert tomllib.loads(f"value = {said}")["value"] == value
+            if place.key is not None:
+                said = lines[place.key.line - 1][place.key.column - 1 :][: place.key.length]
+                (step,) = tomllib.loads(f"{said} = 0")
+                assert step == next(step for step in reversed(path) if isinstance(step, str))
+            else:
+                assert isinstance(path[-1], int)
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
+        return {path}.union(*(check(inner, (*path, step)) for step, inner in items))
+
+    assert check(document.data, ()) == {(), *document.places}
