@@ -52,6 +52,7 @@ def test_a_wrong_spec_gets_its_errors_at_their_places(name: str, tmp_path: Path,
     assert sorted(mistakes(caught.value)) == sorted(case.mistakes)
     assert mistakes(caught.value) == sorted(mistakes(caught.value), key=lambda mistake: mistake[1:])
     pinned(caught.value)
+    assert {note.code for diagnostic in caught.value.diagnostics for note in diagnostic.notes} <= {"note"}
     json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
 
 
@@ -78,6 +79,7 @@ def test_a_wrong_search_gets_its_errors_at_their_places(name: str, pinned: Pinne
         parse_sweep(case.text)
     assert mistakes(caught.value) == sorted(case.mistakes, key=lambda mistake: mistake[1:])
     pinned(caught.value)
+    assert {note.code for diagnostic in caught.value.diagnostics for note in diagnostic.notes} <= {"note"}
     json.dumps([diagnostic.as_dict() for diagnostic in caught.value.diagnostics]).encode()
 
 

@@ -88,12 +88,6 @@ def test_every_key_of_the_document_is_there_with_its_description():
             assert table["properties"][name]["description"]
 
 
-def test_names_stand_alone_only_where_no_field_is_needed():
-    names = json_schema(built_in_registry())["definitions"]["layer"]["anyOf"][0]["enum"]
-    assert "dropout" in names
-    assert "dense" not in names
-
-
 def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
     schema = json_schema(built_in_registry().with_parts([Snake]))
     definition = schema["definitions"]["activation.snake"]
@@ -108,11 +102,6 @@ def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
         "type": "number",
     }
     assert {"snake", "serpent"} <= set(schema["definitions"]["activation"]["anyOf"][0]["enum"])
-
-
-def test_a_default_that_is_a_part_is_written_as_a_person_would():
-    definitions = json_schema(built_in_registry())["definitions"]
-    assert definitions["training"]["properties"]["optimizer"]["default"] == "adam"
 
 
 def test_the_text_is_json_and_always_the_same():

@@ -103,16 +103,6 @@ def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[t
         pinned(note.message)
 
 
-def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
-    assert only(STACK.format(sizes="[4, 5, 3]", loss="mse")).code == "loss-target"
-
-
-def test_a_metric_of_classes_asks_for_a_loss_of_classes():
-    diagnostic = only(with_keys(training="metrics = ['accuracy']"))
-    assert diagnostic.code == "metric-task"
-    assert "categorical_crossentropy" in (diagnostic.hint or "")
-
-
 @pytest.mark.parametrize(
     "text",
     [

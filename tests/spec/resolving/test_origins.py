@@ -98,16 +98,6 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
     assert (found["network.layers.1.units"].place.value.line, found["network.layers.2.units"].origin) == (12, "data")
 
 
-def test_sizes_of_a_part_that_knows_them_come_from_the_data() -> None:
-    spec = parse_spec(
-        'data.type = "iris"\nnetwork.hidden_layer_sizes = [3]\ntraining.loss = "categorical_crossentropy"\n'
-    )
-    found = {value.key: value.origin for value in explain(spec, resolve(spec).spec)}
-    for key in ("network.input_size", "network.output_size", "network.layers.1.units"):
-        assert found[key] == "data"
-    assert found["network.layers.0.units"] == "file"
-
-
 SET = """\
 seed = 1
 [data]
@@ -138,6 +128,8 @@ early_stopping = true
         ([], "network.layers.2.activation.type", "default", None, None, None),
         ([], "network.layers.2.units", "data", None, None, None),
         ([], "data.split.stratify", "default", None, None, None),
+        ([], "network.input_size", "data", None, None, None),
+        ([], "network.output_size", "data", None, None, None),
         (["training.epochs=5"], "training.epochs", "setting", "5", 0, "9"),
         (["seed=3", "training.l2=0.1"], "training.l2", "setting", "0.1", 1, None),
         (["training.optimizer.momentum=0.5"], "training.optimizer.momentum", "setting", "0.5", 0, '"sgd"'),
@@ -193,21 +185,12 @@ def test_a_spec_without_a_text_says_what_is_no_default() -> None:
     data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "epochs": 5, "optimizer": {"type": "sgd"}}}
     spec = parse_spec(data)
     values = explain(spec, resolve(spec).spec)
+    own = "input_size output_size preprocessing layers.0.type layers.0.units layers.0.activation.type "
+    own += "layers.0.weight_initializer.type layers.0.bias_initializer.type"
+    training = "loss.type optimizer.type epochs batch_size shuffle log_every"
     assert {value.key for value in values if value.origin == "model"} == {
-        "network.input_size",
-        "network.output_size",
-        "network.layers.0.type",
-        "network.layers.0.units",
-        "network.layers.0.activation.type",
-        "network.layers.0.weight_initializer.type",
-        "network.layers.0.bias_initializer.type",
-        "training.loss.type",
-        "training.optimizer.type",
-        "network.preprocessing",
-        "training.epochs",
-        "training.batch_size",
-        "training.shuffle",
-        "training.log_every",
+        *(f"network.{key}" for key in own.split()),
+        *(f"training.{key}" for key in training.split()),
     }
     assert {value.origin for value in values} == {"model", "default"}
     assert all(value.place is value.setting is value.replaced is None for value in values)

@@ -24,7 +24,7 @@ from specnet.parts.data import Data, DataSizes
 from specnet.parts.initializers import Ones
 from specnet.parts.optimizers import Optimizer
 from specnet.spec import Limits, Resolved, Spec, outputs_for, parse_spec, resolve
-from tests.texts.pinned import Pinned, Refused
+from tests.texts.pinned import Pinned
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -172,15 +172,6 @@ def test_sizes_come_from_the_spec_the_data_or_the_call():
     csv = {"type": "csv", "path": "x.csv", "target": "y", "features": ["a", "b"]}
     assert sizes(resolve(spec(hidden, data=csv), outputs=1)) == (2, 1)
     assert sizes(resolve(spec({"layers": [unit(4), "dropout"]}), inputs=9)) == (9, 4)
-
-
-def test_sizes_that_nobody_says_are_errors_only_when_they_are_needed(refused: Refused):
-    given = parse_spec("[network]\nhidden_layer_sizes = [3]\n[training]\nloss = 'mse'\n")
-    with pytest.raises(SpecError) as caught:
-        resolve(given)
-    assert [(d.code, d.position) for d in caught.value.diagnostics] == [("unknown-size", Position(1, 2, 7))] * 2
-    with refused(SpecError, code="unknown-size", at="network"):
-        resolve(given, inputs=2)
 
 
 def test_an_argument_that_disagrees_stands_at_the_network_s_key():

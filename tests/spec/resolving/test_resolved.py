@@ -97,60 +97,45 @@ def test_a_resolved_spec_with_other_settings_is_what_these_resolve_to():
 TABLE = {"type": "csv", "path": "rows.csv", "target": "y"}
 
 
+NOBODY = "neither the spec nor the data specify it", "set {0}_size, or pass {0}s in Python"
+ROWS = (
+    "it depends on the rows of the data, which are not read here",
+    ("set {0}_size{1}; `specnet show --resolved` reads them and prints a spec with all sizes"),
+)
+
+
 @pytest.mark.parametrize(
     ("network", "data", "names", "why", "hint"),
     [
-        (
-            {},
-            None,
-            ["inputs", "outputs"],
-            "neither the spec nor the data specify it",
-            "set {0}_size, or pass {0}s in Python",
-        ),
-        (
-            {"input_size": 3},
-            None,
-            ["outputs"],
-            "neither the spec nor the data specify it",
-            "set {0}_size, or pass {0}s in Python",
-        ),
-        (
-            {"output_size": 1},
-            TABLE,
-            ["inputs"],
-            "it depends on the rows of the data, which are not read here",
-            "set {0}_size, or pass {0}s in Python; "
-            "`specnet show --resolved` reads them and prints a spec with all sizes",
-        ),
+        ({}, {}, ["inputs", "outputs"], *NOBODY),
+        ({"input_size": 3}, {}, ["outputs"], *NOBODY),
+        ({"output_size": 1}, {"data": TABLE}, ["inputs"], ROWS[0], ROWS[1].replace("{1}", ", or pass {0}s in Python")),
         (
             {"output_size": 1, "preprocessing": ["one_hot"]},
-            TABLE | {"features": ["a", "b"]},
+            {"data": TABLE | {"features": ["a", "b"]}},
             ["inputs"],
-            "it depends on the rows of the data, which are not read here",
-            "set {0}_size; `specnet show --resolved` reads them and prints a spec with all sizes",
+            ROWS[0],
+            ROWS[1].replace("{1}", ""),
         ),
     ],
 )
 def test_who_could_say_a_size_that_nobody_says(
-    network: dict[str, Any], data: dict[str, Any] | None, names: list[str], why: str, hint: str
+    network: dict[str, Any], data: dict[str, Any], names: list[str], why: str, hint: str
 ):
-    given: dict[str, Any] = {"network": {"hidden_layer_sizes": [3], **network}, "training": {"loss": "mse"}}
+    given: dict[str, Any] = {"network": {"hidden_layer_sizes": [3], **network}, "training": {"loss": "mse"}, **data}
     with pytest.raises(SpecError) as caught:
-        resolve(parse_spec(given | ({} if data is None else {"data": data})))
-    assert [(each.code, each.message, each.hint) for each in caught.value.diagnostics] == [
-        ("unknown-size", f"the number of {name} is unknown: {why}", hint.format(name.removesuffix("s")))
+        resolve(parse_spec(given))
+    assert [(each.code, each.path, each.message, each.hint) for each in caught.value.diagnostics] == [
+        ("unknown-size", ("network",), f"the number of {name} is unknown: {why}", hint.format(name.removesuffix("s")))
         for name in names
     ]
 
 
 def test_outputs_that_are_known_before_data_are_read():
-    outputs = {
-        "[network]\nlayer_sizes = [2, 5]\n[training]\nloss = 'mse'\n": 5,
-        "[network]\nhidden_layer_sizes = [2]\n[training]\nloss = 'mse'\n": None,
-        "data.type = 'iris'\n[network]\nhidden_layer_sizes = [2]\n[training]\nloss = 'categorical_crossentropy'\n": 3,
-    }
-    for text, known in outputs.items():
-        assert known_outputs(parse_spec(text)) == known
+    text = "[network]\nhidden_layer_sizes = [2]\n[training]\nloss = 'categorical_crossentropy'\n"
+    for given, known in [(text, None), (text.replace("hidden_layer", "layer").replace("[2]", "[2, 5]"), 5)]:
+        assert known_outputs(parse_spec(given)) == known
+    assert known_outputs(parse_spec(f"data.type = 'iris'\n{text}")) == 3
 
 
 @pytest.mark.parametrize(
@@ -172,6 +157,7 @@ def test_rows_are_shuffled_in_blocks_beyond_512_mebibytes(
     assert resolved.spec.training.shuffle == shuffle
 
 
+HIDDEN = {"hidden_layer_sizes": [2], "input_size": 3}
 FLAGGED = {"type": "impute", "indicator": [0, 1]}
 """Makes two columns more."""
 
@@ -218,16 +204,12 @@ def test_preprocessing_decides_how_many_inputs_come_from_how_many_columns(
         ),
         ({"layer_sizes": [2, 1]}, {"outputs": 3}, "the network has 1 output, but the argument outputs is 3"),
         (
-            {"layer_sizes": [2, 2]},
-            {"outputs": 1, "rows": 9},
-            "the network has 2 outputs, but the target needs 1 output",
+            {"layer_sizes": [2, 1]},
+            {"outputs": 2, "rows": 9},
+            "the network has 1 output, but the target needs 2 outputs",
         ),
-        (
-            {"hidden_layer_sizes": [2], "output_size": 2, "input_size": 3},
-            {"outputs": 1},
-            "output_size is 2, but the argument outputs is 1",
-        ),
-        ({"hidden_layer_sizes": [2], "input_size": 3}, {"inputs": 2}, "input_size is 3, but the argument inputs is 2"),
+        (HIDDEN | {"output_size": 2}, {"outputs": 1}, "output_size is 2, but the argument outputs is 1"),
+        (HIDDEN, {"inputs": 2}, "input_size is 3, but the argument inputs is 2"),
     ],
 )
 def test_arguments_that_clash_with_the_network(network: dict[str, Any], given: dict[str, int], message: str):
