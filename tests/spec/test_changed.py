@@ -1,13 +1,14 @@
 """A spec that was changed in Python, or resolved, is read again as what it says, not as what its document said."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from specnet import run
 from specnet.errors import SpecError
-from specnet.spec import Limits, parse_spec, resolve, with_engine, with_feature_names
-from specnet.spec.document import Spec
+from specnet.spec import Limits, parse_spec, resolve, text_saying, with_engine, with_feature_names
+from specnet.spec.document import NetworkSpec, Spec
 from specnet.spec.parsing import says_its_document
 from tests.parts.test_registry import Cube
 from tests.texts.pinned import Refused
@@ -90,6 +91,35 @@ def test_mistakes_of_settings_have_the_places_of_a_document_that_says_the_same()
     with pytest.raises(SpecError) as caught:
         parse_spec(seven(), overrides=["training.epochs=0"])
     assert [diagnostic.source for diagnostic in caught.value.diagnostics] == ["--set #1"]
+
+
+def test_what_is_written_of_a_changed_spec_is_what_was_set():
+    assert text_saying(parse_spec(TEXT)) == ("toml", TEXT)
+    steps = "preprocessing = ['robust', { columns = ['a'], steps = ['robust'] }]"
+    language, text = text_saying(parse_spec(TEXT.replace("[network]", f"[network]\n{steps}"), overrides=["seed=3"]))
+    assert (language, parse_spec(text).seed) == ("toml", 1)
+    spec = parse_spec(TEXT.replace("[network]", f"[network]\n{steps}")).model_copy(update={"seed": 7})
+    language, text = text_saying(spec)
+    assert (language, json.loads(text)) == (
+        "json",
+        {
+            "name": "a",
+            "seed": 7,
+            "data": {"type": "make_moons", "n_samples": 40},
+            "network": {
+                "preprocessing": [{"type": "robust"}, {"columns": ["a"], "steps": [{"type": "robust"}]}],
+                "layer_sizes": [2, 3, 1],
+                "activations": [{"type": "relu"}, {"type": "sigmoid"}],
+            },
+            "training": {
+                "loss": {"type": "binary_crossentropy"},
+                "optimizer": {"type": "adam", "learning_rate": 0.5},
+                "epochs": 2,
+            },
+        },
+    )
+    (_, group) = spec.network.preprocessing or ()
+    assert NetworkSpec(preprocessing=(group,)).preprocessing == (group,)
 
 
 def test_relative_paths_start_where_they_did(tmp_path: Path):

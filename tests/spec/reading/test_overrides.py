@@ -59,6 +59,9 @@ def test_an_empty_value_removes_the_key():
     assert "name" not in document.data
     assert document.places["training", "metrics", 0].value == Position(7, 18, 4)
     assert ("training", "metrics", 1) not in document.places
+    places = read("l = [0, { a = 1 }, [2], 3]\nm = [4, 5, 6]\n", ["l.1="]).places
+    lists = {path: place.value.column for path, place in places.items() if len(path) > 1}
+    assert lists == {("l", 0): 6, ("l", 1): 20, ("l", 1, 0): 21, ("l", 2): 25, ("m", 0): 6, ("m", 1): 9, ("m", 2): 12}
 
 
 def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
