@@ -342,7 +342,7 @@ def test_errors_of_the_long_form_stand_at_what_was_written():
         (("data", "type"), Position(1, 1)),
     ]:
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
-        assert (diagnostic.position, diagnostic.source) == (place, "<text>"), path
+        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (place, "<text>", "hint"), path
     again = resolve(resolved).spec.error("code", "message", (*layers, 0, "units")).diagnostics[0]
     assert again.position == Position(2, 19)
 
