@@ -204,7 +204,11 @@ def test_rows_for_validation_come_from_any_split_or_from_folds(split: str, sweep
 def test_folds_for_validation_need_a_random_split(split: str):
     text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
     text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
-    assert told(f"{text}[sweep]\nfolds = 3\n{SPACE}") == [("sweep.folds", "field-clash")]
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(f"{text}[sweep]\nfolds = 3\n{SPACE}")
+    (problem,), key = caught.value.diagnostics, f"data.split.{split.split()[0]}"
+    assert (problem.code, problem.path) == ("field-clash", ("sweep", "folds"))
+    assert (problem.message, problem.hint) == (f"folds cannot be combined with {key}", f"remove {key}")
 
 
 def test_very_many_mistakes_are_counted_and_not_all_tried():
