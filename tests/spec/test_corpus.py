@@ -105,6 +105,7 @@ def test_a_good_spec_is_read_resolved_and_written_again(source: str | Path):
     assert resolve(resolved.spec) == resolved
     written = resolved.spec.to_json()
     assert ": null" not in written
+    assert written == json.dumps(json.loads(written), indent=2, ensure_ascii=False) + "\n"
     validator().validate(json.loads(written))
     assert parse_spec(written) == resolved.spec
     assert parse_spec(json.loads(written)) == resolved.spec

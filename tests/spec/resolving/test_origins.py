@@ -80,6 +80,7 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
     found: dict[str, Any] = {value.key: value for value in values}
     assert found["network.layers.0.type"].value == "embedding"
     assert found["network.layers.0.type"].origin == "data"
+    assert found["network.preprocessing.1.steps.0.type"].value == "ordinal"
     for field, numbers in (("columns", [1, 2]), ("categories", [4, 3]), ("size", [8, 3])):
         assert found[f"network.layers.0.{field}"].value == numbers
     for key, line in (("1.units", 13), ("1.activation.type", 13), ("2.units", 14)):

@@ -343,6 +343,9 @@ def test_errors_of_the_long_form_stand_at_what_was_written():
     ]:
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
         assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (place, "<text>", "hint"), path
+    ended = "[network]\ninput_size = 2\nlayers = [{ type = 'dense', units = 3 }, 'dropout']\n[training]\nloss = 'bce'\n"
+    (diagnostic,) = resolve(parse_spec(ended)).spec.error("code", "message", (*layers, 2)).diagnostics
+    assert diagnostic.position == Position(3, 42, 9)
     again = resolve(resolved).spec.error("code", "message", (*layers, 0, "units")).diagnostics[0]
     assert again.position == Position(2, 19)
 
