@@ -342,7 +342,7 @@ class Spec(Section):
 
     def to_json(self) -> str:
         """Return the spec as JSON without nulls, which `parse_spec` reads as an equal spec."""
-        return json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(self.model_dump(exclude_none=True), indent=2, ensure_ascii=False) + "\n"
 
     def diagnostic(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> Diagnostic:
         """Return a mistake at the place where what stands at a path of this spec was written."""

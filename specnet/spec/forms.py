@@ -47,9 +47,11 @@ def or_word(kind: Any, noun: str, word: str) -> WrittenForm:
     """Return the form of ``Value | Literal[word]``; `noun` is what messages call the values."""
 
     def read(value: Any, handler: ValidatorFunctionWrapHandler, _: Any) -> Any:
-        if isinstance(value, str) and value != word:
+        if value == word:
+            return value
+        if isinstance(value, str):
             raise PydanticCustomError("unknown-value", "no such word", {"words": f'{noun} or "{word}"'})
-        return value if value == word else handler(value)
+        return handler(value)
 
     return WrittenForm(kind, read, lambda schema: {"anyOf": [schema, {"const": word}]})
 

@@ -84,7 +84,7 @@ def document_saying(spec: Spec) -> Document:
     if says_its_document(spec):
         return spec.document
     # Only what is set: defaults stay defaults, and a network has one form.
-    data = spec.model_dump(mode="json", exclude_unset=True, exclude_none=True, warnings=False)
+    data = spec.model_dump(exclude_unset=True, exclude_none=True, warnings=False)
     return Document(data, folder=spec.document.folder)
 
 
@@ -94,9 +94,7 @@ def text_saying(spec: Spec) -> tuple[Format, str]:
     Defaults are left out: beside what is set, some would be refused as having no effect.
     """
     document = document_saying(spec)
-    if document.text is not None and document.format is not None:
-        return document.format, document.text.content
-    return "json", json_text(document.data)
+    return document.format or "json", json_text(document.data) if document.text is None else document.text.content
 
 
 def _read_again(spec: Spec, overrides: Sequence[str], registry: Registry, limits: Limits) -> Spec:

@@ -190,7 +190,7 @@ class _Search:
             return
         # Mistakes of plain data have paths alone; their places are looked up in the space.
         try:
-            spec = self.parse(Document(data, format=self.document.format, folder=self.document.folder))
+            spec = self.parse(Document(data))
         except SpecError as error:
             for problem in error.diagnostics:
                 yield self._moved(problem, path, source, sources)

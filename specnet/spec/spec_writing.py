@@ -12,7 +12,7 @@ from specnet.errors import Path
 from specnet.files.run_files import spec_folder
 from specnet.parts.fields import is_file_path
 from specnet.parts.part import Section
-from specnet.parts.registry import Registry, installed_registry
+from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.parsing import validated
 from specnet.spec.reading.editing import TomlText
@@ -48,8 +48,8 @@ class SpecWriter:
     ----------
     document : Document
         As read, with its overrides made; ``[sweep]`` is left out.
-    registry : Registry, optional
-        The parts that it can name; the installed ones by default.
+    registry : Registry
+        The parts that it can name.
 
     Examples
     --------
@@ -63,8 +63,8 @@ class SpecWriter:
     network.layer_sizes = [2, 1]
     """
 
-    def __init__(self, document: Document, registry: Registry | None = None) -> None:
-        self._registry = installed_registry() if registry is None else registry
+    def __init__(self, document: Document, registry: Registry) -> None:
+        self._registry = registry
         self._data = document.without(SWEEP).data
         self._document = document
         self._toml: TomlText | None = None
@@ -117,12 +117,13 @@ class SpecWriter:
         """Return the data with its paths as seen from a folder, and what it says."""
         spec = self._spec(data)
         start = os.path.realpath(self._document.folder or FilePath())
-        if start == os.path.realpath(folder):
+        files = [*_files(spec, ())] if start != os.path.realpath(folder) else []
+        if not files:
             return data, spec
-        files = [*_files(spec, ())]
         for path, value in files:
             data, _ = with_change(data, list(map(str, path)), _seen_from(folder, start, value), removed=False)
-        return (plain(Document(data)).data, self._spec(data)) if files else (data, spec)
+        data = plain(Document(data)).data
+        return data, self._spec(data)
 
     def _spec(self, data: Mapping[str, Any]) -> Spec:
         return validated(replace(self._document, data=data), self._registry)

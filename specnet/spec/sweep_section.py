@@ -129,7 +129,7 @@ _SPACE = {
 def plain(value: Any) -> Any:
     """Return an entry of the space, or a value inside one, as plain data."""
     if isinstance(value, Range):
-        return value.model_dump(mode="json", exclude_unset=True)
+        return value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         return {key: plain(inner) for key, inner in value.items()}
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value

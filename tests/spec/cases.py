@@ -112,6 +112,11 @@ NETWORKS = load("networks") | {
 SEARCHES = swept("searches") | {
     "spec-itself": SWEPT.replace("'accuracy'", "⟦unknown-part⟧'acuracy'") + "[sweep]\ntrials = 0\n",
     "no-sweep": f"⟦missing-key⟧{SWEPT}",
+    "sweep-is-no-table": f"sweep = ⟦wrong-type⟧3\n{SWEPT}",
+    "folds-beside-folds-of-an-ensemble": SWEPT.replace("split.validation_size = 0.2\n", "").replace(
+        "early_stopping = true",
+        "ensemble = 5\n[sweep]\nfolds = ⟦field-clash⟧3\n[sweep.space]\n'training.l2' = [0.0, 0.1]",
+    ),
     "no-validation-rows": SWEPT.replace(".validation_size = 0.2", " = ⟦no-validation⟧{ test_size = 0.2 }").replace(
         "early_stopping = true", "[sweep.space]\n'training.l2' = [0.0, 0.1]"
     ),
@@ -138,7 +143,7 @@ CODES = {
     """,
         "network": """
         activation-count batch-size bias-initializer class-weight duplicate-name ensemble feature-names
-        layer-inputs layer-sizes legacy-initializer loss-target metric-task no-validation optimizer-option
+        layer-inputs layer-place layer-sizes legacy-initializer loss-target metric-task no-validation optimizer-option
         output-activation output-size reserved-name size-clash target-preprocessing
         too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer
     """,

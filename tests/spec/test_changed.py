@@ -1,15 +1,17 @@
 """A spec that was changed in Python, or resolved, is read again as what it says, not as what its document said."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from specnet import run
 from specnet.errors import SpecError
-from specnet.spec import Limits, parse_spec, resolve
-from specnet.spec.document import Spec
+from specnet.spec import Limits, parse_spec, resolve, text_saying, with_engine, with_feature_names
+from specnet.spec.document import NetworkSpec, Spec
 from specnet.spec.parsing import says_its_document
 from tests.parts.test_registry import Cube
+from tests.texts.pinned import Refused
 
 TEXT = """\
 name = "a"
@@ -91,6 +93,35 @@ def test_mistakes_of_settings_have_the_places_of_a_document_that_says_the_same()
     assert [diagnostic.source for diagnostic in caught.value.diagnostics] == ["--set #1"]
 
 
+def test_what_is_written_of_a_changed_spec_is_what_was_set():
+    assert text_saying(parse_spec(TEXT)) == ("toml", TEXT)
+    steps = "preprocessing = ['robust', { columns = ['a'], steps = ['robust'] }]"
+    language, text = text_saying(parse_spec(TEXT.replace("[network]", f"[network]\n{steps}"), overrides=["seed=3"]))
+    assert (language, parse_spec(text).seed) == ("toml", 1)
+    spec = parse_spec(TEXT.replace("[network]", f"[network]\n{steps}")).model_copy(update={"seed": 7})
+    language, text = text_saying(spec)
+    assert (language, json.loads(text)) == (
+        "json",
+        {
+            "name": "a",
+            "seed": 7,
+            "data": {"type": "make_moons", "n_samples": 40},
+            "network": {
+                "preprocessing": [{"type": "robust"}, {"columns": ["a"], "steps": [{"type": "robust"}]}],
+                "layer_sizes": [2, 3, 1],
+                "activations": [{"type": "relu"}, {"type": "sigmoid"}],
+            },
+            "training": {
+                "loss": {"type": "binary_crossentropy"},
+                "optimizer": {"type": "adam", "learning_rate": 0.5},
+                "epochs": 2,
+            },
+        },
+    )
+    (_, group) = spec.network.preprocessing or ()
+    assert NetworkSpec(preprocessing=(group,)).preprocessing == (group,)
+
+
 def test_relative_paths_start_where_they_did(tmp_path: Path):
     (tmp_path / "a.toml").write_text(TEXT)
     spec = parse_spec(tmp_path / "a.toml").model_copy(update={"seed": 7})
@@ -102,6 +133,7 @@ def test_which_specs_say_what_their_document_says():
     assert says_its_document(spec)
     assert says_its_document(spec.model_copy(update={"seed": 5}))
     assert not says_its_document(spec.model_copy(update={"seed": 6}))
+    assert says_its_document(parse_spec(TEXT.replace("relu", "cube"), parts=[Cube]))
     assert not says_its_document(Spec(network=spec.network, training=spec.training))
 
 
@@ -113,3 +145,43 @@ def test_a_run_writes_the_spec_that_it_trained(tmp_path: Path):
     assert parse_spec(tmp_path / "unset" / "spec.json") == seven()
     run(parse_spec(TEXT), tmp_path / "same")
     assert (tmp_path / "same" / "spec.toml").read_text() == TEXT
+
+
+NUMBERS = [str(number) for number in range(25_001)]
+LONGEST = "é" * 249_998
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (None, False),
+        ((), False),
+        (("a", "b"), True),
+        (("a", ""), False),
+        (("a", "a"), False),
+        (("\ud800",), False),
+        ((LONGEST,), True),
+        ((f"{LONGEST}e",), False),
+        (NUMBERS[1:], True),
+        (NUMBERS, False),
+    ],
+)
+def test_names_of_columns_are_kept_where_a_spec_may_have_them(names: tuple[str, ...] | None, kept: bool):
+    spec = parse_spec(TEXT)
+    named = with_feature_names(spec, names)
+    assert named == spec.with_network(feature_names=tuple(names) if kept and names else None)
+    kinds = {"a": "numeric"}
+    assert with_feature_names(spec, names, kinds) == named.with_network(feature_kinds=kinds)
+
+
+def test_names_of_columns_that_a_spec_says_are_those_of_the_data(refused: Refused):
+    spec = parse_spec(TEXT.replace("[network]", "[network]\nfeature_names = ['a', 'b']"))
+    for names in (None, ["a"], ["a", "b"]):
+        assert with_feature_names(spec, names) == spec
+    with refused(SpecError, code="feature-names", at="<text>:7:23"):
+        with_feature_names(spec, ["a", "c"])
+
+
+def test_an_engine_is_one_setting_more():
+    assert with_engine(["seed=1"], None) == ["seed=1"]
+    assert with_engine(["seed=1"], "numpy") == ["seed=1", "training.engine=numpy"]

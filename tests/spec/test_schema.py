@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jsonschema
-from pydantic import Field
+import pytest
+from pydantic import Field, ValidationError
 
 from specnet.parts.activations import Activation
 from specnet.parts.fields import PositiveNumber
-from specnet.parts.part import Part
+from specnet.parts.part import Part, Section
 from specnet.parts.registry import built_in_registry
 from specnet.spec import Spec
 from specnet.spec.document import NetworkSpec, TrainingSpec
+from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text
 
 COMMITTED = Path(__file__).parents[2] / "schemas" / "specnet.schema.json"
@@ -86,12 +88,6 @@ def test_every_key_of_the_document_is_there_with_its_description():
             assert table["properties"][name]["description"]
 
 
-def test_names_stand_alone_only_where_no_field_is_needed():
-    names = json_schema(built_in_registry())["definitions"]["layer"]["anyOf"][0]["enum"]
-    assert "dropout" in names
-    assert "dense" not in names
-
-
 def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
     schema = json_schema(built_in_registry().with_parts([Snake]))
     definition = schema["definitions"]["activation.snake"]
@@ -108,13 +104,58 @@ def test_a_new_part_is_in_the_schema_with_defaults_bounds_and_names():
     assert {"snake", "serpent"} <= set(schema["definitions"]["activation"]["anyOf"][0]["enum"])
 
 
-def test_a_default_that_is_a_part_is_written_as_a_person_would():
-    definitions = json_schema(built_in_registry())["definitions"]
-    assert definitions["training"]["properties"]["optimizer"]["default"] == "adam"
-
-
 def test_the_text_is_json_and_always_the_same():
     registry = built_in_registry()
     assert schema_text(registry) == schema_text(registry.with_parts([]))
     assert json.loads(schema_text(registry)) == json_schema(registry)
     assert issubclass(Snake, Part)
+
+
+def test_fields_of_several_forms_are_read_written_and_described_as_they_say():
+    class Inner(Section):
+        size: int = 1
+
+    class Table(Section):
+        count: Annotated[int | Literal["all"], or_word(int, "an integer", "all")] = 1
+        doubled: Annotated[
+            tuple[int, ...],
+            WrittenForm(
+                tuple[int, ...],
+                lambda value, read, info: read((2 * value, len(info.field_name))),
+                lambda several: {"anyOf": [several["items"], several]},
+                lambda several, info: (info.mode, *several),
+            ),
+        ] = ()
+        plain: Annotated[int, WrittenForm(int, lambda value, read, info: read(value), lambda number: number)] = 0
+        inner: Annotated[Inner | None, OrShort(switched, {"type": "boolean"})] = None
+
+    table = Table.model_validate({"count": "all", "doubled": 3, "plain": 4, "inner": True})
+    assert (table.count, table.doubled, table.plain, table.inner) == ("all", (6, 7), 4, Inner())
+    assert table.model_dump(mode="json") == {
+        "count": "all",
+        "doubled": ["json", 6, 7],
+        "plain": 4,
+        "inner": {"size": 1},
+    }
+    assert Table.model_validate({"count": 5, "inner": {"size": 2}}).model_dump() == {
+        "count": 5,
+        "doubled": ("python",),
+        "plain": 0,
+        "inner": {"size": 2},
+    }
+    assert Table.model_validate({"inner": False}).inner is None
+    for count, code in [("some", "unknown-value"), ([], "int_type")]:
+        with pytest.raises(ValidationError) as caught:
+            Table.model_validate({"count": count})
+        (problem,) = caught.value.errors()
+        assert (problem["type"], problem["msg"]) == (
+            code,
+            "no such word" if code == "unknown-value" else problem["msg"],
+        )
+        assert problem.get("ctx", {}).get("words", 'an integer or "all"') == 'an integer or "all"'
+    integers = {"items": {"type": "integer"}, "type": "array"}
+    properties = Table.model_json_schema()["properties"]
+    assert properties["count"]["anyOf"] == [{"type": "integer"}, {"const": "all"}]
+    assert properties["doubled"]["anyOf"] == [{"type": "integer"}, integers]
+    assert properties["plain"]["type"] == "integer"
+    assert properties["inner"]["anyOf"][-1] == {"type": "boolean"}

@@ -2,16 +2,19 @@
 
 import json
 import tomllib
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from specnet.errors import SpecError
 from specnet.parts import Activation, Fraction
+from specnet.parts.part import FieldProblem
 from specnet.parts.searches import Tpe
 from specnet.spec import Limits, parse_spec, parse_sweep, resolve
-from specnet.spec.sweep_section import Range
+from specnet.spec.searching import parse_whole
+from specnet.spec.sweep_section import Range, SweepSpec
 from tests.spec.cases import SWEPT
 
 SPACE = "[sweep.space]\n'training.l2' = { low = 1e-6, high = 1e-2, log = true }\n"
@@ -27,6 +30,17 @@ class Leaning(Activation):
         return self.slope * x
 
 
+class Ends(Activation):
+    """Refuses all slopes but a few."""
+
+    type: Literal["ends"] = "ends"
+    slope: float = Field(1.0, description="a")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if self.slope not in (1, 3, 7):
+            yield FieldProblem(("slope",), f"no end: {self.slope}")
+
+
 def told(source: Any, **arguments: Any) -> list[tuple[str, str]]:
     """Return where each mistake stands, and its code."""
     with pytest.raises(SpecError) as caught:
@@ -40,6 +54,7 @@ def test_defaults():
     assert (sweep.pruner, sweep.folds, sweep.seeds, sweep.parallel, sweep.seed) == (None, None, 1, 4, None)
     assert sweep.sampler.startup_trials == 10
     assert sweep.space == {"training.l2": Range(low=1e-6, high=1e-2, log=True)}
+    assert SweepSpec(space=sweep.space) == sweep
 
 
 def test_a_grid_has_all_combinations_as_trials():
@@ -74,6 +89,7 @@ def test_what_is_written_keeps_the_sweep_and_what_is_resolved_has_none():
 def test_settings_of_a_sweep():
     sweep = parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=100", "sweep.sampler.startup_trials=3"]).sweep
     assert (sweep.trial_count, sweep.sampler) == (100, Tpe(startup_trials=3))
+    assert parse_sweep(SWEPT + SPACE, overrides="sweep.trials=7").sweep.trials == 7
     with pytest.raises(SpecError, match=r"--set #1:1:14: error\[out-of-bounds\]"):
         parse_sweep(SWEPT + SPACE, overrides=["sweep.trials=0"])
     assert told(SWEPT + SPACE, overrides=["sweep="]) == [("sweep", "missing-key")]
@@ -148,7 +164,9 @@ def test_a_spec_with_parts_and_limits_of_its_own_is_tried_with_them():
         assert told(source, parts=parts) == [("sweep.space.network.activations.1.slope.high", "out-of-bounds")]
     sizes = "[sweep.space]\n'network.hidden_layer_sizes' = [[4], [40000]]\n"
     small = Limits(parameters=1000)
-    assert told(SWEPT + sizes, limits=small) == [("sweep.space.network.hidden_layer_sizes.1.0", "too-many-parameters")]
+    for source, limits in [(SWEPT + sizes, small), (parse_spec(SWEPT + sizes, limits=small), None)]:
+        assert told(source, limits=limits) == [("sweep.space.network.hidden_layer_sizes.1.0", "too-many-parameters")]
+    assert parse_sweep(parse_spec(SWEPT + sizes, limits=small), limits=Limits()).origin.limits == Limits()
     assert parse_sweep(parse_spec(SWEPT + sizes)).sweep.space["network.hidden_layer_sizes"] == ((4,), (40000,))
     assert told(parse_spec(SWEPT)) == [("sweep", "missing-key")]
 
@@ -186,7 +204,11 @@ def test_rows_for_validation_come_from_any_split_or_from_folds(split: str, sweep
 def test_folds_for_validation_need_a_random_split(split: str):
     text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
     text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
-    assert told(f"{text}[sweep]\nfolds = 3\n{SPACE}") == [("sweep.folds", "field-clash")]
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(f"{text}[sweep]\nfolds = 3\n{SPACE}")
+    (problem,), key = caught.value.diagnostics, f"data.split.{split.split()[0]}"
+    assert (problem.code, problem.path) == ("field-clash", ("sweep", "folds"))
+    assert (problem.message, problem.hint) == (f"folds cannot be combined with {key}", f"remove {key}")
 
 
 def test_very_many_mistakes_are_counted_and_not_all_tried():
@@ -195,3 +217,71 @@ def test_very_many_mistakes_are_counted_and_not_all_tried():
         parse_sweep(f"{SWEPT}[sweep.space]\n'training.epochs' = [{values}]\n'training.l2' = [-1, -2]\n")
     assert len(caught.value.diagnostics) == 101
     assert caught.value.diagnostics[-1].code == "more"
+
+
+@pytest.mark.parametrize(
+    ("keys", "adapts", "parallel", "of_eight"),
+    [
+        ("", True, 4, 4),
+        ("sampler = 'random'", False, 4, 16),
+        ("sampler = 'random'\npruner = 'median'", True, 4, 4),
+        ("sampler = 'random'\nparallel = 30", False, 30, 30),
+        ("sampler = 'random'\nparallel = 4", False, 4, 4),
+    ],
+)
+def test_trials_at_once(keys: str, adapts: bool, parallel: int, of_eight: int):
+    sweep = parse_sweep(f"{SWEPT}[sweep]\n{keys}\n{SPACE}").sweep
+    assert (sweep.adapts, sweep.at_once(None), sweep.at_once(1), sweep.at_once(8)) == (
+        adapts,
+        parallel,
+        parallel,
+        of_eight,
+    )
+
+
+def test_the_whole_of_a_spec_is_its_sweep_too():
+    wrong = f"{SWEPT}[sweep.space]\n'training.epochs' = [0]\n"
+    assert parse_whole(SWEPT, overrides=["seed=3"]) == parse_spec(SWEPT, overrides=["seed=3"])
+    assert parse_whole(SWEPT + SPACE, overrides=["seed=3"]) == parse_sweep(SWEPT + SPACE, overrides=["seed=3"])
+    assert parse_spec(wrong)
+    with pytest.raises(SpecError, match="expected at least 1, got 0"):
+        parse_whole(wrong)
+    for text in (SWEPT, SWEPT + SPACE):
+        with pytest.raises(SpecError, match="parameters exceed the limit of 9"):
+            parse_whole(text, limits=Limits(parameters=9))
+
+
+@pytest.mark.parametrize(
+    ("values", "between"),
+    [
+        ("low = 1, high = 3", "2.0"),
+        ("low = 1, high = 7, step = 3", "4.0"),
+        ("low = 1.0, high = 3.0", "1.5"),
+        ("low = 1, high = 3.0, step = 0.5", "1.5"),
+        ("low = 1.0, high = 7", "2.5"),
+    ],
+)
+def test_what_lies_between_both_ends_is_tried(values: str, between: str):
+    text = f"{SWEPT}[sweep.space]\n'network.activations' = [{{ type = 'ends', slope = {{ {values} }} }}]\n"
+    with pytest.raises(SpecError) as caught:
+        parse_sweep(text, parts=[Ends])
+    (problem,) = caught.value.diagnostics
+    assert (problem.message, problem.path) == (
+        f"no end: {between}",
+        ("sweep", "space", "network.activations", 0, "slope"),
+    )
+    assert problem.hint == "for a range of integers, write both ends as integers"
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"data": (1,)}, "no key of the space"),
+        ({"training.l2": {"training": (1,)}}, "keys of the space are written in quotes"),
+        ({"training.l2": 3}, "neither a list nor a range"),
+    ],
+)
+def test_a_space_that_is_made_in_python_says_what_is_wrong(space: Any, message: str):
+    with pytest.raises(ValidationError) as caught:
+        SweepSpec(space=space)
+    assert [problem["msg"] for problem in caught.value.errors()] == [message]

@@ -4,12 +4,15 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from specnet.errors import SpecError
+from specnet.parts.activations import Activation
+from specnet.parts.fields import FilePath
+from specnet.parts.part import Section
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
 from specnet.spec.reading.editing import TomlText
@@ -42,9 +45,13 @@ loss = "mse"
 """
 
 
+def writer(document: Document) -> SpecWriter:
+    return SpecWriter(document, built_in_registry())
+
+
 def written(source: str, *changes: Change, overrides: tuple[str, ...] = (), folder: Path | None = None) -> str:
     document = read(source, overrides)
-    return SpecWriter(document).text(changes, document.folder or Path() if folder is None else folder)
+    return writer(document).text(changes, document.folder or Path() if folder is None else folder)
 
 
 def test_a_text_is_the_document_with_changes_and_without_the_sweep():
@@ -71,7 +78,7 @@ def test_a_text_is_the_document_with_changes_and_without_the_sweep():
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
 def test_a_document_without_changes_stays_as_it_is(path: Path):
     document = read(path)
-    text = SpecWriter(document).text([], path.parent)
+    text = writer(document).text([], path.parent)
     if document.format == "toml":
         before, _, _ = path.read_text(encoding="utf-8").partition("\n[sweep]\n")  # which stands last
         assert text == before
@@ -82,7 +89,7 @@ def test_a_document_without_changes_stays_as_it_is(path: Path):
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD)
 def test_every_good_spec_can_be_written_with_another_seed(text: str):
     document = document_of(text.encode(), "good")
-    changed = SpecWriter(document).text([Change(("seed",), 12345)], Path())
+    changed = writer(document).text([Change(("seed",), 12345)], Path())
     assert parse_spec(document_of(changed.encode(), "good")).seed == 12345
 
 
@@ -92,15 +99,15 @@ def test_mappings_and_json_give_json(seed: int, tmp_path: Path):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(data), encoding="utf-8")
     for source in (data, path):
-        writer = SpecWriter(read(source))
-        text = writer.text([Change(("training", "optimizer", "learning_rate"), 0.5)], tmp_path)
+        as_json = writer(read(source))
+        text = as_json.text([Change(("training", "optimizer", "learning_rate"), 0.5)], tmp_path)
         data["training"]["optimizer"] = {"type": "sgd", "learning_rate": 0.5}
-        assert (writer.format, text) == ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        assert (as_json.format, text) == ("json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def test_a_byte_order_mark_is_left_out():
     document = document_of("\N{BYTE ORDER MARK}".encode() + TEXT.encode(), "a.toml")
-    assert SpecWriter(document).text([], Path()) == TEXT.replace("sweep.trials = 3 # of the sweep\n", "")
+    assert writer(document).text([], Path()) == TEXT.replace("sweep.trials = 3 # of the sweep\n", "")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_paths_do_not_take_steps_up_behind_a_link_together(tmp_path: Path):
 def test_each_path_of_a_list_is_moved_and_so_is_a_path_that_is_set(tmp_path: Path):
     text = TABLE.replace('"{path}"', '["a.csv", "/b.csv"]')
     changes = [Change(("data", "split"), {"validation": "v.csv"})]
-    data: Any = read(SpecWriter(replace(read(text), folder=tmp_path)).text(changes, tmp_path / "runs")).data
+    data: Any = read(writer(replace(read(text), folder=tmp_path)).text(changes, tmp_path / "runs")).data
     assert data["data"]["path"] == ("../a.csv", "/b.csv")
     assert data["data"]["split"] == {"validation": "../v.csv"}
 
@@ -152,7 +159,7 @@ def test_each_path_of_a_list_is_moved_and_so_is_a_path_that_is_set(tmp_path: Pat
 def test_the_sections_of_a_sweep_are_left_out_of_data_too():
     data = dict(read(TEXT).data)
     assert "sweep" in data
-    assert "sweep" not in json.loads(SpecWriter(Document(data)).text([], Path()))
+    assert "sweep" not in json.loads(writer(Document(data)).text([], Path()))
 
 
 def test_changes_that_are_no_spec_have_their_mistakes():
@@ -164,7 +171,7 @@ def test_changes_that_are_no_spec_have_their_mistakes():
 def test_a_text_that_says_something_else_is_not_returned(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(TomlText, "with_data", lambda self, old, new: TEXT.replace("sweep.trials = 3", ""))
     with pytest.raises(AssertionError, match="says something else"):
-        SpecWriter(read(TEXT), built_in_registry()).text([Change(("training", "l2"), 0.1)], Path())
+        writer(read(TEXT)).text([Change(("training", "l2"), 0.1)], Path())
 
 
 def test_the_order_of_columns_counts():
@@ -176,3 +183,28 @@ def test_the_order_of_columns_counts():
     parse_spec(text)
     with pytest.raises(AssertionError):
         written(text, Change(("data", "columns", "x"), "numeric"))
+
+
+class Chart(Section):
+    path: FilePath
+
+
+class Charted(Activation):
+    """Holds files at several depths."""
+
+    type: Literal["charted"] = "charted"
+    charts: dict[str, Chart]
+    pairs: tuple[Chart, ...]
+
+
+def test_paths_of_a_plugin_are_moved_wherever_they_stand(tmp_path: Path):
+    charts = {"charts": {"a": {"path": "a.csv"}, "b": {"path": "/b.csv"}}, "pairs": [{"path": "c.csv"}]}
+    data = {
+        "network": {"layer_sizes": [2, 1], "activations": {"type": "charted", **charts}},
+        "training": {"loss": "mse"},
+    }
+    document = replace(read(data), folder=tmp_path)
+    text = SpecWriter(document, built_in_registry().with_parts([Charted])).text([], tmp_path / "runs")
+    moved = json.loads(text)["network"]["activations"]
+    assert moved["charts"] == {"a": {"path": "../a.csv"}, "b": {"path": "/b.csv"}}
+    assert moved["pairs"] == [{"path": "../c.csv"}]

@@ -72,7 +72,7 @@ class _KindOrNotation:
         if not isinstance(value, Mapping):
             raise PydanticCustomError("unknown-value", "no such word", {"words": _words(KINDS)})
         meant = value.get("type", "datetime")
-        if meant not in NOTATIONS:
+        if not isinstance(meant, str) or meant not in NOTATIONS:
             unknown = PydanticCustomError("unknown-value", "no such word", {"words": _words(NOTATIONS)})
             details = InitErrorDetails(type=unknown, loc=("type",), input=meant)
             raise ValidationError.from_exception_data("kind", [details])

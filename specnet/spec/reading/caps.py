@@ -56,7 +56,7 @@ def check_caps(text: SourceText) -> None:
     open_levels: list[int] = []  # what each open bracket adds: the steps of the key before it, or one for an entry
     depth = 0  # what they add together
     steps = 0  # of the key or value that was read last
-    before = "\n"
+    before: str | None = "\n"  # the sign that was read last, None after a word
     in_header = False
     for match in _TOKEN.finditer(text.content):
         sign = match["sign"] and match["sign"][0]
@@ -84,4 +84,4 @@ def check_caps(text: SourceText) -> None:
         if tokens > MOST_TOKENS:
             message = f"more than {MOST_TOKENS} keys, values, lists and tables"
             raise TextCapError("too-large", message, text.position(match.start()))
-        before = sign or "word"
+        before = sign

@@ -241,6 +241,7 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _is_of(value: Any, section: type[Section]) -> bool:
-    """Return whether the type of a table is that of a class."""
+    """Return whether the type of a table is that of a class; a table without one is of a class that has none."""
     field = section.model_fields.get("type")
-    return field is not None and isinstance(value, Mapping) and value.get("type") in set(_words_in(field.annotation))
+    types = (None,) if field is None else tuple(_words_in(field.annotation))
+    return isinstance(value, Mapping) and value.get("type") in types

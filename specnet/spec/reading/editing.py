@@ -23,7 +23,6 @@ _MOST_COMPARED = 1000
 """Entries of lists whose lengths differ; longer lists are written anew."""
 
 _END_OF_LINE = re.compile(rb"\r?\n|\Z")
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _AFTER_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n\Z|\A\Z")
 
 
@@ -47,7 +46,7 @@ class _Holder:
     """
 
     kind: Literal["lines", "inline", "array", "implied"]
-    start: int
+    start: int = 0
     end: int = 0
     items: list[_Item] = field(default_factory=list)
     header: _Item | None = None
@@ -101,7 +100,7 @@ class TomlText:
     @cached_property
     def root(self) -> _Node:
         """The table of the whole document."""
-        lines = _Holder("lines", 0, len(self.source))
+        lines = _Holder("lines")
         root = _Node(section=lines, holder=lines, children={})
         for child in parser("toml").parse(self.source).root_node.named_children:
             if child.type == "pair":
@@ -278,8 +277,8 @@ class _Changes:
         """Return the changed text."""
         for holder in {**self.gone, **self.added}:
             if holder not in self.dead:
-                making = {"lines": self._lines, "implied": self._implied}
-                making.get(holder.kind, self._brackets)(holder)
+                brackets = dict.fromkeys(("inline", "array"), self._brackets)
+                {"lines": self._lines, "implied": self._implied, **brackets}[holder.kind](holder)
         for section in self.text.sections:
             if section in self.dead:
                 self.cuts.append((section.start, section.end, b""))
@@ -289,8 +288,8 @@ class _Changes:
             result += source[end:start] + text
             end = stop
             if not text and _AFTER_EMPTY_LINE.search(result[-4:]):  # one empty line is enough
-                found = _EMPTY_LINES.match(source, stop)
-                end = found.end() if found else stop
+                while source[end : end + 1] in (b"\r", b"\n"):
+                    end += 1
         if self.cuts and end == len(source) and result.endswith(b"\n"):
             return bytes(result.rstrip() + self.text.newline)
         return bytes(result + source[end:])

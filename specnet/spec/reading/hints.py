@@ -99,7 +99,7 @@ def close_match(name: str, names: Iterable[str]) -> str | None:
     by_form = {_form(candidate): candidate for candidate in names}
     if len(name) > 100:
         return None
-    close = get_close_matches(_form(name), by_form, n=1, cutoff=0.7)
+    close = get_close_matches(_form(name), by_form, cutoff=0.7)
     return by_form[close[0]] if close else None
 
 

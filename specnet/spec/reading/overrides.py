@@ -54,7 +54,7 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
             problems.append(text.diagnostic("override", error.message, keys[error.depth], hint=error.hint))
         else:
             place = Position(1, len(key) + 2, max(1, len(value_text.split("\n")[0])))
-            applied.append(Override(text, path, tuple(keys), keys[-1] if removed else place, removed))
+            applied.append(Override(text, path, tuple(keys), place, removed))
     if problems:
         raise SpecError(*problems)
     return data, tuple(applied)

@@ -90,7 +90,7 @@ def document_of(content: bytes, name: str, folder: FilePath | None = None) -> Do
     try:
         text = SourceText(name, content.decode())
     except UnicodeDecodeError as error:
-        start = SourceText(name, content[: error.start].decode(errors="replace"))
+        start = SourceText(name, content[: error.start].decode())
         position, hint = start.position(len(start.content)), "save it as UTF-8"
         raise SpecError(Diagnostic("encoding", "not valid UTF-8", source=name, position=position, hint=hint)) from None
     return _parsed(text, "json" if name.endswith(".json") else "toml", folder)

@@ -8,7 +8,7 @@ from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
-from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS
+from specnet.parts.watchers import LOSS, VALIDATION
 from specnet.spec.column_names import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.limits import training_bytes
@@ -19,8 +19,8 @@ from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.sizes import data_sizes
 
 
-def check_layer_count(spec: Spec, problems: Problems) -> bool:
-    """Report more layers than there may be, at what asks for them; return whether there are."""
+def check_layer_count(spec: Spec, problems: Problems) -> None:
+    """Report more layers than there may be, at what asks for them, and raise: they are not unrolled."""
     most, network = spec.origin.limits.layers, spec.network
     path: Path = LAYERS
     if network.layers is not None:
@@ -36,7 +36,7 @@ def check_layer_count(spec: Spec, problems: Problems) -> bool:
         problems.report(
             "too-many-layers", f"{shown(count)} layers exceed the limit of {most}", path, hint=_raise("layers", count)
         )
-    return count > most
+        problems.raise_all()
 
 
 def check_target(spec: Spec, problems: Problems) -> None:
@@ -163,8 +163,7 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
     found = [part for part in registry.of_kind(Metric.kind) if issubclass(part, Metric) and tasks & part.task]
     names = [part.part_name() for part in found if part.response == "prediction" or loss.gives_probabilities]
     alike = [name for name in names if name.startswith(f"{metric.part_name()}_")]
-    usual: list[str] = [name for name in ("accuracy", "r2") if name in names]
-    return (alike or usual or names)[:_NAMED]
+    return alike[:_NAMED] or ["accuracy"]
 
 
 def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
@@ -179,7 +178,7 @@ def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, proble
         message = f"monitoring {monitor} needs validation rows, but validation_size is 0"
         problems.report("no-validation", message, path[:-1], hint=hint)
     metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
-    if monitor in (LOSS, VALIDATION_LOSS) or metric is None or problems.has("loss-target"):
+    if metric is None or problems.has("loss-target"):  # losses are no metrics
         return
     assert issubclass(metric, Metric), "a registry's parts of a kind are of the kind's base class"
     needed = [name for name, field in metric.model_fields.items() if field.is_required()]

@@ -53,12 +53,8 @@ class LongForm:
 
     def _after(self, first: Layer, layers: list[Layer]) -> list[Layer]:
         """Return the layers behind another one, which preprocessing asks for."""
-        written = {path[:2]: source for path, source in self.written.items() if len(path) < 3}
-        for path, source in self.written.items():
-            if len(path) >= 3 and isinstance(path[2], int):
-                written[*LAYERS, path[2] + 1, *path[3:]] = source
-        for index in range(len(layers)):
-            written.setdefault((*LAYERS, index + 1), (*LAYERS, index))
+        written: dict[Path, Path] = {(*LAYERS, index + 1): (*LAYERS, index) for index in range(len(layers))}
+        written |= {(*LAYERS, int(path[2]) + 1, *path[3:]): source for path, source in self.written.items()}
         self.written.clear()
         self.written.update({**written, (*LAYERS, 0): ("network", "preprocessing")})
         return [first, *layers]

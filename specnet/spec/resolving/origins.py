@@ -114,13 +114,13 @@ class _Origins:
             setting = self._setting(place)
             if setting is None:
                 return ResolvedValue(path, value, "file", place)
-            return ResolvedValue(path, value, "setting", place, setting, self._in_file(source))
+            return ResolvedValue(path, value, "setting", place, setting, self._in_file(source, setting))
         if own not in self.without_data or self.without_data[own] != value:
             return ResolvedValue(path, value, "data")
         remover = next(
             (item for item in self.document.overrides if item.removed and _is_below(source, item.path)), None
         )
-        replaced = self._in_file(source) if remover else None
+        replaced = self._in_file(source, remover) if remover else None
         return ResolvedValue(path, value, "default", None, remover if replaced else None, replaced)
 
     def _unshifted(self, path: Path) -> Path | None:
@@ -134,16 +134,20 @@ class _Origins:
         places = self.document.places
         if path in places:
             return places[path]
-        said = _at(self.document.data, path[:-1])
+        said, place = _at(self.document.data, path[:-1]), places.get(path[:-1])
         stands_for_table = path[-1] in _SHORT and type(said) is _SHORT[str(path[-1])]
-        return places.get(path[:-1]) if stands_for_table else None
+        if path[-1] == "type" and isinstance(said, Mapping) and place is not None:
+            # A setting of one of its fields has made a table of the name.
+            stands_for_table = place.text is self.document.text
+        return place if stands_for_table else None
 
-    def _in_file(self, path: Path) -> Location | None:
-        """Return where the file itself says something at a path, or in place of the table that has it."""
-        for depth in (len(path), len(path) - 1):
-            if path[:depth] in self.in_file:
-                return self.in_file[path[:depth]]
-        return None
+    def _in_file(self, path: Path, setting: Override) -> Location | None:
+        """Return where the file itself says what a setting replaced: at a path, or in place of the table around it."""
+        table = path[:-1]
+        if path in self.in_file or len(setting.path) <= len(table):
+            return self.in_file.get(path, self.in_file.get(table))
+        has_keys = any(known[: len(table)] == table and known != table for known in self.in_file)
+        return None if has_keys else self.in_file.get(table)
 
     def _setting(self, place: Location) -> Override | None:
         return next((item for item in self.document.overrides if item.text is place.text), None)

@@ -91,15 +91,11 @@ def known_outputs(spec: Spec) -> int | None:
 
 
 def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
-    """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes.
-
-    Of a spec with too many layers only that is known.
-    """
+    """Return what is known of a spec, with sizes of 0 where they are not, and report its mistakes."""
     network, training = spec.network, spec.training
     check_target(spec, problems)
     check_columns(spec, problems)
-    if check_layer_count(spec, problems):
-        return Resolved(spec, (), 0)
+    check_layer_count(spec, problems)
     input_size = agreed([*input_claims(spec, given)], problems)
     claims = [*output_claims(spec, given)]
     output_size = claims[0].size if claims else 0

@@ -123,8 +123,8 @@ def agreed(claims: Sequence[Claim], problems: Problems) -> int:
     if clashing:
         first, other = claims[0], clashing[0]
         notes = [problems.note(claim.words, claim.path) for claim in clashing if claim.path]
-        message = f"{first.words}, but {other.words}"
-        problems.report("size-clash", message, first.path or other.path or ("network",), notes=notes)
+        assert first.path is not None, "of all claims an argument comes last"
+        problems.report("size-clash", f"{first.words}, but {other.words}", first.path, notes=notes)
     return claims[0].size if claims else 0
 
 

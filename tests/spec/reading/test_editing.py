@@ -37,6 +37,7 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and repr(first) == repr(second)
 
 
+LONG = "".join(f"{number % 7}, # {number}\n" for number in range(1000))
 CASES = {
     "a value, its comments": ("# a\nx = 1 # b\n# c\n", [("x", 2)], "# a\nx = 2 # b\n# c\n"),
     "types that are equal": ("x = 1\ny = 1.0\n", [("x", True), ("y", 1)], "x = true\ny = 1\n"),
@@ -75,6 +76,11 @@ CASES = {
         "x = { a = 1, b = 2, c = 3 }\ny = { a = 1, b = 2 }\nz = {a.b = 1, a.c = 2}\n",
         [("x.a", GONE), ("y.b", GONE), ("z.a.b", GONE), ("z.a.q", 1)],
         "x = { b = 2, c = 3 }\ny = { a = 1 }\nz = {a.c = 2, a.q = 1}\n",
+    ),
+    "a key of an inline table in the place of the last": (
+        "x = { a = 1, b = 2 }\n",
+        [("x.b", GONE), ("x.q", 3)],
+        "x = { a = 1, q = 3 }\n",
     ),
     "a name that becomes a table": ('x = "adam" # x\n', [("x.rate", 0.1)], 'x = { type = "adam", rate = 0.1 } # x\n'),
     "a switch that becomes a table": ("x = true # x\n", [("x.patience", 3)], "x = { patience = 3 } # x\n"),
@@ -121,11 +127,30 @@ CASES = {
     ),
     "the last entry in the line of the bracket": ("x = [1,\n  2] # x\n", [("x.1", GONE)], "x = [1,] # x\n"),
     "entries taken out of a list in a line": ("x = [1, 2, 3] # x\n", [("x.2", GONE), ("x.0", GONE)], "x = [2] # x\n"),
+    "a shorter list with an entry more in front": ("x = [ # x\n 1,\n 2,\n 3,\n]\n", [("x", (4, 1))], "x = [4, 1]\n"),
+    "an entry taken out of a long list": (f"x = [ # x\n{LONG}]\n", [("x.0", GONE)], f"x = [ # x\n{LONG[7:]}]\n"),
+    "an entry taken out of a list that is too long to be compared": (
+        f"x = [ # x\n{LONG}8]\n",
+        [("x.0", GONE)],
+        f"x = [{', '.join(str(number % 7) for number in range(1, 1000))}, 8]\n",
+    ),
+    "comments behind the last entry": (
+        "x = [\n  1, # one\n  2, # two\n  # end\n] # x\n",
+        [("x.1", GONE)],
+        "x = [\n  1, # one\n  # end\n] # x\n",
+    ),
     "a list of another length": ("x = [1, 2] # x\n", [("x", (1, 2, 3))], "x = [1, 2, 3] # x\n"),
     "a key taken away": ("# x\nx = 1 # 1\n\n# y\ny = 2\n", [("y", GONE)], "# x\nx = 1 # 1\n"),
     "a key taken away with what stands above it": ("a = 1\n# x\nx = 1 # 1\ny = 2\n", [("x", GONE)], "a = 1\ny = 2\n"),
     "one empty line stays between what stays": ("a = 1\n\nx = 1\n\ny = 2\n", [("x", GONE)], "a = 1\n\ny = 2\n"),
     "comments at the start are about everything": ("# all\nx = 1\ny = 2\n", [("x", GONE)], "# all\ny = 2\n"),
+    "comments at the start stay before tables too": ("# a\n# b\n[s]\nx = 1\n\n[n]\n", [("s", GONE)], "# a\n# b\n[n]\n"),
+    "comments of several lines at the start": ("# a\n# b\nx = 1\ny = 2\n", [("x", GONE)], "# a\n# b\ny = 2\n"),
+    "what stays is written as it was": (
+        "x = 0x10\ny = 1_0 # y\nz = 'a'\nl = [ 1 , 2_0 ]\nd = { a = 1e3 , b = 'x' }\nq=1\n",
+        [("q", 2), ("l.0", 3), ("d.a", 4)],
+        "x = 0x10\ny = 1_0 # y\nz = 'a'\nl = [ 3 , 2_0 ]\nd = { a = 4 , b = 'x' }\nq=2\n",
+    ),
     "a first table": ("[s]\nx = 1\n\n# n\n[n]\n", [("s", GONE)], "# n\n[n]\n"),
     "a table in the middle": (
         "[a]\n# a\n\n# s\n[s] # s\nx = 1 # s\n# s\n\n# s\n\n# n\n# n\n[n]\n",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.errors import SpecError, SpecnetError
+from specnet.errors import Diagnostic, SpecError, SpecnetError
 from specnet.spec import parse_spec
 from specnet.spec.reading.caps import MOST_TOKENS
 from tests.spec.cases import DOCUMENTS, GOOD, marked
@@ -95,12 +95,12 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes):
 
 def test_many_mistakes_are_counted():
     with pytest.raises(SpecError) as caught:
-        parse_spec(SPEC + "".join(f"k{n} = 1\n" for n in range(150)))
+        parse_spec(SPEC + "".join(f"k{n} = 1\n" for n in range(150)) + "batch_size = 0\n")
     assert len(caught.value.diagnostics) == 101
     assert caught.value.diagnostics[0].code == "unknown-key"
     assert '"k0"' in caught.value.diagnostics[0].message
-    assert caught.value.diagnostics[-1].code == "more"
-    assert "50" in caught.value.diagnostics[-1].message
+    assert '"k99"' in caught.value.diagnostics[99].message
+    assert caught.value.diagnostics[-1] == Diagnostic("more", "51 more mistakes", source="<text>")
 
 
 @pytest.mark.slow
@@ -117,3 +117,31 @@ def test_several_threads_read_at_once():
     with ThreadPoolExecutor(8) as pool:
         for _ in range(3):
             assert list(pool.map(answer, texts)) == alone
+
+
+def test_mistakes_of_data_stand_in_its_order():
+    with pytest.raises(SpecError) as caught:
+        parse_spec(
+            {
+                "seed": -1,
+                "training": {"l2": -1, "epochs": 0, "l1": -1},
+                "sede": 1,
+                "network": {"layer_sizes": [2, "a", 0], "layer_size": 1, "dtype": "float16"},
+            }
+        )
+    assert [".".join(map(str, each.path)) for each in caught.value.diagnostics] == [
+        "seed",
+        "training.loss",
+        "training.l2",
+        "training.epochs",
+        "training.l1",
+        "sede",
+        "network.layer_sizes.1",
+        "network.layer_sizes.2",
+        "network.layer_size",
+        "network.dtype",
+    ]
+    with pytest.raises(SpecError) as caught:
+        parse_spec({**{f"k{n}": 1 for n in range(150)}, "seed": -1, "network": 1, "training": 1})
+    assert [each.path for each in caught.value.diagnostics[:100]] == [(f"k{n}",) for n in range(100)]
+    assert caught.value.diagnostics[100] == Diagnostic("more", "53 more mistakes")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, Diagnostic, SpecError
+from specnet.errors import DataError, Diagnostic, Position, SpecError
+from specnet.parts.registry import Registry, built_in_registry
 from specnet.spec import parse_spec
 from tests.texts.pinned import Pinned, Refused
 
@@ -30,6 +31,9 @@ def with_keys(network: str = "", training: str = "", layer: str = "") -> str:
     ("key", "layer"),
     [
         ("dropout = 0.25", '{ type = "dropout", rate = 0.25 }'),
+        ("dropout = 0.0", '{ type = "dropout", rate = 0.0 }'),
+        ("dropout = 1.0", '{ type = "dropout", rate = 0.5 }'),
+        ("dropout = -0.1", '{ type = "dropout", rate = 0.5 }'),
         ("dropout_rate = 'much'", '{ type = "dropout", rate = 0.5 }'),
         ("batch_norm = true", '{ type = "batch_normalization" }'),
         ("batch_normalization = true", '{ type = "batch_normalization" }'),
@@ -99,18 +103,14 @@ def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[t
         pinned(note.message)
 
 
-def test_a_loss_that_does_not_fit_is_told_before_metrics_that_may():
-    assert only(STACK.format(sizes="[4, 5, 3]", loss="mse")).code == "loss-target"
-
-
-def test_a_metric_of_classes_asks_for_a_loss_of_classes():
-    diagnostic = only(with_keys(training="metrics = ['accuracy']"))
-    assert diagnostic.code == "metric-task"
-    assert "categorical_crossentropy" in (diagnostic.hint or "")
-
-
 @pytest.mark.parametrize(
-    "text", ["name: x\nnetwork:\n  layer_sizes: [2, 1]\n", "---\nname: x\n", "# a spec\n\n- type: dense\n"]
+    "text",
+    [
+        "name: x\nnetwork:\n  layer_sizes: [2, 1]\n",
+        "---\nname: x\n",
+        "  # a spec\nname: x\n",
+        "# a spec\n\n- type: dense\n",
+    ],
 )
 def test_yaml_is_recognized_by_its_text(text: str):
     diagnostic = only(text)
@@ -173,3 +173,14 @@ def test_one_bad_cell_among_numbers_keeps_its_place(tmp_path: Path, refused: Ref
     table.write_text(table.read_text().replace(",1.5\n", ",much\n"))
     with refused(DataError, code="not-a-number", at="rows.csv:3:9"):
         specnet.run(path)
+
+
+def test_the_name_of_a_plugin_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch):
+    registry = Registry(built_in_registry(), {"wave": "no module named numba"})
+    monkeypatch.setattr("specnet.spec.parsing.installed_registry", lambda: registry)
+    for written in ("'wave'", "{ type = 'wave', height = 2 }"):
+        diagnostic = only(with_keys(layer=f"activation = {written}"))
+        assert diagnostic.code == "broken-plugin"
+        assert diagnostic.message == 'cannot load the plugin "wave": no module named numba'
+        assert diagnostic.position == Position(7, 14 + 9 * (written[0] == "{"), 6)
+        assert diagnostic.hint is None

@@ -59,6 +59,9 @@ def test_an_empty_value_removes_the_key():
     assert "name" not in document.data
     assert document.places["training", "metrics", 0].value == Position(7, 18, 4)
     assert ("training", "metrics", 1) not in document.places
+    places = read("l = [0, { a = 1 }, [2], 3]\nm = [4, 5, 6]\n", ["l.1="]).places
+    lists = {path: place.value.column for path, place in places.items() if len(path) > 1}
+    assert lists == {("l", 0): 6, ("l", 1): 20, ("l", 1, 0): 21, ("l", 2): 25, ("m", 0): 6, ("m", 1): 9, ("m", 2): 12}
 
 
 def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
@@ -83,6 +86,9 @@ def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
         ("network.layer_sizes.0.x=1", 23, 1, "override"),
         ("training.epoch=", 10, 5, "override"),
         ("seed=" + "[" * 100, 1, 4, "too-deep"),
+        ("name=\ud800", 1, 4, "encoding"),
+        (" training .metrics. =3", 2, 8, "override"),
+        ("network .  layer_sizes . x=1", 26, 1, "override"),
     ],
 )
 def test_a_key_that_leads_nowhere(setting: str, column: int, length: int, code: str, refused: Refused):
@@ -101,16 +107,18 @@ def test_mistakes_point_at_the_setting_that_made_them():
         "network.activations.1=rleu",
         "training.optimizer.lr=1",
         "seed='x'",
+        "training.shuffle='''a\nb'''",
     ]
     with pytest.raises(SpecError) as caught:
         parse_spec(TEXT.replace('name = "a"', "name = 3"), overrides=settings)
-    assert [(d.source, d.code, d.position and d.position.column) for d in caught.value.diagnostics] == [
-        ("<text>", "wrong-type", 8),
-        ("--set #1", "out-of-bounds", 17),
-        ("--set #2", "unknown-key", 10),
-        ("--set #3", "unknown-part", 23),
-        ("--set #4", "unknown-key", 20),
-        ("--set #5", "wrong-type", 6),
+    assert [(d.source, d.code, d.position) for d in caught.value.diagnostics] == [
+        ("<text>", "wrong-type", Position(1, 8, 1)),
+        ("--set #1", "out-of-bounds", Position(1, 17, 1)),
+        ("--set #2", "unknown-key", Position(1, 10, 5)),
+        ("--set #3", "unknown-part", Position(1, 23, 4)),
+        ("--set #4", "unknown-key", Position(1, 20, 2)),
+        ("--set #5", "wrong-type", Position(1, 6, 3)),
+        ("--set #6", "unknown-value", Position(1, 18, 4)),
     ]
 
 

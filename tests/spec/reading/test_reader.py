@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.errors import DataError, FileError, Position, SpecError
+from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.spec.reading.reader import read
+from tests.spec.cases import GOOD, files
 from tests.texts.pinned import Refused
 
 TEXT = """\
@@ -23,6 +24,9 @@ lines'''
 [network.layers.deep]
 y = 1
 """
+
+
+JSON = '{"n\\u00e9": "日本", "b": [1,\n {"c": -1.5e3}]}\n'
 
 
 def test_places_of_toml():
@@ -43,13 +47,6 @@ def test_places_of_toml():
     for path, (value, key) in expected.items():
         assert places[path].value == Position(*value), path
         assert places[path].key == (Position(*key) if key else None), path
-
-
-def test_places_of_json():
-    places = read('{"n\\u00e9": "日本", "b": [1,\n {"c": null0}]}\n'.replace("null0", "-1.5e3")).places
-    assert places["né",].value == Position(1, 13, 4)
-    assert places["né",].key == Position(1, 2, 9)
-    assert places["b", 1, "c"].value == Position(2, 8, 6)
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -94,26 +91,30 @@ def test_no_utf_8_is_refused_at_its_place(tmp_path: Path, refused: Refused):
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, refused: Refused):
-    for source, hinted in [
-        (tmp_path / "none.toml", False),
-        (tmp_path, False),
-        ("a\0b", False),
-        ("\ud800", False),
-        ("x" * 5000, False),
-        ("layer_sizes = [1]", True),
-        ('{"seed": 0}', True),
+    for source, message in [
+        (tmp_path / "none.toml", "file not found"),
+        (tmp_path, "is a folder without run.json; expected a spec file or the folder of a run"),
+        ("a\0b", "a path cannot contain a null character"),
+        ("\ud800", "invalid file name"),
+        ("x" * 5000, "file name too long"),
+        ("layer_sizes = [1]", "file not found"),
+        (' {"seed": 0}', "file not found"),
     ]:
         with pytest.raises(FileError) as caught:
             read(source)
         (diagnostic,) = caught.value.diagnostics
         assert diagnostic.source in (os.fspath(source), repr(source))
-        assert bool(diagnostic.hint) == hinted, "a text without a line break is taken for a path"
+        hint = "to pass a spec as text, include a line break"
+        assert diagnostic.message == message
+        assert (diagnostic.hint == hint) == ("seed" in str(source) or "=" in str(source))
     large = tmp_path / "large.toml"
     large.write_bytes(b"#" * 1_000_001)
     with refused(FileError, at="large.toml"):
         read(large)
     with refused(SpecError, code="too-large", at="<text>"):
         read("#" * 1_000_000 + "\n")
+    large.write_bytes(b"#" * 1_000_000)
+    assert read(large).data == {}
 
 
 def test_a_mapping_may_hold_numbers_and_arrays_of_numpy_tuples_and_paths():
@@ -136,31 +137,44 @@ def test_what_a_mapping_may_not_hold():
     wide: object = 1
     for _ in range(40):
         wide = [wide, wide]
-    for value, code in [
-        (None, "null"),
-        (float("nan"), "not-finite"),
-        (2**63, "number-range"),
-        (-(2**63) - 1, "number-range"),
-        ("\udc00", "encoding"),
-        ({1, 2}, "wrong-type"),
-        (print, "wrong-type"),
-        (b"bytes", "wrong-type"),
-        (1j, "wrong-type"),
-        (np.zeros(1, complex), "wrong-type"),
-        (np.array([1.0, np.inf]), "not-finite"),
-        (np.ma.masked_equal([1, 2], 2), "null"),
-        ({1: 2}, "key"),
-        ({"\ud800": 1}, "key"),
-        (endless, "too-deep"),
-        (wide, "too-large"),
+    surrogate, many = "invalid Unicode: unpaired surrogate", "expected an integer of at most 64 bits"
+    for value, code, message in [
+        (None, "null", "null is not supported"),
+        (float("nan"), "not-finite", "expected a finite number, got nan"),
+        (2**63, "number-range", many),
+        (-(2**63) - 1, "number-range", many),
+        ("\udc00", "encoding", surrogate),
+        ({1, 2}, "wrong-type", "values of type set are not supported"),
+        (print, "wrong-type", "values of type builtin_function_or_method are not supported"),
+        (b"bytes", "wrong-type", "values of type bytes are not supported"),
+        (1j, "wrong-type", "values of type complex are not supported"),
+        (np.zeros(1, complex), "wrong-type", "values of type complex are not supported"),
+        (np.array([1.0, np.inf]), "not-finite", "expected a finite number, got inf"),
+        (np.ma.masked_equal([1, 2], 2), "null", "null is not supported"),
+        ({1: 2}, "key", "invalid key 1"),
+        ({None: 2}, "key", "invalid key null"),
+        ({(1,): 2}, "key", "invalid key a list"),
+        ({b"a": 2}, "key", "invalid key a bytes"),
+        ({-(10**16): 2}, "key", "invalid key about -1e16"),
+        ({"\ud800": 1}, "key", 'invalid key "\\ud800"'),
+        (endless, "too-deep", "more than 64 levels of nesting"),
+        (wide, "too-large", "more than 50000 values"),
     ]:
         with pytest.raises(SpecError) as caught:
             read({"good": 1, "key": value})
         (diagnostic,) = caught.value.diagnostics
-        assert diagnostic.code == code
+        assert (diagnostic.code, diagnostic.message) == (code, message)
+        assert diagnostic.hint == ("omit the key" if code == "null" else None)
         assert diagnostic.path[0] == "key"
         assert (diagnostic.source, diagnostic.position) == (None, None)
         str(caught.value).encode()
+    deepest: object = 1
+    for _ in range(63):
+        deepest = [deepest]
+    assert read({"deep": deepest, "many": [1] * (50_000 - 65)}).data
+    with pytest.raises(SpecError, match=r"\]: 3 more mistakes$") as caught:
+        read({"key": [None] * 103})
+    assert len(caught.value.diagnostics) == 101
 
 
 def test_what_is_no_source_at_all(refused: Refused):
@@ -181,9 +195,73 @@ def test_a_stack_that_is_nearly_full_is_no_other_error(monkeypatch: pytest.Monke
 def test_messages_of_the_parser_name_keys_as_a_document_does(refused: Refused):
     with refused(SpecError, code="syntax", at="<text>:2:5"):
         read("a = { b = { c = 1 } }\n[a.b]\n")
+    with refused(SpecError, code="syntax", at="<text>:2:304"):
+        read(f"a = {{ {'x' * 300} = {{ c = 1 }} }}\n[a.{'x' * 300}]\n")
 
 
 def test_an_error_shows_the_whole_line_of_a_key_that_stands_twice():
     with pytest.raises(SpecError) as caught:
         read("a = { b = 1, b = 2, c = 3, d = 4 }\n")
     assert caught.value.diagnostics[0].line_text == "a = { b = 1, b = 2, c = 3, d = 4 }"
+
+
+def test_a_mistake_of_data_alone_gets_its_place():
+    document = read("a = 1\n[b]\nc = 2\n")
+    note = Diagnostic("note", "see")
+    placed = document.placed(Diagnostic("code", "message", ("b", "c"), hint="hint", notes=(note,)))
+    assert placed == Diagnostic("code", "message", ("b", "c"), "<text>", Position(3, 5, 1), "c = 2", "hint", (note,))
+    for other in (placed, Diagnostic("code", "message")):
+        assert document.placed(other) is other
+
+
+def test_64_levels_are_not_too_deep_whatever_makes_them():
+    nested, deep = "[" * 64 + "]" * 64, "b." * 23
+    lines = [
+        f"k = {nested}",
+        f"{'a.' * 63}a = 1",
+        f"l = {nested} # {'[' * 80}",
+        f"{'c.' * 39}c = {{ {deep}b = 1, {'b.' * 22}c = [[]], d = 1 }}",
+        f'm = """{"[" * 80}"""',
+        f"[{'d.' * 39}d]",
+        f"{deep}b = 1",
+        f"{deep}c = 1",
+        f"[[{'e.' * 39}e]]",
+        f"{'b.' * 22}b = 1",
+        f"[{'f.' * 62}f] # ]",
+        "b = 1",
+        "[g]",
+        f"n = [{{ {'b.' * 59}b = {{ c = 1 }} }}, {nested[2:-2]}]",
+    ]
+    text = "\n".join(lines) + "\n"
+    assert len(read(text).data) == 9
+    for number, line in enumerate(lines):
+        deeper = line.replace("= 1", "= [1]").replace("= [[", "= [[[").replace("= {", "= { z.z").replace("z.z c", "z.c")
+        if deeper != line:
+            with pytest.raises(SpecError) as caught:
+                read("\n".join([*lines[:number], deeper, *lines[number + 1 :]]))
+            (diagnostic,) = caught.value.diagnostics
+            assert (diagnostic.code, diagnostic.position and diagnostic.position.line) == ("too-deep", number + 1)
+    assert read('{"a":' * 64 + "0" + "}" * 64 + "\n").data
+
+
+@pytest.mark.parametrize("text", [TEXT, JSON, *GOOD.values(), *(path.read_text("utf-8") for path in files())])
+def test_every_value_stands_at_its_place(text: str):
+    document = read(text + "\n")
+
+    def check(value: object, path: tuple[str | int, ...]) -> set[tuple[str | int, ...]]:
+        if path:
+            place = document.places[path]
+            lines = place.text.content.split("\n")
+            if isinstance(value, bool | int | float | str) and "\n" not in str(value):
+                said = lines[place.value.line - 1][place.value.column - 1 :][: place.value.length]
+                assert tomllib.loads(f"value = {said}")["value"] == value
+            if place.key is not None:
+                said = lines[place.key.line - 1][place.key.column - 1 :][: place.key.length]
+                (step,) = tomllib.loads(f"{said} = 0")
+                assert step == next(step for step in reversed(path) if isinstance(step, str))
+            else:
+                assert isinstance(path[-1], int)
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, tuple) else ()
+        return {path}.union(*(check(inner, (*path, step)) for step, inner in items))
+
+    assert check(document.data, ()) == {(), *document.places}

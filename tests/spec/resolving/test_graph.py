@@ -1,5 +1,9 @@
 """Layers as a graph: order, names of parameters, inputs and sizes."""
 
+import numpy as np
+import pytest
+
+from specnet.errors import SpecError
 from specnet.spec import parse_spec, resolve
 from specnet.spec.resolving.graph import layer_count
 from tests.spec.cases import GOOD
@@ -51,3 +55,22 @@ def test_paths_lead_to_the_layers():
 
 def test_a_network_without_parameters():
     assert nodes(GOOD["nothing-learned"]) == [("layers.0", (-1,), 2)]
+
+
+def test_layers_that_read_columns_know_which_of_the_data_s_they_are():
+    text = GOOD["columns-that-are-passed-on"]
+    resolved, others = resolve(parse_spec(text)), (None, None)
+    assert [node.columns for node in resolved.nodes] == [
+        (1, 2, 3, *others),
+        (2, 3, *others, *others),
+        (2, None, *others, *others, *others),
+        (),
+    ]
+    X = np.arange(8.0).reshape(2, 4)
+    read = [resolved.columns_read(node, X)[0].tolist() for node in resolved.nodes[:3]]
+    assert read == [[0, 1, 2, 3], [1, 2, 3, 0, 0], [2, 3, 0, 0, 0, 0]]
+    assert resolved.category_counts == {0: 5}
+    without_size = parse_spec(text.replace("input_size = 4\n", ""))
+    assert resolve(without_size, inputs=4).nodes == resolved.nodes
+    with pytest.raises(SpecError, match="piecewise_linear_embedding reads data columns"):
+        resolve(without_size, inputs=1)

@@ -10,6 +10,7 @@ import pytest
 
 from specnet.running.data_rows import read_data
 from specnet.spec import Resolved, parse_spec, resolve
+from specnet.spec.reading.source_text import Location
 from specnet.spec.resolving.origins import ResolvedValue, explain
 
 SPECS = sorted(path for path in (Path(__file__).parents[3] / "specs").iterdir() if path.suffix in (".toml", ".json"))
@@ -20,7 +21,11 @@ path = "table.csv"
 target = "y"
 split = { test_size = 0 }
 [network]
-preprocessing = [{ columns = ["city"], steps = ["embedding"] }, { columns = ["size"], steps = ["standardize"] }]
+preprocessing = [
+    { columns = ["size"], steps = ["standardize"] },
+    { columns = ["city"], steps = ["embedding"] },
+    { columns = ["kind"], steps = [{ type = "embedding", size = 3 }] },
+]
 layers = [
     { type = "dense", units = 4, activation = "tanh" },
     { type = "dense", units = 1 },
@@ -33,8 +38,7 @@ loss = "mse"
 def written(value: ResolvedValue) -> str:
     """Return what stands in the text at the place of a value."""
     assert value.place is not None
-    start = value.place.value.column - 1
-    return value.place.text.lines[value.place.value.line - 1][start : start + value.place.value.length]
+    return _text_at(value.place)
 
 
 def resolved(path: Path) -> tuple[Resolved, list[ResolvedValue]]:
@@ -69,25 +73,130 @@ def test_what_is_a_default_does_not_depend_on_the_data_nor_on_what_is_written(pa
 
 
 def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_path: Path) -> None:
-    rows = "".join(f"{['rome', 'oslo', 'bonn'][row % 3]},{row},{row * 0.5}\n" for row in range(30))
-    (tmp_path / "table.csv").write_text(f"city,size,y\n{rows}")
+    rows = "".join(f"{['rome', 'oslo', 'bonn'][row % 3]},{row},{'uv'[row % 2]},{row * 0.5}\n" for row in range(30))
+    (tmp_path / "table.csv").write_text(f"city,size,kind,y\n{rows}")
     (tmp_path / "table.toml").write_text(EMBEDDING)
     _, values = resolved(tmp_path / "table.toml")
     found: dict[str, Any] = {value.key: value for value in values}
     assert found["network.layers.0.type"].value == "embedding"
     assert found["network.layers.0.type"].origin == "data"
-    for key, line in (("1.units", 9), ("1.activation.type", 9), ("2.units", 10)):
+    assert found["network.preprocessing.1.steps.0.type"].value == "ordinal"
+    for field, numbers in (("columns", [1, 2]), ("categories", [4, 3]), ("size", [8, 3])):
+        assert found[f"network.layers.0.{field}"].value == numbers
+    for key, line in (("1.units", 13), ("1.activation.type", 13), ("2.units", 14)):
         place = found[f"network.layers.{key}"].place
         assert place.value.line == line
     assert found["network.layers.1.use_bias"].origin == "default"
     assert found["network.layers.2.activation.type"].origin == "default"
-
-
-def test_sizes_of_a_part_that_knows_them_come_from_the_data() -> None:
-    spec = parse_spec(
-        'data.type = "iris"\nnetwork.hidden_layer_sizes = [3]\ntraining.loss = "categorical_crossentropy"\n'
+    stack = (
+        EMBEDDING[: EMBEDDING.index("layers")]
+        + "hidden_layer_sizes = [4]\n"
+        + EMBEDDING[EMBEDDING.index("[training]") :]
     )
-    found = {value.key: value.origin for value in explain(spec, resolve(spec).spec)}
-    for key in ("network.input_size", "network.output_size", "network.layers.1.units"):
-        assert found[key] == "data"
-    assert found["network.layers.0.units"] == "file"
+    (tmp_path / "table.toml").write_text(stack)
+    _, values = resolved(tmp_path / "table.toml")
+    found = {value.key: value for value in values}
+    assert (found["network.layers.1.units"].place.value.line, found["network.layers.2.units"].origin) == (12, "data")
+
+
+SET = """\
+seed = 1
+[data]
+type = "iris"
+split = { test_size = 0.3 }
+[network]
+hidden_layer_sizes = [3, 4]
+activations = "tanh"
+[training]
+loss = "categorical_crossentropy"
+epochs = 9
+batch_size = 8
+optimizer = "sgd"
+ensemble = 3
+early_stopping = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "key", "origin", "place", "setting", "replaced"),
+    [
+        ([], "training.epochs", "file", "9", None, None),
+        ([], "training.ensemble.members", "file", "3", None, None),
+        ([], "training.ensemble.validation", "default", None, None, None),
+        ([], "training.early_stopping.patience", "default", None, None, None),
+        ([], "network.layers.0.units", "file", "3", None, None),
+        ([], "network.layers.0.activation.type", "file", '"tanh"', None, None),
+        ([], "network.layers.2.activation.type", "default", None, None, None),
+        ([], "network.layers.2.units", "data", None, None, None),
+        ([], "data.split.stratify", "default", None, None, None),
+        ([], "network.input_size", "data", None, None, None),
+        ([], "network.output_size", "data", None, None, None),
+        (["training.epochs=5"], "training.epochs", "setting", "5", 0, "9"),
+        (["seed=3", "training.l2=0.1"], "training.l2", "setting", "0.1", 1, None),
+        (["training.optimizer.momentum=0.5"], "training.optimizer.momentum", "setting", "0.5", 0, '"sgd"'),
+        (["training.optimizer.momentum=0.5"], "training.optimizer.type", "file", '"sgd"', None, None),
+        (["training.optimizer=adam"], "training.optimizer.type", "setting", "adam", 0, '"sgd"'),
+        (["training.batch_size="], "training.batch_size", "default", None, 0, "8"),
+        (["training.optimizer="], "training.optimizer.type", "default", None, 0, '"sgd"'),
+        (["training.optimizer="], "training.optimizer.learning_rate", "default", None, 0, '"sgd"'),
+        (["training.l1=0.5", "training.l1="], "training.l1", "default", None, None, None),
+        (["training.batch_size="], "training.l1", "default", None, None, None),
+        (["network.output_size=3"], "network.output_size", "setting", "3", 0, None),
+        (["network.output_size=3"], "network.layers.2.units", "setting", "3", 0, None),
+        (["network.input_size=4"], "network.input_size", "setting", "4", 0, None),
+        (["data.split.test_size=0.4"], "data.split.test_size", "setting", "0.4", 0, "0.3"),
+    ],
+)
+def test_each_value_tells_who_says_it(
+    settings: list[str], key: str, origin: str, place: str | None, setting: int | None, replaced: str | None
+) -> None:
+    spec = parse_spec(SET, overrides=settings)
+    (value,) = [each for each in explain(spec, resolve(spec).spec) if each.key == key]
+    said = None if setting is None else spec.document.overrides[setting]
+    places = [None if each is None else _text_at(each) for each in (value.place, value.replaced)]
+    assert (value.origin, value.setting, places) == (origin, said, [place, replaced])
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "inputs", "outputs", "units"),
+    [
+        ("input_size = 4\nhidden_layer_sizes = [3]", "categorical_crossentropy", "4", None, None),
+        ("feature_names = ['a', 'b', 'c', 'd']\nhidden_layer_sizes = [3]", "hinge", "['a', 'b', 'c', 'd']", "1", "1"),
+        ("layer_sizes = [4, 5, 3]", "categorical_crossentropy", "4", "3", "3"),
+        ("layers = [{ type = 'dense', units = 3 }, 'dropout']", "categorical_crossentropy", None, "3", "3"),
+        ("output_size = 3\nhidden_layer_sizes = [3]", "categorical_crossentropy", None, "3", "3"),
+    ],
+)
+def test_sizes_come_from_whoever_says_them(
+    network: str, loss: str, inputs: str | None, outputs: str | None, units: str | None
+) -> None:
+    data = "data.type = 'iris'\n"
+    if loss == "hinge":
+        data, network = "", network.replace("hidden", "output_size = 1\nhidden")
+    spec = parse_spec(f"{data}[network]\n{network}\n[training]\nloss = '{loss}'\n")
+    known = resolve(spec).spec
+    found = {value.key: value for value in explain(spec, known)}
+    last = max(key for key in found if key.endswith(".units"))
+    for key, text in (("network.input_size", inputs), ("network.output_size", outputs), (last, units)):
+        place = found[key].place
+        assert (found[key].origin, place and _text_at(place)) == ("data" if text is None else "file", text), key
+
+
+def test_a_spec_without_a_text_says_what_is_no_default() -> None:
+    data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "epochs": 5, "optimizer": {"type": "sgd"}}}
+    spec = parse_spec(data)
+    values = explain(spec, resolve(spec).spec)
+    own = "input_size output_size preprocessing layers.0.type layers.0.units layers.0.activation.type "
+    own += "layers.0.weight_initializer.type layers.0.bias_initializer.type"
+    training = "loss.type optimizer.type epochs batch_size shuffle log_every"
+    assert {value.key for value in values if value.origin == "model"} == {
+        *(f"network.{key}" for key in own.split()),
+        *(f"training.{key}" for key in training.split()),
+    }
+    assert {value.origin for value in values} == {"model", "default"}
+    assert all(value.place is value.setting is value.replaced is None for value in values)
+
+
+def _text_at(place: Location) -> str:
+    start = place.value.column - 1
+    return place.text.lines[place.value.line - 1][start : start + place.value.length]

@@ -24,7 +24,7 @@ from specnet.parts.data import Data, DataSizes
 from specnet.parts.initializers import Ones
 from specnet.parts.optimizers import Optimizer
 from specnet.spec import Limits, Resolved, Spec, outputs_for, parse_spec, resolve
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -174,15 +174,6 @@ def test_sizes_come_from_the_spec_the_data_or_the_call():
     assert sizes(resolve(spec({"layers": [unit(4), "dropout"]}), inputs=9)) == (9, 4)
 
 
-def test_sizes_that_nobody_says_are_errors_only_when_they_are_needed(refused: Refused):
-    given = parse_spec("[network]\nhidden_layer_sizes = [3]\n[training]\nloss = 'mse'\n")
-    with pytest.raises(SpecError) as caught:
-        resolve(given)
-    assert [(d.code, d.position) for d in caught.value.diagnostics] == [("unknown-size", Position(1, 2, 7))] * 2
-    with refused(SpecError, code="unknown-size", at="network"):
-        resolve(given, inputs=2)
-
-
 def test_an_argument_that_disagrees_stands_at_the_network_s_key():
     given = parse_spec("[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n")
     with pytest.raises(SpecError) as caught:
@@ -319,15 +310,19 @@ def test_an_optimizer_of_full_batches_gets_them():
         ("layer_sizes = [2, 3, 4, 1]", {"layers": 2}, "layers=3"),
         ("layer_sizes = [2, 3, 4, 1]", {"parameters": 29}, "parameters=30"),
         ("layer_sizes = [2, 1000, 1]", {"memory": 1000}, "memory="),
+        ("dtype = 'float64'\nlayer_sizes = [2, 1000, 1]", {"memory": 1000}, "memory="),
     ],
 )
-def test_limits_are_named_in_the_error_and_can_be_raised(text: str, limits: dict[str, int], option: str):
+def test_limits_are_named_in_the_error_and_can_be_raised(
+    text: str, limits: dict[str, int], option: str, pinned: Pinned
+):
     source = f"[network]\n{text}\n[training]\nloss = 'mse'\n"
     with pytest.raises(SpecError) as caught:
         parse_spec(source, limits=Limits(**limits))
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.hint is not None
     assert option in diagnostic.hint
+    pinned(caught.value)
     given = parse_spec(source, limits=Limits(**dict.fromkeys(limits, 10**6)))
     assert resolve(given) == resolve(parse_spec(source))
 
@@ -347,7 +342,10 @@ def test_errors_of_the_long_form_stand_at_what_was_written():
         (("data", "type"), Position(1, 1)),
     ]:
         (diagnostic,) = resolved.error("code", "message", path, hint="hint").diagnostics
-        assert (diagnostic.position, diagnostic.source) == (place, "<text>"), path
+        assert (diagnostic.position, diagnostic.source, diagnostic.hint) == (place, "<text>", "hint"), path
+    ended = "[network]\ninput_size = 2\nlayers = [{ type = 'dense', units = 3 }, 'dropout']\n[training]\nloss = 'bce'\n"
+    (diagnostic,) = resolve(parse_spec(ended)).spec.error("code", "message", (*layers, 2)).diagnostics
+    assert diagnostic.position == Position(3, 42, 9)
     again = resolve(resolved).spec.error("code", "message", (*layers, 0, "units")).diagnostics[0]
     assert again.position == Position(2, 19)
 
