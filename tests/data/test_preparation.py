@@ -9,16 +9,29 @@ from specnet.data import (
     StepGroup,
     column_groups,
     filled_gaps,
+    first_large_cell,
+    group_texts,
     known_texts,
+    large_rows,
+    largest_cell,
     tensor_forms,
     trained_gaps,
     unfitted,
+    with_fitted_steps,
 )
-from specnet.errors import DataError
+from specnet.errors import DataError, SpecError
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Calendar, CategoryEmbedding, Impute, OneHot, Ordinal, Standardize
+from specnet.parts.preprocessing import (
+    ONE_HOT_CODES,
+    Calendar,
+    CategoryEmbedding,
+    Impute,
+    OneHot,
+    Ordinal,
+    Standardize,
+)
 from specnet.spec import ColumnGroup
-from tests.texts.mistakes import mistake
+from tests.texts.pinned import Refused
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
 STEPS = (Standardize(), Standardize())
@@ -69,10 +82,14 @@ def test_columns_are_not_written_over(order: str):
     assert not np.shares_memory(prepared, columns)
 
 
-def test_numbers_too_large_are_refused_with_their_column():
-    with pytest.raises(DataError) as caught:
+def test_numbers_too_large_are_refused_with_their_column(refused: Refused):
+    with refused(DataError, code="too-large"):
         Preparation.fit(plain(Standardize()), np.array([[0.0, 1e300], [1.0, -1e300]]))
-    assert "column 1" in str(caught.value)
+    with refused(DataError, code="too-large"):
+        Preparation.fit(plain(Standardize(), Standardize()), np.array([[0.0, 2e-308], [1.0, 0.0], [1e308, 1.0]]))
+    preparation = Preparation.fit(plain(Standardize()), NUMBERS / 1e3)
+    with refused(DataError):
+        preparation.prepare(np.where(NUMBERS[7, 2] == NUMBERS, 1e307, NUMBERS), name="test X")
 
 
 def mixed(rows: int = 40):
@@ -136,41 +153,158 @@ def test_fitted_state_depends_on_the_given_rows_alone():
     assert any(whole[name].tobytes() != array.tobytes() for name, array in there.items()), "a leak would show"
 
 
-def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
+@pytest.mark.parametrize("names", [(), ("length", "kind", "width")])
+@pytest.mark.parametrize("steps", [(), (Standardize(),)])
+def test_a_missing_cell_that_nothing_fills_is_refused_with_its_place(steps, names, refused: Refused, monkeypatch):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 3)
     X, _ = mixed()
-    group = StepGroup((2,), (Standardize(),))
-    problem = mistake(DataError, lambda: Preparation.fit([group], X, names=["length", "kind", "width"]))
-    assert '"width"' in problem.message
-    assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
-    assert "impute" in problem.hint
+    with refused(DataError):
+        Preparation.fit([StepGroup((2,), steps)], X, names=names)
 
 
-def test_a_missing_cell_that_no_step_fills_is_refused_with_its_place():
-    X = np.array([[0.0, 1.0], [0.0, np.nan]])
-    problem = mistake(DataError, lambda: Preparation.fit([StepGroup((1,), ())], X, names=["length", "width"]))
-    assert problem.message.startswith('column "width" is empty at training row 1')
-    assert "impute" in problem.hint
+KINDS = {"size": "numeric", "city": "category", "flag": "boolean", "day": "datetime"}
 
 
-@pytest.mark.parametrize(
-    ("written", "steps"),
-    [
-        (None, ["impute", "standardize"]),
-        ([], []),
-        (["minmax"], ["minmax"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}], ["impute", "standardize"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}, "minmax"], ["minmax"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}, {"columns": ["size"], "steps": []}], []),
-    ],
-)
-def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written, steps):
+def groups_of(written, codes=2, names=tuple(KINDS)):
+    """Return the groups of columns of all kinds, or of none."""
     spec = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
     if written is not None:
         spec["network"]["preprocessing"] = written
-    columns = [Column(name, "numeric") for name in ("year", "size")]
-    groups = column_groups(specnet.parse_spec(spec), columns, ["year", "size"], lambda _: 2)
-    (found,) = [group for group in groups if "size" in group.columns]
-    assert [step.type for step in found.steps] == steps
+    columns = [Column(name, KINDS[name]) for name in names]
+    return column_groups(specnet.parse_spec(spec), columns, names, {names.index("city"): codes}.get if names else len)
+
+
+@pytest.mark.parametrize(
+    ("written", "codes", "expected"),
+    [
+        (
+            None,
+            ONE_HOT_CODES,
+            {"size flag": "impute standardize", "city": "one_hot", "day": "calendar impute standardize"},
+        ),
+        (
+            None,
+            ONE_HOT_CODES + 1,
+            {"size flag": "impute standardize", "day": "calendar impute standardize", "city": "embedding"},
+        ),
+        ([], 2, {"size flag day": "", "city": "one_hot"}),
+        (["minmax"], 2, {"size flag day": "minmax", "city": "one_hot"}),
+        (["ordinal", "standardize"], 2, {"size flag day": "standardize", "city": "ordinal"}),
+        (
+            [{"columns": ["size"], "steps": ["quantile"]}],
+            2,
+            {
+                "size": "quantile",
+                "city": "one_hot",
+                "flag": "impute standardize",
+                "day": "calendar impute standardize",
+            },
+        ),
+        (
+            [{"columns": ["size", "day"], "steps": []}, "minmax"],
+            2,
+            {"size day": "", "city": "one_hot", "flag": "minmax"},
+        ),
+        (
+            [{"columns": ["city"], "steps": []}, {"columns": ["flag", "day", "size"], "steps": []}],
+            2,
+            {"size city flag day": ""},
+        ),
+        (["calendar", "minmax"], 2, {"size flag": "minmax", "city": "one_hot", "day": "calendar minmax"}),
+    ],
+)
+def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written, codes, expected):
+    found = {
+        " ".join(group.columns): " ".join(step.type for step in group.steps) for group in groups_of(written, codes)
+    }
+    assert list(found.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "code", "at"),
+    [
+        ([{"columns": ["size"], "steps": []}], (), "unknown-column", "0.columns.0"),
+        (["minmax", {"columns": ["size", "sise"], "steps": []}], tuple(KINDS), "unknown-column", "1.columns.1"),
+        ([{"columns": ["weather"], "steps": []}], tuple(KINDS), "unknown-column", "0.columns.0"),
+        (
+            [{"columns": ["size"], "steps": []}, {"columns": ["flag", "size"], "steps": []}],
+            tuple(KINDS),
+            "field-clash",
+            "1.columns.1",
+        ),
+        ([{"columns": ["city"], "steps": ["impute", "minmax"]}], tuple(KINDS), "column-kind", "0"),
+        (
+            [{"columns": ["flag"], "steps": []}, {"columns": ["size"], "steps": ["calendar"]}],
+            tuple(KINDS),
+            "column-kind",
+            "1",
+        ),
+        (["ordinal", "one_hot"], tuple(KINDS), "column-kind", ""),
+    ],
+)
+def test_groups_that_do_not_fit_the_columns_are_refused(written, names, code, at, refused: Refused):
+    with refused(SpecError, code=code, at=f"network.preprocessing.{at}".rstrip(".")):
+        groups_of(written, names=names)
+
+
+def test_arrays_have_the_plain_steps_alone():
+    assert [step.type for step in groups_of(["impute", "minmax"], names=())] == ["impute", "minmax"]
+    assert groups_of(None, names=()) == ()
+
+
+def test_a_spec_has_the_sizes_that_its_steps_were_fitted_with():
+    X, texts = mixed()
+    written = [
+        ColumnGroup(columns=("length",), steps=(Standardize(),)),
+        ColumnGroup(columns=("kind",), steps=(CategoryEmbedding(minimum_count=1),)),
+        ColumnGroup(columns=("width",), steps=(Impute(), Standardize())),
+    ]
+    spec = specnet.parse_spec({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}})
+    X[:, 0], names = 1.0, ["length", "kind", "width"]
+    preparation = Preparation.fit(unfitted(written, names), X, texts=(None, texts, None))
+    sized = with_fitted_steps(spec, (*written[:1], *written[1:]), preparation).network.preprocessing
+    assert [group.columns for group in sized] == [("length",), ("kind",), ("width",)]
+    assert sized[0].steps == (Standardize(),)
+    assert sized[1].steps == (CategoryEmbedding(minimum_count=1, counts=preparation.groups[1].steps[0].counts),)
+    assert sized[2].steps == preparation.groups[2].steps != written[2].steps
+    alone = Preparation.fit(unfitted([Impute()]), X[:, 2:])
+    assert with_fitted_steps(spec, (Impute(),), alone).network.preprocessing == alone.groups[0].steps != (Impute(),)
+
+
+def test_groups_of_columns_are_undone():
+    preparation = Preparation.fit(
+        [StepGroup((2, 0), (Standardize(),)), StepGroup((3,), (Standardize(),) * 2), StepGroup((1,), ())], NUMBERS
+    )
+    prepared = preparation.prepare(NUMBERS)
+    np.testing.assert_array_equal(prepared[:, 3], NUMBERS[:, 1])
+    np.testing.assert_allclose(preparation.invert(prepared), NUMBERS, rtol=1e-12)
+    np.testing.assert_array_equal(preparation.apply(NUMBERS), prepared)
+    np.testing.assert_array_equal(Preparation.fit((), NUMBERS).invert(prepared), prepared)
+    assert not preparation.is_one_chain(4)
+    assert StepGroup((2, 0), ()).among(4) == (2, 0)
+
+
+def test_cells_too_large_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 6)
+    X = np.array([[0.0, 1.0, 2.0]] * 9)
+    X[1, 1], X[4, 2], X[5], X[7, 0] = np.nan, -1e200, [1e39, 0, np.nan], np.inf
+    single, double = np.dtype(np.float32), np.dtype(np.float64)
+    assert np.flatnonzero(large_rows(Preparation(), X, single)).tolist() == [4, 5, 7]
+    assert np.flatnonzero(large_rows(Preparation(), X, double)).tolist() == [7]
+    assert first_large_cell(Preparation(), X, single) == (4, 2, -1e200)
+    assert first_large_cell(Preparation(), X, double) == (7, 0, np.inf)
+    assert first_large_cell(Preparation(), X[:4], single) is None
+    assert largest_cell(X[:7], [0, 1]) == (5, 0, 1e39)
+    assert largest_cell(X[:7], [1, 2]) == (4, 2, -1e200)
+    assert largest_cell(X[1:2], [1]) == (0, 1, 0.0)
+
+    hot = StepGroup((0,), (OneHot(minimum_count=1),))
+    groups = [hot, StepGroup((2, 1), (Impute(indicator=True), Standardize()))]
+    numbers = np.array([[0.0, 1.0, 2.0], [1.0, np.nan, 4.0], [0.0, 2.0, 9.0]])
+    preparation = Preparation.fit(groups, numbers, texts=(np.array(["a", "b"]), None, None))
+    numbers[2], numbers[1, 0] = [np.nan, 1e3, -1e40], 1e300
+    assert large_rows(preparation, numbers, single).tolist() == [False, False, True]
+    assert first_large_cell(preparation, numbers, single) == (2, 2, -1e40)
 
 
 def test_it_is_known_which_raw_columns_had_gaps_in_training():
@@ -201,6 +335,8 @@ def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had
     assert filled_gaps(preparation, 5).tolist() == [True, True, False, True, False]
     assert not filled_gaps(Preparation(), 2).any()
     assert known_texts(preparation, 5) == {0: ["a", "b"]}
+    assert [group_texts(group) for group in preparation.groups] == [[], [], [], [["a", "b"]]]
+    assert group_texts(StepGroup(None, ())) == []
 
 
 def test_an_embedding_has_its_codes_as_inputs():
