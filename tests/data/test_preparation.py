@@ -30,6 +30,7 @@ from specnet.parts.preprocessing import (
     Ordinal,
     Standardize,
 )
+from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
 from tests.texts.pinned import Refused
 
@@ -60,6 +61,21 @@ def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from
     np.testing.assert_array_equal(again.prepare(columns), prepared)
 
 
+class OfArrays(Standardize):
+    """A step that is fitted to arrays alone, as those of others are unless they say otherwise."""
+
+    fits_views = False
+
+    def fit(self, columns, weight=None, texts=None):
+        assert isinstance(columns, np.ndarray)
+        return super().fit(columns, weight, texts)
+
+
+def test_a_step_that_needs_arrays_has_its_own_columns_as_one():
+    (learned,) = Preparation.fit([StepGroup((2, 0), (OfArrays(),))], NUMBERS).groups[0].fitted
+    np.testing.assert_allclose(learned["mean"], NUMBERS[:, [2, 0]].mean(0), rtol=1e-12)
+
+
 def test_fitting_computes_in_float64():
     columns = (1e4 + np.arange(1000.0)).astype(np.float32).reshape(-1, 1)
     (learned,) = Preparation.fit(plain(Standardize()), columns).groups[0].fitted
@@ -71,6 +87,55 @@ def test_no_steps_change_nothing():
     preparation = Preparation.fit((), NUMBERS)
     assert preparation.apply(NUMBERS) is preparation.prepare(NUMBERS) is NUMBERS
     assert preparation.tensors() == {}
+
+
+class Reader:
+    """A network that reads single precision, and keeps what it is told."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def read_inputs(self, X: np.ndarray, name: str, first_row: int = 0) -> np.ndarray:
+        self.told.append((name, first_row))
+        return X.astype(np.float32)
+
+
+@pytest.mark.parametrize("steps", [(), (Standardize(),)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("is_view", [False, True])
+def test_a_network_reads_prepared_rows_in_its_dtype(steps, dtype, is_view, monkeypatch, refused: Refused):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
+    columns, reader = NUMBERS.astype(dtype), Reader()
+    preparation = Preparation.fit(plain(*steps) if steps else (), columns)
+    given = RowView(columns, np.arange(60)[::-1]) if is_view else columns
+    expected = preparation.prepare(np.asarray(given).astype(np.float64)).astype(np.float32)
+    found = preparation.prepare(given, reader=reader)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == np.float32
+    at_once = not steps and dtype is np.float32 and not is_view
+    assert reader.told == [("X", start) for start in ([0] if at_once else [0, 25, 50])]
+
+
+def test_what_was_learned_can_be_replaced_by_name():
+    X, texts = mixed()
+    groups = [StepGroup((0, 2), (Impute(), Standardize())), StepGroup((1,), (OneHot(minimum_count=1),))]
+    preparation = Preparation.fit(groups, X, texts=(None, texts, None))
+    fixed = {"0.0.columns"} | {name for name in preparation.tensors() if name.startswith("1.0.")}
+    replaced: list[str] = []
+
+    def doubled(name: str, array: np.ndarray) -> np.ndarray:
+        replaced.append(name)
+        return 2 * array
+
+    found = preparation.replaced(doubled).tensors()
+    own = preparation.tensors()
+    assert list(found) == list(own)
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, own[name] * (2 if name in replaced else 1))
+    assert {*replaced} == {*own} - fixed
+    assert {name for name in own if name.rpartition(".")[2] in ("mean", "scale", "fill")} <= {*replaced}
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

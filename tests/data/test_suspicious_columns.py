@@ -222,16 +222,20 @@ def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator, tol
     assert codes(with_column(table, target + 0.3 * rng.normal(size=ROWS)), target, "mse") == []
 
 
-def reference_score(column: np.ndarray, classes: np.ndarray) -> float:
-    """Return the score of the contract, value by value; no value may have a tie."""
-    n, (_, counts) = len(classes), np.unique(classes, return_counts=True)
+def reference_cost(column: np.ndarray, classes: np.ndarray, is_category: bool) -> int:
+    """Return the cost of the contract, value by value; a value with a tie has no majority."""
     majorities, outside = [], 0
     for value in np.unique(column):
         rows = np.bincount(classes[column == value])
-        majorities.append(int(rows.argmax()))
-        outside += rows.sum() - rows.max()
+        majorities += [int(rows.argmax())] * int(np.count_nonzero(rows == rows.max()) == 1)
+        outside += int(rows.sum() - rows.max())
     changes = sum(one != other for one, other in pairwise(majorities))
-    return 1 - (max(0, changes - len(counts) + 1) + 2 * outside) / (n * (1 - ((counts / n) ** 2).sum()))
+    return 2 * outside + (0 if is_category else max(0, changes - len(np.unique(classes)) + 1))
+
+
+def reference_score(column: np.ndarray, classes: np.ndarray) -> float:
+    n, (_, counts) = len(classes), np.unique(classes, return_counts=True)
+    return 1 - reference_cost(column, classes, False) / (n * (1 - ((counts / n) ** 2).sum()))
 
 
 def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
@@ -244,6 +248,17 @@ def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
         assert ClassTarget(classes).is_given_away(column) == expected
         told.append(expected)
     assert set(told) == {True, False}
+
+
+@pytest.mark.parametrize("values", [1, 2, 4, 30, 1000])
+def test_what_a_column_costs_is_the_contract_s(values: int, rng: np.random.Generator):
+    for count in (2, 3, 5):
+        classes = rng.integers(0, count, 200)
+        for column in (rng.integers(-9, values, 200) / 4, classes + rng.integers(0, values, 200) / values):
+            for is_category in (False, True):
+                expected = reference_cost(column, classes, is_category)
+                needed = len(np.unique(classes)) - 1
+                assert leakage._cost(column, classes, needed, is_category) == expected
 
 
 def test_ranks_are_scipy_s(rng: np.random.Generator):

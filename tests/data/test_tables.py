@@ -303,6 +303,7 @@ def test_columns_of_a_frame_are_those_of_the_model():
         (FRAME, None, ("a", "c")),
         (FRAME, None, ("a", "city")),
         (FRAME, {"a": "numeric", "c": "numeric"}, ("a", "c")),
+        (FRAME[:0], {"a": "numeric", "b": "numeric"}, ("a", "b")),
         (FRAME, {"a": "numeric", "city": "numeric"}, ("a", "city")),
         ([[1.0, 2.0]], {"a": "numeric", "city": "category"}, ("a", "city")),
         ([[1.0]], {"a": "numeric", "b": "numeric"}, ("a", "b")),
