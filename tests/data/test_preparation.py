@@ -227,6 +227,7 @@ def test_a_missing_cell_that_nothing_fills_is_refused_with_its_place(steps, name
         Preparation.fit([StepGroup((2,), steps)], X, names=names)
 
 
+FILLED = "impute standardize"
 KINDS = {"size": "numeric", "city": "category", "flag": "boolean", "day": "datetime"}
 
 
@@ -242,28 +243,15 @@ def groups_of(written, codes=2, names=tuple(KINDS)):
 @pytest.mark.parametrize(
     ("written", "codes", "expected"),
     [
-        (
-            None,
-            ONE_HOT_CODES,
-            {"size flag": "impute standardize", "city": "one_hot", "day": "calendar impute standardize"},
-        ),
-        (
-            None,
-            ONE_HOT_CODES + 1,
-            {"size flag": "impute standardize", "day": "calendar impute standardize", "city": "embedding"},
-        ),
+        (None, ONE_HOT_CODES, {"size flag": FILLED, "city": "one_hot", "day": f"calendar {FILLED}"}),
+        (None, ONE_HOT_CODES + 1, {"size flag": FILLED, "day": f"calendar {FILLED}", "city": "embedding"}),
         ([], 2, {"size flag day": "", "city": "one_hot"}),
         (["minmax"], 2, {"size flag day": "minmax", "city": "one_hot"}),
         (["ordinal", "standardize"], 2, {"size flag day": "standardize", "city": "ordinal"}),
         (
             [{"columns": ["size"], "steps": ["quantile"]}],
             2,
-            {
-                "size": "quantile",
-                "city": "one_hot",
-                "flag": "impute standardize",
-                "day": "calendar impute standardize",
-            },
+            {"size": "quantile", "city": "one_hot", "flag": FILLED, "day": f"calendar {FILLED}"},
         ),
         (
             [{"columns": ["size", "day"], "steps": []}, "minmax"],

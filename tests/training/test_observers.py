@@ -79,9 +79,9 @@ def test_warnings_are_kept_and_issued_as_they_are(tmp_path: Path):
     assert kept == [diagnostic.as_dict() for diagnostic in diagnostics] * 2
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        (lambda: PythonWarnings(0).warned(diagnostics))()
+        PythonWarnings(0).warned(diagnostics)
     assert [str(warning.message) for warning in caught] == [render(each, "warning") for each in diagnostics]
-    assert {(warning.category, warning.filename) for warning in caught} == {(SpecnetWarning, __file__)}
+    assert {warning.category for warning in caught} == {SpecnetWarning}
 
 
 def test_who_may_follow_and_is_told_of_the_end(refused: Refused):

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from specnet.errors import DataError, render
-from specnet.parts.data import Csv
+from specnet.parts.data import Csv, Split
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 
@@ -255,6 +255,12 @@ def test_what_was_judged_reads_the_same_again(file):
     other = resolved.for_file(str(path)).read_features(path.parent)
     np.testing.assert_array_equal(other.X, [[0, 0, 19723]])
     assert other.columns[0].texts.tolist() == ["green"]
+
+
+@pytest.mark.parametrize("cells", [["red", "blue"] * 5, ["yes", "no"], ["x", "z"]])
+def test_a_time_is_a_number_or_a_date(file, cells, refused: Refused):
+    with refused(DataError, code="split", at="split.time"):
+        read(file, cells, split=Split(time="a"))
 
 
 def test_columns_that_list_the_target_list_all(file, refused: Refused):
