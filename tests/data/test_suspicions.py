@@ -152,8 +152,10 @@ def test_a_target_that_stays_in_its_units_is_left_alone(loss: str):
 
 
 def test_an_output_that_was_chosen_for_the_target_s_units_is_left_alone():
-    chosen = spec("mse", activations=["relu", "exponential"])
-    assert found(chosen, np.full(ROWS, 500.0)) == []
+    for loss, output in (("mse", "exponential"), ("mse", "relu"), ("mean_squared_logarithmic_error", "identity")):
+        assert found(spec(loss, activations=["relu", output]), np.full(ROWS, 500.0)) == []
+    ((code, *_),) = found(spec("mse", activations=["relu", "identity"]), np.full(ROWS, 500.0))
+    assert code == "unscaled-target"
 
 
 def test_several_outputs_of_0_and_1_are_no_numbers():
