@@ -299,12 +299,16 @@ def test_frames_of_several_libraries_own_types():
             "c": pd.Categorical(["u", None, "v"]),
             "d": pd.to_datetime(["2024-01-31 12:00"] * 3).tz_localize("Europe/Berlin"),
             "e": [2**53 + 1] * 3,
+            "f": pd.Series([None, False, True], dtype=object),
+            "g": pd.Series([" 1", 2, None], dtype=object),
         }
     )
     X, columns, _ = frame_table(frame)
-    assert [column.kind for column in columns] == ["numeric", "boolean", "category", "datetime"]
+    kinds = ["numeric", "boolean", "category", "datetime", "boolean", "numeric"]
+    assert [column.kind for column in columns] == kinds
     nan = np.nan
-    np.testing.assert_array_equal(X, np.transpose([[1, nan, 3], [1, nan, 0], [0, nan, 1], [19753 + 11 / 24] * 3]))
+    expected = [[1, nan, 3], [1, nan, 0], [0, nan, 1], [19753 + 11 / 24] * 3, [nan, 0, 1], [1, 2, nan]]
+    np.testing.assert_array_equal(X, np.transpose(expected))
 
 
 def test_a_column_without_a_name_is_refused(tmp_path, refused: Refused):
