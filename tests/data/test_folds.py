@@ -103,6 +103,8 @@ def test_folds_are_of_training_rows():
     assert len(parts.folds) == len(parts.train) == 40
     assert parts.validation is None
     assert split_rows(table, Split(), 0, Ensemble(members=5, validation="none")).folds is None
+    shared = split_rows(table, Split(validation_size=0.2), 0, Ensemble(members=5, validation="split"))
+    assert (len(shared.validation), shared.folds) == (10, None)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,10 @@ def test_folds_are_of_training_rows():
     [
         ({"y": np.zeros(4)}, "ensemble"),
         ({"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"}, "ensemble"),
+        ({"y": np.zeros(1)}, "ensemble"),
+        ({"y": np.zeros(9), "by": np.zeros(9), "group": "patient"}, "ensemble"),
         ({"y": np.zeros(9), "ensemble": Ensemble(members=1)}, "ensemble"),
+        ({"y": np.zeros(9), "validation_size": 0.2}, "ensemble"),
         ({"y": np.zeros(9), "group": "patient"}, "split"),
         ({"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"}, "ensemble"),
     ],

@@ -8,14 +8,7 @@ from specnet.data import (
     Preparation,
     StepGroup,
     column_groups,
-    filled_gaps,
-    first_large_cell,
-    group_texts,
-    known_texts,
-    large_rows,
-    largest_cell,
     tensor_forms,
-    trained_gaps,
     unfitted,
     with_fitted_steps,
 )
@@ -23,11 +16,11 @@ from specnet.errors import DataError, SpecError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
-    Calendar,
     CategoryEmbedding,
     Impute,
     OneHot,
     Ordinal,
+    Robust,
     Standardize,
 )
 from specnet.parts.row_view import RowView
@@ -152,6 +145,8 @@ def test_numbers_too_large_are_refused_with_their_column(refused: Refused):
         Preparation.fit(plain(Standardize()), np.array([[0.0, 1e300], [1.0, -1e300]]))
     with refused(DataError, code="too-large"):
         Preparation.fit(plain(Standardize(), Standardize()), np.array([[0.0, 2e-308], [1.0, 0.0], [1e308, 1.0]]))
+    with refused(DataError, code="too-large"):
+        Preparation.fit(plain(Robust(), Standardize()), np.array([[0.0, 1e308], *([0.0, i / 1e9] for i in range(5))]))
     preparation = Preparation.fit(plain(Standardize()), NUMBERS / 1e3)
     with refused(DataError):
         preparation.prepare(np.where(NUMBERS[7, 2] == NUMBERS, 1e307, NUMBERS), name="test X")
@@ -335,61 +330,6 @@ def test_groups_of_columns_are_undone():
     np.testing.assert_array_equal(Preparation.fit((), NUMBERS).invert(prepared), prepared)
     assert not preparation.is_one_chain(4)
     assert StepGroup((2, 0), ()).among(4) == (2, 0)
-
-
-def test_cells_too_large_are_found_wherever_they_are(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 6)
-    X = np.array([[0.0, 1.0, 2.0]] * 9)
-    X[1, 1], X[4, 2], X[5], X[7, 0] = np.nan, -1e200, [1e39, 0, np.nan], np.inf
-    single, double = np.dtype(np.float32), np.dtype(np.float64)
-    assert np.flatnonzero(large_rows(Preparation(), X, single)).tolist() == [4, 5, 7]
-    assert np.flatnonzero(large_rows(Preparation(), X, double)).tolist() == [7]
-    assert first_large_cell(Preparation(), X, single) == (4, 2, -1e200)
-    assert first_large_cell(Preparation(), X, double) == (7, 0, np.inf)
-    assert first_large_cell(Preparation(), X[:4], single) is None
-    assert largest_cell(X[:7], [0, 1]) == (5, 0, 1e39)
-    assert largest_cell(X[:7], [1, 2]) == (4, 2, -1e200)
-    assert largest_cell(X[1:2], [1]) == (0, 1, 0.0)
-
-    hot = StepGroup((0,), (OneHot(minimum_count=1),))
-    groups = [hot, StepGroup((2, 1), (Impute(indicator=True), Standardize()))]
-    numbers = np.array([[0.0, 1.0, 2.0], [1.0, np.nan, 4.0], [0.0, 2.0, 9.0]])
-    preparation = Preparation.fit(groups, numbers, texts=(np.array(["a", "b"]), None, None))
-    numbers[2], numbers[1, 0] = [np.nan, 1e3, -1e40], 1e300
-    assert large_rows(preparation, numbers, single).tolist() == [False, False, True]
-    assert first_large_cell(preparation, numbers, single) == (2, 2, -1e40)
-
-
-def test_it_is_known_which_raw_columns_had_gaps_in_training():
-    rng = np.random.default_rng(3)
-    X = np.column_stack([rng.integers(0, 2, 60), *rng.normal(9000, 400, (4, 60)), rng.integers(0, 2, 60)]).astype(float)
-    X[:9, [0, 2, 3]] = np.nan
-    texts = (np.array(["a", "b"]), None, None, None, None, np.array(["c", "d"]))
-    groups = [
-        StepGroup((1, 3), (Calendar(), Impute(), Standardize())),
-        StepGroup((4, 2), (Impute(indicator=True), Standardize())),
-        StepGroup((0, 5), (OneHot(),)),
-    ]
-    preparation = Preparation.fit(groups, X, texts=texts)
-    assert trained_gaps(preparation, 6).tolist() == [True, False, True, True, False, False]
-    assert not trained_gaps(Preparation.fit(plain(Standardize()), X[10:, 1:3]), 2).any()
-    assert not trained_gaps(Preparation(), 2).any()
-
-
-def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had():
-    X = np.random.default_rng(3).integers(0, 2, (60, 5)).astype(float)
-    groups = [
-        StepGroup((3, 1), (Calendar(), Impute(), Standardize())),
-        StepGroup((2,), (Standardize(),)),
-        StepGroup((4,), (Impute(strategy="error"),)),
-        StepGroup((0,), (OneHot(),)),
-    ]
-    preparation = Preparation.fit(groups, X, texts=(np.array(["a", "b"]), None, None, None, None))
-    assert filled_gaps(preparation, 5).tolist() == [True, True, False, True, False]
-    assert not filled_gaps(Preparation(), 2).any()
-    assert known_texts(preparation, 5) == {0: ["a", "b"]}
-    assert [group_texts(group) for group in preparation.groups] == [[], [], [], [["a", "b"]]]
-    assert group_texts(StepGroup(None, ())) == []
 
 
 def test_an_embedding_has_its_codes_as_inputs():

@@ -126,6 +126,11 @@ def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path, refused: R
     assert (problem.path, problem.hint) == (("data", "features"), "choose from a, b, y")
 
 
+def test_a_missing_cell_of_a_file_stays_missing(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,,0\n,4,1\n")
+    np.testing.assert_array_equal(load_table(spec).X, [[1, np.nan], [np.nan, 4]])
+
+
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
     spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n", more='columns = { a = "numeric" }')
     problem = mistake(DataError, lambda: load_table(spec))
