@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "training": (
         *("tests/training", "tests/running/ensembles", "tests/running/runs/test_engines.py"),
         *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
-        *("-m", "not peers", "-k", "not killed and not random_networks"),
+        *("-m", "not peers", "-k", "not killed and not random_networks and not reference_specs"),
     ),
     "running": ("tests/running", *NOT_SLOW),
 }

@@ -41,6 +41,7 @@ def test_batches_and_history(shuffle: bool, count: int, size: int):
     per_epoch = np.array(losses).reshape(3, -1, 2).sum(1)
     assert [record["loss"] for record in result.history] == pytest.approx(per_epoch[:, 0] / per_epoch[:, 1], rel=1e-12)
     assert (result.epochs, result.steps) == (3, len(batches))
+    assert result.engine.reason == "the test says so"
 
 
 def test_the_schedule_sees_every_step():
