@@ -20,7 +20,7 @@ from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
-from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
+from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
 from tests.compiling import compiles
 from tests.training.steps.engines import CLOSE, disagreement, steppers
@@ -153,11 +153,24 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
     reason = "a value of shape (batch, batch) has no form in C"
     message = f"the compiled engine is not available with layer similarity: {reason}"
     assert told["engine_chosen"] == ("numpy", message)
-    with pytest.raises(SpecError) as raised:
-        specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
-    (problem,) = raised.value.diagnostics
-    assert (problem.code, problem.message) == ("no-compiled-form", message)
-    assert problem.hint == 'set training.engine to "numpy"'
+    for refused in (
+        lambda: specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer()),
+        lambda: steps_text(specnet.build(spec, parts=(Similarity,)), 20),
+    ):
+        with pytest.raises(SpecError) as raised:
+            refused()
+        (problem,) = raised.value.diagnostics
+        assert (problem.code, problem.message) == ("no-compiled-form", message)
+        assert problem.hint == 'set training.engine to "numpy"'
+
+
+@pytest.mark.slow
+def test_the_text_of_the_steps_is_that_of_what_is_compiled():
+    X, y = np.zeros((20, 3)), np.arange(20) % 2
+    for batch in (8, "full"):
+        numpy, compiled, network, _ = steppers(document(batch_size=batch), X, y, None)
+        assert steps_text(network, compiled._feed.size) == compiled._compiled.text
+        assert numpy._feed.size == (20 if batch == "full" else 8)
 
 
 def test_work_is_estimated_by_calls_numbers_and_products():
@@ -194,6 +207,12 @@ def test_work_is_estimated_by_calls_numbers_and_products():
 )
 def test_seconds_in_words(seconds: float, words: str):
     assert engine_choice._about(seconds) == words
+
+
+def test_before_rows_are_read_the_choice_is_theirs():
+    reason = "compiled where NumPy would need over 0.5 s, which the rows decide"
+    assert engine_choice.undecided() == engine_choice.Choice("auto", reason)
+    assert engine_choice.undecided().facts() == {"engine": "auto", "engine_reason": reason}
 
 
 @pytest.mark.slow
