@@ -192,6 +192,9 @@ def test_what_is_not_finite_says_what_may_help(refused: Refused):
             train(network, network.initial_parameters(), rows, monitors={name: Figures(1.0, np.nan)})
     with refused(NotFiniteError):
         train(network, network.initial_parameters(), TrainingRows(rows.X, rows.target * np.inf))
+    network = network_of({"type": "sgd", "learning_rate": 1e300}, batch_size="full", epochs=1)
+    with refused(NotFiniteError):
+        train(network, network.initial_parameters(), TrainingRows(rows.X, rows.target * 1e10))
 
 
 def test_patience():
