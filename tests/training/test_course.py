@@ -11,7 +11,7 @@ from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
-from specnet.training import TrainingRows, train
+from specnet.training import Observer, TrainingRows, train
 from specnet.training.epoch_metrics import not_finite
 from specnet.training.steps.clipping import clipping_factor
 from tests.texts.pinned import Refused
@@ -132,6 +132,32 @@ def test_exponential_average():
         share = max(0.2, 1 / (step + 1))
         average = average + (theta - average) * share
     np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, average, rtol=1e-11)
+
+
+class States(Observer):
+    """Keeps what layers keep after each epoch."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, np.ndarray]] = []
+
+    def trained(self, epoch, snapshot):
+        self.seen.append(snapshot.layer_state())
+
+
+def test_what_layers_keep_is_averaged_as_the_parameters_are():
+    layers = [{"type": "dense", "units": 3}, {"type": "batch_normalization"}, {"type": "dense", "units": 2}]
+    training = {"loss": "mse", "epochs": 6, "batch_size": "full", "optimizer": "sgd"}
+    training["average_weights"] = {"type": "exponential", "decay": 0.7}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    states = States()
+    result = train(network, network.initial_parameters(), rows_of(20), observer=states)
+    assert len(result.state) == 2
+    for name, average in result.state.items():
+        expected = np.zeros_like(average)
+        for step, state in enumerate(states.seen[1:]):
+            expected = expected + (state[name] - expected) * max(0.3, 1 / (step + 1))
+        np.testing.assert_allclose(average, expected, rtol=1e-11)
+        assert not np.allclose(average, states.seen[-1][name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5, 0.9])
