@@ -18,11 +18,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let an engine train, where the test is run with both: of names that are added later, pytest forgets some."""
-    engine = getattr(request, "param", None)
-    if engine is None:
-        return
+    engine: str = getattr(request, "param", "auto")
+    if engine == "auto":
+        return engine
     if engine == "compiled" and missing():
         pytest.skip(f"nothing can be compiled: {missing()}")
     monkeypatch.setattr(loop, "choose", lambda *_: engine_choice.Choice(engine, "the test says so"))
+    return engine

@@ -282,11 +282,11 @@ print(killed)
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Path:
+def spec(tmp_path: Path, trained_by: str) -> Path:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "rows.npz", X=rng.normal(size=(160, 4)), y=rng.normal(size=160))
     path = tmp_path / "run.toml"
-    path.write_text(RUN)
+    path.write_text(RUN + f'engine = "{trained_by}"\n')  # also in processes of their own
     return path
 
 
