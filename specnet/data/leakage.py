@@ -119,12 +119,11 @@ def _rank_correlation(first: Column, second: Column) -> float:
 
 
 def _ranks(numbers: Column) -> Column:
-    """Return the rank of each number, equal ones with the mean of theirs."""
+    """Return twice the rank of each number, plus 1, equal ones with the mean of theirs."""
     order = np.argsort(numbers)
     ordered = numbers[order]
     new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     starts = np.flatnonzero(new)
-    means = (starts + np.append(starts[1:], len(numbers)) - 1) / 2
     ranks = np.empty(len(numbers))
-    ranks[order] = means[np.cumsum(new) - 1]
+    ranks[order] = (starts + np.append(starts[1:], len(numbers)))[np.cumsum(new) - 1]
     return ranks

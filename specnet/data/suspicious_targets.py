@@ -178,7 +178,7 @@ def _of_labels(spec: Spec, labels: Labels, classes: NDArray[np.intp]) -> Iterato
 def _of_numbers(resolved: Resolved, target: NDArray[Any]) -> Iterator[Diagnostic]:
     spec, loss = resolved.spec, resolved.spec.training.loss
     activation = resolved.nodes[-1].layer.split_activation()[1]
-    if loss.target != "values" or loss.domain != "any" or spec.network.target_preprocessing:
+    if loss.domain != "any" or spec.network.target_preprocessing:
         return
     if activation is not None and not activation.is_identity:  # it may have been chosen for numbers in these units
         return

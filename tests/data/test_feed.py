@@ -86,6 +86,13 @@ def test_a_full_batch_is_brought_once():
     assert (inputs["x"] == 7).all()
 
 
+def test_weights_add_up_in_double_precision():
+    weights = np.full(100_000, 0.1, np.float32)
+    feed = Feed({"weight": weights}, 50_000, inverse_weight="inverse", weight="weight")
+    bound = feed.bound_to({"weight": np.zeros((1, 50_000), np.float32), "inverse": np.zeros(())}, 50_000)
+    assert bound.fill(np.arange(50_000)) == weights[:50_000].astype(np.float64).sum()
+
+
 def test_a_batch_without_weight_leaves_the_last_divisor():
     arrays = sources() | {"weight": np.r_[np.zeros(5), np.full(5, 2.0)]}
     feed, inputs = Feed(arrays, 2, inverse_weight="inverse", weight="weight"), inputs_of(2)

@@ -74,6 +74,21 @@ def test_groups_are_whole_and_folds_as_even_as_scikit_learns():
     assert sorted(np.bincount(mine)) == sorted(np.bincount(theirs))
 
 
+def test_folds_are_dealt_out_in_an_order_of_their_own_stream():
+    """By class, and the largest groups first, each to the smallest fold; ties stay in the order."""
+    labels, expected = np.arange(60) % 4, np.empty(60, int)
+    order = np.random.default_rng([3, 1]).permutation(60)
+    for place, row in enumerate(sorted(order, key=lambda row: labels[row])):
+        expected[row] = place % 5
+    np.testing.assert_array_equal(folds_of(labels, seed=3), expected)
+    sizes = np.repeat([1, 3, 2], 20)
+    groups, fold, filled = np.repeat(np.arange(60), sizes), np.empty(60, int), [0] * 5
+    for group in sorted(np.random.default_rng([3, 1]).permutation(60), key=lambda group: -sizes[group]):
+        fold[group] = filled.index(min(filled))
+        filled[fold[group]] += sizes[group]
+    np.testing.assert_array_equal(folds_of(np.zeros(len(groups)), by=groups, group="g", seed=3), fold[groups])
+
+
 def test_folds_depend_on_the_random_state_alone():
     y = np.arange(60) % 3
     np.testing.assert_array_equal(folds_of(y, seed=1, random_state=7), folds_of(y, seed=2, random_state=7))
@@ -88,6 +103,8 @@ def test_folds_are_of_training_rows():
     assert len(parts.folds) == len(parts.train) == 40
     assert parts.validation is None
     assert split_rows(table, Split(), 0, Ensemble(members=5, validation="none")).folds is None
+    shared = split_rows(table, Split(validation_size=0.2), 0, Ensemble(members=5, validation="split"))
+    assert (len(shared.validation), shared.folds) == (10, None)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +112,10 @@ def test_folds_are_of_training_rows():
     [
         ({"y": np.zeros(4)}, "ensemble"),
         ({"y": np.zeros(9), "by": np.arange(9) // 3, "group": "patient"}, "ensemble"),
+        ({"y": np.zeros(1)}, "ensemble"),
+        ({"y": np.zeros(9), "by": np.zeros(9), "group": "patient"}, "ensemble"),
         ({"y": np.zeros(9), "ensemble": Ensemble(members=1)}, "ensemble"),
+        ({"y": np.zeros(9), "validation_size": 0.2}, "ensemble"),
         ({"y": np.zeros(9), "group": "patient"}, "split"),
         ({"y": np.zeros(9), "by": np.repeat(["train", "validation", "test"], 3), "column": "part"}, "ensemble"),
     ],

@@ -8,17 +8,24 @@ from specnet.data import (
     Preparation,
     StepGroup,
     column_groups,
-    filled_gaps,
-    known_texts,
     tensor_forms,
-    trained_gaps,
     unfitted,
+    with_fitted_steps,
 )
-from specnet.errors import DataError
+from specnet.errors import DataError, SpecError
 from specnet.parts.data import Column
-from specnet.parts.preprocessing import Calendar, CategoryEmbedding, Impute, OneHot, Ordinal, Standardize
+from specnet.parts.preprocessing import (
+    ONE_HOT_CODES,
+    CategoryEmbedding,
+    Impute,
+    OneHot,
+    Ordinal,
+    Robust,
+    Standardize,
+)
+from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
-from tests.texts.mistakes import mistake
+from tests.texts.pinned import Refused
 
 NUMBERS = np.random.default_rng(3).normal([5.0, -2.0, 0.0, 9.0], [1.0, 3.0, 0.1, 7.0], (60, 4))
 STEPS = (Standardize(), Standardize())
@@ -47,6 +54,21 @@ def test_a_chain_fits_each_step_to_what_the_ones_before_make_and_comes_back_from
     np.testing.assert_array_equal(again.prepare(columns), prepared)
 
 
+class OfArrays(Standardize):
+    """A step that is fitted to arrays alone, as those of others are unless they say otherwise."""
+
+    fits_views = False
+
+    def fit(self, columns, weight=None, texts=None):
+        assert isinstance(columns, np.ndarray)
+        return super().fit(columns, weight, texts)
+
+
+def test_a_step_that_needs_arrays_has_its_own_columns_as_one():
+    (learned,) = Preparation.fit([StepGroup((2, 0), (OfArrays(),))], NUMBERS).groups[0].fitted
+    np.testing.assert_allclose(learned["mean"], NUMBERS[:, [2, 0]].mean(0), rtol=1e-12)
+
+
 def test_fitting_computes_in_float64():
     columns = (1e4 + np.arange(1000.0)).astype(np.float32).reshape(-1, 1)
     (learned,) = Preparation.fit(plain(Standardize()), columns).groups[0].fitted
@@ -60,6 +82,55 @@ def test_no_steps_change_nothing():
     assert preparation.tensors() == {}
 
 
+class Reader:
+    """A network that reads single precision, and keeps what it is told."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, int]] = []
+
+    def read_inputs(self, X: np.ndarray, name: str, first_row: int = 0) -> np.ndarray:
+        self.told.append((name, first_row))
+        return X.astype(np.float32)
+
+
+@pytest.mark.parametrize("steps", [(), (Standardize(),)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("is_view", [False, True])
+def test_a_network_reads_prepared_rows_in_its_dtype(steps, dtype, is_view, monkeypatch, refused: Refused):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
+    columns, reader = NUMBERS.astype(dtype), Reader()
+    preparation = Preparation.fit(plain(*steps) if steps else (), columns)
+    given = RowView(columns, np.arange(60)[::-1]) if is_view else columns
+    expected = preparation.prepare(np.asarray(given).astype(np.float64)).astype(np.float32)
+    found = preparation.prepare(given, reader=reader)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == np.float32
+    at_once = not steps and dtype is np.float32 and not is_view
+    assert reader.told == [("X", start) for start in ([0] if at_once else [0, 25, 50])]
+
+
+def test_what_was_learned_can_be_replaced_by_name():
+    X, texts = mixed()
+    groups = [StepGroup((0, 2), (Impute(), Standardize())), StepGroup((1,), (OneHot(minimum_count=1),))]
+    preparation = Preparation.fit(groups, X, texts=(None, texts, None))
+    fixed = {"0.0.columns"} | {name for name in preparation.tensors() if name.startswith("1.0.")}
+    replaced: list[str] = []
+
+    def doubled(name: str, array: np.ndarray) -> np.ndarray:
+        replaced.append(name)
+        return 2 * array
+
+    found = preparation.replaced(doubled).tensors()
+    own = preparation.tensors()
+    assert list(found) == list(own)
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, own[name] * (2 if name in replaced else 1))
+    assert {*replaced} == {*own} - fixed
+    assert {name for name in own if name.rpartition(".")[2] in ("mean", "scale", "fill")} <= {*replaced}
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_columns_are_not_written_over(order: str):
     columns = np.array(NUMBERS, order=order)
@@ -69,10 +140,16 @@ def test_columns_are_not_written_over(order: str):
     assert not np.shares_memory(prepared, columns)
 
 
-def test_numbers_too_large_are_refused_with_their_column():
-    with pytest.raises(DataError) as caught:
+def test_numbers_too_large_are_refused_with_their_column(refused: Refused):
+    with refused(DataError, code="too-large"):
         Preparation.fit(plain(Standardize()), np.array([[0.0, 1e300], [1.0, -1e300]]))
-    assert "column 1" in str(caught.value)
+    with refused(DataError, code="too-large"):
+        Preparation.fit(plain(Standardize(), Standardize()), np.array([[0.0, 2e-308], [1.0, 0.0], [1e308, 1.0]]))
+    with refused(DataError, code="too-large"):
+        Preparation.fit(plain(Robust(), Standardize()), np.array([[0.0, 1e308], *([0.0, i / 1e9] for i in range(5))]))
+    preparation = Preparation.fit(plain(Standardize()), NUMBERS / 1e3)
+    with refused(DataError):
+        preparation.prepare(np.where(NUMBERS[7, 2] == NUMBERS, 1e307, NUMBERS), name="test X")
 
 
 def mixed(rows: int = 40):
@@ -136,71 +213,123 @@ def test_fitted_state_depends_on_the_given_rows_alone():
     assert any(whole[name].tobytes() != array.tobytes() for name, array in there.items()), "a leak would show"
 
 
-def test_a_missing_cell_that_a_step_needs_is_refused_with_its_place():
+@pytest.mark.parametrize("names", [(), ("length", "kind", "width")])
+@pytest.mark.parametrize("steps", [(), (Standardize(),)])
+def test_a_missing_cell_that_nothing_fills_is_refused_with_its_place(steps, names, refused: Refused, monkeypatch):
+    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 3)
     X, _ = mixed()
-    group = StepGroup((2,), (Standardize(),))
-    problem = mistake(DataError, lambda: Preparation.fit([group], X, names=["length", "kind", "width"]))
-    assert '"width"' in problem.message
-    assert f"row {int(np.isnan(X[:, 2]).argmax())}" in problem.message
-    assert "impute" in problem.hint
+    with refused(DataError):
+        Preparation.fit([StepGroup((2,), steps)], X, names=names)
 
 
-def test_a_missing_cell_that_no_step_fills_is_refused_with_its_place():
-    X = np.array([[0.0, 1.0], [0.0, np.nan]])
-    problem = mistake(DataError, lambda: Preparation.fit([StepGroup((1,), ())], X, names=["length", "width"]))
-    assert problem.message.startswith('column "width" is empty at training row 1')
-    assert "impute" in problem.hint
+FILLED = "impute standardize"
+KINDS = {"size": "numeric", "city": "category", "flag": "boolean", "day": "datetime"}
 
 
-@pytest.mark.parametrize(
-    ("written", "steps"),
-    [
-        (None, ["impute", "standardize"]),
-        ([], []),
-        (["minmax"], ["minmax"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}], ["impute", "standardize"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}, "minmax"], ["minmax"]),
-        ([{"columns": ["year"], "steps": ["quantile"]}, {"columns": ["size"], "steps": []}], []),
-    ],
-)
-def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written, steps):
+def groups_of(written, codes=2, names=tuple(KINDS)):
+    """Return the groups of columns of all kinds, or of none."""
     spec = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
     if written is not None:
         spec["network"]["preprocessing"] = written
-    columns = [Column(name, "numeric") for name in ("year", "size")]
-    groups = column_groups(specnet.parse_spec(spec), columns, ["year", "size"], lambda _: 2)
-    (found,) = [group for group in groups if "size" in group.columns]
-    assert [step.type for step in found.steps] == steps
+    columns = [Column(name, KINDS[name]) for name in names]
+    return column_groups(specnet.parse_spec(spec), columns, names, {names.index("city"): codes}.get if names else len)
 
 
-def test_it_is_known_which_raw_columns_had_gaps_in_training():
-    rng = np.random.default_rng(3)
-    X = np.column_stack([rng.integers(0, 2, 60), *rng.normal(9000, 400, (4, 60)), rng.integers(0, 2, 60)]).astype(float)
-    X[:9, [0, 2, 3]] = np.nan
-    texts = (np.array(["a", "b"]), None, None, None, None, np.array(["c", "d"]))
-    groups = [
-        StepGroup((1, 3), (Calendar(), Impute(), Standardize())),
-        StepGroup((4, 2), (Impute(indicator=True), Standardize())),
-        StepGroup((0, 5), (OneHot(),)),
+@pytest.mark.parametrize(
+    ("written", "codes", "expected"),
+    [
+        (None, ONE_HOT_CODES, {"size flag": FILLED, "city": "one_hot", "day": f"calendar {FILLED}"}),
+        (None, ONE_HOT_CODES + 1, {"size flag": FILLED, "day": f"calendar {FILLED}", "city": "embedding"}),
+        ([], 2, {"size flag day": "", "city": "one_hot"}),
+        (["minmax"], 2, {"size flag day": "minmax", "city": "one_hot"}),
+        (["ordinal", "standardize"], 2, {"size flag day": "standardize", "city": "ordinal"}),
+        (
+            [{"columns": ["size"], "steps": ["quantile"]}],
+            2,
+            {"size": "quantile", "city": "one_hot", "flag": FILLED, "day": f"calendar {FILLED}"},
+        ),
+        (
+            [{"columns": ["size", "day"], "steps": []}, "minmax"],
+            2,
+            {"size day": "", "city": "one_hot", "flag": "minmax"},
+        ),
+        (
+            [{"columns": ["city"], "steps": []}, {"columns": ["flag", "day", "size"], "steps": []}],
+            2,
+            {"size city flag day": ""},
+        ),
+        (["calendar", "minmax"], 2, {"size flag": "minmax", "city": "one_hot", "day": "calendar minmax"}),
+    ],
+)
+def test_a_column_that_nothing_is_written_for_has_the_steps_of_its_kind(written, codes, expected):
+    found = {
+        " ".join(group.columns): " ".join(step.type for step in group.steps) for group in groups_of(written, codes)
+    }
+    assert list(found.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "code", "at"),
+    [
+        ([{"columns": ["size"], "steps": []}], (), "unknown-column", "0.columns.0"),
+        (["minmax", {"columns": ["size", "sise"], "steps": []}], tuple(KINDS), "unknown-column", "1.columns.1"),
+        ([{"columns": ["weather"], "steps": []}], tuple(KINDS), "unknown-column", "0.columns.0"),
+        (
+            [{"columns": ["size"], "steps": []}, {"columns": ["flag", "size"], "steps": []}],
+            tuple(KINDS),
+            "field-clash",
+            "1.columns.1",
+        ),
+        ([{"columns": ["city"], "steps": ["impute", "minmax"]}], tuple(KINDS), "column-kind", "0"),
+        (
+            [{"columns": ["flag"], "steps": []}, {"columns": ["size"], "steps": ["calendar"]}],
+            tuple(KINDS),
+            "column-kind",
+            "1",
+        ),
+        (["ordinal", "one_hot"], tuple(KINDS), "column-kind", ""),
+    ],
+)
+def test_groups_that_do_not_fit_the_columns_are_refused(written, names, code, at, refused: Refused):
+    with refused(SpecError, code=code, at=f"network.preprocessing.{at}".rstrip(".")):
+        groups_of(written, names=names)
+
+
+def test_arrays_have_the_plain_steps_alone():
+    assert [step.type for step in groups_of(["impute", "minmax"], names=())] == ["impute", "minmax"]
+    assert groups_of(None, names=()) == ()
+
+
+def test_a_spec_has_the_sizes_that_its_steps_were_fitted_with():
+    X, texts = mixed()
+    written = [
+        ColumnGroup(columns=("length",), steps=(Standardize(),)),
+        ColumnGroup(columns=("kind",), steps=(CategoryEmbedding(minimum_count=1),)),
+        ColumnGroup(columns=("width",), steps=(Impute(), Standardize())),
     ]
-    preparation = Preparation.fit(groups, X, texts=texts)
-    assert trained_gaps(preparation, 6).tolist() == [True, False, True, True, False, False]
-    assert not trained_gaps(Preparation.fit(plain(Standardize()), X[10:, 1:3]), 2).any()
-    assert not trained_gaps(Preparation(), 2).any()
+    spec = specnet.parse_spec({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}})
+    X[:, 0], names = 1.0, ["length", "kind", "width"]
+    preparation = Preparation.fit(unfitted(written, names), X, texts=(None, texts, None))
+    sized = with_fitted_steps(spec, (*written[:1], *written[1:]), preparation).network.preprocessing
+    assert [group.columns for group in sized] == [("length",), ("kind",), ("width",)]
+    assert sized[0].steps == (Standardize(),)
+    assert sized[1].steps == (CategoryEmbedding(minimum_count=1, counts=preparation.groups[1].steps[0].counts),)
+    assert sized[2].steps == preparation.groups[2].steps != written[2].steps
+    alone = Preparation.fit(unfitted([Impute()]), X[:, 2:])
+    assert with_fitted_steps(spec, (Impute(),), alone).network.preprocessing == alone.groups[0].steps != (Impute(),)
 
 
-def test_gaps_are_filled_where_the_steps_fill_or_code_them_whatever_training_had():
-    X = np.random.default_rng(3).integers(0, 2, (60, 5)).astype(float)
-    groups = [
-        StepGroup((3, 1), (Calendar(), Impute(), Standardize())),
-        StepGroup((2,), (Standardize(),)),
-        StepGroup((4,), (Impute(strategy="error"),)),
-        StepGroup((0,), (OneHot(),)),
-    ]
-    preparation = Preparation.fit(groups, X, texts=(np.array(["a", "b"]), None, None, None, None))
-    assert filled_gaps(preparation, 5).tolist() == [True, True, False, True, False]
-    assert not filled_gaps(Preparation(), 2).any()
-    assert known_texts(preparation, 5) == {0: ["a", "b"]}
+def test_groups_of_columns_are_undone():
+    preparation = Preparation.fit(
+        [StepGroup((2, 0), (Standardize(),)), StepGroup((3,), (Standardize(),) * 2), StepGroup((1,), ())], NUMBERS
+    )
+    prepared = preparation.prepare(NUMBERS)
+    np.testing.assert_array_equal(prepared[:, 3], NUMBERS[:, 1])
+    np.testing.assert_allclose(preparation.invert(prepared), NUMBERS, rtol=1e-12)
+    np.testing.assert_array_equal(preparation.apply(NUMBERS), prepared)
+    np.testing.assert_array_equal(Preparation.fit((), NUMBERS).invert(prepared), prepared)
+    assert not preparation.is_one_chain(4)
+    assert StepGroup((2, 0), ()).among(4) == (2, 0)
 
 
 def test_an_embedding_has_its_codes_as_inputs():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from hashlib import blake2b
 
 import numpy as np
 
@@ -29,6 +31,30 @@ def test_rows_are_known_by_their_cells_and_target():
     assert (abs(bits - 0.5) < 0.1).all(), "each bit is 1 in half of the rows, within six standard errors"
 
 
+def test_a_hash_is_made_of_bits_and_texts_by_splitmix64():
+    """On every system the same: written out in whole numbers."""
+
+    def mixed(state: int) -> int:
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        state = (state ^ state >> 27) * 0x94D049BB133111EB % 2**64
+        return state ^ state >> 31
+
+    def text(value: str) -> int:
+        return int.from_bytes(blake2b(value.encode(), digest_size=8).digest(), "little")
+
+    def number(value: float) -> int:
+        return int.from_bytes(struct.pack("<d", value), "little")
+
+    X, y = np.array([[0.5, 0, -7], [1e300, np.nan, 3]]), np.array([["a", "ä"], ["b", "a"]])
+    found = row_hashes(X, [None, np.array(["oslo"]), None], y)
+    first = mixed(mixed(mixed(mixed(mixed(number(0.5)) ^ text("oslo")) ^ number(-7)) ^ text("a")) ^ text("ä"))
+    second = mixed(mixed(mixed(mixed(mixed(number(1e300))) ^ number(3)) ^ text("b")) ^ text("a"))
+    assert found.tolist() == [first, second]
+    targets = row_hashes(X[:1, :1], (), np.array([[2.0, 3.0]]))
+    assert targets.tolist() == [mixed(mixed(mixed(number(0.5)) ^ number(2)) ^ number(3))]
+
+
 def test_a_zero_has_no_sign_and_a_gap_is_a_gap():
     there = hashes(np.array([[0.0, np.nan], [-0.0, -np.nan], [0.0, 0.0]]))
     assert there[0] == there[1] != there[2]
@@ -53,6 +79,8 @@ def test_a_set_counts_its_rows_also_after_it_was_written():
     assert known.count(hashes(NUMBERS[990:1010])) == 10
     assert known.count(np.repeat(found[:1], 3)) == 3
     assert known.count(hashes(NUMBERS[1000:])) == 0
+    assert RowSet.of(found[:0]).count(found) == 0
+    assert RowSet.of(found[[2, 0, 2]]).hashes.tolist() == sorted(found[[0, 2]].tolist())
 
 
 def test_of_many_rows_a_sample_tells_about_how_many():

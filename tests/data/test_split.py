@@ -54,6 +54,12 @@ def test_text_labels_and_several_outputs_can_be_stratified():
     assert len(split_rows(table(several), Split(test_size=0.1), seed=0).test) == 4
 
 
+def test_classes_of_two_rows_are_split_in_halves():
+    labels = np.repeat([0, 1, 2, 3], 2)
+    split = split_rows(table(labels), Split(test_size=0.5), seed=0)
+    assert sorted(labels[split.train]) == sorted(labels[split.test]) == [0, 1, 2, 3]
+
+
 def test_the_only_row_of_a_class_trains_and_the_others_are_split_as_without_it():
     y = np.array(["b", "a"] * 20 + ["c", "b", "a", "d"])
     alone = [40, 43]

@@ -12,7 +12,6 @@ from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
 from tests.data.splits import assert_parts, table
-from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
 
@@ -67,20 +66,21 @@ def test_a_column_says_where_rows_belong():
     ("column", "split", "key"),
     [
         (np.zeros(9), Split(group="g"), "test_size"),
+        (np.arange(9) // 7, Split(group="g", validation_size=0.5), "validation_size"),
         (np.zeros(9), Split(time="t"), "test_size"),
+        (np.arange(9) // 3, Split(time="t", validation_size=0.6), "validation_size"),
         (np.array(["test"] * 3), Split(column="set"), "column"),
+        (np.array(["validation"] * 3), Split(test="test.csv"), "test"),
+        (None, Split(group="g"), "group"),
+        (None, Split(group="g", folds=2, fold=0), "group"),
+        (None, Split(time="t"), "time"),
+        (None, Split(column="set"), "column"),
+        (None, Split(validation="rows.csv"), "test"),
     ],
-    ids=["one group", "one time", "no training rows"],
 )
-def test_a_split_that_leaves_nothing_is_refused(column, split: Split, key: str):
-    problem = mistake(DataError, lambda: split_rows(by(column), split, seed=0))
-    assert (problem.code, problem.path) == ("split", ("data", "split", key))
-
-
-def test_arrays_without_columns_have_nothing_to_go_by():
-    with pytest.raises(DataError) as caught:
-        split_rows(Table(np.zeros((4, 1)), np.zeros(4), "values"), Split(group="g"), seed=0)
-    assert caught.value.diagnostics[0].path == ("data", "split", "group")
+def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(column, split, key, refused: Refused):
+    with refused(DataError, code="split", at=f"data.split.{key}"):
+        split_rows(Table(np.zeros((9, 1)), np.zeros(9), "values", split_by=column), split, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,15 @@ def test_arrays_without_columns_have_nothing_to_go_by():
         ({"column": "a", "test_size": 0.1}, "test_size"),
         ({"test": "b.csv", "validation_size": 0.1}, "validation_size"),
         ({"group": "a", "stratify": True}, "stratify"),
+        ({"test_size": 0.5, "validation_size": 0.5}, "validation_size"),
+        ({"folds": 2, "fold": 0, "fold_part": "validation", "test_size": 0.0, "column": "a"}, "folds"),
     ],
 )
-def test_a_split_goes_by_one_thing(split: dict[str, object], key: str):
+def test_a_split_goes_by_one_thing(split: dict[str, object], key: str, refused: Refused):
     data = {"type": "csv", "path": "a.csv", "target": "y", "split": split}
     spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
-    problem = mistake(SpecError, lambda: parse_spec(spec))
-    assert (problem.code, problem.path) == ("split", ("data", "split", key))
+    with refused(SpecError, code="split", at=f"data.split.{key}"):
+        parse_spec(spec)
 
 
 ROWS = "".join(

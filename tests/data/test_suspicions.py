@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import specnet
 from specnet.data import Labels, suspicions
+from specnet.data.suspicious_targets import is_text, more_than_two_classes, one_class, text_for_numbers
 from specnet.errors import DataError, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import Spec
@@ -25,8 +27,8 @@ def spec(loss: str, **network: Any) -> Spec:
     return parse_spec({"network": network, "training": {"loss": loss, "epochs": 1}})
 
 
-def found(given: Spec, y: Any) -> list[tuple[str, str]]:
-    """Return code and hint of each warning about a target."""
+def found(given: Spec, y: Any) -> list[tuple[str, str, str]]:
+    """Return code, message and hint of each warning about a target."""
     target, kind = np.asarray(y), given.training.loss.target
     labels = None
     if kind != "values" and target.ndim == 1:
@@ -35,44 +37,63 @@ def found(given: Spec, y: Any) -> list[tuple[str, str]]:
     outputs *= given.training.loss.outputs_per_target
     told = suspicions(resolve(given, inputs=2, outputs=outputs), labels, target)
     assert all(diagnostic.path == ("training", "loss") for diagnostic in told)
-    return [(diagnostic.code, diagnostic.hint or "") for diagnostic in told]
+    return [(diagnostic.code, diagnostic.message, diagnostic.hint or "") for diagnostic in told]
 
 
-def test_classes_of_one_row_each_are_numbers_or_the_wrong_column():
-    ((code, hint),) = found(spec("categorical_crossentropy"), np.arange(ROWS) * 7)
-    assert code == "single-rows"
-    assert "mean_squared_error" in hint
-    ((code, hint),) = found(spec("categorical_crossentropy"), [f"row {row}" for row in range(ROWS)])
-    assert code == "single-rows"
-    assert "column" in hint
+NUMBERS = 'use training.loss = "mean_squared_error" to predict numbers'
 
 
 @pytest.mark.parametrize(
-    "y", [np.arange(9), np.arange(ROWS) // 2, [*range(10), *range(5), *range(5)], [*range(11), *[0, 1] * 30]]
+    ("y", "counts", "hint"),
+    [
+        (np.arange(ROWS) * 7, "24 of 24", NUMBERS),
+        ([str(number) for number in range(10)], "10 of 10", NUMBERS),
+        ([*range(10), *range(4), *range(4), *range(4)], "6 of 10", NUMBERS),
+        ([*range(13), *[0] * 51], "12 of 13", NUMBERS),
+        ([f"row {row}" for row in range(ROWS)], "24 of 24", "choose another target column"),
+        (["row", *map(str, range(ROWS))], "25 of 25", "choose another target column"),
+    ],
+)
+def test_classes_of_one_row_each_are_numbers_or_the_wrong_column(y: Any, counts: str, hint: str):
+    message = f"{counts} classes have a single training row"
+    assert found(spec("categorical_crossentropy"), y) == [("single-rows", message, hint)]
+
+
+@pytest.mark.parametrize(
+    "y", [np.arange(9), np.arange(ROWS) // 2, [*range(10), *range(5), *range(5)], [*range(13), *[0] * 52]]
 )
 def test_few_or_repeated_classes_are_classes(y: Any):
     assert found(spec("categorical_crossentropy"), y) == []
 
 
+NO_ROW, ONE_ROW = "and in no training row: the network cannot learn it", "is in one row, which is a training row"
+HINTS = {
+    "unseen-class": "add training rows of it; each of its rows now counts as a mistake",
+    "single-row": "add rows of it; no metric tells how well it is predicted",
+    "single-rows": "choose another target column",
+}
+
+
 @pytest.mark.parametrize(
     ("train", "held", "expected"),
     [
-        ("aabbc", {"test": "abb"}, {"single-row": "class c is in one row, which is a training row"}),
-        ("aabbcd", {"test": "abb"}, {"single-row": "each of 2 classes (c, d) is in one row, which is a training row"}),
+        ("aabbc", {"test": "abb"}, {"single-row": f"class c {ONE_ROW}"}),
+        ("aabbcd", {"test": "abb"}, {"single-row": f"each of 2 classes (c, d) {ONE_ROW}"}),
+        ("aabbcdefghi", {"test": "abb"}, {"single-row": f"each of 7 classes (c, d, e, f, g, h, …) {ONE_ROW}"}),
+        ("abcdefghij", {"test": "abb"}, {"single-rows": "10 of 10 classes have a single training row"}),
         ("aabbc", {"test": "abc"}, {}),
         ("aabbc", {}, {}),
         (
             "aabb",
             {"test": "abcc"},
-            {"unseen-class": "class c is in 2 test rows and in no training row: the network cannot learn it"},
+            {"unseen-class": f"class c is in 2 test rows {NO_ROW}"},
         ),
         (
             "aabbe",
             {"validation": "acd", "test": "abcc"},
             {
-                "unseen-class": "each of 2 classes (c, d) is in 2 validation rows and 2 test rows and in no training "
-                "row: the network cannot learn it",
-                "single-row": "class e is in one row, which is a training row",
+                "unseen-class": f"each of 2 classes (c, d) is in 2 validation rows and 2 test rows {NO_ROW}",
+                "single-row": f"class e {ONE_ROW}",
             },
         ),
     ],
@@ -84,24 +105,37 @@ def test_classes_on_one_side_of_the_split_are_told_once(
     labels = Labels.from_target(np.concatenate([list(train), *parts.values()]))
     given = resolve(spec("categorical_crossentropy"), inputs=2, outputs=len(labels))
     told = suspicions(given, labels, np.array(list(train)), parts)
-    assert {diagnostic.code: diagnostic.message for diagnostic in told} == expected
+    assert [(diagnostic.code, diagnostic.message) for diagnostic in told] == list(expected.items())
+    for diagnostic in told:
+        place = ("training", "loss") if diagnostic.code == "single-rows" else ("data", "split")
+        assert (diagnostic.path, diagnostic.hint) == (place, HINTS[diagnostic.code])
 
 
 @pytest.mark.parametrize("y", [np.zeros(ROWS, int), np.ones(ROWS), np.zeros(ROWS, bool)])
 def test_one_class_alone_teaches_nothing(y: Any):
-    assert [code for code, _ in found(spec("binary_crossentropy"), y)] == ["one-class"]
+    message = f"all training rows have the same label, {int(y[0])}"
+    assert found(spec("binary_crossentropy"), y) == [("one-class", message, "add rows of the other classes")]
     assert found(spec("binary_crossentropy"), [*y[:-1], 1 - int(y[0])]) == []
 
 
 @pytest.mark.parametrize(
-    ("scale", "shift", "told"), [(1, 0, 0), (1, 29, 0), (1, 31, 1), (1, -31, 1), (29, 0, 0), (31, 0, 1), (1e200, 0, 1)]
+    ("scale", "shift", "told"),
+    [
+        (1, 0, None),
+        (1, 30, None),
+        (1, 31, (31, 1)),
+        (1, -31, (-31, 1)),
+        (30, 0, None),
+        (31.4567, 0, (0, 31.5)),
+        (1e200, 0, (0, "inf")),
+    ],
 )
 @pytest.mark.parametrize("loss", ["mean_squared_error", "huber", "gaussian_nll"])
-def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shift: float, told: int):
+def test_a_target_far_from_0_asks_for_preprocessing(loss: str, scale: float, shift: float, told: Any):
     y = np.tile([-1.0, 1.0], ROWS) * scale + shift
-    codes = found(spec(loss), y)
-    assert [code for code, _ in codes] == ["unscaled-target"] * told
-    assert all("standardize" in hint for _, hint in codes)
+    message = told and "the target is not scaled: mean {}, standard deviation {}".format(*told)
+    hint = 'use network.target_preprocessing = ["standardize"]'
+    assert found(spec(loss), y) == ([("unscaled-target", message, hint)] if told else [])
     assert found(spec(loss, target_preprocessing=["standardize"]), y) == []
 
 
@@ -118,12 +152,46 @@ def test_a_target_that_stays_in_its_units_is_left_alone(loss: str):
 
 
 def test_an_output_that_was_chosen_for_the_target_s_units_is_left_alone():
-    chosen = spec("mse", activations=["relu", "exponential"])
-    assert found(chosen, np.full(ROWS, 500.0)) == []
+    for loss, output in (("mse", "exponential"), ("mse", "relu"), ("mean_squared_logarithmic_error", "identity")):
+        assert found(spec(loss, activations=["relu", output]), np.full(ROWS, 500.0)) == []
+    ((code, *_),) = found(spec("mse", activations=["relu", "identity"]), np.full(ROWS, 500.0))
+    assert code == "unscaled-target"
 
 
 def test_several_outputs_of_0_and_1_are_no_numbers():
     assert found(spec("binary_crossentropy"), np.zeros((ROWS, 3))) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "loss"),
+    [
+        (lambda spec: text_for_numbers(spec, np.array(["no", "yes", "no"], object)), "mse"),
+        (lambda spec: text_for_numbers(spec, np.array(list("abcdefgh"))), "huber"),
+        (lambda spec: one_class(spec, np.array(["a"])), "binary_crossentropy"),
+        (lambda spec: one_class(spec, np.array([7])), "categorical_crossentropy"),
+        (lambda spec: more_than_two_classes(spec, np.arange(9), np.array([])), "hinge"),
+        (lambda spec: more_than_two_classes(spec, np.arange(10), np.array([])), "binary_crossentropy"),
+        (lambda spec: more_than_two_classes(spec, np.array(list("abcdefghij")), np.array([])), "binary_crossentropy"),
+        (lambda spec: more_than_two_classes(spec, np.arange(12), np.arange(2, 9)), "binary_crossentropy"),
+    ],
+)
+def test_a_target_that_a_loss_cannot_have(error: Callable[[Spec], DataError], loss: str, refused: Refused):
+    with refused(DataError, code="loss-target", at="training.loss"):
+        raise error(spec(loss))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (np.array(["a"]), True),
+        (np.array(["a", "b"], object), True),
+        (np.array(["a", 1], object), False),
+        (np.array([1.0]), False),
+        (np.array(["a"], np.dtypes.StringDType()), True),
+    ],
+)
+def test_a_target_of_text(target: np.ndarray, expected: bool):
+    assert is_text(target) == expected
 
 
 def test_python_callers_are_warned_unless_they_observe(pinned: Pinned):

@@ -13,8 +13,9 @@ from scipy.stats import spearmanr
 import specnet
 from specnet.data import Labels, column_suspicions, leakage
 from specnet.data.leakage import ClassTarget, ValueTarget
-from specnet.errors import Diagnostic, SpecnetWarning
+from specnet.errors import Diagnostic, SpecnetWarning, render
 from specnet.training import Observer
+from tests.texts.pinned import Pinned
 
 ROWS = 200
 MISSING = np.nan
@@ -67,6 +68,19 @@ def codes(*arguments: Any, **keywords: Any) -> list[str]:
     return [diagnostic.code for diagnostic in found(*arguments, **keywords)]
 
 
+@pytest.fixture
+def told(pinned: Pinned) -> Any:
+    """Return a function that finds one warning, pins its text, and returns its code."""
+
+    def told(*arguments: Any, **keywords: Any) -> str:
+        (warning,) = found(*arguments, **keywords)
+        assert warning.path == ()
+        pinned(render(warning, "warning"))
+        return warning.code
+
+    return told
+
+
 def with_column(table: np.ndarray, column: np.ndarray) -> np.ndarray:
     return np.column_stack([table, column])
 
@@ -78,15 +92,18 @@ def test_right_columns_give_no_warning(table: np.ndarray, classes: np.ndarray, r
     assert codes(table, rng.integers(0, 2, (ROWS, 2)), "binary_crossentropy") == []
 
 
-@pytest.mark.parametrize("value", [0.0, 3.5, MISSING])
-def test_a_constant(table: np.ndarray, classes: np.ndarray, value: float):
-    (warning,) = found(with_column(table, np.full(ROWS, value)), classes)
-    assert warning.code == "constant"
-    assert warning.message.startswith("column 5 is ")
-    assert ("empty" if np.isnan(value) else f"is {value:g} ") in warning.message
+@pytest.mark.parametrize("value", [0.0, 3.5, 123456.789, MISSING])
+def test_a_constant(table: np.ndarray, classes: np.ndarray, value: float, told: Any):
+    assert told(with_column(table, np.full(ROWS, value)), classes) == "constant"
     some = np.full(ROWS, value)
     some[::3] = 3.5 if np.isnan(value) else MISSING
     assert codes(with_column(table, some), classes) == []
+
+
+@pytest.mark.parametrize(("kind", "value"), [("boolean", 0), ("boolean", 1), ("datetime", 19782.9), ("category", 1)])
+def test_a_constant_is_told_as_its_column_is_written(table: np.ndarray, classes: np.ndarray, kind, value, told: Any):
+    column = Column("x", kind, np.array(["a", "b c"]) if kind == "category" else None)
+    assert told(np.full((ROWS, 1), float(value)), classes, kinds=[column]) == "constant"
 
 
 def test_a_value_that_rows_held_out_do_not_share_is_no_constant(table: np.ndarray, classes: np.ndarray):
@@ -107,14 +124,19 @@ def test_one_row_says_nothing():
     assert codes(np.ones((1, 3)), np.array([1.0]), "mse") == []
 
 
-def test_an_identifier(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+def test_an_identifier(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
     numbers = np.arange(ROWS)
     for column in (numbers, rng.permutation(numbers) + 10_000, numbers**2, rng.permutation(2 * numbers)):
-        assert codes(with_column(table, column), classes) == ["identifier"], column
+        assert told(with_column(table, column), classes) == "identifier", column
     for column in (numbers[::-1] * 3, numbers + 0.5, np.where(numbers == 5, 6, numbers), rng.permutation(numbers * 3)):
         assert codes(with_column(table, column), classes) == [], column
-    few = np.arange(19.0)
-    assert codes(few[:, None], np.tile([0, 1], 10)[:19]) == []
+    few = np.arange(20.0)[:, None]
+    assert codes(few[:19], np.tile([0, 1], 10)[:19]) == []
+    assert codes(few, np.tile([0, 1], 10)) == ["identifier"]
+    for changed, expected in ((2 * ROWS - 1, ["identifier"]), (2 * ROWS, [])):
+        spread = rng.permutation(numbers)
+        spread[spread.argmax()] = changed
+        assert codes(with_column(table, spread), classes) == expected
 
 
 def test_rows_increase_in_the_order_of_their_table(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
@@ -125,22 +147,20 @@ def test_rows_increase_in_the_order_of_their_table(table: np.ndarray, classes: n
     assert warning.code == "identifier"
 
 
-def test_an_identifier_in_texts(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+def test_an_identifier_in_texts(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
     texts = np.array([f"name {number}" for number in range(ROWS)])
     kinds = [*(Column(f"x{number}", "numeric") for number in range(5)), Column("name", "category", texts)]
-    assert codes(with_column(table, np.arange(ROWS) // 4), classes, kinds=kinds) == ["identifier"]
-    (warning,) = found(with_column(table, np.arange(ROWS)), classes, kinds=kinds)
-    assert 'column "name"' in warning.message
+    assert told(with_column(table, np.arange(ROWS) // 4), classes, kinds=kinds) == "identifier"
+    gaps = np.where(np.arange(ROWS) % 9, np.arange(ROWS), MISSING)
+    assert told(with_column(table, gaps), classes, kinds=kinds) == "identifier"
     assert codes(with_column(table, rng.permutation(ROWS) % 40), classes, kinds=kinds) == []
     kinds[-1] = Column("day", "datetime")
     assert codes(with_column(table, np.arange(ROWS)), classes, kinds=kinds) == []
 
 
 @pytest.mark.parametrize("column", [0, 1, 3])
-def test_a_copy(table: np.ndarray, classes: np.ndarray, column: int):
-    (warning,) = found(with_column(table, table[:, column]), classes)
-    assert warning.code == "duplicate-column"
-    assert warning.message == f"column 5 equals column {column} in all training rows"
+def test_a_copy(table: np.ndarray, classes: np.ndarray, column: int, told: Any):
+    assert told(with_column(table, table[:, column]), classes) == "duplicate-column"
     almost = table[:, column].copy()
     almost[0] = 9
     assert codes(with_column(table, almost), classes) == []
@@ -156,33 +176,29 @@ def test_a_copy_of_texts(table: np.ndarray, classes: np.ndarray):
     assert codes(np.column_stack([sizes, sizes]), classes, kinds=kinds) == []
 
 
-def test_what_gives_classes_away(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+def test_what_gives_classes_away(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
     noise = rng.random(ROWS)
     for column in (classes * 2.5, classes + noise):
-        (warning,) = found(with_column(table, column), classes)
-        assert warning.code == "gives-target-away"
-        assert warning.message.startswith("column 5 almost determines the target")
+        assert told(with_column(table, column), classes) == "gives-target-away"
     for column in (classes + 1.5 * noise, np.where(rng.random(ROWS) < 0.1, 5, classes)):
         assert codes(with_column(table, column), classes) == []
     assert codes(with_column(table[:19], classes[:19] * 2.5), classes[:19]) == []
+    assert codes(with_column(table[:20], classes[:20] * 2.5), classes[:20]) == ["gives-target-away"]
 
 
-def test_being_empty_may_give_the_target_away(table: np.ndarray, rng: np.random.Generator):
+def test_being_empty_may_give_the_target_away(table: np.ndarray, rng: np.random.Generator, told: Any):
     target = rng.integers(0, 2, ROWS)
-    (warning,) = found(with_column(table, np.where(target == 1, MISSING, rng.normal(size=ROWS))), target)
-    assert warning.code == "gives-target-away"
+    gaps = with_column(table, np.where(target == 1, MISSING, rng.normal(size=ROWS)))
+    assert told(gaps, target) == "gives-target-away"
     several = np.column_stack([rng.integers(0, 2, ROWS), target])
-    (warning,) = found(
-        with_column(table, np.where(target == 1, MISSING, rng.normal(size=ROWS))), several, "binary_crossentropy"
-    )
-    assert "target 1" in warning.message
+    assert told(gaps, several, "binary_crossentropy") == "gives-target-away"
+    assert told(gaps, target.astype(float), "mse") == "gives-target-away"
     mixed = np.where(target == 1, MISSING, rng.permutation(ROWS))
     kinds = [
         *(Column(f"x{number}", "numeric") for number in range(5)),
         Column("when", "category", np.array(list("abcd"))),
     ]
-    (warning,) = found(with_column(table, mixed % 4), target, kinds=kinds)
-    assert warning.code == "gives-target-away"
+    assert told(with_column(table, mixed % 4), target, kinds=kinds) == "gives-target-away"
 
 
 def test_a_category_has_no_order(table: np.ndarray, rng: np.random.Generator):
@@ -194,10 +210,11 @@ def test_a_category_has_no_order(table: np.ndarray, rng: np.random.Generator):
     assert codes(column[:, None].astype(float), target) == []
 
 
-def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator):
+def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator, told: Any):
     target = rng.normal(size=ROWS)
     for column in (target * 3, -np.exp(target), target + 0.01 * rng.normal(size=ROWS)):
-        assert codes(with_column(table, column), target, "mse") == ["gives-target-away"]
+        assert told(with_column(table, column), target, "mse") == "gives-target-away"
+        assert codes(with_column(table[:30], column[:30]), target[:30], "mse") == ["gives-target-away"]
         assert codes(with_column(table, np.where(np.arange(ROWS) % 5, column, MISSING)), target, "mse") == [
             "gives-target-away"
         ]
@@ -205,16 +222,20 @@ def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator):
     assert codes(with_column(table, target + 0.3 * rng.normal(size=ROWS)), target, "mse") == []
 
 
-def reference_score(column: np.ndarray, classes: np.ndarray) -> float:
-    """Return the score of the contract, value by value; no value may have a tie."""
-    n, (_, counts) = len(classes), np.unique(classes, return_counts=True)
+def reference_cost(column: np.ndarray, classes: np.ndarray, is_category: bool) -> int:
+    """Return the cost of the contract, value by value; a value with a tie has no majority."""
     majorities, outside = [], 0
     for value in np.unique(column):
         rows = np.bincount(classes[column == value])
-        majorities.append(int(rows.argmax()))
-        outside += rows.sum() - rows.max()
+        majorities += [int(rows.argmax())] * int(np.count_nonzero(rows == rows.max()) == 1)
+        outside += int(rows.sum() - rows.max())
     changes = sum(one != other for one, other in pairwise(majorities))
-    return 1 - (max(0, changes - len(counts) + 1) + 2 * outside) / (n * (1 - ((counts / n) ** 2).sum()))
+    return 2 * outside + (0 if is_category else max(0, changes - len(np.unique(classes)) + 1))
+
+
+def reference_score(column: np.ndarray, classes: np.ndarray) -> float:
+    n, (_, counts) = len(classes), np.unique(classes, return_counts=True)
+    return 1 - reference_cost(column, classes, False) / (n * (1 - ((counts / n) ** 2).sum()))
 
 
 def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
@@ -227,6 +248,17 @@ def test_the_score_of_classes_is_the_contract_s(rng: np.random.Generator):
         assert ClassTarget(classes).is_given_away(column) == expected
         told.append(expected)
     assert set(told) == {True, False}
+
+
+@pytest.mark.parametrize("values", [1, 2, 4, 30, 1000])
+def test_what_a_column_costs_is_the_contract_s(values: int, rng: np.random.Generator):
+    for count in (2, 3, 5):
+        classes = rng.integers(0, count, 200)
+        for column in (rng.integers(-9, values, 200) / 4, classes + rng.integers(0, values, 200) / values):
+            for is_category in (False, True):
+                expected = reference_cost(column, classes, is_category)
+                needed = len(np.unique(classes)) - 1
+                assert leakage._cost(column, classes, needed, is_category) == expected
 
 
 def test_ranks_are_scipy_s(rng: np.random.Generator):
@@ -253,21 +285,25 @@ def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeyp
     assert set(whole) == {True, False}
 
 
-@pytest.mark.parametrize(("equal", "told"), [(5, []), (6, ["rows-in-both"])])
-def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, equal: int, told: list[str]):
+def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
     test = rng.normal(size=(50, 5))
-    test[:equal] = table[rng.integers(0, ROWS, equal)]
-    found_now = found(table, classes, test=Rows(test, classes[:50]))
-    assert [warning.code for warning in found_now] == told
-    assert all(warning.message == f"{equal} of 50 test rows also occur in the training set" for warning in found_now)
+    test[:5] = table[rng.integers(0, ROWS, 5)]
+    assert codes(table, classes, test=Rows(test, classes[:50])) == []
+    test[5] = table[7]
+    assert told(table, classes, test=Rows(test, classes[:50])) == "rows-in-both"
     test[:, 0] += 1e-9
     assert codes(table, classes, test=Rows(test, classes[:50])) == []
 
 
 def test_of_many_columns_the_first_are_named(table: np.ndarray, classes: np.ndarray):
-    warnings = found(np.column_stack([table, np.ones((ROWS, 17))]), classes)
-    assert [warning.code for warning in warnings] == ["constant"] * 11
-    assert warnings[-1].message == "the same is true of 7 more columns"
+    same = [f"column {number} is 1 in all rows" for number in range(5, 15)]
+    for count, more in (
+        (10, []),
+        (11, ["the same is true of 1 more columns"]),
+        (17, ["the same is true of 7 more columns"]),
+    ):
+        warnings = found(np.column_stack([table, np.ones((ROWS, count))]), classes)
+        assert [(warning.code, warning.message) for warning in warnings] == [("constant", each) for each in same + more]
 
 
 @pytest.mark.slow
@@ -307,16 +343,24 @@ def test_a_run_says_how_to_leave_a_column_out(tmp_path: Path, rng: np.random.Gen
     assert "data.columns.number" in warning["hint"]
 
 
-def test_the_key_of_a_column_is_written_as_toml_wants_it(table: np.ndarray, classes: np.ndarray):
-    spec = specnet.parse_spec(
-        {
-            "data": {"type": "csv", "path": "rows.csv", "target": "y"},
-            "network": {"hidden_layer_sizes": [2]},
-            "training": {"loss": "categorical_crossentropy"},
-        }
-    )
-    kinds = [Column(name, "numeric") for name in ("a", "b", "c", "d", "e", "bill length")]
-    splits = {"train": Rows(with_column(table, np.ones(ROWS)), classes)}
-    (warning,) = column_suspicions(spec, Labels.from_target(classes), splits, kinds)
-    assert warning.message == 'column "bill length" is 1 in all rows'
-    assert warning.hint.endswith('set data.columns."bill length" = "ignore"')
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"type": "csv", "path": "rows.csv", "target": "y"}, True),
+        ({"type": "csv", "path": "rows.csv", "target": "y"}, False),
+        ({"type": "make_blobs"}, False),
+    ],
+)
+def test_a_warning_says_how_a_column_is_left_out(
+    table: np.ndarray, classes: np.ndarray, data: dict[str, str], named: bool, pinned: Pinned
+):
+    training = {"loss": "categorical_crossentropy"}
+    spec = specnet.parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": training})
+    kinds = [Column(name, "numeric") for name in ("a", "b", "c", "d", "e", "bill length")] if named else []
+    splits = {
+        "train": Rows(with_column(table, np.ones(ROWS)), classes),
+        "test": Rows(with_column(table, np.ones(ROWS)), classes),
+    }
+    warning, both = column_suspicions(spec, Labels.from_target(classes), splits, kinds)
+    assert (warning.path, both.path) == (("data", "columns") if named else ("data",), ("data",))
+    pinned(render(warning, "warning"))

@@ -1,14 +1,25 @@
 """Rows of specs, and rows that models are asked about, from files of every kind."""
 
 import numpy as np
+import pandas
 import pytest
 
-from specnet.data import load_table, read_inputs, read_table
-from specnet.errors import DataError, FileError, SpecError
+from specnet.data import (
+    Preparation,
+    RawColumns,
+    frame_columns,
+    large_cell_in,
+    load_table,
+    raw_columns,
+    read_cells,
+    read_inputs,
+    read_table,
+)
+from specnet.errors import DataError, FileError, SpecError, render
 from specnet.parts.data import Csv
 from specnet.spec import parse_spec, resolve
 from tests.texts.mistakes import mistake
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 ARRAYS = {"X": np.arange(12.0).reshape(6, 2), "y": np.array([0, 1, 0, 1, 0, 1]), "sample_weight": np.arange(6.0)}
 
@@ -115,6 +126,11 @@ def test_columns_that_a_file_lacks_are_one_mistake(spec_of, tmp_path, refused: R
     assert (problem.path, problem.hint) == (("data", "features"), "choose from a, b, y")
 
 
+def test_a_missing_cell_of_a_file_stays_missing(spec_of, tmp_path):
+    spec = csv_spec(spec_of, tmp_path, "a,b,y\n1,,0\n,4,1\n")
+    np.testing.assert_array_equal(load_table(spec).X, [[1, np.nan], [np.nan, 4]])
+
+
 def test_a_bad_cell_is_marked_in_the_file(spec_of, tmp_path):
     spec = csv_spec(spec_of, tmp_path, "a,y\n1,0\noops,1\n", more='columns = { a = "numeric" }')
     problem = mistake(DataError, lambda: load_table(spec))
@@ -160,10 +176,15 @@ def test_a_model_finds_its_columns_by_name(wine, tmp_path):
     assert table.y.tolist() == ["white"]
 
 
-def test_a_models_text_labels_stay_text(wine, tmp_path):
+def test_a_models_text_labels_stay_text(wine, tmp_path, refused: Refused):
     (tmp_path / "known.csv").write_text("y,b,a\n1,2,1\n2,2,1\n")
     assert read_table(tmp_path / "known.csv", wine).y.tolist() == [1, 2]
     assert read_table(tmp_path / "known.csv", wine, np.array(["1", "2", "x"])).y.tolist() == ["1", "2"]
+    assert read_table(tmp_path / "known.csv", wine, np.array([1, 2])).y.tolist() == [1, 2]
+    with refused(DataError, code="unknown-label", at="known.csv"):
+        read_table(tmp_path / "known.csv", wine, np.arange(1, 9) * 2)
+    np.savez(tmp_path / "several.npz", X=np.zeros((2, 2)), y=[[0, 1], [7, 1]])
+    assert read_table(tmp_path / "several.npz", wine, np.array([0.0, 1.0])).y.tolist() == [[0, 1], [7, 1]]
 
 
 def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
@@ -174,7 +195,29 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
     np.testing.assert_array_equal(table.sample_weight, ARRAYS["sample_weight"] / ARRAYS["sample_weight"][1:].mean())
 
 
-@pytest.mark.slow
+def test_cells_too_large_for_a_model_are_found_in_their_file(wine, tmp_path, pinned: Pinned):
+    path = tmp_path / "new.csv"
+    path.write_text("b,a\n1,2\n1e300,3\n")
+    raw = read_inputs(path, wine)
+    pinned(render(large_cell_in(path, wine, raw, Preparation())))
+    assert large_cell_in(path, wine, raw.part(slice(1)), Preparation()) is None
+    assert large_cell_in(path, wine, RawColumns(raw.X), Preparation()) is None
+    assert large_cell_in(tmp_path / "new.npz", wine, raw, Preparation()) is None
+    path.write_text("b,a\n1,2\n")
+    assert large_cell_in(path, wine, raw, Preparation()) is None
+
+
+def test_cells_are_read_as_the_file_has_them(wine, tmp_path):
+    (tmp_path / "new.csv").write_text("note,b,a\nx,2,1\n,04,3\ny,6,5\n")
+    found = read_cells(tmp_path / "new.csv", wine, ["b", "note"], 2)
+    parts = [{name: list(column.texts) for name, column in part.items()} for part in found]
+    assert parts == [{"b": ["2", "04"], "note": ["x", None]}, {"b": ["6"], "note": ["y"]}]
+
+
+def cells(path, wine):
+    return read_cells(path, wine, ["b", "c"], 2)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "read", "code", "at"),
     [
@@ -184,7 +227,14 @@ def test_a_model_takes_arrays_in_the_order_of_its_columns(wine, tmp_path):
         ("new.txt", "", read_inputs, "data", "new.txt"),
         ("new.parquet", "a,b\n1,2\n", read_inputs, "parquet", "new.parquet"),
         ("new.jsonl", "a,b\n1,2\n", read_inputs, "json", "new.jsonl:1:1"),
+        ("new.csv", "a,b,y\n1,2,red\n1,2,\n", read_table, "missing-target", "new.csv:3:5"),
+        ("new.csv", "1,2\n3,4\n", read_inputs, "missing-header", "new.csv:1:1"),
+        ("new.csv", "a,b\n1,2\n", cells, "unknown-column", "new.csv"),
+        ("new.npz", {"X": np.zeros((2, 2))}, cells, "data", "new.npz"),
+        ("new.txt", "", cells, "data", "new.txt"),
+        ("new.txt", "", read_table, "data", "new.txt"),
         ("new.npz", {"X": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
+        ("new.npz", {"X": np.zeros((2, 3)), "y": [0, 1]}, read_table, "data", "new.npz"),
         ("new.npz", {"Z": np.zeros((2, 3))}, read_inputs, "data", "new.npz"),
         ("new.npz", {"X": np.zeros((2, 2))}, read_table, "data", "new.npz"),
         ("new.npz", {"X": [[np.inf, 0]], "y": [1]}, read_table, "data", "new.npz"),
@@ -207,16 +257,79 @@ def test_files_that_do_not_fit_a_model_are_named(
 
 def test_a_model_without_names_cannot_read_a_csv(spec_of, tmp_path, refused: Refused):
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
-    with refused(DataError, at="rows.csv"):
-        read_inputs(tmp_path / "rows.csv", resolve(spec_of('type = "make_moons"')))
+    unnamed = resolve(spec_of('type = "make_moons"'))
+    for read in (read_inputs, read_table, cells):
+        with refused(DataError, at="rows.csv"):
+            read(tmp_path / "rows.csv", unnamed)
 
 
-def test_a_model_of_named_columns_without_a_file_finds_them_in_one(tmp_path, refused: Refused):
-    network = {"feature_names": ["a", "b"], "layer_sizes": [2, 1]}
+@pytest.mark.parametrize("names", [("a", "b"), ("target", "target_")])
+def test_a_model_of_named_columns_without_a_file_finds_them_in_one(names, tmp_path, refused: Refused):
+    network = {"feature_names": list(names), "layer_sizes": [2, 1]}
     spec = resolve(parse_spec({"network": network, "training": {"loss": "mean_squared_error"}}))
-    (tmp_path / "new.csv").write_text("b,note,a\n2,x,1\n")
+    (tmp_path / "new.csv").write_text(f"{names[1]},note,{names[0]}\n2,x,1\n")
     np.testing.assert_array_equal(read_inputs(tmp_path / "new.csv", spec).X, [[1, 2]])
     np.savez(tmp_path / "rows.npz", **ARRAYS)
     np.testing.assert_array_equal(read_inputs(tmp_path / "rows.npz", spec).X, ARRAYS["X"])
     with refused(DataError, at="new.csv"):
         read_table(tmp_path / "new.csv", spec)
+
+
+FRAME = pandas.DataFrame({"b": [1.0, 2.0], "city": ["rome", None], "a": [3.0, np.nan]})
+
+
+def test_columns_of_a_frame_are_those_of_the_model():
+    kinds = {"a": "numeric", "city": "category"}
+    found = raw_columns(FRAME, kinds, 2, tuple(kinds))
+    assert [(column.name, column.kind) for column in found.kinds] == [("a", "numeric"), ("city", "category")]
+    assert found.texts[0] is None
+    assert [list(texts) for texts in found.texts[1:]] == [["rome"]]
+    assert found.gaps().tolist() == [[False, False], [True, True]]
+    assert len(found.part(np.array([False, True]))) == 1
+    assert raw_columns(found, kinds, 2, None) is found
+    for names in (("a", "b"), ("b", "a")):
+        numbers = raw_columns(FRAME, None, 2, names)
+        np.testing.assert_array_equal(numbers.X, FRAME[list(names)])
+        assert [(column.name, column.kind) for column in numbers.kinds] == [(name, "numeric") for name in names]
+    assert raw_columns(FRAME[["b"]], None, 1, ("b",)).kinds == ()
+    array = raw_columns([[1, 2]], {"a": "numeric", "b": "boolean"}, 2, ("a", "b"))
+    assert [(column.name, column.kind) for column in array.kinds] == [("a", "numeric"), ("b", "boolean")]
+    empty = RawColumns(np.array([[0.0], [1.0]]), (found.kinds[1],))
+    assert not empty.gaps().any()
+
+
+@pytest.mark.parametrize(
+    ("X", "kinds", "names"),
+    [
+        (RawColumns(np.zeros((3, 1))), None, None),
+        ([[1.0, np.nan]], None, ("a", "b")),
+        ([[1.0]], None, ("a", "b")),
+        (FRAME, None, None),
+        (FRAME, None, ("a", "c")),
+        (FRAME, None, ("a", "city")),
+        (FRAME, {"a": "numeric", "c": "numeric"}, ("a", "c")),
+        (FRAME[:0], {"a": "numeric", "b": "numeric"}, ("a", "b")),
+        (FRAME, {"a": "numeric", "city": "numeric"}, ("a", "city")),
+        ([[1.0, 2.0]], {"a": "numeric", "city": "category"}, ("a", "city")),
+        ([[1.0]], {"a": "numeric", "b": "numeric"}, ("a", "b")),
+    ],
+)
+def test_columns_that_a_model_cannot_read(X, kinds, names, refused: Refused):
+    with refused(DataError, code={"data"} if kinds != {"a": "numeric", "city": "numeric"} else {"not-a-number"}):
+        raw_columns(X, kinds, 2, names, "test X")
+
+
+def test_columns_of_any_frame(refused: Refused):
+    assert frame_columns(np.eye(2)) == (None, ())
+    complete, _ = frame_columns(FRAME[["b"]])
+    np.testing.assert_array_equal(complete.X, FRAME[["b"]])
+    assert complete.kinds == ()
+    judged, warnings = frame_columns(FRAME)
+    assert [(column.name, column.kind) for column in judged.kinds] == [("b", "numeric"), ("a", "numeric")]
+    assert [warning.code for warning in warnings] == ["ignored-column"]
+    asked, warnings = frame_columns(FRAME, {"city": "category"})
+    assert [(column.name, column.kind) for column in asked.kinds] == [("city", "category")]
+    assert warnings == ()
+    for kinds in (None, {"b": "numeric"}):
+        with refused(DataError):
+            frame_columns(pandas.concat([FRAME, FRAME], axis=1), kinds)

@@ -28,7 +28,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "parts": ("tests/parts", "tests/testing", "-k", "not at_most_12_lines", *NOT_SLOW),  # a mutated source is long
     "spec": ("tests/spec", "-m", "not peers"),
     "data": ("tests/data", "tests/parts/data", *NOT_SLOW),
-    "training": ("tests/training", *NOT_SLOW),
+    "training": (
+        *("tests/training", "tests/running/ensembles", "tests/running/runs/test_engines.py"),
+        *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
+        *("-m", "not peers", "-k", "not killed and not random_networks and not reference_specs"),
+    ),
     "running": ("tests/running", *NOT_SLOW),
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, SpecError
+from specnet.errors import DataError, NotFiniteError, SpecError, TrainingError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
-from specnet.training import TrainingRows, train
+from specnet.training import Observer, TrainingRows, train
+from specnet.training.epoch_metrics import not_finite
+from specnet.training.steps.clipping import clipping_factor
 from tests.texts.pinned import Refused
 from tests.training.test_loop import batches_of, network_of, rows_of
 
@@ -60,6 +62,68 @@ def test_clipping_by_norm_and_by_value():
         np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, expected, rtol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("longest", [1e-3, 1.0, 1e3])
+def test_a_gradient_of_any_size_is_clipped(dtype: type, longest: float):
+    """Also where its squares are out of range."""
+    limits = np.finfo(dtype)
+    for size in (limits.tiny, limits.tiny**0.5, longest / 5, longest / 4.999, longest, limits.max**0.5, limits.max / 8):
+        given = (np.array([3, 0, -4]) * size).astype(dtype)
+        gradient = given.copy()
+        with np.errstate(over="ignore"):
+            gradient *= clipping_factor(gradient, longest)
+        length = np.hypot(*given[::2].astype(np.longdouble))
+        expected = given.astype(np.longdouble) * min(1, longest / length)
+        np.testing.assert_allclose(gradient, expected, rtol=4 * limits.eps)
+    for gradient in (np.zeros(3, dtype), np.zeros(0, dtype)):
+        assert clipping_factor(gradient, longest) == 1
+    for odd in (np.inf, np.nan):
+        gradient = np.array([1, odd], dtype)
+        assert clipping_factor(gradient, longest) == 1
+        np.testing.assert_array_equal(gradient, [1, odd])
+
+
+@pytest.mark.parametrize("average", [None, {"type": "exponential", "decay": 0.8}, {"type": "stochastic", "start": 0.5}])
+def test_a_batch_without_weight_counts_for_the_schedule_and_the_average_alone(average: dict | None):
+    schedule = {"type": "exponential_decay", "decay_rate": 0.5, "every": 1}
+    settings = {"batch_size": 5, "epochs": 4, "shuffle": False} | ({"average_weights": average} if average else {})
+    network = network_of({"type": "adam", "schedule": schedule}, **settings)
+    rows, weight = rows_of(15), np.r_[np.ones(5), np.zeros(5), np.ones(5)]
+    theta = network.initial_parameters()
+    first = second = np.zeros_like(theta)
+    mean, updates, kept = np.zeros_like(theta), 0, 0
+    for step in range(12):
+        batch = slice(step % 3 * 5, step % 3 * 5 + 5)
+        if weight[batch].any():
+            gradient, updates = network.loss_and_gradient(theta, rows.X[batch], rows.target[batch])[1], updates + 1
+            first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+            scaled = first / (1 - 0.9**updates) / (np.sqrt(second / (1 - 0.999**updates)) + 1e-8)
+            theta = theta - 0.001 * 0.5**step * scaled
+        if average and average["type"] == "exponential":
+            mean = mean + (theta - mean) * max(0.2, 1 / (step + 1))
+        elif average and step >= 6 and step % 3 == 2:
+            kept += 1
+            mean = mean + (theta - mean) / kept
+    result = train(network, network.initial_parameters(), TrainingRows(rows.X, rows.target, weight))
+    np.testing.assert_allclose(result.theta, mean if average else theta, rtol=1e-9, atol=1e-12)
+    assert result.steps == 12
+
+
+def test_layers_learn_and_decay_at_rates_of_their_own():
+    rules = {"learning_rate_factor": 3, "weight_decay_factor": 0.5}
+    layers = [{"type": "dense", "units": 4, "activation": "tanh", **rules}, {"type": "dense", "units": 2}]
+    training = {"loss": "mse", "epochs": 3, "batch_size": "full", "optimizer": {"type": "sgd", "weight_decay": 0.1}}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    rows, theta = rows_of(8), network.initial_parameters()
+    rate, decay = np.full_like(theta, 0.01), np.zeros_like(theta)
+    network.parameters(rate)["layers.0.weight"][:] = network.parameters(rate)["layers.0.bias"][:] = 0.03
+    network.parameters(decay)["layers.0.weight"][:], network.parameters(decay)["layers.1.weight"][:] = 0.05, 0.1
+    for _ in range(3):
+        gradient = network.loss_and_gradient(theta, rows.X, rows.target)[1]
+        theta = theta - rate * gradient - rate * decay * theta
+    np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, theta, rtol=1e-11)
+
+
 def test_exponential_average():
     average = {"type": "exponential", "decay": 0.8}
     network, rows = network_of("sgd", batch_size=5, epochs=4, average_weights=average), rows_of(20)
@@ -68,6 +132,32 @@ def test_exponential_average():
         share = max(0.2, 1 / (step + 1))
         average = average + (theta - average) * share
     np.testing.assert_allclose(train(network, network.initial_parameters(), rows).theta, average, rtol=1e-11)
+
+
+class States(Observer):
+    """Keeps what layers keep after each epoch."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, np.ndarray]] = []
+
+    def trained(self, epoch, snapshot):
+        self.seen.append(snapshot.layer_state())
+
+
+def test_what_layers_keep_is_averaged_as_the_parameters_are():
+    layers = [{"type": "dense", "units": 3}, {"type": "batch_normalization"}, {"type": "dense", "units": 2}]
+    training = {"loss": "mse", "epochs": 6, "batch_size": "full", "optimizer": "sgd"}
+    training["average_weights"] = {"type": "exponential", "decay": 0.7}
+    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    states = States()
+    result = train(network, network.initial_parameters(), rows_of(20), observer=states)
+    assert len(result.state) == 2
+    for name, average in result.state.items():
+        expected = np.zeros_like(average)
+        for step, state in enumerate(states.seen[1:]):
+            expected = expected + (state[name] - expected) * max(0.3, 1 / (step + 1))
+        np.testing.assert_allclose(average, expected, rtol=1e-11)
+        assert not np.allclose(average, states.seen[-1][name], rtol=1e-6)
 
 
 @pytest.mark.parametrize("start", [0.0, 0.5, 0.9])
@@ -114,6 +204,23 @@ def test_class_weights_of_no_label_are_an_error(refused: Refused):
         fitted(X, y, class_weight={"maybe": 2.0})
     with refused(DataError, code="class-weight", at="training.class_weight"):
         fitted(X, y, class_weight={"yes": 0.0, "no": 0.0})
+
+
+def test_what_is_not_finite_says_what_may_help(refused: Refused):
+    for settings in ({}, {"preprocessing": ["standardize"]}):
+        for optimizer in ({"type": "adam", "learning_rate": 0.5}, "lbfgs"):
+            spec = {"network": {"layer_sizes": [3, 2], **settings}, "training": {"loss": "mse", "optimizer": optimizer}}
+            with refused(NotFiniteError):
+                raise not_finite(specnet.build(spec), "the loss is nan")
+    network, rows = network_of("sgd", epochs=3), rows_of(8)
+    for name, error in (("validation_loss", NotFiniteError), ("validation_r2", TrainingError)):
+        with refused(error):
+            train(network, network.initial_parameters(), rows, monitors={name: Figures(1.0, np.nan)})
+    with refused(NotFiniteError):
+        train(network, network.initial_parameters(), TrainingRows(rows.X, rows.target * np.inf))
+    network = network_of({"type": "sgd", "learning_rate": 1e300}, batch_size="full", epochs=1)
+    with refused(NotFiniteError):
+        train(network, network.initial_parameters(), TrainingRows(rows.X, rows.target * 1e10))
 
 
 def test_patience():

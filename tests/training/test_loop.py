@@ -41,6 +41,7 @@ def test_batches_and_history(shuffle: bool, count: int, size: int):
     per_epoch = np.array(losses).reshape(3, -1, 2).sum(1)
     assert [record["loss"] for record in result.history] == pytest.approx(per_epoch[:, 0] / per_epoch[:, 1], rel=1e-12)
     assert (result.epochs, result.steps) == (3, len(batches))
+    assert result.engine.reason == "the test says so"
 
 
 def test_the_schedule_sees_every_step():
@@ -96,7 +97,8 @@ def test_tiny_numbers_of_the_optimizer_become_0():
 def test_masks_of_dropout_follow_the_step():
     layers = [{"type": "dropout", "rate": 0.5}, {"type": "dense", "units": 1}]
     training = {"loss": "mse", "epochs": 3, "optimizer": "sgd", "batch_size": "full"}
-    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    inputs = {"dtype": "float64", "input_size": 3, "layers": layers}
+    network = specnet.build({"network": inputs, "training": training})
     rows = rows_of(6, outputs=1)
     rows = TrainingRows(rows.X, rows.target[:, 0])
     result = train(network, network.initial_parameters(), rows)
@@ -104,6 +106,12 @@ def test_masks_of_dropout_follow_the_step():
     for step in range(3):
         theta = theta - 0.01 * network.loss_and_gradient(theta, rows.X, rows.target, training=True, step=step)[1]
     np.testing.assert_allclose(result.theta, theta, rtol=1e-12)
+    assert (train(network, network.initial_parameters(), rows, member=1).theta != result.theta).any()
+    network = specnet.build({"network": inputs, "training": training | {"optimizer": "lbfgs"}})
+    for member in (None, 1):
+        result = train(network, network.initial_parameters(), rows, member=member)
+        loss = network.loss_and_gradient(network.initial_parameters(), rows.X, rows.target, training=True, step=0)[0]
+        assert (result.history[0]["loss"] == pytest.approx(loss, rel=1e-12)) == (member is None)
 
 
 def test_log_every_and_the_last_epoch():

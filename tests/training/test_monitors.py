@@ -119,6 +119,18 @@ def test_a_plateau_of_what_is_better_less_or_more(monitor: str, warmup: bool, to
     np.testing.assert_allclose(result.theta, theta, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("monitor", "sign"), [("validation_loss", -1), ("validation_r2", 1)])
+def test_an_improvement_has_a_least_size_either_way(monitor: str, sign: int):
+    stopping = {"monitor": monitor, "patience": 2, "min_delta": 0.1}
+    network, rows = network_of("sgd", batch_size=5, epochs=9, early_stopping=stopping), rows_of(20)
+    figures = Figures(*(sign * figure for figure in (0.1, 0.25, 0.3, 0.34, 0.9)))
+    result = train(network, network.initial_parameters(), rows, monitors={monitor: figures})
+    assert result.end == "early stopping after epoch 4, weights of epoch 2 restored"
+    (memory,) = result.reached.facts["watchers"].values()
+    assert memory["best"] == -0.25
+    assert (memory["waited"], memory["ends"]) == (2, True)
+
+
 def test_less_is_better_for_errors_by_their_own_names_alone():
     found = built_in_registry().of_kind("metric")
     assert {part.part_name() for part in found if issubclass(part, Metric) and not part.larger_is_better} == {

@@ -1,10 +1,15 @@
 """Observers see the epochs that they want, with the steps of these."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from specnet.training import Observer, Observers, Snapshot, train
+from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
+from specnet.training import Observer, Observers, PythonWarnings, Snapshot, StopTraining, WarningRecorder, train
+from specnet.training.observer import EVENTS, Relay, check_observer, closing
+from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
 
@@ -49,3 +54,48 @@ def test_steps_are_told_of_in_the_epochs_that_are_seen():
     assert found[0] is None
     assert found[2].keys() == {"layers.0", "layers.1"}
     assert all(size.gradient > 0 and size.step > 0 for size in found[4].values())
+
+
+def test_all_events_are_passed_on_in_order():
+    arguments = {name: (number, name) for number, name in enumerate(EVENTS)}
+    events = {
+        name for name in vars(Observer) if name.isascii() and name[0] != "_" and callable(getattr(Observer, name))
+    }
+    assert events == {*EVENTS, "trained", "next_epoch"}
+    told: list[Any] = []
+    both = Observers(Relay(lambda *event: told.append(("first", *event))), Relay(lambda *event: told.append(event)))
+    for name, given in arguments.items():
+        getattr(both, name)(*given)
+    assert told[1::2] == list(arguments.items())
+    assert told[::2] == [("first", *event) for event in arguments.items()]
+    assert not both.takes_snapshots
+    assert Observers(both, Some(1)).takes_snapshots
+
+
+def test_warnings_are_kept_and_issued_as_they_are(tmp_path: Path):
+    diagnostics, kept = [Diagnostic("code", "message", hint="hint"), Diagnostic("other", "message")], list[Any]()
+    for _ in range(2):
+        WarningRecorder(kept).warned(diagnostics)
+    assert kept == [diagnostic.as_dict() for diagnostic in diagnostics] * 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        PythonWarnings(0).warned(diagnostics)
+    assert [str(warning.message) for warning in caught] == [render(each, "warning") for each in diagnostics]
+    assert {warning.category for warning in caught} == {SpecnetWarning}
+
+
+def test_who_may_follow_and_is_told_of_the_end(refused: Refused):
+    check_observer(None)
+    check_observer(Observer())
+    with refused(DataError):
+        check_observer(3)
+    told: list[Any] = []
+    observer = Relay(lambda *event: told.append(event))
+    with closing(observer):
+        assert told == []
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt), closing(observer):
+        raise error
+    assert told == [("closed", (error,))]
+    stop = StopTraining(7)
+    assert (str(stop), stop.epoch) == ("stopped by an observer after epoch 7", 7)

@@ -1,5 +1,7 @@
 """A run that goes on from a checkpoint ends in the bytes of one that was never interrupted."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +13,12 @@ import pytest
 import specnet
 from specnet.errors import FileError
 from specnet.files.run_files import RUN_FILES
+from specnet.files.tensors import decode, encode
 from specnet.parts.registry import built_in_registry
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from specnet.training.checkpoint import is_finite
+from specnet.training.looks.layer_record import TrainingRecord
+from specnet.training.run_identity import in_words
 from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of
@@ -50,6 +56,7 @@ def part_of(kind: str, name: str) -> dict:
 def spec_of(**training) -> dict:
     layers = [
         {"type": "dense", "units": 5, "activation": "tanh"},
+        {"type": "batch_normalization"},
         {"type": "dropout", "rate": 0.3},
         {"type": "dense", "units": 2},
     ]
@@ -102,6 +109,122 @@ def test_every_average_resumes(name: str):
 def test_early_stopping_and_clipping_resume():
     stopping = {"monitor": "loss", "patience": 50}
     assert_resumes(spec_of(early_stopping=stopping, clip_norm=0.1, l2=0.01, log_every=2, batch_size=4), rows_of(10))
+
+
+def reached_in(epochs: int = 2) -> Checkpoint:
+    network = specnet.build(spec_of(batch_size=4))
+    return train(network, network.initial_parameters(), rows_of(10), epochs=epochs, records=True).reached
+
+
+def written(metadata: object, texts: dict[str, object], tensors: dict[str, np.ndarray]) -> bytes:
+    """Return a checkpoint's file with other contents than a run's; None is left out."""
+    told, kept = decode(replace(reached_in(), run=RunIdentity("{}", "0")).to_bytes())
+    if isinstance(metadata, dict):
+        whole = json.loads(told)
+        facts = {key: value for key, value in metadata.items() if key in whole["facts"]}
+        whole |= {"facts": whole["facts"] | facts} | {key: metadata[key] for key in metadata.keys() & whole.keys()}
+        metadata = {key: value for key, value in whole.items() if value is not None}
+    bare = {name: array for name, array in kept.items() if texts.get(name, name) is not None}
+    new = {name: np.frombuffer(json.dumps(text).encode(), np.uint8) for name, text in texts.items() if text is not None}
+    return encode(bare | new | tensors, json.dumps(metadata))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told", "tensors"),
+    [
+        ({"checkpoint": 4}, {}, {}),
+        ([], {}, {}),
+        ({"data_sha256": None}, {}, {}),
+        ({}, {"history": None}, {}),
+        ({}, {"looks": None}, {}),
+        ({}, {"spec": None}, {}),
+        ({}, {"spec": []}, {}),
+        ({"facts": None}, {}, {}),
+        ({"engine": "abacus"}, {}, {}),
+        ({"epochs": 1}, {}, {}),
+        ({"steps": 5, "updates": 6}, {}, {}),
+        ({}, {"history": {}}, {}),
+        ({}, {"history": [{"epoch": 0}]}, {}),
+        ({}, {"history": [{"epoch": 1, "loss": None}]}, {}),
+        ({}, {"history": [{"epoch": 1, "loss": "low"}]}, {}),
+        ({}, {"history": [{"epoch": 1}, {"epoch": 1}]}, {}),
+        ({}, {"history": [{"epoch": 1}, {"epoch": 1, "member": 2}]}, {}),
+        ({}, {"looks": [{"epoch": 1, "layers": []}, {"epoch": 1, "layers": []}]}, {}),
+        ({}, {"looks": [3]}, {}),
+        ({}, {"looks": [{"epoch": 1}]}, {}),
+        ({}, {}, {"snapshot/first/theta": np.zeros(1)}),
+        ({}, {}, {"snapshot/1/": np.zeros(1)}),
+        ({}, {}, {f"snapshot/{'9' * 80}/theta": np.zeros(1)}),
+        ({}, {}, {"snapshot/1": np.zeros(1)}),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(metadata, told, tensors, refused: Refused):
+    with refused(FileError):
+        Checkpoint.from_bytes(written(metadata, told, tensors))
+
+
+def test_a_checkpoint_comes_back_from_its_file():
+    reached, empty = reached_in(), {"layers.1.nothing": np.zeros((0, 2))}
+    given = replace(reached, run=RunIdentity('{"seed": 1}', "abc"), tensors={**reached.tensors, **empty})
+    snapshots = {10: {"layers.0/weight": np.ones(2)}, 9: {"a": np.zeros(1), "b": np.zeros((0, 1))}}
+    record = TrainingRecord(reached.record.looks, snapshots)
+    found = Checkpoint.from_bytes(replace(given, record=record).to_bytes())
+    assert (found.facts, found.history, found.run) == (json.loads(json.dumps(given.facts)), given.history, given.run)
+    assert found.record.looks == reached.record.looks != []
+    assert list(found.record.snapshots) == [9, 10]
+    assert {epoch: list(arrays) for epoch, arrays in found.record.snapshots.items()} == {
+        9: ["a"],
+        10: ["layers.0/weight"],
+    }
+    assert {name: array.tobytes() for name, array in found.tensors.items()} == {
+        name: array.tobytes() for name, array in reached.tensors.items() if array.size
+    }
+    found.restore(empty)
+    assert replace(found, facts={"seconds": 2, "members": [{"seconds": 3}, {"seconds": 4}]}).seconds == 9
+    members = [{"epoch": 1}, {"epoch": 9}, {"epoch": 1, "member": 1}, {"epoch": 2, "member": 1}]
+    finished = {"epochs": 9, "steps": 1, "seconds": 0.0, "end": "all epochs"}
+    content = written({"facts": {**found.facts, "members": [finished]}}, {"history": members}, {})
+    assert Checkpoint.from_bytes(content).history == members
+
+
+@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 1)), np.zeros(2, np.float32)])
+def test_a_checkpoint_of_other_arrays_is_refused(array: np.ndarray, refused: Refused):
+    checkpoint = Checkpoint({"theta": np.ones(2)}, {}, [])
+    with refused(FileError):
+        checkpoint.restore({"theta": array})
+    with refused(FileError):
+        checkpoint.restore({"average": np.zeros(2)})
+    own = np.zeros(2)
+    checkpoint.restore({"theta": own})
+    assert own.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1, True), (0.5, True), (sys.float_info.max, True), (-sys.float_info.max, True), (10**400, False)]
+    + [(value, False) for value in (True, None, "1", np.inf, -np.inf, np.nan)],
+)
+def test_a_finite_number_of_a_file(value: object, expected: bool):
+    assert is_finite(value) == expected
+
+
+def test_what_differs_between_runs_is_named():
+    then = RunIdentity('{"a": {"b": [1, 2], "c": {}, "text": "ä"}, "old": null}', "0123456789")
+    now = RunIdentity('{"a": {"b": [1, 3, 4], "c": {}, "text": "ä"}, "new": {"x": "%s"}}' % ("y" * 60), "abcdefghij")
+    found = then.differences(now)
+    assert [tuple(each) for each in found] == [
+        ("a.b.1", "2", "3"),
+        ("old", "null", "not set"),
+        ("a.b.2", "not set", "4"),
+        ("new.x", "not set", f'"{"y" * 60}"'),
+        ("the data", "01234567…", "abcdefgh… (SHA-256)"),
+    ]
+    assert str(found[0]) == "a.b.1 was 2, now 3"
+    assert str(found[3]) == f'new.x was not set, now "{"y" * 58}…'
+    assert in_words(found) == "; ".join(map(str, found))
+    assert in_words([*found, found[0]]) == "; ".join([*map(str, found), "and 1 more"])
+    assert then.differences(then) == []
+    assert then.spec_sha256 == hashlib.sha256(then.spec.encode()).hexdigest()
 
 
 RUN = """
@@ -159,11 +282,11 @@ print(killed)
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Path:
+def spec(tmp_path: Path, trained_by: str) -> Path:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "rows.npz", X=rng.normal(size=(160, 4)), y=rng.normal(size=160))
     path = tmp_path / "run.toml"
-    path.write_text(RUN)
+    path.write_text(RUN + f'engine = "{trained_by}"\n')  # also in processes of their own
     return path
 
 

@@ -85,7 +85,7 @@ class CompiledStepper(Stepper):
 
     def _bind(self, member: int | None) -> None:
         feed, network, layout = self._feed, self.network, self.network.layout
-        programs = step_programs(network, min(feed.size, feed.rows), weighted=feed.weight is not None)
+        programs = step_programs(network, feed.size, weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
         self._library = self._compiled.library()  # what cannot be made is found out before training begins
         self._random = StepNoise(network.spec.seed, member)

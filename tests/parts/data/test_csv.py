@@ -16,7 +16,7 @@ from specnet.parts.data import Csv
 from specnet.parts.data.tables import table_reading
 from specnet.parts.data.tables.csv import csv_files, csv_signs
 from specnet.parts.data.tables.csv.csv_records import Dialect, refuse_faulty
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 
 def load(path, kind="classes", target="y", **fields):
@@ -176,9 +176,10 @@ NO_NUMBERS = (
 )
 
 
-def mistakes(path, kind="classes", **fields):
+def mistakes(path, kind="classes", told=str, **fields):
     with pytest.raises(DataError) as caught:
         load(path, kind, **fields)
+    told(caught.value)
     return [
         (problem.code, problem.position and (problem.position.line, problem.position.column, problem.position.length))
         for problem in caught.value.diagnostics
@@ -221,9 +222,10 @@ def mistakes(path, kind="classes", **fields):
         *((f"a,y\n1,0\n{cell},1\n", "classes", [("not-a-number", (3, 1, len(cell)))]) for cell in NO_NUMBERS),
     ],
 )
-def test_mistakes_in_a_file_are_found_at_their_places(file, text, kind, expected):
+def test_mistakes_in_a_file_are_found_at_their_places(file, text, kind, expected, pinned: Pinned):
     first = (text.decode("latin-1") if isinstance(text, bytes) else text).partition("\n")[0].split(",")
-    assert mistakes(file(text), kind, columns={name: "numeric" for name in "ab" if name in first}) == expected
+    columns = {name: "numeric" for name in "ab" if name in first}
+    assert mistakes(file(text), kind, pinned, columns=columns) == expected
 
 
 def test_a_line_end_that_differs_is_found_where_duckdb_refuses_it(file):
@@ -251,5 +253,4 @@ def test_the_row_is_counted_and_the_column_named(file, refused: Refused):
 def test_a_target_that_is_not_there(file, header, refused: Refused):
     with refused(DataError, code="unknown-column", at="target") as caught:
         load(file(header + "\n"), delimiter=",")
-    (problem,) = caught.value.diagnostics
-    assert problem.path == ("target",)
+    assert len(caught.value.diagnostics) == 1

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sklearn import datasets
 
 from specnet.parts.registry import built_in_registry
+from tests.texts.pinned import Pinned
 
 REGISTRY = built_in_registry()
 FROM_FILES = {"csv", "jsonl", "npz", "parquet"}
@@ -56,7 +57,9 @@ def made(name, **fields):
 def problems_of(name, **fields):
     with pytest.raises(ValidationError) as caught:
         made(name, **fields)
-    return {".".join(map(str, error["loc"])): error["msg"] for error in caught.value.errors()}
+    for error in caught.value.errors():
+        words = f" {error['ctx']['words']}" if "words" in error.get("ctx", {}) else ""
+        yield f"{'.'.join(map(str, error['loc']))}: {error['type']}: {error['msg']}{words}"
 
 
 @pytest.mark.parametrize("fields", [False, True], ids=["defaults", "fields"])
@@ -90,57 +93,95 @@ def test_classes_can_be_had_as_numbers(part):
     assert source.load(Path(), "values").y.dtype == np.float64
 
 
+def test_weights_may_be_those_of_all_classes_or_of_all_but_one():
+    for weights in ([0.3, 0.7], [0.3]):
+        table = made("make_classification", weights=weights).with_defaults(4, "classes").load(Path(), "classes")
+        X, y = datasets.make_classification(weights=weights, random_state=4)
+        np.testing.assert_array_equal(table.X, X)
+        np.testing.assert_array_equal(table.y, y)
+
+
 def test_defaults_that_follow_from_the_spec():
     filled = made("make_moons", split={"random_state": 5}).with_defaults(3, "classes")
     assert (filled.random_state, filled.split.random_state, filled.split.stratify) == (3, 5, True)
     filled = made("diabetes").with_defaults(3, "values")
     assert (filled.split.random_state, filled.split.stratify) == (3, False)
     assert filled.with_defaults(9, "classes") == filled
-
-
-CLASH = "n_informative + n_redundant + n_repeated = 4"
+    assert made("make_moons", random_state=2).with_defaults(3, "classes").random_state == 2
 
 
 @pytest.mark.parametrize(
-    ("name", "fields", "expected"),
+    ("name", "fields"),
     [
-        ("make_classification", {"n_features": 3}, {"n_features": CLASH}),
-        ("make_classification", {"n_informative": 20}, {"n_informative": "= 22"}),
-        ("make_classification", {"n_repeated": 20}, {"n_repeated": "= 24"}),
-        ("make_classification", {"n_classes": 3}, {"n_classes": "n_classes × n_clusters_per_class = 6"}),
-        ("make_classification", {"n_informative": 1}, {"n_informative": " 2 corners"}),
-        ("make_classification", {"n_samples": 3}, {"n_samples": "got 3"}),
-        ("make_classification", {"weights": [0.1, 0.1, 0.1]}, {"weights": "3 weights"}),
-        ("make_classification", {"weights": [0.9, 0.3]}, {"weights": "at most 1"}),
+        ("make_classification", {"n_features": 3}),
+        ("make_classification", {"n_informative": 20}),
+        ("make_classification", {"n_repeated": 20}),
+        ("make_classification", {"n_redundant": 19}),
+        ("make_classification", {"n_classes": 3}),
+        ("make_classification", {"n_clusters_per_class": 3}),
+        ("make_classification", {"n_informative": 1}),
+        ("make_classification", {"n_samples": 3}),
+        ("make_classification", {"n_classes": 60, "n_informative": 10}),
+        ("make_classification", {"n_clusters_per_class": 60, "n_informative": 10}),
+        ("make_classification", {"weights": [0.1, 0.1, 0.1]}),
+        ("make_classification", {"weights": [0.9, 0.3]}),
+        ("make_classification", {"n_features": 3, "n_classes": 3, "weights": [1.0]}),
+        ("make_blobs", {"centers": 200}),
+        ("make_blobs", {"n_samples": 2}),
+        ("make_blobs", {"center_box": [1.0, -1.0]}),
+        ("make_blobs", {"n_samples": 10**7, "n_features": 1000}),
+        ("make_blobs", {"n_features": 100_000, "n_samples": 1001}),
+        ("make_moons", {"noise": -1.0}),
+        ("make_moons", {"n_samples": 0}),
+        ("make_moons", {"n_samples": 10**12}),
+        ("make_circles", {"factor": 1.0}),
+        ("make_regression", {"tail_strength": 1.5}),
+        ("digits", {"n_class": 11}),
+        ("iris", {"split": {"test_size": 1.0}}),
+        ("iris", {"split": {"test_size": 0.5, "validation_size": 0.5}}),
+        ("iris", {"split": {"validation_size": 0.75}}),
+        ("diabetes", {"split": {"stratify": True}}),
+        ("csv", {"path": "a", "target": "y", "features": []}),
+        ("csv", {"path": "a", "target": "y", "features": ["a", "y", "a"]}),
+        ("csv", {"path": "", "target": ""}),
+        ("csv", {"path": "a", "target": "y", "features": ["a"], "columns": {"a": "ignore"}}),
+        ("csv", {"path": "a", "target": ["y", "z", "y"], "columns": {"y": "ignore", "z": "datetime"}}),
+        ("csv", {"path": "a", "target": "y", "sample_weight": "y", "split": {"group": "y"}}),
         (
-            "make_classification",
-            {"n_features": 3, "n_classes": 3, "weights": [1.0]},
-            {"n_features": CLASH, "n_classes": "= 6", "weights": "1 weights"},
+            "csv",
+            {
+                "path": "a",
+                "target": "y",
+                "sample_weight": "w",
+                "split": {"group": "g"},
+                "columns": {"w": "ignore", "g": "ignore"},
+            },
         ),
-        ("make_blobs", {"centers": 200}, {"centers": "got 100"}),
-        ("make_blobs", {"n_samples": 2}, {"n_samples": "got 2"}),
-        ("make_blobs", {"center_box": [1.0, -1.0]}, {"center_box": "lowest"}),
-        ("make_blobs", {"n_samples": 10**7, "n_features": 1000}, {"n_samples": "100000000"}),
-        ("make_moons", {"noise": -1.0}, {"noise": "greater than or equal to 0"}),
-        ("make_moons", {"n_samples": 0}, {"n_samples": "greater than or equal to 1"}),
-        ("make_moons", {"n_samples": 10**12}, {"n_samples": "less than or equal to 10000000"}),
-        ("make_circles", {"factor": 1.0}, {"factor": "less than 1"}),
-        ("make_regression", {"tail_strength": 1.5}, {"tail_strength": "less than or equal to 1"}),
-        ("digits", {"n_class": 11}, {"n_class": "less than or equal to 10"}),
-        ("iris", {"split": {"test_size": 1.0}}, {"split.test_size": "less than 1"}),
-        ("iris", {"split": {"test_size": 0.5, "validation_size": 0.5}}, {"split.validation_size": "sum"}),
-        ("iris", {"split": {"validation_size": 0.75}}, {"split.validation_size": "sum"}),
-        ("diabetes", {"split": {"stratify": True}}, {"split.stratify": "stratify"}),
-        ("csv", {"path": "a", "target": "y", "features": []}, {"features": "at least 1 item"}),
-        ("csv", {"path": "a", "target": "y", "features": ["a", "y", "a"]}, {"features.1": '"y"', "features.2": '"a"'}),
-        ("csv", {"path": "", "target": ""}, {"path": "at least 1 character", "target": "at least 1 character"}),
+        ("csv", {"path": "a", "target": "y", "sample_weight": "w", "columns": {"w": "category"}}),
+        ("csv", {"path": "a", "target": "y", "split": {"time": "t"}, "columns": {"t": "boolean"}}),
+        ("csv", {"path": "a", "target": "y", "split": {"column": "c"}, "columns": {"c": "numeric"}}),
+        ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%Q"}}}),
+        (
+            "csv",
+            {"path": "a", "target": "y", "columns": {"a": {"type": "dateform"}, "b": "number", "c": {"format": "%d"}}},
+        ),
+        ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%d.%d.%Y"}}}),
+        ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%d/%m"}}}),
+        ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%M:%S"}}}),
+        ("csv", {"path": "a", "target": "y", "encoding": "klingon"}),
+        ("csv", {"path": "a", "target": "y", "encoding": "rot13"}),
+        ("csv", {"path": "a", "target": "y", "delimiter": ",", "decimal": ","}),
+        ("csv", {"path": "a", "target": "y", "delimiter": "'", "quote": "'"}),
     ],
+    ids=str,
 )
-def test_what_cannot_be_is_said_at_the_field_that_was_written(name, fields, expected):
-    found = problems_of(name, **fields)
-    assert found.keys() == expected.keys()
-    for place, message in expected.items():
-        assert message in found[place]
+def test_what_cannot_be_is_said_at_the_field_that_was_written(name, fields, pinned: Pinned):
+    pinned("\n".join(problems_of(name, **fields)))
+
+
+@pytest.mark.parametrize("shape", [(1000, 100_000), (10_000_000, 10)])
+def test_a_table_may_be_as_large_as_memory(shape):
+    assert made("make_blobs", n_samples=shape[0], n_features=shape[1]).row_count == shape[0]
 
 
 @pytest.mark.slow

@@ -245,13 +245,3 @@ def test_a_checkpoint_of_wrong_facts_is_refused(stopped: Path, tmp_path: Path, c
     with refused(FileError, at="checkpoint.safetensors") as caught:
         specnet.run(SPEC, tmp_path, resume=True)
     assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
-def test_a_checkpoint_of_a_wrong_history_is_refused(stopped: Path, tmp_path: Path, history: Any, refused: Refused):
-    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
-    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, dict(checkpoint.facts), history))
-    with refused(FileError, at="checkpoint.safetensors"):
-        specnet.run(SPEC, tmp_path, resume=True)

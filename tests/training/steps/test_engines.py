@@ -19,7 +19,9 @@ from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Observer, TrainingRows
 from specnet.training.observer import Relay
-from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper
+from specnet.training.steps import engine_choice
+from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
+from specnet.training.steps.engine_choice import Work
 from tests.compiling import compiles
 from tests.training.steps.engines import CLOSE, disagreement, steppers
 
@@ -151,11 +153,66 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
     reason = "a value of shape (batch, batch) has no form in C"
     message = f"the compiled engine is not available with layer similarity: {reason}"
     assert told["engine_chosen"] == ("numpy", message)
-    with pytest.raises(SpecError) as raised:
-        specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer())
-    (problem,) = raised.value.diagnostics
-    assert (problem.code, problem.message) == ("no-compiled-form", message)
-    assert problem.hint == 'set training.engine to "numpy"'
+    for refused in (
+        lambda: specnet.fit(spec, X, y, parts=(Similarity,), engine="compiled", observer=Observer()),
+        lambda: steps_text(specnet.build(spec, parts=(Similarity,)), 20),
+    ):
+        with pytest.raises(SpecError) as raised:
+            refused()
+        (problem,) = raised.value.diagnostics
+        assert (problem.code, problem.message) == ("no-compiled-form", message)
+        assert problem.hint == 'set training.engine to "numpy"'
+
+
+@pytest.mark.slow
+def test_the_text_of_the_steps_is_that_of_what_is_compiled():
+    X, y = np.zeros((20, 3)), np.arange(20) % 2
+    for batch in (8, "full"):
+        numpy, compiled, network, _ = steppers(document(batch_size=batch), X, y, None)
+        assert steps_text(network, compiled._feed.size) == compiled._compiled.text
+        assert numpy._feed.size == (20 if batch == "full" else 8)
+
+
+def test_work_is_estimated_by_calls_numbers_and_products():
+    """The calls of a step are counted here by hand: so the same spec is trained by the same engine everywhere."""
+
+    def work(rows: int, epochs: int, **training: Any) -> Work:
+        settings = {"loss": "mse", "optimizer": "sgd", "batch_size": "full", **training}
+        network = specnet.build({"network": {"layer_sizes": [3, 5, 2], "dtype": "float64"}, "training": settings})
+        return Work.of(network, rows, epochs)
+
+    calls, numbers = 18 + 2, 700 * 42 + 3 + 12 + 20 + 2 * 32
+    hidden, last = math.sqrt(20 * 2100 * 3500), math.sqrt(12 * 3500 * 1400)
+    products = sum(map(int, (hidden, last, last, math.sqrt(10 * 1400 * 3500), hidden)))
+    seconds = calls * 3.5e-7 + numbers * 2e-10 + products * 1.5e-11
+    compiling = 0.15 + calls * 3e-3 + calls**2 * 1.5e-6
+    assert work(700, 1) == (pytest.approx(seconds), pytest.approx(compiling), int(hidden))
+    assert work(700, 6, ensemble=5).seconds == pytest.approx(30 * seconds)
+    assert work(7100, 3, batch_size=700).seconds == pytest.approx(33 * seconds)
+    assert work(700, 3, batch_size=701).seconds == pytest.approx(3 * seconds)
+    assert work(0, 3).seconds == 0
+    update = 2 * 3.5e-7 + 2 * 32 * 2e-10
+    assert work(700, 1, optimizer="lbfgs").seconds == pytest.approx(seconds - update)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0949, "less than 0.1 s"),
+        (0.095, "about 0.1 s"),
+        (9.49, "about 9.5 s"),
+        (9.51, "about 10 s"),
+        (99, "about 99 s"),
+    ],
+)
+def test_seconds_in_words(seconds: float, words: str):
+    assert engine_choice._about(seconds) == words
+
+
+def test_before_rows_are_read_the_choice_is_theirs():
+    reason = "compiled where NumPy would need over 0.5 s, which the rows decide"
+    assert engine_choice.undecided() == engine_choice.Choice("auto", reason)
+    assert engine_choice.undecided().facts() == {"engine": "auto", "engine_reason": reason}
 
 
 @pytest.mark.slow

@@ -1,0 +1,160 @@
+"""What is made of tables beside reading one: files of a split, of a model, of predictions, and hints about them."""
+
+import duckdb
+import numpy as np
+import pytest
+
+from specnet.errors import DataError
+from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
+from specnet.parts.data.tables.parquet_writing import parquet_pieces
+from specnet.parts.data.tables.roles import below_each_other
+from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
+from tests.texts.pinned import Pinned, Refused
+
+
+def test_a_parquet_file_has_the_columns_that_are_given_part_by_part(tmp_path, refused: Refused):
+    names = ["n", 'a "b"', "d"]
+    parts = [
+        dict(zip(names, map(ColumnCells, cells, ("DOUBLE", "VARCHAR", "INTEGER")), strict=True))
+        for cells in (([1.5, None], ["x", "ä"], ["7", "8"]), ([3.0], [None], ["9"]))
+    ]
+    path = tmp_path / "made.parquet"
+    path.write_bytes(b"".join(parquet_pieces(parts)))
+    assert duckdb.read_parquet(str(path)).fetchall() == [(1.5, "x", 7), (None, "ä", 8), (3.0, None, 9)]
+    described = duckdb.read_parquet(str(path))
+    assert described.columns == names
+    assert [str(kind) for kind in described.types] == ["DOUBLE", "VARCHAR", "INTEGER"]
+    with refused(DataError):
+        list(parquet_pieces([{"b": ColumnCells([]), "Ab": ColumnCells([]), "aB": ColumnCells([])}]))
+
+
+def test_tables_below_each_other_share_the_texts_of_their_categories():
+    def table(cells, texts, y, weight=None):
+        X = np.array([*zip(range(len(cells)), cells, strict=True)], float).reshape(-1, 2)
+        columns = (Column("n", "numeric"), Column("c", "category", np.array(texts)))
+        return Table(X, np.array(y), "classes", sample_weight=weight, columns=columns, kinds={"n": "numeric"})
+
+    parts = {
+        "train": table([0, np.nan, 1], ["b", "d"], [0, 1, 0], np.array([1.0, 2, 3])),
+        "test": table([1, 0], ["a", "b"], ["x", "1"]),
+    }
+    whole = below_each_other(parts)
+    assert whole.columns[1].texts.tolist() == ["a", "b", "d"]
+    np.testing.assert_array_equal(whole.X, [[0, 1], [1, np.nan], [2, 2], [0, 1], [1, 0]])
+    assert whole.y.tolist() == ["0", "1", "0", "x", "1"]
+    assert whole.sample_weight.tolist() == [1, 2, 3, 1, 1]
+    assert whole.split_by.tolist() == ["train"] * 3 + ["test"] * 2
+    assert (whole.target, whole.kinds, whole.warnings) == ("classes", {"n": "numeric"}, ())
+    assert below_each_other(dict(reversed(parts.items()))).sample_weight is None
+    alike = below_each_other({"train": parts["train"], "test": parts["train"]})
+    assert alike.y.tolist() == [0, 1, 0] * 2
+
+
+def test_files_of_one_split_are_read_by_the_kinds_of_the_first(tmp_path, refused: Refused):
+    (tmp_path / "rows.csv").write_text("a,kind,w,y\n" + "1,red,2,0\n2,blue,1,1\n" * 10)
+    (tmp_path / "test.jsonl").write_text('{"y": 1, "w": 3, "kind": "green", "a": 9}\n')
+    part = Csv(path="rows.csv", target="y", sample_weight="w", split=Split(test="test.jsonl"))
+    table = part.load(tmp_path, "classes")
+    assert table.columns[1].texts.tolist() == ["blue", "green", "red"]
+    assert table.X[-1].tolist() == [9, 1]
+    assert table.sample_weight[-2:].tolist() == [1, 3]
+    with refused(DataError, at="split.validation"):
+        Csv(path="rows.csv", target="y", split=Split(validation="rows.xlsx")).load(tmp_path, "classes")
+
+
+def test_cells_of_every_format_are_handed_on_as_they_are(tmp_path):
+    """With the types of a file that has some; and a number is found where it stands."""
+    rows = "SELECT i + 1 AS n, 'p' || i AS t, i * 0.5::DOUBLE AS x FROM range(3) t(i)"
+    duckdb.execute(f"COPY ({rows}) TO '{tmp_path / 'rows.parquet'}' (FORMAT parquet)")
+    lines = ['{"n": 1, "t": "p0", "x": 0.0}', '{"x": 0.5, "n": 2, "t": "p1"}', '{"t": "p2", "x": 1.0, "n": 3}']
+    (tmp_path / "rows.jsonl").write_text("\n\n".join(lines))
+    (tmp_path / "rows.csv").write_text("n,t,x\n1,p0,0.0\n2,p1,0.5\n3,p2,1.0\n")
+    for part, typed in ((Csv, False), (Jsonl, False), (Parquet, True)):
+        table = part(path=f"rows.{part.suffixes[0][1:]}", target="x")
+        first, last = table.read_cells(tmp_path, ["t", "n"], 2)
+        assert [list(first["t"].texts), list(first["n"].texts)] == [["p0", "p1"], ["1", "2"]]
+        assert [list(last["t"].texts), list(last["n"].texts)] == [["p2"], ["3"]]
+        assert (first["t"].type, first["n"].type) == ("VARCHAR", "BIGINT" if typed else "VARCHAR")
+        problem = table.cell_problem(tmp_path, "n", 3.0, "message", "hint")
+        assert (problem.code, problem.message, problem.hint) == ("too-large", "message", "hint")
+        line = {Csv: 4, Jsonl: 5, Parquet: None}[part]
+        assert (problem.source, problem.position and problem.position.line) == (str(tmp_path / table.path), line)
+        assert table.cell_problem(tmp_path, "n", 7.0, "message", "hint") is None
+
+
+def test_types_of_several_files_are_the_wider_ones(tmp_path, refused: Refused):
+    def written(name, value):
+        duckdb.execute(f"COPY (SELECT {value} AS a, 1 AS y FROM range(2)) TO '{tmp_path / name}' (FORMAT parquet)")
+
+    for one, other, expected in (("1::TINYINT", "2::BIGINT", [1, 1, 2, 2]), ("1::TINYINT", "0.5", [1, 1, 0.5, 0.5])):
+        written("1.parquet", one)
+        written("2.parquet", other)
+        assert Parquet(path="*.parquet", target="y").load(tmp_path, "values").X[:, 0].tolist() == expected
+    written("2.parquet", "'x'")
+    with refused(DataError, code="column-type", at="2.parquet"):
+        Parquet(path="*.parquet", target="y").load(tmp_path, "values")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fields", "code"),
+    [
+        ("rows.jsonl", "\n\n", {}, "empty"),
+        ("rows.jsonl", "{}\n", {}, "empty"),
+        ("rows.jsonl", '{"a": 1, "b": 2, "c": 3, "y": 0}\n', {}, "too-large"),
+        ("rows.csv", "1,2,x\n3,4,5\n", {}, "unknown-column"),
+        ("rows.csv", "title\na,y\n", {}, "unknown-column"),
+        ("rows.csv", "a,y\n1,0\n", {"columns": {"b": "category"}}, "unknown-column"),
+        ("rows.csv", "a,yy,zz\n1,0,2\n", {"target": ["y", "z"]}, "unknown-column"),
+        ("rows.csv", "b\ty\n1\t0\n", {"delimiter": ";", "features": ["a", "b"]}, "unknown-column"),
+        ("rows.csv", "a,y\n" + '"1,5",0\n' * 5, {"columns": {"a": "numeric"}}, "not-a-number"),
+        ("rows.csv", "a,y\n" + "5 %,0\n" * 5, {"columns": {"a": "numeric"}}, "not-a-number"),
+        ("rows.csv", "a,y\n" + "31.12.2024,0\n" * 5, {"columns": {"a": "datetime"}}, "not-a-datetime"),
+        ("rows.csv", "a,y\n" + "maybe,0\n" * 5, {"columns": {"a": "boolean"}}, "not-a-boolean"),
+        ("rows.csv", "a,y\n,0\n,1\n", {}, "no-features"),
+        ("rows.csv", "a,b,y\n,1,0\n,2,1\n", {"features": ["a", "b"]}, "ignored-column"),
+        ("rows.csv", "a,y\nx,0\nz,1\n", {"features": ["a"]}, "ignored-column"),
+    ],
+)
+def test_what_a_table_lacks_is_said_with_what_mends_it(
+    tmp_path, name, text, fields, code, refused: Refused, monkeypatch
+):
+    monkeypatch.setattr("specnet.parts.data.tables.json_files.MOST_COLUMNS", 3)
+    (tmp_path / name).write_text(text)
+    with refused(DataError, code=code):
+        (Csv if name.endswith("csv") else Jsonl)(**{"path": name, "target": "y", **fields}).load(tmp_path, "values")
+
+
+def test_what_a_model_may_hand_on_of_its_files(tmp_path):
+    assert Csv(path="/home/me/rows.csv", target="y").handed_on().path == "rows.csv"
+    assert Csv(path=("/home/me/a.csv", "b/c.csv"), target="y").handed_on().path == ("a.csv", "c.csv")
+    other = Csv(path="rows.csv", target="y", features=("a",), sample_weight="w", missing_target="drop").for_file(
+        "x.jsonl"
+    )
+    kinds = {"a": "numeric"}
+    expected = Jsonl(
+        path="x.jsonl", target="y", features=("a",), sample_weight="w", missing_target="drop", columns=kinds
+    )
+    assert other == expected
+    assert Csv(path="rows.csv", target="y", delimiter=";").for_file("new.tsv.gz").delimiter == ";"
+    assert Csv(path="rows.csv", target="y").for_file("rows.npz") is None
+
+
+def test_all_columns_of_a_file_are_read_with_the_target(tmp_path, refused: Refused):
+    (tmp_path / "rows.csv").write_text("a,text,y,b\n1,p,0,x\n2,q,1,x\n")
+    table = Csv(path="rows.csv", target="y", columns={"b": "ignore"}).read_all(tmp_path)
+    assert table.kinds == {"a": "numeric", "text": "ignore", "y": "numeric", "b": "ignore"}
+    with refused(DataError, code="unknown-column"):
+        Csv(path="rows.csv", target="z").read_all(tmp_path)
+
+
+def test_settings_are_told_of_as_a_spec_or_an_option_has_them(pinned: Pinned):
+    def hints():
+        yield from (setting("delimiter", "';'", '"a b"'), setting("skip", "1"), setting("columns.a", '"ignore"'))
+        yield from (setting('columns."a b"', '"x"', '"1"', '"\\t"', '"é"'), no_header(), no_header(2))
+        yield from (longer("missing_values", ["", "NA"], ["?", "-"], ["x"]), longer("missing_values", [], ["a'b"]))
+
+    pinned("\n".join(hints()))
+    with settings_as_options():
+        pinned("\n".join(hints()))
+    suffixes = "parquet xlsx XLS xlsm ods json json.gz txt dat data tab docx"
+    pinned("\n".join(how_to_convert(f"/some/rows.{suffix}") for suffix in suffixes.split()))
