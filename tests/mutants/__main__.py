@@ -29,7 +29,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "spec": ("tests/spec", "-m", "not peers"),
     "data": ("tests/data", "tests/parts/data", *NOT_SLOW),
     "training": ("tests/training", *NOT_SLOW),
-    "running": ("tests/running", *NOT_SLOW),
+    "running": (
+        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py"),
+        # What is recorded of a call stands between a warning and its caller.
+        "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
+        *NOT_SLOW,
+    ),
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""
 KILLED = ("killed", "timeout", "segfault", "suspicious")

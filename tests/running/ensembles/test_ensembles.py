@@ -328,8 +328,8 @@ def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refuse
 
 
 @pytest.mark.parametrize("setting", ["data.split.time=day", "data.split.validation_size=0.1"])
-def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str):
-    with pytest.raises(SpecError) as caught:
+def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str, refused: Refused):
+    with refused(SpecError, code="ensemble") as caught:
         parse_spec(MOONS, overrides=[setting])
     (problem,) = caught.value.diagnostics
     tables = re.findall(r"{.*?}", problem.hint or "")

@@ -17,6 +17,7 @@ from specnet.running import training_run
 from specnet.running.run_folder import RunFolder
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on
+from tests.texts.pinned import Refused
 
 
 def moons(**training: Any) -> dict[str, Any]:
@@ -48,29 +49,25 @@ def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}'])
-def test_damaged_findings_are_refused(tmp_path: Path, content: str):
+def test_damaged_findings_are_refused(tmp_path: Path, content: str, refused: Refused):
     (tmp_path / "findings.json").write_text(content)
-    with pytest.raises(specnet.FileError, match=r"findings\.json: error\[file\]: "):
+    with refused(specnet.FileError):
         RunFolder(tmp_path).findings()
 
 
-def test_a_loss_that_is_not_finite_is_explained():
+def test_a_loss_that_is_not_finite_is_explained(refused: Refused):
     spec = moons(loss="mse", optimizer={"type": "sgd", "learning_rate": 1e6})
     spec["network"]["activations"] = "linear"
-    with pytest.raises(NotFiniteError) as caught:
+    with refused(NotFiniteError, varying=r"\d[\d.e+-]*") as caught:
         specnet.run(spec)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.hint == "set training.optimizer.learning_rate = 0.1"
-    (note,) = diagnostic.notes
-    assert note.message.startswith("rate-too-high: the loss was ")
     assert [each["code"] for each in caught.value.findings] == ["rate-too-high"]
     copied = pickle.loads(pickle.dumps(caught.value))
     assert (copied.findings, copied.diagnostics) == (caught.value.findings, caught.value.diagnostics)
 
 
-def test_columns_in_other_units_explain_it_to_fit_too():
+def test_columns_in_other_units_explain_it_to_fit_too(refused: Refused):
     X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 1e6]
-    with pytest.raises(NotFiniteError) as caught:
+    with refused(NotFiniteError, varying=r"\d[\d.e+-]*") as caught:
         specnet.fit(spec_on(None, 4, loss="mse", optimizer="sgd", epochs=200), X, X[:, 0])
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.hint == 'set network.preprocessing = ["standardize"]'

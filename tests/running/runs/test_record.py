@@ -19,6 +19,7 @@ from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
 from tests.running.specs import spec_on
+from tests.texts.pinned import Refused
 
 RECORD = (LAYERS, SNAPSHOTS)
 ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])]
@@ -76,32 +77,31 @@ WRONG_LOOKS = ['{"epoch": true, "layers": []}', '{"epoch": 0, "layers": [3]}', '
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"epoch": 0}', *WRONG_LOOKS])
-def test_damaged_looks_are_refused(tmp_path: Path, text: str):
+def test_damaged_looks_are_refused(tmp_path: Path, text: str, refused: Refused):
     (tmp_path / LAYERS).write_text(text + "\n")
-    with pytest.raises(FileError) as caught:
+    with refused(FileError):
         RunFolder(tmp_path).looks()
-    assert caught.value.diagnostics[0].source == str(tmp_path / LAYERS)
 
 
 @pytest.mark.parametrize(
     "changed",
     [{"epoch": 0}, {"layers": {}}, {"more": 1}, {"layers": [{"layer": 3}]}, {"layers": [{"layer": "a", "dead": "b"}]}],
 )
-def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any]):
+def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any], refused: Refused):
     looks = run().looks
     looks[1] = {**looks[1], **changed}
     (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
-    with pytest.raises(FileError, match=r"the looks are damaged (after epoch 0|at .1\.)"):
+    with refused(FileError):
         RunFolder(tmp_path).looks()
 
 
 @pytest.mark.parametrize("name", ["weight", "/weight", "x/weight", "0/", "-1/weight", "²/weight", "9" * 40 + "/weight"])
-def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str):
+def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str, refused: Refused):
     (tmp_path / SNAPSHOTS).write_bytes(encode({name: np.zeros(3)}, ""))
-    with pytest.raises(FileError, match="does not begin with an epoch"):
+    with refused(FileError):
         RunFolder(tmp_path).snapshots()
     (tmp_path / SNAPSHOTS).write_bytes(b"no tensors")
-    with pytest.raises(FileError):
+    with refused(FileError):
         RunFolder(tmp_path).snapshots()
 
 
@@ -119,7 +119,7 @@ def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch:
     assert written(tmp_path / "broken") == written(tmp_path / "whole")
 
 
-def test_a_checkpoint_with_wrong_looks_is_refused(tmp_path: Path):
+def test_a_checkpoint_with_wrong_looks_is_refused(tmp_path: Path, refused: Refused):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, observer=Interrupting(5))
     path = tmp_path / "checkpoint.safetensors"
@@ -133,7 +133,7 @@ def test_a_checkpoint_with_wrong_looks_is_refused(tmp_path: Path):
         tensors = {**checkpoint.tensors, **{key: np.frombuffer(text.encode(), np.uint8) for key, text in texts.items()}}
         told = {"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": checkpoint.facts}
         path.write_bytes(encode(tensors, json.dumps(told)))
-        with pytest.raises(FileError):
+        with refused(FileError):
             run(tmp_path, resume=True)
 
 

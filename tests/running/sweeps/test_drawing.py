@@ -20,6 +20,7 @@ from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
+from tests.texts.pinned import Refused
 
 RATES = """\
 [sweep.space]
@@ -224,9 +225,11 @@ def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
 
 
 @pytest.mark.parametrize(("trials", "first"), [(30, 20), (3, 3)])
-def test_a_sweep_of_which_nothing_finishes_is_an_error(computes: Any, tmp_path: Path, trials: int, first: int):
+def test_a_sweep_of_which_nothing_finishes_is_an_error(
+    computes: Any, tmp_path: Path, trials: int, first: int, refused: Refused
+):
     computes(lambda training: TaskOutcome("diverged", message="the loss is not finite"))
-    with pytest.raises(TrainingError, match=f"none of the first {first} trials has finished; .* not finite"):
+    with refused(TrainingError):
         specnet.sweep(spec(trials, 4), tmp_path / "sweep", jobs=1)
     facts = json.loads((tmp_path / "sweep/sweep.json").read_text())
     assert (facts["finished"], facts["states"], facts["best"]) == (False, {"diverged": first}, None)
@@ -270,25 +273,24 @@ def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    "override",
     [
-        ("training.epochs=21", "training.epochs"),
-        ("sweep.parallel=2", "sweep.parallel"),
-        ("sweep.metric=accuracy", "sweep.metric"),
-        ("sweep.sampler=random", "sweep.sampler"),
-        ("sweep.seed=1", "sweep.seed"),
-        ("sweep.space={'training.l2' = [0.0, 0.1]}", "sweep.space"),
-        ("data.noise=0.3", "data"),
-        ("seed=1", "seed"),
+        "training.epochs=21",
+        "sweep.parallel=2",
+        "sweep.metric=accuracy",
+        "sweep.sampler=random",
+        "sweep.seed=1",
+        "sweep.space={'training.l2' = [0.0, 0.1]}",
+        "data.noise=0.3",
+        "seed=1",
     ],
 )
-def test_another_sweep_is_not_resumed(override: str, told: str, tmp_path: Path):
+def test_another_sweep_is_not_resumed(override: str, tmp_path: Path, refused: Refused):
     out = tmp_path / "sweep"
     specnet.sweep(TPE, out, jobs=1, trials=1)
     before = fingerprint(out)
-    with pytest.raises(FileError, match="holds another sweep") as error:
+    with refused(FileError, varying=r"\b[0-9a-f]{8,}"):
         specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, overrides=[override])
-    assert told in str(error.value)
     assert fingerprint(out) == before
 
 

@@ -21,6 +21,7 @@ from specnet.running.data_rows import SpecData
 from specnet.running.sweeps import trials
 from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint
+from tests.texts.pinned import Refused
 
 SPEC = """\
 name = "rows"
@@ -210,13 +211,13 @@ def test_a_sweep_given_as_json_has_a_best_json(write: Write, tmp_path: Path):
     assert kept_nowhere.metrics == by_toml.metrics
 
 
-def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: Path):
+def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: Path, refused: Refused):
     spec, out = write(0, ""), tmp_path / "sweep"
     specnet.sweep(spec, out, jobs=1, keep_models=True)
     kept = {"notes.txt": "a", "trials/notes.txt": "b", "trials/0003/notes.txt": "c", "best/notes.txt": "d"}
     for name, text in kept.items():
         (out / name).write_text(text)
-    with pytest.raises(TakenError, match="not empty"):
+    with refused(TakenError):
         specnet.sweep(spec, out, jobs=1, trials=2)
     specnet.sweep(spec, out, jobs=1, trials=2, force=True)
     assert all((out / name).read_text() == text for name, text in kept.items())
@@ -229,7 +230,7 @@ def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["trials", "trials/0001", "best", "sweep.json", "fold1", "fold1/trials"])
-def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
+def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str, refused: Refused):
     elsewhere, link = tmp_path / "elsewhere", tmp_path / "out" / name
     elsewhere.mkdir()
     (elsewhere / "run.json").write_text("mine")
@@ -239,9 +240,8 @@ def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str):
     spec = write(0, "")
     if nested:
         spec.write_text(spec.read_text().replace('column = "part"', "validation_size = 0.2"))
-    with pytest.raises(TakenError) as caught:
+    with refused(TakenError):
         (specnet.nested_sweep if nested else specnet.sweep)(spec, tmp_path / "out", jobs=1, force=True, **nested)
-    assert caught.value.diagnostics[0].source == str(link)
     assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
@@ -263,7 +263,9 @@ WRONG_FACTS: list[dict[str, Any]] = [
         *(("trials/0001/run.json", content) for content in (b"\xff", b"{}", b"[]", *WRONG_FACTS)),
     ],
 )
-def test_a_damaged_sweep_is_a_clear_error(write: Write, two_trials: Path, tmp_path: Path, file: str, content: Any):
+def test_a_damaged_sweep_is_a_clear_error(
+    write: Write, two_trials: Path, tmp_path: Path, file: str, content: Any, refused: Refused
+):
     spec, out = write(0, ""), shutil.copytree(two_trials, tmp_path / "sweep")
     if content is None:
         (out / file).unlink()
@@ -272,9 +274,8 @@ def test_a_damaged_sweep_is_a_clear_error(write: Write, two_trials: Path, tmp_pa
         (out / file).write_text(json.dumps({**facts, **content}))
     else:
         (out / file).write_bytes(content)
-    with pytest.raises(FileError) as told:
+    with refused(FileError):
         specnet.sweep(spec, out, jobs=1, trials=2, resume=True, report=False)
-    assert file.rpartition("/")[0] in str(told.value)
 
 
 def test_a_trial_without_its_record_is_computed_again(write: Write, tmp_path: Path):
@@ -289,11 +290,11 @@ def test_a_trial_without_its_record_is_computed_again(write: Write, tmp_path: Pa
     assert {name: each for name, each in fingerprint(out).items() if ".tmp" not in name} == before
 
 
-def test_what_is_no_sweep_is_not_resumed(write: Write, tmp_path: Path):
+def test_what_is_no_sweep_is_not_resumed(write: Write, tmp_path: Path, refused: Refused):
     spec = write(0, "")
     specnet.run(spec, tmp_path / "run", report=False)
     before = fingerprint(tmp_path / "run")
-    with pytest.raises(FileError, match="nothing to resume"):
+    with refused(FileError):
         specnet.sweep(spec, tmp_path / "run", jobs=1, resume=True)
     assert fingerprint(tmp_path / "run") == before
 

@@ -17,6 +17,7 @@ from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweeping import nested_sweep, sweep
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep
+from tests.texts.pinned import Refused
 
 MOONS = """
 name = "moons"
@@ -157,29 +158,28 @@ def test_page_of_a_thousand_trials_shows_dots_without_words(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "problem"),
+    ("file", "text"),
     [
-        ("sweep.json", "{}", "the record of a sweep is damaged"),
-        ("sweep.json", "nothing", "damaged"),
-        ("trials/0001/run.json", "{}", "the record of a trial is damaged"),
-        ("trials/0001/history.jsonl", "{}\n", "not a valid history"),
-        ("best/metrics.json", "{}", "no metrics"),
+        ("sweep.json", "{}"),
+        ("sweep.json", "nothing"),
+        ("trials/0001/run.json", "{}"),
+        ("trials/0001/history.jsonl", "{}\n"),
+        ("best/metrics.json", "{}"),
     ],
 )
-def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, problem: str) -> None:
+def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, refused: Refused) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(1, 0.25)])
     (folder / file).write_text(text)
-    with pytest.raises(FileError, match=problem) as caught:
+    with refused(FileError, at=file.rpartition("/")[2]):
         page_again(folder)
-    assert caught.value.diagnostics[0].source == str(folder / file)
     assert not (folder / "report.html").exists()
 
 
-def test_trial_from_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_trial_from_elsewhere_is_refused(tmp_path: Path, refused: Refused) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)])
     path = folder / "trials" / "0000" / "run.json"
     path.write_text(path.read_text().replace('"[4]"', '"[5]"'))
-    with pytest.raises(FileError, match=r"network\.hidden_layer_sizes cannot be '\[5\]'"):
+    with refused(FileError):
         page_again(folder)
 
 
