@@ -97,7 +97,6 @@ def test_no_other_constant_has_a_smaller_training_loss(rng: np.random.Generator,
     assert found[0] == pytest.approx(expected.x, rel=0.05)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "mae", "cosine_similarity", "kl_divergence", "gaussian_nll"])
 def test_no_other_constants_of_several_outputs_have_a_smaller_training_loss(rng: np.random.Generator, loss: str):
     y = rng.dirichlet([1.0, 2.0, 5.0], ROWS)
@@ -114,7 +113,6 @@ def test_no_other_constants_of_several_outputs_have_a_smaller_training_loss(rng:
     assert mean_loss(found) <= least + 1e-6 * abs(least)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "categorical_hinge"])
 def test_margins_have_a_constant_too(ran, rng: np.random.Generator, loss: str):
     X = columns(rng)

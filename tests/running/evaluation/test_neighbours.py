@@ -110,7 +110,6 @@ def test_neighbours_are_bounded_by_rows_and_distances(rows: int, held: int, expe
     assert neighbour_rows(rows, held) == expected
 
 
-@pytest.mark.slow
 def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.random.Generator, monkeypatch):
     X = rng.normal(size=(4000, 3))
     y = (X[:, 0] + 0.3 * rng.normal(size=4000) > 0).astype(int)
