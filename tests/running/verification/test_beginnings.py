@@ -13,6 +13,14 @@ from tests.running.verification.folders import FILES, SPEC, made, verified
 from tests.texts.pinned import Refused
 
 
+class Recording(Observer):
+    def __init__(self) -> None:
+        self.epochs: list[int] = []
+
+    def logged(self, epoch, record):
+        self.epochs.append(epoch)
+
+
 def test_the_beginning_alone_is_that_of_the_whole_run(tmp_path: Path):
     schedule = 'optimizer = { type = "sgd", learning_rate = 0.1, schedule = "cosine_decay" }\nbatch_size = 16'
     made(tmp_path / "run", SPEC.replace("epochs = 12", f"epochs = 40\n{schedule}\nlog_every = 3"))
@@ -27,6 +35,12 @@ def test_the_beginning_alone_is_that_of_the_whole_run(tmp_path: Path):
     (difference,) = verified(tmp_path / "run", epochs=7).differences
     assert (difference.file, difference.epoch) == ("history.jsonl", 7)
     assert str(verified(tmp_path / "run", epochs=6)) == "the same 5 files up to epoch 6"
+    recorder = Recording()
+    verify(tmp_path / "run", epochs=6, observer=recorder)
+    assert recorder.epochs == [1, 4]
+    (tmp_path / "run/history.jsonl").write_text("\n".join(lines[:2] + lines[3:]) + "\n")
+    (difference,) = verified(tmp_path / "run").differences
+    assert (difference.epoch, difference.name, difference.then) == (7, "loss", "not set")
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,14 @@ def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Pa
     assert verify(folder, epochs=1).total == 5
 
 
+def test_a_trial_whose_history_is_gone_differs(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    (folder / "trials/0002/history.jsonl").unlink()
+    (other,) = verify(folder, epochs=1).others
+    missing = other.differences[0]
+    assert (missing.file, missing.then, missing.now) == ("history.jsonl", "missing", "exists")
+
+
 def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path, refused: Refused):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     facts = {**json.loads((folder / "sweep.json").read_text()), "machines": ["?"]}
