@@ -221,7 +221,6 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -247,7 +246,6 @@ def test_a_checkpoint_of_wrong_facts_is_refused(stopped: Path, tmp_path: Path, c
     assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("history", [3, [3], [{"epoch": 2}, {"epoch": 1}], [{"epoch": 1, "loss": None}]])
 def test_a_checkpoint_of_a_wrong_history_is_refused(stopped: Path, tmp_path: Path, history: Any, refused: Refused):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
