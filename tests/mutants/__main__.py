@@ -30,7 +30,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "data": ("tests/data", "tests/parts/data", *NOT_SLOW),
     "training": ("tests/training", *NOT_SLOW),
     "running": (
-        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py"),
+        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py", "tests/training/test_going_on.py"),
+        *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
         # What is recorded of a call stands between a warning and its caller.
         "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
         *NOT_SLOW,

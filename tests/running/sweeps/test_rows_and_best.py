@@ -332,14 +332,18 @@ def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Pat
     assert result.run.metrics.keys() == {"train", "test"}
 
 
-def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(write: Write, tmp_path: Path):
+def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(
+    write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     spec, out = write(0, ""), tmp_path / "nested"
     spec.write_text(
         SPEC.replace('column = "part"', "validation_size = 0.25\ntest_size = 0.1").replace(
             'target = "y"', 'target = "y"\ncolumns.part = "ignore"'
         )
     )
-    result = specnet.nested_sweep(spec, out, folds=3, jobs=1, trials=2)
+    result = specnet.nested_sweep(spec, out, folds=3, jobs=1, trials=2, verbose=True)
+    told = capsys.readouterr().err
+    assert [told.count(f"trial {number} ") >= 3 for number in range(3)] == [True, True, False], told
     assert not has_test_figures(out / "fold0")
     figures = []
     for fold, each in enumerate(result.sweeps):

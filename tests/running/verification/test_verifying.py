@@ -102,6 +102,15 @@ def test_looks_and_snapshots_say_the_epoch_and_the_layer(folder: Path):
     assert (missing.file, missing.then, missing.now) == ("snapshots.safetensors", "missing", "exists")
 
 
+def test_a_long_text_that_differs_is_told_by_its_beginning(folder: Path):
+    path = folder / "spec.resolved.json"
+    text = path.read_text()
+    for name, told in (("y" * 58, f'"{"y" * 58}"'), ("y" * 59, f'"{"y" * 58}…')):
+        path.write_text(text.replace('"moons"', f'"{name}"'))
+        (difference,) = verified(folder).differences
+        assert str(difference) == f'spec.resolved.json differs: name {told} → "moons"'
+
+
 def test_other_versions_are_named_then_and_now(folder: Path):
     other_numpy(folder)
     blas = json.loads((folder / "run.json").read_text())["blas"]
