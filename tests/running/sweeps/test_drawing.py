@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import re
 import tomllib
 from collections.abc import Callable
@@ -263,11 +264,14 @@ def test_a_finished_sweep_trains_nothing_when_resumed(tmp_path: Path, monkeypatc
     assert fingerprint(tmp_path) == before
 
 
-@pytest.mark.parametrize("damage", [b"", b"{"])
-def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes, tmp_path: Path):
+@pytest.mark.parametrize("damage", [b"{", None])
+def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes | None, tmp_path: Path):
     specnet.sweep(TPE, tmp_path, jobs=1, trials=3, report=False)
     before = fingerprint(tmp_path)
-    (tmp_path / "best/run.json").write_bytes(damage)
+    if damage is None:
+        shutil.rmtree(tmp_path / "best")
+    else:
+        (tmp_path / "best/run.json").write_bytes(damage)
     specnet.sweep(TPE, tmp_path, jobs=1, trials=3, resume=True, report=False)
     assert fingerprint(tmp_path) == before
 

@@ -47,12 +47,14 @@ def test_every_run_of_folds_and_seeds_is_the_same(folds: Path):
     assert all(run.machine == run.inputs == () for run in found.runs)
 
 
-def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path):
+def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path, tmp_path: Path):
     found = verify(folds, sample=2, epochs=2)
     assert (found.is_same, len(found.runs), found.total) == (True, 2, 4)
     assert names(verify(folds, sample=2, epochs=1)) == names(found)
     assert {run.beginning for run in found.runs} == {(0, 2)}
-    assert names(verify(folds, sample=9, epochs=1)) == names(verify(folds, epochs=1))
+    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    shutil.copytree(folder / "seed1_fold0", folder / "seed10_fold0")
+    assert names(verify(folder, sample=9, epochs=1)) == [*names(verify(folds, epochs=1)), "seed10_fold0"]
 
 
 def test_the_run_that_differs_is_found(folds: Path, tmp_path: Path):
@@ -130,11 +132,11 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
 
 
 def test_trials_of_several_folds_are_the_same(tmp_path: Path):
-    overrides = [*QUICK, "sweep.folds=2", "sweep.trials=2"]
+    overrides = ["training.epochs=3", "sweep.folds=2", "sweep.seeds=2", "sweep.trials=2"]
     sweep(SWEEP, tmp_path / "sweep", overrides=overrides, keep_models=True, report=False, observer=Observer())
     found = verify(tmp_path / "sweep")
     assert found.is_same
-    assert {"fold0.model.safetensors", "fold1.model.safetensors"} <= set(found.runs[1].files)
+    assert {"seed0_fold0.model.safetensors", "seed1_fold1.model.safetensors"} <= set(found.runs[1].files)
     assert verify(tmp_path / "sweep", epochs=2).is_same
 
 
