@@ -22,7 +22,7 @@ from specnet.running.many.repeated_runs import RepeatedResult
 from specnet.running.runner import RunInterrupted
 from tests.running.many.executors import EXECUTORS
 from tests.running.passed_parts import Halved
-from tests.running.sweeps.searches import BASE, fingerprint
+from tests.running.sweeps.searches import BASE, fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
 ROWS = 61
@@ -168,7 +168,11 @@ def test_the_same_files_whoever_computes_them(
 
 
 def test_resuming_computes_what_is_missing_and_nothing_else(
-    done: tuple[Path, RepeatedResult], rows: Path, monkeypatch: pytest.MonkeyPatch
+    done: tuple[Path, RepeatedResult],
+    rows: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pinned: Pinned,
 ):
     out, result = done
     before = fingerprint(out)
@@ -183,7 +187,8 @@ def test_resuming_computes_what_is_missing_and_nothing_else(
         return perform(task, rows)
 
     monkeypatch.setattr(workers, "perform", counting)
-    again = specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
+    again = specnet.run_many(rows, out, folds=3, seeds=2, resume=True, verbose=True)
+    pinned(without_numbers(capsys.readouterr().err))
     assert computed == [0, 1]
     assert fingerprint(out) == before
     assert again.runs == result.runs

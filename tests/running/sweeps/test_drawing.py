@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import shutil
 import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
