@@ -1,15 +1,19 @@
 """Runs: what they write, that they write it whole or not at all, and that they write the same bytes again."""
 
 import json
+import platform
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 import specnet
 from specnet.errors import DataError, SpecError, TakenError, TrainingError
 from specnet.files.run_files import RUN_FILES
+from specnet.running.data_rows import data_hash, read_data
 from specnet.running.run_folder import new_folder
 from specnet.training import Observer
 from tests.running.specs import spec_on
@@ -65,12 +69,38 @@ def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
     np.testing.assert_array_equal(model.theta, result.model.theta)
     assert specnet.parse_spec(folder / "spec.resolved.json") == result.model.spec
     facts = json.loads((folder / "run.json").read_text())
-    assert (facts["end"], facts["finished"]) == ("all epochs", True)
-    assert facts["epochs"] == 30
-    assert facts["steps"] == 30 * 2
-    assert facts["seed"] == 0
-    assert facts["overrides"] == []
-    assert set(facts["versions"]) >= {"specnet", "numpy", "python"}
+    assert 0 < facts.pop("training_seconds") < facts.pop("seconds")
+    assert facts.pop("engine_reason")
+    assert facts.pop("cpu_features")
+    names = {"name": "internal_api", "version": "version", "architecture": "architecture"}
+    blas = [{key: each.get(name) for key, name in names.items()} for each in threadpool_info()]
+    assert facts.pop("blas") in (blas or [dict.fromkeys(names)])
+    resolved, content = ((folder / name).read_bytes() for name in ("spec.resolved.json", "model.safetensors"))
+    table = read_data(specnet.parse_spec(spec)).table
+    assert table is not None
+    assert facts == {
+        "end": "all epochs",
+        "finished": True,
+        "epochs": 30,
+        "steps": 30 * 2,
+        "warnings": [],
+        "overrides": [],
+        "spec_folder": "..",
+        "seed": 0,
+        "spec_sha256": sha256(resolved).hexdigest(),
+        "data_sha256": data_hash(table),
+        "engine": "numpy",
+        "compiler": None,
+        "threads": 1,
+        "versions": {
+            "specnet": specnet.__version__,
+            **{name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+            "python": platform.python_version(),
+        },
+        "training_rows": facts["training_rows"],
+        "model_sha256": sha256(content).hexdigest(),
+    }
+    assert list(facts["training_rows"]) == ["hashes", "complete"]
 
 
 def test_the_resolved_spec_runs_to_the_same_model(spec: Path, tmp_path: Path):
