@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,93 @@ def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.r
     assert found[0].sentence == "<same>: the same value in all 75 training rows"
     assert found[0].changes == {"data.columns.<same>": "ignore"}
     assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings).findings == ()
+
+
+LAYERS = {
+    "layers": [
+        {"type": "dense", "units": 3, "activation": "relu", "weight_initializer": "zeros"},
+        {"type": "dense", "units": 4, "activation": "tanh"},
+        {"type": "dense", "units": 2},
+    ]
+}
+FACTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    (
+        {"activations": ["relu", "sigmoid"]},
+        {"epochs": 20, "optimizer": {"type": "sgd", "learning_rate": 0.5, "schedule": "cosine_decay"}},
+        {
+            "optimizer": "sgd",
+            "is_adaptive": False,
+            "learning_rate": 0.5,
+            "rate_ends_low": True,
+            "epochs": 20,
+            "labels": ("0", "1"),
+            "takes_any_target": False,
+        },
+    ),
+    (
+        LAYERS,
+        {"loss": "mse"},
+        {
+            "optimizer": "adam",
+            "is_adaptive": True,
+            "learning_rate": 0.001,
+            "rate_ends_low": False,
+            "epochs": 1,
+            "labels": (),
+            "takes_any_target": True,
+        },
+    ),
+    (
+        {"activations": ["relu", "sigmoid"]},
+        {"loss": "mse", "optimizer": "lbfgs"},
+        {
+            "optimizer": "lbfgs",
+            "is_adaptive": True,
+            "learning_rate": None,
+            "rate_ends_low": False,
+            "epochs": 1,
+            "labels": (),
+            "takes_any_target": False,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("network", "training", "expected"), FACTS, ids=range(len(FACTS)))
+def test_findings_are_told_what_the_spec_says(seen, network: Any, training: Any, expected: dict[str, Any]):
+    data = {"type": "make_moons", "n_samples": 60}
+    if training.get("loss") == "mse":
+        data = {"type": "make_regression", "n_samples": 60, "n_targets": 2, "n_features": 3}
+    spec = {"data": data, "network": {"hidden_layer_sizes": [4], **network}, "training": training}
+    spec["training"] = {"loss": "binary_crossentropy", "epochs": 1, **training}
+    if "layers" in network:
+        spec["network"] = dict(network)
+    specnet.run(spec, observer=specnet.Observer())
+    (evidence,) = seen
+    told = {field.name: getattr(evidence.spec, field.name) for field in fields(evidence.spec)}
+    layers = told.pop("layers")
+    assert told == {**expected, "has_table": False, "has_legacy_generator": False, "written": told["written"]}
+    assert told["written"] == specnet.parse_spec(spec).document.data
+    names = tuple(f"column {place}" for place in range(evidence.inputs.shape[1]))
+    assert (evidence.columns.names, evidence.columns.are_categories) == (names, (False,) * len(names))
+    if "layers" in network:
+        of_layer = [{field.name: getattr(layer, field.name) for field in fields(layer)} for layer in layers]
+        settings = ("units", "activation", "weight_initializer", "bias_initializer")
+        assert of_layer == [
+            {
+                "name": f"layers.{number}",
+                "units": units,
+                "activation": name,
+                "is_rectifier": name == "relu",
+                "initializer": initializer,
+                "usual_initializer": usual,
+                "paths": {setting: ("network", "layers", number, setting) for setting in settings},
+            }
+            for number, (units, name, initializer, usual) in enumerate(
+                [
+                    (3, "relu", "zeros", "he_normal"),
+                    (4, "tanh", "glorot_uniform", "glorot_uniform"),
+                    (2, "linear", "glorot_uniform", "glorot_uniform"),
+                ]
+            )
+        ]
