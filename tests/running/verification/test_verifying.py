@@ -102,6 +102,14 @@ def test_looks_and_snapshots_say_the_epoch_and_the_layer(folder: Path):
     assert (missing.file, missing.then, missing.now) == ("snapshots.safetensors", "missing", "exists")
 
 
+def test_a_spec_that_an_editor_has_marked_is_told(folder: Path):
+    path = folder / "spec.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (difference,) = verified(folder).differences
+    assert str(difference) == 'spec.toml differs: line 1 "\ufeff" → ""'
+    assert difference.as_dict()["sentence"] == str(difference)
+
+
 def test_a_long_text_that_differs_is_told_by_its_beginning(folder: Path):
     path = folder / "spec.resolved.json"
     text = path.read_text()
