@@ -96,6 +96,21 @@ def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Pa
     assert verify(folder, epochs=1).total == 5
 
 
+def test_runs_and_trials_without_a_spec_are_refused(folds: Path, searched: Path, tmp_path: Path, refused: Refused):
+    for whole, run in ((folds, "seed0_fold1"), (searched, "trials/0001")):
+        folder = Path(shutil.copytree(whole, tmp_path / whole.name))
+        (folder / run / "spec.toml").unlink()
+        with refused(FileError):
+            verify(folder)
+
+
+def test_a_sweep_without_a_best_run_is_that_of_its_trials(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    shutil.rmtree(folder / "best")
+    found = verify(folder, epochs=1)
+    assert (names(found), found.total) == ([f"trials/000{number}" for number in range(4)], 4)
+
+
 def test_a_trial_whose_history_is_gone_differs(searched: Path, tmp_path: Path):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     (folder / "trials/0002/history.jsonl").unlink()

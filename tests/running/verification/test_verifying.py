@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from specnet import DataError, FileError, Observer, TakenError, verify
+from specnet.files.tensors import decode, encode
 from specnet.training.steps.engine_choice import Choice
 from tests.compiling import compiles
 from tests.running.moons import Interrupting, contents
@@ -69,6 +70,17 @@ def test_other_integers_and_tensors_of_another_form_are_told(folder: Path, tmp_p
     shutil.copy(tmp_path / "larger/model.safetensors", folder)
     (difference,) = verified(folder).differences
     assert str(difference) == ("model.safetensors differs: layers.0.bias float32 of shape (5,) → float32 of shape (4,)")
+
+
+def test_what_a_model_says_of_itself_is_compared_too(folder: Path, refused: Refused):
+    path = folder / "model.safetensors"
+    metadata, tensors = decode(path.read_bytes())
+    path.write_bytes(encode(tensors, metadata.replace('"seed":0', '"seed":7')))
+    (difference,) = verified(folder).differences
+    assert str(difference) == "model.safetensors differs: metadata.spec.seed 7 → 0"
+    path.write_bytes(encode(tensors, "[]"))
+    with refused(FileError):
+        verify(folder)
 
 
 def test_a_model_that_was_changed_after_the_run_is_told_as_such(folder: Path):
