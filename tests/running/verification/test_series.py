@@ -3,12 +3,16 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
+from specnet.training import WarningRecorder
+from tests.running.specs import csv_file, spec_on
+from tests.running.sweeps.searches import without_numbers
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 SWEEP = f"""{SPEC}
 [sweep]
@@ -94,6 +98,19 @@ def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Pa
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     shutil.copytree(folder / "trials/0002", folder / "trials/copy")
     assert verify(folder, epochs=1).total == 5
+
+
+def test_an_observer_is_told_of_rows_and_progress_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pinned: Pinned
+):
+    rows = csv_file(tmp_path / "rows.csv", "a,b,y", ((7, row % 5, row % 2) for row in range(40)))
+    run_many(spec_on(rows), tmp_path / "runs", folds=2, report=False, observer=Observer())
+    told: list[dict[str, Any]] = []
+    assert verify(tmp_path / "runs", observer=WarningRecorder(told)).is_same
+    assert [warning["code"] for warning in told] == ["constant", "rows-in-both"]
+    capsys.readouterr()
+    assert verify(tmp_path / "runs", verbose=True).is_same
+    pinned(without_numbers(capsys.readouterr().err))
 
 
 def test_runs_and_trials_without_a_spec_are_refused(folds: Path, searched: Path, tmp_path: Path, refused: Refused):

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet import DataError, FileError, Observer, TakenError, verify
+from specnet import DataError, FileError, Observer, TakenError, load_model, parse_spec, verify
 from specnet.files.tensors import decode, encode
+from specnet.running.data_rows import read_data
 from specnet.training.steps.engine_choice import Choice
 from tests.compiling import compiles
 from tests.running.moons import Interrupting, contents
@@ -70,6 +71,30 @@ def test_other_integers_and_tensors_of_another_form_are_told(folder: Path, tmp_p
     shutil.copy(tmp_path / "larger/model.safetensors", folder)
     (difference,) = verified(folder).differences
     assert str(difference) == ("model.safetensors differs: layers.0.bias float32 of shape (5,) → float32 of shape (4,)")
+
+
+VALUES = SPEC.replace('"make_moons"', '"make_regression"\nn_features = 2').replace("binary_crossentropy", "mse")
+
+
+@pytest.mark.parametrize("spec", [SPEC, VALUES.replace('"accuracy"', '"r2"')], ids=["classes", "values"])
+def test_predictions_of_both_models_are_compared_on_all_rows(tmp_path: Path, spec: str):
+    folder = made(tmp_path / "run", spec)
+    table = read_data(parse_spec(spec)).table
+    assert table is not None
+    made_again = load_model(folder / "model.safetensors")
+    change_model(folder, "layers.1.bias", lambda bias: bias.__iadd__(0.5))
+    kept, found = load_model(folder / "model.safetensors"), verified(folder).predictions
+    one, other = (model.predict(table.X) for model in (kept, made_again))
+    if made_again.labels is None:
+        largest, others, told = np.abs(one - other).max(), None, "values differ"
+    else:
+        probabilities = kept.predict_proba(table.X) - made_again.predict_proba(table.X)
+        largest, others = np.abs(probabilities).max(), int((one != other).sum())
+        told = f"another label for {others}, probabilities differ"
+        assert others
+    assert (found.rows, found.others, found.largest) == (60, others, pytest.approx(largest, rel=1e-5))
+    assert str(found) == f"predictions of 60 rows: {told} by at most {found.largest:.1e}"
+    assert found.as_dict() == {"rows": 60, "others": others, "largest": found.largest, "sentence": str(found)}
 
 
 def test_what_a_model_says_of_itself_is_compared_too(folder: Path, refused: Refused):
