@@ -83,7 +83,7 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
 
 def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
-    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight={0 = 1, 1 = 5}"])
+    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight={1 = 5}"])
     data = read_data(spec)
     weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)

@@ -171,6 +171,9 @@ def test_arguments_stay_as_they_are():
     specnet.fit(spec_of("binary_crossentropy"), X, y)
 
 
+SINGLE = spec_of("binary_crossentropy", network={"dtype": "float32", "preprocessing": []})
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "code", "at"),
     [
@@ -202,6 +205,8 @@ def test_arguments_stay_as_they_are():
             "network.input_size",
         ),
         ({"y": ["red"] * 120}, DataError, "loss-target", "training.loss"),
+        ({"spec": SINGLE, "X": np.full((120, 2), 1e300)}, DataError, "data", ""),
+        ({"spec": SINGLE, "validation": (np.full((3, 2), 1e300), np.zeros(3))}, DataError, "data", ""),
         ({"spec": spec_of("mean_squared_error"), "y": ["a", "b"] * 60}, DataError, "loss-target", "training.loss"),
         ({"spec": spec_of("categorical_crossentropy"), "y": [0] * 120}, DataError, "loss-target", "training.loss"),
     ],

@@ -45,6 +45,8 @@ def test_page_tells_what_the_files_say(tmp_path: Path, pinned: Pinned) -> None:
     pinned(text)
     for name, *_, metrics in runs:
         assert f"{name}: {metric('loss', metrics['test']['loss'] or 0)}" in text  # on hover
+    (folder / "seed0_fold0/spec.resolved.json").write_text("{}")
+    assert said(folder).startswith(" unnamed · folds and seeds")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def test_little_to_show(tmp_path: Path, trials: list[Any], metrics: dict[str, An
 def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(2, 0.25)], metrics=None, planned=9)
     assert "2 of 9 trials are done: use --resume to go on." in said(page_of(folder))
-    longer = write_sweep(tmp_path / "longer", [trial(0, 0.5), trial(1, 0.25)], planned=1)
+    longer = write_sweep(tmp_path / "longer", [trial(0, 0.5), trial(1, 0.25)], planned=1, name="")
+    assert "unnamed · sweep" in said(page_of(longer))
     assert "The only trial reaches a validation loss of 0.5000" in said(page_of(longer))
 
 
