@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn import metrics
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet.errors import NotFiniteError
@@ -145,6 +148,33 @@ def test_the_gain_over_the_constant_is_a_paired_difference_of_losses(ran, rng: n
     assert gain.value == pytest.approx(np.average(difference, weights=w))
     assert gain.error == pytest.approx(np.sqrt(np.sum((w * (difference - gain.value)) ** 2)) / w.sum())
     assert set(evidence.held.gains) == {"network", "linear", "neighbours"}
+
+
+@pytest.mark.parametrize("task", ["classes", "labels", "value", "values"])
+def test_scores_are_the_weighted_ones_of_scikit_learn(ran, rng: np.random.Generator, seen, task: str):
+    X, weight = columns(rng), rng.integers(1, 5, ROWS).astype(float)
+    noisy = X + rng.normal(size=X.shape)
+    y = {"classes": noisy[:, 0] > 0, "labels": noisy > 0, "value": noisy[:, 0], "values": noisy[:, :2]}[task]
+    is_class = task in ("classes", "labels")
+    y = y.astype(int) if is_class else y
+    found = ran(X, y, weight, loss="binary_crossentropy" if is_class else "mse", baselines=["linear"], epochs=30)
+    (evidence,) = seen
+
+    def score(rows: Any) -> float:
+        (X, y, weight), model = rows, found.result.model
+        if not is_class:
+            return metrics.r2_score(y, model.predict(X), sample_weight=weight)
+        return float(np.average((y == model.predict(X)).reshape(len(y), -1).mean(axis=1), weights=weight))
+
+    assert evidence.train_score == pytest.approx(score(found.train))
+    assert evidence.held.score == pytest.approx(score(found.test))
+    if not is_class:
+        X_train, y_train, w_train = found.train
+        scaler = StandardScaler().fit(X_train, sample_weight=w_train)
+        ridge = Ridge().fit(scaler.transform(X_train), y_train, w_train / w_train.mean())
+        expected = ridge.predict(scaler.transform(found.test[0]))
+        linear = metrics.r2_score(found.test[1], expected, sample_weight=found.test[2])
+        assert evidence.held.baselines == {"linear": pytest.approx(linear)}
 
 
 def test_the_loss_of_a_constant_and_of_the_first_batch_are_what_they_say(ran, rng: np.random.Generator, seen):
