@@ -308,25 +308,25 @@ def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Pat
         .replace('target = "y"', 'target = "y"\ncolumns.part = "ignore"')
     )
     result = specnet.sweep(spec, out, jobs=1, trials=2, keep_models=True, report=False)
-    for trial in result.trials:
-        folder = out / f"trials/{trial.number:04}"
-        figures, history = [], []
-        for seed in (0, 1):
-            for fold in (0, 1, 2):
-                split = f"folds = 3, fold = {fold}, fold_part = 'validation', random_state = 0"
-                whole = f"data.split={{test_size = 0.2, stratify = false, {split}}}"
-                run = specnet.run(folder / "spec.toml", overrides=[f"seed={seed}", whole], threads=1)
-                figures.append(run.metrics["validation"]["loss"])
-                history += [{**record, "seed": seed, "fold": fold} for record in run.history]
-                model = (folder / f"seed{seed}_fold{fold}.model.safetensors").read_bytes()
-                assert weights(folder / f"seed{seed}_fold{fold}.model.safetensors") in model
-                assert run.model.to_bytes()[-64:] == model[-64:]
-        assert [each.figure for each in trial.figures] == figures
-        assert [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()] == history
-        assert trial.figure == pytest.approx(np.mean(figures), rel=1e-15)
-        metrics = json.loads((folder / "metrics.json").read_text())
-        assert metrics["validation"]["loss"] == trial.figure
-        assert metrics.keys() == {"train", "validation"}
+    _, trial = result.trials
+    folder = out / f"trials/{trial.number:04}"
+    figures, history = [], []
+    for seed in (0, 1):
+        for fold in (0, 1, 2):
+            split = f"folds = 3, fold = {fold}, fold_part = 'validation', random_state = 0"
+            whole = f"data.split={{test_size = 0.2, stratify = false, {split}}}"
+            run = specnet.run(folder / "spec.toml", overrides=[f"seed={seed}", whole], threads=1)
+            figures.append(run.metrics["validation"]["loss"])
+            history += [{**record, "seed": seed, "fold": fold} for record in run.history]
+            model = (folder / f"seed{seed}_fold{fold}.model.safetensors").read_bytes()
+            assert weights(folder / f"seed{seed}_fold{fold}.model.safetensors") in model
+            assert run.model.to_bytes()[-64:] == model[-64:]
+    assert [each.figure for each in trial.figures] == figures
+    assert [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()] == history
+    assert trial.figure == pytest.approx(np.mean(figures), rel=1e-15)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["validation"]["loss"] == trial.figure
+    assert metrics.keys() == {"train", "validation"}
     best = specnet.parse_spec(out / "best.toml")
     assert (best.data.split.folds, best.seed) == (None, 0)
     assert result.run.metrics.keys() == {"train", "test"}
