@@ -119,7 +119,7 @@ def _row_weights(
         return weight
     assert labels is not None, "a resolved spec weighs classes only where each row has one"
     if wanted == "balanced":
-        counts = np.bincount(target, minlength=len(labels))
+        counts = np.bincount(target)
         by_class = len(target) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     else:
         names = [str(label) for label in labels.values]

@@ -33,7 +33,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
         *("-m", "not peers", "-k", "not killed and not random_networks and not reference_specs"),
     ),
-    "running": ("tests/running", *NOT_SLOW),
+    "running": (
+        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py", "tests/training/test_going_on.py"),
+        *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
+        # What is recorded of a call stands between a warning and its caller.
+        "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
+        *NOT_SLOW,
+    ),
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""
 KILLED = ("killed", "timeout", "segfault", "suspicious")

@@ -86,7 +86,7 @@ def distance(then: Value | None, now: Value | None) -> Distance | None:
     with np.errstate(over="ignore", invalid="ignore"):
         apart = np.abs(a[others].astype(np.float64) - b[others].astype(np.float64))
     # No comparison with NaN finds the largest, or anything too large.
-    absolute = float(np.where(np.isnan(apart), np.inf, apart).max(initial=0.0))
+    absolute = float(np.where(np.isnan(apart), np.inf, apart).max())
     largest = float(np.abs(a[np.isfinite(a)]).max(initial=0.0))
     relative = absolute / largest if largest else np.inf if absolute else 0.0
     return Distance(int(np.count_nonzero(others)), a.size, int(steps.max()), absolute, relative)

@@ -50,7 +50,7 @@ class PredictionDifference:
 
 def prediction_difference(then: bytes, now: bytes, spec: Spec, table: Table) -> PredictionDifference | None:
     """Return how far the predictions of two models are apart for the rows of a spec; None if one takes other rows."""
-    rows = Rows(table.X, table.y, table.sample_weight, kinds=table.columns)
+    rows = Rows(table.X, table.y, kinds=table.columns)
     try:
         first, second = (_answers(content, spec, rows) for content in (then, now))
     except SpecnetError:
@@ -72,4 +72,4 @@ def _largest(a: Any, b: Any) -> float:
 def _answers(content: bytes, spec: Spec, rows: Rows) -> Answers:
     model = Model(*decode_model(io.BytesIO(content), len(content), spec.registry, spec.origin.limits))
     X = model.preprocessing.prepare(rows.columns, texts=rows.texts, reader=model.network)
-    return model.answers(X, rows.y, rows.weight)
+    return model.answers(X, rows.y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from specnet.report.pages.comparison_page import differing_settings, short_names
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
+from tests.texts.pinned import Pinned
 
 WILD = "<script>alert(1)</script>&\"']]>"
 
@@ -187,13 +189,16 @@ def test_a_broken_run_is_an_error_and_no_page(specnet: Specnet, folder: Path, br
     assert not (folder / "compare.html").exists()
 
 
-def test_what_cannot_be_compared_is_refused(specnet: Specnet, folder: Path) -> None:
+def test_what_cannot_be_compared_is_refused(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
     train(specnet, "a")
+    shutil.copytree("a", "empty")
+    (folder / "empty/history.jsonl").write_text("")
+    for other in ("empty", "missing"):
+        pinned(specnet("compare", "a", other).failed(1))
+    assert specnet("compare", "a", ".").status == 1
     assert specnet("compare", "a").status == 2
     assert specnet("compare").status == 2
     assert specnet("compare", "a", "a", "-o", "page.txt").status == 2
-    assert specnet("compare", "a", ".").status == 1
-    assert specnet("compare", "a", "missing").status == 1
     (folder / "compare.html").write_text("mine")
     ended = specnet("compare", "a", "a")
     assert (ended.status, (folder / "compare.html").read_text()) == (2, "mine")

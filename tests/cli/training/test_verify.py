@@ -65,12 +65,18 @@ def test_what_differs_without_a_cause_is_told_as_such(specnet: Specnet, folder: 
 def test_a_document(specnet: Specnet, folder: Path) -> None:
     same = specnet("verify", "moons", "--format", "json")
     same.went()
-    document = same.document
-    assert (document["errors"], document["same"], document["holds"], document["total"]) == ([], True, True, 1)
+    files = ["spec.toml", "spec.resolved.json", "history.jsonl", "layers.jsonl", "snapshots.safetensors"]
+    files += ["model.safetensors", "metrics.json", "findings.json"]
+    run = {"name": "", "same": True, "files": files, "predictions": None, "beginning": None, "message": ""}
+    run |= {name: [] for name in ("differences", "inputs", "machine")}
+    told = {"errors": [], "same": True, "holds": True, "tolerance": None, "total": 1, "runs": [run]}
+    assert {name: value for name, value in same.document.items() if name in told} == told
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
     changed = specnet("verify", "moons", "--format", "json")
     assert (changed.status, changed.document["same"]) == (1, False)
     (run,) = changed.document["runs"]
+    assert run.keys() == told["runs"][0].keys()
+    assert (run["inputs"], run["machine"]) == ([], [])
     (difference,) = run["differences"]
     assert (difference["file"], difference["name"]) == ("model.safetensors", "layers.0.weight")
     assert difference["distance"]["ulps"] == 1

@@ -83,14 +83,14 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
 
 def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
-    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight=balanced"])
+    spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight={1 = 5}"])
     data = read_data(spec)
     weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)
     fitted = fit_rows(replace(data, splits={"train": rows}))
     network, X = fitted.model.network, fitted.model.preprocessing.prepare(rows.columns)
     own = np.empty(len(X))
-    by_class = len(X) / (2 * np.bincount(rows.y))
+    by_class = np.array([1.0, 5.0])
     trained_weights = relative_weights(relative_weights(by_class[rows.y]) * weights)
     for member, (theta, state) in enumerate(fitted.model.members):
         fold = rows.folds == member
@@ -328,8 +328,8 @@ def test_what_a_spec_may_not_say(settings: list[str], code: str, at: str, refuse
 
 
 @pytest.mark.parametrize("setting", ["data.split.time=day", "data.split.validation_size=0.1"])
-def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str):
-    with pytest.raises(SpecError) as caught:
+def test_hints_say_what_can_be_set_beside_a_mere_number_of_members(setting: str, refused: Refused):
+    with refused(SpecError, code="ensemble") as caught:
         parse_spec(MOONS, overrides=[setting])
     (problem,) = caught.value.diagnostics
     tables = re.findall(r"{.*?}", problem.hint or "")

@@ -110,7 +110,6 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         assert all(expected[name] == again[name] for name in expected if name != "run.json")
 
 
-@pytest.mark.slow
 def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))

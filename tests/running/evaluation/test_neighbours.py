@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import metrics
+from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import specnet
+from specnet.network.random import stream
 from specnet.running.evaluation import baselines
 from specnet.running.evaluation.baselines import neighbour_rows
 from tests.running.conftest import ROWS, classes, columns
@@ -110,14 +112,13 @@ def test_neighbours_are_bounded_by_rows_and_distances(rows: int, held: int, expe
     assert neighbour_rows(rows, held) == expected
 
 
-@pytest.mark.slow
 def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.random.Generator, monkeypatch):
     X = rng.normal(size=(4000, 3))
     y = (X[:, 0] + 0.3 * rng.normal(size=4000) > 0).astype(int)
-    kept: list[int] = []
+    kept: list[np.ndarray] = []
     for name in ("fitted_linear", "fitted_neighbours"):
         fit = getattr(baselines, name)
-        monkeypatch.setattr(baselines, name, lambda *given, fit=fit: [kept.append(len(given[2])), fit(*given)][1])
+        monkeypatch.setattr(baselines, name, lambda *given, fit=fit: [kept.append(given[1].target), fit(*given)][1])
     arguments: dict[str, Any] = {"loss": "binary_crossentropy", "metrics": ["accuracy"], "epochs": 1}
 
     def accuracies() -> list[float]:
@@ -129,7 +130,11 @@ def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.rand
     monkeypatch.setattr(baselines, "MOST_NEIGHBOUR_ROWS", 500)
     monkeypatch.setattr(baselines, "LEAST_NEIGHBOUR_ROWS", 100)
     part = accuracies()
-    assert kept == [3000, 3000, 900, 500]
+    assert [len(target) for target in kept] == [3000, 3000, 900, 500]
+    places = train_test_split(np.arange(4000), test_size=0.25, random_state=0)[0]
+    for number, (rows, target) in enumerate(zip((900, 500), kept[2:], strict=True)):
+        places = places[np.sort(stream(0, "baselines", number).choice(len(places), rows, replace=False))]
+        np.testing.assert_array_equal(target, y[places])
     assert part != whole
     np.testing.assert_allclose(part, whole, atol=0.03)
     monkeypatch.setattr(baselines, "MOST_DISTANCES", 50_000)

@@ -15,6 +15,7 @@ from specnet.errors import DataError
 from specnet.running.runner import RunResult
 from specnet.training import WarningRecorder
 from tests.running.specs import csv_file, spec_on
+from tests.texts.pinned import Refused
 
 LABELS = "abc" * 20
 HELD = "abc" * 6
@@ -100,15 +101,9 @@ def test_the_only_row_of_a_class_trains(tmp_path: Path, training: dict[str, Any]
     assert "class-imbalance" not in {finding.code for finding in result.findings}
 
 
-def test_a_binary_loss_says_which_class_is_in_test_rows_only(tmp_path: Path) -> None:
-    write(tmp_path / "rows.csv", "ab" * 20, 0)
+def test_a_binary_loss_says_which_class_is_in_test_rows_only(tmp_path: Path, refused: Refused) -> None:
     write(tmp_path / "test.csv", "abc", 1)
-    with pytest.raises(DataError) as caught:
-        ran(tmp_path, {"test": str(tmp_path / "test.csv")}, "binary_crossentropy")
-    (problem,) = caught.value.diagnostics
-    assert problem.message.endswith("the target has 3: a, b, c; no training row is of class c")
-    assert problem.hint == "use categorical_crossentropy, or leave the rows of this class out"
-    write(tmp_path / "rows.csv", LABELS, 0)
-    with pytest.raises(DataError) as caught:
-        ran(tmp_path, {"test": str(tmp_path / "test.csv")}, "binary_crossentropy")
-    assert caught.value.diagnostics[0].message.endswith("the target has 3: a, b, c")
+    for rows in ("ab" * 20, LABELS):
+        write(tmp_path / "rows.csv", rows, 0)
+        with refused(DataError, code="loss-target"):
+            ran(tmp_path, {"test": str(tmp_path / "test.csv")}, "binary_crossentropy")

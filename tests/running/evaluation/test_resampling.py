@@ -26,7 +26,6 @@ def drawn_one_by_one(rows: int, count: int, at_once: int) -> list[np.ndarray]:
     return drawn
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_resamples_are_rows_drawn_with_replacement(weighted: bool):
     rows = 3000

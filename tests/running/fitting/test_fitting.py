@@ -91,11 +91,20 @@ def test_validation_stands_in_the_history_without_smoothing():
     assert model.history[-1]["validation_loss"] < model.history[-1]["loss"]
 
 
-def test_validation_weights_count():
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "mean_squared_error"])
+def test_validation_weights_count_in_the_loss_and_in_what_is_monitored(loss: str):
     X, y = blobs([0, 1])
+    score = "accuracy" if loss == "binary_crossentropy" else "r2"
+    y = y if score == "accuracy" else y + 5.0 * X[:, 1]
     held = X[:30], y[:30], np.arange(30.0)
-    model = specnet.fit(spec_of("binary_crossentropy"), X, y, validation=held)
-    assert model.history[-1]["validation_loss"] == pytest.approx(model.evaluate(*held)["loss"])
+    watched = {"monitor": f"validation_{score}", "patience": 99, "restore_best": False}
+    spec = spec_of(loss, training={"metrics": [score], "early_stopping": watched, "epochs": 3})
+    if score == "r2":
+        spec["network"]["target_preprocessing"] = ["standardize"]
+    model = specnet.fit(spec, X, y, validation=held)
+    figures = model.evaluate(*held)
+    assert model.history[-1]["validation_loss"] == pytest.approx(figures["loss"])
+    assert model.history[-1][f"validation_{score}"] == pytest.approx(figures[score])
 
 
 def test_full_batch_weights_are_repetitions():
@@ -162,6 +171,9 @@ def test_arguments_stay_as_they_are():
     specnet.fit(spec_of("binary_crossentropy"), X, y)
 
 
+SINGLE = spec_of("binary_crossentropy", network={"dtype": "float32", "preprocessing": []})
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "code", "at"),
     [
@@ -192,6 +204,11 @@ def test_arguments_stay_as_they_are():
             "size-clash",
             "network.input_size",
         ),
+        ({"y": ["red"] * 120}, DataError, "loss-target", "training.loss"),
+        ({"spec": SINGLE, "X": np.full((120, 2), 1e300)}, DataError, "data", ""),
+        ({"spec": SINGLE, "validation": (np.full((3, 2), 1e300), np.zeros(3))}, DataError, "data", ""),
+        ({"spec": spec_of("mean_squared_error"), "y": ["a", "b"] * 60}, DataError, "loss-target", "training.loss"),
+        ({"spec": spec_of("categorical_crossentropy"), "y": [0] * 120}, DataError, "loss-target", "training.loss"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments: dict, error: type[Exception], code: str, at: str, refused: Refused):

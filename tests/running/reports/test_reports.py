@@ -23,6 +23,7 @@ from specnet.running.runner import RunInterrupted
 from specnet.training import Observer, Snapshot, WarningRecorder
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
+from tests.texts.pinned import Refused
 
 MOONS = """
 name = "moons"
@@ -202,44 +203,39 @@ def test_page_without_a_script_allows_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage", "message"),
+    ("name", "damage"),
     [
-        ("spec.toml", lambda content: b"\xff" + content, "not valid UTF-8"),
-        ("run.json", lambda content: content.replace(b'"steps"', b'"stops"'), '"steps" is missing'),
-        (
-            "run.json",
-            lambda content: content.replace(b'"overrides": []', b'"overrides": 3'),
-            '"overrides" must be a list',
-        ),
-        ("layers.jsonl", lambda content: content.replace(b'"dead"', b'"deaf"', 1), "the looks are damaged"),
-        ("findings.json", lambda content: content[:20], "findings"),
-        ("snapshots.safetensors", lambda content: content[:-8], "snapshots"),
+        ("spec.toml", lambda content: b"\xff" + content),
+        ("run.json", lambda content: content.replace(b'"steps"', b'"stops"')),
+        ("run.json", lambda content: content.replace(b'"overrides": []', b'"overrides": 3')),
+        ("layers.jsonl", lambda content: content.replace(b'"dead"', b'"deaf"', 1)),
+        ("findings.json", lambda content: content[:20]),
+        ("snapshots.safetensors", lambda content: content[:-8]),
     ],
 )
 def test_damaged_records_are_named(
-    trained: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], message: str
+    trained: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], refused: Refused
 ) -> None:
     path = Path(shutil.copytree(trained, tmp_path / "run")) / name
     content = path.read_bytes()
     path.write_bytes(damage(content))
     assert path.read_bytes() != content
-    with pytest.raises(FileError) as caught:
+    with refused(FileError):
         report_again(tmp_path / "run")
-    (problem,) = caught.value.diagnostics
-    assert problem.source == str(path)
-    assert message in f"{problem.message} {problem.source}"
 
 
-def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_an_epoch_has_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
     class Stopping(Observer):
         def trained(self, epoch: int, snapshot: Snapshot) -> None:
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(RunInterrupted):
+    with refused(RunInterrupted):
         specnet.run(MOONS, tmp_path / "run", observer=Stopping())
     assert not (tmp_path / "run" / "report.html").exists()
     assert (tmp_path / "run" / "findings.json").exists()
-    with pytest.raises(FileError, match="before its first epoch"):
+    with refused(FileError):
         report_again(tmp_path / "run")
     assert specnet.run(MOONS, tmp_path / "run", resume=True, observer=Observer()).history
     assert (tmp_path / "run" / "report.html").exists()
@@ -298,10 +294,10 @@ def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
     assert Page(report_again(tmp_path / "run").read_text("utf-8")).text == page.text
 
 
-def test_only_the_folder_of_a_run_has_a_report(trained: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"run\.json"):
+def test_only_the_folder_of_a_run_has_a_report(trained: Path, tmp_path: Path, refused: Refused) -> None:
+    with refused(FileError):
         report_again(tmp_path)
-    with locked_folder(trained), pytest.raises(TakenError, match="another run is writing here"):
+    with locked_folder(trained), refused(TakenError, varying="process .*"):
         report_again(trained)
 
 

@@ -18,6 +18,7 @@ from specnet.training.steps.compiled_steps import CompiledStepper
 from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
 from tests.running.specs import spec_on
+from tests.texts.pinned import Refused
 
 RECORD = (LAYERS, SNAPSHOTS)
 ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])]
@@ -75,32 +76,31 @@ WRONG_LOOKS = ['{"epoch": true, "layers": []}', '{"epoch": 0, "layers": [3]}', '
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"epoch": 0}', *WRONG_LOOKS])
-def test_damaged_looks_are_refused(tmp_path: Path, text: str):
+def test_damaged_looks_are_refused(tmp_path: Path, text: str, refused: Refused):
     (tmp_path / LAYERS).write_text(text + "\n")
-    with pytest.raises(FileError) as caught:
+    with refused(FileError):
         RunFolder(tmp_path).looks()
-    assert caught.value.diagnostics[0].source == str(tmp_path / LAYERS)
 
 
 @pytest.mark.parametrize(
     "changed",
     [{"epoch": 0}, {"layers": {}}, {"more": 1}, {"layers": [{"layer": 3}]}, {"layers": [{"layer": "a", "dead": "b"}]}],
 )
-def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any]):
+def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any], refused: Refused):
     looks = run().looks
     looks[1] = {**looks[1], **changed}
     (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
-    with pytest.raises(FileError, match=r"the looks are damaged (after epoch 0|at .1\.)"):
+    with refused(FileError):
         RunFolder(tmp_path).looks()
 
 
 @pytest.mark.parametrize("name", ["weight", "/weight", "x/weight", "0/", "-1/weight", "²/weight", "9" * 40 + "/weight"])
-def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str):
+def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str, refused: Refused):
     (tmp_path / SNAPSHOTS).write_bytes(encode({name: np.zeros(3)}, ""))
-    with pytest.raises(FileError, match="does not begin with an epoch"):
+    with refused(FileError):
         RunFolder(tmp_path).snapshots()
     (tmp_path / SNAPSHOTS).write_bytes(b"no tensors")
-    with pytest.raises(FileError):
+    with refused(FileError):
         RunFolder(tmp_path).snapshots()
 
 

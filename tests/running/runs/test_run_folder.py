@@ -221,7 +221,6 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from pathlib import Path
 
 BASE = """\
@@ -47,6 +48,11 @@ SWEEPS = {"tpe": TPE, "pruned": PRUNED, "grid": GRID, "folds": FOLDS}
 SECONDS = {"seconds", "training_seconds"}
 MACHINE = {"blas", "cpu_features", "machines"}
 TIMED = {"sweep.json", "run.json"}
+
+
+def without_numbers(text: str) -> str:
+    """Return what a terminal shows without what varies."""
+    return re.sub(r"[−-]?\d[\d.e−+-]*( (ms|s|min)\b)?", "#", text)
 
 
 def fingerprint(folder: Path) -> dict[str, str]:

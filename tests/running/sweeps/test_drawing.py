@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
+import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +20,7 @@ from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
+from tests.texts.pinned import Pinned, Refused
 
 RATES = """\
 [sweep.space]
@@ -138,19 +139,13 @@ def test_trials_that_depend_on_no_other_keep_all_jobs_busy(sampler: str, tmp_pat
     assert fingerprint(tmp_path / "many") == fingerprint(tmp_path / "few")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        (spec(9, 4), "only 4 of 9 jobs are used: sweep.parallel is 4.*set sweep.parallel = 18; other values"),
-        (GRID, "only 3 of 9 jobs are used: sweep.parallel is 3.*set sweep.parallel = 18$"),
-        (FOLDS.replace("parallel = 3", "parallel = 1"), "only 6 of 9 jobs .*set sweep.parallel = 3$"),
-    ],
-)
-def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, told: str):
+@pytest.mark.parametrize("text", [spec(9, 4), GRID, FOLDS.replace("parallel = 3", "parallel = 1")], ids=range(3))
+def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, pinned: Pinned):
     metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
     computes(lambda training: TaskOutcome("finished", metrics=metrics, epochs=1))
-    with pytest.warns(SpecnetWarning, match=re.compile(told, re.DOTALL)):
+    with pytest.warns(SpecnetWarning) as told:
         specnet.sweep(text, jobs=9, report=False)
+    pinned(told[0].message)
     specnet.sweep(text, jobs=2, report=False)
     specnet.sweep(text, report=False)
 
@@ -224,9 +219,11 @@ def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
 
 
 @pytest.mark.parametrize(("trials", "first"), [(30, 20), (3, 3)])
-def test_a_sweep_of_which_nothing_finishes_is_an_error(computes: Any, tmp_path: Path, trials: int, first: int):
+def test_a_sweep_of_which_nothing_finishes_is_an_error(
+    computes: Any, tmp_path: Path, trials: int, first: int, refused: Refused
+):
     computes(lambda training: TaskOutcome("diverged", message="the loss is not finite"))
-    with pytest.raises(TrainingError, match=f"none of the first {first} trials has finished; .* not finite"):
+    with refused(TrainingError):
         specnet.sweep(spec(trials, 4), tmp_path / "sweep", jobs=1)
     facts = json.loads((tmp_path / "sweep/sweep.json").read_text())
     assert (facts["finished"], facts["states"], facts["best"]) == (False, {"diverged": first}, None)
@@ -260,42 +257,63 @@ def test_a_finished_sweep_trains_nothing_when_resumed(tmp_path: Path, monkeypatc
     assert fingerprint(tmp_path) == before
 
 
-@pytest.mark.parametrize("damage", [b"", b"{"])
-def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes, tmp_path: Path):
+@pytest.mark.parametrize("damage", [b"{", None])
+def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes | None, tmp_path: Path):
     specnet.sweep(TPE, tmp_path, jobs=1, trials=3, report=False)
     before = fingerprint(tmp_path)
-    (tmp_path / "best/run.json").write_bytes(damage)
+    if damage is None:
+        shutil.rmtree(tmp_path / "best")
+    else:
+        (tmp_path / "best/run.json").write_bytes(damage)
     specnet.sweep(TPE, tmp_path, jobs=1, trials=3, resume=True, report=False)
     assert fingerprint(tmp_path) == before
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    "override",
     [
-        ("training.epochs=21", "training.epochs"),
-        ("sweep.parallel=2", "sweep.parallel"),
-        ("sweep.metric=accuracy", "sweep.metric"),
-        ("sweep.sampler=random", "sweep.sampler"),
-        ("sweep.seed=1", "sweep.seed"),
-        ("sweep.space={'training.l2' = [0.0, 0.1]}", "sweep.space"),
-        ("data.noise=0.3", "data"),
-        ("seed=1", "seed"),
+        "training.epochs=21",
+        "sweep.parallel=2",
+        "sweep.metric=accuracy",
+        "sweep.sampler=random",
+        "sweep.seed=1",
+        "sweep.space={'training.l2' = [0.0, 0.1]}",
+        "data.noise=0.3",
+        "seed=1",
     ],
 )
-def test_another_sweep_is_not_resumed(override: str, told: str, tmp_path: Path):
+def test_another_sweep_is_not_resumed(override: str, tmp_path: Path, refused: Refused):
     out = tmp_path / "sweep"
     specnet.sweep(TPE, out, jobs=1, trials=1)
     before = fingerprint(out)
-    with pytest.raises(FileError, match="holds another sweep") as error:
+    with refused(FileError, varying=r"\b[0-9a-f]{8,}"):
         specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, overrides=[override])
-    assert told in str(error.value)
     assert fingerprint(out) == before
 
 
 def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     out = tmp_path / "sweep"
-    specnet.sweep(TPE, out, jobs=1, trials=2)
+    result = specnet.sweep(TPE, out, jobs=1, trials=2)
     facts = json.loads((out / "sweep.json").read_text())
+    (machine,) = facts["machines"]
+    told = dict(facts, machines=[], versions=[*facts["versions"]], identity=[*facts["identity"]])
+    figures = {trial.number: trial.figure for trial in result.trials}
+    assert told.pop("seconds") > 0
+    assert machine.keys() == {"blas", "cpu_features"}
+    assert told == {
+        "identity": ["spec", "sweep", "spec_sha256", "data_sha256"],
+        "name": "moons",
+        "metric": "validation_loss",
+        "larger_is_better": False,
+        "threads": 1,
+        "machines": [],
+        "versions": ["specnet", "numpy", "scipy", "scikit-learn", "python", "optuna"],
+        "trials": 2,
+        "states": {"finished": 2},
+        "finished": True,
+        "end": "all trials",
+        "best": {"trial": result.best.number, "figure": min(figures.values())},
+    }
     facts["versions"]["optuna"] = "4.9"
     (out / "sweep.json").write_text(json.dumps(facts))
     with pytest.warns(SpecnetWarning, match=f"Optuna 4.9, now {optuna.__version__}"):
@@ -319,9 +337,12 @@ def test_a_worker_with_another_processor_is_told_of_once(
     with pytest.warns(SpecnetWarning) as told:
         specnet.sweep(spec(9, 2), tmp_path / "sweep", jobs=1, report=False)
     (warning,) = told
+    ours = " ".join(map(str, here["blas"].values()))
+    theirs = ours.replace(str(here["blas"]["architecture"]), "Elsewhere")
+    features = f"cpu_features NOTHING, here {' '.join(here['cpu_features'])}"
     text = str(warning.message)
-    for word in ("another processor", "Elsewhere", str(here["blas"]["architecture"]), "NOTHING", "OPENBLAS_CORETYPE"):
-        assert word in text
+    assert f"has another processor: blas {theirs}, here {ours} and {features}; its results may differ in" in text
+    assert "OPENBLAS_CORETYPE" in text
     machines = json.loads((tmp_path / "sweep/sweep.json").read_text())["machines"]
     assert [machine["cpu_features"] for machine in machines] == [here["cpu_features"], ["NOTHING"]]
 

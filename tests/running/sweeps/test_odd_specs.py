@@ -21,6 +21,7 @@ from specnet.running.runner import RunInterrupted
 from specnet.running.sweeps.optuna_calls import quiet
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
+from tests.texts.pinned import Pinned, Refused
 
 
 def sweep(space: str, table: str = "", base: str = BASE, **arguments: Any) -> specnet.SweepResult:
@@ -111,12 +112,12 @@ def test_epochs_are_searched_beside_a_pruner():
         assert trial.state != "finished" or max(trial.curve) == 20
 
 
-def test_custom_parts():
+def test_custom_parts(refused: Refused):
     base = BASE.replace("hidden_layer_sizes = [4]", "hidden_layer_sizes = [4]\nactivations = ['tanh', 'sigmoid']")
     space = '"network.activations" = [["halved", "sigmoid"], ["tanh", "sigmoid"]]'
     result = sweep(space, GRID_TABLE, base, parts=[Halved])
     assert states(result) == ["finished"] * 2
-    with pytest.raises(SpecError, match="halved"):
+    with refused(SpecError, code="unknown-part"):
         sweep(space, GRID_TABLE, base)
 
 
@@ -154,23 +155,23 @@ class Failing(Executor):
 
 
 @pytest.mark.parametrize(
-    ("error", "at_once", "told"),
+    ("error", "at_once"),
     [
-        (BrokenProcessPool("a child process terminated abruptly"), True, "a worker process was killed"),
-        (OSError("the network is down"), False, "a worker failed: OSError: the network is down"),
-        (RuntimeError("cannot schedule new futures"), True, "a worker failed: RuntimeError: cannot schedule"),
+        (BrokenProcessPool("a child process terminated abruptly"), True),
+        (OSError("the network is down"), False),
+        (RuntimeError("cannot schedule new futures"), True),
     ],
 )
-def test_an_executor_that_fails_is_a_clear_error(error: Exception, at_once: bool, told: str, tmp_path: Path):
+def test_an_executor_that_fails_is_a_clear_error(error: Exception, at_once: bool, tmp_path: Path, refused: Refused):
     executor = Failing(error, at_once=at_once)
-    with pytest.raises(TrainingError, match=told):
+    with refused(TrainingError):
         specnet.sweep(GRID, tmp_path / "sweep", executor=executor)
-    with pytest.raises(TrainingError, match=told):
+    with refused(TrainingError):
         specnet.run_many(BASE, tmp_path / "runs", folds=2, executor=executor)
     assert json.loads((tmp_path / "sweep/sweep.json").read_text())["finished"] is False
 
 
-def test_figures_that_are_not_defined(tmp_path: Path):
+def test_figures_that_are_not_defined(tmp_path: Path, refused: Refused):
     """Accuracy's log is none where a class is missing from the validation rows."""
     rng = np.random.default_rng(0)
     kinds = np.array(["a", "b"])[np.arange(60) % 2]
@@ -189,7 +190,7 @@ loss = "binary_crossentropy"
 epochs = 2
 metrics = ["roc_auc"]
 """
-    with pytest.raises(TrainingError, match=r"none of .* refused: roc_auc is not defined for the validation rows"):
+    with refused(TrainingError, varying="/.*/specnet-[^:]*"):
         sweep('"training.l2" = [0.0, 0.1]', "metric = 'roc_auc'\nsampler = 'grid'", base)
     assert states(sweep('"training.l2" = [0.0, 0.1]', "sampler = 'grid'", base)) == ["finished"] * 2
 
@@ -200,36 +201,36 @@ def parts(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("space", "table", "told"),
+    ("space", "table"),
     [
-        ('"data.noise" = [0.1]', "", "keys of data cannot be searched"),
-        ('"seed" = [1]', "", "cannot be searched"),
-        ('"sweep.trials" = [1]', "", "cannot be searched"),
-        ('"training.optimizer" = ["adam"]\n"training.optimizer.learning_rate" = [0.1]', "", "optimizer"),
-        ('"training.learning_rat" = [1]', "", "learning_rat"),
-        ('"training.l2" = []', "", "l2"),
-        ('"training.l2" = { low = nan, high = inf }', "", ""),
-        ('"training.l2" = { low = 0.0, high = 1.0, log = true }', "", "above 0"),
-        ('"training.l2" = { low = 1e308, high = inf }', "", ""),
-        ('"training.epochs" = { low = 1, high = 99999999999999999999 }', "", ""),
-        ('"training.metrics" = [["accuracy"], []]', "metric = 'accuracy'", "not in training.metrics"),
-        ('"training.l2" = [0.1]', "pruner = 'median'\nfolds = 3", "pruner cannot be combined with folds"),
-        ('"training.l2" = [0.1]', "trials = 0", "trials"),
-        ('"training.l2" = [0.1]', "parallel = 0", "parallel"),
-        ('"training.l2" = [0.1]', "seed = -1", "seed"),
-        ('"training.l2" = [0.1]', "folds = 100\n", "folds"),
-        ('"training.ensemble" = [2]', "pruner = 'median'", "ensemble"),
-        ("", "", "space"),
-        ('"network" = [3]', "", "network"),
-        ('"training.callbacks.0" = [1]', "", "callbacks"),
-        ('"network.hidden_layer_sizes.7" = [1]', "", "hidden_layer_sizes"),
-        ('"training.l2" = { low = 0.1, high = 0.2, step = 1e-320 }', "", ""),
+        ('"data.noise" = [0.1]', ""),
+        ('"seed" = [1]', ""),
+        ('"sweep.trials" = [1]', ""),
+        ('"training.optimizer" = ["adam"]\n"training.optimizer.learning_rate" = [0.1]', ""),
+        ('"training.learning_rat" = [1]', ""),
+        ('"training.l2" = []', ""),
+        ('"training.l2" = { low = nan, high = inf }', ""),
+        ('"training.l2" = { low = 0.0, high = 1.0, log = true }', ""),
+        ('"training.l2" = { low = 1e308, high = inf }', ""),
+        ('"training.epochs" = { low = 1, high = 99999999999999999999 }', ""),
+        ('"training.metrics" = [["accuracy"], []]', "metric = 'accuracy'"),
+        ('"training.l2" = [0.1]', "pruner = 'median'\nfolds = 3"),
+        ('"training.l2" = [0.1]', "trials = 0"),
+        ('"training.l2" = [0.1]', "parallel = 0"),
+        ('"training.l2" = [0.1]', "seed = -1"),
+        ('"training.l2" = [0.1]', "folds = 100\n"),
+        ('"training.ensemble" = [2]', "pruner = 'median'"),
+        ("", ""),
+        ('"network" = [3]', ""),
+        ('"training.callbacks.0" = [1]', ""),
+        ('"network.hidden_layer_sizes.7" = [1]', ""),
+        ('"training.l2" = { low = 0.1, high = 0.2, step = 1e-320 }', ""),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_words(space: str, table: str, told: str, tmp_path: Path):
-    with pytest.raises(SpecnetError) as error:
+def test_what_cannot_be_searched_is_refused_in_words(space: str, table: str, tmp_path: Path, pinned: Pinned):
+    with pytest.raises(SpecnetError) as caught:
         sweep(space, table, out=tmp_path / "sweep")
-    assert told in str(error.value)
+    pinned(caught.value)
     assert not (tmp_path / "sweep").exists()
 
 
@@ -253,16 +254,16 @@ def test_a_name_that_is_odd(tmp_path: Path):
     assert fingerprint(tmp_path / "an odd # folder")
 
 
-def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     from specnet.running.many import workers
 
     perform, told = workers.perform, []
 
     def performing(task: Any, rows: Any) -> Any:
         if not told:
-            with pytest.raises(TakenError) as error:
+            with refused(TakenError, varying="process .*"):
                 specnet.sweep(GRID, tmp_path / "sweep", jobs=1, resume=True)
-            told.append(str(error.value))
+            told.append(task)
         return perform(task, rows)
 
     monkeypatch.setattr(workers, "perform", performing)
@@ -271,9 +272,10 @@ def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("folds", [0, 1, "3", True, 2.0])
-def test_what_is_no_number_of_folds_is_refused(folds: Any, tmp_path: Path):
-    with pytest.raises((DataError, SpecError)):
+def test_what_is_no_number_of_folds_is_refused(folds: Any, tmp_path: Path, pinned: Pinned):
+    with pytest.raises((DataError, SpecError)) as caught:
         specnet.nested_sweep(GRID, tmp_path / "sweep", folds=folds, jobs=1)
+    pinned(caught.value)
     assert not (tmp_path / "sweep").exists()
 
 
@@ -290,10 +292,12 @@ def interrupt_third(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "perform", performing)
 
 
-def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
     with monkeypatch.context() as patch:
         interrupt_third(patch)
-        with pytest.raises(RunInterrupted, match=f"2 of 6 trials are done; the state so far is saved in {tmp_path}"):
+        with refused(RunInterrupted):
             specnet.sweep(GRID, tmp_path / "sweep", jobs=1)
     with monkeypatch.context() as patch:
         interrupt_third(patch)
@@ -303,7 +307,7 @@ def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["trials", "trials/0003", "best", "study.journal", "fold0", "sweep.json", "best.toml"])
-def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path):
+def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path, pinned: Pinned):
     """By a file where a folder is written, or the other way round."""
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
@@ -314,7 +318,7 @@ def test_a_name_that_is_taken_is_an_error_in_words(name: str, tmp_path: Path):
     nested: dict[str, Any] = {"folds": 2, "overrides": ["data.split.test_size=0"]} if name == "fold0" else {}
     with pytest.raises((FileError, TakenError)) as told:
         (specnet.nested_sweep if nested else specnet.sweep)(GRID, tmp_path, jobs=1, force=True, **nested)
-    assert str(tmp_path) in str(told.value)
+    pinned(told.value)
 
 
 def test_threads_that_call_optuna_at_once_leave_warnings_and_words_as_they_were():

@@ -3,11 +3,16 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
+from specnet.training import WarningRecorder
+from tests.running.specs import csv_file, spec_on
+from tests.running.sweeps.searches import without_numbers
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
+from tests.texts.pinned import Pinned, Refused
 
 SWEEP = f"""{SPEC}
 [sweep]
@@ -46,12 +51,14 @@ def test_every_run_of_folds_and_seeds_is_the_same(folds: Path):
     assert all(run.machine == run.inputs == () for run in found.runs)
 
 
-def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path):
+def test_a_sample_is_the_same_each_time_and_says_what_it_is(folds: Path, tmp_path: Path):
     found = verify(folds, sample=2, epochs=2)
     assert (found.is_same, len(found.runs), found.total) == (True, 2, 4)
     assert names(verify(folds, sample=2, epochs=1)) == names(found)
     assert {run.beginning for run in found.runs} == {(0, 2)}
-    assert names(verify(folds, sample=9, epochs=1)) == names(verify(folds, epochs=1))
+    folder = Path(shutil.copytree(folds, tmp_path / "folds"))
+    shutil.copytree(folder / "seed1_fold0", folder / "seed10_fold0")
+    assert names(verify(folder, sample=9, epochs=1)) == [*names(verify(folds, epochs=1)), "seed10_fold0"]
 
 
 def test_the_run_that_differs_is_found(folds: Path, tmp_path: Path):
@@ -93,14 +100,50 @@ def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Pa
     assert verify(folder, epochs=1).total == 5
 
 
-def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path):
+def test_an_observer_is_told_of_rows_and_progress_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], pinned: Pinned
+):
+    rows = csv_file(tmp_path / "rows.csv", "a,b,y", ((7, row % 5, row % 2) for row in range(40)))
+    run_many(spec_on(rows), tmp_path / "runs", folds=2, report=False, observer=Observer())
+    told: list[dict[str, Any]] = []
+    assert verify(tmp_path / "runs", observer=WarningRecorder(told)).is_same
+    assert [warning["code"] for warning in told] == ["constant", "rows-in-both"]
+    capsys.readouterr()
+    assert verify(tmp_path / "runs", verbose=True).is_same
+    pinned(without_numbers(capsys.readouterr().err.replace(str(tmp_path), "")))
+
+
+def test_runs_and_trials_without_a_spec_are_refused(folds: Path, searched: Path, tmp_path: Path, refused: Refused):
+    for whole, run in ((folds, "seed0_fold1"), (searched, "trials/0001")):
+        folder = Path(shutil.copytree(whole, tmp_path / whole.name))
+        (folder / run / "spec.toml").unlink()
+        with refused(FileError):
+            verify(folder)
+
+
+def test_a_sweep_without_a_best_run_is_that_of_its_trials(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    shutil.rmtree(folder / "best")
+    found = verify(folder, epochs=1)
+    assert (names(found), found.total) == ([f"trials/000{number}" for number in range(4)], 4)
+
+
+def test_a_trial_whose_history_is_gone_differs(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    (folder / "trials/0002/history.jsonl").unlink()
+    (other,) = verify(folder, epochs=1).others
+    missing = other.differences[0]
+    assert (missing.file, missing.then, missing.now) == ("history.jsonl", "missing", "exists")
+
+
+def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path, refused: Refused):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     facts = {**json.loads((folder / "sweep.json").read_text()), "machines": ["?"]}
     (folder / "sweep.json").write_text(json.dumps(facts))
     assert verify(folder, epochs=1).is_same
     facts["identity"]["sweep"] = 3
     (folder / "sweep.json").write_text(json.dumps(facts))
-    with pytest.raises(FileError, match=r'sweep\.json: error\[file\]: .*"sweep" must be a table'):
+    with refused(FileError):
         verify(folder)
 
 
@@ -121,11 +164,11 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
 
 
 def test_trials_of_several_folds_are_the_same(tmp_path: Path):
-    overrides = [*QUICK, "sweep.folds=2", "sweep.trials=2"]
+    overrides = ["training.epochs=3", "sweep.folds=2", "sweep.seeds=2", "sweep.trials=2"]
     sweep(SWEEP, tmp_path / "sweep", overrides=overrides, keep_models=True, report=False, observer=Observer())
     found = verify(tmp_path / "sweep")
     assert found.is_same
-    assert {"fold0.model.safetensors", "fold1.model.safetensors"} <= set(found.runs[1].files)
+    assert {"seed0_fold0.model.safetensors", "seed1_fold1.model.safetensors"} <= set(found.runs[1].files)
     assert verify(tmp_path / "sweep", epochs=2).is_same
 
 
@@ -158,24 +201,25 @@ def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
     assert str(other).startswith("cannot be made again: diverged: ")
 
 
-def test_what_many_runs_refuse(folds: Path, tmp_path: Path):
-    with pytest.raises(DataError, match="each has one thread"):
+def test_what_many_runs_refuse(folds: Path, tmp_path: Path, refused: Refused):
+    with refused(DataError):
         verify(folds, threads=2)
     folder = Path(shutil.copytree(folds, tmp_path / "folds"))
     for run in folder.glob("*/run.json"):
         run.unlink()
-    with pytest.raises(FileError, match="none of the runs in this folder has finished"):
+    with refused(FileError):
         verify(folder)
 
 
-def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(folds: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(
+    folds: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+):
     def killed(workers, left):
         raise TrainingError("a worker process was killed", hint="go on with --resume")
 
     monkeypatch.setattr("specnet.running.many.workers.Workers.advance", killed)
-    with pytest.raises(TrainingError, match="a worker process was killed") as raised:
+    with refused(TrainingError):
         verify(folds)
-    assert raised.value.diagnostics[0].hint == "if the system is out of memory, use fewer jobs"
 
 
 @pytest.mark.slow

@@ -1,0 +1,85 @@
+"""What the page of a run is made from: read from its folder and its rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.running.data_rows import read_data
+from specnet.running.reports.run_report import record_of
+from specnet.running.run_folder import RunFolder
+from specnet.training import Observer
+from tests.running.specs import csv_file, spec_on
+
+MOONS = {"type": "make_moons", "n_samples": 60, "split": {"test_size": 0.25, "validation_size": 0.25}}
+SPECS: dict[str, tuple[Any, dict[str, Any], tuple[Any, ...]]] = {
+    "moons": (MOONS, {}, (("x1", "x2"), ("class 0", "class 1"), "the class")),
+    "members": (MOONS, {"ensemble": {"members": 2, "validation": "split"}}, (("x1", "x2"), ("class 0", "class 1"))),
+    "classes": (
+        ("a,b", "kind"),
+        {"loss": "categorical_crossentropy"},
+        (("a", "b"), ("0", "1", "2", "3", "4"), "kind"),
+    ),
+    "words": (("a,city", "kind"), {"loss": "categorical_crossentropy"}, (("a", "city"), ("0", "1", "2", "3", "4"))),
+    "value": (
+        {"type": "make_regression", "n_samples": 60, "n_features": 3},
+        {"loss": "mse"},
+        (("x1", "x2", "x3"), (), "the target", ("target",)),
+    ),
+    "plane": (("a,b", "c"), {"loss": "mse"}, (("a", "b"), (), "c", ("c",))),
+    "values": (
+        {"type": "make_regression", "n_samples": 60, "n_features": 2, "n_targets": 2},
+        {"loss": "mse"},
+        (("x1", "x2"), (), "the targets", ("y1", "y2")),
+    ),
+    "named values": (("a,b", "c", "d"), {"loss": "mse"}, (("a", "b"), (), "the targets", ("c", "d"))),
+    "labels": (("a,b", "c", "d"), {}, (("a", "b"), (), "the targets", ("c", "d"))),
+}
+PLANES = ("moons", "members", "classes", "plane")
+
+
+def table(path: Path, columns: str, *targets: str) -> dict[str, Any]:
+    """Write a table of 60 rows, and describe it."""
+    rng = np.random.default_rng(3)
+    drawn = {"city": ["Oslo", "Rome", "Bonn"], "kind": range(5)}
+    values = {name: rng.choice(drawn.get(name, [0, 1]), 60) for name in (*columns.split(","), *targets)}
+    target: Any = targets[0] if len(targets) == 1 else list(targets)
+    return csv_file(path, ",".join(values), zip(*values.values(), strict=True), target)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> None:
+    data, training, expected = SPECS[name]
+    spec = spec_on(data if isinstance(data, dict) else table(tmp_path / "rows.csv", *data), 3, **training)
+    result = specnet.run(spec, tmp_path / "run", report=False, observer=Observer())
+    folder, read, network = RunFolder(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
+    record = record_of(folder, read)
+    told = record.columns, record.classes, record.target, record.outputs
+    assert told[: len(expected)] == expected
+    assert (record.evaluation, record.history, record.looks) == (result.evaluation, result.history, result.looks)
+    assert (record.task, record.members, record.findings) == (network.task, len(result.model.members), result.findings)
+    assert record.snapshots.keys() == result.snapshots.keys()
+    test = read.splits["test"]
+    assert record.answers is not None
+    prepared = result.model.preprocessing.prepare(test.columns, texts=test.texts)
+    raw = result.model.answers(prepared, test.y)
+    np.testing.assert_array_equal(record.answers.prediction, raw.prediction)
+    np.testing.assert_array_equal(record.answers.losses, raw.losses)
+    theta, _ = result.model.members[0]
+    for key, array in network.parameters(theta).items():
+        np.testing.assert_array_equal(record.parameters[key], array)
+    assert (record.live is not None) == (name in ("moons", "classes", "plane", "values", "named values", "labels"))
+    assert (record.plane is not None) == (name in PLANES)
+    if record.plane is not None:
+        parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]
+        np.testing.assert_array_equal(record.plane.columns, np.concatenate([part.columns[:] for part in parts]))
+        np.testing.assert_array_equal(record.plane.target, np.concatenate([part.y for part in parts]))
+        np.testing.assert_array_equal(record.plane.held_out, np.arange(60) >= len(parts[0]))
+        assert (record.plane.column_names, record.plane.class_names) == (expected[0], expected[1])
+    gone = record_of(folder, None, "gone")
+    assert (gone.columns, gone.absent) == (expected[0], "gone")
+    assert gone.answers is gone.importance is gone.live is gone.plane is gone.images is None
