@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.conftest import Specnet
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 FEW = ["--set", "training.epochs=2", "--set", "network.hidden_layer_sizes=[4]"]
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.cli.conftest import MOONS, Specnet, TypeIn, stopped
 from tests.running.sweeps.searches import fingerprint
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 
 def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):
     ended = specnet("run", "moons.toml", "--folds", "3", "--seeds", "2")
@@ -147,7 +149,6 @@ def test_the_spec_is_standard_input(specnet: Specnet, folder: Path, type_in: Typ
     assert fingerprint(folder / "piped") == fingerprint(folder / "named")
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Specnet, folder: Path):
     arguments = ["run", "moons.toml", "--seeds", "8", "--set", "training.epochs=3000"]

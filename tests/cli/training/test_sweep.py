@@ -17,6 +17,8 @@ from tests.cli.conftest import Specnet, TypeIn, process, stopped
 from tests.running.many.executors import dask_address
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, TPE, fingerprint
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 
 @pytest.fixture
 def grid(folder: Path) -> Path:
@@ -240,7 +242,6 @@ def test_no_scheduler_answers(specnet: Specnet, grid: Path, monkeypatch: pytest.
         assert not (grid / "out").exists()
 
 
-@pytest.mark.slow
 def test_with_a_scheduler(specnet: Specnet, grid: Path):
     with dask_address() as address:
         ended = process("sweep", "grid.toml", "--out", "out", "--dask", address, "-q", folder=grid)
@@ -272,7 +273,6 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return fingerprint(folder)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(

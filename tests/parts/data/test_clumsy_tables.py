@@ -76,6 +76,7 @@ def test_a_record_ends_within_ten_million_characters(file, before, refused: Refu
         load(file(before + "," * 10_000_001))
 
 
+@pytest.mark.slow
 def test_millions_of_blank_lines_are_passed_over(file, monkeypatch):
     """More than DuckDB takes in a record: it refuses them or, at other numbers, loses the rows behind them."""
     made, original = [0], csv_records.CsvRecord

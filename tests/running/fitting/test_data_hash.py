@@ -18,6 +18,8 @@ from tests.running.moons import Interrupting, contents
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 Rows = list[dict[str, str]]
 ROLES = {
     "number": ("b", "0.5"),

@@ -12,6 +12,8 @@ from specnet.errors import SpecnetError
 from specnet.training import Observer
 from tests.running.specs import spec_on
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 ROWS = 40
 BY_COLUMN = {"column": "part"}
 ALONE = {"test_size": 0.0}
@@ -118,7 +120,6 @@ def test_nothing_but_rare_categories(tmp_path: Path):
     assert "minimum_count" in problem.hint
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", FEATURES)
 @pytest.mark.parametrize(("empty", "told"), [("train", ["constant"]), ("test", [])])
 def test_a_column_that_is_empty_in_one_part_only(tmp_path: Path, kind: str, empty: str, told: list[str]):
@@ -130,7 +131,6 @@ def test_a_column_that_is_empty_in_one_part_only(tmp_path: Path, kind: str, empt
     assert result.model.spec.data.columns["b"] == kind
 
 
-@pytest.mark.slow
 def test_a_column_of_files_of_their_own_is_empty_in_training_only(tmp_path: Path):
     (tmp_path / "test.csv").write_text(lines("a,b,y", number, lambda row: str(row % 4), label))
     content = lines("a,b,y", number, "", label)
@@ -138,7 +138,6 @@ def test_a_column_of_files_of_their_own_is_empty_in_training_only(tmp_path: Path
     assert codes(run(tmp_path, content, split=split, columns={"b": "numeric"})) == ["constant"]
 
 
-@pytest.mark.slow
 def test_a_target_with_gaps(tmp_path: Path):
     content = lines("a,y", number, lambda row: "" if row % 5 == 2 else label(row))
     for loss in ("categorical_crossentropy", "mean_squared_error"):
@@ -163,7 +162,6 @@ def test_names_that_differ_in_case(tmp_path: Path):
     assert (one != other).any()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "code", "line"),
     [

@@ -22,6 +22,8 @@ from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 RATES = """\
 [sweep.space]
 "training.l2" = { low = 1e-6, high = 1e-2, log = true }

@@ -23,6 +23,8 @@ from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 
 def sweep(space: str, table: str = "", base: str = BASE, **arguments: Any) -> specnet.SweepResult:
     text = f"{base}[sweep]\n{table}\n[sweep.space]\n{space}\n"
@@ -121,7 +123,6 @@ def test_custom_parts(refused: Refused):
         sweep(space, GRID_TABLE, base)
 
 
-@pytest.mark.slow
 def test_custom_parts_in_processes_and_a_worker_that_dies(tmp_path: Path):
     text = f'{SPARSE}[sweep]\nsampler = "grid"\n[sweep.space]\n"training.metrics" = [["accuracy"], ["killing"]]'
     with ProcessPoolExecutor(1, get_context("spawn")) as executor:

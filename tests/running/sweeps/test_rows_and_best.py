@@ -23,6 +23,8 @@ from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 SPEC = """\
 name = "rows"
 # The rows are beside this file.

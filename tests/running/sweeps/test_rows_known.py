@@ -15,6 +15,8 @@ from specnet.running import data_rows, fitting
 from specnet.running.data_rows import Rows
 from tests.running.sweeps.searches import fingerprint
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 SPEC = """\
 name = "known"
 [data]

@@ -12,6 +12,8 @@ from tests.running.moons import Interrupting
 from tests.running.verification.folders import FILES, SPEC, made, verified
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 
 class Recording(Observer):
     def __init__(self) -> None:

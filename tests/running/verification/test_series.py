@@ -14,6 +14,8 @@ from tests.running.sweeps.searches import without_numbers
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 SWEEP = f"""{SPEC}
 [sweep]
 trials = 4
@@ -222,7 +224,6 @@ def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(
         verify(folds)
 
 
-@pytest.mark.slow
 def test_workers_change_nothing(folds: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0.0)
     assert verify(folds, jobs=2).is_same

@@ -28,6 +28,8 @@ from tests.running.verification.folders import (
 )
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.slow  # trains many networks
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -253,7 +255,6 @@ def test_several_jobs_need_an_ensemble(folder: Path, refused: Refused):
         verify(folder, jobs=2)
 
 
-@pytest.mark.slow
 def test_members_at_once_are_the_same(tmp_path: Path):
     made(tmp_path / "run", overrides=["training.ensemble=3"])
     assert verified(tmp_path / "run", jobs=2).is_same
@@ -309,7 +310,6 @@ def test_what_is_no_run_or_gone_is_told(folder: Path, tmp_path: Path, refused: R
 
 
 @compiles
-@pytest.mark.slow
 def test_another_engine_and_another_compiler_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
         patch.setattr(
