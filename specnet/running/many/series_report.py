@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
@@ -48,7 +49,7 @@ def series_record(folder: Path) -> SeriesRecord:
     """
     runs = list(_runs(folder))
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
-    summary = read_summary(folder)
+    summary = read_summary(folder, runs)
     if first is None:
         return SeriesRecord("", runs, summary)
     spec = written_spec(first)
@@ -56,8 +57,8 @@ def series_record(folder: Path) -> SeriesRecord:
     return SeriesRecord(run_name(first), runs, summary, command, list(run_facts(first)))
 
 
-def read_summary(folder: Path) -> Summary:
-    """Return what ``summary.json`` says.
+def read_summary(folder: Path, runs: Sequence[RunRecord]) -> Summary:
+    """Return what ``summary.json`` says of runs.
 
     Raises
     ------
@@ -66,7 +67,10 @@ def read_summary(folder: Path) -> Summary:
     path = folder / SUMMARY
     with file_errors(path):
         content = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
-        return checked(TypeAdapter(Summary).validate_python, content, "the summary of runs is")
+        summary = checked(TypeAdapter(Summary).validate_python, content, "the summary of runs is")
+        if any(run.state == FINISHED for run in runs) and not (summary and all(summary.values())):
+            raise FileError("the summary of runs has no metrics of those that have finished")
+        return summary
 
 
 def run_name(run: Path) -> str:

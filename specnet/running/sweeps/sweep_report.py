@@ -103,12 +103,12 @@ def nested_record(folder: Path) -> SeriesRecord:
     runs = [_fold(folder / name, place) for place, name in enumerate(names)]
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
     if first is None:
-        return SeriesRecord("", runs, read_summary(folder))
+        return SeriesRecord("", runs, read_summary(folder, runs))
     spec = next(name for name in BEST_SPECS if (first / name).is_file())
     return SeriesRecord(
         run_name(first / BEST),
         runs,
-        read_summary(folder),
+        read_summary(folder, runs),
         f"specnet run {first.name}/{spec}",
         list(run_facts(first / BEST)),
         _Facts.of(first).metric.removeprefix("validation_"),

@@ -82,6 +82,8 @@ def test_page_of_many_long_runs_is_small(tmp_path: Path) -> None:
         ("runs.csv", "run,seed\nfold0,0\n"),
         ("runs.csv", "run,seed,fold,state,epochs,message\n../fold0,,0,finished,1,\n"),
         ("summary.json", '{"test": {"loss": 1}}'),
+        ("summary.json", "{}"),
+        ("summary.json", '{"test": {}}'),
         ("fold0/run.json", "{}"),
         ("fold0/history.jsonl", '{"epoch": 1, "loss": }\n'),
     ],
