@@ -1,4 +1,4 @@
-"""The C of two networks' steps is the text that is kept beside this file: what changes it shows in its difference.
+"""The C of two networks' steps is the text that is kept in texts/: what changes it shows in its difference.
 
 python -m tests.compiler.native.test_c_text      writes the texts anew
 """
@@ -43,9 +43,11 @@ TEXTS: dict[str, tuple[dict[str, Any], Processor]] = {
 
 
 def text_of(spec: dict[str, Any], target: Processor) -> str:
+    """The C behind the elementary functions, which all programs share."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(compiled_steps, "native_processor", lambda: target)
-        return compiled_steps.steps_text(specnet.build(spec), 64)
+        text = compiled_steps.steps_text(specnet.build(spec), 64)
+    return text[text.index("OUTLINE void turn") :]
 
 
 @compiles
