@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.compiler.expressions import ARITHMETIC, Text
-from specnet.compiler.value import NEGATIVE, Operation
+from specnet.compiler.expressions import ARITHMETIC, Text, c_number, extreme_form
+from specnet.compiler.operations.selection import MAXIMUM, MINIMUM
+from specnet.compiler.value import MULTIPLY, NEGATIVE, Operation
 
 
 def random_tree(rng: np.random.Generator, depth: int) -> tuple[Text, Any]:
@@ -50,3 +51,17 @@ def test_the_tree_that_was_written_is_read_and_each_pair_of_parentheses_is_neede
             without = text.code[:first] + text.code[first + 1 : place] + text.code[place + 1 :]
             is_decrement = "--" in without  # in C
             assert is_decrement or read(ast.parse(without, mode="eval").body) != tree, (text.code, without)
+
+
+def test_an_extreme_with_a_number_is_a_choice_in_parentheses():
+    chosen = extreme_form(MAXIMUM, 1).write([Text("a + b"), c_number(0.0)])
+    assert ARITHMETIC[MULTIPLY].write([chosen, Text("c")]).code == "(a + b < 0.0 ? 0.0 : a + b) * c"
+    assert extreme_form(MINIMUM, 0).write([c_number(np.float32(2)), Text("x")]).code == "x > 2.0f ? 2.0f : x"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(np.inf, "INFINITY"), (-np.inf, "-INFINITY"), (np.nan, "NAN"), (0.1, "0.1"), (np.float32(0.1), "0.1f")],
+)
+def test_a_number_in_c(number: float, text: str):
+    assert c_number(number).code == text

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler.native import NATIVE, binding
+from specnet.compiler.native import NATIVE, binding, row_calls
 from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
 from specnet.compiler.native.toolchain import libraries, processors
 from specnet.compiler.value import MissingRuleError, Operation
@@ -279,6 +279,32 @@ def test_a_single_number_that_a_call_reads():
             [value], [], {}, lambda _, array: np.arange(2, array.size + 2).reshape(array.shape), {}
         )
         assert np.array_equal(ours, theirs)
+
+
+def test_a_number_that_two_states_get():
+    number = c.sum_over(c.input_value("x", (3, "batch")), "all")
+    commits = [(c.state_value(name, ()), number) for name in "ab"]
+    (ours, _), (theirs, _) = on_both(
+        [], commits, {}, lambda _, array: np.arange(array.size).reshape(array.shape), {"batch": 4}
+    )
+    assert ours["a"] == ours["b"] == theirs["a"] == 66
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_rows_are_answered_by_one_call(dtype: type):
+    x, block = c.input_value("x", (3, c.BATCH)), c.state_value("block", (4, 2))
+    program = c.plan([c.affine(block, x)], expansions=NATIVE.expansions)
+    rng = np.random.default_rng(0)
+    theta, X = rng.normal(size=9).astype(dtype), rng.normal(size=(row_calls.MOST_ROWS, 3)).astype(dtype)
+    answered = row_calls.few_rows(program, np.dtype(dtype), {"block": 1}, 9)
+    weights = theta[1:].reshape(4, 2)
+    for rows in (X, X[:1], X[::-3]):
+        np.testing.assert_allclose(answered(theta, rows), rows @ weights[:3] + weights[3], rtol=1e-5, atol=1e-6)
+    for rows in (X[0], X[:, :2], X[:0], np.vstack([X, X]), X.astype(int)):
+        assert answered(theta, rows) is None
+    assert row_calls.few_rows(program, np.dtype(dtype), {}, 9) is None
+    several = c.plan([c.affine(block, x) + c.input_value("more", (2, c.BATCH))], expansions=NATIVE.expansions)
+    assert row_calls.few_rows(several, np.dtype(dtype), {"block": 1}, 9) is None
 
 
 def test_what_does_not_fit_is_refused():
