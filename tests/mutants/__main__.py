@@ -38,7 +38,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
         # What is recorded of a call stands between a warning and its caller.
         "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
-        *NOT_SLOW,
+        *("-m", "(not slow or trains) and not peers"),
     ),
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""

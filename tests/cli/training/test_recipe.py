@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Specnet
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 FEW = ["--set", "training.epochs=2", "--set", "network.hidden_layer_sizes=[4]"]
 

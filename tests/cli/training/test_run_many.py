@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import MOONS, Specnet, TypeIn, stopped
 from tests.running.sweeps.searches import fingerprint
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 def test_what_it_prints_and_writes(specnet: Specnet, folder: Path):

@@ -17,7 +17,7 @@ from tests.cli.conftest import Specnet, TypeIn, process, stopped
 from tests.running.many.executors import dask_address
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, TPE, fingerprint
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 @pytest.fixture

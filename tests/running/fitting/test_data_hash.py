@@ -18,7 +18,7 @@ from tests.running.moons import Interrupting, contents
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 Rows = list[dict[str, str]]
 ROLES = {

@@ -13,7 +13,7 @@ from specnet.running.data_rows import read_data
 from specnet.training import Observer
 from tests.running.specs import spec_on
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 FACTORS = (1e-6, 1 / 300, 1e6)
 POWERS = (2.0**-20, 2.0**20)

@@ -25,7 +25,7 @@ from tests.running.passed_parts import Halved
 from tests.running.sweeps.searches import BASE, fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 ROWS = 61
 """Not a multiple of the folds."""

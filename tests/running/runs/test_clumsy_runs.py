@@ -12,7 +12,7 @@ from specnet.errors import SpecnetError
 from specnet.training import Observer
 from tests.running.specs import spec_on
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 ROWS = 40
 BY_COLUMN = {"column": "part"}

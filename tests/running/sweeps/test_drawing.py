@@ -22,7 +22,7 @@ from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 RATES = """\
 [sweep.space]

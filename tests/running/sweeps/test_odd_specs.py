@@ -23,7 +23,7 @@ from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 def sweep(space: str, table: str = "", base: str = BASE, **arguments: Any) -> specnet.SweepResult:

@@ -23,7 +23,7 @@ from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 SPEC = """\
 name = "rows"

@@ -15,7 +15,7 @@ from specnet.running import data_rows, fitting
 from specnet.running.data_rows import Rows
 from tests.running.sweeps.searches import fingerprint
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 SPEC = """\
 name = "known"

@@ -12,7 +12,7 @@ from tests.running.moons import Interrupting
 from tests.running.verification.folders import FILES, SPEC, made, verified
 from tests.texts.pinned import Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 class Recording(Observer):

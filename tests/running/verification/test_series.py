@@ -14,7 +14,7 @@ from tests.running.sweeps.searches import without_numbers
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
 from tests.texts.pinned import Pinned, Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 SWEEP = f"""{SPEC}
 [sweep]

@@ -28,7 +28,7 @@ from tests.running.verification.folders import (
 )
 from tests.texts.pinned import Refused
 
-pytestmark = pytest.mark.slow  # trains many networks
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
 @pytest.fixture(scope="module")
