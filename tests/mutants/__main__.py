@@ -39,6 +39,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         # What is recorded of a call stands between a warning and its caller.
         "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",
         *("-m", "(not slow or trains) and not peers"),
+        # Those start processes, to which the changed functions are not passed on.
+        *("-k", "not (signal_ends or scheduler or in_processes or workers or at_once or compiler)"),
     ),
 }
 """The tests of each room, as arguments of pytest. Slow ones decide where fast ones see too little."""
