@@ -85,7 +85,7 @@ def test_fields_hold_numbers_and_names_as_they_are_said():
         found = read(annotation, value)
         assert (type(found), found) == (type(expected), expected)
     for annotation, value, kind in REFUSED:
-        assert [error[1] for error in errors_of(lambda: read(annotation, value))] == [kind]  # noqa: B023
+        assert [error[1] for error in errors_of(lambda: read(annotation, value))] == [kind]  # noqa: B023 # called at once
 
 
 def test_one_or_several_are_described_and_written_as_they_are_said():
@@ -152,12 +152,12 @@ def test_a_name_or_a_table_stands_for_a_part():
     for value, expected in PARTS_READ:
         assert Dense(units=1, activation=value).activation == expected
     for value, expected in PARTS_REFUSED:
-        assert errors_of(lambda: Dense(units=1, activation=value)) == [(("activation",), *expected)]  # noqa: B023
+        assert errors_of(lambda: Dense(units=1, activation=value)) == [(("activation",), *expected)]  # noqa: B023 # called at once
     found = errors_of(lambda: Dense(units=1, activation={"type": "elu", "alpha": 0.0, "a": 1}))
     assert [error[0] for error in found] == [("activation", "alpha"), ("activation", "a")]
     registry = Registry([Relu], {"relu": "it is broken"})
     for name in ("relu", "elu"):
-        found = errors_of(lambda: read(parts.Activation, name, {"registry": registry}))  # noqa: B023
+        found = errors_of(lambda: read(parts.Activation, name, {"registry": registry}))  # noqa: B023 # called at once
         assert found == [(("x",), "unknown-part", "unknown part", {**ONE, "name": name})]
 
 
@@ -268,7 +268,7 @@ def test_fields_that_do_not_go_together_are_told_with_the_path_of_the_one_to_bla
     for kind, name, given in PROBLEMS:
         part = built_in_registry().find(kind, name)
         told = [f"{kind} {name} {given}"]
-        for place, code, message, context in errors_of(lambda: part.model_validate({"type": name, **given})):  # noqa: B023
+        for place, code, message, context in errors_of(lambda: part.model_validate({"type": name, **given})):  # noqa: B023 # called at once
             told.append(f"{code} at {'.'.join(map(str, place))}: {message} {context or ''}".strip())
         pinned("\n".join(told))
     for kind, name, given in POSSIBLE:

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -208,3 +209,17 @@ def test_paths_of_a_plugin_are_moved_wherever_they_stand(tmp_path: Path):
     moved = json.loads(text)["network"]["activations"]
     assert moved["charts"] == {"a": {"path": "../a.csv"}, "b": {"path": "/b.csv"}}
     assert moved["pairs"] == [{"path": "../c.csv"}]
+
+
+class Dated(Activation):
+    """An activation with a field that is no plain data."""
+
+    type: Literal["dated"] = "dated"
+    day: date = date(2024, 1, 2)
+
+
+def test_a_spec_with_a_field_that_is_no_plain_data_is_written_as_json():
+    spec = parse_spec(
+        {"network": {"layer_sizes": [2, 1], "activations": ["dated"]}, "training": {"loss": "mse"}}, parts=[Dated]
+    )
+    assert json.loads(spec.to_json())["network"]["activations"][0]["day"] == "2024-01-02"
