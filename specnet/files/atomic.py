@@ -17,6 +17,7 @@ from typing import IO, BinaryIO
 
 from specnet.errors import FileError, TakenError
 from specnet.files.locks import is_open_at, try_lock
+from specnet.interruptions import uninterrupted
 
 PathLike = str | os.PathLike[str]
 Content = bytes | str | Iterable[bytes]
@@ -146,8 +147,9 @@ def write_files(contents: Mapping[PathLike, Content]) -> None:
                 with file_errors(path):
                     check_place(path)
                     target = os.path.realpath(path)
-                    temporary, stream = _temporary(os.path.dirname(target), held)
-                    staged[temporary] = path, target
+                    with uninterrupted():
+                        temporary, stream = _temporary(os.path.dirname(target), held)
+                        staged[temporary] = path, target
                     _write_whole(stream, _pieces(content))
             for temporary, (path, target) in staged.items():
                 with file_errors(path):

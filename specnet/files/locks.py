@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from specnet.errors import FileError, TakenError
+from specnet.interruptions import uninterrupted
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -60,13 +61,17 @@ def locked_folder(folder: Path) -> Iterator[None]:
         If the folder cannot be written.
     """
     lock = folder / LOCK_NAME
-    descriptor = _locked(lock)
+    descriptor: int | None = None
     try:
+        with uninterrupted():
+            descriptor = _locked(lock)
         yield
     finally:
-        # Removed first: whoever has opened it meanwhile sees that it is gone, and makes another one.
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        if descriptor is not None:
+            with uninterrupted():
+                # Removed first: whoever has opened it meanwhile sees that it is gone, and makes another one.
+                lock.unlink(missing_ok=True)
+                os.close(descriptor)
 
 
 def _locked(lock: Path) -> int:

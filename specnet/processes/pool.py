@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from specnet.files.shared import Shared
-from specnet.processes.interruptions import SIGNALS, Interruptions
+from specnet.interruptions import SIGNALS, Interruptions
 
 Tell = Callable[[Any], object]
 Begin = Callable[[Shared], object]

@@ -21,12 +21,12 @@ from specnet.data import (
     table_target,
 )
 from specnet.errors import DataError, Diagnostic, NotFiniteError
+from specnet.interruptions import Interruptions
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
-from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
     Rows,

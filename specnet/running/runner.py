@@ -17,10 +17,10 @@ from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike, file_errors
 from specnet.files.run_files import MODEL, REPORT, spec_folder
 from specnet.findings import Finding
+from specnet.interruptions import Interruptions
 from specnet.model import Model, load_model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.evaluation.evaluation import Metrics

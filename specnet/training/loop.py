@@ -12,10 +12,10 @@ import numpy as np
 from specnet.compiler import MissingRuleError, UnavailableError
 from specnet.data.feed import Feed
 from specnet.errors import Diagnostic, TrainingError
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor, not_finite

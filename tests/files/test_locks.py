@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import specnet
 from specnet.errors import FileError, TakenError
+from specnet.files import atomic, write_file
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.run_files import RUN_FILES
 from tests.cli.conftest import COMMAND, environment
@@ -169,3 +172,37 @@ def test_a_lock_that_cannot_be_signed_is_taken_away(
     with refused(FileError, at="out"):
         specnet.run(SPEC, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("call", ["open", "unlink", "close"])
+def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, moment: str
+) -> None:
+    monkeypatch.setattr(os, call, interrupted_once(getattr(os, call), moment))
+    with pytest.raises(KeyboardInterrupt), locked_folder(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_ctrl_c_while_a_file_is_made_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    monkeypatch.setattr(atomic, "open", interrupted_once(open, moment), raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "file", b"content")
+    assert os.listdir(tmp_path) == []
+
+
+def interrupted_once(call: Callable[..., Any], moment: str) -> Callable[..., Any]:
+    """Return a call before or after which Ctrl-C comes the first time."""
+    comes = [signal.SIGINT]
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        if moment == "before" and comes:
+            signal.raise_signal(comes.pop())
+        answer = call(*arguments, **options)
+        if comes:
+            signal.raise_signal(comes.pop())
+        return answer
+
+    return interrupted

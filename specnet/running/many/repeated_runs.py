@@ -17,10 +17,10 @@ from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
+from specnet.interruptions import Interruptions
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.scores import scores_line
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target

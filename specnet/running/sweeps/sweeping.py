@@ -17,9 +17,9 @@ from specnet.files import PathLike, file_errors, refuse_link, write_file
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import REPORT, WRITTEN
 from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
+from specnet.interruptions import Interruptions
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.processes.interruptions import Interruptions
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor

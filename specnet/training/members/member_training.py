@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.spec import Spec
 from specnet.training.after_epoch import Keeper
 from specnet.training.best_weights import Watchers

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.data.feed import Feed
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.gradient import Gradients
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from specnet.compiler import FLAT, BoundPlan
 from specnet.data.feed import Feed
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.clipping import clipping_factor
 from specnet.training.steps.gradient import Gradients
 from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
+from specnet.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.processes.interruptions import Interruptions
 from specnet.training.steps.step_sizes import StepMeter
 
 State = dict[str, Array]

@@ -1,10 +1,11 @@
-"""Ctrl-C, SIGTERM and SIGHUP during training: they wait until a step or a file is complete."""
+"""Ctrl-C, SIGTERM and SIGHUP: they wait until a step of training or a file is complete."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
@@ -97,3 +98,11 @@ class Interruptions:
         if not callable(handler):
             raise Terminated(signal.Signals(number).name)
         handler(number, None)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until what a few calls of the system have made, or removed, is known to whoever cleans up."""
+    with Interruptions() as interruptions:
+        interruptions.hold()
+        yield

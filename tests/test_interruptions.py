@@ -14,8 +14,8 @@ from pydantic import field_serializer
 
 import specnet
 from specnet.errors import Terminated
+from specnet.interruptions import Interruptions
 from specnet.parts.part import Section
-from specnet.processes.interruptions import Interruptions
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.steps.compiled_steps import CompiledStepper
