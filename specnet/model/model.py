@@ -160,7 +160,7 @@ class Model(Displayed):
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
             that the preprocessing does not fill.
         """
-        return self._decoder.predictions(self._outputs(self._inputs(X)))
+        return self._decoder.predictions(self.member_outputs(self._inputs(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -178,7 +178,7 @@ class Model(Displayed):
         if not self.gives_probabilities:
             loss = self.spec.training.loss.type
             raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
-        return self._decoder.probabilities(self._outputs(self._inputs(X)))
+        return self._decoder.probabilities(self.member_outputs(self._inputs(X)))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -196,7 +196,7 @@ class Model(Displayed):
         """
         if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
-        outputs = self._outputs(self._inputs(X))
+        outputs = self.member_outputs(self._inputs(X))
         spread = spread_of_members([self._decoder.averaged(each) for each in outputs])
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
@@ -212,7 +212,7 @@ class Model(Displayed):
         DataError
             If X does not fit.
         """
-        raw = self._outputs(self._inputs(X), raw=True)
+        raw = self.member_outputs(self._inputs(X), raw=True)
         return raw[0] if len(raw) == 1 else self._decoder.together(raw).astype(self.network.dtype)
 
     def evaluate(
@@ -256,7 +256,7 @@ class Model(Displayed):
     def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
         target, wanted = self._decoder.target(y, len(X))
-        weights, compared = check_weights(sample_weight, len(X)), self._decoder.compared(self._outputs(X))
+        weights, compared = check_weights(sample_weight, len(X)), self._decoder.compared(self.member_outputs(X))
         return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
@@ -264,6 +264,17 @@ class Model(Displayed):
         target, wanted = self._decoder.target(y, len(raw))
         weights, compared = check_weights(sample_weight, len(raw)), self._decoder.compared([outputs])
         return Answers(target, wanted, self._decoder.losses(raw, wanted), *compared, weights)
+
+    def member_outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
+        """Return each member's outputs for rows as the network reads them, (rows, outputs).
+
+        Parameters
+        ----------
+        X : ndarray (rows, inputs)
+        raw : bool
+            Return them as the loss sees them, such as logits.
+        """
+        return [self.network.predict_checked(theta, X, state, raw=raw) for theta, state in self.members]
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
@@ -302,14 +313,10 @@ class Model(Displayed):
             raise FileError("the model would not read back the same")
         return content
 
-    def _outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
-        """Return each member's outputs for rows as the network reads them, (rows, outputs)."""
-        return [self.network.predict_checked(theta, X, state, raw=raw) for theta, state in self.members]
-
     def _losses(self, X: Array, wanted: Array) -> Array:
         """Return the loss of each row (rows, inputs), float64 (rows,)."""
         if self.is_ensemble:
-            return self._decoder.losses(self._decoder.together(self._outputs(X, raw=True)), wanted)
+            return self._decoder.losses(self._decoder.together(self.member_outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
     def _inputs(self, X: ArrayLike | RawColumns) -> Array:

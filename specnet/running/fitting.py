@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -153,6 +153,23 @@ def fit(
     return fitted.model
 
 
+class HeldOut(NamedTuple):
+    """What is answered for rows by networks that were not trained on them.
+
+    Attributes
+    ----------
+    name : str
+        The part of the split that the rows are.
+    raw : list of ndarray (rows, outputs)
+        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
+    answers : Answers
+    """
+
+    name: str
+    raw: list[Array]
+    answers: Answers
+
+
 @dataclass(frozen=True)
 class FitResult:
     """What fitting a network to rows gives.
@@ -197,15 +214,29 @@ class FitResult:
         X = self.inputs.get(name)
         return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
-    def fold_answers(self) -> Answers:
-        """Return what is answered for the training rows, each by the member that was not trained on it."""
-        X, rows, network = self.inputs["train"], self.data.splits["train"], self.model.network
+    def held_out(self) -> HeldOut | None:
+        """Return what is answered for rows by networks that were not trained on them, if there are such rows.
+
+        Those are the training rows where each member of an ensemble, if none is missing, has left one fold out; else
+        the validation rows.
+        """
+        rows, model = self.data.splits["train"], self.model
+        if rows.folds is not None:
+            is_whole = len(self.members) > rows.folds.max()
+            return HeldOut("train", *self._fold_outputs(rows)) if is_whole else None
+        if "validation" not in self.data.splits:
+            return None
+        X, rows = self.prepared("validation"), self.data.splits["validation"]
+        return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+
+    def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
+        X, network = self.inputs["train"], self.model.network
         raw, outputs = (np.empty((len(rows), network.outputs), network.dtype) for _ in range(2))
         for number, (theta, state) in enumerate(self.model.members):
             mine = rows.in_fold(number)
             raw[mine] = network.predict_checked(theta, X[mine], state, raw=True)
             outputs[mine] = network.predict_checked(theta, X[mine], state)
-        return self.model.answers_of(raw, outputs, rows.y, rows.weight)
+        return [raw], self.model.answers_of(raw, outputs, rows.y, rows.weight)
 
 
 def fit_rows(

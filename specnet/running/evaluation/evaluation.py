@@ -175,11 +175,12 @@ def _of_folds(fitted: FitResult) -> Metrics:
     error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
     Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
     """
-    training, rows = fitted.model.spec.training, fitted.data.splits["train"]
-    if rows.folds is None or len(fitted.members) <= rows.folds.max():  # it was interrupted
+    training = fitted.model.spec.training
+    held_out = None if training.folds is None else fitted.held_out()
+    if held_out is None:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
-    return {name: _checked(fitted.fold_answers().figures(training.metrics))}
+    return {name: _checked(held_out.answers.figures(training.metrics))}
 
 
 def _spread(
