@@ -208,9 +208,11 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
     """Position of each numeric column within each of its bins, from 0 to 1 (Gorishniy et al. 2022).
 
     For edges b₀ < … < bₜ: (x − bₖ₋₁)/(bₖ − bₖ₋₁), not below 0 but in the first bin, not above 1 but in the last. Edges
-    are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. Where
-    quantiles coincide there are fewer bins, and 0 in place of the others. With a `size`, relu(W·bins + b) follows,
-    with a W and b for each column. The authors' package calls the first form an encoding, the second an embedding.
+    are quantiles of the training rows, found when a model is fitted; before that they lie evenly within ±2. A number
+    that more rows share than a bin should have, such as a frequent 0, is one edge, and the others are quantiles of the
+    remaining rows. Where quantiles coincide there are fewer bins, and 0 in place of the others. With a `size`,
+    relu(W·bins + b) follows, with a W and b for each column. The authors' package calls the first form an encoding, the
+    second an embedding.
 
     Columns may be the data's, or those that an embedding of categories in front passes on.
     """
@@ -261,7 +263,11 @@ class PiecewiseLinearEmbedding(_ColumnLayer):
 
     def _edges(self, column: NDArray[Any]) -> NDArray[np.float64]:
         """Return the edges of a column's bins (bins + 1,), bins without width before the last where there are few."""
-        edges = np.unique(np.quantile(column.astype(np.float64), np.linspace(0, 1, self.bins + 1)))
+        numbers, counts = np.unique(column.astype(np.float64), return_counts=True)
+        is_common = counts * self.bins > len(column)
+        edges, rest = numbers[is_common], np.repeat(numbers[~is_common], counts[~is_common])
+        if len(rest):
+            edges = np.union1d(edges, np.quantile(rest, np.linspace(0, 1, self.bins + 1 - len(edges))))
         missing = self.bins + 1 - len(edges)
         return np.insert(edges, -1, np.full(missing, edges[-2 if len(edges) > 1 else -1]))
 

@@ -370,19 +370,20 @@ def test_bins_are_quantiles_of_the_training_rows_and_belong_to_the_state():
 @pytest.mark.parametrize(
     ("column", "edges"),
     [
-        ([0] * 7 + [1, 2, 9], [0, 0, 0, 9]),
+        ([0] * 7 + [1, 2, 9], [0, 1, 2, 9]),
+        ([0] * 92 + [1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 1 + 7 / 3, 1 + 14 / 3, 8]),
         ([0] * 3 + [1] * 4 + [2] * 3, [0, 1, 1, 2]),
-        ([0] * 4 + [1, 1, 2, 2, 9], [0, 1, 2, 2, 9]),
+        ([0] * 9 + [1, 1, 1, 5], [0, 1, 1, 1, 5]),
         ([0] * 5 + [1] * 5, [0, 0, 0, 1]),
         ([3] * 4, [3, 3, 3, 3]),
     ],
 )
-def test_bins_that_coincide_are_empty(column, edges):
+def test_a_frequent_number_is_one_edge_and_bins_that_coincide_are_empty(column, edges):
     network = alone({"type": "piecewise_linear_embedding", "bins": len(edges) - 1}, 1)
     rows = np.array(column, float)[:, None]
     state = network.fitted_state(rows)
     found = state["layers.0.edges"]
-    assert found.tolist() == edges
+    assert found == pytest.approx(edges, rel=1e-14)
     output = network.predict(network.initial_parameters(), np.array([[-5.0], [0.25], [3], [20]]), state)
     assert np.isfinite(output).all()
     assert not output[:, np.flatnonzero(np.diff(found) == 0)].any()
