@@ -10,28 +10,6 @@ WIDTHS = (64, 128, 256)
 _RATE_FACTOR, _DECAY_FACTOR = 5, 10
 """How far a range reaches below and above the recipe's own setting."""
 
-CLASSES_LAYERS = Template("""\
-
-
-# Two hidden layers: dense with its activation, dropout.
-[[network.layers]]
-type = "block"
-repeat = 2                              # each with its own weights
-
-[[network.layers.layers]]
-type = "dense"
-units = 128
-activation = "selu"
-
-[[network.layers.layers]]
-type = "dropout"
-rate = 0.0                              # fraction of units dropped during training
-
-[[network.layers]]
-type = "dense"
-units = $outputs""")
-"""Two layers of 128 units, in a form in which each key is one for both."""
-
 _SWEEP = Template("""
 # `specnet sweep $file` trains $trials variants of this spec, and keeps the one with the lowest validation loss.
 # The test set is used once, for that one.
@@ -44,11 +22,11 @@ trials = $trials
 "training.optimizer.learning_rate" = $rates
 "training.optimizer.weight_decay" = $decays
 "$block.0.units" = $widths # of each hidden layer
-"$block.$dropout.rate" = { low = 0.0, high = 0.5 }
+"$block.2.rate" = { low = 0.0, high = 0.5 }
 """)
 
 
-def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int, dropout: int, rows: str) -> str:
+def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int, rows: str) -> str:
     """Return the table ``[sweep]`` of a recipe, as TOML.
 
     Parameters
@@ -57,8 +35,8 @@ def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int
         The spec's file, as its comments show it.
     learning_rate, weight_decay : float
         The recipe's.
-    block, dropout : int
-        The places of the block of hidden layers in the network, and of dropout in it.
+    block : int
+        The place of the block of hidden layers in the network.
     rows : str
         The validation rows, for a comment.
     """
@@ -70,7 +48,6 @@ def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int
         decays=_around(weight_decay, _DECAY_FACTOR),
         block=f"network.layers.{block}.layers",
         widths=list(WIDTHS),
-        dropout=dropout,
     )
 
 

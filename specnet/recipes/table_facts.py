@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.tables.judging import RARE_TEXT
-from specnet.parts.preprocessing import OneHot
+from specnet.parts.layers import PiecewiseLinearEmbedding
+from specnet.parts.preprocessing import Calendar, OneHot
 from specnet.spec.reading.words import counted
 
 FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""
 MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
 """Whole numbers are classes if they are at most so many, and each in so many rows or more."""
+MANY_NUMBERS = PiecewiseLinearEmbedding().bins
+"""Distinct numbers of a column above which a frequent one hides how the others differ."""
 _INDEX_NAMES = r"Unnamed: [0-9.]+|__index_level_[0-9]+__|level_[0-9]+|index"
 """What pandas calls an index that has no name, when it reads or writes a file or makes a column of it."""
 _MOST_SHOWN, _LONGEST_SHOWN = 4, 50
@@ -36,17 +39,20 @@ class ColumnFacts:
     kind : str
     words : str
         What its cells are, for a comment.
-    codes : int
-        How many categories have rows enough for a code; 0 for other kinds.
+    columns : int
+        What it becomes: categories with rows enough for a code, days and cycles of dates; else 1.
     notation : Notation or None
         How its cells are written, where that is not the plain way.
+    is_spiked : bool
+        Whether one number is in a third of the cells or more, and others are many.
     """
 
     name: str
     kind: Kind
     words: str
-    codes: int = 0
+    columns: int = 1
     notation: Notation | None = None
+    is_spiked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +204,22 @@ def _indices(data: TableFile, content: Table) -> set[str]:
 def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
     present = cells[~np.isnan(cells)]
     missing = len(cells) - len(present)
-    words, codes = [], 0
+    words, columns, is_spiked = [], 1, False
     if column.texts is not None:
         counts = np.bincount(present.astype(np.intp), minlength=len(column.texts))
-        codes = int((counts >= OneHot().minimum_count).sum()) + (missing > 0)
+        columns = int((counts >= OneHot().minimum_count).sum()) + (missing > 0)
         shown = ", ".join(column.texts.tolist())
         fits = len(column.texts) <= _MOST_SHOWN and len(shown) <= _LONGEST_SHOWN and shown.isprintable()
         words.append(shown if fits else f"{len(column.texts)} categories")
     elif len(present) and column.kind != "boolean":
         words.append(_range(column, present))
+        if column.kind == "datetime":
+            (columns,) = Calendar().fit(present[:, np.newaxis])[0].counts or (1,)
+        counts = np.unique(present, return_counts=True)[1]
+        is_spiked = len(counts) > MANY_NUMBERS and bool(counts.max() >= len(present) / 3)
     if missing:
         words.append(f"{missing} missing")
-    return ColumnFacts(column.name, column.kind, "; ".join(words), codes, column.notation)
+    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, column.notation, is_spiked)
 
 
 def _range(column: Column, present: NDArray[np.float64]) -> str:

@@ -40,7 +40,7 @@ def test_an_array_gets_what_new_writes(new):
     path = new(pandas.DataFrame(X).assign(kind=Y).rename(columns=str), "kind")
     recipe = SpecClassifier("recipe", epochs=3).fit(X, Y)
     model = specnet.fit(path, X, Y, overrides=["training.epochs=3"])
-    assert recipe.model_.spec.training.ensemble.members == 5
+    assert recipe.model_.spec.training.ensemble.members == 8
     assert recipe.model_.spec == model.spec
     np.testing.assert_array_equal(recipe.model_.theta, model.theta)
 
@@ -71,7 +71,7 @@ def test_arguments_take_the_place_of_what_the_recipe_says():
         assert [layer.units for layer in spec.network.layers] == [4, 1]
         assert (spec.training.loss.type, spec.training.epochs, spec.seed) == ("poisson", 2, 5)
         assert not spec.network.target_preprocessing
-        assert spec.training.ensemble.members == 5
+        assert spec.training.ensemble.members == 8
 
 
 def test_its_parameters_are_unknown_before_it_has_rows(refused: Refused):
@@ -107,7 +107,7 @@ FAILING = {
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=30),
+        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=30, batch_size=16),
         SpecRegressor("recipe", hidden_layer_sizes=[16], epochs=6, batch_size=32),
     ],
     expected_failed_checks=lambda _: FAILING,

@@ -16,6 +16,7 @@ from specnet.report.terminal.bars import CURVE_WIDTH, SECONDS_BETWEEN_FRAMES, Li
 from specnet.training.after_epoch import ALL_EPOCHS, INTERRUPTED
 from specnet.training.checkpoint import MEMBER
 from specnet.training.observer import Observer, Observers, PythonWarnings
+from specnet.training.steps.engine_choice import about, expected_seconds
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -23,14 +24,21 @@ if TYPE_CHECKING:
 SECONDS_TO_FIRST_LINE = 1.0
 """Where nothing is drawn, as in a notebook or a log file: each further line comes after twice the time."""
 LEAST_SECONDS_LEFT = 0.1
+LEAST_SECONDS_TOLD = 1.0
+"""Of training, from which on it is said how long it will take."""
 
 
 def run_header(network: Network, rows: Mapping[str, int]) -> list[str]:
-    """Return the parts of a run's first line: name, network, members and parameters, and rows of each split."""
+    """Return the parts of a run's first line: name, network, members and parameters, rows of each split.
+
+    Where training may be long, they end with about how long.
+    """
     plan = Overview(network.resolved)
     is_usual = [*rows] in (["train"], ["train", "test"])
     told = [count(number) if is_usual else f"{count(number)} {split}" for split, number in rows.items()]
-    return [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(told)} rows"]
+    parts = [network.spec.name or "", plan.summary(), plan.parameters(), f"{' + '.join(told)} rows"]
+    seconds = expected_seconds(network, rows["train"])
+    return [*parts, about(seconds)] if seconds > LEAST_SECONDS_TOLD else parts
 
 
 class RunProgress(Observer):

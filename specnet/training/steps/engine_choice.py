@@ -13,6 +13,7 @@ from specnet.compiler.operations import functions, products
 from specnet.network import Network
 from specnet.network.engine_backends import NOT_AVAILABLE, Engine, not_available, why_not_available
 from specnet.network.layout import Layout
+from specnet.number_texts import duration
 from specnet.spec import Resolved, Spec
 
 LIKELY_ROWS = 256
@@ -88,6 +89,31 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     return choice if begun is None else replace(choice, is_free=False)
 
 
+def expected_seconds(network: Network, rows: int) -> float:
+    """Return about how long a network, or all members of an ensemble, will train on so many training rows.
+
+    It is a fixed estimate of one core, within a factor of two on processors like any other.
+
+    Raises
+    ------
+    SpecError
+        As `choose` does.
+    """
+    training = network.spec.training
+    mine = rows if training.folds is None else round(rows * (1 - 1 / training.folds))
+    work = Work.of(network, mine, training.epochs)
+    if choose(network, mine, training.epochs).engine == "numpy":
+        return work.seconds
+    return (1 - SAVED_SHARE) * work.seconds + work.compiling_seconds
+
+
+def about(seconds: float) -> str:
+    """Return a time that is an estimate, in words."""
+    if seconds < 0.095:
+        return "less than 0.1 s"
+    return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {duration(round(seconds)).replace('.0 s', ' s')}"
+
+
 def threads_worth(resolved: Resolved, rows: int) -> int | None:
     """Return how many threads a run on so many rows needs at most: one if none of its steps gains by more, else None.
 
@@ -100,14 +126,14 @@ def threads_worth(resolved: Resolved, rows: int) -> int | None:
 
 def _fastest(work: Work, reason: UnavailableError | None) -> Choice:
     if work.seconds < WORTH_SECONDS:
-        return Choice("numpy", f"NumPy needs {_about(work.seconds)}")
+        return Choice("numpy", f"NumPy needs {about(work.seconds)}")
     if work.largest_product >= LARGEST_PRODUCT:
         return Choice("numpy", "the largest products are left to BLAS")
     if work.seconds * SAVED_SHARE < work.compiling_seconds:
-        return Choice("numpy", f"NumPy needs {_about(work.seconds)}, and compiling {_about(work.compiling_seconds)}")
+        return Choice("numpy", f"NumPy needs {about(work.seconds)}, and compiling {about(work.compiling_seconds)}")
     if reason:
         return Choice("numpy", f"{NOT_AVAILABLE}: {reason}")
-    return Choice("compiled", f"NumPy would need {_about(work.seconds)}", is_free=True)
+    return Choice("compiled", f"NumPy would need {about(work.seconds)}", is_free=True)
 
 
 def undecided() -> Choice:
@@ -167,9 +193,3 @@ class Work(NamedTuple):
         steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
         compiling = COMPILING_SECONDS + COMPILING_CALL * calls + COMPILING_CALLS_SQUARED * calls**2
         return cls(step * steps, compiling, largest)
-
-
-def _about(seconds: float) -> str:
-    if seconds < 0.095:
-        return "less than 0.1 s"
-    return f"about {seconds:.1f} s" if seconds < 9.5 else f"about {seconds:.0f} s"

@@ -7,6 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specnet.parts.data import Csv
@@ -83,14 +84,38 @@ def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> 
     assert 'path = "../flowers.csv"' in (folder / "specs/flowers.toml").read_text(encoding="utf-8")
     ended = specnet("run", "specs/flowers.toml", "--set", "training.epochs=2")
     assert ended.status == 0
-    assert ended.err.startswith("flowers   2 → 128 selu → 128 selu → 3 softmax   5 members of ")
+    assert ended.err.startswith("flowers   2 → 8 periodic_embedding → scale → 128 linear → ")
+    assert "   8 members of " in ended.err
+
+
+def test_a_quick_spec_has_one_network_and_takes_a_tenth_of_the_time(specnet: Specnet, folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = "".join(f"{x:.3f},{'ab'[int(x + noise > 0)]}\n" for x, noise in rng.normal(size=(2_000, 2)))
+    (folder / "rows.csv").write_text("x,y\n" + rows)
+    seconds = {}
+    for option in ("--force", "--quick"):
+        arguments = ("new", "rows.toml", "--data", "rows.csv", "--target", "y", "--force", option, "--format", "json")
+        seconds[option] = json.loads(specnet(*arguments).went())["expected_seconds"]
+    text = (folder / "rows.toml").read_text(encoding="utf-8")
+    assert "ensemble" not in text
+    assert "validation_size = 0.1" in text
+    assert 0.08 < seconds["--quick"] / seconds["--force"] < 0.2
+    ended = specnet("run", "rows.toml", "--set", "training.epochs=1", "--no-report")
+    assert ended.status == 0
+    assert "members" not in ended.err
+
+
+def test_a_table_that_cannot_be_split_has_a_spec_without_a_time(specnet: Specnet, folder: Path) -> None:
+    (folder / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(12)))
+    ended = specnet("new", "rows.toml", "--data", "rows.csv", "--target", "y")
+    assert ended.out.startswith("rows.toml, specnet.schema.json\n")
 
 
 @pytest.mark.slow
 def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
     arguments = ("--data", "flowers.csv", "--target", "species", "--sweep")
-    assert specnet("new", "flowers.toml", *arguments).out == "flowers.toml, specnet.schema.json\n"
+    assert specnet("new", "flowers.toml", *arguments).out.startswith("flowers.toml, specnet.schema.json\n")
     assert "#   specnet sweep flowers.toml " in (folder / "flowers.toml").read_text(encoding="utf-8")
     assert specnet("validate", "flowers.toml").status == 0
     settings = ("--set", "training.epochs=2", "--set", "training.ensemble=2", "--no-report", "--jobs", "1")
@@ -114,7 +139,7 @@ def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Pa
     rows = "".join(f"name {i},{i % 7},{i % 2}\n" for i in range(40))
     (folder / "rows.csv").write_text("who,count,won\n" + rows)
     ended = specnet("new", "rows.toml", "--data", "rows.csv", "--target", "won")
-    assert (ended.status, ended.out) == (0, "rows.toml, specnet.schema.json\n")
+    assert (ended.status, ended.out) == (0, "rows.toml, specnet.schema.json\ntraining takes about 0.2 s\n")
     assert ended.err.startswith('rows.csv: warning[ignored-column]: column "who" is ignored')
     document = specnet(
         "new", "rows.toml", "--data", "rows.csv", "--target", "won", "--force", "--format", "json"

@@ -12,7 +12,7 @@ from tests.cli.conftest import Specnet
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
-FEW = ["--set", "training.epochs=2", "--set", "network.hidden_layer_sizes=[4]"]
+FEW = ["--set", "training.epochs=2"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def spec(specnet: Specnet, folder: Path) -> str:
     (folder / "shop.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name, options in (("shop.toml", []), ("searched.toml", ["--sweep"])):
         assert specnet("new", name, "--data", "shop.csv", "--target", "kind", *options).status == 0
-    assert "ensemble = 5" in (folder / "shop.toml").read_text(encoding="utf-8")
+    assert "ensemble = 8" in (folder / "shop.toml").read_text(encoding="utf-8")
     return "shop.toml"
 
 

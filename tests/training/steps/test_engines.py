@@ -206,7 +206,7 @@ def test_work_is_estimated_by_calls_numbers_and_products():
     ],
 )
 def test_seconds_in_words(seconds: float, words: str):
-    assert engine_choice._about(seconds) == words
+    assert engine_choice.about(seconds) == words
 
 
 def test_before_rows_are_read_the_choice_is_theirs():
