@@ -21,7 +21,7 @@ from specnet.data import (
     table_target,
 )
 from specnet.errors import DataError, Diagnostic, NotFiniteError
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array, as_array, column_names, select_columns
