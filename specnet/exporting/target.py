@@ -144,7 +144,7 @@ def without_idle_imputation(model: Model) -> tuple[Model, str]:
         steps, fitted = (tuple(each) for each in zip(*kept, strict=True)) if kept else ((), ())
         groups.append(replace(group, steps=steps, fitted=fitted))
     prepared = Preparation(tuple(groups))
-    parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels)
+    parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels, model.error_quantiles)
     return Model(model.network, *parts), "missing cells are not filled"
 
 

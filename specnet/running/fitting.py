@@ -12,7 +12,7 @@ import numpy as np
 from specnet.data import column_suspicions, first_large_cell, large_cell_problem, suspicions
 from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.interruptions import Interruptions
-from specnet.model import Answers, Model
+from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows, SpecData
@@ -195,7 +195,10 @@ def fit_rows(
             members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
-    return FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    if result.interruption is None and (held_out := fitted.held_out()) is not None:
+        model.error_quantiles = ErrorQuantiles.of(held_out.answers, network.task)
+    return fitted
 
 
 def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:

@@ -15,7 +15,7 @@ from specnet.cli.models.spreadsheet_formulas import Formulas
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
-from specnet.model import Model, UnfamiliarCells
+from specnet.model import Model, UnfamiliarCells, unfilled_gaps, untrained_gaps
 from specnet.number_texts import counted
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import ColumnCells, parquet_pieces
@@ -73,7 +73,7 @@ class Predictions:
         for some in self.slices:
             part = raw.part(some)
             self._unfamiliar.add(part)
-            found = model.untrained_gaps(part) if strict else model.unfilled_gaps(part)
+            found = (untrained_gaps if strict else unfilled_gaps)(model.preprocessing, part)
             gaps |= found.any(axis=0)
             self._has_gaps[some] = found.any(axis=1)
             self._is_large[some] = large_rows(model.preprocessing, part.X, model.network.dtype)
