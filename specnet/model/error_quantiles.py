@@ -79,7 +79,7 @@ class ErrorQuantiles:
         percent, most = _percent(level), self.values.shape[1]
         if not self:
             hint = "train with training.ensemble = 5, or with a validation set (data.split.validation_size = 0.2)"
-            raise DataError("no rows were held out in training to measure errors on", hint=hint)
+            raise DataError("the model has no errors on held-out rows, which intervals and sets need", hint=hint)
         if percent > most:
             needed = -(-percent // (100 - percent))
             message = f"the level {level:g} needs at least {needed} held-out rows"

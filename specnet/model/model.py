@@ -196,7 +196,7 @@ class Model(Displayed):
             If X does not fit, the model predicts classes, no rows were held out, or too few for the level.
         """
         if self.network.task != "values":
-            raise DataError("predict_interval needs a model of values", hint="use predict_set for classes")
+            raise DataError("intervals need a model of values", hint="use predict_set (--set) for classes")
         width, values = self.error_quantiles.at(level), self.predict(X)
         return np.stack([values - width, values + width], axis=-1).astype(values.dtype)
 
@@ -223,8 +223,8 @@ class Model(Displayed):
             level.
         """
         if self.labels is None or not self.gives_probabilities:
-            hint = "use predict_interval for values" if self.network.task == "values" else None
-            raise DataError("predict_set needs probabilities of classes that exclude each other", hint=hint)
+            hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
+            raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
         allowed = self.error_quantiles.at(level)
         sets: Array = class_errors(self.predict_proba(X)) <= allowed
         return sets
