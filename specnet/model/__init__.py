@@ -11,6 +11,8 @@ from specnet.model.decoder import Answers as Answers
 from specnet.model.decoder import Decoder as Decoder
 from specnet.model.decoder import output_network as output_network
 from specnet.model.error_quantiles import ErrorQuantiles as ErrorQuantiles
+from specnet.model.error_quantiles import class_errors as class_errors
+from specnet.model.error_quantiles import errors_of as errors_of
 from specnet.model.model import Model as Model
 from specnet.model.model import load_model as load_model
 from specnet.model.unfamiliar import UnfamiliarCells as UnfamiliarCells

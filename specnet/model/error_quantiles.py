@@ -56,17 +56,18 @@ class ErrorQuantiles:
         Of weighted rows it is the sum of weights that must reach the level. The next row counts as much as one of them
         on average, Σ weight² / Σ weight: a weight of 0 is as if the row were not there.
         """
-        if task == "values":
-            errors = np.abs(answers.target.astype(np.float64) - answers.prediction).reshape(len(answers), -1)
-        elif task == "multilabel" or answers.probability is None:
+        errors = errors_of(answers, task)
+        if errors is None:
             return cls()
-        else:
-            errors = class_errors(answers.probability)[np.arange(len(answers)), answers.target, np.newaxis]
         weight = np.ones(len(answers)) if answers.weight is None else answers.weight
         weight = weight * (weight.sum() / np.square(weight).sum())
         wanted = np.arange(1, MOST_LEVELS + 1) * (weight.sum() + 1) / 100
         quantiles = np.array([_reached(each, weight, wanted) for each in errors.T])
         return cls(quantiles[:, np.isfinite(quantiles).all(axis=0)])
+
+    def reach(self, level: float) -> bool:
+        """Whether enough rows were held out for a level."""
+        return bool(_percent(level) <= self.values.shape[1])
 
     def at(self, level: float) -> NDArray[np.float64]:
         """Return the quantiles of a level, such as 0.9, (outputs,).
@@ -85,6 +86,15 @@ class ErrorQuantiles:
             message = f"the level {level:g} needs at least {needed} held-out rows"
             raise DataError(f"{message}; this model had enough for {most / 100:g}")
         return self.values[:, percent - 1]
+
+
+def errors_of(answers: Answers, task: Task) -> NDArray[np.float64] | None:
+    """Return the errors of answers, (rows, outputs), of classes (rows, 1); None of margins and of several labels."""
+    if task == "values":
+        return np.abs(answers.target.astype(np.float64) - answers.prediction).reshape(len(answers), -1)
+    if task == "multilabel" or answers.probability is None:
+        return None
+    return class_errors(answers.probability)[np.arange(len(answers)), answers.target, np.newaxis]
 
 
 def class_errors(probability: Array) -> NDArray[np.float64]:
