@@ -34,7 +34,7 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
@@ -116,15 +116,22 @@ def decode_model(
         network = Network(resolve(parse_spec(parse_metadata(header.metadata), parts=parts, limits=limits)))
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    optional = _label_entries(header.entries, network) | _quantile_entries(header.entries, network)
+    optional = _label_entries(header.entries, network) | quantile_kinds(header.entries, network)
     _compare(header.entries, tensor_kinds(network) | optional)
     tensors = tensors_of(header, stream.read(header.data_size))
-    contents = model_of(network, tensors, decode_labels(tensors))
-    return contents._replace(error_quantiles=_decode_quantiles(tensors.get(ERROR_QUANTILES), network))
+    return model_of(network, tensors, decode_labels(tensors))
 
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
-    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied."""
+    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied.
+
+    There may also be the tensor of `quantile_kinds`.
+
+    Raises
+    ------
+    FileError
+        If that one cannot be what it should.
+    """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
     for prefix, member in zip(prefixes, theta, strict=True):
@@ -140,7 +147,7 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
         Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
-        ErrorQuantiles(),
+        _decode_quantiles(tensors.get(ERROR_QUANTILES), network),
     )
 
 
@@ -286,9 +293,9 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
-def _quantile_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the quantiles of errors, if the file has them and the network can."""
-    if ERROR_QUANTILES not in entries or network.task == "multilabel":
+def quantile_kinds(names: Container[str], network: Network) -> dict[str, TensorForm]:
+    """Return dtype and shape of the quantiles of errors, if they are among the names and the network can have some."""
+    if ERROR_QUANTILES not in names or network.task == "multilabel":
         return {}
     outputs = network.target_size if network.task == "values" else 1
     return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, None))}
@@ -297,10 +304,11 @@ def _quantile_entries(entries: Mapping[str, TensorEntry], network: Network) -> d
 def _decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
     if tensor is None:
         return ErrorQuantiles()
-    if tensor.shape[1] > MOST_LEVELS:
-        raise FileError(f"{ERROR_QUANTILES} has {tensor.shape[1]} levels, expected up to {MOST_LEVELS}")
-    if tensor.min() < 0 or (np.diff(tensor) < 0).any() or (network.task != "values" and tensor.max() > 1):
-        raise FileError(f"{ERROR_QUANTILES} must ascend from level to level, with no error below 0")
+    if not 1 <= tensor.shape[1] <= MOST_LEVELS:
+        raise FileError(f"{ERROR_QUANTILES} has {tensor.shape[1]} levels, expected 1 to {MOST_LEVELS}")
+    largest = np.inf if network.task == "values" else 1
+    if not (np.diff(tensor, prepend=0, append=largest) >= 0).all():
+        raise FileError(f"{ERROR_QUANTILES} must ascend from level to level, from 0 to at most {largest}")
     return ErrorQuantiles(tensor.copy())
 
 

@@ -175,9 +175,8 @@ class Model(Displayed):
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value; so many of them have the true value inside.
 
-        That holds for rows like those of training, on average over them and not for each group. All intervals of an
-        output have one width, from the errors on rows held out (see `specnet.model.error_quantiles`), and may leave the
-        range of the target.
+        That holds for rows like those of training, on average and not for each group of them. The intervals of an
+        output have one width (see `specnet.model.error_quantiles`), and may leave the range of the target.
 
         Parameters
         ----------
@@ -195,10 +194,14 @@ class Model(Displayed):
         DataError
             If X does not fit, the model predicts classes, no rows were held out, or too few for the level.
         """
+        reach, values = self.interval_reach(level), self.predict(X)
+        return np.stack([values - reach, values + reach], axis=-1).astype(values.dtype)
+
+    def interval_reach(self, level: float) -> Array:
+        """Return how far the intervals of a level reach to each side, (outputs,); errors are `predict_interval`'s."""
         if self.network.task != "values":
             raise DataError("intervals need a model of values", hint="use predict_set (--set) for classes")
-        width, values = self.error_quantiles.at(level), self.predict(X)
-        return np.stack([values - width, values + width], axis=-1).astype(values.dtype)
+        return self.error_quantiles.at(level)
 
     def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return the set of classes that are likely enough for each row; so many sets have the true class.
@@ -219,15 +222,12 @@ class Model(Displayed):
         Raises
         ------
         DataError
-            If X does not fit, the model gives no probabilities of classes, no rows were held out, or too few for the
-            level.
+            If X does not fit, there are no probabilities of classes, no rows were held out, or too few for the level.
         """
         if self.labels is None or not self.gives_probabilities:
             hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
             raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
-        allowed = self.error_quantiles.at(level)
-        sets: Array = class_errors(self.predict_proba(X)) <= allowed
-        return sets
+        return np.less_equal(class_errors(self.predict_proba(X)), self.error_quantiles.at(level))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -356,8 +356,8 @@ class Model(Displayed):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
         prepared = (self.preprocessing, self.target_preprocessing)
-        contents = Contents(self.network, self.theta, self.state, *prepared, self.labels, self.error_quantiles)
-        content = encode_model(contents)
+        known = (*prepared, self.labels, self.error_quantiles)
+        content = encode_model(Contents(self.network, self.theta, self.state, *known))
         read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
         if encode_model(read_back) != content:
             raise FileError("the model would not read back the same")
