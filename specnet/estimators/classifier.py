@@ -198,8 +198,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     def predict_set(self, X: Any, level: float = 0.9) -> Array:
         """Return which classes are in the set of each row, bool (rows, classes) in the order of `classes_`.
 
-        It needs rows that were held out: the recipe below 10 000 rows has them, other specs with an ensemble or with
-        `validation_size`. `Model.predict_set` says what the sets cover. There are none if rows have several labels.
+        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
+        `Model.predict_set` says what the sets cover. There are none if rows have several labels.
 
         Parameters
         ----------

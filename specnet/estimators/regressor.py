@@ -148,8 +148,8 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     def predict_interval(self, X: Any, level: float = 0.9) -> Array:
         """Return an interval around each predicted value, (rows, 2); (rows, outputs, 2) for y of that shape.
 
-        It needs rows that were held out: the recipe below 10 000 rows has them, other specs with an ensemble or with
-        `validation_size`. `Model.predict_interval` says what the intervals cover.
+        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
+        `Model.predict_interval` says what the intervals cover.
 
         Parameters
         ----------

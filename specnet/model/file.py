@@ -34,7 +34,7 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
@@ -116,7 +116,8 @@ def decode_model(
         network = Network(resolve(parse_spec(parse_metadata(header.metadata), parts=parts, limits=limits)))
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    optional = _label_entries(header.entries, network) | quantile_kinds(header.entries, network)
+    begin, end = header.entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in header.entries else (0, 0)
+    optional = _label_entries(header.entries, network) | quantile_kinds((end - begin) // 8, network)
     _compare(header.entries, tensor_kinds(network) | optional)
     tensors = tensors_of(header, stream.read(header.data_size))
     return model_of(network, tensors, decode_labels(tensors))
@@ -293,19 +294,17 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
-def quantile_kinds(names: Container[str], network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the quantiles of errors, if they are among the names and the network can have some."""
-    if ERROR_QUANTILES not in names or network.task == "multilabel":
+def quantile_kinds(count: int, network: Network) -> dict[str, TensorForm]:
+    """Return dtype and shape of the tensor with so many quantiles of errors, if a network can have one."""
+    if not count or network.task == "multilabel":
         return {}
     outputs = network.target_size if network.task == "values" else 1
-    return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, None))}
+    return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, min(max(count // outputs, 1), MOST_LEVELS)))}
 
 
 def _decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
     if tensor is None:
         return ErrorQuantiles()
-    if not 1 <= tensor.shape[1] <= MOST_LEVELS:
-        raise FileError(f"{ERROR_QUANTILES} has {tensor.shape[1]} levels, expected 1 to {MOST_LEVELS}")
     largest = np.inf if network.task == "values" else 1
     if not (np.diff(tensor, prepend=0, append=largest) >= 0).all():
         raise FileError(f"{ERROR_QUANTILES} must ascend from level to level, from 0 to at most {largest}")

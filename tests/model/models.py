@@ -35,7 +35,12 @@ KINDS: dict[str, dict[str, Any]] = {
         "target_preprocessing": ["standardize"],
         "error_quantiles": np.outer([1, 10], np.arange(9)),
     },
-    "plain values": {"loss": "mean_squared_error", "sizes": [3, 2], "preprocessing": []},
+    "plain values": {
+        "loss": "mean_squared_error",
+        "sizes": [3, 2],
+        "preprocessing": [],
+        "error_quantiles": [[0.5] * 3, [1.5, 2.5, 4]],
+    },
 }
 
 

@@ -29,7 +29,7 @@ from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaErr
 from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
-from specnet.model.file import fits, model_of, quantile_kinds, tensor_kinds
+from specnet.model.file import ERROR_QUANTILES, fits, model_of, quantile_kinds, tensor_kinds
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import Limits, parse_spec, resolve
@@ -62,7 +62,8 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
         network = Network(resolve(parse_spec(document, limits=limits)))
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
-        kinds = tensor_kinds(network) | quantile_kinds(hidden, network)
+        quantiles = hidden.get(ERROR_QUANTILES)
+        kinds = tensor_kinds(network) | quantile_kinds(len(quantiles) if isinstance(quantiles, list) else 0, network)
         found = {name: _numbers(name, given, hidden, dtype, shape) for name, (dtype, shape) in kinds.items()}
         model = Model(*model_of(network, found, labels_of(said.get(LABELS), "the spec in this file")))
     except (SpecError, DataError) as error:
