@@ -54,9 +54,9 @@ def predict(
     standard deviation over its members (spread). --interval adds the columns lower and upper, --set a column with the
     labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not for each
     group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.
-    Missing cells are filled as in training. Gaps in columns that had none in training
-    and unseen categories are predicted too, and counted in warnings; with --strict the rows of such gaps have no
-    prediction. MODEL can also be an .onnx, .keras or .skops file written by export.
+    Missing cells are filled as in training. Gaps in columns that had none in training and unseen categories are
+    predicted too, and counted in warnings; with --strict the rows of such gaps have no prediction. MODEL can also be
+    an .onnx, .keras or .skops file written by export.
 
     Examples
     --------

@@ -184,6 +184,7 @@ class _Writer:
         head = _HEAD.format(
             title=quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
             probabilities=", `predict_proba(X)` with probabilities" * program.model.gives_probabilities,
+            interval=", `interval(X)` with intervals" * (program.interval is not None),
             about="".join(f"{line}\n" for line in [*about, *cells.about]),
             origin=program.origin,
             imports="\n".join(line for line, is_used in imports.items() if is_used),
@@ -229,7 +230,7 @@ class _Writer:
             pieces.append(
                 _INTERVAL.format(
                     reach=_array_text("REACH", program.interval.reach),
-                    said=f"the {program.interval.meaning}, for each row",
+                    said=f"{program.interval.meaning}, for each row",
                     shape="(rows, 2)" if program.outputs == 1 else "(rows, outputs, 2)",
                     first="[:, 0]" * (program.outputs == 1),
                 )
@@ -257,7 +258,7 @@ _ENDS = {
 _HEAD = '''
 """{title}
 
-`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads
+`predict(X)` answers for raw columns (rows, columns){probabilities}{interval}; run as a program it reads
 CSV rows from the file that is named, or from standard input, and prints CSV.
 {about}
 {origin}
