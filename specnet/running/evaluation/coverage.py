@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 import numpy as np
 from pydantic import FiniteFloat
+from typing_extensions import TypedDict
 
 from specnet.model import Answers, Model, class_errors, errors_of
 
