@@ -29,6 +29,8 @@ MOST_OUTPUTS = 3
 """Columns of the target that have charts."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
+DRAWN_LEVEL = 0.9
+"""Of intervals and sets."""
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
 
@@ -54,7 +56,9 @@ def class_figures(
         yield _calibration(answers, answers.probability, classes)
 
 
-def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | None = None) -> Iterator[Figure]:
+def value_figures(
+    answers: Answers, outputs: Sequence[str], quantile: float | None = None, covered: Mapping[str, Any] | None = None
+) -> Iterator[Figure]:
     """Yield predicted against true values, and residuals, of the first columns of the target.
 
     Parameters
@@ -65,6 +69,8 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         Names of the columns of the target.
     quantile : float, optional
         What is predicted, if not a value in the middle.
+    covered : mapping, optional
+        What ``metrics.json`` says of the intervals that are drawn.
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
@@ -80,8 +86,13 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         title = f"Predicted and true values{of}"
         chart = Chart(f"{title}: true ones from {rounded(true.min())} to {rounded(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
-        chart.points(predicted, true, hover=hover)
         note = f"{rows}. On the dashed line they are equal"
+        if covered is not None and (reach := covered["size"][place] / 2) < x.high - x.low:
+            inside = percent(covered["covered"][place])
+            chart.line([x.low, x.high - reach], [x.low + reach, x.high], "guide faint")
+            chart.line([x.low + reach, x.high], [x.low, x.high - reach], "guide faint")
+            note += f"; between the fainter ones, ± {rounded(reach)}, lie {inside} of the rows"
+        chart.points(predicted, true, hover=hover)
         if quantile is not None:
             below = percent(float(np.mean(target[:, place] <= prediction[:, place])))
             note += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
@@ -95,6 +106,26 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
         yield Figure(f"Residuals{of}", f"M{spread}. A pattern would be something left to learn.", chart.svg())
+
+
+def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what ``metrics.json`` says of the intervals or sets of 90 % on test rows, if there are some."""
+    levels = evaluation.get("tables", {}).get("test", {}).get("coverage", [])
+    return next((each for each in levels if each["level"] == DRAWN_LEVEL), None)
+
+
+def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: str) -> str:
+    """Return how large intervals or sets are, how many test rows they cover, and what that means for other rows."""
+    level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
+    if task != "values":
+        what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
+    elif len(sizes) == 1:
+        what = f"Intervals for {level} are the prediction ± {rounded(sizes[0] / 2)}; {shares[0]} have the true value"
+    else:
+        triples = zip(outputs, sizes, shares, strict=True)
+        widths = "; ".join(f"{name} ± {rounded(size / 2)}: {share}" for name, size, share in triples)
+        what = f"Intervals for {level}, and how many have the true value inside: {widths}"
+    return f"{what}. This holds for rows like the training rows, on average and not for each group of them."
 
 
 def importance_figure(importance: Importance) -> Figure:

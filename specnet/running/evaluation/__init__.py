@@ -2,5 +2,5 @@
 
 A `FitResult` comes in; an `Evaluation`, which is ``metrics.json``, goes out, and a `ScoreComparison` for findings.
 Start in `evaluation.evaluate_run`; `baselines` fits the predictors of `predictors` and `constant`, `resampling` makes
-intervals, `answer_tables` confusion and the like.
+intervals, `answer_tables` confusion and the like, `coverage` intervals and sets.
 """

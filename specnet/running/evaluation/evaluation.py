@@ -20,6 +20,7 @@ from specnet.network.random import stream
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
 from specnet.running.evaluation.answer_tables import answer_tables
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
+from specnet.running.evaluation.coverage import Coverage
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
 
@@ -72,9 +73,11 @@ class Evaluation:
         if not metrics:
             raise FileError("there are no metrics of any split")
         data = {"rows": {}, **record, "metrics": metrics}
-        found = checked(_EVALUATION.validate_python, data, "the record of metrics is")
-        for name in ("confusion", "bias"):
-            for tables in found.tables.values():
+        what = "the record of metrics is"
+        found = checked(_EVALUATION.validate_python, data, what)
+        for tables in found.tables.values():
+            checked(_COVERAGE.validate_python, tables.get("coverage", []), what)
+            for name in ("confusion", "bias"):
                 try:
                     np.asarray(tables.get(name), np.float64)
                 except (TypeError, ValueError, OverflowError):
@@ -88,6 +91,7 @@ class Evaluation:
 
 
 _EVALUATION = TypeAdapter(Evaluation)
+_COVERAGE = TypeAdapter(list[Coverage])
 
 
 class ScoreComparison(NamedTuple):
