@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +28,7 @@ from specnet.parts.arrays import Array, as_array, column_names, select_columns
 from specnet.parts.data import Split, Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
+from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import (
     Rows,
     SpecData,
@@ -153,23 +154,6 @@ def fit(
     return fitted.model
 
 
-class HeldOut(NamedTuple):
-    """What is answered for rows by networks that were not trained on them.
-
-    Attributes
-    ----------
-    name : str
-        The part of the split that the rows are.
-    raw : list of ndarray (rows, outputs)
-        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
-    answers : Answers
-    """
-
-    name: str
-    raw: list[Array]
-    answers: Answers
-
-
 @dataclass(frozen=True)
 class FitResult:
     """What fitting a network to rows gives.
@@ -188,6 +172,9 @@ class FitResult:
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
+    calibration : Calibration or None
+        The temperature of the model's probabilities, if training was not interrupted and the spec asks for it. The
+        results of training are of the networks before.
     """
 
     model: Model
@@ -197,6 +184,7 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[TrainingResult, ...]
     training: TrainingRows
+    calibration: Calibration | None = None
 
     def check_whole(self) -> None:
         """Raise the interruption that has ended training, unless it was to end there."""
@@ -228,6 +216,14 @@ class FitResult:
             return None
         X, rows = self.prepared("validation"), self.data.splits["validation"]
         return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+
+    def calibrated(self) -> Self:
+        """Return the same with the model's probabilities calibrated on the rows held out."""
+        held = self.held_out()
+        assert held is not None, "a spec that calibrates has rows for it"
+        rows = self.data.splits[held.name]
+        found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
+        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs["train"], self.model.network
@@ -314,7 +310,9 @@ def fit_rows(
             members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
-    return FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    is_whole = result.interruption is None
+    return fitted.calibrated() if is_whole and spec.training.calibration is not None else fitted
 
 
 def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
