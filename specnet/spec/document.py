@@ -58,7 +58,7 @@ ClassWeight = Annotated[
 BatchSize = Annotated[int | Literal["full"], or_word(PositiveInteger, "an integer", "full")]
 Shuffle = Annotated[bool | Literal["blocks"], or_word(bool, "true, false", "blocks")]
 
-Baseline = Literal["constant", "linear", "neighbours"]
+Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 
 class NetworkSpec(Section):
@@ -153,7 +153,7 @@ class TrainingSpec(Section):
         ("constant", "linear", "neighbours"),
         description="predictors that the model is compared with on validation and test rows: constant, the best "
         "prediction that is the same for all rows; linear, logistic or ridge regression; neighbours, the 15 nearest "
-        "training rows",
+        "training rows; trees, gradient boosting (scikit-learn's HistGradientBoosting); default: all but trees",
     )
     log_every: PositiveInteger | None = Field(
         None, description="epochs between two lines of the history; default: at most about 1000 lines"
