@@ -85,16 +85,17 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
     def losses(temperature: float) -> Numbers:
         return log_losses([each / temperature for each in logits], target)
 
-    found = minimize_scalar(
-        lambda log: weighted_mean(losses(np.exp(log)), weight),
-        bounds=(-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
-        method="bounded",
-        options={"xatol": TOLERANCE},
-    )
-    temperature, before = float(np.exp(found.x)), losses(1.0)
-    after = losses(temperature)
-    gain, error = mean_with_error(before - after, weight, groups)
-    if gain <= error or _are_all_right(held.answers):
+    with np.errstate(invalid="ignore"):  # evaluation refuses logits that are not finite
+        found = minimize_scalar(
+            lambda log: weighted_mean(losses(np.exp(log)), weight),
+            bounds=(-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
+            method="bounded",
+            options={"xatol": TOLERANCE},
+        )
+        temperature, before = float(np.exp(found.x)), losses(1.0)
+        after = losses(temperature)
+        gain, error = mean_with_error(before - after, weight, groups)
+    if not gain > error or _are_all_right(held.answers):
         temperature, after = 1.0, before
     return Calibration(temperature, held.name, weighted_mean(before, weight), weighted_mean(after, weight))
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.model import Answers, Model
-from specnet.parts.arrays import Array, pieces
+from specnet.parts.arrays import FLOAT64, Array, pieces
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.parts.row_view import RowView
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import Outputs
-from specnet.running.evaluation.predictors import Numbers, Predictor, class_outputs, value_outputs
+from specnet.running.evaluation.predictors import LARGEST, Numbers, Predictor, class_outputs, value_outputs
 
 MOST_CATEGORIES = 255
 """Of a column, the most frequent ones; scikit-learn takes no more."""
@@ -77,7 +77,10 @@ class RawPredictor:
 
 
 class _TreeFeatures:
-    """Raw columns with NaN for missing cells, and for categories that are not among the most frequent ones."""
+    """Raw columns with NaN for missing cells, and for categories that are not among the most frequent ones.
+
+    Columns that are empty in the rows that it is made of are 0: scikit-learn takes none.
+    """
 
     def __init__(self, columns: Array, rows: Rows) -> None:
         self._codes = {
@@ -86,13 +89,16 @@ class _TreeFeatures:
             if texts is not None
         }
         self.are_categories = np.isin(np.arange(columns.shape[1]), list(self._codes))
+        self._are_empty = np.zeros(columns.shape[1], np.bool_)
+        self._are_empty = np.isnan(self.of(columns)).all(axis=0)
 
     def of(self, columns: Array) -> Numbers:
         """Return the features of rows."""
-        features = columns.astype(np.float64)
+        features: Numbers = np.clip(columns, -LARGEST, LARGEST, dtype=FLOAT64)
         for place, codes in self._codes.items():
             is_missing = np.isnan(features[:, place])
             features[:, place] = codes[np.where(is_missing, len(codes) - 1, features[:, place]).astype(np.intp)]
+        features[:, self._are_empty] = 0
         return features
 
 

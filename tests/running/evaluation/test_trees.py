@@ -82,6 +82,19 @@ def test_trees_read_gaps_and_categories_as_they_are(tmp_path: Path, rng: np.rand
     assert error < 0.5 * np.var(y[test])
 
 
+def test_columns_that_training_rows_miss_are_left_alone(tmp_path: Path, rng: np.random.Generator):
+    number, y = rng.normal(size=80), rng.integers(0, 2, 80)
+    rows = ((a, "", "", b) for a, b in zip(number, y, strict=True))
+    table = csv_file(tmp_path / "rows.csv", "number,gone,town,y", rows)
+    table["columns"] = {"gone": "numeric", "town": "category"}
+    spec = spec_on(table, **TREES)
+    found, data = specnet.run(spec, observer=specnet.Observer()), read_data(parse_spec(spec))
+    train, test = data.splits["train"].chosen, data.splits["test"].chosen
+    trees = HistGradientBoostingClassifier(random_state=0).fit(number[train, None], y[train])
+    expected = metrics.log_loss(y[test], trees.predict_proba(number[test, None]))
+    assert found.evaluation["baselines"]["trees"]["test"]["loss"] == pytest.approx(expected)
+
+
 def test_rare_ones_of_too_many_categories_are_missing(tmp_path: Path, rng: np.random.Generator):
     town = np.concatenate([np.repeat(np.arange(240), 20), np.arange(240, 280)])
     rng.shuffle(town)
@@ -93,6 +106,15 @@ def test_rare_ones_of_too_many_categories_are_missing(tmp_path: Path, rng: np.ra
     rare = town[test] >= 240
     assert rare.any()
     assert found.evaluation["baselines"]["trees"]["test"]["loss"] < 0.01 + rare.mean()
+
+
+def test_enormous_numbers_are_no_trouble(ran, rng: np.random.Generator):
+    X = columns(rng)
+    y = classes(rng, X)
+    X[:, 1] *= 1e307
+    network = {"preprocessing": ["robust", "smooth_clip"]}
+    found = ran(X, y, loss="binary_crossentropy", metrics=["accuracy"], network=network, **TREES)
+    assert found["baselines"]["trees"]["test"]["accuracy"] > 0.6
 
 
 def test_trees_are_the_same_by_any_number_of_threads(ran, rng: np.random.Generator):

@@ -219,6 +219,13 @@ def test_enormous_and_tiny_logits_stay_finite(scale: float):
     assert found.after < found.before
 
 
+def test_logits_that_are_not_finite_have_no_temperature():
+    logits, y = random_logits(2.5)
+    held = answers(logits, y)
+    logits[3, y[3]] = np.inf
+    assert fitted_calibration(held, None, one_by_one=False).temperature == 1
+
+
 @pytest.mark.parametrize("ensemble", [None, FOLDS], ids=["one", "folds"])
 def test_a_run_says_what_calibration_is_worth(tmp_path: Path, ensemble: Any):
     spec = spec_for("classes", tmp_path, ensemble)
