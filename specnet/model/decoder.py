@@ -123,7 +123,8 @@ def output_network(network: Network) -> Network:
         target_preprocessing=spec.network.target_preprocessing,
         layers=(layer,),
     )
-    return Network(resolve(spec.model_copy(update={"network": last, "data": None})))
+    measuring = spec.model_copy(update={"network": last, "data": None}).with_training(calibration=None)
+    return Network(resolve(measuring))
 
 
 def _mean(arrays: Sequence[Array]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder
 from specnet.running.monitors import check_monitors, validation_monitors
@@ -32,23 +33,6 @@ from specnet.training import (
 from specnet.training.beginning import Stopped
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
-
-
-class HeldOut(NamedTuple):
-    """What is answered for rows by networks that were not trained on them.
-
-    Attributes
-    ----------
-    name : str
-        The part of the split that the rows are.
-    raw : list of ndarray (rows, outputs)
-        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
-    answers : Answers
-    """
-
-    name: str
-    raw: list[Array]
-    answers: Answers
 
 
 @dataclass(frozen=True)
@@ -69,6 +53,9 @@ class FitResult:
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
+    calibration : Calibration or None
+        The temperature of the model's probabilities, if training was not interrupted and the spec asks for it. The
+        results of training are of the networks before.
     """
 
     model: Model
@@ -78,6 +65,7 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[TrainingResult, ...]
     training: TrainingRows
+    calibration: Calibration | None = None
 
     def check_whole(self) -> None:
         """Raise the interruption that has ended training, unless it was to end there."""
@@ -109,6 +97,14 @@ class FitResult:
             return None
         X, rows = self.prepared("validation"), self.data.splits["validation"]
         return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+
+    def calibrated(self) -> Self:
+        """Return the same with the model's probabilities calibrated on the rows held out."""
+        held = self.held_out()
+        assert held is not None, "a spec that calibrates has rows for it"
+        rows = self.data.splits[held.name]
+        found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
+        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs["train"], self.model.network
@@ -196,8 +192,12 @@ def fit_rows(
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
-    if result.interruption is None and (held_out := fitted.held_out()) is not None:
-        model.error_quantiles = ErrorQuantiles.of(held_out.answers, network.task)
+    if result.interruption is not None:
+        return fitted
+    if spec.training.calibration is not None:
+        fitted = fitted.calibrated()
+    if (held_out := fitted.held_out()) is not None:
+        fitted.model.error_quantiles = ErrorQuantiles.of(held_out.answers, network.task)
     return fitted
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
-from specnet.report.pages.roc_curves import Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
+from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.report.pages.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
 from specnet.report.terminal.text_tables import TextTable
@@ -36,7 +37,10 @@ MOST_COLUMNS = 12
 
 
 def class_figures(
-    confusion: Sequence[Sequence[float]] | None, classes: Sequence[str], answers: Answers | None
+    confusion: Sequence[Sequence[float]] | None,
+    classes: Sequence[str],
+    answers: Answers | None,
+    uncalibrated: Answers | None = None,
 ) -> Iterator[Figure]:
     """Yield the charts of a classifier.
 
@@ -47,13 +51,15 @@ def class_figures(
     classes : sequence of str
     answers : Answers or None
         Of test rows, where these are there.
+    uncalibrated : Answers, optional
+        Of the same rows before probabilities were calibrated.
     """
     if confusion is not None:
         yield _confusion(np.array(confusion, np.float64), classes)
     if answers is not None and answers.probability is not None:
         if len(classes) == 2:
             yield from _two_class_curves(answers.target, answers.probability, answers.weight, classes)
-        yield _calibration(answers, answers.probability, classes)
+        yield _calibration(answers, uncalibrated, classes)
 
 
 def value_figures(
@@ -211,14 +217,17 @@ def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
     return curve.x[kept], curve.y[kept]
 
 
-def _calibration(answers: Answers, probability: Numbers, classes: Sequence[str]) -> Figure:
-    certainty, came_true = probability.max(axis=1), answers.target == answers.prediction
-    of = "probability of the predicted class"
-    if len(classes) == 2:
-        certainty, came_true, of = probability[:, 1], answers.target == 1, f"probability of {classes[1]}"
-    bins = calibration(came_true, certainty, answers.weight)
+def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
+    bins = _probability_bins(answers)
     pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
+    of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
+    error = f"Expected calibration error {_calibration_error(answers):.3f}"
+    if uncalibrated is not None:
+        before = _probability_bins(uncalibrated)
+        curve = [each.predicted for each in before], [each.observed for each in before]
+        chart.line(*curve, "series-1 held", title="before calibration")
+        error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
     chart.line(predicted, observed)
     hover = [
@@ -227,8 +236,21 @@ def _calibration(answers: Answers, probability: Numbers, classes: Sequence[str])
     ]
     chart.points(predicted, observed, hover=hover, radius=4.0)
     rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
-    note = "On the dashed line a probability of 0.8 comes true 8 times in 10. Each point is "
-    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows.", chart.svg())
+    note = "On the diagonal a probability of 0.8 comes true 8 times in 10. Each point is "
+    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows. {error}.", chart.svg())
+
+
+def _probability_bins(answers: Answers) -> list[Bin]:
+    """Return bins of the probability of the second of two classes, or of the predicted one of more."""
+    assert answers.probability is not None, "asked where there are probabilities"
+    if answers.probability.shape[1] == 2:
+        return calibration(answers.target == 1, answers.probability[:, 1], answers.weight)
+    return calibration(answers.target == answers.prediction, answers.probability.max(axis=1), answers.weight)
+
+
+def _calibration_error(answers: Answers) -> float:
+    metric = ExpectedCalibrationError()
+    return metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
 
 
 def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:

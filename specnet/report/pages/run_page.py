@@ -103,7 +103,7 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
 def _results(record: PageRecord) -> Iterator[Figure]:
     tables = record.evaluation.get("tables", {}).get("test", {})
     if record.classes:
-        yield from class_figures(tables.get("confusion"), record.classes, record.answers)
+        yield from class_figures(tables.get("confusion"), record.classes, record.answers, record.uncalibrated)
     elif record.task == "values" and record.answers is not None:
         loss = record.resolved.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None

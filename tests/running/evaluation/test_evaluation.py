@@ -263,7 +263,7 @@ def test_one_test_row_says_nothing_of_chance(ran, rng: np.random.Generator):
 def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Generator):
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", test_size=0.0)
-    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}}
+    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}, "calibration": {}}
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 
