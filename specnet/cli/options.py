@@ -40,6 +40,11 @@ def count_option(name: str, description: str, least: int = 1) -> Any:
     return typer.Option(name, metavar=COUNT, min=least, help=description)
 
 
+def level_option(name: str, description: str) -> Any:
+    """Return an option that takes a whole percentage, below 100."""
+    return typer.Option(name, metavar="PERCENT", min=1, max=99, show_default=False, help=description)
+
+
 def word_option(name: str, choices: type[StrEnum], description: str) -> Any:
     """Return an option that takes one of a few words."""
     return typer.Option(name, metavar="|".join(choices), show_default=False, help=description)

@@ -194,6 +194,22 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
             logarithms: Array = np.log(self.predict_proba(X))
         return logarithms
 
+    @available_if(_has_probabilities)
+    def predict_set(self, X: Any, level: float = 0.9) -> Array:
+        """Return which classes are in the set of each row, bool (rows, classes) in the order of `classes_`.
+
+        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
+        `Model.predict_set` says what the sets cover. There are none if rows have several labels.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns), or data frame
+        level : float
+            The fraction of sets with the true class: 0.01, 0.02, … 0.99.
+        """
+        X = self._checked_inputs(X)
+        return self.model_.predict_set(X, level)
+
     def decision_function(self, X: Any) -> Array:
         """Return the outputs as the loss sees them: logits, or margins.
 

@@ -101,6 +101,8 @@ class SpecEstimator(SpecParameters):
             raise ValueError(f"partial_fit is not supported with {training.optimizer.type}; choose another optimizer")
         if training.ensemble is not None:
             raise ValueError("partial_fit is not supported with an ensemble")
+        if training.calibration is not None:
+            raise ValueError("partial_fit is not supported with training.calibration, which needs validation rows")
         if training.class_weight == "balanced":
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
         data = SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows})
@@ -166,7 +168,7 @@ class SpecEstimator(SpecParameters):
         if share is not None:
             check_scalar(share, "validation_size", Real, min_val=0, max_val=1, include_boundaries="left")
         else:
-            shared = spec.training.watches_validation and (ensemble is None or ensemble.validation == "split")
+            shared = spec.training.needs_validation and (ensemble is None or ensemble.validation == "split")
             share = split.validation_fraction or (DEFAULT_VALIDATION_SIZE if shared else 0.0)
         split = split.with_defaults(spec.seed, spec.target_kind).without_test().without_folds()
         split = split.model_copy(update={"validation_size": float(share)})

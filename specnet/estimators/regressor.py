@@ -145,6 +145,22 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
         predicted = self.model_.predict(X)
         return predicted if self._y_is_flat else predicted.reshape(len(predicted), -1)
 
+    def predict_interval(self, X: Any, level: float = 0.9) -> Array:
+        """Return an interval around each predicted value, (rows, 2); (rows, outputs, 2) for y of that shape.
+
+        It needs rows that were held out: the recipe has them, and other specs with an ensemble or `validation_size`.
+        `Model.predict_interval` says what the intervals cover.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns), or data frame
+        level : float
+            The fraction of true values inside: 0.01, 0.02, … 0.99.
+        """
+        X = self._checked_inputs(X)
+        ends = self.model_.predict_interval(X, level)
+        return ends if self._y_is_flat else ends.reshape(len(ends), -1, 2)
+
     def _spec_for(self, labels: Labels | None, recipe: str | None = None) -> Spec:
         spec = self._parsed_spec(self.default_loss, recipe)
         if spec.training.loss.target != "values":

@@ -49,7 +49,13 @@ class Export:
 
 
 def export(
-    model: Model, target: str, path: PathLike | None = None, *, float32: bool = False, overwrite: bool = True
+    model: Model,
+    target: str,
+    path: PathLike | None = None,
+    *,
+    float32: bool = False,
+    interval: float | None = None,
+    overwrite: bool = True,
 ) -> Export:
     """Export a model to another format: a file that takes raw columns and returns predictions.
 
@@ -65,13 +71,15 @@ def export(
         The main file; default: the name of the network, in the working directory. Other files are written beside it.
     float32 : bool
         Store a float64 model as float32, if the format supports it.
+    interval : float, optional
+        Add intervals of this level, as `Model.predict_interval` gives them, if the format supports it.
     overwrite : bool
         Overwrite existing files.
 
     Raises
     ------
     DataError
-        If `model` is not a model.
+        If `model` is not a model, or has no such intervals.
     ExportError
         If the format is unknown or does not support the model (UnsupportedError), a required package is not installed
         (MissingPackageError), or the export does not predict as the model does. Nothing is written then.
@@ -87,13 +95,16 @@ def export(
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")
+    if interval is not None and not kind.gives_intervals:
+        able = ", ".join(name for name in TARGETS if find_target(name).gives_intervals)
+        raise UnsupportedError(f"intervals are not supported by {target}", hint=f"choose from {able}")
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
         raise ExportError(f"{target} needs a file name ending in {' or '.join(suffixes)}, got {main.name}")
     if not all(np.isfinite(array).all() for array in (model.theta, *model.state.values())):
         raise ExportError("the model has weights that are not finite")
-    program = kind.program(model, wanted)
+    program = kind.program(model, wanted).with_interval(interval)
     files = kind.render(program, main)
     if not overwrite:
         refuse_taken(*reversed(files))

@@ -128,7 +128,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             return Proof(0, None, str(obstacle))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
-    compared = [_compared(answers.outputs[part], expected.outputs[part], tolerance) for part in parts]
+    compared = [_compared(answers.numbers[part], expected.numbers[part], tolerance) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
     rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0
     for part, (difference, allowed) in zip(parts, compared, strict=True):
@@ -169,7 +169,9 @@ def answers_of(program: Program, rows: RawColumns) -> ExportAnswers:
     """Return what the model answers, in the form in which exports do."""
     outputs = outputs_of(program.model, rows)
     if program.task == "values":
-        return ExportAnswers(outputs, None)
+        level = program.interval and program.interval.level
+        ends = None if level is None else program.model.predict_interval(rows, level)
+        return ExportAnswers(outputs, None, None if ends is None else ends.reshape(*outputs.shape, 2))
     one = program.task == "binary" and program.model.gives_probabilities
     return ExportAnswers(outputs[:, 1:] if one else outputs, program.model.predict(rows))
 

@@ -22,8 +22,8 @@ from specnet.spec import Spec
 
 FACTS = "spec"
 """The key under which ONNX's metadata and the text in an archive have the facts."""
-NUMBERS, LABELS = "numbers", "labels"
-"""The keys beside those of a spec: numbers by the names of tensors, and the classes."""
+NUMBERS, LABELS, INTERVAL = "numbers", "labels", "interval"
+"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals."""
 MEMBER = "specnet.json"
 """The text in archives of other tools, which these do not read."""
 FACTS_LIMIT = 2**24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -16,6 +16,25 @@ from specnet.exporting.layer_steps import LayerStep, members_of
 from specnet.model import Model
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.base import Task
+
+
+class ExportInterval(NamedTuple):
+    """Intervals that an export gives beside values.
+
+    Attributes
+    ----------
+    level : float
+    reach : ndarray (outputs,)
+        How far they reach to each side, float64.
+    """
+
+    level: float
+    reach: Array
+
+    @property
+    def meaning(self) -> str:
+        """What they are, in words."""
+        return f"lower and upper end of the interval that covers {100 * self.level:.0f} % of true values"
 
 
 class Program:
@@ -44,6 +63,7 @@ class Program:
     finish : Formula
         From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
         answers is the mean of these.
+    interval : ExportInterval or None
     """
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
@@ -59,6 +79,19 @@ class Program:
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = FormulaReader(arrays, float64, expansions).read(value, [y], "target_preprocessing")
         self.members = members_of(model, expansions)
+        self.interval: ExportInterval | None = None
+
+    def with_interval(self, level: float | None) -> Self:
+        """Add the intervals of a level, unless that is None; return the program.
+
+        Raises
+        ------
+        DataError
+            If the model has no such intervals.
+        """
+        if level is not None:
+            self.interval = ExportInterval(level, self.model.interval_reach(level))
+        return self
 
     @property
     def steps(self) -> tuple[LayerStep, ...]:

@@ -34,10 +34,20 @@ class ExportAnswers:
         Probabilities as `Network.predict` gives them, or values in the target's units.
     predictions : ndarray or None
         Labels (rows,), or 0 and 1 (rows, outputs); None for values.
+    intervals : ndarray (rows, outputs, 2) or None
+        Where the export gives them.
     """
 
     outputs: Array
     predictions: Array | None
+    intervals: Array | None = None
+
+    @property
+    def numbers(self) -> Array:
+        """All that is computed, (rows, numbers)."""
+        if self.intervals is None:
+            return self.outputs
+        return np.concatenate([self.outputs, self.intervals.reshape(len(self.outputs), -1)], axis=1)
 
 
 class Target(ABC):
@@ -51,6 +61,8 @@ class Target(ABC):
         With which it may also end.
     writes_float32 : bool
         Whether a float64 model can be stored as float32 on demand.
+    gives_intervals : bool
+        Whether it can give intervals beside values.
     is_program : bool
         Whether it answers by itself; the others are read again by `specnet.importing`.
     """
@@ -58,6 +70,7 @@ class Target(ABC):
     suffix: ClassVar[str]
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False
+    gives_intervals: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
@@ -144,7 +157,7 @@ def without_idle_imputation(model: Model) -> tuple[Model, str]:
         steps, fitted = (tuple(each) for each in zip(*kept, strict=True)) if kept else ((), ())
         groups.append(replace(group, steps=steps, fitted=fitted))
     prepared = Preparation(tuple(groups))
-    parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels)
+    parts = (model.theta, model.state, prepared, model.target_preprocessing, model.labels, model.error_quantiles)
     return Model(model.network, *parts), "missing cells are not filled"
 
 

@@ -16,8 +16,8 @@ from io import FileIO
 from typing import IO, BinaryIO
 
 from specnet.errors import FileError, TakenError
+from specnet.files.interruptions import uninterrupted
 from specnet.files.locks import is_open_at, try_lock
-from specnet.interruptions import uninterrupted
 
 PathLike = str | os.PathLike[str]
 Content = bytes | str | Iterable[bytes]

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from specnet.errors import FileError, TakenError
-from specnet.interruptions import uninterrupted
+from specnet.files.interruptions import uninterrupted
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock

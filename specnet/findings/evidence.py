@@ -61,7 +61,7 @@ class Held:
     score : float
         Accuracy, or R² of values.
     baselines : mapping of str to float
-        The same score of ``constant``, ``linear`` and ``neighbours``, as far as they were fitted.
+        The same score of ``constant``, ``linear``, ``neighbours`` and ``trees``, as far as they were fitted.
     gains : mapping of str to Gain
         Over the constant prediction, of ``network`` and of the other baselines.
     independent_rows : float

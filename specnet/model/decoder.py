@@ -123,7 +123,8 @@ def output_network(network: Network) -> Network:
         target_preprocessing=spec.network.target_preprocessing,
         layers=(layer,),
     )
-    return Network(resolve(spec.model_copy(update={"network": last, "data": None})))
+    measuring = spec.model_copy(update={"network": last, "data": None}).with_training(calibration=None)
+    return Network(resolve(measuring))
 
 
 def _mean(arrays: Sequence[Array]) -> NDArray[np.float64]:
@@ -143,6 +144,23 @@ def _log_mean(logarithms: Sequence[Array]) -> NDArray[np.float64]:
 
 def _log_sigmoid(z: Array) -> NDArray[np.float64]:
     return -np.logaddexp(0, -z.astype(np.float64))
+
+
+def checked_labels(labels: Array | None, network: Network) -> Labels | None:
+    """Return the labels of a network's classes, by default 0, 1, …; None if it tells none apart.
+
+    Raises
+    ------
+    DataError
+        If their number is not that of the classes.
+    """
+    count = network.class_count
+    if labels is None:
+        return None if count is None else Labels(np.arange(count))
+    if count is None or labels.shape != (count,):
+        needed = "is not a classifier" if count is None else f"has {count} classes"
+        raise DataError(f"labels has shape {labels.shape}, but the network {needed}")
+    return Labels(labels)
 
 
 _TASKS = {

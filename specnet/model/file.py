@@ -22,6 +22,11 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
     ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
     end in a null character, and classes times characters of the longest text MUST be at most 2²².
 
+- There MAY be one more where the network predicts values, or probabilities of such classes: ``error_quantiles``, F64
+  (outputs, levels), of classes (1, levels), with 1 to 99 levels: column l − 1 has what l % of the errors on rows held
+  out do not exceed, with the correction for their number. They MUST NOT be negative or fall from one to the next level,
+  and those of classes MUST NOT be above 1.
+
 - Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
 - A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
 """
@@ -39,6 +44,7 @@ from specnet.data import Preparation, StepGroup, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
+from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -46,7 +52,7 @@ from specnet.spec import Limits, parse_spec, resolve
 
 FORMAT_VERSION = 1
 LABEL_CHARACTERS_LIMIT = 2**22
-
+ERROR_QUANTILES = "error_quantiles"
 
 _UTF8_LONGEST = 4
 """Bytes of a character."""
@@ -61,6 +67,7 @@ class Contents(NamedTuple):
     preprocessing: Preparation
     target_preprocessing: Preparation
     labels: Array | None
+    error_quantiles: ErrorQuantiles
 
 
 def encode_model(contents: Contents) -> bytes:
@@ -77,6 +84,7 @@ def encode_model(contents: Contents) -> bytes:
         **_prefixed("preprocessing", contents.preprocessing.tensors()),
         **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
         **({} if contents.labels is None else encode_labels(contents.labels)),
+        **({ERROR_QUANTILES: contents.error_quantiles.values} if contents.error_quantiles else {}),
     }
     metadata = {"format_version": FORMAT_VERSION, "spec": network.spec.model_dump(mode="json", exclude_none=True)}
     return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
@@ -108,13 +116,23 @@ def decode_model(
         network = Network(resolve(parse_spec(parse_metadata(header.metadata), parts=parts, limits=limits)))
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    _compare(header.entries, tensor_kinds(network) | _label_entries(header.entries, network))
+    begin, end = header.entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in header.entries else (0, 0)
+    optional = _label_entries(header.entries, network) | quantile_kinds((end - begin) // 8, network)
+    _compare(header.entries, tensor_kinds(network) | optional)
     tensors = tensors_of(header, stream.read(header.data_size))
     return model_of(network, tensors, decode_labels(tensors))
 
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
-    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied."""
+    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied.
+
+    There may also be the tensor of `quantile_kinds`.
+
+    Raises
+    ------
+    FileError
+        If that one cannot be what it should.
+    """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
     for prefix, member in zip(prefixes, theta, strict=True):
@@ -130,6 +148,7 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
         Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
+        _decode_quantiles(tensors.get(ERROR_QUANTILES), network),
     )
 
 
@@ -273,6 +292,23 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
     begin, end = entries["labels.bytes"].data_offsets
     size = min(end - begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
+
+
+def quantile_kinds(count: int, network: Network) -> dict[str, TensorForm]:
+    """Return dtype and shape of the tensor with so many quantiles of errors, if a network can have one."""
+    if not count or network.task == "multilabel":
+        return {}
+    outputs = network.target_size if network.task == "values" else 1
+    return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, min(max(count // outputs, 1), MOST_LEVELS)))}
+
+
+def _decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
+    if tensor is None:
+        return ErrorQuantiles()
+    largest = np.inf if network.task == "values" else 1
+    if not (np.diff(tensor, prepend=0, append=largest) >= 0).all():
+        raise FileError(f"{ERROR_QUANTILES} must ascend from level to level, from 0 to at most {largest}")
+    return ErrorQuantiles(tensor.copy())
 
 
 def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorForm]) -> None:

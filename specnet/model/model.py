@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specnet.data import Labels, Preparation, RawColumns, filled_gaps, raw_columns, trained_gaps
+from specnet.data import Preparation, RawColumns, raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, render
 from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.run_files import model_file
-from specnet.model.decoder import Answers, Decoder, spread_of_members
+from specnet.model.decoder import Answers, Decoder, checked_labels, spread_of_members
+from specnet.model.error_quantiles import ErrorQuantiles, class_errors
 from specnet.model.file import Contents, decode_model, encode_model
-from specnet.model.unfamiliar import unfamiliar_cells
+from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
 from specnet.parts.metrics import Metric
@@ -40,6 +41,8 @@ class Model(Displayed):
         Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
         int64 or text, ascending and distinct; default: 0, 1, … For classifiers only.
+    error_quantiles : ErrorQuantiles, optional
+        Of rows that it was not trained on, for intervals and sets.
     history : iterable of dict
         The records of its training; not saved with the model.
 
@@ -57,6 +60,7 @@ class Model(Displayed):
         preprocessing: Preparation | None = None,
         target_preprocessing: Preparation | None = None,
         labels: Array | None = None,
+        error_quantiles: ErrorQuantiles | None = None,
         history: Iterable[dict[str, Any]] = (),
     ) -> None:
         self.network = network
@@ -69,8 +73,9 @@ class Model(Displayed):
         self.state |= state or {}
         self.preprocessing = preprocessing or Preparation()
         self.target_preprocessing = target_preprocessing or Preparation()
+        self.error_quantiles = error_quantiles or ErrorQuantiles()
         self.history = list(history)
-        self._decoder = Decoder(network, self.target_preprocessing, _checked_labels(labels, network))
+        self._decoder = Decoder(network, self.target_preprocessing, checked_labels(labels, network))
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
@@ -81,7 +86,8 @@ class Model(Displayed):
         """Return the same model, computed in another precision, ``float32`` or ``float64``."""
         network = Network(self.network.resolved.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
-        return Model(network, self.theta, state, self.preprocessing, self.target_preprocessing, self.labels)
+        prepared = (self.preprocessing, self.target_preprocessing)
+        return Model(network, self.theta, state, *prepared, self.labels, self.error_quantiles)
 
     @property
     def is_ensemble(self) -> bool:
@@ -122,20 +128,6 @@ class Model(Displayed):
         """Whether `predict_proba` is supported."""
         return self._decoder.gives_probabilities
 
-    def untrained_gaps(self, raw: RawColumns) -> Array:
-        """Return which cells (rows, columns) are missing, in columns that had no missing cells in training.
-
-        Parameters
-        ----------
-        raw : RawColumns
-            Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
-        """
-        return _gaps_outside(raw, trained_gaps(self.preprocessing, raw.X.shape[1]))
-
-    def unfilled_gaps(self, raw: RawColumns) -> Array:
-        """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing."""
-        return _gaps_outside(raw, filled_gaps(self.preprocessing, raw.X.shape[1]))
-
     def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
 
@@ -145,7 +137,7 @@ class Model(Displayed):
             Raw columns as in training; data frames are read by the names in `feature_names`, and by the columns'
             kinds. A missing cell is filled by the preprocessing, or has the code of missing or of rare categories;
             gaps in columns that had none in training, and categories without a code, are a `SpecnetWarning`. Rows of
-            a file that `specnet.data.read_inputs` has read are taken too, without warnings; see `untrained_gaps`.
+            a file that `specnet.data.read_inputs` has read are taken too, without warnings; see `unfamiliar_cells`.
 
         Returns
         -------
@@ -179,6 +171,63 @@ class Model(Displayed):
             loss = self.spec.training.loss.type
             raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
         return self._decoder.probabilities(self.member_outputs(self._inputs(X)))
+
+    def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
+        """Return an interval around each predicted value; so many of them have the true value inside.
+
+        That holds for rows like those of training, on average and not for each group of them. The intervals of an
+        output have one width (see `specnet.model.error_quantiles`), and may leave the range of the target.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        level : float
+            The fraction of true values inside, of each output: 0.01, 0.02, … 0.99.
+
+        Returns
+        -------
+        ndarray
+            Lower and upper end: (rows, 2), or (rows, outputs, 2) for several outputs.
+
+        Raises
+        ------
+        DataError
+            If X does not fit, the model predicts classes, no rows were held out, or too few for the level.
+        """
+        reach, values = self.interval_reach(level), self.predict(X)
+        return np.stack([values - reach, values + reach], axis=-1).astype(values.dtype)
+
+    def interval_reach(self, level: float) -> Array:
+        """Return how far the intervals of a level reach to each side, (outputs,); errors are `predict_interval`'s."""
+        if self.network.task != "values":
+            raise DataError("intervals need a model of values", hint="use predict_set (--set) for classes")
+        return self.error_quantiles.at(level)
+
+    def predict_set(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
+        """Return the set of classes that are likely enough for each row; so many sets have the true class.
+
+        That holds as for `predict_interval`. A set may be empty if the level is below the accuracy of the model.
+
+        Parameters
+        ----------
+        X : array_like (rows, columns)
+        level : float
+            The fraction of sets with the true class: 0.01, 0.02, … 0.99.
+
+        Returns
+        -------
+        ndarray of bool (rows, classes)
+            In the order of `labels`.
+
+        Raises
+        ------
+        DataError
+            If X does not fit, there are no probabilities of classes, no rows were held out, or too few for the level.
+        """
+        if self.labels is None or not self.gives_probabilities:
+            hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
+            raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
+        return np.less_equal(class_errors(self.predict_proba(X)), self.error_quantiles.at(level))
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -307,7 +356,8 @@ class Model(Displayed):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
         prepared = (self.preprocessing, self.target_preprocessing)
-        content = encode_model(Contents(self.network, self.theta, self.state, *prepared, self.labels))
+        known = (*prepared, self.labels, self.error_quantiles)
+        content = encode_model(Contents(self.network, self.theta, self.state, *known))
         read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
         if encode_model(read_back) != content:
             raise FileError("the model would not read back the same")
@@ -323,12 +373,7 @@ class Model(Displayed):
         """Return raw columns as the network reads them, (rows, inputs)."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
-            gaps = self.unfilled_gaps(raw)
-            if gaps.any():
-                row, place = np.argwhere(gaps)[0].tolist()
-                message = f'X: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
-                hint = 'fill it in, remove such rows, or train with "impute" in network.preprocessing'
-                raise DataError(message, hint=hint)
+            refuse_gaps(self.preprocessing, raw, "X")
             for warning in unfamiliar_cells(self.preprocessing, raw, "X"):
                 warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=3)
         return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
@@ -353,20 +398,3 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     """
     with open_file(model_file(path)) as (stream, size):
         return Model(*decode_model(stream, size, parts, limits))
-
-
-def _gaps_outside(raw: RawColumns, columns: Any) -> Array:
-    """Return which cells (rows, columns) are missing in other columns than these."""
-    gaps = raw.gaps() if raw.kinds else np.zeros(raw.X.shape, np.bool_)
-    gaps[:, columns] = False
-    return gaps
-
-
-def _checked_labels(labels: Array | None, network: Network) -> Labels | None:
-    count = network.class_count
-    if labels is None:
-        return None if count is None else Labels(np.arange(count))
-    if count is None or labels.shape != (count,):
-        needed = "is not a classifier" if count is None else f"has {count} classes"
-        raise DataError(f"labels has shape {labels.shape}, but the network {needed}")
-    return Labels(labels)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from specnet.data import Preparation, RawColumns, known_texts, trained_gaps
-from specnet.errors import Diagnostic
-from specnet.parts.arrays import pieces
+from specnet.data import Preparation, RawColumns, filled_gaps, known_texts, trained_gaps
+from specnet.errors import DataError, Diagnostic
+from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import shown_cell
 from specnet.parts.preprocessing.categories import MISSING
@@ -21,6 +22,46 @@ def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> 
     for piece in pieces(raw.X):
         cells.add(raw.part(piece))
     return tuple(cells.warnings(source))
+
+
+def untrained_gaps(preparation: Preparation, raw: RawColumns) -> Array:
+    """Return which cells (rows, columns) are missing, in columns that had no missing cells in training.
+
+    Parameters
+    ----------
+    preparation : Preparation
+        Of the model.
+    raw : RawColumns
+        Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
+    """
+    return _gaps_outside(raw, trained_gaps(preparation, raw.X.shape[1]))
+
+
+def unfilled_gaps(preparation: Preparation, raw: RawColumns) -> Array:
+    """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing."""
+    return _gaps_outside(raw, filled_gaps(preparation, raw.X.shape[1]))
+
+
+def refuse_gaps(preparation: Preparation, raw: RawColumns, source: str) -> None:
+    """Refuse the first of the `unfilled_gaps`.
+
+    Raises
+    ------
+    DataError
+    """
+    gaps = unfilled_gaps(preparation, raw)
+    if gaps.any():
+        row, place = np.argwhere(gaps)[0].tolist()
+        message = f'{source}: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
+        hint = 'fill it in, remove such rows, or train with "impute" in network.preprocessing'
+        raise DataError(message, hint=hint)
+
+
+def _gaps_outside(raw: RawColumns, columns: NDArray[np.bool_]) -> Array:
+    """Return which cells (rows, columns) are missing in other columns than these."""
+    gaps = raw.gaps() if raw.kinds else np.zeros(raw.X.shape, np.bool_)
+    gaps[:, columns] = False
+    return gaps
 
 
 class UnfamiliarCells:

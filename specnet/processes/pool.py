@@ -21,8 +21,8 @@ from multiprocessing.resource_tracker import ensure_running
 from queue import SimpleQueue
 from typing import Any
 
+from specnet.files.interruptions import SIGNALS, Interruptions
 from specnet.files.shared import Shared
-from specnet.interruptions import SIGNALS, Interruptions
 
 Tell = Callable[[Any], object]
 Begin = Callable[[Shared], object]

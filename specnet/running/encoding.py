@@ -88,7 +88,8 @@ class Encoder:
     def model(self, theta: Array, state: Mapping[str, Array] | None, history: Iterable[dict[str, Any]] = ()) -> Model:
         """Return the model of these parameters."""
         labels = None if self.labels is None else self.labels.values
-        return Model(self.network, theta, state, self.preparation, self.target_preparation, labels, history)
+        prepared = (self.preparation, self.target_preparation)
+        return Model(self.network, theta, state, *prepared, labels, history=history)
 
     def _training_rows(self, rows: Rows, target: Array) -> TrainingRows:
         weight = _row_weights(self.network.spec, self.labels, target, rows.weight)

@@ -1,45 +1,25 @@
-"""From a spec and arrays to a trained model."""
+"""From the rows of a spec to a trained model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from specnet.data import (
-    column_suspicions,
-    first_large_cell,
-    frame_columns,
-    large_cell_problem,
-    raw_columns,
-    split_rows,
-    suspicions,
-    table_target,
-)
+from specnet.data import column_suspicions, first_large_cell, large_cell_problem, suspicions
 from specnet.errors import DataError, Diagnostic, NotFiniteError
-from specnet.interruptions import Interruptions
-from specnet.model import Answers, Model
+from specnet.files.interruptions import Interruptions
+from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
-from specnet.parts.arrays import Array, as_array, column_names, select_columns
-from specnet.parts.data import Split, Table
-from specnet.parts.part import Part
-from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import (
-    Rows,
-    SpecData,
-    check_rows,
-    fit_preparation,
-    parsed_with_target,
-    read_target,
-    split_errors_at,
-)
+from specnet.parts.arrays import Array
+from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
+from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder
 from specnet.running.monitors import check_monitors, validation_monitors
-from specnet.spec import Limits, Spec, SpecSource, resolve, with_engine, with_feature_names
+from specnet.spec import Spec
 from specnet.training import (
     Checkpoint,
     Keeper,
@@ -51,123 +31,8 @@ from specnet.training import (
     train_members,
 )
 from specnet.training.beginning import Stopped
-from specnet.training.observer import check_observer, closing
 
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
-
-
-def fit(
-    spec: SpecSource | Spec,
-    X: ArrayLike,
-    y: ArrayLike,
-    validation: tuple[ArrayLike, ...] | None = None,
-    sample_weight: ArrayLike | None = None,
-    *,
-    parts: Iterable[type[Part]] = (),
-    overrides: Iterable[str] = (),
-    engine: str | None = None,
-    limits: Limits | None = None,
-    observer: Observer | None = None,
-    verbose: bool = False,
-) -> Model:
-    """Train the network of a spec on arrays.
-
-    Parameters
-    ----------
-    spec : path, text with a line break, mapping or Spec
-        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its validation rows are set
-        aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
-        ensemble. There are no test rows: all others train. The model's spec has no ``data``.
-    X : (rows, columns)
-        Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
-        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order.
-    y : (rows,) or (rows, outputs)
-        Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
-        distinct labels are the K classes. One-hot rows are class indices too.
-    validation : (X, y) or (X, y, sample_weight), optional
-        Validation set; all rows of `X` are then used for training.
-    sample_weight : (rows,), optional
-        Multiplies each row's loss.
-    parts, overrides, limits : optional
-        As for `parse_spec`.
-    engine : {"auto", "numpy", "compiled"}, optional
-        Overrides ``training.engine``.
-    observer : Observer, optional
-        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
-        `SpecnetWarning`.
-    verbose : bool
-        Show the progress on standard error.
-
-    Raises
-    ------
-    SpecError
-        If the spec, or its sizes with these arrays, cannot be.
-    DataError
-        If the arrays do not fit.
-    TrainingError
-        If the loss is no longer finite.
-    """
-    check_observer(observer)
-    parsed = parsed_with_target(
-        spec,
-        lambda parsed: read_target(parsed, as_array(y, "y")),
-        parts=parts,
-        overrides=with_engine(overrides, engine),
-        limits=limits,
-    )
-    data = parsed.data
-    X = select_columns(X, parsed.feature_names)
-    located, parsed = parsed, parsed.model_copy(update={"data": None})
-    frame, warnings = frame_columns(X, parsed.network.feature_kinds)
-    rows = check_rows(X if frame is None else frame, y, sample_weight)
-    said = parsed.network.feature_kinds or {}
-    kinds = {column.name: said.get(column.name, column.written) for column in rows.kinds} or None
-    parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
-    splits = {"train": rows}
-    if validation is not None:
-        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
-            raise DataError("validation must be a tuple (X, y) or (X, y, sample_weight)")
-        ensemble = parsed.training.ensemble
-        if ensemble is not None and ensemble.validation != "split":
-            message = f'validation has no effect with training.ensemble.validation = "{ensemble.validation}"'
-            raise DataError(message, hint=ensemble.validated_together())
-        columns, name = rows.table.shape[1], "validation X"
-        held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
-        splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
-    labels, outputs = read_target(parsed, rows.y)
-    kind = parsed.target_kind
-    split = (Split() if data is None else data.split).with_defaults(parsed.seed, kind)
-    if validation is None and ((data is not None and split.validation_fraction) or parsed.training.folds):
-        with split_errors_at(located):
-            table = Table(rows.table, table_target(rows.y, kind), kind)
-            splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
-    prepared, preparation = fit_preparation(parsed, splits["train"])
-    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
-    made = SpecData(resolved, labels, preparation, splits, warnings)
-    with shown_progress(observer, verbose, calls=2) as observer:
-        with closing(observer):
-            fitted = fit_rows(made, observer)
-        observer.closed(fitted.result.interruption)
-    if fitted.result.interruption is not None:
-        raise fitted.result.interruption
-    return fitted.model
-
-
-class HeldOut(NamedTuple):
-    """What is answered for rows by networks that were not trained on them.
-
-    Attributes
-    ----------
-    name : str
-        The part of the split that the rows are.
-    raw : list of ndarray (rows, outputs)
-        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
-    answers : Answers
-    """
-
-    name: str
-    raw: list[Array]
-    answers: Answers
 
 
 @dataclass(frozen=True)
@@ -188,6 +53,9 @@ class FitResult:
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
+    calibration : Calibration or None
+        The temperature of the model's probabilities, if training was not interrupted and the spec asks for it. The
+        results of training are of the networks before.
     """
 
     model: Model
@@ -197,6 +65,7 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[TrainingResult, ...]
     training: TrainingRows
+    calibration: Calibration | None = None
 
     def check_whole(self) -> None:
         """Raise the interruption that has ended training, unless it was to end there."""
@@ -228,6 +97,14 @@ class FitResult:
             return None
         X, rows = self.prepared("validation"), self.data.splits["validation"]
         return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+
+    def calibrated(self) -> Self:
+        """Return the same with the model's probabilities calibrated on the rows held out."""
+        held = self.held_out()
+        assert held is not None, "a spec that calibrates has rows for it"
+        rows = self.data.splits[held.name]
+        found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
+        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs["train"], self.model.network
@@ -314,7 +191,14 @@ def fit_rows(
             members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
-    return FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
+    if result.interruption is not None:
+        return fitted
+    if spec.training.calibration is not None:
+        fitted = fitted.calibrated()
+    if (held_out := fitted.held_out()) is not None:
+        fitted.model.error_quantiles = ErrorQuantiles.of(held_out.answers, network.task)
+    return fitted
 
 
 def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:

@@ -22,17 +22,21 @@ from specnet.training.steps.trainer import State
 
 
 def check_monitors(spec: Spec) -> None:
-    """Refuse to train without validation rows where somebody watches them.
+    """Refuse to train without validation rows where something needs them.
 
     Raises
     ------
     DataError
-        If early stopping or the schedule does.
+        If early stopping, the schedule or calibration does.
     """
+    hint = "set data.split.validation_size, or pass validation=(X, y) to fit"
     for path, who in spec.training.watchers():
         if who.monitor != LOSS:
             message = f"training.{watcher_name(path)} monitors {who.monitor}, but there are no validation rows"
-            raise DataError(message, hint="set data.split.validation_size, or pass validation=(X, y) to fit")
+            raise DataError(message, hint=hint)
+    if spec.training.calibration is not None:
+        message = "training.calibration needs validation rows, or an ensemble on folds"
+        raise DataError(message, hint=f"{hint}, or set training.ensemble = 5")
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,9 +15,9 @@ import numpy as np
 from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike, file_errors
+from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import MODEL, REPORT, spec_folder
 from specnet.findings import Finding
-from specnet.interruptions import Interruptions
 from specnet.model import Model, load_model
 from specnet.parts.data import Table
 from specnet.parts.part import Part

@@ -58,7 +58,7 @@ ClassWeight = Annotated[
 BatchSize = Annotated[int | Literal["full"], or_word(PositiveInteger, "an integer", "full")]
 Shuffle = Annotated[bool | Literal["blocks"], or_word(bool, "true, false", "blocks")]
 
-Baseline = Literal["constant", "linear", "neighbours"]
+Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 
 class NetworkSpec(Section):
@@ -153,7 +153,7 @@ class TrainingSpec(Section):
         ("constant", "linear", "neighbours"),
         description="predictors that the model is compared with on validation and test rows: constant, the best "
         "prediction that is the same for all rows; linear, logistic or ridge regression; neighbours, the 15 nearest "
-        "training rows",
+        "training rows; trees, gradient boosting (scikit-learn's HistGradientBoosting); default: all but trees",
     )
     log_every: PositiveInteger | None = Field(
         None, description="epochs between two lines of the history; default: at most about 1000 lines"
@@ -176,6 +176,11 @@ class TrainingSpec(Section):
     )
     ensemble: Annotated[Ensemble | None, OrShort(of_members, {"type": "integer", "minimum": 1})] = Field(
         None, description="train several networks and average their predictions; a number sets ensemble.members"
+    )
+    calibration: Literal["temperature"] | None = Field(
+        None,
+        description="correct the probabilities after training; temperature: divide the logits by the number that "
+        "minimizes the log loss of the validation set, or of the folds of an ensemble (Guo et al. 2017)",
     )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"
@@ -203,6 +208,11 @@ class TrainingSpec(Section):
     def watches_validation(self) -> bool:
         """Whether figures of validation rows choose something: the best epoch, or the learning rate."""
         return any(who.monitor != LOSS for _, who in self.watchers())
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether there must be rows that a network is not trained on."""
+        return self.watches_validation or self.calibration is not None
 
     def watchers(self) -> Iterator[tuple[Path, Watcher]]:
         """Yield what watches a figure after each epoch, with its path under training."""

@@ -12,7 +12,7 @@ import numpy as np
 from specnet.compiler import MissingRuleError, UnavailableError
 from specnet.data.feed import Feed
 from specnet.errors import Diagnostic, TrainingError
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array

@@ -219,3 +219,19 @@ def test_the_model_can_be_saved(tmp_path):
     classifier = SpecClassifier(epochs=5, **QUICK).fit(X, names[y])
     classifier.model_.save(tmp_path / "iris.safetensors")
     np.testing.assert_array_equal(specnet.load_model(tmp_path / "iris.safetensors").predict(X), classifier.predict(X))
+
+
+def test_intervals_and_sets_are_those_of_the_model():
+    X, y = load_diabetes(return_X_y=True)
+    for target, shape in ((y, (442, 2)), (y[:, np.newaxis], (442, 1, 2)), (np.column_stack([y, -y]), (442, 2, 2))):
+        regressor = SpecRegressor(epochs=2, validation_size=0.2, **QUICK).fit(X, target)
+        found = regressor.predict_interval(X, 0.8)
+        assert found.shape == shape
+        np.testing.assert_array_equal(found, regressor.model_.predict_interval(X, 0.8).reshape(shape))
+    X, y = MOONS
+    classifier = SpecClassifier(epochs=5, validation_size=0.2, **QUICK).fit(X, np.array(["b", "a"])[y])
+    for level in (0.5, 0.9):
+        np.testing.assert_array_equal(classifier.predict_set(X, level), classifier.model_.predict_set(X, level))
+    with pytest.raises(ValueError, match="held-out rows"):
+        SpecClassifier(epochs=5, **QUICK).fit(X, y).predict_set(X)
+    assert not hasattr(SpecClassifier(loss="hinge", epochs=1, **QUICK).fit(X, y), "predict_set")

@@ -19,7 +19,7 @@ from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting import export, find_target
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.export_proof import probe_rows
-from specnet.model import Model
+from specnet.model import Model, untrained_gaps
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import CategoryEmbedding, Impute, OneHot, QuantileRanks, Standardize
 from specnet.spec import ColumnGroup
@@ -183,7 +183,7 @@ def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
     ]
     model = model_of(written, RawColumns(X, kinds), "float64", "mse")
     rows, _ = probe_rows(find_target("numpy").program(model, np.dtype("float64")))
-    assert model.untrained_gaps(rows).any(axis=0).all()
+    assert untrained_gaps(model.preprocessing, rows).any(axis=0).all()
 
 
 @pytest.mark.slow

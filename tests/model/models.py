@@ -10,7 +10,7 @@ import pytest
 
 from specnet.data import Preparation, unfitted
 from specnet.errors import FileError
-from specnet.model import Model, load_model
+from specnet.model import ErrorQuantiles, Model, load_model
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import parse_spec, resolve
@@ -21,11 +21,26 @@ KINDS: dict[str, dict[str, Any]] = {
     "multilabel": {"loss": "binary_crossentropy", "sizes": [3, 4, 2]},
     "two classes": {"loss": "categorical_crossentropy", "sizes": [3, 4, 2]},
     "classes": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3]},
-    "classes, integers": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": [-7, 0, 2**40]},
+    "classes, integers": {
+        "loss": "categorical_crossentropy",
+        "sizes": [3, 4, 3],
+        "labels": [-7, 0, 2**40],
+        "error_quantiles": [np.linspace(0, 1, 99)],
+    },
     "classes, text": {"loss": "categorical_crossentropy", "sizes": [3, 4, 3], "labels": ["", "Zürich", "日本"]},
     "value": {"loss": "mean_squared_error", "sizes": [3, 4, 1], "target_preprocessing": ["standardize"]},
-    "values": {"loss": "mean_squared_error", "sizes": [3, 4, 2], "target_preprocessing": ["standardize"]},
-    "plain values": {"loss": "mean_squared_error", "sizes": [3, 2], "preprocessing": []},
+    "values": {
+        "loss": "mean_squared_error",
+        "sizes": [3, 4, 2],
+        "target_preprocessing": ["standardize"],
+        "error_quantiles": np.outer([1, 10], np.arange(9)),
+    },
+    "plain values": {
+        "loss": "mean_squared_error",
+        "sizes": [3, 2],
+        "preprocessing": [],
+        "error_quantiles": [[0.5] * 3, [1.5, 2.5, 4]],
+    },
 }
 
 
@@ -50,7 +65,7 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
     network = make_network(kind, dtype, **training)
     generator = np.random.default_rng(0)
     spec = network.spec.network
-    labels = KINDS[kind].get("labels")
+    labels, quantiles = KINDS[kind].get("labels"), KINDS[kind].get("error_quantiles")
     return Model(
         network,
         generator.standard_normal(network.parameter_count),
@@ -59,6 +74,7 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
             unfitted(spec.target_preprocessing), generator.normal(-50, 9, (20, network.outputs))
         ),
         labels=None if labels is None else np.array(labels),
+        error_quantiles=None if quantiles is None else ErrorQuantiles(np.array(quantiles, np.float64)),
     )
 
 

@@ -101,6 +101,16 @@ def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Pa
         ("classes, text", put("labels.offsets", [0, 9, 7, 14])),
         ("classes", put("layers.0.bias", [0, 0, np.nan, 0])),
         ("classes", put("preprocessing.0.0.mean", [0, 0, np.inf])),
+        ("classes", put("error_quantiles", [[0.5, 0.4]])),
+        ("classes", put("error_quantiles", [[-0.1, 0.4]])),
+        ("classes", put("error_quantiles", [[0.1, 1.4]])),
+        ("classes", put("error_quantiles", [0.1, 0.4])),
+        ("value", put("error_quantiles", np.zeros((1, 0)))),
+        ("value", put("error_quantiles", np.zeros((1, 100)))),
+        ("value", put("error_quantiles", np.zeros((2, 9)))),
+        ("value", put("error_quantiles", [[0.0, np.inf]])),
+        ("value", put("error_quantiles", np.zeros((1, 9), np.float32))),
+        ("multilabel", put("error_quantiles", np.zeros((1, 9)))),
         ("classes", say("format_version", value=2)),
         ("classes", say("spec", value=[])),
         ("classes", say("more", value=1)),
@@ -170,15 +180,24 @@ def test_a_spec_full_of_mistakes_is_refused_in_few_words(change: Change, tmp_pat
     assert len(str(error.value)) < 50_000
 
 
-def test_a_sparse_file_of_a_terabyte_is_refused_unread(tmp_path: Path, pinned: Pinned) -> None:
-    """All is right with it but the labels, which are its last tensor and as long as they say."""
+@pytest.mark.parametrize(
+    ("kind", "last", "shape"),
+    [("classes, text", "labels.bytes", [2**40]), ("plain values", "error_quantiles", [2, 2**36])],
+)
+def test_a_sparse_file_of_a_terabyte_is_refused_unread(
+    kind: str, last: str, shape: list[int], tmp_path: Path, pinned: Pinned
+) -> None:
+    """All is right with it but labels or quantiles, which come last and are as long as they say."""
     path, size = tmp_path / "model", 2**40
-    content = saved(make_model("classes, text"), path)
+    content = saved(make_model(kind), path)
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    begin, end = header["labels.bytes"]["data_offsets"]
-    assert end == len(content) - 8 - length
-    header["labels.bytes"] |= {"shape": [size], "data_offsets": [begin, begin + size]}
+    first, end = header[last]["data_offsets"]
+    for entry in header.values():
+        if entry.get("data_offsets", [0])[0] >= end:
+            entry["data_offsets"] = [offset - end + first for offset in entry["data_offsets"]]
+    begin = len(content) - 8 - length - end + first
+    header[last] |= {"shape": shape, "data_offsets": [begin, begin + size]}
     text = json.dumps(header).encode()
     with open(path, "wb") as stream:
         stream.write(len(text).to_bytes(8, "little") + text + content[8 + length :])

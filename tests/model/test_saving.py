@@ -30,6 +30,7 @@ def arrays_of(model: Model) -> dict[str, Array]:
         **model.network.parameters(model.theta),
         **{f"preprocessing.{name}": array for name, array in model.preprocessing.tensors().items()},
         **{f"target_preprocessing.{name}": array for name, array in model.target_preprocessing.tensors().items()},
+        **({"error_quantiles": model.error_quantiles.values} if model.error_quantiles else {}),
     }
 
 
@@ -63,6 +64,7 @@ def test_a_model_comes_back_bit_for_bit(kind: str, dtype: str, tmp_path: Path) -
     assert loaded.spec == model.spec
     assert loaded.theta.dtype == dtype
     assert loaded.theta.tobytes() == model.theta.tobytes()
+    assert arrays_of(loaded).keys() == arrays_of(model).keys()
     for name, array in arrays_of(model).items():
         assert arrays_of(loaded)[name].tobytes() == array.tobytes()
     assert (loaded.labels is None) == (model.labels is None)

@@ -10,6 +10,8 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.parts.metrics.scorers import Scorer
 from specnet.parts.registry import built_in_registry
 
 METRICS = built_in_registry().of_kind("metric")
@@ -75,12 +77,13 @@ def case(task, seed):
     return target, prediction, probability, Classifier(prediction, probability)
 
 
+SCORERS = [metric for metric in METRICS if issubclass(metric, Scorer)]
 COMBINATIONS = [(metric, task) for metric in METRICS for task in sorted(metric.task)]
 NAMES = [f"{metric.part_name()}-{task}" for metric, task in COMBINATIONS]
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
-@pytest.mark.parametrize(("metric", "task"), COMBINATIONS, ids=NAMES)
+@pytest.mark.parametrize(("metric", "task"), [(each, task) for each in SCORERS for task in sorted(each.task)])
 def test_agrees_with_the_scorer(metric, task, weighted):
     target, prediction, probability, estimator = case(task, seed=len(metric.part_name()))
     weights = np.random.default_rng(9).uniform(0.1, 3, ROWS) if weighted else None
@@ -112,7 +115,7 @@ def test_what_takes_no_weights_is_what_scikit_learn_gives_none(metric):
 
 
 def test_the_names_are_scikit_learns_and_three_of_our_own():
-    assert {metric.part_name() for metric in METRICS} == set(get_scorer_names()) - CLUSTERING | set(OWN_NAMES)
+    assert {metric.part_name() for metric in SCORERS} == set(get_scorer_names()) - CLUSTERING | set(OWN_NAMES)
 
 
 def test_every_metric_fits_a_task_and_says_what_it_is():
@@ -136,14 +139,14 @@ def test_a_row_of_the_table_makes_a_metric_whenever_it_is_made():
     made = {
         name: facts(item) for name, item in vars(module).items() if getattr(item, "__base__", None) is module.Scorer
     }
-    assert made == {metric.__name__: facts(metric) for metric in METRICS}
+    assert made == {metric.__name__: facts(metric) for metric in SCORERS}
 
 
 NOT_ASKED = {"neg_negative_likelihood_ratio", "positive_likelihood_ratio", *OWN_NAMES}
 """Scorers that have a function of their own for one of the numbers that ours picks."""
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.part_name())
+@pytest.mark.parametrize("metric", SCORERS, ids=lambda metric: metric.part_name())
 def test_what_is_asked_of_scikit_learn_is_what_its_scorer_asks(metric):
     name = metric.part_name()
     assert metric.__name__ == "".join(map(str.capitalize, name.split("_")))
@@ -208,3 +211,42 @@ def test_the_catalogue_needs_no_scikit_learn():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def calibration_error(confidence, right, weights, bins):
+    """Written out by the definition, a row and a bin at a time."""
+    total, error = sum(weights), 0.0
+    for place in range(bins):
+        inside = [k for k, c in enumerate(confidence) if place / bins < c <= (place + 1) / bins]
+        weight = sum(weights[k] for k in inside)
+        if weight:
+            accuracy = sum(weights[k] * right[k] for k in inside) / weight
+            error += weight / total * abs(accuracy - sum(weights[k] * confidence[k] for k in inside) / weight)
+    return error
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+@pytest.mark.parametrize("bins", [1, 4, 15])
+@pytest.mark.parametrize("task", ["binary", "classes", "multilabel"])
+def test_the_calibration_error_is_its_definition(task, bins, weighted):
+    target, _, probability, _ = case(task, seed=3)
+    weights = np.random.default_rng(9).uniform(0.1, 3, ROWS) if weighted else None
+    if task == "multilabel":
+        outputs = [np.stack([1 - column, column], axis=1) for column in probability.T]
+        expected = [
+            calibration_error(both.max(1), both.argmax(1) == truth, np.ones(ROWS) if weights is None else weights, bins)
+            for both, truth in zip(outputs, target.T, strict=True)
+        ]
+    else:
+        given = np.ones(ROWS) if weights is None else weights
+        expected = [calibration_error(probability.max(1), probability.argmax(1) == target, given, bins)]
+    found = ExpectedCalibrationError(bins=bins).score(target, target, probability, weights)
+    assert found == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+def test_the_calibration_error_of_a_few_rows():
+    probability = np.array([[0.25, 0.75], [0.25, 0.75], [0.0, 1.0], [0.5, 0.5]])
+    target = np.array([1, 0, 1, 0])  # of the tie the first class is predicted
+    score = ExpectedCalibrationError(bins=4).score
+    assert score(target, target, probability) == pytest.approx((abs(1 - 1.5) + abs(1 - 1.0) + abs(1 - 0.5)) / 4)
+    assert score(target[2:3], target[2:3], probability[2:3]) == 0

@@ -94,7 +94,12 @@ ALIASES = {
         "bce": "binary_crossentropy",
         "log_loss": "binary_crossentropy",
     },
-    "metric": {"mae": "mean_absolute_error", "mse": "mean_squared_error", "rmse": "root_mean_squared_error"},
+    "metric": {
+        "mae": "mean_absolute_error",
+        "mse": "mean_squared_error",
+        "rmse": "root_mean_squared_error",
+        "ece": "expected_calibration_error",
+    },
     "initializer": {
         "xavier_uniform": "glorot_uniform",
         "xavier_normal": "glorot_normal",

@@ -142,7 +142,7 @@ CODES = {
         out-of-bounds space-key split too-large unknown-key unknown-part unknown-value wrong-type
     """,
         "network": """
-        activation-count batch-size bias-initializer class-weight duplicate-name ensemble feature-names
+        activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble feature-names
         layer-inputs layer-place layer-sizes legacy-initializer loss-target metric-task no-validation optimizer-option
         output-activation output-size reserved-name size-clash target-preprocessing
         too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer

@@ -137,6 +137,7 @@ def test_less_is_better_for_errors_by_their_own_names_alone():
         "mean_squared_error",
         "root_mean_squared_error",
         "mean_absolute_error",
+        "expected_calibration_error",
     }
 
 

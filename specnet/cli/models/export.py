@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import check_suffix, load
-from specnet.cli.options import ForceOption, LimitOption, ModelArgument, out_option
+from specnet.cli.options import ForceOption, LimitOption, ModelArgument, level_option, out_option
 from specnet.cli.output import Output, UsageError
 
 TARGETS = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[2] / "exporting/targets")]))
@@ -28,6 +28,12 @@ def export(
     float32: Annotated[
         bool, typer.Option("--float32", help="Store a float64 model as float32, if the format supports it.")
     ] = False,
+    interval: Annotated[
+        int | None,
+        level_option(
+            "--interval", "Add intervals that cover this percentage of true values, if the format supports it."
+        ),
+    ] = None,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -40,6 +46,7 @@ def export(
     --------
     specnet export runs/moons_2_5_1/1 --to onnx
     specnet export runs/moons_2_5_1/1/model.safetensors --to c -o moons.c
+    specnet export runs/prices/1 --to javascript --interval 90
     """
     from specnet.exporting import export as export_model
     from specnet.exporting import find_target
@@ -51,7 +58,8 @@ def export(
     if out is not None:
         kind = find_target(target)
         check_suffix(out, (kind.suffix, *kind.other_suffixes), f"the file name of a {target} export")
-    written = export_model(load(model, limit), target, out, float32=float32, overwrite=force)
+    level = interval and interval / 100
+    written = export_model(load(model, limit), target, out, float32=float32, interval=level, overwrite=force)
     names = ", ".join(map(str, written.files))
     output.data |= {
         "files": [str(file) for file in written.files],

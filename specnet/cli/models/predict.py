@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, LimitOption, out_option
+from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, LimitOption, level_option, out_option
 from specnet.cli.output import Output, UsageError
 from specnet.number_texts import counted
 
@@ -32,6 +32,12 @@ def predict(
         str | None,
         typer.Option("--keep", metavar="COLUMN,…", help="Columns of a table to copy beside the predictions."),
     ] = None,
+    interval: Annotated[
+        int | None, level_option("--interval", "Add lower and upper ends that cover this percentage of true values.")
+    ] = None,
+    classes: Annotated[
+        int | None, level_option("--set", "Add sets of classes that cover this percentage of true classes.")
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Predict no rows with gaps in columns that had none.")
     ] = False,
@@ -45,15 +51,19 @@ def predict(
     """Predict rows and write the results.
 
     A classifier gives the most probable label and the probability of each class; an ensemble of regressors also the
-    standard deviation over its members (spread). Numbers are written with all digits, so they read back exactly; a .npy
-    file has the predictions alone. Missing cells are filled as in training. Gaps in columns that had none in training
-    and unseen categories are predicted too, and counted in warnings; with --strict the rows of such gaps have no
-    prediction. MODEL can also be an .onnx, .keras or .skops file written by export.
+    standard deviation over its members (spread). --interval adds the columns lower and upper, --set a column with the
+    labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not for each
+    group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.
+    Missing cells are filled as in training. Gaps in columns that had none in training and unseen categories are
+    predicted too, and counted in warnings; with --strict the rows of such gaps have no prediction. MODEL can also be
+    an .onnx, .keras or .skops file written by export.
 
     Examples
     --------
     specnet predict runs/moons_2_5_1/1 rows.npz
     specnet predict runs/wine_csv/1 specs/data/wine.csv --keep alcohol,cultivar -o predictions.csv
+    specnet predict runs/prices/1 houses.csv --interval 90
+    specnet predict runs/species/1 birds.csv --set 95
     """
     from specnet.cli.models.prediction_files import ROWS_AT_ONCE, WRITERS, Predictions, csv_bytes, exact
     from specnet.cli.models.spreadsheet_formulas import Formulas
@@ -65,8 +75,9 @@ def predict(
     check_model_and_data(model, data)
     if out is not None:
         check_suffix(out, tuple(WRITERS), "the file of predictions")
-        if keep is not None and out.suffix == ".npy":
-            raise UsageError("a .npy file has the predictions alone", hint="write a .csv file", source="--keep")
+        beside = {"--keep": keep, "--interval": interval, "--set": classes}
+        if out.suffix == ".npy" and (asked := [name for name, value in beside.items() if value is not None]):
+            raise UsageError("a .npy file has the predictions alone", hint="write a .csv file", source=asked[0])
         if out.exists() and data.exists() and out.samefile(data):
             raise UsageError("the output would overwrite the input data", source=str(out))
         if not force:
@@ -80,7 +91,8 @@ def predict(
         kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
         formulas = Formulas(escape_formulas)
         locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing)
-        predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict)
+        levels = {"interval": interval and interval / 100, "classes": classes and classes / 100}
+        predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict, **levels)
         if out is not None:
             write_file(out, WRITERS[out.suffix](predictions, formulas))
         elif output.as_json:

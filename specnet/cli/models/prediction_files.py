@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from specnet.cli.models.spreadsheet_formulas import Formulas
 from specnet.cli.output import UsageError
 from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
-from specnet.model import Model, UnfamiliarCells
+from specnet.model import Model, UnfamiliarCells, unfilled_gaps, untrained_gaps
 from specnet.number_texts import counted
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import ColumnCells, parquet_pieces
@@ -24,6 +24,8 @@ ROWS_AT_ONCE = 2**14
 """How many rows are predicted and written together."""
 MOST_NAMES = 5
 """How many columns the warning about missing cells names."""
+SEPARATOR = "|"
+"""Stands between the labels of a set, as pandas' ``str.get_dummies`` expects it."""
 
 Part = tuple[dict[str, ColumnCells], dict[str, Array]]
 """Columns of some rows by name: those of the file, and what is predicted, masked where a row has a gap."""
@@ -46,6 +48,8 @@ class Predictions:
         Tells of the first cell that is too large, at its place in the file; of nothing if that has no places.
     strict : bool
         Leave out rows with missing cells in columns that had none in training.
+    interval, classes : float or None
+        The levels of intervals and of sets of classes that stand beside the predictions.
 
     Raises
     ------
@@ -63,8 +67,11 @@ class Predictions:
         locate: Callable[[], Diagnostic | None],
         *,
         strict: bool,
+        interval: float | None = None,
+        classes: float | None = None,
     ) -> None:
         self._model, self._raw, self._source, self._progress, self._strict = model, raw, source, progress, strict
+        self._interval, self._classes = interval, classes
         self._kept = repeat({}) if kept is None else kept
         self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
         self._unfamiliar = UnfamiliarCells(model.preprocessing, raw.kinds)
@@ -73,7 +80,7 @@ class Predictions:
         for some in self.slices:
             part = raw.part(some)
             self._unfamiliar.add(part)
-            found = model.untrained_gaps(part) if strict else model.unfilled_gaps(part)
+            found = (untrained_gaps if strict else unfilled_gaps)(model.preprocessing, part)
             gaps |= found.any(axis=0)
             self._has_gaps[some] = found.any(axis=1)
             self._is_large[some] = large_rows(model.preprocessing, part.X, model.network.dtype)
@@ -140,6 +147,12 @@ class Predictions:
             columns |= _columns("probability", model.predict_proba(rows), model.labels)
         elif model.network.task == "values" and len(model.members) > 1:
             columns |= _columns("spread", model.predict_spread(rows), None)
+        if self._interval is not None:
+            ends = np.moveaxis(model.predict_interval(rows, self._interval), -1, 0)
+            pairs = (_columns(title, end, None).items() for title, end in zip(("lower", "upper"), ends, strict=True))
+            columns |= dict(chain.from_iterable(zip(*pairs, strict=True)))
+        if self._classes is not None:
+            columns["set"] = _joined(model.predict_set(rows, self._classes), model.labels)
         return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
 
 
@@ -149,6 +162,16 @@ def _columns(title: str, values: Array, labels: Array | None) -> dict[str, Array
         return {title: values}
     names = range(values.shape[1]) if labels is None else labels.tolist()
     return {f"{title}_{name}": column for name, column in zip(names, values.T, strict=True)}
+
+
+def _joined(sets: Array, labels: Array | None) -> Array:
+    """Return the labels of each set (rows, classes) in a text, (rows,)."""
+    assert labels is not None, "sets are of classes"
+    texts = list(map(str, labels.tolist()))
+    if taken := [text for text in texts if SEPARATOR in text]:
+        hint = "use Model.predict_set in Python"
+        raise UsageError(f'the label "{taken[0]}" has {SEPARATOR}, which is between labels', hint=hint, source="--set")
+    return np.array([SEPARATOR.join(compress(texts, row)) for row in sets.tolist()], np.str_)
 
 
 def _masked(values: Array, complete: NDArray[np.bool_]) -> Array:

@@ -38,11 +38,15 @@ int main(void)
     while ({reads}) {{
         {stem}_forward(x, y);
         fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
-        {predict}
+        {predict}{interval}
     }}
     return 0;
 }}
 """
+_INTERVAL = """
+        real ends[2][{macro}_OUTPUTS];
+        {stem}_interval(x, ends[0], ends[1]);
+        fwrite(ends, sizeof(real), 2 * {macro}_OUTPUTS, stdout);"""
 _READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
 _READ = """
 static int read_row(real *x)
@@ -100,7 +104,9 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         kinds = "".join("t" if column.is_text else "n" for column in program.columns)
         read, reads = _READ.format(kinds=kinds, size=_LONGEST_TEXT, **names), "read_row(x)"
     predict = _PREDICTIONS[answer_kind(program)].format(**names)
-    main = _HARNESS.format(header=path.with_suffix(".h").name, predict=predict, read=read, reads=reads, **names)
+    interval = "" if program.interval is None else _INTERVAL.format(**names)
+    given = {"predict": predict, "interval": interval, "read": read, "reads": reads}
+    main = _HARNESS.format(header=path.with_suffix(".h").name, **given, **names)
     (folder / "main.c").write_text(main)
     sources = [str(folder / "main.c"), str(path)]
     command = [compiler, *flags, "-iquote", str(path.parent), *sources, "-o", str(folder / "run"), "-lm"]
@@ -114,10 +120,10 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
     ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
     if ended.returncode:
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
-    outputs = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), program.outputs)
-    kind = answer_kind(program)
+    numbers = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), -1, program.outputs)
+    kind, outputs = answer_kind(program), numbers[:, 0]
     if kind in ("value", "values"):
-        return ExportAnswers(outputs, None)
+        return ExportAnswers(outputs, None, np.moveaxis(numbers[:, 1:], 1, 2) if program.interval else None)
     predictions = np.array(ended.stderr.decode().split("\0")[:-1])
     if kind == "text":
         return ExportAnswers(outputs, predictions)

@@ -52,7 +52,7 @@ class Modules:
         self.state: dict[str, Array] = {}
         self.references: dict[Constants, str] = {}
         self.calls: dict[Stage, str] = {}
-        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict"})
+        self._attributes = FreeNames({*dir(required("torch", "torch").nn.Module), "predict", "interval"})
         for formula in formulas:
             self._keep(formula, frozenset())
         for step in steps:

@@ -46,6 +46,7 @@ class CTarget(Target):
     suffix = ".c"
     is_program = True
     writes_float32 = True
+    gives_intervals = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         stem, header = identifier(path), path.with_suffix(".h")
@@ -86,6 +87,8 @@ def _header(program: Program, stem: str) -> str:
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
     predict = "\n/* {} */\n{};\n".format(*_PREDICT[kind]) if kind in _PREDICT else ""
     predict = predict.format(stem=stem, macro=macro)
+    if program.interval is not None:
+        predict += _INTERVAL_DECLARATION.format(stem=stem, macro=macro, meaning=program.interval.meaning.capitalize())
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
     columns, code = _columns(program, stem), _CODE_DECLARATION.format(stem=stem) if program.texts else ""
     return f"""\
@@ -127,6 +130,22 @@ _CODE_DECLARATION = """
    Texts are compared as they are, space around them included; 0 for all that have no code. */
 int {stem}_code(int column, const char *text);
 """
+_INTERVAL_DECLARATION = """
+/* {meaning}, for raw columns:
+   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x. */
+void {stem}_interval(const real *x, real *lower, real *upper);
+"""
+_INTERVAL = """
+void {stem}_interval(const real *x, real *lower, real *upper)
+{{
+    static const real reach[{macro}_OUTPUTS] = {{{reach}}};
+    {stem}_forward(x, lower);
+    for (int i = 0; i < {macro}_OUTPUTS; i++) {{
+        upper[i] = lower[i] + reach[i];
+        lower[i] = lower[i] - reach[i];
+    }}
+}}
+"""
 _LABEL = """\
 The most probable label for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
@@ -154,7 +173,11 @@ def _columns(program: Program, stem: str) -> str:
 
 def _source(program: Program, stem: str, header: str) -> str:
     taken = _RESERVED.split()
-    reserved = [*taken, *(f"{word}f" for word in taken), f"{stem}_forward", f"{stem}_predict", f"{stem}_code"]
+    reserved = [
+        *taken,
+        *(f"{word}f" for word in taken),
+        *(f"{stem}_{name}" for name in ("forward", "predict", "code", "interval")),
+    ]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
     kinds = {name: "double" if name in loops.wide else "real" for name in loops.arrays}
@@ -185,7 +208,7 @@ def _source(program: Program, stem: str, header: str) -> str:
 #include "{header}"
 
 {tables}
-{helpers}{functions}{forward}{code}{_predict(program, stem)}"""
+{helpers}{functions}{forward}{code}{_predict(program, stem)}{_interval(program, stem)}"""
 
 
 _HELPERS = {
@@ -313,6 +336,13 @@ def _predict(program: Program, stem: str) -> str:
         labels=f"    static const {of} labels[] = {{{', '.join(texts)}}};\n",
     )
     return f"\n{_PREDICT[kind][1].format(stem=stem)}\n{{\n{body}}}\n"
+
+
+def _interval(program: Program, stem: str) -> str:
+    if program.interval is None:
+        return ""
+    reach = ", ".join(map(number_literal, np.asarray(program.interval.reach, program.dtype)))
+    return _INTERVAL.format(stem=stem, macro=stem.upper(), reach=reach)
 
 
 def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:

@@ -44,7 +44,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best codes numbered cells cell missing
+bias groups best codes numbered cells cell missing interval
 """
 
 
@@ -73,6 +73,7 @@ class _JavaScript(Language):
 class JavaScriptTarget(Target):
     suffix = ".js"
     is_program = True
+    gives_intervals = True
     other_suffixes = (".mjs",)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
@@ -94,9 +95,10 @@ class JavaScriptTarget(Target):
             ended = subprocess.run(command, input=rows.X.astype("<f8").tobytes(), capture_output=True, check=False)
         if ended.returncode:
             raise ExportError(f"the module fails: {ended.stderr.decode().strip()}")
-        outputs = np.frombuffer(ended.stdout, "<f8").reshape(len(rows), program.outputs)
+        outputs, *ends = np.split(np.frombuffer(ended.stdout, "<f8"), [len(rows) * program.outputs])
+        outputs = outputs.reshape(len(rows), program.outputs)
         if program.task == "values":
-            return ExportAnswers(outputs, None)
+            return ExportAnswers(outputs, None, ends[0].reshape(*outputs.shape, 2) if program.interval else None)
         nothing = [0] * program.outputs if program.labels is None else program.labels[0]
         predictions = [nothing if prediction is None else prediction for prediction in json.loads(ended.stderr)]
         return ExportAnswers(outputs, np.array(predictions))
@@ -106,20 +108,22 @@ TARGET = JavaScriptTarget()
 
 _RUN = """
 import { readFileSync, writeFileSync } from "node:fs";
-import { forward, predict } from "./export.mjs";
+import * as network from "./export.mjs";
+const { forward, predict } = network;
 const texts = Object.entries(JSON.parse(readFileSync(process.argv[2])));
 const columns = Number(process.argv[3]);
 const bytes = readFileSync(0);
 const numbers = new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-const outputs = [], predictions = [];
+const outputs = [], predictions = [], ends = [];
 for (let start = 0; start < numbers.length; start += columns) {
   let x = numbers.subarray(start, start + columns);
   if (texts.length) x = Array.from(x);
   for (const [place, column] of texts) x[place] = column[start / columns];
   outputs.push(...forward(x));
   predictions.push(forward(x).some(Number.isNaN) ? null : predict(x));
+  if (network.interval) ends.push(...network.interval(x).flat());
 }
-writeFileSync(1, Buffer.from(Float64Array.from(outputs).buffer));
+writeFileSync(1, Buffer.from(Float64Array.from([...outputs, ...ends]).buffer));
 writeFileSync(2, JSON.stringify(predictions));
 """
 
@@ -151,7 +155,15 @@ def _types(program: Program) -> str:
 export function forward(x: ArrayLike<{cells}>): Float64Array;
 /** {said}, for raw columns{refusal}. */
 export function predict(x: ArrayLike<{cells}>): {predict};
-"""
+{_interval_type(program, cells)}"""
+
+
+def _interval_type(program: Program, cells: str) -> str:
+    if program.interval is None:
+        return ""
+    kind = "[number, number]" + "[]" * (program.outputs > 1)
+    said = f"{_capital(program.interval.meaning)}, for raw columns"
+    return f"/** {said}. */\nexport function interval(x: ArrayLike<{cells}>): {kind};\n"
 
 
 def _head(program: Program) -> str:
@@ -200,7 +212,7 @@ export function forward({row}) {{
   const y = new Float64Array(outputs);
 {cells}{body}  return y;
 }}
-{_predict(program)}"""
+{_predict(program)}{_interval(program)}"""
 
 
 def _codes(program: Program) -> str:
@@ -220,6 +232,22 @@ def _predict(program: Program) -> str:
     return _FUNCTION.format(said=_capital(program.prediction), before=before, result=program.answered(_ANSWERS))
 
 
+def _interval(program: Program) -> str:
+    if program.interval is None:
+        return ""
+    ends = [f"[y[{i}] - {reach}, y[{i}] + {reach}]" for i, reach in enumerate(map(number_text, program.interval.reach))]
+    result = ends[0] if program.outputs == 1 else f"[{', '.join(ends)}]"
+    said = _capital(program.interval.meaning)
+    return _INTERVAL.format(said=said, result=result)
+
+
+_INTERVAL = """
+/** {said}, for raw columns. */
+export function interval(x) {{
+  const y = forward(x);
+  return {result};
+}}
+"""
 _ANSWERS = {
     "value": "forward(x)[0]",
     "values": "forward(x)",

@@ -54,13 +54,14 @@ def erf(x):
 }
 """What NumPy does not have."""
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
-_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "stored", "outputs", "predict", "predict_proba"}
+_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "REACH", "stored", "outputs", "predict", "predict_proba", "interval"}
 _RESERVED |= CELL_NAMES | CSV_NAMES
 
 
 class NumpyTarget(Target):
     suffix = ".py"
     is_program = True
+    gives_intervals = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "numpy")
@@ -80,8 +81,10 @@ class NumpyTarget(Target):
             ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
             if ended.returncode:
                 raise ExportError(f"the file fails: {ended.stderr.strip()}")
-            outputs = np.load(f"{folder}/outputs.npy")
-            return ExportAnswers(outputs, None if program.task == "values" else np.load(f"{folder}/predictions.npy"))
+            outputs, *intervals = (np.load(path) for path in sorted(Path(folder).glob("outputs*.npy")))
+            if program.task == "values":
+                return ExportAnswers(outputs, None, *(each.reshape(*outputs.shape, 2) for each in intervals))
+            return ExportAnswers(outputs, np.load(f"{folder}/predictions.npy"))
 
 
 TARGET = NumpyTarget()
@@ -99,6 +102,8 @@ for place, column in texts.items():
     X[:, int(place)] = column
 np.save(folder + "/outputs.npy", module["outputs"](X))
 np.save(folder + "/predictions.npy", module["predict"](X))
+if "interval" in module:
+    np.save(folder + "/outputs_interval.npy", module["interval"](X))
 """
 
 
@@ -179,6 +184,7 @@ class _Writer:
         head = _HEAD.format(
             title=quoted(f"{program.name}: from {program.summary}, with NumPy alone."),
             probabilities=", `predict_proba(X)` with probabilities" * program.model.gives_probabilities,
+            interval=", `interval(X)` with intervals" * (program.interval is not None),
             about="".join(f"{line}\n" for line in [*about, *cells.about]),
             origin=program.origin,
             imports="\n".join(line for line, is_used in imports.items() if is_used),
@@ -220,6 +226,16 @@ class _Writer:
             columns = ['columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}']
         said = f"{program.prediction} for each row of raw columns"
         pieces = [_FUNCTION.format(name="predict", said=said, before="", result=program.answered(_ANSWERS))]
+        if program.interval is not None:
+            pieces.append(
+                _INTERVAL.format(
+                    reach=_array_text("REACH", program.interval.reach),
+                    said=f"{program.interval.meaning}, for each row",
+                    shape="(rows, 2)" if program.outputs == 1 else "(rows, outputs, 2)",
+                    first="[:, 0]" * (program.outputs == 1),
+                )
+            )
+            columns.append(_ENDS[program.answer])
         if program.model.gives_probabilities:
             said, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
             if program.task == "binary":
@@ -234,10 +250,15 @@ class _Writer:
         return [*pieces, csv_text(self.cells, columns)]
 
 
+_ENDS = {
+    "value": 'columns |= zip(("lower", "upper"), interval(X).T)',
+    "values": "for name, ends in enumerate(interval(X).swapaxes(0, 1)):\n"
+    '        columns |= zip((f"lower_{name}", f"upper_{name}"), ends.T)',
+}
 _HEAD = '''
 """{title}
 
-`predict(X)` answers for raw columns (rows, columns){probabilities}; run as a program it reads
+`predict(X)` answers for raw columns (rows, columns){probabilities}{interval}; run as a program it reads
 CSV rows from the file that is named, or from standard input, and prints CSV.
 {about}
 {origin}
@@ -267,6 +288,15 @@ def outputs(X):
 {before}
     with np.errstate(all="ignore"):
 {inside}
+'''
+_INTERVAL = '''
+{reach}
+
+
+def interval(X):
+    """Return the {said}, {shape}."""
+    values = outputs(X)
+    return np.stack([values - REACH, values + REACH], axis=2){first}
 '''
 _FUNCTION = '''
 

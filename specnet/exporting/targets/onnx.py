@@ -27,10 +27,11 @@ from specnet.exporting.libraries.onnx_nodes import (
     fed,
     inputs_of,
 )
-from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, whole_spec, written
+from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, NUMBERS, whole_spec, written
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
+from specnet.model.file import ERROR_QUANTILES
 from specnet.parts.arrays import FLOAT64
 from specnet.version import __version__
 
@@ -43,6 +44,8 @@ FLOAT32_ONLY = frozenset(
 )
 """Operators that onnxruntime computes in float32 alone. Shrink takes float64, and yet rounds to float32."""
 
+ENDS = ("lower", "upper")
+"""The outputs that are the ends of intervals."""
 OPERATORS: Mapping[Operation, str] = {
     ADD: "Add",
     SUBTRACT: "Sub",
@@ -78,6 +81,7 @@ _EXPANSIONS: Expansions = {functions.EXPM1: lambda x: exp(x) - 1, functions.LOG1
 class OnnxTarget(Target):
     suffix = ".onnx"
     writes_float32 = True
+    gives_intervals = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         """Return a model in its own precision, or in float32 where onnxruntime has no other."""
@@ -112,9 +116,10 @@ class OnnxTarget(Target):
         if program.task == "binary" and program.model.gives_probabilities:
             outputs = outputs[:, 1:]
         labels = found.get("label")
-        return ExportAnswers(
-            outputs, labels.astype(np.str_) if labels is not None and labels.dtype == object else labels
-        )
+        if labels is not None and labels.dtype == object:
+            labels = labels.astype(np.str_)
+        ends = np.stack([found[end] for end in ENDS], axis=2) if program.interval else None
+        return ExportAnswers(outputs, labels, ends)
 
 
 TARGET = OnnxTarget()
@@ -137,9 +142,9 @@ def session_of(source: str | bytes) -> Any:
     return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
-def written_graph(model: Model) -> Any:
-    """Return the graph that a model is exported as, in its own precision."""
-    return _Graph(TARGET.program(model, model.network.dtype)).model().graph
+def written_graph(model: Model, interval: float | None) -> Any:
+    """Return the graph that a model is exported as, in its own precision, with intervals of that level."""
+    return _Graph(TARGET.program(model, model.network.dtype).with_interval(interval)).model().graph
 
 
 def _preparations(model: Model) -> dict[str, Preparation]:
@@ -165,7 +170,7 @@ class _Graph(Nodes):
     """Writes one program."""
 
     def __init__(self, program: Program) -> None:
-        super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores"})
+        super().__init__({"X", NUMBERS_INPUT, TEXTS_INPUT, "label", "value", "probabilities", "scores", *ENDS})
         self.program = program
         self._prefix = ""  # of what the member that is written has of its own
 
@@ -204,9 +209,13 @@ class _Graph(Nodes):
             for name, array in wanted.items()
             if name not in self.initializers or not np.array_equal(to_array(self.initializers[name]), array)
         }
+        if model.error_quantiles:
+            hidden[ERROR_QUANTILES] = model.error_quantiles.values.ravel().tolist()
+        interval = {} if self.program.interval is None else {INTERVAL: self.program.interval.level}
         return whole_spec(model.spec.with_dtype(self.program.dtype.name)) | {
             NUMBERS: hidden,
             LABELS: self.program.labels,
+            **interval,
         }
 
     def outputs(self) -> str:
@@ -331,7 +340,8 @@ class _Graph(Nodes):
         """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
         program, dtype, self.title = self.program, self.program.dtype, "answer"
         if program.task == "values":
-            return [self._output(name, "value", dtype, program.outputs, program.meaning)]
+            ends = self._ends(name)
+            return [self._output(name, "value", dtype, program.outputs, program.meaning), *ends]
         answer = "probabilities" if program.model.gives_probabilities else "scores"
         if program.task == "multilabel":
             chosen = self._above_boundary(name, "chosen")
@@ -352,6 +362,18 @@ class _Graph(Nodes):
         label = self._output(chosen, "label", labels.dtype, None, "the most probable label")
         meaning = "the probability of each class" if program.model.gives_probabilities else program.meaning
         return [label, self._output(name, answer, dtype, outputs, meaning)]
+
+    def _ends(self, name: str) -> list[Any]:
+        """Add the nodes from values to the ends of intervals, if these are asked for; return their descriptions."""
+        interval, dtype = self.program.interval, self.program.dtype
+        if interval is None:
+            return []
+        reach = self.initializer("reach", np.asarray(interval.reach, dtype))
+        ends = [self.node(operator, [name, reach], operator.lower()) for operator in ("Sub", "Add")]
+        return [
+            self._output(made, end, dtype, self.program.outputs, interval.meaning)
+            for made, end in zip(ends, ENDS, strict=True)
+        ]
 
     def _above_boundary(self, name: str, result: str) -> str:
         """Add the nodes that make 1 of outputs above the boundary between two labels, and 0 of others."""

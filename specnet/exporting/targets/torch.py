@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler.expressions import CALL, Form, Text
+from specnet.compiler.literals import number_text
 from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
@@ -53,6 +54,7 @@ _ANSWERS = {
 class TorchTarget(Target):
     suffix = ".py"
     is_program = True
+    gives_intervals = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
@@ -72,7 +74,9 @@ class TorchTarget(Target):
         torch, module = required("torch", "torch"), runpy.run_path(str(path))
         network, columns = module["load"](), torch.from_numpy(rows.X)
         if program.task == "values":
-            return ExportAnswers(network.predict(columns).numpy().reshape(len(rows), -1), None)
+            outputs = network.predict(columns).numpy().reshape(len(rows), -1)
+            ends = network.interval(columns).numpy().reshape(*outputs.shape, 2) if program.interval else None
+            return ExportAnswers(outputs, None, ends)
         answers = network.predict(columns)
         labels = answers.numpy() if program.task == "multilabel" else np.array(answers)
         return ExportAnswers(network(columns).detach().numpy(), labels)
@@ -159,7 +163,9 @@ class _Writer:
             self.setup.append(f"self.members = nn.ModuleList(Member() for _ in range({len(members)}))")
             for member, modules in zip(members, self.members, strict=True):
                 self.state |= {member.prefix + name: array for name, array in modules.state.items()}
-        names = FreeNames({*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "training", "X"})
+        names = FreeNames(
+            {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
+        )
         self.rows = RowWriter(program, _Torch(first.calls), names, network.references | first.references)
 
     def module(self, weights: str) -> str:
@@ -187,10 +193,22 @@ class _Writer:
                 inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
                 said=program.prediction,
                 result=program.answered(_ANSWERS),
-            ),
+            )
+            + self._interval(),
             _LOAD.format(weights=weights),
         ]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
+
+    def _interval(self) -> str:
+        """Return the method that gives intervals, if it is asked for."""
+        interval = self.program.interval
+        if interval is None:
+            return ""
+        return _INTERVAL.format(
+            said=interval.meaning,
+            reach=", ".join(map(number_text, interval.reach)),
+            first="[:, 0]" * (self.program.outputs == 1),
+        )
 
     def _member(self) -> list[str]:
         """Return the class of the members of an ensemble."""
@@ -242,6 +260,13 @@ class Network(nn.Module):
     def predict(self, X):
         """Return {said} for each row of raw columns."""
         return {result}
+'''
+_INTERVAL = '''
+    @torch.no_grad()
+    def interval(self, X):
+        """Return the {said}, for each row of raw columns."""
+        values, reach = self(X), torch.tensor([{reach}], dtype=torch.float64)
+        return torch.stack([values - reach, values + reach], dim=2){first}
 '''
 _LOAD = '''
 def load():

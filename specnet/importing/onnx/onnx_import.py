@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.errors import DataError, Diagnostic, ExportError, FileError, SpecError
-from specnet.exporting.model_facts import FACTS, LABELS, NUMBERS, known_document, labels_of, read_facts
-from specnet.exporting.targets.onnx import written_graph
+from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, NUMBERS, known_document, labels_of, read_facts
+from specnet.exporting.targets.onnx import ENDS, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
 from specnet.importing.draft import Imported
@@ -29,7 +29,7 @@ from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaErr
 from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model
-from specnet.model.file import fits, model_of, tensor_kinds
+from specnet.model.file import ERROR_QUANTILES, fits, model_of, quantile_kinds, tensor_kinds
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import Limits, parse_spec, resolve
@@ -57,17 +57,18 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     FileError
         If a tensor is damaged.
     """
-    document = {key: value for key, value in said.items() if key not in (LABELS, NUMBERS)}
+    document = {key: value for key, value in said.items() if key not in (LABELS, NUMBERS, INTERVAL)}
     try:
         network = Network(resolve(parse_spec(document, limits=limits)))
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
-        kinds = tensor_kinds(network).items()
-        found = {name: _numbers(name, given, hidden, dtype, shape) for name, (dtype, shape) in kinds}
+        quantiles = hidden.get(ERROR_QUANTILES)
+        kinds = tensor_kinds(network) | quantile_kinds(len(quantiles) if isinstance(quantiles, list) else 0, network)
+        found = {name: _numbers(name, given, hidden, dtype, shape) for name, (dtype, shape) in kinds.items()}
         model = Model(*model_of(network, found, labels_of(said.get(LABELS), "the spec in this file")))
     except (SpecError, DataError) as error:
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}") from error
-    _check_graph(graph, given, model)
+    _check_graph(graph, given, model, said.get(INTERVAL))
     return Imported(document, model, has_facts=True)
 
 
@@ -91,12 +92,12 @@ def _numbers(
     return numbers.astype(dtype)
 
 
-def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model) -> None:
+def _check_graph(graph: GraphProto, given: Mapping[str, Array], model: Model, interval: Any) -> None:
     from onnx import numpy_helper
 
     try:
-        wanted = written_graph(model)
-    except ExportError as error:
+        wanted = written_graph(model, interval)
+    except (ExportError, DataError) as error:
         raise ChangedError(error.diagnostics[0].message) from error
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in wanted.initializer}
     if _structure(graph) != _structure(wanted):
@@ -146,7 +147,8 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
             except FileError as error:
                 hint = f"as a file of another tool: {error.diagnostics[0].message}"
                 raise FileError(change.diagnostics[0].message, hint=hint) from error
-        return replace(imported, proof=prove_file(path, imported.model, ["X"]))
+        outputs = [output.name for output in model.graph.output if output.name not in ENDS]
+        return replace(imported, proof=prove_file(path, imported.model, ["X"], outputs))
 
 
 def _read(

@@ -22,6 +22,18 @@ def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | N
     return float(numbers.mean() if weights is None else (numbers @ weights) / weights.sum())
 
 
+def mean_with_error(
+    numbers: NDArray[np.float64], weights: NDArray[np.float64] | None, groups: NDArray[np.generic] | None = None
+) -> tuple[float, float]:
+    """Return the weighted mean of numbers (rows,), and its standard error: of independent rows, or groups of rows."""
+    weight = np.ones(len(numbers)) if weights is None else weights
+    mean = weighted_mean(numbers, weights)
+    parts = weight * (numbers - mean)
+    if groups is not None:
+        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
+    return mean, float(np.sqrt(np.square(parts).sum()) / weight.sum())
+
+
 def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) -> Statistic:
     """Return what computes the mean of numbers, (rows,) or (rows, outputs): the mean over outputs of their means.
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
-from specnet.report.pages.roc_curves import Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
+from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.report.pages.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
 from specnet.report.terminal.text_tables import TextTable
@@ -29,12 +30,17 @@ MOST_OUTPUTS = 3
 """Columns of the target that have charts."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
+DRAWN_LEVEL = 0.9
+"""Of intervals and sets."""
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
 
 
 def class_figures(
-    confusion: Sequence[Sequence[float]] | None, classes: Sequence[str], answers: Answers | None
+    confusion: Sequence[Sequence[float]] | None,
+    classes: Sequence[str],
+    answers: Answers | None,
+    uncalibrated: Answers | None = None,
 ) -> Iterator[Figure]:
     """Yield the charts of a classifier.
 
@@ -45,16 +51,20 @@ def class_figures(
     classes : sequence of str
     answers : Answers or None
         Of test rows, where these are there.
+    uncalibrated : Answers, optional
+        Of the same rows before probabilities were calibrated.
     """
     if confusion is not None:
         yield _confusion(np.array(confusion, np.float64), classes)
     if answers is not None and answers.probability is not None:
         if len(classes) == 2:
             yield from _two_class_curves(answers.target, answers.probability, answers.weight, classes)
-        yield _calibration(answers, answers.probability, classes)
+        yield _calibration(answers, uncalibrated, classes)
 
 
-def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | None = None) -> Iterator[Figure]:
+def value_figures(
+    answers: Answers, outputs: Sequence[str], quantile: float | None = None, covered: Mapping[str, Any] | None = None
+) -> Iterator[Figure]:
     """Yield predicted against true values, and residuals, of the first columns of the target.
 
     Parameters
@@ -65,6 +75,8 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         Names of the columns of the target.
     quantile : float, optional
         What is predicted, if not a value in the middle.
+    covered : mapping, optional
+        What ``metrics.json`` says of the intervals that are drawn.
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
@@ -80,8 +92,13 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         title = f"Predicted and true values{of}"
         chart = Chart(f"{title}: true ones from {rounded(true.min())} to {rounded(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
-        chart.points(predicted, true, hover=hover)
         note = f"{rows}. On the dashed line they are equal"
+        if covered is not None and (reach := covered["size"][place] / 2) < x.high - x.low:
+            inside = percent(covered["covered"][place])
+            chart.line([x.low, x.high - reach], [x.low + reach, x.high], "guide faint")
+            chart.line([x.low + reach, x.high], [x.low, x.high - reach], "guide faint")
+            note += f"; between the fainter ones, ± {rounded(reach)}, lie {inside} of the rows"
+        chart.points(predicted, true, hover=hover)
         if quantile is not None:
             below = percent(float(np.mean(target[:, place] <= prediction[:, place])))
             note += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
@@ -95,6 +112,26 @@ def value_figures(answers: Answers, outputs: Sequence[str], quantile: float | No
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
         yield Figure(f"Residuals{of}", f"M{spread}. A pattern would be something left to learn.", chart.svg())
+
+
+def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what ``metrics.json`` says of the intervals or sets of 90 % on test rows, if there are some."""
+    levels = evaluation.get("tables", {}).get("test", {}).get("coverage", [])
+    return next((each for each in levels if each["level"] == DRAWN_LEVEL), None)
+
+
+def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: str) -> str:
+    """Return how large intervals or sets are, how many test rows they cover, and what that means for other rows."""
+    level, sizes, shares = f"{100 * DRAWN_LEVEL:g} %", covered["size"], list(map(percent, covered["covered"]))
+    if task != "values":
+        what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
+    elif len(sizes) == 1:
+        what = f"Intervals for {level} are the prediction ± {rounded(sizes[0] / 2)}; {shares[0]} have the true value"
+    else:
+        triples = zip(outputs, sizes, shares, strict=True)
+        widths = "; ".join(f"{name} ± {rounded(size / 2)}: {share}" for name, size, share in triples)
+        what = f"Intervals for {level}, and how many have the true value inside: {widths}"
+    return f"{what}. This holds for rows like the training rows, on average and not for each group of them."
 
 
 def importance_figure(importance: Importance) -> Figure:
@@ -180,14 +217,17 @@ def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
     return curve.x[kept], curve.y[kept]
 
 
-def _calibration(answers: Answers, probability: Numbers, classes: Sequence[str]) -> Figure:
-    certainty, came_true = probability.max(axis=1), answers.target == answers.prediction
-    of = "probability of the predicted class"
-    if len(classes) == 2:
-        certainty, came_true, of = probability[:, 1], answers.target == 1, f"probability of {classes[1]}"
-    bins = calibration(came_true, certainty, answers.weight)
+def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
+    bins = _probability_bins(answers)
     pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
+    of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
+    error = f"Expected calibration error {_calibration_error(answers):.3f}"
+    if uncalibrated is not None:
+        before = _probability_bins(uncalibrated)
+        curve = [each.predicted for each in before], [each.observed for each in before]
+        chart.line(*curve, "series-1 held", title="before calibration")
+        error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
     chart.line(predicted, observed)
     hover = [
@@ -196,8 +236,21 @@ def _calibration(answers: Answers, probability: Numbers, classes: Sequence[str])
     ]
     chart.points(predicted, observed, hover=hover, radius=4.0)
     rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
-    note = "On the dashed line a probability of 0.8 comes true 8 times in 10. Each point is "
-    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows.", chart.svg())
+    note = "On the diagonal a probability of 0.8 comes true 8 times in 10. Each point is "
+    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows. {error}.", chart.svg())
+
+
+def _probability_bins(answers: Answers) -> list[Bin]:
+    """Return bins of the probability of the second of two classes, or of the predicted one of more."""
+    assert answers.probability is not None, "asked where there are probabilities"
+    if answers.probability.shape[1] == 2:
+        return calibration(answers.target == 1, answers.probability[:, 1], answers.weight)
+    return calibration(answers.target == answers.prediction, answers.probability.max(axis=1), answers.weight)
+
+
+def _calibration_error(answers: Answers) -> float:
+    metric = ExpectedCalibrationError()
+    return metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
 
 
 def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:

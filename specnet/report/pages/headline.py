@@ -18,6 +18,7 @@ PREFERRED = ("accuracy", "r2")
 BASELINES = {
     "linear": "a linear model",
     "neighbours": "the 15 nearest neighbours",
+    "trees": "gradient-boosted trees",
     "constant": "a constant answer",
 }
 """Simpler predictors in words, in the order in which a sentence names them."""

@@ -99,6 +99,8 @@ class PageRecord:
         The resolved spec: each value, and the line of the spec, the override, the data or the default that set it.
     answers : Answers or None
         Of the test rows; None if there are none, or they cannot be read again.
+    uncalibrated : Answers or None
+        Of the same rows by the network before its probabilities were calibrated, if they were.
     absent : str or None
         Why the rows cannot be read again, where that is so.
     importance : Importance or None
@@ -128,6 +130,7 @@ class PageRecord:
     spec: WrittenSpec
     settings: Sequence[tuple[str, str, str]]
     answers: Answers | None
+    uncalibrated: Answers | None
     absent: str | None
     importance: Importance | None
     images: Images | None

@@ -14,7 +14,14 @@ from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.answer_charts import class_figures, importance_figure, output_table, value_figures
+from specnet.report.pages.answer_charts import (
+    class_figures,
+    coverage_sentence,
+    drawn_coverage,
+    importance_figure,
+    output_table,
+    value_figures,
+)
 from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.page_record import PageRecord
 from specnet.report.pages.page_templates import PAGES, rendered
@@ -57,6 +64,7 @@ def page(record: PageRecord) -> str:
         training=list(training_figures(record.history, record.looks, record.members)),
         end=_end(record),
         results=list(_results(record)),
+        covered=_covered(record),
         outputs=output_table(record.evaluation, record.outputs, record.task),
         left_out=_left_out(record),
         command=_command(record),
@@ -95,12 +103,19 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
 def _results(record: PageRecord) -> Iterator[Figure]:
     tables = record.evaluation.get("tables", {}).get("test", {})
     if record.classes:
-        yield from class_figures(tables.get("confusion"), record.classes, record.answers)
+        yield from class_figures(tables.get("confusion"), record.classes, record.answers, record.uncalibrated)
     elif record.task == "values" and record.answers is not None:
         loss = record.resolved.spec.training.loss
-        yield from value_figures(record.answers, record.outputs, loss.quantile if isinstance(loss, Quantile) else None)
+        quantile = loss.quantile if isinstance(loss, Quantile) else None
+        yield from value_figures(record.answers, record.outputs, quantile, drawn_coverage(record.evaluation))
     if record.importance is not None:
         yield importance_figure(record.importance)
+
+
+def _covered(record: PageRecord) -> str:
+    """Return what intervals or sets cover, in words; nothing if there are none."""
+    covered = drawn_coverage(record.evaluation)
+    return "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
 
 
 def _left_out(record: PageRecord) -> Iterator[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
 from specnet.parts.arrays import Array
+from specnet.running.evaluation.coverage import coverage
 
 CALIBRATION_BINS = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -18,6 +19,11 @@ Numbers = NDArray[np.float64]
 
 def answer_tables(model: Model, answers: Answers) -> dict[str, Any]:
     """Return the tables of a model's answers for test rows, as plain data; what is not defined is None."""
+    covered = coverage(model, answers)
+    return _of_task(model, answers) | ({"coverage": covered} if covered else {})
+
+
+def _of_task(model: Model, answers: Answers) -> dict[str, Any]:
     match model.network.task:
         case "values":
             return _of_values(model, answers)

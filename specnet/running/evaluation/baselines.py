@@ -1,8 +1,8 @@
 """The predictors that a model is compared with, each fitted once on training rows.
 
-Bounds, for large tables: linear models and neighbours are fitted on at most 2²² numbers (rows × columns × outputs), and
-neighbours on at most 4 096 rows and 2·10⁷ distances to the rows held out; of more training rows a random sample is
-taken, by the seed. Where fewer than 1 000 training rows would be left for so many rows held out there are no
+Bounds, for large tables: linear models, trees and neighbours are fitted on at most 2²² numbers (rows × columns ×
+outputs), and neighbours on at most 4 096 rows and 2·10⁷ distances to the rows held out; of more training rows a random
+sample is taken, by the seed. Where fewer than 1 000 training rows would be left for so many rows held out there are no
 neighbours.
 """
 
@@ -19,6 +19,7 @@ from specnet.parts.arrays import Array
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import constant_outputs, output_model
 from specnet.running.evaluation.predictors import DenseFeatures, Predictor, fitted_linear, fitted_neighbours
+from specnet.running.evaluation.trees import fitted_trees
 from specnet.running.fitting import FitResult
 
 MOST_NUMBERS = 2**22
@@ -45,9 +46,14 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
         outputs["constant"] = {part: np.tile(constant, (len(splits[part]), 1)) for part in held}
     fitting: list[str] = [name for name in names if name != "constant"]
     if fitting:
-        columns = fitted.prepared("train")
         chosen = _sample(len(train), _most_rows(fitted), stream(fitted.model.spec.seed, "baselines", 0))
-        some, rows = columns[chosen], _answers(head, train, chosen)
+        rows = _answers(head, train, chosen)
+    if "trees" in names:
+        trees = fitted_trees(head, rows, train, chosen)
+        outputs["trees"] = {part: trees(splits[part].columns) for part in held}
+        fitting.remove("trees")
+    if fitting:
+        some = fitted.prepared("train")[chosen]
         features = DenseFeatures(some, rows.weight, fitted.model.network.resolved.category_counts)
         known = features.of(some)
         count = sum(len(splits[part]) for part in held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -17,9 +17,12 @@ from specnet.findings import Gain, Held
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.network.random import stream
-from specnet.parts.metrics.statistics import Statistic, mean_statistic, weighted_mean
+from specnet.parts.metrics import ExpectedCalibrationError, Metric
+from specnet.parts.metrics.statistics import Statistic, mean_statistic, mean_with_error, weighted_mean
+from specnet.running.calibration import Calibration
 from specnet.running.evaluation.answer_tables import answer_tables
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
+from specnet.running.evaluation.coverage import Coverage
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
 
@@ -50,6 +53,9 @@ class Evaluation:
         none.
     gains : dict
         By how much the model is better than each baseline: ``value``, ``low`` and ``high`` by name of the figure.
+    calibration : dict
+        Of a model with probabilities, ``error``: the expected calibration error by part of the split. Where they were
+        calibrated, ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on.
     """
 
     rows: dict[str, int]
@@ -58,6 +64,7 @@ class Evaluation:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
+    calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Evaluation:
@@ -72,9 +79,11 @@ class Evaluation:
         if not metrics:
             raise FileError("there are no metrics of any split")
         data = {"rows": {}, **record, "metrics": metrics}
-        found = checked(_EVALUATION.validate_python, data, "the record of metrics is")
-        for name in ("confusion", "bias"):
-            for tables in found.tables.values():
+        what = "the record of metrics is"
+        found = checked(_EVALUATION.validate_python, data, what)
+        for tables in found.tables.values():
+            checked(_COVERAGE.validate_python, tables.get("coverage", []), what)
+            for name in ("confusion", "bias"):
                 try:
                     np.asarray(tables.get(name), np.float64)
                 except (TypeError, ValueError, OverflowError):
@@ -83,11 +92,12 @@ class Evaluation:
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, with each part of the split by its name."""
-        rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains")}
+        rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains", "calibration")}
         return {"rows": self.rows, **self.metrics, **rest}
 
 
 _EVALUATION = TypeAdapter(Evaluation)
+_COVERAGE = TypeAdapter(list[Coverage])
 
 
 class ScoreComparison(NamedTuple):
@@ -116,23 +126,24 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     splits, metrics = fitted.data.splits, fitted.model.spec.training.metrics
     rows = {name: len(part) for name, part in splits.items()}
     fitted = replace(fitted, inputs={name: fitted.prepared(name) for name in splits})
-    train = fitted.answers("train")
-    figures = {"train": _checked(train.figures(metrics)), **_of_folds(fitted)}
-    train_score = score_of(fitted.model.network, train)
-    del train  # as large as the training set
+    trained = {"train": fitted.answers("train"), **_on_folds(fitted)}
+    figures, errors = _figures(trained, metrics), _calibration_errors(trained)
+    train_score = score_of(fitted.model.network, trained["train"])
+    del trained  # as large as the training set
     answers = {name: fitted.answers(name) for name in splits if name != "train"}
-    figures |= {name: _checked(each.figures(metrics)) for name, each in answers.items()}
+    figures |= _figures(answers, metrics)
+    calibration = _calibration(errors | _calibration_errors(answers), fitted.calibration)
     baselines = baseline_answers(fitted)
     compared = {
         name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
     }
     comparison = _comparison(fitted, train_score, answers, baselines)
     if TEST not in splits:
-        return Evaluation(rows, figures, compared), comparison
+        return Evaluation(rows, figures, compared, calibration=calibration), comparison
     tables = answer_tables(fitted.model, answers[TEST])
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
     intervals, gains = _spread(fitted.model, figures[TEST], answers[TEST], on_test, splits[TEST].groups)
-    return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains), comparison
+    return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains, calibration), comparison
 
 
 def figures_of(fitted: FitResult) -> Metrics:
@@ -145,7 +156,29 @@ def figures_of(fitted: FitResult) -> Metrics:
     """
     metrics = fitted.model.spec.training.metrics
     figures = {name: _checked(fitted.answers(name).figures(metrics)) for name in fitted.data.splits}
-    return {"train": figures.pop("train"), **_of_folds(fitted), **figures}
+    return {"train": figures.pop("train"), **_figures(_on_folds(fitted), metrics), **figures}
+
+
+def _figures(answers: Mapping[str, Answers], metrics: Sequence[Metric]) -> Metrics:
+    return {name: _checked(each.figures(metrics)) for name, each in answers.items()}
+
+
+def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
+    """Return the expected calibration error of each part of the split, where answers have probabilities."""
+    return _told(
+        {
+            name: ExpectedCalibrationError().score(each.target, each.prediction, each.probability, each.weight)
+            for name, each in answers.items()
+            if each.probability is not None
+        }
+    )
+
+
+def _calibration(errors: Figures, found: Calibration | None) -> dict[str, float | Figures]:
+    told: dict[str, float | Figures] = {"error": errors} if errors else {}
+    if found is not None:
+        told |= {"temperature": found.temperature, "log_loss": {"before": found.before, "after": found.after}}
+    return told
 
 
 def _comparison(
@@ -168,19 +201,20 @@ def _comparison(
     return ScoreComparison(train, Held(name, inputs, held.target, held.prediction, score, known, gains, worth))
 
 
-def _of_folds(fitted: FitResult) -> Metrics:
-    """Return the figures of training rows, each predicted by the member of an ensemble that was not trained on it.
+def _on_folds(fitted: FitResult) -> dict[str, Answers]:
+    """Return the answers for training rows, each by the member of an ensemble that was not trained on it.
 
     Preprocessing has been fitted to all of them. That flatters by no more than chance: by −0.04 ± 0.05 of the standard
     error of a loss, over 17 tables of at most 480 rows (``tests/benchmarks/tables/out_of_fold.py``).
-    Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen.
+    Where they choose something, they are those of validation rows: they say too much of rows that nobody has seen. One
+    temperature for all rows is too little to choose for that.
     """
     training = fitted.model.spec.training
     held_out = None if training.folds is None else fitted.held_out()
     if held_out is None:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
-    return {name: _checked(held_out.answers.figures(training.metrics))}
+    return {name: held_out.answers}
 
 
 def _spread(
@@ -259,10 +293,4 @@ def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | Non
 
     The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
     """
-    differences = than.losses - answers.losses
-    weight = np.ones(len(differences)) if answers.weight is None else answers.weight
-    value = weighted_mean(differences, weight)
-    parts = weight * (differences - value)
-    if groups is not None:
-        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
-    return Gain(value, float(np.sqrt(np.square(parts).sum()) / weight.sum()))
+    return Gain(*mean_with_error(than.losses - answers.losses, answers.weight, groups))

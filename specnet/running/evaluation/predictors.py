@@ -113,32 +113,53 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
         Of the same rows, standardized.
     """
     weight = np.ones(len(training)) if training.weight is None else training.weight
+    if head.network.task == "values":
+        values = _ridge(features, training.wanted.astype(np.float64), weight)
+        return value_outputs(head, training, features, lambda rows: _scores(values, rows))
+
+    def fitted_shares(members: NDArray[np.intp], classes: int) -> Predictor:
+        coefficients = _logistic(features, members, classes, weight)
+        return lambda rows: _softmax(_scores(coefficients, rows))
+
+    return class_outputs(head, training, fitted_shares)
+
+
+FittedShares = Callable[[NDArray[np.intp], int], Predictor]
+"""From each training row's class, of so many that all have rows, to what gives the classes' probabilities."""
+
+
+def class_outputs(head: Model, training: Answers, fit: FittedShares) -> Predictor:
+    """Return what gives the outputs of a predictor of classes, fitted to each of several 0/1 outputs alone.
+
+    Parameters
+    ----------
+    head : Model
+        What `output_model` returns.
+    training : Answers
+        Of training rows, whatever the outputs.
+    fit : callable
+    """
     match head.network.task:
-        case "values":
-            coefficients = _ridge(features, training.wanted.astype(np.float64), weight)
-            return value_outputs(head, training, features, lambda rows: _scores(coefficients, rows))
         case "multilabel":
-            each = [_fitted_shares(target.astype(np.intp), 2, features, weight) for target in training.target.T]
+            each = [_fitted_shares(target.astype(np.intp), 2, fit) for target in training.target.T]
             return lambda rows: share_outputs(head, np.stack([shares(rows)[:, 1] for shares in each], axis=1))
         case "binary":
-            both = _fitted_shares(training.target, 2, features, weight)
+            both = _fitted_shares(training.target, 2, fit)
             return lambda rows: share_outputs(head, both(rows)[:, 1:])
-        case "classes":
-            shares = _fitted_shares(training.target, head.network.outputs, features, weight)
+        case _:
+            shares = _fitted_shares(training.target, head.network.outputs, fit)
             return lambda rows: share_outputs(head, shares(rows))
 
 
-def _fitted_shares(
-    target: NDArray[np.intp], classes: int, features: Numbers, weight: Numbers
-) -> Callable[[Numbers], Numbers]:
+def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) -> Predictor:
     """Return what gives the probability of each class for features, a small one for those that no training row has."""
     there, members = np.unique(target, return_inverse=True)
     unseen = ~np.isin(np.arange(classes), there)
-    coefficients = _logistic(features, members, len(there), weight) if len(there) > 1 else None
+    predict = fit(members, len(there)) if len(there) > 1 else None
 
     def shares(rows: Numbers) -> Numbers:
         found = np.zeros((len(rows), classes))
-        found[:, there] = 1.0 if coefficients is None else _softmax(_scores(coefficients, rows))
+        found[:, there] = 1.0 if predict is None else predict(rows)
         return with_unseen(found, unseen, len(target))
 
     return shares

@@ -14,10 +14,10 @@ from specnet.data import load_table
 from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
+from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
-from specnet.interruptions import Interruptions
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part

@@ -20,6 +20,7 @@ from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
+from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.two_columns import live_network, plane_of
@@ -164,6 +165,9 @@ def record_of(
     names, classes = _column_names(model, data), _class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
+    evaluation = folder.evaluation()
+    temperature = evaluation.calibration.get("temperature")
+    before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     written = _written(folder)
     return PageRecord(
@@ -171,7 +175,7 @@ def record_of(
         parameters=model.network.parameters(theta),
         members=len(model.members),
         facts=facts,
-        evaluation=folder.evaluation().record(),
+        evaluation=evaluation.record(),
         history=folder.history(),
         looks=folder.looks(),
         findings=folder.findings(),
@@ -183,6 +187,7 @@ def record_of(
         spec=written,
         settings=_settings(folder.path, parts, limits),
         answers=answers,
+        uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
         importance=None if test is None else permutation_importance(model, test, names),
         images=None if data is None else _images(data),

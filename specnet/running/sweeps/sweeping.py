@@ -14,10 +14,10 @@ from typing import Any
 from specnet.data import load_table
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, refuse_link, write_file
+from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import REPORT, WRITTEN
 from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
-from specnet.interruptions import Interruptions
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series

@@ -14,9 +14,9 @@ from typing import Any
 from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
+from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import FACTS, check_run, spec_folder
 from specnet.files.series_files import is_series, is_sweep
-from specnet.interruptions import Interruptions
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS

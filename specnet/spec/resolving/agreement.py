@@ -13,7 +13,7 @@ from specnet.spec.column_names import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.limits import training_bytes
 from specnet.spec.reading.words import either, shown
-from specnet.spec.resolving.graph import Node, layer_count
+from specnet.spec.resolving.graph import Node, layer_count, logits_node
 from specnet.spec.resolving.long_form import LAYERS
 from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.sizes import data_sizes
@@ -166,17 +166,51 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
     return alike[:_NAMED] or ["accuracy"]
 
 
-def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
-    """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
+def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
+    """Report a calibration of logits that there are none of, that no layer gives by itself, or without rows for it."""
+    training, loss, path = spec.training, spec.training.loss, ("training", "calibration")
+    if training.calibration is None:
+        return
+    if not _sees_logits(loss):
+        alike = (part for part in _losses(spec.registry) if loss.target in ("values", part.target))
+        message = f"calibration needs a loss of probabilities, got {loss.part_name()}"
+        problems.report("calibration", message, path, hint=_use(part for part in alike if _sees_logits(part)))
+    elif not problems.has("output-activation") and logits_node(nodes) is None:
+        notes = [problems.note("the logits are the outputs of this layer", _before_activation(nodes).path)]
+        hint = "let the last layer be dense, with nothing between it and the output activation"
+        problems.report("calibration", "calibration needs logits from a dense layer", path, hint=hint, notes=notes)
+    _check_validation(spec, "calibration", path, problems)
+
+
+def _sees_logits(loss: Loss | type[Loss]) -> bool:
+    """Return whether a loss sees logits, of which its activation makes probabilities."""
+    return loss.target in _DISTRIBUTIONS and loss.accepted_activations == frozenset({_DISTRIBUTIONS[loss.target]})
+
+
+def _before_activation(nodes: Sequence[Node]) -> Node:
+    """Return the layer that the last one reads, if that is an activation by itself, else the last one."""
+    last = nodes[-1]
+    is_alone = last.layer.split_activation()[0] is None and last.inputs[0] >= 0
+    return nodes[last.inputs[0]] if is_alone else last
+
+
+def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) -> None:
+    """Report what needs validation rows, in these words, where there are none."""
     ensemble, split = spec.training.ensemble, None if spec.data is None else spec.data.split
     lacks_validation = split is not None and not split.has_validation
-    if monitor != LOSS and ensemble is not None and ensemble.validation == "none":
-        message = f"monitoring {monitor} needs validation rows, but the ensemble has none"
-        problems.report("no-validation", message, path[:-1], hint='use training.ensemble.validation = "folds"')
-    elif monitor != LOSS and spec.training.folds is None and lacks_validation:
+    if ensemble is not None and ensemble.validation == "none":
+        message = f"{words} needs validation rows, but the ensemble has none"
+        problems.report("no-validation", message, path, hint='use training.ensemble.validation = "folds"')
+    elif spec.training.folds is None and lacks_validation:
         hint = "set data.split.validation_size, for example to 0.2"
-        message = f"monitoring {monitor} needs validation rows, but validation_size is 0"
-        problems.report("no-validation", message, path[:-1], hint=hint)
+        message = f"{words} needs validation rows, but validation_size is 0"
+        problems.report("no-validation", message, path, hint=hint)
+
+
+def _check_monitor(spec: Spec, monitor: str, tasks: set[str], path: Path, problems: Problems) -> None:
+    """Report a figure that nobody could tell: of validation rows that are none, or of a metric that does not fit."""
+    if monitor != LOSS:
+        _check_validation(spec, f"monitoring {monitor}", path[:-1], problems)
     metric = spec.registry.find(Metric.kind, monitor.removeprefix(VALIDATION))
     if metric is None or problems.has("loss-target"):  # losses are no metrics
         return
@@ -252,6 +286,8 @@ _TASKS = {
     "values": "numbers",
 }
 
+_DISTRIBUTIONS = {"binary": "sigmoid", "classes": "softmax"}
+"""The activation that makes probabilities of logits, by the target of the loss."""
 _DOMAINS = {
     "not negative": "non-negative targets",
     "positive": "positive targets",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from specnet.errors import Path
-from specnet.parts.layers import Layer
+from specnet.parts.layers import Dense, Layer
 from specnet.spec.reading.hints import close_match
 from specnet.spec.reading.words import either, shown
 
@@ -68,6 +68,21 @@ def walk(layers: Sequence[Layer], input_size: int, report: Report) -> tuple[Node
     graph = _Graph(input_size, report)
     graph.add(layers, INPUT_INDEX, ("network", "layers"), "layers")
     return tuple(graph.nodes)
+
+
+def logits_node(nodes: Sequence[Node]) -> int | None:
+    """Return the number of the dense layer whose W·x + b the output activation reads; None if it reads another layer.
+
+    Nothing else reads it: all layers lead to the output. W and b times a factor make the logits times that factor.
+    """
+    number = len(nodes) - 1
+    rest, _ = nodes[number].layer.split_activation()
+    if rest is None:  # an activation by itself
+        (number,) = nodes[number].inputs
+        activation = nodes[number].layer.split_activation()[1] if number >= 0 else None
+        if activation is not None and not activation.is_identity:
+            return None
+    return number if number >= 0 and isinstance(nodes[number].layer, Dense) else None
 
 
 def layer_count(layers: Sequence[Layer]) -> int:

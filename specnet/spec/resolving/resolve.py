@@ -8,6 +8,7 @@ from specnet.parts.data import Data
 from specnet.spec.document import Spec
 from specnet.spec.groups import with_ordinals
 from specnet.spec.resolving.agreement import (
+    check_calibration,
     check_columns,
     check_layer_count,
     check_output,
@@ -109,6 +110,7 @@ def _resolved(spec: Spec, given: Given, problems: Problems) -> Resolved:
     check_output(spec, long.layers, output_size, problems)
     check_training(spec, output_size, problems)
     check_rules(spec, nodes, problems)
+    check_calibration(spec, nodes, problems)
     if not problems and input_size and output_size:
         check_plan(spec, nodes, input_size, problems)
     batch_size = training.batch_size or ("full" if training.optimizer.full_batch_only else DEFAULT_BATCH_SIZE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.after_epoch import Keeper

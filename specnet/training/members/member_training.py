@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import Spec

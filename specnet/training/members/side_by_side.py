@@ -13,8 +13,8 @@ from typing import Any
 
 from specnet.compiler.thread_limits import keep_limit, thread_limit
 from specnet.errors import DataError, TrainingError
+from specnet.files.interruptions import Interruptions
 from specnet.files.shared import Shared
-from specnet.interruptions import Interruptions
 from specnet.processes.pool import ProcessEnded, Processes, processes, tell
 from specnet.processes.pool import interruptions as requested
 from specnet.training.checkpoint import Checkpoint

@@ -8,7 +8,7 @@ from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.network.programs import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specnet.data.feed import Feed
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.steps.gradient import Gradients

@@ -9,7 +9,7 @@ import numpy as np
 
 from specnet.compiler import FLAT, BoundPlan
 from specnet.data.feed import Feed
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array

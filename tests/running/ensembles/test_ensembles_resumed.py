@@ -23,7 +23,7 @@ def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
     model = specnet.run(MOONS, tmp_path).model
     _, tensors = decode((tmp_path / "model.safetensors").read_bytes())
     shared = {name for name in tensors if not name.startswith("members.")}
-    assert shared == {"preprocessing.0.0.mean", "preprocessing.0.0.scale", "labels"}
+    assert shared == {"preprocessing.0.0.mean", "preprocessing.0.0.scale", "labels", "error_quantiles"}
     for member, (theta, state) in enumerate(model.members):
         for name, array in {**model.network.parameters(theta), **state}.items():
             np.testing.assert_array_equal(tensors[f"members.{member}.{name}"], array)

@@ -97,6 +97,42 @@ def test_weights_count_in_the_tables_of_values(ran, rng: np.random.Generator):
     np.testing.assert_allclose(found.tables["residual_quantiles"], [expected])
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_coverage_of_values(ran, rng: np.random.Generator, outputs: int, weighted: bool):
+    X, weight = columns(rng), rng.integers(1, 5, ROWS) if weighted else None
+    y = (20 * X[:, :outputs] + rng.normal(size=(ROWS, outputs)))[:, 0 if outputs == 1 else slice(None)]
+    found = ran(X, y, weight, loss="mse", ensemble=3)
+    (X_test, y_test, w_test), model = found.test, found.result.model
+    told = found.tables["coverage"]
+    assert [each["level"] for each in told] == [0.5, 0.8, 0.9, 0.95]
+    for each in told:
+        low, high = np.moveaxis(model.predict_interval(X_test, each["level"]).reshape(-1, outputs, 2), -1, 0)
+        inside = (low <= y_test.reshape(-1, outputs)) & (y_test.reshape(-1, outputs) <= high)
+        assert each["covered"] == pytest.approx(np.average(inside, axis=0, weights=w_test).tolist())
+        np.testing.assert_allclose(np.broadcast_to(each["size"], inside.shape), high - low, rtol=1e-4)
+
+
+def test_coverage_of_classes(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, classes(rng, X, 3), loss="categorical_crossentropy", ensemble=3, epochs=20)
+    (X_test, y_test, _), model = found.test, found.result.model
+    told = found.tables["coverage"]
+    assert [each["level"] for each in told] == [0.5, 0.8, 0.9, 0.95]
+    for each in told:
+        sets = model.predict_set(X_test, each["level"])
+        assert each["covered"] == [pytest.approx(sets[np.arange(len(y_test)), y_test].mean())]
+        assert each["size"] == [pytest.approx(sets.sum(axis=1).mean())]
+
+
+def test_coverage_is_told_of_levels_that_can_be_had(ran, rng: np.random.Generator):
+    X = columns(rng)
+    few = ran(X, classes(rng, X), loss="binary_crossentropy", network={}, test_size=0.85, ensemble=2)
+    assert [each["level"] for each in few.tables["coverage"]] == [0.5, 0.8, 0.9]
+    assert "coverage" not in ran(X, classes(rng, X), loss="hinge", ensemble=2).tables
+    assert "coverage" not in ran(X, classes(rng, X), loss="binary_crossentropy").tables
+
+
 def test_names_of_a_target_are_those_of_its_column(tmp_path: Path):
     rows = ((row % 7, row % 5, row % 7 + row % 3) for row in range(40))
     spec = spec_on(csv_file(tmp_path / "rows.csv", "a,b,price", rows, "price"), loss="mse")
@@ -227,7 +263,7 @@ def test_one_test_row_says_nothing_of_chance(ran, rng: np.random.Generator):
 def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Generator):
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", test_size=0.0)
-    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}}
+    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}, "calibration": {}}
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 

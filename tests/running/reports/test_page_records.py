@@ -13,6 +13,7 @@ from specnet.running.data_rows import read_data
 from specnet.running.reports.run_report import record_of
 from specnet.running.run_folder import RunFolder
 from specnet.training import Observer
+from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 
 MOONS = {"type": "make_moons", "n_samples": 60, "split": {"test_size": 0.25, "validation_size": 0.25}}
@@ -83,3 +84,31 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     gone = record_of(folder, None, "gone")
     assert (gone.columns, gone.absent) == (expected[0], "gone")
     assert gone.answers is gone.importance is gone.live is gone.plane is gone.images is None
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path, count: int) -> None:
+    generator = np.random.default_rng(5)
+    X = generator.normal(size=(400, 3))
+    y = np.digitize(X[:, 0] + 0.4 * generator.normal(size=400), [-0.4, 0.4][: count - 1])
+    split = {"test_size": 0.25, "validation_size": 0.25}
+    data = csv_file(tmp_path / "rows.csv", "a,b,c,kind", np.column_stack([X, y]), "kind", split=split)
+    name = "binary_crossentropy" if count == 2 else "categorical_crossentropy"
+    loss = {"type": name, "label_smoothing": 0.5}
+    spec = spec_on(
+        data, 4, loss=loss, metrics=["ece"], baselines=[], epochs=40, optimizer={"type": "adam", "learning_rate": 0.02}
+    )
+    plain = specnet.run(spec, observer=Observer())
+    found = specnet.run(spec, tmp_path / "run", overrides=["training.calibration=temperature"], observer=Observer())
+    record = record_of(RunFolder(tmp_path / "run"), read_data(specnet.parse_spec(spec)))
+    assert record.uncalibrated is not None
+    test = read_data(specnet.parse_spec(spec)).splits["test"]
+    before = plain.model.predict_proba(np.asarray(test.columns))
+    np.testing.assert_allclose(record.uncalibrated.probability, before, rtol=1e-5)
+    errors = [run.metrics["test"]["expected_calibration_error"] for run in (found, plain)]
+    text = Page((tmp_path / "run" / "report.html").read_text("utf-8")).text
+    assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
+    assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
+    plain = specnet.run(spec, tmp_path / "plain", observer=Observer())
+    assert record_of(RunFolder(tmp_path / "plain"), None).uncalibrated is None
+    assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text

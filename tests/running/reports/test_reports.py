@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import signal
 from base64 import b64encode
@@ -16,6 +17,7 @@ import pytest
 import specnet
 from specnet.errors import FileError, SpecnetWarning, TakenError
 from specnet.files.locks import locked_folder
+from specnet.number_texts import rounded
 from specnet.report.pages import run_page as pages
 from specnet.running import run
 from specnet.running.reports.run_report import report_again
@@ -133,6 +135,26 @@ def test_reports_of_regressions(
     for words in said:
         assert words in page.text
     assert "Confusion" not in page.text
+
+
+def test_reports_draw_intervals_and_say_what_they_cover(tmp_path: Path) -> None:
+    for targets in (1, 2):
+        spec = REGRESSION.format(targets=targets, steps="[]", loss='"mse"', metrics="[]")
+        folder = tmp_path / str(targets)
+        page = made(spec, folder, overrides=["training.ensemble=3"])
+        (told,) = (each for each in covered_by(folder) if each["level"] == 0.9)
+        for size, share in zip(told["size"], told["covered"], strict=True):
+            assert f"± {rounded(size / 2)}, lie {100 * share:.1f} % of the rows" in page.text
+        assert "on average and not for each group" in page.text
+    page = made(MOONS, tmp_path / "moons", overrides=["training.ensemble=3"])
+    (told,) = (each for each in covered_by(tmp_path / "moons") if each["level"] == 0.9)
+    assert f"Sets for 90 % have {rounded(told['size'][0])} classes on average; " in page.text
+    assert "on average and not" not in made(MOONS, tmp_path / "without").text
+
+
+def covered_by(folder: Path) -> list[dict[str, Any]]:
+    levels: list[dict[str, Any]] = json.loads((folder / "metrics.json").read_text())["tables"]["test"]["coverage"]
+    return levels
 
 
 @pytest.mark.slow

@@ -179,6 +179,7 @@ DAMAGED = [
     (HISTORY, b'{"epoch": true}\n'),
     (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n"),
     (HISTORY, b'\xff\xfe{"epoch": 1}'),
+    (METRICS, b'{"train": {}, "tables": {"test": {"coverage": [{"level": 0.9, "covered": 1, "size": [1]}]}}}'),
 ]
 
 

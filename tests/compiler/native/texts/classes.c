@@ -412,23 +412,23 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   real *const p6 = p[6];
   real *const p7 = p[7];
   for (long i = 0; i < 1; i++) for (long j = 0; j < batch; j++) ((integer *)(workspace + 0))[i * batch_row + j] = (integer)((const index64 *)p[8])[i * batch + j];
-  real *const p9 = p[9]; const real v45 = *p9;
-  (void)v45;
+  real *const p9 = p[9]; const real v47 = *p9;
+  (void)v47;
   real *const p10 = p[10];
   real *const p11 = p[11];
   real *const p12 = p[12];
   real *const p13 = p[13];
   real *const p14 = p[14];
   real *const p15 = p[15];
-  real v44 = 0;
   real v46 = 0;
   real v48 = 0;
-  real v84 = 0;
-  real v85 = 0;
-  int v88 = 0;
+  real v50 = 0;
   real v89 = 0;
   real v90 = 0;
-  real *const temporary = workspace + 208 + 140 * batch_row; (void)temporary;
+  int v93 = 0;
+  real v94 = 0;
+  real v95 = 0;
+  real *const temporary = workspace + 208 + 143 * batch_row; (void)temporary;
   (void)with_outputs;
   
   /* layers.0: v3 = affine(theta.layers.0.weight, x) */
@@ -605,329 +605,341 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   }
   
   /* layers.3: v34 = subtract(v32, v33) */
-  /* layers.3: v35 = exp(v34) */
-  /* layers.3: v36 = sum(v35, features) */
+  /* layers.3: v36 = maximum(v34, -69.0) */
+  /* layers.3: v37 = exp(v36) */
+  /* layers.3: v38 = sum(v37, features) */
   {
-    for (long j = 0; j < batch_row; j++) (workspace + 160 + 136 * batch_row)[j] = 0;
+    for (long j = 0; j < batch_row; j++) (workspace + 160 + 139 * batch_row)[j] = 0;
     for (long i = 0; i < 3; i++) {
       const real *r32 = (workspace + 160 + 129 * batch_row) + i * batch_row;
       const real *r33 = (workspace + 160 + 132 * batch_row);
-      real *w36 = (workspace + 160 + 136 * batch_row);
+      real *w38 = (workspace + 160 + 139 * batch_row);
       real *w34 = (workspace + 160 + 129 * batch_row) + i * batch_row;
-      real *w35 = (workspace + 160 + 133 * batch_row) + i * batch_row;
+      real *w36 = (workspace + 160 + 133 * batch_row) + i * batch_row;
+      real *w37 = (workspace + 160 + 136 * batch_row) + i * batch_row;
       SIMD()
       for (long j = 0; j < batch_row; j++) {
         const real v32 = r32[j];
         const real v33 = r33[j];
         const real v34 = v32 - v33;
-        const real v35 = r_exp(v34);
-        w36[j] += v35;
+        const real v36 = v34 < (-69.0f) ? (-69.0f) : v34;
+        const real v37 = r_exp(v36);
+        w38[j] += v37;
         w34[j] = v34;
-        w35[j] = v35;
+        w36[j] = v36;
+        w37[j] = v37;
       }
     }
   }
   
-  /* v39 = one_hot(target, 3) */
-  /* v40 = cast(v39) */
+  /* v41 = one_hot(target, 3) */
+  /* v42 = cast(v41) */
   {
     for (long i = 0; i < 3; i++) {
-      const integer *r38 = ((const integer *)(workspace + 0));
-      real *w40 = (workspace + 160 + 137 * batch_row) + i * batch_row;
+      const integer *r40 = ((const integer *)(workspace + 0));
+      real *w42 = (workspace + 160 + 140 * batch_row) + i * batch_row;
       SIMD()
       for (long j = 0; j < batch_row; j++) {
-        const integer v38 = r38[j];
-        const int v39 = i == v38;
-        const real v40 = (real)v39;
-        w40[j] = v40;
+        const integer v40 = r40[j];
+        const int v41 = i == v40;
+        const real v42 = (real)v41;
+        w42[j] = v42;
       }
     }
   }
   
-  /* layers.3: v41 = multiply(v40, v34) */
-  /* layers.3: v42 = sum(v41, features) */
+  /* layers.3: v43 = multiply(v42, v34) */
+  /* layers.3: v44 = sum(v43, features) */
   if (with_outputs) {
     {
       for (long j = 0; j < batch_row; j++) (workspace + 160 + 132 * batch_row)[j] = 0;
       for (long i = 0; i < 3; i++) {
-        const real *r40 = (workspace + 160 + 137 * batch_row) + i * batch_row;
+        const real *r42 = (workspace + 160 + 140 * batch_row) + i * batch_row;
         const real *r34 = (workspace + 160 + 129 * batch_row) + i * batch_row;
-        real *w42 = (workspace + 160 + 132 * batch_row);
+        real *w44 = (workspace + 160 + 132 * batch_row);
         SIMD()
         for (long j = 0; j < batch_row; j++) {
-          const real v40 = r40[j];
+          const real v42 = r42[j];
           const real v34 = r34[j];
-          const real v41 = v40 * v34;
-          w42[j] += v41;
+          const real v43 = v42 * v34;
+          w44[j] += v43;
         }
       }
     }
   }
   
-  /* layers.3: v37 = log(v36) */
-  /* layers.3: v43 = subtract(v37, v42) */
-  /* layers.3: v44 = sum(v43, all) */
+  /* layers.3: v39 = log(v38) */
+  /* layers.3: v45 = subtract(v39, v44) */
+  /* layers.3: v46 = sum(v45, all) */
   if (with_outputs) {
     {
-      const real *r36 = (workspace + 160 + 136 * batch_row);
-      const real *r42 = (workspace + 160 + 132 * batch_row);
-      real s44 = 0;
+      const real *r38 = (workspace + 160 + 139 * batch_row);
+      const real *r44 = (workspace + 160 + 132 * batch_row);
+      real s46 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
-        real part_s44 = 0;
-        SIMD(reduction(+:part_s44))
+        real part_s46 = 0;
+        SIMD(reduction(+:part_s46))
         for (long j = begin; j < end; j++) {
-          const real v36 = r36[j];
-          const real v37 = r_log(v36);
-          const real v42 = r42[j];
-          const real v43 = v37 - v42;
-          part_s44 += v43;
+          const real v38 = r38[j];
+          const real v39 = r_log(v38);
+          const real v44 = r44[j];
+          const real v45 = v39 - v44;
+          part_s46 += v45;
         }
-        s44 += part_s44;
+        s46 += part_s46;
       }
-      v44 = s44;
+      v46 = s46;
     }
   }
   
-  /* layers.3: v46 = multiply(v44, inverse_weight) */
+  /* layers.3: v48 = multiply(v46, inverse_weight) */
   if (with_outputs) {
     {
-      v46 = v44 * v45;
-      *(workspace + 160 + 140 * batch_row) = v46;
+      v48 = v46 * v47;
+      *(workspace + 160 + 143 * batch_row) = v48;
     }
   }
   
-  /* v48 = negative(inverse_weight) */
+  /* v50 = negative(inverse_weight) */
   {
-    v48 = -v45;
+    v50 = -v47;
   }
   
-  /* layers.3: v50 = divide(1.0, v36) */
-  /* layers.3: v51 = multiply(v50, inverse_weight) */
+  /* layers.3: v55 = divide(1.0, v38) */
+  /* layers.3: v56 = multiply(v55, inverse_weight) */
   {
-    const real *r36 = (workspace + 160 + 136 * batch_row);
-    real *w51 = (workspace + 160 + 136 * batch_row);
+    const real *r38 = (workspace + 160 + 139 * batch_row);
+    real *w56 = (workspace + 160 + 139 * batch_row);
     SIMD()
     for (long j = 0; j < batch_row; j++) {
-      const real v36 = r36[j];
-      const real v50 = 1.0f / v36;
-      const real v51 = v50 * v45;
-      w51[j] = v51;
+      const real v38 = r38[j];
+      const real v55 = 1.0f / v38;
+      const real v56 = v55 * v47;
+      w56[j] = v56;
     }
   }
   
-  /* v49 = multiply(v40, v48) */
-  /* layers.3: v52 = multiply(v35, v51) */
-  /* layers.3: v53 = add(v49, v52) */
+  /* v51 = multiply(v42, v50) */
+  /* layers.3: v52 = greater(v36, -69.0) */
+  /* layers.3: v53 = cast(v52) */
+  /* layers.3: v54 = multiply(v37, v53) */
+  /* layers.3: v57 = multiply(v54, v56) */
+  /* layers.3: v58 = add(v51, v57) */
   {
     for (long i = 0; i < 3; i++) {
-      const real *r40 = (workspace + 160 + 137 * batch_row) + i * batch_row;
-      const real *r35 = (workspace + 160 + 133 * batch_row) + i * batch_row;
-      const real *r51 = (workspace + 160 + 136 * batch_row);
-      real *w53 = (workspace + 160 + 133 * batch_row) + i * batch_row;
+      const real *r42 = (workspace + 160 + 140 * batch_row) + i * batch_row;
+      const real *r36 = (workspace + 160 + 133 * batch_row) + i * batch_row;
+      const real *r37 = (workspace + 160 + 136 * batch_row) + i * batch_row;
+      const real *r56 = (workspace + 160 + 139 * batch_row);
+      real *w58 = (workspace + 160 + 136 * batch_row) + i * batch_row;
       SIMD()
       for (long j = 0; j < batch_row; j++) {
-        const real v40 = r40[j];
-        const real v49 = v40 * v48;
-        const real v35 = r35[j];
-        const real v51 = r51[j];
-        const real v52 = v35 * v51;
-        const real v53 = v49 + v52;
-        w53[j] = v53;
+        const real v42 = r42[j];
+        const real v51 = v42 * v50;
+        const real v36 = r36[j];
+        const int v52 = v36 > (-69.0f);
+        const real v53 = (real)v52;
+        const real v37 = r37[j];
+        const real v54 = v37 * v53;
+        const real v56 = r56[j];
+        const real v57 = v54 * v56;
+        const real v58 = v51 + v57;
+        w58[j] = v58;
       }
     }
   }
   
-  /* layers.3: v54 = affine_gradient(v31, v53) */
-  dots_3(batch, (workspace + 160 + 97 * batch_row), batch_row, (workspace + 160 + 133 * batch_row), batch_row, p10, 3, (p10 + 32 * 3));
+  /* layers.3: v59 = affine_gradient(v31, v58) */
+  dots_3(batch, (workspace + 160 + 97 * batch_row), batch_row, (workspace + 160 + 136 * batch_row), batch_row, p10, 3, (p10 + 32 * 3));
   
-  /* layers.3: v57 = matmul(v56, v53) */
-  product_4(batch_row / VECTOR, 3, p1, 3, 1, (workspace + 160 + 133 * batch_row), batch_row, (workspace + 160 + 97 * batch_row), batch_row, 0);
+  /* layers.3: v62 = matmul(v61, v58) */
+  product_4(batch_row / VECTOR, 3, p1, 3, 1, (workspace + 160 + 136 * batch_row), batch_row, (workspace + 160 + 97 * batch_row), batch_row, 0);
   
-  /* layers.3: v58 = multiply(v30, v57) */
-  /* layers.1: v59 = sum(v58, batch) */
-  /* layers.3: v61 = multiply(v58, v11) */
-  /* layers.3: v62 = sum(v61, batch) */
+  /* layers.3: v63 = multiply(v30, v62) */
+  /* layers.1: v64 = sum(v63, batch) */
+  /* layers.3: v66 = multiply(v63, v11) */
+  /* layers.3: v67 = sum(v66, batch) */
   {
     for (long i = 0; i < 32; i++) {
       const real *r30 = (workspace + 160 + 65 * batch_row) + i * batch_row;
-      const real *r57 = (workspace + 160 + 97 * batch_row) + i * batch_row;
+      const real *r62 = (workspace + 160 + 97 * batch_row) + i * batch_row;
       const real *r11 = (workspace + 32 + 33 * batch_row) + i * batch_row;
-      real *w58 = (workspace + 160 + 97 * batch_row) + i * batch_row;
-      real s59 = 0;
-      real s62 = 0;
+      real *w63 = (workspace + 160 + 97 * batch_row) + i * batch_row;
+      real s64 = 0;
+      real s67 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
-        real part_s59 = 0, part_s62 = 0;
-        SIMD(reduction(+:part_s59, part_s62))
+        real part_s64 = 0, part_s67 = 0;
+        SIMD(reduction(+:part_s64, part_s67))
         for (long j = begin; j < end; j++) {
           const real v30 = r30[j];
-          const real v57 = r57[j];
-          const real v58 = v30 * v57;
+          const real v62 = r62[j];
+          const real v63 = v30 * v62;
           const real v11 = r11[j];
-          const real v61 = v58 * v11;
-          part_s59 += v58;
-          part_s62 += v61;
-          w58[j] = v58;
+          const real v66 = v63 * v11;
+          part_s64 += v63;
+          part_s67 += v66;
+          w63[j] = v63;
         }
-        s59 += part_s59;
-        s62 += part_s62;
+        s64 += part_s64;
+        s67 += part_s67;
       }
-      p11[i * 1] = s59;
-      (workspace + 176 + 140 * batch_row)[i * 1] = s62;
+      p11[i * 1] = s64;
+      (workspace + 176 + 143 * batch_row)[i * 1] = s67;
     }
   }
   
-  /* layers.1: v63 = multiply(v62, v19) */
+  /* layers.1: v68 = multiply(v67, v19) */
   {
-    const real *r62 = (workspace + 176 + 140 * batch_row);
+    const real *r67 = (workspace + 176 + 143 * batch_row);
     const real *r19 = (workspace + 96 + 65 * batch_row);
-    real *w63 = p12;
+    real *w68 = p12;
     SIMD()
     for (long j = 0; j < 32; j++) {
-      const real v62 = r62[j];
+      const real v67 = r67[j];
       const real v19 = r19[j];
-      const real v63 = v62 * v19;
-      w63[j] = v63;
+      const real v68 = v67 * v19;
+      w68[j] = v68;
     }
   }
   
-  /* layers.3: v67 = multiply(v62, inverse_rows) */
-  /* layers.0: v68 = multiply(v19, v19) */
-  /* layers.3: v69 = multiply(v67, v68) */
+  /* layers.3: v72 = multiply(v67, inverse_rows) */
+  /* layers.0: v73 = multiply(v19, v19) */
+  /* layers.3: v74 = multiply(v72, v73) */
   {
-    const real *r62 = (workspace + 176 + 140 * batch_row);
+    const real *r67 = (workspace + 176 + 143 * batch_row);
     const real *r19 = (workspace + 96 + 65 * batch_row);
-    real *w69 = (workspace + 96 + 65 * batch_row);
+    real *w74 = (workspace + 96 + 65 * batch_row);
     SIMD()
     for (long j = 0; j < 32; j++) {
-      const real v62 = r62[j];
-      const real v67 = v62 * v6;
+      const real v67 = r67[j];
+      const real v72 = v67 * v6;
       const real v19 = r19[j];
-      const real v68 = v19 * v19;
-      const real v69 = v67 * v68;
-      w69[j] = v69;
+      const real v73 = v19 * v19;
+      const real v74 = v72 * v73;
+      w74[j] = v74;
     }
   }
   
-  /* layers.1: v72 = multiply(v59, inverse_rows) */
+  /* layers.1: v77 = multiply(v64, inverse_rows) */
   {
-    const real *r59 = p11;
-    real *w72 = (workspace + 176 + 140 * batch_row);
+    const real *r64 = p11;
+    real *w77 = (workspace + 176 + 143 * batch_row);
     SIMD()
     for (long j = 0; j < 32; j++) {
-      const real v59 = r59[j];
-      const real v72 = v59 * v6;
-      w72[j] = v72;
+      const real v64 = r64[j];
+      const real v77 = v64 * v6;
+      w77[j] = v77;
     }
   }
   
-  /* layers.0: v65 = multiply(v4, v4) */
-  /* layers.0: v66 = subtract(1.0, v65) */
-  /* layers.3: v70 = multiply(v11, v69) */
-  /* layers.3: v71 = subtract(v58, v70) */
-  /* layers.3: v73 = subtract(v71, v72) */
-  /* layers.3: v74 = multiply(v73, v21) */
-  /* layers.3: v75 = multiply(v66, v74) */
+  /* layers.0: v70 = multiply(v4, v4) */
+  /* layers.0: v71 = subtract(1.0, v70) */
+  /* layers.3: v75 = multiply(v11, v74) */
+  /* layers.3: v76 = subtract(v63, v75) */
+  /* layers.3: v78 = subtract(v76, v77) */
+  /* layers.3: v79 = multiply(v78, v21) */
+  /* layers.3: v80 = multiply(v71, v79) */
   {
     for (long i = 0; i < 32; i++) {
       const real *r4 = (workspace + 1 * batch_row) + i * batch_row;
       const real *r11 = (workspace + 32 + 33 * batch_row) + i * batch_row;
-      const real *r58 = (workspace + 160 + 97 * batch_row) + i * batch_row;
-      real *w75 = (workspace + 160 + 97 * batch_row) + i * batch_row;
-      const real v69 = (workspace + 96 + 65 * batch_row)[i * 1];
-      const real v72 = (workspace + 176 + 140 * batch_row)[i * 1];
+      const real *r63 = (workspace + 160 + 97 * batch_row) + i * batch_row;
+      real *w80 = (workspace + 160 + 97 * batch_row) + i * batch_row;
+      const real v74 = (workspace + 96 + 65 * batch_row)[i * 1];
+      const real v77 = (workspace + 176 + 143 * batch_row)[i * 1];
       const real v21 = (workspace + 128 + 65 * batch_row)[i * 1];
       SIMD()
       for (long j = 0; j < batch_row; j++) {
         const real v4 = r4[j];
-        const real v65 = v4 * v4;
-        const real v66 = 1.0f - v65;
+        const real v70 = v4 * v4;
+        const real v71 = 1.0f - v70;
         const real v11 = r11[j];
-        const real v70 = v11 * v69;
-        const real v58 = r58[j];
-        const real v71 = v58 - v70;
-        const real v73 = v71 - v72;
-        const real v74 = v73 * v21;
-        const real v75 = v66 * v74;
-        w75[j] = v75;
+        const real v75 = v11 * v74;
+        const real v63 = r63[j];
+        const real v76 = v63 - v75;
+        const real v78 = v76 - v77;
+        const real v79 = v78 * v21;
+        const real v80 = v71 * v79;
+        w80[j] = v80;
       }
     }
   }
   
-  /* layers.0: v76 = affine_gradient(x, v75) */
+  /* layers.0: v81 = affine_gradient(x, v80) */
   turn((workspace + 160 + 97 * batch_row), batch_row, 0, 32, batch, temporary, 32);
   product_5(4, batch, p3, batch, 1, temporary, 32, p13, 32, 0);
   product_6(4, batch, (&one), 0, 0, temporary, 32, (temporary + 32 * batch_row), 32, 0);
   memcpy((p13 + 20 * 32), (temporary + 32 * batch_row), 32 * sizeof(real));
   
-  /* layers.0: v78 = add(v7, v10) */
-  /* layers.1: v79 = subtract(v78, state.layers.1.running_mean) */
-  /* layers.1: v81 = multiply(v79, 0.010000000000000009) */
-  /* layers.1: v82 = add(state.layers.1.running_mean, v81) */
+  /* layers.0: v83 = add(v7, v10) */
+  /* layers.1: v84 = subtract(v83, state.layers.1.running_mean) */
+  /* layers.1: v86 = multiply(v84, 0.010000000000000009) */
+  /* layers.1: v87 = add(state.layers.1.running_mean, v86) */
   {
     const real *r7 = (workspace + 33 * batch_row);
     const real *r10 = (workspace + 32 + 65 * batch_row);
-    const real *r77 = p14;
-    real *w82 = p14;
+    const real *r82 = p14;
+    real *w87 = p14;
     SIMD()
     for (long j = 0; j < 32; j++) {
       const real v7 = r7[j];
       const real v10 = r10[j];
-      const real v78 = v7 + v10;
-      const real v77 = r77[j];
-      const real v79 = v78 - v77;
-      const real v81 = v79 * 0.01f;
-      const real v82 = v77 + v81;
-      w82[j] = v82;
-    }
-  }
-  
-  /* v84 = subtract(1.0, inverse_rows) */
-  /* v85 = maximum(v84, inverse_rows) */
-  {
-    v84 = 1.0f - v6;
-    v85 = r_max(v84, v6);
-  }
-  
-  /* layers.0: v86 = divide(v15, v85) */
-  /* layers.1: v87 = subtract(v86, state.layers.1.running_variance) */
-  {
-    const real *r15 = (workspace + 64 + 65 * batch_row);
-    const real *r83 = p15;
-    real *w87 = (workspace + 64 + 65 * batch_row);
-    SIMD()
-    for (long j = 0; j < 32; j++) {
-      const real v15 = r15[j];
-      const real v86 = v15 / v85;
-      const real v83 = r83[j];
-      const real v87 = v86 - v83;
+      const real v83 = v7 + v10;
+      const real v82 = r82[j];
+      const real v84 = v83 - v82;
+      const real v86 = v84 * 0.01f;
+      const real v87 = v82 + v86;
       w87[j] = v87;
     }
   }
   
-  /* v88 = greater(1.0, inverse_rows) */
-  /* v89 = cast(v88) */
-  /* v90 = multiply(v89, 0.010000000000000009) */
+  /* v89 = subtract(1.0, inverse_rows) */
+  /* v90 = maximum(v89, inverse_rows) */
   {
-    v88 = 1.0f > v6;
-    v89 = (real)v88;
-    v90 = v89 * 0.01f;
+    v89 = 1.0f - v6;
+    v90 = r_max(v89, v6);
   }
   
-  /* layers.1: v91 = multiply(v87, v90) */
-  /* layers.1: v92 = add(state.layers.1.running_variance, v91) */
+  /* layers.0: v91 = divide(v15, v90) */
+  /* layers.1: v92 = subtract(v91, state.layers.1.running_variance) */
   {
-    const real *r87 = (workspace + 64 + 65 * batch_row);
-    const real *r83 = p15;
-    real *w92 = p15;
+    const real *r15 = (workspace + 64 + 65 * batch_row);
+    const real *r88 = p15;
+    real *w92 = (workspace + 64 + 65 * batch_row);
     SIMD()
     for (long j = 0; j < 32; j++) {
-      const real v87 = r87[j];
-      const real v91 = v87 * v90;
-      const real v83 = r83[j];
-      const real v92 = v83 + v91;
+      const real v15 = r15[j];
+      const real v91 = v15 / v90;
+      const real v88 = r88[j];
+      const real v92 = v91 - v88;
       w92[j] = v92;
+    }
+  }
+  
+  /* v93 = greater(1.0, inverse_rows) */
+  /* v94 = cast(v93) */
+  /* v95 = multiply(v94, 0.010000000000000009) */
+  {
+    v93 = 1.0f > v6;
+    v94 = (real)v93;
+    v95 = v94 * 0.01f;
+  }
+  
+  /* layers.1: v96 = multiply(v92, v95) */
+  /* layers.1: v97 = add(state.layers.1.running_variance, v96) */
+  {
+    const real *r92 = (workspace + 64 + 65 * batch_row);
+    const real *r88 = p15;
+    real *w97 = p15;
+    SIMD()
+    for (long j = 0; j < 32; j++) {
+      const real v92 = r92[j];
+      const real v96 = v92 * v95;
+      const real v88 = r88[j];
+      const real v97 = v88 + v96;
+      w97[j] = v97;
     }
   }
 }
@@ -1031,7 +1043,7 @@ void steps(void **p, const index64 *sizes, index64 count, const index64 *places,
     p[22] = (void *)(numbers + 1);
     p[7] = (void *)(noise + 0 * batch + 0);
     gradient(p, sizes, losses != 0);
-    if (losses) losses[step] = ((real *)p[0])[160 + 140 * batch_row];
+    if (losses) losses[step] = ((real *)p[0])[160 + 143 * batch_row];
     *(real *)p[18] = clipping_factor(p[17], flat, 1.0);
     update_0(p, sizes, 0);
     numbers += numbers_step;

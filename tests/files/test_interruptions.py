@@ -14,7 +14,7 @@ from pydantic import field_serializer
 
 import specnet
 from specnet.errors import Terminated
-from specnet.interruptions import Interruptions
+from specnet.files.interruptions import Interruptions
 from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train

@@ -1,0 +1,146 @@
+"""Calibration of probabilities by a temperature, which becomes part of the weights (Guo et al. 2017).
+
+In: a model, and its outputs for rows that its networks were not trained on. Out: the temperature T, and the same model
+with logits divided by T. Nothing else knows of it: files, exports and engines have the weights that give such logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.model import Answers, Model
+from specnet.parts.arrays import Array
+from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
+from specnet.spec.resolving.graph import logits_node
+
+Numbers = NDArray[np.float64]
+
+LARGEST_LOG = 5.0
+"""Of the temperature, on both sides of 0."""
+TOLERANCE = 1e-8
+"""Of that logarithm."""
+
+
+class HeldOut(NamedTuple):
+    """What is answered for rows by networks that were not trained on them.
+
+    Attributes
+    ----------
+    name : str
+        The part of the split that the rows are.
+    raw : list of ndarray (rows, outputs)
+        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
+    answers : Answers
+    """
+
+    name: str
+    raw: list[Array]
+    answers: Answers
+
+
+class Calibration(NamedTuple):
+    """The temperature of a model, and what it is worth.
+
+    Attributes
+    ----------
+    temperature : float
+        1 where no other one is clearly better.
+    part : str
+        The part of the split whose rows it was fitted on, each answered by networks that were not trained on it.
+    before, after : float
+        Log loss of these rows with logits as they were, and divided by the temperature.
+    """
+
+    temperature: float
+    part: str
+    before: float
+    after: float
+
+
+def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one_by_one: bool) -> Calibration:
+    """Return the temperature that minimizes the log loss of rows held out.
+
+    It stays 1 where it gains less than a standard error of the mean difference of the rows' losses, and where all rows
+    are predicted right: the log loss has no minimum then.
+
+    Parameters
+    ----------
+    held : HeldOut
+        Logits of each member that answers for all rows; the probabilities are the members' mean.
+    groups : ndarray (rows,) or None
+        Of rows that are not independent of each other.
+    one_by_one : bool
+        Whether members of an ensemble answered each for rows of its own. The temperature is at most 1 then: a member
+        alone is more confident than the mean of all, which is the model's answer.
+    """
+    from scipy.optimize import minimize_scalar
+
+    target, weight = held.answers.target, held.answers.weight
+    logits = [each.astype(np.float64) for each in held.raw]
+
+    def losses(temperature: float) -> Numbers:
+        return log_losses([each / temperature for each in logits], target)
+
+    with np.errstate(invalid="ignore"):  # evaluation refuses logits that are not finite
+        found = minimize_scalar(
+            lambda log: weighted_mean(losses(np.exp(log)), weight),
+            bounds=(-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
+            method="bounded",
+            options={"xatol": TOLERANCE},
+        )
+        temperature, before = float(np.exp(found.x)), losses(1.0)
+        after = losses(temperature)
+        gain, error = mean_with_error(before - after, weight, groups)
+    if not gain > error or _are_all_right(held.answers):
+        temperature, after = 1.0, before
+    return Calibration(temperature, held.name, weighted_mean(before, weight), weighted_mean(after, weight))
+
+
+def _are_all_right(answers: Answers) -> bool:
+    """Return whether every row that counts is predicted right."""
+    wrong = np.not_equal(answers.target, answers.prediction).reshape(len(answers), -1).any(axis=1)
+    return not np.any(wrong if answers.weight is None else wrong & (answers.weight > 0))
+
+
+def log_losses(logits: Sequence[Numbers], target: Array) -> Numbers:
+    """Return −ln of the mean over members of the probability of what is true, (rows,); the mean over binary outputs.
+
+    Parameters
+    ----------
+    logits : sequence of (rows, outputs)
+        Of each member.
+    target : ndarray
+        Class indices (rows,), of two classes for one output, or 0 and 1 (rows, outputs).
+    """
+    logarithms = [_log_truth(each, target) for each in logits]
+    largest = np.maximum.reduce(logarithms)
+    mean = sum(np.exp(each - largest) for each in logarithms) / len(logarithms)
+    losses: Numbers = -(largest + np.log(mean)).mean(axis=1)
+    return losses
+
+
+def _log_truth(logits: Numbers, target: Array) -> Numbers:
+    """Return the logarithm of the probability of what is true, (rows, 1) of classes and (rows, outputs) else."""
+    rows = len(logits)
+    if target.ndim == 1 and logits.shape[1] > 1:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        picked = shifted[np.arange(rows), target] - np.log(np.exp(shifted).sum(axis=1))
+        return picked[:, np.newaxis]
+    signed = np.where(target.reshape(rows, -1) == 1, logits, -logits)
+    return -np.logaddexp(0, -signed)
+
+
+def with_temperature(model: Model, temperature: float) -> Model:
+    """Return the model whose networks' logits are those of this one divided by a temperature."""
+    number = logits_node(model.network.nodes)
+    assert number is not None, "a resolved spec calibrates no others"
+    theta = model.theta.copy()
+    for flat in np.atleast_2d(theta):
+        for placed in model.network.layout.of_node(number):
+            placed.view(flat)[...] /= temperature
+    prepared = (model.preprocessing, model.target_preprocessing)
+    return Model(model.network, theta, model.state, *prepared, model.labels, history=model.history)

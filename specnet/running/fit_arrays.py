@@ -1,0 +1,124 @@
+"""From a spec and arrays to a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from numpy.typing import ArrayLike
+
+from specnet.data import frame_columns, raw_columns, split_rows, table_target
+from specnet.errors import DataError
+from specnet.model import Model
+from specnet.parts.arrays import as_array, column_names, select_columns
+from specnet.parts.data import Split, Table
+from specnet.parts.part import Part
+from specnet.report.terminal.run_progress import shown_progress
+from specnet.running.data_rows import (
+    SpecData,
+    check_rows,
+    fit_preparation,
+    parsed_with_target,
+    read_target,
+    split_errors_at,
+)
+from specnet.running.fitting import fit_rows
+from specnet.spec import Limits, Spec, SpecSource, resolve, with_engine, with_feature_names
+from specnet.training import Observer
+from specnet.training.observer import check_observer, closing
+
+
+def fit(
+    spec: SpecSource | Spec,
+    X: ArrayLike,
+    y: ArrayLike,
+    validation: tuple[ArrayLike, ...] | None = None,
+    sample_weight: ArrayLike | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    engine: str | None = None,
+    limits: Limits | None = None,
+    observer: Observer | None = None,
+    verbose: bool = False,
+) -> Model:
+    """Train the network of a spec on arrays.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its validation rows are set
+        aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
+        ensemble. There are no test rows: all others train. The model's spec has no ``data``.
+    X : (rows, columns)
+        Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
+        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order.
+    y : (rows,) or (rows, outputs)
+        Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
+        distinct labels are the K classes. One-hot rows are class indices too.
+    validation : (X, y) or (X, y, sample_weight), optional
+        Validation set; all rows of `X` are then used for training.
+    sample_weight : (rows,), optional
+        Multiplies each row's loss.
+    parts, overrides, limits : optional
+        As for `parse_spec`.
+    engine : {"auto", "numpy", "compiled"}, optional
+        Overrides ``training.engine``.
+    observer : Observer, optional
+        Is told of the course of training, and of rows that look as if it made no sense; without one these are a
+        `SpecnetWarning`.
+    verbose : bool
+        Show the progress on standard error.
+
+    Raises
+    ------
+    SpecError
+        If the spec, or its sizes with these arrays, cannot be.
+    DataError
+        If the arrays do not fit.
+    TrainingError
+        If the loss is no longer finite.
+    """
+    check_observer(observer)
+    parsed = parsed_with_target(
+        spec,
+        lambda parsed: read_target(parsed, as_array(y, "y")),
+        parts=parts,
+        overrides=with_engine(overrides, engine),
+        limits=limits,
+    )
+    data = parsed.data
+    X = select_columns(X, parsed.feature_names)
+    located, parsed = parsed, parsed.model_copy(update={"data": None})
+    frame, warnings = frame_columns(X, parsed.network.feature_kinds)
+    rows = check_rows(X if frame is None else frame, y, sample_weight)
+    said = parsed.network.feature_kinds or {}
+    kinds = {column.name: said.get(column.name, column.written) for column in rows.kinds} or None
+    parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
+    splits = {"train": rows}
+    if validation is not None:
+        if not isinstance(validation, tuple) or len(validation) not in (2, 3):
+            raise DataError("validation must be a tuple (X, y) or (X, y, sample_weight)")
+        ensemble = parsed.training.ensemble
+        if ensemble is not None and ensemble.validation != "split":
+            message = f'validation has no effect with training.ensemble.validation = "{ensemble.validation}"'
+            raise DataError(message, hint=ensemble.validated_together())
+        columns, name = rows.table.shape[1], "validation X"
+        held_out = raw_columns(validation[0], kinds, columns, tuple(kinds) if kinds else column_names(X), name)
+        splits["validation"] = check_rows(held_out, *validation[1:], columns=columns, prefix="validation ")
+    labels, outputs = read_target(parsed, rows.y)
+    kind = parsed.target_kind
+    split = (Split() if data is None else data.split).with_defaults(parsed.seed, kind)
+    if validation is None and ((data is not None and split.validation_fraction) or parsed.training.folds):
+        with split_errors_at(located):
+            table = Table(rows.table, table_target(rows.y, kind), kind)
+            splits = rows.split(split_rows(table, split.without_test(), parsed.seed, parsed.training.ensemble))
+    prepared, preparation = fit_preparation(parsed, splits["train"])
+    resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
+    made = SpecData(resolved, labels, preparation, splits, warnings)
+    with shown_progress(observer, verbose, calls=2) as observer:
+        with closing(observer):
+            fitted = fit_rows(made, observer)
+        observer.closed(fitted.result.interruption)
+    if fitted.result.interruption is not None:
+        raise fitted.result.interruption
+    return fitted.model
