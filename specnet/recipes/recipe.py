@@ -268,7 +268,16 @@ def _sweep(facts: TableFacts, features: list[ColumnFacts], file: str) -> str:
     is_values = facts.target == "values"
     block = 1 + _embeds(features) if is_values else 0
     rows = "the validation set" if facts.rows >= MANY_ROWS else "the rows that each network was not trained on"
-    return sweep_table(file, *_rates(facts), block=block, dropout=2 if is_values else 1, rows=rows)
+    return sweep_table(
+        file,
+        *_rates(facts),
+        block=block,
+        dropout=2 if is_values else 1,
+        rows=rows,
+        outputs=facts.outputs if is_values or facts.classes == 2 else facts.classes,
+        is_values=is_values,
+        has_folds=facts.rows < MANY_ROWS,
+    )
 
 
 def _numbers(features: list[ColumnFacts]) -> int:
