@@ -47,6 +47,8 @@ class Search:
             pruner = None if self._looks_at_folds else sweep.pruner and sweep.pruner.optuna_pruner(RUNGS)
             self._study: Study = required_optuna().create_study(direction=self._direction, pruner=pruner)
         self._asked: dict[int, OptunaTrial] = {}
+        # Before there are workers: which warnings are errors is the process's, and so also of its other threads.
+        self._given = [self._written(number) for number in range(sweep.given)]
 
     def draw(self, number: int, known: Mapping[str, Any] | None = None) -> Drawn:
         """Return the values of a trial: written or known ones, the next combination of a grid, or drawn ones.
@@ -55,7 +57,7 @@ class Search:
         """
         with quiet():
             if number < self._sweep.given:
-                drawn, known = self._written(number)
+                drawn, known = self._given[number]
                 self._study.enqueue_trial(dict(known))
                 self._asked[number] = self._study.ask()
                 if known:
@@ -74,7 +76,7 @@ class Search:
     def might_draw(self, trial: Trial) -> bool:
         """Return whether the settings of a trial are in the space, and are what its parameters mean."""
         if trial.number < self._sweep.given:
-            drawn, known = self._written(trial.number)
+            drawn, known = self._given[trial.number]
             return (drawn.shown, known) == (trial.settings, trial.parameters)
         shown = self._shown(trial.parameters)
         return shown == trial.settings and shown.keys() == trial.parameters.keys()
