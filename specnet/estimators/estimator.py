@@ -20,7 +20,8 @@ from specnet.parts.arrays import Array, column_names
 from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
 from specnet.running.data_rows import Rows, SpecData, check_rows, fit_preparation
-from specnet.running.fitting import FitResult, fit_rows, other_parts
+from specnet.running.encoding import other_parts
+from specnet.running.fitting import FitResult, fit_rows
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint
 

@@ -21,7 +21,7 @@ from specnet.exporting import targets
 from specnet.exporting.export_proof import Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
-from specnet.model import Model
+from specnet.model import Model, Team
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
@@ -92,6 +92,9 @@ def export(
         hint = "for a fitted estimator, pass estimator.model_"
         raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
+    if isinstance(model, Team):
+        message = f"a team of {len(model.models)} models is not supported by {target}"
+        raise UnsupportedError(message, hint="export the best trial of the sweep, the folder best/")
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, read_file
-from specnet.files.series_files import BEST, SWEEPS, holds_trials, is_series, is_sweep
+from specnet.files.series_files import BEST, SWEEPS, TEAM_FACTS, holds_trials, is_series, is_sweep
 
 MODEL = "model.safetensors"
 RUNS = "runs"
@@ -23,6 +23,8 @@ WRITTEN = ("spec.toml", "spec.json")
 HISTORY = "history.jsonl"
 LAYERS = "layers.jsonl"
 SNAPSHOTS = "snapshots.safetensors"
+HELD_OUT = "held_out.safetensors"
+"""Of a trial: its answers for rows held out."""
 METRICS = "metrics.json"
 FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
@@ -42,7 +44,7 @@ _NAMED = 3
 
 
 def model_file(path: PathLike) -> PathLike:
-    """Return the path of a model; the folder of a run stands for the model in it.
+    """Return the path of a model; the folder of a run, or of a sweep's team, stands for the model in it.
 
     Raises
     ------
@@ -51,7 +53,8 @@ def model_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    check_run(path, "model")
+    if not os.path.isfile(os.path.join(path, TEAM_FACTS)):
+        check_run(path, "model")
     return Path(path) / MODEL
 
 

@@ -16,6 +16,9 @@ TRIALS_TABLE = "trials.csv"
 BEST_SPECS = ("best.toml", "best.json")
 """The spec of the best trial; a sweep has one of them."""
 BEST = "best"
+TEAM = "team"
+TEAM_FACTS = "team.json"
+"""Which trials are in the team of a sweep."""
 JOURNAL = "study.journal"
 
 

@@ -5,6 +5,7 @@ The members of an ensemble answer together: sums in float64, in the members' ord
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,18 +68,22 @@ NO_PARAMETERS = np.empty(0)
 """Of the network that `output_network` returns."""
 
 
-def mean_of_members(answers: Sequence[Array]) -> Array:
+Weights = tuple[float, ...] | None
+"""How much each member counts, in sum 1; None if all count alike."""
+
+
+def mean_of_members(answers: Sequence[Array], weights: Weights = None) -> Array:
     """Return the mean of the members' answers, in their dtype; those of a single network as they are."""
-    return answers[0] if len(answers) == 1 else _mean(answers).astype(answers[0].dtype)
+    return answers[0] if len(answers) == 1 else _mean(answers, weights).astype(answers[0].dtype)
 
 
-def spread_of_members(answers: Sequence[Array]) -> Array:
+def spread_of_members(answers: Sequence[Array], weights: Weights = None) -> Array:
     """Return the standard deviation of the members' answers, √(mean of squared deviations), in their dtype."""
-    center = _mean(answers)
-    return np.sqrt(_mean([(answer - center) ** 2 for answer in answers])).astype(answers[0].dtype)
+    center = _mean(answers, weights)
+    return np.sqrt(_mean([(answer - center) ** 2 for answer in answers], weights)).astype(answers[0].dtype)
 
 
-def outputs_of_mean(network: Network, raw: Sequence[Array]) -> Array:
+def outputs_of_mean(network: Network, raw: Sequence[Array], weights: Weights = None) -> Array:
     """Return outputs as the loss sees them, such as logits, of the mean of the members' activated outputs.
 
     Parameters
@@ -86,6 +91,7 @@ def outputs_of_mean(network: Network, raw: Sequence[Array]) -> Array:
     network : Network
     raw : sequence of (rows, outputs)
         The members' outputs as the loss sees them.
+    weights : tuple of float, optional
 
     Returns
     -------
@@ -94,15 +100,17 @@ def outputs_of_mean(network: Network, raw: Sequence[Array]) -> Array:
     """
     activation = network.nodes[-1].layer.split_activation()[1]
     if network.spec.training.loss.accepted_activations is None or activation is None:
-        return _mean(raw)
+        return _mean(raw, weights)
     match activation.type:
         case "sigmoid":
-            return _log_mean([_log_sigmoid(z) for z in raw]) - _log_mean([_log_sigmoid(-z) for z in raw])
+            one, zero = ([_log_sigmoid(sign * z) for z in raw] for sign in (1, -1))
+            return _log_mean(one, weights) - _log_mean(zero, weights)
         case "softmax":
-            return _log_mean([z - np.logaddexp.reduce(z.astype(np.float64), axis=1, keepdims=True) for z in raw])
+            logs = [z - np.logaddexp.reduce(z.astype(np.float64), axis=1, keepdims=True) for z in raw]
+            return _log_mean(logs, weights)
         case "exponential":
-            return _log_mean(raw)
-    return _mean(raw)
+            return _log_mean(raw, weights)
+    return _mean(raw, weights)
 
 
 def output_network(network: Network) -> Network:
@@ -127,15 +135,23 @@ def output_network(network: Network) -> Network:
     return Network(resolve(measuring))
 
 
-def _mean(arrays: Sequence[Array]) -> NDArray[np.float64]:
+def _mean(arrays: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
     total = np.zeros(arrays[0].shape)
+    if weights is not None:
+        for array, weight in zip(arrays, weights, strict=True):
+            total += weight * array.astype(np.float64)
+        return total
     for array in arrays:
         total += array
     return total / len(arrays)
 
 
-def _log_mean(logarithms: Sequence[Array]) -> NDArray[np.float64]:
+def _log_mean(logarithms: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
     """Return the logarithm of the mean of what has these logarithms."""
+    if weights is not None:
+        weighted = (array + math.log(weight) for array, weight in zip(logarithms, weights, strict=True))
+        mean: NDArray[np.float64] = np.logaddexp.reduce([array.astype(np.float64) for array in weighted], axis=0)
+        return mean
     total = logarithms[0].astype(np.float64)
     for array in logarithms[1:]:
         total = np.logaddexp(total, array.astype(np.float64))
@@ -181,11 +197,14 @@ class Decoder:
     target_preprocessing : Preparation
     labels : Labels or None
         Of the classes, where the network tells classes apart.
+    weights : tuple of float, or None
+        How much each member counts.
     """
 
     network: Network
     target_preprocessing: Preparation
     labels: Labels | None
+    weights: Weights = None
 
     @property
     def gives_probabilities(self) -> bool:
@@ -206,7 +225,7 @@ class Decoder:
 
     def predictions(self, outputs: Sequence[Array], *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from each member's outputs."""
-        mean = mean_of_members([self.averaged(each) for each in outputs])
+        mean = mean_of_members([self.averaged(each) for each in outputs], self.weights)
         match self.network.task:
             case "values":
                 return mean[:, 0] if mean.shape[1] == 1 else mean
@@ -220,16 +239,53 @@ class Decoder:
 
     def probabilities(self, outputs: Sequence[Array]) -> Array:
         """Return the probability of each class, both of two, or of each of several binary outputs."""
-        mean = mean_of_members(outputs)
+        mean = mean_of_members(outputs, self.weights)
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
+
+    def spread(self, outputs: Sequence[Array]) -> Array:
+        """Return the standard deviation over an ensemble's members of what it averages."""
+        return spread_of_members([self.averaged(each) for each in outputs], self.weights)
 
     def together(self, raw: Sequence[Array]) -> Array:
         """Return an ensemble's outputs as the loss sees them, in float64, from those of its members."""
-        together = outputs_of_mean(self.network, raw)
+        together = outputs_of_mean(self.network, raw, self.weights)
         if self.target_preprocessing.steps:
-            values = mean_of_members([self.averaged(each.astype(np.float64)) for each in raw])
+            values = mean_of_members([self.averaged(each.astype(np.float64)) for each in raw], self.weights)
             together[:, : self.network.target_size] = self.target_preprocessing.apply(values)
         return together
+
+    @property
+    def kind(self) -> str:
+        """What `comparable` returns: outputs of one kind can be compared, and averaged, whatever network gives them."""
+        spec = self.network.spec
+        if self.gives_values:
+            return "values"
+        steps = [step.model_dump(mode="json") for step in spec.network.target_preprocessing or ()]
+        return json.dumps([spec.training.loss.type, steps])
+
+    @property
+    def gives_values(self) -> bool:
+        """Whether the outputs that the loss sees are the target's values and nothing else."""
+        network, loss = self.network, self.network.spec.training.loss
+        return network.task == "values" and network.outputs == network.target_size and loss.accepted_activations is None
+
+    def comparable(self, raw: Sequence[Array]) -> NDArray[np.float64]:
+        """Return what members answer together, as another network of the task may answer it too, (rows, outputs).
+
+        That are values in the target's units where the outputs are such, else outputs as the loss sees them.
+        """
+        outputs = [each.astype(np.float64) for each in raw]
+        if self.gives_values:
+            return mean_of_members([self.averaged(each) for each in outputs], self.weights)
+        return outputs[0] if len(outputs) == 1 else self.together(outputs)
+
+    def raw_of(self, comparable: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what `comparable` has returned, maybe of another network, as the loss of this one sees it."""
+        return self.target_preprocessing.apply(comparable) if self.gives_values else comparable
+
+    def activated(self, raw: Array) -> Array:
+        """Return outputs as the network gives them, from those that the loss sees, whatever they come from."""
+        return self._output_network.predict_checked(NO_PARAMETERS, raw)
 
     def losses(self, raw: Array, wanted: Array) -> Array:
         """Return each row's loss, float64 (rows,), of outputs as the loss sees them, whatever they come from."""

@@ -1,6 +1,7 @@
 """The model file's format: named arrays and one text, in a file that any safetensors reader opens.
 
-The format, version 1. A *writer* is whoever makes a file, a *reader* whoever takes one.
+The format, version 1, and version 2 for several models that answer together. A *writer* is whoever makes a file, a
+*reader* whoever takes one.
 
 - A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
 - The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
@@ -26,7 +27,10 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
   (outputs, levels), of classes (1, levels), with 1 to 99 levels: column l − 1 has what l % of the errors on rows held
   out do not exceed, with the correction for their number. They MUST NOT be negative or fall from one to the next level,
   and those of classes MUST NOT be above 1.
-
+- In version 2, ``__metadata__`` has ``format_version`` (2) and ``models``: a list of two or more objects with exactly
+  ``share``, a positive integer, and ``spec``. The tensors of each are those of version 1, behind its number from 0:
+  ``models.0.<tensor>``. All MUST have outputs of one kind and the same labels. They answer by the mean that their
+  shares weight, each by the mean of its members: of probabilities, or of values in the target's units.
 - Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
 - A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
 """
@@ -34,9 +38,8 @@ The format, version 1. A *writer* is whoever makes a file, a *reader* whoever ta
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -45,17 +48,18 @@ from specnet.data.preparation import TensorForm
 from specnet.errors import Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
+from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, UTF8_LONGEST, decode_labels, encode_labels
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec import Limits, parse_spec, resolve
 
 FORMAT_VERSION = 1
-LABEL_CHARACTERS_LIMIT = 2**22
+TEAM_VERSION = 2
+"""Of several models."""
 ERROR_QUANTILES = "error_quantiles"
-
-_UTF8_LONGEST = 4
-"""Bytes of a character."""
+LARGEST_SHARE = 1_000_000
+Item = TypeVar("Item")
 
 
 class Contents(NamedTuple):
@@ -78,22 +82,63 @@ def encode_model(contents: Contents) -> bytes:
     FileError
         If a label cannot be kept.
     """
-    network = contents.network
-    tensors = {
+    metadata = {"format_version": FORMAT_VERSION, "spec": _spec_of(contents)}
+    return encode(_tensors(contents), _text(metadata))
+
+
+def encode_models(models: Sequence[Contents], shares: Sequence[int]) -> bytes:
+    """Return the bytes of the file of several models, each with its share in the mean of their answers.
+
+    Raises
+    ------
+    FileError
+        If a label cannot be kept.
+    """
+    told = [{"share": share, "spec": _spec_of(each)} for each, share in zip(models, shares, strict=True)]
+    tensors: dict[str, Array] = {}
+    for number, each in enumerate(models):
+        tensors |= _prefixed(f"models.{number}", _tensors(each))
+    return encode(tensors, _text({"format_version": TEAM_VERSION, "models": told}))
+
+
+def _spec_of(contents: Contents) -> dict[str, Any]:
+    return contents.network.spec.model_dump(mode="json", exclude_none=True)
+
+
+def _text(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _tensors(contents: Contents) -> dict[str, Array]:
+    return {
         **_member_tensors(contents),
         **_prefixed("preprocessing", contents.preprocessing.tensors()),
         **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
         **({} if contents.labels is None else encode_labels(contents.labels)),
         **({ERROR_QUANTILES: contents.error_quantiles.values} if contents.error_quantiles else {}),
     }
-    metadata = {"format_version": FORMAT_VERSION, "spec": network.spec.model_dump(mode="json", exclude_none=True)}
-    return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def decode_model(
     stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
 ) -> Contents:
-    """Read a model's file.
+    """Read the file of a single model; parameters and errors as for `decode_models`.
+
+    Raises
+    ------
+    FileError
+        If it has several.
+    """
+    models, _ = decode_models(stream, size, parts, limits)
+    if len(models) > 1:
+        raise FileError(f"the file has {len(models)} models, where a single one is needed")
+    return models[0]
+
+
+def decode_models(
+    stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
+) -> tuple[list[Contents], list[int]]:
+    """Read the file of a model, or of several; return them, and their shares in the mean of their answers.
 
     Parameters
     ----------
@@ -111,16 +156,29 @@ def decode_model(
     FileError
         If this is no model file, or a damaged one, or its spec is not valid.
     """
-    header = read_header(stream, size)
+    header, parts = read_header(stream, size), tuple(parts)
+    told = parse_metadata(header.metadata)
     try:
-        network = Network(resolve(parse_spec(parse_metadata(header.metadata), parts=parts, limits=limits)))
+        networks = [Network(resolve(parse_spec(spec, parts=parts, limits=limits))) for _, spec in told]
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    begin, end = header.entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in header.entries else (0, 0)
-    optional = _label_entries(header.entries, network) | quantile_kinds((end - begin) // 8, network)
-    _compare(header.entries, tensor_kinds(network) | optional)
-    tensors = tensors_of(header, stream.read(header.data_size))
-    return model_of(network, tensors, decode_labels(tensors))
+    prefixes = [""] if len(told) == 1 else [f"models.{number}." for number in range(len(told))]
+    required: dict[str, TensorForm] = {}
+    for prefix, network in zip(prefixes, networks, strict=True):
+        required |= {prefix + name: form for name, form in _forms(_under(prefix, header.entries), network).items()}
+    _compare(header.entries, required)
+    tensors, models = tensors_of(header, stream.read(header.data_size)), []
+    for prefix, network in zip(prefixes, networks, strict=True):
+        own = _under(prefix, tensors)
+        models.append(model_of(network, own, decode_labels(own)))
+    return models, [share for share, _ in told]
+
+
+def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
+    """Return dtype and shape of the tensors that a model's file has, and must have."""
+    begin, end = entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in entries else (0, 0)
+    optional = _label_entries(entries, network) | quantile_kinds((end - begin) // 8, network)
+    return tensor_kinds(network) | optional
 
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
@@ -170,8 +228,8 @@ def _member_tensors(contents: Contents) -> dict[str, Array]:
     return tensors
 
 
-def parse_metadata(text: str) -> Any:
-    """Return the spec in a model file's metadata, as plain data that is not yet validated.
+def parse_metadata(text: str) -> list[tuple[int, Any]]:
+    """Return the share and the spec of each model in a file's metadata, specs as plain data that is not yet validated.
 
     Raises
     ------
@@ -182,77 +240,26 @@ def parse_metadata(text: str) -> Any:
     version = metadata.get("format_version")
     if type(version) is not int or version < 1:
         raise FileError("the metadata has no format version")
-    if version > FORMAT_VERSION:
-        raise FileError(f"written by a newer specnet in format {version}; this version reads up to {FORMAT_VERSION}")
+    if version > TEAM_VERSION:
+        raise FileError(f"written by a newer specnet in format {version}; this version reads up to {TEAM_VERSION}")
+    if version == TEAM_VERSION:
+        return _parse_models(metadata)
     if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
         raise FileError("the metadata must be exactly a format version and a spec")
-    return metadata["spec"]
+    return [(1, metadata["spec"])]
 
 
-def encode_labels(labels: Array) -> dict[str, Array]:
-    """Return the tensors that keep class labels.
-
-    Parameters
-    ----------
-    labels : ndarray (classes,)
-        int64 or str, ascending and distinct.
-
-    Raises
-    ------
-    FileError
-        If a text cannot be kept: with half a surrogate pair, or far too long.
-    """
-    if labels.dtype.kind != "U":
-        return {"labels": labels.astype(np.int64)}
-    _check_label_size(len(labels), max(map(len, labels.tolist())))
-    try:
-        texts = [label.encode() for label in labels.tolist()]
-    except UnicodeEncodeError as error:
-        raise FileError(f"the label {shown(error.object)} is not valid Unicode") from error
-    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return {"labels.bytes": np.frombuffer(b"".join(texts), np.uint8), "labels.offsets": offsets}
-
-
-def decode_labels(tensors: Mapping[str, Array]) -> Array | None:
-    """Return class labels (classes,) as `encode_labels` was given them, or None where the tensors hold none.
-
-    Raises
-    ------
-    FileError
-        If they are not ascending and distinct, or the texts are damaged.
-    """
-    if "labels" in tensors:
-        labels: Array = tensors["labels"].copy()
-    elif "labels.offsets" in tensors:
-        labels = _decode_texts(tensors["labels.bytes"].tobytes(), tensors["labels.offsets"])
-    else:
-        return None
-    if not (labels[1:] > labels[:-1]).all():
-        raise FileError("the class labels must be distinct and in ascending order")
-    return labels
-
-
-def _decode_texts(data: bytes, offsets: Array) -> Array:
-    ends = offsets.tolist()
-    if ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
-        raise FileError("the class labels' offsets do not divide their bytes")
-    try:
-        texts = [data[begin:end].decode() for begin, end in pairwise(ends)]
-    except UnicodeDecodeError as error:
-        raise FileError("a class label is not valid UTF-8") from error
-    if any(text.endswith("\0") for text in texts):  # NumPy drops it, so that another text would come back
-        raise FileError("a class label ends in a null character")
-    _check_label_size(len(texts), max(map(len, texts)))
-    return np.array(texts)
-
-
-def _check_label_size(classes: int, longest: int) -> None:
-    """NumPy gives every text the room of the longest: one long label among many would ask for any amount of memory."""
-    if classes * longest > LABEL_CHARACTERS_LIMIT:
-        raise FileError(
-            f"{classes} class labels of up to {longest} characters are too long; "
-            f"classes times characters may not exceed {LABEL_CHARACTERS_LIMIT}"
-        )
+def _parse_models(metadata: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """Return the share and the spec of each of several models."""
+    models = metadata.get("models")
+    if list(metadata) != ["format_version", "models"] or not isinstance(models, list) or len(models) < 2:
+        raise FileError("the metadata must be exactly a format version and two or more models")
+    for each in models:
+        if not isinstance(each, dict) or list(each) != ["share", "spec"] or not isinstance(each["spec"], dict):
+            raise FileError("each model in the metadata must be exactly a share and a spec")
+        if type(each["share"]) is not int or not 0 < each["share"] <= LARGEST_SHARE:
+            raise FileError(f"the share of a model must be an integer from 1 to {LARGEST_SHARE}")
+    return [(each["share"], each["spec"]) for each in models]
 
 
 def _inside(mistake: Diagnostic) -> Diagnostic:
@@ -290,7 +297,7 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
     if "labels.bytes" not in entries:
         return {"labels": (int64, (count,))}
     begin, end = entries["labels.bytes"].data_offsets
-    size = min(end - begin, _UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
+    size = min(end - begin, UTF8_LONGEST * LABEL_CHARACTERS_LIMIT)
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
@@ -331,6 +338,11 @@ def fits(shape: Shape, wanted: tuple[int | None, ...]) -> bool:
 
 def _prefixed(prefix: str, items: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}.{name}": item for name, item in items.items()}
+
+
+def _under(prefix: str, items: Mapping[str, Item]) -> dict[str, Item]:
+    """Return what has names under a prefix, by the rest of these."""
+    return {name.removeprefix(prefix): item for name, item in items.items() if name.startswith(prefix)}
 
 
 def _without(prefix: str, tensors: Mapping[str, Array]) -> dict[str, Array]:

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike
 from specnet.data import Preparation, RawColumns, raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, render
-from specnet.files import PathLike, file_errors, open_file, write_file
-from specnet.files.run_files import model_file
-from specnet.model.decoder import Answers, Decoder, checked_labels, spread_of_members
+from specnet.files import PathLike, file_errors, write_file
+from specnet.model.decoder import Answers, Decoder, checked_labels
 from specnet.model.error_quantiles import ErrorQuantiles, class_errors
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
@@ -23,8 +22,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.parts.part import Part
-from specnet.spec import Limits, Spec
+from specnet.spec import Spec
 
 
 class Model(Displayed):
@@ -65,7 +63,7 @@ class Model(Displayed):
     ) -> None:
         self.network = network
         self.theta = np.array(theta, network.dtype)
-        for each in self.theta if self.is_ensemble else [self.theta]:
+        for each in self.theta if self.theta.ndim == 2 else [self.theta]:
             network.parameters(each)  # refuses another shape
         members = self.theta.shape[:-1]
         initial = network.initial_state() if state is None else {}
@@ -75,7 +73,7 @@ class Model(Displayed):
         self.target_preprocessing = target_preprocessing or Preparation()
         self.error_quantiles = error_quantiles or ErrorQuantiles()
         self.history = list(history)
-        self._decoder = Decoder(network, self.target_preprocessing, checked_labels(labels, network))
+        self.decoder = Decoder(network, self.target_preprocessing, checked_labels(labels, network))
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
@@ -97,7 +95,7 @@ class Model(Displayed):
     @property
     def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
         """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
-        if not self.is_ensemble:
+        if self.theta.ndim < 2:
             return ((self.theta, self.state),)
         states = [{name: kept[number] for name, kept in self.state.items()} for number in range(len(self.theta))]
         return tuple(zip(self.theta, states, strict=True))
@@ -105,7 +103,7 @@ class Model(Displayed):
     @property
     def boundary(self) -> float:
         """The binary output above which 1 is predicted: probability 0.5, or margin 0."""
-        return self._decoder.boundary
+        return self.decoder.boundary
 
     @property
     def spec(self) -> Spec:
@@ -115,7 +113,7 @@ class Model(Displayed):
     @property
     def labels(self) -> Array | None:
         """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
-        labels = self._decoder.labels
+        labels = self.decoder.labels
         return None if labels is None else labels.values
 
     @property
@@ -126,7 +124,7 @@ class Model(Displayed):
     @property
     def gives_probabilities(self) -> bool:
         """Whether `predict_proba` is supported."""
-        return self._decoder.gives_probabilities
+        return self.decoder.gives_probabilities
 
     def predict(self, X: ArrayLike | RawColumns) -> Array:
         """Return a prediction for each row.
@@ -152,7 +150,7 @@ class Model(Displayed):
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
             that the preprocessing does not fill.
         """
-        return self._decoder.predictions(self.member_outputs(self._inputs(X)))
+        return self.decoder.predictions(self.member_outputs(self._inputs(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -170,7 +168,7 @@ class Model(Displayed):
         if not self.gives_probabilities:
             loss = self.spec.training.loss.type
             raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
-        return self._decoder.probabilities(self.member_outputs(self._inputs(X)))
+        return self.decoder.probabilities(self.member_outputs(self._inputs(X)))
 
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value; so many of them have the true value inside.
@@ -246,7 +244,7 @@ class Model(Displayed):
         if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
         outputs = self.member_outputs(self._inputs(X))
-        spread = spread_of_members([self._decoder.averaged(each) for each in outputs])
+        spread = self.decoder.spread(outputs)
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
         return spread[:, 0] if spread.shape[1] == 1 else spread
@@ -262,7 +260,7 @@ class Model(Displayed):
             If X does not fit.
         """
         raw = self.member_outputs(self._inputs(X), raw=True)
-        return raw[0] if len(raw) == 1 else self._decoder.together(raw).astype(self.network.dtype)
+        return raw[0] if len(raw) == 1 else self.decoder.together(raw).astype(self.network.dtype)
 
     def evaluate(
         self,
@@ -296,23 +294,23 @@ class Model(Displayed):
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
-        inputs, chosen = self._inputs(X), self._decoder.metrics(metrics)
+        inputs, chosen = self._inputs(X), self.decoder.metrics(metrics)
         if chosen:
             return self.answers(inputs, y, sample_weight).figures(chosen)
-        losses = self._losses(inputs, self._decoder.target(y, len(inputs))[1])
+        losses = self._losses(inputs, self.decoder.target(y, len(inputs))[1])
         return {"loss": weighted_mean(losses, check_weights(sample_weight, len(inputs)))}
 
     def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
-        target, wanted = self._decoder.target(y, len(X))
-        weights, compared = check_weights(sample_weight, len(X)), self._decoder.compared(self.member_outputs(X))
+        target, wanted = self.decoder.target(y, len(X))
+        weights, compared = check_weights(sample_weight, len(X)), self.decoder.compared(self.member_outputs(X))
         return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return what outputs (rows, outputs) answer, as the loss sees them and activated, whatever they come from."""
-        target, wanted = self._decoder.target(y, len(raw))
-        weights, compared = check_weights(sample_weight, len(raw)), self._decoder.compared([outputs])
-        return Answers(target, wanted, self._decoder.losses(raw, wanted), *compared, weights)
+        target, wanted = self.decoder.target(y, len(raw))
+        weights, compared = check_weights(sample_weight, len(raw)), self.decoder.compared([outputs])
+        return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights)
 
     def member_outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
         """Return each member's outputs for rows as the network reads them, (rows, outputs).
@@ -355,46 +353,37 @@ class Model(Displayed):
         if self.theta.shape[:-1] != (() if ensemble is None else (ensemble.members,)):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
-        prepared = (self.preprocessing, self.target_preprocessing)
-        known = (*prepared, self.labels, self.error_quantiles)
-        content = encode_model(Contents(self.network, self.theta, self.state, *known))
+        content = encode_model(self.contents)
         read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
         if encode_model(read_back) != content:
             raise FileError("the model would not read back the same")
         return content
 
+    @property
+    def contents(self) -> Contents:
+        """All that its file holds."""
+        prepared = (self.preprocessing, self.target_preprocessing)
+        return Contents(self.network, self.theta, self.state, *prepared, self.labels, self.error_quantiles)
+
     def _losses(self, X: Array, wanted: Array) -> Array:
-        """Return the loss of each row (rows, inputs), float64 (rows,)."""
+        """Return the loss of each row as `member_outputs` takes it, float64 (rows,)."""
         if self.is_ensemble:
-            return self._decoder.losses(self._decoder.together(self.member_outputs(X, raw=True)), wanted)
+            return self.decoder.losses(self.decoder.together(self.member_outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
-    def _inputs(self, X: ArrayLike | RawColumns) -> Array:
-        """Return raw columns as the network reads them, (rows, inputs)."""
+    def _inputs(self, X: ArrayLike | RawColumns) -> Any:
+        """Return raw columns as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
+        return self.read(self._raw_columns(X, stacklevel=4))
+
+    def read(self, raw: RawColumns) -> Array:
+        """Return raw columns, without a gap that is not filled, as the network reads them, (rows, inputs)."""
+        return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
+
+    def _raw_columns(self, X: ArrayLike | RawColumns, stacklevel: int) -> RawColumns:
+        """Return raw columns, checked; cells unlike those of training rows are told of."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
             refuse_gaps(self.preprocessing, raw, "X")
             for warning in unfamiliar_cells(self.preprocessing, raw, "X"):
-                warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=3)
-        return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
-
-
-def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
-    """Read a model from a file that `Model.save` wrote; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file, or the folder of a run.
-    parts : iterable of part classes
-        Custom parts that its spec uses in addition to built-in and installed ones.
-    limits : Limits, optional
-        Limits on the size of its network.
-
-    Raises
-    ------
-    FileError
-        If the file is missing, damaged or not a model.
-    """
-    with open_file(model_file(path)) as (stream, size):
-        return Model(*decode_model(stream, size, parts, limits))
+                warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=stacklevel)
+        return raw

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import Fraction, PositiveInteger
@@ -19,6 +22,8 @@ class Pruner(PartKind):
     """What ends the trials of a sweep that are unlikely to become good."""
 
     kind: ClassVar[str] = "pruner"
+    of_folds: ClassVar[bool] = False
+    """Whether it looks at the rows of a trial's first two folds, in place of its epochs."""
 
     def optuna_pruner(self, rungs: int) -> BasePruner:
         """Return a pruner of Optuna for trials that report their validation loss at this many epochs, evenly spaced.
@@ -26,6 +31,13 @@ class Pruner(PartKind):
         What is reported counts from 1: step k stands for the fraction k/rungs of the epochs.
         """
         raise NotImplementedError(f"{type(self).__name__} has no optuna_pruner")
+
+    def is_worse(self, losses: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+        """Return whether a trial is to be ended, given the losses of rows, and the best trial's for the same rows.
+
+        Only one that is of folds is asked.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no is_worse")
 
 
 class Median(Pruner):
@@ -41,6 +53,44 @@ class Median(Pruner):
         # A product such as 0.15 · 20 lies above the integer that is meant.
         warmup = math.ceil(round(self.warmup * rungs, 9))
         return MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=warmup)
+
+
+class Halving(Pruner):
+    """Ends a trial that is not among the best by its validation loss, at epochs that grow by a factor (Li et al. 2020).
+
+    At each of them one in so many goes on, of those that were known when the trial began and have come there. This is
+    successive halving in which no trial waits for others.
+    """
+
+    type: Literal["halving"] = "halving"
+    factor: Annotated[PositiveInteger, Ge(2)] = Field(3, description="one in so many trials goes on")
+    first: Fraction = Field(0.1, description="fraction of the epochs at which trials are first ended")
+
+    def optuna_pruner(self, rungs: int) -> BasePruner:
+        from optuna.pruners import SuccessiveHalvingPruner
+
+        first = max(1, math.ceil(round(self.first * rungs, 9)))
+        return SuccessiveHalvingPruner(min_resource=first, reduction_factor=self.factor)
+
+
+class Wilcoxon(Pruner):
+    """Ends a trial after two folds if its losses are larger than the best trial's, row by row.
+
+    Wilcoxon's signed-rank test decides (Wilcoxon 1945), if the mean is larger, too. The best trial is the one that was
+    known when this one began.
+    """
+
+    of_folds: ClassVar[bool] = True
+    type: Literal["wilcoxon"] = "wilcoxon"
+    p: Annotated[float, Gt(0), Lt(1)] = Field(0.05, description="largest p-value at which a trial is ended")
+
+    def is_worse(self, losses: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+        from scipy.stats import wilcoxon
+
+        differences = losses - best
+        if not differences.any() or differences.mean() <= 0:
+            return False
+        return bool(wilcoxon(differences, alternative="greater").pvalue <= self.p)
 
 
 class Sampler(PartKind):
@@ -63,6 +113,7 @@ class Sampler(PartKind):
 class Tpe(Sampler):
     """Tree-structured Parzen estimator: draws near the best trials so far (Bergstra et al. 2011), with Optuna.
 
+    Values are drawn together, near those that were good together (Falkner et al. 2018).
     Trials whose results are still unknown count as bad ones, which keeps trials under way apart.
     """
 
@@ -72,7 +123,9 @@ class Tpe(Sampler):
     def optuna_sampler(self, seed: int) -> BaseSampler:
         from optuna.samplers import TPESampler
 
-        return TPESampler(n_startup_trials=self.startup_trials, constant_liar=True, seed=seed)
+        return TPESampler(
+            n_startup_trials=self.startup_trials, multivariate=True, group=True, constant_liar=True, seed=seed
+        )
 
 
 class Random(Sampler):

@@ -236,7 +236,7 @@ def recipe(
         network=_network(facts, features, settings),
         training=_training(facts, settings),
         searching=f"\n#   specnet sweep {file}      search for better settings" if sweep else "",
-        sweep=_sweep(features, settings, file) if sweep else "",
+        sweep=_sweep(facts, features, settings, file) if sweep else "",
     )
 
 
@@ -279,7 +279,7 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         embedding=_embedding(features) if _embeds(features) else "",
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
-        outputs=facts.outputs if is_values or facts.classes == 2 else facts.classes,
+        outputs=_outputs(facts),
     )
 
 
@@ -316,10 +316,23 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
     )
 
 
-def _sweep(features: list[ColumnFacts], settings: _Settings, file: str) -> str:
-    rows = "the validation set" if settings.members == 1 else "the rows that each network was not trained on"
-    block = 1 + _embedding(features).count("[[network.layers]]") if _embeds(features) else 1
-    return sweep_table(file, settings.learning_rate, settings.weight_decay, block=block, rows=rows)
+def _sweep(facts: TableFacts, features: list[ColumnFacts], settings: _Settings, file: str) -> str:
+    has_folds, embedding = settings.members > 1, _embedding(features) if _embeds(features) else ""
+    return sweep_table(
+        file,
+        settings.learning_rate,
+        settings.weight_decay,
+        activation=settings.activation,
+        block=1 + embedding.count("[[network.layers]]"),
+        rows="the rows that each network was not trained on" if has_folds else "the validation set",
+        outputs=_outputs(facts),
+        is_values=facts.target == "values",
+        has_folds=has_folds,
+    )
+
+
+def _outputs(facts: TableFacts) -> int:
+    return facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes
 
 
 def _embeds(features: list[ColumnFacts]) -> bool:

@@ -11,12 +11,48 @@ _RATE_FACTOR, _DECAY_FACTOR = 5, 10
 """How far a range reaches below and above the recipe's own setting."""
 
 _SWEEP = Template("""
-# `specnet sweep $file` trains $trials variants of this spec, and keeps the one with the lowest validation loss.
-# The test set is used once, for that one.
+# `specnet sweep $file` trains this spec, $trials variants of it in all. The best ones become a team, whose answers are
+# averaged. The test set is used once, at the end.
 [sweep]
 metric = "validation_loss"              # loss on $rows
-trials = $trials
+trials = $trials$pruner
 
+# Tried first, after the spec as it is written: settings that were good on other tables. Change them, or add your own.
+[[sweep.candidates]]                    # numbers as they are, without an embedding
+"network.layers" = [
+    { type = "scale", learning_rate_factor = 6.0, weight_decay_factor = 0.0 },
+    { type = "block", repeat = 3, layers = [
+        { type = "dense", units = 128, parametrization = "ntk" },
+        { type = "activation", activation = { type = "$activation", parametric = true }, learning_rate_factor = 0.1 },
+        { type = "dropout", rate = 0.15 },
+    ] },
+    { type = "dense", units = $outputs, parametrization = "ntk" },
+]
+
+[[sweep.candidates]]                    # a plain network with strong decay
+"network.layers" = [
+    { type = "block", repeat = 2, layers = [{ type = "dense", units = 128, activation = "selu" }] },
+    { type = "dense", units = $outputs },
+]
+"training.optimizer" = { type = "adamw", learning_rate = 0.003, weight_decay = $plain_decay, schedule = "cosine_decay" }
+
+[[sweep.candidates]]                    # wide
+"$block.0.units" = 256
+
+[[sweep.candidates]]                    # narrow
+"$block.0.units" = 64
+"$block.2.rate" = 0.0
+
+[[sweep.candidates]]                    # a smaller learning rate
+"training.optimizer.learning_rate" = $slow
+
+[[sweep.candidates]]                    # a larger learning rate, and more dropout
+"training.optimizer.learning_rate" = $fast
+"$block.2.rate" = 0.3
+
+[[sweep.candidates]]                    # more weight decay
+"training.optimizer.weight_decay" = $strong
+$logarithm
 # Keys of this spec, each with a list of values or a range around the value above.
 [sweep.space]
 "training.optimizer.learning_rate" = $rates
@@ -26,7 +62,26 @@ trials = $trials
 """)
 
 
-def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int, rows: str) -> str:
+_LOGARITHM = """
+[[sweep.candidates]]                    # the logarithm of the target
+"network.target_preprocessing" = ["clip", "log", "standardize"]
+"""
+_PRUNER = '\npruner = "wilcoxon"                     # ends trials that are worse than the best one after two folds'
+_HALVING = '\npruner = "halving"                      # at a tenth of the epochs and later, one trial in three goes on'
+
+
+def sweep_table(
+    file: str,
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    activation: str,
+    block: int,
+    rows: str,
+    outputs: int,
+    is_values: bool,
+    has_folds: bool,
+) -> str:
     """Return the table ``[sweep]`` of a recipe, as TOML.
 
     Parameters
@@ -35,10 +90,18 @@ def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int
         The spec's file, as its comments show it.
     learning_rate, weight_decay : float
         The recipe's.
+    activation : str
+        Of the hidden layers.
     block : int
         The place of the block of hidden layers in the network.
     rows : str
         The validation rows, for a comment.
+    outputs : int
+        Of the network.
+    is_values : bool
+        Whether the target is values.
+    has_folds : bool
+        Whether the networks are an ensemble on folds.
     """
     return _SWEEP.substitute(
         file=file,
@@ -48,9 +111,21 @@ def sweep_table(file: str, learning_rate: float, weight_decay: float, block: int
         decays=_around(weight_decay, _DECAY_FACTOR),
         block=f"network.layers.{block}.layers",
         widths=list(WIDTHS),
+        activation=activation,
+        outputs=outputs,
+        slow=_rounded(learning_rate / 3),
+        fast=_rounded(learning_rate * 2.5),
+        strong=_rounded(weight_decay * 4),
+        plain_decay=0.1 if is_values else 0.3,
+        logarithm=_LOGARITHM if is_values else "",
+        pruner=_PRUNER if has_folds else _HALVING,
     )
 
 
 def _around(value: float, factor: float) -> str:
-    low, high = (float(f"{end:.3g}") for end in (value / factor, value * factor))
+    low, high = _rounded(value / factor), _rounded(value * factor)
     return f"{{ low = {low}, high = {high}, log = true }}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -50,16 +50,21 @@ class Encoder:
 
         They are weighted as they are themselves and as their classes are.
         """
-        target = _numbers(network, labels, rows.y, "y")
-        target_preparation = Preparation.fit(
-            unfitted(network.spec.network.target_preprocessing), target.reshape(len(rows), -1), rows.weight
-        )
-        encoder = cls(network, labels, preparation, target_preparation)
-        return encoder, encoder._training_rows(rows, target)
+        encoder = cls.of(network, labels, preparation, rows)
+        return encoder, encoder.training_rows(rows)
+
+    @classmethod
+    def of(cls, network: Network, labels: Labels | None, preparation: Preparation, rows: Rows) -> Self:
+        """Fit the preprocessing of a target to training rows, and return it."""
+        target = _numbers(network, labels, rows.y, "y").reshape(len(rows), -1)
+        steps = unfitted(network.spec.network.target_preprocessing)
+        return cls(network, labels, preparation, Preparation.fit(steps, target, rows.weight))
 
     def training_rows(self, rows: Rows) -> TrainingRows:
         """Return rows to train on, weighted as they are themselves and as their classes are."""
-        return self._training_rows(rows, _numbers(self.network, self.labels, rows.y, "y"))
+        target = _numbers(self.network, self.labels, rows.y, "y")
+        weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
+        return self._encoded(rows, target, weight, "y")
 
     def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
         """Return rows that are watched while others train; their target has that name."""
@@ -91,10 +96,6 @@ class Encoder:
         prepared = (self.preparation, self.target_preparation)
         return Model(self.network, theta, state, *prepared, labels, history=history)
 
-    def _training_rows(self, rows: Rows, target: Array) -> TrainingRows:
-        weight = _row_weights(self.network.spec, self.labels, target, rows.weight)
-        return self._encoded(rows, target, weight, "y")
-
     def _encoded(self, rows: Rows, target: Array, weight: NDArray[np.float64] | None, name: str) -> TrainingRows:
         X, shape = self.inputs(rows, name), target.shape
         target = self.target_preparation.prepare(target.reshape(len(rows), -1)).reshape(shape)
@@ -104,6 +105,11 @@ class Encoder:
             target = np.ascontiguousarray(as_dtype(target, dtype, name))
             check_domain(target, loss.domain, name)
         return TrainingRows(X, target, None if weight is None else _as_weights(weight, dtype))
+
+
+def other_parts(name: str) -> DataError:
+    """Return the error for a model to start from whose network has others of some parts."""
+    return DataError(f"cannot continue: the starting model has different {name}")
 
 
 def _as_weights(weights: NDArray[np.float64], dtype: np.dtype[Any]) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -17,7 +17,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
-from specnet.running.encoding import Encoder
+from specnet.running.encoding import Encoder, other_parts
 from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.spec import Spec
 from specnet.training import (
@@ -127,6 +127,7 @@ def fit_rows(
     jobs: int = 1,
     interruptions: Interruptions | None = None,
     records: bool = False,
+    train_ensemble: Callable[..., list[TrainingResult]] = train_members,
 ) -> FitResult:
     """Train a network, or the members of an ensemble.
 
@@ -146,6 +147,8 @@ def fit_rows(
         preparation then.
     records : bool
         As for `train` and `train_members`.
+    train_ensemble : callable
+        Takes the arguments of `train_members`; returns the result of each member that there is to be.
 
     Raises
     ------
@@ -188,11 +191,11 @@ def fit_rows(
         else:
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)
-            members = train_members(network, first if start is None else start.members, own, jobs=jobs, **given)
+            members = train_ensemble(network, first if start is None else start.members, own, jobs=jobs, **given)
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
-    if result.interruption is not None:
+    if result.interruption is not None or fitted.held_out() is None:  # as of a member that was trained alone
         return fitted
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()
@@ -278,8 +281,3 @@ def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows
         raise DataError(f"cannot continue: the starting model has {len(start.members)} networks, expected {members}")
     encoder = Encoder(network, data.labels, data.preparation, start.target_preprocessing)
     return encoder, encoder.training_rows(rows)
-
-
-def other_parts(name: str) -> DataError:
-    """Return the error for a model to start from whose network has others of some parts."""
-    return DataError(f"cannot continue: the starting model has different {name}")

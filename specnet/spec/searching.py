@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from specnet.errors import Diagnostic, Path, SpecError
@@ -17,9 +18,14 @@ from specnet.spec.sweep_section import SweepSpec, is_range
 
 SWEEP: Path = ("sweep",)
 SPACE: Path = (*SWEEP, "space")
+CANDIDATES: Path = (*SWEEP, "candidates")
 SPLIT: Path = ("data", "split")
+PRUNED_AFTER = 2
+"""Folds of a trial after which a pruner of folds decides."""
 _BETWEEN = "for a range of integers, write both ends as integers"
 """The hint where only a number between both ends is wrong."""
+_OTHER_LOSS = "trials with different loss functions cannot be compared by validation_loss"
+_OTHER_METRIC = "set sweep.metric to one of training.metrics"
 
 
 def parse_sweep(
@@ -78,8 +84,15 @@ def _clashes(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
     if sweep.metric not in (VALIDATION_LOSS, *(metric.type for metric in spec.training.metrics)):
         hint = f'set training.metrics = ["{sweep.metric}"], or add it to the list'
         yield _Clash("no-metric", f'"{sweep.metric}" is not in training.metrics', (*SWEEP, "metric"), hint)
-    if sweep.pruner is not None and spec.training.ensemble is not None:
-        yield _Clash("field-clash", "pruner cannot be combined with training.ensemble", (*SWEEP, "pruner"))
+    if sweep.pruner is None:
+        return
+    if not sweep.pruner.of_folds and spec.training.ensemble is not None:
+        message = f"{sweep.pruner.type} cannot be combined with training.ensemble"
+        yield _Clash("field-clash", message, (*SWEEP, "pruner"), 'with an ensemble on folds, use "wilcoxon"')
+    elif sweep.pruner.of_folds and (spec.training.folds or sweep.folds or 0) <= PRUNED_AFTER:
+        message = f"{sweep.pruner.type} needs at least {PRUNED_AFTER + 1} folds"
+        hint = "set training.ensemble or sweep.folds to 5, or remove sweep.pruner"
+        yield _Clash("field-clash", message, (*SWEEP, "pruner"), hint)
 
 
 def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
@@ -131,15 +144,16 @@ class _Search:
             for check in (_clashes(base, self.sweep), _clashes_with_data(base, self.sweep)):
                 self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in check)
             for key in _losses_that_differ(self.sweep):
-                hint = "set sweep.metric to one of training.metrics"
-                message = "trials with different loss functions cannot be compared by validation_loss"
-                self._add([self.document.diagnostic("space-key", message, (*SPACE, key), at_key=True, hint=hint)])
+                place: dict[str, Any] = {"path": (*SPACE, key), "at_key": True, "hint": _OTHER_METRIC}
+                self._add([self.document.diagnostic("space-key", _OTHER_LOSS, **place)])
         sweep = self.document.data["sweep"]
         space = sweep.get("space") if isinstance(sweep, Mapping) else None
         misshapen = {problem.path[:3] for problem in self.found.values()}
         for key, entry in space.items() if isinstance(space, Mapping) else ():
             if (*SPACE, key) not in misshapen:
                 self._try_entry(key, entry)
+        for number, settings in enumerate(self.sweep.candidates if self.sweep else ()):
+            self._add(self._mistakes_of_candidate((*CANDIDATES, number), settings, base))
         if self.found or spec is None:
             raise self.document.error(self.found.values())
         return spec
@@ -199,23 +213,48 @@ class _Search:
             if not any(problem.path == at for problem in self.found.values()):
                 yield self.document.diagnostic(code, message, source, hint=hint)
 
+    def _mistakes_of_candidate(self, source: Path, settings: Mapping[str, Any], base: Spec) -> Iterator[Diagnostic]:
+        """Yield what is wrong with the spec that has all settings of a candidate, at their places in it."""
+        assert self.sweep is not None, "it has candidates"
+        data, paths = self.without_sweep.data, dict[Path, str]()
+        for key, value in settings.items():
+            try:
+                data, path = with_change(data, key.split("."), value, False)
+            except CannotSetError as error:
+                yield self.document.diagnostic("space-key", error.message, (*source, key), at_key=True, hint=error.hint)
+                return
+            paths[path] = key
+        try:
+            spec = self.parse(Document(data))
+        except SpecError as error:
+            for problem in error.diagnostics:
+                path = max(paths, key=lambda path: _shared_steps(path, problem.path))
+                yield self._moved(problem, path, (*source, paths[path]), {})
+            return
+        for code, message, at, hint in (*_clashes(spec, self.sweep), *_clashes_with_data(spec, self.sweep)):
+            if not any(problem.path == at for problem in self.found.values()):
+                yield self.document.diagnostic(code, message, source, hint=hint)
+        if self.sweep.metric == VALIDATION_LOSS and spec.training.loss.type != base.training.loss.type:
+            yield self.document.diagnostic("space-key", _OTHER_LOSS, source, hint=_OTHER_METRIC)
+
     def _moved(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
-        """Return a mistake that a value makes as one of the space."""
+        """Return a mistake that a value makes as one of the space, or of a candidate."""
+        entry = source[: 4 if source[: len(CANDIDATES)] == CANDIDATES else 3]
 
         def place(found: Diagnostic) -> Path:
             """Return where the document says what a mistake or a note is about."""
             rest = found.path[len(path) :]
             if found.path[: len(path)] == path:
-                named = (*source, *rest) if rest else source[:3]
+                named = (*source, *rest) if rest else entry
                 return named if found.at_key else sources.get(rest, (*source, *rest))
             is_around = path[: len(found.path)] == found.path and not self._is_written(found.path)
-            return (source[:3] if found.at_key else source) if is_around else found.path
+            return (entry if found.at_key else source) if is_around else found.path
 
         notes = [replace(self._placed(note, place(note)), path=note.path) for note in problem.notes]
         where, rest = place(problem), problem.path[len(path) :]
         if where != problem.path:
             is_inside = problem.path[: len(path)] == path
-            told = sources.get(rest, (*source, *rest)) if is_inside else source[:3]
+            told = sources.get(rest, (*source, *rest)) if is_inside else entry
             return replace(self._placed(problem, where), path=told, notes=tuple(notes))
         if self._is_written(problem.path):
             name = ".".join(map(str, problem.path))
@@ -228,6 +267,11 @@ class _Search:
     def _placed(self, found: Diagnostic, path: Path) -> Diagnostic:
         """Return a mistake, without its notes, at a path of the document."""
         return self.document.diagnostic(found.code, found.message, path, at_key=found.at_key, hint=found.hint)
+
+
+def _shared_steps(path: Path, other: Path) -> int:
+    """Return how many steps two paths have in common from their start."""
+    return len(list(takewhile(lambda steps: steps[0] == steps[1], zip(path, other, strict=False))))
 
 
 def _with_numbers(value: Any, numbers: Mapping[Path, Any]) -> Any:

@@ -37,6 +37,7 @@ SEARCHED = ("network", "training", "random_generator")
 """The keys of a spec that may be searched, themselves or what is in them."""
 
 _KEY = re.compile(rf"^({'|'.join(SEARCHED)})(\.[^.]+)*$")
+_SETTING = re.compile(r"^random_generator$|\.")
 
 
 def _as_written(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -124,6 +125,11 @@ _SPACE = {
     "propertyNames": {"pattern": _KEY.pattern},
     "additionalProperties": {"anyOf": [_CHOICES, {KIND_KEY: RANGE}]},
 }
+_CANDIDATE = {
+    "type": "object",
+    "minProperties": 1,
+    "propertyNames": {"pattern": _KEY.pattern.replace("*$", "+$") + "|^random_generator$"},
+}
 
 
 def plain(value: Any) -> Any:
@@ -162,6 +168,14 @@ def _checked_key(key: str) -> str:
     raise PydanticCustomError("space-key", "no key of the space", {"message": message, "hint": hint})
 
 
+def _checked_setting(key: str) -> str:
+    if _SETTING.search(_checked_key(key)):
+        return key
+    hint = 'write a setting in quotes, such as "training.l2" = 0.0001'
+    message = f'"{key}" is a whole table, and no setting of a candidate'
+    raise PydanticCustomError("space-key", "no setting of a candidate", {"message": message, "hint": hint})
+
+
 SpaceKey = Annotated[str, AfterValidator(_checked_key)]
 Choice = Annotated[
     Any,
@@ -176,6 +190,11 @@ Choices = Annotated[tuple[Choice, ...], Field(min_length=1)]
 Entry = Annotated[
     tuple[Any, ...] | Range, WrittenForm(Choices, _read_entry, lambda choices: choices, lambda entry, _: plain(entry))
 ]
+Candidate = Annotated[
+    dict[Annotated[str, AfterValidator(_checked_setting)], Any],
+    Field(min_length=1),
+    WithJsonSchema(_CANDIDATE),
+]
 Space = Annotated[dict[SpaceKey, Entry], Field(min_length=1), WithJsonSchema(_SPACE)]
 
 
@@ -188,12 +207,15 @@ class SweepSpec(Section):
         "one of training.metrics",
     )
     trials: PositiveInteger | None = Field(
-        None, description=f"number of trials; default: {TRIALS}, or all combinations of a grid"
+        None,
+        description=f"number of trials, of which the first is the spec as it is written; default: {TRIALS}, or all "
+        "combinations of a grid besides what is written",
     )
     sampler: Sampler = Field(Tpe(), description="how the values of a trial are chosen")
     pruner: Pruner | None = Field(
         None,
-        description="rule that ends unpromising trials early, by the validation loss; needs data.split.validation_size",
+        description="rule that ends unpromising trials early: median and halving, by the validation loss, need "
+        "data.split.validation_size; wilcoxon, by the losses of rows, needs folds or an ensemble on folds",
     )
     folds: Annotated[Integer, Ge(2)] | None = Field(
         None,
@@ -208,6 +230,11 @@ class SweepSpec(Section):
         "of processes if that is more",
     )
     seed: Seed | None = Field(None, description="seed of the sampler; default: the seed of the spec")
+    candidates: tuple[Candidate, ...] = Field(
+        (),
+        description='tables of keys in quotes, as in "training.l2", with the values that a trial has there; they are '
+        "tried after the spec as it is written, and before others are drawn",
+    )
     space: Space = Field(
         description='keys to search, in quotes as in "training.l2"; each with a list of values, or a range '
         "{ low = 1e-6, high = 1e-2, log = true }, which in a table of a list may also stand for a value"
@@ -232,17 +259,22 @@ class SweepSpec(Section):
         return max(self.parallel, 2 * jobs)
 
     @property
+    def given(self) -> int:
+        """The number of trials that are written rather than drawn: the spec itself, and the candidates."""
+        return 1 + len(self.candidates)
+
+    @property
     def trial_count(self) -> int:
         """The number of trials."""
         if self.sampler.enumerates:
             assert self.combinations is not None, "a grid has no ranges"
-            return self.combinations
+            return self.given + self.combinations
         return self.trials or TRIALS
 
     def problems(self) -> Iterator[FieldProblem]:
         for key, entry in self.space.items():
             yield from _repeated(key, entry)
-        if self.pruner is not None:
+        if self.pruner is not None and not self.pruner.of_folds:
             for name, used in (("folds", self.folds is not None), ("seeds", self.seeds > 1)):
                 if used:
                     yield FieldProblem(("pruner",), f"pruner cannot be combined with {name}")

@@ -11,7 +11,7 @@ from specnet.training.after_epoch import Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.loop import TrainingResult, train
-from specnet.training.members.member_training import joined_result, train_members
+from specnet.training.members.member_training import joined_result, train_member, train_members
 from specnet.training.observer import Observer, Observers, PythonWarnings, StopTraining, WarningRecorder
 from specnet.training.run_identity import RunIdentity
 from specnet.training.steps.stepper import Stepper
@@ -32,5 +32,6 @@ __all__ = [
     "WarningRecorder",
     "joined_result",
     "train",
+    "train_member",
     "train_members",
 ]

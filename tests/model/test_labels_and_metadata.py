@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specnet.errors import FileError
-from specnet.model.file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
+from specnet.model.file import parse_metadata
+from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels
 from specnet.parts.arrays import Array
 from tests.texts.pinned import Refused
 
 
 def test_metadata_is_a_version_and_a_spec(refused: Refused) -> None:
-    assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == {"name": "é"}
+    assert parse_metadata('{"format_version":1,"spec":{"name":"é"}}') == [(1, {"name": "é"})]
+    both = '{"share":3,"spec":{}},{"share":1,"spec":{"name":"é"}}'
+    assert parse_metadata('{"format_version":2,"models":[' + both + "]}") == [(3, {}), (1, {"name": "é"})]
     for text in (
         "",
         "[]",

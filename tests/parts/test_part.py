@@ -304,6 +304,7 @@ UNFINISHED: list[tuple[type[Part], str, tuple[Any, ...]]] = [
     (parts.Preprocessing, "apply", (None, {})),
     (parts.Preprocessing, "invert", (None, {})),
     (parts.Pruner, "optuna_pruner", (1,)),
+    (parts.Pruner, "is_worse", (None, None)),
     (parts.Sampler, "optuna_sampler", (1,)),
     (Averaging, "share", (0, 1, 1)),
 ]

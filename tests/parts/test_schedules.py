@@ -1,5 +1,6 @@
 """Schedules, averages and searches against PyTorch, Keras, optax, scikit-learn and Optuna; units, edges, memory."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -25,7 +26,7 @@ from specnet.parts.schedules import (
     StepDecay,
     Warmup,
 )
-from specnet.parts.searches import Median, Random, Tpe
+from specnet.parts.searches import Median, Random, Tpe, Wilcoxon
 from specnet.parts.watchers import Memory
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
@@ -239,6 +240,7 @@ SEARCHES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize(("of_tpe", "of_median", "of_optuna", "rungs"), SEARCHES)
 def test_searches_are_those_of_optuna(of_tpe, of_median, of_optuna, rungs):
     import optuna
@@ -263,8 +265,25 @@ def test_searches_are_those_of_optuna(of_tpe, of_median, of_optuna, rungs):
     expected = tried(optuna.samplers.RandomSampler(seed=4), pruner)
     assert tried(random.optuna_sampler(4), own.optuna_pruner(rungs)) == expected
     assert any(len(steps) < rungs for _, steps in expected)
-    expected = tried(optuna.samplers.TPESampler(n_startup_trials=startup_of_tpe, constant_liar=True, seed=3), pruner)
+    settings = {"constant_liar": True, "multivariate": True, "group": True, "seed": 3}
+    expected = tried(optuna.samplers.TPESampler(n_startup_trials=startup_of_tpe, **settings), pruner)
     assert tried(tpe.optuna_sampler(3), own.optuna_pruner(rungs)) == expected
+
+
+def test_a_trial_is_worse_by_the_signed_ranks_of_its_losses():
+    """The test by hand: the ranks of |differences| of positive ones, summed over all 2ⁿ ways to choose the signs."""
+    rng = np.random.default_rng(5)
+    for shift in (-1.0, 0.0, 0.4, 0.8, 1.5):
+        best, own = rng.normal(size=(2, 8)) + np.array([[0], [shift]])
+        differences = own - best
+        ranks = np.argsort(np.argsort(np.abs(differences))) + 1
+        sums = [sum(chosen) for size in range(9) for chosen in itertools.combinations(range(1, 9), size)]
+        p = np.mean(np.array(sums) >= ranks[differences > 0].sum())
+        for level in (0.01, 0.1, 0.5):
+            assert Wilcoxon(p=level).is_worse(own, best) == (p <= level and differences.mean() > 0)
+    assert not Wilcoxon(p=0.9).is_worse(best, best)
+    assert not Wilcoxon(p=0.9).is_worse(np.array([1.0, 1.0, 1.0, -9.0]), np.zeros(4)), "the mean is smaller"
+    assert not Median().of_folds
 
 
 def test_searches_say_what_they_learn_from():

@@ -57,10 +57,12 @@ def test_defaults():
     assert SweepSpec(space=sweep.space) == sweep
 
 
-def test_a_grid_has_all_combinations_as_trials():
+def test_a_grid_has_all_combinations_as_trials_after_the_written_ones():
     lists = "[sweep.space]\n'training.l2' = [0.0, 0.1]\n'training.epochs' = [1, 2, 3]\n"
-    for trials, count in [("", 6), ("trials = 6", 6), ("trials = 100", 6)]:
+    for trials, count in [("", 7), ("trials = 6", 7), ("trials = 100", 7)]:
         assert parse_sweep(f"{SWEPT}[sweep]\nsampler = 'grid'\n{trials}\n{lists}").sweep.trial_count == count
+    candidates = "[[sweep.candidates]]\n'training.l2' = 0.5\n" * 2
+    assert parse_sweep(f"{SWEPT}[sweep]\nsampler = 'grid'\n{candidates}{lists}").sweep.trial_count == 9
     assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.trial_count == 50
     assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.combinations == 6
     assert parse_sweep(SWEPT + SPACE).sweep.combinations is None

@@ -145,7 +145,7 @@ class Predictions:
         columns = _columns("prediction", model.predict(rows), None)
         if model.gives_probabilities:
             columns |= _columns("probability", model.predict_proba(rows), model.labels)
-        elif model.network.task == "values" and len(model.members) > 1:
+        elif model.network.task == "values" and model.is_ensemble:
             columns |= _columns("spread", model.predict_spread(rows), None)
         if self._interval is not None:
             ends = np.moveaxis(model.predict_interval(rows, self._interval), -1, 0)

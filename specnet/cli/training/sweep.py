@@ -32,19 +32,18 @@ def sweep(
     out: Annotated[Path | None, out_option("DIR", "Folder to write. Default: sweeps/<name>/<number>.")] = None,
     overrides: SetOption = None,
     trials: Annotated[int | None, count_option("--trials", "Number of trials. Default: the spec's.")] = None,
-    folds: Annotated[int | None, count_option("--folds", "Nested: one sweep per fold, whose best it tests.", 2)] = None,
+    folds: Annotated[int | None, count_option("--folds", "Nested: one sweep per fold, whose team it tests.", 2)] = None,
     jobs: Annotated[int | None, count_option("--jobs", "Number of processes. Default: physical cores.")] = None,
     dask: DaskOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,
-    keep_models: Annotated[bool, typer.Option("--keep-models", help="Keep the model of every trial.")] = False,
     no_report: NoReportOption = False,
     limit: LimitOption = None,
 ) -> None:
     """Search over keys of a spec, as its [sweep] says.
 
     Trials are trained without test rows and compared on validation rows. The best one is written as a spec of its own,
-    best.toml, and run. The trials are the same for any number of processes.
+    best.toml, and run; the best ones together are a model, in team/. They are the same for any number of processes.
 
     Examples
     --------
@@ -62,7 +61,6 @@ def sweep(
         jobs=jobs,
         dask=dask,
         limit=limit,
-        keep_models=keep_models,
         no_report=no_report,
     )
     command.check(Path("DIR"), out, resume=resume, force=force)
@@ -75,9 +73,7 @@ def sweep(
     with ExitStack() as stack:
         executor = cluster(stack, dask, jobs)
         folder = stack.enter_context(verb_folder(output, out, parsed.name, command, "sweeps"))
-        options = SweepOptions(
-            jobs, executor, resume, force, keep_models, series_warnings(output), output.speaks, not no_report
-        )
+        options = SweepOptions(jobs, executor, resume, force, series_warnings(output), output.speaks, not no_report)
         found = searched(parsed, folder, folds, options)
         if folds is None:
             _show(found.sweeps[0], output)
@@ -87,7 +83,7 @@ def sweep(
 
 def _show(result: SweepResult, output: Output) -> None:
     from specnet.files.run_files import REPORT
-    from specnet.files.series_files import BEST, BEST_SPECS
+    from specnet.files.series_files import BEST, BEST_SPECS, TEAM
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
 
@@ -99,8 +95,15 @@ def _show(result: SweepResult, output: Output) -> None:
     output.data["metrics"] = result.run.evaluation
     output.table(scores_table(result.metrics))
     output.parts(*result.best_in_words())
+    if result.team is not None:
+        output.data["team"] = {"shares": result.team.shares, "metrics": result.team.metrics}
+        output.parts(*result.team_in_words())
     named = [REPORT] if (folder / REPORT).exists() else []
-    output.parts(str(folder), counted(len(result.trials), "trial"), ", ".join([*named, spec, f"{BEST}/", "…"]))
+    output.parts(
+        str(folder),
+        counted(len(result.trials), "trial"),
+        ", ".join([*named, spec, f"{BEST}/", *([] if result.team is None else [f"{TEAM}/"]), "…"]),
+    )
 
 
 def _show_nested(result: NestedResult, output: Output) -> None:
@@ -108,7 +111,7 @@ def _show_nested(result: NestedResult, output: Output) -> None:
     from specnet.report.terminal.scores import spread_table
 
     output.data["folds"] = [
-        {"fold": fold, "trial": each.best.number, "figure": each.best.figure, "metrics": each.metrics}
+        {"fold": fold, "trial": each.best.number, "figure": each.best.figure, "metrics": each.worth}
         for fold, each in enumerate(result.sweeps)
     ]
     output.data["summary"] = result.summary

@@ -72,7 +72,7 @@ def series_sentence(record: SeriesRecord) -> str:
     found = record.summary[record.split][record.main]
     rows = {TEST: "test", TRAIN: "training"}.get(record.split, record.split)
     label = f"{rows} {words(record.main)}"
-    what = f"{'The best trials of ' if record.is_nested else ''}{of_all}{_number(record)}"
+    what = f"{'The results of ' if record.is_nested else ''}{of_all}{_number(record)}"
     if found["mean"] is None:
         return f"{what}: the {label} is not defined for any of them."
     shown = _spread(record.main, found)
@@ -262,4 +262,4 @@ def _worth(record: SeriesRecord) -> str:
     )
     if kept is None:
         return told
-    return f"{told} On the test rows, which no search saw, it is {page_metric(name, kept)}."
+    return f"{told} On the test rows, which no search saw, that of the results is {page_metric(name, kept)}."

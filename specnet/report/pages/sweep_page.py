@@ -59,6 +59,10 @@ class SweepRecord:
         The spec of the sweep as it was given.
     has_report : bool
         Whether the best trial's run has a page.
+    team : mapping or None
+        What the ``metrics.json`` of its team says.
+    shares : mapping
+        How often each trial is in the team, by its number.
     facts : sequence of (name, value)
         What it takes to do it again.
     """
@@ -74,6 +78,8 @@ class SweepRecord:
     spec: str = ""
     written: str = ""
     has_report: bool = False
+    team: Mapping[str, Any] | None = None
+    shares: Mapping[str, int] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = field(default=())
 
 
@@ -159,6 +165,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         )
     else:
         yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
+    yield from _team(record)
     test = _figures(record, TEST).get(name)
     if record.evaluation is None:
         return
@@ -178,6 +185,18 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         yield told
 
 
+def _team(record: SweepRecord) -> Iterator[str]:
+    """Yield who is in the team, in a sentence."""
+    if record.shares:
+        total = sum(record.shares.values())
+        told = [f"{number} ({100 * share / total:.0f} %)" for number, share in record.shares.items()]
+        one = len(told) == 1
+        yield (
+            f"The team in team/ is {'trial' if one else 'the mean of trials'} {', '.join(told)}, chosen by the rows "
+            "that each network was not trained on."
+        )
+
+
 def _scores_table(record: SweepRecord) -> TextTable | None:
     """Return the figures of the best trial and of its run, that by which it was chosen first."""
     ranking = record.ranking
@@ -187,6 +206,7 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     validation = {**_figures(record, VALIDATION), ranking.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
     rows |= {split: _figures(record, split) for split in (TEST, TRAIN) if _figures(record, split)}
+    rows |= {f"{split}, team": figures for split in (TEST, TRAIN) if (figures := (record.team or {}).get(split))}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
         ["rows", *map(words, names)],

@@ -135,7 +135,8 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     calibration = _calibration(errors | _calibration_errors(answers), fitted.calibration)
     baselines = baseline_answers(fitted)
     compared = {
-        name: {part: _told(each.figures(metrics)) for part, each in parts.items()} for name, parts in baselines.items()
+        name: {part: told_figures(each.figures(metrics)) for part, each in parts.items()}
+        for name, parts in baselines.items()
     }
     comparison = _comparison(fitted, train_score, answers, baselines)
     if TEST not in splits:
@@ -165,7 +166,7 @@ def _figures(answers: Mapping[str, Answers], metrics: Sequence[Metric]) -> Metri
 
 def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
     """Return the expected calibration error of each part of the split, where answers have probabilities."""
-    return _told(
+    return told_figures(
         {
             name: ExpectedCalibrationError().score(each.target, each.prediction, each.probability, each.weight)
             for name, each in answers.items()
@@ -242,7 +243,7 @@ def _spread(
         intervals["accuracy"] = wilson_interval(resampling.units * int(right.all()), resampling.units)
     gains: dict[str, dict[str, Figures]] = {}
     for name, difference in differences.items():
-        gain = _told({"loss": weighted_mean(difference, test.weight)})["loss"]
+        gain = told_figures({"loss": weighted_mean(difference, test.weight)})["loss"]
         interval: Mapping[str, Any] = resampling.interval(gain, next(drawn)) or {}
         gains[name] = {"loss": {"value": gain, "low": interval.get("low"), "high": interval.get("high")}}
     return intervals, gains
@@ -263,10 +264,10 @@ def _checked(figures: Mapping[str, float]) -> Figures:
         raise TrainingError(
             f"the trained model's loss is {figures['loss']}", hint="lower training.optimizer.learning_rate"
         )
-    return _told(figures)
+    return told_figures(figures)
 
 
-def _told(figures: Mapping[str, float]) -> Figures:
+def told_figures(figures: Mapping[str, float]) -> Figures:
     return {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
 
 

@@ -23,11 +23,12 @@ from specnet.parts.registry import installed_registry
 from specnet.running.data_rows import data_hash
 from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.fitting import FitResult
+from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.training_run import BegunRun, Contents, train_run
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
-from specnet.training import Observer
+from specnet.training import Observer, TrainingResult
 from specnet.training.beginning import Beginning, StopAfter
 
 THREADS = 1
@@ -85,6 +86,10 @@ class TaskOutcome:
         What its bits depend on.
     curve : dict
         Validation losses by rung, where a pruner has looked at them.
+    held : HeldAnswers or None
+        Of a trial: what is answered for rows that the answering networks were not trained on.
+    trained : TrainingResult or None
+        Of a trial's run of which this is one member of an ensemble: that member.
     """
 
     state: State
@@ -97,13 +102,15 @@ class TaskOutcome:
     warnings: tuple[Diagnostic, ...] = ()
     machine: dict[str, Any] = field(default_factory=dict)
     curve: Curve = field(default_factory=dict)
+    held: HeldAnswers | None = None
+    trained: TrainingResult | None = None
 
     @classmethod
-    def of(cls, fitted: FitResult, files: Contents, metrics: Metrics, curve: Curve | None = None) -> TaskOutcome:
+    def of(cls, fitted: FitResult, **others: Any) -> TaskOutcome:
         """Return that of a run that has finished."""
         result = fitted.result
         told: dict[str, Any] = {"history": result.history, "epochs": result.epochs, "warnings": result.warnings}
-        return cls("finished", files=files, metrics=metrics, curve=curve or {}, **told)
+        return cls("finished", **told, **others)
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Task:
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
         run = train_run(begun, self.observer())
         run.fitted.check_whole()
-        return TaskOutcome.of(run.fitted, run.files("."), run.evaluation.metrics)
+        return TaskOutcome.of(run.fitted, files=run.files("."), metrics=run.evaluation.metrics)
 
 
 def perform(task: Task, table: Table) -> TaskOutcome:

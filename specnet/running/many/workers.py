@@ -85,6 +85,15 @@ class Workers(ExitStack):
             self._send(task, answer, rows=None)
         return answer
 
+    def drop(self, answers: Iterable[Future[TaskOutcome]]) -> None:
+        """Leave tasks uncomputed that nobody has begun yet; nobody waits for the answers of any of them."""
+        for answer in answers:
+            answer.cancel()
+        self._waiting = deque(each for each in self._waiting if not each[1].cancelled())
+        for future in [future for future, (_, answer) in self._sent.items() if answer.cancelled()]:
+            if future.cancel():
+                del self._sent[future]
+
     def advance(self, left: int) -> None:
         """Compute a task, or wait until a worker has computed one.
 
@@ -155,6 +164,8 @@ class Workers(ExitStack):
         task, answer = self._sent.pop(future)
         with self._failures():
             outcome = future.result()
+        if answer.cancelled():
+            return
         if isinstance(outcome, RowsNeeded):
             self._send(task, answer, rows=self._rows)
         else:

@@ -6,38 +6,64 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any
 
-from specnet.errors import Diagnostic, FileError, SpecError, TrainingError
+import numpy as np
+
+from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, TrainingError
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.series_files import JOURNAL, SWEEP_FACTS, TRIALS_TABLE
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
+from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.terminal.series_progress import SeriesProgress
+from specnet.running.data_rows import SpecData, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, this_machine
+from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, perform, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Drawn, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
-from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial, table_text, trial_files
-from specnet.running.sweeps.trials import TrialTask
+from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
+from specnet.running.sweeps.trial_records import (
+    Trial,
+    best_trial,
+    figure_of,
+    read_outputs,
+    read_trial,
+    table_text,
+    trial_files,
+)
+from specnet.running.sweeps.trials import JoinedTask, TrialTask
 from specnet.running.training_run import BegunRun
-from specnet.spec import Spec
-from specnet.spec.parsing import document_saying
+from specnet.spec import Spec, parse_spec
+from specnet.spec.parsing import document_saying, validated
+from specnet.spec.searching import PRUNED_AFTER
 from specnet.spec.spec_writing import SWEEP, Change, SpecWriter
 
 _PART = re.compile(r'(?:\{ type = )?"(\w+)"')
+LONGEST_SETTING = 40
+"""Characters of a value that a terminal shows."""
 FIRST_TRIALS = 20
 """If none of so many finishes, none is expected to."""
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A run of a trial, given by its place among them, or a member of the run's ensemble."""
+
+    run: int
+    member: int | None
+    outcome: Future[TaskOutcome]
 
 
 @dataclass(eq=False)
@@ -47,8 +73,14 @@ class _UnderWay:
     number: int
     drawn: Drawn
     parameters: dict[str, Any]
+    best: Trial | None
+    """The best trial when this one was drawn."""
     spec: str | None = None
-    runs: list[tuple[Repetition, Future[TaskOutcome]]] = field(default_factory=list)
+    documents: list[Mapping[str, Any]] = field(default_factory=list)
+    """Of each run."""
+    pieces: list[_Piece] = field(default_factory=list)
+    ended_by: str = ""
+    """Why it was ended early."""
     trial: Trial | None = None
 
 
@@ -63,12 +95,9 @@ class Coordinator:
         Its rows.
     folder : SweepFolder
     progress : SeriesProgress
-    keeps_models : bool
     """
 
-    def __init__(
-        self, spec: Spec, table: Table, folder: SweepFolder, progress: SeriesProgress, *, keeps_models: bool
-    ) -> None:
+    def __init__(self, spec: Spec, table: Table, folder: SweepFolder, progress: SeriesProgress) -> None:
         assert spec.sweep is not None, "parse_sweep returns it"
         self.spec, self.sweep, self.folder = spec, spec.sweep, folder
         document = document_saying(spec)
@@ -80,17 +109,23 @@ class Coordinator:
         begun = BegunRun.of(base, table, self._begin, sha256=self._common.sha256)
         self.identity = SweepIdentity.of(begun.identity, self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
-        self._repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
-        check_rows_of(base, self._repetitions, table, self.sweep.folds, "validation")
-        self._count, self._progress, self._keeps_models = self.sweep.trial_count, progress, keeps_models
+        self.repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
+        check_rows_of(base, self.repetitions, table, self.sweep.folds, "validation")
+        self._tasks = len(self.repetitions) * (base.training.folds or 1)
+        self._table, self._count, self._progress = table, self.sweep.trial_count, progress
         metric = spec.monitored_metric(self.sweep.metric)
+        self.judge: Judge | None = None
+        with suppress(SpecnetError):  # a spec that cannot be trained as it is written measures nothing
+            self.judge = Judge([HeldRows.of(self._data_of(each)) for each in self.repetitions], metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
-        self._search = Search(self.sweep, seed, self.larger_is_better)
+        self._search = Search(self.sweep, seed, self.larger_is_better, self._document.data)
         self._under_way: deque[_UnderWay] = deque()
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
         self.best: Trial | None = None
+        self.outputs: dict[int, Outputs] = {}
+        """Of trials that have finished, and can be compared row by row."""
         self._machines: list[dict[str, Any]] = [this_machine()]
 
     def run(self, workers: Workers) -> None:
@@ -119,12 +154,18 @@ class Coordinator:
 
     def idle_jobs(self, jobs: int) -> Iterator[Diagnostic]:
         """Yield what is to be told if only some of so many processes will have something to do."""
-        used = self.sweep.at_once(jobs) * len(self._repetitions)
-        if used < min(jobs, self._count * len(self._repetitions)):
+        used = self.sweep.at_once(jobs) * self._tasks
+        if used < min(jobs, self._count * self._tasks):
             message = f"only {used} of {jobs} jobs are used: sweep.parallel is {self.sweep.parallel}"
-            hint = f"set sweep.parallel = {math.ceil(2 * jobs / len(self._repetitions))}"
+            hint = f"set sweep.parallel = {math.ceil(2 * jobs / self._tasks)}"
             hint += "; other values are drawn then" * self.sweep.adapts
             yield self.spec.diagnostic("idle-jobs", message, ("sweep", "parallel"), hint=hint)
+
+    def _data_of(self, each: Repetition) -> SpecData:
+        """Return the rows of a run of the spec as written, without those for testing."""
+        document = changed(self._document, each.changes, "sweep")
+        spec = parse_spec(document, parts=self.spec.registry, limits=self.spec.origin.limits)
+        return split_data(spec, self._table, has_test=False)
 
     def _read(self, number: int) -> Trial | None:
         """Return a trial that has ended before."""
@@ -132,6 +173,10 @@ class Coordinator:
         if trial is not None and not self._search.might_draw(trial):
             message = "not a valid record of a trial: its settings are not in the space of this sweep"
             raise FileError(message, source=str(self.folder.trial_path(number)))
+        if trial is not None and trial.state == "finished" and self.judge is not None:
+            outputs = read_outputs(self.folder.trial_path(number), self.repetitions)
+            if outputs is not None:
+                self.outputs[number] = outputs
         return trial
 
     def changes(self, drawn: Drawn) -> tuple[Change, ...]:
@@ -141,43 +186,93 @@ class Coordinator:
     def _draw(self, number: int, workers: Workers) -> None:
         known = self._kept.get(number)
         drawn = self._search.draw(number, None if known is None else known.parameters)
-        entry = _UnderWay(number, drawn, self._search.parameters(number), trial=known)
+        entry = _UnderWay(number, drawn, self._search.parameters(number), self.best, trial=known)
         self._under_way.append(entry)
         if known is not None:
             return
-        pruning = self._search.pruning()
+        pruning, folds = self._search.pruning(), None
         document = changed(self._document, self.changes(drawn), f"trial {number}")
         with suppress(SpecError):  # whoever computes it refuses it
             entry.spec, data = self.writer.written(self.changes(drawn), self.folder.trial_path(number))
             document = replace(document, data=data)
-        for each in self._repetitions:
+            folds = validated(document, self.spec.registry).training.folds
+        for run, each in enumerate(self.repetitions):
             data = changed(document, each.changes, f"trial {number}").data
-            task = TrialTask(self._common, data, pruning, self._keeps_models)
-            entry.runs.append((each, workers.submit(task)))
+            entry.documents.append(data)
+            for member in [None] if folds is None else range(folds):
+                task = TrialTask(self._common, data, pruning, member)
+                entry.pieces.append(_Piece(run, member, workers.submit(task)))
 
     def _tell_next(self, workers: Workers) -> None:
         """Tell the first trial that is not told yet, when it has ended."""
         entry = self._under_way[0]
         while entry.trial is None:
-            left = sum(not run.done() for each in self._under_way for _, run in each.runs)
+            left = sum(not piece.outcome.done() for each in self._under_way for piece in each.pieces)
             drawn = len(self.told) + len(self._under_way)
-            workers.advance(left + (self._count - drawn) * len(self._repetitions))
+            workers.advance(left + (self._count - drawn) * self._tasks)
             for each in self._under_way:
-                if each.trial is None and all(run.done() for _, run in each.runs):
-                    self._end(each)
+                if each.trial is None:
+                    self._look_at_folds(each, workers)
+                    if all(piece.outcome.done() for piece in each.pieces):
+                        self._end(each)
             self.folder.check(waits=False)
         self._tell(self._under_way.popleft())
 
+    def _look_at_folds(self, entry: _UnderWay, workers: Workers) -> None:
+        """End a trial whose first folds are done and show that it is worse than the best one when it was drawn."""
+        pruner, first = self.sweep.pruner, entry.pieces[:PRUNED_AFTER]
+        is_time = len(entry.pieces) > len(first) and all(piece.outcome.done() for piece in first)
+        if pruner is None or not pruner.of_folds or not is_time or self.judge is None:
+            return
+        outcomes = [piece.outcome.result() for piece in first]
+        outputs = None if entry.best is None else self.outputs.get(entry.best.number)
+        if all(outcome.state == "finished" for outcome in outcomes):
+            if outputs is None or entry.best is None:
+                return
+            ours = self.judge.parts([(piece.run, each.held) for piece, each in zip(first, outcomes, strict=True)])
+            if ours is None:
+                return
+            best = [replace(part, raw=outputs[piece.run][part.rows]) for piece, part in zip(first, ours, strict=True)]
+            losses, of_best = (np.concatenate(self.judge.losses(parts)) for parts in (ours, best))
+            if not pruner.is_worse(losses, of_best):
+                return
+            entry.ended_by = f"worse than trial {entry.best.number} after {PRUNED_AFTER} folds"
+        workers.drop(piece.outcome for piece in entry.pieces[PRUNED_AFTER:])
+        entry.pieces = first
+
     def _end(self, entry: _UnderWay) -> None:
         """Take what a trial has come to, and write it, whatever its turn."""
-        runs = [(each, run.result()) for each, run in entry.runs]
-        entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, self.sweep.metric)
+        runs = [(self.repetitions[run], outcome) for run, outcome in self._outcomes(entry)]
+        outputs = None
+        if not entry.ended_by and self.judge is not None and all(each.state == "finished" for _, each in runs):
+            outputs = self.judge.outputs([outcome.held for _, outcome in runs])
+        figures = [figure_of(outcome.metrics, self.sweep.metric) for _, outcome in runs]
+        if outputs is not None and self.judge is not None:
+            self.outputs[entry.number] = outputs
+            if self.sweep.metric == VALIDATION_LOSS:
+                figures = list(self.judge.figures(outputs))
+        entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, figures, self.sweep.metric)
+        if entry.ended_by:
+            entry.trial = replace(entry.trial, state="pruned", message=entry.ended_by, figure=None, figures=())
         for _, outcome in runs:
             self._progress.warned(map(self._document.placed, outcome.warnings))
-            self._compare(outcome.machine)
         spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
-        path, files = self.folder.trial_path(entry.number), trial_files(entry.trial, runs, spec)
+        path, files = self.folder.trial_path(entry.number), trial_files(entry.trial, runs, spec, outputs)
         self.folder.later(write_folder, path, files)
+
+    def _outcomes(self, entry: _UnderWay) -> Iterator[tuple[int, TaskOutcome]]:
+        """Yield what each run has come to; of a trial that was ended early, what its pieces have."""
+        for run, pieces in groupby(entry.pieces, lambda piece: piece.run):
+            found = [(piece.member, piece.outcome.result()) for piece in pieces]
+            outcomes = [outcome for _, outcome in found]
+            for outcome in outcomes:
+                self._compare(outcome.machine)
+            whole = next((outcome for outcome in outcomes if outcome.state != "finished"), outcomes[0])
+            if found[0][0] is not None and whole.state == "finished" and not entry.ended_by:
+                members = [outcome.trained for outcome in outcomes if outcome.trained is not None]
+                whole = perform(JoinedTask(self._common, entry.documents[run], members), self._table)
+            seconds, epochs = sum(each.seconds for each in outcomes), sum(each.epochs for each in outcomes)
+            yield run, replace(whole, seconds=seconds, epochs=epochs)
 
     def _tell(self, entry: _UnderWay) -> None:
         trial = entry.trial
@@ -190,7 +285,7 @@ class Coordinator:
             self.folder.write(f"best.{self.writer.format}", text)
         self._write_table()
         self.folder.later(self._search.record, self._search.last_told(trial.number))
-        if entry.runs:  # it was computed now
+        if entry.pieces:  # it was computed now
             self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
         if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:
             raise self._nothing_finished()
@@ -219,7 +314,9 @@ class Coordinator:
             self._progress.warned([Diagnostic("machine", message, hint=hint)])
 
     def _write_table(self) -> None:
-        self.folder.write(TRIALS_TABLE, table_text(self.told, columns(self.sweep.space)))
+        settings = (key for candidate in self.sweep.candidates for key in candidate)
+        header = dict.fromkeys([*columns(self.sweep.space), *settings])
+        self.folder.write(TRIALS_TABLE, table_text(self.told, list(header)))
 
     def _write_facts(self, end: str, *, finished: bool = False) -> None:
         states = [trial.state for trial in self.told]
@@ -259,8 +356,8 @@ def _setting_text(value: str | int | float) -> str:
     """Return a value that was drawn, of a part its type alone."""
     if isinstance(value, float):
         return f"{value:.3g}"
-    part = _PART.match(str(value))
-    return part[1] if part else str(value)
+    part, text = _PART.match(str(value)), str(value)
+    return part[1] if part else text if len(text) <= LONGEST_SETTING else f"{text[: LONGEST_SETTING - 1]}…"
 
 
 def _machine_text(fact: Any) -> str:

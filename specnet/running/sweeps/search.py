@@ -1,6 +1,7 @@
 """Which values trials try: drawn in order, each knowing the same results whoever computes them.
 
-Trial k is drawn when trials 0 … k − parallel are told and no other is, by a sampler of its own, seeded by (seed, k).
+The first trials are written: the spec itself, and its candidates. Any other trial k is drawn when trials
+0 … k − parallel are told and no other is, by a sampler of its own, seeded by (seed, k).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
-from specnet.running.sweeps.space import Drawn, combinations, draw
+from specnet.running.sweeps.space import Drawn, combinations, draw, shown_value, written_parameters
 from specnet.running.sweeps.trial_records import Trial
-from specnet.running.sweeps.trials import Pruning
+from specnet.running.sweeps.trials import RUNGS, Pruning
+from specnet.spec.reading.overrides import with_change
 from specnet.spec.sweep_section import SweepSpec
 
 if TYPE_CHECKING:
@@ -34,23 +36,35 @@ class Search:
     seed : int
         Of the sampler.
     larger_is_better : bool
+    data : mapping
+        The document of the spec.
     """
 
-    def __init__(self, sweep: SweepSpec, seed: int, larger_is_better: bool) -> None:
-        self._sweep, self._seed = sweep, seed
+    def __init__(self, sweep: SweepSpec, seed: int, larger_is_better: bool, data: Mapping[str, Any]) -> None:
+        self._sweep, self._seed, self._data = sweep, seed, data
         self._direction = "maximize" if larger_is_better else "minimize"
         with quiet():
-            self._study: Study = required_optuna().create_study(direction=self._direction)
+            pruner = None if self._looks_at_folds else sweep.pruner and sweep.pruner.optuna_pruner(RUNGS)
+            self._study: Study = required_optuna().create_study(direction=self._direction, pruner=pruner)
         self._asked: dict[int, OptunaTrial] = {}
+        # Before there are workers: which warnings are errors is the process's, and so also of its other threads.
+        self._given = [self._written(number) for number in range(sweep.given)]
 
     def draw(self, number: int, known: Mapping[str, Any] | None = None) -> Drawn:
-        """Return the values of a trial: those that are known, the next combination of a grid, or drawn ones.
+        """Return the values of a trial: written or known ones, the next combination of a grid, or drawn ones.
 
-        Trials are drawn in order.
+        Trials are drawn in order. The sampler learns from a written one if it could have drawn it.
         """
         with quiet():
+            if number < self._sweep.given:
+                drawn, known = self._given[number]
+                self._study.enqueue_trial(dict(known))
+                self._asked[number] = self._study.ask()
+                if known:
+                    draw(self._asked[number], self._sweep.space)
+                return drawn
             if known is None and self._sweep.sampler.enumerates:
-                known = next(islice(combinations(self._sweep.space), number, None))
+                known = next(islice(combinations(self._sweep.space), number - self._sweep.given, None))
             if known is not None:
                 self._study.enqueue_trial(dict(known))
             else:
@@ -61,14 +75,33 @@ class Search:
 
     def might_draw(self, trial: Trial) -> bool:
         """Return whether the settings of a trial are in the space, and are what its parameters mean."""
-        fixed = required_optuna().trial.FixedTrial(dict(trial.parameters))
+        if trial.number < self._sweep.given:
+            drawn, known = self._given[trial.number]
+            return (drawn.shown, known) == (trial.settings, trial.parameters)
+        shown = self._shown(trial.parameters)
+        return shown == trial.settings and shown.keys() == trial.parameters.keys()
+
+    def _shown(self, parameters: Mapping[str, Any]) -> Mapping[str, str | int | float] | None:
+        """Return what parameters mean, None if they are not in the space."""
+        fixed = required_optuna().trial.FixedTrial(dict(parameters))
         try:
             with quiet(), warnings.catch_warnings():
                 warnings.simplefilter("error")  # it only warns of numbers outside a range
-                shown = draw(fixed, self._sweep.space).shown
+                return draw(fixed, self._sweep.space).shown
         except (ValueError, TypeError, Warning):
-            return False
-        return shown == trial.settings and shown.keys() == trial.parameters.keys()
+            return None
+
+    def _written(self, number: int) -> tuple[Drawn, dict[str, Any]]:
+        """Return the values of a written trial, and what Optuna calls them: nothing if it could not have drawn them."""
+        settings = self._sweep.candidates[number - 1] if number else {}
+        changes = tuple((tuple(key.split(".")), value) for key, value in settings.items())
+        data = self._data
+        for path, value in changes:
+            data, _ = with_change(data, list(path), value, removed=False)
+        parameters, space = written_parameters(data, self._sweep.space), self._sweep.space
+        others = {key: shown_value(value) for key, value in settings.items() if key not in space}
+        is_inside = not others and parameters.keys() == space.keys() and self._shown(parameters) is not None
+        return Drawn(changes, parameters | others), parameters if is_inside else {}
 
     def parameters(self, number: int) -> dict[str, Any]:
         """Return what a trial has drawn, as Optuna calls it; it has not been told."""
@@ -76,10 +109,14 @@ class Search:
 
     def pruning(self) -> Pruning | None:
         """Return what decides whether the trial that was drawn last goes on."""
-        if self._sweep.pruner is None:
+        if self._sweep.pruner is None or self._looks_at_folds:
             return None
         told = self._study.get_trials(deepcopy=False, states=_states("COMPLETE", "PRUNED"))
         return Pruning(self._sweep.pruner, pickle.dumps(told))
+
+    @property
+    def _looks_at_folds(self) -> bool:
+        return self._sweep.pruner is not None and self._sweep.pruner.of_folds
 
     def tell(self, trial: Trial) -> None:
         """Let the sampler and the pruner know what a trial has come to; trials are told in order."""
@@ -87,6 +124,7 @@ class Search:
         with quiet():
             for rung, loss in trial.curve.items():
                 asked.report(loss, rung)
+                asked.should_prune()  # some pruners note which trials have come how far
             (state,) = _states(_TOLD_AS[trial.state])
             self._study.tell(asked, trial.figure if trial.state == "finished" else None, state=state)
 

@@ -57,6 +57,25 @@ def draw(trial: BaseTrial, space: Space) -> Drawn:
     return Drawn(tuple(changes), shown)
 
 
+def written_parameters(data: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return what a document says at the keys of a space, as Optuna would call it; what it does not say is left out."""
+    found = {}
+    for key, entry in space.items():
+        value: Any = data
+        for step in key.split("."):
+            is_place = isinstance(value, list | tuple) and step.isdecimal() and int(step) < len(value)
+            value = value[int(step)] if is_place else value.get(step) if isinstance(value, Mapping) else None
+        if value is not None:
+            found[key] = shown_value(value) if isinstance(entry, Range) else toml_value(plain(value))
+    return found
+
+
+def shown_value(value: Any) -> str | int | float:
+    """Return a written value as a table of trials shows it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else toml_value(value)
+
+
 def columns(space: Space) -> tuple[str, ...]:
     """Return the names of all that a trial may draw, in the order of the space."""
     return tuple(dimensions(space))

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Self
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, refuse_link, write_file
 from specnet.files.folders import remove_temporary_folders
-from specnet.files.run_files import FACTS, LARGEST_RECORD, RUN_FILES, WRITTEN
-from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TRIALS, TRIALS_TABLE
+from specnet.files.run_files import FACTS, HELD_OUT, LARGEST_RECORD, MODEL, RUN_FILES, WRITTEN
+from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TEAM, TEAM_FACTS, TRIALS, TRIALS_TABLE
 from specnet.files.tensors import parse_object
 from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.run_folder import START_ANEW
@@ -151,12 +151,15 @@ class SweepFolder:
         with file_errors(self.path):
             trials = self.path / TRIALS
             folders = [*trials.iterdir()] if trials.is_dir() else []
-            for place in (trials, *folders, self.path / BEST):
+            ends = [self.path / BEST, self.path / TEAM]
+            for place in (trials, *folders, *ends):
                 refuse_link(place)
-            for folder in (*folders, self.path / BEST):
-                for name in RUN_FILES:
+            for folder in (*folders, *ends):
+                for name in (*RUN_FILES, HELD_OUT, TEAM_FACTS):
                     with suppress(FileNotFoundError, NotADirectoryError):
                         (folder / name).unlink()
+                for path in (*folder.glob(f"*.{MODEL}"), *folder.glob(f"*.{HELD_OUT}")):  # of folds and seeds
+                    path.unlink()
                 with suppress(OSError):  # something else is in it
                     folder.rmdir()
             for name in (*WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PositiveInt, TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
 from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, written_spec
-from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TRIALS, is_sweep
+from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TEAM, TEAM_FACTS, TRIALS, is_sweep
+from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.pages.series_page import series_page
@@ -29,6 +31,8 @@ from specnet.running.sweeps.sweep_folder import read_facts
 from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial
 from specnet.running.sweeps.trials import RUNGS
 from specnet.spec.sweep_section import Range, Space
+
+_SHARES = TypeAdapter(dict[str, PositiveInt])
 
 
 def write_sweep_report(folder: Path) -> Path:
@@ -65,10 +69,8 @@ def sweep_record(folder: Path) -> SweepRecord:
     FileError
     """
     facts = _Facts.of(folder)
-    trials = read_trials(folder, facts.trials)
-    searched = list(facts.dimensions())
-    for trial in trials:
-        _check(trial, searched, folder)
+    searched, given = list(facts.dimensions()), 1 + len(facts.identity.sweep.candidates)
+    trials = [_drawn(trial, searched, given, folder) for trial in read_trials(folder, facts.trials)]
     most = points_of_each(len(trials))
     swept = [_swept(trial, folder, facts, most) for trial in trials]
     best = folder / BEST
@@ -88,7 +90,18 @@ def sweep_record(folder: Path) -> SweepRecord:
         written="" if written is None else _text(written),
         has_report=(best / REPORT).is_file(),
         facts=list(facts.rows()),
+        **_team(folder / TEAM),
     )
+
+
+def _team(folder: Path) -> dict[str, Any]:
+    """Return what the folder of a team says, nothing if there is none."""
+    if not (folder / TEAM_FACTS).is_file():
+        return {}
+    with file_errors(folder / TEAM_FACTS):
+        record = parse_object(read_file(folder / TEAM_FACTS, LARGEST_RECORD), "the record of a team")
+        shares = checked(_SHARES.validate_python, record.get("shares"), "the record of a team is")
+    return {"team": RunFolder(folder).evaluation().record(), "shares": shares}
 
 
 def nested_record(folder: Path) -> SeriesRecord:
@@ -116,17 +129,17 @@ def nested_record(folder: Path) -> SeriesRecord:
 
 
 def _fold(folder: Path, fold: int) -> RunRecord:
-    """Return the best run of a fold's sweep."""
+    """Return the best run of a fold's sweep, with the metrics of its team."""
     facts = _Facts.of(folder)
     trials = read_trials(folder, facts.trials)
     best = best_trial(trials, facts.larger_is_better)
     run = folder / BEST
     if best is None or best.figure is None or not (run / FACTS).is_file():
         return RunRecord(folder.name, "unfinished", fold=fold)
-    of_run = RunFolder(run)
+    of_run, team = RunFolder(run), folder / TEAM
     return RunRecord(
         folder.name,
-        metrics=of_run.evaluation().metrics,
+        metrics=(RunFolder(team) if (team / TEAM_FACTS).is_file() else of_run).evaluation().metrics,
         epochs=of_run.facts().get("epochs"),
         trials=len(trials),
         fold=fold,
@@ -152,14 +165,23 @@ def read_trials(folder: Path, most: int) -> list[Trial]:
     return [trial for trial in found if trial is not None]
 
 
-def _check(trial: Trial, searched: Sequence[Dimension], folder: Path) -> None:
-    """Refuse a trial that cannot have been drawn from the space of the sweep."""
+def _drawn(trial: Trial, searched: Sequence[Dimension], given: int, folder: Path) -> Trial:
+    """Return a trial with its values of the searched keys alone; a written trial may have others than drawn ones.
+
+    Raises
+    ------
+    FileError
+        If a trial that was not written cannot have been drawn from the space of the sweep.
+    """
+    settings = {}
     for name, choices, _ in searched:
         value = trial.settings.get(name)
-        is_fine = value in choices if choices else isinstance(value, int | float)
-        if value is not None and not is_fine:
+        if value is not None and (value in choices if choices else isinstance(value, int | float)):
+            settings[name] = value
+        elif value is not None and trial.number >= given:
             message = f"not a valid record of a trial: {name} cannot be {value!r}"
             raise FileError(message, source=str(folder / TRIALS / f"{trial.number:04}" / FACTS))
+    return replace(trial, settings=settings)
 
 
 def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> RunRecord:
@@ -192,6 +214,7 @@ class _SweepTable(BaseModel):
     parallel: int | str = ""
     sampler: dict[str, Any] = {}
     pruner: dict[str, Any] = {}
+    candidates: list[dict[str, Any]] = []
 
 
 class _Identity(BaseModel):

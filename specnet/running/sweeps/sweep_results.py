@@ -12,6 +12,7 @@ from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.run_tasks import State
 from specnet.running.many.summary import Summary
 from specnet.running.runner import RunResult
+from specnet.running.sweeps.teams import TrialTeam
 from specnet.running.sweeps.trial_records import Trial
 
 
@@ -30,6 +31,8 @@ class SweepResult:
         The best trial's, as ``best.toml`` has it.
     run : RunResult
         The run of that spec, with the metrics of the test set.
+    team : TrialTeam or None
+        The trials that answer together; None if trials cannot be compared row by row.
     folder : Path or None
         Where the sweep was written.
     """
@@ -39,6 +42,7 @@ class SweepResult:
     metric: str
     spec: str = field(repr=False)
     run: RunResult
+    team: TrialTeam | None
     folder: Path | None
 
     @property
@@ -46,14 +50,28 @@ class SweepResult:
         """The metrics of the best trial's run, by part of the split and name."""
         return self.run.metrics
 
+    @property
+    def worth(self) -> Metrics:
+        """The metrics of what the sweep ends with: its team, or the best trial's run where there is none."""
+        return self.metrics if self.team is None else self.team.metrics
+
     def best_in_words(self) -> list[str]:
         """Return which trial is best, and its figure: the best of many, and so better than what is to be expected."""
         split, name = "validation", "loss" if self.metric == VALIDATION_LOSS else self.metric
         assert self.best.figure is not None, "it has finished"
         told = [f"{split} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
-        test = self.metrics.get("test", {}).get(name)
+        metrics = self.metrics if self.team is None else self.team.best
+        test = metrics.get("test", {}).get(name)
         told += [] if test is None else [f"test {metric_text(name, test)}"]
         return [f"best: trial {self.best.number}", f"{name}: {', '.join(told)}", self.states_in_words()]
+
+    def team_in_words(self) -> list[str]:
+        """Return the trials of the team, and its figures of rows held out, which chose it, and of the test set."""
+        assert self.team is not None, "there is one"
+        name = "loss" if self.metric == VALIDATION_LOSS else self.metric
+        known = {split: figures[name] for split, figures in self.team.metrics.items() if figures.get(name) is not None}
+        told = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != "train"]
+        return [self.team.in_words(), f"{name}: {', '.join(told)}"]
 
     def states_in_words(self) -> str:
         """Return how many trials ended how."""
@@ -70,7 +88,7 @@ class NestedResult:
     sweeps : tuple of SweepResult
         One for each fold.
     summary : dict
-        What the best trials come to, on rows that their sweeps never saw: by part of the split and metric, ``mean``,
+        What the teams come to, on rows that their sweeps never saw: by part of the split and metric, ``mean``,
         ``std`` with n − 1, ``min``, ``max`` and the number of ``runs``.
     folder : Path or None
     """

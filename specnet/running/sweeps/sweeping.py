@@ -34,6 +34,7 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.sweep_folder import SweepFolder, SweepIdentity
 from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
+from specnet.running.sweeps.teams import written_team
 from specnet.running.training_run import BegunRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.parsing import document_saying, text_saying
@@ -56,7 +57,6 @@ def sweep(
     overrides: Iterable[str] = (),
     resume: bool = False,
     force: bool = False,
-    keep_models: bool = False,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
     observer: Observer | None = None,
@@ -84,8 +84,6 @@ def sweep(
         Keep the trials in `out`, and compute the others.
     force : bool
         Overwrite an earlier sweep in `out`.
-    keep_models : bool
-        Keep the model of each trial.
     parts, overrides, limits : optional
         As for `run`. With several jobs, custom parts must be defined at the top level of a module.
     observer : Observer, optional
@@ -113,7 +111,7 @@ def sweep(
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report)
     return searched(parsed, out, None, options).sweeps[0]
 
 
@@ -128,28 +126,27 @@ def nested_sweep(
     overrides: Iterable[str] = (),
     resume: bool = False,
     force: bool = False,
-    keep_models: bool = False,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
 ) -> NestedResult:
-    """Search on each of several folds of the rows, and test its best trial on the rows of the fold.
+    """Search on each of several folds of the rows, and test its team on the rows of the fold.
 
-    That tells what the search is worth: each best trial is tested on rows that its search never saw.
+    That tells what the search is worth: each team is tested on rows that its search never saw.
 
     Parameters
     ----------
     folds : int
         Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
-    spec, out, jobs, executor, trials, overrides, resume, force, keep_models, parts, limits, observer,
+    spec, out, jobs, executor, trials, overrides, resume, force, parts, limits, observer,
     verbose, report
         As for `sweep`, which raises the same errors.
     """
     check_count("folds", folds)
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, keep_models, observer, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report)
     return searched(parsed, out, folds, options)
 
 
@@ -161,7 +158,6 @@ class SweepOptions:
     executor: Executor | None = None
     resume: bool = False
     force: bool = False
-    keep_models: bool = False
     observer: Observer | None = None
     verbose: bool = False
     report: bool = True
@@ -201,7 +197,7 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
                 count = _sweep_of(spec).trial_count
                 with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:
                     found.append(OneSweep(spec, table, path / name, progress, options).run(workers))
-        summary = {} if folds is None else summarized([result.metrics for result in found])
+        summary = {} if folds is None else summarized([result.worth for result in found])
         if folds is not None:
             write_file(path / SUMMARY, json_text(summary))
             if options.report:
@@ -285,7 +281,7 @@ class OneSweep:
             if options.force:
                 folder.clear()
             remove_report(self.path)
-            course = Coordinator(self.spec, self.table, folder, self.progress, keeps_models=options.keep_models)
+            course = Coordinator(self.spec, self.table, folder, self.progress)
             if options.jobs is not None and options.executor is None:
                 self.progress.warned(course.idle_jobs(options.jobs))
             if options.resume:
@@ -315,7 +311,8 @@ class OneSweep:
         )
         self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
         text = best.read_text(encoding="utf-8")
-        return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, self.path)
+        team = written_team(course, self.table, run.model)
+        return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, team, self.path)
 
     def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:
         """Return whether the run of the best trial has begun before; it may be that of another one."""

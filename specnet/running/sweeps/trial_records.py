@@ -14,18 +14,21 @@ from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.json_lines import json_lines, json_text
 from specnet.files.plain_data import checked
-from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, METRICS
-from specnet.files.tensors import parse_object
+from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
+from specnet.files.tensors import decode, encode, parse_object
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.run_tasks import Curve, State, TaskOutcome
 from specnet.running.many.summary import csv_text
 from specnet.running.sweeps.space import Drawn
+from specnet.running.sweeps.trial_judge import Outputs
 from specnet.running.training_run import Contents
 from specnet.training.checkpoint import is_finite
 
 VALIDATION = "validation"
+OUTPUTS = "outputs"
+"""The tensor of what a run answers for rows held out."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,12 @@ class Trial:
         drawn: Drawn,
         parameters: Mapping[str, Any],
         runs: Sequence[tuple[Repetition, TaskOutcome]],
+        found: Sequence[float | None],
         metric: str,
     ) -> Trial:
-        """Return the trial of these runs, one for each fold and seed."""
+        """Return the trial of these runs, one for each fold and seed, with the figures that were found of them."""
         outcomes = [outcome for _, outcome in runs]
-        figures = tuple(TrialFigure(each.seed, each.fold, figure_of(outcome.metrics, metric)) for each, outcome in runs)
+        figures = tuple(TrialFigure(each.seed, each.fold, of) for (each, _), of in zip(runs, found, strict=True))
         trial = cls(
             number,
             "finished",
@@ -137,7 +141,12 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
     return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
-def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TaskOutcome]], spec: Mapping[str, str]) -> Contents:
+def trial_files(
+    trial: Trial,
+    runs: Sequence[tuple[Repetition, TaskOutcome]],
+    spec: Mapping[str, str],
+    outputs: Outputs | None,
+) -> Contents:
     """Return the files of a trial's folder.
 
     Parameters
@@ -146,6 +155,8 @@ def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TaskOutcome]], sp
     runs : sequence of (Repetition, TaskOutcome)
     spec : mapping
         The file of its spec, if it has one.
+    outputs : sequence of ndarray, or None
+        What each run answers for rows held out, if it can be compared.
     """
     files: Contents = {**spec}
     if trial.state == "finished":
@@ -154,8 +165,34 @@ def trial_files(trial: Trial, runs: Sequence[tuple[Repetition, TaskOutcome]], sp
         files[HISTORY] = json_lines(lines)
         files[METRICS] = json_text(_mean([outcome.metrics for _, outcome in runs]))
         for each, outcome in runs:
-            files |= {f"{each.name}.{name}" if several else name: file for name, file in outcome.files.items()}
+            files |= {file_of(each, name): file for name, file in outcome.files.items()}
+        for (each, _), answered in zip(runs, outputs or (), strict=outputs is not None):
+            files[file_of(each, HELD_OUT)] = encode({OUTPUTS: answered}, "")
     return files | {FACTS: json_text(trial.facts())}
+
+
+def file_of(each: Repetition, name: str) -> str:
+    """Return the name of a file of a run in the folder of its trial."""
+    return f"{each.name}.{name}" if each.name else name
+
+
+def read_outputs(folder: Path, runs: Sequence[Repetition]) -> Outputs | None:
+    """Return what each run of a trial answers for rows held out, as the trial's folder keeps it; None if it does not.
+
+    Raises
+    ------
+    FileError
+    """
+    found = []
+    for path in (folder / file_of(each, HELD_OUT) for each in runs):
+        if not path.exists():
+            return None
+        with file_errors(path):
+            _, tensors = decode(read_file(path, LARGEST_RECORD))
+            if tensors.keys() != {OUTPUTS} or tensors[OUTPUTS].ndim != 2:
+                raise FileError("not the answers of a trial for rows held out")
+            found.append(tensors[OUTPUTS])
+    return found
 
 
 def _place(each: Repetition) -> dict[str, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from specnet.files.run_files import MODEL
@@ -13,11 +14,12 @@ from specnet.parts.searches import Pruner
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.data_rows import split_data
 from specnet.running.evaluation.evaluation import figures_of
-from specnet.running.fitting import fit_rows
+from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.held_answers import answers_of_member, held_answers
 from specnet.running.many.run_tasks import Curve, Task, TaskOutcome
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.training_run import Contents
-from specnet.training import Observer, StopTraining
+from specnet.training import Observer, StopTraining, TrainingResult, train_member
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -75,26 +77,55 @@ class PruningObserver(Observer):
 
 @dataclass(frozen=True)
 class TrialTask(Task):
-    """A run of a trial: its test rows are cut away before training.
+    """A run of a trial, or a member of its ensemble: its test rows are cut away before training.
 
     Attributes
     ----------
     pruning : Pruning or None
-    keeps_model : bool
+    member : int or None
+        Of an ensemble on folds: the only member that is trained.
     """
 
     pruning: Pruning | None = None
-    keeps_model: bool = False
+    member: int | None = None
 
     def computed(self, table: Table) -> TaskOutcome:
-        """Return what the run comes to: metrics and history, and the model if it is kept."""
+        """Return what the run comes to: metrics, history, model, and the answers for rows held out; or the member."""
         data = split_data(self.spec(table), table, has_test=False)
+        if self.member is not None:
+            fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
+            return TaskOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
         observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
             fitted = fit_rows(data, observer)
         except StopTraining as stop:
             return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
-        fitted.check_whole()
-        files: Contents = {MODEL: fitted.model.to_bytes()} if self.keeps_model else {}
-        return TaskOutcome.of(fitted, files, figures_of(fitted), curve)
+        return _finished(fitted, curve)
+
+
+@dataclass(frozen=True)
+class JoinedTask(Task):
+    """A run of a trial whose members have been trained by tasks of their own.
+
+    Attributes
+    ----------
+    members : sequence of TrainingResult
+    """
+
+    members: Sequence[TrainingResult] = ()
+
+    def computed(self, table: Table) -> TaskOutcome:
+        """Return what the run comes to, as if one task had trained them all."""
+        data = split_data(self.spec(table), table, has_test=False)
+        return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
+
+
+def _alone(member: int, *arguments: Any, observer: Observer, **_: Any) -> list[TrainingResult]:
+    return [train_member(member, *arguments, observer=observer)]
+
+
+def _finished(fitted: FitResult, curve: Curve) -> TaskOutcome:
+    fitted.check_whole()
+    files: Contents = {MODEL: fitted.model.to_bytes()}
+    return TaskOutcome.of(fitted, files=files, metrics=figures_of(fitted), curve=curve, held=held_answers(fitted))

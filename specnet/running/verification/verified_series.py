@@ -16,7 +16,7 @@ from specnet.errors import FileError, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
-from specnet.files.run_files import FACTS, HISTORY, MODEL, SPEC_FOLDER, by_numbers, spec_folder, written_spec
+from specnet.files.run_files import FACTS, HISTORY, SPEC_FOLDER, by_numbers, spec_folder, written_spec
 from specnet.files.series_files import BEST, SWEEP_FACTS, TRIALS, is_sweep
 from specnet.number_texts import duration
 from specnet.parts.data import Table
@@ -33,7 +33,6 @@ from specnet.running.sweeps.sweep_report import read_trials
 from specnet.running.sweeps.trial_records import Trial, trial_files
 from specnet.running.sweeps.trials import TrialTask
 from specnet.running.training_run import Contents
-from specnet.running.verification.file_differences import kind_of
 from specnet.running.verification.repeated_run import Kept, facts_of, kept_run, read_files
 from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.spec import Limits, Spec, parse_spec
@@ -70,16 +69,8 @@ class KeptRun:
         document, beginning = document_saying(self.spec), self.kept.beginning
         if self.trial is None:
             return [Task(common, document.data, beginning=beginning)]
-        keeps_model = any(kind_of(name) == MODEL for name in self.kept.files)
-        return [
-            TrialTask(
-                common,
-                changed(document, each.changes, self.name).data,
-                keeps_model=keeps_model,
-                beginning=beginning,
-            )
-            for each in self.repetitions
-        ]
+        documents = [changed(document, each.changes, self.name) for each in self.repetitions]
+        return [TrialTask(common, each.data, beginning=beginning) for each in documents]
 
     def verified(self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table) -> VerifiedRun:
         """Return what differs of it, made again, and write that if there is a folder for it."""
@@ -93,7 +84,7 @@ class KeptRun:
             contents |= outcomes[0].files
             facts = facts_of(contents)
         else:
-            contents |= trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {})
+            contents |= trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {}, None)
             machine, sha256 = outcomes[0].machine, common.sha256
             facts = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **machine}
         if out is not None:

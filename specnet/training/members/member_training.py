@@ -114,6 +114,22 @@ def train_members(
     raise AssertionError("a checkpoint is never of all members")
 
 
+def train_member(
+    member: int,
+    network: Network,
+    starts: Sequence[Start],
+    rows_of: RowsOfMember,
+    *,
+    observer: Observer,
+    interruptions: Interruptions | None = None,
+) -> TrainingResult:
+    """Train a single member of an ensemble, with the bits that `train_members` gives it."""
+    choice = choose(network, len(rows_of(0)[0]), network.spec.training.epochs, None)
+    ensemble = EnsembleTraining(network, starts, rows_of, choice)
+    result = ensemble.train(member, observer, None, interruptions)
+    return replace(result, reached=before_member(network.spec, result.engine.engine))
+
+
 def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingResult]:
     """Return the members that had been trained when a checkpoint was written.
 

@@ -32,14 +32,14 @@ def test_what_it_prints_and_writes(specnet: Specnet, grid: Path):
     out = grid / "sweeps/moons/1"
     facts = json.loads((out / "sweep.json").read_text())
     assert facts["finished"] is True
-    assert facts["states"] == {"finished": 6}
+    assert facts["states"] == {"finished": 7}
     best, test = facts["best"], json.loads((out / "best/metrics.json").read_text())["test"]
     assert f"best: trial {best['trial']}" in ended.out
-    assert re.search(rf"accuracy: validation {100 * best['figure']:.4g}\S* ?%? \(best of 6\), test ", ended.out)
+    assert re.search(rf"accuracy: validation {100 * best['figure']:.4g}\S* ?%? \(best of 7\), test ", ended.out)
     assert "sweeps/moons/1" in ended.out
     assert test["accuracy"] is not None
     assert [line.split()[:2] for line in ended.err.splitlines() if line.startswith("trial")] == [
-        ["trial", str(number)] for number in range(6)
+        ["trial", str(number)] for number in range(7)
     ]
     assert (out / "report.html").exists()
     again = specnet("sweep", "grid.toml", "--jobs", "1", "-q", "--no-report")
@@ -49,12 +49,12 @@ def test_what_it_prints_and_writes(specnet: Specnet, grid: Path):
 
 
 def test_its_document(specnet: Specnet, grid: Path):
-    ended = specnet("sweep", "grid.toml", "--jobs", "1", "--format", "json", "--out", "out", "--keep-models")
+    ended = specnet("sweep", "grid.toml", "--jobs", "1", "--format", "json", "--out", "out")
     ended.went()
     document = ended.document
     assert document["errors"] == []
     assert document["folder"] == "out"
-    assert [trial["trial"] for trial in document["trials"]] == list(range(6))
+    assert [trial["trial"] for trial in document["trials"]] == list(range(7))
     for trial in document["trials"]:
         assert trial == json.loads((grid / f"out/trials/{trial['trial']:04}/run.json").read_text())
         assert (grid / f"out/trials/{trial['trial']:04}/model.safetensors").exists()
@@ -71,7 +71,7 @@ def test_the_document_of_nested_sweeps(specnet: Specnet, grid: Path):
     assert document["summary"] == json.loads((grid / "out/summary.json").read_text())
     for fold, told in enumerate(document["folds"]):
         assert told["fold"] == fold
-        written = json.loads((grid / f"out/fold{fold}/best/metrics.json").read_text())
+        written = json.loads((grid / f"out/fold{fold}/team/metrics.json").read_text())
         assert told["metrics"]["test"]["accuracy"] == written["test"]["accuracy"]
     words = specnet(*arguments, "--resume")
     assert words.status == 0
@@ -183,7 +183,7 @@ def test_a_trial_may_be_refused(specnet: Specnet, folder: Path):
     (folder / "clash.toml").write_text(f"{BASE}batch_size = 'full'\n[sweep]\nsampler = 'grid'\n{space}")
     ended = specnet("sweep", "clash.toml", "--out", "out", "--jobs", "1")
     assert ended.status == 0, ended.err
-    facts = [json.loads((folder / f"out/trials/{number:04}/run.json").read_text()) for number in range(4)]
+    facts = [json.loads((folder / f"out/trials/{number:04}/run.json").read_text()) for number in range(1, 5)]
     assert [fact["state"] for fact in facts] == ["finished", "finished", "refused", "finished"]
     assert "batch" in facts[2]["message"]
     assert "refused: " + facts[2]["message"][:20] in " ".join(ended.err.split())
@@ -204,11 +204,18 @@ def test_a_sweep_without_a_trial_that_finishes(specnet: Specnet, grid: Path):
         "--set",
         "sweep.space={'training.optimizer.learning_rate' = [1e20, 1e21]}",
     ]
-    more = ["--set", "training.optimizer=sgd", "--set", "network.preprocessing=[]", "--format", "json"]
+    more = [
+        "--set",
+        "training.optimizer={type = 'sgd', learning_rate = 1e19}",
+        "--set",
+        "network.preprocessing=[]",
+        "--format",
+        "json",
+    ]
     ended = specnet("sweep", "grid.toml", "--out", "out", "--jobs", "1", *extra, *rates, *more)
     assert ended.status == 1
     (error,) = ended.document["errors"]
-    assert "none of the first 2 trials has finished; trial 0 diverged: " in error["message"]
+    assert "none of the first 3 trials has finished; trial 0 diverged: " in error["message"]
 
 
 def test_optuna_is_missing(specnet: Specnet, grid: Path, monkeypatch: pytest.MonkeyPatch):

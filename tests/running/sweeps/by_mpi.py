@@ -12,5 +12,5 @@ if __name__ == "__main__":
     out = Path(sys.argv[1])
     with MPIPoolExecutor() as executor:
         for name, text in SWEEPS.items():
-            specnet.sweep(text, out / name, executor=executor, keep_models=True, report=False)
+            specnet.sweep(text, out / name, executor=executor, report=False)
         specnet.run_many(BASE, out / "runs", folds=3, seeds=2, executor=executor)

@@ -33,7 +33,7 @@ from specnet.running.many import workers
 if __name__ == "__main__":
     workers.SECONDS_WORTH_WORKERS = 0
     spec, out = sys.argv[1:]
-    specnet.sweep(spec, out, jobs=2, resume=True, keep_models=True, report=False)
+    specnet.sweep(spec, out, jobs=2, resume=True, report=False)
 """
 WHOM = ("worker", "coordinator", "terminal")
 SECONDS_UNTIL_GONE = 10
@@ -166,7 +166,7 @@ class Killer:
 
 def compare(folder: Path) -> int:
     """Return how many files a killed sweep shares with one that nobody killed; another one is an error."""
-    specnet.sweep(SPEC, folder / "alone", jobs=1, keep_models=True, report=False)
+    specnet.sweep(SPEC, folder / "alone", jobs=1, report=False)
     killed, alone = fingerprint(folder / "sweep"), fingerprint(folder / "alone")
     killed.pop("spec.toml"), alone.pop("spec.toml")
     differing = sorted(name for name in killed.keys() | alone.keys() if killed.get(name) != alone.get(name))

@@ -9,6 +9,8 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
+
 BASE = """\
 name = "moons"  # of sixty rows
 [data]
@@ -43,11 +45,62 @@ TPE = f"{BASE}[sweep]\ntrials = 9\nparallel = 3\nsampler = {{ type = 'tpe', star
 PRUNED = TPE.replace("trials = 9\n", "trials = 14\npruner = { type = 'median', startup_trials = 2 }\n")
 GRID = f"{BASE}[sweep]\nmetric = 'accuracy'\nsampler = 'grid'\nparallel = 3\n{LISTS}"
 FOLDS = GRID.replace("validation_size = 0.25\n", "").replace("[sweep]\n", "[sweep]\nfolds = 3\nseeds = 2\n")
-SWEEPS = {"tpe": TPE, "pruned": PRUNED, "grid": GRID, "folds": FOLDS}
+CANDIDATES = """\
+[[sweep.candidates]]
+"training.optimizer.learning_rate" = 0.05
+"training.l2" = 1e-5
+[[sweep.candidates]]
+"network.hidden_layer_sizes" = [8]
+"training.optimizer" = { type = "sgd", learning_rate = 1e-6 }
+"""
+MEMBERS = (
+    TPE.replace("validation_size = 0.25\n", "")
+    .replace("epochs = 20", "epochs = 20\nensemble = 4")
+    .replace("parallel = 3", "parallel = 1\npruner = { type = 'wilcoxon', p = 0.2 }")
+    .replace("[sweep.space]", f"{CANDIDATES}[sweep.space]")
+)
+"""Whose trials are ensembles on folds: each member is a task, and two of them may be enough."""
+SWEEPS = {"tpe": TPE, "pruned": PRUNED, "grid": GRID, "folds": FOLDS, "members": MEMBERS}
 
+VALUES = """\
+[data]
+type = "csv"
+path = "rows.csv"
+target = "y"
+split.test_size = 0.25
+[network]
+hidden_layer_sizes = [4]
+preprocessing = ["standardize"]
+target_preprocessing = ["standardize"]
+[training]
+loss = "mean_squared_error"
+metrics = ["root_mean_squared_error"]
+epochs = 30
+ensemble = 3
+optimizer = { type = "adam", learning_rate = 0.05 }
+[sweep]
+trials = 5
+[[sweep.candidates]]
+"network.target_preprocessing" = ["log", "standardize"]
+[[sweep.candidates]]
+"network.preprocessing" = ["robust", "smooth_clip"]
+"network.hidden_layer_sizes" = [3, 3]
+[sweep.space]
+"network.hidden_layer_sizes" = [[6], [2]]
+"""
 SECONDS = {"seconds", "training_seconds"}
 MACHINE = {"blas", "cpu_features", "machines"}
 TIMED = {"sweep.json", "run.json"}
+
+
+def write_values(folder: Path) -> None:
+    """Write the spec VALUES with its rows."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(120, 2))
+    y = np.exp(x[:, 0] + np.sin(2 * x[:, 1]) + 0.2 * rng.normal(size=120))
+    rows = [f"{a},{b},{c}" for (a, b), c in zip(x, y, strict=True)]
+    (folder / "rows.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    (folder / "spec.toml").write_text(VALUES)
 
 
 def without_numbers(text: str) -> str:

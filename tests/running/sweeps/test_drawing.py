@@ -19,11 +19,16 @@ import specnet
 from specnet.errors import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task, TaskOutcome
-from tests.running.sweeps.searches import BASE, FOLDS, GRID, SWEEPS, TPE, fingerprint
+from tests.running.sweeps.searches import BASE, FOLDS, GRID, MEMBERS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
+WRITTEN = """\
+l2 = 0.001
+batch_size = 16
+optimizer = "sgd"
+"""
 RATES = """\
 [sweep.space]
 "training.l2" = { low = 1e-6, high = 1e-2, log = true }
@@ -35,7 +40,7 @@ RATES = """\
 def spec(trials: int, parallel: int, seed: int | None = None, more: str = "") -> str:
     own = "" if seed is None else f"seed = {seed}\n"
     sampler = "sampler = { type = 'tpe', startup_trials = 4 }\n"
-    return f"{BASE}[sweep]\ntrials = {trials}\nparallel = {parallel}\n{sampler}{own}{more}{RATES}"
+    return f"{BASE}{WRITTEN}[sweep]\ntrials = {trials}\nparallel = {parallel}\n{sampler}{own}{more}{RATES}"
 
 
 def loss_of(training: Any) -> float:
@@ -69,7 +74,10 @@ def figure(loss: float) -> TaskOutcome:
 
 
 def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
-    """Return what trials draw where trial k is drawn as soon as trials 0 … k − parallel are told, by Optuna alone."""
+    """Return what trials draw where trial k is drawn as soon as trials 0 … k − parallel are told, by Optuna alone.
+
+    The first one is the spec as it is written.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study, under_way, drawn = optuna.create_study(), [], []
     for number in range(trials):
@@ -78,7 +86,10 @@ def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], 
             value, state = told_as(values)
             study.tell(trial, value, state=state)
         own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=4, constant_liar=True, seed=own)
+        settings = {"n_startup_trials": 4, "constant_liar": True, "multivariate": True, "group": True}
+        study.sampler = optuna.samplers.TPESampler(**settings, seed=own)
+        if number == 0:
+            study.enqueue_trial({"training.l2": 0.001, "training.batch_size": 16, "training.optimizer": '"sgd"'})
         trial = study.ask()
         values: dict[str, Any] = {"l2": trial.suggest_float("training.l2", 1e-6, 1e-2, log=True)}
         values["batch_size"] = trial.suggest_int("training.batch_size", 4, 32)
@@ -152,6 +163,13 @@ def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, pinn
     specnet.sweep(text, report=False)
 
 
+def test_the_members_of_an_ensemble_keep_jobs_busy():
+    """Of a single trial at a time, four members on folds are trained by four processes."""
+    specnet.sweep(MEMBERS, jobs=4, trials=2, report=False)
+    with pytest.warns(SpecnetWarning, match="only 4 of 5 jobs are used"):
+        specnet.sweep(MEMBERS, jobs=5, trials=2, report=False)
+
+
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_diverged_trials_are_told_as_pruned_and_refused_ones_as_failed(computes: Any, tmp_path: Path):
     def kind(values: Any) -> str:
@@ -205,10 +223,11 @@ def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(comp
 
 
 def test_a_grid_is_tried_in_order():
-    result = specnet.sweep(GRID, jobs=1, report=False)
+    result = specnet.sweep(GRID, jobs=1, report=False, overrides=["training.optimizer.learning_rate=0.01"])
     sizes, rates = "network.hidden_layer_sizes", "training.optimizer.learning_rate"
     found = [(trial.settings[sizes], trial.settings[rates]) for trial in result.trials]
-    assert found == list(itertools.product(["[2]", "[4]"], ["0.1", "0.01", "0.001"]))
+    combinations = list(itertools.product(["[2]", "[4]"], ["0.1", "0.01", "0.001"]))
+    assert found == [("[4]", "0.01"), *combinations]
 
 
 def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
@@ -360,23 +379,3 @@ def test_a_sweep_that_another_processor_began_is_told_of_too(tmp_path: Path):
         with pytest.warns(SpecnetWarning, match="cpu_features NOTHING, here"):
             specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, report=False)
         assert json.loads((out / "sweep.json").read_text())["machines"] == [machine, other]
-
-
-def test_pruning_knows_the_told_trials_and_no_others(tmp_path: Path):
-    """The median rule, by hand, of the trials that were told when each was drawn."""
-    result = specnet.sweep(SWEEPS["pruned"], tmp_path / "sweep", jobs=1, report=False)
-    for trial in result.trials:
-        told = result.trials[: max(0, trial.number - 2)]  # parallel = 3
-        finished = [each for each in told if each.state == "finished"]
-        ends = None
-        for rung in trial.curve:
-            best = min(loss for at, loss in trial.curve.items() if at <= rung)
-            if len(finished) >= 2 and rung >= 2 and best > np.median([each.curve[rung] for each in finished]):
-                ends = rung
-                break
-        assert (trial.state, ends) == (("pruned", len(trial.curve)) if ends else ("finished", None))
-        assert list(trial.curve) == list(range(1, trial.epochs + 1))
-        if trial.state == "finished":
-            history = (tmp_path / f"sweep/trials/{trial.number:04}/history.jsonl").read_text().splitlines()
-            assert list(trial.curve.values()) == [json.loads(line)["validation_loss"] for line in history]
-    assert any(trial.state == "pruned" for trial in result.trials)

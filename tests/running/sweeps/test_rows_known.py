@@ -61,7 +61,7 @@ def searched(folder: Path, text: str, out: str) -> tuple[dict[str, str], Counter
         def warned(self, diagnostics: Any) -> None:
             warned.update(each.message for each in diagnostics)
 
-    specnet.sweep(folder / "spec.toml", folder / out, jobs=1, keep_models=True, report=False, observer=Warned())
+    specnet.sweep(folder / "spec.toml", folder / out, jobs=1, report=False, observer=Warned())
     return fingerprint(folder / out), warned
 
 

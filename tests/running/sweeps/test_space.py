@@ -208,6 +208,7 @@ def test_a_grid_goes_through_all_combinations_with_the_first_key_slowest():
     assert found == list(itertools.product([32, "full"], ["relu", "tanh", "gelu"], [[4], [8, 8]]))
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("sampler", [Random(), Tpe(startup_trials=5)])
 def test_the_same_is_drawn_again_and_from_known_parameters(sampler: Any):
     space = space_of(OPTIMIZERS)
@@ -222,6 +223,7 @@ def test_the_same_is_drawn_again_and_from_known_parameters(sampler: Any):
     assert draw(optuna.trial.FixedTrial(source.params), space) == before
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_the_sampler_has_its_settings():
     space = space_of('"training.l2" = { low = 0.0, high = 1.0 }')
 

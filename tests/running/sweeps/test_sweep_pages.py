@@ -187,9 +187,13 @@ def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, refused: 
 
 
 def test_trial_from_elsewhere_is_refused(tmp_path: Path, refused: Refused) -> None:
-    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)])
-    path = folder / "trials" / "0000" / "run.json"
-    path.write_text(path.read_text().replace('"[4]"', '"[5]"'))
+    """A written trial may have other values than those that are drawn."""
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(1, 0.5)])
+    for number, size in (("0000", '"[4]"'), ("0001", '"[16, 16]"')):
+        path = folder / "trials" / number / "run.json"
+        path.write_text(path.read_text().replace(size, '"[5]"'))
+        if number == "0000":
+            page_again(folder).unlink()
     with refused(FileError):
         page_again(folder)
 
@@ -206,14 +210,15 @@ def test_page_at_the_end_is_the_one_made_again(tmp_path: Path) -> None:
     page = (tmp_path / "sweep" / "report.html").read_bytes()
     assert page_again(tmp_path / "sweep").read_bytes() == page
     assert f"trial {result.best.number}: {figure(result.best.figure or 0)}" in page.decode()
-    nested = nested_sweep(MOONS, tmp_path / "nested", folds=2, jobs=1, trials=2)
+    with_l2 = MOONS.replace("epochs = 4", "epochs = 4, l2 = 1e-4")
+    nested = nested_sweep(with_l2, tmp_path / "nested", folds=2, jobs=1, trials=2)
     page = (tmp_path / "nested" / "report.html").read_bytes()
     assert page_again(tmp_path / "nested").read_bytes() == page
     text = page.decode()
     for fold, each in enumerate(nested.sweeps):
         assert f'href="fold{fold}/report.html"' in text
         assert f"{each.best.number} of 2" in text
-        assert figure(each.metrics["test"]["loss"] or 0) in text
+        assert figure(each.worth["test"]["loss"] or 0) in text
         assert true_minus(rounded(float(each.best.settings["training.l2"]))) in text
 
 

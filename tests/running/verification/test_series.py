@@ -37,7 +37,7 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "sweep"
     overrides = [*QUICK, "data.split.validation_size=0.25"]
-    sweep(SWEEP, folder, overrides=overrides, keep_models=True, report=False, observer=Observer())
+    sweep(SWEEP, folder, overrides=overrides, report=False, observer=Observer())
     return folder
 
 
@@ -167,7 +167,7 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
 
 def test_trials_of_several_folds_are_the_same(tmp_path: Path):
     overrides = ["training.epochs=3", "sweep.folds=2", "sweep.seeds=2", "sweep.trials=2"]
-    sweep(SWEEP, tmp_path / "sweep", overrides=overrides, keep_models=True, report=False, observer=Observer())
+    sweep(SWEEP, tmp_path / "sweep", overrides=overrides, report=False, observer=Observer())
     found = verify(tmp_path / "sweep")
     assert found.is_same
     assert {"seed0_fold0.model.safetensors", "seed1_fold1.model.safetensors"} <= set(found.runs[1].files)

@@ -1,0 +1,144 @@
+"""Several models that answer together; and models of either kind from their files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from specnet.data import RawColumns
+from specnet.errors import DataError, FileError
+from specnet.files import PathLike, open_file
+from specnet.files.run_files import model_file
+from specnet.model.decoder import Decoder, mean_of_members
+from specnet.model.error_quantiles import ErrorQuantiles
+from specnet.model.file import decode_models, encode_models
+from specnet.model.model import Model
+from specnet.model.unfamiliar import refuse_gaps
+from specnet.parts.arrays import Array
+from specnet.parts.part import Part
+from specnet.spec import Limits
+
+
+class Team(Model):
+    """Several models of the same columns and target, each with its own network, which answer as an ensemble does.
+
+    Each has a share in the mean. What is said of the model's network, such as its spec, is said of the first one's.
+
+    Parameters
+    ----------
+    models : sequence of Model
+        Two or more.
+    shares : sequence of int
+        How much each of them counts.
+
+    Raises
+    ------
+    DataError
+        If their answers cannot be averaged.
+    """
+
+    def __init__(self, models: Sequence[Model], shares: Sequence[int]) -> None:
+        first = models[0]
+        for model in models:
+            if model.decoder.kind != first.decoder.kind or not _same(model.labels, first.labels):
+                raise DataError("models whose outputs are of different kinds cannot be a team")
+        super().__init__(*first.contents)
+        self.error_quantiles = ErrorQuantiles()  # those of the first are not the team's
+        self.models, self.shares = tuple(models), tuple(shares)
+        weights = [
+            share / sum(shares) / len(model.members)
+            for model, share in zip(models, shares, strict=True)
+            for _ in model.members
+        ]
+        known = {field.name: getattr(first.decoder, field.name) for field in fields(Decoder)}
+        self.decoder = _TeamDecoder(**{**known, "weights": tuple(weights)})
+
+    def __repr__(self) -> str:
+        name = f"{self.spec.name}, " if self.spec.name else ""
+        parameters = sum(model.theta.size for model in self.models)
+        return f"<Team {name}{len(self.models)} models, {self.network.inputs} inputs, {parameters} parameters>"
+
+    def astype(self, dtype: str) -> Team:
+        return Team([model.astype(dtype) for model in self.models], self.shares)
+
+    @property
+    def is_ensemble(self) -> bool:
+        return True
+
+    def member_outputs(self, X: Any, *, raw: bool = False) -> list[Array]:
+        """Return the outputs of each member of each model for raw columns, (rows, outputs), as `Decoder.kind` says."""
+        found = []
+        for model in self.models:
+            inputs = model.read(X)
+            if not self.decoder.gives_values:
+                found += model.member_outputs(inputs, raw=raw)
+                continue
+            for outputs in model.member_outputs(inputs, raw=True):
+                found.append(Decoder(model.network, model.target_preprocessing, None).comparable([outputs]))
+        return found
+
+    def to_bytes(self) -> bytes:
+        content = encode_models([model.contents for model in self.models], self.shares)
+        read_back, shares = decode_models(
+            io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits
+        )
+        if encode_models(read_back, shares) != content:
+            raise FileError("the model would not read back the same")
+        return content
+
+    def _inputs(self, X: ArrayLike | RawColumns) -> RawColumns:
+        raw = self._raw_columns(X, stacklevel=4)
+        for model in self.models if raw.kinds else ():
+            refuse_gaps(model.preprocessing, raw, "X")
+        return raw
+
+
+class _TeamDecoder(Decoder):
+    """Reads what the members of a team answer: values in the target's units, where their outputs are such."""
+
+    def averaged(self, outputs: Array) -> Array:
+        return outputs if self.gives_values else super().averaged(outputs)
+
+    def together(self, raw: Sequence[Array]) -> Array:
+        if not self.gives_values:
+            return super().together(raw)
+        together: Array = self.target_preprocessing.apply(mean_of_members(raw, self.weights))
+        return together
+
+
+def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
+    """Read a model from a file that `Model.save` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, or the folder of a run.
+    parts : iterable of part classes
+        Custom parts that its spec uses in addition to built-in and installed ones.
+    limits : Limits, optional
+        Limits on the size of its network.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged or not a model.
+    """
+    with open_file(model_file(path)) as (stream, size):
+        contents, shares = decode_models(stream, size, parts, limits)
+        models = [Model(*each) for each in contents]
+        if len(models) == 1:
+            return models[0]
+        try:
+            return Team(models, shares)
+        except DataError as error:
+            raise FileError(str(error)) from error
+
+
+def _same(labels: Array | None, others: Array | None) -> bool:
+    return labels is others is None or (
+        labels is not None and others is not None and labels.tolist() == others.tolist()
+    )

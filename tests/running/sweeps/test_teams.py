@@ -1,0 +1,178 @@
+"""The team of a sweep: chosen by answers for rows held out, and the weighted mean of its trials."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+import specnet
+from specnet.errors import FileError, UnsupportedError
+from specnet.exporting import TARGETS
+from specnet.files.tensors import decode
+from specnet.model import Model, Team, load_model
+from specnet.running.data_rows import read_data
+from tests.running.sweeps.searches import FOLDS, MEMBERS, VALUES, write_values
+from tests.texts.pinned import Refused
+
+pytestmark = [pytest.mark.slow, pytest.mark.trains]
+
+
+@pytest.fixture(scope="module")
+def of_classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResult, Path]:
+    folder = tmp_path_factory.mktemp("classes")
+    return specnet.sweep(MEMBERS, folder, jobs=1, force=True), folder
+
+
+@pytest.fixture(scope="module")
+def of_values(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResult, Path]:
+    top = tmp_path_factory.mktemp("values")
+    write_values(top)
+    return specnet.sweep(top / "spec.toml", top / "sweep", jobs=1, report=False), top / "sweep"
+
+
+def models_of(folder: Path, shares: dict[int, int]) -> list[tuple[Model, float]]:
+    total = sum(shares.values())
+    models = (load_model(folder / f"trials/{number:04}/model.safetensors") for number in shares)
+    return [(model, share / total) for model, share in zip(models, shares.values(), strict=True)]
+
+
+def test_each_round_takes_the_trial_with_which_the_mean_is_best(of_classes: tuple[specnet.SweepResult, Path]):
+    """By hand: the mean probability of what was chosen so far and of one trial more, and its log loss."""
+    result, folder = of_classes
+    y = read_data(specnet.parse_spec(folder / "spec.toml")).splits["train"].y
+    finished = [trial.number for trial in result.trials if trial.state == "finished"]
+    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in finished)
+    p = {n: expit(decode(path.read_bytes())[1]["outputs"][:, 0]) for n, path in zip(finished, files, strict=True)}
+
+    def loss(probability: np.ndarray) -> float:
+        return float(-np.mean(np.log(np.where(y == 1, probability, 1 - probability))))
+
+    chosen: list[int] = []
+    for _ in range(25):
+        chosen.append(min(finished, key=lambda number: loss(np.mean([p[each] for each in [*chosen, number]], axis=0))))
+    assert result.team is not None
+    assert result.team.shares == dict(Counter(chosen))
+    assert len(result.team.shares) > 1
+    together = loss(np.mean([p[each] for each in chosen], axis=0))
+    assert result.team.metrics["out_of_fold"]["loss"] == pytest.approx(together, rel=1e-9)
+    assert together <= min(loss(each) for each in p.values())
+    facts = json.loads((folder / "team/team.json").read_text())
+    assert facts == {"rounds": 25, "shares": {str(n): share for n, share in result.team.shares.items()}}
+    assert [*result.team.shares.values()] == sorted(result.team.shares.values(), reverse=True)
+
+
+def test_a_team_of_classifiers_answers_by_its_mean(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
+    result, folder = of_classes
+    team = load_model(folder / "team")
+    assert isinstance(team, Team)
+    assert result.team is not None
+    models = models_of(folder, result.team.shares)
+    data = read_data(specnet.parse_spec(folder / "spec.toml"))
+    test = data.splits["test"]
+    X = np.asarray(test.columns)
+    members = [(member, share / 4) for model, share in models for member in by_member(model, X)]
+    p = sum(share * member for member, share in members)
+    assert team.predict_proba(X)[:, 1] == pytest.approx(p, abs=1e-6)
+    spread = np.sqrt(sum(share * (member - p) ** 2 for member, share in members))
+    assert team.predict_spread(X)[:, 1] == pytest.approx(spread, abs=1e-6)
+    assert team.raw_outputs(X)[:, 0] == pytest.approx(logit(p), abs=1e-4)
+    assert team.predict(X).tolist() == (p > 0.5).astype(int).tolist()
+    figures = team.evaluate(X, test.y)
+    assert figures == pytest.approx(result.team.metrics["test"], rel=1e-6)
+    assert figures["loss"] == pytest.approx(-np.mean(np.log(np.where(test.y == 1, p, 1 - p))), rel=1e-5)
+    team.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (folder / "team/model.safetensors").read_bytes()
+    assert team.astype("float64").predict_proba(X) == pytest.approx(team.predict_proba(X), abs=1e-6)
+    assert repr(team).startswith(f"<Team moons, {len(models)} models, 2 inputs, ")
+
+
+def by_member(model: Model, X: np.ndarray) -> list[np.ndarray]:
+    return [model.network.predict(theta, X, state)[:, 0] for theta, state in model.members]
+
+
+def test_a_team_of_values_has_different_preprocessing(of_values: tuple[specnet.SweepResult, Path]):
+    result, folder = of_values
+    assert result.team is not None
+    assert len(result.team.shares) > 1
+    team, models = load_model(folder / "team"), models_of(folder, result.team.shares)
+    written = {tuple(step.type for step in model.spec.network.target_preprocessing) for model, _ in models}
+    assert len(written) > 1, "targets are prepared in different ways"
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(9, 2)) * 3
+    mean = sum(share * model.predict(X) for model, share in models)
+    assert team.predict(X) == pytest.approx(mean, rel=1e-5)
+    assert team.predict_spread(X).shape == (9,)
+    data = read_data(specnet.parse_spec(folder.parent / "spec.toml"))
+    test = data.splits["test"]
+    errors = np.sqrt(np.mean((team.predict(np.asarray(test.columns)) - test.y) ** 2))
+    assert result.team.metrics["test"]["root_mean_squared_error"] == pytest.approx(errors, rel=1e-5)
+
+
+def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
+    result = specnet.sweep(FOLDS, tmp_path / "sweep", jobs=1, report=False)
+    assert result.team is not None
+    model = result.team.model
+    assert isinstance(model, Team)
+    assert len(model.models) == 6 * len(result.team.shares)
+    X = np.random.default_rng(0).normal(size=(5, 2))
+    total, mean = sum(result.team.shares.values()), np.zeros((5, 2))
+    for number, share in result.team.shares.items():
+        files = [*(tmp_path / f"sweep/trials/{number:04}").glob("*.model.safetensors")]
+        assert len(files) == 6
+        mean += share / total * np.mean([load_model(file).predict_proba(X) for file in files], axis=0)
+    assert model.predict_proba(X) == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_team_cannot_be_exported(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path, refused: Refused):
+    team = load_model(of_classes[1] / "team")
+    for target in TARGETS:
+        with pytest.raises(UnsupportedError, match="a team of"):
+            specnet.export(team, target, tmp_path / "out")
+    with refused(UnsupportedError):
+        specnet.export(team, "numpy", tmp_path / "out.py")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"share":', b'"shape":'),
+        (b'"format_version":2', b'"format_version":1'),
+        (b"models.1.members.0.layers.0.bias", b"models.9.members.0.layers.0.bias"),
+    ],
+)
+def test_a_damaged_team_is_refused(
+    old: bytes, new: bytes, of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path, refused: Refused
+):
+    content = (of_classes[1] / "team/model.safetensors").read_bytes()
+    changed = content.replace(old.replace(b'"', b'\\"'), new.replace(b'"', b'\\"'), 1)
+    assert changed != content
+    (tmp_path / "model.safetensors").write_bytes(changed)
+    with refused(FileError):
+        load_model(tmp_path / "model.safetensors")
+
+
+def test_test_rows_have_no_part_in_the_team(tmp_path: Path):
+    """Other test rows, with the same rows for training, give the same trials and the same shares."""
+    rng = np.random.default_rng(4)
+    x, noise = rng.normal(size=(2, 80))
+    part = np.array(["train", "train", "validation", "test"])[np.arange(80) % 4]
+    text = VALUES.replace("split.test_size = 0.25", 'split.column = "part"').replace("ensemble = 3\n", "")
+    found = []
+    for shift in (0, 9):
+        y = np.exp(x) + noise + shift * (part == "test")
+        rows = [f"{a},{b},{c},{d}" for a, b, c, d in zip(x, x**2, y, part, strict=True)]
+        (tmp_path / "rows.csv").write_text("\n".join(["a,b,y,part", *rows]) + "\n")
+        (tmp_path / "spec.toml").write_text(text)
+        found.append(specnet.sweep(tmp_path / "spec.toml", tmp_path / str(shift), jobs=1, report=False))
+    one, two = (result.team for result in found)
+    assert one is not None
+    assert two is not None
+    assert one.shares == two.shares
+    assert one.model.to_bytes() == two.model.to_bytes()
+    assert one.metrics["test"] != two.metrics["test"]
