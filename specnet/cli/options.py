@@ -41,8 +41,8 @@ def count_option(name: str, description: str, least: int = 1) -> Any:
 
 
 def level_option(name: str, description: str) -> Any:
-    """Return an option that takes a whole percentage, below 100."""
-    return typer.Option(name, metavar="PERCENT", min=1, max=99, show_default=False, help=description)
+    """Return an option that takes a whole percentage; whoever uses it refuses those that are none."""
+    return typer.Option(name, metavar="PERCENT", min=1, show_default=False, help=description)
 
 
 def word_option(name: str, choices: type[StrEnum], description: str) -> Any:

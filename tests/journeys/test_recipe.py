@@ -39,7 +39,7 @@ def _is_whole_page(path: Path, *texts: str) -> None:
 def test_run(people: Path) -> None:
     metrics = json.loads((people / "people/metrics.json").read_text())
     assert metrics["test"]["loss"] < metrics["baselines"]["constant"]["test"]["loss"]
-    assert metrics["out_of_fold"]["accuracy"] > 0.6
+    assert metrics["validation"]["accuracy"] > 0.6
     _is_whole_page(people / "people/report.html", "plan", "income")
 
 

@@ -118,7 +118,7 @@ def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path)
     assert specnet("new", "flowers.toml", *arguments).out.startswith("flowers.toml, specnet.schema.json\n")
     assert "#   specnet sweep flowers.toml " in (folder / "flowers.toml").read_text(encoding="utf-8")
     assert specnet("validate", "flowers.toml").status == 0
-    settings = ("--set", "training.epochs=2", "--set", "training.ensemble=2", "--no-report", "--jobs", "1")
+    settings = ("--set", "training.epochs=2", "--set", "training.ensemble=3", "--no-report", "--jobs", "1")
     assert specnet("sweep", "flowers.toml", "-o", "found", "--trials", "2", *settings).status == 0
     with (folder / "found" / "trials.csv").open(encoding="utf-8", newline="") as file:
         trials = list(csv.DictReader(file))
