@@ -41,8 +41,15 @@ def count_option(name: str, description: str, least: int = 1) -> Any:
 
 
 def level_option(name: str, description: str) -> Any:
-    """Return an option that takes a whole percentage; whoever uses it refuses those that are none."""
-    return typer.Option(name, metavar="PERCENT", min=1, show_default=False, help=description)
+    """Return an option that takes a whole percentage, below 100."""
+    return typer.Option(name, metavar="PERCENT", min=1, callback=_below_100, show_default=False, help=description)
+
+
+def _below_100(percent: int | None) -> int | None:
+    # With a `max` of its own, help would show the range as a formula.
+    if percent is not None and percent >= 100:
+        raise typer.BadParameter(f"{percent} is not below 100.")
+    return percent
 
 
 def word_option(name: str, choices: type[StrEnum], description: str) -> Any:

@@ -123,7 +123,8 @@ def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path)
     with (folder / "found" / "trials.csv").open(encoding="utf-8", newline="") as file:
         trials = list(csv.DictReader(file))
     assert [trial["state"] for trial in trials] == ["finished"] * 2
-    assert trials[0]["training.optimizer.learning_rate"] != trials[1]["training.optimizer.learning_rate"]
+    assert trials[0]["training.optimizer.learning_rate"] == "0.04"  # as written; a candidate follows
+    assert "[[sweep.candidates]]" in (folder / "flowers.toml").read_text(encoding="utf-8")
 
 
 def test_a_target_that_is_missing_names_what_may_be_meant(specnet: Specnet, folder: Path) -> None:
