@@ -23,7 +23,8 @@ from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below so many rows an ensemble has eight members and smaller batches; from so many on one network is trained."""
+"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so many
+on one network is trained."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
 SMOOTHING = 0.01
@@ -46,6 +47,8 @@ class _Settings:
     epochs, batch_size : int
     members : int
         1 for a network alone.
+    embeds : bool
+        Whether numbers are embedded.
     """
 
     scaling: str
@@ -55,22 +58,23 @@ class _Settings:
     weight_decay: float
     epochs: int
     batch_size: int
-    members: int
+    members: int = 5
+    embeds: bool = True
 
 
 _BY_TARGET: dict[TargetKind, _Settings] = {
-    "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128, 5),
-    "classes": _Settings('"robust", "smooth_clip"', "selu", 0.15, 0.04, 0.05, 100, 128, 5),
+    "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128),
+    "classes": _Settings('"robust", "smooth_clip"', "selu", 0.15, 0.04, 0.05, 100, 128),
 }
 
 
-def _settings(facts: TableFacts, quick: bool) -> _Settings:
+def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _Settings:
     """Return the settings for a table, of one network for about a tenth of the time if it is to be `quick`."""
-    made = _BY_TARGET[facts.target]
+    made = replace(_BY_TARGET[facts.target], embeds=_can_embed(features))
     if facts.rows < FEW_ROWS:
         made = replace(made, members=8)
         if facts.target == "classes":
-            made = replace(made, batch_size=64, weight_decay=0.1)
+            made = replace(made, batch_size=64, weight_decay=0.1, embeds=False)
     if facts.rows >= MANY_ROWS:
         most = (QUICK_STEPS if quick else MOST_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(most))), members=1)
@@ -219,8 +223,8 @@ def recipe(
     quick : bool
         Train one network, in about a tenth of the time.
     """
-    settings = _settings(facts, quick)
     features = [column for column in facts.columns if column.kind != "ignore" and column.name != target]
+    settings = _settings(facts, features, quick)
     return _SPEC.substitute(
         target=target if target.isprintable() else "a column",
         rows=facts.rows,
@@ -245,7 +249,7 @@ def _data(facts: TableFacts, features: list[ColumnFacts], settings: _Settings) -
     if facts.gaps:
         lines.append(_commented('missing_target = "drop"', f"{counted(facts.gaps, 'row')} without a target"))
     order = [_ORDER[column.kind] for column in features]
-    if _embeds(features) and [*dict.fromkeys(order)] != sorted(set(order)):
+    if settings.embeds and [*dict.fromkeys(order)] != sorted(set(order)):
         names = ", ".join(toml_text(column.name) for column in sorted(features, key=lambda each: _ORDER[each.kind]))
         lines.append("# Numbers and dates first, because layers find them by their places.")
         lines.append(f"features = [{names}]")
@@ -276,7 +280,7 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         steps='"calendar", ' if any(column.kind == "datetime" for column in features) else "",
         scaling=settings.scaling,
         limited=_LIMITED if is_values else "",
-        embedding=_embedding(features) if _embeds(features) else "",
+        embedding=_embedding(features) if settings.embeds else "",
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
         outputs=_outputs(facts),
@@ -317,7 +321,7 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
 
 
 def _sweep(facts: TableFacts, features: list[ColumnFacts], settings: _Settings, file: str) -> str:
-    has_folds, embedding = settings.members > 1, _embedding(features) if _embeds(features) else ""
+    has_folds, embedding = settings.members > 1, _embedding(features) if settings.embeds else ""
     return sweep_table(
         file,
         settings.learning_rate,
@@ -327,6 +331,7 @@ def _sweep(facts: TableFacts, features: list[ColumnFacts], settings: _Settings, 
         rows="the rows that each network was not trained on" if has_folds else "the validation set",
         outputs=_outputs(facts),
         is_values=facts.target == "values",
+        embeds=settings.embeds,
         has_folds=has_folds,
     )
 
@@ -335,8 +340,8 @@ def _outputs(facts: TableFacts) -> int:
     return facts.outputs if facts.target == "values" or facts.classes == 2 else facts.classes
 
 
-def _embeds(features: list[ColumnFacts]) -> bool:
-    """Whether numbers are embedded: unless there are none, or many columns after coding."""
+def _can_embed(features: list[ColumnFacts]) -> bool:
+    """Whether there are numbers to embed, and not many columns after coding."""
     sizes = [column.columns if column.columns <= ONE_HOT_CODES else CategoryEmbedding().size for column in features]
     return any(column.kind != "category" for column in features) and sum(sizes) <= MANY_COLUMNS
 

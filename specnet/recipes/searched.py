@@ -18,18 +18,7 @@ metric = "validation_loss"              # loss on $rows
 trials = $trials$pruner
 
 # Tried first, after the spec as it is written: settings that were good on other tables. Change them, or add your own.
-[[sweep.candidates]]                    # numbers as they are, without an embedding
-"network.layers" = [
-    { type = "scale", learning_rate_factor = 6.0, weight_decay_factor = 0.0 },
-    { type = "block", repeat = 3, layers = [
-        { type = "dense", units = 128, parametrization = "ntk" },
-        { type = "activation", activation = { type = "$activation", parametric = true }, learning_rate_factor = 0.1 },
-        { type = "dropout", rate = 0.15 },
-    ] },
-    { type = "dense", units = $outputs, parametrization = "ntk" },
-]
-
-[[sweep.candidates]]                    # a plain network with strong decay
+$as_they_are[[sweep.candidates]]                    # a plain network with strong decay
 "network.layers" = [
     { type = "block", repeat = 2, layers = [{ type = "dense", units = 128, activation = "selu" }] },
     { type = "dense", units = $outputs },
@@ -62,6 +51,19 @@ $logarithm
 """)
 
 
+_AS_THEY_ARE = Template("""\
+[[sweep.candidates]]                    # numbers as they are, without an embedding
+"network.layers" = [
+    { type = "scale", learning_rate_factor = 6.0, weight_decay_factor = 0.0 },
+    { type = "block", repeat = 3, layers = [
+        { type = "dense", units = 128, parametrization = "ntk" },
+        { type = "activation", activation = { type = "$activation", parametric = true }, learning_rate_factor = 0.1 },
+        { type = "dropout", rate = 0.15 },
+    ] },
+    { type = "dense", units = $outputs, parametrization = "ntk" },
+]
+
+""")
 _LOGARITHM = """
 [[sweep.candidates]]                    # the logarithm of the target
 "network.target_preprocessing" = ["clip", "log", "standardize"]
@@ -80,6 +82,7 @@ def sweep_table(
     rows: str,
     outputs: int,
     is_values: bool,
+    embeds: bool,
     has_folds: bool,
 ) -> str:
     """Return the table ``[sweep]`` of a recipe, as TOML.
@@ -100,6 +103,8 @@ def sweep_table(
         Of the network.
     is_values : bool
         Whether the target is values.
+    embeds : bool
+        Whether the spec embeds numbers.
     has_folds : bool
         Whether the networks are an ensemble on folds.
     """
@@ -111,7 +116,7 @@ def sweep_table(
         decays=_around(weight_decay, _DECAY_FACTOR),
         block=f"network.layers.{block}.layers",
         widths=list(WIDTHS),
-        activation=activation,
+        as_they_are=_AS_THEY_ARE.substitute(activation=activation, outputs=outputs) if embeds else "",
         outputs=outputs,
         slow=_rounded(learning_rate / 3),
         fast=_rounded(learning_rate * 2.5),

@@ -90,7 +90,7 @@ def test_classes(recipe_for: Recipe) -> None:
     assert spec.training.baselines == ("constant", "linear", "neighbours")
     assert (spec.training.ensemble.members, spec.training.ensemble.validation) == (8, "folds")
     assert spec.training.early_stopping.patience == spec.training.epochs == 100
-    assert embedding(spec).columns is None
+    assert (spec.training.batch_size, spec.network.layers[0].type) == (64, "scale")
     model = run(spec, 20)
     assert list(model.predict(X)[[0, 60, 140]]) == names
 

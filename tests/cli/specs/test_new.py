@@ -84,7 +84,7 @@ def test_a_spec_for_a_table_runs_where_it_is(specnet: Specnet, folder: Path) -> 
     assert 'path = "../flowers.csv"' in (folder / "specs/flowers.toml").read_text(encoding="utf-8")
     ended = specnet("run", "specs/flowers.toml", "--set", "training.epochs=2")
     assert ended.status == 0
-    assert ended.err.startswith("flowers   2 → 8 periodic_embedding → scale → 128 linear → ")
+    assert ended.err.startswith("flowers   2 → scale → 128 linear → selu → ")
     assert "   8 members of " in ended.err
 
 
