@@ -23,8 +23,8 @@ from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so many
-on one network is trained."""
+"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so
+many on there is one network."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
 SMOOTHING = 0.01
