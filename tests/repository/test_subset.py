@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = sorted(folder.parent.name for folder in (ROOT / "specnet").glob("*/__init__.py"))
+PROCESSES = "processes"
+"""The room of which every test starts some."""
+ROOMS = sorted({folder.parent.name for folder in (ROOT / "specnet").glob("*/__init__.py")} - {PROCESSES})
 COLLECTED = re.compile(r"^(tests/.*\.py)::", re.MULTILINE)
 
 pytestmark = pytest.mark.slow  # all test files are imported

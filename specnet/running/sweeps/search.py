@@ -25,6 +25,7 @@ from specnet.spec.sweep_section import SweepSpec
 if TYPE_CHECKING:
     from optuna import Study
     from optuna import Trial as OptunaTrial
+    from optuna.samplers import BaseSampler
 
 
 class Search:
@@ -67,11 +68,24 @@ class Search:
                 known = next(islice(combinations(self._sweep.space), number - self._sweep.given, None))
             if known is not None:
                 self._study.enqueue_trial(dict(known))
-            else:
-                sequence = np.random.SeedSequence([self._seed, number])
-                self._study.sampler = self._sweep.sampler.optuna_sampler(int(sequence.generate_state(1)[0]))
+            if not self._sweep.sampler.enumerates:
+                self._study.sampler = self._sampler(number)
             self._asked[number] = self._study.ask()
+            if known is not None and not self._sweep.sampler.enumerates:
+                self._note_unused(number)
             return draw(self._asked[number], self._sweep.space)
+
+    def _sampler(self, number: int) -> BaseSampler:
+        sequence = np.random.SeedSequence([self._seed, number])
+        return self._sweep.sampler.optuna_sampler(int(sequence.generate_state(1)[0]))
+
+    def _note_unused(self, number: int) -> None:
+        """Let a known trial have what its sampler drew for parts that it does not use, as others have while under way.
+
+        Optuna draws nothing for a trial whose parameters are given.
+        """
+        sampler, trial = self._sampler(number), self._study.get_trials(deepcopy=False)[number]
+        sampler.sample_relative(self._study, trial, sampler.infer_relative_search_space(self._study, trial))
 
     def might_draw(self, trial: Trial) -> bool:
         """Return whether the settings of a trial are in the space, and are what its parameters mean."""

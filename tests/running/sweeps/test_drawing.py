@@ -269,6 +269,18 @@ def test_more_trials_on_resuming_are_those_of_a_longer_sweep(tmp_path: Path):
     assert fingerprint(tmp_path / "grown") == once
 
 
+def test_trials_known_before_an_earlier_one_change_no_later_one(tmp_path: Path):
+    """What a sampler would have drawn for the parts that a trial does not use counts until the trial is told."""
+    specnet.sweep(TPE, tmp_path / "whole", jobs=1)
+    for gap in range(3, 7):
+        shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+        for number in (gap, *range(gap + 3, 9)):
+            shutil.rmtree(tmp_path / "cut" / "trials" / f"{number:04}")
+        specnet.sweep(TPE, tmp_path / "cut", jobs=1, resume=True)
+        assert fingerprint(tmp_path / "cut") == fingerprint(tmp_path / "whole"), gap
+        shutil.rmtree(tmp_path / "cut")
+
+
 def test_a_finished_sweep_trains_nothing_when_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = specnet.sweep(TPE, tmp_path, jobs=1, trials=3)
     before = fingerprint(tmp_path)
