@@ -375,8 +375,8 @@ class Model(Displayed):
         """Return raw columns as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
         return self.read(self._raw_columns(X, stacklevel=4))
 
-    def read(self, raw: RawColumns) -> Array:
-        """Return raw columns, without a gap that is not filled, as the network reads them, (rows, inputs)."""
+    def read(self, raw: RawColumns) -> Any:
+        """Return raw columns, without a gap that is not filled, as `member_outputs` takes them, (rows, inputs)."""
         return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
 
     def _raw_columns(self, X: ArrayLike | RawColumns, stacklevel: int) -> RawColumns:

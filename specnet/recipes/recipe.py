@@ -166,11 +166,13 @@ name = "bins"
 inputs = ["input"]
 $columns
 keep_others = false
+""")
 
+_JOINED = """
 [[network.layers]]
 type = "concatenate"
 inputs = ["waves", "bins"]
-""")
+"""
 
 _TRAINING = Template("""\
 [training]
@@ -280,15 +282,17 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         steps='"calendar", ' if any(column.kind == "datetime" for column in features) else "",
         scaling=settings.scaling,
         limited=_LIMITED if is_values else "",
-        embedding=_embedding(features) if settings.embeds else "",
+        embedding="".join(_embedding(features, settings)),
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
         outputs=_outputs(facts),
     )
 
 
-def _embedding(features: list[ColumnFacts]) -> str:
-    """Return the layers that embed numbers and what dates become."""
+def _embedding(features: list[ColumnFacts], settings: _Settings) -> list[str]:
+    """Return the layers that embed numbers and what dates become, if there are to be some."""
+    if not settings.embeds:
+        return []
     ordered = sorted(features, key=lambda column: _ORDER[column.kind])
     spiked = [place for place, column in enumerate(ordered) if column.is_spiked]
     columns = ""
@@ -296,7 +300,8 @@ def _embedding(features: list[ColumnFacts]) -> str:
         count = sum(column.columns for column in features if column.kind != "category")
         columns = "\n" + _places(range(count), "all but categories, counted from 0")
     waves = _EMBEDDING.substitute(columns=columns, name='\nname = "waves"' if spiked else "")
-    return waves + _BINS.substitute(columns=_places(spiked, "counted from 0")) if spiked else waves
+    bins = [_BINS.substitute(columns=_places(spiked, "counted from 0")), _JOINED] if spiked else []
+    return [waves, *bins]
 
 
 def _training(facts: TableFacts, settings: _Settings) -> str:
@@ -321,13 +326,13 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
 
 
 def _sweep(facts: TableFacts, features: list[ColumnFacts], settings: _Settings, file: str) -> str:
-    has_folds, embedding = settings.members > 1, _embedding(features) if settings.embeds else ""
+    has_folds = settings.members > 1
     return sweep_table(
         file,
         settings.learning_rate,
         settings.weight_decay,
         activation=settings.activation,
-        block=1 + embedding.count("[[network.layers]]"),
+        block=1 + len(_embedding(features, settings)),
         rows="the rows that each network was not trained on" if has_folds else "the validation set",
         outputs=_outputs(facts),
         is_values=facts.target == "values",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
@@ -82,8 +81,8 @@ def _measured(model: Model, data: SpecData) -> Metrics:
     """Return the figures of a model on each part of the split, as the spec as written measures its own answers."""
     found: Metrics = {}
     for name, rows in data.splits.items():
-        raw: Any = RawColumns(as_array(rows.columns, "X"), rows.kinds)
-        outputs = model.member_outputs(raw if isinstance(model, Team) else model.read(raw), raw=True)
+        inputs = model.read(RawColumns(as_array(rows.columns, "X"), rows.kinds))
+        outputs = model.member_outputs(inputs, raw=True)
         held = HeldRows.of(data, name)
         found[name] = told_figures(held.figures(held.decoder.raw_of(model.decoder.comparable(outputs))))
     return found

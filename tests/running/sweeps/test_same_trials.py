@@ -54,6 +54,8 @@ def test_with_processes_of_its_own(serial: Path, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.slow
+# Which warnings are shown is the process's: a thread that computes may take back what the coordinator has set.
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_with_any_executor(kind: str, serial: Path, tmp_path: Path):
     with EXECUTORS[kind]() as arguments:
