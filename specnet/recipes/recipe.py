@@ -23,8 +23,8 @@ from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so
-many on there is one network."""
+"""Below so many rows an ensemble has eight members, each with more regularization, and classes have small batches and
+numbers as they are; from so many on there is one network."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
 SMOOTHING = 0.01
@@ -64,7 +64,7 @@ class _Settings:
 
 _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128),
-    "classes": _Settings('"robust", "smooth_clip"', "selu", 0.15, 0.04, 0.05, 100, 128),
+    "classes": _Settings('"standardize", { type = "smooth_clip", limit = 10.0 }', "selu", 0.15, 0.04, 0.05, 100, 128),
 }
 
 
@@ -72,9 +72,10 @@ def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _S
     """Return the settings for a table, of one network for about a tenth of the time if it is to be `quick`."""
     made = replace(_BY_TARGET[facts.target], embeds=_can_embed(features))
     if facts.rows < FEW_ROWS:
-        made = replace(made, members=8)
         if facts.target == "classes":
-            made = replace(made, batch_size=64, weight_decay=0.1, embeds=False)
+            made = replace(made, members=8, batch_size=64, weight_decay=0.1, embeds=False)
+        else:
+            made = replace(made, members=8, dropout=0.2, weight_decay=0.15)
     if facts.rows >= MANY_ROWS:
         most = (QUICK_STEPS if quick else MOST_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(most))), members=1)
@@ -141,7 +142,11 @@ $dropout
 [[network.layers]]
 type = "dense"
 units = $outputs
-parametrization = "ntk\"""")
+parametrization = "ntk"$zeros""")
+
+_ZEROS = """
+weight_initializer = "zeros"            # training starts where all rows are answered alike
+bias_initializer = "zeros\""""
 
 _LIMITED = """
 # Predictions stay within the range of the training targets.
@@ -277,7 +282,9 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
     codes = f"one_hot columns, or learned vectors if there are more than {ONE_HOT_CODES} of them"
     has_categories = any(column.kind == "category" for column in features)
     return _NETWORK.substitute(
-        limits="" if is_values else "\n# Scaled by the quartiles and softly limited, so that outliers do little harm.",
+        limits=""
+        if is_values
+        else "\n# Numbers are softly limited to ten standard deviations, so that outliers do little harm.",
         categories=f"\n# Categories become {codes}." if has_categories else "",
         steps='"calendar", ' if any(column.kind == "datetime" for column in features) else "",
         scaling=settings.scaling,
@@ -286,6 +293,7 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
         outputs=_outputs(facts),
+        zeros="" if is_values else _ZEROS,
     )
 
 

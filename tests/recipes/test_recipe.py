@@ -86,7 +86,7 @@ def test_classes(recipe_for: Recipe) -> None:
     spec = recipe_for(table(a=X[:, 0], b=X[:, 1], c=X[:, 2], d=X[:, 3], kind=[names[i] for i in y]), "kind")
     assert spec.data is not None
     assert list(spec.data.columns.values()) == ["numeric"] * 4 + ["category"]
-    assert [step.type for step in spec.network.preprocessing] == ["impute", "robust", "smooth_clip"]
+    assert [step.type for step in spec.network.preprocessing] == ["impute", "standardize", "smooth_clip"]
     assert spec.training.baselines == ("constant", "linear", "neighbours")
     assert (spec.training.ensemble.members, spec.training.ensemble.validation) == (8, "folds")
     assert spec.training.early_stopping.patience == spec.training.epochs == 100

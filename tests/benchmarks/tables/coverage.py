@@ -43,11 +43,15 @@ class CoveredTable:
         """Whether the target is numbers."""
         return self.y.dtype.kind == "f"
 
-    def covered(self, split: int, **settings: Any) -> NDArray[np.float64]:
-        """Return what is covered and how large intervals or sets are, (levels, 2), on the test rows of a split."""
+    def cut(self, split: int) -> list[Any]:
+        """Return the columns of a split's training and test rows, and their targets."""
         even = self.y if not self.has_values and min(np.unique(self.y, return_counts=True)[1]) > 1 else None
         cut: dict[str, Any] = {"test_size": TEST_SIZE, "random_state": split, "stratify": even}
-        X, X_test, y, y_test = train_test_split(self.X, self.y, **cut)
+        return train_test_split(self.X, self.y, **cut)
+
+    def covered(self, split: int, **settings: Any) -> NDArray[np.float64]:
+        """Return what is covered and how large intervals or sets are, (levels, 2), on the test rows of a split."""
+        X, X_test, y, y_test = self.cut(split)
         estimator = SpecRegressor if self.has_values else SpecClassifier
         made, found = estimator("recipe", random_state=split, **settings).fit(X, y), []
         for level in LEVELS:

@@ -1,8 +1,9 @@
 """What a sweep is worth: `python -m tests.benchmarks.tables.sweep_worth --out FOLDER`, in the repository.
 
 On five public tables, and on those of up to 2 000 rows in a folder of --tables: the team and the best trial of the
-sweep that `specnet new --sweep` writes, and the recipe alone are judged on the same outer folds, whose test rows none
-of them has seen. Differences are paired by fold; of all tables together, they are the logarithms of ratios of losses.
+sweep that `specnet new --sweep` writes, and the recipe alone, with a temperature for classes, are judged on the same
+outer folds, whose test rows none of them has seen. Differences are paired by fold; of all tables together, they are the
+logarithms of ratios of losses.
 
 Nothing that is in FOLDER is computed again, so that a stopped benchmark goes on where it was. Three folds of five
 tables take about an hour of one core; --only chooses tables, --trials their number, --repeats cuts others with further
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn import datasets
@@ -126,9 +128,11 @@ def computed(case: Case, source: Source, folder: Path, trials: int | None) -> Ou
     """Return what a case comes to; the team and the best trial are of one sweep, which the first of them pays for."""
     spec = write_spec(case.table, source, folder)
     begin = time.process_time()
-    options = {"overrides": case.settings(), "report": False}
+    options: dict[str, Any] = {"overrides": case.settings(), "report": False}
     try:
         if case.way == RECIPE:
+            if not source.is_values:
+                options["overrides"].append('training.calibration="temperature"')
             metrics = specnet.run(spec, threads=1, **options).metrics["test"]
         else:
             out = folder / case.table / f"{case.seed}_{case.fold}"
