@@ -3,8 +3,8 @@
 In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
 A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
 written, and how the result is run. C and JavaScript share `languages`, Python's libraries and ONNX `libraries`.
-Start at `export`, then `model_program`, `layer_steps` (a layer as stages) and `formula` (a dense layer's product is
-`LINEAR` there), then a target, which writes each operation.
+Start at `export`, then `model_program` and `model_steps` (a model of a team), `layer_steps` (a layer as stages) and
+`formula` (a dense layer's product is `LINEAR` there), then a target, which writes each operation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from specnet.exporting import targets
 from specnet.exporting.export_proof import Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
-from specnet.model import Model, Team
+from specnet.model import Model, Team, models_of
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
@@ -92,20 +92,23 @@ def export(
         hint = "for a fitted estimator, pass estimator.model_"
         raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
-    if isinstance(model, Team):
+    if isinstance(model, Team) and not kind.takes_teams:
         message = f"a team of {len(model.models)} models is not supported by {target}"
-        raise UnsupportedError(message, hint="export the best trial of the sweep, the folder best/")
+        raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or export the folder best/")
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
         raise UnsupportedError(f"float32 is not supported for a float64 model by {target}")
     if interval is not None and not kind.gives_intervals:
-        able = ", ".join(name for name in TARGETS if find_target(name).gives_intervals)
-        raise UnsupportedError(f"intervals are not supported by {target}", hint=f"choose from {able}")
+        raise UnsupportedError(
+            f"intervals are not supported by {target}", hint=f"choose from {_able('gives_intervals')}"
+        )
     main = Path(path) if path is not None else Path((model.spec.name or "network") + kind.suffix)
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
         raise ExportError(f"{target} needs a file name ending in {' or '.join(suffixes)}, got {main.name}")
-    if not all(np.isfinite(array).all() for array in (model.theta, *model.state.values())):
+    if not all(
+        np.isfinite(array).all() for each, _ in models_of(model) for array in (each.theta, *each.state.values())
+    ):
         raise ExportError("the model has weights that are not finite")
     program = kind.program(model, wanted).with_interval(interval)
     files = kind.render(program, main)
@@ -114,6 +117,10 @@ def export(
     proof = prove(kind, program, files, main.name)
     write_files({str(place): content for place, content in files.items()})
     return Export(tuple(reversed(files)), program.dtype.name, proof, program.note)
+
+
+def _able(ability: str) -> str:
+    return ", ".join(name for name in TARGETS if getattr(find_target(name), ability))
 
 
 def find_target(name: str) -> Target:

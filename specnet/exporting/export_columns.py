@@ -7,7 +7,7 @@ and a missing text is empty.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,6 +87,34 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
         RawColumn(name, kinds.get(name, "numeric"), codes.get(place), takes_missing[place])
         for place, name in enumerate(names)
     )
+
+
+def columns_together(found: Sequence[tuple[RawColumn, ...]]) -> tuple[RawColumn, ...]:
+    """Return the raw columns of models that answer together: categories have a code for each text that one of them has.
+
+    Raises
+    ------
+    UnsupportedError
+        If they read different columns.
+    """
+    if len({tuple((column.name, column.kind) for column in columns) for columns in found}) > 1:
+        raise UnsupportedError("a team of models with different columns cannot be exported")
+    return tuple(map(_together, *found))
+
+
+def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
+    each = (first, *others)
+    codes, takes_missing = first.codes, all(column.takes_missing for column in each)
+    if codes is not None and any(column.codes != codes for column in others):
+        texts = {text for column in each for text in column.codes or ()}
+        codes = {text: code for code, text in enumerate(sorted(texts, key=lambda text: (not text, text)), 1)}
+    return replace(first, codes=codes, takes_missing=takes_missing)
+
+
+def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
+    """Return a model's own code for each code of `columns_together`, from 0 on; nothing of a column of numbers."""
+    codes = own.codes or {}
+    return [] if together.codes is None else [0, *(codes.get(text, 0) for text in together.codes)]
 
 
 def texts_of(columns: Sequence[RawColumn], rows: RawColumns) -> dict[int, list[str]]:

@@ -68,7 +68,8 @@ class Member:
     Attributes
     ----------
     prefix : str
-        What stands before the names of its numbers in a model's file: ``members.0.``; empty for a network alone.
+        What stands before the names of its numbers in a model's file: ``members.0.``, in that of a team
+        ``models.0.members.0.``; empty for a network alone.
     steps : tuple of LayerStep
         The layers. Those of two members differ in nothing but numbers.
     """
@@ -77,9 +78,12 @@ class Member:
     steps: tuple[LayerStep, ...]
 
 
-def members_of(model: Model, expansions: Expansions) -> tuple[Member, ...]:
-    """Return the members of an ensemble, or the only network, with what the target lacks in terms of what it has."""
-    prefix, several = "" if model.theta.ndim == 1 else "members.{}.", len(model.members) > 1
+def members_of(model: Model, expansions: Expansions, prefix: str) -> tuple[Member, ...]:
+    """Return the members of an ensemble, or the only network, with what the target lacks in terms of what it has.
+
+    The prefix is that of the model's names.
+    """
+    prefix, several = prefix + "members.{}." * (model.theta.ndim > 1), len(model.members) > 1
     layout, dtype = model.network.layout, model.network.dtype
     members = []
     for number, (theta, state) in enumerate(model.members):

@@ -22,8 +22,9 @@ from specnet.spec import Spec
 
 FACTS = "spec"
 """The key under which ONNX's metadata and the text in an archive have the facts."""
-NUMBERS, LABELS, INTERVAL = "numbers", "labels", "interval"
-"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals."""
+NUMBERS, LABELS, INTERVAL, MODELS = "numbers", "labels", "interval", "models"
+"""The keys beside those of a spec: numbers by the names of tensors, the classes, and the level of intervals; and in
+place of a spec the share and the spec of each model of a team."""
 MEMBER = "specnet.json"
 """The text in archives of other tools, which these do not read."""
 FACTS_LIMIT = 2**24

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from specnet.compiler import Expansions, Operation, Value, rows, state_value
-from specnet.data import Preparation
-from specnet.exporting.export_columns import columns_of
-from specnet.exporting.formula import Constants, Formula, FormulaReader, sources_of
-from specnet.exporting.layer_steps import LayerStep, members_of
-from specnet.model import Model
+from specnet.compiler import Expansions, Operation
+from specnet.errors import UnsupportedError
+from specnet.exporting.export_columns import columns_of, columns_together
+from specnet.exporting.formula import Constants, Formula
+from specnet.exporting.model_steps import ModelSteps
+from specnet.model import Model, models_of
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.base import Task
 
@@ -52,33 +52,29 @@ class Program:
 
     Attributes
     ----------
-    inputs, outputs : int
-        Numbers of raw columns, and of what is answered: probabilities or margins, or values.
     columns : tuple of RawColumn
         The raw columns.
-    prepare : Formula
-        From raw columns, with the codes of texts, to the network's inputs, in float64.
-    members : tuple of Member
-        The members of an ensemble, or the only network.
-    finish : Formula
-        From a network's outputs to what is answered, values in the target's units, in float64. What an ensemble
-        answers is the mean of these.
+    models : tuple of ModelSteps
+        The models of a team, whose answer is the mean that their shares weight, or the only model.
     interval : ExportInterval or None
+
+    Raises
+    ------
+    UnsupportedError
+        If models of a team differ in precision or in their columns, or a category has codes that no target can say.
     """
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
         self.model, self.dtype, self.note = model, dtype, note
-        network, float64 = model.network, np.dtype(np.float64)
-        self.inputs = network.resolved.columns
-        self.columns = columns_of(model)
-        self.outputs = network.target_size if self.task == "values" else network.outputs
-        (x,), (y,) = sources_of([self.inputs]), sources_of([network.outputs])
-        prepare, arrays = symbolic(model.preprocessing, self.inputs, "preprocessing")
-        self.prepare = FormulaReader(arrays, float64, expansions).read(prepare.apply(x), [x], "preprocessing")
-        finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
-        value = finish.invert(rows(y, 0, self.outputs))
-        self.finish = FormulaReader(arrays, float64, expansions).read(value, [y], "target_preprocessing")
-        self.members = members_of(model, expansions)
+        together = models_of(model)
+        if len({each.network.dtype for each, _ in together}) > 1:
+            raise UnsupportedError("a team of networks in float32 and in float64 cannot be exported")
+        self.columns = columns_together([columns_of(each) for each, _ in together])
+        prefix = "models.{}." if len(together) > 1 else ""
+        self.models = tuple(
+            ModelSteps(each, self.columns, dtype, expansions, prefix.format(number), share)
+            for number, (each, share) in enumerate(together)
+        )
         self.interval: ExportInterval | None = None
 
     def with_interval(self, level: float | None) -> Self:
@@ -94,14 +90,24 @@ class Program:
         return self
 
     @property
-    def steps(self) -> tuple[LayerStep, ...]:
-        """The layers, with the numbers of the first member."""
-        return self.members[0].steps
+    def inputs(self) -> int:
+        """Number of raw columns."""
+        return len(self.columns)
 
     @property
-    def is_averaged(self) -> bool:
-        """Whether the answer is the mean of several members' answers."""
-        return len(self.members) > 1
+    def outputs(self) -> int:
+        """Number of what is answered."""
+        return self.models[0].outputs
+
+    @property
+    def shares(self) -> int:
+        """The sum of all models' shares."""
+        return sum(each.share for each in self.models)
+
+    @property
+    def is_team(self) -> bool:
+        """Whether the answer is the mean of several models' answers."""
+        return len(self.models) > 1
 
     @property
     def texts(self) -> list[int]:
@@ -170,8 +176,7 @@ class Program:
     @property
     def formulas(self) -> list[Formula]:
         """All that is computed, in order."""
-        layers = [stage.formula for step in self.steps for stage in step.stages]
-        return [self.prepare, *layers, self.finish]
+        return [formula for each in self.models for formula in each.formulas]
 
     @property
     def operations(self) -> set[Operation]:
@@ -179,9 +184,10 @@ class Program:
         return {step.operation for formula in self.formulas for step in formula.steps}
 
     @property
-    def tables(self) -> list[Constants]:
-        """All numbers that were learned, in order; of an ensemble those of the first member."""
-        return [table for formula in self.formulas for table in formula.tables]
+    def tables(self) -> dict[Constants, str]:
+        """All numbers that were learned with their names, in order; of an ensemble those of the first member."""
+        models = ((each.prefix, formula) for each in self.models for formula in each.formulas)
+        return {table: prefix + table.name for prefix, formula in models for table in formula.tables}
 
     def numbers(self, table: Constants) -> Array:
         """Return a table's numbers, with the members as the first axis where each has its own."""
@@ -194,15 +200,13 @@ class Program:
 
     @cached_property
     def _tables_of_members(self) -> dict[Constants, tuple[Constants, ...]]:
-        """The tables of all members by those of the first, if there are several."""
-        layers = [[stage.formula for step in member.steps for stage in step.stages] for member in self.members]
-        tables = [[table for formula in formulas for table in formula.tables] for formulas in layers]
-        return {found[0]: found for found in zip(*tables, strict=True)} if self.is_averaged else {}
+        return {table: each for model in self.models for table, each in model.tables_of_members.items()}
 
     @property
     def summary(self) -> str:
         """What the model answers, in words."""
-        means = f", by the mean of {len(self.members)} networks" if self.is_averaged else ""
+        networks = sum(len(each.members) for each in self.models)
+        means = f", by the {'weighted ' * self.is_team}mean of {networks} networks" if networks > 1 else ""
         match self.task:
             case "binary" | "classes":
                 return f"{self.inputs} columns to one of {len(self.labels or ())} classes{means}"
@@ -210,25 +214,3 @@ class Program:
                 return f"{self.inputs} columns to {self.outputs} times 0 or 1{means}"
             case "values":
                 return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}{means}"
-
-    def readers(self) -> dict[int, list[int]]:
-        """Return which layers read each layer's result, -1 being the prepared columns; the end reads the last."""
-        found: dict[int, list[int]] = {number: [] for number in range(-1, len(self.steps))}
-        for number, step in enumerate(self.steps):
-            for source in step.node.inputs:
-                found[source].append(number)
-        found[len(self.steps) - 1].append(len(self.steps))
-        return found
-
-
-def symbolic(preparation: Preparation, columns: int, key: str) -> tuple[Preparation, dict[str, Array]]:
-    """Return a preparation of symbolic arrays, which begins behind the codes of texts, and what they stand for."""
-    arrays: dict[str, Array] = {}
-
-    def symbol(name: str, array: Array) -> Value:
-        leaf = f"state.{key}.{name}"
-        arrays[leaf] = array.reshape(-1, 1)
-        return state_value(leaf, arrays[leaf].shape)
-
-    made = [group for group in preparation.replaced(symbol).groups if group.output_size(columns)]
-    return Preparation(tuple(made)), arrays

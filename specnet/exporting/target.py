@@ -63,6 +63,8 @@ class Target(ABC):
         Whether a float64 model can be stored as float32 on demand.
     gives_intervals : bool
         Whether it can give intervals beside values.
+    takes_teams : bool
+        Whether it can write several networks whose layers differ.
     is_program : bool
         Whether it answers by itself; the others are read again by `specnet.importing`.
     """
@@ -71,6 +73,7 @@ class Target(ABC):
     other_suffixes: ClassVar[tuple[str, ...]] = ()
     writes_float32: ClassVar[bool] = False
     gives_intervals: ClassVar[bool] = False
+    takes_teams: ClassVar[bool] = False
     is_program: ClassVar[bool] = False
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:

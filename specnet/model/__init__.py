@@ -16,6 +16,7 @@ from specnet.model.error_quantiles import errors_of as errors_of
 from specnet.model.model import Model as Model
 from specnet.model.team import Team as Team
 from specnet.model.team import load_model as load_model
+from specnet.model.team import models_of as models_of
 from specnet.model.unfamiliar import UnfamiliarCells as UnfamiliarCells
 from specnet.model.unfamiliar import unfamiliar_cells as unfamiliar_cells
 from specnet.model.unfamiliar import unfilled_gaps as unfilled_gaps

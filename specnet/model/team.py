@@ -142,6 +142,11 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
             raise FileError(str(error)) from error
 
 
+def models_of(model: Model) -> list[tuple[Model, int]]:
+    """Return the models of a team with their shares; a model alone is one such."""
+    return list(zip(model.models, model.shares, strict=True)) if isinstance(model, Team) else [(model, 1)]
+
+
 def _same(labels: Array | None, others: Array | None) -> bool:
     return labels is others is None or (
         labels is not None and others is not None and labels.tolist() == others.tolist()

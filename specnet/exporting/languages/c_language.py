@@ -51,7 +51,7 @@ class C(Language):
         is_float = dtype == np.float32
         suffix, zero = "f" if is_float else "", self.number(0.0).code
         is_one = f"{{category}} >= 0 && {{category}} < {{categories}} && {{category}} == ({kind})(int){{category}}"
-        nothing = "NAN" if is_float else "(real)NAN"  # which is a float
+        nothing = "NAN" if is_float else f"({kind})NAN"  # which is a float
         self.lookup = f"{is_one} ? {{table}}[{{place}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {

@@ -17,7 +17,7 @@ from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand, Step
 from specnet.exporting.formula_text import FreeNames, write_expression
-from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +200,11 @@ class Scratch:
 
     Parameters
     ----------
-    program : Program
+    outputs : int
+        How many numbers are answered.
     names : FreeNames
+    steps : ModelSteps, optional
+        Whose results they are.
 
     Attributes
     ----------
@@ -214,17 +217,17 @@ class Scratch:
     awaited : set of str
         The arrays that later layers read.
     answer : Variable
-        Where the program's outputs belong.
+        Where what is answered belongs.
     """
 
-    def __init__(self, program: Program, names: FreeNames) -> None:
+    def __init__(self, outputs: int, names: FreeNames, steps: ModelSteps | None = None) -> None:
         self.names = names
         self.sizes: dict[str, int] = {}
         self.wide: set[str] = set()
         self.kept: Set[str] = frozenset()
         self.awaited: Set[str] = frozenset()
-        self.answer = Variable("y", program.outputs)
-        self._last = frozenset(_last_results(program))
+        self.answer = Variable("y", outputs)
+        self._last = frozenset() if steps is None else frozenset(_last_results(steps))
 
     def place(
         self,
@@ -260,20 +263,20 @@ class Scratch:
         return Variable(name, features, is_wide=is_wide)
 
     def sums(self) -> Variable:
-        """Return a wide array that is as long as the answer, for sums over the members of an ensemble."""
+        """Return a wide array that is as long as the answer, for sums over members or models."""
         name = self.names.new("totals")
         self.sizes[name] = self.answer.features
         self.wide |= {name}
         return Variable(name, self.answer.features, is_wide=True)
 
 
-def _last_results(program: Program) -> Iterable[Operand]:
+def _last_results(model: ModelSteps) -> Iterable[Operand]:
     """Return what can be computed where the outputs belong: whatever comes after it can take its place."""
-    number = len(program.steps) - 1
-    while number >= 0 and not program.steps[number].stages:
-        number = program.steps[number].node.inputs[0]
-    layer = [stage.formula for stage in program.steps[number].stages] if number >= 0 else []
-    for formula in reversed([*layer, program.finish]):
+    number = len(model.steps) - 1
+    while number >= 0 and not model.steps[number].stages:
+        number = model.steps[number].node.inputs[0]
+    layer = [stage.formula for stage in model.steps[number].stages] if number >= 0 else []
+    for formula in reversed([*layer, model.finish]):
         for step in reversed(formula.steps):
             yield step
             if step.operation in _MAKERS:

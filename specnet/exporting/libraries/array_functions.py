@@ -7,7 +7,7 @@ import inspect
 import keyword
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Opera
 from specnet.exporting.formula_text import FreeNames, function_forms, python_number, write_expression
 from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""
@@ -117,12 +118,31 @@ class Library(ABC):
         return None
 
     @abstractmethod
-    def each_member(self, count: int) -> tuple[str, Text]:
+    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
         """Return the head of the loop over the members of an ensemble, and the call of one for `x`."""
+
+    @abstractmethod
+    def called_model(self, number: int) -> Text:
+        """Return the call of a model of a team for `x`."""
 
     def converted(self, array: Text, dtype: np.dtype[Any]) -> Text:
         """Return an array in another precision."""
         return Text(self.shapes["cast"].format(dtype=dtype.name).format(array.within(CALL)), CALL)
+
+
+class ModelLines(NamedTuple):
+    """The lines of a model.
+
+    Attributes
+    ----------
+    lines : list of str
+        From `x`, raw columns in float64, to the line that returns what is answered.
+    member : list of str
+        Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
+    """
+
+    lines: list[str]
+    member: list[str]
 
 
 class RowWriter:
@@ -141,81 +161,99 @@ class RowWriter:
     ----------
     definitions : list of str
         Functions, in the order of their first use.
+    bodies : list of ModelLines
+        Of all models.
     lines : list of str
-        From `x`, raw columns in float64, to the line that returns what is answered.
-    member : list of str
-        Of an ensemble from `x`, prepared columns, to the line that returns the outputs of a member.
+        From `x` to the line that returns what the program answers.
     """
 
     def __init__(self, program: Program, library: Library, names: FreeNames, tables: Mapping[Constants, str]) -> None:
         self.program, self.library, self.names, self.tables = program, library, names, tables
         self.definitions: list[str] = []
         self.lines: list[str] = []
-        self.member: list[str] = []
         self._functions: dict[Any, str] = {}
-        self._write()
+        self.bodies = [self._written(model) for model in program.models]
+        self.lines = self._mean() if program.is_team else self.bodies[0].lines
 
-    def _write(self) -> None:
-        program = self.program
-        prepared = self._inline(program.prepare, [Text("x")], _FLOAT64)
-        if program.dtype != _FLOAT64:
-            prepared = self.library.converted(prepared, program.dtype)
-        if not program.is_averaged:
-            self._network(prepared)
-            return
+    def _written(self, model: ModelSteps) -> ModelLines:
+        """Return the lines of a model."""
+        self.lines = []
+        prepared = self._inline(model.prepare, [Text("x")], _FLOAT64)
+        if model.dtype != _FLOAT64:
+            prepared = self.library.converted(prepared, model.dtype)
+        if not model.is_averaged:
+            self._network(model, prepared)
+            return ModelLines(self.lines, [])
         self._assign("x", prepared)
         before, self.lines = self.lines, []
-        self._network(Text("x"))
-        self.member, self.lines = self.lines, before
-        self._average()
+        self._network(model, Text("x"))
+        member, self.lines = self.lines, before
+        self._average(model)
+        return ModelLines(self.lines, member)
 
-    def _average(self) -> None:
+    def _average(self, model: ModelSteps) -> None:
         """Write the mean of what the members of an ensemble answer, summed in float64."""
-        program, total = self.program, self.names.new("total")
-        head, answer = self.library.each_member(len(program.members))
+        total = self.names.new("total")
+        head, answer = self.library.each_member(model)
         before, self.lines = self.lines, []
-        if not program.finish.is_identity:
+        if not model.finish.is_identity:
             result = self.names.new("y")
             self._assign(result, answer)
-            answer = self._inline(program.finish, [Text(result)], _FLOAT64)
-        if program.dtype != _FLOAT64:
-            answer = self.library.converted(answer, _FLOAT64)
-        self._assign(total, Text(f"{total} + {answer.within(PRODUCT)}"))
-        mean = Text(f"{total} / {len(program.members)}", PRODUCT)
-        if program.finish.is_identity and program.dtype != _FLOAT64:
-            mean = self.library.converted(mean, program.dtype)
-        self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), f"return {mean.code}"]
+            answer = self._inline(model.finish, [Text(result)], _FLOAT64)
+        self._assign(total, Text(f"{total} + {self._in_double(answer).within(PRODUCT)}"))
+        mean = self._divided(total, len(model.members), model.finish.is_identity)
+        self.lines = [*before, f"{total} = 0", head, *(f"    {line}" for line in self.lines), mean]
 
-    def _network(self, prepared: Text) -> None:
+    def _mean(self) -> list[str]:
+        """Return the mean of what the models of a team answer, weighted by their shares and summed in float64."""
+        models, total = self.program.models, self.names.new("total")
+        lines = [f"{total} = 0"]
+        for number, model in enumerate(models):
+            answer = self._in_double(self.library.called_model(number)).within(PRODUCT)
+            lines.append(f"{total} = {total} + {f'{model.share} * ' * (model.share > 1)}{answer}")
+        are_outputs = all(model.finish.is_identity for model in models)
+        return [*lines, self._divided(total, self.program.shares, are_outputs)]
+
+    def _in_double(self, answer: Text) -> Text:
+        return answer if self.program.dtype == _FLOAT64 else self.library.converted(answer, _FLOAT64)
+
+    def _divided(self, total: str, count: int, are_outputs: bool) -> str:
+        """Return the line that returns a sum over so many, in the precision of outputs if it is one of them."""
+        mean = Text(f"{total} / {count}", PRODUCT)
+        if are_outputs and self.program.dtype != _FLOAT64:
+            mean = self.library.converted(mean, self.program.dtype)
+        return f"return {mean.code}"
+
+    def _network(self, model: ModelSteps, prepared: Text) -> None:
         """Write a network, from its prepared columns to what it answers, or to the outputs of a member."""
-        program, lines = self.program, self.lines
-        readers = program.readers()
-        results = {-1: self._variable(-1, readers)}
+        lines, readers = self.lines, model.readers()
+
+        def variable(number: int) -> str:
+            """Return the variable of a layer's result: `x` where only the next layer reads it."""
+            if readers[number] == [number + 1]:
+                return "x"
+            return self.names.new("prepared" if number < 0 else model.steps[number].node.key)
+
+        results = {-1: variable(-1)}
         self._assign(results[-1], prepared)
-        is_answered = program.is_averaged or program.finish.is_identity
-        last = len(program.steps) - 1
-        for number, step in enumerate(program.steps):
+        is_answered = model.is_averaged or model.finish.is_identity
+        last = len(model.steps) - 1
+        for number, step in enumerate(model.steps):
             texts = [Text(results[source]) for source in step.node.inputs]
             for stage in step.stages:
                 texts = [self._stage(stage, texts)]
-            results[number] = self._variable(number, readers)
+            results[number] = variable(number)
             answers = number == last and is_answered
             if not answers and texts[0].code == results[number]:
                 lines.append(f"# {step.title}")
             else:
                 lines += _commented(f"{'return' if answers else f'{results[number]} ='} {texts[0].code}", step.title)
         if not is_answered:
-            lines.append(f"return {self._inline(program.finish, [Text(results[last])], _FLOAT64).code}")
+            lines.append(f"return {self._inline(model.finish, [Text(results[last])], _FLOAT64).code}")
 
     def _assign(self, variable: str, value: Text) -> None:
         if value.code != variable:
             self.lines.append(f"{variable} = {value.code}")
-
-    def _variable(self, number: int, readers: Mapping[int, Sequence[int]]) -> str:
-        """Return the variable of a layer's result: `x` where only the next layer reads it."""
-        if readers[number] == [number + 1]:
-            return "x"
-        return self.names.new("prepared" if number < 0 else self.program.steps[number].node.key)
 
     def _stage(self, stage: Stage, texts: Sequence[Text]) -> Text:
         formula = stage.formula

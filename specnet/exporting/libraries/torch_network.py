@@ -11,7 +11,7 @@ import numpy as np
 from specnet.exporting.formula import LINEAR, Constants, Formula, Step
 from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.layer_steps import LayerStep, Stage
-from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import required
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer
@@ -25,7 +25,8 @@ class Modules:
 
     Parameters
     ----------
-    program : Program
+    model : ModelSteps
+        That it is of.
     formulas : iterable of Formula
         Those whose tables are not learned.
     steps : iterable of LayerStep
@@ -45,9 +46,9 @@ class Modules:
     """
 
     def __init__(
-        self, program: Program, formulas: Iterable[Formula], steps: Iterable[LayerStep], in_double: Set[str]
+        self, model: ModelSteps, formulas: Iterable[Formula], steps: Iterable[LayerStep], in_double: Set[str]
     ) -> None:
-        self.program, self.dtype, self._in_double = program, f"torch.{program.dtype.name}", in_double
+        self.model, self.dtype, self._in_double = model, f"torch.{model.dtype.name}", in_double
         self.setup: list[str] = []
         self.state: dict[str, Array] = {}
         self.references: dict[Constants, str] = {}
@@ -73,7 +74,7 @@ class Modules:
 
     def _made(self, stage: Stage, key: str, arrays: Mapping[str, Array]) -> None:
         """Make the module of a part that is one as a whole."""
-        part, dtype, call = stage.part, self.program.dtype, "self.{name}({{}})"
+        part, dtype, call = stage.part, self.model.dtype, "self.{name}({{}})"
         if key in self._in_double:
             dtype, call = np.dtype(np.float64), "self.{name}({{}}.to(torch.float64)).to(torch.float32)"
         size, fields = len(next(iter(arrays.values()))), {name: getattr(part, name) for name in type(part).model_fields}
@@ -109,7 +110,7 @@ class Modules:
         waves : mapping, optional
             The arrays of a periodic embedding.
         """
-        kept = self.program.model.state.keys() & names
+        kept = self.model.model.state.keys() & names
         for table in formula.tables:
             if table not in self.references:
                 wish, array, form = _of_waves(table, waves) if waves else (table.name, table.array, "{}")
@@ -136,16 +137,16 @@ def _of_waves(table: Constants, arrays: Mapping[str, Array]) -> tuple[str, Array
     return f"{key}.bias", bias, f"{{}}.repeat_interleave({table.array.size // bias.size})"
 
 
-def far_normalizations(program: Program) -> set[str]:
+def far_normalizations(model: ModelSteps) -> set[str]:
     """Return the batch normalizations in float32 that take differences of numbers far larger than they are.
 
     Members of an ensemble compute alike, so one of them is enough.
     """
-    if program.dtype != np.float32:
+    if model.dtype != np.float32:
         return set()
     return {
         step.node.key
-        for member in program.members
+        for member in model.members
         for step in member.steps
         for stage in step.stages
         if stage.part.type == "batch_normalization" and _is_far(stage.part, _by_last_word(stage.arrays))

@@ -16,7 +16,7 @@ from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED
 from specnet.exporting.languages.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
-from specnet.exporting.languages.row_loops import Loops
+from specnet.exporting.languages.row_loops import Body, Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
@@ -47,6 +47,7 @@ class CTarget(Target):
     is_program = True
     writes_float32 = True
     gives_intervals = True
+    takes_teams = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         stem, header = identifier(path), path.with_suffix(".h")
@@ -180,22 +181,22 @@ def _source(program: Program, stem: str, header: str) -> str:
     ]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
-    kinds = {name: "double" if name in loops.wide else "real" for name in loops.arrays}
-    body = [f"{kinds[name]} {name}[{size}];" for name, size in loops.arrays.items()] + loops.lines
-    in_double = [step for formula in (program.prepare, program.finish) for step in formula.steps]
+    around = [formula for model in program.models for formula in (model.prepare, model.finish)]
+    in_double = [step for formula in around for step in formula.steps]
     weights = {step.operands[1] for step in in_double if step.operation is GROUPED}  # of the type that it computes in
-    doubles = {*program.prepare.tables, *program.finish.tables} - weights
+    doubles = {table for formula in around for table in formula.tables} - weights
     tables = "".join(
         _table(table.array, name, "double")
         if table in doubles
         else _table(loops.numbers(table).astype(program.dtype), name, "real", program.has_members(table))
         for table, name in loops.tables.items()
     )
-    called = set(re.findall(r"^ *(\w+)\(", "\n".join(loops.lines), re.MULTILINE))
+    lines = [line for body in (*loops.models, loops.body) for line in body.lines]
+    called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
     helpers = "".join(text for name, text in _HELPERS.items() if name in called)
     functions = "".join(f"{function}\n" for function in loops.functions)
-    inside = "".join(f"    {line}\n" for line in body)
-    forward = f"void {stem}_forward(const real *x, real *y)\n{{\n{inside}}}\n"
+    models = "".join(f"static {_function(body.name, body)}\n" for body in loops.models)
+    forward = models + _function(f"{stem}_forward", loops.body)
     strings, code = ("#include <string.h>\n", _code(program, stem)) if program.texts else ("", "")
     return f"""\
 /* {comment(program.name)}: from {program.summary}.
@@ -209,6 +210,14 @@ def _source(program: Program, stem: str, header: str) -> str:
 
 {tables}
 {helpers}{functions}{forward}{code}{_predict(program, stem)}{_interval(program, stem)}"""
+
+
+def _function(name: str, body: Body) -> str:
+    """Return the definition of a function from raw columns to answers."""
+    kinds = {array: "double" if array in body.wide else "real" for array in body.arrays}
+    lines = [f"{kinds[array]} {array}[{size}];" for array, size in body.arrays.items()] + body.lines
+    inside = "".join(f"    {line}\n" for line in lines)
+    return f"void {name}(const real *x, real *y)\n{{\n{inside}}}\n"
 
 
 _HELPERS = {

@@ -20,7 +20,7 @@ from specnet.exporting.export_columns import texts_of
 from specnet.exporting.formula import GROUPED, LINEAR, Constants
 from specnet.exporting.formula_text import function_forms
 from specnet.exporting.languages.language import Language
-from specnet.exporting.languages.row_loops import Loops
+from specnet.exporting.languages.row_loops import Body, Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
@@ -74,6 +74,7 @@ class JavaScriptTarget(Target):
     suffix = ".js"
     is_program = True
     gives_intervals = True
+    takes_teams = True
     other_suffixes = (".mjs",)
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
@@ -190,15 +191,15 @@ def _module(program: Program) -> str:
     language = _JavaScript()
     loops = Loops(program, language, language, _RESERVED.split())
     tables = "".join(f"const {name} = {_table(loops, table)};\n" for table, name in loops.tables.items())
-    scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in loops.arrays.items())
+    arrays = [array for body in (*loops.models, loops.body) for array in body.arrays.items()]
+    scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in arrays)
     scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
     helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
-    functions = "".join(f"\n{function}" for function in loops.functions)
+    functions = "".join(f"\n{function}" for function in [*loops.functions, *map(_model, loops.models)])
     features, labels = (
         f"export const {name} = [{', '.join(map(_literal, values))}];\n" if values else ""
         for name, values in (("features", program.model.feature_names), ("labels", program.labels))
     )
-    body = "".join(f"  {line}\n" for line in loops.lines)
     row, cells = ("cells", "  const x = numbered(cells);\n") if program.has_cells else ("x", "")
     return f"""\
 {_head(program)}
@@ -210,9 +211,18 @@ export const outputs = {program.outputs};
 export function forward({row}) {{
   if ({row}.length !== inputs) throw new RangeError(`x has ${{{row}.length}} columns; expected ${{inputs}}`);
   const y = new Float64Array(outputs);
-{cells}{body}  return y;
+{cells}{_inside(loops.body)}  return y;
 }}
 {_predict(program)}{_interval(program)}"""
+
+
+def _model(body: Body) -> str:
+    """Return the function of one model of a team."""
+    return f"function {body.name}(x, y) {{\n{_inside(body)}}}\n"
+
+
+def _inside(body: Body) -> str:
+    return "".join(f"  {line}\n" for line in body.lines)
 
 
 def _codes(program: Program) -> str:

@@ -102,6 +102,7 @@ class _Layers:
 
     def __init__(self, program: Program) -> None:
         self.program, self.keras = program, _keras()
+        (self.steps,) = program.models
         self.dtype = program.model.network.dtype.name
         self.weights: list[tuple[Any, list[Array]]] = []
         self.problems: list[str] = []
@@ -117,9 +118,9 @@ class _Layers:
             If Keras's backend has no numbers of the network's precision.
         """
         program, keras = self.program, self.keras
-        makers = [[self._step(step, member.prefix) for step in member.steps] for member in program.members]
+        makers = [[self._step(step, member.prefix) for step in member.steps] for member in self.steps.members]
         scales = bool(program.model.target_preprocessing.steps)
-        for step in program.steps if scales else program.steps[:-1]:
+        for step in self.steps.steps if scales else self.steps.steps[:-1]:
             if step.stages and step.stages[-1].part.type == "glu":
                 self.problems.append(
                     f"Keras has no equivalent of {step.title}: its glu layer expects twice as many features after it"
@@ -132,9 +133,9 @@ class _Layers:
             raise UnsupportedError(*dict.fromkeys(self.problems))  # members have the same
         inputs = keras.Input((program.inputs,), dtype=self.dtype, name="X")
         columns = self._standardized(program.model.preprocessing, inputs, "preprocessing")
-        answers = [self._member(*each, columns) for each in zip(program.members, makers, strict=True)]
+        answers = [self._member(*each, columns) for each in zip(self.steps.members, makers, strict=True)]
         outputs = answers[0]
-        if program.is_averaged:
+        if self.steps.is_averaged:
             outputs = keras.layers.Average(name="mean", dtype=outputs.dtype)(answers)
         name = "".join(sign if sign.isalnum() else "_" for sign in program.name)
         model = keras.Model(inputs, outputs, name=name)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,6 +37,7 @@ from specnet.exporting.libraries.array_functions import (
 from specnet.exporting.libraries.numpy_cells import CELL_NAMES, Cells
 from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text
 from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
 
@@ -62,6 +63,7 @@ class NumpyTarget(Target):
     suffix = ".py"
     is_program = True
     gives_intervals = True
+    takes_teams = True
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "numpy")
@@ -108,7 +110,7 @@ if "interval" in module:
 
 
 class _NumPy(Library):
-    """NumPy; `network` and `member` are names in the file of an ensemble, of a function and of what it is given."""
+    """NumPy; names in the file of ensembles are those of a function for each model, and of the `member` it is given."""
 
     name, words, forms = "numpy", _WORDS, library_forms("np", erf="erf")
     shapes = MappingProxyType(
@@ -124,8 +126,8 @@ class _NumPy(Library):
         }
     )
 
-    def __init__(self, network: str, member: str) -> None:
-        self.network, self.member = network, member
+    def __init__(self, networks: Mapping[ModelSteps, str], member: str, models: Sequence[str]) -> None:
+        self.networks, self.member, self.models = networks, member, models
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         if step.operation is LINEAR and len(operands) == 2:
@@ -134,8 +136,12 @@ class _NumPy(Library):
             return Form("{} @ {}.T + {}", SUM_LEVEL, (PRODUCT, CALL, PRODUCT))
         return super().form(step, operands, array, dtype)
 
-    def each_member(self, count: int) -> tuple[str, Text]:
-        return f"for {self.member} in range({count}):", Text(f"{self.network}(x, {self.member})", CALL)
+    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
+        head = f"for {self.member} in range({len(model.members)}):"
+        return head, Text(f"{self.networks[model]}(x, {self.member})", CALL)
+
+    def called_model(self, number: int) -> Text:
+        return Text(f"{self.models[number]}(x)", CALL)
 
 
 _ANSWERS = {
@@ -153,13 +159,16 @@ class _Writer:
     def __init__(self, program: Program) -> None:
         self.program, self.cells = program, Cells(program)
         names = FreeNames(_RESERVED)
-        self.tables = {table: names.new(table.name) for table in program.tables}
-        self.network, self.member = (names.new(wish) if program.is_averaged else "" for wish in ("network", "member"))
+        self.tables = {table: names.new(name) for table, name in program.tables.items()}
+        averaged = [model for model in program.models if model.is_averaged]
+        self.networks = {model: names.new("network") for model in averaged}
+        self.member = names.new("member") if averaged else ""
+        self.models = [names.new(f"model_{number}") for number in range(len(program.models)) if program.is_team]
         references = {
             table: f"{name}[{self.member}]" if program.has_members(table) else name
             for table, name in self.tables.items()
         }
-        self.rows = RowWriter(program, _NumPy(self.network, self.member), names, references)
+        self.rows = RowWriter(program, _NumPy(self.networks, self.member, self.models), names, references)
 
     def archive(self) -> bytes:
         """Return the tables as an .npz file."""
@@ -209,15 +218,22 @@ class _Writer:
             *cells.functions,
             *(text for operation, text in _HELPERS.items() if operation in program.operations),
             *self.rows.definitions,
-            *([self._network()] if program.is_averaged else []),
+            *(text for number in range(len(program.models)) for text in self._model(number)),
             *(outputs, *self._answers()),
         ]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
-    def _network(self) -> str:
-        """Return the function of a member of an ensemble."""
-        inside = "\n".join(f"    {line}" for line in self.rows.member)
-        return _NETWORK.format(network=self.network, member=self.member, inside=inside)
+    def _model(self, number: int) -> list[str]:
+        """Return the function of a member of an ensemble, and that of a model of a team."""
+        model, body, found = self.program.models[number], self.rows.bodies[number], []
+        if model.is_averaged:
+            inside = "\n".join(f"    {line}" for line in body.member)
+            found.append(_NETWORK.format(network=self.networks[model], member=self.member, inside=inside))
+        if self.program.is_team:
+            found.append(
+                _MODEL.format(name=self.models[number], inside="\n".join(f"    {line}" for line in body.lines))
+            )
+        return found
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
@@ -280,6 +296,11 @@ _NUMBERS = """
 _NETWORK = '''
 def {network}(x, {member}):
     """Return the outputs of a member of the ensemble, by its number, for prepared columns."""
+{inside}
+'''
+_MODEL = '''
+def {name}(x):
+    """Return what a model of the team answers for raw columns."""
 {inside}
 '''
 _OUTPUTS = '''

@@ -12,11 +12,12 @@ import numpy as np
 from specnet.compiler import Expansions, Operation, exp, log
 from specnet.compiler.operations import functions, pieces, reductions, selection
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
-from specnet.data import Preparation, RawColumns
+from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.layer_steps import Member, Stage
+from specnet.exporting.libraries.onnx_facts import graph_facts
 from specnet.exporting.libraries.onnx_nodes import (
     LEARNING,
     LEARNING_OPSET,
@@ -27,11 +28,11 @@ from specnet.exporting.libraries.onnx_nodes import (
     fed,
     inputs_of,
 )
-from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, NUMBERS, whole_spec, written
+from specnet.exporting.model_facts import FACTS, written
 from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
-from specnet.model.file import ERROR_QUANTILES
 from specnet.parts.arrays import FLOAT64
 from specnet.version import __version__
 
@@ -82,6 +83,7 @@ class OnnxTarget(Target):
     suffix = ".onnx"
     writes_float32 = True
     gives_intervals = True
+    takes_teams = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         """Return a model in its own precision, or in float32 where onnxruntime has no other."""
@@ -147,10 +149,6 @@ def written_graph(model: Model, interval: float | None) -> Any:
     return _Graph(TARGET.program(model, model.network.dtype).with_interval(interval)).model().graph
 
 
-def _preparations(model: Model) -> dict[str, Preparation]:
-    return {"preprocessing": model.preprocessing, "target_preprocessing": model.target_preprocessing}
-
-
 def _operator(stage: Stage, dtype: np.dtype[Any]) -> tuple[str, dict[str, Any]] | None:
     """Return the operator that a stage's part names and its attributes, None where its nodes are to be written instead.
 
@@ -190,56 +188,51 @@ class _Graph(Nodes):
         model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
         model.producer_name, model.producer_version = "specnet", __version__
         model.doc_string = program.note
-        helper.set_model_props(model, {"spec_sha256": program.model.spec.sha256, FACTS: written(self._facts())})
+        helper.set_model_props(
+            model, {"spec_sha256": program.model.spec.sha256, FACTS: written(graph_facts(program, self.initializers))}
+        )
         return model
-
-    def _facts(self) -> dict[str, Any]:
-        """Return the whole spec, class labels, and the numbers that the graph has in no tensor of their own."""
-        model, to_array = self.program.model, required("onnx", "onnx").numpy_helper.to_array
-        network = {
-            member.prefix + name: array
-            for member, (theta, state) in zip(self.program.members, model.members, strict=True)
-            for name, array in {**model.network.parameters(theta), **state}.items()
-        }
-        wanted = {name: array.astype(self.program.dtype) for name, array in network.items()}
-        for key, preparation in _preparations(model).items():
-            wanted |= {f"{key}.{name}": array for name, array in preparation.tensors().items()}
-        hidden = {
-            name: array.ravel().tolist()
-            for name, array in wanted.items()
-            if name not in self.initializers or not np.array_equal(to_array(self.initializers[name]), array)
-        }
-        if model.error_quantiles:
-            hidden[ERROR_QUANTILES] = model.error_quantiles.values.ravel().tolist()
-        interval = {} if self.program.interval is None else {INTERVAL: self.program.interval.level}
-        return whole_spec(model.spec.with_dtype(self.program.dtype.name)) | {
-            NUMBERS: hidden,
-            LABELS: self.program.labels,
-            **interval,
-        }
 
     def outputs(self) -> str:
         """Add the nodes from raw columns to the network's outputs, values in their own units; returns their name."""
         program = self.program
         columns, given = columns_in(self, program)
-        columns, given = self._in_double(program.prepare, columns, "preprocessing", given)
-        columns = self._cast(columns, given, program.dtype, f"preprocessing.{program.dtype.name}")
-        outputs = [self._member(member, columns) for member in program.members]
-        if not program.is_averaged:
-            name, given = outputs[0]
-            return self._cast(name, given, program.dtype, f"target_preprocessing.{program.dtype.name}")
+        answers = [self._model(model, columns, given) for model in program.models]
+        if not program.is_team:
+            (name, given), last = answers[0], "mean" if program.models[0].is_averaged else "target_preprocessing"
+            return self._cast(name, given, program.dtype, f"{last}.{program.dtype.name}")
+        weighted = []
+        for model, (name, given) in zip(program.models, answers, strict=True):
+            name = self._cast(name, given, FLOAT64, f"{model.prefix}double")
+            share = self.initializer(f"{model.share}.float64", np.array(model.share, FLOAT64))
+            weighted.append(self.node("Mul", [name, share], f"{model.prefix}weighted"))
+        self.title = f"weighted mean of {len(weighted)} models"
+        return self._cast(self._mean(weighted, program.shares), FLOAT64, program.dtype, f"mean.{program.dtype.name}")
+
+    def _model(self, model: ModelSteps, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
+        """Add a model, and return the name and the type of what it answers."""
+        self._prefix, dtype, key = model.prefix, self.program.dtype, f"{model.prefix}preprocessing"
+        columns, given = self._in_double(model.prepare, columns, key, given)
+        columns = self._cast(columns, given, dtype, f"{key}.{dtype.name}")
+        outputs = [self._member(model, member, columns) for member in model.members]
+        if not model.is_averaged:
+            return outputs[0]
         doubles = [
             self._cast(name, given, FLOAT64, f"{member.prefix}double")
-            for member, (name, given) in zip(program.members, outputs, strict=True)
+            for member, (name, given) in zip(model.members, outputs, strict=True)
         ]
-        self.title = f"mean of {len(doubles)} networks"
-        count = self.initializer(f"{len(doubles)}.float64", np.array(len(doubles), FLOAT64))
-        mean = self.node("Div", [self.node("Sum", doubles, "sum"), count], "mean")
-        return self._cast(mean, FLOAT64, program.dtype, f"mean.{program.dtype.name}")
+        self._prefix, self.title = model.prefix, f"mean of {len(doubles)} networks"
+        return self._mean(doubles, len(doubles)), FLOAT64
 
-    def _member(self, member: Member, columns: str) -> tuple[str, np.dtype[Any]]:
+    def _mean(self, doubles: Sequence[str], count: int) -> str:
+        """Add the nodes of a sum over so many."""
+        divisor = self.initializer(f"{count}.float64", np.array(count, FLOAT64))
+        total = self.node("Sum", doubles, f"{self._prefix}sum")
+        return self.node("Div", [total, divisor], f"{self._prefix}mean")
+
+    def _member(self, model: ModelSteps, member: Member, columns: str) -> tuple[str, np.dtype[Any]]:
         """Add a network, and return the name and the type of its outputs, values in their own units."""
-        program, results, prefix = self.program, {-1: columns}, member.prefix
+        results, prefix = {-1: columns}, member.prefix
         self._prefix = prefix
         for number, step in enumerate(member.steps):
             names = [results[source] for source in step.node.inputs]
@@ -247,9 +240,9 @@ class _Graph(Nodes):
             for stage in step.stages:
                 names = [self._stage(stage, names, prefix + step.node.key)]
             results[number] = names[0]
-        self.title = self._prefix = ""
+        self.title, self._prefix = "", model.prefix
         last = results[len(member.steps) - 1]
-        return self._in_double(program.finish, last, f"{prefix}target_preprocessing", program.dtype)
+        return self._in_double(model.finish, last, f"{prefix}target_preprocessing", self.program.dtype)
 
     def _in_double(self, formula: Formula, name: str, key: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
         """Add what is computed before or after a network, in float64 whatever the network's own precision."""

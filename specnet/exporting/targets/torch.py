@@ -31,6 +31,7 @@ from specnet.exporting.libraries.array_functions import (
 )
 from specnet.exporting.libraries.torch_network import Modules, far_normalizations
 from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 
@@ -55,6 +56,7 @@ class TorchTarget(Target):
     suffix = ".py"
     is_program = True
     gives_intervals = True
+    takes_teams = True
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
@@ -130,8 +132,11 @@ class _Torch(Library):
             return Form(f"torch.full((len({array}), {step.features}), {{}}, dtype=torch.{dtype.name})")
         return super().form(step, operands, array, dtype)
 
-    def each_member(self, count: int) -> tuple[str, Text]:
+    def each_member(self, model: ModelSteps) -> tuple[str, Text]:
         return "for member in self.members:", Text("member(x)", CALL)
+
+    def called_model(self, number: int) -> Text:
+        return Text(f"self.models[{number}](x)", CALL)
 
 
 def _field(value: Any) -> str:
@@ -151,22 +156,16 @@ class _Writer:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program, in_double = program, far_normalizations(program)
-        around, steps = (program.prepare, program.finish), () if program.is_averaged else program.steps
-        network = Modules(program, around, steps, in_double)
-        members = program.members if program.is_averaged else ()
-        self.members = [Modules(program, (), member.steps, in_double) for member in members]
-        self.setup, self.state = network.setup, network.state
-        first = network
-        if self.members:
-            first = self.members[0]
-            self.setup.append(f"self.members = nn.ModuleList(Member() for _ in range({len(members)}))")
-            for member, modules in zip(members, self.members, strict=True):
-                self.state |= {member.prefix + name: array for name, array in modules.state.items()}
+        self.program = program
         names = FreeNames(
             {*_WORDS, "FEATURES", "LABELS", "Network", "load", "forward", "predict", "interval", "training", "X"}
         )
-        self.rows = RowWriter(program, _Torch(first.calls), names, network.references | first.references)
+        self.models = [_Kept(model, names) for model in program.models]
+        self.names = [names.new(f"Model{number}") for number in range(len(self.models)) if program.is_team]
+        self.state = {name: array for kept in self.models for name, array in kept.state.items()}
+        calls = {stage: call for kept in self.models for stage, call in kept.calls.items()}
+        references = {table: name for kept in self.models for table, name in kept.references.items()}
+        self.rows = RowWriter(program, _Torch(calls), names, references)
 
     def module(self, weights: str) -> str:
         """Return the file's text, with the name of the file that has its state."""
@@ -174,7 +173,8 @@ class _Writer:
         names, labels = program.model.feature_names, program.labels
         constants = [in_lines(list(map(repr, names)), "FEATURES = [", "]")] if names else []
         constants += [in_lines(list(map(repr, labels)), "LABELS = [", "]")] if labels is not None else []
-        raw = not program.prepare.is_identity or program.dtype == np.float64  # float32 is what a line says that follows
+        prepares = any(not model.prepare.is_identity for model in program.models)
+        raw = prepares or program.dtype == np.float64  # float32 is what a line says that follows
         pieces = [
             _HEAD.format(
                 title=quoted(f"{program.name}: from {program.summary}, with PyTorch."),
@@ -184,13 +184,13 @@ class _Writer:
             ),
             *(text for operation, text in _HELPERS.items() if operation in program.operations),
             *self.rows.definitions,
-            *self._member(),
+            *(text for number in range(len(self.models)) for text in self._classes(number)),
             _NETWORK.format(
                 inputs=program.inputs,
                 outputs=program.outputs,
                 answers=program.summary,
-                setup="\n        ".join(["super().__init__()", *self.setup]),
-                inside="\n        ".join([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
+                setup=_inside(["super().__init__()", *self._setup()]),
+                inside=_inside([*(["x = x.to(torch.float64)"] if raw else []), *self.rows.lines]),
                 said=program.prediction,
                 result=program.answered(_ANSWERS),
             )
@@ -210,12 +210,71 @@ class _Writer:
             first="[:, 0]" * (self.program.outputs == 1),
         )
 
-    def _member(self) -> list[str]:
-        """Return the class of the members of an ensemble."""
-        if not self.members:
-            return []
-        setup = "\n        ".join(["super().__init__()", *self.members[0].setup])
-        return [_MEMBER.format(setup=setup, inside="\n        ".join(self.rows.member))]
+    def _setup(self) -> list[str]:
+        """Return the lines that make what the network keeps."""
+        if not self.names:
+            return self.models[0].setup
+        return [in_lines([f"{name}()" for name in self.names], "self.models = nn.ModuleList([", "])")]
+
+    def _classes(self, number: int) -> list[str]:
+        """Return the class of the members of an ensemble, and that of a model of a team."""
+        kept, body, found = self.models[number], self.rows.bodies[number], []
+        if kept.members:
+            said = "A member of the ensemble.", "Return its outputs for prepared columns."
+            found.append(_class(kept.member, *said, kept.members[0].setup, body.member))
+        if self.names:
+            said = "A model of the team.", "Return what it answers for raw columns."
+            found.append(_class(self.names[number], *said, kept.setup, body.lines))
+        return found
+
+
+class _Kept:
+    """What a model keeps.
+
+    Parameters
+    ----------
+    model : ModelSteps
+    names : FreeNames
+        Of classes.
+
+    Attributes
+    ----------
+    member : str
+        The name of the class of the members of an ensemble.
+    members : list of Modules
+        Of an ensemble.
+    setup : list of str
+        Lines that make what is kept.
+    state : dict
+        That, by its name in the state dict of the whole network.
+    calls, references : dict
+        As of `Modules`.
+    """
+
+    def __init__(self, model: ModelSteps, names: FreeNames) -> None:
+        self.model, in_double = model, far_normalizations(model)
+        own = Modules(model, (model.prepare, model.finish), () if model.is_averaged else model.steps, in_double)
+        members = model.members if model.is_averaged else ()
+        self.members = [Modules(model, (), member.steps, in_double) for member in members]
+        self.member = names.new("Member") if members else ""
+        self.setup = own.setup
+        if members:
+            self.setup.append(f"self.members = nn.ModuleList({self.member}() for _ in range({len(members)}))")
+        prefixes = [model.prefix, *(member.prefix for member in members)]
+        kept = zip(prefixes, (own, *self.members), strict=True)
+        self.state = {prefix + name: array for prefix, each in kept for name, array in each.state.items()}
+        first = self.members[0] if members else own
+        self.calls, self.references = first.calls, own.references | first.references
+
+
+def _class(name: str, about: str, returned: str, setup: Sequence[str], lines: Sequence[str]) -> str:
+    setup = ["super().__init__()", *setup]
+    return _CLASS.format(name=name, about=about, returned=returned, setup=_inside(setup), inside=_inside(lines))
+
+
+def _inside(lines: Sequence[str]) -> str:
+    """Return lines as they stand in a method."""
+    return "\n".join(lines).replace("\n", "\n        ")
 
 
 _HEAD = '''
@@ -232,15 +291,15 @@ from pathlib import Path
 import torch
 from torch import nn{constants}
 '''
-_MEMBER = '''
-class Member(nn.Module):
-    """A member of the ensemble."""
+_CLASS = '''
+class {name}(nn.Module):
+    """{about}"""
 
     def __init__(self):
         {setup}
 
     def forward(self, x):
-        """Return its outputs for prepared columns."""
+        """{returned}"""
         {inside}
 '''
 _NETWORK = '''

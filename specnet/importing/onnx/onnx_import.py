@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.errors import DataError, Diagnostic, ExportError, FileError, SpecError
-from specnet.exporting.model_facts import FACTS, INTERVAL, LABELS, NUMBERS, known_document, labels_of, read_facts
+from specnet.exporting.model_facts import (
+    FACTS,
+    INTERVAL,
+    LABELS,
+    MODELS,
+    NUMBERS,
+    known_document,
+    labels_of,
+    read_facts,
+)
 from specnet.exporting.targets.onnx import ENDS, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
@@ -138,6 +147,9 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
         if said is None:
             return _read(model, tensors, path, limits, None)
+        if MODELS in said:
+            hint = "use the model.safetensors that it was exported from"
+            raise FileError("a team of several models cannot be imported", hint=hint)
         known_document(said)
         try:
             imported = read_export(model.graph, said, tensors, limits)

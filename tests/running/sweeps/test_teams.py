@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections import Counter
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import pytest
 from scipy.special import expit, logit
 
 import specnet
-from specnet.errors import FileError, UnsupportedError
-from specnet.exporting import TARGETS
+from specnet.errors import FileError
 from specnet.files.tensors import decode
 from specnet.model import Model, Team, load_model
 from specnet.running.data_rows import read_data
@@ -128,14 +128,14 @@ def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
     assert model.predict_proba(X) == pytest.approx(mean, abs=1e-6)
 
 
-def test_a_team_cannot_be_exported(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path, refused: Refused):
-    team = load_model(of_classes[1] / "team")
-    for target in TARGETS:
-        with pytest.raises(UnsupportedError, match="a team of"):
-            specnet.export(team, target, tmp_path / "out")
-    with refused(UnsupportedError):
-        specnet.export(team, "numpy", tmp_path / "out.py")
-    assert not list(tmp_path.iterdir())
+def test_a_team_is_exported_as_an_ensemble_is(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
+    """The file answers as the trials do together, each asked by itself."""
+    result, folder = of_classes
+    assert result.team is not None
+    assert specnet.export(load_model(folder / "team"), "numpy", tmp_path / "out.py").proof.rows == 256
+    X = np.random.default_rng(1).normal(size=(50, 2))
+    expected = sum(share * model.predict_proba(X) for model, share in models_of(folder, result.team.shares))
+    assert runpy.run_path(str(tmp_path / "out.py"))["predict_proba"](X) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(

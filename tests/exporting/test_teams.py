@@ -1,0 +1,175 @@
+"""Exports of teams: the mean of their models' answers, weighted by shares, each behind its own preprocessing."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from specnet.data import Preparation, RawColumns, unfitted
+from specnet.errors import ExportError, FileError, UnsupportedError
+from specnet.exporting import TARGETS, find_target
+from specnet.exporting.export_proof import outputs_of
+from specnet.exporting.target import ExportAnswers
+from specnet.importing import open_model
+from specnet.model import Model, Team
+from specnet.network import Network
+from specnet.parts.data import Column
+from specnet.spec import parse_spec, resolve
+from tests.exporting.languages.test_c import compiled
+from tests.exporting.models import DTYPES, built, dense, ensemble_of, exported
+from tests.exporting.tables import ISLANDS, groups_of, model_of, table_model, training_rows
+from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler, peers
+from tests.model.models import KINDS, make_model
+from tests.texts.pinned import Refused
+
+SHARES = [3, 1, 2]
+
+
+def by_hand(team: Team, rows: RawColumns) -> ExportAnswers:
+    """The weighted mean of what the models answer, each asked by itself, and the labels by that mean."""
+    outputs = [outputs_of(model, rows).astype(np.float64) for model in team.models]
+    mean, labels = np.average(outputs, axis=0, weights=team.shares), team.labels
+    if team.network.task == "values":
+        return ExportAnswers(mean, None)
+    if team.network.task == "multilabel":
+        return ExportAnswers(mean, (mean > 0.5).astype(np.int64))
+    assert labels is not None
+    return ExportAnswers(mean[:, 1:] if team.network.task == "binary" else mean, labels[mean.argmax(axis=1)])
+
+
+@pytest.fixture(autouse=True)
+def _against_the_mean_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare exports with that instead of with what the team says of itself."""
+    monkeypatch.setattr("specnet.exporting.export_proof.answers_of", lambda program, rows: by_hand(program.model, rows))
+
+
+def another(kind: str, dtype: str) -> Model:
+    """Return a model of a kind with other layers and another preprocessing than those of `make_model`."""
+    described = KINDS[kind]
+    first, *_, last = described["sizes"]
+    network = {
+        "dtype": dtype,
+        "layer_sizes": [first, 5, 2, last],
+        "activations": "gelu",
+        "preprocessing": ["robust", "smooth_clip"],
+        "target_preprocessing": ["robust"] if "values" in kind else described.get("target_preprocessing", []),
+    }
+    made = Network(resolve(parse_spec({"network": network, "training": {"loss": described["loss"]}})))
+    rng, spec, labels = np.random.default_rng(5), made.spec.network, described.get("labels")
+    return Model(
+        made,
+        rng.standard_normal(made.parameter_count),
+        preprocessing=Preparation.fit(unfitted(spec.preprocessing), rng.normal(5, 3, (20, first))),
+        target_preprocessing=Preparation.fit(unfitted(spec.target_preprocessing), rng.normal(-40, 9, (20, last))),
+        labels=None if labels is None else np.array(labels),
+    )
+
+
+def team_of(kind: str, dtype: str) -> Team:
+    """Return a team of an ensemble, a network of other layers, and one whose layers are those of the first."""
+    first = make_model(kind, dtype)
+    return Team([ensemble_of(first), another(kind, dtype), first], SHARES)
+
+
+def kinds() -> Iterator[Team]:
+    for number, kind in enumerate(KINDS):
+        yield team_of(kind, DTYPES[number % 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", RUNNABLE)
+def test_the_weighted_mean_of_the_models(target: str, tmp_path: Path):
+    for team in kinds():
+        written = exported(team, target, tmp_path / f"m{SUFFIXES[target]}")
+        assert written.dtype == team.network.dtype or (target == "onnx" and written.note)
+
+
+@peers
+def test_the_weighted_mean_of_the_models_in_torch(tmp_path: Path):
+    for team in kinds():
+        exported(team, "torch", tmp_path / "m.py")
+        network = runpy.run_path(str(tmp_path / "m.py"))["load"]()
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        assert parameters >= sum(model.theta.size for model in team.models), "all can be trained further"
+
+
+def test_its_graph_is_not_imported(tmp_path: Path, refused: Refused):
+    exported(team_of("value", "float64"), "onnx", tmp_path / "m.onnx")
+    with refused(FileError):
+        open_model(tmp_path / "m.onnx")
+
+
+def tables(dtype: str) -> Team:
+    """Return a team whose models have other codes for the texts: they saw other rows, or all that is rare is alike."""
+    rows = training_rows()
+    seen = np.array([ISLANDS[0], "Nowhere", "Somewhere"])
+    others = RawColumns(rows.X[:300], (Column("island", "category", seen), *rows.kinds[1:]))
+    others.X[:, 0] = np.where(np.arange(300) % 7, others.X[:, 0] % 3, np.nan)
+    loss = "categorical_crossentropy"
+    models = [table_model("one_hot", dtype), model_of(groups_of("ordinal"), others, dtype, loss)]
+    return Team([ensemble_of(models[0]), models[1], table_model("embedding", dtype)], SHARES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("target", RUNNABLE)
+def test_tables(target: str, dtype: str, tmp_path: Path):
+    """Texts, gaps, unseen categories and dates are read once; each model then has its own code for a text."""
+    team, path = tables(dtype), tmp_path / f"m{SUFFIXES[target]}"
+    codes = [model.preprocessing.groups[0].fitted[0]["offsets"].tolist() for model in team.models]
+    assert codes[0] == codes[2] != codes[1]
+    exported(team, target, path)
+    if target == "onnx":
+        assert [node.op_type for node in onnx.load(path).graph.node].count("LabelEncoder") == 2
+    else:
+        assert path.read_text().count(ISLANDS[1]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", RUNNABLE)
+def test_a_wrong_share_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    team = team_of("value", "float64")
+    other = Team(team.models, [30, 10, 21])
+    monkeypatch.setattr("specnet.exporting.export_proof.answers_of", lambda _, rows: by_hand(other, rows))
+    with pytest.raises(ExportError, match="differs from the model"):
+        exported(team, target, tmp_path / f"m{SUFFIXES[target]}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_where_no_team_fits_the_others_are_named(target: str, tmp_path: Path, refused: Refused):
+    if find_target(target).takes_teams:
+        return
+    with refused(UnsupportedError):
+        exported(team_of("value", "float64"), target, tmp_path / f"m{find_target(target).suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_that_read_other_columns_are_refused(tmp_path: Path, refused: Refused):
+    first, second = (
+        built(dense(1), dtype="float64", seed=0, input_size=2, feature_names=[*names]) for names in ("ab", "ba")
+    )
+    with refused(UnsupportedError):
+        exported(Team([first, second], [1, 1]), "numpy", tmp_path / "m.py")
+
+
+def test_models_of_two_precisions_are_refused(tmp_path: Path, refused: Refused):
+    with refused(UnsupportedError):
+        exported(Team([make_model("value", dtype) for dtype in DTYPES], [1, 1]), "numpy", tmp_path / "m.py")
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_c_without_a_warning(dtype: str, tmp_path: Path):
+    """Compiled as strictly as other exports are, with sanitizers, and run once."""
+    exported(tables(dtype), "c", tmp_path / "m.c")
+    inside = "real x[M_INPUTS] = {0}, y[M_OUTPUTS]; m_forward(x, y); return 0;"
+    (tmp_path / "main.c").write_text(f'#include "m.h"\nint main(void) {{ {inside} }}\n')
+    subprocess.run([compiled(tmp_path)], check=True)
