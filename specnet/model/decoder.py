@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +54,15 @@ class Answers:
 
     def __len__(self) -> int:
         return len(self.losses)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """Return answers of one kind, one after the other."""
+        named = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
+        columns: dict[str, Any] = {
+            name: None if each[0] is None else np.concatenate(each) for name, each in named.items()
+        }
+        return cls(**columns)
 
     def figures(self, metrics: Sequence[Metric]) -> dict[str, float]:
         """Return the mean loss and each metric by its name, as `Model.evaluate` does."""

@@ -29,8 +29,9 @@ The format, version 1, and version 2 for several models that answer together. A 
   and those of classes MUST NOT be above 1.
 - In version 2, ``__metadata__`` has ``format_version`` (2) and ``models``: a list of two or more objects with exactly
   ``share``, a positive integer, and ``spec``. The tensors of each are those of version 1, behind its number from 0:
-  ``models.0.<tensor>``. All MUST have outputs of one kind and the same labels. They answer by the mean that their
-  shares weight, each by the mean of its members: of probabilities, or of values in the target's units.
+  ``models.0.<tensor>``. There MAY be ``error_quantiles`` of what they answer together. All MUST have outputs of one
+  kind and the same labels. They answer by the mean that their shares weight, each by the mean of its members: of
+  probabilities, or of values in the target's units.
 - Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
 - A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
 """
@@ -38,7 +39,7 @@ The format, version 1, and version 2 for several models that answer together. A 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
@@ -74,6 +75,14 @@ class Contents(NamedTuple):
     error_quantiles: ErrorQuantiles
 
 
+class TeamContents(NamedTuple):
+    """What a file of several models consists of: these, their shares in the mean of their answers, and its errors."""
+
+    models: list[Contents]
+    shares: list[int]
+    error_quantiles: ErrorQuantiles
+
+
 def encode_model(contents: Contents) -> bytes:
     """Return the bytes of a model's file; equal models give equal bytes.
 
@@ -86,17 +95,18 @@ def encode_model(contents: Contents) -> bytes:
     return encode(_tensors(contents), _text(metadata))
 
 
-def encode_models(models: Sequence[Contents], shares: Sequence[int]) -> bytes:
-    """Return the bytes of the file of several models, each with its share in the mean of their answers.
+def encode_models(contents: TeamContents) -> bytes:
+    """Return the bytes of the file of several models.
 
     Raises
     ------
     FileError
         If a label cannot be kept.
     """
-    told = [{"share": share, "spec": _spec_of(each)} for each, share in zip(models, shares, strict=True)]
-    tensors: dict[str, Array] = {}
-    for number, each in enumerate(models):
+    pairs = zip(contents.models, contents.shares, strict=True)
+    told = [{"share": share, "spec": _spec_of(each)} for each, share in pairs]
+    tensors = _quantiles(contents.error_quantiles)
+    for number, each in enumerate(contents.models):
         tensors |= _prefixed(f"models.{number}", _tensors(each))
     return encode(tensors, _text({"format_version": TEAM_VERSION, "models": told}))
 
@@ -115,8 +125,12 @@ def _tensors(contents: Contents) -> dict[str, Array]:
         **_prefixed("preprocessing", contents.preprocessing.tensors()),
         **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
         **({} if contents.labels is None else encode_labels(contents.labels)),
-        **({ERROR_QUANTILES: contents.error_quantiles.values} if contents.error_quantiles else {}),
+        **_quantiles(contents.error_quantiles),
     }
+
+
+def _quantiles(found: ErrorQuantiles) -> dict[str, Array]:
+    return {ERROR_QUANTILES: found.values} if found else {}
 
 
 def decode_model(
@@ -129,7 +143,7 @@ def decode_model(
     FileError
         If it has several.
     """
-    models, _ = decode_models(stream, size, parts, limits)
+    models = decode_models(stream, size, parts, limits).models
     if len(models) > 1:
         raise FileError(f"the file has {len(models)} models, where a single one is needed")
     return models[0]
@@ -137,8 +151,8 @@ def decode_model(
 
 def decode_models(
     stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
-) -> tuple[list[Contents], list[int]]:
-    """Read the file of a model, or of several; return them, and their shares in the mean of their answers.
+) -> TeamContents:
+    """Read the file of a model, or of several; a single one is a team of one.
 
     Parameters
     ----------
@@ -163,7 +177,7 @@ def decode_models(
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
     prefixes = [""] if len(told) == 1 else [f"models.{number}." for number in range(len(told))]
-    required: dict[str, TensorForm] = {}
+    required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
         required |= {prefix + name: form for name, form in _forms(_under(prefix, header.entries), network).items()}
     _compare(header.entries, required)
@@ -171,14 +185,19 @@ def decode_models(
     for prefix, network in zip(prefixes, networks, strict=True):
         own = _under(prefix, tensors)
         models.append(model_of(network, own, decode_labels(own)))
-    return models, [share for share, _ in told]
+    return TeamContents(
+        models, [share for share, _ in told], decode_quantiles(tensors.get(ERROR_QUANTILES), networks[0])
+    )
 
 
 def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
     """Return dtype and shape of the tensors that a model's file has, and must have."""
+    return tensor_kinds(network) | _label_entries(entries, network) | _quantile_forms(entries, network)
+
+
+def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
     begin, end = entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in entries else (0, 0)
-    optional = _label_entries(entries, network) | quantile_kinds((end - begin) // 8, network)
-    return tensor_kinds(network) | optional
+    return quantile_kinds((end - begin) // 8, network)
 
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
@@ -206,7 +225,7 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
         Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
-        _decode_quantiles(tensors.get(ERROR_QUANTILES), network),
+        decode_quantiles(tensors.get(ERROR_QUANTILES), network),
     )
 
 
@@ -243,17 +262,24 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
     if version > TEAM_VERSION:
         raise FileError(f"written by a newer specnet in format {version}; this version reads up to {TEAM_VERSION}")
     if version == TEAM_VERSION:
-        return _parse_models(metadata)
+        if list(metadata) != ["format_version", "models"]:
+            raise FileError("the metadata must be exactly a format version and models")
+        return parse_models(metadata["models"])
     if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
         raise FileError("the metadata must be exactly a format version and a spec")
     return [(1, metadata["spec"])]
 
 
-def _parse_models(metadata: Mapping[str, Any]) -> list[tuple[int, Any]]:
-    """Return the share and the spec of each of several models."""
-    models = metadata.get("models")
-    if list(metadata) != ["format_version", "models"] or not isinstance(models, list) or len(models) < 2:
-        raise FileError("the metadata must be exactly a format version and two or more models")
+def parse_models(models: Any) -> list[tuple[int, Any]]:
+    """Return the share and the spec of each of several models, specs as plain data that is not yet validated.
+
+    Raises
+    ------
+    FileError
+        If they are not two or more.
+    """
+    if not isinstance(models, list) or len(models) < 2:
+        raise FileError("a team must have a list of two or more models")
     for each in models:
         if not isinstance(each, dict) or list(each) != ["share", "spec"] or not isinstance(each["spec"], dict):
             raise FileError("each model in the metadata must be exactly a share and a spec")
@@ -309,7 +335,7 @@ def quantile_kinds(count: int, network: Network) -> dict[str, TensorForm]:
     return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, min(max(count // outputs, 1), MOST_LEVELS)))}
 
 
-def _decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
+def decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
     if tensor is None:
         return ErrorQuantiles()
     largest = np.inf if network.task == "values" else 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.data import RawColumns
@@ -15,7 +16,7 @@ from specnet.files import PathLike, open_file
 from specnet.files.run_files import model_file
 from specnet.model.decoder import Decoder, mean_of_members
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import decode_models, encode_models
+from specnet.model.file import TeamContents, decode_models, encode_models
 from specnet.model.model import Model
 from specnet.model.unfamiliar import refuse_gaps
 from specnet.parts.arrays import Array
@@ -34,6 +35,8 @@ class Team(Model):
         Two or more.
     shares : sequence of int
         How much each of them counts.
+    error_quantiles : ErrorQuantiles, optional
+        Of what they answer together for rows that they were not trained on.
 
     Raises
     ------
@@ -41,13 +44,15 @@ class Team(Model):
         If their answers cannot be averaged.
     """
 
-    def __init__(self, models: Sequence[Model], shares: Sequence[int]) -> None:
+    def __init__(
+        self, models: Sequence[Model], shares: Sequence[int], error_quantiles: ErrorQuantiles | None = None
+    ) -> None:
         first = models[0]
         for model in models:
             if model.decoder.kind != first.decoder.kind or not _same(model.labels, first.labels):
                 raise DataError("models whose outputs are of different kinds cannot be a team")
         super().__init__(*first.contents)
-        self.error_quantiles = ErrorQuantiles()  # those of the first are not the team's
+        self.error_quantiles = error_quantiles or ErrorQuantiles()  # those of the first are not the team's
         self.models, self.shares = tuple(models), tuple(shares)
         weights = [
             share / sum(shares) / len(model.members)
@@ -63,22 +68,23 @@ class Team(Model):
         return f"<Team {name}{len(self.models)} models, {self.network.inputs} inputs, {parameters} parameters>"
 
     def astype(self, dtype: str) -> Team:
-        return Team([model.astype(dtype) for model in self.models], self.shares)
+        return Team([model.astype(dtype) for model in self.models], self.shares, self.error_quantiles)
 
     @property
     def is_ensemble(self) -> bool:
         return True
 
     def member_outputs(self, X: Any, *, raw: bool = False) -> list[Array]:
-        """Return the outputs of each member of each model for raw columns, (rows, outputs), as `Decoder.kind` says."""
-        found = []
+        """Return the outputs of each member of each model for raw columns, (rows, outputs), as `Decoder.kind` says.
+
+        Where they are asked for as the network gives them, and predict values, they are these, in the target's units.
+        """
+        found, gives_values = [], self.decoder.gives_values
         for model in self.models:
-            inputs = model.read(X)
-            if not self.decoder.gives_values:
-                found += model.member_outputs(inputs, raw=raw)
-                continue
-            for outputs in model.member_outputs(inputs, raw=True):
-                found.append(Decoder(model.network, model.target_preprocessing, None).comparable([outputs]))
+            outputs = model.member_outputs(model.read(X), raw=raw or gives_values)
+            if gives_values or (self.network.task == "values" and not raw):
+                outputs = [model.decoder.averaged(each.astype(np.float64)) for each in outputs]
+            found += outputs
         return found
 
     def read(self, raw: RawColumns) -> RawColumns:
@@ -86,11 +92,12 @@ class Team(Model):
         return raw
 
     def to_bytes(self) -> bytes:
-        content = encode_models([model.contents for model in self.models], self.shares)
-        read_back, shares = decode_models(
-            io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits
-        )
-        if encode_models(read_back, shares) != content:
+        told = TeamContents([model.contents for model in self.models], list(self.shares), self.error_quantiles)
+        content, spec = encode_models(told), self.spec
+        if (
+            encode_models(decode_models(io.BytesIO(content), len(content), spec.registry, spec.origin.limits))
+            != content
+        ):
             raise FileError("the model would not read back the same")
         return content
 
@@ -102,14 +109,14 @@ class Team(Model):
 
 
 class _TeamDecoder(Decoder):
-    """Reads what the members of a team answer: values in the target's units, where their outputs are such."""
+    """Reads what the members of a team answer: values in the target's units, where they predict such."""
 
     def averaged(self, outputs: Array) -> Array:
-        return outputs if self.gives_values else super().averaged(outputs)
+        return outputs if self.network.task == "values" else super().averaged(outputs)
 
     def together(self, raw: Sequence[Array]) -> Array:
         if not self.gives_values:
-            return super().together(raw)
+            return Decoder(self.network, self.target_preprocessing, self.labels, self.weights).together(raw)
         together: Array = self.target_preprocessing.apply(mean_of_members(raw, self.weights))
         return together
 
@@ -132,12 +139,12 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
         If the file is missing, damaged or not a model.
     """
     with open_file(model_file(path)) as (stream, size):
-        contents, shares = decode_models(stream, size, parts, limits)
-        models = [Model(*each) for each in contents]
+        contents = decode_models(stream, size, parts, limits)
+        models = [Model(*each) for each in contents.models]
         if len(models) == 1:
             return models[0]
         try:
-            return Team(models, shares)
+            return Team(models, contents.shares, contents.error_quantiles)
         except DataError as error:
             raise FileError(str(error)) from error
 

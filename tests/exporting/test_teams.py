@@ -16,7 +16,7 @@ from specnet.errors import ExportError, FileError, UnsupportedError
 from specnet.exporting import TARGETS, find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import ExportAnswers
-from specnet.importing import open_model
+from specnet.importing import open_model, read_network, write_network
 from specnet.model import Model, Team
 from specnet.network import Network
 from specnet.parts.data import Column
@@ -77,9 +77,21 @@ def team_of(kind: str, dtype: str) -> Team:
     return Team([ensemble_of(first), another(kind, dtype), first], SHARES)
 
 
+def with_variances(dtype: str) -> Team:
+    """Return a team of values with variances, whose models have seen targets of other sizes."""
+    models = []
+    for seed in (0, 1):
+        made = built(dtype=dtype, loss="gaussian_nll", layer_sizes=[3, 4, 2], target_preprocessing=["standardize"])
+        rng = np.random.default_rng(seed)
+        fitted = Preparation.fit(unfitted(made.spec.network.target_preprocessing), rng.normal(seed, 9, (20, 1)))
+        models.append(Model(made.network, rng.normal(size=made.theta.size), target_preprocessing=fitted))
+    return Team(models, [2, 1])
+
+
 def kinds() -> Iterator[Team]:
     for number, kind in enumerate(KINDS):
         yield team_of(kind, DTYPES[number % 2])
+    yield with_variances("float64")
 
 
 @pytest.mark.slow
@@ -99,8 +111,24 @@ def test_the_weighted_mean_of_the_models_in_torch(tmp_path: Path):
         assert parameters >= sum(model.theta.size for model in team.models), "all can be trained further"
 
 
-def test_its_graph_is_not_imported(tmp_path: Path, refused: Refused):
-    exported(team_of("value", "float64"), "onnx", tmp_path / "m.onnx")
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["classes, integers", "values"])
+def test_its_graph_is_read_again(kind: str, tmp_path: Path, refused: Refused):
+    team = team_of(kind, "float64")
+    team.error_quantiles = team.models[2].error_quantiles
+    exported(team, "onnx", tmp_path / "m.onnx")
+    again = open_model(tmp_path / "m.onnx")
+    assert isinstance(again, Team)
+    assert again.shares == team.shares
+    assert [model.error_quantiles.values.tolist() for model in (again, *again.models)] == [
+        model.error_quantiles.values.tolist() for model in (team, *team.models)
+    ]
+    X = np.random.default_rng(0).normal(5, 3, (20, 3))
+    np.testing.assert_allclose(again.predict(X), team.predict(X), rtol=1e-6)
+    with refused(FileError):
+        write_network(read_network(tmp_path / "m.onnx"), tmp_path / "m.toml")
+    content = (tmp_path / "m.onnx").read_bytes()
+    (tmp_path / "m.onnx").write_bytes(content.replace(b'"share":3', b'"share":4'))
     with refused(FileError):
         open_model(tmp_path / "m.onnx")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, ExportError, FileError, SpecError
 from specnet.exporting.model_facts import (
     FACTS,
@@ -37,8 +38,16 @@ from specnet.importing.onnx.onnx_file import TensorReader, read_model
 from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaError
 from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
-from specnet.model import Model
-from specnet.model.file import ERROR_QUANTILES, fits, model_of, quantile_kinds, tensor_kinds
+from specnet.model import Model, Team
+from specnet.model.file import (
+    ERROR_QUANTILES,
+    decode_quantiles,
+    fits,
+    model_of,
+    parse_models,
+    quantile_kinds,
+    tensor_kinds,
+)
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.spec import Limits, parse_spec, resolve
@@ -68,17 +77,46 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
     """
     document = {key: value for key, value in said.items() if key not in (LABELS, NUMBERS, INTERVAL)}
     try:
-        network = Network(resolve(parse_spec(document, limits=limits)))
         given = {tensor.name: tensors.read(tensor) for tensor in graph.initializer}
         hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
-        quantiles = hidden.get(ERROR_QUANTILES)
-        kinds = tensor_kinds(network) | quantile_kinds(len(quantiles) if isinstance(quantiles, list) else 0, network)
-        found = {name: _numbers(name, given, hidden, dtype, shape) for name, (dtype, shape) in kinds.items()}
-        model = Model(*model_of(network, found, labels_of(said.get(LABELS), "the spec in this file")))
+        labels = labels_of(said.get(LABELS), "the spec in this file")
+        source = _Exported(given, hidden, labels, limits)
+        model = source.team(said[MODELS]) if MODELS in said else source.model(document)
     except (SpecError, DataError) as error:
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}") from error
     _check_graph(graph, given, model, said.get(INTERVAL))
     return Imported(document, model, has_facts=True)
+
+
+@dataclass(frozen=True)
+class _Exported:
+    """What a file has of a model: tensors of the graph, other numbers by the names of tensors, and class labels."""
+
+    given: Mapping[str, Array]
+    hidden: Mapping[str, Any]
+    labels: Array | None
+    limits: Limits | None
+
+    def model(self, document: Any, prefix: str = "") -> Model:
+        """Return the model of a spec, whose tensors have names with a prefix."""
+        network = Network(resolve(parse_spec(document, limits=self.limits)))
+        kinds = tensor_kinds(network) | self._quantile_kinds(network, prefix)
+        return Model(*model_of(network, self._numbers(kinds, prefix), self.labels))
+
+    def team(self, models: Any) -> Model:
+        """Return the team of several."""
+        told = parse_models(models)
+        found = [self.model(document, f"models.{number}.") for number, (_, document) in enumerate(told)]
+        network = found[0].network
+        quantiles = self._numbers(self._quantile_kinds(network, "")).get(ERROR_QUANTILES)
+        return Team(found, [share for share, _ in told], decode_quantiles(quantiles, network))
+
+    def _quantile_kinds(self, network: Network, prefix: str) -> dict[str, TensorForm]:
+        quantiles = self.hidden.get(prefix + ERROR_QUANTILES)
+        return quantile_kinds(len(quantiles) if isinstance(quantiles, list) else 0, network)
+
+    def _numbers(self, kinds: Mapping[str, TensorForm], prefix: str = "") -> dict[str, Array]:
+        return {name: _numbers(prefix + name, self.given, self.hidden, *form) for name, form in kinds.items()}
 
 
 def _numbers(
@@ -147,13 +185,13 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
         if said is None:
             return _read(model, tensors, path, limits, None)
-        if MODELS in said:
-            hint = "use the model.safetensors that it was exported from"
-            raise FileError("a team of several models cannot be imported", hint=hint)
-        known_document(said)
+        if MODELS not in said:
+            known_document(said)
         try:
             imported = read_export(model.graph, said, tensors, limits)
         except ChangedError as change:
+            if MODELS in said:
+                raise
             try:
                 return _read(model, tensors, path, limits, said)
             except FileError as error:

@@ -20,11 +20,13 @@ from specnet.network.random import stream
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
 from specnet.parts.metrics.statistics import Statistic, mean_statistic, mean_with_error, weighted_mean
 from specnet.running.calibration import Calibration
+from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.answer_tables import answer_tables
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.coverage import Coverage
 from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
 from specnet.running.fitting import FitResult
+from specnet.spec import Spec
 
 Figures = dict[str, FiniteFloat | None]
 Metrics = dict[str, Figures]
@@ -143,8 +145,33 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
         return Evaluation(rows, figures, compared, calibration=calibration), comparison
     tables = answer_tables(fitted.model, answers[TEST])
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
-    intervals, gains = _spread(fitted.model, figures[TEST], answers[TEST], on_test, splits[TEST].groups)
+    intervals, gains = _spread(fitted.model.spec, figures[TEST], answers[TEST], on_test, splits[TEST].groups)
     return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains, calibration), comparison
+
+
+def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], rows: SpecData) -> Evaluation:
+    """Return what there is to say of a model by what it answers for each part of the split.
+
+    Parameters
+    ----------
+    model : Model
+    spec : Spec
+        Whose metrics and seed count.
+    answers : mapping
+        By part of the split, each with what is true.
+    rows : SpecData
+        Of which they are.
+    """
+    figures = {name: told_figures(each.figures(spec.training.metrics)) for name, each in answers.items()}
+    found = Evaluation(
+        {name: len(each) for name, each in answers.items()},
+        figures,
+        calibration=_calibration(_calibration_errors(answers), None),
+    )
+    if TEST not in answers:
+        return found
+    intervals, _ = _spread(spec, figures[TEST], answers[TEST], {}, rows.splits[TEST].groups)
+    return replace(found, tables={TEST: answer_tables(model, answers[TEST])}, intervals={TEST: intervals})
 
 
 def figures_of(fitted: FitResult) -> Metrics:
@@ -219,20 +246,20 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
 
 
 def _spread(
-    model: Model,
+    spec: Spec,
     figures: Figures,
     test: Answers,
     baselines: Mapping[str, Answers],
     groups: NDArray[np.generic] | None,
 ) -> tuple[dict[str, Interval | None], dict[str, dict[str, Figures]]]:
     """Return the intervals of a model's figures, and its gains over baselines, on the same resamples."""
-    statistics = dict(_statistics(model, test))
+    statistics = dict(_statistics(spec.training.metrics, test))
     differences = {name: answers.losses - test.losses for name, answers in baselines.items()}
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     right = (test.target == test.prediction).reshape(len(test), -1).all(axis=1)
     if "accuracy" in figures and numbers is not None:
         statistics["accuracy"] = mean_statistic(right)
-    resampling = Resampling(len(test), stream(model.spec.seed, "resampling"), test.weight, numbers)
+    resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
     drawn = iter(resampling.figures([*statistics.values(), *map(mean_statistic, differences.values())]))
     intervals: dict[str, Interval | None] = dict.fromkeys(figures)
     for name in statistics:
@@ -249,10 +276,10 @@ def _spread(
     return intervals, gains
 
 
-def _statistics(model: Model, test: Answers) -> Iterator[tuple[str, Statistic]]:
+def _statistics(metrics: Sequence[Metric], test: Answers) -> Iterator[tuple[str, Statistic]]:
     """Yield what computes each figure of test rows that can be resampled."""
     yield "loss", mean_statistic(test.losses)
-    for metric in model.spec.training.metrics:
+    for metric in metrics:
         statistic = metric.statistic(test.target, test.prediction, test.probability)
         if statistic is not None:
             yield metric.type, statistic

@@ -7,19 +7,19 @@ added, maybe again, with which the mean is best (Caruana et al. 2004, selection 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import METRICS, MODEL
 from specnet.files.series_files import TEAM, TEAM_FACTS
-from specnet.model import Model, Team, load_model
+from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.running.data_rows import SpecData, split_data
-from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics, told_figures
+from specnet.running.evaluation.evaluation import OUT_OF_FOLD, SPLITS, Evaluation, Metrics, evaluate_answers
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
 from specnet.running.sweeps.trial_records import VALIDATION, file_of
@@ -77,15 +77,15 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs], rounds: int = RO
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0]))), together
 
 
-def _measured(model: Model, data: SpecData) -> Metrics:
-    """Return the figures of a model on each part of the split, as the spec as written measures its own answers."""
-    found: Metrics = {}
+def _evaluated(model: Model, data: SpecData) -> Evaluation:
+    """Return what there is to say of a model, as the spec as written measures its own answers."""
+    answers = {}
     for name, rows in data.splits.items():
+        held = HeldRows.of(data, name)
         inputs = model.read(RawColumns(as_array(rows.columns, "X"), rows.kinds))
         outputs = model.member_outputs(inputs, raw=True)
-        held = HeldRows.of(data, name)
-        found[name] = told_figures(held.figures(held.decoder.raw_of(model.decoder.comparable(outputs))))
-    return found
+        answers[name] = held.answers(held.decoder.raw_of(model.decoder.comparable(outputs)))
+    return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
 def written_team(course: Coordinator, table: Table, best: Model) -> TrialTeam | None:
@@ -97,24 +97,39 @@ def written_team(course: Coordinator, table: Table, best: Model) -> TrialTeam | 
     if judge is None or not course.outputs:
         return None
     shares, together = chosen_shares(judge, course.outputs)
+    model = _joined(course, shares, judge.answers(together))
+    data = split_data(spec.model_copy(update={"sweep": None}), table)
+    evaluation = _evaluated(model, data)
+    metrics = evaluation.metrics
+    held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
+    metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
+    evaluation = replace(evaluation, metrics={name: metrics[name] for name in SPLITS if name in metrics})
+    contents: Contents = {
+        MODEL: model.to_bytes(),
+        METRICS: json_text(evaluation.record()),
+        TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": {str(key): n for key, n in shares.items()}}),
+    }
+    write_folder(course.folder.path / TEAM, contents)
+    return TrialTeam(shares, model, evaluation.metrics, _evaluated(best, data).metrics)
+
+
+def _joined(course: Coordinator, shares: Mapping[int, int], held: Sequence[Answers]) -> Model:
+    """Return the model of trials with shares; a trial alone keeps the errors of its own fit.
+
+    Parameters
+    ----------
+    course : Coordinator
+    shares : mapping
+        Of each trial, by its number.
+    held : sequence of Answers
+        What they answer together for rows held out of each run of a trial.
+    """
     models, counts = [], []
     for number, share in shares.items():
         for each in course.repetitions:
             path = course.folder.trial_path(number) / file_of(each, MODEL)
-            models.append(load_model(path, parts=spec.registry, limits=spec.origin.limits))
+            models.append(load_model(path, parts=course.spec.registry, limits=course.spec.origin.limits))
             counts.append(share)
-    model = models[0] if len(models) == 1 else Team(models, counts)
-    data = split_data(spec.model_copy(update={"sweep": None}), table)
-    metrics = _measured(model, data)
-    held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
-    metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
-    order = ("train", OUT_OF_FOLD, VALIDATION, "test")
-    metrics = {name: metrics[name] for name in order if name in metrics}
-    team = TrialTeam(shares, model, metrics, _measured(best, data))
-    contents: Contents = {
-        MODEL: model.to_bytes(),
-        METRICS: json_text({"rows": {name: len(rows) for name, rows in data.splits.items()}, **team.metrics}),
-        TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": {str(key): n for key, n in shares.items()}}),
-    }
-    write_folder(course.folder.path / TEAM, contents)
-    return team
+    if len(models) == 1:
+        return models[0]
+    return Team(models, counts, ErrorQuantiles.of(Answers.joined(held), models[0].network.task))

@@ -81,11 +81,10 @@ class HeldRows:
         with np.errstate(all="ignore"):
             return self.decoder.losses(raw, self.wanted[rows])
 
-    def figures(self, raw: Array) -> dict[str, float]:
-        """Return the mean loss of outputs for all rows, and each metric of the spec by its name."""
+    def answers(self, raw: Array) -> Answers:
+        """Return what outputs answer for all rows."""
         compared = self.decoder.compared([self.decoder.activated(raw)])
-        answers = Answers(self.target, self.wanted, self.losses(raw), *compared, self.weight)
-        return answers.figures(self.decoder.metrics())
+        return Answers(self.target, self.wanted, self.losses(raw), *compared, self.weight)
 
     def mean(self, losses: Array, rows: Any = slice(None)) -> float:
         """Return the mean loss of some rows."""
@@ -160,9 +159,14 @@ class Judge:
             return np.inf
         return -figure if self.metric.larger_is_better else figure
 
+    def answers(self, outputs: Outputs) -> list[Answers]:
+        """Return what outputs answer for the rows held out of each run."""
+        return [run.answers(raw) for run, raw in zip(self.runs, outputs, strict=True)]
+
     def figures_of(self, outputs: Outputs) -> dict[str, float]:
         """Return the mean loss of rows held out, and each metric of the spec by its name, the mean over runs."""
-        found = [run.figures(raw) for run, raw in zip(self.runs, outputs, strict=True)]
+        metrics = self.runs[0].decoder.metrics()
+        found = [answers.figures(metrics) for answers in self.answers(outputs)]
         return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
 
     def figures(self, outputs: Outputs) -> list[float]:

@@ -6,6 +6,7 @@ import json
 import runpy
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,49 @@ def test_a_team_of_values_has_different_preprocessing(of_values: tuple[specnet.S
     test = data.splits["test"]
     errors = np.sqrt(np.mean((team.predict(np.asarray(test.columns)) - test.y) ** 2))
     assert result.team.metrics["test"]["root_mean_squared_error"] == pytest.approx(errors, rel=1e-5)
+
+
+def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
+    of_values: tuple[specnet.SweepResult, Path], tmp_path: Path
+):
+    """By hand: of the weighted mean of the trials' answers, none of which was trained on the row."""
+    result, folder = of_values
+    assert result.team is not None
+    data = read_data(specnet.parse_spec(folder.parent / "spec.toml"))
+    shares, y = result.team.shares, data.splits["train"].y
+    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
+    scaled = np.average([decode(file.read_bytes())[1]["outputs"][:, 0] for file in files], 0, [*shares.values()])
+    held = y.mean() + y.std() * scaled
+    reach = np.sort(abs(y - held))[int(np.ceil(0.9 * (len(y) + 1))) - 1]
+    team = load_model(folder / "team")
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    ends = team.predict_interval(X, 0.9)
+    assert ends == pytest.approx(team.predict(X)[:, None] + [-reach, reach], rel=1e-5)
+    test = data.splits["test"]
+    covered = np.mean(abs(team.predict(np.asarray(test.columns)) - test.y) <= reach)
+    (told,) = (each for each in read_metrics(folder / "team")["tables"]["test"]["coverage"] if each["level"] == 0.9)
+    assert told == {"level": 0.9, "covered": [covered], "size": [pytest.approx(2 * reach)]}
+    assert specnet.export(team, "numpy", tmp_path / "out.py", interval=0.9).proof.rows == 256
+    assert runpy.run_path(str(tmp_path / "out.py"))["interval"](X) == pytest.approx(ends, rel=1e-6)
+
+
+def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.SweepResult, Path]):
+    result, folder = of_classes
+    assert result.team is not None
+    y, shares = read_data(specnet.parse_spec(folder / "spec.toml")).splits["train"].y, result.team.shares
+    files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
+    p = np.average([expit(decode(file.read_bytes())[1]["outputs"][:, 0]) for file in files], 0, [*shares.values()])
+    allowed = np.sort(np.where(y == 1, 1 - p, p))[int(np.ceil(0.8 * (len(y) + 1))) - 1]
+    team, X = load_model(folder / "team"), np.random.default_rng(0).normal(size=(30, 2))
+    assert (team.predict_set(X, 0.8) == (1 - team.predict_proba(X) <= allowed)).all()
+    found = read_metrics(folder / "team")
+    assert found["rows"] == {"train": 45, "test": 15}
+    assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
+    assert found["calibration"]["error"].keys() == {"train", "test"}
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "metrics.json").read_text())
 
 
 def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
