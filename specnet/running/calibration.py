@@ -6,7 +6,7 @@ with logits divided by T. Nothing else knows of it: files, exports and engines h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,8 +77,6 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
         Whether members of an ensemble answered each for rows of its own. The temperature is at most 1 then: a member
         alone is more confident than the mean of all, which is the model's answer.
     """
-    from scipy.optimize import minimize_scalar
-
     target, weight = held.answers.target, held.answers.weight
     logits = [each.astype(np.float64) for each in held.raw]
 
@@ -86,18 +84,24 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
         return log_losses([each / temperature for each in logits], target)
 
     with np.errstate(invalid="ignore"):  # evaluation refuses logits that are not finite
-        found = minimize_scalar(
+        found = least_logarithm(
             lambda log: weighted_mean(losses(np.exp(log)), weight),
-            bounds=(-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
-            method="bounded",
-            options={"xatol": TOLERANCE},
+            (-LARGEST_LOG, 0.0 if one_by_one else LARGEST_LOG),
+            TOLERANCE,
         )
-        temperature, before = float(np.exp(found.x)), losses(1.0)
+        temperature, before = float(np.exp(found)), losses(1.0)
         after = losses(temperature)
         gain, error = mean_with_error(before - after, weight, groups)
     if not gain > error or _are_all_right(held.answers):
         temperature, after = 1.0, before
     return Calibration(temperature, held.name, weighted_mean(before, weight), weighted_mean(after, weight))
+
+
+def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], tolerance: float) -> float:
+    """Return the logarithm of the temperature at which a loss is least, between two ends, to within a tolerance."""
+    from scipy.optimize import minimize_scalar
+
+    return float(minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": tolerance}).x)
 
 
 def _are_all_right(answers: Answers) -> bool:

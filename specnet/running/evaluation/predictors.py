@@ -3,6 +3,9 @@
 They are fitted to the columns that a network reads, encoded densely and standardized. The regressions have
 scikit-learn's objectives and default penalties, and are minimized here: importing scikit-learn's linear models takes
 longer than training many a network.
+
+All of them are fitted to `training`, answers for training rows, whatever the outputs; `features` (rows, features) are
+those of the same rows, and `head` is what `output_model` returns.
 """
 
 from __future__ import annotations
@@ -60,12 +63,6 @@ def value_outputs(head: Model, training: Answers, features: Numbers, predict: Pr
 
     Parameters
     ----------
-    head : Model
-        What `output_model` returns.
-    training : Answers
-        Of training rows, whatever the outputs.
-    features : (rows, features)
-        Of the same rows.
     predict : callable
         From features to values as the training target has them, (rows, targets).
     """
@@ -101,17 +98,7 @@ GRADIENT_TOLERANCE = 1e-6
 
 
 def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
-    """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features.
-
-    Parameters
-    ----------
-    head : Model
-        What `output_model` returns.
-    training : Answers
-        Of training rows, whatever the outputs.
-    features : (rows, features)
-        Of the same rows, standardized.
-    """
+    """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features."""
     weight = np.ones(len(training)) if training.weight is None else training.weight
     if head.network.task == "values":
         values = _ridge(features, training.wanted.astype(np.float64), weight)
@@ -133,10 +120,6 @@ def class_outputs(head: Model, training: Answers, fit: FittedShares) -> Predicto
 
     Parameters
     ----------
-    head : Model
-        What `output_model` returns.
-    training : Answers
-        Of training rows, whatever the outputs.
     fit : callable
     """
     match head.network.task:
@@ -234,15 +217,6 @@ def fitted_neighbours(head: Model, training: Answers, features: Numbers) -> Pred
     Nearest by the Euclidean distance of standardized features. Values are the weighted mean of theirs. The probability
     of a class is its share among them and one more row, which has the frequencies of all training rows: so that none is
     0, and equal counts are decided by frequency.
-
-    Parameters
-    ----------
-    head : Model
-        What `output_model` returns.
-    training : Answers
-        Of training rows, whatever the outputs.
-    features : (rows, features)
-        Of the same rows, standardized.
     """
     weight = np.ones(len(training)) if training.weight is None else training.weight
     counted = weight > 0

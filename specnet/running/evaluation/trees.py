@@ -30,10 +30,8 @@ def fitted_trees(head: Model, training: Answers, rows: Rows, chosen: NDArray[np.
 
     Parameters
     ----------
-    head : Model
-        What `output_model` returns.
-    training : Answers
-        Of training rows, whatever the outputs.
+    head, training
+        As for the other predictors.
     rows : Rows
         All training rows.
     chosen : ndarray or slice

@@ -20,6 +20,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
+from specnet.running.calibration import least_logarithm
 from specnet.running.data_rows import SpecData
 from specnet.running.encoding import Encoder
 from specnet.running.held_answers import HeldAnswers
@@ -28,6 +29,8 @@ Outputs = Sequence[NDArray[np.float64]]
 """Of a trial's runs, each (rows, outputs) as the loss of the spec as written sees them."""
 LONGEST_LOGARITHM = 3.0
 """Logits are divided by no more than its exponential, and multiplied by no more."""
+TOLERANCE = 1e-3
+"""Of the logarithm of what they are divided by."""
 _LOGITS = ("sigmoid", "softmax")
 
 
@@ -132,13 +135,11 @@ class Judge:
     def losses(self, parts: Sequence[Answered]) -> list[NDArray[np.float64]]:
         """Return the loss of each row of some parts; logits are divided by the number that is best for all of them."""
         if self.has_logits:
-            from scipy.optimize import minimize_scalar
 
             def loss(logarithm: float) -> float:
                 return float(np.mean([part.divided(logarithm).loss for part in parts]))
 
-            ends = (-LONGEST_LOGARITHM, LONGEST_LOGARITHM)
-            best = float(minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-3}).x)
+            best = least_logarithm(loss, (-LONGEST_LOGARITHM, LONGEST_LOGARITHM), TOLERANCE)
             parts = [part.divided(best) for part in parts] if loss(best) < loss(0.0) else parts
         return [part.losses for part in parts]
 

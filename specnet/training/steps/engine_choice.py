@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -77,11 +78,15 @@ def choose(network: Network, rows: int, epochs: int, begun: Engine | None = None
     SpecError
         If there is no compiled engine though the spec wants it, or the checkpoint is one of it.
     """
+    return _chosen(network, lambda: Work.of(network, rows, epochs), begun)
+
+
+def _chosen(network: Network, work: Callable[[], Work], begun: Engine | None = None) -> Choice:
     wanted = network.spec.training.engine
     if wanted == "numpy":
         return Choice("numpy", SAID)
     reason = missing()
-    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(Work.of(network, rows, epochs), reason)
+    choice = Choice("compiled", SAID) if wanted == "compiled" else _fastest(work(), reason)
     if begun not in (None, choice.engine):
         choice = Choice(begun, BEGUN)
     if choice.engine == "compiled" and reason:
@@ -102,7 +107,7 @@ def expected_seconds(network: Network, rows: int) -> float:
     training = network.spec.training
     mine = rows if training.folds is None else round(rows * (1 - 1 / training.folds))
     work = Work.of(network, mine, training.epochs)
-    if choose(network, mine, training.epochs).engine == "numpy":
+    if _chosen(network, lambda: work).engine == "numpy":
         return work.seconds
     return (1 - SAVED_SHARE) * work.seconds + work.compiling_seconds
 
