@@ -44,9 +44,10 @@ def verify(
     file differs. The output names the first epoch and tensor that differ, how far, and possible causes, then and now:
     the spec, rows, versions, BLAS, CPU, threads, engine and compiler.
 
-    --epochs stops training early; an interrupted run is trained as far as it got. Of a sweep, the finished trials and
-    the best run are verified. --tolerance accepts small differences if the machine or the libraries differ: relative to
-    the largest value of a tensor, or to the number itself in all other files.
+    --epochs stops training early; an interrupted run is trained as far as it got. Of a sweep, the finished trials, the
+    best run and the team are verified; a team (SWEEP/team) is chosen again by what its trials keep. --tolerance accepts
+    small differences if the machine or the libraries differ: relative to the largest value of a tensor, or to the
+    number itself in all other files.
 
     Examples
     --------

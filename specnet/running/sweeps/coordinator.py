@@ -24,16 +24,16 @@ from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.terminal.series_progress import SeriesProgress
-from specnet.running.data_rows import SpecData, split_data
 from specnet.running.machine import library_versions
-from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
+from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, perform, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Drawn, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
-from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
+from specnet.running.sweeps.teams import Candidates
+from specnet.running.sweeps.trial_judge import Judge, Outputs
 from specnet.running.sweeps.trial_records import (
     Trial,
     best_trial,
@@ -45,7 +45,7 @@ from specnet.running.sweeps.trial_records import (
 )
 from specnet.running.sweeps.trials import JoinedTask, TrialTask
 from specnet.running.training_run import BegunRun
-from specnet.spec import Spec, parse_spec
+from specnet.spec import Spec
 from specnet.spec.parsing import document_saying, validated
 from specnet.spec.searching import PRUNED_AFTER
 from specnet.spec.spec_writing import SWEEP, Change, SpecWriter
@@ -113,10 +113,10 @@ class Coordinator:
         check_rows_of(base, self.repetitions, table, self.sweep.folds, "validation")
         self._tasks = len(self.repetitions) * (base.training.folds or 1)
         self._table, self._count, self._progress = table, self.sweep.trial_count, progress
-        metric = spec.monitored_metric(self.sweep.metric)
         self.judge: Judge | None = None
         with suppress(SpecnetError):  # a spec that cannot be trained as it is written measures nothing
-            self.judge = Judge([HeldRows.of(self._data_of(each)) for each in self.repetitions], metric)
+            self.judge = Judge.of(spec, self.repetitions, table, self.sweep.metric)
+        metric = spec.monitored_metric(self.sweep.metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better, self._document.data)
@@ -127,6 +127,14 @@ class Coordinator:
         self.outputs: dict[int, Outputs] = {}
         """Of trials that have finished, and can be compared row by row."""
         self._machines: list[dict[str, Any]] = [this_machine()]
+
+    @property
+    def candidates(self) -> Candidates | None:
+        """The trials that a team can be chosen of; None if there are none."""
+        if self.judge is None or not self.outputs:
+            return None
+        base = self.spec.model_copy(update={"sweep": None})
+        return Candidates(base, self.folder.path, self.repetitions, self.judge, self.outputs)
 
     def run(self, workers: Workers) -> None:
         """Compute the trials that are not there yet, and write all that follows from them."""
@@ -160,12 +168,6 @@ class Coordinator:
             hint = f"set sweep.parallel = {math.ceil(2 * jobs / self._tasks)}"
             hint += "; other values are drawn then" * self.sweep.adapts
             yield self.spec.diagnostic("idle-jobs", message, ("sweep", "parallel"), hint=hint)
-
-    def _data_of(self, each: Repetition) -> SpecData:
-        """Return the rows of a run of the spec as written, without those for testing."""
-        document = changed(self._document, each.changes, "sweep")
-        spec = parse_spec(document, parts=self.spec.registry, limits=self.spec.origin.limits)
-        return split_data(spec, self._table, has_test=False)
 
     def _read(self, number: int) -> Trial | None:
         """Return a trial that has ended before."""

@@ -68,7 +68,7 @@ def sweep_record(folder: Path) -> SweepRecord:
     ------
     FileError
     """
-    facts = _Facts.of(folder)
+    facts = SweepFacts.of(folder)
     searched, given = list(facts.dimensions()), 1 + len(facts.identity.sweep.candidates)
     trials = [_drawn(trial, searched, given, folder) for trial in read_trials(folder, facts.trials)]
     most = points_of_each(len(trials))
@@ -124,13 +124,13 @@ def nested_record(folder: Path) -> SeriesRecord:
         read_summary(folder, runs),
         f"specnet run {first.name}/{spec}",
         list(run_facts(first / BEST)),
-        _Facts.of(first).metric.removeprefix("validation_"),
+        SweepFacts.of(first).metric.removeprefix("validation_"),
     )
 
 
 def _fold(folder: Path, fold: int) -> RunRecord:
     """Return the best run of a fold's sweep, with the metrics of its team."""
-    facts = _Facts.of(folder)
+    facts = SweepFacts.of(folder)
     trials = read_trials(folder, facts.trials)
     best = best_trial(trials, facts.larger_is_better)
     run = folder / BEST
@@ -184,7 +184,7 @@ def _drawn(trial: Trial, searched: Sequence[Dimension], given: int, folder: Path
     return replace(trial, settings=settings)
 
 
-def _swept(trial: Trial, folder: Path, facts: _Facts, most: int) -> RunRecord:
+def _swept(trial: Trial, folder: Path, facts: SweepFacts, most: int) -> RunRecord:
     curves: Curves = {}
     if trial.state == FINISHED:
         curves = read_curves(folder / TRIALS / f"{trial.number:04}" / HISTORY, most)
@@ -225,7 +225,7 @@ class _Identity(BaseModel):
     data_sha256: str
 
 
-class _Facts(BaseModel):
+class SweepFacts(BaseModel):
     """What ``sweep.json`` says."""
 
     identity: _Identity
@@ -237,7 +237,7 @@ class _Facts(BaseModel):
     threads: int
 
     @classmethod
-    def of(cls, folder: Path) -> _Facts:
+    def of(cls, folder: Path) -> SweepFacts:
         """Return what that of a folder says.
 
         Raises

@@ -311,7 +311,8 @@ class OneSweep:
         )
         self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
         text = best.read_text(encoding="utf-8")
-        team = written_team(course, self.table, run.model)
+        candidates = course.candidates
+        team = None if candidates is None else written_team(candidates, self.table, run.model)
         return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, team, self.path)
 
     def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:

@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import METRICS, MODEL
-from specnet.files.series_files import TEAM, TEAM_FACTS
+from specnet.files.series_files import TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.evaluation.evaluation import OUT_OF_FOLD, SPLITS, Evaluation, Metrics, evaluate_answers
-from specnet.running.sweeps.coordinator import Coordinator
+from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
 from specnet.running.sweeps.trial_records import VALIDATION, file_of
 from specnet.running.training_run import Contents
+from specnet.spec import Spec
 
 ROUNDS = 25
 
@@ -57,6 +59,50 @@ class TrialTeam:
         return f"team: trial{'s' * (len(told) > 1)} {', '.join(told)}"
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """The trials of which a team is chosen.
+
+    Attributes
+    ----------
+    spec : Spec
+        As it is written, without ``[sweep]``.
+    folder : Path
+        Of the sweep.
+    repetitions : sequence of Repetition
+        The runs of a trial.
+    judge : Judge
+    outputs : mapping
+        What each trial answers for rows held out, by its number.
+    """
+
+    spec: Spec
+    folder: Path
+    repetitions: Sequence[Repetition]
+    judge: Judge
+    outputs: Mapping[int, Outputs]
+
+    def joined(self, shares: Mapping[int, int], held: Sequence[Answers]) -> Model:
+        """Return the model of trials with shares; a trial alone keeps the errors of its own fit.
+
+        Parameters
+        ----------
+        shares : mapping
+            Of each trial, by its number.
+        held : sequence of Answers
+            What they answer together for rows held out of each run of a trial.
+        """
+        models, counts, spec = [], [], self.spec
+        for number, share in shares.items():
+            for each in self.repetitions:
+                path = self.folder / TRIALS / f"{number:04}" / file_of(each, MODEL)
+                models.append(load_model(path, parts=spec.registry, limits=spec.origin.limits))
+                counts.append(share)
+        if len(models) == 1:
+            return models[0]
+        return Team(models, counts, ErrorQuantiles.of(Answers.joined(held), models[0].network.task))
+
+
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs], rounds: int = ROUNDS) -> tuple[dict[int, int], Outputs]:
     """Return how often each trial is chosen, and what those chosen answer together for rows held out.
 
@@ -88,48 +134,49 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
-def written_team(course: Coordinator, table: Table, best: Model) -> TrialTeam | None:
-    """Return the team of a sweep whose trials are all told, and write it; None if no trial can be compared with others.
+@dataclass(frozen=True)
+class MadeTeam:
+    """A team that was chosen and measured.
 
-    `best` is the model of the best trial's run. Rows for testing are read here, after all that they could have decided.
+    Attributes
+    ----------
+    shares : dict
+        How often each trial was chosen, by its number, the most often chosen first.
+    model : Model
+        What they answer together.
+    evaluation : Evaluation
     """
-    judge, spec = course.judge, course.spec
-    if judge is None or not course.outputs:
-        return None
-    shares, together = chosen_shares(judge, course.outputs)
-    model = _joined(course, shares, judge.answers(together))
-    data = split_data(spec.model_copy(update={"sweep": None}), table)
-    evaluation = _evaluated(model, data)
+
+    shares: dict[int, int]
+    model: Model
+    evaluation: Evaluation
+
+    def contents(self) -> Contents:
+        """Return the files of its folder."""
+        shares = {str(number): share for number, share in self.shares.items()}
+        return {
+            MODEL: self.model.to_bytes(),
+            METRICS: json_text(self.evaluation.record()),
+            TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": shares}),
+        }
+
+
+def made_team(candidates: Candidates, table: Table) -> MadeTeam:
+    """Return the team of trials. Rows for testing are read here, after all that they could have decided."""
+    judge = candidates.judge
+    shares, together = chosen_shares(judge, candidates.outputs)
+    model = candidates.joined(shares, judge.answers(together))
+    evaluation = _evaluated(model, split_data(candidates.spec, table))
     metrics = evaluation.metrics
     held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
     metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
-    evaluation = replace(evaluation, metrics={name: metrics[name] for name in SPLITS if name in metrics})
-    contents: Contents = {
-        MODEL: model.to_bytes(),
-        METRICS: json_text(evaluation.record()),
-        TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": {str(key): n for key, n in shares.items()}}),
-    }
-    write_folder(course.folder.path / TEAM, contents)
-    return TrialTeam(shares, model, evaluation.metrics, _evaluated(best, data).metrics)
+    metrics = {name: metrics[name] for name in SPLITS if name in metrics}
+    return MadeTeam(shares, model, replace(evaluation, metrics=metrics))
 
 
-def _joined(course: Coordinator, shares: Mapping[int, int], held: Sequence[Answers]) -> Model:
-    """Return the model of trials with shares; a trial alone keeps the errors of its own fit.
-
-    Parameters
-    ----------
-    course : Coordinator
-    shares : mapping
-        Of each trial, by its number.
-    held : sequence of Answers
-        What they answer together for rows held out of each run of a trial.
-    """
-    models, counts = [], []
-    for number, share in shares.items():
-        for each in course.repetitions:
-            path = course.folder.trial_path(number) / file_of(each, MODEL)
-            models.append(load_model(path, parts=course.spec.registry, limits=course.spec.origin.limits))
-            counts.append(share)
-    if len(models) == 1:
-        return models[0]
-    return Team(models, counts, ErrorQuantiles.of(Answers.joined(held), models[0].network.task))
+def written_team(candidates: Candidates, table: Table, best: Model) -> TrialTeam:
+    """Return the team of trials, and write it; `best` is the model of the best trial's run."""
+    made = made_team(candidates, table)
+    write_folder(candidates.folder / TEAM, made.contents())
+    of_best = _evaluated(best, split_data(candidates.spec, table))
+    return TrialTeam(made.shares, made.model, made.evaluation.metrics, of_best.metrics)

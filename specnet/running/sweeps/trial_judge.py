@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from specnet.model import Answers, Decoder
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.parts.data import Table
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.running.calibration import least_logarithm
-from specnet.running.data_rows import SpecData
+from specnet.running.data_rows import SpecData, split_data
 from specnet.running.encoding import Encoder
 from specnet.running.held_answers import HeldAnswers
+from specnet.running.many.repetitions import Repetition, changed
+from specnet.spec import Spec, parse_spec
+from specnet.spec.parsing import document_saying
+from specnet.spec.spec_writing import SWEEP
 
 Outputs = Sequence[NDArray[np.float64]]
 """Of a trial's runs, each (rows, outputs) as the loss of the spec as written sees them."""
@@ -107,6 +112,22 @@ class Judge:
 
     def __init__(self, runs: Sequence[HeldRows], metric: Metric | None) -> None:
         self.runs, self.metric = runs, metric
+
+    @classmethod
+    def of(cls, spec: Spec, repetitions: Sequence[Repetition], table: Table, metric: str) -> Judge:
+        """Return what compares trials of a spec by a metric of a sweep, on each repetition's rows; none is for testing.
+
+        Raises
+        ------
+        SpecnetError
+            If the spec cannot be trained as it is written.
+        """
+        document, runs = document_saying(spec).without(SWEEP), []
+        for each in repetitions:
+            repeated = changed(document, each.changes, "sweep")
+            parsed = parse_spec(repeated, parts=spec.registry, limits=spec.origin.limits)
+            runs.append(HeldRows.of(split_data(parsed, table, has_test=False)))
+        return cls(runs, spec.monitored_metric(metric))
 
     @cached_property
     def has_logits(self) -> bool:

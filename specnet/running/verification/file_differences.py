@@ -28,6 +28,7 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     WRITTEN,
 )
+from specnet.files.series_files import TEAM_FACTS
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint
@@ -108,7 +109,7 @@ def _ordered(numbers: Array) -> Array:
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
 """Files that say something of a run before its end."""
-COMPARED = (*OF_BEGINNING, MODEL, METRICS, FINDINGS, CHECKPOINT)
+COMPARED = (*OF_BEGINNING, MODEL, METRICS, TEAM_FACTS, FINDINGS, CHECKPOINT)
 """What two runs of one spec have in common, byte for byte, in the order in which it comes about."""
 OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
 _PLACES = {"seed": "seed", "fold": "fold", MEMBER: "member"}
@@ -331,7 +332,9 @@ def _shortened(text: str) -> str:
 # What is in a file, in its order, by its kind.
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
     **dict.fromkeys(WRITTEN, _of_text),
-    **dict.fromkeys((RESOLVED, METRICS, FINDINGS), lambda content: _named(parse_object(content, "the file"))),
+    **dict.fromkeys(
+        (RESOLVED, METRICS, TEAM_FACTS, FINDINGS), lambda content: _named(parse_object(content, "the file"))
+    ),
     HISTORY: lambda content: _of_records(records_of(content)),
     LAYERS: lambda content: _of_looked_at(checked_looks(records_of(content))),
     SNAPSHOTS: _of_snapshots,

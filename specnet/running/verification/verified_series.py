@@ -195,12 +195,9 @@ class KeptRuns:
         if written is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
         spec = parse_spec(written, parts=self.parts, limits=self.limits)
-        sweep = json.loads(identity.sweep)
-        folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
-        planned = repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
-        files = read_files(path)
+        files, planned = read_files(path), planned_runs(identity, spec)
         return KeptRun(
-            name, Kept(path, _trial_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
+            name, Kept(path, sweep_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
         )
 
     def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
@@ -210,7 +207,14 @@ class KeptRuns:
         return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
 
 
-def _trial_facts(identity: SweepIdentity, facts: Mapping[str, Any]) -> dict[str, Any]:
+def planned_runs(identity: SweepIdentity, spec: Spec) -> tuple[Repetition, ...]:
+    """Return the runs of a trial of a sweep."""
+    sweep = json.loads(identity.sweep)
+    folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
+    return repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
+
+
+def sweep_facts(identity: SweepIdentity, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
     machines = machines_in(facts)
     machine = machines[0] if len(machines) == 1 else {}

@@ -15,22 +15,26 @@ from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
-from specnet.files.run_files import FACTS, check_run, spec_folder
-from specnet.files.series_files import is_series, is_sweep
+from specnet.files.run_files import FACTS, METRICS, MODEL, by_numbers, check_run, spec_folder
+from specnet.files.series_files import TEAM, TEAM_FACTS, is_series, is_sweep
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
-from specnet.running.run_folder import RunFolder, reserved_folder
+from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.saved_runs import given_spec
 from specnet.running.training_run import BegunRun, train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
-from specnet.running.verification.result import Verification
+from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.running.verification.verified_series import KeptRuns, verified_series
+from specnet.running.verification.verified_team import verified_team
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
 from specnet.training.beginning import StopAfter
 from specnet.training.observer import check_observer
+
+FILES = (MODEL, METRICS, TEAM_FACTS)
+"""Of a team."""
 
 
 def verify(
@@ -57,8 +61,8 @@ def verify(
     Parameters
     ----------
     run : path
-        The folder of a run, of folds or seeds, or of a sweep. Of a sweep the finished trials are verified, and the run
-        of the best one.
+        The folder of a run, of folds or seeds, of a sweep, or of its team. Of a sweep the finished trials are verified,
+        the run of the best one, and the team, which is chosen again by what the folders of the trials keep.
     out : path, optional
         The folder to write the runs to; nothing is kept if None.
     epochs : int, optional
@@ -107,7 +111,15 @@ def verify(
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             runs, total = kept.found(path, sample)
-            found = replace(verified_series(path, out, runs, jobs, force, observer, verbose), total=total)
+            found = verified_series(path, out, runs, jobs, force, observer, verbose)
+            teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
+            found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
+        elif (path / TEAM_FACTS).is_file():
+            given = {"epochs": epochs, "sample": sample, "threads": threads}
+            if idle := [name for name, value in given.items() if value is not None]:
+                raise DataError(f"{idle[0]} has no effect on a team, for which nothing is trained", source=str(path))
+            place = None if out is None else stack.enter_context(reserved(out, FILES, force=force, resume=None))
+            found = Verification((_team(Path(os.path.abspath(path)), kept, None, place),), folder=place)
         else:
             check_run(path)
             if sample is not None:
@@ -118,6 +130,18 @@ def verify(
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(RunFolder(path), written, kept, jobs, threads, followed)
     return replace(found, tolerance=tolerance)
+
+
+def _teams(path: Path) -> list[Path]:
+    """Return the teams of a sweep, or of a sweep for each fold."""
+    found = (facts.parent for pattern in (TEAM, f"*/{TEAM}") for facts in path.glob(f"{pattern}/{TEAM_FACTS}"))
+    return sorted(found, key=lambda team: by_numbers(team.relative_to(path).as_posix()))
+
+
+def _team(team: Path, kept: KeptRuns, top: Path | None, out: Path | None) -> VerifiedRun:
+    """Return what differs of a team, whose name is its place in a folder, if it is one of several things there."""
+    name = "" if top is None else team.relative_to(top).as_posix()
+    return verified_team(team.parent, name, out and out / name, kept.parts, kept.limits)
 
 
 def _is_tolerance(value: Any) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
+from specnet.files.tensors import decode, encode
 from specnet.training import WarningRecorder
+from tests.running.moons import contents
 from tests.running.specs import csv_file, spec_on
-from tests.running.sweeps.searches import without_numbers
-from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up
+from tests.running.sweeps.searches import FOLDS, MEMBERS, without_numbers, write_values
+from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up, only
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -91,9 +93,43 @@ def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
 def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):
     found = verify(searched)
     assert found.is_same
-    assert names(found) == ["best", *(f"trials/000{number}" for number in range(4))]
+    assert names(found) == ["best", *(f"trials/000{number}" for number in range(4)), "team"]
+    assert found.runs[-1].files == ("model.safetensors", "metrics.json", "team.json")
     assert set(found.runs[1].files) == {"spec.toml", "history.jsonl", "metrics.json", "model.safetensors"}
-    assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (2, 5)
+    assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (3, 5)
+
+
+@pytest.mark.parametrize("spec", [FOLDS, MEMBERS, "table/spec.toml"], ids=["folds", "members", "table"])
+def test_a_team_is_chosen_again_and_a_changed_bit_of_it_found(spec: str, tmp_path: Path):
+    (tmp_path / "table").mkdir()
+    write_values(tmp_path / "table")
+    source = tmp_path / spec if spec.endswith(".toml") else spec
+    sweep(source, tmp_path / "sweep", overrides=["training.epochs=5"], jobs=1, report=False, observer=Observer())
+    team = tmp_path / "sweep/team"
+    before = contents(team)
+    assert verify(team, tmp_path / "again").is_same
+    assert contents(tmp_path / "again") == contents(team) == before
+    weight = next(name for name in decode(before["model.safetensors"])[1] if "weight" in name)
+    change_model(team, weight, one_ulp_up, recorded=False)
+    (difference,) = only(verify(team)).differences
+    assert (difference.file, difference.distance.ulps) == ("model.safetensors", 1)
+
+
+def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
+    first = next(iter(json.loads((folder / "team/team.json").read_text())["shares"]))
+    path = folder / f"trials/{int(first):04}/held_out.safetensors"
+    path.write_bytes(encode({"outputs": -decode(path.read_bytes())[1]["outputs"]}, ""))
+    (other,) = verify(folder).others
+    assert other.name == "team"
+    assert [difference.file for difference in other.differences][-2:] == ["metrics.json", "team.json"]
+
+
+def test_what_cannot_be_done_with_a_team_is_refused(searched: Path, tmp_path: Path, refused: Refused):
+    with refused(DataError):
+        verify(searched / "team", epochs=3)
+    with refused(FileError):
+        verify(shutil.copytree(searched / "team", tmp_path / "alone"))
 
 
 def test_a_folder_beside_the_trials_is_none_of_them(searched: Path, tmp_path: Path):
@@ -183,15 +219,17 @@ def test_trials_without_an_end_are_left_out(tmp_path: Path):
     }
     assert set(states.values()) == {"finished", "diverged"}
     finished = sorted(f"trials/{name}" for name, state in states.items() if state == "finished")
-    assert names(verify(tmp_path / "sweep")) == ["best", *finished]
+    assert names(verify(tmp_path / "sweep")) == ["best", *finished, "team"]
 
 
 def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
     overrides = [*QUICK, "data.split.validation_size=0.25", "sweep.trials=2"]
     nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, report=False, observer=Observer())
     found = verify(tmp_path / "nested", sample=1)
-    assert (found.is_same, found.total, len(found.runs)) == (True, 6, 4)
-    assert [name.rpartition("/")[0] for name in names(found)] == ["fold0", "fold0/trials", "fold1", "fold1/trials"]
+    assert (found.is_same, found.total, len(found.runs)) == (True, 8, 6)
+    parts = [name.rpartition("/")[0] for name in names(found)]
+    assert parts == ["fold0", "fold0/trials", "fold1", "fold1/trials", "fold0", "fold1"]
+    assert names(found)[-2:] == ["fold0/team", "fold1/team"]
 
 
 def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
