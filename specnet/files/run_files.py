@@ -150,12 +150,16 @@ def paths_start(path: str) -> Path:
 def training_rows(model: PathLike) -> Any:
     """Return what a run has kept of its training rows, for its folder or a file in it; None if there is nothing.
 
+    The team of a sweep was trained on those of the best trial's run.
+
     Raises
     ------
     FileError
         If its ``run.json`` cannot be read.
     """
-    folder = Path(model) if os.path.isdir(model) else Path(model).parent
+    folder = Path(os.path.abspath(model)) if os.path.isdir(model) else Path(os.path.abspath(model)).parent
+    if (folder / TEAM_FACTS).is_file():
+        folder = folder.parent / BEST
     return _facts(folder).get(TRAINING_ROWS) if (folder / FACTS).is_file() else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from specnet.cli.output import Output, UsageError
 from specnet.cli.specs.explaining import show_explanation
 
 if TYPE_CHECKING:
+    from specnet.model import Model
     from specnet.network import Network
     from specnet.spec import Spec
 
@@ -55,7 +56,7 @@ def show(
     """Show the layers and sizes of a spec or model.
 
     Lists inputs, size, parameters and initializer of each layer, the totals, and the engine that a run would use. Reads
-    the data only if the sizes depend on it, and for --schedule.
+    the data only if the sizes depend on it, and for --schedule. Of a team it lists each network, with its share.
 
     Examples
     --------
@@ -89,23 +90,28 @@ def show(
     if explain:
         show_explanation(target, overrides, limit, output)
         return
-    if diagram is not None:
-        _write_diagram(target, overrides, limit, diagram, force, output)
+    model = load(target, limit) if is_model(target) and not overrides else None
+    models = _models(model)
+    if len(models) > 1:
+        if asked:
+            hint = "name one of its trials, a folder of trials/ beside it"
+            raise UsageError(f"{asked[0]} needs a single network, got a team", hint=hint, source=str(target))
+        _show_team(models, output)
         return
-    network = _network(target, overrides, limit)
-    if resolved:
+    network = _network(target, overrides, limit) if model is None else model.network
+    if diagram is not None:
+        _write_diagram(network, model, diagram, force, output)
+    elif resolved:
         output.document(network.spec.to_json())
     elif code and engine is Engine.COMPILED:
         _show_compiled(network, output)
     elif code:
         _show_code(network, output)
     else:
-        _show_plan(network, output)
+        output.data |= _show_plan(network, output)
 
 
 def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
-    if is_model(target) and not overrides:
-        return load(target, limit).network
     from specnet.network import Network
     from specnet.running.saved_runs import resolved_with_data
 
@@ -118,19 +124,39 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
     return read(target, overrides, limit)
 
 
-def _show_plan(network: Network, output: Output) -> None:
+def _models(model: Model | None) -> list[tuple[Model, int]]:
+    """Return the models of a team with their shares."""
+    if model is None:
+        return []
+    from specnet.model import models_of
+
+    return models_of(model)
+
+
+def _show_team(models: list[tuple[Model, int]], output: Output) -> None:
+    """Show each network of a team in turn, with its share."""
+    told, total = [], sum(share for _, share in models)
+    for number, (model, share) in enumerate(models, 1):
+        if number > 1:
+            output.line()
+        output.parts(f"network {number} of {len(models)}", f"share {100 * share / total:.0f} %")
+        told.append({"share": share, **_show_plan(model.network, output)})
+    output.data |= {"models": told}
+
+
+def _show_plan(network: Network, output: Output) -> dict[str, Any]:
+    """Show a network, and return that as plain data."""
     from specnet.report.overview import Overview
 
     plan = Overview(network.resolved)
-    output.data |= plan.as_dict()
     head = [plan.spec.name, plan.summary(), plan.totals(), plan.spec.network.dtype]
     output.parts(*(part or "" for part in head))
     output.parts(plan.training())
     engine = _engine(network)
-    output.data |= engine
     output.parts(f"engine: {engine['engine']} ({engine['engine_reason']})")
     output.line()
     output.table(plan.table())
+    return plan.as_dict() | engine
 
 
 def _engine(network: Network) -> dict[str, str]:
@@ -149,9 +175,7 @@ def _engine(network: Network) -> dict[str, str]:
         return Choice("compiled", error.diagnostics[0].message).facts()
 
 
-def _write_diagram(
-    target: Path, overrides: list[str] | None, limit: list[str] | None, file: Path, force: bool, output: Output
-) -> None:
+def _write_diagram(network: Network, model: Model | None, file: Path, force: bool, output: Output) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file
     from specnet.report.diagram.network_diagram import NetworkDiagram
@@ -159,12 +183,8 @@ def _write_diagram(
     check_suffix(file, (".svg",), "the name of the diagram")
     if not force:
         refuse_taken(file)
-    if is_model(target) and not overrides:
-        model = load(target, limit)
-        network, parameters = model.network, model.network.parameters(model.members[0][0])
-        labels = () if model.labels is None else tuple(map(str, model.labels))
-    else:
-        network, parameters, labels = _network(target, overrides, limit), None, ()
+    parameters = None if model is None else network.parameters(model.members[0][0])
+    labels = () if model is None or model.labels is None else tuple(map(str, model.labels))
     names = network.spec.feature_names or ()
     drawn = NetworkDiagram(network.resolved, parameters, input_names=names, output_names=labels)
     write_file(file, drawn.file())

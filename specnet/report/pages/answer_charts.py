@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
+from specnet.parts.losses import Quantile
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.report.pages.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
@@ -17,7 +18,7 @@ from specnet.report.terminal.text_tables import TextTable
 
 if TYPE_CHECKING:
     from specnet.model import Answers
-    from specnet.report.pages.page_record import Importance
+    from specnet.report.pages.page_record import AnswersRecord, Importance
 
 MOST_CLASSES = 30
 """With more classes, those that are mistaken most often are shown."""
@@ -34,6 +35,44 @@ DRAWN_LEVEL = 0.9
 """Of intervals and sets."""
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
+
+
+def results_of(record: AnswersRecord) -> dict[str, Any]:
+    """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows."""
+    return {
+        "results": list(_results(record)),
+        "covered": _covered(record),
+        "outputs": output_table(record.evaluation, record.outputs, record.task),
+        "left_out": list(_left_out(record)),
+    }
+
+
+def _results(record: AnswersRecord) -> Iterator[Figure]:
+    tables = record.evaluation.get("tables", {}).get("test", {})
+    if record.classes:
+        yield from class_figures(tables.get("confusion"), record.classes, record.answers, record.uncalibrated)
+    elif record.task == "values" and record.answers is not None:
+        loss = record.resolved.spec.training.loss
+        quantile = loss.quantile if isinstance(loss, Quantile) else None
+        yield from value_figures(record.answers, record.outputs, quantile, drawn_coverage(record.evaluation))
+    if record.importance is not None:
+        yield importance_figure(record.importance)
+
+
+def _covered(record: AnswersRecord) -> str:
+    """Return what intervals or sets cover, in words; nothing if there are none."""
+    covered = drawn_coverage(record.evaluation)
+    return "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
+
+
+def _left_out(record: AnswersRecord) -> Iterator[str]:
+    """Yield what is left out of the results, and why."""
+    if "test" not in record.evaluation:
+        yield "No rows were held out for testing: set data.split.test_size to a fraction of the rows, such as 0.2."
+    elif record.absent is not None:
+        yield f"{record.absent} The charts that need them are left out."
+    elif record.importance is None:
+        yield "What the model uses is left out: too few test rows, or too many columns and parameters."
 
 
 def class_figures(

@@ -71,39 +71,63 @@ class Images:
     largest: float
 
 
-@dataclass(frozen=True, eq=False)
-class PageRecord:
-    """What the page of a run is made from.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AnswersRecord:
+    """What a page tells of a model's answers.
 
     Attributes
     ----------
     resolved : Resolved
-        The network, with all sizes.
+        The network, with all sizes; of a team the first one.
+    evaluation : mapping
+        What ``metrics.json`` says.
+    task : str
+        As `specnet.network.Network.task` has it.
+    classes, outputs : tuple of str
+        The names of the classes if there are some, and of the columns of the target.
+    target : str
+        What the model predicts, in words.
+    answers : Answers or None
+        Of the test rows; None if there are none, or they cannot be read again.
+    absent : str or None
+        Why the rows cannot be read again, where that is so.
+    uncalibrated : Answers or None
+        Of the same rows by the network before its probabilities were calibrated, if they were.
+    importance : Importance or None
+    """
+
+    resolved: Resolved
+    evaluation: Mapping[str, Any]
+    task: str
+    classes: tuple[str, ...]
+    outputs: tuple[str, ...]
+    target: str
+    answers: Answers | None
+    absent: str | None
+    uncalibrated: Answers | None = None
+    importance: Importance | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PageRecord(AnswersRecord):
+    """What the page of a run is made from.
+
+    Attributes
+    ----------
     parameters : mapping of str to array
         By name: a weight is (outputs, inputs). Of an ensemble those of its first member.
     members : int
         The number of networks that were trained.
-    facts, evaluation : mapping
-        What ``run.json`` and ``metrics.json`` say.
+    facts : mapping
+        What ``run.json`` says.
     history, looks : sequence of mapping
         The lines of ``history.jsonl`` and ``layers.jsonl``.
     findings : sequence of Finding
-    task : str
-        As `specnet.network.Network.task` has it.
-    columns, classes, outputs : tuple of str
-        The names of the raw columns, of the classes if there are some, and of the columns of the target.
-    target : str
-        What the model predicts, in words.
+    columns : tuple of str
+        The names of the raw columns.
     spec : WrittenSpec
     settings : sequence of (key, value, origin)
         The resolved spec: each value, and the line of the spec, the override, the data or the default that set it.
-    answers : Answers or None
-        Of the test rows; None if there are none, or they cannot be read again.
-    uncalibrated : Answers or None
-        Of the same rows by the network before its probabilities were calibrated, if they were.
-    absent : str or None
-        Why the rows cannot be read again, where that is so.
-    importance : Importance or None
     images : Images or None
         Where all columns together are square grey images.
     live : Live or None
@@ -114,25 +138,15 @@ class PageRecord:
         What ``snapshots.safetensors`` holds: arrays by name, by epoch.
     """
 
-    resolved: Resolved
     parameters: Mapping[str, Array]
     members: int
     facts: Mapping[str, Any]
-    evaluation: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     looks: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
-    task: str
     columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    target: str
     spec: WrittenSpec
     settings: Sequence[tuple[str, str, str]]
-    answers: Answers | None
-    uncalibrated: Answers | None
-    absent: str | None
-    importance: Importance | None
     images: Images | None
     live: Live | None
     plane: Plane | None

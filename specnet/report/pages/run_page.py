@@ -9,25 +9,16 @@ from markupsafe import Markup
 
 from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
-from specnet.parts.losses import Quantile
 from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.answer_charts import (
-    class_figures,
-    coverage_sentence,
-    drawn_coverage,
-    importance_figure,
-    output_table,
-    value_figures,
-)
+from specnet.report.pages.answer_charts import results_of
 from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.page_record import PageRecord
 from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.plane.plane_story import PlaneStory
-from specnet.report.svg.charts import Figure
 from specnet.training.after_epoch import ALL_EPOCHS
 
 LIVE = "net"
@@ -63,10 +54,7 @@ def page(record: PageRecord) -> str:
         mistakes=images and record.answers and mistake_pictures(images, record.answers, record.classes),
         training=list(training_figures(record.history, record.looks, record.members)),
         end=_end(record),
-        results=list(_results(record)),
-        covered=_covered(record),
-        outputs=output_table(record.evaluation, record.outputs, record.task),
-        left_out=_left_out(record),
+        **results_of(record),
         command=_command(record),
         facts_rows=_facts(record),
     )
@@ -98,34 +86,6 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
         weights = rounded(look["weight"]) if look else ""
         dead = percent(look["dead"]) if look and visible_activation(node.layer) else ""
         yield name, units, formula, parameters, first_weights, weights, dead
-
-
-def _results(record: PageRecord) -> Iterator[Figure]:
-    tables = record.evaluation.get("tables", {}).get("test", {})
-    if record.classes:
-        yield from class_figures(tables.get("confusion"), record.classes, record.answers, record.uncalibrated)
-    elif record.task == "values" and record.answers is not None:
-        loss = record.resolved.spec.training.loss
-        quantile = loss.quantile if isinstance(loss, Quantile) else None
-        yield from value_figures(record.answers, record.outputs, quantile, drawn_coverage(record.evaluation))
-    if record.importance is not None:
-        yield importance_figure(record.importance)
-
-
-def _covered(record: PageRecord) -> str:
-    """Return what intervals or sets cover, in words; nothing if there are none."""
-    covered = drawn_coverage(record.evaluation)
-    return "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
-
-
-def _left_out(record: PageRecord) -> Iterator[str]:
-    """Yield what is left out of the results, and why."""
-    if "test" not in record.evaluation:
-        yield "No rows were held out for testing: set data.split.test_size to a fraction of the rows, such as 0.2."
-    elif record.absent is not None:
-        yield f"{record.absent} The charts that need them are left out."
-    elif record.importance is None:
-        yield "What the model uses is left out: too few test rows, or too many columns and parameters."
 
 
 def _end(record: PageRecord) -> str:

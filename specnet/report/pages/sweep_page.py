@@ -61,6 +61,8 @@ class SweepRecord:
         Whether the best trial's run has a page.
     team : mapping or None
         What the ``metrics.json`` of its team says.
+    team_has_report : bool
+        Whether it has a page.
     shares : mapping
         How often each trial is in the team, by its number.
     facts : sequence of (name, value)
@@ -79,6 +81,7 @@ class SweepRecord:
     written: str = ""
     has_report: bool = False
     team: Mapping[str, Any] | None = None
+    team_has_report: bool = False
     shares: Mapping[str, int] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = field(default=())
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from specnet.files import PathLike
 from specnet.files.locks import locked_folder
 from specnet.files.run_files import FACTS
-from specnet.files.series_files import RUNS_TABLE, is_series, is_sweep
+from specnet.files.series_files import RUNS_TABLE, TEAM_FACTS, is_series, is_sweep
 from specnet.parts.part import Part
 from specnet.running.many.series_report import write_series_report
 from specnet.running.reports.run_report import report_again
 from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
+from specnet.running.sweeps.team_report import write_team_report
 from specnet.spec import Limits
 
 
@@ -23,7 +24,7 @@ def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Li
     Parameters
     ----------
     folder : path
-        Of a run, of runs on folds or with seeds, of a sweep, or of a sweep for each fold.
+        Of a run, of runs on folds or with seeds, of a sweep, of its team, or of a sweep for each fold.
     parts, limits : optional
         As for `load_model`.
 
@@ -35,6 +36,9 @@ def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Li
         If something is being written there.
     """
     path = Path(folder)
+    if os.path.isfile(path / TEAM_FACTS):
+        with locked_folder(path):
+            return write_team_report(Path(os.path.abspath(path)), parts=tuple(parts), limits=limits)
     if os.path.isfile(path / FACTS) or not (is_sweep(path) or is_series(path)):
         return report_again(folder, parts=parts, limits=limits)
     with locked_folder(path):

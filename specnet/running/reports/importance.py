@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Labels, RawColumns
-from specnet.model import Model
+from specnet.model import Model, models_of
 from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
@@ -29,8 +29,9 @@ Table = NDArray[Any]
 
 def affordable_rows(model: Model, columns: int, rows: int) -> int:
     """Return how many of the rows can be looked at."""
-    cells = columns + len(model.members) * model.network.inputs
-    products = model.theta.size + CELL * cells
+    models = [each for each, _ in models_of(model)]
+    cells = columns + sum(len(each.members) * each.network.inputs for each in models)
+    products = sum(each.theta.size for each in models) + CELL * cells
     return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * products, 1))
 
 
@@ -79,8 +80,8 @@ def _scores(
         return np.array([weighted_mean((each == labels).astype(np.float64), weight) for each in predictions(table)])
 
     def loss(table: Table) -> NDArray[np.float64]:
-        prepared = model.preprocessing.prepare(table, texts=rows.texts, reader=model.network)
-        losses = model.answers(prepared, np.concatenate([y] * (len(table) // count))).losses
+        inputs = model.read(RawColumns(table, rows.kinds))
+        losses = model.answers(inputs, np.concatenate([y] * (len(table) // count))).losses
         return np.array([weighted_mean(each, weight) for each in losses.reshape(-1, count)])
 
     if model.labels is not None:

@@ -113,7 +113,7 @@ def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Lim
         if not folder.history():
             hint = "resume it first"
             raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
-        data, absent = _rows_again(folder, parts, limits)
+        data, absent = rows_again(folder, parts, limits)
         _write(folder, data, absent, parts, limits)
     return path / REPORT
 
@@ -162,7 +162,7 @@ def record_of(
     parts = tuple(parts)
     model = load_model(folder.path / MODEL, parts=parts, limits=limits)
     theta, _ = model.members[0]
-    names, classes = _column_names(model, data), _class_names(model)
+    names, classes = column_names(model, data), class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
     evaluation = folder.evaluation()
@@ -182,8 +182,8 @@ def record_of(
         task=model.network.task,
         columns=names,
         classes=classes,
-        outputs=_output_names(model),
-        target=_target_name(model),
+        outputs=output_names(model),
+        target=target_name(model),
         spec=written,
         settings=_settings(folder.path, parts, limits),
         answers=answers,
@@ -197,7 +197,7 @@ def record_of(
     )
 
 
-def _rows_again(
+def rows_again(
     folder: RunFolder, parts: Iterable[type[Part]], limits: Limits | None
 ) -> tuple[SpecData | None, str | None]:
     """Return the data of a run, or why they cannot be read again."""
@@ -234,14 +234,14 @@ def _answers(model: Model, rows: Rows) -> Answers:
     return model.answers(X, rows.y, rows.weight)
 
 
-def _column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
+def column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
     """Return the names of the raw columns; x1, x2, … where they have none."""
     unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
     given = data.table.feature_names if data is not None and data.table is not None else ()
     return given or model.feature_names or tuple(unnamed)
 
 
-def _class_names(model: Model) -> tuple[str, ...]:
+def class_names(model: Model) -> tuple[str, ...]:
     """Return the names of the classes; none where the model is not a classifier."""
     if model.labels is None:
         return ()
@@ -249,7 +249,7 @@ def _class_names(model: Model) -> tuple[str, ...]:
     return tuple(f"class {label}" if are_numbers else str(label) for label in model.labels)
 
 
-def _output_names(model: Model) -> tuple[str, ...]:
+def output_names(model: Model) -> tuple[str, ...]:
     """Return the names of the columns of the target; ``target``, or y1, y2, …, where they have none."""
     names = getattr(model.spec.data, "target", None) or ()
     names = (names,) if isinstance(names, str) else tuple(map(str, names))
@@ -259,7 +259,7 @@ def _output_names(model: Model) -> tuple[str, ...]:
     return ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
 
 
-def _target_name(model: Model) -> str:
+def target_name(model: Model) -> str:
     """Return what the model predicts, in words."""
     name = getattr(model.spec.data, "target", None)
     if isinstance(name, str):

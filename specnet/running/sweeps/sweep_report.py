@@ -98,10 +98,21 @@ def _team(folder: Path) -> dict[str, Any]:
     """Return what the folder of a team says, nothing if there is none."""
     if not (folder / TEAM_FACTS).is_file():
         return {}
+    has_report = (folder / REPORT).is_file()
+    record = RunFolder(folder).evaluation().record()
+    return {"team": record, "shares": read_shares(folder), "team_has_report": has_report}
+
+
+def read_shares(folder: Path) -> dict[str, int]:
+    """Return how often each trial is in the team of a folder, by its number.
+
+    Raises
+    ------
+    FileError
+    """
     with file_errors(folder / TEAM_FACTS):
         record = parse_object(read_file(folder / TEAM_FACTS, LARGEST_RECORD), "the record of a team")
-        shares = checked(_SHARES.validate_python, record.get("shares"), "the record of a team is")
-    return {"team": RunFolder(folder).evaluation().record(), "shares": shares}
+        return checked(_SHARES.validate_python, record.get("shares"), "the record of a team is")
 
 
 def nested_record(folder: Path) -> SeriesRecord:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from specnet.files import PathLike, file_errors, refuse_link, write_file
 from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import REPORT, WRITTEN
-from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TRIALS_TABLE
+from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TEAM, TRIALS_TABLE
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
@@ -34,6 +35,7 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.sweep_folder import SweepFolder, SweepIdentity
 from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
+from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
 from specnet.running.training_run import BegunRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
@@ -313,6 +315,10 @@ class OneSweep:
         text = best.read_text(encoding="utf-8")
         candidates = course.candidates
         team = None if candidates is None else written_team(candidates, self.table, run.model)
+        if team is not None and options.report:
+            registry, limits = self.spec.registry, self.spec.origin.limits
+            write = partial(write_team_report, parts=registry, limits=limits)
+            self.progress.warned(attempted(write, self.path / TEAM))
         return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, team, self.path)
 
     def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:

@@ -13,6 +13,7 @@ from specnet.number_texts import rounded
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Ran, Specnet
 from tests.compiling import compiles
+from tests.exporting.test_teams import team_of
 from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
 
@@ -301,3 +302,17 @@ def test_what_a_diagram_cannot_be_is_refused(
 def test_a_diagram_needs_a_folder(specnet: Specnet) -> None:
     ended = specnet("show", "moons.toml", "--diagram", "no/moons.svg")
     assert (ended.status, ended.err) == (1, "no/moons.svg: error[file]: folder does not exist\n")
+
+
+def test_a_team_is_shown_network_by_network(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+    team_of("value", "float64").save(folder / "team.safetensors")
+    ended = specnet("show", "team.safetensors")
+    ended.went()
+    heads = [line for line in ended.out.splitlines() if line.startswith("network ")]
+    assert heads == [f"network {n} of 3   share {share} %" for n, share in ((1, 50), (2, 17), (3, 33))]
+    told = json.loads(specnet("show", "team.safetensors", "--format", "json").out)["models"]
+    assert [(each["share"], each["parameters"]) for each in told] == [(3, 21), (1, 35), (2, 21)]
+    for option in ("--resolved", "--code"):
+        refused = specnet("show", "team.safetensors", option)
+        assert refused.status == 2
+        pinned(refused.err)

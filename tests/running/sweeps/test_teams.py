@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import runpy
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,11 @@ from scipy.special import expit, logit
 
 import specnet
 from specnet.errors import FileError
+from specnet.files.run_files import training_rows
 from specnet.files.tensors import decode
 from specnet.model import Model, Team, load_model
 from specnet.running.data_rows import read_data
+from specnet.running.reports.folder_pages import page_again
 from tests.running.sweeps.searches import FOLDS, MEMBERS, VALUES, write_values
 from tests.texts.pinned import Refused
 
@@ -151,6 +156,38 @@ def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.Swe
     assert found["rows"] == {"train": 45, "test": 15}
     assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
     assert found["calibration"]["error"].keys() == {"train", "test"}
+
+
+def test_rows_that_trained_a_team_are_known(of_values: tuple[specnet.SweepResult, Path]):
+    _, folder = of_values
+    assert training_rows(folder / "team") == training_rows(folder / "team/model.safetensors")
+    assert training_rows(folder / "team") == training_rows(folder / "best")
+    assert training_rows(folder / "best")
+
+
+def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
+    result, folder = of_classes
+    assert result.team is not None
+    again = Path(shutil.copytree(folder, tmp_path / "sweep"))
+    (again / "team/report.html").unlink()
+    page = page_again(again / "team").read_text()
+    assert page == (folder / "team/report.html").read_text()
+    assert '<a href="team/report.html">' in (folder / "report.html").read_text()
+    total = sum(result.team.shares.values())
+    told = text_of(page)
+    assert f"A team of {4 * len(result.team.shares)} networks predicts the class" in told
+    for number, share in result.team.shares.items():
+        assert f"trial {number} {100 * share / total:.1f} %" in told
+    accuracy = result.team.metrics["test"]["accuracy"]
+    assert f"test accuracy {100 * accuracy:.1f} %" in told
+    assert told.count("out of fold") == 1
+    with pytest.raises(FileError, match="not in the folder of its sweep"):
+        page_again(shutil.copytree(folder / "team", tmp_path / "alone"))
+
+
+def text_of(page: str) -> str:
+    """Return the words of a page, with a space between any two."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

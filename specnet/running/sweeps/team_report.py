@@ -1,0 +1,75 @@
+"""The page of a team, collected from its folder and those of its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from specnet.data import RawColumns
+from specnet.errors import FileError
+from specnet.files import write_file
+from specnet.files.run_files import MODEL, REPORT
+from specnet.files.series_files import BEST, is_sweep
+from specnet.model import load_model, models_of
+from specnet.parts.arrays import as_array
+from specnet.parts.part import Part
+from specnet.report.pages.team_page import TeamMember, TeamRecord, team_page
+from specnet.running.data_rows import SpecData
+from specnet.running.reports.importance import permutation_importance
+from specnet.running.reports.run_report import class_names, column_names, output_names, rows_again, target_name
+from specnet.running.run_folder import RunFolder
+from specnet.running.sweeps.sweep_report import read_shares
+from specnet.spec import Limits
+
+
+def write_team_report(folder: Path, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
+    """Write the page of a team, and return its path.
+
+    The rows are those of the best trial's run, beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the team.
+    parts, limits : optional
+        As for `load_model`.
+
+    Raises
+    ------
+    FileError
+        If something in it cannot be read, or the page not be written.
+    """
+    if not is_sweep(folder.parent):
+        raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
+    path = folder / REPORT
+    data, absent = rows_again(RunFolder(folder.parent / BEST), parts, limits)
+    write_file(path, team_page(_record(folder, data, absent, tuple(parts), limits)).encode())
+    return path
+
+
+def _record(
+    folder: Path, data: SpecData | None, absent: str | None, parts: tuple[type[Part], ...], limits: Limits | None
+) -> TeamRecord:
+    model, shares = load_model(folder / MODEL, parts=parts, limits=limits), read_shares(folder)
+    models, test = models_of(model), None if data is None else data.splits.get("test")
+    each, members = len(models) // len(shares), []
+    for place, (trial, share) in enumerate(shares.items()):
+        own = [found for found, _ in models[place * each : (place + 1) * each]]
+        sizes = sum(len(found.members) for found in own), sum(found.theta.size for found in own)
+        members.append(TeamMember(int(trial), share / sum(shares.values()), own[0].network.resolved, *sizes))
+    answers = None
+    if test is not None:
+        rows = RawColumns(as_array(test.columns, "X"), test.kinds)
+        answers = model.answers(model.read(rows), test.y, test.weight)
+    return TeamRecord(
+        resolved=model.network.resolved,
+        evaluation=RunFolder(folder).evaluation().record(),
+        task=model.network.task,
+        classes=class_names(model),
+        outputs=output_names(model),
+        target=target_name(model),
+        answers=answers,
+        absent=absent,
+        importance=None if test is None else permutation_importance(model, test, column_names(model, data)),
+        members=members,
+    )
