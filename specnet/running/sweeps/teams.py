@@ -40,17 +40,31 @@ class TrialTeam:
         How often each trial was chosen, by its number, the most often chosen first.
     model : Model
         What they answer together.
-    metrics : dict
-        Its figures by part of the split and name, as the spec as written measures them; those of rows held out have
+    evaluation : Evaluation
+        What there is to say of it, as the spec as written measures its own answers; figures of rows held out have
         chosen it.
     best : dict
-        Those of the run of the best trial, measured alike.
+        The figures of the run of the best trial, measured alike; none before it is known.
     """
 
     shares: dict[int, int]
     model: Model = field(repr=False)
-    metrics: Metrics
-    best: Metrics = field(repr=False)
+    evaluation: Evaluation = field(repr=False)
+    best: Metrics = field(default_factory=dict, repr=False)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Its figures by part of the split and name."""
+        return self.evaluation.metrics
+
+    def contents(self) -> Contents:
+        """Return the files of its folder."""
+        shares = {str(number): share for number, share in self.shares.items()}
+        return {
+            MODEL: self.model.to_bytes(),
+            METRICS: json_text(self.evaluation.record()),
+            TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": shares}),
+        }
 
     def in_words(self) -> str:
         """Return the trials with their shares in percent."""
@@ -134,34 +148,7 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
-@dataclass(frozen=True)
-class MadeTeam:
-    """A team that was chosen and measured.
-
-    Attributes
-    ----------
-    shares : dict
-        How often each trial was chosen, by its number, the most often chosen first.
-    model : Model
-        What they answer together.
-    evaluation : Evaluation
-    """
-
-    shares: dict[int, int]
-    model: Model
-    evaluation: Evaluation
-
-    def contents(self) -> Contents:
-        """Return the files of its folder."""
-        shares = {str(number): share for number, share in self.shares.items()}
-        return {
-            MODEL: self.model.to_bytes(),
-            METRICS: json_text(self.evaluation.record()),
-            TEAM_FACTS: json_text({"rounds": sum(shares.values()), "shares": shares}),
-        }
-
-
-def made_team(candidates: Candidates, table: Table) -> MadeTeam:
+def made_team(candidates: Candidates, table: Table) -> TrialTeam:
     """Return the team of trials. Rows for testing are read here, after all that they could have decided."""
     judge = candidates.judge
     shares, together = chosen_shares(judge, candidates.outputs)
@@ -171,12 +158,11 @@ def made_team(candidates: Candidates, table: Table) -> MadeTeam:
     held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
     metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
     metrics = {name: metrics[name] for name in SPLITS if name in metrics}
-    return MadeTeam(shares, model, replace(evaluation, metrics=metrics))
+    return TrialTeam(shares, model, replace(evaluation, metrics=metrics))
 
 
 def written_team(candidates: Candidates, table: Table, best: Model) -> TrialTeam:
     """Return the team of trials, and write it; `best` is the model of the best trial's run."""
-    made = made_team(candidates, table)
-    write_folder(candidates.folder / TEAM, made.contents())
-    of_best = _evaluated(best, split_data(candidates.spec, table))
-    return TrialTeam(made.shares, made.model, made.evaluation.metrics, of_best.metrics)
+    team, data = made_team(candidates, table), split_data(candidates.spec, table)
+    write_folder(candidates.folder / TEAM, team.contents())
+    return replace(team, best=_evaluated(best, data).metrics)
