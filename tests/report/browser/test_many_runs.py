@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+import specnet
 from specnet.report.pages.comparison_page import comparison_page
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.saved_runs import compared_run
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
+from tests.running.sweeps.searches import MEMBERS
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
@@ -48,6 +50,13 @@ def nested(folder: Path) -> Path:
         json.dumps({split: dict.fromkeys(figures, statistics) for split, figures in names.items()})
     )
     return folder
+
+
+@pytest.mark.trains
+def test_page_of_a_team_is_in_order(faults: Callable[..., list[str]], tmp_path: Path) -> None:
+    overrides = ["training.epochs=2"]
+    specnet.sweep(MEMBERS, tmp_path / "sweep", jobs=1, trials=3, overrides=overrides, observer=specnet.Observer())
+    assert not faults(tmp_path / "sweep/team/report.html")
 
 
 @pytest.mark.parametrize("made", [folds_and_seeds, seeds, sweep, nested])
