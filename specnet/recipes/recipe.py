@@ -64,7 +64,7 @@ class _Settings:
 
 _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128),
-    "classes": _Settings('"standardize", { type = "smooth_clip", limit = 10.0 }', "selu", 0.15, 0.04, 0.05, 100, 128),
+    "classes": _Settings('"standardize", { type = "smooth_clip", limit = 5.0 }', "selu", 0.15, 0.04, 0.05, 100, 128),
 }
 
 
@@ -142,11 +142,7 @@ $dropout
 [[network.layers]]
 type = "dense"
 units = $outputs
-parametrization = "ntk"$zeros""")
-
-_ZEROS = """
-weight_initializer = "zeros"            # training starts where all rows are answered alike
-bias_initializer = "zeros\""""
+parametrization = "ntk\"""")
 
 _LIMITED = """
 # Predictions stay within the range of the training targets.
@@ -284,7 +280,7 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
     return _NETWORK.substitute(
         limits=""
         if is_values
-        else "\n# Numbers are softly limited to ten standard deviations, so that outliers do little harm.",
+        else "\n# Numbers are softly limited to five standard deviations, so that outliers do little harm.",
         categories=f"\n# Categories become {codes}." if has_categories else "",
         steps='"calendar", ' if any(column.kind == "datetime" for column in features) else "",
         scaling=settings.scaling,
@@ -293,7 +289,6 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
         outputs=_outputs(facts),
-        zeros="" if is_values else _ZEROS,
     )
 
 

@@ -60,11 +60,10 @@ _AS_THEY_ARE = Template("""\
         { type = "activation", activation = { type = "$activation", parametric = true }, learning_rate_factor = 0.1 },
         { type = "dropout", rate = 0.15 },
     ] },
-    { type = "dense", units = $outputs, parametrization = "ntk"$zeros },
+    { type = "dense", units = $outputs, parametrization = "ntk" },
 ]
 
 """)
-_ZEROS = ', weight_initializer = "zeros", bias_initializer = "zeros"'
 _LOGARITHM = """
 [[sweep.candidates]]                    # the logarithm of the target
 "network.target_preprocessing" = ["clip", "log", "standardize"]
@@ -117,7 +116,7 @@ def sweep_table(
         decays=_around(weight_decay, _DECAY_FACTOR),
         block=f"network.layers.{block}.layers",
         widths=list(WIDTHS),
-        as_they_are=_as_they_are(activation, outputs, is_values) if embeds else "",
+        as_they_are=_AS_THEY_ARE.substitute(activation=activation, outputs=outputs) if embeds else "",
         outputs=outputs,
         slow=_rounded(learning_rate / 3),
         fast=_rounded(learning_rate * 2.5),
@@ -126,10 +125,6 @@ def sweep_table(
         logarithm=_LOGARITHM if is_values else "",
         pruner=_PRUNER if has_folds else _HALVING,
     )
-
-
-def _as_they_are(activation: str, outputs: int, is_values: bool) -> str:
-    return _AS_THEY_ARE.substitute(activation=activation, outputs=outputs, zeros="" if is_values else _ZEROS)
 
 
 def _around(value: float, factor: float) -> str:
