@@ -23,8 +23,8 @@ from specnet.recipes.table_facts import ColumnFacts, TableFacts
 from specnet.spec.reading.words import counted
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below so many rows an ensemble has eight members, each with more regularization, and classes have small batches and
-numbers as they are; from so many on there is one network."""
+"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so
+many on there is one network."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
 SMOOTHING = 0.01
@@ -72,10 +72,9 @@ def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _S
     """Return the settings for a table, of one network for about a tenth of the time if it is to be `quick`."""
     made = replace(_BY_TARGET[facts.target], embeds=_can_embed(features))
     if facts.rows < FEW_ROWS:
+        made = replace(made, members=8)
         if facts.target == "classes":
-            made = replace(made, members=8, batch_size=64, weight_decay=0.1, embeds=False)
-        else:
-            made = replace(made, members=8, dropout=0.2, weight_decay=0.15)
+            made = replace(made, batch_size=64, weight_decay=0.1, embeds=False)
     if facts.rows >= MANY_ROWS:
         most = (QUICK_STEPS if quick else MOST_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(most))), members=1)
