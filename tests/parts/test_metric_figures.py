@@ -12,7 +12,7 @@ METRICS = [metric for metric in built_in_registry().of_kind("metric") if issubcl
 COMBINATIONS = pytest.mark.parametrize(
     ("metric", "task"), [(metric, task) for metric in METRICS for task in sorted(metric.task)]
 )
-CASES = 25
+CASES = 20
 
 
 def compared(rng: np.random.Generator, task: str, rows: int):

@@ -43,6 +43,51 @@ def balanced_accuracy_score(target: Array, prediction: Array, *, sample_weight: 
     return float(recalls[sums != 0].mean())
 
 
+def _of_classes(fraction: Callable[[Array, Array, Array], tuple[Array, Array]]) -> Figure:
+    """Return an average over classes of a fraction of sums of rows: rightly predicted, predicted, and true."""
+
+    def averaged(
+        target: Array, prediction: Array, *, sample_weight: Weight, average: str, zero_division: float
+    ) -> float:
+        if average == "binary":
+            target, prediction = (labels[:, np.newaxis] == 1 for labels in (target, prediction))
+        members, count = _members(target, prediction)
+
+        def sums(rows: Array, classes: Array) -> Array:
+            if average == "samples":
+                return np.bincount(rows, minlength=len(target)) * (1 if sample_weight is None else sample_weight)
+            return np.bincount(classes, None if sample_weight is None else sample_weight[rows], count)
+
+        both, *others = (sums(*pair) for pair in members)
+        given, true = (both + (other - both) for other in others)  # rounded as by way of the confusion matrix
+        if average == "micro":
+            both, given, true = (each.sum(keepdims=True) for each in (both, given, true))
+        numerator, denominator = fraction(both, given, true)
+        fractions = np.where(denominator == 0, zero_division, numerator / denominator)
+        weights = {"weighted": true, "samples": sample_weight}.get(average)
+        return float(np.average(fractions, weights=weights if weights is not None and weights.any() else None))
+
+    return _where_defined(averaged)
+
+
+def _members(target: Array, prediction: Array) -> tuple[list[tuple[Array, Array]], int]:
+    """Return rows and their classes, once where they are rightly predicted, once as predicted, once as they are true.
+
+    Also the number of classes: of those that occur, or of 0/1 outputs.
+    """
+    if target.ndim == 2:
+        return [np.nonzero(labels) for labels in (target * prediction, prediction, target)], target.shape[1]
+    names, places = np.unique(np.concatenate([target, prediction]), return_inverse=True)
+    (true, given), rows = np.split(places, 2), np.arange(len(target))
+    right = np.flatnonzero(true == given)
+    return [(right, true[right]), (rows, given), (rows, true)], len(names)
+
+
+precision_score = _of_classes(lambda both, given, true: (both, given))
+recall_score = _of_classes(lambda both, given, true: (both, true))
+f1_score = _of_classes(lambda both, given, true: (2.0 * both, true + given))
+
+
 @_where_defined
 def log_loss(target: Array, probability: Array, *, sample_weight: Weight, labels: Array) -> float:
     if probability.max() > 1 or probability.min() < 0:

@@ -186,6 +186,7 @@ _AVERAGED = {
     "precision": "Fraction of the rows predicted as a class that belong to it",
     "recall": "Fraction of the rows of a class that are predicted as it",
 }
+_AVERAGED_FIGURES = {"f1": figures.f1_score, "precision": figures.precision_score, "recall": figures.recall_score}
 _AVERAGES = {
     "binary": (BINARY, "of the second class"),
     "macro": (LABELS, "the mean over classes"),
@@ -209,7 +210,8 @@ def _made(name: str, meaning: str, attributes: Mapping[str, Any]) -> type[Scorer
 def _averaged(name: str, average: str) -> type[Scorer]:
     task, ending = _AVERAGES[average]
     keywords = {"average": average, "zero_division": 0.0}  # 0 where it is not defined
-    attributes = {"task": task, "function": f"{name}_score", "arguments": keywords}
+    figure = _AVERAGED_FIGURES.get(name)
+    attributes = {"task": task, "function": f"{name}_score", "arguments": keywords, "figure": figure}
     return _made(name if average == "binary" else f"{name}_{average}", f"{_AVERAGED[name]}; {ending}.", attributes)
 
 
