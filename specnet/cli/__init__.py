@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn, TextIO
 
-RARE_COLLECTIONS = 100_000, 100
+RARE_COLLECTIONS = 300_000, 100
 """Allocations before new objects are looked through, and how often that happens before older ones are."""
 
 

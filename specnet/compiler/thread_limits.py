@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import Any
 
-LIBRARIES = ("scipy.linalg", "sklearn.utils")
-"""Modules that load BLAS and OpenMP libraries beside NumPy's: what is loaded later has no limit."""
+LIBRARIES = ("scipy.linalg", "sklearn")
+"""Modules that load BLAS and OpenMP libraries beside NumPy's; whatever else needs these imports one of them."""
 _lock = threading.Lock()
 _wanted: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
@@ -30,7 +33,7 @@ def keep_limit(limit: int | None) -> None:
 
 @contextmanager
 def limited_threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of every BLAS and OpenMP library that is loaded, and of compiled functions.
+    """Limit the threads of every BLAS and OpenMP library, also of those loaded later, and of compiled functions.
 
     None limits nothing. The limit is the process's: where several threads of Python set one at once, it lasts until all
     of them are done.
@@ -41,6 +44,7 @@ def limited_threads(count: int | None) -> Iterator[None]:
     with _lock:
         if not _wanted:
             _before[:] = [(controller, controller.num_threads) for controller in _controllers()]
+            sys.meta_path.insert(0, _LATER)
         if thread_limit() != count:
             for controller, _ in _before:
                 _set(controller, count)
@@ -53,13 +57,47 @@ def limited_threads(count: int | None) -> Iterator[None]:
             if thread_limit() != count:
                 for controller, before in _before:
                     _set(controller, thread_limit() or before)
+            if not _wanted:
+                sys.meta_path.remove(_LATER)
+
+
+class _Later(MetaPathFinder):
+    """Limits what is loaded while a limit holds, as soon as it is: to load it beforehand takes a second."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname in LIBRARIES else None
+        if spec is None or spec.loader is None:
+            return None
+        load = spec.loader.exec_module
+
+        def load_limited(module: ModuleType) -> None:
+            load(module)
+            _limit_new()
+
+        spec.loader.exec_module = load_limited  # type: ignore[method-assign]
+        return spec
+
+
+_LATER = _Later()
+
+
+def _limit_new() -> None:
+    """Limit the libraries that were loaded since the first limit was set."""
+    with _lock:
+        if (limit := thread_limit()) is None:
+            return
+        known = {controller.filepath for controller, _ in _before}
+        new = [controller for controller in _controllers() if controller.filepath not in known]
+        _before.extend((controller, controller.num_threads) for controller in new)
+        for controller in new:
+            _set(controller, limit)
 
 
 def _controllers() -> list[Any]:
     from threadpoolctl import ThreadpoolController
 
-    for name in LIBRARIES:
-        import_module(name)
     controllers: list[Any] = ThreadpoolController().lib_controllers
     return controllers
 

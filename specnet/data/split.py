@@ -160,20 +160,52 @@ def _as_said(table: Table, split: Split) -> RowSplit:
 
 def _at_random(table: Table, split: Split) -> Cut:
     def cut(rows: RowNumbers, count: int, part: str) -> tuple[RowNumbers, RowNumbers]:
-        from sklearn.model_selection import train_test_split
-
+        generator = np.random.RandomState(split.random_state)
         if not split.stratify:
-            kept, taken = train_test_split(rows, test_size=count, random_state=split.random_state)
-            return kept, taken
+            shuffled = generator.permutation(rows)
+            return shuffled[count:], shuffled[:count]
         labels = table.y[rows]
         alone = _alone(labels)
         _check_classes(labels[~alone], count, part)
-        kept, taken = train_test_split(
-            rows[~alone], test_size=count, random_state=split.random_state, stratify=labels[~alone]
-        )
-        return np.concatenate([kept, rows[alone]]), taken
+        kept, taken = _in_proportion(labels[~alone], count, generator)
+        return np.concatenate([rows[~alone][kept], rows[alone]]), rows[~alone][taken]
 
     return cut
+
+
+def _in_proportion(
+    labels: NDArray[np.generic], count: int, generator: np.random.RandomState
+) -> tuple[RowNumbers, RowNumbers]:
+    """Return the places of the labels kept and of so many cut off, with the draws of scikit-learn's train_test_split.
+
+    It takes classes in their order; those of several labels in the order of their text.
+    """
+    if labels.ndim == 2:
+        labels = np.array([" ".join(row) for row in labels.astype(np.str_)])
+    _, classes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    kept_sizes = _apportioned(len(labels) - count, sizes, generator)
+    taken_sizes = _apportioned(count, sizes - kept_sizes, generator)
+    kept, taken = list[RowNumbers](), list[RowNumbers]()
+    for members in np.split(np.argsort(classes, kind="stable"), np.cumsum(sizes)[:-1]):
+        size, shuffled = kept_sizes[len(kept)], generator.permutation(members)
+        taken.append(shuffled[size : size + taken_sizes[len(kept)]])
+        kept.append(shuffled[:size])
+    return generator.permutation(np.concatenate(kept)), generator.permutation(np.concatenate(taken))
+
+
+def _apportioned(count: int, sizes: NDArray[np.intp], generator: np.random.RandomState) -> NDArray[np.intp]:
+    """Return how many of so many rows fall to each class by its size; the largest fractions are rounded up."""
+    exact = sizes / sizes.sum() * count
+    whole = np.floor(exact)
+    fractions, left = exact - whole, int(count - whole.sum())
+    for fraction in np.unique(fractions)[::-1]:
+        if left == 0:
+            break
+        equal = np.flatnonzero(fractions == fraction)
+        chosen = generator.choice(equal, min(left, len(equal)), replace=False)
+        whole[chosen] += 1
+        left -= len(chosen)
+    return whole.astype(np.intp)
 
 
 def _alone(labels: NDArray[np.generic]) -> NDArray[np.bool_]:

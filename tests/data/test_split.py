@@ -5,6 +5,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from specnet.data import split_rows
+from specnet.data.suspicious_targets import looks_like_numbers
 from specnet.errors import DataError
 from specnet.parts.data import Split
 from tests.data.splits import assert_parts, table
@@ -22,6 +23,31 @@ def test_any_split_is_scikit_learns(rows, test_size):
     if np.ceil(test_size * rows) >= 2:
         train, test = train_test_split(numbers, test_size=test_size, random_state=3, stratify=y)
         assert_parts(split_rows(table(y), Split(test_size=test_size), seed=3), train=train, test=test)
+
+
+def labels_of(rng: np.random.Generator, rows: int):
+    """Return numbers, texts or rows of both as labels: in equal shares, or with rare classes."""
+    numbers = rng.integers(0, 12, rows) if rng.integers(2) else rng.geometric(0.4, rows)
+    texts = np.array([*"cbaZ_ ä"])[numbers % 7]
+    return [numbers, numbers / 2, texts, np.stack([numbers % 2, numbers // 2], 1), np.stack([texts, texts[::-1]], 1)]
+
+
+def test_random_rows_are_scikit_learns_whatever_the_classes():
+    rng, cases = np.random.default_rng(0), 0
+    for _ in range(40):
+        rows, seed = int(rng.integers(4, 90)), int(rng.integers(2**32))
+        for labels in labels_of(rng, rows):
+            _, classes, sizes = np.unique(labels, axis=0, return_inverse=True, return_counts=True)
+            numbers = np.flatnonzero((sizes > 1)[classes.reshape(-1)])
+            alone, classes = np.setdiff1d(np.arange(rows), numbers), np.count_nonzero(sizes > 1)
+            if not 0 < classes <= len(numbers) - classes or looks_like_numbers(labels):
+                continue
+            count = int(rng.integers(classes, len(numbers) - classes + 1))
+            split = Split(test_size=(count - 0.5) / rows, random_state=seed)
+            kept, taken = train_test_split(numbers, test_size=count, random_state=seed, stratify=labels[numbers])
+            assert_parts(split_rows(table(labels), split, seed=0), train=[*kept, *alone], test=taken)
+            cases += 1
+    assert cases > 100
 
 
 def test_validation_is_cut_from_the_rest_as_a_share_of_all_rows():

@@ -15,6 +15,8 @@ HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "j
 
 
 ROOT = Path(__file__).parents[2]
+RUN = "from specnet.cli import main; import sys; sys.argv[1:] = {}\ntry: main()\nexcept SystemExit: pass"
+"""Runs a command of the command line, to the end of the process but for its exit."""
 
 
 def modules_after(code: str) -> set[str]:
@@ -42,13 +44,31 @@ def test_heavy_packages_stay_away(code: str):
 
 def test_templates_and_contours_are_imported_by_pages_alone(tmp_path: Path):
     pages = {"jinja2", "markupsafe", "contourpy"}
-    run = "from specnet.cli import main; import sys; sys.argv[1:] = {}\ntry: main()\nexcept SystemExit: pass"
     assert not modules_after("import specnet") & pages
-    assert not modules_after(run.format(["run", "--help"])) & pages
+    assert not modules_after(RUN.format(["run", "--help"])) & pages
     settings = ["--set", "training.epochs=2", "--quiet"]
     arguments = ["run", "specs/moons.toml", "--out", str(tmp_path / "run"), *settings]
-    assert not modules_after(run.format([*arguments, "--no-report"])) & pages
-    assert modules_after(run.format([*arguments, "--force"])) >= pages
+    assert not modules_after(RUN.format([*arguments, "--no-report"])) & pages
+    assert modules_after(RUN.format([*arguments, "--force"])) >= pages
+
+
+@pytest.mark.parametrize(
+    ("table", "target"), [(None, ""), ("penguins.csv", "species"), ("penguins.csv", "body_mass_g")], ids=str
+)
+def test_common_runs_need_no_scikit_learn(tmp_path: Path, table: str | None, target: str):
+    """The reference spec, and those of `specnet new`: data, split, metrics, baselines and page."""
+    spec, settings = ROOT / "specs" / "moons.toml", ["--set", "training.epochs=2", "--quiet"]
+    if table is not None:
+        spec, settings = (
+            tmp_path / "new.toml",
+            ["--set", "training.epochs=2", "--set", "training.ensemble=2", "--quiet"],
+        )
+        new = ["new", str(spec), "--data", str(ROOT / "specs" / "data" / table), "--target", target]
+        subprocess.run([sys.executable, "-c", RUN.format(new)], check=True, capture_output=True)
+    arguments = ["run", str(spec), "--out", str(tmp_path / "run"), *settings]
+    modules = modules_after(RUN.format(arguments))
+    assert (tmp_path / "run" / "report.html").exists()
+    assert not modules & {"sklearn", "scipy", "pandas", "joblib"}
 
 
 def test_importing_the_package_brings_only_its_version():

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
@@ -17,6 +18,7 @@ __all__ = ["MakeBlobs", "MakeCircles", "MakeClassification", "MakeMoons", "MakeR
 SampleCount = Annotated[Integer, Ge(1), Le(10_000_000)]
 Columns = Annotated[Integer, Ge(1), Le(100_000)]
 Classes = Annotated[Integer, Ge(2), Le(10_000)]
+Coordinates = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 LARGEST_TABLE = 100_000_000
 """Numbers that a made table may hold: 800 MB."""
@@ -34,11 +36,16 @@ class Generated(Data):
         return self.n_samples
 
     def load(self, folder: Path, target: TargetKind) -> Table:
+        X, y = self.rows()
+        return Table(X, y if target == "classes" else y.astype(np.float64), target)
+
+    def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """Return what scikit-learn's function returns: columns (rows, columns) and target."""
         from sklearn import datasets
 
         fields = {name: getattr(self, name) for name in type(self).model_fields if name not in ("type", "split")}
         X, y = getattr(datasets, self.type)(**fields)
-        return Table(X, y if target == "classes" else y.astype(np.float64), target)
+        return X, y
 
     def with_defaults(self, seed: int, target: TargetKind) -> Self:
         filled = super().with_defaults(seed, target)
@@ -52,21 +59,47 @@ class Generated(Data):
             yield FieldProblem((written(self, "n_samples", "n_features"),), message, "too-large")
 
 
-class MakeMoons(Generated):
+class TwoCurves(Generated):
+    """Two classes of points in a plane, each on a curve; drawn here, since importing scikit-learn takes a second."""
+
+    fixed_sizes = DataSizes(inputs=2, classes=2, target="classes")
+    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
+
+    def curves(self, first: int, second: int) -> tuple[Coordinates, Coordinates]:
+        """Return so many points of each class, x and y."""
+        raise NotImplementedError(f"{type(self).__name__} has no curves")
+
+    def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        sizes = self.n_samples // 2, self.n_samples - self.n_samples // 2
+        generator = np.random.RandomState(self.random_state)
+        X = np.stack([np.append(*both) for both in zip(*self.curves(*sizes), strict=True)]).T
+        y = np.repeat(np.arange(2), sizes)
+        if self.shuffle:
+            order = generator.permutation(len(y))
+            X, y = X[order], y[order]
+        X += generator.normal(scale=self.noise, size=X.shape)
+        return X, y
+
+
+class MakeMoons(TwoCurves):
     """Two interleaving half circles: the standard test of a nonlinear boundary."""
 
-    fixed_sizes = DataSizes(inputs=2, classes=2, target="classes")
     type: Literal["make_moons"] = "make_moons"
-    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
+
+    def curves(self, first: int, second: int) -> tuple[Coordinates, Coordinates]:
+        outer, inner = np.linspace(0, np.pi, first), np.linspace(0, np.pi, second)
+        return (np.cos(outer), np.sin(outer)), (1 - np.cos(inner), 1 - np.sin(inner) - 0.5)
 
 
-class MakeCircles(Generated):
+class MakeCircles(TwoCurves):
     """A large circle around a small one: two classes that are not linearly separable."""
 
-    fixed_sizes = DataSizes(inputs=2, classes=2, target="classes")
     type: Literal["make_circles"] = "make_circles"
-    noise: NonNegativeNumber = Field(0.0, description="standard deviation of the noise added to each coordinate")
     factor: Fraction = Field(0.8, description="radius of the inner circle relative to the outer one")
+
+    def curves(self, first: int, second: int) -> tuple[Coordinates, Coordinates]:
+        outer, inner = (np.linspace(0, 2 * np.pi, count, endpoint=False) for count in (first, second))
+        return (np.cos(outer), np.sin(outer)), (np.cos(inner) * self.factor, np.sin(inner) * self.factor)
 
 
 class MakeBlobs(Generated):
@@ -116,9 +149,9 @@ class MakeClassification(Generated):
     def sizes(self) -> DataSizes:
         return DataSizes(inputs=self.n_features, classes=self.n_classes, target="classes")
 
-    def load(self, folder: Path, target: TargetKind) -> Table:
+    def rows(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
         listed: Any = self.weights and list(self.weights)  # scikit-learn wants a list
-        return Generated.load(self.model_copy(update={"weights": listed}), folder, target)
+        return Generated.rows(self.model_copy(update={"weights": listed}))
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()

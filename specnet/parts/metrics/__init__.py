@@ -1,8 +1,9 @@
-"""Metrics by the names of scikit-learn's scorers, which computes them, and four errors by their own names.
+"""Metrics by the names of scikit-learn's scorers, which computes most of them, and errors by their own names.
 
 In: targets, predictions, probabilities and weights of rows, as `Model.evaluate` has them. Out: a number, or a function
 of many weightings at once for intervals. Start with `Metric` in `base`; `scorers` has a row for each of
-scikit-learn's, `probabilities` what it does not have, and `statistics` what resampling computes without it.
+scikit-learn's, `figures` the commonest without its import, `probabilities` what it does not have, and `statistics` what
+resampling computes.
 """
 
 from specnet.parts.metrics.base import Metric as Metric

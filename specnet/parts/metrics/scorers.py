@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from pydantic import Field, create_model
 
 from specnet.parts.fields import PositiveInteger
+from specnet.parts.metrics import figures
 from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, MULTILABEL, VALUES, Metric
+from specnet.parts.metrics.figures import Figure
 from specnet.parts.metrics.statistics import Statistic, area_statistic, determination_statistic, mean_statistic
 
 Array = NDArray[Any]
@@ -29,9 +31,15 @@ class Scorer(Metric):
     task = VALUES
     item: ClassVar[int | None] = None
     """Which of the numbers that the function returns is the metric, where it returns several."""
+    figure: ClassVar[Figure | None] = None
+    """What is called in the function's place: common ones are quick without an import of scikit-learn."""
 
     def keywords(self) -> dict[str, Any]:
         return {**self.arguments, **self.model_dump(exclude={"type"})}
+
+    def compute(self, target: Array, response: Array, keywords: dict[str, Any]) -> float:
+        figure = type(self).figure
+        return super().compute(target, response, keywords) if figure is None else figure(target, response, **keywords)
 
     def chosen(self, returned: Any) -> float:
         return float(returned if self.item is None else returned[self.item])
@@ -126,35 +134,47 @@ _RATIO: dict[str, Any] = {
     "arguments": {"replace_undefined_by": 1.0},
 }
 _ERROR = {"larger_is_better": False}
+_ABSOLUTE = {"statistic": partialmethod(_mean, _distances), "figure": figures.mean_absolute_error}
+_SQUARED = {"statistic": partialmethod(_mean, _squares), "figure": figures.mean_squared_error}
+_ROOT = {"statistic": partialmethod(_mean, _squares, root=True), "figure": figures.root_mean_squared_error}
 _FACTS: dict[str, dict[str, Any]] = {
-    "accuracy": {"task": LABELS, "function": "accuracy_score"},
-    "roc_auc": {**_CURVE, "task": BINARY | MULTILABEL, "statistic": _area},
+    "accuracy": {"task": LABELS, "function": "accuracy_score", "figure": figures.accuracy_score},
+    "roc_auc": {
+        **_CURVE,
+        "task": BINARY | MULTILABEL,
+        "statistic": _area,
+        "figure": figures.roc_auc_score,
+    },
     "roc_auc_ovo": {**_PAIRS, "arguments": {"multi_class": "ovo"}},
     "roc_auc_ovo_weighted": {**_PAIRS, "arguments": {"multi_class": "ovo", "average": "weighted"}},
     "roc_auc_ovr": {**_CURVE, "arguments": {"multi_class": "ovr"}},
     "roc_auc_ovr_weighted": {**_CURVE, "arguments": {"multi_class": "ovr", "average": "weighted"}},
     "average_precision": {**_PROBABLE, "task": LABELS, "function": "average_precision_score"},
-    "balanced_accuracy": {"task": CLASSES, "function": "balanced_accuracy_score"},
+    "balanced_accuracy": {
+        "task": CLASSES,
+        "function": "balanced_accuracy_score",
+        "figure": figures.balanced_accuracy_score,
+    },
     "neg_brier_score": {**_TOLD, "function": "brier_score_loss"},
     "d2_brier_score": _TOLD,
-    "neg_log_loss": _TOLD,
+    "neg_log_loss": {**_TOLD, "figure": figures.log_loss},
     "d2_log_loss_score": _TOLD,
     "matthews_corrcoef": {"task": CLASSES},
     "neg_negative_likelihood_ratio": {**_RATIO, "item": 1},
     "positive_likelihood_ratio": {**_RATIO, "item": 0},
     "top_k_accuracy": {**_TOLD, "task": frozenset({"classes"}), "function": "top_k_accuracy_score"},
-    "r2": {"function": "r2_score", "statistic": _determination},
+    "r2": {"function": "r2_score", "statistic": _determination, "figure": figures.r2_score},
     "explained_variance": {"function": "explained_variance_score"},
-    "mean_absolute_error": {**_ERROR, "aliases": ("mae",), "statistic": partialmethod(_mean, _distances)},
-    "mean_squared_error": {**_ERROR, "aliases": ("mse",), "statistic": partialmethod(_mean, _squares)},
+    "mean_absolute_error": {**_ERROR, **_ABSOLUTE, "aliases": ("mae",)},
+    "mean_squared_error": {**_ERROR, **_SQUARED, "aliases": ("mse",)},
     "neg_max_error": {"weighted": False},
-    "neg_mean_absolute_error": {"statistic": partialmethod(_mean, _distances)},
+    "neg_mean_absolute_error": _ABSOLUTE,
     "neg_mean_absolute_percentage_error": {"statistic": partialmethod(_mean, _relative_distances)},
-    "neg_mean_squared_error": {"statistic": partialmethod(_mean, _squares)},
+    "neg_mean_squared_error": _SQUARED,
     "neg_mean_squared_log_error": {"statistic": partialmethod(_mean, _squared_logarithms)},
-    "neg_root_mean_squared_error": {"statistic": partialmethod(_mean, _squares, root=True)},
+    "neg_root_mean_squared_error": _ROOT,
     "neg_root_mean_squared_log_error": {"statistic": partialmethod(_mean, _squared_logarithms, root=True)},
-    "root_mean_squared_error": {**_ERROR, "aliases": ("rmse",), "statistic": partialmethod(_mean, _squares, root=True)},
+    "root_mean_squared_error": {**_ERROR, **_ROOT, "aliases": ("rmse",)},
 }
 """For each metric what differs from a metric of numbers without settings: its class attributes."""
 _FIELDS = {
@@ -166,6 +186,7 @@ _AVERAGED = {
     "precision": "Fraction of the rows predicted as a class that belong to it",
     "recall": "Fraction of the rows of a class that are predicted as it",
 }
+_AVERAGED_FIGURES = {"f1": figures.f1_score, "precision": figures.precision_score, "recall": figures.recall_score}
 _AVERAGES = {
     "binary": (BINARY, "of the second class"),
     "macro": (LABELS, "the mean over classes"),
@@ -189,7 +210,8 @@ def _made(name: str, meaning: str, attributes: Mapping[str, Any]) -> type[Scorer
 def _averaged(name: str, average: str) -> type[Scorer]:
     task, ending = _AVERAGES[average]
     keywords = {"average": average, "zero_division": 0.0}  # 0 where it is not defined
-    attributes = {"task": task, "function": f"{name}_score", "arguments": keywords}
+    figure = _AVERAGED_FIGURES.get(name)
+    attributes = {"task": task, "function": f"{name}_score", "arguments": keywords, "figure": figure}
     return _made(name if average == "binary" else f"{name}_{average}", f"{_AVERAGED[name]}; {ending}.", attributes)
 
 

@@ -20,6 +20,7 @@ from specnet.model import Answers, Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.preprocessing import Standardize
 from specnet.running.evaluation.constant import Outputs, class_shares, least_outputs, share_outputs, with_unseen
+from specnet.running.evaluation.logistic import PENALTY, logistic_coefficients, probabilities_of, scores_of
 
 LARGEST = 1e100
 """Larger numbers count as this: a network may read them, but their squares would not be finite."""
@@ -90,23 +91,16 @@ def _raw_outputs(head: Model, values: Outputs, wanted: Outputs) -> Outputs:
     return np.log(np.maximum(values, positive.min() / 2 if positive.size else 1.0))
 
 
-MOST_ITERATIONS = 300
-PENALTY = 1.0
-"""Factor of the penalty beside the sum of the rows' losses, as with scikit-learn's C and alpha of 1."""
-GRADIENT_TOLERANCE = 1e-6
-"""Of the mean loss, in its largest entry."""
-
-
 def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predictor:
     """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features."""
     weight = np.ones(len(training)) if training.weight is None else training.weight
     if head.network.task == "values":
         values = _ridge(features, training.wanted.astype(np.float64), weight)
-        return value_outputs(head, training, features, lambda rows: _scores(values, rows))
+        return value_outputs(head, training, features, lambda rows: scores_of(values, rows))
 
     def fitted_shares(members: NDArray[np.intp], classes: int) -> Predictor:
-        coefficients = _logistic(features, members, classes, weight)
-        return lambda rows: _softmax(_scores(coefficients, rows))
+        coefficients = logistic_coefficients(features, members, classes, weight)
+        return lambda rows: probabilities_of(scores_of(coefficients, rows))
 
     return class_outputs(head, training, fitted_shares)
 
@@ -146,53 +140,6 @@ def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) ->
         return with_unseen(found, unseen, len(target))
 
     return shares
-
-
-def _logistic(features: Numbers, members: NDArray[np.intp], classes: int, weight: Numbers) -> Numbers:
-    """Return the coefficients of a logistic regression, (features + 1, scores), the last row being the intercepts.
-
-    Of two classes only the second has a score; the penalty would be another with two.
-    """
-    from scipy.optimize import minimize
-
-    columns = features.shape[1]
-    scores = 1 if classes == 2 else classes
-    shares = weight / weight.sum()
-    strength = PENALTY / weight.sum()
-    is_class = members[:, np.newaxis] == (np.arange(classes) if scores > 1 else np.array([1]))
-
-    def objective(flat: Numbers) -> tuple[float, Numbers]:
-        coefficients = flat.reshape(columns + 1, scores)
-        given = _scores(coefficients, features)
-        if scores == 1:
-            losses = np.logaddexp(0, given[:, 0]) - given[:, 0] * is_class[:, 0]
-            slopes = 0.5 * (1 + np.tanh(0.5 * given)) - is_class
-        else:
-            given -= given.max(axis=1, keepdims=True)
-            powers = np.exp(given)
-            sums = powers.sum(axis=1, keepdims=True)
-            losses = np.log(sums[:, 0]) - given[np.arange(len(given)), members]
-            slopes = powers / sums - is_class
-        slopes *= shares[:, np.newaxis]
-        gradient = np.concatenate([(slopes.T @ features).T, slopes.sum(axis=0)[np.newaxis]])
-        gradient[:-1] += strength * coefficients[:-1]
-        penalty = 0.5 * strength * float(np.square(coefficients[:-1]).sum())
-        return float(shares @ losses) + penalty, gradient.reshape(-1)
-
-    options = {"maxiter": MOST_ITERATIONS, "maxls": 50, "gtol": GRADIENT_TOLERANCE, "ftol": 1e-14}
-    found = minimize(objective, np.zeros((columns + 1) * scores), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(found.x).reshape(columns + 1, scores)
-
-
-def _scores(coefficients: Numbers, features: Numbers) -> Numbers:
-    return np.asarray(features @ coefficients[:-1] + coefficients[-1])
-
-
-def _softmax(scores: Numbers) -> Numbers:
-    if scores.shape[1] == 1:
-        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _ridge(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:

@@ -87,6 +87,20 @@ def test_rows_are_scikit_learns(part, fields):
         assert sizes.classes is None
 
 
+@pytest.mark.parametrize("name", ["make_moons", "make_circles"])
+def test_curves_are_scikit_learns_in_every_bit(name):
+    rng = np.random.default_rng(3)
+    for rows in range(1, 100):
+        fields = {"n_samples": rows, "noise": rows % 3 * 0.2, "shuffle": rows % 2 == 0}
+        fields |= {"factor": rng.random()} if name == "make_circles" else {}
+        fields["random_state"] = int(rng.integers(2**32))
+        table = made(name, **fields).load(Path(), "classes")
+        X, y = getattr(datasets, name)(**fields)
+        np.testing.assert_array_equal(table.X, X)
+        np.testing.assert_array_equal(table.y, y)
+        assert (table.y.dtype, table.X.strides) == (y.dtype, X.strides)  # sums depend on the order in memory
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.part_name())
 def test_classes_can_be_had_as_numbers(part):
     source = made(part.part_name()).with_defaults(0, "values")

@@ -1,6 +1,7 @@
 """The number of threads: what a run says of it, and how long it holds."""
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -110,15 +111,28 @@ def test_a_limit_holds_whichever_thread_has_set_one_before():
 
 
 @pytest.mark.slow
-def test_a_limit_holds_for_libraries_that_a_run_would_load_later():
-    program = """
+@pytest.mark.parametrize("module", ["scipy.special", "scipy.optimize", "scipy.stats", "sklearn.ensemble"])
+def test_a_limit_holds_for_libraries_that_a_run_loads_later(module: str):
+    program = f"""
+import sys
 from specnet.compiler.thread_limits import limited_threads
-with limited_threads(1):
-    import scipy.linalg, sklearn.ensemble, sklearn.neighbors
-    from threadpoolctl import threadpool_info
-    print({library["num_threads"] for library in threadpool_info()})
+from threadpoolctl import threadpool_info
+def threads():
+    return {{library["num_threads"] for library in threadpool_info()}}
+finders = [*sys.meta_path]
+with limited_threads(2):
+    first = len(threadpool_info())
+    import {module}
+    assert len(threadpool_info()) > first, "nothing was loaded later"
+    later = threads()
+    with limited_threads(1):
+        inner = threads()
+    outer = threads()
+print(later, inner, outer, threads(), finders == sys.meta_path)
 """
-    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "{1}\n"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    told = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment)
+    assert told == "{2} {1} {2} {1} True\n"
 
 
 @pytest.mark.parametrize("threads", [0, True, 1.5, "2"])
