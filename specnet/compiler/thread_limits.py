@@ -57,7 +57,7 @@ def limited_threads(count: int | None) -> Iterator[None]:
             if thread_limit() != count:
                 for controller, before in _before:
                     _set(controller, thread_limit() or before)
-            if not _wanted:
+            if not _wanted and _LATER in sys.meta_path:
                 sys.meta_path.remove(_LATER)
 
 
