@@ -99,6 +99,11 @@ class Observer:
         """Whether `trained` does anything: it is not called for networks in other processes."""
         return type(self).trained is not Observer.trained
 
+    @property
+    def follows_log(self) -> bool:
+        """Whether `logged` does anything: if not, many epochs that are logged are trained in one go."""
+        return type(self).logged is not Observer.logged
+
 
 def check_observer(observer: Any) -> None:
     """Check that an argument is an observer or None.
@@ -170,6 +175,10 @@ class Observers(Relay):
     @property
     def takes_snapshots(self) -> bool:
         return any(observer.takes_snapshots for observer in self._observers)
+
+    @property
+    def follows_log(self) -> bool:
+        return any(observer.follows_log for observer in self._observers)
 
 
 class PythonWarnings(Observer):

@@ -21,7 +21,7 @@ from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, tra
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.gradient import BatchGradient
 from specnet.training.steps.lbfgs import LbfgsTrainer
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch
+from specnet.training.steps.trainer import Ended, Progress, Stretch
 from tests.running.moons import MOONS, contents
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, spec_of
@@ -53,10 +53,10 @@ def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal
         arrive()
         update(stepper)
 
-    def interrupted_run(stepper: CompiledStepper, places: np.ndarray, *arguments: Any) -> None:
-        assert len(places) == 1
+    def interrupted_run(stepper: CompiledStepper, places: np.ndarray | None, *arguments: Any) -> list[float]:
+        assert len(arguments[0]) == 1
         arrive()
-        run(stepper, places, *arguments)
+        return run(stepper, places, *arguments)
 
     monkeypatch.setattr(Stepper, "_update", interrupted)
     monkeypatch.setattr(CompiledStepper, "_run", interrupted_run)
@@ -97,15 +97,17 @@ def test_ctrl_c_in_a_line_search_keeps_the_last_iteration(monkeypatch: pytest.Mo
     points: list[np.ndarray] = []
 
     def kept_points(
-        trainer: LbfgsTrainer, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions
+        trainer: LbfgsTrainer, stretch: Stretch, progress: Progress, interruptions: Interruptions
     ) -> Ended | None:
-        def after(loss: float) -> Epoch | None:
+        def after(loss: float) -> Stretch | None:
             points.append(trainer.theta.copy())
             if len(points) == 3:
                 signal.raise_signal(signal.SIGINT)  # held until the next evaluation, which tries another point
             return after_epoch(loss)
 
-        return run(trainer, epoch, after, interruptions)
+        after_epoch = progress.after_epoch
+        monkeypatch.setattr(progress, "after_epoch", after)
+        return run(trainer, stretch, progress, interruptions)
 
     run = LbfgsTrainer.run
     monkeypatch.setattr(LbfgsTrainer, "run", kept_points)

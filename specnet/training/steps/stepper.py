@@ -5,6 +5,9 @@ Gradient and update are bound programs; the gradient is bound once per batch siz
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from specnet.compiler import FLAT, BoundPlan
@@ -15,7 +18,7 @@ from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
 from specnet.training.steps.clipping import clipping_factor
 from specnet.training.steps.gradient import Gradients
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
+from specnet.training.steps.trainer import Ended, Progress, State, Stretch, Trainer
 
 BLOCKED_ABOVE = 200_000
 """Number of parameters above which the optimizer updates its vectors in blocks."""
@@ -61,6 +64,7 @@ class Stepper(Trainer):
         self._total_steps = feed.batches_per_epoch * training.epochs
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
+        self._all, self._interruptions = np.arange(feed.rows), Interruptions()
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
@@ -68,38 +72,100 @@ class Stepper(Trainer):
         self.states = {name: np.full_like(self.gradient, start) for name, start in starts.items()}
         self._bind(member)
 
-    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        following: Epoch | None = epoch
-        while following is not None:
-            following = after_epoch(self._loss_of(following, interruptions))
+    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
+        self._interruptions, self._order = interruptions, self._feed.order(stretch.first, self.so_far.batches)
+        left: Stretch | None = stretch
+        while left is not None:
+            if left.epochs == 1 and self.so_far.batches == self._steps_per_epoch:
+                left = progress.after_epoch(self.so_far.mean())
+                continue
+            self.is_whole = False
+            losses = self._go_on(left)
+            progress.passed(losses)
+            left = left.after(len(losses))
+            self.is_whole = True
+            if interruptions.pending is not None:
+                interruptions.deliver()
         return None
 
-    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
-        """Train on the rest of an epoch, and return the mean loss over its batches before their steps.
+    def _go_on(self, stretch: Stretch) -> list[float]:
+        """Make some of the steps of a stretch, and return the losses of the epochs that they end, but for its last one.
 
-        Batches count by the sums of their weights.
+        The loss of an epoch is the mean over its batches before their steps; they count by the sums of their weights.
         """
-        step, so_far = self.step, self.so_far
-        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
-        measured = 0 if epoch.is_measured else None
-        self.rate_factor, self.is_whole = epoch.rate_factor, False
-        for batch in self._feed.batches(epoch.number, done):
-            if done == measured:
-                self.meter.before_step(self.theta)
-            loss, weight = step(batch, epoch.with_loss)
-            if done == measured:
-                self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
-            total += loss * weight
-            total_weight += weight
-            done += 1
-            if interruptions.pending is not None:
-                so_far.set(done, total, total_weight)
-                self.is_whole = True
-                interruptions.deliver()
-                self.is_whole = False
-        so_far.set(done, total, total_weight)
-        self.is_whole = True
-        return total / total_weight if total_weight else 0.0
+        so_far, per_epoch = self.so_far, self._steps_per_epoch
+        is_measured = stretch.is_measured and not so_far.batches
+        # Nothing comes after an epoch that has failed.
+        epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
+        count = 1 if is_measured else min(epochs * per_epoch - so_far.batches, self.most_at_once)
+        last = stretch.first + (so_far.batches + count - 1) // per_epoch
+        wanted = [stretch.with_loss(epoch) for epoch in range(stretch.first, last + 1)]
+        self.rate_factor = stretch.rate_factor
+        if is_measured:
+            self.meter.before_step(self.theta)
+        losses, weights = self._make_next([wanted[(so_far.batches + k) // per_epoch] for k in range(count)])
+        if is_measured:
+            self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
+        return self._ended(losses, weights, stretch.epochs)
+
+    def _make_next(self, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+        """Make the next steps, as `make` does."""
+        if self._steps_per_epoch == 1:
+            return self.make(None, with_loss)
+        lengths = self._feed.lengths(self.step_number, len(with_loss))
+        losses, weights = self.make(self._order.ahead(int(lengths.sum())), with_loss)
+        self._order.advance(int(lengths[: len(losses)].sum()))
+        return losses, weights
+
+    def _ended(self, losses: Sequence[float], weights: Sequence[float], epochs: int) -> list[float]:
+        """Add steps to the epoch so far, and return the losses of those of several epochs that end before the last."""
+        so_far, per_epoch, found = self.so_far, self._steps_per_epoch, list[float]()
+        for loss, weight in zip(losses, weights, strict=True):
+            so_far.add(loss, weight)
+            if so_far.batches == per_epoch and len(found) + 1 < epochs:
+                found.append(so_far.mean())
+                so_far.set()
+        return found
+
+    @property
+    def most_at_once(self) -> int:
+        """How many steps are made in one call, at most."""
+        return DENORMAL_INTERVAL
+
+    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+        """Make the next steps, in one epoch or several.
+
+        It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
+
+        Parameters
+        ----------
+        places : (rows of all steps,) or None
+            Indices of rows, batch after batch; None if each step is on all rows, in their own order.
+        with_loss : sequence of bool
+            Of each step, whether its loss is needed.
+
+        Returns
+        -------
+        sequences of float
+            Of each step that was made, the mean loss before it (0 if it was not needed), and the sum of the weights.
+        """
+        made: list[tuple[float, float]] = []
+        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss, strict=True):
+            made.append(self.step(batch, is_wanted))
+            if self._interruptions.pending is not None or not math.isfinite(made[-1][0]):
+                break
+        losses, weights = zip(*made, strict=True)
+        return losses, weights
+
+    def _batches(self, places: Array | None, count: int) -> Iterator[Array]:
+        """Yield the indices of the rows of each of the next steps."""
+        if places is None:
+            yield from [self._all] * count
+            return
+        start = 0
+        for rows in self._feed.lengths(self.step_number, count).tolist():
+            yield places[start : start + rows]
+            start += rows
 
     def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
         """Make a step on rows, given their indices.

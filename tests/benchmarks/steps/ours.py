@@ -1,17 +1,19 @@
 """specnet's own training steps: the steppers that the training loop calls, fed as the loop feeds them."""
 
 from collections.abc import Iterator
-from itertools import count as numbers_from
 
 import numpy as np
 
 import specnet
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.data.feed import Feed
+from specnet.files.interruptions import Interruptions
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.trainer import Stretch
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
+from tests.training.steps.engines import Unseen
 
 
 def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> tuple[Stepper, Feed]:
@@ -55,28 +57,14 @@ def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
 
 
 def compiled_run(case: Case, target: Processor | None = None) -> Run:
-    """The compiled engine's steps without their loss, epoch by epoch: their order is drawn, and all made at once.
-
-    An epoch of a single batch is one of many that nothing looks at.
-    """
+    """The compiled engine's steps without their loss, on epochs that nothing looks at."""
     stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
-    most, epochs = stepper.most_at_once, numbers_from()
-
-    def epoch() -> int:
-        for order in feed.runs(next(epochs)):
-            for start in range(0, len(order), most):
-                stepper.make(order[start : start + most], with_loss=False)
-        return feed.batches_per_epoch
 
     def run(count: int) -> int:
-        done = 0
-        while done < count:
-            if case.full_batch:
-                made = min(most, count - done)
-                stepper.make_whole(made)
-                done += made
-            else:
-                done += epoch()
-        return done
+        epochs = -(-count // feed.batches_per_epoch)
+        first = stepper.step_number // feed.batches_per_epoch
+        stepper.so_far.set()
+        stepper.run(Stretch(first, epochs, lambda epoch: False, 1.0, False), Unseen(), Interruptions())
+        return epochs * feed.batches_per_epoch
 
     return run

@@ -22,6 +22,7 @@ from tests.benchmarks.steps.stepping import (
 )
 from tests.benchmarks.timing import Seconds, measured, medians
 from tests.compiling import compiles
+from tests.training.steps.engines import make_all
 
 SMALL = [replace(case, rows=case.rows if case.full_batch else 2 * case.batch) for case in CASES]
 ALWAYS = [name for name in peers.PEERS if name not in peers.MODULES]
@@ -54,8 +55,7 @@ def test_a_stepper_for_smaller_vectors_makes_the_same_steps():
     for target in (None, GENERIC):  # which runs on every CPU
         stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
         assert stepper.target == (target or native_processor())
-        for order in feed.runs(0):
-            stepper.make(order, with_loss=False)
+        make_all(stepper, list(feed.batches(0)))
         found[target] = stepper.gradient
     numpy_stepper, feed = stepper_of(case)
     for batch in feed.batches(0):

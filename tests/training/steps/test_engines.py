@@ -14,19 +14,40 @@ import specnet
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Observer, TrainingRows
+from specnet.training import Observer, Stepper, TrainingRows
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
+from specnet.training.steps.trainer import Stretch
 from tests.compiling import compiles
-from tests.training.steps.engines import CLOSE, disagreement, steppers
+from tests.training.steps.engines import CLOSE, Unseen, disagreement, random_training, steppers
 
 pytestmark = compiles
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+@pytest.mark.parametrize("kind", [Stepper, CompiledStepper])
+def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper], monkeypatch: pytest.MonkeyPatch):
+    """Whether a call ends within an epoch, at its end, or after many of them."""
+    for seed in range(20):
+        spec, X, y, weight = random_training(seed)
+        found = set()
+        for most in (1, 3, kind.most_at_once):
+            monkeypatch.setattr(kind, "most_at_once", most)
+            stepper = steppers(spec, X, y, weight)[kind is CompiledStepper]
+            progress = Unseen()
+            with np.errstate(all="ignore"):
+                stepper.run(Stretch(0, 9, lambda epoch: epoch % 3 == 0, 0.9, False), progress, Interruptions())
+            bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
+            found.add((stepper.step_number, stepper.updates, b"".join(bits)))
+        assert len(found) == 1, seed
 
 
 @pytest.mark.slow
@@ -236,6 +257,5 @@ def test_random_numbers_of_many_steps_take_little_memory():
 def test_rows_that_cannot_be_read_by_addresses_are_refused(X: np.ndarray):
     network = Network(specnet.build(document()).resolved, "compiled")
     feed = TrainingRows(X, np.zeros((20, 1))).feed(network)
-    stepper = CompiledStepper(network, network.initial_parameters(), feed, {})
     with pytest.raises(ValueError, match="the source of x is rows of 3 float64, C-contiguous, not"):
-        stepper.make(np.arange(16).reshape(2, 8), with_loss=False)
+        CompiledStepper(network, network.initial_parameters(), feed, {})
