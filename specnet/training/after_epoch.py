@@ -147,7 +147,7 @@ class Course:
         self.trained = epoch = self.epochs + 1
         watchers, record = self._watchers, None
         memories = watchers.memories
-        if self._with_loss(epoch - 1):
+        if memories or self._is_logged(epoch):
             figures = self._figures(loss)
             memories = watchers.after(figures)
             if self._is_logged(epoch) or has_ended(memories):
@@ -259,10 +259,11 @@ class Course:
         """Return the arrays for a checkpoint by name; training continues to change them."""
         return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
 
-    def _with_loss(self, number: int) -> bool:
-        """Return whether the loss of an epoch, counted from 0, is needed."""
-        return bool(self._watchers.memories) or self._is_logged(number + 1)
+    def _with_loss(self, numbers: Array) -> Array:
+        """Return whether the loss of each of some epochs, counted from 0, is needed."""
+        logged: Array = self._is_logged(numbers + 1)
+        return logged | bool(self._watchers.memories)
 
-    def _is_logged(self, epoch: int) -> bool:
-        """Return whether an epoch, counted from 1, is always logged."""
-        return (epoch - 1) % self._log_every == 0 or epoch == self.total
+    def _is_logged(self, epoch: Any) -> Any:
+        """Return whether an epoch, or each of several, counted from 1, is always logged."""
+        return ((epoch - 1) % self._log_every == 0) | (epoch == self.total)

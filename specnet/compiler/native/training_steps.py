@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -290,7 +290,7 @@ class BoundSteps:
         return found
 
     def run(
-        self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Sequence[bool]
+        self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Array
     ) -> list[float]:
         """Make steps until a loss that is needed is not finite, and return their losses, 0 where they are not needed.
 
@@ -303,10 +303,10 @@ class BoundSteps:
         numbers : (steps, numbers) or (1, numbers)
             Of each step; one row for all.
         noise : (steps, noise_size) or None
-        with_loss : sequence of bool
+        with_loss : (steps,) of bool
             Of each step, whether its loss is needed.
         """
-        wanted, losses = np.array(with_loss, np.uint8), np.zeros(len(with_loss))
+        losses = np.zeros(len(with_loss))
         self._steps(
             *self._room.pointers,
             self._rows,
@@ -317,7 +317,7 @@ class BoundSteps:
             numbers.shape[1] if len(numbers) > 1 else 0,
             None if noise is None else noise.ctypes.data,
             self.noise_size,
-            wanted.ctypes.data,
+            with_loss.ctypes.data,
             losses.ctypes.data,
         )
         failed = np.flatnonzero(~np.isfinite(losses))

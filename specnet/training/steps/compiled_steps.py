@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from specnet.compiler.value import INPUT
 from specnet.network import Network
 from specnet.network.engine_backends import not_available
 from specnet.network.programs import (
-    AVERAGE_SHARE,
     CLIPPING,
     INPUTS,
     INVERSE_ROWS,
@@ -24,6 +23,7 @@ from specnet.network.programs import (
 )
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
+from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.stepper import DENORMAL_INTERVAL, Stepper
 
 VECTOR_ROOM = 16
@@ -99,12 +99,11 @@ class CompiledStepper(Stepper):
         work, noise = 6 * self.theta.size * self._feed.size, self._bound.noise_size
         return max(1, min(super().most_at_once, WORK_AT_ONCE // max(1, work), NOISE_AT_ONCE // max(1, noise)))
 
-    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
         lengths = self._feed.lengths(self.step_number, len(with_loss))
         weights = self._weights(places, lengths)
         if not weights[0]:
-            self._pass_over()
-            return [0.0], [0.0]
+            return self._pass_over()
         count = min(len(weights), DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL)
         nothing = np.flatnonzero(weights[:count] == 0)
         count = int(nothing[0]) if len(nothing) else count
@@ -124,36 +123,25 @@ class CompiledStepper(Stepper):
             sums[lengths == length] = weights[places[lengths_of_rows == length]].reshape(-1, length).sum(axis=1)
         return sums
 
-    def _run(self, places: Array | None, lengths: Array, weights: Array, with_loss: Sequence[bool]) -> list[float]:
-        count, bound = len(lengths), self._bound
-        numbers = self._numbers_of(count, weights).astype(self.theta.dtype)
+    def _run(self, places: Array | None, lengths: Array, weights: Array, with_loss: Array) -> list[float]:
+        numbers = self._table_of(weights)
         noise = self._noise_of(lengths) if self._compiled.programs.noise else None
-        losses = bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
-        self.step_number += len(losses)
-        self.updates += len(losses)
-        if not self.step_number % DENORMAL_INTERVAL:
-            self._flush_denormals()
+        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
+        self._count(len(losses))
         return losses
 
-    def _numbers_of(self, count: int, weights: Array) -> Array:
+    @staticmethod
+    def _scalars_of(optimizer: SteppingOptimizer, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
+        return optimizer.scalars_of(steps, rate)
+
+    def _table_of(self, weights: Array) -> Array:
         """Return the numbers of the next steps, (steps, numbers), or (1, numbers) if they are the same in all."""
-        optimizer, first = self._optimizer, self.step_number
-        length = self._total_steps, self._steps_per_epoch
-        rate: float | Array = self._learning_rate * self.rate_factor
-        if not self._constant_rate:
-            factors = [optimizer.schedule.factor_at(step, *length) for step in range(first, first + count)]
-            rate = rate * np.array(factors)
-        found: dict[str, float | Array] = {"decay": rate * self._decay, INVERSE_WEIGHT: 1 / weights}
-        found |= optimizer.scalars_of(np.arange(self.updates + 1, self.updates + 1 + count), rate)
-        averaging = self.network.spec.training.average_weights
-        if averaging is not None:
-            shares = [averaging.share(step, *length) for step in range(first, first + count)]
-            found[AVERAGE_SHARE] = np.array(shares)
+        found = self._numbers_of(len(weights)) | {INVERSE_WEIGHT: 1 / weights}
         columns = [found[name] for name in self._compiled.programs.numbers]
-        numbers = np.empty((count if any(np.ndim(column) for column in columns) else 1, len(columns)))
+        table = np.empty((len(weights) if any(np.ndim(column) for column in columns) else 1, len(columns)))
         for k, column in enumerate(columns):
-            numbers[:, k] = column
-        return numbers
+            table[:, k] = column
+        return table.astype(self.theta.dtype)
 
     def _noise_of(self, lengths: Array) -> Array:
         """Return the random numbers of the next steps, (steps, numbers), given how many rows they have."""

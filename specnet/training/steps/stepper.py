@@ -16,6 +16,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
+from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.clipping import clipping_factor
 from specnet.training.steps.gradient import Gradients
 from specnet.training.steps.trainer import Ended, Progress, State, Stretch, Trainer
@@ -53,6 +54,8 @@ class Stepper(Trainer):
     """
 
     resumes = True
+    _scalars_of = staticmethod(SteppingOptimizer.scalars_of)
+    """By the functions of Python, with the same bits on every CPU."""
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
@@ -98,17 +101,16 @@ class Stepper(Trainer):
         # Nothing comes after an epoch that has failed.
         epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
         count = 1 if is_measured else min(epochs * per_epoch - so_far.batches, self.most_at_once)
-        last = stretch.first + (so_far.batches + count - 1) // per_epoch
-        wanted = [stretch.with_loss(epoch) for epoch in range(stretch.first, last + 1)]
+        number = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
         self.rate_factor = stretch.rate_factor
         if is_measured:
             self.meter.before_step(self.theta)
-        losses, weights = self._make_next([wanted[(so_far.batches + k) // per_epoch] for k in range(count)])
+        losses, weights = self._make_next(stretch.with_loss(number))
         if is_measured:
             self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
         return self._ended(losses, weights, stretch.epochs)
 
-    def _make_next(self, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def _make_next(self, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
         """Make the next steps, as `make` does."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
@@ -132,7 +134,7 @@ class Stepper(Trainer):
         """How many steps are made in one call, at most."""
         return DENORMAL_INTERVAL
 
-    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
         """Make the next steps, in one epoch or several.
 
         It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
@@ -141,7 +143,7 @@ class Stepper(Trainer):
         ----------
         places : (rows of all steps,) or None
             Indices of rows, batch after batch; None if each step is on all rows, in their own order.
-        with_loss : sequence of bool
+        with_loss : (steps,) of bool
             Of each step, whether its loss is needed.
 
         Returns
@@ -149,12 +151,21 @@ class Stepper(Trainer):
         sequences of float
             Of each step that was made, the mean loss before it (0 if it was not needed), and the sum of the weights.
         """
-        made: list[tuple[float, float]] = []
-        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss, strict=True):
-            made.append(self.step(batch, is_wanted))
-            if self._interruptions.pending is not None or not math.isfinite(made[-1][0]):
+        losses, weights = list[float](), list[float]()
+        changing = list(self._set_numbers(len(with_loss)))
+        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss.tolist(), strict=True):
+            gradient = self._gradients[len(batch)]
+            weight = gradient.feed(batch)
+            if not weight:
+                return (losses, weights) if losses else self._pass_over()
+            for scalar, numbers in changing:
+                scalar[()] = numbers[len(losses)]
+            losses.append(gradient.take(self.step_number, is_wanted))
+            weights.append(weight)
+            self._reduce()
+            self._update()
+            if self._interruptions.pending is not None or not math.isfinite(losses[-1]):
                 break
-        losses, weights = zip(*made, strict=True)
         return losses, weights
 
     def _batches(self, places: Array | None, count: int) -> Iterator[Array]:
@@ -167,25 +178,6 @@ class Stepper(Trainer):
             yield places[start : start + rows]
             start += rows
 
-    def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
-        """Make a step on rows, given their indices.
-
-        Returns
-        -------
-        float, float
-            Mean loss before the step (0 without `with_loss`), and sum of the weights of the rows. A batch whose
-            weights are all 0 is skipped.
-        """
-        gradient = self._gradients[len(batch)]
-        weight = gradient.feed(batch)
-        if not weight:
-            self._pass_over()
-            return 0.0, 0.0
-        loss = gradient.take(self.step_number, with_loss)
-        self._reduce()
-        self._update()
-        return loss, weight
-
     def _reduce(self) -> None:
         """Reduce the gradients to one for the update: clip the norm of the only one."""
         if self._longest is not None:
@@ -193,43 +185,56 @@ class Stepper(Trainer):
 
     def _update(self) -> None:
         """Update the parameters and their averages by the gradient."""
-        self._set_scalars()
         for block in self._blocks:
             block.run()
         if self._average and self.layer_state:
             self._average_layer_state()
-        self.step_number += 1
-        self.updates += 1
+        self._count(1)
+
+    def _count(self, updates: int) -> None:
+        self.step_number += updates
+        self.updates += updates
         if not self.step_number % DENORMAL_INTERVAL:
             self._flush_denormals()
 
-    def _pass_over(self) -> None:
+    def _pass_over(self) -> tuple[Sequence[float], Sequence[float]]:
         """Skip a step: it counts for the schedule and the average, but not for the optimizer."""
-        share = self._average_share() if self._average else 0.0
+        share = self._average_share(self.step_number) if self._average else 0.0
         for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
             self._average[name] += (current - self._average[name]) * share
         self.step_number += 1
+        return [0.0], [0.0]
 
-    def _set_scalars(self) -> None:
-        optimizer = self._optimizer
-        rate = self._learning_rate * self.rate_factor
+    def _numbers_of(self, count: int) -> dict[str, Numbers]:
+        """Return the numbers of the next updates by name, each (count,), or one that is the same in all."""
+        steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
+        rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
-            rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
-        if self._decay:
-            self._scalars["decay"][()] = rate * self._decay
-        for name, number in optimizer.scalars(self.updates + 1, rate).items():
-            if name in self._scalars:  # an update may use fewer
-                self._scalars[name][()] = number
+            length = self._total_steps, self._steps_per_epoch
+            rate = rate * np.array([optimizer.schedule.factor_at(step, *length) for step in steps])
+        updates = np.arange(self.updates + 1, self.updates + 1 + count)
+        found = {"decay": rate * self._decay, **self._scalars_of(optimizer, updates, rate)}
         if self._average:
-            self._scalars[AVERAGE_SHARE][()] = self._average_share()
+            found[AVERAGE_SHARE] = np.array([self._average_share(step) for step in steps])
+        return found
 
-    def _average_share(self) -> float:
+    def _set_numbers(self, count: int) -> Iterator[tuple[Array, list[float]]]:
+        """Set the numbers of an update that the next ones share, and yield the others, of each update."""
+        for name, numbers in self._numbers_of(count).items():
+            if name not in self._scalars:  # an update may use fewer
+                continue
+            if isinstance(numbers, np.ndarray):
+                yield self._scalars[name], numbers.tolist()
+            else:
+                self._scalars[name][()] = numbers
+
+    def _average_share(self, step: int) -> float:
         averaging = self.network.spec.training.average_weights
         assert averaging is not None, "there is an average"
-        return averaging.share(self.step_number, self._total_steps, self._steps_per_epoch)
+        return averaging.share(step, self._total_steps, self._steps_per_epoch)
 
     def _average_layer_state(self) -> None:
-        share = self._average_share()
+        share = self._average_share(self.step_number)
         for name, kept in self.layer_state.items():
             self._average[name] += (kept - self._average[name]) * share
 

@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     epochs : int
         How many they are.
     with_loss : callable
-        Whether the loss of an epoch is needed, given its number.
+        Whether the loss of each of some epochs is needed, given their numbers.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
     is_measured : bool
@@ -36,7 +36,7 @@ class Stretch(NamedTuple):
 
     first: int
     epochs: int
-    with_loss: Callable[[int], bool]
+    with_loss: Callable[[Array], Array]
     rate_factor: float
     is_measured: bool
 

@@ -1,7 +1,5 @@
 """specnet's own training steps: the steppers that the training loop calls, fed as the loop feeds them."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 import specnet
@@ -25,26 +23,20 @@ def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = 
     return stepper_type(network, network.initial_parameters(), feed, network.fitted_state(X)), feed
 
 
-def batches(case: Case) -> Iterator[np.ndarray]:
-    """Indices of batch after batch, without end; each epoch has a new order unless it is a single batch."""
-    generator = np.random.default_rng(0)
-    order = np.arange(case.rows)
-    while True:
-        if not case.full_batch:
-            generator.shuffle(order)
-        for start in range(0, case.rows, case.batch):
-            yield order[start : start + case.batch]
+def training_run(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> Run:
+    """Steps without their loss, on epochs that nothing looks at: no peer in the table is asked for it either.
 
-
-def training_run(case: Case) -> Run:
-    """Steps without their loss, as on epochs that are not logged: no peer in the table is asked for it either."""
-    (stepper, _), upcoming = stepper_of(case), batches(case)
+    They are whole epochs, whose orders are drawn.
+    """
+    stepper, feed = stepper_of(case, stepper_type, engine)
 
     def run(count: int) -> int:
+        epochs = -(-count // feed.batches_per_epoch)
+        first = stepper.step_number // feed.batches_per_epoch
+        stepper.so_far.set()
         with np.errstate(all="ignore"):
-            for _ in range(count):
-                stepper.step(next(upcoming))
-        return count
+            stepper.run(Stretch(first, epochs, lambda epochs: epochs < 0, 1.0, False), Unseen(), Interruptions())
+        return epochs * feed.batches_per_epoch
 
     return run
 
@@ -57,14 +49,5 @@ def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
 
 
 def compiled_run(case: Case, target: Processor | None = None) -> Run:
-    """The compiled engine's steps without their loss, on epochs that nothing looks at."""
-    stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
-
-    def run(count: int) -> int:
-        epochs = -(-count // feed.batches_per_epoch)
-        first = stepper.step_number // feed.batches_per_epoch
-        stepper.so_far.set()
-        stepper.run(Stretch(first, epochs, lambda epoch: False, 1.0, False), Unseen(), Interruptions())
-        return epochs * feed.batches_per_epoch
-
-    return run
+    """The compiled engine's steps, as `training_run` makes them."""
+    return training_run(case, compiled_stepper(target), "compiled")

@@ -91,7 +91,7 @@ def make_all(
     weights: list[float] = []
     while left := batches[len(losses) :]:
         places = None if len(left[0]) == stepper._feed.rows else np.concatenate(left)
-        made = stepper.make(places, [with_loss] * len(left))
+        made = stepper.make(places, np.full(len(left), with_loss))
         losses.extend(made[0])
         weights.extend(made[1])
     return losses, weights
@@ -149,13 +149,10 @@ def _steps(numpy_steps: Stepper, compiled_steps: CompiledStepper, steps: int) ->
     for epoch in count(0):
         run = list(compiled_steps._feed.batches(epoch))
         for part in [[batch] for batch in run] if follows else [run]:
-            for batch in part:
-                loss, weight = numpy_steps.step(batch, True)
-                losses[0].append(loss)
-                sums[0].append(weight)
-            ours, weights = make_all(compiled_steps, part, True)
-            losses[1].extend(ours)
-            sums[1].extend(weights)
+            for k, stepper in enumerate((numpy_steps, compiled_steps)):
+                made = make_all(stepper, part, True)
+                losses[k].extend(made[0])
+                sums[k].extend(made[1])
             sizes = np.maximum(np.abs(numpy_steps.gradient), np.abs(compiled_steps.gradient))
             sizes /= max(sizes.max(initial=0), 1e-3)
             is_rounding = (sizes > 0) & (sizes < 1e-9)

@@ -44,7 +44,7 @@ def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper], mon
             stepper = steppers(spec, X, y, weight)[kind is CompiledStepper]
             progress = Unseen()
             with np.errstate(all="ignore"):
-                stepper.run(Stretch(0, 9, lambda epoch: epoch % 3 == 0, 0.9, False), progress, Interruptions())
+                stepper.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
             bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
             found.add((stepper.step_number, stepper.updates, b"".join(bits)))
         assert len(found) == 1, seed
