@@ -110,7 +110,7 @@ class CompiledSteps:
         lines = [*([clipping] if programs.clipping else []), *shared, *block(f"static void feed({head})", feed)]
         lines += block(f"void feed_once({head})", ["feed(p, sizes, places);"])
         self.source.shares = bool(shared)
-        self.text = self.source.text("\n".join([*lines, *block(f"void steps({_PARAMETERS})", steps), ""]))
+        self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
 
     def library(self) -> LoadedLibrary:
         """Return the library, which is loaded as long as somebody has it.
@@ -203,9 +203,9 @@ class CompiledSteps:
                 body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q, 1);"])
             else:
                 body.append(f"update_{k}(p, sizes, 0);")
-        body += ["numbers += numbers_step;", "noise += noise_step;", "if (!isfinite(losses[step])) return;"]
+        body += ["numbers += numbers_step;", "noise += noise_step;", "if (!isfinite(losses[step])) return step + 1;"]
         sizes = [f"index64 sizes[{len(source.axes)}];", "memcpy(sizes, likely, sizeof sizes);"]
-        return [*sizes, *block("for (index64 step = 0; step < count; step++)", body)]
+        return [*sizes, *block("for (index64 step = 0; step < count; step++)", body), "return count;"]
 
 
 def _check_source(name: str, source: Array, leaf: Array) -> None:
@@ -263,7 +263,7 @@ class BoundSteps:
                 _check_source(name, sources[name], room.leaves[name])
         pointer, number, made = ctypes.c_void_p, ctypes.c_int64, compiled.library()
         types = [pointer] * 2 + [number] * 3 + [pointer] * 2 + [number, pointer, number] + [pointer] * 2
-        self._steps = function_of(compiled.source, made, "steps", *types)
+        self._steps = function_of(compiled.source, made, "steps", *types, gives=number)
         self._rows, self._batch = len(next(iter(sources.values()))), sizes[BATCH]
         self.noise_size = sum(math.prod(shape) for shape in self._noise_shapes(self._batch).values())
         if self._batch == self._rows:
@@ -300,26 +300,25 @@ class BoundSteps:
             The number of the first batch in its epoch.
         places : (rows of all steps,) or None
             The places of the rows, batch after batch; None if each batch has all rows.
-        numbers : (steps, numbers) or (1, numbers)
-            Of each step; one row for all.
+        numbers : (steps, numbers)
+            More of them are not read.
         noise : (steps, noise_size) or None
         with_loss : (steps,) of bool
             Of each step, whether its loss is needed.
         """
         losses = np.zeros(len(with_loss))
-        self._steps(
+        made = self._steps(
             *self._room.pointers,
             self._rows,
             first * self._batch,
             len(losses),
             None if places is None else places.ctypes.data,
             numbers.ctypes.data,
-            numbers.shape[1] if len(numbers) > 1 else 0,
+            numbers.shape[1],
             None if noise is None else noise.ctypes.data,
             self.noise_size,
             with_loss.ctypes.data,
             losses.ctypes.data,
         )
-        failed = np.flatnonzero(~np.isfinite(losses))
-        made: list[float] = losses[: failed[0] + 1 if len(failed) else None].tolist()
-        return made
+        found: list[float] = losses[:made].tolist()
+        return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from specnet.network.programs import (
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
 from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
-from specnet.training.steps.stepper import DENORMAL_INTERVAL, Stepper
+from specnet.training.steps.stepper import Stepper
 
 VECTOR_ROOM = 16
 """Numbers of the longest vector."""
@@ -86,6 +87,8 @@ class CompiledStepper(Stepper):
         feed, network, layout = self._feed, self.network, self.network.layout
         programs = step_programs(network, feed.size, weighted=feed.weight is not None)
         self._compiled = CompiledSteps(programs, self.theta.dtype, self.target)
+        weights = None if feed.weight is None else feed.sources[feed.weight]
+        self._weight_of_all = float(feed.rows if weights is None else weights.astype(np.float64).sum())
         self._random = StepNoise(network.spec.seed, member)
         arrays = self.arrays() | self._vectors()
         if self._average and self.layer_state:
@@ -100,32 +103,34 @@ class CompiledStepper(Stepper):
         return max(1, min(super().most_at_once, WORK_AT_ONCE // max(1, work), NOISE_AT_ONCE // max(1, noise)))
 
     def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
-        lengths = self._feed.lengths(self.step_number, len(with_loss))
-        weights = self._weights(places, lengths)
-        if not weights[0]:
-            return self._pass_over()
-        count = min(len(weights), DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL)
-        nothing = np.flatnonzero(weights[:count] == 0)
-        count = int(nothing[0]) if len(nothing) else count
-        losses = self._run(places, lengths[:count], weights[:count], with_loss[:count])
+        weights = self._weights(places, len(with_loss))
+        if not weights.all():
+            if not weights[0]:
+                return self._pass_over()
+            weights = weights[: weights.argmin()]
+        losses = self._run(places, weights, with_loss[: len(weights)])
         return losses, weights[: len(losses)].tolist()
 
-    def _weights(self, places: Array | None, lengths: Array) -> Array:
-        """The sum of the weights of each batch, given how many rows they have."""
+    def _weights(self, places: Array | None, count: int) -> Array:
+        """The sum of the weights of each of the next batches."""
+        if places is None:
+            return np.full(count, self._weight_of_all)
+        lengths = self._feed.lengths(self.step_number, count)
         if self._feed.weight is None:
             return lengths.astype(np.float64)
-        weights, sums = self._feed.sources[self._feed.weight].astype(np.float64), np.empty(len(lengths))
-        if places is None:
-            sums[:] = weights.sum()
-            return sums
+        weights, sums = self._feed.sources[self._feed.weight][places].astype(np.float64), np.empty(count)
         lengths_of_rows = np.repeat(lengths, lengths)
         for length in set(lengths.tolist()):
-            sums[lengths == length] = weights[places[lengths_of_rows == length]].reshape(-1, length).sum(axis=1)
+            sums[lengths == length] = weights[lengths_of_rows == length].reshape(-1, length).sum(axis=1)
         return sums
 
-    def _run(self, places: Array | None, lengths: Array, weights: Array, with_loss: Array) -> list[float]:
-        numbers = self._table_of(weights)
-        noise = self._noise_of(lengths) if self._compiled.programs.noise else None
+    def _run(self, places: Array | None, weights: Array, with_loss: Array) -> list[float]:
+        count = len(with_loss)
+        place = self._place_in_table(count)
+        numbers: Array = self._table[place : place + count]
+        if self._feed.weight is not None:
+            numbers[:, -1] = 1 / weights
+        noise = self._noise_of(count) if self._compiled.programs.noise else None
         losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
         self._count(len(losses))
         return losses
@@ -134,21 +139,16 @@ class CompiledStepper(Stepper):
     def _scalars_of(optimizer: SteppingOptimizer, steps: Numbers, rate: Numbers) -> Mapping[str, Numbers]:
         return optimizer.scalars_of(steps, rate)
 
-    def _table_of(self, weights: Array) -> Array:
-        """Return the numbers of the next steps, (steps, numbers), or (1, numbers) if they are the same in all."""
-        found = self._numbers_of(len(weights)) | {INVERSE_WEIGHT: 1 / weights}
-        columns = [found[name] for name in self._compiled.programs.numbers]
-        table = np.empty((len(weights) if any(np.ndim(column) for column in columns) else 1, len(columns)))
-        for k, column in enumerate(columns):
-            table[:, k] = column
-        return table.astype(self.theta.dtype)
+    def _prepared(self, table: Array) -> Any:
+        """Return the numbers with a last column for 1 over the sum of the weights."""
+        return np.column_stack([table, np.ones(len(table))]).astype(self.theta.dtype)
 
-    def _noise_of(self, lengths: Array) -> Array:
-        """Return the random numbers of the next steps, (steps, numbers), given how many rows they have."""
+    def _noise_of(self, count: int) -> Array:
+        """Return the random numbers of the next steps, (steps, numbers)."""
         # A vector is read as a whole where a row ends, and there is room for one behind the last.
-        size = self._bound.noise_size
-        room = np.zeros(len(lengths) * size + VECTOR_ROOM, self.theta.dtype)
-        noise = room[: len(lengths) * size].reshape(-1, size)
-        for step, (row, rows) in enumerate(zip(noise, lengths.tolist(), strict=True)):
+        size, lengths = self._bound.noise_size, self._feed.lengths(self.step_number, count).tolist()
+        room = np.zeros(count * size + VECTOR_ROOM, self.theta.dtype)
+        noise = room[: count * size].reshape(-1, size)
+        for step, (row, rows) in enumerate(zip(noise, lengths, strict=True)):
             self._random.fill(self._bound.noise_arrays(row, rows), self.step_number + step)
         return noise

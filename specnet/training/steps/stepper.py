@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ UPDATE_BLOCK = 48 * 1024
 """Size of a block: its parameters, gradient, states and scratch fit into the second-level cache."""
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
+ROWS_AT_ONCE = 2**20
+"""Rows of all steps of one call, at most, unless a batch has more: their indices are in memory."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 
@@ -67,6 +70,9 @@ class Stepper(Trainer):
         self._total_steps = feed.batches_per_epoch * training.epochs
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
+        self._numbers = [name for name in network.blueprint.update.scalars if name != CLIPPING]
+        self._table_begins, self._table_since = 0, (0, 0.0)
+        self._table: Any = []
         self._all, self._interruptions = np.arange(feed.rows), Interruptions()
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
@@ -100,7 +106,8 @@ class Stepper(Trainer):
         is_measured = stretch.is_measured and not so_far.batches
         # Nothing comes after an epoch that has failed.
         epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
-        count = 1 if is_measured else min(epochs * per_epoch - so_far.batches, self.most_at_once)
+        left = epochs * per_epoch - so_far.batches
+        count = 1 if is_measured else min(left, self.most_at_once, self._steps_to_flush)
         number = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
         self.rate_factor = stretch.rate_factor
         if is_measured:
@@ -132,7 +139,11 @@ class Stepper(Trainer):
     @property
     def most_at_once(self) -> int:
         """How many steps are made in one call, at most."""
-        return DENORMAL_INTERVAL
+        return max(1, ROWS_AT_ONCE // self._feed.size)
+
+    @property
+    def _steps_to_flush(self) -> int:
+        return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
 
     def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
         """Make the next steps, in one epoch or several.
@@ -152,14 +163,14 @@ class Stepper(Trainer):
             Of each step that was made, the mean loss before it (0 if it was not needed), and the sum of the weights.
         """
         losses, weights = list[float](), list[float]()
-        changing = list(self._set_numbers(len(with_loss)))
+        place = self._place_in_table(len(with_loss))
         for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss.tolist(), strict=True):
             gradient = self._gradients[len(batch)]
             weight = gradient.feed(batch)
             if not weight:
                 return (losses, weights) if losses else self._pass_over()
-            for scalar, numbers in changing:
-                scalar[()] = numbers[len(losses)]
+            for name, number in zip(self._numbers, self._table[place + len(losses)], strict=True):
+                self._scalars[name][()] = number
             losses.append(gradient.take(self.step_number, is_wanted))
             weights.append(weight)
             self._reduce()
@@ -205,8 +216,8 @@ class Stepper(Trainer):
         self.step_number += 1
         return [0.0], [0.0]
 
-    def _numbers_of(self, count: int) -> dict[str, Numbers]:
-        """Return the numbers of the next updates by name, each (count,), or one that is the same in all."""
+    def _numbers_of(self, count: int) -> Array:
+        """Return the numbers of the next updates, (count, numbers)."""
         steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
         rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
@@ -216,17 +227,26 @@ class Stepper(Trainer):
         found = {"decay": rate * self._decay, **self._scalars_of(optimizer, updates, rate)}
         if self._average:
             found[AVERAGE_SHARE] = np.array([self._average_share(step) for step in steps])
-        return found
+        table = np.empty((count, len(self._numbers)))
+        for k, name in enumerate(self._numbers):
+            table[:, k] = found[name]
+        return table
 
-    def _set_numbers(self, count: int) -> Iterator[tuple[Array, list[float]]]:
-        """Set the numbers of an update that the next ones share, and yield the others, of each update."""
-        for name, numbers in self._numbers_of(count).items():
-            if name not in self._scalars:  # an update may use fewer
-                continue
-            if isinstance(numbers, np.ndarray):
-                yield self._scalars[name], numbers.tolist()
-            else:
-                self._scalars[name][()] = numbers
+    def _place_in_table(self, steps: int) -> int:
+        """Return the row of the next update in the table of numbers, after making one that has so many updates ahead.
+
+        It holds until numbers are flushed, or a step is skipped, or the rate is another one.
+        """
+        since = self.step_number - self.updates, self.rate_factor
+        place = self.step_number - self._table_begins
+        if since != self._table_since or not 0 <= place <= len(self._table) - steps:
+            self._table_since, self._table_begins, place = since, self.step_number, 0
+            left = max(steps, min(self._total_steps - self.step_number, self._steps_to_flush))
+            self._table = self._prepared(self._numbers_of(left))
+        return place
+
+    def _prepared(self, table: Array) -> Any:
+        return table.tolist()
 
     def _average_share(self, step: int) -> float:
         averaging = self.network.spec.training.average_weights

@@ -1031,7 +1031,7 @@ static void feed(void **p, const index64 *sizes, const index64 *places) {
 void feed_once(void **p, const index64 *sizes, const index64 *places) {
   feed(p, sizes, places);
 }
-void steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
+index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
   index64 sizes[2];
   memcpy(sizes, likely, sizeof sizes);
   for (index64 step = 0; step < count; step++) {
@@ -1054,6 +1054,7 @@ void steps(void **p, const index64 *likely, index64 rows, index64 done, index64 
     update_0(p, sizes, 0);
     numbers += numbers_step;
     noise += noise_step;
-    if (!isfinite(losses[step])) return;
+    if (!isfinite(losses[step])) return step + 1;
   }
+  return count;
 }
