@@ -259,10 +259,9 @@ class Course:
         """Return the arrays for a checkpoint by name; training continues to change them."""
         return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
 
-    def _with_loss(self, numbers: Array) -> Array:
-        """Return whether the loss of each of some epochs, counted from 0, is needed."""
-        logged: Array = self._is_logged(numbers + 1)
-        return logged | bool(self._watchers.memories)
+    def _with_loss(self, number: Any) -> Any:
+        """Return whether the loss of an epoch, or of each of several, counted from 0, is needed."""
+        return self._is_logged(number + 1) | bool(self._watchers.memories)
 
     def _is_logged(self, epoch: Any) -> Any:
         """Return whether an epoch, or each of several, counted from 1, is always logged."""

@@ -102,7 +102,7 @@ class CompiledStepper(Stepper):
         work, noise = 6 * self.theta.size * self._feed.size, self._bound.noise_size
         return max(1, min(super().most_at_once, WORK_AT_ONCE // max(1, work), NOISE_AT_ONCE // max(1, noise)))
 
-    def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
         weights = self._weights(places, len(with_loss))
         if not weights.all():
             if not weights[0]:
@@ -124,14 +124,14 @@ class CompiledStepper(Stepper):
             sums[lengths == length] = weights[lengths_of_rows == length].reshape(-1, length).sum(axis=1)
         return sums
 
-    def _run(self, places: Array | None, weights: Array, with_loss: Array) -> list[float]:
+    def _run(self, places: Array | None, weights: Array, with_loss: Sequence[bool]) -> list[float]:
         count = len(with_loss)
         place = self._place_in_table(count)
         numbers: Array = self._table[place : place + count]
         if self._feed.weight is not None:
             numbers[:, -1] = 1 / weights
         noise = self._noise_of(count) if self._compiled.programs.noise else None
-        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
+        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, np.array(with_loss))
         self._count(len(losses))
         return losses
 

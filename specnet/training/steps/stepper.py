@@ -90,8 +90,9 @@ class Stepper(Trainer):
                 continue
             self.is_whole = False
             losses = self._go_on(left)
-            progress.passed(losses)
-            left = left.after(len(losses))
+            if losses:
+                progress.passed(losses)
+                left = left.after(len(losses))
             self.is_whole = True
             if interruptions.pending is not None:
                 interruptions.deliver()
@@ -108,16 +109,20 @@ class Stepper(Trainer):
         epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
         left = epochs * per_epoch - so_far.batches
         count = 1 if is_measured else min(left, self.most_at_once, self._steps_to_flush)
-        number = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
+        if stretch.epochs == 1:
+            wanted = [stretch.with_loss(stretch.first)] * count
+        else:
+            numbers = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
+            wanted = stretch.with_loss(numbers).tolist()
         self.rate_factor = stretch.rate_factor
         if is_measured:
             self.meter.before_step(self.theta)
-        losses, weights = self._make_next(stretch.with_loss(number))
+        losses, weights = self._make_next(wanted)
         if is_measured:
             self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
         return self._ended(losses, weights, stretch.epochs)
 
-    def _make_next(self, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
+    def _make_next(self, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
         """Make the next steps, as `make` does."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
@@ -145,7 +150,7 @@ class Stepper(Trainer):
     def _steps_to_flush(self) -> int:
         return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
 
-    def make(self, places: Array | None, with_loss: Array) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
         """Make the next steps, in one epoch or several.
 
         It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
@@ -154,7 +159,7 @@ class Stepper(Trainer):
         ----------
         places : (rows of all steps,) or None
             Indices of rows, batch after batch; None if each step is on all rows, in their own order.
-        with_loss : (steps,) of bool
+        with_loss : sequence of bool
             Of each step, whether its loss is needed.
 
         Returns
@@ -164,7 +169,7 @@ class Stepper(Trainer):
         """
         losses, weights = list[float](), list[float]()
         place = self._place_in_table(len(with_loss))
-        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss.tolist(), strict=True):
+        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss, strict=True):
             gradient = self._gradients[len(batch)]
             weight = gradient.feed(batch)
             if not weight:

@@ -27,7 +27,7 @@ class Stretch(NamedTuple):
     epochs : int
         How many they are.
     with_loss : callable
-        Whether the loss of each of some epochs is needed, given their numbers.
+        Whether the loss of an epoch is needed, or of each of several, given its number, or an array of them.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
     is_measured : bool
@@ -36,7 +36,7 @@ class Stretch(NamedTuple):
 
     first: int
     epochs: int
-    with_loss: Callable[[Array], Array]
+    with_loss: Callable[[Any], Any]
     rate_factor: float
     is_measured: bool
 

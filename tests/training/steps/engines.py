@@ -91,7 +91,7 @@ def make_all(
     weights: list[float] = []
     while left := batches[len(losses) :]:
         places = None if len(left[0]) == stepper._feed.rows else np.concatenate(left)
-        made = stepper.make(places, np.full(len(left), with_loss))
+        made = stepper.make(places, [with_loss] * len(left))
         losses.extend(made[0])
         weights.extend(made[1])
     return losses, weights
