@@ -60,7 +60,8 @@ class Observer:
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history.
 
-        It may raise `StopTraining`.
+        It may raise `StopTraining`. An observer that overrides this is told of each logged epoch at once: small
+        networks take longer then, since without it many epochs are trained in one go.
         """
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
