@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +13,12 @@ import pytest
 import specnet
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
-from specnet.errors import SpecError
+from specnet.errors import SpecError, TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Observer, Stepper, TrainingRows
+from specnet.training import Observer, Stepper, TrainingRows, train
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
@@ -48,6 +48,32 @@ def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper], mon
             bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
             found.add((stepper.step_number, stepper.updates, b"".join(bits)))
         assert len(found) == 1, seed
+
+
+class FollowsLog(Observer):
+    """Is told of each logged epoch at once, so that no call goes past it."""
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        assert record["epoch"] == epoch
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize(("batch", "every"), [("full", 1), ("full", 7), (7, 1), (32, 50)])
+def test_a_failure_in_the_midst_of_a_call_leaves_what_it_left_alone(engine: str, batch: int | str, every: int):
+    """A loss that is not finite is found in its epoch, whose weights are looked at, whatever else was to be made."""
+    network = {"layer_sizes": [3, 8, 1], "activations": ["relu", "identity"], "dtype": "float32"}
+    training = {"loss": "mse", "optimizer": {"type": "sgd", "learning_rate": 0.3}, "epochs": 200, "log_every": every}
+    built = specnet.build({"seed": 1, "network": network, "training": training | {"batch_size": batch}}, engine=engine)
+    X = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32) * 3
+    found = []
+    for observer in (Observer(), FollowsLog()):
+        with pytest.raises(TrainingError) as raised:
+            train(built, built.initial_parameters(), TrainingRows(X, X[:, :1] * 3), observer=observer, records=True)
+        found.append((str(raised.value), raised.value.history, raised.value.looks))
+    assert found[0] == found[1]
+    assert found[0][2]
 
 
 @pytest.mark.slow
