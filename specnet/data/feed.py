@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 
@@ -49,31 +49,40 @@ class Feed:
         self._generator, self._in_blocks = generator, in_blocks
         self.rows = len(next(iter(sources.values())))
         self.size = batch_size
-        self._in_order = list(self._joined([np.arange(self.rows)]))
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of batches per epoch."""
         return -(-self.rows // self.size)
 
-    def batches(self, epoch: int, first: int = 0) -> Iterable[Array]:
-        """Return the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
-        return chain.from_iterable(self.runs(epoch, first))
+    def batches(self, epoch: int, first: int = 0) -> Iterator[Array]:
+        """Yield the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
+        order = self.order(epoch, first)
+        for rows in self.lengths(first, self.batches_per_epoch - first).tolist():
+            yield order.ahead(rows)
+            order.advance(rows)
 
-    def runs(self, epoch: int, first: int = 0) -> Iterator[Array]:
-        """Yield the row indices of an epoch as `batches` does, of many batches of one size at once: (batches, rows)."""
-        runs: Iterable[Array] = self._in_order
-        if self._generator is not None:
-            generator = self._generator(epoch)
-            runs = self._joined(self._blocks(generator) if self._in_blocks else [generator.permutation(self.rows)])
-        for run in runs:
-            if first < len(run):
-                yield run[first:]
-            first = max(0, first - len(run))
+    def order(self, epoch: int, first: int = 0) -> Order:
+        """Return the row indices from batch `first` of an epoch on, epoch after epoch; both count from 0."""
+        order = Order(chain.from_iterable(map(self._epoch, count(epoch))))
+        order.advance(min(first * self.size, self.rows))
+        return order
+
+    def lengths(self, first: int, batches: int) -> Array:
+        """Return how many rows each of some batches has, (batches,), the first of all epochs being number 0."""
+        places = np.arange(first, first + batches) % self.batches_per_epoch
+        return np.minimum(self.size, self.rows - places * self.size)
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
         return BoundFeed(self, inputs, size)
+
+    def _epoch(self, epoch: int) -> Iterable[Array]:
+        """Return the row indices of an epoch, in parts."""
+        if self._generator is None:
+            return [np.arange(self.rows)]
+        generator = self._generator(epoch)
+        return self._blocks(generator) if self._in_blocks else [generator.permutation(self.rows)]
 
     def _blocks(self, generator: np.random.Generator) -> Iterator[Array]:
         """Yield the rows of some blocks, shuffled, and those of the next ones."""
@@ -82,16 +91,27 @@ class Feed:
             some = (order[start : start + BLOCKS_AT_ONCE, np.newaxis] + np.arange(BLOCK_ROWS)).reshape(-1)
             yield generator.permutation(some[some < self.rows])
 
-    def _joined(self, blocks: Iterable[Array]) -> Iterator[Array]:
-        """Yield rows in batches, many at once."""
-        rest = np.empty(0, np.intp)
-        for rows in blocks:
-            rows = np.concatenate([rest, rows])
-            whole = len(rows) // self.size * self.size
-            yield rows[:whole].reshape(-1, self.size)
-            rest = rows[whole:]
-        if len(rest):
-            yield rest[np.newaxis]
+
+class Order:
+    """The indices of rows in the order of training, without end, from parts of it that are drawn when needed."""
+
+    def __init__(self, parts: Iterator[Array]) -> None:
+        self._parts, self._drawn = parts, np.empty(0, np.intp)
+
+    def ahead(self, rows: int) -> Array:
+        """Return the next so many indices."""
+        if len(self._drawn) < rows:
+            drawn, missing = [self._drawn], rows - len(self._drawn)
+            while missing > 0:
+                drawn.append(next(self._parts))
+                missing -= len(drawn[-1])
+            self._drawn = np.concatenate(drawn)
+        return self._drawn[:rows]
+
+    def advance(self, rows: int) -> None:
+        """Go past the next so many indices."""
+        self.ahead(rows)
+        self._drawn = self._drawn[rows:]
 
 
 class BoundFeed:

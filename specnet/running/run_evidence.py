@@ -15,7 +15,6 @@ from specnet.model import Answers
 from specnet.network import Network
 from specnet.network.unit_activations import activation_after
 from specnet.parts.activations import Activation
-from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.running.data_rows import Rows
@@ -102,7 +101,7 @@ def _columns(spec: Spec, rows: Rows) -> TrainingColumns:
 def _first_loss(network: Network, training: TrainingRows) -> float:
     """Return the mean loss of the first batch before any step, of a large batch of its first rows."""
     member = None if network.spec.training.ensemble is None else 0
-    batch: Array = next(iter(training.feed(network, member).batches(0)))[:MOST_FIRST_ROWS]
+    batch = next(training.feed(network, member).batches(0))[:MOST_FIRST_ROWS]
     some = training.some(batch)
     with np.errstate(all="ignore"):
         losses = network.row_losses(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from specnet.network import Network
@@ -18,7 +17,7 @@ from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer, Observers
-from specnet.training.steps.trainer import Epoch, State, Trainer
+from specnet.training.steps.trainer import State, Stretch, Trainer
 
 Keeper = Callable[[Checkpoint], None]
 """Saves a checkpoint, given tensors, facts and history."""
@@ -90,50 +89,62 @@ class Course:
         """Seconds of training so far, including those before an interruption."""
         return self._seconds_before + time.perf_counter() - self._begin
 
-    def begin(self) -> Epoch | None:
-        """Return the first epoch, or the one to resume; None if there is none."""
+    def begin(self) -> Stretch | None:
+        """Return the first epochs, or those to resume with; None if there are none."""
         if self.epochs or self._trainer.so_far.batches:
             self._seen_next = self._observer.next_epoch(self.epochs)
         else:
             self._show()
         return self._upcoming()
 
-    def _upcoming(self) -> Epoch | None:
-        """Return the next epoch, or None at the end of training."""
+    def _upcoming(self) -> Stretch | None:
+        """Return the next epochs, or None at the end of training."""
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
         # L-BFGS may end training with any epoch.
         may_end = watchers.may_end or not self._trainer.resumes
         is_measured = epochs + 1 == self._seen_next or (may_end and self._observer.takes_snapshots)
-        with_loss = bool(watchers.memories) or self._is_logged(epochs + 1)
-        return Epoch(epochs, with_loss, watchers.rate_factor, self._unseen(), is_measured)
+        return Stretch(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
 
     def _unseen(self) -> int:
-        """Return the number of epochs from the next one on that nothing looks at."""
-        if self._watchers.memories:
+        """Return the number of epochs from the next one on that nothing looks at, though they may be logged."""
+        epochs = self.epochs
+        # What was broken off goes on alone.
+        if self._watchers.memories or self._trainer.so_far.batches:
             return 0
-        every = self._checkpoint_every if self._keep_checkpoint is not None else None
-        logged = math.ceil(self.epochs / self._log_every) * self._log_every + 1
-        kept = self.total if every is None else (self.epochs // every + 1) * every
-        seen = self.total if self._seen_next is None else self._seen_next
-        return min(logged, kept, seen, self.total) - self.epochs - 1
+        ends = [self.total]
+        if self._keep_checkpoint is not None and self._checkpoint_every is not None:
+            ends.append((epochs // self._checkpoint_every + 1) * self._checkpoint_every)
+        if self._seen_next is not None:  # the first step of what is seen is measured
+            ends.append(max(self._seen_next - 1, epochs + 1))
+        if self._monitors or self._observer.follows_log:
+            ends.append(-(-epochs // self._log_every) * self._log_every + 1)
+        return min(ends) - epochs - 1
 
-    def after_epoch(self, loss: float, epochs: int = 1) -> Epoch | None:
-        """Record the finished epoch, with its loss if it was requested, and return the next one.
+    def passed(self, losses: Sequence[float]) -> None:
+        """Record finished epochs that nothing looks at, with their losses if they were requested.
 
-        Parameters
-        ----------
-        loss : float
-        epochs : int
-            Number of epochs that have ended; all of several ones are unseen.
+        Raises
+        ------
+        TrainingError
+            If the loss of a logged one is not finite.
+        """
+        for loss in losses:
+            self.trained = self.epochs + 1
+            if self._is_logged(self.trained):
+                self.history.append(self._record(self._figures(loss)))
+            self.epochs = self.trained
+
+    def after_epoch(self, loss: float) -> Stretch | None:
+        """Record the finished epoch, with its loss if it was requested, and return the next ones.
 
         Raises
         ------
         TrainingError
             If a figure is not finite.
         """
-        self.trained = epoch = self.epochs + epochs
+        self.trained = epoch = self.epochs + 1
         watchers, record = self._watchers, None
         memories = watchers.memories
         if memories or self._is_logged(epoch):
@@ -248,6 +259,10 @@ class Course:
         """Return the arrays for a checkpoint by name; training continues to change them."""
         return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
 
-    def _is_logged(self, epoch: int) -> bool:
-        """Return whether an epoch, counted from 1, is always logged."""
-        return (epoch - 1) % self._log_every == 0 or epoch == self.total
+    def _with_loss(self, number: Any) -> Any:
+        """Return whether the loss of an epoch, or of each of several, counted from 0, is needed."""
+        return self._is_logged(number + 1) | bool(self._watchers.memories)
+
+    def _is_logged(self, epoch: Any) -> Any:
+        """Return whether an epoch, or each of several, counted from 1, is always logged."""
+        return ((epoch - 1) % self._log_every == 0) | (epoch == self.total)

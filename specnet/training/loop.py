@@ -158,8 +158,8 @@ def train(
         stack.enter_context(np.errstate(all="ignore"))
         stack.enter_context(_failures_recorded(course, recorder))
         try:
-            epoch = course.begin()
-            ended = None if epoch is None else trainer.run(epoch, course.after_epoch, interruptions)
+            stretch = course.begin()
+            ended = None if stretch is None else trainer.run(stretch, course, interruptions)
             if ended is not None:
                 course.close(ended.loss)
         except KeyboardInterrupt as error:

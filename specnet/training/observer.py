@@ -60,7 +60,8 @@ class Observer:
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history.
 
-        It may raise `StopTraining`.
+        It may raise `StopTraining`. An observer that overrides this is told of each logged epoch at once: small
+        networks take longer then, since without it many epochs are trained in one go.
         """
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
@@ -98,6 +99,11 @@ class Observer:
     def takes_snapshots(self) -> bool:
         """Whether `trained` does anything: it is not called for networks in other processes."""
         return type(self).trained is not Observer.trained
+
+    @property
+    def follows_log(self) -> bool:
+        """Whether `logged` does anything: if not, many epochs that are logged are trained in one go."""
+        return type(self).logged is not Observer.logged
 
 
 def check_observer(observer: Any) -> None:
@@ -170,6 +176,10 @@ class Observers(Relay):
     @property
     def takes_snapshots(self) -> bool:
         return any(observer.takes_snapshots for observer in self._observers)
+
+    @property
+    def follows_log(self) -> bool:
+        return any(observer.follows_log for observer in self._observers)
 
 
 class PythonWarnings(Observer):

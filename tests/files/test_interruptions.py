@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,12 @@ from specnet.errors import Terminated
 from specnet.files.interruptions import Interruptions
 from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
-from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
+from specnet.training import Checkpoint, Observer, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.gradient import BatchGradient
 from specnet.training.steps.lbfgs import LbfgsTrainer
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch
+from specnet.training.steps.trainer import Ended, Progress, Stretch
+from tests.compiling import compiles
 from tests.running.moons import MOONS, contents
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, spec_of
@@ -53,10 +55,10 @@ def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal
         arrive()
         update(stepper)
 
-    def interrupted_run(stepper: CompiledStepper, places: np.ndarray, *arguments: Any) -> None:
-        assert len(places) == 1
+    def interrupted_run(stepper: CompiledStepper, places: np.ndarray | None, *arguments: Any) -> list[float]:
+        assert len(arguments[0]) == 1
         arrive()
-        run(stepper, places, *arguments)
+        return run(stepper, places, *arguments)
 
     monkeypatch.setattr(Stepper, "_update", interrupted)
     monkeypatch.setattr(CompiledStepper, "_run", interrupted_run)
@@ -91,21 +93,50 @@ def test_every_step_is_a_place_to_go_on_from(step: int, monkeypatch: pytest.Monk
     assert_goes_on(spec, rows_of(10), monkeypatch, step)
 
 
+class CtrlC(Observer):
+    """Sends a signal in the midst of training, and knows the processor's seconds then."""
+
+    def engine_chosen(self, engine: str, reason: str) -> None:
+        threading.Timer(0.2, self._send).start()
+
+    def _send(self) -> None:
+        self.sent = time.process_time()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.slow
+@compiles
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize(("units", "batch"), [(5, "full"), (5, 32), (256, 32), (256, "full")])
+def test_ctrl_c_is_answered_within_a_tenth_of_a_second(engine: str, units: int, batch: int | str):
+    dense = {"type": "dense", "units": units, "activation": "tanh"}
+    layers = [dense, {"type": "dropout", "rate": 0.1}, dense, {"type": "dense", "units": 1}]
+    training = {"loss": "mse", "epochs": 10**9, "log_every": 10**6, "batch_size": batch, "engine": engine}
+    network = specnet.build({"seed": 0, "network": {"input_size": 2, "layers": layers}, "training": training})
+    X, observer = np.random.default_rng(0).normal(size=(250, 2)).astype(network.dtype), CtrlC()
+    result = train(network, network.initial_parameters(), TrainingRows(X, X[:, :1].copy()), observer=observer)
+    assert time.process_time() - observer.sent < 0.1
+    assert result.interruption is not None
+    assert result.steps > 0
+
+
 def test_ctrl_c_in_a_line_search_keeps_the_last_iteration(monkeypatch: pytest.MonkeyPatch):
     spec = spec_of(optimizer="lbfgs", batch_size="full")
     network, rows = specnet.build(spec), rows_of(10)
     points: list[np.ndarray] = []
 
     def kept_points(
-        trainer: LbfgsTrainer, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions
+        trainer: LbfgsTrainer, stretch: Stretch, progress: Progress, interruptions: Interruptions
     ) -> Ended | None:
-        def after(loss: float) -> Epoch | None:
+        def after(loss: float) -> Stretch | None:
             points.append(trainer.theta.copy())
             if len(points) == 3:
                 signal.raise_signal(signal.SIGINT)  # held until the next evaluation, which tries another point
             return after_epoch(loss)
 
-        return run(trainer, epoch, after, interruptions)
+        after_epoch = progress.after_epoch
+        monkeypatch.setattr(progress, "after_epoch", after)
+        return run(trainer, stretch, progress, interruptions)
 
     run = LbfgsTrainer.run
     monkeypatch.setattr(LbfgsTrainer, "run", kept_points)

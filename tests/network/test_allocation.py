@@ -102,22 +102,23 @@ def target_of(network) -> np.ndarray:
 
 def stepping(name: str, batch: int, steps: int, with_loss: bool) -> Callable[[], None]:
     """A run of so many steps, with everything bound that is bound once."""
-    network = specnet.build(SPECS[name])
+    spec = SPECS[name]
+    network = specnet.build(spec | {"training": spec["training"] | {"batch_size": batch}})
     generator = np.random.default_rng(0)
     X = generator.standard_normal((ROWS, network.inputs)).astype(network.dtype)
     X[:, -1] = generator.integers(0, 5, ROWS)  # what an embedding can read
-    rows = TrainingRows(X, target_of(network))
-    state = network.fitted_state(X)
+    rows = TrainingRows(X, target_of(network)).some(slice(ROWS if batch == ROWS else 3 * batch))
+    state, wanted = network.fitted_state(X), [with_loss]
     stepper = Stepper(network, network.initial_parameters(), rows.feed(network), state)
-    indices = generator.permutation(ROWS)[:batch]
+    batches = [None] if batch == ROWS else list(rows.feed(network).batches(0))
 
     def run() -> None:
         with np.errstate(all="ignore"):
-            for _ in range(steps):
-                stepper.step(indices, with_loss)
+            for step in range(steps):
+                stepper.make(batches[step % len(batches)], wanted)
 
     with np.errstate(all="ignore"):
-        stepper.step(indices, with_loss)
+        stepper.make(batches[0], wanted)
     return run
 
 

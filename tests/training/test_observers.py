@@ -69,6 +69,8 @@ def test_all_events_are_passed_on_in_order():
     assert told[1::2] == list(arguments.items())
     assert told[::2] == [("first", *event) for event in arguments.items()]
     assert not both.takes_snapshots
+    assert both.follows_log
+    assert not Observers(Observer(), Some(1)).follows_log
     assert Observers(both, Some(1)).takes_snapshots
 
 

@@ -70,15 +70,17 @@ def bind(
     return BoundPlan(of_all, of_commits, inputs, states, outputs)
 
 
-def function_of(source: CText, made: LoadedLibrary, name: str, *takes: type[Any]) -> Callable[..., None]:
+def function_of(
+    source: CText, made: LoadedLibrary, name: str, *takes: type[Any], gives: type[Any] | None = None
+) -> Callable[..., Any]:
     """Return a function of a text's library, which shares its work among as many threads as it may have."""
-    found: Callable[..., None] = made.function(name, *takes)
+    found: Callable[..., Any] = made.function(name, *takes, gives=gives)
     return partial(_call_sharing, before_calls(made), found) if source.shares else found
 
 
-def _call_sharing(before: Callable[[], None], run: Callable[..., None], *arguments: object) -> None:
+def _call_sharing(before: Callable[[], None], run: Callable[..., Any], *arguments: object) -> Any:
     before()
-    run(*arguments)
+    return run(*arguments)
 
 
 class Room:

@@ -48,8 +48,9 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
 SHARED_ABOVE = 2**17
 """Numbers of a vector from which on threads share its update."""
 _PARAMETERS = (
-    "void **p, const index64 *sizes, index64 count, const index64 *places, const real *numbers, index64 numbers_step,"
-    " const real *noise, index64 noise_step, double *losses"
+    "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places,"
+    " const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss,"
+    " double *losses"
 )
 
 
@@ -67,6 +68,8 @@ class StepPrograms:
         The inputs of the gradient that are filled with rows of a source.
     numbers
         The inputs, single numbers, that each step has its own of.
+    inverses
+        The inputs, single numbers, that are 1 over the rows of a batch.
     noise
         The inputs that each step has random numbers for.
     clipping
@@ -79,6 +82,7 @@ class StepPrograms:
     updates: tuple[Plan, ...]
     gathered: tuple[str, ...]
     numbers: tuple[str, ...]
+    inverses: tuple[str, ...]
     noise: tuple[str, ...]
     clipping: Clipping | None
     likely: Mapping[str, int]
@@ -106,7 +110,7 @@ class CompiledSteps:
         lines = [*([clipping] if programs.clipping else []), *shared, *block(f"static void feed({head})", feed)]
         lines += block(f"void feed_once({head})", ["feed(p, sizes, places);"])
         self.source.shares = bool(shared)
-        self.text = self.source.text("\n".join([*lines, *block(f"void steps({_PARAMETERS})", steps), ""]))
+        self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
 
     def library(self) -> LoadedLibrary:
         """Return the library, which is loaded as long as somebody has it.
@@ -170,7 +174,16 @@ class CompiledSteps:
         source, programs = self.source, self.programs
         offset = self.gradient.places.offset(programs.gradient.outputs[0])
         assert offset is not None, "a loss is computed"
-        body = [*block("if (places)", ["feed(p, sizes, places);", "places += batch;"])]
+        # A batch of fewer rows has the same arrays, of which it takes less.
+        axis = source.axes.index(BATCH)
+        body = [
+            f"sizes[{axis}] = rows - done < likely[{axis}] ? rows - done : likely[{axis}];",
+            f"done = done + sizes[{axis}] == rows ? 0 : done + sizes[{axis}];",
+            *source.lengths(),
+            *block("if (places)", ["feed(p, sizes, places);", "places += batch;"]),
+        ]
+        inverses = [name for name in programs.inverses if name in self._inputs]
+        body += [f"*(real *){source.pointer(name)} = (real)(1.0 / batch);" for name in inverses]
         body += [f"{source.pointer(name)} = (void *)(numbers + {k});" for k, name in enumerate(programs.numbers)]
         fixed, by_row = 0, 0
         for name, shape in self.noise_shapes():
@@ -179,7 +192,8 @@ class CompiledSteps:
                 raise no_form(shape)
             count = math.prod(axis for axis in shape if isinstance(axis, int))
             fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
-        body += ["gradient(p, sizes, losses != 0);", f"if (losses) losses[step] = ((real *)p[0])[{offset.text()}];"]
+        body.append("gradient(p, sizes, with_loss[step]);")
+        body.append(f"if (with_loss[step]) losses[step] = ((real *)p[0])[{offset.text()}];")
         if programs.clipping:
             vector, factor, longest = programs.clipping
             factor_of = f"clipping_factor({source.pointer(vector)}, flat, {longest!r})"
@@ -189,8 +203,9 @@ class CompiledSteps:
                 body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q, 1);"])
             else:
                 body.append(f"update_{k}(p, sizes, 0);")
-        body += ["numbers += numbers_step;", "noise += noise_step;"]
-        return [*source.lengths(), *block("for (index64 step = 0; step < count; step++)", body)]
+        body += ["numbers += numbers_step;", "noise += noise_step;", "if (!isfinite(losses[step])) return step + 1;"]
+        sizes = [f"index64 sizes[{len(source.axes)}];", "memcpy(sizes, likely, sizeof sizes);"]
+        return [*sizes, *block("for (index64 step = 0; step < count; step++)", body), "return count;"]
 
 
 def _check_source(name: str, source: Array, leaf: Array) -> None:
@@ -207,29 +222,28 @@ def _check_source(name: str, source: Array, leaf: Array) -> None:
 
 
 class BoundSteps:
-    """Steps on batches of one size, on these arrays.
+    """Steps on these arrays.
 
     Parameters
     ----------
     compiled
-    made
-        Its library.
     sizes
-        Of the named axes.
+        Of the named axes; the last batch of an epoch may have fewer rows.
     arrays
         By leaf name, those of states, and of inputs that no step fills.
     sources
-        By input name the rows gathered for it, (rows,) or (rows, features): C-contiguous, of the input's dtype.
+        By input name the rows gathered for it, (rows,) or (rows, features): C-contiguous, of the input's dtype. If a
+        batch has them all, they are gathered here once, in their own order.
 
     Attributes
     ----------
-    leaves
-        The array of each leaf by its name.
     noise_size
-        How many random numbers a step takes.
+        How many random numbers a step takes, at most.
 
     Raises
     ------
+    BuildError
+        If the library cannot be made.
     ValueError
         If an array does not fit its leaf, or a source its input.
     """
@@ -237,57 +251,74 @@ class BoundSteps:
     def __init__(
         self,
         compiled: CompiledSteps,
-        made: LoadedLibrary,
         sizes: Mapping[str, int],
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],
     ) -> None:
         source_rows = {f"source {name}": rows for name, rows in sources.items()}
         room = Room(compiled.source, sizes, arrays, source_rows)
-        self.leaves, self._pointers = room.leaves, room.pointers
+        self._room, self._noise = room, compiled.noise_shapes()
         for name in compiled.programs.gathered:
-            if name in self.leaves:
-                _check_source(name, sources[name], self.leaves[name])
-        pointer, number = ctypes.c_void_p, ctypes.c_int64
-        types = [pointer, pointer, number, pointer, pointer, number, pointer, number, pointer]
-        self._steps = function_of(compiled.source, made, "steps", *types)
-        self._feed = function_of(compiled.source, made, "feed_once", *[pointer] * 3)
-        self._noise = [(name, room.shape(call_shape)) for name, call_shape in compiled.noise_shapes()]
-        self.noise_size = sum(math.prod(shape) for _, shape in self._noise)
+            if name in room.leaves:
+                _check_source(name, sources[name], room.leaves[name])
+        pointer, number, made = ctypes.c_void_p, ctypes.c_int64, compiled.library()
+        types = [pointer] * 2 + [number] * 3 + [pointer] * 2 + [number, pointer, number] + [pointer] * 2
+        self._steps = function_of(compiled.source, made, "steps", *types, gives=number)
+        self._rows, self._batch = len(next(iter(sources.values()))), sizes[BATCH]
+        self.noise_size = sum(math.prod(shape) for shape in self._noise_shapes(self._batch).values())
+        if self._batch == self._rows:
+            feed = function_of(compiled.source, made, "feed_once", *[pointer] * 3)
+            all_rows = np.arange(self._rows)
+            feed(*room.pointers, all_rows.ctypes.data)
 
-    def noise_arrays(self, numbers: Array) -> dict[str, Array]:
-        """Return views of a step's random numbers, (noise_size,), by the names of inputs, in their order."""
+    def _noise_shapes(self, rows: int) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(rows if isinstance(axis, str) else axis for axis in shape) for name, shape in self._noise}
+
+    def noise_arrays(self, numbers: Array, rows: int) -> dict[str, Array]:
+        """Return views of a step's random numbers by the names of inputs, in their order.
+
+        Parameters
+        ----------
+        numbers : (noise_size,)
+        rows : int
+            Of the step's batch.
+        """
         found, start = {}, 0
-        for name, shape in self._noise:
+        for name, shape in self._noise_shapes(rows).items():
             end = start + math.prod(shape)
             found[name], start = numbers[start:end].reshape(shape), end
         return found
 
-    def feed(self, places: Array) -> None:
-        """Gather the rows at these places, for all steps that gather none."""
-        self._feed(*self._pointers, places.ctypes.data)
-
-    def run(self, count: int, places: Array | None, numbers: Array, noise: Array | None, losses: Array | None) -> None:
-        """Make steps.
+    def run(
+        self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Array
+    ) -> list[float]:
+        """Make steps until a loss that is needed is not finite, and return their losses, 0 where they are not needed.
 
         Parameters
         ----------
-        count
-        places : (count, batch) or None
-            The places of each step's rows; the rows fed last where there are none.
-        numbers : (count, numbers) or (1, numbers)
-            Of each step; one row for all.
-        noise : (count, noise_size) or None
-        losses : (count,) or None
-            Float64, to be filled.
+        first : int
+            The number of the first batch in its epoch.
+        places : (rows of all steps,) or None
+            The places of the rows, batch after batch; None if each batch has all rows.
+        numbers : (steps, numbers)
+            More of them are not read.
+        noise : (steps, noise_size) or None
+        with_loss : (steps,) of bool
+            Of each step, whether its loss is needed.
         """
-        self._steps(
-            *self._pointers,
-            count,
+        losses = np.zeros(len(with_loss))
+        made = self._steps(
+            *self._room.pointers,
+            self._rows,
+            first * self._batch,
+            len(losses),
             None if places is None else places.ctypes.data,
             numbers.ctypes.data,
-            numbers.shape[1] if len(numbers) > 1 else 0,
+            numbers.shape[1],
             None if noise is None else noise.ctypes.data,
             self.noise_size,
-            None if losses is None else losses.ctypes.data,
+            with_loss.ctypes.data,
+            losses.ctypes.data,
         )
+        found: list[float] = losses[:made].tolist()
+        return found

@@ -9,7 +9,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.training.steps.gradient import Gradients
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
+from specnet.training.steps.trainer import Ended, Progress, State, Stretch, Trainer
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """Reason for an early end, by SciPy's status."""
@@ -40,7 +40,7 @@ class LbfgsTrainer(Trainer):
         self._batch = Gradients(self, feed, member)[feed.rows]
         self._batch.feed(np.arange(feed.rows))
 
-    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
+    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
         """Minimize the loss; the loss of an epoch is that before its iteration.
 
         Raises
@@ -52,7 +52,7 @@ class LbfgsTrainer(Trainer):
 
         training = self.network.spec.training
         losses: list[float] = []
-        upcoming: list[Epoch | None] = [epoch]
+        upcoming: list[Stretch | None] = [stretch]
         accepted = self._learning.copy()
 
         def loss_and_gradient(point: Array) -> tuple[float, Array]:
@@ -72,8 +72,8 @@ class LbfgsTrainer(Trainer):
                 self.meter.before_step(self.theta)
             self._learning[:] = accepted[:] = intermediate_result.x
             if current.is_measured:
-                self.meter.after_step(current.number + 1, self.theta, self.gradient)
-            upcoming.append(after_epoch(losses[-1]))
+                self.meter.after_step(current.first + 1, self.theta, self.gradient)
+            upcoming.append(progress.after_epoch(losses[-1]))
             losses.append(float(intermediate_result.fun))
             if upcoming[-1] is None:
                 raise StopIteration

@@ -5,6 +5,10 @@ Gradient and update are bound programs; the gradient is bound once per batch siz
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import numpy as np
 
 from specnet.compiler import FLAT, BoundPlan
@@ -13,9 +17,10 @@ from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.network.programs import AVERAGE_SHARE, CLIPPING
 from specnet.parts.arrays import Array
+from specnet.parts.optimizers.base import Numbers, SteppingOptimizer
 from specnet.training.steps.clipping import clipping_factor
 from specnet.training.steps.gradient import Gradients
-from specnet.training.steps.trainer import AfterEpoch, Ended, Epoch, State, Trainer
+from specnet.training.steps.trainer import Ended, Progress, State, Stretch, Trainer
 
 BLOCKED_ABOVE = 200_000
 """Number of parameters above which the optimizer updates its vectors in blocks."""
@@ -23,6 +28,8 @@ UPDATE_BLOCK = 48 * 1024
 """Size of a block: its parameters, gradient, states and scratch fit into the second-level cache."""
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
+ROWS_AT_ONCE = 2**20
+"""Rows of all steps of one call, at most, unless a batch has more: their indices are in memory."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 
@@ -50,6 +57,8 @@ class Stepper(Trainer):
     """
 
     resumes = True
+    _scalars_of = staticmethod(SteppingOptimizer.scalars_of)
+    """By the functions of Python, with the same bits on every CPU."""
 
     def __init__(
         self, network: Network, theta: Array, feed: Feed, layer_state: State, member: int | None = None
@@ -61,6 +70,10 @@ class Stepper(Trainer):
         self._total_steps = feed.batches_per_epoch * training.epochs
         self._optimizer, self._constant_rate = optimizer, optimizer.schedule.is_constant
         self._learning_rate, self._decay, self._longest = optimizer.learning_rate, optimizer.decay, training.clip_norm
+        self._numbers = [name for name in network.blueprint.update.scalars if name != CLIPPING]
+        self._table_begins, self._table_since = 0, (0, 0.0)
+        self._table: Any = []
+        self._all, self._interruptions = np.arange(feed.rows), Interruptions()
         self._average: dict[str, Array] = {}
         if training.average_weights is not None:
             self._average = {"theta": theta.copy(), **{name: kept.copy() for name, kept in layer_state.items()}}
@@ -68,57 +81,118 @@ class Stepper(Trainer):
         self.states = {name: np.full_like(self.gradient, start) for name, start in starts.items()}
         self._bind(member)
 
-    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        following: Epoch | None = epoch
-        while following is not None:
-            following = after_epoch(self._loss_of(following, interruptions))
+    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
+        self._interruptions, self._order = interruptions, self._feed.order(stretch.first, self.so_far.batches)
+        left: Stretch | None = stretch
+        while left is not None:
+            if left.epochs == 1 and self.so_far.batches == self._steps_per_epoch:
+                left = progress.after_epoch(self.so_far.mean())
+                continue
+            self.is_whole = False
+            losses = self._go_on(left)
+            if losses:
+                progress.passed(losses)
+                left = left.after(len(losses))
+            self.is_whole = True
+            if interruptions.pending is not None:
+                interruptions.deliver()
         return None
 
-    def _loss_of(self, epoch: Epoch, interruptions: Interruptions) -> float:
-        """Train on the rest of an epoch, and return the mean loss over its batches before their steps.
+    def _go_on(self, stretch: Stretch) -> list[float]:
+        """Make some of the steps of a stretch, and return the losses of the epochs that they end, but for its last one.
 
-        Batches count by the sums of their weights.
+        The loss of an epoch is the mean over its batches before their steps; they count by the sums of their weights.
         """
-        step, so_far = self.step, self.so_far
-        done, total, total_weight = so_far.batches, so_far.loss, so_far.weight
-        measured = 0 if epoch.is_measured else None
-        self.rate_factor, self.is_whole = epoch.rate_factor, False
-        for batch in self._feed.batches(epoch.number, done):
-            if done == measured:
-                self.meter.before_step(self.theta)
-            loss, weight = step(batch, epoch.with_loss)
-            if done == measured:
-                self.meter.after_step(epoch.number + 1, self.theta, self.gradient)
-            total += loss * weight
-            total_weight += weight
-            done += 1
-            if interruptions.pending is not None:
-                so_far.set(done, total, total_weight)
-                self.is_whole = True
-                interruptions.deliver()
-                self.is_whole = False
-        so_far.set(done, total, total_weight)
-        self.is_whole = True
-        return total / total_weight if total_weight else 0.0
+        so_far, per_epoch = self.so_far, self._steps_per_epoch
+        is_measured = stretch.is_measured and not so_far.batches
+        # Nothing comes after an epoch that has failed.
+        epochs = stretch.epochs if math.isfinite(so_far.loss) else 1
+        left = epochs * per_epoch - so_far.batches
+        count = 1 if is_measured else min(left, self.most_at_once, self._steps_to_flush)
+        if stretch.epochs == 1:
+            wanted = [stretch.with_loss(stretch.first)] * count
+        else:
+            numbers = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
+            wanted = stretch.with_loss(numbers).tolist()
+        self.rate_factor = stretch.rate_factor
+        if is_measured:
+            self.meter.before_step(self.theta)
+        losses, weights = self._make_next(wanted)
+        if is_measured:
+            self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
+        return self._ended(losses, weights, stretch.epochs)
 
-    def step(self, batch: Array, with_loss: bool = False) -> tuple[float, float]:
-        """Make a step on rows, given their indices.
+    def _make_next(self, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+        """Make the next steps, as `make` does."""
+        if self._steps_per_epoch == 1:
+            return self.make(None, with_loss)
+        lengths = self._feed.lengths(self.step_number, len(with_loss))
+        losses, weights = self.make(self._order.ahead(int(lengths.sum())), with_loss)
+        self._order.advance(int(lengths[: len(losses)].sum()))
+        return losses, weights
+
+    def _ended(self, losses: Sequence[float], weights: Sequence[float], epochs: int) -> list[float]:
+        """Add steps to the epoch so far, and return the losses of those of several epochs that end before the last."""
+        so_far, per_epoch, found = self.so_far, self._steps_per_epoch, list[float]()
+        for loss, weight in zip(losses, weights, strict=True):
+            so_far.add(loss, weight)
+            if so_far.batches == per_epoch and len(found) + 1 < epochs:
+                found.append(so_far.mean())
+                so_far.set()
+        return found
+
+    @property
+    def most_at_once(self) -> int:
+        """How many steps are made in one call, at most."""
+        return max(1, ROWS_AT_ONCE // self._feed.size)
+
+    @property
+    def _steps_to_flush(self) -> int:
+        return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
+
+    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+        """Make the next steps, in one epoch or several.
+
+        It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
+
+        Parameters
+        ----------
+        places : (rows of all steps,) or None
+            Indices of rows, batch after batch; None if each step is on all rows, in their own order.
+        with_loss : sequence of bool
+            Of each step, whether its loss is needed.
 
         Returns
         -------
-        float, float
-            Mean loss before the step (0 without `with_loss`), and sum of the weights of the rows. A batch whose
-            weights are all 0 is skipped.
+        sequences of float
+            Of each step that was made, the mean loss before it (0 if it was not needed), and the sum of the weights.
         """
-        gradient = self._gradients[len(batch)]
-        weight = gradient.feed(batch)
-        if not weight:
-            self._pass_over()
-            return 0.0, 0.0
-        loss = gradient.take(self.step_number, with_loss)
-        self._reduce()
-        self._update()
-        return loss, weight
+        losses, weights = list[float](), list[float]()
+        place = self._place_in_table(len(with_loss))
+        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss, strict=True):
+            gradient = self._gradients[len(batch)]
+            weight = gradient.feed(batch)
+            if not weight:
+                return (losses, weights) if losses else self._pass_over()
+            for name, number in zip(self._numbers, self._table[place + len(losses)], strict=True):
+                self._scalars[name][()] = number
+            losses.append(gradient.take(self.step_number, is_wanted))
+            weights.append(weight)
+            self._reduce()
+            self._update()
+            if self._interruptions.pending is not None or not math.isfinite(losses[-1]):
+                break
+        return losses, weights
+
+    def _batches(self, places: Array | None, count: int) -> Iterator[Array]:
+        """Yield the indices of the rows of each of the next steps."""
+        if places is None:
+            yield from [self._all] * count
+            return
+        start = 0
+        for rows in self._feed.lengths(self.step_number, count).tolist():
+            yield places[start : start + rows]
+            start += rows
 
     def _reduce(self) -> None:
         """Reduce the gradients to one for the update: clip the norm of the only one."""
@@ -127,43 +201,65 @@ class Stepper(Trainer):
 
     def _update(self) -> None:
         """Update the parameters and their averages by the gradient."""
-        self._set_scalars()
         for block in self._blocks:
             block.run()
         if self._average and self.layer_state:
             self._average_layer_state()
-        self.step_number += 1
-        self.updates += 1
+        self._count(1)
+
+    def _count(self, updates: int) -> None:
+        self.step_number += updates
+        self.updates += updates
         if not self.step_number % DENORMAL_INTERVAL:
             self._flush_denormals()
 
-    def _pass_over(self) -> None:
+    def _pass_over(self) -> tuple[Sequence[float], Sequence[float]]:
         """Skip a step: it counts for the schedule and the average, but not for the optimizer."""
-        share = self._average_share() if self._average else 0.0
+        share = self._average_share(self.step_number) if self._average else 0.0
         for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
             self._average[name] += (current - self._average[name]) * share
         self.step_number += 1
+        return [0.0], [0.0]
 
-    def _set_scalars(self) -> None:
-        optimizer = self._optimizer
-        rate = self._learning_rate * self.rate_factor
+    def _numbers_of(self, count: int) -> Array:
+        """Return the numbers of the next updates, (count, numbers)."""
+        steps, optimizer = range(self.step_number, self.step_number + count), self._optimizer
+        rate: Numbers = self._learning_rate * self.rate_factor
         if not self._constant_rate:
-            rate *= optimizer.schedule.factor_at(self.step_number, self._total_steps, self._steps_per_epoch)
-        if self._decay:
-            self._scalars["decay"][()] = rate * self._decay
-        for name, number in optimizer.scalars(self.updates + 1, rate).items():
-            if name in self._scalars:  # an update may use fewer
-                self._scalars[name][()] = number
+            length = self._total_steps, self._steps_per_epoch
+            rate = rate * np.array([optimizer.schedule.factor_at(step, *length) for step in steps])
+        updates = np.arange(self.updates + 1, self.updates + 1 + count)
+        found = {"decay": rate * self._decay, **self._scalars_of(optimizer, updates, rate)}
         if self._average:
-            self._scalars[AVERAGE_SHARE][()] = self._average_share()
+            found[AVERAGE_SHARE] = np.array([self._average_share(step) for step in steps])
+        table = np.empty((count, len(self._numbers)))
+        for k, name in enumerate(self._numbers):
+            table[:, k] = found[name]
+        return table
 
-    def _average_share(self) -> float:
+    def _place_in_table(self, steps: int) -> int:
+        """Return the row of the next update in the table of numbers, after making one that has so many updates ahead.
+
+        It holds until numbers are flushed, or a step is skipped, or the rate is another one.
+        """
+        since = self.step_number - self.updates, self.rate_factor
+        place = self.step_number - self._table_begins
+        if since != self._table_since or not 0 <= place <= len(self._table) - steps:
+            self._table_since, self._table_begins, place = since, self.step_number, 0
+            left = max(steps, min(self._total_steps - self.step_number, self._steps_to_flush))
+            self._table = self._prepared(self._numbers_of(left))
+        return place
+
+    def _prepared(self, table: Array) -> Any:
+        return table.tolist()
+
+    def _average_share(self, step: int) -> float:
         averaging = self.network.spec.training.average_weights
         assert averaging is not None, "there is an average"
-        return averaging.share(self.step_number, self._total_steps, self._steps_per_epoch)
+        return averaging.share(step, self._total_steps, self._steps_per_epoch)
 
     def _average_layer_state(self) -> None:
-        share = self._average_share()
+        share = self._average_share(self.step_number)
         for name, kept in self.layer_state.items():
             self._average[name] += (kept - self._average[name]) * share
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -17,28 +17,32 @@ State = dict[str, Array]
 """Layer states by name."""
 
 
-class Epoch(NamedTuple):
-    """An epoch to train.
+class Stretch(NamedTuple):
+    """Epochs to train, up to the end of the next one that something looks at.
 
     Attributes
     ----------
-    number : int
-        From 0.
-    with_loss : bool
-        Whether its loss is needed.
+    first : int
+        The number of the first, from 0.
+    epochs : int
+        How many they are.
+    with_loss : callable
+        Whether the loss of an epoch is needed, or of each of several, given its number, or an array of them.
     rate_factor : float
         Factor on the learning rate in addition to that of the schedule.
-    unseen : int
-        Number of epochs, from this one on, that end without anything that looks at them.
     is_measured : bool
-        Whether its first step is measured.
+        Whether the first step is measured.
     """
 
-    number: int
-    with_loss: bool
+    first: int
+    epochs: int
+    with_loss: Callable[[Any], Any]
     rate_factor: float
-    unseen: int
     is_measured: bool
+
+    def after(self, epochs: int) -> Stretch:
+        """Return what is left of it after some of its epochs."""
+        return self._replace(first=self.first + epochs, epochs=self.epochs - epochs)
 
 
 @dataclass(slots=True)
@@ -61,6 +65,16 @@ class EpochSoFar:
         """Set all values; default: the start of an epoch."""
         self.batches, self.loss, self.weight = batches, loss, weight
 
+    def add(self, loss: float, weight: float) -> None:
+        """Add a batch."""
+        self.batches += 1
+        self.loss += loss * weight
+        self.weight += weight
+
+    def mean(self) -> float:
+        """Return the mean loss."""
+        return self.loss / self.weight if self.weight else 0.0
+
 
 class Ended(NamedTuple):
     """The reason why a trainer ended early, and the loss of its last epoch."""
@@ -69,11 +83,14 @@ class Ended(NamedTuple):
     loss: float
 
 
-class AfterEpoch(Protocol):
-    """Is told when an epoch, or several unseen ones, have ended."""
+class Progress(Protocol):
+    """Is told of the epochs that have ended."""
 
-    def __call__(self, loss: float, epochs: int = 1) -> Epoch | None:
-        """Take the loss of the last finished epoch, and return the next one, or None at the end of training."""
+    def passed(self, losses: Sequence[float]) -> None:
+        """Take the losses of epochs of a stretch that is not at its end; 0 where they were not needed."""
+
+    def after_epoch(self, loss: float) -> Stretch | None:
+        """Take the loss of the last epoch of a stretch, and return the next one, or None at the end of training."""
 
 
 class Trainer:
@@ -110,10 +127,10 @@ class Trainer:
         self.is_whole, self.so_far, self.meter = True, EpochSoFar(), StepMeter(network.layout)
         self.network = network
 
-    def run(self, epoch: Epoch, after_epoch: AfterEpoch, interruptions: Interruptions) -> Ended | None:
-        """Train from this epoch on.
+    def run(self, stretch: Stretch, progress: Progress, interruptions: Interruptions) -> Ended | None:
+        """Train from these epochs on.
 
-        Returns why it ended early, or None if `after_epoch` returned no further epoch.
+        Returns why it ended early, or None if `progress` knows no further ones.
 
         Raises
         ------

@@ -1,17 +1,17 @@
 """specnet's own training steps: the steppers that the training loop calls, fed as the loop feeds them."""
 
-from collections.abc import Iterator
-from itertools import count as numbers_from
-
 import numpy as np
 
 import specnet
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.data.feed import Feed
+from specnet.files.interruptions import Interruptions
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.trainer import Stretch
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
+from tests.training.steps.engines import Unseen
 
 
 def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> tuple[Stepper, Feed]:
@@ -23,26 +23,20 @@ def stepper_of(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = 
     return stepper_type(network, network.initial_parameters(), feed, network.fitted_state(X)), feed
 
 
-def batches(case: Case) -> Iterator[np.ndarray]:
-    """Indices of batch after batch, without end; each epoch has a new order unless it is a single batch."""
-    generator = np.random.default_rng(0)
-    order = np.arange(case.rows)
-    while True:
-        if not case.full_batch:
-            generator.shuffle(order)
-        for start in range(0, case.rows, case.batch):
-            yield order[start : start + case.batch]
+def training_run(case: Case, stepper_type: type[Stepper] = Stepper, engine: str = "numpy") -> Run:
+    """Steps without their loss, on epochs that nothing looks at: no peer in the table is asked for it either.
 
-
-def training_run(case: Case) -> Run:
-    """Steps without their loss, as on epochs that are not logged: no peer in the table is asked for it either."""
-    (stepper, _), upcoming = stepper_of(case), batches(case)
+    They are whole epochs, whose orders are drawn.
+    """
+    stepper, feed = stepper_of(case, stepper_type, engine)
 
     def run(count: int) -> int:
+        epochs = -(-count // feed.batches_per_epoch)
+        first = stepper.step_number // feed.batches_per_epoch
+        stepper.so_far.set()
         with np.errstate(all="ignore"):
-            for _ in range(count):
-                stepper.step(next(upcoming))
-        return count
+            stepper.run(Stretch(first, epochs, lambda epochs: epochs < 0, 1.0, False), Unseen(), Interruptions())
+        return epochs * feed.batches_per_epoch
 
     return run
 
@@ -55,28 +49,5 @@ def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
 
 
 def compiled_run(case: Case, target: Processor | None = None) -> Run:
-    """The compiled engine's steps without their loss, epoch by epoch: their order is drawn, and all made at once.
-
-    An epoch of a single batch is one of many that nothing looks at.
-    """
-    stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
-    most, epochs = stepper.most_at_once, numbers_from()
-
-    def epoch() -> int:
-        for order in feed.runs(next(epochs)):
-            for start in range(0, len(order), most):
-                stepper.make(order[start : start + most], with_loss=False)
-        return feed.batches_per_epoch
-
-    def run(count: int) -> int:
-        done = 0
-        while done < count:
-            if case.full_batch:
-                made = min(most, count - done)
-                stepper.make_whole(made)
-                done += made
-            else:
-                done += epoch()
-        return done
-
-    return run
+    """The compiled engine's steps, as `training_run` makes them."""
+    return training_run(case, compiled_stepper(target), "compiled")

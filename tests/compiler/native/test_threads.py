@@ -22,7 +22,7 @@ from specnet.compiler.thread_limits import limited_threads
 from specnet.training import TrainingRows
 from specnet.training.loop import train
 from tests.compiling import compiles
-from tests.training.steps.engines import steppers
+from tests.training.steps.engines import make_all, steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
@@ -77,12 +77,10 @@ def test_training_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch):
         numpy, compiled, _, _ = steppers(spec, X, y, None)
         assert "part_of_0" in compiled._compiled.text
         for epoch in range(20):
-            for run in compiled._feed.runs(epoch):
-                compiled.make(run, False)
+            make_all(compiled, list(compiled._feed.batches(epoch)))
         found.append(b"".join(array.tobytes() for array in compiled.tensors().values()))
     for epoch in range(20):
-        for batch in compiled._feed.batches(epoch):
-            numpy.step(batch)
+        make_all(numpy, list(compiled._feed.batches(epoch)))
     assert len(set(found)) == 1
     np.testing.assert_allclose(compiled.theta, numpy.theta, rtol=1e-9, atol=1e-11)
 
@@ -152,10 +150,10 @@ def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch
     X, y = np.zeros((64, 5)), np.zeros(64)
     network = {"layer_sizes": [5, 40, 1], "dtype": "float64"}
     stepper = steppers({"network": network, "training": {"loss": "mean_squared_error"}}, X, y, None)[1]
-    batches = next(stepper._feed.runs(0))
+    batches = list(stepper._feed.batches(0))
 
     def check() -> None:
-        for run in (bound.run, lambda: stepper.make(batches, False)):
+        for run in (bound.run, lambda: make_all(stepper, batches)):
             with limited_threads(1):
                 before = threads_here()
                 run()
@@ -169,7 +167,7 @@ def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch
         with limited_threads(2):
             before = threads_here()  # BLAS may have started a thread of its own
             bound.run()
-        stepper.make(batches, False)
+        make_all(stepper, batches)
         assert threads_here() == before
 
     in_a_new_process(check)

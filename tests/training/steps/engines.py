@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -82,12 +83,31 @@ def steppers(
     return made[0], made[1], numpy, compiled
 
 
-def batches(feed: Any) -> Iterator[np.ndarray]:
-    """Yield runs of batches, epoch after epoch."""
-    epoch = 0
-    while True:
-        yield from feed.runs(epoch)
-        epoch += 1
+def make_all(
+    stepper: Stepper, batches: Sequence[np.ndarray], with_loss: bool = False
+) -> tuple[list[float], list[float]]:
+    """Make a step on each of the next batches, as many at once as there can be: losses, and sums of weights."""
+    losses: list[float] = []
+    weights: list[float] = []
+    while left := batches[len(losses) :]:
+        places = None if len(left[0]) == stepper._feed.rows else np.concatenate(left)
+        made = stepper.make(places, [with_loss] * len(left))
+        losses.extend(made[0])
+        weights.extend(made[1])
+    return losses, weights
+
+
+class Unseen:
+    """Progress that nothing follows: training ends with its first stretch."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+
+    def passed(self, losses: Sequence[float]) -> None:
+        self.losses.extend(losses)
+
+    def after_epoch(self, loss: float) -> None:
+        self.losses.append(loss)
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -118,23 +138,21 @@ def disagreement(seed: int, steps: int = STEPS) -> dict[str, float]:
     return found
 
 
-def _steps(numpy_steps: Stepper, compiled_steps: CompiledStepper, count: int) -> dict[str, float]:
+def _steps(numpy_steps: Stepper, compiled_steps: CompiledStepper, steps: int) -> dict[str, float]:
     """Compare steps in one call, as far as rounding is not all that there is of a gradient.
 
     A bias before batch normalization has a true gradient of 0, of which its rounding is left, and optimizers that
     divide by the gradient's size make a step of it. From there on each step begins with NumPy's numbers again.
     """
-    losses, sums, found, done = ([], []), ([], []), {"numbers": 0.0}, 0
+    losses, sums, found = ([], []), ([], []), {"numbers": 0.0}
     follows = False
-    for run in batches(compiled_steps._feed):
-        for part in np.split(run, len(run)) if follows else [run]:
-            for batch in part:
-                loss, weight = numpy_steps.step(batch, True)
-                losses[0].append(loss)
-                sums[0].append(weight)
-            ours, weights = compiled_steps.make(part, True)
-            losses[1].extend(ours)
-            sums[1].extend(weights)
+    for epoch in count(0):
+        run = list(compiled_steps._feed.batches(epoch))
+        for part in [[batch] for batch in run] if follows else [run]:
+            for k, stepper in enumerate((numpy_steps, compiled_steps)):
+                made = make_all(stepper, part, True)
+                losses[k].extend(made[0])
+                sums[k].extend(made[1])
             sizes = np.maximum(np.abs(numpy_steps.gradient), np.abs(compiled_steps.gradient))
             sizes /= max(sizes.max(initial=0), 1e-3)
             is_rounding = (sizes > 0) & (sizes < 1e-9)
@@ -145,8 +163,7 @@ def _steps(numpy_steps: Stepper, compiled_steps: CompiledStepper, count: int) ->
                 for name, numbers in numpy_steps.tensors().items():
                     compiled_steps.tensors()[name][...] = numbers
             found["gradient of a step"] = relative(compiled_steps.gradient, numpy_steps.gradient)
-        done += len(run)
-        if done >= count:
+        if len(losses[0]) >= steps:
             break
     found["losses of steps"] = relative(*(np.array(each) for each in losses[::-1]))
     found["weights of steps"] = relative(*(np.array(each) for each in sums[::-1]))

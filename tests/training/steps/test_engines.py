@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,20 +13,70 @@ import pytest
 import specnet
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
-from specnet.errors import SpecError
+from specnet.errors import SpecError, TrainingError
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Observer, TrainingRows
+from specnet.training import Observer, Stepper, TrainingRows, train
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
+from specnet.training.steps.trainer import Stretch
 from tests.compiling import compiles
-from tests.training.steps.engines import CLOSE, disagreement, steppers
+from tests.training.steps.engines import CLOSE, Unseen, disagreement, random_training, steppers
 
 pytestmark = compiles
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+@pytest.mark.parametrize("kind", [Stepper, CompiledStepper])
+def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper], monkeypatch: pytest.MonkeyPatch):
+    """Whether a call ends within an epoch, at its end, or after many of them."""
+    for seed in range(20):
+        spec, X, y, weight = random_training(seed)
+        found = set()
+        for most in (1, 3, kind.most_at_once):
+            monkeypatch.setattr(kind, "most_at_once", most)
+            stepper = steppers(spec, X, y, weight)[kind is CompiledStepper]
+            progress = Unseen()
+            with np.errstate(all="ignore"):
+                stepper.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
+            bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
+            found.add((stepper.step_number, stepper.updates, b"".join(bits)))
+        assert len(found) == 1, seed
+
+
+class FollowsLog(Observer):
+    """Is told of each logged epoch at once, so that no call goes past it."""
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        assert record["epoch"] == epoch
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize(("batch", "every"), [("full", 1), ("full", 7), (40, 1), (32, 50)])
+def test_a_failure_in_the_midst_of_a_call_leaves_what_it_left_alone(engine: str, batch: int | str, every: int):
+    """A loss that is not finite is found in its epoch, whose weights are looked at, whatever else was to be made."""
+    # Steps grow until squares of errors are infinite; the weights stay finite.
+    network = {"layer_sizes": [3, 1], "activations": ["identity"], "dtype": "float32"}
+    optimizer = {"type": "sgd", "learning_rate": 100, "schedule": {"type": "one_cycle"}}
+    training = {"loss": "mse", "optimizer": optimizer, "clip_norm": 1e18, "epochs": 200, "log_every": every}
+    built = specnet.build({"seed": 1, "network": network, "training": training | {"batch_size": batch}}, engine=engine)
+    X = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32) * 3
+    found = []
+    for observer in (Observer(), FollowsLog()):
+        with pytest.raises(TrainingError) as raised:
+            train(built, built.initial_parameters(), TrainingRows(X, X[:, :1] * 3), observer=observer, records=True)
+        found.append((str(raised.value), raised.value.history, raised.value.looks))
+    assert found[0] == found[1]
+    assert found[0][2][-1]["epoch"] > 1
+    assert None not in [layer["weight"] for layer in found[0][2][-1]["layers"]]
 
 
 @pytest.mark.slow
@@ -236,6 +286,5 @@ def test_random_numbers_of_many_steps_take_little_memory():
 def test_rows_that_cannot_be_read_by_addresses_are_refused(X: np.ndarray):
     network = Network(specnet.build(document()).resolved, "compiled")
     feed = TrainingRows(X, np.zeros((20, 1))).feed(network)
-    stepper = CompiledStepper(network, network.initial_parameters(), feed, {})
     with pytest.raises(ValueError, match="the source of x is rows of 3 float64, C-contiguous, not"):
-        stepper.make(np.arange(16).reshape(2, 8), with_loss=False)
+        CompiledStepper(network, network.initial_parameters(), feed, {})

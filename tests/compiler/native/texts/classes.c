@@ -1031,22 +1031,30 @@ static void feed(void **p, const index64 *sizes, const index64 *places) {
 void feed_once(void **p, const index64 *sizes, const index64 *places) {
   feed(p, sizes, places);
 }
-void steps(void **p, const index64 *sizes, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, double *losses) {
-  const long batch = sizes[0], batch_row = PADDED(batch); (void)batch; (void)batch_row;
-  const long flat = sizes[1], flat_row = PADDED(flat); (void)flat; (void)flat_row;
+index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
+  index64 sizes[2];
+  memcpy(sizes, likely, sizeof sizes);
   for (index64 step = 0; step < count; step++) {
+    sizes[0] = rows - done < likely[0] ? rows - done : likely[0];
+    done = done + sizes[0] == rows ? 0 : done + sizes[0];
+    const long batch = sizes[0], batch_row = PADDED(batch); (void)batch; (void)batch_row;
+    const long flat = sizes[1], flat_row = PADDED(flat); (void)flat; (void)flat_row;
     if (places) {
       feed(p, sizes, places);
       places += batch;
     }
+    *(real *)p[4] = (real)(1.0 / batch);
+    *(real *)p[9] = (real)(1.0 / batch);
     p[21] = (void *)(numbers + 0);
     p[22] = (void *)(numbers + 1);
     p[7] = (void *)(noise + 0 * batch + 0);
-    gradient(p, sizes, losses != 0);
-    if (losses) losses[step] = ((real *)p[0])[160 + 143 * batch_row];
+    gradient(p, sizes, with_loss[step]);
+    if (with_loss[step]) losses[step] = ((real *)p[0])[160 + 143 * batch_row];
     *(real *)p[18] = clipping_factor(p[17], flat, 1.0);
     update_0(p, sizes, 0);
     numbers += numbers_step;
     noise += noise_step;
+    if (!isfinite(losses[step])) return step + 1;
   }
+  return count;
 }
