@@ -1,7 +1,10 @@
 """The team of a sweep: trials whose networks answer together better than those of the best trial alone.
 
-Which trials, and how much each counts, is chosen by what they answer for rows held out: in each round the trial is
-added, maybe again, with which the mean is best (Caruana et al. 2004, selection with replacement).
+Which trials, and how much each counts, is chosen by what they answer for rows held out. The first is the best one, if
+it is better than the spec as written by more than chance, and else that; in each round the trial is added, maybe again,
+with which the mean is best (Caruana et al. 2004, selection with replacement), as long as it is better than before. On
+few rows the best of many trials is the luckiest: without these conditions, the teams of three tables of 150 to 570 rows
+had 1.4 times the log loss of the spec as written.
 """
 
 from __future__ import annotations
@@ -28,6 +31,10 @@ from specnet.running.training_run import Contents
 from specnet.spec import Spec
 
 ROUNDS = 25
+FIRST_ERRORS, NEXT_ERRORS = 2.0, 1.0
+"""Standard errors by which the first trial is to be better than the spec as written, and a mean than that before it."""
+AS_WRITTEN = 0
+"""The number of the trial that is the spec as it is written."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +133,17 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs], rounds: int = RO
     outputs : mapping
         What each trial answers, by its number.
     rounds : int
+        The most there are.
     """
-    shares = Counter[int]()
-    together: Outputs = ()
-    for done in range(rounds):
+    first = min(outputs, key=lambda number: judge.score(outputs[number]))
+    if AS_WRITTEN in outputs and not judge.is_better(outputs[first], outputs[AS_WRITTEN], FIRST_ERRORS):
+        first = AS_WRITTEN
+    shares, together = Counter([first]), outputs[first]
+    for done in range(1, rounds):
         tried = {number: judge.joined(together, each, done) for number, each in sorted(outputs.items())}
         best = min(tried, key=lambda number: judge.score(tried[number]))
+        if not judge.is_better(tried[best], together, NEXT_ERRORS):
+            break
         shares[best] += 1
         together = tried[best]
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0]))), together

@@ -20,7 +20,7 @@ from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.data import Table
 from specnet.parts.metrics import Metric
-from specnet.parts.metrics.statistics import weighted_mean
+from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.running.calibration import least_logarithm
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.encoding import Encoder
@@ -166,20 +166,34 @@ class Judge:
 
     def joined(self, together: Outputs, outputs: Outputs, count: int) -> Outputs:
         """Return what so many trials that answer together, and another one, answer together."""
-        if not count:
-            return outputs
         weights = (count / (count + 1), 1 / (count + 1))
         pairs = zip(self.runs, together, outputs, strict=True)
         return [replace(run.decoder, weights=weights).together(pair) for run, *pair in pairs]
 
     def score(self, outputs: Outputs) -> float:
-        """Return how bad a trial's answers are as they are, by what trials are compared by."""
+        """Return how bad answers for all rows are, by what trials are compared by."""
         if self.metric is None:
-            return float(np.mean([run.mean(run.losses(raw)) for run, raw in zip(self.runs, outputs, strict=True)]))
+            return float(np.mean(self.figures(outputs)))
         figure = self.figures_of(outputs)[self.metric.type]
         if figure is None or not np.isfinite(figure):
             return np.inf
         return -figure if self.metric.larger_is_better else figure
+
+    def is_better(self, outputs: Outputs, others: Outputs, errors: float) -> bool:
+        """Return whether answers are better than others.
+
+        Parameters
+        ----------
+        outputs, others : sequence of (rows, outputs)
+        errors : float
+            By how many standard errors of the mean difference of the rows' losses; a metric has none, and is compared.
+        """
+        if self.metric is not None:
+            return self.score(outputs) < self.score(others)
+        ours, theirs = (np.concatenate(self._losses_of(each)) for each in (outputs, others))
+        weights = [np.ones(len(run.target)) if run.weight is None else run.weight for run in self.runs]
+        gain, error = mean_with_error(theirs - ours, np.concatenate(weights))
+        return gain > errors * error
 
     def answers(self, outputs: Outputs) -> list[Answers]:
         """Return what outputs answer for the rows held out of each run."""
@@ -193,8 +207,11 @@ class Judge:
 
     def figures(self, outputs: Outputs) -> list[float]:
         """Return the calibrated loss of each run of a trial."""
-        parts = [Answered(run, slice(None), raw) for run, raw in zip(self.runs, outputs, strict=True)]
-        return [run.mean(losses) for run, losses in zip(self.runs, self.losses(parts), strict=True)]
+        return [run.mean(losses) for run, losses in zip(self.runs, self._losses_of(outputs), strict=True)]
+
+    def _losses_of(self, outputs: Outputs) -> list[NDArray[np.float64]]:
+        """Return the calibrated loss of each row of the runs."""
+        return self.losses([Answered(run, slice(None), raw) for run, raw in zip(self.runs, outputs, strict=True)])
 
 
 @dataclass(frozen=True)

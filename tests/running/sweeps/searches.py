@@ -60,6 +60,28 @@ MEMBERS = (
     .replace("[sweep.space]", f"{CANDIDATES}[sweep.space]")
 )
 """Whose trials are ensembles on folds: each member is a task, and two of them may be enough."""
+TEAM = """\
+name = "moons"
+[data]
+type = "make_moons"
+n_samples = 120
+noise = 0.2
+split.test_size = 0.25
+[network]
+hidden_layer_sizes = [4]
+[training]
+loss = "binary_crossentropy"
+epochs = 8
+metrics = ["accuracy"]
+ensemble = 4
+optimizer = { type = "adam", learning_rate = 0.05 }
+[sweep]
+trials = 6
+[sweep.space]
+"network.hidden_layer_sizes" = [[4], [8]]
+"training.optimizer" = [{ type = "adam", learning_rate = 0.1 }, { type = "adam", learning_rate = 0.2 }]
+"""
+"""Whose trials are good enough for a team of several."""
 SWEEPS = {"tpe": TPE, "pruned": PRUNED, "grid": GRID, "folds": FOLDS, "members": MEMBERS}
 
 VALUES = """\
@@ -96,8 +118,8 @@ TIMED = {"sweep.json", "run.json"}
 def write_values(folder: Path) -> None:
     """Write the spec VALUES with its rows."""
     rng = np.random.default_rng(2)
-    x = rng.normal(size=(120, 2))
-    y = np.exp(x[:, 0] + np.sin(2 * x[:, 1]) + 0.2 * rng.normal(size=120))
+    x = rng.normal(size=(300, 2))
+    y = np.exp(x[:, 0] + np.sin(2 * x[:, 1]) + 0.2 * rng.normal(size=300))
     rows = [f"{a},{b},{c}" for (a, b), c in zip(x, y, strict=True)]
     (folder / "rows.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
     (folder / "spec.toml").write_text(VALUES)

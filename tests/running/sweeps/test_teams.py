@@ -8,11 +8,13 @@ import re
 import runpy
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 import specnet
@@ -22,7 +24,7 @@ from specnet.files.tensors import decode
 from specnet.model import Model, Team, load_model
 from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
-from tests.running.sweeps.searches import FOLDS, MEMBERS, VALUES, write_values
+from tests.running.sweeps.searches import FOLDS, TEAM, VALUES, write_values
 from tests.texts.pinned import Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -31,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.trains]
 @pytest.fixture(scope="module")
 def of_classes(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResult, Path]:
     folder = tmp_path_factory.mktemp("classes")
-    return specnet.sweep(MEMBERS, folder, jobs=1, force=True), folder
+    return specnet.sweep(TEAM, folder, jobs=1, force=True), folder
 
 
 @pytest.fixture(scope="module")
@@ -47,28 +49,41 @@ def models_of(folder: Path, shares: dict[int, int]) -> list[tuple[Model, float]]
     return [(model, share / total) for model, share in zip(models, shares.values(), strict=True)]
 
 
-def test_each_round_takes_the_trial_with_which_the_mean_is_best(of_classes: tuple[specnet.SweepResult, Path]):
-    """By hand: the mean probability of what was chosen so far and of one trial more, and its log loss."""
+def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tuple[specnet.SweepResult, Path]):
+    """By hand: the mean probability of what was chosen so far and of one trial more, and its log loss at its best."""
     result, folder = of_classes
     y = read_data(specnet.parse_spec(folder / "spec.toml")).splits["train"].y
     finished = [trial.number for trial in result.trials if trial.state == "finished"]
     files = (folder / f"trials/{number:04}/held_out.safetensors" for number in finished)
     p = {n: expit(decode(path.read_bytes())[1]["outputs"][:, 0]) for n, path in zip(finished, files, strict=True)}
 
-    def loss(probability: np.ndarray) -> float:
-        return float(-np.mean(np.log(np.where(y == 1, probability, 1 - probability))))
+    def losses(numbers: Sequence[int]) -> np.ndarray:
+        signed = np.where(y == 1, 1, -1) * logit(np.mean([p[each] for each in numbers], axis=0))
 
-    chosen: list[int] = []
-    for _ in range(25):
-        chosen.append(min(finished, key=lambda number: loss(np.mean([p[each] for each in [*chosen, number]], axis=0))))
+        def divided(logarithm: float) -> np.ndarray:
+            return np.logaddexp(0, -signed / np.exp(logarithm))
+
+        return divided(minimize_scalar(lambda each: divided(each).mean(), bounds=(-3, 3), method="bounded").x)
+
+    def is_better(ours: Sequence[int], others: Sequence[int], errors: float) -> bool:
+        gains = losses(others) - losses(ours)
+        return bool(gains.mean() > errors * gains.std() / np.sqrt(len(gains)))
+
+    best = min(finished, key=lambda number: losses([number]).mean())
+    chosen = [best if is_better([best], [0], 2) else 0]
+    while len(chosen) < 25:
+        tried = min(([*chosen, number] for number in finished), key=lambda each: losses(each).mean())
+        if not is_better(tried, chosen, 1):
+            break
+        chosen = tried
     assert result.team is not None
     assert result.team.shares == dict(Counter(chosen))
     assert len(result.team.shares) > 1
-    together = loss(np.mean([p[each] for each in chosen], axis=0))
-    assert result.team.metrics["out_of_fold"]["loss"] == pytest.approx(together, rel=1e-9)
-    assert together <= min(loss(each) for each in p.values())
+    together = np.mean([p[each] for each in chosen], axis=0)
+    log_loss = -np.mean(np.log(np.where(y == 1, together, 1 - together)))
+    assert result.team.metrics["out_of_fold"]["loss"] == pytest.approx(log_loss, rel=1e-9)
     facts = json.loads((folder / "team/team.json").read_text())
-    assert facts == {"rounds": 25, "shares": {str(n): share for n, share in result.team.shares.items()}}
+    assert facts == {"rounds": len(chosen), "shares": {str(n): share for n, share in result.team.shares.items()}}
     assert [*result.team.shares.values()] == sorted(result.team.shares.values(), reverse=True)
 
 
@@ -153,7 +168,7 @@ def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.Swe
     team, X = load_model(folder / "team"), np.random.default_rng(0).normal(size=(30, 2))
     assert (team.predict_set(X, 0.8) == (1 - team.predict_proba(X) <= allowed)).all()
     found = read_metrics(folder / "team")
-    assert found["rows"] == {"train": 45, "test": 15}
+    assert found["rows"] == {"train": 90, "test": 30}
     assert found["intervals"]["test"]["accuracy"]["method"] == "wilson"
     assert found["calibration"]["error"].keys() == {"train", "test"}
 

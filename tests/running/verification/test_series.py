@@ -122,7 +122,7 @@ def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_pat
     path.write_bytes(encode({"outputs": -decode(path.read_bytes())[1]["outputs"]}, ""))
     (other,) = verify(folder).others
     assert other.name == "team"
-    assert [difference.file for difference in other.differences][-2:] == ["metrics.json", "team.json"]
+    assert "metrics.json" in [difference.file for difference in other.differences]
 
 
 def test_what_cannot_be_done_with_a_team_is_refused(searched: Path, tmp_path: Path, refused: Refused):
