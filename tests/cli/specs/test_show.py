@@ -233,7 +233,7 @@ def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
 def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
     text = specnet("show", "moons.toml", "--code", "--engine", "compiled").out
     assert "= affine(theta.layers.0.weight, x) */" in text
-    assert "void steps(" in text
+    assert "index64 steps(" in text
     assert "--engine needs --code" in specnet("show", "moons.toml", "--engine", "compiled").failed(2)
 
 
