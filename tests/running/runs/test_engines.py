@@ -214,11 +214,12 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
     whole = specnet.run(document(engine="compiled"), observer=Observer()).model.to_bytes()
     made, run = [0], CompiledStepper._run
 
-    def interrupted(stepper: CompiledStepper, *arguments: Any) -> None:
+    def interrupted(stepper: CompiledStepper, *arguments: Any) -> list[float]:
         made[0] += 1
-        run(stepper, *arguments)
+        losses = run(stepper, *arguments)
         if made[0] == 7:
             signal.raise_signal(signal.SIGINT)
+        return losses
 
     with monkeypatch.context() as patch:
         patch.setattr(CompiledStepper, "_run", interrupted)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specnet import DataError, Observer, run, verify
-from specnet.data.feed import Feed
+from specnet.training.steps.gradient import BatchGradient
 from tests.running.moons import Interrupting
 from tests.running.verification.folders import FILES, SPEC, made, verified
 from tests.texts.pinned import Refused
@@ -87,15 +87,14 @@ def test_a_changed_checkpoint_is_found(tmp_path: Path):
 def test_a_run_that_was_interrupted_within_an_epoch_is_compared_up_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    batches = Feed.batches
+    take = BatchGradient.take
 
-    def interrupted(feed, epoch, done=0):
-        for number, batch in enumerate(batches(feed, epoch, done)):
-            if (epoch, number) == (4, 1):
-                signal.raise_signal(signal.SIGINT)
-            yield batch
+    def interrupted(gradient, step, with_loss):
+        if step == 4 * 3 + 1:  # of three steps an epoch
+            signal.raise_signal(signal.SIGINT)
+        return take(gradient, step, with_loss)
 
-    monkeypatch.setattr(Feed, "batches", interrupted)
+    monkeypatch.setattr(BatchGradient, "take", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(SPEC.replace("epochs = 12", "epochs = 12\nbatch_size = 16"), tmp_path / "run", observer=Observer())
     monkeypatch.undo()
