@@ -277,7 +277,7 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.slow
 def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
     """Killed at random moments, building included: each run has a cache of its own to begin with."""
-    spec = document(engine="compiled", epochs=2000, checkpoint_every=50)
+    spec = document(engine="compiled", epochs=60_000, checkpoint_every=1000)
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-c", "from specnet.cli import main; main()", "run", "spec.json", "-q", "--out"]
     surroundings = os.environ | {"SPECNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
@@ -287,7 +287,7 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
     while True:
         process = subprocess.Popen([*command, "killed", "--resume"], cwd=tmp_path, env=surroundings)
         try:
-            if process.wait(draw.uniform(0.3, 2.0) if kills < 5 else 60) == 0:
+            if process.wait(draw.uniform(0.3, 0.9) if kills < 5 else 60) == 0:
                 break
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
