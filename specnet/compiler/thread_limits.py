@@ -76,7 +76,7 @@ class _Later(MetaPathFinder):
             load(module)
             _limit_new()
 
-        spec.loader.exec_module = load_limited  # type: ignore[method-assign]
+        spec.loader.exec_module = load_limited  # type: ignore[method-assign] # of this loader alone
         return spec
 
 

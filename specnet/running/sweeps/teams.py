@@ -31,6 +31,7 @@ from specnet.running.training_run import Contents
 from specnet.spec import Spec
 
 ROUNDS = 25
+"""The most there are."""
 FIRST_ERRORS, NEXT_ERRORS = 2.0, 1.0
 """Standard errors by which the first trial is to be better than the spec as written, and a mean than that before it."""
 AS_WRITTEN = 0
@@ -124,7 +125,7 @@ class Candidates:
         return Team(models, counts, ErrorQuantiles.of(Answers.joined(held), models[0].network.task))
 
 
-def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs], rounds: int = ROUNDS) -> tuple[dict[int, int], Outputs]:
+def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:
     """Return how often each trial is chosen, and what those chosen answer together for rows held out.
 
     Parameters
@@ -132,14 +133,12 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs], rounds: int = RO
     judge : Judge
     outputs : mapping
         What each trial answers, by its number.
-    rounds : int
-        The most there are.
     """
     first = min(outputs, key=lambda number: judge.score(outputs[number]))
     if AS_WRITTEN in outputs and not judge.is_better(outputs[first], outputs[AS_WRITTEN], FIRST_ERRORS):
         first = AS_WRITTEN
     shares, together = Counter([first]), outputs[first]
-    for done in range(1, rounds):
+    for done in range(1, ROUNDS):
         tried = {number: judge.joined(together, each, done) for number, each in sorted(outputs.items())}
         best = min(tried, key=lambda number: judge.score(tried[number]))
         if not judge.is_better(tried[best], together, NEXT_ERRORS):
@@ -160,12 +159,12 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
-def made_team(candidates: Candidates, table: Table) -> TrialTeam:
-    """Return the team of trials. Rows for testing are read here, after all that they could have decided."""
+def made_team(candidates: Candidates, data: SpecData) -> TrialTeam:
+    """Return the team of trials, measured on the rows of the spec as written; those for testing decide nothing."""
     judge = candidates.judge
     shares, together = chosen_shares(judge, candidates.outputs)
     model = candidates.joined(shares, judge.answers(together))
-    evaluation = _evaluated(model, split_data(candidates.spec, table))
+    evaluation = _evaluated(model, data)
     metrics = evaluation.metrics
     held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
     metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
@@ -175,6 +174,7 @@ def made_team(candidates: Candidates, table: Table) -> TrialTeam:
 
 def written_team(candidates: Candidates, table: Table, best: Model) -> TrialTeam:
     """Return the team of trials, and write it; `best` is the model of the best trial's run."""
-    team, data = made_team(candidates, table), split_data(candidates.spec, table)
+    data = split_data(candidates.spec, table)
+    team = made_team(candidates, data)
     write_folder(candidates.folder / TEAM, team.contents())
     return replace(team, best=_evaluated(best, data).metrics)

@@ -52,6 +52,8 @@ class HeldRows:
     target, wanted : ndarray
         As `Decoder.target` returns them.
     weight : ndarray (rows,) or None
+    units : ndarray (rows,)
+        What is independent of each other: the groups of a split, else the rows of the table.
     """
 
     name: str
@@ -59,6 +61,7 @@ class HeldRows:
     target: Array
     wanted: Array
     weight: NDArray[np.float64] | None
+    units: NDArray[np.generic]
 
     @classmethod
     def of(cls, data: SpecData, name: str | None = None) -> HeldRows:
@@ -73,7 +76,9 @@ class HeldRows:
         name = name or ("validation" if train.folds is None else "train")
         rows, network = data.splits[name], Network(data.resolved)
         decoder = Encoder.of(network, data.labels, data.preparation, train).decoder
-        return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight)
+        units = rows.groups if rows.groups is not None else rows.chosen
+        units = np.arange(len(rows)) if units is None else units
+        return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)
 
     def raw(self, answers: HeldAnswers | None) -> NDArray[np.float64] | None:
         """Return answers as the loss sees them; None where they are none to the same rows, or are not comparable."""
@@ -186,13 +191,15 @@ class Judge:
         ----------
         outputs, others : sequence of (rows, outputs)
         errors : float
-            By how many standard errors of the mean difference of the rows' losses; a metric has none, and is compared.
+            By how many standard errors of the mean difference of the rows' losses, which counts rows of a group, and a
+            row in several runs, once. A metric has none, and is compared.
         """
         if self.metric is not None:
             return self.score(outputs) < self.score(others)
         ours, theirs = (np.concatenate(self._losses_of(each)) for each in (outputs, others))
         weights = [np.ones(len(run.target)) if run.weight is None else run.weight for run in self.runs]
-        gain, error = mean_with_error(theirs - ours, np.concatenate(weights))
+        units = np.concatenate([run.units for run in self.runs])
+        gain, error = mean_with_error(theirs - ours, np.concatenate(weights), units)
         return gain > errors * error
 
     def answers(self, outputs: Outputs) -> list[Answers]:

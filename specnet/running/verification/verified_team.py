@@ -12,7 +12,7 @@ from specnet.files import file_errors
 from specnet.files.folders import write_folder
 from specnet.files.series_files import BEST_SPECS, SWEEP_FACTS, TEAM, TRIALS, is_sweep
 from specnet.parts.part import Part
-from specnet.running.data_rows import data_hash
+from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.run_tasks import THREADS, this_machine
 from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, read_facts
@@ -61,7 +61,7 @@ def verified_team(
         answered = read_outputs(sweep / TRIALS / f"{trial.number:04}", planned) if trial.state == "finished" else None
         outputs |= {} if answered is None else {trial.number: answered}
     judge = Judge.of(spec, planned, table, told.metric)
-    contents = made_team(Candidates(spec, sweep, planned, judge, outputs), table).contents()
+    contents = made_team(Candidates(spec, sweep, planned, judge, outputs), split_data(spec, table)).contents()
     if out is not None:
         write_folder(out, contents)
     now = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": data_hash(table), **this_machine()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy.special import log_expit
 
 import specnet
 from specnet.files.tensors import decode
-from tests.running.sweeps.searches import MEMBERS, PRUNED, write_values
+from specnet.running.data_rows import read_data
+from specnet.running.sweeps.trial_judge import HeldRows, Judge
+from tests.running.sweeps.searches import BASE, MEMBERS, PRUNED, write_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
@@ -47,6 +50,25 @@ def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specne
         assert trial.figure == pytest.approx(least, rel=1e-5)
         told += trial.figure < written - 1e-4
     assert told, "dividing is worth something"
+
+
+def test_rows_that_depend_on_each_other_count_once():
+    """A row in two runs tells no more than in one, and three equal rows of a group no more than one of them."""
+    data = read_data(specnet.parse_spec(BASE))
+    run = HeldRows.of(data)
+    ours, theirs = np.random.default_rng(0).normal(size=(2, len(run.target), 1))
+    target, wanted, units = (np.repeat(each, 3, axis=0) for each in (run.target, run.wanted, run.units))
+    groups = replace(run, target=target, wanted=wanted, units=units)
+
+    def told(runs: list[HeldRows], *outputs: np.ndarray) -> list[bool]:
+        judge = Judge(runs, None)
+        of_runs = [[each] * len(runs) for each in outputs]
+        return [judge.is_better(*of_runs, errors) for errors in np.linspace(-6, 6, 49)]
+
+    once = told([run], ours, theirs)
+    assert len(set(once)) == 2
+    assert once == told([run, run], ours, theirs)
+    assert once == told([groups], np.repeat(ours, 3, axis=0), np.repeat(theirs, 3, axis=0))
 
 
 def test_members_that_were_tasks_make_the_ensemble_of_a_run(members: tuple[specnet.SweepResult, Path], tmp_path: Path):

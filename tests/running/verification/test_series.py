@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
+from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, parse_spec, run_many, sweep, verify
 from specnet.files.tensors import decode, encode
+from specnet.running.data_rows import read_data
 from specnet.training import WarningRecorder
 from tests.running.moons import contents
 from tests.running.specs import csv_file, spec_on
@@ -117,12 +119,16 @@ def test_a_team_is_chosen_again_and_a_changed_bit_of_it_found(spec: str, tmp_pat
 
 def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_path: Path):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
-    first = next(iter(json.loads((folder / "team/team.json").read_text())["shares"]))
-    path = folder / f"trials/{int(first):04}/held_out.safetensors"
-    path.write_bytes(encode({"outputs": -decode(path.read_bytes())[1]["outputs"]}, ""))
+    shares = json.loads((folder / "team/team.json").read_text())["shares"]
+    other = next(number for number in range(4) if str(number) not in shares)
+    path = folder / f"trials/{other:04}/held_out.safetensors"
+    right = read_data(parse_spec(folder / "best.toml")).splits["validation"].y == 1
+    before = decode(path.read_bytes())[1]["outputs"]
+    outputs = np.where(right, 5, -5).astype(before.dtype).reshape(before.shape)
+    path.write_bytes(encode({"outputs": outputs}, ""))
     (other,) = verify(folder).others
     assert other.name == "team"
-    assert "metrics.json" in [difference.file for difference in other.differences]
+    assert [difference.file for difference in other.differences][-2:] == ["metrics.json", "team.json"]
 
 
 def test_what_cannot_be_done_with_a_team_is_refused(searched: Path, tmp_path: Path, refused: Refused):
