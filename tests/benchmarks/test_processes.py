@@ -33,7 +33,7 @@ def test_a_run_without_its_report_is_held_against_a_script_without_pictures(monk
 
 def test_without_matplotlib_there_are_no_pictures_to_compare_with(monkeypatch, capsys):
     assert list(timed_commands(monkeypatch, ["matplotlib"])) == [BARE_RUN, BARE_TUTORIAL]
-    monkeypatch.setattr("tests.benchmarks.speed.reference_run_seconds", lambda: {BARE_RUN: 0.8, BARE_TUTORIAL: 1.0})
+    monkeypatch.setattr("tests.benchmarks.speed.reference_run_seconds", lambda: {BARE_RUN: 0.4, BARE_TUTORIAL: 1.0})
     monkeypatch.setattr("tests.benchmarks.speed.start_up_seconds", dict)
     report = Report()
     show_processes(report)
@@ -44,9 +44,9 @@ def test_without_matplotlib_there_are_no_pictures_to_compare_with(monkeypatch, c
 @pytest.mark.parametrize(
     ("bare", "with_report", "missed"),
     [
-        (0.89, 1.59, []),
-        (0.89, 1.61, [f"{RUN} against {TUTORIAL_WITH_PICTURES}"]),
-        (0.91, 1.59, [f"{BARE_RUN} against {BARE_TUTORIAL}"]),
+        (0.44, 1.59, []),
+        (0.44, 1.61, [f"{RUN} against {TUTORIAL_WITH_PICTURES}"]),
+        (0.46, 1.59, [f"{BARE_RUN} against {BARE_TUTORIAL}"]),
     ],
 )
 def test_each_run_has_a_bound_of_its_own(monkeypatch, bare, with_report, missed):
