@@ -74,9 +74,11 @@ class Logger(Observer, ABC):
     """Writes the records of a run to another place while it trains.
 
     Implement `start`, `log` and `finish`. An error in `start` ends the run before it trains. A later one does not: it
-    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time.
+    becomes a `SpecnetWarning`, and the run continues without the logger. One logger serves one run at a time. Of the
+    epochs of a small network it is told some hundredths of a second late, several at once.
     """
 
+    follows_log = False
     # Mangled names: subclasses are free in theirs.
     __folder: Path | None = None
     __history: list[dict[str, Any]] | None = None

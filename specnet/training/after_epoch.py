@@ -123,18 +123,22 @@ class Course:
         return min(ends) - epochs - 1
 
     def passed(self, losses: Sequence[float]) -> None:
-        """Record finished epochs that nothing looks at, with their losses if they were requested.
+        """Record finished epochs that nothing looks at, with their losses if they were requested, and tell of them.
 
         Raises
         ------
         TrainingError
             If the loss of a logged one is not finite.
         """
+        known = len(self.history)
         for loss in losses:
             self.trained = self.epochs + 1
             if self._is_logged(self.trained):
                 self.history.append(self._record(self._figures(loss)))
             self.epochs = self.trained
+        # What is kept comes first: an observer may be broken off.
+        for record in self.history[known:]:
+            self._observer.logged(record["epoch"], record)
 
     def after_epoch(self, loss: float) -> Stretch | None:
         """Record the finished epoch, with its loss if it was requested, and return the next ones.

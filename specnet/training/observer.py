@@ -60,8 +60,9 @@ class Observer:
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
         """An epoch was logged: its number from 1, and its record in the history.
 
-        It may raise `StopTraining`. An observer that overrides this is told of each logged epoch at once: small
-        networks take longer then, since without it many epochs are trained in one go.
+        It may raise `StopTraining`. An observer that overrides this is told of each logged epoch before the next one
+        begins, unless its `follows_log` is False: small networks take longer then, since otherwise many epochs are
+        trained in one go.
         """
 
     def trained(self, epoch: int, snapshot: Snapshot) -> None:
@@ -102,7 +103,11 @@ class Observer:
 
     @property
     def follows_log(self) -> bool:
-        """Whether `logged` does anything: if not, many epochs that are logged are trained in one go."""
+        """Whether `logged` is called before the next epoch begins; default: if it is overridden.
+
+        An observer that makes this False is told of several epochs at once, in their order and some hundredths of a
+        second late.
+        """
         return type(self).logged is not Observer.logged
 
 

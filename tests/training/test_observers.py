@@ -1,6 +1,7 @@
 """Observers see the epochs that they want, with the steps of these."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
 from specnet.training import Observer, Observers, PythonWarnings, Snapshot, StopTraining, WarningRecorder, train
 from specnet.training.observer import EVENTS, Relay, check_observer, closing
+from specnet.training.steps.stepper import Stepper
+from specnet.training.steps.trainer import Stretch
 from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 
@@ -56,6 +59,45 @@ def test_steps_are_told_of_in_the_epochs_that_are_seen():
     assert all(size.gradient > 0 and size.step > 0 for size in found[4].values())
 
 
+class Patient(Observer):
+    """Can wait for what is logged; breaks a run off at an epoch."""
+
+    follows_log = False
+
+    def __init__(self, last: int = 0) -> None:
+        self.last, self.heard = last, list[tuple[int, Any]]()
+
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        self.heard.append((epoch, record))
+        if epoch == self.last:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("training", [{"batch_size": "full", "log_every": 3}, {"batch_size": 4}])
+def test_an_observer_that_can_wait_is_told_the_same_after_fewer_calls(
+    training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    network, rows, calls, go_on = network_of("sgd", epochs=100, **training), rows_of(10), list[int](), Stepper._go_on
+
+    def counted(stepper: Stepper, stretch: Stretch) -> list[float]:
+        calls.append(stretch.epochs)
+        return go_on(stepper, stretch)
+
+    monkeypatch.setattr(Stepper, "_go_on", counted)
+    patient = Patient()
+    result = train(network, network.initial_parameters(), rows, observer=patient)
+    assert patient.heard == [(record["epoch"], record) for record in result.history]
+    assert len(patient.heard) > 30
+    assert len(calls) < 4
+    whole = result.theta
+    broken = train(network, network.initial_parameters(), rows, observer=Patient(7))
+    assert isinstance(broken.interruption, KeyboardInterrupt)
+    assert broken.history == result.history[: len(broken.history)]
+    assert broken.epochs >= 7
+    again = train(network, network.initial_parameters(), rows, checkpoint=broken.reached)
+    assert (again.theta.tobytes(), again.history) == (whole.tobytes(), result.history)
+
+
 def test_all_events_are_passed_on_in_order():
     arguments = {name: (number, name) for number, name in enumerate(EVENTS)}
     events = {
@@ -70,7 +112,7 @@ def test_all_events_are_passed_on_in_order():
     assert told[::2] == [("first", *event) for event in arguments.items()]
     assert not both.takes_snapshots
     assert both.follows_log
-    assert not Observers(Observer(), Some(1)).follows_log
+    assert not Observers(Observer(), Some(1), Patient()).follows_log
     assert Observers(both, Some(1)).takes_snapshots
 
 

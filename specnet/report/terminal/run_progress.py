@@ -48,6 +48,8 @@ class RunProgress(Observer):
     nothing: the run goes on unseen.
     """
 
+    follows_log = False
+
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._line = stream, LiveLine(stream)
         self._record: Mapping[str, Any] = {}

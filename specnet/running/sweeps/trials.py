@@ -54,6 +54,8 @@ class PruningObserver(Observer):
         The validation losses that were reported, by rung.
     """
 
+    follows_log = False
+
     def __init__(self, pruning: Pruning) -> None:
         optuna, told = required_optuna(), list["FrozenTrial"](pickle.loads(pruning.told))
         with quiet():

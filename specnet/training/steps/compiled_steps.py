@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,6 @@ from specnet.training.steps.stepper import Stepper
 
 VECTOR_ROOM = 16
 """Numbers of the longest vector."""
-WORK_AT_ONCE = 2**28
-"""Multiplications after which a signal is looked for: a hundredth of a second or two."""
 NOISE_AT_ONCE = 2**20
 """Random numbers that are drawn for one call, unless a single step needs more."""
 
@@ -97,10 +96,9 @@ class CompiledStepper(Stepper):
         # What cannot be made is found out before training begins.
         self._bound = BoundSteps(self._compiled, {BATCH: feed.size, FLAT: layout.trainable_size}, arrays, feed.sources)
 
-    @property
+    @cached_property
     def most_at_once(self) -> int:
-        work, noise = 6 * self.theta.size * self._feed.size, self._bound.noise_size
-        return max(1, min(super().most_at_once, WORK_AT_ONCE // max(1, work), NOISE_AT_ONCE // max(1, noise)))
+        return max(1, min(super().most_at_once, NOISE_AT_ONCE // max(1, self._bound.noise_size)))
 
     def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
         weights = self._weights(places, len(with_loss))

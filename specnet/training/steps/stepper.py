@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,9 @@ UPDATE_BLOCK = 48 * 1024
 """Size of a block: its parameters, gradient, states and scratch fit into the second-level cache."""
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
-ROWS_AT_ONCE = 2**20
-"""Rows of all steps of one call, at most, unless a batch has more: their indices are in memory."""
+WORK_AT_ONCE, WORK_OF_ROW = 2**28, 2**8
+"""Multiplications of one call, at most, unless a step has more: then signals are looked for, and observers told. Of a row
+they count as many, however few parameters there are, since its index is in memory."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 
@@ -90,10 +92,10 @@ class Stepper(Trainer):
                 continue
             self.is_whole = False
             losses = self._go_on(left)
+            self.is_whole = True
             if losses:
                 progress.passed(losses)
                 left = left.after(len(losses))
-            self.is_whole = True
             if interruptions.pending is not None:
                 interruptions.deliver()
         return None
@@ -141,10 +143,10 @@ class Stepper(Trainer):
                 so_far.set()
         return found
 
-    @property
+    @cached_property
     def most_at_once(self) -> int:
         """How many steps are made in one call, at most."""
-        return max(1, ROWS_AT_ONCE // self._feed.size)
+        return max(1, WORK_AT_ONCE // (self._feed.size * max(6 * self.theta.size, WORK_OF_ROW)))
 
     @property
     def _steps_to_flush(self) -> int:
