@@ -49,11 +49,12 @@ class Feed:
         self._generator, self._in_blocks = generator, in_blocks
         self.rows = len(next(iter(sources.values())))
         self.size = batch_size
+        self._lengths = np.minimum(batch_size, np.arange(self.rows, 0, -batch_size))
 
     @property
     def batches_per_epoch(self) -> int:
         """The number of batches per epoch."""
-        return -(-self.rows // self.size)
+        return len(self._lengths)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[Array]:
         """Yield the row indices of each batch of an epoch, beginning with batch `first`; both count from 0."""
@@ -70,8 +71,7 @@ class Feed:
 
     def lengths(self, first: int, batches: int) -> Array:
         """Return how many rows each of some batches has, (batches,), the first of all epochs being number 0."""
-        places = np.arange(first, first + batches) % self.batches_per_epoch
-        return np.minimum(self.size, self.rows - places * self.size)
+        return self._lengths.take(np.arange(first, first + batches), mode="wrap")
 
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""

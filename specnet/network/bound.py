@@ -124,7 +124,7 @@ class Workspace:
         DataError
             If its names or shapes are not those of the network.
         """
-        if not self.state and state is None:
+        if not self.state and (state is None or state == {}):
             return
         given = self._initial_state if state is None else state
         if not isinstance(given, Mapping):

@@ -226,21 +226,8 @@ class Network(Displayed):
         data_only : bool
             Leave out regularization: penalties and label smoothing.
         """
-        return self.loss_checked(theta, self.check_inputs(X), y, sample_weight, state, data_only=data_only)
-
-    def loss_checked(
-        self,
-        theta: ArrayLike,
-        X: Array,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        state: Mapping[str, Array] | None = None,
-        *,
-        data_only: bool = False,
-    ) -> float:
-        """Return the result of `loss` for rows that `read_inputs` has checked."""
-        losses = self.row_losses(theta, X, y, state, data_only)
-        mean = weighted_mean(losses, check_weights(sample_weight, len(X)))
+        losses = self.row_losses(theta, self.check_inputs(X), y, state, data_only)
+        mean = weighted_mean(losses, check_weights(sample_weight, len(losses)))
         if data_only:
             return mean
         return mean + self.layout.penalty(np.asarray(theta), self.spec.training.l1, self.spec.training.l2)
@@ -253,9 +240,15 @@ class Network(Displayed):
         state: Mapping[str, Array] | None = None,
         data_only: bool = False,
     ) -> Array:
-        """Return the loss of each row, float64 (rows,), that `loss_checked` makes a mean of."""
+        """Return the loss of each row, float64 (rows,), for rows that `read_inputs` has checked."""
+        return self.row_losses_checked(theta, X, self.read_target(y, len(X)), state, data_only)
+
+    def row_losses_checked(
+        self, theta: ArrayLike, X: Array, target: Array, state: Mapping[str, Array] | None, data_only: bool
+    ) -> Array:
+        """Return the result of `row_losses` for a target that `read_target` has checked."""
         name = "row losses, data only" if data_only else "row losses"
-        return self._for_all_rows(name, theta, X, state, 1, self._target(y, len(X)))[:, 0].astype(np.float64)
+        return self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
 
     def loss_and_gradient(
         self,
@@ -334,7 +327,14 @@ class Network(Displayed):
         workspace.set_state(state)
         return workspace
 
-    def _target(self, y: ArrayLike, rows: int) -> Array:
+    def read_target(self, y: ArrayLike, rows: int) -> Array:
+        """Return targets as programs read them, (1, rows) class indices or (outputs, rows) numbers, after a check.
+
+        Raises
+        ------
+        DataError
+            If the loss is not defined for them.
+        """
         loss = self.spec.training.loss
         target = check_target(y, loss.target, rows, self.outputs if loss.target == "classes" else self.target_size)
         check_domain(target.T, loss.domain)
@@ -357,7 +357,7 @@ class Network(Displayed):
         workspace = self._workspace(theta, state)
         program = workspace.program(name + ", weighted" * (weights is not None), rows)
         program.inputs[INPUTS][...] = X.T
-        program.inputs[TARGET][...] = self._target(y, rows)
+        program.inputs[TARGET][...] = self.read_target(y, rows)
         program.inputs[INVERSE_WEIGHT][...] = 1 / (rows if weights is None else weights.sum())
         if weights is not None:
             program.inputs[ROW_WEIGHT][...] = weights

@@ -49,7 +49,8 @@ CLIPPING = "clipping"
 """Factor on the gradient that limits its norm."""
 AVERAGE_SHARE = "average_share"
 """Weight of the new parameters in their average."""
-NOISE = ("uniform.", "normal.")
+UNIFORM = "uniform."
+NOISE = (UNIFORM, "normal.")
 """Prefixes of the inputs that are filled with random numbers before each step."""
 
 

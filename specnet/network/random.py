@@ -18,6 +18,8 @@ _NUMBERS: dict[Purpose, int] = {
     "importance": 5,
 }
 _STEP_STRIDE = 2**64
+_STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)
+"""Of PCG64's multiplier, once for each number of a step."""
 
 
 def stream(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
@@ -44,8 +46,22 @@ class StepNoise:
 
     def fill(self, arrays: Mapping[str, NDArray[Any]], step: int) -> None:
         """Fill float arrays in order: uniform numbers from [0, 1), or normal ones if the name begins with normal."""
-        self._bits.state = self._start
-        self._bits.advance(step * _STEP_STRIDE)
+        self._go_to(step)
         for name, array in arrays.items():
             draw = self._generator.standard_normal if name.startswith("normal") else self._generator.random
             draw(dtype=array.dtype.type, out=array)
+
+    def walk(self, step: int) -> tuple[int, int, int, int]:
+        """Return PCG64's state before the numbers of a step, its increment, and a factor and a summand, of 128 bits.
+
+        The state before those of the next step is the factor times this one plus the summand.
+        """
+        self._go_to(step + 1)
+        following = self._bits.state["state"]["state"]
+        self._go_to(step)
+        now = self._bits.state["state"]
+        return now["state"], now["inc"], _STEP_FACTOR, (following - _STEP_FACTOR * now["state"]) % 2**128
+
+    def _go_to(self, step: int) -> None:
+        self._bits.state = self._start
+        self._bits.advance(step * _STEP_STRIDE)

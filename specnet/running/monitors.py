@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError
 from specnet.model import Decoder
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import Array, check_weights
 from specnet.parts.metrics import Metric
+from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.spec import Spec
 from specnet.training import TrainingRows
@@ -103,9 +104,10 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows) -> dict[str, Mon
     watched : WatchedRows
     """
     network, spec, rows = decoder.network, decoder.network.spec, watched.rows
+    target, weights = network.read_target(rows.target, len(rows)), check_weights(rows.weight, len(rows))
 
     def loss(theta: Array, state: State) -> float:
-        return network.loss_checked(theta, rows.X, rows.target, rows.weight, state, data_only=True)
+        return weighted_mean(network.row_losses_checked(theta, rows.X, target, state, data_only=True), weights)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
         compared = decoder.compared([network.predict_checked(theta, rows.X, state)])

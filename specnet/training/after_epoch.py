@@ -25,6 +25,7 @@ ALL_EPOCHS = "all epochs"
 """End of training after the last epoch."""
 INTERRUPTED = "interrupted"
 """End of training by a signal, in or after an epoch."""
+_STOPPING = watcher_name(EARLY_STOPPING)
 
 
 class Course:
@@ -102,9 +103,10 @@ class Course:
         epochs, watchers = self.epochs, self._watchers
         if epochs >= self.total or watchers.have_ended:
             return None
-        # L-BFGS may end training with any epoch.
-        may_end = watchers.may_end or not self._trainer.resumes
-        is_measured = epochs + 1 == self._seen_next or (may_end and self._observer.takes_snapshots)
+        is_measured = epochs + 1 == self._seen_next
+        if not is_measured and self._observer.takes_snapshots:
+            # L-BFGS may end training with any epoch.
+            is_measured = watchers.may_end() or not self._trainer.resumes
         return Stretch(epochs, self._unseen() + 1, self._with_loss, watchers.rate_factor, is_measured)
 
     def _unseen(self) -> int:
@@ -247,7 +249,7 @@ class Course:
     @property
     def _stopping(self) -> Memory | None:
         """The memory of early stopping."""
-        return self._watchers.memories.get(watcher_name(EARLY_STOPPING))
+        return self._watchers.memories.get(_STOPPING)
 
     @property
     def _has_best(self) -> bool:

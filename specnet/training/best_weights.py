@@ -28,8 +28,6 @@ class Watchers:
         Their current memories.
     have_ended : bool
         Whether one of them ends training.
-    may_end : bool
-        Whether one of them ends training if the next epoch's figures are bad enough.
     rate_factor : float
         Product of their factors on the learning rate.
     """
@@ -45,7 +43,10 @@ class Watchers:
         self.memories, self.have_ended, self.rate_factor = memories, has_ended(memories), 1.0
         for memory in memories.values():
             self.rate_factor *= memory.rate_factor
-        self.may_end = any(who.after(memories[name], math.inf).ends for name, who in self._watchers.items())
+
+    def may_end(self) -> bool:
+        """Return whether one of them ends training if the next epoch's figures are bad enough."""
+        return any(who.after(self.memories[name], math.inf).ends for name, who in self._watchers.items())
 
     def after(self, figures: Mapping[str, float]) -> Memories:
         """Return their memories after another epoch with these metrics."""

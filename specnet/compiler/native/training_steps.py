@@ -18,6 +18,7 @@ from specnet.compiler.native.c_plan import no_form
 from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_function import CFunction, CText
 from specnet.compiler.native.c_text.emit_loop import block
+from specnet.compiler.native.c_text.uniform_numbers import DRAWN_TOO_MANY, drawing_text
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import BATCH, FLAT, Shape
@@ -45,11 +46,13 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
   return (real)(longest / sqrt(squares));
 }}
 """
+DRAWN = "drawn"
+"""The array of the numbers that a step draws."""
 SHARED_ABOVE = 2**17
 """Numbers of a vector from which on threads share its update."""
 _PARAMETERS = (
     "void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places,"
-    " const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss,"
+    " const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss,"
     " double *losses"
 )
 
@@ -72,6 +75,8 @@ class StepPrograms:
         The inputs, single numbers, that are 1 over the rows of a batch.
     noise
         The inputs that each step has random numbers for.
+    draws
+        Whether these are uniform ones, which the steps draw themselves.
     clipping
         What limits the gradient before the updates.
     likely
@@ -84,6 +89,7 @@ class StepPrograms:
     numbers: tuple[str, ...]
     inverses: tuple[str, ...]
     noise: tuple[str, ...]
+    draws: bool
     clipping: Clipping | None
     likely: Mapping[str, int]
 
@@ -107,7 +113,13 @@ class CompiledSteps:
         head = "void **p, const index64 *sizes, const index64 *places"
         limits = np.finfo(self.source.dtype)
         clipping = _CLIPPING.format(smallest=float(limits.tiny / limits.eps), largest=float(limits.max))
-        lines = [*([clipping] if programs.clipping else []), *shared, *block(f"static void feed({head})", feed)]
+        drawing = [drawing_text(self.source.dtype)] if programs.draws else []
+        lines = [
+            *([clipping] if programs.clipping else []),
+            *drawing,
+            *shared,
+            *block(f"static void feed({head})", feed),
+        ]
         lines += block(f"void feed_once({head})", ["feed(p, sizes, places);"])
         self.source.shares = bool(shared)
         self.text = self.source.text("\n".join([*lines, *block(f"index64 steps({_PARAMETERS})", steps), ""]))
@@ -185,13 +197,17 @@ class CompiledSteps:
         inverses = [name for name in programs.inverses if name in self._inputs]
         body += [f"*(real *){source.pointer(name)} = (real)(1.0 / batch);" for name in inverses]
         body += [f"{source.pointer(name)} = (void *)(numbers + {k});" for k, name in enumerate(programs.numbers)]
+        noise = f"(real *){source.pointer(DRAWN)}" if programs.draws else "of_step"
         fixed, by_row = 0, 0
         for name, shape in self.noise_shapes():
-            body.append(f"{source.pointer(name)} = (void *)(noise + {by_row} * batch + {fixed});")
+            body.append(f"{source.pointer(name)} = (void *)({noise} + {by_row} * batch + {fixed});")
             if shape.count(BATCH) > 1:
                 raise no_form(shape)
             count = math.prod(axis for axis in shape if isinstance(axis, int))
             fixed, by_row = (fixed, by_row + count) if BATCH in shape else (fixed + count, by_row)
+        if programs.draws:
+            body += [f"draw(state, WIDE(walk, 1), {noise}, {by_row} * batch + {fixed});"]
+            body += ["state = state * WIDE(walk, 2) + WIDE(walk, 3);"]
         body.append("gradient(p, sizes, with_loss[step]);")
         body.append(f"if (with_loss[step]) losses[step] = ((real *)p[0])[{offset.text()}];")
         if programs.clipping:
@@ -203,9 +219,12 @@ class CompiledSteps:
                 body += block("", ["const Update q = {p, sizes};", f"in_parts(part_of_{k}, &q, 1);"])
             else:
                 body.append(f"update_{k}(p, sizes, 0);")
-        body += ["numbers += numbers_step;", "noise += noise_step;", "if (!isfinite(losses[step])) return step + 1;"]
-        sizes = [f"index64 sizes[{len(source.axes)}];", "memcpy(sizes, likely, sizeof sizes);"]
-        return [*sizes, *block("for (index64 step = 0; step < count; step++)", body), "return count;"]
+        body += ["numbers += numbers_step;", "of_step += noise_step;", "if (!isfinite(losses[step])) return step + 1;"]
+        begin = [f"index64 sizes[{len(source.axes)}];", "memcpy(sizes, likely, sizeof sizes);"]
+        begin += ["const real *of_step = noise;"]
+        if programs.draws:
+            begin += ["const uint64_t *const walk = noise;", "wide state = WIDE(walk, 0);"]
+        return [*begin, *block("for (index64 step = 0; step < count; step++)", body), "return count;"]
 
 
 def _check_source(name: str, source: Array, leaf: Array) -> None:
@@ -238,7 +257,7 @@ class BoundSteps:
     Attributes
     ----------
     noise_size
-        How many random numbers a step takes, at most.
+        How many random numbers a step has to be given, at most.
 
     Raises
     ------
@@ -255,17 +274,22 @@ class BoundSteps:
         arrays: Mapping[str, Array],
         sources: Mapping[str, Array],
     ) -> None:
-        source_rows = {f"source {name}": rows for name, rows in sources.items()}
-        room = Room(compiled.source, sizes, arrays, source_rows)
-        self._room, self._noise = room, compiled.noise_shapes()
+        self._rows, self._batch = len(next(iter(sources.values()))), sizes[BATCH]
+        self._noise = compiled.noise_shapes()
+        self.noise_size = sum(math.prod(shape) for shape in self._noise_shapes(self._batch).values())
+        others = {f"source {name}": rows for name, rows in sources.items()}
+        if compiled.programs.draws:
+            others[DRAWN] = np.zeros(
+                self.noise_size + DRAWN_TOO_MANY + compiled.source.vector_numbers, compiled.source.dtype
+            )
+            self.noise_size = 0
+        self._room = room = Room(compiled.source, sizes, arrays, others)
         for name in compiled.programs.gathered:
             if name in room.leaves:
                 _check_source(name, sources[name], room.leaves[name])
         pointer, number, made = ctypes.c_void_p, ctypes.c_int64, compiled.library()
         types = [pointer] * 2 + [number] * 3 + [pointer] * 2 + [number, pointer, number] + [pointer] * 2
         self._steps = function_of(compiled.source, made, "steps", *types, gives=number)
-        self._rows, self._batch = len(next(iter(sources.values()))), sizes[BATCH]
-        self.noise_size = sum(math.prod(shape) for shape in self._noise_shapes(self._batch).values())
         if self._batch == self._rows:
             feed = function_of(compiled.source, made, "feed_once", *[pointer] * 3)
             all_rows = np.arange(self._rows)
@@ -303,6 +327,7 @@ class BoundSteps:
         numbers : (steps, numbers)
             More of them are not read.
         noise : (steps, noise_size) or None
+            Where steps draw their numbers, those of `StepNoise.walk`, as `words_of` makes them.
         with_loss : (steps,) of bool
             Of each step, whether its loss is needed.
         """

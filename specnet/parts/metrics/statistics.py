@@ -19,7 +19,7 @@ LEAST_VARIANCE = 1e-12
 
 def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
     """Return the mean of numbers (rows,), in which a row of weight 2 counts twice."""
-    return float(numbers.mean() if weights is None else (numbers @ weights) / weights.sum())
+    return float(numbers.sum() / len(numbers) if weights is None else (numbers @ weights) / weights.sum())
 
 
 def mean_with_error(

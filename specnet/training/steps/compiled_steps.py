@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import BATCH, FLAT, Plan, UnavailableError
+from specnet.compiler.native.c_text.uniform_numbers import words_of
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
@@ -22,6 +23,7 @@ from specnet.network.programs import (
     NOISE,
     ROW_WEIGHT,
     TARGET,
+    UNIFORM,
 )
 from specnet.network.random import StepNoise
 from specnet.parts.arrays import Array
@@ -49,6 +51,7 @@ def step_programs(network: Network, rows: int, *, weighted: bool) -> StepProgram
         tuple([*numbers, INVERSE_WEIGHT] if weighted else numbers),
         (INVERSE_ROWS,) if weighted else (INVERSE_ROWS, INVERSE_WEIGHT),
         tuple(noise),
+        bool(noise) and all(name.startswith(UNIFORM) for name in noise),
         None if training.clip_norm is None else ("gradient", CLIPPING, training.clip_norm),
         {BATCH: rows, FLAT: network.layout.trainable_size},
     )
@@ -142,7 +145,9 @@ class CompiledStepper(Stepper):
         return np.column_stack([table, np.ones(len(table))]).astype(self.theta.dtype)
 
     def _noise_of(self, count: int) -> Array:
-        """Return the random numbers of the next steps, (steps, numbers)."""
+        """Return the random numbers of the next steps, (steps, numbers), or what they draw them by."""
+        if self._compiled.programs.draws:
+            return words_of(*self._random.walk(self.step_number))
         # A vector is read as a whole where a row ends, and there is room for one behind the last.
         size, lengths = self._bound.noise_size, self._feed.lengths(self.step_number, count).tolist()
         room = np.zeros(count * size + VECTOR_ROOM, self.theta.dtype)

@@ -30,8 +30,8 @@ UPDATE_BLOCK = 48 * 1024
 DENORMAL_INTERVAL = 512
 """Number of steps between two flushes of the optimizer's denormal numbers to 0."""
 WORK_AT_ONCE, WORK_OF_ROW = 2**28, 2**8
-"""Multiplications of one call, at most, unless a step has more: then signals are looked for, and observers told. Of a row
-they count as many, however few parameters there are, since its index is in memory."""
+"""Multiplications of one call, at most, unless a step has more: then signals are looked for, and observers told.
+At least so many are counted of a row, whose index is in memory."""
 TINY = 1e-30
 FLUSH_BLOCK = 1024
 

@@ -1023,17 +1023,48 @@ OUTLINE real clipping_factor(real *v, long count, double longest)
   return (real)(longest / sqrt(squares));
 }
 
+
+typedef unsigned __int128 wide;
+#define WIDE(words, k) ((wide)(words)[2 * (k) + 1] << 64 | (words)[2 * (k)])
+#define MULTIPLIER ((wide)0x2360ed051fc65da4u << 64 | 0x4385df649fccf645u)
+INLINE uint64_t word_of(wide state)
+{
+  const uint64_t mixed = (uint64_t)(state >> 64) ^ (uint64_t)state;
+  const unsigned turn = state >> 122;
+  return mixed >> turn | mixed << (-turn & 63);
+}
+
+/* The numbers after a state of the generator with this increment. */
+OUTLINE void draw(wide state, wide increment, real *to, long count)
+{
+  const wide twice = MULTIPLIER * MULTIPLIER, ahead = twice * twice;
+  const wide increment_ahead = increment * (MULTIPLIER + 1) * (twice + 1);
+  wide states[4];
+  for (int k = 0; k < 4; k++) states[k] = state = state * MULTIPLIER + increment;
+  for (long j = 0; j < count; j += 4 * 2) {
+    for (int k = 0; k < 4; k++) {
+      const uint64_t word = word_of(states[k]);
+      states[k] = states[k] * ahead + increment_ahead;
+      to[j + 2 * k] = ((uint32_t)word >> 8) * 0x1p-24f;
+      to[j + 2 * k + 1] = (uint32_t)(word >> 40) * 0x1p-24f;
+    }
+  }
+}
+
 static void feed(void **p, const index64 *sizes, const index64 *places) {
   const long batch = sizes[0];
-  turn(p[23], 20, places, batch, 20, p[3], batch);
-  for (long j = 0; j < batch; j++) ((index64 *)p[8])[j] = ((const index64 *)p[24])[places[j]];
+  turn(p[24], 20, places, batch, 20, p[3], batch);
+  for (long j = 0; j < batch; j++) ((index64 *)p[8])[j] = ((const index64 *)p[25])[places[j]];
 }
 void feed_once(void **p, const index64 *sizes, const index64 *places) {
   feed(p, sizes, places);
 }
-index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
+index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
   index64 sizes[2];
   memcpy(sizes, likely, sizeof sizes);
+  const real *of_step = noise;
+  const uint64_t *const walk = noise;
+  wide state = WIDE(walk, 0);
   for (index64 step = 0; step < count; step++) {
     sizes[0] = rows - done < likely[0] ? rows - done : likely[0];
     done = done + sizes[0] == rows ? 0 : done + sizes[0];
@@ -1047,13 +1078,15 @@ index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index
     *(real *)p[9] = (real)(1.0 / batch);
     p[21] = (void *)(numbers + 0);
     p[22] = (void *)(numbers + 1);
-    p[7] = (void *)(noise + 0 * batch + 0);
+    p[7] = (void *)((real *)p[23] + 0 * batch + 0);
+    draw(state, WIDE(walk, 1), (real *)p[23], 32 * batch + 0);
+    state = state * WIDE(walk, 2) + WIDE(walk, 3);
     gradient(p, sizes, with_loss[step]);
     if (with_loss[step]) losses[step] = ((real *)p[0])[160 + 143 * batch_row];
     *(real *)p[18] = clipping_factor(p[17], flat, 1.0);
     update_0(p, sizes, 0);
     numbers += numbers_step;
-    noise += noise_step;
+    of_step += noise_step;
     if (!isfinite(losses[step])) return step + 1;
   }
   return count;

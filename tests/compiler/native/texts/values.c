@@ -603,9 +603,10 @@ static void feed(void **p, const index64 *sizes, const index64 *places) {
 void feed_once(void **p, const index64 *sizes, const index64 *places) {
   feed(p, sizes, places);
 }
-index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const real *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
+index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index64 count, const index64 *places, const real *numbers, index64 numbers_step, const void *noise, index64 noise_step, const uint8_t *with_loss, double *losses) {
   index64 sizes[2];
   memcpy(sizes, likely, sizeof sizes);
+  const real *of_step = noise;
   for (index64 step = 0; step < count; step++) {
     sizes[0] = rows - done < likely[0] ? rows - done : likely[0];
     done = done + sizes[0] == rows ? 0 : done + sizes[0];
@@ -621,7 +622,7 @@ index64 steps(void **p, const index64 *likely, index64 rows, index64 done, index
     if (with_loss[step]) losses[step] = ((real *)p[0])[19 * batch_row];
     update_0(p, sizes, 0);
     numbers += numbers_step;
-    noise += noise_step;
+    of_step += noise_step;
     if (!isfinite(losses[step])) return step + 1;
   }
   return count;
