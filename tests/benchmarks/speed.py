@@ -30,6 +30,7 @@ from tests.benchmarks.steps.cases import (
     PROCESS_BOUND,
     START_UP_SECONDS,
 )
+from tests.benchmarks.steps.fits import fits
 from tests.benchmarks.steps.peers import THREADS, missing_peers
 from tests.benchmarks.steps.prediction import COMPILED, prediction_runs
 from tests.benchmarks.steps.stepping import training
@@ -75,6 +76,7 @@ def refusals(report: Report) -> None:
 
 TABLES = {
     "training": training,
+    "fits": fits,
     "whole-runs": whole_runs,
     "prediction": prediction,
     "processes": processes,
