@@ -6,23 +6,27 @@ import json
 import shutil
 import subprocess
 import tempfile
+from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text
 from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions, selection
+from specnet.compiler.operations import selection
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import GROUPED, LINEAR, Constants
+from specnet.exporting.formula import Constants
 from specnet.exporting.formula_text import function_forms
+from specnet.exporting.languages.javascript_functions import HELPERS
 from specnet.exporting.languages.language import Language
 from specnet.exporting.languages.row_loops import Body, Loops
 from specnet.exporting.model_program import Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
+from specnet.model import Model
 from specnet.parts.arrays import Array
 
 LARGEST_INTEGER = 2**53
@@ -44,7 +48,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best codes numbered cells cell missing interval
+bias groups best codes numbered cells cell missing interval decoded
 """
 
 
@@ -187,14 +191,37 @@ def _about_cells(program: Program) -> str:
     return "".join(f"// {line}\n" for line in [*lines, ""]).replace("// \n", "//\n")
 
 
-def _module(program: Program) -> str:
+def inlined(model: Model, level: float | None = None) -> str:
+    """Return the statements of a model's module, as a page has them: nothing is exported, and numbers are base64.
+
+    They are those of little-endian machines, which all browsers are made for.
+
+    Parameters
+    ----------
+    model : Model
+    level : float, optional
+        Of intervals, as for `specnet.exporting.export`.
+
+    Raises
+    ------
+    ExportError
+        As `specnet.exporting.export` does.
+    """
+    program = TARGET.program(model, model.network.dtype).with_interval(level)
+    return _DECODED + _module(program, _base64).replace("\nexport ", "\n")
+
+
+def _module(program: Program, written: Callable[[Array], str] | None = None) -> str:
+    """Return the module, with arrays as `written` writes them; by default as lists of numbers."""
     language = _JavaScript()
     loops = Loops(program, language, language, _RESERVED.split())
-    tables = "".join(f"const {name} = {_table(loops, table)};\n" for table, name in loops.tables.items())
+    tables = "".join(
+        f"const {name} = {_table(loops, table, written or _listed)};\n" for table, name in loops.tables.items()
+    )
     arrays = [array for body in (*loops.models, loops.body) for array in body.arrays.items()]
     scratch = "".join(f"const {name} = new Float64Array({size});\n" for name, size in arrays)
     scratch = f"\n// What layers leave for the next ones; every call writes it anew.\n{scratch}" if scratch else ""
-    helpers = "".join(text for operation, text in _HELPERS.items() if operation in program.operations)
+    helpers = "".join(text for operation, text in HELPERS.items() if operation in program.operations)
     functions = "".join(f"\n{function}" for function in [*loops.functions, *map(_model, loops.models)])
     features, labels = (
         f"export const {name} = [{', '.join(map(_literal, values))}];\n" if values else ""
@@ -293,48 +320,9 @@ function numbered(cells) {{
 }}
 
 """
-_DENSE = """
-// y = bias + weight times x; a weight's row belongs to an input.
-function dense(inputs, outputs, weight, bias, x, y) {
-  for (let j = 0; j < outputs; j++) y[j] = bias ? bias[j] : 0;
-  for (let i = 0, row = 0; i < inputs; i++, row += outputs) {
-    for (let j = 0; j < outputs; j++) y[j] += weight[row + j] * x[i];
-  }
-}
+_DECODED = """\
+const decoded = (Kind, text) => new Kind(Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)).buffer);
 """
-_ERF = """
-// The error function: a series of positive terms near 0, elsewhere the continued fraction of its complement
-// (Abramowitz and Stegun 7.1.6 and 7.1.14), each to 1e-15. The square of the high part of x is exact, so that
-// exp(-x * x) does not grow its rounding.
-function erf(x) {
-  const size = Math.abs(x), high = Math.fround(size);
-  if (size > 6 || x !== x) return x !== x ? x : Math.sign(x);
-  const bell = Math.exp(-high * high) * Math.exp((high - size) * (high + size));
-  let rest = 0;
-  if (size < 2) {
-    for (let k = 44; k > 0; k--) rest = ((1 + rest) * (2 * x * x)) / (2 * k + 1);
-    const slope = (2 / Math.sqrt(Math.PI)) * x * bell;
-    return slope + slope * rest;
-  }
-  for (let k = 60; k > 0; k--) rest = k / 2 / (size + rest);
-  return Math.sign(x) * (1 - bell / (Math.sqrt(Math.PI) * (size + rest)));
-}
-"""
-
-
-_GROUPED = """
-// y = weight times x for each of some groups, whose numbers take turns.
-function grouped(groups, inputs, outputs, weight, x, y) {
-  for (let j = 0; j < outputs; j++) {
-    for (let g = 0; g < groups; g++) {
-      let sum = 0;
-      for (let i = 0; i < inputs; i++) sum += weight[(j * inputs + i) * groups + g] * x[i * groups + g];
-      y[j * groups + g] = sum;
-    }
-  }
-}
-"""
-_HELPERS = {LINEAR: _DENSE, GROUPED: _GROUPED, functions.ERF: _ERF}
 
 
 def _capital(text: str) -> str:
@@ -351,19 +339,28 @@ def _printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
-def _table(loops: Loops, table: Constants) -> str:
+def _table(loops: Loops, table: Constants, written: Callable[[Array], str]) -> str:
     """Return a table, or a list of the tables of an ensemble's members."""
     numbers = loops.numbers(table)
     if not loops.program.has_members(table):
-        return _array(numbers)
-    members = "".join(f"  {_array(member)},\n" for member in numbers)
+        return written(numbers)
+    members = "".join(f"  {written(member)},\n" for member in numbers)
     return f"[\n{members}]"
 
 
-def _array(array: Array) -> str:
+def _base64(array: Array) -> str:
+    """Return a typed array as the base64 of its bytes."""
+    content = b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()
+    return f'decoded({_kind(array)}, "{content}")'
+
+
+def _kind(array: Array) -> str:
+    return "Float32Array" if array.dtype == np.float32 else "Float64Array"
+
+
+def _listed(array: Array) -> str:
     """Return a typed array of an array's own precision: a double made of it has the same value."""
     rows = array.reshape(-1, array.shape[-1])
     numbers = ",\n  ".join(", ".join(map(number_text, row)) for row in rows)
-    kind = "Float32Array" if array.dtype == np.float32 else "Float64Array"
     text = numbers.replace("inf", "Infinity").replace("nan", "NaN")
-    return f"new {kind}([\n  {text},\n])"
+    return f"new {_kind(array)}([\n  {text},\n])"

@@ -14,11 +14,10 @@ from specnet.report.diagram.diagram_columns import INPUT, Fold, columns_of, has_
 from specnet.report.diagram.placing import (
     EDGE,
     FOLD_LABEL,
-    LARGE,
     LINE_HEIGHT,
     MOST_FOR_NAMES,
     MOST_UNITS,
-    SMALL,
+    RADIUS,
     Arc,
     Placed,
     place_columns,
@@ -53,9 +52,6 @@ class NetworkDiagram:
         thin and grey.
     input_names, output_names : sequence of str
         What stands beside the circles of inputs and outputs, if there is one for each.
-    live : str
-        For a page whose script shows activations: the circles are large, and unit 3 of the first hidden layer has the
-        identity ``{live}-unit-1-2``, the text in it ``{live}-value-1-2``.
     """
 
     def __init__(
@@ -65,7 +61,6 @@ class NetworkDiagram:
         *,
         input_names: Sequence[str] = (),
         output_names: Sequence[str] = (),
-        live: str = "",
     ) -> None:
         overview = Overview(resolved)
         self.description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
@@ -74,14 +69,13 @@ class NetworkDiagram:
                 "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
             )
         self.title = resolved.spec.name or self.description
-        self.graph, self.parameters, self.live = columns_of(resolved), parameters or {}, live
+        self.graph, self.parameters = columns_of(resolved), parameters or {}
         self.captions = [column.captions() for column in self.graph.columns]
         self.names = (
             input_names if len(input_names) == resolved.inputs else (),
             output_names if len(output_names) == resolved.outputs else (),
         )
-        self.circles = LARGE if live else SMALL
-        self.placement = place_columns(self.graph, self.circles, self.captions, self.names)
+        self.placement = place_columns(self.graph, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
         """Return the picture, with what stands before it and units around it."""
@@ -95,7 +89,7 @@ class NetworkDiagram:
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
 
     def content(self) -> Iterator[str]:
-        placement, radius = self.placement, self.circles.radius
+        placement, radius = self.placement, RADIUS
         columns = placement.columns
         yield from map(self._fold, self.graph.folds)
         yield from map(self._arc, placement.arcs)
@@ -147,7 +141,7 @@ class NetworkDiagram:
 
     def _curve(self, start: Placed, end: Placed, before: int, after: int) -> str:
         above, below = start.units[before], end.units[after]
-        left, right = start.x + self.circles.radius, end.x - self.circles.radius
+        left, right = start.x + RADIUS, end.x - RADIUS
         middle = number((right - left) / 2)
         width, height = number(right - left), number(below - above)
         return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"
@@ -163,19 +157,14 @@ class NetworkDiagram:
         return f'<path class="skip" d="M{first}C{bend} {last}"/>'
 
     def _column(self, k: int, placed: Placed) -> Iterator[str]:
-        column, live, radius = self.graph.columns[k], escaped(self.live), self.circles.radius
+        column = self.graph.columns[k]
         style = "inputs" if k == INPUT else "outputs" if k == len(self.graph.columns) - 1 else "hidden"
         for unit, y in placed.units.items():
-            identity = f' id="{live}-unit-{k}-{unit}"' if live else ""
             hover = hover_text(f"{column.key}, unit {unit + 1}" if k else f"input {unit + 1}")
-            place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(radius)}"'
-            yield f'<circle class="unit {style}"{identity} {place}>{hover}</circle>'
-            if live:
-                value = f'id="{live}-value-{k}-{unit}" x="{number(placed.x)}" y="{number(y + 4)}"'
-                yield f'<text class="inside" {value} text-anchor="middle"></text>'
+            place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(RADIUS)}"'
+            yield f'<circle class="unit {style}" {place}>{hover}</circle>'
             if style == "hidden" and column.size <= MOST_UNITS:
-                height, style_of_number = (y - radius - 4, "detail") if live else (y + 4, "inside")
-                yield label(str(unit + 1), placed.x, height, style_of_number, "middle")
+                yield label(str(unit + 1), placed.x, y + 4, "inside", "middle")
         if placed.gap is not None:
             left_out = column.size - len(placed.units)
             yield label(f"⋮ {count(left_out)} more", placed.x, placed.gap + 4, "more", "middle")

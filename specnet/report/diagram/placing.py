@@ -26,18 +26,8 @@ STACK_GAP = 22.0
 EDGE = 6.0
 FIRST_RISE, NEXT_RISE = 22.0, 12.0
 """Units from the circles to an arc above them, and from one arc to the next."""
-
-
-@dataclass(frozen=True)
-class Circles:
-    """Sizes of circles in units: radius, from one middle to the next, and what stands above each."""
-
-    radius: float = 11.0
-    step: float = 34.0
-    above: float = 0.0
-
-
-SMALL, LARGE = Circles(), Circles(16.0, 48.0, 16.0)
+RADIUS, STEP = 11.0, 34.0
+"""Of circles, and units from the middle of one to the next one's."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +100,6 @@ class Placement:
 
 def place_columns(
     graph: DiagramColumns,
-    circles: Circles,
     captions: Sequence[Sequence[str]],
     names: tuple[Sequence[str], Sequence[str]],
 ) -> Placement:
@@ -119,7 +108,6 @@ def place_columns(
     Parameters
     ----------
     graph : DiagramColumns
-    circles : Circles
     captions : sequence of sequences of str
         The lines under each column.
     names : two sequences of str
@@ -128,12 +116,12 @@ def place_columns(
     shown = [place for place in range(graph.place_count) if place not in graph.hidden]
     slots = {place: k + (place > min(graph.hidden, default=place)) for k, place in enumerate(shown)}
     slot_count = len(shown) + bool(graph.hidden)
-    left, right = (max(SIDE, _room(texts) + circles.radius + 2 * EDGE) for texts in names)
+    left, right = (max(SIDE, _room(texts) + RADIUS + 2 * EDGE) for texts in names)
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {place: [k for k, column in enumerate(graph.columns) if column.place == place] for place in shown}
     laid = {
-        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), circles, captions)
+        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions)
         for place, stack in stacks.items()
     }
     # The captions of columns that stand alone are in one line below all circles.
@@ -153,7 +141,7 @@ def place_columns(
             unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MOST_BRANCHES))
     neighbours, arcs = _connections(graph, columns, {k: slots[graph.columns[k].place] for k in columns})
     folds = FOLD_LABEL * (1 + max((fold.depth for fold in graph.folds), default=-1))
-    down = EDGE - min([placed.top - circles.above for placed in columns.values()] + [arc.peak for arc in arcs])
+    down = EDGE - min([placed.top for placed in columns.values()] + [arc.peak for arc in arcs])
     if graph.folds:
         down += EDGE
     height = max([placed.bottom for placed in columns.values()] + [y for _, y, _ in unseen]) + down + EDGE + folds
@@ -174,7 +162,7 @@ def _room(texts: Sequence[str]) -> float:
 
 
 def _stacked(
-    graph: DiagramColumns, numbers: Sequence[int], x: float, circles: Circles, captions: Sequence[Sequence[str]]
+    graph: DiagramColumns, numbers: Sequence[int], x: float, captions: Sequence[Sequence[str]]
 ) -> list[Placed]:
     """Return columns above each other, each with its caption, from 0 on."""
     placed: list[Placed] = []
@@ -182,9 +170,9 @@ def _stacked(
         size, top = graph.columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
         few = size <= MOST_UNITS
         rows = [*range(size)] if few else [*range(FIRST_UNITS), -1, *range(size - LAST_UNITS, size)]
-        middles = {row: top + circles.radius + place * circles.step for place, row in enumerate(rows)}
+        middles = {row: top + RADIUS + place * STEP for place, row in enumerate(rows)}
         gap = middles.pop(-1, None)
-        caption = max(middles.values()) + circles.radius + CAPTION_GAP
+        caption = max(middles.values()) + RADIUS + CAPTION_GAP
         placed.append(Placed(x, top, middles, gap, caption, caption + LINE_HEIGHT * (len(captions[k]) - 1)))
     return placed
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from specnet.findings import Finding
     from specnet.model import Answers
     from specnet.parts.arrays import Array
-    from specnet.report.diagram.live_diagram import Live
+    from specnet.report.panel.ask_panel import AskPanel
     from specnet.report.plane.surfaces import Plane
     from specnet.spec import Resolved
 
@@ -130,8 +130,8 @@ class PageRecord(AnswersRecord):
         The resolved spec: each value, and the line of the spec, the override, the data or the default that set it.
     images : Images or None
         Where all columns together are square grey images.
-    live : Live or None
-        The network, where a page's script can compute it.
+    panel : AskPanel or None
+        The model, where the page's script can compute it.
     plane : Plane or None
         Where two columns of numbers are a plane.
     snapshots : mapping
@@ -148,6 +148,6 @@ class PageRecord(AnswersRecord):
     spec: WrittenSpec
     settings: Sequence[tuple[str, str, str]]
     images: Images | None
-    live: Live | None
+    panel: AskPanel | None
     plane: Plane | None
     snapshots: Mapping[int, Mapping[str, Array]]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from markupsafe import Markup
-
 from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.report.diagram.diagram_columns import visible_activation
@@ -16,15 +14,11 @@ from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import results_of
 from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.page_record import PageRecord
-from specnet.report.pages.page_templates import PAGES, rendered
+from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import training_figures
+from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.training.after_epoch import ALL_EPOCHS
-
-LIVE = "net"
-"""Begins the identities of units whose activations the page's script shows."""
-START = 0.6
-"""Where sliders stand at first, as a fraction of the range."""
 
 
 def page(record: PageRecord) -> str:
@@ -34,7 +28,7 @@ def page(record: PageRecord) -> str:
     name, images = record.resolved.spec.name or "unnamed", record.images
     classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
     names = {"input_names": record.columns, "output_names": classes or record.outputs}
-    diagram = NetworkDiagram(record.resolved, record.parameters, **names, live=LIVE if record.live else "")
+    diagram = NetworkDiagram(record.resolved, record.parameters, **names)
     return rendered(
         "report.html.j2",
         record=record,
@@ -45,9 +39,8 @@ def page(record: PageRecord) -> str:
         as_sentence=_sentence,
         tests=len(RULES),
         diagram=diagram.svg(),
-        live=record.live and record.live.data([f"Probability of {name}" for name in classes] or record.outputs),
-        sliders=_sliders(record),
-        live_script=Markup((PAGES / "live.js").read_text("utf-8")),
+        panel=record.panel,
+        panel_script=panel_script(),
         story=None if record.plane is None else PlaneStory(record.plane, record.snapshots),
         layers=_layers(record, overview),
         weights=images and weight_pictures(record.resolved, record.parameters, images.rows.shape[1]),
@@ -65,16 +58,6 @@ def _sentence(text: str) -> str:
     first = text.partition(" ")[0]
     start = text[:1].upper() if first.isalpha() else text[:1]
     return f"{start}{text[1:].removesuffix('.')}." if text else ""
-
-
-def _sliders(record: PageRecord) -> list[tuple[str, ...]]:
-    """Return the name, the ends, the step and the start of sliders: beyond the middle, where something happens."""
-    if record.live is None:
-        return []
-    return [
-        (name, f"{low:.4g}", f"{high:.4g}", f"{(high - low) / 200:.2g}", f"{low + START * (high - low):.4g}")
-        for name, low, high in zip(record.columns, record.live.low, record.live.high, strict=True)
-    ]
 
 
 def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]:

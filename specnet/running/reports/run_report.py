@@ -22,8 +22,9 @@ from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
+from specnet.running.reports.asking import PageNames, panel_of
 from specnet.running.reports.importance import permutation_importance
-from specnet.running.reports.two_columns import live_network, plane_of
+from specnet.running.reports.two_columns import plane_of
 from specnet.running.run_folder import RunFolder
 from specnet.running.saved_runs import given_spec, resolved_spec
 from specnet.spec import Limits, Spec
@@ -170,6 +171,9 @@ def record_of(
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     written = _written(folder)
+    importance = None if test is None else permutation_importance(model, test, names)
+    outputs = output_names(model)
+    asked = PageNames(names, classes, outputs)
     return PageRecord(
         resolved=model.network.resolved,
         parameters=model.network.parameters(theta),
@@ -182,16 +186,16 @@ def record_of(
         task=model.network.task,
         columns=names,
         classes=classes,
-        outputs=output_names(model),
+        outputs=outputs,
         target=target_name(model),
         spec=written,
         settings=_settings(folder.path, parts, limits),
         answers=answers,
         uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
-        importance=None if test is None else permutation_importance(model, test, names),
+        importance=importance,
         images=None if data is None else _images(data),
-        live=None if data is None else live_network(model, data.splits["train"]),
+        panel=None if data is None else panel_of(model, data, answers, importance, asked),
         plane=None if data is None else plane_of(model, data, names, classes),
         snapshots=folder.snapshots(),
     )

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import special
 
+from specnet.compiler.operations import functions
 from specnet.exporting import export
-from specnet.exporting.targets.javascript import _ERF
+from specnet.exporting.languages.javascript_functions import HELPERS
 from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
 from tests.model.models import make_model
@@ -31,7 +32,7 @@ def test_the_error_function_is_exact(tmp_path):
     x = np.concatenate([np.linspace(-7, 7, 20001), 10.0 ** np.arange(-300, 2, 3.0), [2, np.nextafter(2, 0), 0]])
     (tmp_path / "x.json").write_text(json.dumps(x.tolist()))
     printed = node(
-        f"import {{ readFileSync }} from 'node:fs';{_ERF}"
+        f"import {{ readFileSync }} from 'node:fs';{HELPERS[functions.ERF]}"
         "console.log(JSON.stringify(JSON.parse(readFileSync('x.json')).map(erf)));"
         "if (!Number.isNaN(erf(NaN)) || erf(-Infinity) !== -1 || erf(40) !== 1) throw new Error('edges');",
         tmp_path,

@@ -69,7 +69,6 @@ def charts() -> list[str]:
         inputs = [f"column {k} of all" for k in range(resolved.inputs)]
         drawn = NetworkDiagram(resolved, initial(resolved), input_names=inputs, output_names=outputs)
         made.append(drawn.svg())
-    made.append(NetworkDiagram(networks[0], live="live", input_names=["x1", "x2"]).svg())
     return made
 
 

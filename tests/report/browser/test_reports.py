@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from specnet.model import load_model
 from specnet.running import run
 from specnet.training import WarningRecorder
 from tests.report.browser.checks import WIDTHS
@@ -71,24 +69,6 @@ def test_what_the_policy_forbids_is_caught_where_it_does_not(faults: Faults, rep
     found = faults(page, [1440], ["light"])
     assert "light: request: https://specnet.invalid/picture.png" in found
     assert any("console: a message" in problem for problem in found)
-
-
-def test_sliders_show_what_the_model_predicts(tab: Any, report: Report) -> None:
-    page = report("moons.toml")
-    model = load_model(page.parent)
-    tab.goto(page.as_uri())
-    assert tab.locator(".live").is_visible()
-    for x in ([-0.5, 0.25], [1.5, -0.75]):
-        for place, value in enumerate(x):
-            tab.locator(".live input").nth(place).evaluate(
-                "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')) }", value
-            )
-        shown = [float(tab.locator(".live input").nth(place).input_value()) for place in (0, 1)]
-        probability = model.predict_proba([shown])[0, 1]
-        said = tab.locator(".live p").last.inner_text()
-        assert said.startswith("Probability of class 1: ")
-        assert float(said.split(": ")[1]) == pytest.approx(probability, abs=0.00501)
-        assert float(tab.locator("#net-value-2-0").text_content()) == pytest.approx(probability, abs=0.00501)
 
 
 def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) -> None:

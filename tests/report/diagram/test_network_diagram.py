@@ -240,14 +240,6 @@ def test_names_stand_beside_their_circles() -> None:
     assert "fare" not in drawn(MOONS, input_names=["fare"]).texts()
 
 
-def test_live_diagrams_name_their_circles() -> None:
-    picture = drawn(MOONS, live="live")
-    identities = [element.attrib["id"] for element in picture.root.iter() if "id" in element.attrib]
-    assert len(identities) == len(set(identities)) == 2 * 8
-    assert {"live-unit-1-2", "live-value-1-2", "live-unit-2-0"} <= set(identities)
-    assert all("id" not in element.attrib for element in drawn(MOONS).root.iter())
-
-
 def test_a_file_has_its_own_colours() -> None:
     text = NetworkDiagram(MOONS, initial(MOONS)).file()
     assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg"')

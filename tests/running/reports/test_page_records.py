@@ -73,7 +73,10 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     theta, _ = result.model.members[0]
     for key, array in network.parameters(theta).items():
         np.testing.assert_array_equal(record.parameters[key], array)
-    assert (record.live is not None) == (name in ("moons", "classes", "plane", "values", "named values", "labels"))
+    assert record.panel is not None
+    assert [column.name for column in sorted(record.panel.columns, key=lambda column: column.place)] == [
+        *record.columns
+    ]
     assert (record.plane is not None) == (name in PLANES)
     if record.plane is not None:
         parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]
@@ -83,7 +86,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
         assert (record.plane.column_names, record.plane.class_names) == (expected[0], expected[1])
     gone = record_of(folder, None, "gone")
     assert (gone.columns, gone.absent) == (expected[0], "gone")
-    assert gone.answers is gone.importance is gone.live is gone.plane is gone.images is None
+    assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
 
 
 @pytest.mark.parametrize("count", [2, 3])

@@ -1,0 +1,100 @@
+"""What the script of a page's panel is given: the model as code, its columns, and some rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+Cell = float | str | None
+"""A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
+SCRIPT = Path(__file__).parent / "panel.js"
+
+
+@dataclass(frozen=True)
+class AskColumn:
+    """A raw column, and the control that sets it.
+
+    Attributes
+    ----------
+    place : int
+        Among the raw columns.
+    name : str
+    kind : {"number", "date", "choice"}
+        A slider, a date field, or a list.
+    quantiles : sequence of float
+        Of the training rows, from the smallest to the largest number; of a list empty.
+    is_whole : bool
+        Whether all numbers of the training rows are integers.
+    options : sequence of str or float
+        The cells that a list offers.
+    may_be_missing : bool
+        Whether the cell can be missing.
+    """
+
+    place: int
+    name: str
+    kind: Literal["number", "date", "choice"]
+    quantiles: Sequence[float] = ()
+    is_whole: bool = False
+    options: Sequence[str | float] = ()
+    may_be_missing: bool = False
+
+
+@dataclass(frozen=True)
+class AskRow:
+    """A row to ask about: its raw cells, and in words which one it is and what is true of it."""
+
+    cells: Sequence[Cell]
+    told: str
+
+
+@dataclass(frozen=True, eq=False)
+class AskPanel:
+    """A model that the reader of a page can ask.
+
+    Attributes
+    ----------
+    code : str
+        Of the JavaScript export: statements that define ``forward`` and, with intervals, ``interval``.
+    columns : sequence of AskColumn
+        The most important first.
+    typical : AskRow
+        Medians and the most frequent texts of the training rows.
+    rows, worst : sequence of AskRow
+        Test rows, and those with the largest losses.
+    kind : {"classes", "binary", "values", "outputs"}
+        What the numbers of ``forward`` are: probabilities of classes, that of the second class, values, or others.
+    names : sequence of str
+        Of the classes or outputs.
+    level : int or None
+        Of the intervals, in percent.
+    said : str
+        What part of the model answers, if it is not the whole; else empty.
+    """
+
+    code: str
+    columns: Sequence[AskColumn]
+    typical: AskRow
+    kind: Literal["classes", "binary", "values", "outputs"]
+    names: Sequence[str]
+    rows: Sequence[AskRow] = field(default=())
+    worst: Sequence[AskRow] = field(default=())
+    level: int | None = None
+    said: str = ""
+
+    def data(self) -> dict[str, Any]:
+        """Return all but the code as plain data."""
+        return {name: value for name, value in asdict(self).items() if name != "code"}
+
+    def model(self) -> Markup:
+        """Return the code, which nothing in it can end before the script does."""
+        return Markup(self.code.replace("</", "<\\/").replace("<!--", "<\\u0021--"))
+
+
+def panel_script() -> Markup:
+    """Return the script that draws a panel."""
+    return Markup(SCRIPT.read_text("utf-8"))

@@ -1,0 +1,148 @@
+const box = document.getElementById("ask"), find = name => box.querySelector(name);
+const [answerBox, truth, cards, more] = [".answers", ".truth", ".asked", ".more .asked"].map(find);
+const classes = ask.kind === "classes" || ask.kind === "binary";
+const POINTS = 40, SHOWN = 12, MOST_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
+const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
+const minus = text => text.replace("-", "−");
+const number = v => minus(!Number.isFinite(v) ? "?" : Math.abs(v) >= 1e5 ? v.toFixed(0) : String(+v.toPrecision(4)));
+const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
+const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
+const colour = k => `var(--class-${classes ? k % 9 : k + 1})`;  // curves of values are at most three
+let cells = [...ask.typical.cells], queued = 0;
+
+// What the model says of a row: the probability of each class, or each value.
+function answers(row) {
+  const y = Array.from(net.forward(row));
+  return ask.kind === "binary" ? [1 - y[0], y[0]] : y;
+}
+
+const said = (column, cell) => cell === null ? "missing"
+  : column.kind === "date" ? day(cell) : column.kind === "number" ? number(cell) : String(cell);
+
+// A column's card: its control, its value, and the curve of what the model would say if only this column changed.
+function card(column, place) {
+  const area = make("div", place < SHOWN ? cards : more), id = `ask-${place}`, { quantiles, options } = column;
+  make("label", area, { htmlFor: id, textContent: column.name });
+  const value = make("output", area), picture = make("div", area);
+  const [low, high] = [quantiles[0], quantiles[quantiles.length - 1]];
+  let control;
+  if (column.kind === "choice") {
+    control = make("select", area, { id });
+    options.forEach((cell, k) => make("option", control, { value: k, textContent: String(cell) }));
+    make("option", control, { value: -1, textContent: "another", hidden: true });
+    if (column.may_be_missing) make("option", control, { value: -2, textContent: "missing" });
+  } else if (column.kind === "date") control = make("input", area, { id, type: "date", min: day(low), max: day(high) });
+  else {
+    const step = column.is_whole && high - low < 1000 ? 1 : "any";
+    control = make("input", area, { id, type: "range", min: low, max: high, step });
+    if (step === "any") control.onkeydown = event => {
+      const turn = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+      if (!turn) return;
+      event.preventDefault();
+      control.value = +control.value + turn * (high - low) / 100;
+      control.oninput();
+    };
+  }
+  let missing = null;
+  if (column.may_be_missing && column.kind !== "choice") {
+    const label = make("label", area, { className: "missing" });
+    missing = make("input", label, { type: "checkbox" });
+    label.append(" missing");
+    missing.onchange = () => change(missing.checked ? null : read());
+  }
+  const read = () => column.kind === "date" ? Date.parse(control.value) / DAY : +control.value;
+  const change = cell => { cells[column.place] = cell; truth.textContent = ""; update(); };
+  control.oninput = () => {
+    if (column.kind === "choice") change(+control.value < 0 ? null : options[+control.value]);
+    else if (Number.isFinite(read())) change(read());
+  };
+  const asked = (cell, row = [...cells]) => { row[column.place] = cell; return answers(row); };
+  const curve = () => {
+    const here = cells[column.place];
+    if (column.kind === "choice") return options.slice(0, MOST_BARS).map((cell, k, all) => [(k + .5) / all.length, asked(cell), true]);
+    const from = here === null ? low : Math.min(low, here), to = here === null ? high : Math.max(high, here);
+    return Array.from({ length: POINTS + 1 }, (_, k) => {
+      const x = from + (to - from) * k / POINTS;
+      return [k / POINTS, asked(x), x >= low && x <= high, to > from && here !== null ? (here - from) / (to - from) : null, from, to];
+    });
+  };
+  const show = () => {
+    const cell = cells[column.place];
+    value.textContent = said(column, cell);
+    if (missing) missing.checked = cell === null;
+    if (column.kind === "choice") {
+      const known = options.findIndex(option => option === cell);
+      control.value = cell === null ? -2 : known;
+    } else if (cell !== null) control.value = column.kind === "date" ? day(cell) : cell;
+  };
+  const draw = ([bottom, top], points, now) => {
+    const y = v => HEIGHT - 4 - (HEIGHT - 8) * (top > bottom ? (v - bottom) / (top - bottom) : .5);
+    const lines = shownOutputs(now).map(k => {
+      if (column.kind === "choice") return points.map(([x, v], n) => `<circle cx="${WIDTH * x}" cy="${y(v[k])}" r="${options[n] === cells[column.place] ? 5 : 2.5}" fill="${colour(k)}"/>`).join("");
+      const path = inside => points.map(([x, v], n) => {
+        const there = n && points[n - 1][2] === inside && points[n][2] === inside;
+        return `${there ? "L" : "M"}${(WIDTH * x).toFixed(1)} ${y(v[k]).toFixed(1)}`;
+      }).join("");
+      const at = points[0][3], point = at === null ? "" : `<circle cx="${WIDTH * at}" cy="${y(now[k])}" r="4.5" fill="${colour(k)}"/>`;
+      return `<path d="${path(true)}" stroke="${colour(k)}"/><path class="beyond" d="${path(false)}" stroke="${colour(k)}"/>${point}`;
+    });
+    const [, , , , from, to] = points[0] ?? [], rug = quantiles.map(q => WIDTH * (to > from ? (q - from) / (to - from) : .5));
+    const ticks = rug.map(x => `M${x.toFixed(1)} ${HEIGHT}v-4`).join("");
+    picture.innerHTML = `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" aria-hidden="true"><path class="rug" d="${ticks}"/>${lines.join("")}</svg>`;
+  };
+  return { show, curve, draw };
+}
+
+// The outputs that curves are drawn of: of two classes the second, of many those that are most probable now.
+function shownOutputs(now) {
+  if (ask.kind === "binary") return [1];
+  const order = now.map((_, k) => k);
+  return classes ? order.sort((a, b) => now[b] - now[a]).slice(0, 3) : order.slice(0, 3);
+}
+
+function tell(now) {
+  answerBox.textContent = "";
+  const lines = make("div", answerBox, { ariaHidden: "true" });
+  const order = now.map((_, k) => k), best = now.indexOf(Math.max(...now));
+  const shown = now.length > MOST_BARS ? order.sort((a, b) => now[b] - now[a]).slice(0, MOST_BARS) : order;
+  for (const k of classes ? shown : []) {
+    const line = make("div", lines, { className: "bar" });
+    make("span", line, { textContent: ask.names[k] });
+    Object.assign(make("i", make("span", line)).style, { width: `${100 * now[k]}%`, background: colour(k) });
+    make("b", line, { textContent: percent(now[k]) });
+  }
+  const ends = net.interval ? [net.interval(cells)].flat(2) : [];
+  const between = k => ends.length ? `, between ${number(ends[2 * k])} and ${number(ends[2 * k + 1])} with ${ask.level} % certainty` : "";
+  const words = classes ? `${ask.names[best]}, ${percent(now[best])}`
+    : now.map((v, k) => `${ask.names[k]}: ${number(v)}${between(k)}`).join("; ");
+  make("p", answerBox, { textContent: words });
+}
+
+function draw() {
+  queued = 0;
+  const now = answers(cells), curves = all.map(each => each.curve()), flat = [];
+  for (const points of curves) for (const [, v] of points) for (const k of shownOutputs(now)) flat.push(v[k]);
+  const range = classes ? [0, 1] : flat.concat(now).reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+  tell(now);
+  all.forEach((each, k) => each.draw(range, curves[k], now));
+}
+
+function update() {
+  all.forEach(each => each.show());
+  queued ||= requestAnimationFrame(draw);
+}
+
+function choose(row) {
+  cells = [...row.cells];
+  update();
+  truth.textContent = row.told;
+}
+
+const all = ask.columns.map(card), buttons = find(".rows");
+const button = (text, row) => make("button", buttons, { type: "button", textContent: text, onclick: () => choose(row()) });
+if (ask.rows.length) button("A row at random", () => ask.rows[Math.floor(Math.random() * ask.rows.length)]);
+button("The typical row", () => ask.typical);
+ask.worst.forEach((row, k) => button(k ? String(k + 1) : "Worst mistake 1", () => row));
+find(".more").hidden = all.length <= SHOWN;
+for (const part of document.querySelectorAll("#ask, .scripted")) part.hidden = false;
+choose(ask.typical);

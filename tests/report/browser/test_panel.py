@@ -1,0 +1,134 @@
+"""The panel that one can ask: it answers as the model does, whatever a control is set to, by keyboard alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specnet.model import Model, load_model
+from specnet.running import run
+from specnet.training import WarningRecorder
+
+pytestmark = pytest.mark.slow  # a browser is a process
+
+CLUMSY = """</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&"']]>"""
+NETWORK = {"hidden_layer_sizes": [6], "preprocessing": ["impute", "standardize"]}
+KINDS = {"number": "numeric", CLUMSY: "numeric", "since": "datetime", "colour": "category", "open": "boolean"}
+ROWS = 240
+TARGETS = {"price": "values", "kind": "classes", "sold": "binary"}
+
+
+def table() -> pd.DataFrame:
+    """Rows with texts, gaps, dates, booleans, and a column whose name and texts would end a script."""
+    generator = np.random.default_rng(0)
+    number, day = generator.normal(50, 20, ROWS), generator.integers(0, 900, ROWS)
+    colour = generator.choice(["red", "green", CLUMSY], ROWS)
+    made = pd.DataFrame(
+        {
+            "number": np.where(generator.random(ROWS) < 0.1, np.nan, number),
+            CLUMSY: generator.integers(0, 5, ROWS),
+            "since": pd.to_datetime("2020-01-01") + pd.to_timedelta(day, "D"),
+            "colour": np.where(generator.random(ROWS) < 0.1, None, colour),
+            "open": generator.random(ROWS) < 0.4,
+        }
+    )
+    value = np.nan_to_num(made["number"], nan=30) + 5 * made[CLUMSY] + 20 * (made["colour"] == "red") + day / 50
+    made["price"] = value.round(2)
+    made["kind"] = np.where(value < 55, "low", np.where(value < 80, "middle", CLUMSY))
+    made["sold"] = np.where(value + 10 * made["open"] > 70, "yes", "no")
+    return made
+
+
+@pytest.fixture(scope="module", params=[*TARGETS, "ensemble"])
+def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model]:
+    """The page of a run, and its model."""
+    folder = tmp_path_factory.mktemp("asked")
+    target = "price" if request.param == "ensemble" else request.param
+    others, classes = [name for name in TARGETS if name != target], target != "price"
+    table().drop(columns=others).to_csv(folder / "table.csv", index=False)
+    losses = {"price": "mean_squared_error", "kind": "categorical_crossentropy", "sold": "binary_crossentropy"}
+    folds = request.param == "ensemble"
+    kinds = KINDS | {target: "category" if classes else "numeric"}
+    split = {"test_size": 0.3} if folds else {"test_size": 0.3, "validation_size": 0.2}
+    spec = {
+        "data": {"type": "csv", "path": str(folder / "table.csv"), "target": target, "columns": kinds, "split": split},
+        "network": NETWORK if classes else NETWORK | {"target_preprocessing": ["standardize"]},
+        "training": {"loss": losses[target], "epochs": 3} | ({"ensemble": 3} if folds else {}),
+    }
+    run(spec, folder / "run", observer=WarningRecorder([]))
+    return folder / "run" / "report.html", load_model(folder / "run")
+
+
+def expected(model: Model, rows: list[list[Any]]) -> np.ndarray:
+    """What the model answers for raw cells, with what it has never seen among them."""
+    frame = pd.DataFrame(rows, columns=list(model.feature_names or ()))
+    frame["since"], frame["open"] = pd.to_datetime(frame["since"], unit="D"), frame["open"].astype(bool)
+    if model.labels is not None:
+        return model.predict_proba(frame)
+    return model.predict(frame).reshape(len(rows), -1)
+
+
+def told(tab: Any) -> str:
+    """What the panel says once it has drawn."""
+    tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return str(tab.locator("#ask .answers p").inner_text())
+
+
+def test_answers_for_rows_are_those_of_the_model(tab: Any, asked: tuple[Path, Model]) -> None:
+    page, model = asked
+    tab.goto(page.as_uri())
+    rows = tab.evaluate("[...ask.rows, ...ask.worst, ask.typical].map(row => row.cells)")
+    assert len(rows) == 50 + 5 + 1
+    assert any(None in row for row in rows)
+    unseen = [[*rows[0]], [*rows[1]]]
+    unseen[0][3], unseen[1][3] = "of another colour", None
+    unseen[1][0] = 1e4
+    found = tab.evaluate("rows => rows.map(answers)", [*rows, *unseen])
+    with pytest.warns(UserWarning, match="colour"):  # it says that it has not seen it
+        np.testing.assert_allclose(found, expected(model, [*rows, *unseen]), rtol=1e-5, atol=1e-5)
+    if model.labels is None:
+        ends = tab.evaluate("rows => rows.map(row => net.interval(row))", rows)
+        np.testing.assert_allclose(np.mean(ends, axis=1), expected(model, rows)[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(np.ptp(ends, axis=1), 2 * model.interval_reach(0.9)[0], rtol=1e-5)
+
+
+def test_each_control_is_moved_by_keyboard(tab: Any, asked: tuple[Path, Model]) -> None:
+    page, model = asked
+    tab.goto(page.as_uri())
+    controls = tab.locator("#ask [id^=ask-]")
+    assert controls.count() == len(KINDS)
+    for k in range(len(KINDS)):
+        control, before = controls.nth(k), tab.evaluate("[...cells]")
+        column = tab.evaluate("k => ask.columns[k]", k)
+        control.focus()
+        if column["kind"] == "date":
+            tab.keyboard.type("06152021")
+        elif column["kind"] == "choice":
+            last = column["options"][-1]
+            tab.keyboard.press("Home" if before[column["place"]] == last else "End")
+        else:
+            tab.keyboard.press("ArrowRight")
+        now = tab.evaluate("[...cells]")
+        assert [place for place, cell in enumerate(now) if cell != before[place]] == [column["place"]]
+        answer, wanted = told(tab), expected(model, [now])[0]
+        if model.labels is None:
+            assert answer.startswith(f"price: {float(f'{wanted[0]:.4g}'):g}".replace("-", "\u2212"))
+            assert "with 90 % certainty" in answer
+        else:
+            best = int(wanted.argmax())
+            assert answer == f"{model.labels[best]}, {100 * wanted[best]:.1f} %"
+    tab.locator("#ask .missing input").first.focus()
+    tab.keyboard.press("Space")
+    assert tab.evaluate("cells")[0] is None
+    tab.locator("#ask .rows button", has_text="Worst mistake 1").press("Enter")
+    assert tab.evaluate("cells") == tab.evaluate("ask.worst[0].cells")
+    assert tab.locator("#ask .truth").inner_text().startswith("Test row ")
+
+
+def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:
+    assert faults(asked[0], themes=["light"]) == []
+    assert asked[0].stat().st_size < 700_000
