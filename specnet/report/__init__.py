@@ -2,7 +2,8 @@
 
 In come records, arrays and specs, wherever they are from; out go HTML, SVG and lines of text. Nothing is read from
 folders or trained here. Start with `pages.run_page.page` for a run's ``report.html``, `pages.training_charts` for its
-losses, `svg.charts.Chart` for what every chart is drawn with, `diagram` and `plane` for pictures of a network,
-`panel` for what a reader can ask, `terminal` for what a command prints, `notebook` for Jupyter, and `catalogue` for ``specnet parts``. Keys of specs are
-read here from the JSON Schema alone (`schema_keys`), without importing a part: the shell completes them.
+losses, `panel` for what a reader can ask, `svg.charts.Chart` for what every chart is drawn with, `diagram` and `plane`
+for pictures of a network, `terminal` for what a command prints, `notebook` for Jupyter, and `catalogue` for ``specnet
+parts``. Keys of specs are read here from the JSON Schema alone (`schema_keys`), without importing a part: the shell
+completes them.
 """
