@@ -18,7 +18,9 @@ from specnet.running.sweeps.team_report import write_team_report
 from specnet.spec import Limits
 
 
-def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
+def page_again(
+    folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
+) -> Path:
     """Write the page of a folder anew and return its path; it is the same as before, byte for byte.
 
     Parameters
@@ -27,6 +29,8 @@ def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Li
         Of a run, of runs on folds or with seeds, of a sweep, of its team, or of a sweep for each fold.
     parts, limits : optional
         As for `load_model`.
+    with_rows : bool
+        Whether test rows travel with the page of a run, to ask about.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def page_again(folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Li
         with locked_folder(path):
             return write_team_report(Path(os.path.abspath(path)), parts=tuple(parts), limits=limits)
     if os.path.isfile(path / FACTS) or not (is_sweep(path) or is_series(path)):
-        return report_again(folder, parts=parts, limits=limits)
+        return report_again(folder, parts=parts, limits=limits, with_rows=with_rows)
     with locked_folder(path):
         if is_sweep(path):
             return write_sweep_report(path)

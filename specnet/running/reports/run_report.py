@@ -87,7 +87,9 @@ def remove_report(folder: Path) -> None:
         (folder / REPORT).unlink(missing_ok=True)
 
 
-def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Path:
+def report_again(
+    run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
+) -> Path:
     """Write the page of a run anew and return its path; it is the same that the run wrote, byte for byte.
 
     The rows are made or read again as the run's spec says. If they are gone or have changed since, the page says so
@@ -99,6 +101,8 @@ def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Lim
         The folder of a run.
     parts, limits : optional
         As for `load_model`.
+    with_rows : bool
+        Whether test rows travel with the page, to ask about.
 
     Raises
     ------
@@ -115,16 +119,22 @@ def report_again(run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Lim
             hint = "resume it first"
             raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
         data, absent = rows_again(folder, parts, limits)
-        _write(folder, data, absent, parts, limits)
+        _write(folder, data, absent, parts, limits, with_rows)
     return path / REPORT
 
 
 def _write(
-    folder: RunFolder, data: SpecData | None, absent: str | None, parts: Iterable[type[Part]], limits: Limits | None
+    folder: RunFolder,
+    data: SpecData | None,
+    absent: str | None,
+    parts: Iterable[type[Part]],
+    limits: Limits | None,
+    with_rows: bool = True,
 ) -> None:
     from specnet.report.pages.run_page import page
 
-    write_file(folder.path / REPORT, page(record_of(folder, data, absent, parts=parts, limits=limits)).encode())
+    record = record_of(folder, data, absent, parts=parts, limits=limits, with_rows=with_rows)
+    write_file(folder.path / REPORT, page(record).encode())
 
 
 def _failure(error: Exception, folder: Path) -> Diagnostic:
@@ -145,6 +155,7 @@ def record_of(
     *,
     parts: Iterable[type[Part]] = (),
     limits: Limits | None = None,
+    with_rows: bool = True,
 ) -> PageRecord:
     """Return what the page of a run is made from.
 
@@ -159,6 +170,8 @@ def record_of(
         Why not.
     parts, limits : optional
         As for `load_model`.
+    with_rows : bool
+        Whether test rows travel with the page, to ask about.
     """
     parts = tuple(parts)
     model = load_model(folder.path / MODEL, parts=parts, limits=limits)
@@ -195,7 +208,7 @@ def record_of(
         absent=absent,
         importance=importance,
         images=None if data is None else _images(data),
-        panel=None if data is None else panel_of(model, data, answers, importance, asked),
+        panel=None if data is None else panel_of(model, data, answers if with_rows else None, importance, asked),
         plane=None if data is None else plane_of(model, data, names, classes),
         snapshots=folder.snapshots(),
     )

@@ -23,6 +23,11 @@ def test_report_again(specnet: Specnet, ran: Ran, folder: Path) -> None:
     assert specnet("report", "here", "--format", "json").document == {"errors": [], "report": "here/report.html"}
     ended = specnet("report", "here", "--quiet")
     assert (ended.status, ended.out, ended.err) == (0, "", "")
+    assert "Test row 1 of " in written.decode()
+    assert specnet("report", "here", "--no-rows").status == 0
+    shared = (folder / "here/report.html").read_text("utf-8")
+    assert "Ask it" in shared
+    assert "Test row 1 of " not in shared
 
 
 def test_report_of_folds_again(specnet: Specnet, folder: Path) -> None:
