@@ -40,6 +40,7 @@ def page(record: PageRecord) -> str:
         tests=len(RULES),
         diagram=diagram.svg(),
         panel=record.panel,
+        asked=record.panel and record.panel.data(None if record.plane is None else record.plane.axes),
         panel_script=panel_script(),
         story=None if record.plane is None else PlaneStory(record.plane, record.snapshots),
         layers=_layers(record, overview),

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
+from specnet.report.svg.axes import Axis
+
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
 SCRIPT = Path(__file__).parent / "panel.js"
@@ -86,9 +88,10 @@ class AskPanel:
     level: int | None = None
     said: str = ""
 
-    def data(self) -> dict[str, Any]:
-        """Return all but the code as plain data."""
-        return {name: value for name, value in asdict(self).items() if name != "code"}
+    def data(self, plane: Sequence[Axis] | None) -> dict[str, Any]:
+        """Return all but the code as plain data, with the ends of the axes where two columns are a plane."""
+        ends = None if plane is None else [(axis.low, axis.high) for axis in plane]
+        return {name: value for name, value in asdict(self).items() if name != "code"} | {"plane": ends}
 
     def model(self) -> Markup:
         """Return the code, which nothing in it can end before the script does."""

@@ -116,6 +116,7 @@ function tell(now) {
   const words = classes ? `${ask.names[best]}, ${percent(now[best])}`
     : now.map((v, k) => `${ask.names[k]}: ${number(v)}${between(k)}`).join("; ");
   make("p", answerBox, { textContent: words });
+  if (surface) mark(words);
 }
 
 function draw() {
@@ -137,6 +138,27 @@ function choose(row) {
   update();
   truth.textContent = row.told;
 }
+
+// The plane of two columns: who points at its answer sets the row, and what is said stands beneath.
+const surface = ask.plane && document.querySelector("#plane .pair image"), pointed = document.querySelector(".pointed");
+const marker = surface && surface.ownerSVGElement.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "ellipse"));
+function point(event) {
+  const { left, width, bottom, height } = surface.getBoundingClientRect();
+  const places = [(event.clientX - left) / width, (bottom - event.clientY) / height];
+  if (places.some(place => place < 0 || place > 1)) return;
+  places.forEach((place, k) => cells[k] = ask.plane[k][0] + place * (ask.plane[k][1] - ask.plane[k][0]));
+  truth.textContent = "";
+  update();
+}
+function mark(words) {
+  const [left, top, width, height] = ["x", "y", "width", "height"].map(name => +surface.getAttribute(name));
+  const [across, up] = ask.plane.map(([low, high], k) => Math.min(1, Math.max(0, (cells[k] - low) / (high - low))));
+  const seen = surface.getBoundingClientRect(), place = { cx: left + across * width, cy: top + (1 - up) * height };
+  const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "asked-point" };
+  for (const [name, value] of Object.entries({ ...place, ...size })) marker.setAttribute(name, value);
+  pointed.textContent = ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words;
+}
+if (surface) Object.assign(surface.closest("figure"), { onpointerdown: point, onpointermove: event => event.buttons & 1 && point(event) });
 
 const all = ask.columns.map(card), buttons = find(".rows");
 const button = (text, row) => make("button", buttons, { type: "button", textContent: text, onclick: () => choose(row()) });

@@ -129,6 +129,25 @@ def test_each_control_is_moved_by_keyboard(tab: Any, asked: tuple[Path, Model]) 
     assert tab.locator("#ask .truth").inner_text().startswith("Test row ")
 
 
+def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
+    page = report("moons.toml")
+    model = load_model(page.parent)
+    tab.goto(page.as_uri())
+    surface = tab.locator("#plane .pair image")
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    tab.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    answer, cells = told(tab), tab.evaluate("cells")
+    (low, high), (bottom, top) = tab.evaluate("ask.plane")
+    np.testing.assert_allclose(cells, [low + 0.25 * (high - low), bottom + 0.75 * (top - bottom)], atol=0.01)
+    best = model.predict_proba([cells])[0].max()
+    assert answer.endswith(f", {100 * best:.1f} %")
+    assert tab.locator(".pointed").inner_text().endswith(f": {answer}")
+    mark = tab.locator(".asked-point").bounding_box()
+    assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
+    assert mark["y"] + mark["height"] / 2 == pytest.approx(box["y"] + 0.25 * box["height"], abs=2)
+
+
 def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:
     assert faults(asked[0], themes=["light"]) == []
     assert asked[0].stat().st_size < 700_000
