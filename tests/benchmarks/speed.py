@@ -30,6 +30,7 @@ from tests.benchmarks.steps.cases import (
     PROCESS_BOUND,
     START_UP_SECONDS,
 )
+from tests.benchmarks.steps.compiling import compiling
 from tests.benchmarks.steps.fits import fits
 from tests.benchmarks.steps.peers import THREADS, missing_peers
 from tests.benchmarks.steps.prediction import COMPILED, prediction_runs
@@ -79,6 +80,7 @@ TABLES = {
     "fits": fits,
     "whole-runs": whole_runs,
     "prediction": prediction,
+    "compiling": compiling,
     "processes": processes,
     "cost": cost,
     "refusals": refusals,

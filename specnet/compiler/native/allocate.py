@@ -85,7 +85,8 @@ class Places:
     extent
         Of the workspace, without temporaries.
     variables
-        Numbers computed in a loop: they are variables, whether they lie in memory too or not.
+        Numbers that are variables, whether they lie in memory too or not: those from outside, and those computed in a
+        loop. A long program has none.
     copies
         The commits to be written at the end; others are computed in place.
     """
@@ -96,7 +97,8 @@ class Places:
         self.extent: Extent = Extent()
         self._memory: dict[int, Matrix] = {}
         self._offsets: dict[str, Extent] = {}
-        self.variables = {n for n in self._home if program.role(n) != "call" and program.is_number(n)}
+        self._leaves: dict[str, str] = {}
+        self.variables = {n for n in range(len(program.calls)) if self._is_variable(n)}
         self._last = program.last_reads([group.calls for group in groups], program.roots)
         self._place_leaves()
         self.copies = self._place_commits()
@@ -131,11 +133,19 @@ class Places:
 
     def leaf(self, n: int) -> str:
         """The name of the leaf in whose array a value lies, if it lies in none of the workspace."""
-        return self._table[int(self._memory[self._program.roots[n]].base.removeprefix("p"))]
+        return self._leaves[self._memory[self._program.roots[n]].base]
 
     def pointer(self, n: int) -> str:
-        """The pointer to a leaf's array."""
-        return f"p{self._table.index(self._program.calls[n].attributes)}"
+        """The pointer to a leaf's array: a variable, but in a long program."""
+        place = self._table.index(self._program.calls[n].attributes)
+        return f"((real *)p[{place}])" if self._program.is_long else f"p{place}"
+
+    def _is_variable(self, n: int) -> bool:
+        program = self._program
+        if program.is_long or not program.is_number(n):
+            return False
+        is_from_outside = program.is_leaf_array(n) and not self.is_converted(n)
+        return is_from_outside or program.role(n) in ("element", "reduction")
 
     def _place_leaves(self) -> None:
         program = self._program
@@ -144,10 +154,9 @@ class Places:
                 self._memory[n] = self._new(n)
             elif program.is_leaf_array(n):
                 rows, columns = program.space(n)
-                is_input = call.operation is INPUT
-                self._memory[n] = Matrix(
-                    self.pointer(n), rows, columns, str(columns), readable=is_input, writable=False
-                )
+                is_input, base = call.operation is INPUT, self.pointer(n)
+                self._memory[n] = Matrix(base, rows, columns, str(columns), readable=is_input, writable=False)
+                self._leaves[base] = call.attributes
 
     def _place_commits(self) -> list[tuple[int, int]]:
         program, copies = self._program, []
@@ -165,7 +174,7 @@ class Places:
             return False
         if program.space(value) != program.space(state):
             return False
-        readers, is_element = program.readers(state), program.role(value) == "element"
+        readers, is_element = program.readers[state], program.role(value) == "element"
         together = [reader for reader in readers if home[reader] == home[value]]
         at_same_place = all(is_element and program.reads_whole(n, state, program.space(state)) for n in together)
         return at_same_place and all(home[reader] <= home[value] for reader in readers)

@@ -31,8 +31,20 @@ FEW_WEIGHTS = 16
 """Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
 
 
+LONG_ABOVE = 200
+"""Operations from which on a program is long."""
+
+
 class CPlan(Plan):
     """A plan, and what those who write it in C ask about it again and again."""
+
+    @cached_property
+    def is_long(self) -> bool:
+        """Is it written as several functions, as compilers need more than twice the time for one twice as long?
+
+        All numbers lie in memory then: the functions have no variables in common.
+        """
+        return sum(call.operation.role == "call" for call in self.calls) > LONG_ABOVE
 
     @cached_property
     def users(self) -> dict[int, list[int]]:
@@ -112,10 +124,15 @@ class CPlan(Plan):
     def is_constant(self, n: int) -> bool:
         return self.calls[n].operation is CONSTANT
 
-    def readers(self, root: int) -> list[int]:
-        """The calls, views apart, that read a storage."""
-        reads = [n for n, call in enumerate(self.calls) if call.operation.role == "call"]
-        return [n for n in reads if any(self.roots[a] == root for a in self.calls[n].arguments)]
+    @cached_property
+    def readers(self) -> dict[int, list[int]]:
+        """Of each storage that is read, the calls, views apart, that read it, in order."""
+        readers = defaultdict[int, list[int]](list)
+        for n, call in enumerate(self.calls):
+            if call.operation.role == "call":
+                for root in dict.fromkeys(self.roots[a] for a in call.arguments):
+                    readers[root].append(n)
+        return readers
 
     def reads_whole(self, n: int, root: int, space: Space) -> bool:
         """Does a call read a storage only element by element, at the place of a loop over this space?"""

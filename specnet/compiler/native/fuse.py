@@ -7,9 +7,12 @@ the one later loop that reads them: what never leaves a loop needs no memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from specnet.compiler.native.c_plan import ONE, CPlan, Space
+
+LONGEST = 50
+"""Calls that are one function of a long program, unless they are one loop that cannot be cut."""
 
 
 @dataclass(slots=True)
@@ -52,7 +55,28 @@ def fuse(program: CPlan) -> list[CallGroup]:
         groups[-1].calls.append(n)
         home[n] = len(groups) - 1
     _sink(program, groups, home)
+    if program.is_long:
+        groups = [piece for group in groups for piece in _pieces(program, group)]
     return [group for group in groups if group.calls]
+
+
+def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
+    """Cut a loop of many calls where no value is made and read: each piece is rounded as it was within the whole."""
+    if len(group.calls) <= LONGEST:
+        return [group]
+    related: dict[int, list[int]] = {}
+    for n in group.calls:
+        related[n] = [n]
+        for a in program.calls[n].arguments:
+            if a in related and related[a] is not related[n]:
+                related[a] += related[n]
+                related |= dict.fromkeys(related[n], related[a])
+    pieces = [replace(group, calls=[])]
+    for calls in {id(calls): calls for calls in related.values()}.values():
+        if pieces[-1].calls and len(pieces[-1].calls) + len(calls) > LONGEST:
+            pieces.append(replace(group, calls=[]))
+        pieces[-1].calls = sorted([*pieces[-1].calls, *calls])
+    return pieces
 
 
 def _earliest(program: CPlan, home: dict[int, int], n: int, argument: int, space: Space) -> int:

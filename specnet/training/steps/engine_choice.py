@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from specnet.compiler import UnavailableError
 from specnet.compiler.lowering import Call
+from specnet.compiler.native.c_plan import LONG_ABOVE
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.operations import functions, products
 from specnet.network import Network
@@ -26,8 +27,8 @@ CALL_SECONDS, NUMBER_SECONDS, FUNCTION_SECONDS, PRODUCT_SECONDS = 3.5e-7, 2e-10,
 like any other, so that the same spec is trained by the same engine on all."""
 SAVED_SHARE = 0.4
 """Of NumPy's time, what compiled steps save as a rule, and more of small networks."""
-COMPILING_SECONDS, COMPILING_CALL, COMPILING_CALLS_SQUARED = 0.15, 3e-3, 1.5e-6
-"""Of compiling anything, of each call of the plans, and of its square: gcc looks at a long function as a whole."""
+COMPILING_SECONDS, COMPILING_CALL = 0.15, 3e-3
+"""Of compiling anything, and of each call of the plans; in long ones, those that are alike are compiled once."""
 LARGEST_PRODUCT = 2**26
 """Products with their sums from which on a call is left to BLAS, which is about as fast and needs no compiling."""
 THREADS_PAY = 2**22
@@ -181,7 +182,7 @@ class Work(NamedTuple):
         def size(call: Call) -> int:
             return math.prod(lengths[axis] if isinstance(axis, str) else axis for axis in call.shape)
 
-        calls, step, largest = 0, 0.0, 0
+        calls, step, largest, forms = 0, 0.0, 0, set()
         for plan in plans:
             for call in plan.calls:
                 if call.operation.role != "call":
@@ -195,6 +196,7 @@ class Work(NamedTuple):
                 each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS
                 step += CALL_SECONDS + each * size(call) + PRODUCT_SECONDS * made
                 calls, largest = calls + 1, max(largest, made)
+                forms.add((call.operation, call.shape, *(plan.calls[n].shape for n in call.arguments)))
         steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
-        compiling = COMPILING_SECONDS + COMPILING_CALL * calls + COMPILING_CALLS_SQUARED * calls**2
-        return cls(step * steps, compiling, largest)
+        compiled = min(calls, LONG_ABOVE + len(forms))
+        return cls(step * steps, COMPILING_SECONDS + COMPILING_CALL * compiled, largest)

@@ -9,6 +9,7 @@ from specnet.compiler.native.toolchain.processors import GENERIC, native_process
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
+from tests.benchmarks.steps.compiling import compiling_seconds
 from tests.benchmarks.steps.ours import compiled_run, compiled_stepper, stepper_of, training_run
 from tests.benchmarks.steps.peak import sums_of_products
 from tests.benchmarks.steps.prediction import prediction_runs
@@ -147,6 +148,12 @@ def test_every_round_has_an_order_of_its_own(monkeypatch):
 @pytest.mark.slow
 def test_predictions_are_timed_on_one_row():
     assert all(seconds > 0 for seconds in medians(prediction_runs(), rounds=1, seconds=1e-4).values())
+
+
+@pytest.mark.slow
+@compiles
+def test_compiling_is_timed_though_it_was_done_before():
+    assert all(compiling_seconds(1) > 0.05 for _ in range(2))
 
 
 def test_a_missed_bound_is_remembered_and_a_missed_goal_is_not(capsys):

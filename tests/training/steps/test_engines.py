@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet.compiler.native.c_plan import LONG_ABOVE
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError, TrainingError
@@ -235,14 +236,24 @@ def test_work_is_estimated_by_calls_numbers_and_products():
     hidden, last = math.sqrt(20 * 2100 * 3500), math.sqrt(12 * 3500 * 1400)
     products = sum(map(int, (hidden, last, last, math.sqrt(10 * 1400 * 3500), hidden)))
     seconds = calls * 3.5e-7 + numbers * 2e-10 + products * 1.5e-11
-    compiling = 0.15 + calls * 3e-3 + calls**2 * 1.5e-6
-    assert work(700, 1) == (pytest.approx(seconds), pytest.approx(compiling), int(hidden))
+    assert work(700, 1) == (pytest.approx(seconds), pytest.approx(0.15 + calls * 3e-3), int(hidden))
     assert work(700, 6, ensemble=5).seconds == pytest.approx(30 * seconds)
     assert work(7100, 3, batch_size=700).seconds == pytest.approx(33 * seconds)
     assert work(700, 3, batch_size=701).seconds == pytest.approx(3 * seconds)
     assert work(0, 3).seconds == 0
     update = 2 * 3.5e-7 + 2 * 32 * 2e-10
     assert work(700, 1, optimizer="lbfgs").seconds == pytest.approx(seconds - update)
+
+
+def test_compiling_layers_that_are_alike_is_expected_to_take_no_longer_for_more_of_them():
+    def expected(sizes: list[int]) -> float:
+        return Work.of(specnet.build({"network": {"layer_sizes": sizes}, "training": {"loss": "mse"}}), 9, 9)[1]
+
+    few, many = expected([8] * 60), expected([8] * 200)
+    assert few == many < 0.15 + (LONG_ABOVE + 30) * 3e-3
+    first, second, third = (expected([*range(8, 8 + layers), 8]) for layers in (100, 200, 300))
+    assert third - second == pytest.approx(second - first, rel=0.01)
+    assert first > few
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +15,33 @@ from specnet.compiler.native.c_text.c_functions import functions_text
 from specnet.compiler.native.c_text.c_head import SHARED_TURN_TEXT, head_text, turning_text
 from specnet.compiler.native.c_text.emit_call import TEMPORARY, CallEmitter, copy_rows
 from specnet.compiler.native.c_text.emit_loop import LoopEmitter, block
-from specnet.compiler.native.c_text.matrix_products import Products
+from specnet.compiler.native.c_text.matrix_products import PRODUCT_STRUCT, Products
+from specnet.compiler.native.c_text.shared_functions import SharedFunctions
 from specnet.compiler.native.c_text.thread_team import SHARING_TEXT
-from specnet.compiler.native.fuse import fuse
+from specnet.compiler.native.fuse import LONGEST, CallGroup, fuse
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.value import Kind
 
 PARAMETERS = "void *const *p, const index64 *sizes, int with_outputs"
 """Of a program's function: workspace and leaves, the lengths of named axes, and whether outputs are wanted."""
+
+
+class Statements(NamedTuple):
+    """What some calls of a plan are in C."""
+
+    calls: list[int]
+    lines: list[str]
+    for_outputs_only: bool
+
+    def text(self, plan: CPlan) -> list[str]:
+        """Return the lines, with what they are of."""
+        lines = block("if (with_outputs)", self.lines) if self.for_outputs_only else self.lines
+        return ["", *(f"/* {plan.comment(n)} */" for n in self.calls), *lines]
+
+    @property
+    def is_call(self) -> bool:
+        """Is there one alone, which calls a function already, or copies numbers?"""
+        return len(self.lines) == 1
 
 
 class CText:
@@ -54,7 +73,8 @@ class CText:
         self.table: list[str] = [""]
         self.axes = sorted(likely)
         self.vector_numbers = target.vector_bytes // dtype.itemsize
-        self.products = Products(target, self.vector_numbers, likely)
+        self.shared = SharedFunctions()
+        self.products = Products(target, self.vector_numbers, likely, self.shared)
         self.shares = False
         self.functions: list[CFunction] = []
 
@@ -73,24 +93,38 @@ class CText:
                 self.pointer(call.attributes)
         places = Places(plan, groups, self.table)
         emitter = CallEmitter(plan, places, self.products)
-        body: list[str] = []
-        for group in groups:
-            if group.is_loop:
-                lines = LoopEmitter(plan, places, group, self.dtype).emit_loop()
-            else:
-                lines = [line for n in group.calls for line in emitter.emit_call(n)]
-            if group.for_outputs_only:
-                lines = block("if (with_outputs)", lines)
-            body += ["", *(f"/* {plan.comment(n)} */" for n in group.calls), *lines]
-        for state, value in places.copies:
-            body += ["", _late_commit(plan, places, state, value, self.dtype)]
-        declared = _declarations(self, plan, places)
-        declared.append(f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};")
-        declared.append("(void)with_outputs;")
-        text = ["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *body])]
+        written = [self._statements(plan, places, emitter, group) for group in groups]
+        late = [_late_commit(plan, places, state, value, self.dtype) for state, value in places.copies]
+        written += [Statements([], [line], for_outputs_only=False) for line in late]
+        first = [*self.lengths(), "real *const workspace = p[0];"]
+        last = [f"real *const {TEMPORARY} = workspace + {places.extent.text()}; (void){TEMPORARY};"]
+        last.append("(void)with_outputs;")
+        text, lines = list[str](), [line for statements in written for line in statements.text(plan)]
+        if plan.is_long:
+            parts = self._parts(plan, written)
+            lines = [f"{name}_{k}(p, sizes, with_outputs);" for k in range(len(parts))]
+            for k, part in enumerate(parts):
+                text += block(f"OUTLINE void {name}_{k}({PARAMETERS})", [*first, *last, *part])
+        declared = [*first, *_leaves(self, plan, places), *last]
+        text += ["", f"/* {name} */", *block(f"static void {name}({PARAMETERS})", [*declared, *lines])]
         function = CFunction(plan, places, "\n".join(text), Extent(places.extent + emitter.temporary))
         self.functions.append(function)
         return function
+
+    def _statements(self, plan: CPlan, places: Places, emitter: CallEmitter, group: CallGroup) -> Statements:
+        if group.is_loop:
+            lines = LoopEmitter(plan, places, group, self.dtype).emit_loop()
+        else:
+            lines = [line for n in group.calls for line in emitter.emit_call(n)]
+        return Statements(group.calls, lines, group.for_outputs_only)
+
+    def _parts(self, plan: CPlan, written: Iterable[Statements]) -> list[list[str]]:
+        """Return the statements of a long program in parts, each of few calls."""
+        calls = []
+        for statements in _joined(written):
+            lines = statements.lines if statements.is_call else [self.shared.call(statements.lines, self.lengths())]
+            calls.append(statements._replace(lines=lines).text(plan))
+        return [[line for lines in calls[k : k + LONGEST] for line in lines] for k in range(0, len(calls), LONGEST)]
 
     def pointer(self, name: str) -> str:
         """Return the place of a leaf's array in the table, in C; a new one if it has none."""
@@ -111,7 +145,8 @@ class CText:
         self.shares |= self.products.shares
         head += [SHARING_TEXT] if self.shares else []
         head += [turning_text(self.vector_numbers), *([SHARED_TURN_TEXT] if self.shares else [])]
-        head += self.products.definitions()
+        head += [PRODUCT_STRUCT] if self.products.shares else []
+        head += self.shared.definitions.values()
         return "\n".join([*head, *(function.text for function in self.functions), *others])
 
 
@@ -132,9 +167,22 @@ class CFunction(NamedTuple):
     extent: Extent
 
 
-def _declarations(source: CText, plan: CPlan, places: Places) -> list[str]:
-    """Return the pointers to leaves, the numbers among them, and the variables."""
-    lines = [*source.lengths(), "real *const workspace = p[0];"]
+def _joined(written: Iterable[Statements]) -> list[Statements]:
+    """Join neighbours, but for those that are calls themselves, to what is a function of its own."""
+    joined: list[Statements] = []
+    for statements in written:
+        last = joined[-1] if joined else statements
+        is_apart = last.is_call or statements.is_call or last.for_outputs_only != statements.for_outputs_only
+        if not joined or is_apart or len(last.calls) + len(statements.calls) > LONGEST:
+            joined.append(statements)
+        else:
+            joined[-1] = last._replace(calls=last.calls + statements.calls, lines=last.lines + statements.lines)
+    return joined
+
+
+def _leaves(source: CText, plan: CPlan, places: Places) -> list[str]:
+    """Return the pointers to leaves and the variables, of which a long program has none, and copies that convert."""
+    lines = []
     for n, call in enumerate(plan.calls):
         if not plan.is_leaf_array(n):
             continue
@@ -142,11 +190,14 @@ def _declarations(source: CText, plan: CPlan, places: Places) -> list[str]:
         if places.is_converted(n):
             lines.append(_conversion(call.kind, places.place(n), pointer))
             continue
+        if plan.is_long:
+            continue
         lines.append(f"real *const {places.pointer(n)} = {pointer};")
-        if plan.is_number(n):
+        if n in places.variables:
             lines[-1] += f" const real v{n} = *{places.pointer(n)};"
             lines.append(f"(void)v{n};")
-    return lines + [f"{TYPES[plan.calls[n].kind]} v{n} = 0;" for n in sorted(places.variables)]
+    computed = [n for n in sorted(places.variables) if not plan.is_leaf_array(n)]
+    return lines + [f"{TYPES[plan.calls[n].kind]} v{n} = 0;" for n in computed]
 
 
 def _conversion(kind: Kind, place: Matrix, pointer: str) -> str:
@@ -161,6 +212,6 @@ def _late_commit(plan: CPlan, places: Places, state: int, value: int, dtype: np.
     target = places.place(state)
     if plan.is_constant(value):
         return f"*{target.base} = {literal(plan.calls[value].attributes, dtype)};"
-    if plan.is_number(value) and (value in places.variables or plan.is_leaf_array(value)):
+    if value in places.variables:
         return f"*{target.base} = v{value};"
     return copy_rows(target, places.place(value))

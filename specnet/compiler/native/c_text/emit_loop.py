@@ -123,8 +123,7 @@ class LoopEmitter:
         program, call = self._program, self._program.calls[a]
         if a not in self._names:
             self._names[a] = literal(call.attributes, self._dtype) if program.is_constant(a) else f"v{a}"
-            is_variable = a in self._places.variables or program.is_leaf_array(a)
-            if not program.is_constant(a) and not (program.is_number(a) and is_variable):
+            if not program.is_constant(a) and a not in self._places.variables:
                 self._load(a, call.kind)
         return self._names[a]
 
@@ -176,14 +175,15 @@ class LoopEmitter:
         self._body.append(added(f"part_s{n}" if is_sum else f"s{n}", value))
         if is_sum:
             self._sums.append(f"s{n}")
-        if n not in self._places.variables:
+        if not self._program.is_number(n):
             place = self._places.place(n)
             self._after_row.append(f"{place.base}[i * {place.row}] = s{n};")
             return
+        declared = "" if n in self._places.variables else "real "
         if self._rows == 1:
-            self._after_row.append(f"v{n} = s{n};")
+            self._after_row.append(f"{declared}v{n} = s{n};")
         else:
-            self._before.append(f"v{n} = {start};")
+            self._before.append(f"{declared}v{n} = {start};")
             self._after_row.append(added(f"v{n}", f"s{n}"))
         if self._places.lies_in_memory(n):
             self._after.append(f"*{self._places.place(n).base} = v{n};")

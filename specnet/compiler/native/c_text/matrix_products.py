@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from specnet.compiler.native.allocate import Matrix, padded
 from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_loop import block, summing
+from specnet.compiler.native.c_text.shared_functions import SharedFunctions
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.shapes import Axis
 
@@ -39,12 +40,12 @@ _PRODUCT = (
     "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
     " real *c, long c_row, const real *bias"
 )
-_STRUCT, _UNPACKED = packed("Product", _PRODUCT)
+PRODUCT_STRUCT, _UNPACKED = packed("Product", _PRODUCT)
 _DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
 
 
 class Products:
-    """Writes products, and keeps the functions that they call.
+    """Writes products.
 
     Parameters
     ----------
@@ -53,24 +54,20 @@ class Products:
         How many numbers a vector holds.
     likely
         The lengths of named axes, as a rule.
+    functions
+        Has those that products call.
 
     Attributes
     ----------
-    functions
-        Their definitions by name.
     shares
         Do threads share anything?
     """
 
-    def __init__(self, target: Processor, vector_numbers: int, likely: Mapping[str, int]) -> None:
-        self._target, self.vector_numbers, self._likely = target, vector_numbers, likely
-        self.functions: dict[str, str] = {}
+    def __init__(
+        self, target: Processor, vector_numbers: int, likely: Mapping[str, int], functions: SharedFunctions
+    ) -> None:
+        self._target, self.vector_numbers, self._likely, self._functions = target, vector_numbers, likely, functions
         self.shares = False
-        self._bodies: dict[str, str] = {}
-
-    def definitions(self) -> list[str]:
-        """Return the definitions of all functions, and of what they need but threads."""
-        return [*(_STRUCT for _ in range(self.shares)), *self.functions.values()]
 
     def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
         """Return statements for c = a·b, all of its columns in whole vectors.
@@ -91,10 +88,12 @@ class Products:
         sums = rows * self._known(depth) * likely * self.vector_numbers
         if sums < SHARED_ABOVE:
             lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
-            return [f"{self._named('product', _PRODUCT, lines)}({arguments});"]
+            return [f"{self._functions.named('product', _PRODUCT, lines)}({arguments});"]
         self.shares = True
         lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias), is_part=True)
-        name = self._named("shared_product", "const void *arguments, long part, long parts", [_UNPACKED, *lines])
+        name = self._functions.named(
+            "shared_product", "const void *arguments, long part, long parts", [_UNPACKED, *lines]
+        )
         parts = PARTS_OF_LONG if sums >= LONG_ABOVE else 1
         return block("", [f"const Product q = {{{arguments}}};", f"in_parts({name}, &q, {parts});"])
 
@@ -153,16 +152,6 @@ class Products:
         start = "bias + m" if has_bias else "0"
         return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, c + m * c_row + v * VECTOR, c_row, {start}, {adds});"
 
-    def _named(self, kind: str, parameters: str, body: list[str]) -> str:
-        """The name of a function with this body, which calls of the same sizes share."""
-        text = "\n".join(block(f"OUTLINE void NAME({parameters})", body))
-        found = next((name for name, known in self._bodies.items() if known == text), None)
-        if found is None:
-            found = f"{kind}_{len(self._bodies) + 1}"
-            self._bodies[found] = text
-            self.functions[found] = text.replace("NAME", found, 1)
-        return found
-
     def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
         """The rows and vectors of the tile that needs the fewest cycles for the whole."""
 
@@ -188,8 +177,8 @@ class Products:
     def _tile(self, tall: int, wide: int) -> str:
         """The name of the function that makes such a tile."""
         name = f"tile_{tall}_{wide}"
-        if name not in self.functions:
-            self.functions[name] = _tile_text(name, tall, wide)
+        if name not in self._functions.definitions:
+            self._functions.definitions[name] = _tile_text(name, tall, wide)
         return name
 
     def dots(self, a: Matrix, b: Matrix, c: Matrix, sums_of_b: str) -> list[str]:
@@ -199,7 +188,7 @@ class Products:
         """
         assert isinstance(a.rows, int), "there are few numbers"
         assert isinstance(b.rows, int), "in both directions"
-        name = self._named("dots", _DOTS, _dots_lines(a.rows, b.rows, bool(sums_of_b)))
+        name = self._functions.named("dots", _DOTS, _dots_lines(a.rows, b.rows, bool(sums_of_b)))
         of_c = f"{c.base}, {c.row}, {sums_of_b or 0}"
         return [f"{name}({a.columns}, {a.base}, {a.row}, {b.base}, {b.row}, {of_c});"]
 
