@@ -61,7 +61,7 @@ def fuse(program: CPlan) -> list[CallGroup]:
 
 
 def _pieces(program: CPlan, group: CallGroup) -> list[CallGroup]:
-    """Cut a loop of many calls where no value is made and read: each piece is rounded as it was within the whole."""
+    """Cut a loop of many calls between those that read nothing of each other, as they are never rounded in one."""
     if len(group.calls) <= LONGEST:
         return [group]
     related: dict[int, list[int]] = {}

@@ -1,4 +1,10 @@
-"""Both engines on the same random network: what they compute, and how far they agree."""
+"""Both engines on the same random network: what they compute, and how far they agree.
+
+python -m tests.training.steps.engines      compares them on 300 networks, and calls of 1, 3 and all steps
+
+With ``--sanitize``, the compiled functions look for mistakes in memory; the process needs the sanitizers' libraries:
+``LD_PRELOAD="$(cc -print-file-name=libasan.so) $(cc -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0``.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +14,19 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import specnet
+from specnet.compiler.native import c_plan
 from specnet.compiler.native.toolchain import libraries
+from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.registry import built_in_registry
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
+from specnet.training.steps.trainer import Stretch
 from tests.random_specs import random_rows, random_spec
 
 STEPS = 20
@@ -185,18 +195,37 @@ def _numbers(numpy_steps: Stepper, compiled_steps: CompiledStepper, left_out: np
     return max(differences)
 
 
+def results_of_calls(seed: int, kind: type[Stepper]) -> list[tuple[int, int, bytes]]:
+    """The numbers of steps and updates, and the bits, that a random network reaches by 1, 3 and all steps in a call."""
+    spec, X, y, weight = random_training(seed)
+    found = []
+    for most in (1, 3, kind.most_at_once):
+        with patch.object(kind, "most_at_once", most):
+            stepper, progress = steppers(spec, X, y, weight)[kind is CompiledStepper], Unseen()
+            with np.errstate(all="ignore"):
+                stepper.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
+        bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
+        found.append((stepper.step_number, stepper.updates, b"".join(bits)))
+    return found
+
+
 def main() -> int:
     """Compare both engines on random networks: the worst disagreement of each kind, and networks that are apart."""
     parser = ArgumentParser(description=main.__doc__)
     parser.add_argument("--networks", type=int, default=300)
     parser.add_argument("--sanitize", action="store_true", help="compile with AddressSanitizer and UBSan")
+    parser.add_argument("--parts", action="store_true", help="write each program as several functions")
     arguments = parser.parse_args()
     if arguments.sanitize:
         sanitize()
+    if arguments.parts:
+        c_plan.LONG_ABOVE = 0
     worst: dict[str, float] = {}
     apart = []
     for seed in range(arguments.networks):
         found = disagreement(seed)
+        for kind in (Stepper, CompiledStepper):
+            found[f"calls of {kind.__name__}"] = float(len({*results_of_calls(seed, kind)}) > 1)
         worst |= {name: max(error, worst.get(name, 0.0)) for name, error in found.items()}
         apart += [seed] if max(found.values()) > CLOSE else []
     for name, error in worst.items():

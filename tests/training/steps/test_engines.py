@@ -15,7 +15,6 @@ from specnet.compiler.native.c_plan import LONG_ABOVE
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError, TrainingError
-from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
@@ -24,9 +23,8 @@ from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
-from specnet.training.steps.trainer import Stretch
 from tests.compiling import compiles
-from tests.training.steps.engines import CLOSE, Unseen, disagreement, random_training, steppers
+from tests.training.steps.engines import CLOSE, disagreement, results_of_calls, steppers
 
 pytestmark = compiles
 ROOT = Path(__file__).parents[3]
@@ -35,20 +33,11 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("kind", [Stepper, CompiledStepper])
-def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper], monkeypatch: pytest.MonkeyPatch):
+def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper]):
     """Whether a call ends within an epoch, at its end, or after many of them."""
     for seed in range(20):
-        spec, X, y, weight = random_training(seed)
-        found = set()
-        for most in (1, 3, kind.most_at_once):
-            monkeypatch.setattr(kind, "most_at_once", most)
-            stepper = steppers(spec, X, y, weight)[kind is CompiledStepper]
-            progress = Unseen()
-            with np.errstate(all="ignore"):
-                stepper.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
-            bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
-            found.add((stepper.step_number, stepper.updates, b"".join(bits)))
-        assert len(found) == 1, seed
+        one, few, most = results_of_calls(seed, kind)
+        assert one == few == most, seed
 
 
 class FollowsLog(Observer):
