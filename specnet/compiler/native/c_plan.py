@@ -31,7 +31,7 @@ FEW_WEIGHTS = 16
 """Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
 
 
-LONG_ABOVE = 200
+LONG_PROGRAM = 200
 """Operations from which on a program is long."""
 
 
@@ -44,7 +44,7 @@ class CPlan(Plan):
 
         All numbers lie in memory then: the functions have no variables in common.
         """
-        return sum(call.operation.role == "call" for call in self.calls) > LONG_ABOVE
+        return sum(call.operation.role == "call" for call in self.calls) > LONG_PROGRAM
 
     @cached_property
     def users(self) -> dict[int, list[int]]:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from specnet.compiler import UnavailableError
 from specnet.compiler.lowering import Call
-from specnet.compiler.native.c_plan import LONG_ABOVE
+from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.operations import functions, products
 from specnet.network import Network
@@ -198,5 +198,5 @@ class Work(NamedTuple):
                 calls, largest = calls + 1, max(largest, made)
                 forms.add((call.operation, call.shape, *(plan.calls[n].shape for n in call.arguments)))
         steps = spec.training.members * epochs * math.ceil(rows / batch) if batch else 0
-        compiled = min(calls, LONG_ABOVE + len(forms))
+        compiled = min(calls, LONG_PROGRAM + len(forms))
         return cls(step * steps, COMPILING_SECONDS + COMPILING_CALL * compiled, largest)

@@ -77,7 +77,7 @@ def test_a_loop_is_cut_only_between_what_is_computed_apart(length: int, count: i
     assert sorted(n for group in groups for n in group.calls) == sorted(
         n for n, call in enumerate(plan.calls) if call.operation.role == "call"
     )
-    together = max(fuse.LONGEST // length, 1) if length * count > c_plan.LONG_ABOVE else count
+    together = max(fuse.LONGEST // length, 1) if length * count > c_plan.LONG_PROGRAM else count
     assert [len(group.calls) for group in groups] == [
         length * len(range(first, min(first + together, count))) for first in range(0, count, together)
     ]
@@ -90,7 +90,7 @@ def test_a_loop_is_cut_only_between_what_is_computed_apart(length: int, count: i
 @pytest.fixture
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def set_to(above: int, longest: int) -> None:
-        monkeypatch.setattr(c_plan, "LONG_ABOVE", above)
+        monkeypatch.setattr(c_plan, "LONG_PROGRAM", above)
         for module in (fuse, emit_function):
             monkeypatch.setattr(module, "LONGEST", longest)
 

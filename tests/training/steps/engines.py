@@ -219,7 +219,7 @@ def main() -> int:
     if arguments.sanitize:
         sanitize()
     if arguments.parts:
-        c_plan.LONG_ABOVE = 0
+        c_plan.LONG_PROGRAM = 0
     worst: dict[str, float] = {}
     apart = []
     for seed in range(arguments.networks):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native.c_plan import LONG_ABOVE
+from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions
 from specnet.errors import SpecError, TrainingError
@@ -239,7 +239,7 @@ def test_compiling_layers_that_are_alike_is_expected_to_take_no_longer_for_more_
         return Work.of(specnet.build({"network": {"layer_sizes": sizes}, "training": {"loss": "mse"}}), 9, 9)[1]
 
     few, many = expected([8] * 60), expected([8] * 200)
-    assert few == many < 0.15 + (LONG_ABOVE + 30) * 3e-3
+    assert few == many < 0.15 + (LONG_PROGRAM + 30) * 3e-3
     first, second, third = (expected([*range(8, 8 + layers), 8]) for layers in (100, 200, 300))
     assert third - second == pytest.approx(second - first, rel=0.01)
     assert first > few
