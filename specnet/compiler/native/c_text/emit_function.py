@@ -1,4 +1,4 @@
-"""A program as a function in C."""
+"""A program as a function in C, which calls others of its own if it is long."""
 
 from __future__ import annotations
 
