@@ -29,8 +29,6 @@ Role = Literal["leaf", "view", "name", "element", "reduction", "call"]
 ONE: Space = (1, 1)
 FEW_WEIGHTS = 16
 """Of a dense layer that is as fast in the loop which reads it as in registers, and spares the way to memory."""
-
-
 LONG_PROGRAM = 200
 """Operations from which on a program is long."""
 
