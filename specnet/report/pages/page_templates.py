@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
@@ -31,18 +32,25 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters["sha256"] = _sha256
+    made.filters |= {"sha256": _sha256, "anchor": _anchor}
     return made
 
 
 def rendered(template: str, **content: Any) -> str:
-    """Return what a template makes of values, with the style sheet of all pages."""
-    return environment().get_template(template).render(style=style(), **content)
+    """Return what a template makes of values, with the style sheet and the script of all pages."""
+    script = Markup((PAGES / "page.js").read_text("utf-8"))
+    return environment().get_template(template).render(style=style(), page_script=script, **content)
 
 
 def _sha256(text: str) -> str:
     """Return the hash of a script, as a Content-Security-Policy has it."""
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _anchor(title: str) -> str:
+    """Return a chart's title as an identity, such as ``chart-training-loss``; nothing for one without letters."""
+    words = re.findall(r"[a-z0-9]+", title.lower())
+    return "-".join(["chart", *words]) if words else ""
 
 
 def style() -> Markup:

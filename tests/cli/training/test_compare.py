@@ -89,7 +89,7 @@ def test_the_page_asks_for_nothing(specnet: Specnet, folder: Path) -> None:
     page = (folder / "page.html").read_text("utf-8")
     elements = Elements(page)
     assert "default-src 'none'" in unescape(page)
-    assert "script" not in elements.tags
+    assert elements.tags.count("script") == 1  # the page's own
     assert all(address.startswith(("data:", "#")) for address in elements.addresses)
     assert "url(" not in page
     assert "All runs have the same resolved spec." in page
@@ -107,7 +107,7 @@ def test_names_are_shown_as_text(specnet: Specnet, folder: Path) -> None:
     assert specnet("compare", name, "other").status == 0
     page = (folder / "compare.html").read_text("utf-8")
     elements = Elements(page)
-    assert "script" not in elements.tags
+    assert elements.tags.count("script") == 1  # the page's own
     assert name in elements.cells
     assert WILD in elements.cells
     assert any(WILD[:25] in cell for cell in elements.cells if cell.startswith("["))

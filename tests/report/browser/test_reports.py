@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -69,6 +71,31 @@ def test_what_the_policy_forbids_is_caught_where_it_does_not(faults: Faults, rep
     found = faults(page, [1440], ["light"])
     assert "light: request: https://specnet.invalid/picture.png" in found
     assert any("console: a message" in problem for problem in found)
+
+
+def test_a_mark_shows_what_it_is_at_once(tab: Any, report: Report) -> None:
+    tab.goto(report("iris.json").as_uri())
+    mark = tab.locator(".card .hit:has(> title)").first
+    told = mark.locator("title").text_content()
+    mark.scroll_into_view_if_needed()
+    mark.hover(force=True)
+    assert tab.locator(".hint").inner_text() == told
+    tab.mouse.move(1, 1)
+    assert tab.locator(".hint").is_hidden()
+
+
+def test_a_chart_is_copied_with_its_colours_and_has_an_address(tab: Any, report: Report) -> None:
+    tab.goto(report("iris.json").as_uri())
+    tab.evaluate("navigator.clipboard.writeText = async text => { window.written = text }")
+    card = tab.locator("figure.card[id^=chart-]").first
+    assert card.locator("a.anchor").get_attribute("href") == f"#{card.get_attribute('id')}"
+    card.locator("button.copy").press("Enter")
+    assert card.locator("button.copy").inner_text() == "copied"
+    copy = ElementTree.fromstring(tab.evaluate("written"))
+    assert copy.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(list(copy.iter())) == card.locator("svg *").count() + 1
+    assert any("stroke:rgb" in element.attrib["style"] for element in copy.iter())
+    assert "var(" not in tab.evaluate("written")
 
 
 def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+// What a mark of a chart shows stands beside the pointer at once, and by touch; a browser's own hint takes a second.
+const hint = document.body.appendChild(Object.assign(document.createElement("div"), { className: "hint", hidden: true }));
+hint.setAttribute("aria-hidden", "true");
+function showHint(event) {
+  const mark = event.target.closest("svg *"), title = mark && mark.querySelector(":scope > title");
+  if (title) {
+    mark.dataset.told = title.textContent;
+    title.remove();
+  }
+  hint.hidden = !(mark && mark.dataset.told);
+  if (hint.hidden) return;
+  hint.textContent = mark.dataset.told;
+  const { offsetWidth, offsetHeight } = hint, right = document.documentElement.clientWidth - offsetWidth - 8;
+  hint.style.left = `${scrollX + Math.max(8, Math.min(event.clientX + 14, right))}px`;
+  hint.style.top = `${scrollY + (event.clientY > offsetHeight + 24 ? event.clientY - offsetHeight - 12 : event.clientY + 20)}px`;
+}
+addEventListener("pointermove", showHint);
+addEventListener("pointerdown", showHint);
+
+// A picture with the colours that it has now, for another document.
+const KEPT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor"];
+function copied(svg) {
+  const copy = svg.cloneNode(true), from = [svg, ...svg.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
+  from.forEach((element, k) => {
+    const style = getComputedStyle(element);
+    to[k].removeAttribute("class");
+    to[k].setAttribute("style", KEPT.map(name => `${name}:${style.getPropertyValue(name)}`).join(";"));
+  });
+  const { width, height } = svg.viewBox.baseVal;
+  Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height }).forEach(each => copy.setAttribute(...each));
+  return new XMLSerializer().serializeToString(copy);
+}
+for (const card of document.querySelectorAll("figure.card")) {
+  const svg = card.querySelector("svg.specnet-chart, svg.specnet-network");
+  if (!svg) continue;
+  const button = card.appendChild(Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "copy as SVG" }));
+  button.onclick = () => navigator.clipboard.writeText(copied(svg)).then(() => button.textContent = "copied", () => button.textContent = "cannot copy");
+}
