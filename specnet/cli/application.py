@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import cache
 from inspect import Parameter, Signature
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from specnet.cli.models.evaluate import evaluate
@@ -60,7 +61,21 @@ class Verb(TyperCommand):
         return [(str(argument.metavar), argument.help or "") for argument in arguments]
 
 
+class Verbs(TyperGroup):
+    """All verbs, whose help lists them by what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write what each verb does."""
+        widest = max(map(len, self.commands))
+        for use, verbs in _VERBS.items():
+            names = list(map(_name, verbs))
+            told = [(f"{name:{widest}}", self.commands[name].get_short_help_str(80)) for name in names]
+            with formatter.section(use):
+                formatter.write_dl(told)
+
+
 application = typer.Typer(
+    cls=Verbs,
     help="Check, train, evaluate and export small neural networks described by a spec.",
     epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
     "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
@@ -129,12 +144,23 @@ def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
     called.__annotations__ = {each.name: each.annotation for each in parameters}
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
-    application.command(verb.__name__.rstrip("_"), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(called)
+    application.command(_name(verb), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(called)
+
+
+def _name(verb: Callable[..., None]) -> str:
+    return verb.__name__.rstrip("_")
 
 
 _BY_NAME = Parameter.KEYWORD_ONLY
-_VERBS = (run, sweep, validate, show, parts, check, report, verify, diff, runs, compare)
-for _verb in (*_VERBS, predict, evaluate, export, import_, schema, new):
+_VERBS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start": (new, validate, parts, schema),
+    "Train": (run, sweep),
+    "Look": (show, report, runs, compare, diff),
+    "Prove": (check, evaluate, verify),
+    "Use": (predict, export, import_),
+}
+"""All verbs by what they are for, in the order of the help."""
+for _verb in chain.from_iterable(_VERBS.values()):
     _register(_verb, CatalogueFormat if _verb is parts else OutputFormat)
 
 

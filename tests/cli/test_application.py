@@ -19,8 +19,8 @@ from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, called, environment, in_ascii, process
 
 VERBS = [
-    *("run", "sweep", "validate", "show", "parts", "check", "report", "verify", "diff", "runs", "compare"),
-    *("predict", "evaluate", "export", "import", "schema", "new"),
+    *("new", "validate", "parts", "schema", "run", "sweep", "show", "report", "runs", "compare", "diff"),
+    *("check", "evaluate", "verify", "predict", "export", "import"),
 ]
 
 
@@ -28,7 +28,9 @@ def test_help_lists_every_verb(specnet: Specnet) -> None:
     ended = specnet("--help")
     assert ended.status == 0
     assert ended.err == ""
-    listed = ended.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    uses = [each.splitlines() for each in ended.out.split("\n\n")[3:-1]]
+    assert [use[0] for use in uses] == ["Start:", "Train:", "Look:", "Prove:", "Use:"]
+    listed = [line for use in uses for line in use[1:]]
     assert [line.split()[0] for line in listed] == VERBS
     assert not any(line.endswith("...") for line in listed), "each summary fits its line"
     assert {command.name for command in application.registered_commands} == set(VERBS)
