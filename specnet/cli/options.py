@@ -66,7 +66,13 @@ def format_option(choices: type[StrEnum]) -> Any:
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and requested output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 NoReportOption = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
-JobsOption = Annotated[int, count_option("--jobs", "Number of runs, or ensemble members, to train at once.")]
+JobsOption = Annotated[
+    int | None,
+    count_option(
+        "--jobs",
+        "Number of runs, or ensemble members, to train at once. Default: one, or compiled members on all cores.",
+    ),
+]
 SpecArgument = Annotated[Path, argument("SPEC", "Spec, TOML or JSON; folder of a run; or - for standard input.")]
 RunsArgument = Annotated[Path, argument("RUN", "Folder of a run, of folds or seeds, or of a sweep.")]
 ModelArgument = Annotated[Path, argument("MODEL", "Folder of a run, or a .safetensors file.")]

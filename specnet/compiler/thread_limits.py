@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,26 @@ _before: list[tuple[Any, int]] = []
 def thread_limit() -> int | None:
     """Return the number of threads that work may have; None if nobody limits it."""
     return _wanted[-1] if _wanted else None
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_threads() -> int:
+    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have.
+
+    A limit that is set with `limited_threads` counts alone.
+    """
+    if (limit := thread_limit()) is not None:
+        return limit
+    count = processors()
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        wanted = os.environ.get(name, "")
+        if wanted.isdigit() and int(wanted):
+            count = min(count, int(wanted))
+    return count
 
 
 def keep_limit(limit: int | None) -> None:

@@ -124,7 +124,8 @@ def fit_rows(
     checkpoint: Checkpoint | None = None,
     start: Model | None = None,
     epochs: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
+    cores: int | None = None,
     interruptions: Interruptions | None = None,
     records: bool = False,
     train_ensemble: Callable[..., list[TrainingResult]] = train_members,
@@ -140,7 +141,7 @@ def fit_rows(
         Is told of the course of training.
     keep_checkpoint, checkpoint, epochs, interruptions : optional
         As for `train`; an ensemble has no other number of `epochs` than its spec's.
-    jobs : int
+    jobs, cores : int, optional
         As for `train_members`.
     start : Model, optional
         Training starts from its parameters, with the target's preprocessing that was fitted for it; so is the
@@ -191,7 +192,8 @@ def fit_rows(
         else:
             first = [(network.initial_parameters(each), None) for each in range(spec.training.members)]
             own = encoder.member_rows(training, rows, watched)
-            members = train_ensemble(network, first if start is None else start.members, own, jobs=jobs, **given)
+            starts = first if start is None else start.members
+            members = train_ensemble(network, starts, own, jobs=jobs, cores=cores, **given)
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)

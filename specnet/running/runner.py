@@ -104,7 +104,7 @@ def run(
     *,
     force: bool = False,
     resume: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
     engine: str | None = None,
@@ -126,16 +126,18 @@ def run(
     resume : bool
         Resume from the checkpoint in `out`; start anew if there is no run. A finished one is not trained again, but its
         report is written if it is missing.
-    jobs : int
-        Number of members of an ensemble to train at once, each in its own process. The files are the same for any
-        number; only the seconds in ``run.json`` differ.
+    jobs : int, optional
+        Number of members of an ensemble to train at once: in threads if they are compiled, else each in a process of
+        its own. The files are the same for any number; only the seconds in ``run.json`` differ. Default: as many
+        threads as there are processors, or as `threads` says, where they pay; no processes.
     parts, overrides, limits : optional
-        As for `parse_spec`. With several jobs, custom parts must be defined at the top level of a module.
+        As for `parse_spec`. In processes, custom parts must be defined at the top level of a module.
     engine : {"auto", "numpy", "compiled"}, optional
         Overrides ``training.engine``.
     observer : Observer, optional
         Is told of the course of training, and of rows that look as if it made no sense; without one these are a
-        `SpecnetWarning`. Several jobs are told of one after the other, and not supported if it overrides ``trained``.
+        `SpecnetWarning`. It is told of one member after the other; one that overrides ``trained`` does not support
+        several jobs.
     verbose : bool
         Show the progress on standard error, as the command line does.
     report : bool
@@ -179,7 +181,7 @@ def run_table(
     out: PathLike | None,
     force: bool = False,
     resume: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
@@ -270,9 +272,10 @@ def check_count(name: str, count: Any) -> None:
         raise DataError(f"{name} must be an integer of at least 1, got {count!r}")
 
 
-def check_jobs(jobs: int, spec: Spec, observer: Observer | None) -> None:
+def check_jobs(jobs: int | None, spec: Spec, observer: Observer | None) -> None:
     """Refuse a number of jobs that there cannot be."""
     check_count("jobs", jobs)
+    jobs = jobs or 1
     if jobs > 1 and spec.training.ensemble is None:
         message = "several jobs train the members of an ensemble at once, but the spec has only one network"
         raise DataError(message, hint="set training.ensemble to a number of networks, or use one job")

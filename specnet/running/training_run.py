@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.thread_limits import limited_threads
+from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import RowSet, row_hashes
 from specnet.files.json_lines import json_lines, json_text
 from specnet.files.run_files import (
@@ -168,7 +168,13 @@ class RunOutcome:
         return facts | {"model_sha256": model_sha256}
 
 
-def train_run(begun: BegunRun, observer: Observer | None, threads: int | None = None, **options: Any) -> RunOutcome:
+def train_run(
+    begun: BegunRun,
+    observer: Observer | None,
+    threads: int | None = None,
+    cores: int | None = None,
+    **options: Any,
+) -> RunOutcome:
     """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge.
 
     Parameters
@@ -177,15 +183,19 @@ def train_run(begun: BegunRun, observer: Observer | None, threads: int | None = 
     observer : Observer or None
     threads : int, optional
         Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
+    cores : int, optional
+        As for `train_members`; default: as many as there are threads to be, or may be if nobody says it.
     **options
         As for `fit_rows`.
     """
     data = begun.data
+    if cores is None:
+        cores = available_threads() if threads is None else threads
     if threads is None:
         threads = threads_worth(data.resolved, len(data.splits["train"]))
     with limited_threads(threads):
         machine = machine_facts()
-        fitted = fit_rows(data, observer, records=True, **options)
+        fitted = fit_rows(data, observer, cores=cores, records=True, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
             evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks

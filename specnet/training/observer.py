@@ -143,8 +143,12 @@ EVENTS = (
 class Relay(Observer):
     """Passes all events of `EVENTS` on, each as the name of its method and the arguments."""
 
-    def __init__(self, pass_on: Callable[[str, tuple[Any, ...]], object]) -> None:
-        self._pass_on = pass_on
+    def __init__(self, pass_on: Callable[[str, tuple[Any, ...]], object], *, follows_log: bool = True) -> None:
+        self._pass_on, self._follows_log = pass_on, follows_log
+
+    @property
+    def follows_log(self) -> bool:
+        return self._follows_log
 
 
 def _relayed(event: str) -> Callable[..., None]:

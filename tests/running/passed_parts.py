@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from specnet.compiler import Value
-from specnet.compiler.native.c_text.thread_team import available_threads
+from specnet.compiler.thread_limits import available_threads
 from specnet.parts import Activation
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import CLASSES

@@ -50,7 +50,7 @@ def run(
         int | None, count_option("--folds", "Cross-validate: one run per fold, which is its test set.", 2)
     ] = None,
     seeds: Annotated[int | None, count_option("--seeds", "One run per seed, on the same rows.")] = None,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
     dask: DaskOption = None,
     threads: Annotated[
         int | None, count_option("--threads", "Number of BLAS threads. Default: one for small networks, else all.")
@@ -80,7 +80,7 @@ def run(
         folds=folds,
         seeds=seeds,
         dask=dask,
-        jobs=jobs if jobs > 1 else None,
+        jobs=jobs,
         limit=limit,
         threads=threads,
         log=log,
@@ -92,7 +92,7 @@ def run(
         refuse_beside_many(threads=threads, log=log)
         parsed = parse_for_target(spec, overrides or (), limit)
         place = verb_folder(output, out, parsed.name, command)
-        run_many(output, parsed, place, dask, jobs, folds=folds, seeds=seeds, **ways)
+        run_many(output, parsed, place, dask, jobs or 1, folds=folds, seeds=seeds, **ways)
         return
     if dask is not None:
         raise UsageError("--dask needs --folds or --seeds")

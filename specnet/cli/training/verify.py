@@ -31,7 +31,7 @@ def verify(
             help="Accept relative differences up to X where the machine or the libraries differ.",
         ),
     ] = None,
-    jobs: JobsOption = 1,
+    jobs: JobsOption = None,
     threads: Annotated[
         int | None, count_option("--threads", "Number of BLAS threads. Default: that of the run.")
     ] = None,

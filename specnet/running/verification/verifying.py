@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from specnet.compiler.thread_limits import available_threads
 from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
@@ -44,7 +45,7 @@ def verify(
     epochs: int | None = None,
     sample: int | None = None,
     tolerance: float | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     threads: int | None = None,
     force: bool = False,
     parts: Iterable[type[Part]] = (),
@@ -75,8 +76,8 @@ def verify(
         Largest relative difference that is accepted where the machine or the libraries differ, but neither the spec nor
         the rows: of a tensor relative to its largest value, of a number in the history, the looks or the metrics
         relative to itself. Without it only equal bytes pass.
-    jobs : int
-        Number of members of an ensemble, or of runs of many, to train at once.
+    jobs : int, optional
+        Number of members of an ensemble, or of runs of many, to train at once; default: as for `run`, one run of many.
     threads : int, optional
         Number of threads of BLAS and of compiled functions; default: as many as the run had.
     force : bool
@@ -111,7 +112,7 @@ def verify(
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             runs, total = kept.found(path, sample)
-            found = verified_series(path, out, runs, jobs, force, observer, verbose)
+            found = verified_series(path, out, runs, jobs or 1, force, observer, verbose)
             teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
             found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
         elif (path / TEAM_FACTS).is_file():
@@ -149,7 +150,12 @@ def _is_tolerance(value: Any) -> bool:
 
 
 def _verified(
-    folder: RunFolder, written: RunFolder | None, runs: KeptRuns, jobs: int, threads: int | None, observer: Observer
+    folder: RunFolder,
+    written: RunFolder | None,
+    runs: KeptRuns,
+    jobs: int | None,
+    threads: int | None,
+    observer: Observer,
 ) -> Verification:
     kept = kept_run(folder.path, folder.facts(), runs.epochs)
     spec = given_spec(folder.path, limits=runs.limits, parts=runs.parts)
@@ -158,13 +164,14 @@ def _verified(
         hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
         raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(folder.path))
     check_jobs(jobs, spec, observer)
+    cores = available_threads() if threads is None else threads
     if threads is None and type(kept.facts.get(THREADS)) is int:
         threads = kept.facts[THREADS]
     if kept.beginning is not None:
         observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1
     table = load_table(spec)
     begun = BegunRun.of(spec, table, time.perf_counter())
-    outcome = train_run(begun, observer, jobs=jobs, threads=threads)
+    outcome = train_run(begun, observer, jobs=jobs, threads=threads, cores=cores)
     outcome.fitted.check_whole()
     language, text = text_saying(spec)
     start = spec_folder(spec.folder, folder.path if written is None else written.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from specnet.training.checkpoint import FINISHED, Checkpoint, history_of
 from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.loop import TrainingResult
 from specnet.training.members.ensemble_training import EnsembleTraining, RowsOfMember, Start
+from specnet.training.members.pools import in_processes, in_threads
 from specnet.training.members.side_by_side import trained_side_by_side
 from specnet.training.observer import Observer
-from specnet.training.steps.engine_choice import BEGUN, Choice, choose
+from specnet.training.steps.engine_choice import BEGUN, Choice, choose, members_worth
 
 
 def joined_result(members: Sequence[TrainingResult]) -> TrainingResult:
@@ -54,7 +56,8 @@ def train_members(
     starts: Sequence[Start],
     rows_of: RowsOfMember,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
+    cores: int | None = None,
     observer: Observer,
     keep_checkpoint: Keeper | None = None,
     checkpoint: Checkpoint | None = None,
@@ -73,11 +76,13 @@ def train_members(
     starts : sequence of (theta, state)
         One for each member.
     rows_of : callable
-    jobs : int
-        How many are trained at once, each in a process of its own if there are several; the result is the same, bit for
-        bit.
+    jobs : int, optional
+        How many are trained at once: by threads if they are compiled, else each in a process of its own; the result is
+        the same, bit for bit. Default: as many as `members_worth` finds by threads, one of the others.
+    cores : int, optional
+        How many are trained at once by default, at most; default: as many as work may have threads.
     observer, keep_checkpoint, checkpoint, interruptions
-        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with several jobs only
+        As for `train`; with `checkpoint_every`, a checkpoint is also kept after each member, and with processes only
         then.
     records : bool
         Record the training of the first member, as `train` does.
@@ -88,30 +93,45 @@ def train_members(
     ensemble = EnsembleTraining(network, starts, rows_of, choice, records)
     members = [] if checkpoint is None else finished_members(checkpoint, network)
     current = None if checkpoint is None else current_member(checkpoint)
+    keeping = RLock()
 
-    def keep(reached: Checkpoint) -> None:
-        if keep_checkpoint is not None:
-            keep_checkpoint(within_member(members, reached))
+    def keep(member: int, reached: Checkpoint) -> None:
+        with keeping:  # a run resumes in the first member that is not finished
+            if keep_checkpoint is not None and member == len(members):
+                keep_checkpoint(within_member(members, reached))
 
     def add(result: TrainingResult) -> None:
         following = before_member(network.spec, result.engine.engine)
-        members.append(replace(result, reached=following))
-        if network.spec.training.checkpoint_every is not None:
-            keep(following)
+        with keeping:  # what the next member keeps comes later
+            members.append(replace(result, reached=following))
+            if network.spec.training.checkpoint_every is not None:
+                keep(len(members), following)
 
-    first, jobs = len(members), min(jobs, len(starts) - len(members))
-    if jobs > 1:
-        results = trained_side_by_side(
-            ensemble, first, current, jobs=jobs, observer=observer, interruptions=interruptions
-        )
+    given: dict[str, Any] = {"observer": observer, "interruptions": interruptions}
+    first, follows_log = len(members), observer.follows_log
+    jobs = min(_worth(ensemble, observer, cores) if jobs is None else jobs, len(starts) - first)
+    if jobs == 1:
+        results = ensemble.trained(first, current, keep=keep, **given)
     else:
-        results = ensemble.trained(first, current, observer=observer, interruptions=interruptions, keep=keep)
+        pool = (
+            in_threads(ensemble, first, jobs, keep, follows_log=follows_log)
+            if ensemble.is_for_threads
+            else in_processes(ensemble, jobs, follows_log=follows_log)
+        )
+        results = trained_side_by_side(pool, range(first, len(starts)), current, **given)
     with closing(results):
         for result in results:
             if result.interruption is not None or len(members) + 1 == len(starts):
                 return [*members, result]
             add(result)
     raise AssertionError("a checkpoint is never of all members")
+
+
+def _worth(ensemble: EnsembleTraining, observer: Observer, cores: int | None) -> int:
+    """Return how many members are trained at once if nobody says it."""
+    if observer.takes_snapshots or not ensemble.is_for_threads:
+        return 1
+    return members_worth(ensemble.network, ensemble.rows_of(0)[0], cores)
 
 
 def train_member(

@@ -1,58 +1,46 @@
-"""Members of an ensemble that are trained side by side, in processes, with the same result as one after the other."""
+"""Members of an ensemble that are trained side by side, with the same result as one after the other."""
 
 from __future__ import annotations
 
-import pickle
-import signal
 from collections.abc import Generator
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from specnet.compiler.thread_limits import keep_limit, thread_limit
-from specnet.errors import DataError, TrainingError
 from specnet.files.interruptions import Interruptions
-from specnet.files.shared import Shared
-from specnet.processes.pool import ProcessEnded, Processes, processes, tell
-from specnet.processes.pool import interruptions as requested
+from specnet.processes.pool import ProcessEnded
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.loop import TrainingResult
-from specnet.training.members.ensemble_training import EnsembleTraining
-from specnet.training.observer import Observer, Relay
+from specnet.training.members.pools import Event, Pool
+from specnet.training.observer import Observer
 
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_LOOKS = 0.02
 """A signal does not end a wait for events."""
-_ensembles: list[EnsembleTraining] = []
-"""In a process of a pool: whose members it trains."""
-
-Event = tuple[str, tuple[Any, ...]]
-"""The name of a method of observers, and its arguments."""
 
 
 def trained_side_by_side(
-    ensemble: EnsembleTraining,
-    first: int,
+    pool: AbstractContextManager[Pool],
+    members: range,
     current: Checkpoint | None,
     *,
-    jobs: int,
     observer: Observer,
     interruptions: Interruptions | None,
 ) -> Generator[TrainingResult, None, None]:
-    """Train the members of an ensemble from `first` on, some of them at once, and yield what each reaches.
+    """Train members of an ensemble, some of them at once, and yield what each reaches.
 
     After an interruption the first that was interrupted is the last. Errors, events and results come in the order of
     the members, whichever is done first: they are the same for any number of jobs.
 
     Parameters
     ----------
-    ensemble : EnsembleTraining
-    first : int
+    pool : context manager
+        Gives what trains them.
+    members : range
+        Their numbers.
     current : Checkpoint, optional
         Where the first one resumes.
-    jobs : int
-        Number of processes.
     observer : Observer
         Is told of everything but `trained`.
     interruptions : Interruptions, optional
@@ -60,43 +48,31 @@ def trained_side_by_side(
 
     Raises
     ------
-    DataError
-        If the ensemble cannot be passed to another process.
     TrainingError
-        If a process ends before it should, or as `train` does.
+        As `train` and the pool do.
     """
-    from threadpoolctl import threadpool_info
-
-    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     with ExitStack() as stack:
         if interruptions is None:
             interruptions = stack.enter_context(Interruptions())
         interruptions.hold()
-        try:
-            pool = stack.enter_context(processes(jobs, _begin, (ensemble, blas, thread_limit())))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise _cannot_be_passed(error) from error
-        members = _Members(pool, observer, interruptions)
-        for number in range(first, len(ensemble)):
-            members.begin(number, current if number == first else None)
-        try:
-            yield from members.results()
-        except ProcessEnded as error:
-            raise _ended(error) from error
+        begun = _Members(stack.enter_context(pool), observer, interruptions)
+        for number in members:
+            begun.begin(number, current if number == members[0] else None)
+        yield from begun.results()
 
 
 class _Members:
     """Members that a pool trains, with who is told of it, and the signals that may stop it."""
 
-    def __init__(self, pool: Processes, observer: Observer, interruptions: Interruptions) -> None:
+    def __init__(self, pool: Pool, observer: Observer, interruptions: Interruptions) -> None:
         self._pool, self._observer, self._interruptions = pool, observer, interruptions
         self._begun: list[tuple[Future[TrainingResult], SimpleQueue[Event | None]]] = []
         self._interruption: tuple[int, KeyboardInterrupt] | None = None
 
     def begin(self, member: int, checkpoint: Checkpoint | None) -> None:
-        """Let a process train a member as soon as one is idle."""
+        """Let a member be trained as soon as it is its turn."""
         told: SimpleQueue[Event | None] = SimpleQueue()
-        self._begun.append((self._pool.submit(_train, member, checkpoint, tell=told.put), told))
+        self._begun.append((self._pool.train(member, checkpoint, told.put), told))
 
     def results(self) -> Generator[TrainingResult, None, None]:
         """Yield what the members reach, in their order, and pass on what they tell until then.
@@ -154,35 +130,3 @@ class _Members:
                 future.cancel()
             if isinstance(failures[0], ProcessEnded):
                 raise failures[0]
-
-
-def _begin(shared: Shared) -> None:
-    """Prepare a process for the members of an ensemble; results depend on its numbers of threads."""
-    from threadpoolctl import threadpool_limits
-
-    try:
-        ensemble, blas, limit = shared.value()
-    except (AttributeError, ImportError) as error:
-        raise _cannot_be_passed(error) from error
-    threadpool_limits(blas)
-    keep_limit(limit)
-    _ensembles.append(ensemble)
-
-
-def _train(member: int, checkpoint: Checkpoint | None) -> TrainingResult:
-    """Train a member in a process of a pool, and tell of all events but `trained`: a network is not sent each time."""
-    return _ensembles[0].train(member, Relay(tell), checkpoint, requested)
-
-
-def _cannot_be_passed(error: Exception) -> DataError:
-    hint = "use jobs=1, or define custom parts at the top level of a module that can be imported"
-    return DataError(f"with jobs, the network cannot be passed to another process: {error}", hint=hint)
-
-
-def _ended(error: ProcessEnded) -> TrainingError:
-    what = "a process that trains members of the ensemble"
-    if error.exit_code < 0:
-        hint = "if the system is out of memory, use fewer jobs"
-        return TrainingError(f"{what} was killed by {signal.Signals(-error.exit_code).name}", hint=hint)
-    hint = 'in a script, call specnet.run below `if __name__ == "__main__":`'
-    return TrainingError(f"{what} ended too early, with exit code {error.exit_code}", hint=hint)

@@ -12,11 +12,13 @@ from specnet.compiler.lowering import Call
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.operations import functions, products
+from specnet.compiler.thread_limits import available_threads
 from specnet.network import Network
 from specnet.network.engine_backends import NOT_AVAILABLE, Engine, not_available, why_not_available
 from specnet.network.layout import Layout
 from specnet.number_texts import duration
 from specnet.spec import Resolved, Spec
+from specnet.training.training_rows import TrainingRows
 
 LIKELY_ROWS = 256
 """Of a full batch, before rows are read."""
@@ -34,6 +36,11 @@ LARGEST_PRODUCT = 2**26
 THREADS_PAY = 2**22
 """Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
 over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
+MEMBERS_PAY = 2**20
+"""Products with their sums of an epoch from which on threads train members of an ensemble side by side: fifty
+microseconds of compiled functions, as long as Python, which does one thing at a time, has to do after an epoch."""
+MOST_ROWS_BYTES = 2**28
+"""Of the training rows of all members that are trained side by side unless somebody wants more."""
 _FUNCTIONS = set(functions.SMOOTH) - {functions.SQRT}
 _PRODUCTS = (products.AFFINE, products.AFFINE_GRADIENT, products.MATMUL, products.GROUPED_MATMUL)
 
@@ -128,6 +135,17 @@ def threads_worth(resolved: Resolved, rows: int) -> int | None:
     batch = rows if resolved.batch_size == "full" else min(resolved.batch_size, rows)
     largest = max((placed.block.size for placed in Layout(resolved.nodes).blocks), default=0)
     return None if batch * largest >= THREADS_PAY else 1
+
+
+def members_worth(network: Network, rows: TrainingRows, cores: int | None = None) -> int:
+    """Return how many compiled members of an ensemble are worth being trained at once, each on so many rows.
+
+    At most as many as there are cores, by default those that work may have; one if an epoch is over too soon, or if
+    each step has threads itself.
+    """
+    if len(rows) * network.parameter_count < MEMBERS_PAY or threads_worth(network.resolved, len(rows)) is None:
+        return 1
+    return max(1, min(available_threads() if cores is None else cores, MOST_ROWS_BYTES // rows.X.nbytes))
 
 
 def _fastest(work: Work, reason: UnavailableError | None) -> Choice:

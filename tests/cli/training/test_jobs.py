@@ -11,10 +11,8 @@ import pytest
 from tests.cli.conftest import Specnet, started
 from tests.waiting import wait_until
 
-SETTINGS = ("--set", "training.ensemble=3", "--set", "training.epochs=1000000")
+SETTINGS = ("--set", "training.ensemble=3", "--set", "training.epochs=1000000", "--set", "training.engine=numpy")
 WORKERS = 2
-
-
 ARGUMENTS = ["run", "moons.toml", "--out", "here", *SETTINGS, "--jobs", str(WORKERS)]
 
 

@@ -11,8 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
-from specnet.compiler.native.c_text.thread_team import available_threads
-from specnet.compiler.thread_limits import limited_threads, thread_limit
+from specnet.compiler.thread_limits import available_threads, limited_threads, thread_limit
 from specnet.errors import DataError
 from specnet.training.steps.engine_choice import THREADS_PAY, threads_worth
 from tests.texts.pinned import Refused

@@ -14,12 +14,11 @@ The threads are the process's: a library of their own has them, and is never clo
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable
 from functools import cache
 
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
-from specnet.compiler.thread_limits import thread_limit
+from specnet.compiler.thread_limits import available_threads
 
 _WORK = "typedef void work(const void *arguments, long part, long parts);"
 SHARING_TEXT = f"""
@@ -147,21 +146,6 @@ void in_parts(work *function, const void *arguments, long parts_of_a_thread)
 }
 """
 )
-
-
-def available_threads() -> int:
-    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have.
-
-    A limit that is set with `limited_threads` counts alone.
-    """
-    if (limit := thread_limit()) is not None:
-        return limit
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        wanted = os.environ.get(name, "")
-        if wanted.isdigit() and int(wanted):
-            count = min(count, int(wanted))
-    return count
 
 
 def before_calls(made: LoadedLibrary) -> Callable[[], None]:

@@ -1,0 +1,309 @@
+"""Members that threads of one process train side by side: the same bytes, events and errors as one after the other."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import specnet
+from specnet.compiler.thread_limits import limited_threads, processors
+from specnet.errors import TrainingError
+from specnet.running.many.run_tasks import Common, Task, perform
+from specnet.running.run_folder import RunFolder
+from specnet.running.runner import RunInterrupted
+from specnet.spec import parse_spec
+from specnet.training import Checkpoint, Observer, StopTraining, TrainingRows, train_members
+from specnet.training.members import member_training, pools
+from specnet.training.members.ensemble_training import EnsembleTraining
+from specnet.training.observer import EVENTS, Relay
+from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
+from tests.compiling import compiles
+from tests.running.ensembles.test_ensembles import MOONS
+from tests.running.ensembles.test_jobs import Signalling, assert_same
+from tests.running.moons import contents
+
+pytestmark = compiles
+COMPILED = ("training.engine=compiled", "training.early_stopping={monitor='validation_loss', patience=3}")
+SINGLE = ("training.engine=compiled", "network.dtype=float32", "training.average_weights=exponential")
+LONG = (*COMPILED[:1], "training.epochs=3000", "training.log_every=20")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of jobs for which threads are made."""
+    found: list[int] = []
+    made = pools.in_threads
+
+    def watched(ensemble: Any, first: int, jobs: int, *others: Any, **more: Any) -> Any:
+        found.append(jobs)
+        return made(ensemble, first, jobs, *others, **more)
+
+    monkeypatch.setattr(member_training, "in_threads", watched)
+    return found
+
+
+class Listener(Relay):
+    """Writes down all that it is told but the seconds, and which thread tells it."""
+
+    def __init__(self, *, follows_log: bool = True) -> None:
+        super().__init__(self._heard, follows_log=follows_log)
+        self.told: list[Any] = []
+
+    def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        assert threading.current_thread() is threading.main_thread()
+        kept = [each for each in arguments if isinstance(each, int | str | dict)] if event in EVENTS[2:-2] else []
+        self.told.append((event, kept))
+
+
+@pytest.mark.parametrize("settings", [COMPILED, SINGLE], ids=["float64", "float32"])
+def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, threads: list[int], settings: tuple[str, ...]):
+    settings = (*settings, "training.ensemble=5")
+    heard = {jobs: Listener() for jobs in (1, 2, 5)}
+    for jobs, listener in heard.items():
+        specnet.run(MOONS, tmp_path / str(jobs), jobs=jobs, overrides=settings, observer=listener, report=False)
+        assert_same(tmp_path / "1", tmp_path / str(jobs))
+        assert listener.told == heard[1].told
+    assert threads == [2, 5]
+    assert [kept[0] for event, kept in heard[1].told if event == "member_started"] == [*range(5)]
+    unseen = specnet.run(MOONS, jobs=2, overrides=settings, observer=Listener(follows_log=False))
+    assert unseen.model.to_bytes() == (tmp_path / "1" / "model.safetensors").read_bytes()
+
+
+def test_each_checkpoint_is_of_the_first_member_that_has_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kept: list[Checkpoint] = []
+    keeping = threading.Lock()
+
+    def keep(_: RunFolder, run: Any, each: Checkpoint) -> None:
+        assert keeping.acquire(blocking=False), "one at a time"
+        kept.append(Checkpoint.from_bytes(replace(each, run=run).to_bytes()))
+        keeping.release()
+
+    monkeypatch.setattr(RunFolder, "keep", keep)
+    settings = (*COMPILED, "training.checkpoint_every=1")
+    specnet.run(MOONS, tmp_path / "whole", jobs=3, overrides=settings, observer=Observer(), report=False)
+    places = [(len(each.facts.get("members", ())), each.facts["epochs"]) for each in kept]
+    assert places == sorted(set(places))
+    assert {(0, 1), (0, 2), (0, 3), (1, 0), (2, 0)} <= set(places)
+    for number, each in enumerate(list(kept)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "checkpoint.safetensors").write_bytes(each.to_bytes())
+        specnet.run(MOONS, folder, jobs=2, resume=True, overrides=settings, observer=Observer(), report=False)
+        assert_same(tmp_path / "whole", folder)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """A process in the background may ignore Ctrl-C."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interrupts")
+@pytest.mark.parametrize(("member", "number"), [(0, signal.SIGINT), (1, signal.SIGTERM)])
+def test_an_interrupted_run_resumes(tmp_path: Path, member: int, number: int):
+    specnet.run(MOONS, tmp_path / "whole", overrides=LONG, observer=Observer(), report=False)
+    observer = Signalling(member, 101, number)
+    with pytest.raises(RunInterrupted):
+        specnet.run(MOONS, tmp_path / "parts", jobs=2, overrides=LONG, observer=observer, report=False)
+    specnet.run(MOONS, tmp_path / "parts", jobs=3, resume=True, overrides=LONG, observer=Observer(), report=False)
+    assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_a_second_ctrl_c_ends_at_once(tmp_path: Path):
+    observer = Signalling(0, 101, signal.SIGINT, signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, observer=observer)
+    assert not isinstance(caught.value, RunInterrupted)
+    assert contents(tmp_path) == {}
+
+
+def test_an_observer_stops_all_members():
+    class Stopping(Observer):
+        def logged(self, epoch: int, record: Any) -> None:
+            if (record["member"], epoch) == (1, 41):
+                raise StopTraining(epoch)
+
+    with pytest.raises(StopTraining) as caught:
+        specnet.run(MOONS, jobs=2, overrides=LONG, observer=Stopping())
+    assert caught.value.epoch == 41
+
+
+def trained(jobs: int, damaged: int | None = None, seen: Callable[[], object] = lambda: None, **given: Any) -> list:
+    """Train three members of a small ensemble, of which one may begin where its loss is not finite."""
+    spec = {
+        "network": {"layer_sizes": [2, 3, 1], "dtype": "float64"},
+        "training": {"loss": "mean_squared_error", "epochs": 3, "ensemble": 3, "engine": "compiled"},
+    }
+    network, rng = specnet.build(spec), np.random.default_rng(0)
+    rows = TrainingRows(rng.normal(size=(20, 2)), rng.normal(size=(20, 1)))
+    starts = [(network.initial_parameters(member), None) for member in range(3)]
+    if damaged is not None:
+        starts[damaged][0][0] = np.nan
+
+    def rows_of(_: int) -> tuple[TrainingRows, dict[str, Any]]:
+        seen()
+        return rows, {}
+
+    return train_members(network, starts, rows_of, jobs=jobs, observer=given.pop("observer", Observer()), **given)
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+def test_an_error_in_a_member_is_the_same(damaged: int):
+    errors, heard = [], []
+    for jobs in (1, 2):
+        heard.append(Listener())
+        with pytest.raises(TrainingError) as caught:
+            trained(jobs, damaged, observer=heard[-1])
+        errors.append(caught.value)
+    assert errors[0].diagnostics == errors[1].diagnostics
+    assert errors[0].history == errors[1].history
+    assert heard[0].told == heard[1].told
+
+
+def test_what_is_set_for_the_thread_holds_in_the_others():
+    name, seen = ContextVar("name", default="default"), []
+    name.set("set")
+    with np.errstate(over="raise"):
+        trained(2, seen=lambda: seen.append((name.get(), np.geterr()["over"], threading.current_thread())))
+    assert {(value, over) for value, over, _ in seen} == {("set", "raise")}
+    assert len({thread for *_, thread in seen}) >= 2
+
+
+class Fake:
+    """Members of which only the order counts in which they begin."""
+
+    def __init__(self, members: int, begun: Callable[[int], object]) -> None:
+        self.members, self.begun = members, begun
+
+    def __len__(self) -> int:
+        return self.members
+
+    def train(self, member: int, *_: Any) -> int:
+        self.begun(member)
+        return member
+
+
+def results(members: int, jobs: int, begun: Callable[[int], object]) -> list[Any]:
+    ensemble: Any = Fake(members, begun)
+    with pools.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
+        futures: list[Future] = [pool.train(member, None, lambda _: None) for member in range(members)]
+        return [future.result(timeout=60) for future in futures]
+
+
+def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pools, "processors", lambda: 4)
+    lock, under_way, most = threading.Lock(), 0, []
+
+    def begun(member: int) -> None:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            most.append(under_way)
+        threading.Event().wait(0.002)
+        with lock:
+            under_way -= 1
+
+    assert results(9, 3, begun) == [*range(9)]
+    assert max(most) <= 3
+
+
+@pytest.mark.parametrize("members", [2, 3, 4, 5, 9])
+def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch, members: int):
+    """Of five members on two processors, three share them at the end: none waits for a whole member."""
+    monkeypatch.setattr(pools, "processors", lambda: 2)
+    last = threading.Barrier(min(members, 3))
+
+    def begun(member: int) -> None:
+        if member >= members - 3:
+            last.wait(timeout=60)
+
+    assert results(members, 2, begun) == [*range(members)]
+
+
+def test_members_are_worth_threads_where_an_epoch_takes_long(monkeypatch: pytest.MonkeyPatch):
+    spec = {"network": {"layer_sizes": [4, 8, 1]}, "training": {"loss": "mean_squared_error", "batch_size": 32}}
+    network = specnet.build(spec)
+    enough = -(-MEMBERS_PAY // network.parameter_count)
+    few, many = (TrainingRows(np.zeros((rows, 4), np.float32), np.zeros((rows, 1))) for rows in (enough - 1, enough))
+    assert (members_worth(network, few, 4), members_worth(network, many, 4)) == (1, 4)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    assert members_worth(network, many) == processors()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert members_worth(network, many) == 1
+    with limited_threads(3):
+        assert members_worth(network, many) == 3
+    whole = specnet.build(spec, overrides=["training.batch_size=full"])
+    wide = TrainingRows(np.zeros((2**20, 4), np.float32), np.zeros((2**20, 1)))
+    assert members_worth(whole, wide, 4) == 1  # a step has threads itself
+    huge = replace(wide, X=np.broadcast_to(np.float32(0), (MOST_ROWS_BYTES // 40, 4)))
+    assert members_worth(network, huge, 4) == 2
+
+
+@pytest.fixture
+def worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short an epoch is."""
+    monkeypatch.setattr("specnet.training.steps.engine_choice.MEMBERS_PAY", 0)
+
+
+@pytest.mark.usefixtures("worth")
+def test_the_default_is_as_many_as_there_may_be_threads(monkeypatch: pytest.MonkeyPatch, threads: list[int]):
+    class Watching(Observer):
+        def trained(self, epoch: int, snapshot: Any) -> None:
+            pass
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    monkeypatch.setattr("specnet.compiler.thread_limits.processors", lambda: 3)
+    ways: tuple[tuple[dict[str, Any], list[int]], ...] = (
+        ({}, [2]),
+        ({"threads": 1}, []),
+        ({"threads": 3}, [3]),
+        ({"jobs": 1}, []),
+        ({"jobs": 3, "threads": 1}, [3]),
+        ({"observer": Watching()}, []),
+        ({"overrides": ["training.engine=numpy"]}, []),
+        ({"overrides": ["training.engine=compiled", "training.early_stopping={monitor='validation_roc_auc'}"]}, []),
+    )
+    for given, expected in ways:
+        specnet.run(MOONS, **{"overrides": COMPILED[:1], "observer": Observer(), **given})
+        assert threads == expected
+        threads.clear()
+    specnet.fit(MOONS, np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2, overrides=COMPILED[:1])
+    assert threads == [2]
+
+
+@pytest.mark.usefixtures("worth")
+def test_one_of_many_runs_trains_its_members_one_after_the_other(threads: list[int]):
+    """Wherever it is computed: the others have the other processors."""
+    spec = parse_spec(MOONS, overrides=COMPILED)
+    table = specnet.data.load_table(spec)
+    outcome = perform(Task(Common.of(spec, table), spec.document.data), table)
+    assert (outcome.state, threads) == ("finished", [])
+
+
+def test_a_monitored_metric_is_for_processes():
+    """It sets filters of warnings, which threads would set back in another order."""
+    spec = parse_spec(MOONS, overrides=[*COMPILED, "training.early_stopping.monitor='validation_accuracy'"])
+    for parsed, expected in ((spec, False), (parse_spec(MOONS, overrides=COMPILED), True)):
+        network = specnet.build(parsed, inputs=2, outputs=1)
+        choice = specnet.training.steps.engine_choice.choose(network, 40, 4)
+        rows: Any = None
+        assert EnsembleTraining(network, [], rows, choice).is_for_threads == expected
