@@ -6,10 +6,13 @@ import pytest
 import specnet
 from specnet.compiler.native import missing
 from specnet.parts.schedules import CosineLog
+from specnet.training.members import member_training
 from tests.benchmarks.processes import ROOT
+from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import COMPILED, NUMPY
 from tests.benchmarks.whole import whole_runs
-from tests.benchmarks.whole.whole_runs import SAME, WHOLE
+from tests.benchmarks.whole.whole_runs import SAME, WHOLE, members_side_by_side, recipe_training
+from tests.compiling import compiles
 
 
 def contenders_without_peers(name, monkeypatch):
@@ -42,6 +45,33 @@ def test_each_contender_learns(name, monkeypatch):
     for contender in contenders.values():
         assert contender.run()(1) == 1
         assert contender.accuracy(rows) > 0.9
+
+
+@compiles
+def test_members_on_all_cores_are_those_of_one(monkeypatch):
+    used, in_threads = [], member_training.in_threads
+
+    def watched(ensemble, first, jobs, *others, **more):
+        used.append((len(ensemble), jobs))
+        return in_threads(ensemble, first, jobs, *others, **more)
+
+    monkeypatch.setattr(member_training, "in_threads", watched)
+    monkeypatch.setattr("specnet.training.steps.engine_choice.MEMBERS_PAY", 0)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("specnet.compiler.thread_limits.processors", lambda: 2)
+    one, all_cores = (recipe_training(cores, rows=60, epochs=3).to_bytes() for cores in (1, None))
+    assert one == all_cores
+    ((count, jobs),) = used
+    assert count > jobs == 2
+
+
+def test_members_have_a_bound(monkeypatch):
+    for ratio, missed in ((0.59, 0), (0.61, 1)):
+        monkeypatch.setattr(whole_runs, "medians", lambda *_, ratio=ratio, **__: {"all cores": ratio, "one core": 1.0})
+        report = Report()
+        members_side_by_side(report)
+        assert len(report.missed) == missed
 
 
 @pytest.mark.peers

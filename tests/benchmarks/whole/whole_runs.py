@@ -1,4 +1,7 @@
-"""Whole trainings of two reference specs, from rows in memory to a trained network, beside other tools."""
+"""Whole trainings, from rows in memory to a trained network.
+
+Two reference specs are trained beside other tools, and the members of an ensemble side by side beside one by one.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -6,20 +9,24 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet.compiler.native import missing
+from specnet.compiler.thread_limits import limited_threads, processors
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report, plain
-from tests.benchmarks.steps.cases import COMPILED, NUMPY
+from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound
 from tests.benchmarks.steps.peers import missing_peers
-from tests.benchmarks.timing import Run, measured, once
+from tests.benchmarks.timing import Run, measured, medians, once
 
 ROUNDS = 3
+MEMBERS_ROWS = 1000
+MEMBERS_BOUND = Bound(0.6, 0.5)
+"""Of five members on two cores the goal is to keep both busy until the end."""
 SAME = "the same"
 """What is compared where nothing is left out."""
 
@@ -150,3 +157,21 @@ def whole_runs(report: Report) -> None:
             wall, cpu = seconds[name]
             cells = [plain(wall), plain(cpu), f"{contender.accuracy(rows):.3f}"]
             report.row(title, name, contender.differences, *cells)
+    if missing() is None and processors() > 1:
+        members_side_by_side(report)
+
+
+def recipe_training(cores: int | None, rows: int = MEMBERS_ROWS, **settings: object) -> specnet.Model:
+    """What `specnet new` writes for a table of so many rows, by the compiled engine; None is all cores."""
+    X, y = make_friedman1(rows, noise=1.0, random_state=0)
+    with limited_threads(cores):
+        return specnet.SpecRegressor("recipe", engine="compiled", **settings).fit(X, y).model_
+
+
+def members_side_by_side(report: Report) -> None:
+    """The time of an ensemble on all cores."""
+    report.table("five members of the recipe", "all cores, s", "beside", "s", "ratio", "at most (goal)")
+    runs = {name: once(partial(recipe_training, cores)) for name, cores in (("one core", 1), ("all cores", None))}
+    seconds = medians(runs, ROUNDS, seconds=0)
+    one, all_cores = seconds["one core"], seconds["all cores"]
+    report.compared(f"{MEMBERS_ROWS} rows, {COMPILED}", "one core", all_cores, one, MEMBERS_BOUND, 1)

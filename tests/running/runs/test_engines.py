@@ -275,9 +275,13 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
 
 @compiles
 @pytest.mark.slow
-def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
+@pytest.mark.parametrize("members", [1, 3])
+def test_killed_runs_end_in_the_same_bytes(tmp_path: Path, members: int):
     """Killed at random moments, building included: each run has a cache of its own to begin with."""
-    spec = document(engine="compiled", epochs=60_000, checkpoint_every=1000)
+    spec = document(engine="compiled", epochs=60_000 // members, checkpoint_every=1000)
+    jobs = []
+    if members > 1:
+        spec["training"]["ensemble"], jobs = members, ["--jobs", "2"]
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     command = [sys.executable, "-c", "from specnet.cli import main; main()", "run", "spec.json", "-q", "--out"]
     surroundings = os.environ | {"SPECNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
@@ -285,7 +289,7 @@ def test_killed_runs_end_in_the_same_bytes(tmp_path: Path):
     draw, kills = random.Random(0), 0
     surroundings["SPECNET_CACHE"] = str(tmp_path / "another")
     while True:
-        process = subprocess.Popen([*command, "killed", "--resume"], cwd=tmp_path, env=surroundings)
+        process = subprocess.Popen([*command, "killed", "--resume", *jobs], cwd=tmp_path, env=surroundings)
         try:
             if process.wait(draw.uniform(0.3, 0.9) if kills < 5 else 60) == 0:
                 break
