@@ -94,9 +94,10 @@ class Network(Displayed):
         """Return this network run by an engine: itself, or another one, which is made once."""
         if engine == self.engine:
             return self
-        if self._by_other_engine is None:
-            self._by_other_engine = Network(self.resolved, engine)
-        return self._by_other_engine
+        with self._lock:
+            if self._by_other_engine is None:
+                self._by_other_engine = Network(self.resolved, engine)
+            return self._by_other_engine
 
     @property
     def task(self) -> Task:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -66,7 +67,7 @@ class _Members:
 
     def __init__(self, pool: Pool, observer: Observer, interruptions: Interruptions) -> None:
         self._pool, self._observer, self._interruptions = pool, observer, interruptions
-        self._begun: list[tuple[Future[TrainingResult], SimpleQueue[Event | None]]] = []
+        self._begun = deque[tuple[Future[TrainingResult], SimpleQueue[Event | None]]]()
         self._interruption: tuple[int, KeyboardInterrupt] | None = None
 
     def begin(self, member: int, checkpoint: Checkpoint | None) -> None:
@@ -84,15 +85,17 @@ class _Members:
         ProcessEnded
             As soon as one has.
         """
-        for future, told in self._begun:
+        while self._begun:
+            future, told = self._begun[0]
             while (event := self._next(told)) is not None:
                 self._pass_on(*event)
             result = future.result()
+            self._begun.popleft()  # its states are no longer needed
             if self._interruption is not None:
                 number, error = self._interruption
                 if result.interruption is not None:
                     result = replace(result, interruption=error)
-                elif future is self._begun[-1][0]:  # it came too late
+                elif not self._begun:  # it came too late
                     self._interruptions.request(number)
             yield result
 

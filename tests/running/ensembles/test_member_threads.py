@@ -264,7 +264,9 @@ def worth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("worth")
-def test_the_default_is_as_many_as_there_may_be_threads(monkeypatch: pytest.MonkeyPatch, threads: list[int]):
+def test_the_default_is_as_many_as_there_may_be_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: list[int]
+):
     class Watching(Observer):
         def trained(self, epoch: int, snapshot: Any) -> None:
             pass
@@ -287,7 +289,9 @@ def test_the_default_is_as_many_as_there_may_be_threads(monkeypatch: pytest.Monk
         assert threads == expected
         threads.clear()
     specnet.fit(MOONS, np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2, overrides=COMPILED[:1])
-    assert threads == [2]
+    specnet.run(MOONS, tmp_path, overrides=COMPILED[:1], observer=Observer(), report=False)
+    assert specnet.verify(tmp_path, observer=Observer()).holds
+    assert threads == [2, 2, 2]
 
 
 @pytest.mark.usefixtures("worth")
