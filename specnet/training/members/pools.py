@@ -50,57 +50,41 @@ class Pool(NamedTuple):
 def in_threads(
     ensemble: EnsembleTraining, first: int, jobs: int, keep: MemberKeeper, *, follows_log: bool
 ) -> Iterator[Pool]:
-    """Give threads of this process, which train the members from `first` on and end with this context."""
-    threads = _Threads(ensemble, first, jobs, keep, follows_log)
-    try:
-        yield Pool(threads.train, threads.stop)
-    finally:
-        threads.end()
+    """Give threads of this process, which train the members from `first` on and end with this context.
 
-
-class _Threads:
-    """As many threads as there are jobs.
-
-    If these keep all processors busy, the last members begin early, and the system lets all of them take turns: no
+    If the jobs keep all processors busy, the last members begin early, and the system lets all of them take turns: no
     processor is idle while another has a whole member before it.
     """
+    most = 2 * jobs - 1 if jobs >= processors() else jobs
+    executor, stops, ended, over = ThreadPoolExecutor(most), list[Interruptions](), Condition(), list[int]()
 
-    def __init__(
-        self, ensemble: EnsembleTraining, first: int, jobs: int, keep: MemberKeeper, follows_log: bool
-    ) -> None:
-        most = 2 * jobs - 1 if jobs >= processors() else jobs
-        self._executor, self._stops = ThreadPoolExecutor(most), list[Interruptions]()
-        self._ensemble, self._keep, self._follows_log = ensemble, keep, follows_log
-        self._first_to_wait, self._before_last = first + jobs, len(ensemble) - first - most
-        self._ended, self._count = Condition(), 0
+    def trained(member: int, checkpoint: Checkpoint | None, told: Tell, stop: Interruptions) -> TrainingResult:
+        needed = min(member - first - jobs + 1, len(ensemble) - first - most)
+        try:
+            with ended:
+                ended.wait_for(lambda: len(over) >= needed)
+            observer = Relay(lambda *event: told(event), follows_log=follows_log)
+            return ensemble.train(member, observer, checkpoint, stop, keep)
+        finally:
+            with ended:
+                over.append(member)
+                ended.notify_all()
+            told(None)
 
-    def train(self, member: int, checkpoint: Checkpoint | None, told: Tell) -> Future[TrainingResult]:
-        self._stops.append(Interruptions())
+    def train(member: int, checkpoint: Checkpoint | None, told: Tell) -> Future[TrainingResult]:
+        stops.append(Interruptions())
         # What is set in this thread, such as how NumPy warns, holds in the others too.
-        return self._executor.submit(copy_context().run, self._trained, member, checkpoint, told, self._stops[-1])
+        return executor.submit(copy_context().run, trained, member, checkpoint, told, stops[-1])
 
-    def stop(self) -> None:
-        for each in self._stops:
+    def stop() -> None:
+        for each in stops:
             each.request()
 
-    def end(self) -> None:
-        self.stop()
-        self._executor.shutdown(cancel_futures=True)
-
-    def _trained(
-        self, member: int, checkpoint: Checkpoint | None, told: Tell, interruptions: Interruptions
-    ) -> TrainingResult:
-        observer = Relay(lambda *event: told(event), follows_log=self._follows_log)
-        needed = min(member - self._first_to_wait + 1, self._before_last)
-        try:
-            with self._ended:
-                self._ended.wait_for(lambda: self._count >= needed)
-            return self._ensemble.train(member, observer, checkpoint, interruptions, self._keep)
-        finally:
-            with self._ended:
-                self._count += 1
-                self._ended.notify_all()
-            told(None)
+    try:
+        yield Pool(train, stop)
+    finally:
+        stop()
+        executor.shutdown(cancel_futures=True)
 
 
 @contextmanager
