@@ -36,9 +36,9 @@ LARGEST_PRODUCT = 2**26
 THREADS_PAY = 2**22
 """Products with their sums of a call from which on threads share it: a tenth of a millisecond of one. Shorter ones are
 over before a second thread has gained a third, and it waits for the next one at full speed: 4 to 18 times the work."""
-MEMBERS_PAY = 2**20
-"""Products with their sums of an epoch from which on threads train members of an ensemble side by side: fifty
-microseconds of compiled functions, as long as Python, which does one thing at a time, has to do after an epoch."""
+MEMBERS_PAY = 2**15
+"""Products with their sums of an epoch from which on threads train members of an ensemble side by side: they gain a
+fifth. Before shorter ones are over, Python, which does one thing at a time, has much more to do than they have."""
 MOST_ROWS_BYTES = 2**28
 """Of the training rows of all members that are trained side by side unless somebody wants more."""
 _FUNCTIONS = set(functions.SMOOTH) - {functions.SQRT}
