@@ -121,7 +121,10 @@ def train_members(
         results = trained_side_by_side(pool, range(first, len(starts)), current, **given)
     with closing(results):
         for result in results:
-            if result.interruption is not None or len(members) + 1 == len(starts):
+            if result.interruption is not None:
+                return [*members, result]
+            if len(members) + 1 == len(starts):
+                next(results, None)  # an interruption that came too late for a member is delivered
                 return [*members, result]
             add(result)
     raise AssertionError("a checkpoint is never of all members")

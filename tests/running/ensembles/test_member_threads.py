@@ -177,6 +177,20 @@ def test_an_error_in_a_member_is_the_same(damaged: int):
     assert heard[0].told == heard[1].told
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_at_the_very_end_is_not_lost(jobs: int):
+    class Pressing(Observer):
+        def member_started(self, member: int, members: int) -> None:
+            self.is_last = member + 1 == members
+
+        def ended(self, *_: Any) -> None:
+            if self.is_last:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(jobs, observer=Pressing())
+
+
 def test_what_is_set_for_the_thread_holds_in_the_others():
     name, seen = ContextVar("name", default="default"), []
     name.set("set")
