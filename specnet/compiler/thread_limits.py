@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -19,6 +20,8 @@ _wanted: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
 _before: list[tuple[Any, int]] = []
 """The libraries with the numbers of threads that they had before the first of them."""
+_share: ContextVar[int | None] = ContextVar("_share", default=None)
+"""How many threads of all a context has."""
 
 
 def thread_limit() -> int | None:
@@ -34,9 +37,9 @@ def processors() -> int:
 def available_threads() -> int:
     """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have.
 
-    A limit that is set with `limited_threads` counts alone.
+    A limit that is set with `limited_threads` counts alone, or a share of the threads where there is one.
     """
-    if (limit := thread_limit()) is not None:
+    if limit := _share.get() or thread_limit():
         return limit
     count = processors()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -44,6 +47,11 @@ def available_threads() -> int:
         if wanted.isdigit() and int(wanted):
             count = min(count, int(wanted))
     return count
+
+
+def share_threads(among: int) -> None:
+    """Let compiled functions that this context calls have their share of the threads, beside others at the same time."""
+    _share.set(max(1, available_threads() // among))
 
 
 def keep_limit(limit: int | None) -> None:

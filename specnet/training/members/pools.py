@@ -11,7 +11,7 @@ from contextvars import copy_context
 from threading import Condition
 from typing import Any, NamedTuple
 
-from specnet.compiler.thread_limits import keep_limit, processors, thread_limit
+from specnet.compiler.thread_limits import keep_limit, processors, share_threads, thread_limit
 from specnet.errors import DataError, TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.files.shared import Shared
@@ -59,6 +59,7 @@ def in_threads(
     executor, stops, ended, over = ThreadPoolExecutor(most), list[Interruptions](), Condition(), list[int]()
 
     def trained(member: int, checkpoint: Checkpoint | None, told: Tell, stop: Interruptions) -> TrainingResult:
+        share_threads(jobs)
         needed = min(member - first - jobs + 1, len(ensemble) - first - most)
         try:
             with ended:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.thread_limits import limited_threads, processors
+from specnet.compiler.thread_limits import available_threads, limited_threads, processors
 from specnet.errors import TrainingError
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.run_folder import RunFolder
@@ -219,6 +219,16 @@ def results(members: int, jobs: int, begun: Callable[[int], object]) -> list[Any
     with pools.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
         futures: list[Future] = [pool.train(member, None, lambda _: None) for member in range(members)]
         return [future.result(timeout=60) for future in futures]
+
+
+@pytest.mark.parametrize(("jobs", "share"), [(1, 5), (2, 2), (3, 1)])
+def test_members_share_the_threads_of_compiled_functions(jobs: int, share: int):
+    """Otherwise each would let others help that have a member of their own."""
+    seen: list[int] = []
+    with limited_threads(5):
+        trained(jobs, seen=lambda: seen.append(available_threads()))
+        assert available_threads() == 5
+    assert seen == [5, *[share] * 3]  # the first look chooses the engine
 
 
 def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.MonkeyPatch):
