@@ -50,7 +50,7 @@ def available_threads() -> int:
 
 
 def share_threads(among: int) -> None:
-    """Let compiled functions that this context calls have their share of the threads, beside others at the same time."""
+    """Let compiled functions that this context calls have their share of the threads, beside those of others."""
     _share.set(max(1, available_threads() // among))
 
 
