@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from threading import Condition
 from typing import Any, NamedTuple
 
 from specnet.compiler.thread_limits import keep_limit, processors, share_threads, thread_limit
@@ -56,20 +56,25 @@ def in_threads(
     processor is idle while another has a whole member before it.
     """
     most = 2 * jobs - 1 if jobs >= processors() else jobs
-    executor, stops, ended, over = ThreadPoolExecutor(most), list[Interruptions](), Condition(), list[int]()
+    executor, stops = ThreadPoolExecutor(most), list[Interruptions]()
+    changed, finished, is_over = threading.Condition(), set[int](), threading.Event()
 
     def trained(member: int, checkpoint: Checkpoint | None, told: Tell, stop: Interruptions) -> TrainingResult:
-        share_threads(jobs)
         needed = min(member - first - jobs + 1, len(ensemble) - first - most)
+        observer = Relay(lambda *event: told(event), follows_log=follows_log)
+        share_threads(jobs)
         try:
-            with ended:
-                ended.wait_for(lambda: len(over) >= needed)
-            observer = Relay(lambda *event: told(event), follows_log=follows_log)
-            return ensemble.train(member, observer, checkpoint, stop, keep)
+            with changed:
+                changed.wait_for(lambda: len(finished) >= needed or is_over.is_set())
+            if is_over.is_set():
+                raise CancelledError
+            result = ensemble.train(member, observer, checkpoint, stop, keep)
+            if result.interruption is None:  # nothing comes after one that was interrupted
+                with changed:
+                    finished.add(member)
+                    changed.notify_all()
+            return result
         finally:
-            with ended:
-                over.append(member)
-                ended.notify_all()
             told(None)
 
     def train(member: int, checkpoint: Checkpoint | None, told: Tell) -> Future[TrainingResult]:
@@ -85,6 +90,9 @@ def in_threads(
         yield Pool(train, stop)
     finally:
         stop()
+        with changed:
+            is_over.set()
+            changed.notify_all()
         executor.shutdown(cancel_futures=True)
 
 

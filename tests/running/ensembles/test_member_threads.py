@@ -4,9 +4,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 import specnet
 from specnet.compiler.thread_limits import available_threads, limited_threads, processors
 from specnet.errors import TrainingError
+from specnet.files.interruptions import Interruptions
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.run_folder import RunFolder
 from specnet.running.runner import RunInterrupted
@@ -209,16 +212,21 @@ class Fake:
     def __len__(self) -> int:
         return self.members
 
-    def train(self, member: int, *_: Any) -> int:
+    def train(self, member: int, observer: Any, checkpoint: Any, stop: Interruptions, keep: Any) -> Any:
         self.begun(member)
-        return member
+        return SimpleNamespace(member=member, interruption=stop.pending)
 
 
-def results(members: int, jobs: int, begun: Callable[[int], object]) -> list[Any]:
+@contextmanager
+def under_way(members: int, jobs: int, begun: Callable[[int], object]) -> Iterator[tuple[pools.Pool, list[Future]]]:
     ensemble: Any = Fake(members, begun)
     with pools.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
-        futures: list[Future] = [pool.train(member, None, lambda _: None) for member in range(members)]
-        return [future.result(timeout=60) for future in futures]
+        yield pool, [pool.train(member, None, lambda _: None) for member in range(members)]
+
+
+def results(members: int, jobs: int, begun: Callable[[int], object]) -> list[int]:
+    with under_way(members, jobs, begun) as (_, futures):
+        return [future.result(timeout=60).member for future in futures]
 
 
 @pytest.mark.parametrize(("jobs", "share"), [(1, 5), (2, 2), (3, 1)])
@@ -233,16 +241,16 @@ def test_members_share_the_threads_of_compiled_functions(jobs: int, share: int):
 
 def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pools, "processors", lambda: 4)
-    lock, under_way, most = threading.Lock(), 0, []
+    lock, running, most = threading.Lock(), 0, []
 
     def begun(member: int) -> None:
-        nonlocal under_way
+        nonlocal running
         with lock:
-            under_way += 1
-            most.append(under_way)
+            running += 1
+            most.append(running)
         threading.Event().wait(0.002)
         with lock:
-            under_way -= 1
+            running -= 1
 
     assert results(9, 3, begun) == [*range(9)]
     assert max(most) <= 3
@@ -259,6 +267,24 @@ def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch
             last.wait(timeout=60)
 
     assert results(members, 2, begun) == [*range(members)]
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_no_member_begins_after_one_that_was_interrupted(monkeypatch: pytest.MonkeyPatch, interrupted: bool):
+    monkeypatch.setattr(pools, "processors", lambda: 2)
+    begun, go_on = [], threading.Event()
+
+    def wait(member: int) -> None:
+        begun.append(member)
+        go_on.wait(timeout=60)
+
+    with under_way(6, 2, wait) as (pool, futures):
+        if interrupted:
+            pool.stop()
+        go_on.set()
+        for future in futures[:2] if interrupted else futures:
+            future.result(timeout=60)
+    assert sorted(begun) == ([0, 1] if interrupted else [*range(6)])
 
 
 def test_members_are_worth_threads_where_an_epoch_takes_long(monkeypatch: pytest.MonkeyPatch):
