@@ -26,8 +26,9 @@ CALL_SHARE = 0.02
 """Of a tile's time along the depth, what its call costs, about."""
 LOAD_SHARE = 0.05
 """Cycles that a load costs beside the additions that hide it, since some come from farther away."""
-SHARED_ABOVE = 2**21
-"""Products with their sums from which on threads share the work: some 40 microseconds of one."""
+SHARED_ABOVE = 2**22
+"""Products with their sums from which on threads share the work: a tenth of a millisecond of one. Shorter ones are over
+before a second thread has gained a third."""
 TURN_SHARED_ABOVE = 2**15
 """Numbers of a matrix from which on threads share turning it."""
 LONG_ABOVE, PARTS_OF_LONG = 2**27, 4
