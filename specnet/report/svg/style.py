@@ -57,6 +57,7 @@ _CHART = """
 .specnet-chart .line { fill: none; stroke: var(--ink); stroke-width: 2; stroke-linejoin: round; }
 .specnet-chart .guide, .specnet-chart .contour { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; }
 .specnet-chart .held { stroke-dasharray: 6 3; }
+.specnet-chart .thin { stroke-width: 1.2; }
 .specnet-chart .faint { stroke-width: 1; stroke-opacity: .5; }
 .specnet-chart .fainter { stroke-width: .8; stroke-opacity: .25; }
 .specnet-chart .cloud {
