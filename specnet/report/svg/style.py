@@ -63,6 +63,7 @@ _CHART = """
 .specnet-chart .cloud {
   fill: none; stroke: var(--class-1); stroke-width: 5; stroke-linecap: round; stroke-opacity: .55;
 }
+.specnet-chart .arrow { fill: none; stroke: var(--class-1); stroke-width: 1.6; }
 .specnet-chart .hit { fill: transparent; }
 .specnet-chart .hit:hover { fill: var(--ink); fill-opacity: .3; }
 .specnet-chart .point { stroke: var(--card); stroke-width: .7; }
