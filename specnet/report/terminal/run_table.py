@@ -62,6 +62,8 @@ class RunRecord:
     settings : mapping
         What was drawn for that trial, by key.
     curves : mapping
+    data_sha256 : str or None
+        The hash of its data.
     spec : Spec or None
         Resolved.
     history : sequence of mapping
@@ -85,6 +87,7 @@ class RunRecord:
     figure: float | None = None
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
+    data_sha256: str | None = None
     spec: Spec | None = None
     history: Sequence[Mapping[str, Any]] = ()
     page: str = ""
