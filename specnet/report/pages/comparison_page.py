@@ -1,4 +1,4 @@
-"""The page of several runs: their scores, the settings that differ, and their curves laid over each other."""
+"""The pages of several runs: compared by scores, settings that differ and curves over each other, or only listed."""
 
 from __future__ import annotations
 
@@ -40,12 +40,31 @@ def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
         count=counted(len(runs), "run"),
         sentence=best_run(runs, specs),
         table=RunTable(runs).table(),
+        addresses=[run.page for run in runs],
         swatches=[curve_style(place) for place in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
         other_losses=len({spec.training.loss for spec in specs}) > 1,
         settings=differing_settings(specs),
         hashes=[f"{run.data_sha256 or ABSENT:.8}" for run in runs] if len(_data(runs)) > 1 else [],
         names=[run.name for run in runs],
+        command=command,
+    )
+
+
+def runs_page(table: RunTable, command: str) -> str:
+    """Return the page that lists runs, with links to their own, as HTML.
+
+    Parameters
+    ----------
+    table : RunTable
+    command : str
+        What makes the page again.
+    """
+    return rendered(
+        "runs.html.j2",
+        count=counted(len(table.records), "run"),
+        table=table.table(),
+        addresses=[run.page for run in table.records],
         command=command,
     )
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
+from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, page_of, written_spec
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
@@ -58,12 +56,6 @@ def series_record(folder: Path) -> SeriesRecord:
     command = "" if spec is None else f"specnet run {spec.relative_to(folder).as_posix()}"
     facts = list(run_facts(first))
     return SeriesRecord(run_name(first), runs, summary, command, facts, baselines=baselines_of(runs))
-
-
-def page_of(run: Path, start: Path) -> str:
-    """Return the address of a run's page, as seen from a folder; empty where there is none."""
-    page = run / REPORT
-    return quote(Path(os.path.relpath(page, start)).as_posix()) if page.is_file() else ""
 
 
 def baselines_of(runs: Sequence[RunRecord]) -> dict[str, Summary]:
