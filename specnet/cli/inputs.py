@@ -83,6 +83,21 @@ def check_suffix(path: Path, suffixes: Sequence[str], what: str) -> None:
         raise _wrong(path, f"{what} must end in {_either(suffixes)}")
 
 
+def check_page(path: Path, *, force: bool) -> None:
+    """Refuse a place for a page.
+
+    Raises
+    ------
+    UsageError, FileError, TakenError
+    """
+    from specnet.files import check_place, refuse_taken
+
+    check_suffix(path, (".html", ".htm"), "the file name of a page")
+    if not force:
+        refuse_taken(path)
+    check_place(path)
+
+
 def is_model(path: Path) -> bool:
     """Return whether what names a spec or a model names a model, as the folder of a run does that has one."""
     from specnet.files.run_files import MODEL

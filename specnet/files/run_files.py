@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from specnet.errors import FileError
 from specnet.files import PathLike, file_errors, read_file
@@ -121,6 +122,12 @@ def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     yield from _folders_of_runs(f"{folder}/{entry.name}", max(deepest - 1, 0), many=many)
+
+
+def page_of(folder: Path, start: Path) -> str:
+    """Return the address of the page of a folder, as seen from another one; empty where there is none."""
+    page = folder / REPORT
+    return quote(os.fsencode(os.path.relpath(page, start))) if page.is_file() else ""
 
 
 def by_numbers(path: str) -> list[list[tuple[int, str]]]:

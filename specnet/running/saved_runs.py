@@ -92,7 +92,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
     """
     run = RunFolder(folder)
     facts = run.facts()
-    epochs = facts.get("epochs")
+    epochs, sha256 = facts.get("epochs"), facts.get("data_sha256")
     return RunRecord(
         str(folder) if name is None else name,
         "finished" if facts["finished"] else "interrupted",
@@ -100,6 +100,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
         seconds=_number(facts.get("training_seconds")),
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
         findings=tuple(finding.code for finding in run.findings()),
+        data_sha256=sha256 if isinstance(sha256, str) else None,
     )
 
 
@@ -211,14 +212,16 @@ class Side:
         Whether it is known what the data say.
     record : RunRecord or None
         Of a run.
-    data_sha256 : str or None
-        The hash of a run's data.
     """
 
     spec: Spec
     is_resolved: bool = False
     record: RunRecord | None = None
-    data_sha256: str | None = None
+
+    @property
+    def data_sha256(self) -> str | None:
+        """The hash of a run's data."""
+        return None if self.record is None else self.record.data_sha256
 
 
 def side_of_run(folder: Path, limits: Limits | None = None) -> Side:
@@ -229,9 +232,7 @@ def side_of_run(folder: Path, limits: Limits | None = None) -> Side:
     SpecError, FileError
         If it is not the folder of a run, or a file of it cannot be read.
     """
-    spec, facts = resolved_spec(folder, limits), RunFolder(folder).facts()
-    sha256 = facts.get("data_sha256")
-    return Side(spec, True, run_record(folder), sha256 if isinstance(sha256, str) else None)
+    return Side(resolved_spec(folder, limits), True, run_record(folder))
 
 
 def side_of_model(path: PathLike, limits: Limits | None = None) -> Side:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from specnet.cli.inputs import check_suffix, read_limits
+from specnet.cli.inputs import check_page, read_limits
 from specnet.cli.options import ForceOption, LimitOption, argument, out_option
 from specnet.cli.output import Output, UsageError
 
@@ -35,16 +36,14 @@ def compare(
     if len(found) < 2:
         hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
         raise UsageError("expected at least two runs, got one", hint=hint)
-    check_suffix(out, (".html", ".htm"), "the file name of a page")
-    from specnet.files import check_place, refuse_taken, write_file
+    check_page(out, force=force)
+    from specnet.files import write_file
+    from specnet.files.run_files import page_of
     from specnet.report.pages.comparison_page import comparison_page
     from specnet.running.saved_runs import compared_run
 
-    if not force:
-        refuse_taken(out)
-    check_place(out)
     words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
-    page = comparison_page([compared_run(run, read_limits(limit)) for run in found], shlex.join(words))
-    write_file(out, page)
+    records = [replace(compared_run(run, read_limits(limit)), page=page_of(run, out.parent)) for run in found]
+    write_file(out, comparison_page(records, shlex.join(words)))
     output.data["file"] = str(out)
     output.line(str(out))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from specnet.cli.options import argument
+from specnet.cli.inputs import check_page
+from specnet.cli.options import ForceOption, argument, out_option
 from specnet.cli.output import Output, UsageError
+from specnet.cli.training.verb_folders import option_words
 
 
 def runs(
@@ -20,12 +24,16 @@ def runs(
             "--sort", metavar="COLUMN", help="Sort by a column of the table; in descending order after -, as in -loss."
         ),
     ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Write a page that leads to those of the runs.")] = False,
+    out: Annotated[Path | None, out_option("FILE", "File to write with --html. Default: runs.html.")] = None,
+    force: ForceOption = False,
 ) -> None:
     """List the runs in a folder with their scores.
 
     Shows the main metric of the test set, the training loss, the time of the training and the codes of the findings,
     and which runs were interrupted, have not finished, or cannot be read. A sweep is one row, with the run of its best
-    trial. Searches the folder and three levels below.
+    trial. Searches the folder and three levels below. With --html the table is an HTML file that needs nothing else, in
+    which the name of each run leads to its report.
 
     Examples
     --------
@@ -33,20 +41,38 @@ def runs(
     specnet runs runs/moons_2_5_1 --sort -accuracy
     specnet runs sweeps
     specnet runs --sort time --format json
+    specnet runs --html --sort -accuracy -o best.html
     """
+    if out is not None and not html:
+        raise UsageError("--out needs --html")
+    page = out or Path("runs.html")
+    if html:
+        check_page(page, force=force)
+    from specnet.files.run_files import page_of
     from specnet.report.terminal.run_table import RunTable
     from specnet.running.saved_runs import find_runs, read_record
 
     found = find_runs(folder)
     names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
-    table = RunTable([read_record(run, name) for run, name in zip(found, names, strict=True)])
+    pages = [page_of(run, page.parent) for run in found]
+    table = RunTable(
+        [replace(read_record(run, name), page=at) for run, name, at in zip(found, names, pages, strict=True)]
+    )
     if sort is not None:
         try:
             table = table.sorted_by(sort)
         except KeyError as error:
             raise UsageError(f'unknown column "{sort}"', hint=error.args[0], source="--sort") from None
     output.data["runs"] = [record.as_dict() for record in table.records]
-    if table.records:
+    if html:
+        from specnet.files import write_file
+        from specnet.report.pages.comparison_page import runs_page
+
+        command = shlex.join(["specnet", "runs", str(folder), *option_words(html=html, sort=sort, out=page)])
+        write_file(page, runs_page(table, command))
+        output.data["file"] = str(page)
+        output.line(str(page))
+    elif table.records:
         output.table(table.table())
     else:
         output.line(f"no runs in {folder}")

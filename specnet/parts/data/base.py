@@ -105,6 +105,18 @@ class Split(Section):
         return None if self.folds is None else self.fold_part or "test"
 
     @property
+    def test_rule(self) -> dict[str, Any]:
+        """What decides which rows of some data are for testing, once the defaults are filled in.
+
+        Where rows say it themselves, that is a part of the data.
+        """
+        if self.says_parts:
+            return {}
+        chance = set() if self.time is not None else {"random_state", "stratify"}
+        folds = {"folds", "fold"} if self.folded_part == "test" else set()
+        return self.model_dump(include={"test_size", "group", "time", *chance, *folds})
+
+    @property
     def has_validation(self) -> bool:
         """Whether there are validation rows, as far as can be told without reading the rows."""
         said = self.column is not None or self.validation is not None

@@ -1,4 +1,4 @@
-"""The page of several runs: their scores, the settings that differ, and their curves laid over each other."""
+"""The pages of several runs: compared by scores, settings that differ and curves over each other, or only listed."""
 
 from __future__ import annotations
 
@@ -40,11 +40,31 @@ def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
         count=counted(len(runs), "run"),
         sentence=best_run(runs, specs),
         table=RunTable(runs).table(),
+        addresses=[run.page for run in runs],
         swatches=[curve_style(place) for place in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
         other_losses=len({spec.training.loss for spec in specs}) > 1,
         settings=differing_settings(specs),
+        hashes=[f"{run.data_sha256 or ABSENT:.8}" for run in runs] if len(_data(runs)) > 1 else [],
         names=[run.name for run in runs],
+        command=command,
+    )
+
+
+def runs_page(table: RunTable, command: str) -> str:
+    """Return the page that lists runs, with links to their own, as HTML.
+
+    Parameters
+    ----------
+    table : RunTable
+    command : str
+        What makes the page again.
+    """
+    return rendered(
+        "runs.html.j2",
+        count=counted(len(table.records), "run"),
+        table=table.table(),
+        addresses=[run.page for run in table.records],
         command=command,
     )
 
@@ -54,9 +74,8 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     name = runs[0].main_metric or LOSS
     scores = [run.score(TEST, name) for run in runs]
     known = [score for score in scores if score is not None]
-    is_shared = name != LOSS or len({spec.training.loss for spec in specs}) == 1
-    if len(known) < len(runs) or not is_shared:
-        return f"{counted(len(runs), 'run')} side by side; they have no score of test rows in common."
+    if apart := _apart(runs, specs, is_known=len(known) == len(runs), is_loss=name == LOSS):
+        return f"{counted(len(runs), 'run')} side by side; {apart}."
     measured = specs[0].monitored_metric(name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
     label, shown = words(name), metric(name, best)
@@ -69,6 +88,23 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     leading = winners[0] if len(winners) == 1 else f"{counted(len(winners), 'run')}"
     behind = "the other" if len(others) == 1 else f"the other {len(others)}"
     return f"{leading} {reach} the best test {label}, {shown}; {behind}: {rest}."
+
+
+def _apart(runs: Sequence[RunRecord], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
+    """Return why none of several runs is the best one; nothing if they have a score in common, of the same rows."""
+    if not is_known or (is_loss and len({spec.training.loss for spec in specs}) > 1):
+        return "they have no score of test rows in common"
+    if len(_data(runs)) > 1:
+        return "their data differ, and so their scores cannot be ranked"
+    rules = [spec.data.split.test_rule for spec in specs if spec.data is not None]
+    if any(rule != rules[0] for rule in rules):
+        return "they are tested on different rows, and so their scores cannot be ranked"
+    return ""
+
+
+def _data(runs: Sequence[RunRecord]) -> set[str]:
+    """Return the hashes of the data of runs, as far as they are known."""
+    return {run.data_sha256 for run in runs if run.data_sha256 is not None}
 
 
 def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from specnet.files.run_files import REPORT
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.report.pages.headline import Tile, words
+from specnet.report.pages.headline import BASELINES, Tile, words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.series_record import SeriesRecord, Summary
+from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
 from specnet.report.svg.overlays import MOST_NAMED, curve_style, curve_title, curves_chart, rows_note
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, RunRecord
+from specnet.report.terminal.run_table import LOSS, TEST, TRAIN, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 MOST_SPREADS = 6
 """Metrics whose values in each run are drawn."""
 JITTER = 0.26
 """How far the first and the last seed stand beside the middle of their fold."""
+REACH = 0.36
+"""How far the line of a simpler predictor reaches to both sides of the middle."""
 BAND = 0.14
 """Opacity of what lies within a standard deviation of the mean."""
 
@@ -37,7 +38,6 @@ def series_page(record: SeriesRecord) -> str:
     named = 1 < len(record.finished) <= MOST_NAMED
     curves = list(_curves(record, named=named))
     marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
-    searches = record.searches
     return rendered(
         "series.html.j2",
         record=record,
@@ -50,11 +50,11 @@ def series_page(record: SeriesRecord) -> str:
         spreads=list(_spreads(record)),
         table=_runs_table(record),
         swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
-        addresses=[f"{run.name}/{REPORT}" * (run in searches) for run in record.runs] if searches else [],
+        addresses=[run.page for run in record.runs],
         curves=curves,
-        folds=[] if named else [(_fold_style(fold), f"fold {fold}") for fold in folds[:CLASS_COUNT]],
-        summary=_summary_table(record.summary),
-        choices=_choices_table(searches),
+        folds=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
+        summary=_summary_table(record),
+        choices=_choices_table(record.searches),
         worth=_worth(record),
     )
 
@@ -79,7 +79,15 @@ def series_sentence(record: SeriesRecord) -> str:
     if found["std"] is None:
         return f"{what} with a {label} of {shown}; a spread needs more than one."
     verb = "average" if finished > 1 else "averages"
-    return f"{what} {verb} a {label} of {shown}."
+    return f"{what} {verb} a {label} of {shown}{_beside(record)}."
+
+
+def _beside(record: SeriesRecord) -> str:
+    """Return what a simpler predictor comes to on the same rows, as the end of a sentence."""
+    if record.difference() is None:
+        return ""
+    mean = record.baselines[record.reference][record.split][record.main]["mean"]
+    return f"; on the same rows {BASELINES[record.reference]} has {page_metric(record.main, mean)}"
 
 
 def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
@@ -101,26 +109,55 @@ def _differing(record: SeriesRecord) -> str:
         told = "Each run holds out another fold of the rows, so that every row is tested once."
     else:
         told = "The runs differ in the seed alone: in the first weights and the order of the rows, not in the split."
-    spread = "The band is the standard deviation of the runs around their mean."
-    return f"{told} {spread}" + (" Runs on folds share most of their training rows." if len(folds) > 2 else "")
+    told += " The band is the standard deviation of the runs around their mean."
+    if len(folds) > 2:
+        told += " Runs on folds share most of their training rows."
+    if (spread := record.spread()) is not None:
+        own, beyond = (_deviation(record.main, value).removeprefix("± ") for value in spread)
+        told += (
+            f" Seeds on one fold have a standard deviation of {own}: that is chance in training. Beyond what it "
+            f"explains, folds have one of {beyond}: they train and test on other rows."
+        )
+    return told
 
 
 def _tiles(record: SeriesRecord) -> Iterator[Tile]:
     finished, total, name = len(record.finished), len(record.runs), record.main
-    for split in dict.fromkeys((record.split, TRAIN)) if finished else ():
+    beside = list(_reference_tile(record))
+    for split in dict.fromkeys((record.split, *[TRAIN] * (not beside))) if finished else ():
         if name in record.summary.get(split, {}):
             yield _spread_tile(split, name, record.summary[split][name])
+    yield from beside
     folds, seeds = _different(record.runs)
     epochs = sorted(run.epochs for run in record.finished if run.epochs is not None)
-    by_fold, by_seed = _std_of_means(record, "fold"), _std_of_means(record, "seed")
-    if by_fold is not None and by_seed is not None:
-        yield Tile("spread over folds", _deviation(name, by_fold), f"over seeds {_deviation(name, by_seed)}")
+    if (spread := record.spread()) is not None:
+        note = f"of folds beyond that {_deviation(name, spread.folds)}"
+        yield Tile("spread of seeds on one fold", _deviation(name, spread.seeds), note)
     elif epochs:
         ends = list(dict.fromkeys((epochs[0], epochs[-1])))
         yield Tile("epochs", "–".join(map(count, ends)), "fewest and most" if len(ends) > 1 else "of every run")
     number = count(total) if finished == total else f"{count(finished)} of {count(total)}"
     parts = [counted(len(folds), "fold") if folds else "", counted(len(seeds), "seed") if seeds else ""]
     yield Tile("runs" if finished == total else "runs finished", number, " × ".join(filter(None, parts)))
+
+
+def _reference_tile(record: SeriesRecord) -> Iterator[Tile]:
+    """Yield what a simpler predictor comes to, and by how much the networks differ from it on the same folds."""
+    name, found = record.main, record.difference()
+    if found is not None:
+        note = f"the network {_change(name, found.value)}{' points' if name.endswith('accuracy') else ''}"
+        if found.low is not None and found.high is not None:
+            note += f", 95 %: {_change(name, found.low)} to {_change(name, found.high)}"
+        its = record.baselines[record.reference][record.split][name]
+        yield Tile(_reference(record), _spread(name, its), note)
+
+
+def _reference(record: SeriesRecord) -> str:
+    return BASELINES[record.reference].removeprefix("a ")
+
+
+def _change(name: str, value: float) -> str:
+    return true_minus(f"{100 * value:+z.1f}" if name.endswith("accuracy") else f"{value:+z.4f}")
 
 
 def _deviation(name: str, value: float) -> str:
@@ -142,18 +179,6 @@ def _spread(name: str, found: Mapping[str, Any]) -> str:
     return true_minus(metric_spread(name, found["mean"], found["std"]))
 
 
-def _std_of_means(record: SeriesRecord, by: str) -> float | None:
-    """Return how far the means of the runs on each fold, or with each seed, lie apart; None where not all are known."""
-    groups: dict[int | None, list[float]] = {}
-    for run in record.runs:
-        value = run.score(record.split, record.main)
-        if value is None or run.state != FINISHED:
-            return None
-        groups.setdefault(getattr(run, by), []).append(value)
-    means = [fmean(values) for values in groups.values()]
-    return stdev(means) if len(means) > 1 else None
-
-
 def _spreads(record: SeriesRecord) -> Iterator[Figure]:
     """Yield a chart for each metric, with a dot for each run, those of one fold beside each other."""
     folds, seeds = _different(record.runs)
@@ -168,13 +193,20 @@ def _spreads(record: SeriesRecord) -> Iterator[Figure]:
             continue
         mean, std, spread = found["mean"], found["std"] or 0.0, _spread(name, found)
         title = f"{record.split.capitalize()} {words(name)} of each run"
-        y = Axis.over([value for _, value in known], mean - std, mean + std, label=words(name), margin=0.08)
+        others = [(run, run.baseline(record.reference, record.split, name)) for run, _ in known]
+        simple = {getattr(run, by): value for run, value in others if value is not None}
+        shown = [*(value for _, value in known), *simple.values()]
+        y = Axis.over(shown, mean - std, mean + std, label=words(name), margin=0.08)
         values = "; ".join(f"{run.name} {metric(name, value)}" for run, value in known)
         chart = Chart(f"{title}: mean {spread}; {values}", Axis.of_names(map(str, groups), by), y)
         edges = -0.5, len(groups) - 0.5
         if std:
             chart.rectangle(edges, (mean - std, mean + std), "class-1", opacity=BAND, hover=f"mean ± std: {spread}")
         chart.line(edges, [mean, mean], "guide", name="mean", value=page_metric(name, mean))
+        for group, value in simple.items():
+            ends = groups.index(group) - REACH, groups.index(group) + REACH
+            hover = f"{by} {group}, {BASELINES[record.reference]}: {page_metric(name, value)}"
+            chart.line(ends, [value, value], "whisker", title=hover)
         places = np.array([groups.index(getattr(run, by)) for run, _ in known])
         kinds = np.array([beside.index(run.seed) if run.seed in beside else 0 for run, _ in known])
         chart.points(
@@ -184,7 +216,8 @@ def _spreads(record: SeriesRecord) -> Iterator[Figure]:
             radius=4.5,
             hover=[f"{run.name}: {page_metric(name, value)}" for run, value in known],
         )
-        yield Figure(title, f"Mean and standard deviation {spread}.", chart.svg())
+        note = f" The short lines are {BASELINES[record.reference]}." if simple else ""
+        yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg())
 
 
 def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
@@ -203,12 +236,15 @@ def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
 
 
 def _run_style(record: SeriesRecord, run: RunRecord, *, named: bool) -> str:
-    """Return the style of a run's lines: its own where there are few of them."""
-    return curve_style(record.runs.index(run)) if named else f"{_fold_style(run.fold or 0)} faint"
+    """Return the style of a run's lines: its own where there are few of them, else that of its fold."""
+    if named:
+        return curve_style(record.runs.index(run))
+    return _fold_styles(_different(record.runs)[0]).get(run.fold, "series-8 faint")
 
 
-def _fold_style(fold: int) -> str:
-    return f"series-{fold % CLASS_COUNT}"
+def _fold_styles(folds: Sequence[int]) -> dict[int | None, str]:
+    """Return the style of each fold's lines, none where there are more folds than colours."""
+    return {fold: f"series-{place} thin" for place, fold in enumerate(folds)} if len(folds) <= CLASS_COUNT else {}
 
 
 def _runs_table(record: SeriesRecord) -> TextTable:
@@ -217,6 +253,9 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     columns = {"run": [run.name for run in runs]}
     for split, name in scores:
         columns[f"{split} {words(name)}"] = [page_metric(name, run.score(split, name)) for run in runs]
+        if (split, name) == (record.split, record.main) and record.reference:
+            beside = [run.baseline(record.reference, split, name) for run in runs]
+            columns[_reference(record)] = [page_metric(name, value) for value in beside]
     columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
     if record.is_nested:
         trials = [ABSENT if run.trials is None else f"{run.trial} of {count(run.trials)}" for run in runs]
@@ -231,12 +270,15 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
 
 
-def _summary_table(summary: Summary) -> TextTable:
+def _summary_table(record: SeriesRecord) -> TextTable:
     header = ["metric", "mean", "std", "min", "max", "runs"]
+    others = {f", {BASELINES.get(name, name)}": found for name, found in record.baselines.items()}
     rows = [
-        [f"{split} {words(name)}", *(page_metric(name, found[each]) for each in header[1:-1]), count(found["runs"])]
+        [f"{split} {words(name)}{kind}", *(page_metric(name, found[at]) for at in header[1:-1]), count(found["runs"])]
+        for kind, summary in {"": record.summary, **others}.items()
         for split, figures in summary.items()
         for name, found in figures.items()
+        if not kind or split == record.split
     ]
     return TextTable(header, rows, right=frozenset(range(1, len(header))))
 

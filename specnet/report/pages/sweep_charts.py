@@ -9,6 +9,7 @@ from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.report.pages.headline import words
@@ -26,7 +27,7 @@ MOST_HOVERS = 400
 MOST_KEYS = 24
 """Searched keys that have a chart."""
 BEST_DRAWN = 10
-"""Trials that stand out beside their keys."""
+"""Trials that stand out beside their keys, but a third of those that have finished at most."""
 BEST_CURVES = ("series-2", "series-0", "series-1")
 """Styles of the curves of the best trials."""
 FINE, BEST, PRUNED, DIVERGED, REFUSED = 1, 2, 5, 7, 8
@@ -84,6 +85,11 @@ class Ranking:
         return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
 
     @property
+    def leading(self) -> list[RunRecord]:
+        """The best trials, which stand out beside their keys."""
+        return [trial for trial, _ in self.ranked[: max(min(BEST_DRAWN, len(self.ranked) // 3), 1)]]
+
+    @property
     def is_loss(self) -> bool:
         """Whether trials are compared by the loss."""
         return self.metric == f"{VALIDATION}_{LOSS}"
@@ -110,6 +116,15 @@ class Ranking:
         """Return the axis of the figures of trials."""
         figures = [value for _, value in self.ranked]
         return scores_axis(figures, self.label, is_loss=self.is_loss, larger_is_better=self.larger_is_better)
+
+    def is_beyond(self, axis: Axis, values: ArrayLike) -> NDArray[np.bool_]:
+        """Return which figures lie beyond the axis of figures, at its worse end; its better one shows all."""
+        figures = np.asarray(values, np.float64)
+        return figures < axis.low if self.larger_is_better else figures > axis.high
+
+    def worst(self, axis: Axis) -> float:
+        """Return the worse end of the axis of figures, where trials without a figure stand."""
+        return axis.low if self.larger_is_better else axis.high
 
     def told(self, trial: RunRecord) -> str:
         """Return a trial in a few words."""
@@ -141,24 +156,25 @@ def _by_trial(ranking: Ranking) -> Figure:
     # A step goes along first, and then to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
     chart.line(across, up, "series-2", name="best", value=told_best)
-    finished = [trial for trial in trials if trial.figure is not None]
-    xs, ys = [trial.trial for trial in finished], within(y, np.array([trial.figure for trial in finished], np.float64))
+    out = [trial for trial, value in ranked if ranking.is_beyond(y, value)]
+    shown = [trial for trial in trials if trial.figure is not None and trial not in out]
+    xs, ys = [trial.trial for trial in shown], np.array([trial.figure for trial in shown], np.float64)
     if len(trials) <= MOST_HOVERS:
-        chart.points(xs, ys, hover=list(map(ranking.told, finished)), radius=3.2 if len(trials) < 100 else 2.4)
+        chart.points(xs, ys, hover=list(map(ranking.told, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
     others = [trial for trial in trials if trial.state in MARKS]
-    worst = y.low if ranking.larger_is_better else y.high
     kinds = [MARKS[trial.state] for trial in others]
     hover = list(map(ranking.told, others))
-    chart.points([trial.trial for trial in others], [worst] * len(others), kinds, hover=hover)
+    chart.points([trial.trial for trial in others], [ranking.worst(y)] * len(others), kinds, hover=hover)
+    for trial in out:
+        chart.beyond([trial.trial], above=not ranking.larger_is_better, hover=ranking.told(trial))
     chart.points([best.trial], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
-    beyond = sum(not y.low <= value <= y.high for _, value in ranked)
     note = f"The line is the best so far, at last {told_best} in trial {best.trial}."
     if others:
         note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
-    if beyond:
-        note += f" Beyond the axis, and drawn at its end: {counted(beyond, 'trial')}."
+    if out:
+        note += f" Beyond the axis, as arrows at its end: {counted(len(out), 'trial')}."
     return Figure(title, note, chart.svg())
 
 
@@ -214,37 +230,58 @@ def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[F
 
 def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     name, choices = dimension.name, dimension.choices
+    drawn = [trial for trial in ranking.trials if name in trial.settings]
+    places = dict(zip([trial.trial for trial in drawn], _places(drawn, dimension), strict=True))
     trials = [trial for trial, _ in ranking.ranked if name in trial.settings]
-    figures = within(y, np.array([trial.figure for trial in trials], np.float64))
-    drawn = [trial.settings[name] for trial in trials]
-    told = [shown_setting(value) for value in drawn]
-    columns = np.array([choices.index(str(value)) for value in drawn] if choices else [])
+    figures, xs = np.array([trial.figure for trial in trials], np.float64), np.array([places[t.trial] for t in trials])
+    out, leading = ranking.is_beyond(y, figures), ranking.leading
+    told = [shown_setting(trial.settings[name]) for trial in trials]
     if choices:
-        # Beside each other, in a way that is the same each time.
-        places = columns + SPREAD * (np.array([trial.trial for trial in trials]) * GOLDEN % 1 - 0.5)
         x = Axis.of_names(map(shown_choice, choices))
     else:
-        places = np.array(drawn, np.float64)
-        x = Axis.over(places, log=dimension.log, margin=0.04)
+        x = Axis.over([*places.values()], log=dimension.log, margin=0.04)
     best = f"best {ranking.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
     chart = Chart(f"{ranking.label.capitalize()} by {name}: {best}", x, y)
-    leading = [trial for trial, _ in ranking.ranked[:BEST_DRAWN]]
-    rest = [k for k, trial in enumerate(trials) if trial not in leading]
-    chart.cloud(places[rest], figures[rest])
-    for column, choice in enumerate(choices):
-        values = figures[columns == column]
-        if len(values):
-            ends = column - SPREAD / 2, column + SPREAD / 2
-            chart.line(ends, [np.median(values)] * 2, "whisker", title=f"median of {shown_choice(choice)}")
+    for state, kind in MARKS.items():
+        without = [places[trial.trial] for trial in drawn if trial.figure is None and trial.state == state]
+        chart.cloud(without, [ranking.worst(y)] * len(without), f"series-{kind}")
+    rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
+    chart.cloud(xs[rest], figures[rest])
+    chart.beyond(xs[out], above=not ranking.larger_is_better)
+    notes = [f"Best at {told[0]}."] if trials else []
+    notes += _medians(chart, ranking, choices, np.round(xs), figures)
     for k, trial in reversed(list(enumerate(trials))):
         if trial in leading:
             hover = [f"{ranking.told(trial)} at {told[k]}"]
-            chart.points([places[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
-    notes = [f"Best at {told[0]}."] if trials else []
-    times = sum(name in trial.settings for trial in ranking.trials)
-    if times < len(ranking.trials):
-        notes.append(f"Drawn in {count(times)} of {counted(len(ranking.trials), 'trial')}.")
+            chart.points([xs[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
+    if len(drawn) < len(ranking.trials):
+        notes.append(f"Drawn in {count(len(drawn))} of {counted(len(ranking.trials), 'trial')}.")
     return Figure(name, " ".join(notes), chart.svg())
+
+
+def _places(trials: Sequence[RunRecord], dimension: Dimension) -> NDArray[np.float64]:
+    """Return where the values that trials have drawn lie; equal choices beside each other, the same each time."""
+    drawn = [trial.settings[dimension.name] for trial in trials]
+    if not dimension.choices:
+        return np.array(drawn, np.float64)
+    beside = SPREAD * (np.array([trial.trial for trial in trials], np.float64) * GOLDEN % 1 - 0.5)
+    return np.array([dimension.choices.index(str(value)) for value in drawn], np.float64) + beside
+
+
+def _medians(
+    chart: Chart, ranking: Ranking, choices: Sequence[str], columns: NDArray[np.float64], figures: NDArray[np.float64]
+) -> Iterator[str]:
+    """Draw the median of each column, and yield in a sentence those that lie beyond the axis."""
+    for column, choice in enumerate(choices):
+        if not (columns == column).any():
+            continue
+        median = float(np.median(figures[columns == column]))
+        told = f"median of {shown_choice(choice)}: {ranking.text(median)}"
+        if ranking.is_beyond(chart.y, median):
+            chart.beyond([column], above=not ranking.larger_is_better, style="whisker", hover=told)
+            yield f"Beyond the axis, the {told}."
+        else:
+            chart.line((column - SPREAD / 2, column + SPREAD / 2), [median] * 2, "whisker", title=told)
 
 
 def shown_setting(value: str | int | float) -> str:

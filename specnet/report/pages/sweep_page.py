@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from specnet.files.run_files import REPORT
 from specnet.number_texts import count, counted, page_metric
 from specnet.report.pages.headline import BASELINES, Tile, score_name, tiles, words
 from specnet.report.pages.page_templates import rendered
@@ -104,7 +105,9 @@ def sweep_page(record: SweepRecord) -> str:
         legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
         keys=list(key_figures(ranking, record.dimensions)),
         keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
-        best_drawn=BEST_DRAWN,
+        leading=len(ranking.leading),
+        worse_end="bottom" if ranking.larger_is_better else "top",
+        addresses=[f"best/{REPORT}" * (record.has_report and not place) for place in range(BEST_DRAWN)],
         best=_best_table(record),
         states=_states_table(ranking.trials, states),
     )

@@ -82,8 +82,8 @@ class Chart:
         ----------
         x, y : (points,)
         style : str
-            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``faint`` or ``fainter`` for one
-            of many; ``guide`` or ``whisker``.
+            Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``thin``, ``faint`` or
+            ``fainter`` for one of many; ``guide`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.
         hover : callable, optional
@@ -163,6 +163,25 @@ class Chart:
         kept, across, up = self._inside(x, y)
         if len(kept):
             self._drawings.append(lambda frame: stamped(frame, across, up, "h0", f"cloud {style}".rstrip()))
+
+    def beyond(self, x: ArrayLike, *, above: bool, style: str = "", hover: str = "") -> None:
+        """Draw arrows at an end of the y axis for what lies beyond it.
+
+        Parameters
+        ----------
+        x : (points,)
+        above : bool
+            At the upper end in place of the lower one.
+        style : str
+            Classes beside ``arrow``.
+        hover : str
+            What they show on hover.
+        """
+        places = np.ravel(np.asarray(x, np.float64))
+        kept, across, up = self._inside(places, np.full(len(places), self.y.high if above else self.y.low))
+        if len(kept):
+            shape = "m-3.5 4l3.5-4 3.5 4" if above else "m-3.5-4l3.5 4 3.5-4"
+            self._drawings.append(lambda frame: stamped(frame, across, up, shape, f"arrow {style}".rstrip(), hover))
 
     def _inside(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.intp], Vector, Vector]:
         """Return which points lie between the axes, and where."""

@@ -57,11 +57,13 @@ _CHART = """
 .specnet-chart .line { fill: none; stroke: var(--ink); stroke-width: 2; stroke-linejoin: round; }
 .specnet-chart .guide, .specnet-chart .contour { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; }
 .specnet-chart .held { stroke-dasharray: 6 3; }
+.specnet-chart .thin { stroke-width: 1.2; }
 .specnet-chart .faint { stroke-width: 1; stroke-opacity: .5; }
 .specnet-chart .fainter { stroke-width: .8; stroke-opacity: .25; }
 .specnet-chart .cloud {
   fill: none; stroke: var(--class-1); stroke-width: 5; stroke-linecap: round; stroke-opacity: .55;
 }
+.specnet-chart .arrow { fill: none; stroke: var(--class-1); stroke-width: 1.6; }
 .specnet-chart .hit { fill: transparent; }
 .specnet-chart .hit:hover { fill: var(--ink); fill-opacity: .3; }
 .specnet-chart .point { stroke: var(--card); stroke-width: .7; }

@@ -43,6 +43,8 @@ class RunRecord:
         Why it has not finished.
     metrics : mapping
         The figures by part of the split and name.
+    baselines : mapping
+        Those of simpler predictors, by their names.
     seconds : float or None
         Of the training.
     epochs : int or None
@@ -60,16 +62,21 @@ class RunRecord:
     settings : mapping
         What was drawn for that trial, by key.
     curves : mapping
+    data_sha256 : str or None
+        The hash of its data.
     spec : Spec or None
         Resolved.
     history : sequence of mapping
         The lines of ``history.jsonl``.
+    page : str
+        The address of its own page, as seen from the one that shows it; empty where it has none.
     """
 
     name: str
     state: str = FINISHED
     message: str = ""
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
     seconds: float | None = None
     epochs: int | None = None
     findings: tuple[str, ...] = ()
@@ -80,8 +87,10 @@ class RunRecord:
     figure: float | None = None
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
+    data_sha256: str | None = None
     spec: Spec | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    page: str = ""
 
     @property
     def curve(self) -> Curve | None:
@@ -96,6 +105,10 @@ class RunRecord:
     def score(self, split: str, name: str) -> float | None:
         """Return a figure, None if the run does not have it."""
         return self.metrics.get(split, {}).get(name)
+
+    def baseline(self, baseline: str, split: str, name: str) -> float | None:
+        """Return a figure of a simpler predictor, None if the run does not have it."""
+        return self.baselines.get(baseline, {}).get(split, {}).get(name)
 
     def remark(self) -> str:
         """Return the state of a run, with what is wrong with a broken one."""

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, written_spec
+from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, page_of, written_spec
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
@@ -20,7 +20,7 @@ from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
-from specnet.running.many.summary import Summary, read_csv
+from specnet.running.many.summary import Summary, read_csv, summarized
 from specnet.running.run_folder import RunFolder
 
 MOST_DRAWN = 6000
@@ -54,7 +54,14 @@ def series_record(folder: Path) -> SeriesRecord:
         return SeriesRecord("", runs, summary)
     spec = written_spec(first)
     command = "" if spec is None else f"specnet run {spec.relative_to(folder).as_posix()}"
-    return SeriesRecord(run_name(first), runs, summary, command, list(run_facts(first)))
+    facts = list(run_facts(first))
+    return SeriesRecord(run_name(first), runs, summary, command, facts, baselines=baselines_of(runs))
+
+
+def baselines_of(runs: Sequence[RunRecord]) -> dict[str, Summary]:
+    """Return what the simpler predictors beside runs come to, by their names."""
+    names = dict.fromkeys(name for run in runs for name in run.baselines)
+    return {name: summarized([run.baselines[name] for run in runs if name in run.baselines]) for name in names}
 
 
 def read_summary(folder: Path, runs: Sequence[RunRecord]) -> Summary:
@@ -104,7 +111,12 @@ def _runs(folder: Path) -> Iterator[RunRecord]:
     found = read_csv(folder / RUNS_TABLE, "table of runs", _run)
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
     for run in found:
-        yield run if run.state != FINISHED else replace(run, curves=read_curves(folder / run.name / HISTORY, most))
+        if run.state == FINISHED:
+            own = folder / run.name
+            baselines = RunFolder(own).evaluation().baselines
+            curves = read_curves(own / HISTORY, most)
+            run = replace(run, curves=curves, baselines=baselines, page=page_of(own, folder))
+        yield run
 
 
 def _run(row: Mapping[str, str]) -> RunRecord:

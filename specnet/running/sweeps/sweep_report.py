@@ -12,7 +12,7 @@ from pydantic import BaseModel, PositiveInt, TypeAdapter
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, written_spec
+from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, page_of, written_spec
 from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TEAM, TEAM_FACTS, TRIALS, is_sweep
 from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
@@ -24,7 +24,7 @@ from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
 from specnet.running.many.run_curves import read_curves
-from specnet.running.many.series_report import read_summary, run_facts, run_name
+from specnet.running.many.series_report import baselines_of, read_summary, run_facts, run_name
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.space import dimensions
 from specnet.running.sweeps.sweep_folder import read_facts
@@ -136,6 +136,7 @@ def nested_record(folder: Path) -> SeriesRecord:
         f"specnet run {first.name}/{spec}",
         list(run_facts(first / BEST)),
         SweepFacts.of(first).metric.removeprefix("validation_"),
+        baselines_of(runs),
     )
 
 
@@ -148,9 +149,11 @@ def _fold(folder: Path, fold: int) -> RunRecord:
     if best is None or best.figure is None or not (run / FACTS).is_file():
         return RunRecord(folder.name, "unfinished", fold=fold)
     of_run, team = RunFolder(run), folder / TEAM
+    evaluation = of_run.evaluation()
     return RunRecord(
         folder.name,
-        metrics=(RunFolder(team) if (team / TEAM_FACTS).is_file() else of_run).evaluation().metrics,
+        metrics=RunFolder(team).evaluation().metrics if (team / TEAM_FACTS).is_file() else evaluation.metrics,
+        baselines=evaluation.baselines,
         epochs=of_run.facts().get("epochs"),
         trials=len(trials),
         fold=fold,
@@ -158,6 +161,7 @@ def _fold(folder: Path, fold: int) -> RunRecord:
         figure=best.figure,
         settings=best.settings,
         curves=read_curves(run / HISTORY, MOST_POINTS),
+        page=page_of(folder, folder.parent),
     )
 
 

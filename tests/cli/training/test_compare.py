@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from specnet.parts.data.base import Split
 from specnet.report.pages.comparison_page import differing_settings, short_names
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
@@ -147,6 +148,43 @@ def test_losses_that_differ_are_told(specnet: Specnet, folder: Path) -> None:
     page = (folder / "compare.html").read_text("utf-8")
     assert "The runs minimize different losses" in page
     assert "no score of test rows in common" in page
+
+
+OTHER_ROWS = "they are tested on different rows"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"data__noise": "0.3"}, "their data differ"),
+        ({"data__split__random_state": "5"}, OTHER_ROWS),
+        ({"data__split__test_size": "0.4"}, OTHER_ROWS),
+        ({"data__split": "{folds = 4, fold = 1}"}, OTHER_ROWS),
+        # Test rows are cut first, by the state that both have.
+        ({"data__split__validation_size": "0.3"}, None),
+        ({"data__split": "{test_size = 0.25, random_state = 0, folds = 3, fold = 1, fold_part = 'validation'}"}, None),
+    ],
+)
+def test_no_run_is_the_best_on_other_rows(
+    specnet: Specnet, folder: Path, settings: dict[str, str], said: str | None
+) -> None:
+    train(specnet, "one", data__split__random_state="0", data__split__test_size="0.25")
+    train(specnet, "two", **{"data__split__random_state": "0", "data__split__test_size": "0.25"} | settings)
+    assert specnet("compare", "one", "two").status == 0
+    page = (folder / "compare.html").read_text("utf-8")
+    (heading,) = re.findall("<h1>(.*)</h1>", page)
+    assert ("test accuracy" in heading) is (said is None)
+    assert said is None or heading.startswith(f"2 runs side by side; {said}")
+    hashes = [json.loads((folder / run / "run.json").read_text())["data_sha256"][:8] for run in ("one", "two")]
+    assert all((f"<td>{each}…</td>" in page) is (hashes[0] != hashes[1]) for each in hashes)
+
+
+def test_rows_that_say_where_they_belong_are_told_by_the_data_alone() -> None:
+    by_column, by_time = (Split(**{key: "when"}, random_state=3).test_rule for key in ("column", "time"))
+    assert by_column == Split(column="when").test_rule
+    assert by_time == Split(time="when").test_rule
+    assert by_time != Split(time="then").test_rule
+    assert Split(group="who", random_state=3).test_rule != Split(group="who", random_state=4).test_rule
 
 
 def test_a_setting_is_that_of_each_run() -> None:

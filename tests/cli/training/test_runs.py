@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from specnet.running import run
 from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
+from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep
 from tests.texts.pinned import Pinned
 
@@ -218,6 +220,37 @@ def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> N
     (folder / "whole.toml").write_text(text)
     assert specnet("run", "whole.toml", "-q").status == 0
     assert rows(specnet("runs").out)[0] == ["run", "loss", "time", "findings"]
+
+
+def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: Path) -> None:
+    wild = trained / "moons" / "100 % <b>&#?:"
+    shutil.copytree(trained / "moons/1", wild)
+    assert (trained / "moons/2/report.html").is_file()
+    (trained / "moons/1/report.html").unlink()
+    ended = specnet("runs", "--html", "--sort", "-accuracy")
+    assert (ended.status, ended.out) == (0, "runs.html\n")
+    page = Page((folder / "runs.html").read_text("utf-8"))
+    leads = [each for each in page.references if not each.startswith("data:")]
+    assert "b" not in page.tags  # of the name
+    assert {(folder / unquote(each)).resolve() for each in leads} == {
+        run / "report.html" for run in (wild, trained / "moons/2", trained / "numbers/1")
+    }
+    for row in rows(specnet("runs", "--sort", "-accuracy").out):
+        assert " ".join(" ".join(row).split()) in page.text
+    (folder / "pages").mkdir()
+    document = specnet("runs", "--html", "-o", "pages/all.html", "--format", "json").document
+    assert (document["file"], len(document["runs"])) == ("pages/all.html", 4)
+    assert 'href="../runs/numbers/1/report.html"' in (folder / "pages/all.html").read_text("utf-8")
+
+
+def test_page_of_runs_takes_no_place_of_another_file(specnet: Specnet, trained: Path, folder: Path) -> None:
+    (folder / "runs.html").write_text("mine")
+    assert "--force" in specnet("runs", "--html").failed(2)
+    assert (folder / "runs.html").read_text() == "mine"
+    specnet("runs", "--html", "--force").went()
+    assert (folder / "runs.html").read_text() != "mine"
+    assert "--out needs --html" in specnet("runs", "-o", "runs.html").failed(2)
+    assert "must end in .html" in specnet("runs", "--html", "-o", "runs.txt").failed(2)
 
 
 def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: Path) -> None:

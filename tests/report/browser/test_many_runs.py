@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import specnet
-from specnet.report.pages.comparison_page import comparison_page
+from specnet.files.run_files import page_of
+from specnet.report.pages.comparison_page import comparison_page, runs_page
+from specnet.report.terminal.run_table import RunTable
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.saved_runs import compared_run
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
@@ -18,12 +21,13 @@ from tests.running.sweeps.searches import MEMBERS
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
+LINEAR = {"linear": scores(0.3, 0.95)}
 FAILURE = f"the loss is nan in epoch 3: {WILD} " * 6
 
 
 def folds_and_seeds(folder: Path) -> Path:
     runs: list[Any] = [
-        (f"seed{seed}_fold{fold}", seed, fold, scores(0.2 + 0.1 * fold, 0.9 + 0.02 * seed))
+        (f"seed{seed}_fold{fold}", seed, fold, {**scores(0.2 + 0.1 * fold, 0.9 + 0.02 * seed), "baselines": LINEAR})
         for seed in range(3)
         for fold in range(4)
     ]
@@ -72,7 +76,10 @@ def test_page_of_runs_is_in_order(
     names = "short", "x" * 200, WILD, "a name with blanks " * 5
     for name, folder in zip(names, folders, strict=True):
         (tmp_path / name).symlink_to(folder, target_is_directory=True)
-    runs = [compared_run(folder) for folder in sorted(tmp_path.iterdir())]
+    folders = sorted(tmp_path.iterdir())
+    runs = [replace(compared_run(folder), page=page_of(folder, tmp_path)) for folder in folders]
     page = tmp_path / "compare.html"
     page.write_text(comparison_page(runs, "specnet compare …"), encoding="utf-8")
+    assert not faults(page)
+    page.write_text(runs_page(RunTable(runs), "specnet runs --html"), encoding="utf-8")
     assert not faults(page)

@@ -8,10 +8,13 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from specnet.errors import FileError, SpecnetWarning
 from specnet.number_texts import metric
+from specnet.report.pages.series_record import SeriesRecord
+from specnet.report.terminal.run_table import RunRecord
 from specnet.running.many.repeated_runs import run_many
 from specnet.running.many.run_curves import read_curves
 from specnet.running.reports.folder_pages import page_again
@@ -64,6 +67,76 @@ def test_page_tells_what_the_files_say(tmp_path: Path, pinned: Pinned) -> None:
 def test_little_to_show(tmp_path: Path, runs: list[Any], pinned: Pinned) -> None:
     folder = write_series(tmp_path / "many", runs)
     pinned(said(folder))
+
+
+def beside(accuracy: float, linear: float) -> dict[str, Any]:
+    """Return the metrics of a run, and those of a linear model on its rows."""
+    return {**scores(0.5, accuracy), "baselines": {"linear": scores(0.25, linear), "constant": scores(0.7, 0.5)}}
+
+
+def test_spread_is_of_seeds_within_folds_and_of_folds_beyond_that(tmp_path: Path) -> None:
+    """Seeds differ by 3 points on each fold, now for the better and now for the worse: their means are the same."""
+    folder = write_series(
+        tmp_path / "many",
+        [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (-1) ** f)) for s in (0, 1) for f in range(4)],
+    )
+    text = said(folder)
+    assert "spread of seeds on one fold ± 2.1 points of folds beyond that ± 0.9 points" in text
+    assert "Seeds on one fold have a standard deviation of 2.1 points" in text
+    runs = [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (f < 3))) for s in (0, 1) for f in range(4)]
+    runs[-1] = (*runs[-1][:3], "gone")
+    assert "spread of seeds" not in said(write_series(tmp_path / "gap", runs))
+
+
+@pytest.mark.parametrize(("of_seeds", "of_folds"), [(0.03, 0.01), (0.01, 0.03), (0.02, 0.0)])
+def test_spread_finds_the_deviations_that_were_drawn(of_seeds: float, of_folds: float) -> None:
+    generator = np.random.default_rng(0)
+    drawn = 0.8 + generator.normal(0, of_folds, (2000, 1)) + generator.normal(0, of_seeds, (2000, 4))
+    runs = [
+        RunRecord(f"seed{s}_fold{f}", metrics={"test": {"accuracy": drawn[f, s]}}, seed=s, fold=f)
+        for f in range(len(drawn))
+        for s in range(4)
+    ]
+    spread = SeriesRecord("", runs, {"test": {"accuracy": {}}}).spread()
+    assert spread == pytest.approx((of_seeds, of_folds), rel=0.05, abs=0.002)
+
+
+def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path) -> None:
+    found = [(0.90, 0.92), (0.95, 0.95), (0.85, 0.89)]
+    folder = write_series(tmp_path / "many", [(f"fold{k}", None, k, beside(*each)) for k, each in enumerate(found)])
+    text = said(folder)
+    assert "a test accuracy of 90.0 % ± 5.0; on the same rows a linear model has 92.0 %." in text
+    # −2 points, whose deviation over folds is 2; Student's t for two degrees of freedom is 4.303.
+    half = 4.303 * 2 * (1 / 3 + 1 / 2) ** 0.5
+    assert f"the network −2.0 points, 95 %: −{half + 2:.1f} to +{half - 2:.1f}" in text
+    assert "fold 2, a linear model: 89.0 %" in text  # in the chart
+    assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
+    assert "test accuracy, a constant answer 50.0 % 0.0 % 50.0 % 50.0 % 3" in text
+    seeds = write_series(tmp_path / "seeds", [(f"seed{k}", k, None, beside(0.9, 0.95)) for k in range(2)])
+    assert "the network −5.0 points" in said(seeds)
+    assert "95 %" not in said(seeds)
+
+
+@pytest.mark.parametrize("folds", [5, 11])
+def test_curves_have_the_colours_of_the_legend(tmp_path: Path, folds: int) -> None:
+    runs = [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.5)) for s in range(3) for f in range(folds)]
+    text = page_again(write_series(tmp_path / "many", runs)).read_text("utf-8")
+    legend = re.findall(r'swatch.*?<path class="([^"]+)".*?fold (\d+)', text)
+    lines = set(re.findall(r'<path class="([^"]+)"[^>]*><title>seed\d_fold(\d+), at last', text))
+    if folds == 5:
+        assert sorted(legend) == sorted(lines)
+        assert len({style for style, _ in legend}) == folds
+    else:
+        assert not legend
+        assert len({style for style, _ in lines}) == 1
+
+
+def test_runs_with_pages_are_links(tmp_path: Path) -> None:
+    folder = write_series(tmp_path / "many", [(f"fold{k}", None, k, scores(0.5, 0.5)) for k in range(3)])
+    (folder / "fold1/report.html").write_text("")
+    assert re.findall(r'<a href="(?!#)([^"]*)">([^<]*)', page_again(folder).read_text()) == [
+        ("fold1/report.html", "fold1")
+    ]
 
 
 def test_page_of_many_long_runs_is_small(tmp_path: Path) -> None:

@@ -124,8 +124,46 @@ def test_larger_is_better(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", [trial(k, v) for k, v in figures.items()], metric="accuracy")
     text = said(page_of(folder))
     assert "The best of 4 trials reaches a validation accuracy of 75.0 %; on test rows its accuracy is 87.5 %." in text
-    assert "Beyond the axis, and drawn at its end: 1 trial." in text
+    assert "Beyond the axis, as arrows at its end: 1 trial." in text
     assert "trial 1: 75.0 %" in text
+
+
+def key_charts(folder: Path) -> dict[str, str]:
+    """Return the charts of the searched keys, by key."""
+    text = unescape(page_again(folder).read_text("utf-8")).partition('id="keys"')[2].partition("</section>")[0]
+    return dict(re.findall(r"<figcaption><b>(.*?)\.</b>(.*?)</figure>", text, re.DOTALL))
+
+
+def test_median_beyond_the_axis_is_an_arrow_that_says_it(tmp_path: Path) -> None:
+    """Every third trial has drawn sgd, and is far behind the others."""
+    figures = [0.7, 0.1, 0.11, 0.714, 0.12, 0.13, 0.8, 0.14, 0.15, 0.75]
+    folder = write_sweep(tmp_path / "sweep", [trial(k, value) for k, value in enumerate(figures)])
+    chart = key_charts(folder)["training.optimizer"]
+    assert "Beyond the axis, the median of sgd(momentum=0.9): 0.7320." in chart
+    assert re.findall(r'class="arrow whisker"[^>]*><title>([^<]*)', chart) == ["median of sgd(momentum=0.9): 0.7320"]
+    assert re.findall(r'class="line whisker"[^>]*><title>([^<]*)', chart) == ["median of adam: 0.1250"]
+    arrows = re.search(r'class="arrow" d="([^"]*)', chart)
+    assert arrows is not None
+    assert arrows[1].count("M") == 4
+
+
+def test_trials_without_a_value_stand_faintly_beside_their_keys(tmp_path: Path) -> None:
+    states = ["finished", "pruned", "finished", "pruned", "diverged", "finished", "pruned"]
+    trials = [trial(k, 0.1 + k / 100 if state == "finished" else None, state) for k, state in enumerate(states)]
+    charts = key_charts(write_sweep(tmp_path / "sweep", trials))
+    for key, pruned, diverged in [("training.l2", 3, 1), ("training.optimizer.sgd.learning_rate", 2, 0)]:
+        for style, number in (("series-5", pruned), ("series-7", diverged)):
+            dots = re.findall(rf'class="cloud {style}" d="([^"]*)', charts[key])
+            assert sum(each.count("M") for each in dots) == number
+
+
+@pytest.mark.parametrize(("trials", "leading"), [(1, 1), (5, 1), (13, 4), (60, 10)])
+def test_at_most_a_third_of_the_trials_stand_out(tmp_path: Path, trials: int, leading: int) -> None:
+    folder = write_sweep(tmp_path / "sweep", [trial(k, 0.5 + k / 100) for k in range(trials)])
+    assert len(re.findall(r'class="point class-2[^"]*"', key_charts(folder)["training.l2"])) == leading
+    text = said(page_of(folder))
+    assert (f"Green triangles are the {leading} best" in text) is (leading > 1)
+    assert (f"What the first {leading} share is likely to matter" in text) is (leading > 1)
 
 
 def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinned) -> None:
@@ -134,7 +172,9 @@ def test_nested_sweeps_are_told_by_their_best_runs(tmp_path: Path, pinned: Pinne
     for fold in (10, 2):
         write_sweep(tmp_path / f"nested/fold{fold}", [trial(0, 0.5), trial(1, fold / 64)])
     write_sweep(tmp_path / "nested/fold3", [trial(0, None, "pruned")], metrics=None)
-    pinned(said(page_of(tmp_path / "nested")))
+    text = said(page_of(tmp_path / "nested"))
+    pinned(text)
+    assert "likely to matter" not in text  # all of the searches draw alike
     for fold in (10, 2):
         (tmp_path / f"nested/fold{fold}/best/run.json").unlink()
     pinned(said(page_of(tmp_path / "nested")))
