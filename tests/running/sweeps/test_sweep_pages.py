@@ -131,7 +131,7 @@ def test_larger_is_better(tmp_path: Path) -> None:
 def key_charts(folder: Path) -> dict[str, str]:
     """Return the charts of the searched keys, by key."""
     text = unescape(page_again(folder).read_text("utf-8")).partition('id="keys"')[2].partition("</section>")[0]
-    return dict(re.findall(r"<figcaption><b>(.*?)\.</b>(.*?)</figure>", text, re.DOTALL))
+    return dict(re.findall(r"<figcaption>(?:<a [^>]*>)?<b>(.*?)\.</b>(.*?)</figure>", text, re.DOTALL))
 
 
 def test_median_beyond_the_axis_is_an_arrow_that_says_it(tmp_path: Path) -> None:
