@@ -73,6 +73,14 @@ class Feed:
         """Return how many rows each of some batches has, (batches,), the first of all epochs being number 0."""
         return self._lengths.take(np.arange(first, first + batches), mode="wrap")
 
+    def row_count(self, first: int, batches: int) -> int:
+        """Return how many rows they have together."""
+        return self._rows_before(first + batches) - self._rows_before(first)
+
+    def _rows_before(self, batch: int) -> int:
+        epochs, place = divmod(batch, self.batches_per_epoch)
+        return epochs * self.rows + place * self.size
+
     def bound_to(self, inputs: Mapping[str, Array], size: int) -> BoundFeed:
         """Return a feed that fills the inputs of a program, (features, size), with batches of this size."""
         return BoundFeed(self, inputs, size)

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.watchers import LOSS, Memory
@@ -132,12 +134,11 @@ class Course:
         TrainingError
             If the loss of a logged one is not finite.
         """
-        known = len(self.history)
-        for loss in losses:
-            self.trained = self.epochs + 1
-            if self._is_logged(self.trained):
-                self.history.append(self._record(self._figures(loss)))
-            self.epochs = self.trained
+        known, before = len(self.history), self.epochs
+        for place in np.flatnonzero(self._is_logged(np.arange(before, before + len(losses)) + 1)).tolist():
+            self.epochs, self.trained = before + place, before + place + 1
+            self.history.append(self._record(self._figures(losses[place])))
+        self.epochs = self.trained = before + len(losses)
         # What is kept comes first: an observer may be broken off.
         for record in self.history[known:]:
             self._observer.logged(record["epoch"], record)

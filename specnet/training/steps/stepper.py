@@ -128,9 +128,9 @@ class Stepper(Trainer):
         """Make the next steps, as `make` does."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
-        lengths = self._feed.lengths(self.step_number, len(with_loss))
-        losses, weights = self.make(self._order.ahead(int(lengths.sum())), with_loss)
-        self._order.advance(int(lengths[: len(losses)].sum()))
+        first = self.step_number
+        losses, weights = self.make(self._order.ahead(self._feed.row_count(first, len(with_loss))), with_loss)
+        self._order.advance(self._feed.row_count(first, len(losses)))
         return losses, weights
 
     def _ended(self, losses: Sequence[float], weights: Sequence[float], epochs: int) -> list[float]:
