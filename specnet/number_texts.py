@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 ABSENT = "–"
 """Stands where there is no value."""
@@ -27,16 +28,32 @@ def figure(value: float) -> str:
     return f"{value:.{4 - max(magnitude, 0)}f}" if -3 <= magnitude <= 4 else f"{value:.3e}"
 
 
-def metric(name: str, value: float | None) -> str:
-    """Return a metric's value: fractions of right answers in percent, all others as `figure` does, a dash for none."""
+def metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
+    """Return a metric's value: fractions of right answers in percent, all others as `figure` does, a dash for none.
+
+    The latter have no more digits than an interval leaves, its ``low`` and ``high``, where one is given.
+    """
     if value is None or not math.isfinite(value):
         return ABSENT
-    return percent(value) if name.endswith("accuracy") else figure(value)
+    if name.endswith("accuracy"):
+        return percent(value)
+    decimals = None if bounds is None or bounds["low"] is None else _certain_decimals(bounds["high"] - bounds["low"])
+    return figure(value) if decimals is None else f"{value:z.{decimals}f}"
+
+
+def _certain_decimals(width: float) -> int | None:
+    """Return how many decimals leave two digits of the width of an interval; None where it is tiny or enormous."""
+    return max(1 - math.floor(math.log10(width)), 0) if 1e-3 <= width < 1e5 else None
 
 
 def percent(value: float) -> str:
     """Return a fraction in percent: ``85.4 %``."""
-    return f"{100 * value:.1f} %"
+    return f"{points(value)} %"
+
+
+def points(value: float) -> str:
+    """Return a difference of fractions in percentage points: ``3.5``."""
+    return f"{100 * value:z.1f}"
 
 
 def short(value: float) -> str:
@@ -51,15 +68,15 @@ def interval(name: str, low: float, high: float) -> str:
     scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
     low, high = scale * low, scale * high
     joint = "–" if low >= 0 else " to "
-    if not 1e-3 <= high - low < 1e5:
+    decimals = _certain_decimals(high - low)
+    if decimals is None:
         return f"{figure(low)}{joint}{figure(high)}{unit}"
-    decimals = max(1 - math.floor(math.log10(high - low)), 0)
     return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
 
 
-def page_metric(name: str, value: float | None) -> str:
-    """Return the same as pages have it, with a minus sign in place of a hyphen."""
-    return true_minus(metric(name, value))
+def page_metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
+    """Return the same as `metric` as pages have it, with a minus sign in place of a hyphen."""
+    return true_minus(metric(name, value, bounds))
 
 
 def metric_spread(name: str, mean: float | None, std: float | None) -> str:

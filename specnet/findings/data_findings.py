@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from specnet.data.suspicious_columns import add_cells
 from specnet.data.suspicious_targets import FAR_FROM_ZERO
-from specnet.findings.evidence import Evidence, Numbers
+from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import Finding
 from specnet.findings.remedies import ignored_column, standardized_columns
 from specnet.number_texts import count, percent, short
@@ -33,7 +33,9 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns with one value in all training rows, unless they are pixels."""
     columns = evidence.columns
     rows, flat = len(columns.cells), _constant_columns(evidence)
-    if not flat or rows < 2 or image_side(columns.cells) is not None:
+    if rows < 2 or (flat and image_side(columns.cells) is not None):
+        raise UntestableError
+    if not flat:
         return
     named = ", ".join(columns.names[place] for place in flat[:MOST_NAMED])
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
@@ -79,7 +81,7 @@ def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
 def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
     """A target whose mean or spread is beyond 30, which takes many steps to reach from initial weights."""
     if evidence.task != "values" or not evidence.spec.takes_any_target:
-        return
+        raise UntestableError
     values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
     means, spreads = values.mean(axis=0), values.std(axis=0)
     worst = int(np.maximum(abs(means), spreads).argmax())
@@ -92,8 +94,10 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
 
 def leakage(evidence: Evidence) -> Iterator[Finding]:
     """A column that alone gives the target, as no other does: |2·AUC − 1| of two classes, else η² or r² over 0.98."""
-    held, columns = evidence.held, evidence.columns
-    if held is None or evidence.target.ndim > 1 or held.score <= held.baselines.get("constant", -np.inf):
+    held, columns = evidence.known_held, evidence.columns
+    if evidence.target.ndim > 1:
+        raise UntestableError
+    if held.score <= held.baselines.get("constant", -np.inf):
         return
     rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
     target = np.asarray(evidence.target[rows], np.float64)
@@ -114,9 +118,9 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
 
 def shared_rows(evidence: Evidence) -> Iterator[Finding]:
     """Over 5 % of the held rows that are training rows, where most of these are distinct."""
-    held = evidence.held
-    if held is None or len(evidence.columns.names) < 2:
-        return
+    held = evidence.known_held
+    if len(evidence.columns.names) < 2:
+        raise UntestableError
     known = np.unique(row_numbers(evidence.inputs))
     if len(known) <= DISTINCT * len(evidence.inputs):
         return

@@ -34,15 +34,19 @@ class TrainingColumns:
     are_categories: tuple[bool, ...]
 
 
-class Gain(NamedTuple):
-    """By how much the mean loss of some rows is less than that of a constant prediction, and its standard error."""
+class UntestableError(Exception):
+    """A run has nothing that a rule could test."""
+
+
+class Gap(NamedTuple):
+    """A mean difference over rows, such as of their losses by two predictors, and its standard error."""
 
     value: float
     error: float
 
     @property
     def is_certain(self) -> bool:
-        """Whether chance does not explain it."""
+        """Whether it is above 0 by more than chance explains."""
         return self.value > 2 * self.error
 
 
@@ -62,8 +66,10 @@ class Held:
         Accuracy, or R² of values.
     baselines : mapping of str to float
         The same score of ``constant``, ``linear``, ``neighbours`` and ``trees``, as far as they were fitted.
-    gains : mapping of str to Gain
-        Over the constant prediction, of ``network`` and of the other baselines.
+    gains : mapping of str to Gap
+        By how much the loss is less than the constant prediction's, of ``network`` and of the other baselines.
+    overconfidence : Gap or None
+        By how much the mean probability of the predicted class is above the accuracy; None without classes.
     independent_rows : float
         How many independent rows they are worth, for standard errors: fewer than they are where they come in groups.
     """
@@ -74,8 +80,9 @@ class Held:
     prediction: NDArray[Any]
     score: float
     baselines: Mapping[str, float]
-    gains: Mapping[str, Gain]
+    gains: Mapping[str, Gap]
     independent_rows: float
+    overconfidence: Gap | None = None
 
     @property
     def rows(self) -> str:
@@ -89,6 +96,19 @@ class Held:
         found = [(self.baselines[name], told) for name, told in words.items() if name in self.baselines]
         best = max(found, key=lambda pair: pair[0], default=None)
         return None if best is None else (best[1], best[0])
+
+
+class OutOfFold(NamedTuple):
+    """How well an ensemble does on training rows, each predicted by the network that was not trained on it.
+
+    Attributes
+    ----------
+    score, independent_rows : float
+        As `Held` has them.
+    """
+
+    score: float
+    independent_rows: float
 
 
 @dataclass(frozen=True)
@@ -128,11 +148,13 @@ class SpecFacts:
     optimizer : str
     is_adaptive : bool
         Whether the size of a step hardly depends on the size of the gradient, as in the Adam family.
-    learning_rate : float or None
-        None for an optimizer without one.
+    learning_rate, default_rate : float or None
+        That of the spec, and the optimizer's default; None for an optimizer without one.
     rate_ends_low : bool
         Whether its schedule ends under a tenth of it.
     epochs : int
+    restores_best : bool
+        Whether the network is that of the best epoch, and not of the last one.
     layers : tuple of LayerFacts
         Those with trainable parameters, in order; the last one is the output.
     labels : tuple of str
@@ -149,8 +171,10 @@ class SpecFacts:
     optimizer: str
     is_adaptive: bool
     learning_rate: float | None
+    default_rate: float | None
     rate_ends_low: bool
     epochs: int
+    restores_best: bool
     layers: tuple[LayerFacts, ...]
     labels: tuple[str, ...]
     takes_any_target: bool
@@ -190,6 +214,8 @@ class Evidence:
         Of training rows: class indices, 0 and 1, or values as the loss takes them.
     held : Held or None
         None if there are no such rows, or the loss was no longer finite.
+    out_of_fold : OutOfFold or None
+        Of an ensemble on folds.
     epochs, losses : (lines,)
         The history of the training loss; finite.
     held_losses : (lines,) or None
@@ -212,6 +238,7 @@ class Evidence:
     inputs: NDArray[Any]
     target: NDArray[Any]
     held: Held | None
+    out_of_fold: OutOfFold | None
     epochs: NDArray[np.int64]
     losses: Numbers
     held_losses: Numbers | None
@@ -221,6 +248,13 @@ class Evidence:
     train_score: float | None
     looks: Sequence[Look]
     spec: SpecFacts
+
+    @property
+    def known_held(self) -> Held:
+        """What `held` is; a rule that needs it tests nothing without."""
+        if self.held is None:
+            raise UntestableError
+        return self.held
 
     @property
     def has_classes(self) -> bool:
@@ -253,7 +287,10 @@ class Evidence:
         return self.looks[1:]
 
     def of_hidden(self, field: str) -> list[tuple[LayerFacts, float, float]]:
-        """Return the hidden layers with a number of each at the first and the last look; none if there was no step."""
+        """Return the hidden layers with a number of each at the first look and of the network that is kept.
+
+        There are none if there was no step.
+        """
         if not self.steps:
             return []
         looks = (

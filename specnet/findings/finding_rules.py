@@ -6,10 +6,12 @@ Some causes have many consequences: a finding is not looked for where one of tho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from specnet.findings import data_findings, result_findings, step_findings, unit_findings
-from specnet.findings.evidence import Evidence
+from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Finding
 
 Find = Callable[[Evidence], Iterator[Finding]]
@@ -23,7 +25,7 @@ class Rule:
     ----------
     code : str
     find : callable
-        Yields the findings of that code in the evidence.
+        Yields the findings of that code in the evidence; raises `UntestableError` where there is nothing to test.
     unless : frozenset of str
         Codes that explain it, of rules before this one.
     """
@@ -37,6 +39,7 @@ UNSCALED = frozenset({"unscaled-columns", "unscaled-target"})
 UNSTABLE = UNSCALED | {"large-first-weights", "rate-too-high"}
 STUCK = UNSTABLE | {"saturated-units", "equal-units", "vanishing-gradients"}
 WITHOUT_ANSWER = STUCK | {"rate-too-low", "class-imbalance", "no-signal"}
+UNFINISHED = WITHOUT_ANSWER | {"too-few-epochs"}
 
 RULES = (
     Rule("constant-column", data_findings.constant_column),
@@ -55,19 +58,38 @@ RULES = (
     Rule("no-signal", result_findings.no_signal, UNSCALED | {"class-imbalance"}),
     Rule("too-few-epochs", result_findings.too_few_epochs, WITHOUT_ANSWER),
     Rule("overfitting", result_findings.overfitting, UNSTABLE),
-    Rule("underfitting", result_findings.underfitting, WITHOUT_ANSWER | {"too-few-epochs", "overfitting"}),
+    Rule("underfitting", result_findings.underfitting, UNFINISHED | {"overfitting"}),
+    Rule("overconfident", result_findings.overconfident, UNFINISHED),
+    Rule("underconfident", result_findings.underconfident, UNFINISHED),
 )
 
 
-def findings(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return what is wrong with a run: causes before consequences; nothing if it ended before its first epoch did."""
+class Judgement(NamedTuple):
+    """What is wrong with a run.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Causes before consequences.
+    tests : int or None
+        How many rules had something to test; None where that was not recorded.
+    """
+
+    findings: tuple[Finding, ...]
+    tests: int | None
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Return what is wrong with a run: nothing, by no test, if it ended before its first epoch did."""
     found: list[Finding] = []
     if not len(evidence.losses) and not evidence.has_failed:
-        return ()
-    codes: set[str] = set()
+        return Judgement((), 0)
+    codes, tests = set[str](), 0
     for rule in RULES:
         if rule.unless.isdisjoint(codes):
-            more = list(rule.find(evidence))
-            found += more
-            codes |= {each.code for each in more}
-    return tuple(found)
+            with suppress(UntestableError):
+                more = list(rule.find(evidence))
+                tests += 1
+                found += more
+                codes |= {each.code for each in more}
+    return Judgement(tuple(found), tests)

@@ -10,14 +10,27 @@ from specnet.findings.evidence import Evidence, LayerFacts, Path
 from specnet.findings.finding import Changes
 
 LEARNING_RATE = "training.optimizer.learning_rate"
+FAR_FROM_DEFAULT = 100
+"""Times the default, a learning rate above which is not worth a trial."""
 LEAST_UNITS = 16
 """Fewer units than these are not worth a trial."""
 
 
-def other_rate(evidence: Evidence, factor: float, most: float = math.inf) -> Changes:
-    """Return the learning rate times a factor, to two digits, but no more than `most`."""
+def other_rate(evidence: Evidence, factor: float) -> Changes:
+    """Return the learning rate times a factor, to two digits."""
     rate = evidence.spec.learning_rate
-    return {} if rate is None else {LEARNING_RATE: float(f"{min(rate * factor, most):.2g}")}
+    return {} if rate is None else {LEARNING_RATE: float(f"{rate * factor:.2g}")}
+
+
+def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.inf) -> Changes:
+    """Return the learning rate times a factor, but no more than `most`; the optimizer's default where that is far off.
+
+    A rate that is thousands of times too high would still be hundreds of times too high after the remedy.
+    """
+    changes, default = other_rate(evidence, factor), evidence.spec.default_rate
+    if default is not None and changes[LEARNING_RATE] > FAR_FROM_DEFAULT * default:
+        return {LEARNING_RATE: default}
+    return {key: min(rate, most) for key, rate in changes.items()}
 
 
 def standardized_columns(evidence: Evidence) -> Changes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specnet.findings.evidence import Evidence, Held
+from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Changes, Finding
 from specnet.findings.remedies import fewer_units, more_units, other_rate
 from specnet.number_texts import figure, percent
@@ -18,14 +18,18 @@ LONG_HISTORY = 20
 """Lines of a history whose last tenth is looked at; of a shorter one it is the last line."""
 FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
 """Factors of an L2 penalty that are advised first, and above which fewer units are."""
+LEAST_EXCESS = 0.05
+"""By which the mean probability of the predicted class is off from the accuracy."""
 SMALL_STEP = 1e-3
 """A step of this size, relative to the weights, leaves room for a larger learning rate."""
 
 
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
-    held, rarest = evidence.held, _rare_class(evidence)
-    if held is None or rarest is None:
+    held, rarest = evidence.known_held, _rare_class(evidence)
+    if evidence.task not in ("binary", "classes"):
+        raise UntestableError
+    if rarest is None:
         return
     share = float(evidence.counts[rarest] / evidence.counts.sum())
     its = held.target == rarest
@@ -45,8 +49,10 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
 
     Where a class is rare, its few rows do not tell.
     """
-    held = evidence.held
-    if held is None or not has_no_signal(evidence) or _rare_class(evidence) is not None:
+    held = evidence.known_held
+    if held.simple is None:
+        raise UntestableError
+    if not has_no_signal(evidence) or _rare_class(evidence) is not None:
         return
     names = [name for name in ("linear", "neighbours") if name in held.baselines]
     others = ", ".join(f"{name} {_score(evidence, held.baselines[name])}" for name in names)
@@ -72,7 +78,7 @@ def has_no_signal(evidence: Evidence) -> bool:
     hidden = max((gain.value + 2 * gain.error for name, gain in held.gains.items() if name != "network"), default=0.0)
     if any(gain.is_certain for gain in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
         return False
-    constant, most = held.baselines["constant"], max(2 * _error(evidence, held), 0.02)
+    constant, most = held.baselines["constant"], max(2 * _error(evidence, held.independent_rows), 0.02)
     return held.simple[1] - constant < most and held.score - constant < most
 
 
@@ -103,17 +109,21 @@ def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
-    """A held loss that rises again, or a score on training rows that held rows do not reach."""
-    held, train = evidence.held, evidence.train_score
-    if held is None or train is None or has_no_signal(evidence):
+    """A held loss that rises again, or a score on training rows that is not reached on held rows or out of fold."""
+    held, folds, train = evidence.held, evidence.out_of_fold, evidence.train_score
+    others = [] if folds is None else [("these rows out of fold", folds.score, folds.independent_rows)]
+    others += [] if held is None else [(held.rows, held.score, held.independent_rows)]
+    if train is None or not others:
+        raise UntestableError
+    rises = _held_loss_rises(evidence)
+    told = [
+        f"{_score(evidence, score)} on {rows}"
+        for rows, score, count in others
+        if train - score > _usual_gap(evidence, count, is_rising=rises)
+    ]
+    if not told or has_no_signal(evidence):
         return
-    gap, rises = train - held.score, _held_loss_rises(evidence)
-    error = _error(evidence, held)
-    most = max(4 * error, 0.15) if evidence.has_classes else 0.3
-    least = max(3 * error / (1 if evidence.has_classes else 2), 0.05)
-    if not (gap > most or (rises and gap > least)):
-        return
-    sentence = f"{_score(evidence, train)} on training rows, {_score(evidence, held.score)} on {held.rows}"
+    sentence = f"{_score(evidence, train)} on training rows, {' and '.join(told)}"
     losses = evidence.held_losses
     if losses is not None and rises:
         best = int(np.argmin(losses))
@@ -125,8 +135,10 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
 
 def underfitting(evidence: Evidence) -> Iterator[Finding]:
     """A simple predictor that is better than the network, even on the rows that this was trained on."""
-    held, train = evidence.held, evidence.train_score
-    if held is None or train is None or held.simple is None or has_no_signal(evidence) or evidence.most_units_are_dead:
+    held, train = evidence.known_held, evidence.train_score
+    if train is None or held.simple is None:
+        raise UntestableError
+    if has_no_signal(evidence) or evidence.most_units_are_dead:
         return
     words, simple = held.simple
     margin = max(2 * math.sqrt(evidence.spread(simple) / held.independent_rows), _least_gap(evidence))
@@ -136,6 +148,36 @@ def underfitting(evidence: Evidence) -> Iterator[Finding]:
         if evidence.median_step is not None and evidence.median_step < SMALL_STEP:
             changes |= other_rate(evidence, 100)
         yield Finding("underfitting", "warning", sentence, changes, "" if changes else "more units or layers")
+
+
+def overconfident(evidence: Evidence) -> Iterator[Finding]:
+    """Probabilities that are higher than the predictions are right."""
+    yield from _miscalibrated(evidence, "overconfident", 1)
+
+
+def underconfident(evidence: Evidence) -> Iterator[Finding]:
+    """Probabilities that are lower than the predictions are right."""
+    yield from _miscalibrated(evidence, "underconfident", -1)
+
+
+def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding]:
+    """Yield a finding where confidence is off in a direction by more than 3 standard errors, and more than 5 %."""
+    held = evidence.known_held
+    if (excess := held.overconfidence) is None:
+        raise UntestableError
+    if sign * excess.value > max(3 * excess.error, LEAST_EXCESS):
+        confidence, right = percent(held.score + excess.value), percent(held.score)
+        sentence = f"the mean probability of the predicted class is {confidence}; {right} of the {held.rows} are right"
+        yield Finding(code, "warning", sentence, *_calibrated(evidence))
+
+
+def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
+    """Return what to set for calibrated probabilities, or what to do in words."""
+    if evidence.spec.value("training", "calibration") is not None:
+        return {}, "collect more rows, or change the loss function"
+    has_rows = evidence.held_losses is not None or evidence.out_of_fold is not None
+    wanted = {"training.calibration": "temperature"}
+    return (wanted, "") if has_rows else ({}, 'set training.calibration = "temperature", which needs validation rows')
 
 
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
@@ -152,12 +194,20 @@ def _score(evidence: Evidence, value: float) -> str:
     return percent(value) if evidence.has_classes else f"R² {value:.2f}"
 
 
-def _error(evidence: Evidence, held: Held) -> float:
-    """Return the standard error of a held score: of the constant's accuracy, or 1.4/√n of R²."""
+def _error(evidence: Evidence, rows: float) -> float:
+    """Return the standard error of a score of so many rows: of the constant's accuracy, or 1.4/√n of R²."""
     if not evidence.has_classes:
-        return 1.4 / math.sqrt(held.independent_rows)
-    constant = held.baselines.get("constant", 0.5)
-    return math.sqrt(max(constant * (1 - constant), 1e-3) / held.independent_rows)
+        return 1.4 / math.sqrt(rows)
+    constant = 0.5 if evidence.held is None else evidence.held.baselines.get("constant", 0.5)
+    return math.sqrt(max(constant * (1 - constant), 1e-3) / rows)
+
+
+def _usual_gap(evidence: Evidence, rows: float, *, is_rising: bool) -> float:
+    """Return how far the score of so many rows may lie below that of training rows."""
+    error = _error(evidence, rows)
+    if is_rising:
+        return max(3 * error / (1 if evidence.has_classes else 2), 0.05)
+    return max(4 * error, 0.15) if evidence.has_classes else 0.3
 
 
 def _least_gap(evidence: Evidence) -> float:
@@ -185,9 +235,12 @@ def _still_falls(evidence: Evidence) -> float:
 
 
 def _held_loss_rises(evidence: Evidence) -> bool:
-    """Return whether the held loss was least before 80 % of the history and is clearly above that in the end."""
+    """Return whether the held loss was least before 80 % of the history and is clearly above that in the end.
+
+    Where the weights of the best epoch are restored, what follows that does not count.
+    """
     losses = evidence.held_losses
-    if losses is None or len(losses) <= 5:
+    if losses is None or len(losses) <= 5 or evidence.spec.restores_best:
         return False
     best = int(losses.argmin())
     least, last = float(losses[best]), float(losses[-1])

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specnet.findings.evidence import Evidence, Numbers
+from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import Finding
-from specnet.findings.remedies import other_rate, smaller_weights, usual_weights, zero_biases
+from specnet.findings.remedies import lower_rate, other_rate, smaller_weights, usual_weights, zero_biases
 from specnet.number_texts import figure, percent, short
 
 MANY_TIMES = 10.0
@@ -43,7 +43,7 @@ def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
     if sentence is None:
         return
     is_hopeless = evidence.has_failed and len(evidence.losses) < 2
-    changes = other_rate(evidence, 1 / 100, LARGEST_RATE) if is_hopeless else other_rate(evidence, 1 / 10)
+    changes = lower_rate(evidence, 1 / 100, LARGEST_RATE) if is_hopeless else lower_rate(evidence)
     yield Finding("rate-too-high", "error", sentence, changes, "" if changes else "take smaller steps")
 
 
@@ -51,8 +51,10 @@ def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     """Steps that hardly change the weights, while under half of the constant prediction's loss has been learned."""
     least = ADAPTIVE_STEP if evidence.spec.is_adaptive else PLAIN_STEP
     step = evidence.median_step
+    if step is None:
+        raise UntestableError
     drop = (evidence.start - evidence.end) / max(evidence.start, 1e-12)
-    if step is None or step >= least or evidence.learned >= 0.5 or drop >= 0.5 or evidence.most_units_are_dead:
+    if step >= least or evidence.learned >= 0.5 or drop >= 0.5 or evidence.most_units_are_dead:
         return
     sentence = (
         f"a step changes the weights by {short(step)} of their size; the loss went from {figure(evidence.start)} "

@@ -20,8 +20,9 @@ from specnet.number_texts import count, metric
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
+from specnet.report.pages.answer_charts import beginning_of
 from specnet.report.pages.page_templates import PAGES, environment
-from specnet.report.pages.training_charts import training_figures
+from specnet.report.pages.training_charts import Delivered, training_figures
 from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
 from specnet.report.terminal.text_tables import TextTable
 from specnet.training.checkpoint import MEMBER
@@ -94,7 +95,7 @@ def run_html(
     evaluation: Mapping[str, Any],
     findings: Sequence[Finding],
 ) -> str:
-    """Return a run as HTML: its figures, what went wrong, and its loss.
+    """Return a run as HTML: how good it is, its figures, what went wrong, and its loss.
 
     Parameters
     ----------
@@ -105,20 +106,23 @@ def run_html(
         What ``metrics.json`` says.
     findings : sequence of Finding
     """
-    loss = next(training_figures(history, [], resolved.spec.training.members), None)
+    training = resolved.spec.training
+    begins = beginning_of(evaluation, training.metrics, headline.network(training.members))
+    delivered = Delivered(evaluation["train"]["loss"])
+    figures = [begins["strip"], *training_figures(history, [], delivered, training.members)]
     return _page(
         resolved,
-        tiles=headline.tiles(evaluation, history),
+        verdict=begins["verdict"],
+        tables=[("Scores", begins["scores"])],
         findings=findings,
-        loss=loss,
-        chart=None if loss is None else _image(loss.chart, CHART_STYLE, "specnet-chart", LARGER),
+        figures=[(each, _image(each.chart, CHART_STYLE, "specnet-chart", LARGER)) for each in figures],
     )
 
 
 def _page(resolved: Resolved, **content: Any) -> str:
     overview, name = Overview(resolved), resolved.spec.name
     head = [*([name] if name else []), overview.summary(), overview.totals(), resolved.spec.network.dtype]
-    parts = dict.fromkeys(("network", "tables", "tiles", "findings", "loss")) | content
+    parts = dict.fromkeys(("network", "verdict", "tables", "findings", "figures")) | content
     return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.errors import Diagnostic, NotFiniteError
-from specnet.findings import Evidence, LayerFacts, SpecFacts, TrainingColumns, findings
+from specnet.findings import Evidence, LayerFacts, SpecFacts, TrainingColumns, judge
 from specnet.findings.evidence import Path
 from specnet.model import Answers
 from specnet.network import Network
@@ -64,6 +64,7 @@ def run_evidence(
         inputs=training.X,
         target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
         held=None if comparison is None else comparison.held,
+        out_of_fold=None if comparison is None else comparison.out_of_fold,
         epochs=np.array([line["epoch"] for line in lines], np.int64),
         losses=np.array([line[LOSS] for line in lines], np.float64),
         held_losses=np.array(held_losses) if lines and len(held_losses) == len(lines) else None,
@@ -79,7 +80,7 @@ def run_evidence(
 def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, rows: Rows) -> NotFiniteError:
     """Return the error with the cause that findings name, and with their remedy as its hint."""
     evidence = run_evidence(encoder, training, rows, error.history, error.looks, None)
-    found = findings(evidence)
+    found = judge(evidence).findings
     if not found:
         return error
     notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MOST_TOLD])
@@ -125,7 +126,7 @@ def _constant_loss(encoder: Encoder, training: TrainingRows, rows: Rows) -> floa
 def _spec_facts(encoder: Encoder, rows: Rows) -> SpecFacts:
     network = encoder.network
     spec, loss = network.spec, network.spec.training.loss
-    optimizer, epochs = spec.training.optimizer, spec.training.epochs
+    optimizer, epochs, stopping = spec.training.optimizer, spec.training.epochs, spec.training.early_stopping
     stepping = optimizer.stepping
     _, last = network.nodes[-1].layer.split_activation()
     weighted = network.layout.weights()
@@ -133,8 +134,10 @@ def _spec_facts(encoder: Encoder, rows: Rows) -> SpecFacts:
         optimizer=optimizer.type,
         is_adaptive=optimizer.type != "sgd",
         learning_rate=None if stepping is None else stepping.learning_rate,
+        default_rate=None if stepping is None else type(stepping).model_fields["learning_rate"].default,
         rate_ends_low=stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW,
         epochs=epochs,
+        restores_best=stopping is not None and stopping.restore_best and stopping.monitor != LOSS,
         layers=tuple(
             _layer_facts(network, number) for number, node in enumerate(network.nodes) if node.key in weighted
         ),

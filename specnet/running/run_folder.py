@@ -40,7 +40,8 @@ from specnet.files.run_files import (
     WRITTEN,
 )
 from specnet.files.tensors import decode, parse_object
-from specnet.findings.finding import Finding, read_finding
+from specnet.findings import Judgement
+from specnet.findings.finding import read_finding
 from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
 from specnet.spec.reading.words import counted
@@ -151,16 +152,22 @@ class RunFolder:
         """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
         return self._read(SNAPSHOTS, lambda content: snapshots_of(decode(content)[1]), {})
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Return what ``findings.json`` says; nothing if there is no such file, as in folders of earlier versions."""
+    def judgement(self) -> Judgement:
+        """Return what ``findings.json`` says; no findings if there is no such file, as in folders of earlier versions.
 
-        def found(content: bytes) -> tuple[Finding, ...]:
-            records = parse_object(content, RECORD).get("findings")
+        In some of these it does not say how many tests there were.
+        """
+
+        def found(content: bytes) -> Judgement:
+            record = parse_object(content, RECORD)
+            records, tests = record.get("findings"), record.get("tests")
             if not isinstance(records, list):
                 raise FileError("the findings must be a list of records")
-            return tuple(map(read_finding, records))
+            if tests is not None and (not isinstance(tests, int) or isinstance(tests, bool)):
+                raise FileError("the number of tests must be an integer")
+            return Judgement(tuple(map(read_finding, records)), tests)
 
-        return self._read(FINDINGS, found, ())
+        return self._read(FINDINGS, found, Judgement((), None))
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.

@@ -241,7 +241,7 @@ def run_table(
             warnings,
             looks=result.looks,
             snapshots=result.snapshots,
-            findings=outcome.findings,
+            findings=outcome.judgement.findings,
         )
 
 
@@ -257,7 +257,7 @@ def _finished(folder: RunFolder, parsed: Spec, warnings: tuple[Diagnostic, ...])
         warnings,
         looks=folder.looks(),
         snapshots=folder.snapshots(),
-        findings=folder.findings(),
+        findings=folder.judgement().findings,
     )
 
 

@@ -99,7 +99,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
         metrics=run.evaluation().metrics,
         seconds=_number(facts.get("training_seconds")),
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
-        findings=tuple(finding.code for finding in run.findings()),
+        findings=tuple(finding.code for finding in run.judgement().findings),
         data_sha256=sha256 if isinstance(sha256, str) else None,
     )
 

@@ -29,7 +29,7 @@ from specnet.files.run_files import (
     TRAINING_ROWS,
 )
 from specnet.files.tensors import encode
-from specnet.findings import Finding, findings
+from specnet.findings import Judgement, judge
 from specnet.parts.data import Table
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
@@ -96,7 +96,8 @@ class RunOutcome:
     begun : BegunRun
     fitted : FitResult
     evaluation : Evaluation
-    findings : tuple of Finding
+    judgement : Judgement
+        What went wrong.
     machine : dict
         What else its bits depend on.
     """
@@ -104,7 +105,7 @@ class RunOutcome:
     begun: BegunRun
     fitted: FitResult
     evaluation: Evaluation
-    findings: tuple[Finding, ...]
+    judgement: Judgement
     machine: dict[str, Any]
 
     def files(self, spec_folder: str, earlier: float = 0.0) -> Contents:
@@ -130,7 +131,9 @@ class RunOutcome:
             HISTORY: json_lines(result.history),
             METRICS: json_text(self.evaluation.record()),
             LAYERS: json_lines(result.looks),
-            FINDINGS: json_text({"findings": [each.as_dict() for each in self.findings]}),
+            FINDINGS: json_text(
+                {"findings": [each.as_dict() for each in self.judgement.findings], "tests": self.judgement.tests}
+            ),
             FACTS: json_text(self._facts(spec_folder, earlier, hashlib.sha256(content).hexdigest())),
         }
         if result.snapshots:
@@ -200,4 +203,4 @@ def train_run(
             evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
             evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
-            return RunOutcome(begun, fitted, evaluation, findings(evidence), machine)
+            return RunOutcome(begun, fitted, evaluation, judge(evidence), machine)

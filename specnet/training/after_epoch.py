@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,13 @@ ALL_EPOCHS = "all epochs"
 INTERRUPTED = "interrupted"
 """End of training by a signal, in or after an epoch."""
 _STOPPING = watcher_name(EARLY_STOPPING)
+_RESTORED = re.compile(r", weights of epoch (\d+) restored")
+
+
+def kept_epoch(end: str, epochs: int) -> int:
+    """Return the epoch whose weights a network has, given how training ended, as `Course.end` says, and its epochs."""
+    restored = _RESTORED.search(end)
+    return epochs if restored is None else int(restored[1])
 
 
 class Course:

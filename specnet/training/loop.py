@@ -173,7 +173,7 @@ def train(
                 raise not_finite(network, f"{name} are not all finite after epoch {course.epochs}")
         reached = course.checkpoint()
         if recorder is not None and interruption is None:
-            recorder.finish(course.epochs, course.snapshot)
+            recorder.finish(course.epochs, course.snapshot, (kept, kept_state))
     steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
     record = TrainingRecord() if recorder is None else recorder.record()

@@ -156,6 +156,19 @@ _CAUSES = {
         "few noisy values": Case(rows.few_noisy_values, stack(128), adam(0.01, epochs=150)),
         "a wide network on 442 patients": Case(rows.diabetes, stack(128, **SCALED), adam(0.003, epochs=100)),
     },
+    "overconfident": {
+        "more noisy labels": Case(rows.many_noisy_classes, stack(64), adam(0.03, epochs=40)),
+    },
+    "underconfident": {
+        "smoothed labels": Case(
+            rows.digits,
+            stack(32),
+            adam(0.003, epochs=30, loss={"type": "categorical_crossentropy", "label_smoothing": 0.4}),
+        ),
+        "smoothed labels of two classes": Case(
+            rows.moons, stack(16), adam(0.01, epochs=100, loss={"type": "binary_crossentropy", "label_smoothing": 0.4})
+        ),
+    },
     "underfitting": {
         "one unit for two circles": Case(rows.circles, stack(1, activations="tanh"), adam(0.03, epochs=100)),
         "no hidden layer": Case(rows.circles, stack(), adam(0.03, epochs=100)),

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from specnet.findings import RULES, Evidence, Finding, Gain, Held, LayerFacts, SpecFacts, TrainingColumns
+from specnet.findings import RULES, Evidence, Finding, Gap, Held, LayerFacts, OutOfFold, SpecFacts, TrainingColumns
+from specnet.findings.evidence import UntestableError
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)
@@ -38,8 +39,10 @@ def spec_facts(hidden: int = 1, of_layer: Mapping[str, Any] | None = None, **cha
         optimizer="sgd",
         is_adaptive=False,
         learning_rate=0.01,
+        default_rate=0.01,
         rate_ends_low=False,
         epochs=100,
+        restores_best=False,
         layers=(
             *(layer(number, **(of_layer or {})) for number in range(hidden)),
             replace(output, usual_initializer="glorot_uniform"),
@@ -94,6 +97,7 @@ def evidence(**changes: Any) -> Evidence:
         inputs=inputs,
         target=np.arange(ROWS) % 2,
         held=held(),
+        out_of_fold=None,
         epochs=np.arange(1, LINES + 1),
         losses=np.geomspace(HALF, 0.1, LINES),
         held_losses=None,
@@ -119,7 +123,11 @@ def values(**changes: Any) -> Evidence:
 
 def found_by(code: str, given: Evidence) -> list[Finding]:
     """Return what the rule of a code finds by itself."""
-    return next(list(rule.find(given)) for rule in RULES if rule.code == code)
+    (rule,) = (rule for rule in RULES if rule.code == code)
+    try:
+        return list(rule.find(given))
+    except UntestableError:
+        return []
 
 
 def codes(found: Sequence[Finding]) -> list[str]:
@@ -189,10 +197,14 @@ def with_losses(losses: Any, **changes: Any) -> Evidence:
     return evidence(losses=losses, epochs=np.arange(1, len(losses) + 1), **changes)
 
 
-def ending(end: float) -> Evidence:
-    return with_losses(
-        np.concatenate([np.full(LINES // 2, 1.0), np.linspace(1.0, end, LINES // 2 - 6), np.full(6, end)])
-    )
+def ending(end: float, **spec: Any) -> Evidence:
+    losses = np.concatenate([np.full(LINES // 2, 1.0), np.linspace(1.0, end, LINES // 2 - 6), np.full(6, end)])
+    return with_losses(losses, spec=spec_facts(**spec))
+
+
+def failed(**spec: Any) -> Evidence:
+    """A loss that was never finite."""
+    return with_losses([], has_failed=True, looks=looks()[:1], held=None, train_score=None, spec=spec_facts(**spec))
 
 
 def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
@@ -265,9 +277,9 @@ def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
     return evidence(held=held(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
 
 
-def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> dict[str, Gain]:
+def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> dict[str, Gap]:
     """Return gains over the loss of a constant prediction, nothing of nearest neighbours."""
-    return {"network": Gain(network, error), "linear": Gain(linear, error), "neighbours": Gain(0.0, error)}
+    return {"network": Gap(network, error), "linear": Gap(linear, error), "neighbours": Gap(0.0, error)}
 
 
 def gapped(
@@ -281,6 +293,16 @@ def gapped(
         held_losses=losses,
         **changes,
     )
+
+
+def unfolded(train: float, score: float, rows: float = 400.0, **changes: Any) -> Evidence:
+    """An ensemble that reaches a score on training rows, and another out of fold."""
+    return evidence(**{"train_score": train, "out_of_fold": OutOfFold(score, rows), "held": None, **changes})
+
+
+def confident(excess: float, error: float = 0.01, **changes: Any) -> Evidence:
+    """A run whose mean probability of the predicted class is above the accuracy by so much."""
+    return evidence(**{"held": held(overconfidence=Gap(excess, error)), **changes})
 
 
 def behind(train: float, score: float, simple: float, **changes: Any) -> Evidence:

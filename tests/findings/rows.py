@@ -146,6 +146,11 @@ def noisy_classes(seed: int) -> Rows:
     return X, y, BINARY
 
 
+def many_noisy_classes(seed: int) -> Rows:
+    X, y = datasets.make_classification(2_000, 15, n_informative=5, flip_y=0.2, random_state=seed)
+    return X, y, BINARY
+
+
 def few_noisy_values(seed: int) -> Rows:
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(150, 10))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specnet.findings import RULES, Evidence, Finding, TrainingColumns, findings
+from specnet.findings import RULES, Evidence, Finding, Gap, OutOfFold, TrainingColumns, judge
 from specnet.findings.data_findings import column_power
 from specnet.findings.finding import read_finding
 from tests.findings.made import (
@@ -21,6 +21,7 @@ from tests.findings.made import (
     ROWS,
     behind,
     codes,
+    confident,
     constant,
     crawling,
     dying,
@@ -43,12 +44,18 @@ from tests.findings.made import (
     slowly_falling,
     spec_facts,
     spiking,
+    unfolded,
     values,
     vanishing,
     wild,
     with_independent_rows,
     without_signal,
 )
+
+
+def judged(given: Evidence) -> tuple[Finding, ...]:
+    return judge(given).findings
+
 
 # The code, evidence in which it is found, and evidence in which it is just not.
 BOUNDARIES = [
@@ -112,6 +119,14 @@ BOUNDARIES = [
     ("overfitting", gapped(0.98, 0.8, 0.1, 0.14), gapped(0.98, 0.8, 0.1, 0.13)),
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47, 0.79), gapped(0.98, 0.8, 0.4, 0.47, 0.81)),
     ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), with_independent_rows(50, gapped(0.98, 0.8, 0.4, 0.47))),
+    ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.96, 0.8, 0.4, 0.47, spec=spec_facts(restores_best=True))),
+    ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.69)),
+    ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.67, 100)),
+    ("overfitting", unfolded(0.83, 0.53), unfolded(0.83, 0.53, held=without_signal(0.5, 0.5).held)),
+    ("overconfident", confident(0.051), confident(0.049)),
+    ("overconfident", confident(0.08, 0.026), confident(0.08, 0.027)),
+    ("underconfident", confident(-0.051), confident(-0.049)),
+    ("underconfident", confident(-0.08, 0.026), confident(-0.08, 0.027)),
     ("no-signal", with_independent_rows(50, without_signal(0.5, 0.61)), without_signal(0.5, 0.61)),
     ("underfitting", behind(0.8, 0.7, 0.9), with_independent_rows(9, behind(0.8, 0.7, 0.9))),
     ("underfitting", behind(0.8, 0.7, 0.9), behind(0.85, 0.7, 0.9)),
@@ -128,7 +143,7 @@ def test_a_finding_is_found_on_one_side_of_its_threshold_only(place: int):
 
 def test_each_finding_has_a_boundary_and_a_name_of_its_own():
     names = [rule.code for rule in RULES]
-    assert len(set(names)) == len(names) == 17
+    assert len(set(names)) == len(names) == 19
     assert {code for code, _, _ in BOUNDARIES} == set(names)
 
 
@@ -138,8 +153,7 @@ def test_what_explains_a_finding_comes_before_it():
 
 
 def test_a_healthy_run_has_no_findings():
-    assert findings(evidence()) == ()
-    assert findings(values()) == ()
+    assert judged(evidence()) == judged(values()) == ()
 
 
 def test_a_rare_class_without_held_rows_is_said_to_have_none():
@@ -193,6 +207,44 @@ def test_overfitting_says_whose_validation_loss_rises(training: dict[str, int], 
     assert f"; {whose} was least (0.4000) at epoch 51" in found.sentence
 
 
+def test_overfitting_of_an_ensemble_is_found_out_of_fold():
+    (found,) = found_by("overfitting", unfolded(0.83, 0.53))
+    assert found.sentence == "83.0 % on training rows, 53.0 % on these rows out of fold"
+    assert found.changes == {"training.l2": 0.003}
+    (both,) = found_by("overfitting", unfolded(0.83, 0.53, held=held(0.55, 0.4)))
+    assert both.sentence.endswith("53.0 % on these rows out of fold and 55.0 % on test rows")
+    beyond = values(train_score=0.9, held=None, out_of_fold=OutOfFold(0.59, 400.0))
+    assert codes(found_by("overfitting", beyond)) == ["overfitting"]
+
+
+def test_probabilities_that_are_off_are_told_beside_what_is_right():
+    (found,) = judged(confident(-0.19, held=held(0.9, overconfidence=Gap(-0.19, 0.02))))
+    assert found.code == "underconfident"
+    assert found.sentence == "the mean probability of the predicted class is 71.0 %; 90.0 % of the test rows are right"
+    assert not found.changes
+    assert found.words == 'set training.calibration = "temperature", which needs validation rows'
+    (watched,) = judged(confident(-0.19, held_losses=np.geomspace(HALF, 0.1, LINES)))
+    assert watched.changes == {"training.calibration": "temperature"}
+    calibrated = spec_facts(written={"training": {"calibration": "temperature"}})
+    assert not found_by("underconfident", confident(-0.19, spec=calibrated))[0].changes
+
+
+NEEDS_HELD = ("leakage", "shared-rows", "class-imbalance", "no-signal", "overfitting", "underfitting", "overconfident")
+NEEDS_STEPS = ("dead-units", "saturated-units", "equal-units", "rate-too-low")
+
+
+def test_tests_are_counted_that_had_something_to_test():
+    """A target of classes needs no scaling, and one hidden layer does not make gradients vanish."""
+    tests = len(RULES) - len(("unscaled-target", "vanishing-gradients"))
+    assert judge(confident(0.0)).tests == tests
+    tests -= len((*NEEDS_HELD, "underconfident"))
+    assert judge(evidence(held=None)).tests == tests
+    assert judge(evidence(held=None, looks=looks()[:1])).tests == tests - len(NEEDS_STEPS)
+    silenced = ("rate-too-high", "dead-units", "saturated-units", "rate-too-low", "too-few-epochs")
+    assert judge(evidence(held=None, first_loss=99.0)).tests == tests - len(silenced)
+    assert judge(evidence(losses=np.empty(0), epochs=np.empty(0, int))) == ((), 0)
+
+
 def test_values_have_their_own_thresholds():
     error = 1.4 / np.sqrt(HELD_ROWS)
 
@@ -238,24 +290,24 @@ SYMPTOMS = {
 def test_a_cause_silences_its_symptoms(cause: str, symptom: str, is_told: bool):
     poor = {"held": held(0.6, linear=0.95, neighbours=0.95)} if symptom != "dead-units" else {}
     assert symptom in codes(found_by(symptom, evidence(**poor | SYMPTOMS[symptom])))
-    both = codes(findings(evidence(**poor | SYMPTOMS[symptom] | CAUSES[cause])))
+    both = codes(judged(evidence(**poor | SYMPTOMS[symptom] | CAUSES[cause])))
     if cause == "equal-units" and symptom == "dead-units":
-        both = codes(findings(evidence(**SYMPTOMS[symptom])))
+        both = codes(judged(evidence(**SYMPTOMS[symptom])))
     assert cause in both
     assert (symptom in both) == is_told
 
 
 def test_units_that_are_mostly_dead_explain_what_came_out():
     poor = {"train_score": 0.5, "held": held(0.5, linear=0.95, neighbours=0.95), "losses": FLAT}
-    assert codes(findings(evidence(**poor, looks=looks(last={"dead": 0.71})))) == ["dead-units"]
-    assert codes(findings(evidence(**poor, looks=looks(last={"dead": 0.69})))) == ["dead-units", "underfitting"]
+    assert codes(judged(evidence(**poor, looks=looks(last={"dead": 0.71})))) == ["dead-units"]
+    assert codes(judged(evidence(**poor, looks=looks(last={"dead": 0.69})))) == ["dead-units", "underfitting"]
 
 
 def test_a_run_without_rows_held_out_or_baselines_is_judged_by_its_training():
     poor = {"train_score": 0.5, "losses": FLAT}
-    assert findings(evidence(**poor, held=None)) == ()
-    assert findings(evidence(**poor, held=held(0.5, baselines={}))) == ()
-    assert codes(findings(evidence(**poor, held=None, first_loss=99.0))) == ["large-first-weights"]
+    assert judged(evidence(**poor, held=None)) == ()
+    assert judged(evidence(**poor, held=held(0.5, baselines={}))) == ()
+    assert codes(judged(evidence(**poor, held=None, first_loss=99.0))) == ["large-first-weights"]
 
 
 def test_a_failed_run_without_any_history_is_judged():
@@ -263,12 +315,12 @@ def test_a_failed_run_without_any_history_is_judged():
     failed = evidence(
         has_failed=True, losses=nothing, epochs=nothing.astype(int), looks=looks()[:1], held=None, train_score=None
     )
-    (found,) = findings(failed)
+    (found,) = judged(failed)
     assert (found.code, found.changes) == ("rate-too-high", {"training.optimizer.learning_rate": 0.0001})
     assert found.sentence == "the loss was not finite in the first epoch"
-    (found,) = findings(replace(failed, first_loss=1e9))
+    (found,) = judged(replace(failed, first_loss=1e9))
     assert found.code == "large-first-weights"
-    (found,) = findings(replace(failed, inputs=NORMAL * 1e6))
+    (found,) = judged(replace(failed, inputs=NORMAL * 1e6))
     assert found.code == "unscaled-columns"
 
 

@@ -57,6 +57,14 @@ def test_the_area_under_the_curve_is_as_scikit_learn_s(ties: bool, rng: np.rando
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(ROWS,), (ROWS, 2)])
+def test_the_accuracy_is_as_scikit_learn_s(shape: tuple[int, ...], rng: np.random.Generator):
+    target, prediction = rng.integers(0, 2, (2, *shape))
+    weightings = rng.integers(0, 4, (WEIGHTINGS, ROWS)) * rng.random(ROWS)
+    expected = [sklearn_metrics.accuracy_score(target, prediction, sample_weight=weights) for weights in weightings]
+    np.testing.assert_allclose(statistic("accuracy", target, prediction)(weightings), expected, rtol=1e-12)
+
+
 def test_a_row_of_weight_2_counts_twice_in_a_mean(rng: np.random.Generator):
     numbers, weights = rng.random((2, ROWS))
     assert weighted_mean(numbers, weights) == pytest.approx(np.average(numbers, weights=weights), rel=1e-14)
@@ -79,6 +87,6 @@ def test_no_other_metric_has_one(rng: np.random.Generator):
     for metric in built_in_registry().of_kind("metric"):
         compared = values if "values" in metric.task else classes
         found = metric().statistic(*compared, None if "values" in metric.task else probability)
-        assert (found is not None) == (metric.part_name() in VALUES | {"roc_auc"}), metric.part_name()
+        assert (found is not None) == (metric.part_name() in VALUES | {"accuracy", "roc_auc"}), metric.part_name()
     several = rng.integers(0, 2, (2, ROWS, 2))
     assert statistic("roc_auc", *several, probability) is None

@@ -16,6 +16,7 @@ import pytest
 import specnet
 from specnet.findings import Finding
 from specnet.number_texts import figure, metric
+from specnet.report.pages import headline
 
 MOONS = """
 name = "moons"
@@ -141,15 +142,18 @@ def test_an_ensemble_shows_the_last_scores_of_each_member() -> None:
 
 def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None:
     page = shown(result)
+    assert page.texts[1] == headline.verdict(result.evaluation)
     for split in ("test", "train"):
-        place = page.texts.index(f"{split} accuracy")
-        assert page.texts[place + 1] == metric("accuracy", result.metrics[split]["accuracy"] or 0.0)
-    linear = result.evaluation["baselines"]["linear"]["test"]["accuracy"]
-    assert page.texts[page.texts.index("linear model") + 1] == metric("accuracy", linear)
+        place = page.texts.index(split)
+        loss, accuracy = (result.metrics[split][name] or 0.0 for name in ("loss", "accuracy"))
+        assert page.texts[place + 1 : place + 3] == [figure(loss), metric("accuracy", accuracy)]
+    (strip, drawn), (description, svg) = page.images
+    test = {name: each["test"]["accuracy"] for name, each in result.evaluation["baselines"].items()}
+    values = {"network": result.metrics["test"]["accuracy"], **{name: test[name] for name in ("linear", "neighbours")}}
+    told = ", ".join(f"{name} {metric('accuracy', value)}" for name, value in values.items())
+    assert strip.startswith(f"Test accuracy: {told}")
+    assert set(told.split(", ")) <= texts_in(drawn)
     first, last = (figure(result.history[place]["loss"]) for place in (0, -1))
-    place = page.texts.index("training loss")
-    assert page.texts[place + 1 : place + 3] == [last, f"from {first} in epoch 1"]
-    ((description, svg),) = page.images
     assert description.startswith(f"Loss by epoch: train {first} at first, {last} at last")
     assert {"train", "validation"} <= texts_in(svg)
 
@@ -172,8 +176,9 @@ def test_findings_of_a_run_are_shown_in_order(result: specnet.RunResult) -> None
 def test_numbers_are_shown_without_held_out_rows() -> None:
     spec = MOONS.replace("test_size = 0.25, validation_size = 0.25", "test_size = 0")
     page = shown(specnet.run(spec))
-    assert "train accuracy" in page.texts
-    assert "test accuracy" not in page.texts
+    assert page.texts[1].endswith("of 80 training rows are right. No rows were held out for testing.")
+    assert "train" in page.texts
+    assert "test" not in page.texts
 
 
 # ------------------------------------------------------------------------------------------------ what hosts make of it

@@ -13,6 +13,8 @@ from specnet.number_texts import (
     metric,
     metric_spread,
     page_metric,
+    percent,
+    points,
     power_texts,
     rounded,
     size,
@@ -55,6 +57,15 @@ INTERVALS = [
     ("mean_absolute_error", 0.0, 2.5e7, "0.0000–2.500e+07"),
     ("accuracy", 1.0, 1.0, "100.0 %"),
     ("loss", 1e-6, 3e-6, "1.000e-06–3.000e-06"),
+]
+WITHIN = [
+    ("r2", 0.812345, 0.7, 0.9, "0.81"),
+    ("r2", -4.026e-06, 0.7, 0.9, "0.00"),
+    ("r2", 0.812345, 0.811, 0.813, "0.8123"),
+    ("r2", 0.812345, 0.812, 0.8125, "0.8123"),
+    ("root_mean_squared_error", 2345.6, 2000.0, 2500.0, "2346"),
+    ("accuracy", 0.947, 0.89, 0.98, "94.7 %"),
+    ("loss", 2.5e-6, 1e-6, 3e-6, "2.500e-06"),
 ]
 ROUNDED = [
     (0.0, "0"),
@@ -109,3 +120,19 @@ def test_ticks_of_an_axis_have_the_same_decimals() -> None:
 def test_powers_of_ten_are_written_alike() -> None:
     assert power_texts([-3, 0, 4]) == ["0.001", "1", "10 000"]
     assert power_texts([-6, 0, 3]) == ["10⁻⁶", "1", "10³"]
+
+
+@pytest.mark.parametrize(("name", "value", "low", "high", "text"), WITHIN)
+def test_metrics_have_the_digits_that_an_interval_leaves(name: str, value: float, low: float, high: float, text: str):
+    assert metric(name, value, {"low": low, "high": high}) == text
+    assert metric(name, None, {"low": low, "high": high}) == "–"
+
+
+def test_an_interval_without_ends_leaves_all_digits():
+    assert metric("r2", 0.812345, {"low": None, "high": None}) == metric("r2", 0.812345) == "0.8123"
+
+
+def test_there_is_no_minus_zero():
+    assert points(-0.0004) == "0.0"
+    assert points(-0.0006) == "-0.1"
+    assert percent(-1e-9) == "0.0 %"

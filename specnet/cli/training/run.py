@@ -113,6 +113,7 @@ def run(
 def _show(result: RunResult, folder: Path, output: Output) -> None:
     from specnet.files.run_files import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
     from specnet.number_texts import counted
+    from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
     from specnet.running.run_folder import RunFolder
 
@@ -122,6 +123,7 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
     metrics = result.model.spec.training.metrics
     output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
+    output.parts(verdict(figures))
     output.data["findings"] = [finding.as_dict() for finding in result.findings]
     worst_first = sorted(result.findings, key=lambda finding: finding.severity != "error")
     for finding in worst_first[:MOST_FINDINGS]:

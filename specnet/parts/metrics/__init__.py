@@ -7,5 +7,6 @@ resampling computes.
 """
 
 from specnet.parts.metrics.base import Metric as Metric
+from specnet.parts.metrics.base import main_metric as main_metric
 from specnet.parts.metrics.probabilities import ExpectedCalibrationError as ExpectedCalibrationError
 from specnet.parts.metrics.scorers import *

@@ -1,6 +1,7 @@
 """What a metric is: a function of scikit-learn, and what it is given."""
 
 import warnings
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,6 +18,16 @@ CLASSES: frozenset[Task] = frozenset({"binary", "classes"})
 LABELS: frozenset[Task] = frozenset({"binary", "classes", "multilabel"})
 MULTILABEL: frozenset[Task] = frozenset({"multilabel"})
 VALUES: frozenset[Task] = frozenset({"values"})
+
+
+PREFERRED = ("accuracy", "r2")
+"""Metrics that come first where a spec has them, as most people know them."""
+
+
+def main_metric(names: Iterable[str]) -> str | None:
+    """Return the metric that comes first: accuracy or R², else the first one but the loss, None if there is none."""
+    metrics = [name for name in names if name != "loss"]
+    return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
 
 
 class Metric(PartKind):

@@ -48,7 +48,7 @@ class Scorer(Metric):
 def _mean(
     self: Metric, errors: Errors, target: Array, prediction: Array, probability: Array | None = None, root: bool = False
 ) -> Statistic:
-    """Return the `statistic` of a mean over rows of an error of each, or of its root."""
+    """Return the `statistic` of a mean over rows: of an error of each or whether it is right, or of its root."""
     with np.errstate(all="ignore"):
         return mean_statistic(errors(target, prediction), sign=self.sign, root=root)
 
@@ -67,6 +67,10 @@ def _relative_distances(target: Array, prediction: Array) -> Array:
 
 def _squared_logarithms(target: Array, prediction: Array) -> Array:
     return _squares(np.log1p(target), np.log1p(prediction))
+
+
+def _matches(target: Array, prediction: Array) -> Array:
+    return np.equal(target, prediction).reshape(len(target), -1).all(axis=1)
 
 
 def _determination(metric: Metric, target: Array, prediction: Array, probability: Array | None = None) -> Statistic:
@@ -138,7 +142,12 @@ _ABSOLUTE = {"statistic": partialmethod(_mean, _distances), "figure": figures.me
 _SQUARED = {"statistic": partialmethod(_mean, _squares), "figure": figures.mean_squared_error}
 _ROOT = {"statistic": partialmethod(_mean, _squares, root=True), "figure": figures.root_mean_squared_error}
 _FACTS: dict[str, dict[str, Any]] = {
-    "accuracy": {"task": LABELS, "function": "accuracy_score", "figure": figures.accuracy_score},
+    "accuracy": {
+        "task": LABELS,
+        "function": "accuracy_score",
+        "statistic": partialmethod(_mean, _matches),
+        "figure": figures.accuracy_score,
+    },
     "roc_auc": {
         **_CURVE,
         "task": BINARY | MULTILABEL,

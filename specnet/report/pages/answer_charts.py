@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, counted, percent, rounded
+from specnet.number_texts import count, counted, interval, page_metric, percent, points, rounded, true_minus
 from specnet.parts.losses import Quantile
-from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.parts.metrics import ExpectedCalibrationError, Metric
+from specnet.report.pages.headline import BASELINES, best_split, score_name, verdict, words
 from specnet.report.pages.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
+from specnet.report.terminal.run_table import TEST
+from specnet.report.terminal.scores import scores_table
 from specnet.report.terminal.text_tables import TextTable
 
 if TYPE_CHECKING:
@@ -33,8 +37,62 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
 DRAWN_LEVEL = 0.9
 """Of intervals and sets."""
+STRIP_HEIGHT = 52.0
+"""Units of the strip of scores beside its lines."""
+SPLITS = ("train", "out_of_fold", "validation", TEST)
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
+
+
+def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
+    """Return what a page begins with: how good a network is beside simpler predictors, in words, drawn, and in full.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        What ``metrics.json`` says.
+    metrics : iterable of Metric
+        Of the spec.
+    network : str
+        What the network is called.
+    """
+    scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
+    table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
+    rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
+    strip = _strip(evaluation, network)
+    return {
+        "verdict": verdict(evaluation),
+        "strip": strip,
+        "scores": replace(table, header=[*map(words, table.header)], rows=rows),
+    }
+
+
+def _strip(evaluation: Mapping[str, Any], network: str) -> Figure:
+    """Return the main metric of a network and of simpler predictors on one axis, with 95 % intervals."""
+    split, name = best_split(evaluation), score_name(evaluation)
+    baselines = evaluation.get("baselines", {})
+    figures = {network: evaluation[split]}
+    figures |= {other: baselines[other][split] for other in BASELINES if split in baselines.get(other, ())}
+    spreads = {network: evaluation.get("intervals", {}).get(split, {})}
+    if split == TEST:
+        spreads |= evaluation.get("baseline_intervals", {})
+    scale, bounds = 100.0 if name.endswith("accuracy") else 1.0, spreads[network].get(name)
+    values = {other: each[name] for other, each in figures.items() if each.get(name) is not None}
+    ends = {other: spreads.get(other, {}).get(name) or {"low": value, "high": value} for other, value in values.items()}
+    texts = [f"{other} {page_metric(name, value, bounds)}" for other, value in values.items()]
+    label = f"{words(name)} in %" if scale > 1 else words(name)
+    x = Axis.over(*([scale * each["low"], scale * each["high"]] for each in ends.values()), margin=0.05, label=label)
+    title = f"{split.replace('_', ' ').capitalize()} {words(name)}"
+    chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=STRIP_HEIGHT + 24.0 * len(values))
+    for place, (other, value) in enumerate(values.items()):
+        low, high = (scale * ends[other][end] for end in ("low", "high"))
+        hover = texts[place]
+        if low < high:
+            hover += f", 95 % interval {true_minus(interval(name, ends[other]['low'], ends[other]['high']))}"
+        chart.line([low, high], [place, place], "whisker")
+        chart.points([scale * value], [place], radius=4.5, hover=[hover])
+    note = "The lines are 95 % intervals." if bounds else "The network beside simpler predictors."
+    return Figure(title, note, chart.svg())
 
 
 def results_of(record: AnswersRecord) -> dict[str, Any]:
@@ -120,9 +178,9 @@ def value_figures(
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
     chosen = kept_points(len(target), MOST_POINTS)
-    rows = counted(len(target), "test row")
+    rows = all_rows = counted(len(target), "test row")
     if len(chosen) < len(target):
-        rows = f"{len(chosen)} of {len(target)} test rows"
+        rows = f"{len(chosen)} of {all_rows}"
     for place, name in enumerate(outputs[:MOST_OUTPUTS]):
         of = f" of {name}" if len(outputs) > 1 else ""
         true, predicted = target[chosen, place], prediction[chosen, place]
@@ -143,14 +201,16 @@ def value_figures(
             note += f"; {100 * quantile:g} % of the rows should lie below, and {below} do"
         yield Figure(title, f"{note}.", chart.svg())
         residual = true - predicted
-        largest = np.max(np.abs(residual))
+        largest, every = np.max(np.abs(residual)), target[:, place] - prediction[:, place]
         x = Axis.over(predicted, margin=0.04, label="predicted")
         y = Axis.over([-largest, largest], margin=0.04, label="true − predicted")
-        spread = f"ean {rounded(residual.mean())}, standard deviation {rounded(residual.std())}"
+        spread = f"ean {rounded(every.mean())}, standard deviation {rounded(every.std())}"
         chart = Chart(f"Residuals{of}: m{spread}", x, y)
         chart.line([x.low, x.high], [0, 0], "guide")
         chart.points(predicted, residual, hover=hover)
-        yield Figure(f"Residuals{of}", f"M{spread}. A pattern would be something left to learn.", chart.svg())
+        yield Figure(
+            f"Residuals{of}", f"M{spread} of {all_rows}. A pattern would be something left to learn.", chart.svg()
+        )
 
 
 def drawn_coverage(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -181,15 +241,15 @@ def importance_figure(importance: Importance) -> Figure:
     what, verb = (importance.score if is_share else "R²"), "fall"
     if importance.score == "loss":
         what, verb = "loss", "rise"
-    text, scale = (percent, 100.0) if is_share else (rounded, 1.0)
-    texts = [text(float(importance.mean[place])) for place in order]
+    text, scale = (points, 100.0) if is_share else (rounded, 1.0)
+    texts = [true_minus(text(float(importance.mean[place]))) for place in order]
     mean, deviation = scale * importance.mean[order], scale * importance.deviation[order]
     low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), scale * 1e-12)
-    x = Axis(low, high * 1.3, f"{verb} of {what}" + " in %" * is_share)
+    x = Axis(low, high * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, 58 + 20.0 * len(names)))
     for place, (value, spread) in enumerate(zip(mean, deviation, strict=True)):
-        hover = f"{names[place]}: {texts[place]} ± {rounded(spread)}"
+        hover = f"{names[place]}: {texts[place]} ± {text(spread / scale)}{' percentage points' * is_share}"
         chart.rectangle((0.0, value), (place - 0.36, place + 0.36), "bar", hover=hover)
         chart.line([value - spread, value + spread], [place, place], "whisker")
         chart.text(max(value + spread, 0.0), place, texts[place], anchor="start", right=5)

@@ -1,33 +1,30 @@
-"""A run in a sentence and four figures: how good its model is, beside simpler ones on the same rows."""
+"""A run in a sentence: how good its network is beside simpler predictors on the same rows, as far as chance allows."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from specnet.number_texts import count, counted, figure, interval, page_metric, true_minus
+from specnet.number_texts import counted, page_metric
+from specnet.parts.metrics import main_metric
 
 if TYPE_CHECKING:
     from specnet.spec import Resolved
 
 MOST_SIZES = 6
 """Sizes that a network's name lists."""
-PREFERRED = ("accuracy", "r2")
-"""Metrics that come first where the spec has them, as most people know them."""
 BASELINES = {
     "linear": "a linear model",
     "neighbours": "the 15 nearest neighbours",
     "trees": "gradient-boosted trees",
     "constant": "a constant answer",
 }
-"""Simpler predictors in words, in the order in which a sentence names them."""
-_ROWS = {
-    "test": "test rows",
-    "validation": "validation rows",
-    "out_of_fold": "rows of the other folds",
-    "train": "training rows",
-}
+"""Simpler predictors in words, in the order in which pages name them."""
+CONSTANT, LOSS = "constant", "loss"
+LEAST_LEAN = 0.25
+"""Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
+_ROWS = {"test": "test row", "out_of_fold": "training row out of fold", "validation": "validation row"}
+_SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
 
 
@@ -39,27 +36,45 @@ class Tile(NamedTuple):
     note: str
 
 
-def network_name(resolved: Resolved, members: int = 1) -> str:
+def network(members: int) -> str:
+    """Return what a network of so many members is called."""
+    return "network" if members == 1 else "ensemble"
+
+
+def network_name(resolved: Resolved) -> str:
     """Return a network by its sizes, ``2–5–1 network``, where it is a plain stack, else by the number of its layers."""
     trained = [node for node in resolved.nodes if node.layer.parameter_count(node.input_sizes)]
     chained = all(node.inputs == (place - 1,) for place, node in enumerate(resolved.nodes))
     sizes = (resolved.inputs, *(node.size for node in trained))
     if chained and len(sizes) <= MOST_SIZES and all(node.layer.type == "dense" for node in trained):
-        name = "–".join(map(str, sizes))
-        return f"{name} network" if members == 1 else f"ensemble of {members} networks ({name})"
-    layers = counted(len(trained), "trained layer")
-    return f"network with {layers}" if members == 1 else f"ensemble of {members} networks with {layers} each"
+        return f"{'–'.join(map(str, sizes))} network"
+    return f"network with {counted(len(trained), 'trained layer')}"
+
+
+class Comparison(NamedTuple):
+    """How a network compares with a simpler predictor.
+
+    Attributes
+    ----------
+    gain : pair of float
+        By how much it is better in the main metric, and in the loss.
+    sign : int
+        1 where it is better, -1 where it is worse; 0 where chance alone may explain the difference.
+    baseline : str
+        The predictor's name.
+    figure : str
+        The figure that says so.
+    """
+
+    gain: tuple[float, float]
+    sign: int
+    baseline: str
+    figure: str
 
 
 def score_name(evaluation: Mapping[str, Any]) -> str:
     """Return the metric by which a run is judged: accuracy or R², else the spec's first one, else the loss."""
-    return main_metric(_best_split(evaluation)[1]) or "loss"
-
-
-def main_metric(names: Iterable[str]) -> str | None:
-    """Return the metric that comes first: accuracy or R², else the first one but the loss, None if there is none."""
-    metrics = [name for name in names if name != "loss"]
-    return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
+    return main_metric(evaluation[best_split(evaluation)]) or LOSS
 
 
 def words(name: str) -> str:
@@ -67,68 +82,77 @@ def words(name: str) -> str:
     return _WORDS.get(name, name.replace("_", " "))
 
 
-def sentence(network: str, evaluation: Mapping[str, Any], target: str) -> str:
-    """Return what a run has reached: what, how good, and what simpler predictors reach on the same rows.
+def verdict(evaluation: Mapping[str, Any]) -> str:
+    """Return in a sentence how good a network is, beside a simpler predictor where chance is known.
 
     Parameters
     ----------
-    network : str
-        As `network_name` returns it.
     evaluation : mapping
         What ``metrics.json`` says.
-    target : str
-        The name of what is predicted.
     """
-    split, scores = _best_split(evaluation)
+    split, beside = best_split(evaluation), comparison(evaluation)
+    if beside is None:
+        return _alone(evaluation, split)
+    name, other = beside.figure, evaluation["baselines"][beside.baseline]
+    gain = evaluation["gains"][beside.baseline][name]
+    own, its = (page_metric(name, figures[split][name], gain) for figures in (evaluation, other))
+    told = _told(name, f"{own} against {its}", evaluation, split)
+    return f"{_SIGNS[beside.sign]} {BASELINES.get(beside.baseline, beside.baseline)}: {told}."
+
+
+def comparison(evaluation: Mapping[str, Any]) -> Comparison | None:
+    """Return how a network compares with a simpler predictor on test rows; None where chance is not known.
+
+    That is a constant answer if the network is worse, else what is better than the network, else the best of all.
+    """
+    gains, main = evaluation.get("gains", {}), score_name(evaluation)
+    found = [each for baseline in gains if (each := _compared(baseline, gains[baseline], main)) is not None]
+    worse = [each for each in found if each.sign < 0]
+    constant = [each for each in worse if each.baseline == CONSTANT]
+    simple = [each for each in worse or found if each.baseline != CONSTANT]
+    return min(constant or simple or found, default=None)
+
+
+def _compared(baseline: str, gains: Mapping[str, Mapping[str, Any]], main: str) -> Comparison | None:
+    """Return how a network compares with a baseline: by the main metric, and by the loss where that leaves it open."""
+    known = [name for name in dict.fromkeys((main, LOSS)) if gains.get(name, {}).get("low") is not None]
+    if not known:
+        return None
+    signs = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}
+    decisive = next((name for name in known if signs[name]), known[0])
+    first, sign = gains[known[0]], signs[decisive]
+    leans = not sign or first["value"] * sign > LEAST_LEAN * (first["high"] - first["low"])
+    return Comparison((first["value"], gains[known[-1]]["value"]), sign, baseline, known[0] if leans else decisive)
+
+
+def _alone(evaluation: Mapping[str, Any], split: str) -> str:
+    """Return in a sentence how good a network is, and simpler predictors on the same rows, as far as they are there."""
     name = score_name(evaluation)
-    # As it is said: an ensemble, 8, 11, 18, 800.
-    article = "An" if re.match(r"[aeiou8]|1[18](?!\d)", network) else "A"
-    shown, rows = page_metric(name, scores.get(name)), _ROWS[split]
-    told = f"with {'a loss of' if name == 'loss' else words(name)} {shown} on {rows}"
-    if name == "accuracy":
-        told = f"correctly for {shown} of the {rows}"
-    told = f"{article} {network} predicts {target} {told}."
-    if split == "train":
-        return f"{told} No rows were held out."
-    compared = [
-        (BASELINES.get(other, other), page_metric(name, figures[split].get(name)))
-        for other, figures in sorted(evaluation.get("baselines", {}).items(), key=lambda item: _place(item[0]))
-        if split in figures
-    ]
-    others = ", ".join(
-        f"{other}{' ' if place else ' reaches '}{value}" for place, (other, value) in enumerate(compared)
+    bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
+    told = _told(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
+    told = f"{told} are right" if name == "accuracy" else f"{told[0].upper()}{told[1:]}"
+    others = evaluation.get("baselines", {})
+    beside = ", ".join(
+        f"{page_metric(name, others[other][split].get(name), bounds)} by {BASELINES.get(other, other)}"
+        for other in sorted(others, key=[*BASELINES, *others].index)
+        if split in others[other]
     )
-    return f"{told} On the same rows {others}." if compared else told
+    return (
+        f"{'; '.join(filter(None, (told, beside)))}.{'' if split == 'test' else ' No rows were held out for testing.'}"
+    )
 
 
-def tiles(evaluation: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> list[Tile]:
-    """Return the score on test rows with its 95 % interval, that on training rows, a linear model's, and the loss."""
-    split, scores = _best_split(evaluation)
-    name, rows = score_name(evaluation), evaluation.get("rows", {})
-    label = f"{split.replace('_', ' ')} {words(name)}"
-    spread = evaluation.get("intervals", {}).get(split, {}).get(name)
-    bounds = spread and true_minus(interval(name, spread["low"], spread["high"]))
-    note = f"95 %: {bounds}" if bounds else counted(rows[split], "row") if split in rows else ""
-    found = [Tile(label, page_metric(name, scores.get(name)), note)]
-    if split != "train":
-        own = page_metric(name, evaluation["train"].get(name))
-        found.append(Tile(f"train {words(name)}", own, counted(rows["train"], "row") if "train" in rows else ""))
-    baselines = evaluation.get("baselines", {})
-    other = next((each for each in ("linear", "constant") if each in baselines), None)
-    if other is not None and split in baselines[other]:
-        value = page_metric(name, baselines[other][split].get(name))
-        found.append(Tile(BASELINES[other].removeprefix("a "), value, f"on the same {_ROWS[split]}"))
-    if history:
-        first, last = (true_minus(figure(history[end]["loss"])) for end in (0, -1))
-        found.append(Tile("training loss", last, f"from {first} in epoch {count(history[0]['epoch'])}"))
-    return found
+def _told(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
+    """Return values of a metric with the rows that they are of: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
+    counts, row = evaluation.get("rows", {}), _ROWS.get(split, "training row")
+    number = counts.get(split, counts.get("train"))
+    plural = row.replace("row", "rows", 1)
+    rows = plural if number is None else counted(number, row, plural)
+    if name == "accuracy":
+        return f"{values} of {rows}"
+    return f"{'a loss of' if name == LOSS else words(name)} {values} on {rows}"
 
 
-def _best_split(evaluation: Mapping[str, Any]) -> tuple[str, Mapping[str, float | None]]:
-    """Return the name and the figures of the rows that tell most: those that training has seen least of."""
-    name = next(split for split in ("test", "out_of_fold", "validation", "train") if split in evaluation)
-    return name, evaluation[name]
-
-
-def _place(baseline: str) -> int:
-    return [*BASELINES, baseline].index(baseline)
+def best_split(evaluation: Mapping[str, Any]) -> str:
+    """Return the name of the rows that tell most: those that training has seen least of."""
+    return next(split for split in ("test", "out_of_fold", "validation", "train") if split in evaluation)

@@ -116,6 +116,8 @@ class PageRecord(AnswersRecord):
     ----------
     parameters : mapping of str to array
         By name: a weight is (outputs, inputs). Of an ensemble those of its first member.
+    weights : mapping of str to float or None
+        The root mean square of the weights of each layer of that network, by its name.
     members : int
         The number of networks that were trained.
     facts : mapping
@@ -123,6 +125,8 @@ class PageRecord(AnswersRecord):
     history, looks : sequence of mapping
         The lines of ``history.jsonl`` and ``layers.jsonl``.
     findings : sequence of Finding
+    tests : int or None
+        How many tests looked for them; None where that is not known, as in folders of earlier versions.
     columns : tuple of str
         The names of the raw columns.
     spec : WrittenSpec
@@ -139,11 +143,13 @@ class PageRecord(AnswersRecord):
     """
 
     parameters: Mapping[str, Array]
+    weights: Mapping[str, float | None]
     members: int
     facts: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
     looks: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
+    tests: int | None
     columns: tuple[str, ...]
     spec: WrittenSpec
     settings: Sequence[tuple[str, str, str]]

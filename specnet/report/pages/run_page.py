@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
-from specnet.findings import RULES
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from specnet.report.pages.answer_charts import results_of
+from specnet.report.pages.answer_charts import beginning_of, results_of
 from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.page_record import PageRecord
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.training_charts import training_figures
+from specnet.report.pages.training_charts import Delivered, training_figures
 from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
-from specnet.training.after_epoch import ALL_EPOCHS
+from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
 
 
 def page(record: PageRecord) -> str:
     """Return the page of a run as HTML."""
     overview = Overview(record.resolved)
-    network = headline.network_name(record.resolved, record.members)
     name, images = record.resolved.spec.name or "unnamed", record.images
     classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
     names = {"input_names": record.columns, "output_names": classes or record.outputs}
@@ -33,11 +32,10 @@ def page(record: PageRecord) -> str:
         "report.html.j2",
         record=record,
         name=name,
-        kicker=[name, overview.summary(), overview.parameters(), counted(record.facts["steps"], "step")],
-        sentence=headline.sentence(network, record.evaluation, record.target),
-        tiles=headline.tiles(record.evaluation, record.history),
+        kicker=[name, overview.summary(), overview.parameters(), f"predicts {record.target}"],
+        **beginning_of(record.evaluation, record.resolved.spec.training.metrics, headline.network(record.members)),
+        **_without_findings(record),
         as_sentence=_sentence,
-        tests=len(RULES),
         diagram=diagram.svg(),
         panel=record.panel,
         asked=record.panel and record.panel.data(None if record.plane is None else record.plane.axes),
@@ -46,12 +44,24 @@ def page(record: PageRecord) -> str:
         layers=_layers(record, overview),
         weights=images and weight_pictures(record.resolved, record.parameters, images.rows.shape[1]),
         mistakes=images and record.answers and mistake_pictures(images, record.answers, record.classes),
-        training=list(training_figures(record.history, record.looks, record.members)),
+        training=list(training_figures(record.history, record.looks, _delivered(record), record.members)),
         end=_end(record),
         **results_of(record),
         command=_command(record),
         facts_rows=_facts(record),
     )
+
+
+def _without_findings(record: PageRecord) -> dict[str, Any]:
+    """Return what to say where nothing was found: that a simpler predictor is better for no known reason, if one is."""
+    tests = "the tests" if record.tests is None else counted(record.tests, "test")
+    tests += " of the data, the training and the results"
+    beside = headline.comparison(record.evaluation)
+    if beside is None or beside.sign >= 0:
+        return {"is_behind": False, "nothing": f"Nothing stands out: {tests} found nothing."}
+    better = headline.BASELINES.get(beside.baseline, beside.baseline)
+    verb = "are" if better.endswith("s") else "is"
+    return {"is_behind": True, "nothing": f"{better.capitalize()} {verb} better, and {tests} did not find out why."}
 
 
 def _sentence(text: str) -> str:
@@ -66,10 +76,16 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
     looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
-        look = looks.get(node.key)
-        weights = rounded(look["weight"]) if look else ""
+        look, size = looks.get(node.key), record.weights.get(node.key)
+        weights = "" if size is None else rounded(size)
         dead = percent(look["dead"]) if look and visible_activation(node.layer) else ""
         yield name, units, formula, parameters, first_weights, weights, dead
+
+
+def _delivered(record: PageRecord) -> Delivered:
+    trained = record.facts.get("members", [record.facts])
+    epochs = [kept_epoch(each["end"], each["epochs"]) for each in trained]
+    return Delivered(record.evaluation["train"]["loss"], epochs)
 
 
 def _end(record: PageRecord) -> str:

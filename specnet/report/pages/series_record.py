@@ -8,7 +8,8 @@ from functools import partial
 from statistics import fmean, variance
 from typing import Any, NamedTuple
 
-from specnet.report.pages.headline import BASELINES, main_metric
+from specnet.parts.metrics import main_metric
+from specnet.report.pages.headline import BASELINES
 from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION, RunRecord
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]

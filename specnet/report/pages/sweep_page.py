@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specnet.files.run_files import REPORT
-from specnet.number_texts import count, counted, page_metric
-from specnet.report.pages.headline import BASELINES, Tile, score_name, tiles, words
+from specnet.number_texts import count, counted, interval, page_metric, true_minus
+from specnet.report.pages.headline import Tile, score_name, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_charts import (
     BEST,
@@ -140,12 +140,23 @@ def _tiles(record: SweepRecord, states: Mapping[str, int]) -> Iterator[Tile]:
     if ranking.ranked:
         best, figure = ranking.ranked[0]
         yield Tile(ranking.label, ranking.text(figure), f"trial {best.trial}, best of {count(len(trials))}")
-    if record.evaluation is not None:
-        simple = {name.removeprefix("a ") for name in BASELINES.values()}
-        wanted = [tile for tile in tiles(record.evaluation, ()) if not tile.label.startswith(TRAIN)]
-        yield from (tile for tile in wanted if tile.label.startswith(TEST) or tile.label in simple)
+    if record.evaluation is not None and TEST in record.evaluation:
+        yield from _test_tiles(record.evaluation)
     note = ", ".join(f"{count(number)} {state}" for state, number in states.items())
     yield Tile("trials", count(len(trials)), note)
+
+
+def _test_tiles(evaluation: Mapping[str, Any]) -> Iterator[Tile]:
+    """Yield the score on test rows with its 95 % interval, and a linear model's."""
+    name = score_name(evaluation)
+    spread = evaluation.get("intervals", {}).get(TEST, {}).get(name)
+    rows = evaluation.get("rows", {}).get(TEST)
+    note = "" if rows is None else counted(rows, "row")
+    if spread:
+        note = f"95 %: {true_minus(interval(name, spread['low'], spread['high']))}"
+    yield Tile(f"{TEST} {words(name)}", page_metric(name, evaluation[TEST].get(name)), note)
+    if (linear := evaluation.get("baselines", {}).get("linear", {}).get(TEST)) is not None:
+        yield Tile("linear model", page_metric(name, linear.get(name)), "on the same test rows")
 
 
 def _unfinished(record: SweepRecord) -> str:

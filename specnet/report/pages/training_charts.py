@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from specnet.number_texts import count, figure, rounded
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
+from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves
 from specnet.report.terminal.run_table import LOSS
 
 MOST_LAYERS = 8
-MANY_EPOCHS = 200
-"""Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
+MANY_EPOCHS = 200
+"""Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 VALIDATION_LOSS = "validation_loss"
 KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
 """The losses in the history, with their names and the styles of their curves."""
 
 
-def training_figures(history: History, looks: Sequence[Mapping[str, Any]], members: int = 1) -> Iterator[Figure]:
+class Delivered(NamedTuple):
+    """What training has delivered.
+
+    Attributes
+    ----------
+    loss : float
+        Of the model on the training rows, as it is used: without dropout and label smoothing.
+    epochs : sequence of int
+        Those whose weights its networks have, where that is known.
+    """
+
+    loss: float
+    epochs: Sequence[int] = ()
+
+
+def training_figures(
+    history: History, looks: Sequence[Mapping[str, Any]], delivered: Delivered, members: int = 1
+) -> Iterator[Figure]:
     """Yield the charts of training.
 
     Parameters
@@ -32,11 +49,12 @@ def training_figures(history: History, looks: Sequence[Mapping[str, Any]], membe
         The records of logged epochs, of each member of an ensemble.
     looks : sequence of mapping
         The looks at layers: ``epoch``, and of ``layers`` the ``layer``, ``step`` and ``gradient``.
+    delivered : Delivered
     members : int
         The number of networks that were trained.
     """
     if history:
-        yield _loss(history, members)
+        yield _loss(history, delivered, members)
     of = " of the first member" if members > 1 else ""
     note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual"
     yield from _layers("How far one step moves the weights", note, looks, "step")
@@ -44,7 +62,7 @@ def training_figures(history: History, looks: Sequence[Mapping[str, Any]], membe
     yield from _layers("Gradient of each layer", note, looks, "gradient")
 
 
-def _loss(history: History, members: int) -> Figure:
+def _loss(history: History, delivered: Delivered, members: int) -> Figure:
     kinds = {key: told for key, told in KINDS.items() if key in history[0]}
     curves = {key: member_curves(history, key) for key in kinds}
     ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
@@ -56,11 +74,18 @@ def _loss(history: History, members: int) -> Figure:
             curve = curves[key][member]
             last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
             chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
-    note = f"The {members} networks of the ensemble, a line each." if members > 1 else rows_note(LOSS)
+    note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
+    note += "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
+    which, reached = ("ensemble", 0) if members > 1 else ("network", history[-1]["epoch"])
+    is_earlier = bool(delivered.epochs) and delivered.epochs[0] < reached
+    if is_earlier:
+        chart.line([delivered.epochs[0]] * 2, [chart.y.low, chart.y.high], "guide")
+        which += f" has the weights of epoch {count(delivered.epochs[0])}, the dashed line, and"
+    note += f" The delivered {which} has a loss of {figure(delivered.loss)} on the training rows, without either."
     if VALIDATION_LOSS in kinds:
-        note = f"{note} Validation rows take no part in the steps."
+        note += " Validation rows take no part in the steps."
         best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))
-        if members == 1 and best["epoch"] < EARLY * history[-1]["epoch"]:
+        if members == 1 and not is_earlier and best["epoch"] < EARLY * reached:
             chart.line([best["epoch"]] * 2, [chart.y.low, best[VALIDATION_LOSS]], "guide")
             least = figure(best[VALIDATION_LOSS])
             note += f" Their loss was least, {least}, at epoch {count(best['epoch'])}, the dashed line."

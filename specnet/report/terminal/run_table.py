@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from specnet.number_texts import ABSENT, count, counted, duration, metric
-from specnet.report.pages.headline import main_metric
+from specnet.parts.metrics import main_metric
 from specnet.report.terminal.text_tables import TextTable
 from specnet.spec import Spec
 from specnet.spec.reading.hints import close_match

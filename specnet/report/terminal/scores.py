@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from specnet.number_texts import interval, metric, metric_spread
-from specnet.parts.metrics import Metric
-from specnet.report.pages.headline import main_metric
+from specnet.parts.metrics import Metric, main_metric
 from specnet.report.terminal.run_table import LOSS
 from specnet.report.terminal.text_tables import TextTable
 
@@ -30,8 +30,8 @@ def scores_table(
 
     With one metric beside the loss, each set of rows has a row, and the interval and the baselines are the metric's.
     With more of them each has a row, and the interval and the baselines are those of the last set, the test set where
-    there is one. A figure that is not defined is a dash. A terminal has room for two baselines: the constant, and the
-    best of the others by the main metric.
+    there is one. Metrics have the digits that their intervals there leave; one that is not defined is a dash. A
+    terminal has room for two baselines: the constant, and the best of the others by the main metric.
 
     Parameters
     ----------
@@ -46,8 +46,12 @@ def scores_table(
     held, main = [*scores][-1], main_metric(names) or LOSS
     is_error = not any(each.type == main and each.larger_is_better for each in metrics)
     compared = _compared(baselines or {}, held, main, is_error=is_error)
-    beside |= {title: {split: _told(figures) for split, figures in sets.items()} for title, sets in compared.items()}
-    columns = {split: _told(figures, names) for split, figures in scores.items()}
+    within = (intervals or {}).get(held, {})
+    beside |= {
+        title: {split: _told(figures, figures, within) for split, figures in sets.items()}
+        for title, sets in compared.items()
+    }
+    columns = {split: _told(figures, names, within) for split, figures in scores.items()}
     if len(names) > 2:
         columns |= {title: cells[held] for title, cells in beside.items() if held in cells}
         columns = {title: cells for title, cells in columns.items() if any(cells.values())}
@@ -92,9 +96,13 @@ def _spread(name: str, statistics: Mapping[str, Any] | None) -> str:
     return "" if statistics is None else metric_spread(name, statistics["mean"], statistics["std"])
 
 
-def _told(figures: Mapping[str, float | None], names: Iterable[str] | None = None) -> dict[str, str]:
-    """Return figures as texts, of all names or of those that there are."""
-    return {name: metric(name, figures.get(name)) for name in (figures if names is None else names)}
+def _told(
+    figures: Mapping[str, float | None],
+    names: Iterable[str],
+    within: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return figures as texts, all but losses with as many digits as their intervals leave."""
+    return {name: metric(name, figures.get(name), None if name == LOSS else within.get(name)) for name in names}
 
 
 def _bounds(intervals: Mapping[str, Mapping[str, Any] | None]) -> dict[str, str]:

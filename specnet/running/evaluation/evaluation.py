@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,18 +13,18 @@ from pydantic import FiniteFloat, TypeAdapter
 
 from specnet.errors import FileError, TrainingError
 from specnet.files.plain_data import checked
-from specnet.findings import Gain, Held
+from specnet.findings import Gap, Held, OutOfFold
 from specnet.model import Answers, Model
 from specnet.network import Network
-from specnet.network.random import stream
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
-from specnet.parts.metrics.statistics import Statistic, mean_statistic, mean_with_error, weighted_mean
+from specnet.parts.metrics.statistics import mean_with_error
 from specnet.running.calibration import Calibration
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.answer_tables import answer_tables
 from specnet.running.evaluation.baselines import BaselineAnswers, baseline_answers
 from specnet.running.evaluation.coverage import Coverage
-from specnet.running.evaluation.resampling import Interval, Resampling, independent_rows, wilson_interval
+from specnet.running.evaluation.intervals import chance_of
+from specnet.running.evaluation.resampling import Interval, independent_rows
 from specnet.running.fitting import FitResult
 from specnet.spec import Spec
 
@@ -53,8 +53,10 @@ class Evaluation:
     intervals : dict
         95 % intervals, by part of the split and name of the figure: ``low``, ``high``, ``method``; None where there is
         none.
+    baseline_intervals : dict
+        The same of the loss and the main metric of test rows, by name of the baseline and of the figure.
     gains : dict
-        By how much the model is better than each baseline: ``value``, ``low`` and ``high`` by name of the figure.
+        By how much the model is better on test rows, by the same names: ``value``, ``low`` and ``high``.
     calibration : dict
         Of a model with probabilities, ``error``: the expected calibration error by part of the split. Where they were
         calibrated, ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on.
@@ -65,6 +67,7 @@ class Evaluation:
     baselines: dict[str, Metrics] = field(default_factory=dict)
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
+    baseline_intervals: dict[str, dict[str, Interval | None]] = field(default_factory=dict)
     gains: dict[str, dict[str, Figures]] = field(default_factory=dict)
     calibration: dict[str, FiniteFloat | Figures] = field(default_factory=dict)
 
@@ -94,8 +97,8 @@ class Evaluation:
 
     def record(self) -> dict[str, Any]:
         """Return it as plain data, with each part of the split by its name."""
-        rest = {name: getattr(self, name) for name in ("baselines", "tables", "intervals", "gains", "calibration")}
-        return {"rows": self.rows, **self.metrics, **rest}
+        rest = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {"rows": rest.pop("rows"), **rest.pop("metrics"), **rest}
 
 
 _EVALUATION = TypeAdapter(Evaluation)
@@ -111,10 +114,13 @@ class ScoreComparison(NamedTuple):
         Of the training rows.
     held : Held or None
         Of the rows held out, with those of baselines.
+    out_of_fold : OutOfFold or None
+        Of the training rows of an ensemble on folds.
     """
 
     train: float | None
     held: Held | None
+    out_of_fold: OutOfFold | None
 
 
 def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
@@ -130,7 +136,8 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     fitted = replace(fitted, inputs={name: fitted.prepared(name) for name in splits})
     trained = {"train": fitted.answers("train"), **_on_folds(fitted)}
     figures, errors = _figures(trained, metrics), _calibration_errors(trained)
-    train_score = score_of(fitted.model.network, trained["train"])
+    network = fitted.model.network
+    train_score, folds = score_of(network, trained.pop("train")), _out_of_fold(network, trained, splits["train"].groups)
     del trained  # as large as the training set
     answers = {name: fitted.answers(name) for name in splits if name != "train"}
     figures |= _figures(answers, metrics)
@@ -140,13 +147,15 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
         name: {part: told_figures(each.figures(metrics)) for part, each in parts.items()}
         for name, parts in baselines.items()
     }
-    comparison = _comparison(fitted, train_score, answers, baselines)
+    comparison = ScoreComparison(train_score, _held(fitted, answers, baselines), folds)
     if TEST not in splits:
         return Evaluation(rows, figures, compared, calibration=calibration), comparison
     tables = answer_tables(fitted.model, answers[TEST])
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
-    intervals, gains = _spread(fitted.model.spec, figures[TEST], answers[TEST], on_test, splits[TEST].groups)
-    return Evaluation(rows, figures, compared, {TEST: tables}, {TEST: intervals}, gains, calibration), comparison
+    its_figures = {name: parts[TEST] for name, parts in compared.items()}
+    chance = chance_of(network.spec, figures[TEST], answers[TEST], on_test, its_figures, splits[TEST].groups)
+    intervals = {TEST: chance.intervals}, chance.baseline_intervals
+    return Evaluation(rows, figures, compared, {TEST: tables}, *intervals, chance.gains, calibration), comparison
 
 
 def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], rows: SpecData) -> Evaluation:
@@ -170,8 +179,8 @@ def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], r
     )
     if TEST not in answers:
         return found
-    intervals, _ = _spread(spec, figures[TEST], answers[TEST], {}, rows.splits[TEST].groups)
-    return replace(found, tables={TEST: answer_tables(model, answers[TEST])}, intervals={TEST: intervals})
+    chance = chance_of(spec, figures[TEST], answers[TEST], {}, {}, rows.splits[TEST].groups)
+    return replace(found, tables={TEST: answer_tables(model, answers[TEST])}, intervals={TEST: chance.intervals})
 
 
 def figures_of(fitted: FitResult) -> Metrics:
@@ -209,14 +218,12 @@ def _calibration(errors: Figures, found: Calibration | None) -> dict[str, float 
     return told
 
 
-def _comparison(
-    fitted: FitResult, train: float | None, answers: Mapping[str, Answers], baselines: BaselineAnswers
-) -> ScoreComparison:
-    """Return the scores of a model and of baselines on the first part of the rows held out: validation before test."""
+def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> Held | None:
+    """Return how good a model and baselines are on the first part of the rows held out: validation before test."""
     network, name = fitted.model.network, next((name for name in SPLITS if name in answers), None)
     score = None if name is None else score_of(network, answers[name])
     if name is None or score is None:
-        return ScoreComparison(train, None)
+        return None
     scores = {baseline: score_of(network, parts[name]) for baseline, parts in baselines.items()}
     known = {baseline: score for baseline, score in scores.items() if score is not None}
     held, groups = answers[name], fitted.data.splits[name].groups
@@ -225,8 +232,26 @@ def _comparison(
     gains = {}
     if (constant := others.pop("constant", None)) is not None:
         gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
-    inputs = fitted.prepared(name)
-    return ScoreComparison(train, Held(name, inputs, held.target, held.prediction, score, known, gains, worth))
+    rows = fitted.prepared(name), held.target, held.prediction
+    return Held(name, *rows, score, known, gains, worth, _overconfidence(held, groups))
+
+
+def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> Gap | None:
+    """Return by how much the mean probability of the predicted class is above the accuracy, if there are classes."""
+    if answers.probability is None or answers.target.ndim > 1:
+        return None
+    excess = answers.probability.max(axis=1).astype(np.float64) - np.equal(answers.target, answers.prediction)
+    return Gap(*mean_with_error(excess, answers.weight, groups))
+
+
+def _out_of_fold(
+    network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None
+) -> OutOfFold | None:
+    """Return the score of training rows, each answered by the member that was not trained on it, if there are such."""
+    for given in answers.values():
+        if (score := score_of(network, given)) is not None:
+            return OutOfFold(score, independent_rows(given.losses, groups))
+    return None
 
 
 def _on_folds(fitted: FitResult) -> dict[str, Answers]:
@@ -243,46 +268,6 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
     return {name: held_out.answers}
-
-
-def _spread(
-    spec: Spec,
-    figures: Figures,
-    test: Answers,
-    baselines: Mapping[str, Answers],
-    groups: NDArray[np.generic] | None,
-) -> tuple[dict[str, Interval | None], dict[str, dict[str, Figures]]]:
-    """Return the intervals of a model's figures, and its gains over baselines, on the same resamples."""
-    statistics = dict(_statistics(spec.training.metrics, test))
-    differences = {name: answers.losses - test.losses for name, answers in baselines.items()}
-    numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    right = (test.target == test.prediction).reshape(len(test), -1).all(axis=1)
-    if "accuracy" in figures and numbers is not None:
-        statistics["accuracy"] = mean_statistic(right)
-    resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
-    drawn = iter(resampling.figures([*statistics.values(), *map(mean_statistic, differences.values())]))
-    intervals: dict[str, Interval | None] = dict.fromkeys(figures)
-    for name in statistics:
-        intervals[name] = resampling.interval(figures[name], next(drawn))
-    if "accuracy" in figures and numbers is None and test.weight is None:
-        intervals["accuracy"] = wilson_interval(int(right.sum()), len(test))
-    elif intervals.get("accuracy") and right.all() == right.any():  # all resamples are equal: a group counts as a row
-        intervals["accuracy"] = wilson_interval(resampling.units * int(right.all()), resampling.units)
-    gains: dict[str, dict[str, Figures]] = {}
-    for name, difference in differences.items():
-        gain = told_figures({"loss": weighted_mean(difference, test.weight)})["loss"]
-        interval: Mapping[str, Any] = resampling.interval(gain, next(drawn)) or {}
-        gains[name] = {"loss": {"value": gain, "low": interval.get("low"), "high": interval.get("high")}}
-    return intervals, gains
-
-
-def _statistics(metrics: Sequence[Metric], test: Answers) -> Iterator[tuple[str, Statistic]]:
-    """Yield what computes each figure of test rows that can be resampled."""
-    yield "loss", mean_statistic(test.losses)
-    for metric in metrics:
-        statistic = metric.statistic(test.target, test.prediction, test.probability)
-        if statistic is not None:
-            yield metric.type, statistic
 
 
 def _checked(figures: Mapping[str, float]) -> Figures:
@@ -316,9 +301,9 @@ def score_of(network: Network, answers: Answers) -> float | None:
     return score if np.isfinite(score) else None
 
 
-def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gain:
+def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gap:
     """Return by how much answers have less loss than others for the same rows.
 
     The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
     """
-    return Gain(*mean_with_error(than.losses - answers.losses, answers.weight, groups))
+    return Gap(*mean_with_error(than.losses - answers.losses, answers.weight, groups))

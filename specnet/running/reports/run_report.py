@@ -30,6 +30,7 @@ from specnet.running.saved_runs import given_spec, resolved_spec
 from specnet.spec import Limits, Spec
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
+from specnet.training.steps.step_sizes import WeightSizes
 
 if TYPE_CHECKING:
     from specnet.running.data_rows import Rows
@@ -190,12 +191,13 @@ def record_of(
     return PageRecord(
         resolved=model.network.resolved,
         parameters=model.network.parameters(theta),
+        weights=WeightSizes(model.network.layout)(theta),
         members=len(model.members),
         facts=facts,
         evaluation=evaluation.record(),
         history=folder.history(),
         looks=folder.looks(),
-        findings=folder.findings(),
+        **folder.judgement()._asdict(),
         task=model.network.task,
         columns=names,
         classes=classes,

@@ -15,6 +15,7 @@ from specnet.spec.resolving.graph import Node
 from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
 from specnet.training.looks.snapshot import Snapshot
 from specnet.training.observer import Observer
+from specnet.training.steps.trainer import State
 
 LOOKS = 20
 """Looks after the first step, at most."""
@@ -68,10 +69,11 @@ class LayerRecorder(Observer):
       the range of all outputs of their layer, where sigmoid and tanh have under 5 % of their largest slope. Units
       without an activation are neither dead nor saturated; both are null for outputs that depend on several inputs, as
       those of softmax;
-    - ``parallel``, at the last look: fraction of units whose weights and bias are a multiple of another unit's; 1 if
+    - ``parallel``, of the last look: fraction of units whose weights and bias are a multiple of another unit's; 1 if
       all weights are 0. Null if units do not have a weight for each input, or are more than 2048.
 
-    What is not finite is null.
+    What is not finite is null. The last look is at the network that is kept, which may have the weights of an earlier
+    epoch, or averages; its gradient and its step are those of the last epoch.
 
     Parameters
     ----------
@@ -100,14 +102,25 @@ class LayerRecorder(Observer):
         if epoch in self._moments:
             self._keep(epoch, snapshot)
 
-    def finish(self, epoch: int, snapshot: Snapshot) -> None:
-        """Record the end of training with this epoch, however it ended."""
+    def finish(self, epoch: int, snapshot: Snapshot, kept: tuple[Array, State] | None = None) -> None:
+        """Record the end of training with this epoch, however it ended.
+
+        Parameters
+        ----------
+        epoch : int
+        snapshot : Snapshot
+        kept : (theta, state), optional
+            The parameters and layer states of the network that is kept, if not the current ones.
+        """
         self._look(epoch, snapshot)
         if self._moments:
             self._keep(epoch, snapshot)
-        parameters, last = snapshot.parameters(), self._looks[-1]
+        shown, last = snapshot if kept is None else snapshot.at(*kept), self._looks[-1]
+        parameters, seen = shown.parameters(), self._seen(shown)
         parallel = {key: _parallel([parameters[name] for name in names]) for key, names in self._units.items()}
-        layers = [{**layer, "parallel": parallel.get(layer["layer"])} for layer in last["layers"]]
+        layers = [
+            {**layer, **seen[layer["layer"]], "parallel": parallel.get(layer["layer"])} for layer in last["layers"]
+        ]
         # A checkpoint of before may have the last look too.
         self._looks[-1] = {**last, "layers": layers}
 
@@ -123,16 +136,21 @@ class LayerRecorder(Observer):
     def _look(self, epoch: int, snapshot: Snapshot) -> None:
         if self._looks and self._looks[-1]["epoch"] >= epoch:
             return
-        outputs, sizes = snapshot.layer_outputs(self._X), snapshot.step_sizes(epoch) or {}
-        weights, layers = snapshot.weight_sizes(), []
-        for key, activating, activation in self._activations:
+        sizes, layers = snapshot.step_sizes(epoch) or {}, []
+        for key, seen in self._seen(snapshot).items():
             gradient, step = sizes.get(key, (None, None))
+            layers.append({"layer": key, "weight": seen.pop("weight"), "gradient": gradient, "step": step, **seen})
+        self._looks.append({"epoch": epoch, "layers": layers})
+
+    def _seen(self, snapshot: Snapshot) -> dict[str, dict[str, float | None]]:
+        """Return the ``weight``, and how many units are ``dead`` and ``saturated``, of each layer."""
+        outputs, weights, found = snapshot.layer_outputs(self._X), snapshot.weight_sizes(), {}
+        for key, activating, activation in self._activations:
             flat: tuple[float | None, float | None] = (0.0, 0.0)
             if activation is not None:
                 flat = _dead_and_saturated(outputs[activating.key]) if activation.elementwise else (None, None)
-            sized = {"layer": key, "weight": weights[key], "gradient": gradient, "step": step}
-            layers.append({**sized, "dead": flat[0], "saturated": flat[1]})
-        self._looks.append({"epoch": epoch, "layers": layers})
+            found[key] = {"weight": weights[key], "dead": flat[0], "saturated": flat[1]}
+        return found
 
     def _keep(self, epoch: int, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(epoch, {**snapshot.parameters(), **snapshot.layer_state()})

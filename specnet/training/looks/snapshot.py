@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike
 from specnet.network import LayerOutputs, Network
 from specnet.parts.arrays import Array
 from specnet.training.steps.step_sizes import StepSize, WeightSizes
-from specnet.training.steps.trainer import Trainer
+from specnet.training.steps.trainer import State, Trainer
 
 
 class Snapshot:
@@ -25,14 +26,25 @@ class Snapshot:
     def __init__(self, network: Network, trainer: Trainer) -> None:
         # What is looked at now and then is not worth compiling.
         self._network, self._trainer = network.run_by("numpy"), trainer
+        self._kept: tuple[Array, State] | None = None
         self._sizes = WeightSizes(network.layout)
+
+    def at(self, theta: Array, state: State) -> Snapshot:
+        """Return the same of other parameters and layer states than the current ones; steps are the current ones'."""
+        found = copy(self)
+        found._kept = theta, state
+        return found
+
+    @property
+    def _place(self) -> tuple[Array, State]:
+        return (self._trainer.theta, self._trainer.layer_state) if self._kept is None else self._kept
 
     def parameters(self) -> dict[str, Array]:
         """Return the current parameters by name: a weight is (outputs, inputs).
 
         These are neither averages nor the best ones so far.
         """
-        return self._by_name(self._trainer.theta.copy())
+        return self._by_name(self._place[0].copy())
 
     def gradient(self) -> dict[str, Array] | None:
         """Return the last gradient by the names of the parameters; None before the first step.
@@ -56,18 +68,18 @@ class Snapshot:
         X : (rows, inputs)
             Preprocessed rows.
         """
-        trainer = self._trainer
-        found = self._network.layer_outputs(trainer.theta, X, trainer.layer_state)
+        theta, state = self._place
+        found = self._network.layer_outputs(theta, X, state)
         _protect(array for outputs in found.values() for array in outputs)
         return found
 
     def weight_sizes(self) -> dict[str, float | None]:
         """Return the root mean square of the weights of each layer, by its name; None where it is not finite."""
-        return self._sizes(self._trainer.theta)
+        return self._sizes(self._place[0])
 
     def layer_state(self) -> dict[str, Array]:
         """Return the current layer states by name, such as running averages; empty for most networks."""
-        found = {name: kept.copy() for name, kept in self._trainer.layer_state.items()}
+        found = {name: kept.copy() for name, kept in self._place[1].items()}
         _protect(found.values())
         return found
 

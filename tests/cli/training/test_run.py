@@ -13,8 +13,9 @@ import pytest
 
 import specnet as specnet_package
 from specnet.cli.training.verb_folders import ResumeCommand
-from specnet.findings import Finding
+from specnet.findings import Finding, Judgement
 from specnet.findings.finding import Severity
+from specnet.report.pages.headline import verdict
 from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet, called, in_ascii, started
 from tests.texts.pinned import Pinned
@@ -27,8 +28,9 @@ FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", 
 def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
-    header, train, test, written = ended.out.splitlines()
+    header, train, test, told, written = ended.out.splitlines()
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
+    assert told == verdict(figures_in_file)
     best = best_baseline(figures_in_file)
     assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
     compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
@@ -115,14 +117,14 @@ def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
 
 def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
-    header, *rows, _ = ended.out.splitlines()
+    header, *rows, _, _ = ended.out.splitlines()
     figures_in_file = json.loads((folder / "here/metrics.json").read_text())
     assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures_in_file)]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
     bounds = figures_in_file["intervals"]["test"]["roc_auc"]
     low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
     assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
-    assert re.search(r"   0\.5000   [01]\.\d{4}$", rows[2])
+    assert re.search(r"   0\.50 +[01]\.\d\d$", rows[2])
 
 
 def test_two_findings_stand_below_the_table_errors_first(
@@ -132,8 +134,8 @@ def test_two_findings_stand_below_the_table_errors_first(
     found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
 
     def lines_below(count: int) -> list[str]:
-        monkeypatch.setattr("specnet.running.training_run.findings", lambda evidence: found[:count])
-        return specnet("run", "moons.toml").out.splitlines()[3:-1]
+        monkeypatch.setattr("specnet.running.training_run.judge", lambda evidence: Judgement(found[:count], 9))
+        return specnet("run", "moons.toml").out.splitlines()[4:-1]
 
     assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]
     assert lines_below(3) == ["third: third was seen", "first: first was seen", "1 more finding: second"]

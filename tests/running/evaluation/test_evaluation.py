@@ -152,14 +152,21 @@ def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Gener
     low, high = np.quantile(own[drawn].mean(axis=1), [0.025, 0.975])
     intervals = found["intervals"]["test"]
     assert intervals["loss"] == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
-    low, high = np.quantile(gain[drawn].mean(axis=1), [0.025, 0.975])
-    assert found["gains"]["constant"] == {
-        "loss": {
-            "value": pytest.approx(found["baselines"]["constant"]["test"]["loss"] - found.figures["loss"]),
-            "low": pytest.approx(low),
-            "high": pytest.approx(high),
-        }
+    constant, right = found["baselines"]["constant"]["test"], (probability > 0.5) == y_test
+    likelier = y_test == (share > 0.5)
+    better_by = {
+        "loss": (constant["loss"] - found.figures["loss"], gain),
+        "accuracy": (found.figures["accuracy"] - constant["accuracy"], right.astype(float) - likelier),
     }
+    for name, (value, difference) in better_by.items():
+        low, high = np.quantile(difference[drawn].mean(axis=1), [0.025, 0.975])
+        expected = {"value": pytest.approx(value), "low": pytest.approx(low), "high": pytest.approx(high)}
+        assert found["gains"]["constant"][name] == expected
+    assert found["gains"]["constant"].keys() == better_by.keys()
+    beside = found["baseline_intervals"]["constant"]
+    assert beside["accuracy"] == wilson_interval(int(likelier.sum()), len(likelier))
+    low, high = np.quantile((own + gain)[drawn].mean(axis=1), [0.025, 0.975])
+    assert beside["loss"] == {"low": pytest.approx(low), "high": pytest.approx(high), "method": "bootstrap"}
     assert intervals["roc_auc"]["low"] < found.figures["roc_auc"] < intervals["roc_auc"]["high"]
     assert intervals["accuracy"]["low"] < found.figures["accuracy"] < intervals["accuracy"]["high"]
     assert intervals["f1"] is None
@@ -263,7 +270,8 @@ def test_one_test_row_says_nothing_of_chance(ran, rng: np.random.Generator):
 def test_without_test_rows_there_are_only_the_figures(ran, rng: np.random.Generator):
     X = columns(rng)
     found = ran(X, X[:, 0], loss="mse", test_size=0.0)
-    empty = {"baselines": {}, "tables": {}, "intervals": {}, "gains": {}, "calibration": {}}
+    names = ("baselines", "tables", "intervals", "baseline_intervals", "gains", "calibration")
+    empty: dict[str, Any] = {name: {} for name in names}
     assert found.result.evaluation == {"rows": {"train": ROWS}, **found.result.metrics, **empty}
 
 
@@ -296,3 +304,12 @@ def test_a_finished_run_still_says_it(tmp_path: Path):
     again = specnet.run(MOONS, tmp_path / "out", resume=True)
     assert again.evaluation == first.evaluation == json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert again.metrics == first.metrics
+
+
+def test_the_gain_of_an_error_is_by_how_much_it_is_less(ran, rng: np.random.Generator):
+    X = columns(rng)
+    found = ran(X, X[:, 0], loss="mse", epochs=60, metrics=["root_mean_squared_error"])
+    name, constant = "root_mean_squared_error", found["baselines"]["constant"]["test"]
+    gain = found["gains"]["constant"][name]
+    assert gain["value"] == pytest.approx(constant[name] - found.figures[name])
+    assert 0 < gain["low"] < gain["value"] < gain["high"]

@@ -134,7 +134,7 @@ def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pyte
     [
         (1, '["standardize"]', '"mse"', '["r2"]', ["Predicted and true values", "Residuals", "fall of R²"]),
         (3, '["standardize"]', '"mse"', '["r2"]', ["Residuals of y3", "mean error", "rise of loss"]),
-        (1, '["standardize"]', '"gaussian_nll"', "[]", ["with a loss of", "Residuals"]),
+        (1, '["standardize"]', '"gaussian_nll"', "[]", ["a loss of", "Residuals"]),
         (1, "[]", '{ type = "quantile", quantile = 0.9 }', "[]", ["Residuals", "90 % of the rows should lie below"]),
     ],
 )

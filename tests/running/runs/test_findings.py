@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet.errors import NotFiniteError
-from specnet.findings import findings
+from specnet.findings import judge
 from specnet.running import training_run
 from specnet.running.run_folder import RunFolder
 from tests.running.conftest import ROWS, classes, columns
@@ -32,7 +32,7 @@ def moons(**training: Any) -> dict[str, Any]:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What findings are read from, run by run."""
     given: list[Any] = []
-    monkeypatch.setattr(training_run, "findings", lambda evidence: [given.append(evidence), findings(evidence)][1])
+    monkeypatch.setattr(training_run, "judge", lambda evidence: [given.append(evidence), judge(evidence)][1])
     return given
 
 
@@ -42,21 +42,30 @@ SLOW = {"optimizer": {"type": "sgd", "learning_rate": 1e-6}}
 def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
     result = specnet.run(moons(**SLOW), tmp_path / "run")
     assert [each.code for each in result.findings] == ["rate-too-low"]
-    assert RunFolder(tmp_path / "run").findings() == result.findings
-    (record,) = json.loads((tmp_path / "run" / "findings.json").read_text())["findings"]
+    assert RunFolder(tmp_path / "run").judgement().findings == result.findings
+    written = json.loads((tmp_path / "run" / "findings.json").read_text())
+    (record,) = written["findings"]
+    assert written["tests"] == RunFolder(tmp_path / "run").judgement().tests == 13
     assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words"]
     assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
     again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
     assert again.findings == result.findings
     healthy = specnet.run(moons(epochs=200), tmp_path / "run", force=True)
-    assert healthy.findings == RunFolder(tmp_path / "run").findings() == ()
+    assert healthy.findings == RunFolder(tmp_path / "run").judgement().findings == ()
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}'])
+def test_findings_of_an_earlier_version_do_not_say_how_many_tests_there_were(tmp_path: Path):
+    (tmp_path / "findings.json").write_text('{"findings": []}')
+    assert RunFolder(tmp_path).judgement() == ((), None)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}', '{"findings": [], "tests": true}']
+)
 def test_damaged_findings_are_refused(tmp_path: Path, content: str, refused: Refused):
     (tmp_path / "findings.json").write_text(content)
     with refused(specnet.FileError):
-        RunFolder(tmp_path).findings()
+        RunFolder(tmp_path).judgement()
 
 
 def test_a_loss_that_is_not_finite_is_explained(refused: Refused):
@@ -234,6 +243,7 @@ FACTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
             "optimizer": "sgd",
             "is_adaptive": False,
             "learning_rate": 0.5,
+            "default_rate": 0.01,
             "rate_ends_low": True,
             "epochs": 20,
             "labels": ("0", "1"),
@@ -247,6 +257,7 @@ FACTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
             "optimizer": "adam",
             "is_adaptive": True,
             "learning_rate": 0.001,
+            "default_rate": 0.001,
             "rate_ends_low": False,
             "epochs": 1,
             "labels": (),
@@ -260,6 +271,7 @@ FACTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
             "optimizer": "lbfgs",
             "is_adaptive": True,
             "learning_rate": None,
+            "default_rate": None,
             "rate_ends_low": False,
             "epochs": 1,
             "labels": (),
@@ -282,7 +294,8 @@ def test_findings_are_told_what_the_spec_says(seen, network: Any, training: Any,
     (evidence,) = seen
     told = {field.name: getattr(evidence.spec, field.name) for field in fields(evidence.spec)}
     layers = told.pop("layers")
-    assert told == {**expected, "has_table": False, "has_legacy_generator": False, "written": told["written"]}
+    always = {"restores_best": False, "has_table": False, "has_legacy_generator": False}
+    assert told == {**expected, **always, "written": told["written"]}
     assert told["written"] == specnet.parse_spec(spec).document.data
     names = tuple(f"column {place}" for place in range(evidence.inputs.shape[1]))
     assert (evidence.columns.names, evidence.columns.are_categories) == (names, (False,) * len(names))

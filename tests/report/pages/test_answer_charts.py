@@ -1,0 +1,78 @@
+"""What charts of answers say in numbers, against the rows that they are of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from specnet.model import Answers
+from specnet.number_texts import rounded
+from specnet.parts.metrics import Accuracy, RootMeanSquaredError
+from specnet.report.pages.answer_charts import MOST_POINTS, beginning_of, importance_figure, value_figures
+from specnet.report.pages.page_record import Importance
+from tests.report.pages.test_headline import EVALUATION
+
+
+def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
+    rng = np.random.default_rng(4)
+    target, prediction = rng.standard_t(2, 3600), np.zeros(3600)
+    residuals = Answers(target, target[:, np.newaxis], np.square(target), prediction, None, None)
+    _, figure = value_figures(residuals, ["y"])
+    assert figure.chart.count("<circle") == MOST_POINTS
+    deviation, mean = rounded(float(np.std(target))), rounded(float(np.mean(target)))
+    assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
+    assert f"mean {mean}, standard deviation {deviation}" in figure.chart
+
+
+def importance(score: str, *mean: float) -> Importance:
+    names = [f"x{place}" for place in range(len(mean))]
+    return Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), 0.0123))
+
+
+def test_importance_is_in_percentage_points() -> None:
+    figure = importance_figure(importance("accuracy", 0.249, -0.0004, -0.012))
+    assert "Permutation importance: x0 24.9, x1 0.0, x2 −1.2" in figure.chart
+    assert "fall of accuracy in percentage points" in figure.chart
+    assert "x0: 24.9 ± 1.2 percentage points" in figure.chart
+    assert (
+        "-" not in importance_figure(importance("r2", 0.9, -0.01)).chart.partition('aria-label="')[2].partition('"')[0]
+    )
+
+
+def test_a_page_begins_with_a_strip_of_all_predictors_and_the_table_of_the_terminal() -> None:
+    beside = {"linear": {"accuracy": {"low": 0.925, "high": 0.991, "method": "wilson"}}}
+    begins = beginning_of({**EVALUATION, "baseline_intervals": beside}, [Accuracy()], "network")
+    assert begins["verdict"].startswith("Worse than a linear model")
+    strip = begins["strip"]
+    told = "Test accuracy: network 94.7 %, linear 97.4 %, neighbours 93.9 %, constant 63.0 %"
+    assert f'aria-label="{told}"' in strip.chart
+    assert strip.chart.count("<circle") == 4
+    assert "network 94.7 %, 95 % interval 89.0–98.0 %" in strip.chart
+    assert "linear 97.4 %, 95 % interval 92.5–99.1 %" in strip.chart
+    assert begins["scores"].lines() == [
+        "          loss   accuracy          95 %   constant   linear",
+        "train   0.0500     98.0 %",
+        "test    0.1170     94.7 %   89.0–98.0 %     63.0 %   97.4 %",
+    ]
+
+
+def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
+    bounds = {"low": 2.6, "high": 4.0, "method": "bootstrap"}
+    evaluation = {
+        "rows": {"train": 9, "test": 4},
+        "train": {"loss": -0.5, "root_mean_squared_error": 3.05},
+        "test": {"loss": -0.25, "root_mean_squared_error": 3.31},
+        "intervals": {"test": {"loss": None, "root_mean_squared_error": bounds}},
+    }
+    begins = beginning_of(evaluation, [RootMeanSquaredError()], "network")
+    assert begins["scores"].rows[1] == ["test", "−0.2500", "3.3", "2.6–4.0"]
+    assert begins["scores"].header[2] == "root mean squared error"
+    assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
+
+
+@pytest.mark.parametrize("split", ["validation", "train"])
+def test_without_test_rows_the_strip_is_of_others_without_intervals(split: str) -> None:
+    evaluation = {"rows": {"train": 9}, "train": {"loss": 0.5, "accuracy": 1.0}} | {split: {"accuracy": 0.9}}
+    figure = beginning_of(evaluation, [Accuracy()], "ensemble")["strip"]
+    assert (figure.title, figure.note) == (f"{split.capitalize()} accuracy", "The network beside simpler predictors.")
+    assert figure.chart.count("<circle") == 1
