@@ -108,7 +108,7 @@ def run_html(
     """
     training = resolved.spec.training
     begins = beginning_of(evaluation, training.metrics, headline.network(training.members))
-    delivered = Delivered(evaluation["train"]["loss"])
+    delivered = Delivered(evaluation["train"].get("loss"))
     figures = [begins["strip"], *training_figures(history, [], delivered, training.members)]
     return _page(
         resolved,

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from specnet.number_texts import counted, page_metric
 from specnet.parts.metrics import main_metric
 
-if TYPE_CHECKING:
-    from specnet.spec import Resolved
-
-MOST_SIZES = 6
-"""Sizes that a network's name lists."""
 BASELINES = {
     "linear": "a linear model",
     "neighbours": "the 15 nearest neighbours",
@@ -39,16 +34,6 @@ class Tile(NamedTuple):
 def network(members: int) -> str:
     """Return what a network of so many members is called."""
     return "network" if members == 1 else "ensemble"
-
-
-def network_name(resolved: Resolved) -> str:
-    """Return a network by its sizes, ``2–5–1 network``, where it is a plain stack, else by the number of its layers."""
-    trained = [node for node in resolved.nodes if node.layer.parameter_count(node.input_sizes)]
-    chained = all(node.inputs == (place - 1,) for place, node in enumerate(resolved.nodes))
-    sizes = (resolved.inputs, *(node.size for node in trained))
-    if chained and len(sizes) <= MOST_SIZES and all(node.layer.type == "dense" for node in trained):
-        return f"{'–'.join(map(str, sizes))} network"
-    return f"network with {counted(len(trained), 'trained layer')}"
 
 
 class Comparison(NamedTuple):
@@ -95,7 +80,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
         return _alone(evaluation, split)
     name, other = beside.figure, evaluation["baselines"][beside.baseline]
     gain = evaluation["gains"][beside.baseline][name]
-    own, its = (page_metric(name, figures[split][name], gain) for figures in (evaluation, other))
+    own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
     told = _told(name, f"{own} against {its}", evaluation, split)
     return f"{_SIGNS[beside.sign]} {BASELINES.get(beside.baseline, beside.baseline)}: {told}."
 
@@ -105,17 +90,18 @@ def comparison(evaluation: Mapping[str, Any]) -> Comparison | None:
 
     That is a constant answer if the network is worse, else what is better than the network, else the best of all.
     """
-    gains, main = evaluation.get("gains", {}), score_name(evaluation)
-    found = [each for baseline in gains if (each := _compared(baseline, gains[baseline], main)) is not None]
+    found = [each for name in evaluation.get("gains", {}) if (each := _compared(name, evaluation)) is not None]
     worse = [each for each in found if each.sign < 0]
     constant = [each for each in worse if each.baseline == CONSTANT]
     simple = [each for each in worse or found if each.baseline != CONSTANT]
     return min(constant or simple or found, default=None)
 
 
-def _compared(baseline: str, gains: Mapping[str, Mapping[str, Any]], main: str) -> Comparison | None:
+def _compared(baseline: str, evaluation: Mapping[str, Any]) -> Comparison | None:
     """Return how a network compares with a baseline: by the main metric, and by the loss where that leaves it open."""
-    known = [name for name in dict.fromkeys((main, LOSS)) if gains.get(name, {}).get("low") is not None]
+    gains, its = evaluation["gains"][baseline], evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
+    names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
+    known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
     if not known:
         return None
     signs = {name: int(gains[name]["low"] > 0) - int(gains[name]["high"] < 0) for name in known}

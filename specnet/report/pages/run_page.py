@@ -85,7 +85,7 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
 def _delivered(record: PageRecord) -> Delivered:
     trained = record.facts.get("members", [record.facts])
     epochs = [kept_epoch(each["end"], each["epochs"]) for each in trained]
-    return Delivered(record.evaluation["train"]["loss"], epochs)
+    return Delivered(record.evaluation.get("train", {}).get("loss"), epochs)
 
 
 def _end(record: PageRecord) -> str:

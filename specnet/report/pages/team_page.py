@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from specnet.number_texts import count, counted, percent
-from specnet.report.pages import headline
+from specnet.report.overview import Overview
 from specnet.report.pages.answer_charts import beginning_of, results_of
 from specnet.report.pages.page_record import AnswersRecord
 from specnet.report.pages.page_templates import rendered
@@ -68,5 +68,5 @@ def _networks(members: Sequence[TeamMember]) -> TextTable:
     rows = []
     for each in members:
         counts = count(each.networks), count(each.parameters)
-        rows.append([f"trial {each.trial}", percent(each.share), headline.network_name(each.resolved), *counts])
+        rows.append([f"trial {each.trial}", percent(each.share), Overview(each.resolved).summary(), *counts])
     return TextTable(["trial", "share", "network", "networks", "parameters"], rows, right=frozenset([1, 3, 4]))

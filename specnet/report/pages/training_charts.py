@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.number_texts import count, figure, rounded
+from specnet.number_texts import count, figure, metric, rounded
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves
@@ -28,13 +28,13 @@ class Delivered(NamedTuple):
 
     Attributes
     ----------
-    loss : float
+    loss : float or None
         Of the model on the training rows, as it is used: without dropout and label smoothing.
     epochs : sequence of int
         Those whose weights its networks have, where that is known.
     """
 
-    loss: float
+    loss: float | None
     epochs: Sequence[int] = ()
 
 
@@ -81,7 +81,8 @@ def _loss(history: History, delivered: Delivered, members: int) -> Figure:
     if is_earlier:
         chart.line([delivered.epochs[0]] * 2, [chart.y.low, chart.y.high], "guide")
         which += f" has the weights of epoch {count(delivered.epochs[0])}, the dashed line, and"
-    note += f" The delivered {which} has a loss of {figure(delivered.loss)} on the training rows, without either."
+    loss = metric(LOSS, delivered.loss)
+    note += f" The delivered {which} has a loss of {loss} on the training rows, without either."
     if VALIDATION_LOSS in kinds:
         note += " Validation rows take no part in the steps."
         best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from specnet import parse_spec, resolve
 from specnet.report.pages import headline
 
 EVALUATION: dict[str, Any] = {
@@ -34,11 +33,6 @@ EVALUATION: dict[str, Any] = {
         },
     },
 }
-RESIDUAL = [
-    {"type": "dense", "units": 3, "name": "first"},
-    {"type": "add", "inputs": ["input", "first"]},
-    {"type": "dense", "units": 1},
-]
 
 
 def with_gain(baseline: str, **changes: Any) -> dict[str, Any]:
@@ -138,16 +132,3 @@ def test_without_test_rows_other_rows_are_named() -> None:
     assert headline.verdict(watched | {"baselines": beside}) == (
         "90.0 % of 6 validation rows are right; 80.0 % by a linear model. No rows were held out for testing."
     )
-
-
-@pytest.mark.parametrize(
-    ("network", "name"),
-    [
-        ({"layer_sizes": [2, 5, 1]}, "2–5–1 network"),
-        ({"layer_sizes": [2, 3, 4, 5, 6, 7, 1]}, "network with 6 trained layers"),
-        ({"input_size": 3, "layers": RESIDUAL}, "network with 2 trained layers"),
-    ],
-)
-def test_names_of_networks(network: dict[str, Any], name: str) -> None:
-    resolved = resolve(parse_spec({"network": network, "training": {"loss": "mse"}}))
-    assert headline.network_name(resolved) == name
