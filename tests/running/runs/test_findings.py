@@ -320,3 +320,27 @@ def test_findings_are_told_what_the_spec_says(seen, network: Any, training: Any,
                 ]
             )
         ]
+
+
+def test_an_ensemble_that_learns_its_rows_by_heart_is_found_out_of_fold(tmp_path: Path, rng: np.random.Generator, seen):
+    np.savez(tmp_path / "rows.npz", X=rng.normal(size=(150, 8)), y=rng.integers(0, 2, 150))
+    data = {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0}}
+    adam = {"type": "adam", "learning_rate": 0.01}
+    result = specnet.run(spec_on(data, 32, metrics=["accuracy"], epochs=60, optimizer=adam, ensemble=3))
+    train, folds = (result.metrics[name]["accuracy"] for name in ("train", "out_of_fold"))
+    assert seen[0].out_of_fold == (pytest.approx(folds), 150)
+    assert [each.code for each in result.findings] == ["overfitting"]
+    told = f"{100 * train:.1f} % on training rows, {100 * folds:.1f} % on these rows out of fold"
+    assert result.findings[0].sentence.startswith(told)
+
+
+def test_overconfidence_is_that_of_the_probabilities_of_rows_held_out(seen):
+    result = specnet.run(moons(loss={"type": "binary_crossentropy", "label_smoothing": 0.5}, epochs=100))
+    held = seen[0].held
+    confidence = result.model.predict_proba(held.inputs).max(axis=1)
+    excess = confidence.astype(np.float64) - (held.target == held.prediction)
+    assert held.overconfidence.value == pytest.approx(excess.mean())
+    assert held.overconfidence.error == pytest.approx(excess.std() / np.sqrt(len(excess)))
+    assert held.overconfidence.value < -0.1
+    specnet.run(moons(loss="hinge"))
+    assert seen[1].held.overconfidence is None
