@@ -56,7 +56,13 @@ def team_page(record: TeamRecord) -> str:
     return rendered(
         "team.html.j2",
         name=name,
-        kicker=[name, "team", counted(len(record.members), "trial"), counted(networks, "network")],
+        kicker=[
+            name,
+            "team",
+            counted(len(record.members), "trial"),
+            counted(networks, "network"),
+            f"predicts {record.target}",
+        ],
         networks=_networks(record.members),
         **beginning_of(record.evaluation, record.resolved.spec.training.metrics, "team"),
         **results_of(record),

@@ -190,11 +190,12 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert '<a href="team/report.html">' in (folder / "report.html").read_text()
     total = sum(result.team.shares.values())
     told = text_of(page)
-    assert f"A team of {4 * len(result.team.shares)} networks predicts the class" in told
+    assert f"· {4 * len(result.team.shares)} networks · predicts the class " in told
     for number, share in result.team.shares.items():
         assert f"trial {number} {100 * share / total:.1f} %" in told
     accuracy = result.team.metrics["test"]["accuracy"]
-    assert f"test accuracy {100 * accuracy:.1f} %" in told
+    assert f" {100 * accuracy:.1f} % of {result.team.evaluation.rows['test']} test rows are right." in told
+    assert f" team {100 * accuracy:.1f} % " in told
     assert told.count("out of fold") == 1
     with pytest.raises(FileError, match="not in the folder of its sweep"):
         page_again(shutil.copytree(folder / "team", tmp_path / "alone"))
