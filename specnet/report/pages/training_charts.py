@@ -10,7 +10,7 @@ import numpy as np
 from specnet.number_texts import count, figure, metric, rounded
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves
+from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
 from specnet.report.terminal.run_table import LOSS
 
 MOST_LAYERS = 8
@@ -75,7 +75,7 @@ def _loss(history: History, delivered: Delivered, members: int) -> Figure:
             last, hover = figure(curve.values[-1]), at_epoch(f"{name} loss")
             chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
-    note += "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
+    note += rows_note(LOSS)
     which, reached = ("ensemble", 0) if members > 1 else ("network", history[-1]["epoch"])
     is_earlier = bool(delivered.epochs) and delivered.epochs[0] < reached
     if is_earlier:

@@ -50,7 +50,11 @@ def curve_title(name: str) -> str:
 
 def rows_note(name: str) -> str:
     """Return in a sentence what a figure of a history is measured on."""
-    return "Mean over the training rows." if name == LOSS else "Of the validation rows."
+    if name == LOSS:
+        return (
+            "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
+        )
+    return "Of the validation rows."
 
 
 def curve_style(place: int) -> str:
