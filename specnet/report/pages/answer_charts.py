@@ -91,7 +91,7 @@ def _strip(evaluation: Mapping[str, Any], network: str) -> Figure:
             hover += f", 95 % interval {true_minus(interval(name, ends[other]['low'], ends[other]['high']))}"
         chart.line([low, high], [place, place], "whisker")
         chart.points([scale * value], [place], radius=4.5, hover=[hover])
-    note = "The lines are 95 % intervals." if bounds else "The network beside simpler predictors."
+    note = "The lines are 95\N{NO-BREAK SPACE}% intervals." if bounds else "The network beside simpler predictors."
     return Figure(title, note, chart.svg())
 
 

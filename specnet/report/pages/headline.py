@@ -112,20 +112,12 @@ def _compared(baseline: str, evaluation: Mapping[str, Any]) -> Comparison | None
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:
-    """Return in a sentence how good a network is, and simpler predictors on the same rows, as far as they are there."""
+    """Return in a sentence how good a network is, where there is nothing to compare it with."""
     name = score_name(evaluation)
     bounds = evaluation.get("intervals", {}).get(split, {}).get(name)
     told = _told(name, page_metric(name, evaluation[split].get(name), bounds), evaluation, split)
     told = f"{told} are right" if name == "accuracy" else f"{told[0].upper()}{told[1:]}"
-    others = evaluation.get("baselines", {})
-    beside = ", ".join(
-        f"{page_metric(name, others[other][split].get(name), bounds)} by {BASELINES.get(other, other)}"
-        for other in sorted(others, key=[*BASELINES, *others].index)
-        if split in others[other]
-    )
-    return (
-        f"{'; '.join(filter(None, (told, beside)))}.{'' if split == 'test' else ' No rows were held out for testing.'}"
-    )
+    return f"{told}." if split == "test" else f"{told}. No rows were held out for testing."
 
 
 def _told(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:

@@ -111,8 +111,7 @@ def test_figures_of_a_regression_have_as_many_digits_as_chance_leaves() -> None:
         ({"rows": {}, "baselines": {}}, "94.7 % of test rows are right."),
         (
             {"gains": {"linear": {"loss": {"value": -0.1, "low": None, "high": None}}}},
-            "94.7 % of 114 test rows are right; 97.4 % by a linear model, 93.9 % by the 15 nearest neighbours, "
-            "63.0 % by a constant answer.",
+            "94.7 % of 114 test rows are right.",
         ),
         ({"test": {"loss": 0.2667, "roc_auc": None}, "baselines": {}}, "ROC AUC – on 114 test rows."),
         ({"test": {"loss": -1.5}, "baselines": {}}, "A loss of −1.5000 on 114 test rows."),
@@ -130,5 +129,5 @@ def test_without_test_rows_other_rows_are_named() -> None:
     watched = trained | {"rows": {"train": 9, "validation": 6}, "validation": {"loss": 0.5, "accuracy": 0.9}}
     beside = {"linear": {"validation": {"loss": 0.4, "accuracy": 0.8}}}
     assert headline.verdict(watched | {"baselines": beside}) == (
-        "90.0 % of 6 validation rows are right; 80.0 % by a linear model. No rows were held out for testing."
+        "90.0 % of 6 validation rows are right. No rows were held out for testing."
     )
