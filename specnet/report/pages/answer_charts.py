@@ -99,6 +99,7 @@ def results_of(record: AnswersRecord) -> dict[str, Any]:
     """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows."""
     return {
         "results": list(_results(record)),
+        "uses": None if record.importance is None else importance_figure(record.importance),
         "covered": _covered(record),
         "outputs": output_table(record.evaluation, record.outputs, record.task),
         "left_out": list(_left_out(record)),
@@ -113,8 +114,6 @@ def _results(record: AnswersRecord) -> Iterator[Figure]:
         loss = record.resolved.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None
         yield from value_figures(record.answers, record.outputs, quantile, drawn_coverage(record.evaluation))
-    if record.importance is not None:
-        yield importance_figure(record.importance)
 
 
 def _covered(record: AnswersRecord) -> str:
@@ -259,7 +258,7 @@ def importance_figure(importance: Importance) -> Figure:
     )
     if len(order) < len(importance.columns):
         note += f"; the first {len(order)} of {count(len(importance.columns))}"
-    return Figure("What it uses", f"{note}.", chart.svg())
+    return Figure("Importance", f"{note}.", chart.svg())
 
 
 def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:

@@ -18,7 +18,11 @@ from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import Delivered, training_figures
 from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
+from specnet.report.terminal.text_tables import TextTable
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
+
+MOST_OF_ROW = 6
+"""Columns of a mistake that are shown."""
 
 
 def page(record: PageRecord) -> str:
@@ -47,6 +51,7 @@ def page(record: PageRecord) -> str:
         training=list(training_figures(record.history, record.looks, _delivered(record), record.members)),
         end=_end(record),
         **results_of(record),
+        worst=_worst(record),
         command=_command(record),
         facts_rows=_facts(record),
     )
@@ -86,6 +91,15 @@ def _delivered(record: PageRecord) -> Delivered:
     trained = record.facts.get("members", [record.facts])
     epochs = [kept_epoch(each["end"], each["epochs"]) for each in trained]
     return Delivered(record.evaluation.get("train", {}).get("loss"), epochs)
+
+
+def _worst(record: PageRecord) -> TextTable | None:
+    """Return the test rows with the largest losses, with their most important columns."""
+    if record.panel is None or not record.panel.worst or record.images is not None:
+        return None
+    shown = record.panel.columns[:MOST_OF_ROW]
+    rows = [[row.told, *(column.told(row.cells[column.place]) for column in shown)] for row in record.panel.worst]
+    return TextTable(["row", *(column.name for column in shown)], rows)
 
 
 def _end(record: PageRecord) -> str:

@@ -66,6 +66,7 @@ def team_page(record: TeamRecord) -> str:
         networks=_networks(record.members),
         **beginning_of(record.evaluation, record.resolved.spec.training.metrics, "team"),
         **results_of(record),
+        worst=None,
     )
 
 

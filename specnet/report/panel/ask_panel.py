@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from markupsafe import Markup
 
+from specnet.number_texts import true_minus
 from specnet.report.svg.axes import Axis
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
+EPOCH, LARGE = date(1970, 1, 1), 1e5
 SCRIPT = Path(__file__).parent / "panel.js"
 
 
@@ -44,6 +48,14 @@ class AskColumn:
     is_whole: bool = False
     options: Sequence[str | float] = ()
     may_be_missing: bool = False
+
+    def told(self, cell: Cell) -> str:
+        """Return a cell in words."""
+        if cell is None or isinstance(cell, str):
+            return "missing" if cell is None else cell
+        if self.kind == "date":
+            return (EPOCH + timedelta(days=math.floor(cell))).isoformat()
+        return true_minus(f"{cell:.4g}" if abs(cell) < LARGE else f"{cell:.0f}")
 
 
 @dataclass(frozen=True)

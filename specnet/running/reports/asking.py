@@ -177,7 +177,7 @@ def _truth(answers: Answers, row: int, names: PageNames) -> str:
         return f"It is {names.classes[int(target)]}{given}."
     values = np.atleast_1d(target).tolist()
     if len(values) == 1:
-        return f"The true value is {rounded(values[0])}."
+        return f"It is {rounded(values[0])}; the model said {rounded(float(np.ravel(answers.prediction[row])[0]))}."
     told = ", ".join(f"{name} {rounded(value)}" for name, value in zip(names.outputs, values, strict=True))
     return f"The true values are {told}."
 

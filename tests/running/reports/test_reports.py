@@ -46,14 +46,8 @@ network = {{ hidden_layer_sizes = [4], target_preprocessing = {steps} }}
 training = {{ loss = {loss}, epochs = 2, metrics = {metrics} }}
 """
 SECTIONS = [
-    "Ask it",
-    "Findings",
-    "The network",
-    "How it decides",
-    "Pictures",
-    "Training",
-    "Results on test rows",
-    "Do it again",
+    *("What it uses", "Ask it", "Findings", "How it decides", "Results on test rows"),
+    *("Pictures", "The network", "Training", "Do it again"),
 ]
 
 
