@@ -16,7 +16,7 @@ from specnet.report.svg.axes import Axis
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
-EPOCH, LARGE = date(1970, 1, 1), 1e5
+EPOCH, LARGE = date(1970, 1, 1), 1e3
 SCRIPT = Path(__file__).parent / "panel.js"
 
 
@@ -55,7 +55,7 @@ class AskColumn:
             return "missing" if cell is None else cell
         if self.kind == "date":
             return (EPOCH + timedelta(days=math.floor(cell))).isoformat()
-        return true_minus(f"{cell:.4g}" if abs(cell) < LARGE else f"{cell:.0f}")
+        return true_minus(f"{cell:.0f}" if cell == round(cell) or abs(cell) >= LARGE else f"{cell:.4g}")
 
 
 @dataclass(frozen=True)

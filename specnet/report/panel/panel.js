@@ -4,7 +4,7 @@ const classes = ask.kind === "classes" || ask.kind === "binary";
 const POINTS = 40, SHOWN = 12, MOST_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
 const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
 const minus = text => text.replace("-", "−");
-const number = v => minus(!Number.isFinite(v) ? "?" : Math.abs(v) >= 1e5 ? v.toFixed(0) : String(+v.toPrecision(4)));
+const number = v => minus(!Number.isFinite(v) ? "?" : Number.isInteger(v) || Math.abs(v) >= 1e3 ? v.toFixed(0) : String(+v.toPrecision(4)));
 const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
 const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
 const colour = k => `var(--class-${classes ? k % 9 : k + 1})`;  // curves of values are at most three

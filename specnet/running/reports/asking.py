@@ -22,6 +22,8 @@ MOST_TOGETHER = 30_000
 """Parameters of all members of an ensemble; of a larger one the first member answers."""
 MOST_BYTES = 400_000
 """Of the parameters in a page."""
+MOST_CODE = 640_000
+"""Signs of the code."""
 MOST_COLUMNS = 60
 """Columns with a control; the others stay as they are in the row."""
 MOST_ROWS, MOST_WORST = 50, 5
@@ -62,6 +64,8 @@ def panel_of(
         raw, level = columns_of(asked), _level(asked)
         code = inlined(asked, level)
     except ExportError:
+        return None
+    if len(code) > MOST_CODE:  # many texts have codes
         return None
     train, test = data.splits["train"], data.splits.get("test")
     known = np.asarray(train.columns[:: max(1, len(train) // ROWS_LOOKED_AT)], np.float64)

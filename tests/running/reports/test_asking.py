@@ -74,7 +74,8 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
 def test_cells_in_words() -> None:
     day, number = AskColumn(0, "a", "date"), AskColumn(0, "b", "number")
     assert [day.told(18628.75), day.told(-1), day.told(None)] == ["2021-01-01", "1969-12-31", "missing"]
-    assert [number.told(-0.123456), number.told(1234567.0), number.told(3.0)] == ["−0.1235", "1234567", "3"]
+    told = [number.told(cell) for cell in (-0.123456, 15234.0, 15234.6, 3.0, 999.96, -0.25)]
+    assert told == ["−0.1235", "15234", "15235", "3", "1000", "−0.25"]
 
 
 def test_a_model_that_is_too_large_has_no_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
