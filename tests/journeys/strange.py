@@ -113,7 +113,9 @@ def _columns() -> dict[str, Strange]:
             "\ufeff" + rows.text(**{'"a, ""b"""': ['"one, two"', ' "x ""y"""', "plain"] * 40}),
             {'"a, \\"b\\""': "category"},
         ),
-        "wide": Strange(wide.text(**{f"n{k}": wide.rng.normal(size=60).round(2) for k in range(120)})),
+        "wide": Strange(
+            wide.text(**{f"n{k}": wide.rng.normal(size=60).round(2) for k in range(120)}), findings=("overfitting",)
+        ),
         "no header": Strange(
             rows.text().partition("\n")[2], refused=('no column "y"', "--set data.header=false"), options=()
         ),
