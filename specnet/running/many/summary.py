@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
+from specnet.report.terminal.scores import Scores
 from specnet.running.evaluation.evaluation import SPLITS, Metrics
 
 Made = TypeVar("Made")
@@ -31,7 +32,6 @@ class Statistics(TypedDict):
     runs: int
 
 
-Scores = Mapping[str, Mapping[str, float | None]]
 Summary = dict[str, dict[str, Statistics]]
 """By part of the split and metric."""
 

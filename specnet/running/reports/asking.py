@@ -68,7 +68,7 @@ def panel_of(
     if len(code) > MOST_CODE:  # many texts have codes
         return None
     train, test = data.splits["train"], data.splits.get("test")
-    known = np.asarray(train.columns[:: max(1, len(train) // ROWS_LOOKED_AT)], np.float64)
+    known = np.asarray(train.columns[:: -(-len(train) // ROWS_LOOKED_AT)], np.float64)
     places = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
     gaps = trained_gaps(asked.preprocessing, len(raw))
     columns = [
