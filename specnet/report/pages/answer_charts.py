@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from specnet.report.pages.headline import BASELINES, best_split, score_name, ver
 from specnet.report.pages.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
+from specnet.report.svg.overlays import Score, score_strip
 from specnet.report.terminal.run_table import TEST
 from specnet.report.terminal.scores import scores_table
 from specnet.report.terminal.text_tables import TextTable
@@ -37,11 +39,10 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
 DRAWN_LEVEL = 0.9
 """Of intervals and sets."""
-STRIP_HEIGHT = 52.0
-"""Units of the strip of scores beside its lines."""
 SPLITS = ("train", "out_of_fold", "validation", TEST)
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
@@ -59,40 +60,50 @@ def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], netwo
     scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
     table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
     rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
-    strip = _strip(evaluation, network)
     return {
         "verdict": verdict(evaluation),
-        "strip": strip,
+        "strip": strip_of(evaluation, network),
         "scores": replace(table, header=[*map(words, table.header)], rows=rows),
     }
 
 
-def _strip(evaluation: Mapping[str, Any], network: str) -> Figure:
-    """Return the main metric of a network and of simpler predictors on one axis, with 95 % intervals."""
+def strip_of(evaluation: Mapping[str, Any], network: str, others: Mapping[str, Mapping[str, Any]] = NOTHING) -> Figure:
+    """Return the main metric of a network and of simpler predictors on one axis, with 95 % intervals.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        What ``metrics.json`` says.
+    network : str
+        What the network is called.
+    others : mapping, optional
+        What ``metrics.json`` says of other networks, by what they are called.
+    """
     split, name = best_split(evaluation), score_name(evaluation)
     baselines = evaluation.get("baselines", {})
-    figures = {network: evaluation[split]}
+    networks = {called: each for called, each in {network: evaluation, **others}.items() if split in each}
+    figures = {called: each[split] for called, each in networks.items()}
     figures |= {other: baselines[other][split] for other in BASELINES if split in baselines.get(other, ())}
-    spreads = {network: evaluation.get("intervals", {}).get(split, {})}
+    spreads = {called: each.get("intervals", {}).get(split, {}) for called, each in networks.items()}
     if split == TEST:
         spreads |= evaluation.get("baseline_intervals", {})
-    scale, bounds = 100.0 if name.endswith("accuracy") else 1.0, spreads[network].get(name)
-    values = {other: each[name] for other, each in figures.items() if each.get(name) is not None}
-    ends = {other: spreads.get(other, {}).get(name) or {"low": value, "high": value} for other, value in values.items()}
-    texts = [f"{other} {page_metric(name, value, bounds)}" for other, value in values.items()]
-    label = f"{words(name)} in %" if scale > 1 else words(name)
-    x = Axis.over(*([scale * each["low"], scale * each["high"]] for each in ends.values()), margin=0.05, label=label)
-    title = f"{split.replace('_', ' ').capitalize()} {words(name)}"
-    chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=STRIP_HEIGHT + 24.0 * len(values))
-    for place, (other, value) in enumerate(values.items()):
-        low, high = (scale * ends[other][end] for end in ("low", "high"))
-        hover = texts[place]
-        if low < high:
-            hover += f", 95 % interval {true_minus(interval(name, ends[other]['low'], ends[other]['high']))}"
-        chart.line([low, high], [place, place], "whisker")
-        chart.points([scale * value], [place], radius=4.5, hover=[hover])
+    bounds = spreads[network].get(name)
+    scores = {
+        other: _score(name, each[name], spreads.get(other, {}).get(name), bounds)
+        for other, each in figures.items()
+        if each.get(name) is not None
+    }
     note = "The lines are 95\N{NO-BREAK SPACE}% intervals." if bounds else "The network beside simpler predictors."
-    return Figure(title, note, chart.svg())
+    return score_strip(split, name, scores, note)
+
+
+def _score(name: str, value: float, ends: Mapping[str, Any] | None, bounds: Mapping[str, Any] | None) -> Score:
+    """Return a metric with its interval if it has one, with the digits that the bounds of the first one leave."""
+    text = page_metric(name, value, bounds)
+    if not ends or ends["low"] == ends["high"]:
+        return Score(value, value, value, text, text)
+    around = true_minus(interval(name, ends["low"], ends["high"]))
+    return Score(value, ends["low"], ends["high"], text, f"{text}, 95 % interval {around}")
 
 
 def results_of(record: AnswersRecord) -> dict[str, Any]:

@@ -19,16 +19,8 @@ CONSTANT, LOSS = "constant", "loss"
 LEAST_LEAN = 0.25
 """Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
 _ROWS = {"test": "test row", "out_of_fold": "training row out of fold", "validation": "validation row"}
-_SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
+SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
-
-
-class Tile(NamedTuple):
-    """A figure with what it is and what belongs to it."""
-
-    label: str
-    value: str
-    note: str
 
 
 def network(members: int) -> str:
@@ -82,7 +74,7 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     gain = evaluation["gains"][beside.baseline][name]
     own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
     told = _told(name, f"{own} against {its}", evaluation, split)
-    return f"{_SIGNS[beside.sign]} {BASELINES.get(beside.baseline, beside.baseline)}: {told}."
+    return f"{SIGNS[beside.sign]} {BASELINES.get(beside.baseline, beside.baseline)}: {told}."
 
 
 def comparison(evaluation: Mapping[str, Any]) -> Comparison | None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.report.pages.headline import BASELINES, Tile, words
+from specnet.report.pages.headline import BASELINES, SIGNS, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.overlays import MOST_NAMED, curve_style, curve_title, curves_chart, rows_note
+from specnet.report.svg.overlays import (
+    MOST_NAMED,
+    Score,
+    curve_style,
+    curve_title,
+    curves_chart,
+    rows_note,
+    score_strip,
+)
 from specnet.report.svg.style import CLASS_COUNT
 from specnet.report.terminal.run_table import LOSS, TEST, TRAIN, RunRecord
+from specnet.report.terminal.scores import spread_table
 from specnet.report.terminal.text_tables import TextTable
 
 MOST_SPREADS = 6
@@ -44,7 +54,8 @@ def series_page(record: SeriesRecord) -> str:
         kind=kind,
         kicker=list(filter(None, [record.name, kind, _number(record)])),
         sentence=series_sentence(record),
-        tiles=list(_tiles(record)),
+        strip=_strip(record),
+        scores=_scores_table(record),
         differing=_differing(record),
         legend=marks if folds and len(seeds) > 1 else [],
         spreads=list(_spreads(record)),
@@ -53,7 +64,6 @@ def series_page(record: SeriesRecord) -> str:
         addresses=[run.page for run in record.runs],
         curves=curves,
         folds=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
-        summary=_summary_table(record),
         choices=_choices_table(record.searches),
         worth=_worth(record),
     )
@@ -79,15 +89,14 @@ def series_sentence(record: SeriesRecord) -> str:
     if found["std"] is None:
         return f"{what} with a {label} of {shown}; a spread needs more than one."
     verb = "average" if finished > 1 else "averages"
-    return f"{what} {verb} a {label} of {shown}{_beside(record)}."
-
-
-def _beside(record: SeriesRecord) -> str:
-    """Return what a simpler predictor comes to on the same rows, as the end of a sentence."""
-    if record.difference() is None:
-        return ""
-    mean = record.baselines[record.reference][record.split][record.main]["mean"]
-    return f"; on the same rows {BASELINES[record.reference]} has {page_metric(record.main, mean)}"
+    beside = record.difference()
+    if beside is None:
+        return f"{what} {verb} a {label} of {shown}."
+    mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
+    its = page_metric(record.main, mean)
+    if beside.sign is None:
+        return f"{what} {verb} a {label} of {shown}; on the same rows {simple} has {its}."
+    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} {verb} a {label} of {shown} against {its}."
 
 
 def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
@@ -121,35 +130,25 @@ def _differing(record: SeriesRecord) -> str:
     return told
 
 
-def _tiles(record: SeriesRecord) -> Iterator[Tile]:
-    finished, total, name = len(record.finished), len(record.runs), record.main
-    beside = list(_reference_tile(record))
-    for split in dict.fromkeys((record.split, *[TRAIN] * (not beside))) if finished else ():
-        if name in record.summary.get(split, {}):
-            yield _spread_tile(split, name, record.summary[split][name])
-    yield from beside
-    folds, seeds = _different(record.runs)
-    epochs = sorted(run.epochs for run in record.finished if run.epochs is not None)
-    if (spread := record.spread()) is not None:
-        note = f"of folds beyond that {_deviation(name, spread.folds)}"
-        yield Tile("spread of seeds on one fold", _deviation(name, spread.seeds), note)
-    elif epochs:
-        ends = list(dict.fromkeys((epochs[0], epochs[-1])))
-        yield Tile("epochs", "–".join(map(count, ends)), "fewest and most" if len(ends) > 1 else "of every run")
-    number = count(total) if finished == total else f"{count(finished)} of {count(total)}"
-    parts = [counted(len(folds), "fold") if folds else "", counted(len(seeds), "seed") if seeds else ""]
-    yield Tile("runs" if finished == total else "runs finished", number, " × ".join(filter(None, parts)))
+def _strip(record: SeriesRecord) -> Figure | None:
+    """Return the mean of the main metric over the runs, and those of simpler predictors on the same rows."""
+    split, name = record.split, record.main
+    means = {"networks": record.summary, **{simple: record.baselines[simple] for simple in record.beside}}
+    found = {called: each[split][name] for called, each in means.items() if name in each.get(split, ())}
+    scores = {called: _score(name, each) for called, each in found.items() if each["mean"] is not None}
+    note = "Means of the runs; the lines are their standard deviations."
+    if (beside := record.difference()) is not None:
+        unit = " points" if name.endswith("accuracy") else ""
+        note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, beside.value)}{unit}"
+        if beside.low is not None and beside.high is not None:
+            note += f", 95 % interval {_change(name, beside.low)} to {_change(name, beside.high)}"
+        note += "."
+    return score_strip(split, name, scores, note) if "networks" in scores else None
 
 
-def _reference_tile(record: SeriesRecord) -> Iterator[Tile]:
-    """Yield what a simpler predictor comes to, and by how much the networks differ from it on the same folds."""
-    name, found = record.main, record.difference()
-    if found is not None:
-        note = f"the network {_change(name, found.value)}{' points' if name.endswith('accuracy') else ''}"
-        if found.low is not None and found.high is not None:
-            note += f", 95 %: {_change(name, found.low)} to {_change(name, found.high)}"
-        its = record.baselines[record.reference][record.split][name]
-        yield Tile(_reference(record), _spread(name, its), note)
+def _score(name: str, found: Mapping[str, Any]) -> Score:
+    mean, std = found["mean"], found["std"] or 0.0
+    return Score(mean, mean - std, mean + std, page_metric(name, mean), _spread(name, found))
 
 
 def _reference(record: SeriesRecord) -> str:
@@ -162,17 +161,6 @@ def _change(name: str, value: float) -> str:
 
 def _deviation(name: str, value: float) -> str:
     return f"± {100 * value:.1f} points" if name.endswith("accuracy") else f"± {figure(value)}"
-
-
-def _spread_tile(split: str, name: str, found: Mapping[str, Any]) -> Tile:
-    low, high = (page_metric(name, found[end]) for end in ("min", "max"))
-    if found["mean"] is None:
-        note = "not defined"
-    elif found["runs"] == 1:
-        note = "a single run"
-    else:
-        note = f"{low} to {high}" if low != high else "the same in every run"
-    return Tile(f"{split} {words(name)}", _spread(name, found), note)
 
 
 def _spread(name: str, found: Mapping[str, Any]) -> str:
@@ -270,17 +258,13 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
 
 
-def _summary_table(record: SeriesRecord) -> TextTable:
-    header = ["metric", "mean", "std", "min", "max", "runs"]
-    others = {f", {BASELINES.get(name, name)}": found for name, found in record.baselines.items()}
-    rows = [
-        [f"{split} {words(name)}{kind}", *(page_metric(name, found[at]) for at in header[1:-1]), count(found["runs"])]
-        for kind, summary in {"": record.summary, **others}.items()
-        for split, figures in summary.items()
-        for name, found in figures.items()
-        if not kind or split == record.split
-    ]
-    return TextTable(header, rows, right=frozenset(range(1, len(header))))
+def _scores_table(record: SeriesRecord) -> TextTable:
+    """Return means with standard deviations of all metrics, of simpler predictors on the rows that tell most."""
+    split = record.split
+    beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
+    table = spread_table({**record.summary, **beside})
+    rows = [[name, *map(true_minus, cells)] for name, *cells in table.rows]
+    return replace(table, header=[*map(words, table.header)], rows=rows)
 
 
 def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:

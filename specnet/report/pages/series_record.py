@@ -9,6 +9,7 @@ from statistics import fmean, variance
 from typing import Any, NamedTuple
 
 from specnet.parts.metrics import main_metric
+from specnet.parts.registry import installed_registry
 from specnet.report.pages.headline import BASELINES
 from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION, RunRecord
 
@@ -24,11 +25,15 @@ class Spread(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """By how much networks have more than a simpler predictor on the same folds, with its 95 % interval."""
+    """By how much networks have more than a simpler predictor on the same folds, with its 95 % interval.
+
+    The sign says whether they are better, as far as chance allows: 1, -1, or 0.
+    """
 
     value: float
-    low: float | None
-    high: float | None
+    low: float | None = None
+    high: float | None = None
+    sign: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,14 @@ class SeriesRecord:
         return [run for run in self.runs if run.state == FINISHED]
 
     @property
+    def beside(self) -> list[str]:
+        """The simpler predictors beside the networks, the linear model first if there is one."""
+        return [name for name in BASELINES if self.split in self.baselines.get(name, ())]
+
+    @property
     def reference(self) -> str:
-        """The simpler predictor beside the networks, the linear model where there is one; empty where there is none."""
-        return next((name for name in BASELINES if self.split in self.baselines.get(name, ())), "")
+        """The first of them; empty if there is none."""
+        return next(iter(self.beside), "")
 
     def spread(self) -> Spread | None:
         """Return how far seeds and folds spread the main metric; None unless each fold has every seed.
@@ -116,11 +126,17 @@ class SeriesRecord:
             return None
         value, folds = fmean(found), len({run.fold for run in self.runs})
         if len(found) < max(folds, 2):
-            return Difference(value, None, None)
+            return Difference(value)
         from scipy.special import stdtrit
 
         half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
-        return Difference(value, value - half, value + half)
+        low, high = value - half, value + half
+        more_is_better = int(low > 0) - int(high < 0)
+        return Difference(value, low, high, more_is_better if self._is_larger_better() else -more_is_better)
+
+    def _is_larger_better(self) -> bool:
+        part = installed_registry().find("metric", self.main)
+        return self.main != LOSS and bool(getattr(part, "larger_is_better", True))
 
     def _by_fold(self, figure: Callable[[RunRecord], float | None]) -> dict[int | None, list[float]]:
         """Return a figure of the runs that have finished and have it, by their folds."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specnet.files.run_files import REPORT
-from specnet.number_texts import count, counted, interval, page_metric, true_minus
-from specnet.report.pages.headline import Tile, score_name, words
+from specnet.number_texts import count, counted, page_metric
+from specnet.report.pages.answer_charts import strip_of
+from specnet.report.pages.headline import score_name, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_charts import (
     BEST,
@@ -97,7 +98,7 @@ def sweep_page(record: SweepRecord) -> str:
         record=record,
         kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
         sentence=sweep_sentence(record),
-        tiles=list(_tiles(record, states)),
+        strip=None if record.evaluation is None else strip_of(record.evaluation, "best trial", _teams(record)),
         unfinished=_unfinished(record),
         worth=list(_worth(record)),
         scores=_scores_table(record),
@@ -133,30 +134,6 @@ def sweep_sentence(record: SweepRecord) -> str:
 def _figures(record: SweepRecord, split: str) -> Mapping[str, float | None]:
     found: Mapping[str, float | None] = (record.evaluation or {}).get(split, {})
     return found
-
-
-def _tiles(record: SweepRecord, states: Mapping[str, int]) -> Iterator[Tile]:
-    ranking, trials = record.ranking, record.ranking.trials
-    if ranking.ranked:
-        best, figure = ranking.ranked[0]
-        yield Tile(ranking.label, ranking.text(figure), f"trial {best.trial}, best of {count(len(trials))}")
-    if record.evaluation is not None and TEST in record.evaluation:
-        yield from _test_tiles(record.evaluation)
-    note = ", ".join(f"{count(number)} {state}" for state, number in states.items())
-    yield Tile("trials", count(len(trials)), note)
-
-
-def _test_tiles(evaluation: Mapping[str, Any]) -> Iterator[Tile]:
-    """Yield the score on test rows with its 95 % interval, and a linear model's."""
-    name = score_name(evaluation)
-    spread = evaluation.get("intervals", {}).get(TEST, {}).get(name)
-    rows = evaluation.get("rows", {}).get(TEST)
-    note = "" if rows is None else counted(rows, "row")
-    if spread:
-        note = f"95 %: {true_minus(interval(name, spread['low'], spread['high']))}"
-    yield Tile(f"{TEST} {words(name)}", page_metric(name, evaluation[TEST].get(name)), note)
-    if (linear := evaluation.get("baselines", {}).get("linear", {}).get(TEST)) is not None:
-        yield Tile("linear model", page_metric(name, linear.get(name)), "on the same test rows")
 
 
 def _unfinished(record: SweepRecord) -> str:
@@ -214,6 +191,11 @@ def _team(record: SweepRecord) -> Iterator[str]:
         )
 
 
+def _teams(record: SweepRecord) -> dict[str, Mapping[str, Any]]:
+    """Return what ``metrics.json`` says of the team, if there is one."""
+    return {} if record.team is None else {"team": record.team}
+
+
 def _scores_table(record: SweepRecord) -> TextTable | None:
     """Return the figures of the best trial and of its run, that by which it was chosen first."""
     ranking = record.ranking
@@ -223,7 +205,8 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     validation = {**_figures(record, VALIDATION), ranking.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
     rows |= {split: _figures(record, split) for split in (TEST, TRAIN) if _figures(record, split)}
-    rows |= {f"{split}, team": figures for split in (TEST, TRAIN) if (figures := (record.team or {}).get(split))}
+    for team in _teams(record).values():
+        rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
         ["rows", *map(words, names)],

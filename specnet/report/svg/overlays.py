@@ -1,9 +1,9 @@
-"""Curves of many runs laid over each other: their values, and charts whose axes suit them."""
+"""Figures of many runs beside each other: curves laid over each other with axes that suit them, scores on one axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.number_texts import count, figure
 from specnet.report.pages.headline import words
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, kept_points
+from specnet.report.svg.charts import Chart, Figure, kept_points
 from specnet.report.svg.style import CLASS_COUNT
 from specnet.report.terminal.run_table import LOSS, VALIDATION, Curve
 from specnet.training.checkpoint import MEMBER, history_of
@@ -28,8 +28,45 @@ ROOM, LOG_ROOM = 1.0, 0.25
 WORSE = 4.0
 """A score is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
 
+STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
+"""Units of a strip of scores beside its lines, and of each of these."""
+
 History = Sequence[Mapping[str, Any]]
 Numbers = NDArray[np.float64]
+
+
+class Score(NamedTuple):
+    """A metric of a predictor, how far it may be off, and both as texts: in short, and on hover."""
+
+    value: float
+    low: float
+    high: float
+    text: str
+    hover: str
+
+
+def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -> Figure:
+    """Return the scores of predictors on one axis, a dot each, with a line as far as it may be off.
+
+    Parameters
+    ----------
+    split, name : str
+        The rows, and the metric.
+    scores : mapping of str to Score
+        By the names of the predictors.
+    note : str
+        What is said below the title.
+    """
+    scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
+    x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)
+    title, texts = f"{split.replace('_', ' ').capitalize()} {words(name)}", [f"{n} {s.text}" for n, s in scores.items()]
+    height = STRIP_HEIGHT + STRIP_LINE * len(scores)
+    chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=height)
+    for place, (predictor, score) in enumerate(scores.items()):
+        if score.low < score.high:
+            chart.line([scale * score.low, scale * score.high], [place, place], "whisker")
+        chart.points([scale * score.value], [place], radius=4.5, hover=[f"{predictor} {score.hover}"])
+    return Figure(title, note, chart.svg())
 
 
 def member_curves(history: History, name: str) -> list[Curve]:

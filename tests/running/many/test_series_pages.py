@@ -81,11 +81,11 @@ def test_spread_is_of_seeds_within_folds_and_of_folds_beyond_that(tmp_path: Path
         [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (-1) ** f)) for s in (0, 1) for f in range(4)],
     )
     text = said(folder)
-    assert "spread of seeds on one fold ± 2.1 points of folds beyond that ± 0.9 points" in text
     assert "Seeds on one fold have a standard deviation of 2.1 points" in text
+    assert "Beyond what it explains, folds have one of 0.9 points" in text
     runs = [(f"seed{s}_fold{f}", s, f, scores(0.5, 0.9 + 0.03 * s * (f < 3))) for s in (0, 1) for f in range(4)]
     runs[-1] = (*runs[-1][:3], "gone")
-    assert "spread of seeds" not in said(write_series(tmp_path / "gap", runs))
+    assert "Seeds on one fold" not in said(write_series(tmp_path / "gap", runs))
 
 
 @pytest.mark.parametrize(("of_seeds", "of_folds"), [(0.03, 0.01), (0.01, 0.03), (0.02, 0.0)])
@@ -105,16 +105,41 @@ def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path
     found = [(0.90, 0.92), (0.95, 0.95), (0.85, 0.89)]
     folder = write_series(tmp_path / "many", [(f"fold{k}", None, k, beside(*each)) for k, each in enumerate(found)])
     text = said(folder)
-    assert "a test accuracy of 90.0 % ± 5.0; on the same rows a linear model has 92.0 %." in text
+    assert "As good as a linear model: 3 runs average a test accuracy of 90.0 % ± 5.0 against 92.0 %." in text
     # −2 points, whose deviation over folds is 2; Student's t for two degrees of freedom is 4.303.
     half = 4.303 * 2 * (1 / 3 + 1 / 2) ** 0.5
-    assert f"the network −2.0 points, 95 %: −{half + 2:.1f} to +{half - 2:.1f}" in text
+    differs = f"by −2.0 points, 95 % interval −{half + 2:.1f} to +{half - 2:.1f}"
+    assert f"The networks differ from a linear model {differs}." in text
     assert "fold 2, a linear model: 89.0 %" in text  # in the chart
     assert "fold2 85.0 % 89.0 % 0.5000" in text  # in the table
-    assert "test accuracy, a constant answer 50.0 % 0.0 % 50.0 % 50.0 % 3" in text
+    assert "test, a constant answer 0.7000 ± 0.0000 50.0 % ± 0.0" in text
     seeds = write_series(tmp_path / "seeds", [(f"seed{k}", k, None, beside(0.9, 0.95)) for k in range(2)])
-    assert "the network −5.0 points" in said(seeds)
+    assert "average a test accuracy of 90.0 % ± 0.0; on the same rows a linear model has 95.0 %." in said(seeds)
+    assert "The networks differ from a linear model by −5.0 points." in said(seeds)
     assert "95 %" not in said(seeds)
+
+
+@pytest.mark.parametrize(
+    ("own", "linear", "verdict"),
+    [([0.8, 0.81, 0.82, 0.83], 0.9, "Worse than"), ([0.9, 0.91, 0.92, 0.93], 0.8, "Better than")],
+)
+def test_page_begins_with_the_verdict_of_the_paired_folds(
+    tmp_path: Path, own: list[float], linear: float, verdict: str
+) -> None:
+    """The interval of the difference leaves no doubt; of an error, less is better."""
+    folder = write_series(tmp_path / "many", [(f"fold{k}", None, k, beside(a, linear)) for k, a in enumerate(own)])
+    assert f"{verdict} a linear model: 4 runs average a test accuracy" in said(folder)
+
+    def errors(value: float) -> dict[str, Any]:
+        figures = {"loss": value, "mean_absolute_error": value}
+        return {"train": figures, "test": figures}
+
+    runs = [
+        (f"fold{k}", None, k, {**errors(1 - error), "baselines": {"linear": errors(1 - linear)}})
+        for k, error in enumerate(own)
+    ]
+    text = said(write_series(tmp_path / "errors", runs))
+    assert f"{verdict} a linear model: 4 runs average a test mean absolute error" in text
 
 
 @pytest.mark.parametrize("folds", [5, 11])

@@ -119,6 +119,20 @@ def test_interrupted_sweep_says_how_far_it_came(tmp_path: Path) -> None:
     assert "The only trial reaches a validation loss of 0.5000" in said(page_of(longer))
 
 
+def test_strip_has_the_best_trial_and_the_simpler_predictors_on_test_rows(tmp_path: Path) -> None:
+    beside = {
+        "intervals": {"test": {"accuracy": {"low": 0.7, "high": 0.96, "method": "Wilson"}}},
+        "baselines": {"linear": {"test": {"loss": 0.25, "accuracy": 0.925}}},
+        "baseline_intervals": {"linear": {"accuracy": {"low": 0.75, "high": 0.98, "method": "Wilson"}}},
+    }
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5)], metrics=METRICS | beside)
+    assert "The lines are 95 % intervals." in said(page_of(folder))
+    strip = "Test accuracy: best trial 87.5 %, linear 92.5 %"
+    assert labels(folder)[0] == strip
+    svg = (folder / "report.html").read_text("utf-8").partition(strip)[2].partition("</svg>")[0]
+    assert "linear 92.5 %, 95 % interval 75–98 %" in svg
+
+
 def test_larger_is_better(tmp_path: Path) -> None:
     figures = {0: 0.5, 1: 0.75, 2: 0.625, 3: -900.0}
     folder = write_sweep(tmp_path / "sweep", [trial(k, v) for k, v in figures.items()], metric="accuracy")
