@@ -10,7 +10,7 @@ from typing import Any
 from specnet.files.run_files import REPORT
 from specnet.number_texts import count, counted, page_metric
 from specnet.report.pages.answer_charts import strip_of
-from specnet.report.pages.headline import score_name, words
+from specnet.report.pages.headline import comparison, score_name, verdict, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.sweep_charts import (
     BEST,
@@ -121,6 +121,9 @@ def sweep_sentence(record: SweepRecord) -> str:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
     figure = ranking.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
+    if comparison(record.evaluation or {}) is not None:
+        beside = verdict(record.evaluation or {})
+        return f"The {which} is {beside[0].lower()}{beside[1:]}"
     told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
     test, main = _figures(record, TEST), score_name(record.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
