@@ -115,7 +115,7 @@ def size(number_of_bytes: int) -> str:
 
 
 def rounded(value: float) -> str:
-    """Return a value in a picture or a caption: three digits, a true minus sign, a power of ten behind many zeros."""
+    """Return a value in a picture or a caption: three digits or all before the point, a power of ten for many zeros."""
     if not math.isfinite(value):
         return ABSENT
     if value == 0:
@@ -125,8 +125,8 @@ def rounded(value: float) -> str:
     if not -4 <= power <= 5:
         return _scientific(float(digits), power)
     # The digits are rounded first: 0.99999 is 1.00, whose power is another one.
-    decimals = max(2 - power, 0)
-    text = f"{float(f'{digits}e{exponent}'):,.{decimals}f}".replace(",", " ")
+    decimals, shown = max(2 - power, 0), value if power > 2 else float(f"{digits}e{exponent}")
+    text = f"{shown:,.{decimals}f}".replace(",", " ")
     return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
 
 
