@@ -3,6 +3,8 @@
 In come words, out go results on standard output, all else on standard error, and an exit status. Start at
 `application`, where the verbs of `specs`, `training` and `models` are put together: each is a function of an `Output`
 and of what the command line says. `inputs` and `options` are what verbs share, `usage` tells what a line gets wrong.
+Keys of specs are read here from the JSON Schema alone (`schema_keys`), without importing a part: the shell completes
+them.
 
 Little is imported before `main` runs: until then Ctrl-C ends in Python's own traceback.
 """

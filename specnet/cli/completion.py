@@ -21,12 +21,12 @@ from typer.main import get_command
 
 from specnet.cli.application import application
 from specnet.cli.models.export import TARGETS
+from specnet.cli.schema_keys import Keys, shipped_schema
+from specnet.cli.setting_completion import Candidate, Settings
 from specnet.cli.shells import VARIABLE
 from specnet.cli.training.chosen_loggers import PLACES
 from specnet.errors import FileError
 from specnet.files.run_files import folders_of_runs, spec_file
-from specnet.report.schema_keys import Keys, shipped_schema
-from specnet.report.setting_completion import Candidate, Settings
 
 _TAKES_RUNS = re.compile(r"\bfolders? of (?:a run|runs)\b", re.IGNORECASE)
 """What the help of an argument says that can be a run."""

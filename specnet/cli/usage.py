@@ -103,7 +103,7 @@ def _takes_settings(error: Any) -> bool:
 
 def _path(name: str, *, exactly: bool) -> str | None:
     """Return where a key stands that has this name or, if not `exactly`, one like it; None where that is in a list."""
-    from specnet.report.schema_keys import ENTRY, Keys, shipped_schema
+    from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
     from specnet.spec.reading.hints import KEYS, close_match
 
     keys = [key for key in Keys(shipped_schema()) if ENTRY not in key.path.split(".")]

@@ -1,9 +1,7 @@
-"""What a person looks at: pages, charts, tables, progress, and what parts, specs and their differences are in words.
+"""What a person looks at: pages, charts, tables, progress, and what specs and their differences are in words.
 
 In come records, arrays and specs, wherever they are from; out go HTML, SVG and lines of text. Nothing is read from
 folders or trained here. Start with `pages.run_page.page` for a run's ``report.html``, `pages.training_charts` for its
 losses, `panel` for what a reader can ask, `svg.charts.Chart` for what every chart is drawn with, `diagram` and `plane`
-for pictures of a network, `terminal` for what a command prints, `notebook` for Jupyter, and `catalogue` for ``specnet
-parts``. Keys of specs are read here from the JSON Schema alone (`schema_keys`), without importing a part: the shell
-completes them.
+for pictures of a network, `terminal` for what a command prints, and `notebook` for Jupyter.
 """

@@ -8,7 +8,7 @@ from specnet.cli.options import CatalogueFormat, argument
 from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from specnet.report.catalogue import Entry, KeyEntry
+    from specnet.cli.specs.catalogue import Entry, KeyEntry
 
 
 def parts(
@@ -33,8 +33,8 @@ def parts(
     specnet parts class_weight
     specnet parts loss --format markdown
     """
+    from specnet.cli.specs.catalogue import Catalogue, keys_page, parts_page
     from specnet.parts.registry import installed_registry
-    from specnet.report.catalogue import Catalogue, keys_page, parts_page
 
     catalogue = Catalogue(installed_registry())
     listed = catalogue.entries(name) if name is None or name in catalogue.kinds else []
@@ -53,7 +53,7 @@ def parts(
 
 
 def _show(listed: list[Entry], found: list[Entry], keys: list[KeyEntry], output: Output) -> None:
-    from specnet.report.catalogue import keys_table, parts_table
+    from specnet.cli.specs.catalogue import keys_table, parts_table
 
     if listed:
         output.table(parts_table(listed))

@@ -151,7 +151,7 @@ def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet:
 
 
 def test_every_key_of_the_schema_is_found(specnet: Specnet) -> None:
-    from specnet.report.catalogue import Catalogue
+    from specnet.cli.specs.catalogue import Catalogue
     from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 
     catalogue = Catalogue(built_in_registry())

@@ -8,10 +8,10 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
+from specnet.cli.specs.catalogue import Catalogue, Entry, parts_page, parts_table
 from specnet.parts.activations import Activation
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
-from specnet.report.catalogue import Catalogue, Entry, parts_page, parts_table
 from specnet.spec import parse_spec
 
 

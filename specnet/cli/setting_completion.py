@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from specnet.report.schema_keys import ROOT, Keys, Schema, references
+from specnet.cli.schema_keys import ROOT, Keys, Schema, references
 
 Candidate = tuple[str, str]
 """A text, and what it means."""
