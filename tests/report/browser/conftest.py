@@ -14,6 +14,7 @@ import pytest
 from specnet.running import run
 from specnet.training import WarningRecorder
 from tests.report.browser.checks import problems
+from tests.report.browser.tables import recipe_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE = "SPECNET_AXE"
@@ -36,10 +37,11 @@ network.activations = "sigmoid"
 network.weight_initializer = { type = "random_normal", stddev = 5 }
 training = { loss = "categorical_crossentropy", epochs = 6, metrics = ["accuracy"] }
 """
-SOURCES: dict[str, str | Path] = {
+SOURCES: dict[str, str | Path | Callable[[Path], Path]] = {
     **{spec.name: spec for spec in sorted(SPECS.iterdir()) if spec.suffix in (".toml", ".json")},
     "wide": WIDE,
     "went_wrong": WENT_WRONG,
+    **{f"new_{target}": partial(recipe_for, target=target) for target in ("price", "kind", "sold")},
 }
 
 
@@ -85,10 +87,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def made(name: str) -> Path:
         source, folder = SOURCES[name], tmp_path_factory.mktemp(name.partition(".")[0])
-        overrides = [f"training.epochs={EPOCHS.get(name, 3)}"] if isinstance(source, Path) else []
+        overrides = [] if isinstance(source, str) else [f"training.epochs={EPOCHS.get(name, 3)}"]
+        source = source(folder) if callable(source) else source
         warnings: list[dict[str, Any]] = []
-        run(source, folder, overrides=overrides, observer=WarningRecorder(warnings))
+        run(source, folder / "run", overrides=overrides, observer=WarningRecorder(warnings))
         assert "report" not in [warning["code"] for warning in warnings]
-        return folder / "report.html"
+        return folder / "run" / "report.html"
 
     return made

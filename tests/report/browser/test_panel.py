@@ -12,35 +12,13 @@ import pytest
 from specnet.model import Model, load_model
 from specnet.running import run
 from specnet.training import WarningRecorder
+from tests.report.browser.tables import CLUMSY, table
 
 pytestmark = pytest.mark.slow  # a browser is a process
 
-CLUMSY = """</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>&"']]>"""
 NETWORK = {"hidden_layer_sizes": [6], "preprocessing": ["impute", "standardize"]}
 KINDS = {"number": "numeric", CLUMSY: "numeric", "since": "datetime", "colour": "category", "open": "boolean"}
-ROWS = 240
 TARGETS = {"price": "values", "kind": "classes", "sold": "binary"}
-
-
-def table() -> pd.DataFrame:
-    """Rows with texts, gaps, dates, booleans, and a column whose name and texts would end a script."""
-    generator = np.random.default_rng(0)
-    number, day = generator.normal(50, 20, ROWS), generator.integers(0, 900, ROWS)
-    colour = generator.choice(["red", "green", CLUMSY], ROWS)
-    made = pd.DataFrame(
-        {
-            "number": np.where(generator.random(ROWS) < 0.1, np.nan, number),
-            CLUMSY: generator.integers(0, 5, ROWS),
-            "since": pd.to_datetime("2020-01-01") + pd.to_timedelta(day, "D"),
-            "colour": np.where(generator.random(ROWS) < 0.1, None, colour),
-            "open": generator.random(ROWS) < 0.4,
-        }
-    )
-    value = np.nan_to_num(made["number"], nan=30) + 5 * made[CLUMSY] + 20 * (made["colour"] == "red") + day / 50
-    made["price"] = value.round(2)
-    made["kind"] = np.where(value < 55, "low", np.where(value < 80, "middle", CLUMSY))
-    made["sold"] = np.where(value + 10 * made["open"] > 70, "yes", "no")
-    return made
 
 
 @pytest.fixture(scope="module", params=[*TARGETS, "ensemble"])
