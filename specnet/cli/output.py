@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TextIO
 
@@ -121,6 +122,16 @@ class Output:
         """Print rows of results without a header for people."""
         self._print(write_rows, rows)
 
+    def page(self, file: Path, *, is_opened: bool) -> None:
+        """Print where a page is, alone on a line, so that terminals make it a link; and open it in a browser."""
+        self.line(str(file))
+        if is_opened:
+            import webbrowser
+
+            sys.stdout.flush()
+            if not webbrowser.open(file.resolve().as_uri()):
+                self.warning(Diagnostic("browser", "no browser to open the page", source=str(file)), always=True)
+
     def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
         if self.speaks:
             with _writing():
@@ -130,10 +141,10 @@ class Output:
         """Say something beside the results."""
         self._tell(self.speaks, write_line, text)
 
-    def warning(self, diagnostic: Diagnostic) -> None:
-        """Say what looks wrong beside the results; JSON documents have it in their ``warnings``."""
+    def warning(self, diagnostic: Diagnostic, *, always: bool = False) -> None:
+        """Say what looks wrong beside the results, `always` however quietly; JSON documents have ``warnings``."""
         self.data.setdefault("warnings", []).append(diagnostic.as_dict())
-        self._tell(self.speaks, write_mistakes, render(diagnostic, "warning"))
+        self._tell(not self.as_json if always else self.speaks, write_mistakes, render(diagnostic, "warning"))
 
     def _tell(self, is_wanted: bool, write: Callable[[TextIO, str], None], text: str) -> None:
         if is_wanted:
