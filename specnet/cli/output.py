@@ -26,7 +26,7 @@ from specnet.errors import (
     TakenError,
     is_memory_shortage,
     out_of_memory,
-    render,
+    rendered,
     signal_of,
 )
 from specnet.report.terminal.terminal_output import (
@@ -130,7 +130,7 @@ class Output:
 
             sys.stdout.flush()
             if not webbrowser.open(file.resolve().as_uri()):
-                self.warning(Diagnostic("browser", "no browser to open the page", source=str(file)), always=True)
+                self.warnings(Diagnostic("browser", "no browser to open the page", source=str(file)), always=True)
 
     def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
         if self.speaks:
@@ -141,10 +141,12 @@ class Output:
         """Say something beside the results."""
         self._tell(self.speaks, write_line, text)
 
-    def warning(self, diagnostic: Diagnostic, *, always: bool = False) -> None:
+    def warnings(self, *diagnostics: Diagnostic, always: bool = False) -> None:
         """Say what looks wrong beside the results, `always` however quietly; JSON documents have ``warnings``."""
-        self.data.setdefault("warnings", []).append(diagnostic.as_dict())
-        self._tell(not self.as_json if always else self.speaks, write_mistakes, render(diagnostic, "warning"))
+        for diagnostic in diagnostics:
+            self.data.setdefault("warnings", []).append(diagnostic.as_dict())
+        for text in rendered(diagnostics):
+            self._tell(not self.as_json if always else self.speaks, write_mistakes, text)
 
     def _tell(self, is_wanted: bool, write: Callable[[TextIO, str], None], text: str) -> None:
         if is_wanted:
