@@ -74,7 +74,9 @@ class Output:
     format : StrEnum
         What the verb was asked to print.
     quiet : bool
-        Whether only mistakes are printed.
+        Whether only mistakes are printed, and what was asked for.
+    answers : bool
+        Whether what is printed for people is what the verb was asked for, not what it has written or proved.
     as_json : bool
         Whether everything goes into one JSON document.
     data : dict
@@ -83,8 +85,8 @@ class Output:
         The exit status so far.
     """
 
-    def __init__(self, output_format: StrEnum, quiet: bool) -> None:
-        self.format, self.quiet = output_format, quiet
+    def __init__(self, output_format: StrEnum, quiet: bool, answers: bool = False) -> None:
+        self.format, self.quiet, self.answers = output_format, quiet, answers
         self.as_json = output_format == OutputFormat.JSON
         self.data: dict[str, Any] = {}
         self.status = 0
@@ -94,7 +96,7 @@ class Output:
 
     @property
     def speaks(self) -> bool:
-        """Whether results, remarks and progress are wanted in words."""
+        """Whether remarks and progress are wanted in words."""
         return not (self.quiet or self.as_json)
 
     @property
@@ -122,9 +124,14 @@ class Output:
         """Print rows of results without a header for people."""
         self._print(write_rows, rows)
 
+    def written(self, file: Path) -> None:
+        """Print where a file is that was written, alone on a line."""
+        if self.speaks:
+            self.line(str(file))
+
     def page(self, file: Path, *, is_opened: bool) -> None:
         """Print where a page is, alone on a line, so that terminals make it a link; and open it in a browser."""
-        self.line(str(file))
+        self.written(file)
         if is_opened:
             import webbrowser
 
@@ -133,7 +140,7 @@ class Output:
                 self.warnings(Diagnostic("browser", "no browser to open the page", source=str(file)), always=True)
 
     def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
-        if self.speaks:
+        if self.speaks or (self.answers and not self.as_json):
             with _writing():
                 write(sys.stdout, *content, **options)
 
@@ -194,7 +201,7 @@ def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> Specn
 
 
 @contextmanager
-def reporting(output_format: StrEnum, quiet: bool) -> Iterator[Output]:
+def reporting(output_format: StrEnum, quiet: bool, answers: bool = False) -> Iterator[Output]:
     """Give a verb its output, and turn whatever ends it into a message and an exit status.
 
     Raises
@@ -203,7 +210,7 @@ def reporting(output_format: StrEnum, quiet: bool) -> Iterator[Output]:
         With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when whoever
         read the output has gone.
     """
-    output = Output(output_format, quiet)
+    output = Output(output_format, quiet, answers)
     try:
         try:
             yield output
