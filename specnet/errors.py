@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from unicodedata import category, east_asian_width
 
@@ -17,6 +18,28 @@ class Position(NamedTuple):
     line: int
     column: int
     length: int = 1
+
+
+MOST_LISTED = 12
+"""Columns of which a warning says the same."""
+
+
+class OneOfMany(NamedTuple):
+    """How a warning about a column is told together with those of its kind about others.
+
+    Attributes
+    ----------
+    item : str
+        The column in their list, with what is said of it alone.
+    message : str
+        What is said of them all, as in ``are empty in all training rows``.
+    hint : str or None
+        What to do about them all.
+    """
+
+    item: str
+    message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,8 @@ class Diagnostic:
         Other places that the mistake has to do with.
     at_key : bool
         Whether it is the key at the path that is wrong, and not the value; told where there is no text.
+    of_many : OneOfMany or None
+        Of a warning that several columns may have.
     """
 
     code: str
@@ -54,6 +79,7 @@ class Diagnostic:
     hint: str | None = None
     notes: tuple[Diagnostic, ...] = ()
     at_key: bool = False
+    of_many: OneOfMany | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the diagnostic as plain data for ``--format json``."""
@@ -241,6 +267,24 @@ def _can_allocate(size: int) -> bool:
 def out_of_memory() -> SpecnetError:
     """Return the error for whoever has asked for too much."""
     return SpecnetError(Diagnostic("memory", "not enough memory"))
+
+
+def rendered(warnings: Iterable[Diagnostic]) -> list[str]:
+    """Return warnings as texts, those of one kind about several columns as one in the place of the first."""
+    groups: dict[object, list[tuple[str, Diagnostic]]] = {}
+    for number, each in enumerate(warnings):
+        item, *same = each.of_many or ("", number)
+        groups.setdefault((each.code, each.source, each.path, *same), []).append((item, each))
+    return [render(_together(*zip(*group, strict=True)), "warning") for group in groups.values()]
+
+
+def _together(items: Sequence[str], warnings: Sequence[Diagnostic]) -> Diagnostic:
+    """Return warnings of one kind as one."""
+    first, of_many = warnings[0], warnings[0].of_many
+    if len(warnings) == 1 or of_many is None:
+        return first
+    listed = ", ".join(items[:MOST_LISTED]) + ", …" * (len(items) > MOST_LISTED)
+    return replace(first, message=f"{len(items)} columns {of_many.message}: {listed}", hint=of_many.hint)
 
 
 def render(diagnostic: Diagnostic, level: str = "error") -> str:

@@ -133,7 +133,7 @@ def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
     """
 
     def called(output_format: StrEnum, quiet: bool, **said: Any) -> None:
-        with reporting(output_format, quiet) as output:
+        with reporting(output_format, quiet, verb in _ANSWERING) as output:
             verb(output, **said)
 
     (_, *own) = inspect.signature(verb, eval_str=True).parameters.values()
@@ -160,6 +160,8 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use": (predict, export, import_),
 }
 """All verbs by what they are for, in the order of the help."""
+_ANSWERING = (parts, show, runs, diff, evaluate)
+"""Verbs that are asked for what they print; the words of others are about what they have written or proved."""
 for _verb in chain.from_iterable(_VERBS.values()):
     _register(_verb, CatalogueFormat if _verb is parts else OutputFormat)
 

@@ -66,6 +66,7 @@ def format_option(choices: type[StrEnum]) -> Any:
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and requested output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 NoReportOption = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 JobsOption = Annotated[
     int | None,
     count_option(

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TextIO
 
@@ -25,7 +26,7 @@ from specnet.errors import (
     TakenError,
     is_memory_shortage,
     out_of_memory,
-    render,
+    rendered,
     signal_of,
 )
 from specnet.report.terminal.terminal_output import (
@@ -73,7 +74,9 @@ class Output:
     format : StrEnum
         What the verb was asked to print.
     quiet : bool
-        Whether only mistakes are printed.
+        Whether only mistakes are printed, and what was asked for.
+    answers : bool
+        Whether what is printed for people is what the verb was asked for, not what it has written or proved.
     as_json : bool
         Whether everything goes into one JSON document.
     data : dict
@@ -82,8 +85,8 @@ class Output:
         The exit status so far.
     """
 
-    def __init__(self, output_format: StrEnum, quiet: bool) -> None:
-        self.format, self.quiet = output_format, quiet
+    def __init__(self, output_format: StrEnum, quiet: bool, answers: bool = False) -> None:
+        self.format, self.quiet, self.answers = output_format, quiet, answers
         self.as_json = output_format == OutputFormat.JSON
         self.data: dict[str, Any] = {}
         self.status = 0
@@ -93,7 +96,7 @@ class Output:
 
     @property
     def speaks(self) -> bool:
-        """Whether results, remarks and progress are wanted in words."""
+        """Whether remarks and progress are wanted in words."""
         return not (self.quiet or self.as_json)
 
     @property
@@ -121,8 +124,23 @@ class Output:
         """Print rows of results without a header for people."""
         self._print(write_rows, rows)
 
-    def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
+    def written(self, file: Path) -> None:
+        """Print where a file is that was written, alone on a line."""
         if self.speaks:
+            self.line(str(file))
+
+    def page(self, file: Path, *, is_opened: bool) -> None:
+        """Print where a page is, alone on a line, so that terminals make it a link; and open it in a browser."""
+        self.written(file)
+        if is_opened:
+            import webbrowser
+
+            sys.stdout.flush()
+            if not webbrowser.open(file.resolve().as_uri()):
+                self.warnings(Diagnostic("browser", "no browser to open the page", source=str(file)), always=True)
+
+    def _print(self, write: Callable[..., None], *content: Any, **options: Any) -> None:
+        if self.speaks or (self.answers and not self.as_json):
             with _writing():
                 write(sys.stdout, *content, **options)
 
@@ -130,10 +148,12 @@ class Output:
         """Say something beside the results."""
         self._tell(self.speaks, write_line, text)
 
-    def warning(self, diagnostic: Diagnostic) -> None:
-        """Say what looks wrong beside the results; JSON documents have it in their ``warnings``."""
-        self.data.setdefault("warnings", []).append(diagnostic.as_dict())
-        self._tell(self.speaks, write_mistakes, render(diagnostic, "warning"))
+    def warnings(self, *diagnostics: Diagnostic, always: bool = False) -> None:
+        """Say what looks wrong beside the results, `always` however quietly; JSON documents have ``warnings``."""
+        for diagnostic in diagnostics:
+            self.data.setdefault("warnings", []).append(diagnostic.as_dict())
+        for text in rendered(diagnostics):
+            self._tell(not self.as_json if always else self.speaks, write_mistakes, text)
 
     def _tell(self, is_wanted: bool, write: Callable[[TextIO, str], None], text: str) -> None:
         if is_wanted:
@@ -181,7 +201,7 @@ def stopped_by(signal: str, reached: str = "", hint: str | None = None) -> Specn
 
 
 @contextmanager
-def reporting(output_format: StrEnum, quiet: bool) -> Iterator[Output]:
+def reporting(output_format: StrEnum, quiet: bool, answers: bool = False) -> Iterator[Output]:
     """Give a verb its output, and turn whatever ends it into a message and an exit status.
 
     Raises
@@ -190,7 +210,7 @@ def reporting(output_format: StrEnum, quiet: bool) -> Iterator[Output]:
         With 1 or 2 after mistakes; with 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP; with 141 when whoever
         read the output has gone.
     """
-    output = Output(output_format, quiet)
+    output = Output(output_format, quiet, answers)
     try:
         try:
             yield output

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import add
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from specnet.data.labels import Labels
 from specnet.data.leakage import ClassTarget, Target, ValueTarget
 from specnet.data.row_hashes import by_value
-from specnet.errors import Diagnostic, Path
+from specnet.errors import Diagnostic, OneOfMany, Path
 from specnet.files.toml import toml_key
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
@@ -25,8 +25,11 @@ from specnet.spec import Spec
 LEAST_IDENTIFIER_ROWS = 20
 REPEATED_SHARE = 0.1
 """Of test rows: more that training rows are equal to make figures too good."""
-MOST_SHOWN = 10
-"""Of columns with the same warning."""
+_ADVICE = {
+    "constant": ("it teaches nothing: ", "they teach nothing: "),
+    "gives-target-away": ("if it is not known beforehand, ", "if they are not known beforehand, "),
+}
+"""Before how a column, or several, are left out, by the code of the warning."""
 _FACTOR, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
 """Odd, and about half the bits: all bits of a cell get into all bits of a row's number."""
 
@@ -85,7 +88,7 @@ def column_suspicions(
         message = f"{count} of {len(test_hashes)} test rows also occur in the training set"
         hint = "remove duplicate rows; they make the test figures look too good"
         found.append(spec.diagnostic("rows-in-both", message, _data_path(spec), hint=hint))
-    return tuple(_first_of_each_code(found, spec))
+    return tuple(found)
 
 
 class _InOrder:
@@ -137,7 +140,7 @@ class _Column:
     @property
     def label(self) -> str:
         """How messages call it."""
-        return f"column {self.index}" if self.name is None else f'column "{self.name}"'
+        return str(self.index) if self.name is None else f'"{self.name}"'
 
     @cached_property
     def is_missing(self) -> NDArray[np.bool_]:
@@ -171,14 +174,20 @@ class _Column:
         digest.update(cells.tobytes())
         return digest.digest()
 
-    def warning(self, code: str, message: str, advice: str) -> Diagnostic:
-        """Return a warning about the column, and by which key it can be left out."""
-        data, path, how = self.spec.data, _data_path(self.spec), "leave it out"
+    def warning(self, code: str, message: str, of_many: str, what: str = "") -> Diagnostic:
+        """Return a warning about the column, and by which key it can be left out.
+
+        `of_many` is what is said of several, beside `what` of each.
+        """
+        data, path, ways = self.spec.data, _data_path(self.spec), ["leave it out", "leave them out"]
         if data is not None and self.described is not None:
-            path, how = (*path, "columns"), f'set data.columns.{toml_key(self.described.name)} = "ignore"'
+            path = (*path, "columns")
+            ways = [f'set data.columns.{key} = "ignore"' for key in (toml_key(self.described.name), "NAME")]
         elif data is not None and "features" in type(data).model_fields:
-            how = "leave it out of data.features"
-        return self.spec.diagnostic(code, f"{self.label} {message}", path, hint=f"{advice}{how}")
+            ways = [f"{way} of data.features" for way in ways]
+        alone, together = map(add, _ADVICE.get(code, ("", "")), ways)
+        found = self.spec.diagnostic(code, f"column {self.label} {message}", path, hint=alone)
+        return replace(found, of_many=OneOfMany(self.label + what, of_many, together))
 
 
 def add_cells(numbers: NDArray[np.uint64], cells: NDArray[np.float64]) -> None:
@@ -207,9 +216,9 @@ def _constant(column: _Column, held_out: Sequence[_InOrder]) -> Iterator[Diagnos
     """
     first = column.cells[0]
     if np.isnan(first):
-        yield column.warning("constant", "is empty in all training rows", "it teaches nothing: ")
+        yield column.warning("constant", "is empty in all training rows", "are empty in all training rows")
     elif all((rows.column(column.index) == first).all() for rows in held_out):
-        yield column.warning("constant", f"is {column.said(first)} in all rows", "it teaches nothing: ")
+        yield column.warning("constant", f"is {column.said(first)} in all rows", "are constant in all rows")
 
 
 def _of_column(column: _Column, known: dict[bytes, str], targets: Mapping[str, Target]) -> Iterator[Diagnostic]:
@@ -217,17 +226,18 @@ def _of_column(column: _Column, known: dict[bytes, str], targets: Mapping[str, T
     cells, missing = column.cells, column.is_missing
     twin = known.setdefault(column.fingerprint(), column.label)
     if twin != column.label:
-        yield column.warning("duplicate-column", f"equals {twin} in all training rows", "")
+        equal = "equal others in all training rows"
+        yield column.warning("duplicate-column", f"equals column {twin} in all training rows", equal, f" = {twin}")
     elif (why := _identifies(column)) is not None:
-        yield column.warning("identifier", f"looks like an identifier: {why}", "")
+        yield column.warning("identifier", f"looks like an identifier: {why}", "look like identifiers")
     else:
         for name, target in targets.items():
-            told = f"almost determines {name}: {target.reason}"
+            told = f"{name}: {target.reason}"
             if not target.is_given_away(cells, is_category=column.kind == "category"):
-                told = f"almost determines {name} by being empty or not"
+                told = f"{name} by being empty or not"
                 if not missing.any() or not target.is_given_away(missing.astype(np.float64)):
                     continue
-            yield column.warning("gives-target-away", told, "if it is not known beforehand, ")
+            yield column.warning("gives-target-away", f"almost determines {told}", f"almost determine {name}")
             return
 
 
@@ -248,18 +258,6 @@ def _identifies(column: _Column) -> str | None:
     if cells.max() - least < 2 * rows and np.bincount((cells - least).astype(np.intp)).max() == 1:
         return "whole numbers, all different"
     return None
-
-
-def _first_of_each_code(found: list[Diagnostic], spec: Spec) -> Iterator[Diagnostic]:
-    """Yield warnings, of those with the same code only the first ones, and how many more there are."""
-    counts: Counter[str] = Counter()
-    for diagnostic in found:
-        counts[diagnostic.code] += 1
-        if counts[diagnostic.code] <= MOST_SHOWN:
-            yield diagnostic
-    for code, count in counts.items():
-        if count > MOST_SHOWN:
-            yield spec.diagnostic(code, f"the same is true of {count - MOST_SHOWN} more columns", _data_path(spec))
 
 
 def _data_path(spec: Spec) -> Path:

@@ -13,7 +13,7 @@ from sklearn.utils import check_consistent_length, check_scalar
 from sklearn.utils.validation import _check_sample_weight, _check_y, check_is_fitted, validate_data
 
 from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_rows
-from specnet.errors import DataError, SpecnetWarning, render
+from specnet.errors import DataError, SpecnetWarning, rendered
 from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
 from specnet.parts.arrays import Array, column_names
@@ -45,8 +45,8 @@ class SpecEstimator(SpecParameters):
         if frame is None or not frame.kinds:
             checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, **checks)
             return checked
-        for column in ignored:
-            warnings.warn(render(column, "warning"), SpecnetWarning, stacklevel=4)
+        for text in rendered(ignored):
+            warnings.warn(text, SpecnetWarning, stacklevel=4)
         y = _check_y(y, estimator=self, **checks)
         validate_data(self, X, reset=reset, skip_check_array=True)
         check_consistent_length(X, y)

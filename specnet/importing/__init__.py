@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from specnet.errors import DataError, FileError, SpecnetWarning, render
+from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.files.archives import Archive
@@ -51,8 +51,8 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Mod
         If the object is none of these, or has a part that is not understood.
     """
     imported = read_network(source, limits=limits)
-    for diagnostic in imported.warnings:
-        warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
+    for text in rendered(imported.warnings):
+        warnings.warn(text, SpecnetWarning, stacklevel=2)
     return imported.model
 
 

@@ -23,6 +23,7 @@ from specnet.parts.layers import Dense, Layer
 from specnet.parts.part import short
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
+from specnet.spec.limits import raising
 from specnet.spec.resolving.graph import INPUT as NETWORK_INPUT
 
 INPUT = -1
@@ -125,7 +126,8 @@ class Draft:
         if inputs > FEATURES_LIMIT:
             raise FileError(f"the inputs have more than {FEATURES_LIMIT} columns")
         if inputs > self.limits.parameters:
-            raise FileError(f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}")
+            message = f"{inputs} columns are more than a network may have parameters, {self.limits.parameters}"
+            raise FileError(message, hint=raising("parameters"))
         self.steps: list[DraftLayer] = []
         self.preparation: Scaling | None = None
         self.columns: Prepared | None = None
@@ -145,7 +147,7 @@ class Draft:
     ) -> int:
         """Add a layer, or what a spec says of one, by what it reads and its numbers, and return its own number."""
         if len(self.steps) >= 2 * self.limits.layers:  # a dense layer and its activation become one
-            raise FileError(f"this network has more than {self.limits.layers} layers")
+            raise FileError(f"this network has more than {self.limits.layers} layers", hint=raising("layers"))
         if not isinstance(layer, Layer):
             layer = layer_of(layer)
         if (layer.input_count == "one") != (len(inputs) == 1):
@@ -201,7 +203,8 @@ class Draft:
     def check_numbers(self, count: int) -> None:
         """Refuse more numbers than a network may have parameters, before they are made."""
         if count > self.limits.parameters:
-            raise FileError(f"a layer has {count} parameters; at most {self.limits.parameters} are allowed")
+            message = f"a layer has {count} parameters; at most {self.limits.parameters} are allowed"
+            raise FileError(message, hint=raising("parameters"))
 
     def numbers(self, array: Array, name: str) -> Array:
         """Return numbers of a file in the network's dtype."""
@@ -293,7 +296,7 @@ class Draft:
             network = Network(resolve(parse_spec(document, limits=self.limits)))
         except SpecError as error:
             reasons = "; ".join(diagnostic.message for diagnostic in error.diagnostics)
-            raise FileError(f"not supported by a spec: {reasons}") from error
+            raise FileError(f"not supported by a spec: {reasons}", hint=limit_hint(error)) from error
         tensors = {
             f"{node.key}.{name}": array
             for node, step in zip(network.nodes, steps, strict=False)  # behind them the loss's
@@ -318,6 +321,11 @@ class Draft:
             return Model(*model_of(network, tensors, labels))
         except DataError as error:
             raise FileError(str(error)) from error
+
+
+def limit_hint(error: SpecError) -> str | None:
+    """Return the hint to raise a limit; others are about a spec that nobody has written."""
+    return next((each.hint for each in error.diagnostics if each.code.startswith("too-m")), None)
 
 
 def layer_of(fields: Mapping[str, Any]) -> Layer:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from specnet.data import Preparation, RawColumns, raw_columns
 from specnet.display import Displayed
-from specnet.errors import DataError, FileError, SpecnetWarning, render
+from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, write_file
 from specnet.model.decoder import Answers, Decoder, checked_labels
 from specnet.model.error_quantiles import ErrorQuantiles, class_errors
@@ -384,6 +384,6 @@ class Model(Displayed):
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
             refuse_gaps(self.preprocessing, raw, "X")
-            for warning in unfamiliar_cells(self.preprocessing, raw, "X"):
-                warnings.warn(render(warning, "warning"), SpecnetWarning, stacklevel=stacklevel)
+            for text in rendered(unfamiliar_cells(self.preprocessing, raw, "X")):
+                warnings.warn(text, SpecnetWarning, stacklevel=stacklevel)
         return raw

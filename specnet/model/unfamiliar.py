@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Preparation, RawColumns, filled_gaps, known_texts, trained_gaps
-from specnet.errors import DataError, Diagnostic
+from specnet.errors import DataError, Diagnostic, OneOfMany
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import shown_cell
@@ -21,7 +21,7 @@ def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> 
     cells = UnfamiliarCells(preparation, raw.kinds)
     for piece in pieces(raw.X):
         cells.add(raw.part(piece))
-    return tuple(cells.warnings(source))
+    return cells.warnings(source)
 
 
 def untrained_gaps(preparation: Preparation, raw: RawColumns) -> Array:
@@ -96,17 +96,19 @@ class UnfamiliarCells:
             column = raw.X[:, place]
             cells += np.bincount(column[~np.isnan(column)].astype(np.intp), minlength=len(cells))
 
-    def warnings(self, source: str) -> Iterator[Diagnostic]:
-        """Yield a warning for each column with such cells."""
+    def warnings(self, source: str, *, gaps: bool = True) -> tuple[Diagnostic, ...]:
+        """Return the warnings about such cells, without those about `gaps` where these have been told of."""
+        return (*(self._about_gaps(source) if gaps else ()), *self._about_categories(source))
+
+    def _about_gaps(self, source: str) -> Iterator[Diagnostic]:
         for place in np.flatnonzero((self._gaps > 0) & ~self._trained).tolist():
             count = int(self._gaps[place])
             what = f"{'is' if count == 1 else 'are'} missing; the training set had no gaps here"
             hint = "such cells are filled as other gaps are, or count as a rare category"
-            yield self._warning("untrained-gap", place, count, what, source, hint)
-        yield from self.about_categories(source)
+            of_many = OneOfMany("", "have missing cells, and had no gaps in the training set", hint)
+            yield self._warning("untrained-gap", place, count, what, source, of_many)
 
-    def about_categories(self, source: str) -> Iterator[Diagnostic]:
-        """Yield a warning for each column with categories that have no code."""
+    def _about_categories(self, source: str) -> Iterator[Diagnostic]:
         for place, cells in self._cells.items():
             unknown = np.where(self._unknown[place], cells, 0)
             if unknown.any():
@@ -115,8 +117,12 @@ class UnfamiliarCells:
                 first = shown_cell(str(texts[unknown.argmax()]))
                 what = f'{"has" if count == 1 else "have"} a rare or unseen category, such as "{first}"'
                 hint = "check the spelling; the model takes all such categories for the same one"
-                yield self._warning("unknown-category", place, count, what, source, hint)
+                of_many = OneOfMany(f', such as "{first}"', "have rare or unseen categories", hint)
+                yield self._warning("unknown-category", place, count, what, source, of_many)
 
-    def _warning(self, code: str, place: int, count: int, what: str, source: str, hint: str) -> Diagnostic:
-        message = f'column "{self._kinds[place].name}": {count} of {counted(self._rows, "cell")} {what}'
-        return Diagnostic(code, message, source=source, hint=hint)
+    def _warning(self, code: str, place: int, count: int, what: str, source: str, of_many: OneOfMany) -> Diagnostic:
+        """Return a warning; `of_many` has as its item what is said behind the number of cells."""
+        name = f'"{self._kinds[place].name}"'
+        message = f"column {name}: {count} of {counted(self._rows, 'cell')} {what}"
+        of_many = of_many._replace(item=f"{name} ({counted(count, 'cell')}{of_many.item})")
+        return Diagnostic(code, message, source=source, hint=of_many.hint, of_many=of_many)

@@ -28,3 +28,8 @@ class Limits:
 def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
     """Return about how many bytes it takes to train with that many rows in a batch, and values in a row."""
     return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
+
+
+def raising(limit: str, needed: int | str = "N") -> str:
+    """Return the hint of an error about a limit: how it is raised to what is needed."""
+    return f"raise it with --limit {limit}={needed}, or in Python with limits=Limits({limit}={needed})"

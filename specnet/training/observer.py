@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
+from specnet.errors import DataError, Diagnostic, SpecnetWarning, rendered
 
 if TYPE_CHECKING:
     from specnet.network import Network
@@ -198,8 +198,8 @@ class PythonWarnings(Observer):
         self._calls = calls
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        for diagnostic in diagnostics:
-            warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2 + self._calls)
+        for text in rendered(diagnostics):
+            warnings.warn(text, SpecnetWarning, stacklevel=2 + self._calls)
 
 
 class WarningRecorder(Observer):

@@ -17,6 +17,9 @@ from typer.main import get_command
 
 from specnet.cli.application import application
 from tests.cli.conftest import COMMAND, Specnet, called, environment, in_ascii, process
+from tests.running.sweeps.searches import GRID
+
+NETWORK = Path(__file__).parents[1] / "importing/files/sklearn_words.onnx"
 
 VERBS = [
     *("new", "validate", "parts", "schema", "run", "sweep", "show", "report", "runs", "compare", "diff"),
@@ -53,20 +56,51 @@ def test_help_shows_what_a_user_types_with_an_example_and_no_codes(specnet: Spec
     assert specnet(verb, "-h").out == out
 
 
+ASKED = [
+    *("show moons.toml", "show moons.toml --code", "show moons.toml --schedule", "show moons --explain"),
+    *("show moons --resolved", "show moons --code --engine compiled", "parts", "parts adam", "parts training"),
+    *(
+        "diff moons.toml moons",
+        "diff moons moons",
+        "runs .",
+        "evaluate moons rows.npz",
+        "predict moons rows.npz",
+        "schema",
+    ),
+]
+"""Commands that are asked for what they print."""
+DONE = [
+    *(
+        "new new.toml",
+        "validate moons.toml",
+        "run moons.toml -o new",
+        "run moons.toml --seeds 2 -o many",
+        "report moons",
+    ),
+    *("sweep grid.toml --jobs 1 -o sweep", "compare moons moons", "runs . --html", "show moons --diagram moons.svg"),
+    *("check moons.toml", "verify moons", "export moons --to numpy", f"import {NETWORK} -o words.toml"),
+    *("schema -o schema.json", "predict moons rows.npz -o rows.csv"),
+]
+"""Commands that write files or prove something."""
+
+
 @pytest.mark.usefixtures("moons")
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        *("show moons.toml", "show moons.toml --code", "show moons.toml --schedule", "parts", "parts adam"),
-        *("show moons.toml --explain", "diff moons.toml moons.toml", "runs .", "compare moons moons --force"),
-        *("check moons.toml", "validate moons.toml", "evaluate moons/model.safetensors rows.npz"),
-        *("run moons.toml", "new new.toml --force", "export moons --to numpy --force", "verify moons"),
-    ],
+    "arguments", [pytest.param(each, marks=[pytest.mark.slow] * each.startswith("sweep")) for each in (*ASKED, *DONE)]
 )
-def test_quiet_says_nothing_where_all_is_well(specnet: Specnet, arguments: str) -> None:
-    ended = specnet(*arguments.split(), "-q")
-    assert (ended.status, ended.out, ended.err) == (0, "", "")
-    assert specnet(*arguments.split()).out
+def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet: Specnet, folder: Path, arguments: str) -> None:
+    (folder / "grid.toml").write_text(GRID)
+    words = arguments.split()
+    ended = specnet(*words, "-q")
+    assert (ended.status, ended.err) == (0, "")
+    force = ["--force"] if words[0] not in ("validate", "report", "check", "verify") and arguments in DONE else []
+    loud = specnet(*words, *force)
+    assert loud.out + loud.err
+    assert ended.out == (loud.out if arguments in ASKED else "")
+
+
+def test_all_verbs_are_asked_quietly() -> None:
+    assert {arguments.split()[0] for arguments in (*ASKED, *DONE)} == set(VERBS)
 
 
 def test_the_version_is_the_distribution_s(specnet: Specnet) -> None:

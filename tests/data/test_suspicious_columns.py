@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 import specnet
 from specnet.data import Labels, column_suspicions, leakage
 from specnet.data.leakage import ClassTarget, ValueTarget
-from specnet.errors import Diagnostic, SpecnetWarning, render
+from specnet.errors import Diagnostic, SpecnetWarning, render, rendered
 from specnet.training import Observer
 from tests.texts.pinned import Pinned
 
@@ -295,15 +295,33 @@ def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Gen
     assert codes(table, classes, test=Rows(test, classes[:50])) == []
 
 
-def test_of_many_columns_the_first_are_named(table: np.ndarray, classes: np.ndarray):
-    same = [f"column {number} is 1 in all rows" for number in range(5, 15)]
-    for count, more in (
-        (10, []),
-        (11, ["the same is true of 1 more columns"]),
-        (17, ["the same is true of 7 more columns"]),
+def test_many_columns_are_one_warning_that_names_the_first(table: np.ndarray, classes: np.ndarray):
+    for count, listed in (
+        (2, "5, 6"),
+        (12, "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"),
+        (13, "5, 6, 7, 8, 9, 10, 11, "),
     ):
-        warnings = found(np.column_stack([table, np.ones((ROWS, count))]), classes)
-        assert [(warning.code, warning.message) for warning in warnings] == [("constant", each) for each in same + more]
+        (text,) = rendered(found(np.column_stack([table, np.ones((ROWS, count))]), classes))
+        message, hint = text.splitlines()
+        assert message.startswith(f"warning[constant]: {count} columns are constant in all rows: {listed}")
+        assert message.endswith(", …") == (count == 13)
+        assert hint == "    they teach nothing: leave them out"
+
+
+def test_each_kind_of_warning_is_told_once(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator):
+    numbers, empty = np.arange(ROWS), np.full(ROWS, MISSING)
+    given_away = [np.where(classes == 1, MISSING, rng.normal(size=ROWS)) for _ in range(2)]
+    planted = [np.ones(ROWS), empty, numbers, table[:, 0], np.zeros(ROWS), empty, 3 * numbers, table[:, 1]]
+    columns = np.column_stack([table, *planted, *given_away])
+    warnings = found(columns, classes == 1, "binary_crossentropy")
+    assert len(warnings) == 10
+    assert [text.splitlines()[0] for text in rendered(warnings)] == [
+        "warning[constant]: 2 columns are constant in all rows: 5, 9",
+        "warning[constant]: 2 columns are empty in all training rows: 6, 10",
+        "warning[identifier]: 2 columns look like identifiers: 7, 11",
+        "warning[duplicate-column]: 2 columns equal others in all training rows: 8 = 0, 12 = 1",
+        "warning[gives-target-away]: 2 columns almost determine the target: 13, 14",
+    ]
 
 
 @pytest.mark.slow

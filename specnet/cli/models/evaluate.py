@@ -46,13 +46,12 @@ def evaluate(output: Output, model: AnyModelArgument, data: DataArgument, limit:
             if problem is not None:
                 raise DataError(problem) from None
             raise
-    for warning in unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)):
-        output.warning(warning)
+    output.warnings(*unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)))
     output.data |= {"rows": len(raw), "metrics": figures}
     if known := RowSet.from_data(training_rows(model)):
         count = known.count(row_hashes(raw.X, raw.texts, rows.y))
         if count:
-            output.warning(_of_training(count, known, len(raw), rows_name(data)))
+            output.warnings(_of_training(count, known, len(raw), rows_name(data)))
     output.table(scores_table({rows_name(data): figures}))
 
 

@@ -36,8 +36,7 @@ def import_(
     network = imported.model.network
     plan = Overview(network.resolved)
     files = [str(out), str(weights_path(out))]
-    for diagnostic in imported.warnings:
-        output.warning(diagnostic)
+    output.warnings(*imported.warnings)
     output.data |= {"written": files, "proof": imported.proof or None, **plan.as_dict()}
     output.parts(str(network.spec.name), plan.summary(), plan.totals(), network.spec.network.dtype)
     output.parts(f"{out}, {weights_path(out)}", imported.proof or "")

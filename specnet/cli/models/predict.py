@@ -103,8 +103,7 @@ def predict(
             output.data |= {"columns": columns}
         else:
             output.data_stream().writelines(csv_bytes(predictions, formulas))
-    for warning in (*predictions.warnings(), *formulas.warnings("<stdout>" if out is None else str(out))):
-        output.warning(warning)
+    output.warnings(*predictions.warnings(), *formulas.warnings("<stdout>" if out is None else str(out)))
     output.data |= {"rows": len(raw)}
     if out is not None:
         output.data |= {"file": str(out)}

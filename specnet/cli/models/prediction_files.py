@@ -105,12 +105,9 @@ class Predictions:
         """Yield the warnings about rows without a prediction, and about cells unlike those in training."""
         if self._is_large.any():
             yield self._too_large()
-        if not self._strict:
-            yield from self._unfamiliar.warnings(self._source)
-            return
-        if self._has_gaps.any():
+        if self._strict and self._has_gaps.any():
             yield self._not_predicted()
-        yield from self._unfamiliar.about_categories(self._source)
+        yield from self._unfamiliar.warnings(self._source, gaps=not self._strict)
 
     def _not_predicted(self) -> Diagnostic:
         """Return what is wrong with rows that the model cannot predict, or may not."""

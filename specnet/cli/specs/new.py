@@ -111,7 +111,7 @@ def _check_choice(
 
 def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: str, **options: bool) -> str:
     """Return the spec for a table, and tell of its warnings."""
-    from specnet.errors import DataError, render
+    from specnet.errors import DataError
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
 
@@ -122,9 +122,8 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)
         raise DataError(*problems) from None
-    for warning in facts.warnings:
-        output.remark(render(warning, "warning"))
-    output.data["warnings"] = [warning.as_dict() for warning in facts.warnings]
+    output.data["warnings"] = []
+    output.warnings(*facts.warnings)
     return recipe(
         facts,
         name=name,

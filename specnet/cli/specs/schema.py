@@ -36,4 +36,4 @@ def schema(
         return
     write_file(out, text)
     output.data["file"] = str(out)
-    output.line(str(out))
+    output.written(out)

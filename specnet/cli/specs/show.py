@@ -189,7 +189,7 @@ def _write_diagram(network: Network, model: Model | None, file: Path, force: boo
     drawn = NetworkDiagram(network.resolved, parameters, input_names=names, output_names=labels)
     write_file(file, drawn.file())
     output.data["diagram"] = str(file)
-    output.line(str(file))
+    output.written(file)
 
 
 def _show_compiled(network: Network, output: Output) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from specnet.cli.inputs import check_page, read_limits
-from specnet.cli.options import ForceOption, LimitOption, argument, out_option
+from specnet.cli.options import ForceOption, LimitOption, OpenOption, argument, out_option
 from specnet.cli.output import Output, UsageError
 
 
@@ -17,6 +17,7 @@ def compare(
     runs: Annotated[list[Path], argument("RUN...", "Folders of runs, of folds or seeds, or of sweeps.")],
     out: Annotated[Path, out_option("FILE", "File to write. Default: compare.html.")] = Path("compare.html"),
     force: ForceOption = False,
+    open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
     """Compare runs in one page.
@@ -46,4 +47,4 @@ def compare(
     records = [replace(compared_run(run, read_limits(limit)), page=page_of(run, out.parent)) for run in found]
     write_file(out, comparison_page(records, shlex.join(words)))
     output.data["file"] = str(out)
-    output.line(str(out))
+    output.page(out, is_opened=open_page)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from specnet.cli.output import Output, UsageError
+from specnet.cli.training.verb_folders import tell_folder
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -33,12 +34,19 @@ def refuse_beside_many(**options: Any) -> None:
 
 
 def run_many(
-    output: Output, spec: Spec, place: AbstractContextManager[Path], dask: str | None, jobs: int, **options: Any
+    output: Output,
+    spec: Spec,
+    place: AbstractContextManager[Path],
+    dask: str | None,
+    jobs: int,
+    *,
+    is_opened: bool,
+    **options: Any,
 ) -> None:
     """Run a spec many times in a folder, and print what the runs come to."""
+    from specnet.files.series_files import RUNS_TABLE, SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
-    from specnet.running.many.repeated_runs import FILES
     from specnet.running.many.repeated_runs import run_many as run_specs
 
     with ExitStack() as stack:
@@ -49,8 +57,7 @@ def run_many(
     output.data["runs"] = [run.as_dict() for run in result.runs]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    written = ", ".join(name for name in FILES if (folder / name).is_file())
-    output.parts(str(folder), counted(len(result.runs), "run"), f"{written}, …")
+    tell_folder(output, folder, counted(len(result.runs), "run"), f"{RUNS_TABLE}, {SUMMARY}, …", is_opened=is_opened)
     if result.failed:
         output.mistakes(result.failure)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import read_limits
-from specnet.cli.options import LimitOption, RunsArgument
+from specnet.cli.options import LimitOption, OpenOption, RunsArgument
 from specnet.cli.output import Output
 
 
@@ -13,6 +13,7 @@ def report(
     output: Output,
     run: RunsArgument,
     no_rows: Annotated[bool, typer.Option("--no-rows", help="Leave out the test rows that one can ask about.")] = False,
+    open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
     """Write the report of a run or a sweep again.
@@ -30,4 +31,4 @@ def report(
 
     written = page_again(run, limits=read_limits(limit), with_rows=not no_rows)
     output.data["report"] = str(written)
-    output.line(str(written))
+    output.page(written, is_opened=open_page)

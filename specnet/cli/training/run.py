@@ -15,6 +15,7 @@ from specnet.cli.options import (
     JobsOption,
     LimitOption,
     NoReportOption,
+    OpenOption,
     SetOption,
     SpecArgument,
     count_option,
@@ -23,13 +24,11 @@ from specnet.cli.options import (
 from specnet.cli.output import Output, UsageError
 from specnet.cli.training.chosen_loggers import LogOption, loggers
 from specnet.cli.training.folds_and_seeds import refuse_beside_many, run_many, series_warnings
-from specnet.cli.training.verb_folders import ResumeCommand, verb_folder
+from specnet.cli.training.verb_folders import ResumeCommand, check_page_wanted, tell_folder, verb_folder
 
 if TYPE_CHECKING:
     from specnet.running.runner import RunResult
 
-MOST_NAMED = 2
-"""Files of a run that its last line names."""
 MOST_FINDINGS = 2
 """Of a run that are told below its table; its files have all of them."""
 
@@ -57,6 +56,7 @@ def run(
     ] = None,
     log: LogOption = None,
     no_report: NoReportOption = False,
+    open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
     """Train, evaluate and save a network.
@@ -85,18 +85,21 @@ def run(
         threads=threads,
         log=log,
         no_report=no_report,
+        open=open_page,
     )
+    check_page_wanted(is_opened=open_page, no_report=no_report)
     command.check(spec if spec.is_dir() else Path("DIR"), out, resume=resume, force=force)
     ways: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report}
     if folds is not None or seeds is not None:
         refuse_beside_many(threads=threads, log=log)
         parsed = parse_for_target(spec, overrides or (), limit)
         place = verb_folder(output, out, parsed.name, command)
-        run_many(output, parsed, place, dask, jobs or 1, folds=folds, seeds=seeds, **ways)
+        run_many(output, parsed, place, dask, jobs or 1, is_opened=open_page, folds=folds, seeds=seeds, **ways)
         return
     if dask is not None:
         raise UsageError("--dask needs --folds or --seeds")
 
+    from specnet.files.run_files import METRICS, MODEL
     from specnet.report.terminal.counting import reading_shown
     from specnet.running.runner import run as run_spec
     from specnet.training import Observers
@@ -108,10 +111,11 @@ def run(
         with reading_shown(sys.stderr if output.speaks else None):
             result = run_spec(parsed, folder, jobs=jobs, threads=threads, **ways)
     _show(result, folder, output)
+    tell_folder(output, folder, f"{MODEL}, {METRICS}, …", is_opened=open_page)
 
 
 def _show(result: RunResult, folder: Path, output: Output) -> None:
-    from specnet.files.run_files import HISTORY, METRICS, MODEL, REPORT, RUN_FILES
+    from specnet.files.run_files import RUN_FILES
     from specnet.number_texts import counted
     from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
@@ -120,7 +124,7 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     figures = result.evaluation
     output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))
     output.data["metrics"] = figures
-    output.data["files"] = files = sorted(name for name in RUN_FILES if (folder / name).is_file())
+    output.data["files"] = sorted(name for name in RUN_FILES if (folder / name).is_file())
     metrics = result.model.spec.training.metrics
     output.table(scores_table(result.metrics, figures["intervals"], figures["baselines"], metrics))
     output.parts(verdict(figures))
@@ -130,8 +134,6 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
     if more := worst_first[MOST_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
-    named = [name for name in (REPORT, MODEL, METRICS, HISTORY) if name in files][:MOST_NAMED]
-    output.parts(str(folder), f"{', '.join(named)}, …")
 
 
 def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from specnet.cli.inputs import check_page
-from specnet.cli.options import ForceOption, argument, out_option
+from specnet.cli.options import ForceOption, OpenOption, argument, out_option
 from specnet.cli.output import Output, UsageError
 from specnet.cli.training.verb_folders import option_words
 
@@ -27,6 +27,7 @@ def runs(
     html: Annotated[bool, typer.Option("--html", help="Write a page that leads to those of the runs.")] = False,
     out: Annotated[Path | None, out_option("FILE", "File to write with --html. Default: runs.html.")] = None,
     force: ForceOption = False,
+    open_page: OpenOption = False,
 ) -> None:
     """List the runs in a folder with their scores.
 
@@ -43,8 +44,8 @@ def runs(
     specnet runs --sort time --format json
     specnet runs --html --sort -accuracy -o best.html
     """
-    if out is not None and not html:
-        raise UsageError("--out needs --html")
+    if (out is not None or open_page) and not html:
+        raise UsageError(f"{'--open' if out is None else '--out'} needs --html")
     page = out or Path("runs.html")
     if html:
         check_page(page, force=force)
@@ -71,7 +72,7 @@ def runs(
         command = shlex.join(["specnet", "runs", str(folder), *option_words(html=html, sort=sort, out=page)])
         write_file(page, runs_page(table, command))
         output.data["file"] = str(page)
-        output.line(str(page))
+        output.page(page, is_opened=open_page)
     elif table.records:
         output.table(table.table())
     else:

@@ -13,6 +13,7 @@ from specnet.cli.options import (
     DaskOption,
     LimitOption,
     NoReportOption,
+    OpenOption,
     SetOption,
     SpecArgument,
     count_option,
@@ -20,7 +21,7 @@ from specnet.cli.options import (
 )
 from specnet.cli.output import Output
 from specnet.cli.training.folds_and_seeds import cluster, series_warnings
-from specnet.cli.training.verb_folders import ResumeCommand, verb_folder
+from specnet.cli.training.verb_folders import ResumeCommand, check_page_wanted, tell_folder, verb_folder
 
 if TYPE_CHECKING:
     from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
@@ -38,6 +39,7 @@ def sweep(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,
     no_report: NoReportOption = False,
+    open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
     """Search over keys of a spec, as its [sweep] says.
@@ -62,7 +64,9 @@ def sweep(
         dask=dask,
         limit=limit,
         no_report=no_report,
+        open=open_page,
     )
+    check_page_wanted(is_opened=open_page, no_report=no_report)
     command.check(Path("DIR"), out, resume=resume, force=force)
 
     from specnet.running.sweeps.sweeping import SweepOptions, searched
@@ -75,20 +79,17 @@ def sweep(
         folder = stack.enter_context(verb_folder(output, out, parsed.name, command, "sweeps"))
         options = SweepOptions(jobs, executor, resume, force, series_warnings(output), output.speaks, not no_report)
         found = searched(parsed, folder, folds, options)
-        if folds is None:
-            _show(found.sweeps[0], output)
-        else:
-            _show_nested(found, output)
+        written = _show(found.sweeps[0], folder, output) if folds is None else _show_nested(found, output)
+        tell_folder(output, folder, *written, is_opened=open_page)
 
 
-def _show(result: SweepResult, output: Output) -> None:
-    from specnet.files.run_files import REPORT
+def _show(result: SweepResult, folder: Path, output: Output) -> list[str]:
+    """Print what a sweep has come to; return what it has written in its folder."""
     from specnet.files.series_files import BEST, BEST_SPECS, TEAM
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
 
-    best, folder = result.best, result.folder
-    assert folder is not None, "it was written"
+    best = result.best
     spec = next(name for name in BEST_SPECS if (folder / name).exists())
     output.data["trials"] = [trial.facts() for trial in result.trials]
     output.data["best"] = {"trial": best.number, "figure": best.figure, "spec": spec}
@@ -98,15 +99,13 @@ def _show(result: SweepResult, output: Output) -> None:
     if result.team is not None:
         output.data["team"] = {"shares": result.team.shares, "metrics": result.team.metrics}
         output.parts(*result.team_in_words())
-    named = [REPORT] if (folder / REPORT).exists() else []
-    output.parts(
-        str(folder),
-        counted(len(result.trials), "trial"),
-        ", ".join([*named, spec, f"{BEST}/", *([] if result.team is None else [f"{TEAM}/"]), "…"]),
-    )
+    written = [spec, f"{BEST}/", *([] if result.team is None else [f"{TEAM}/"]), "…"]
+    return [counted(len(result.trials), "trial"), ", ".join(written)]
 
 
-def _show_nested(result: NestedResult, output: Output) -> None:
+def _show_nested(result: NestedResult, output: Output) -> list[str]:
+    """Print what sweeps on folds have come to; return what they have written in their folder."""
+    from specnet.files.series_files import SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
 
@@ -116,4 +115,4 @@ def _show_nested(result: NestedResult, output: Output) -> None:
     ]
     output.data["summary"] = result.summary
     output.table(spread_table(result.summary))
-    output.parts(str(result.folder), counted(len(result.sweeps), "sweep"), "summary.json, …")
+    return [counted(len(result.sweeps), "sweep"), f"{SUMMARY}, …"]

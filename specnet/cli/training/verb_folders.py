@@ -41,6 +41,26 @@ def verb_folder(
                 folder.parent.parent.rmdir()
 
 
+def check_page_wanted(*, is_opened: bool, no_report: bool) -> None:
+    """Refuse to open a page that is not to be written.
+
+    Raises
+    ------
+    UsageError
+    """
+    if is_opened and no_report:
+        raise UsageError("--open cannot be combined with --no-report")
+
+
+def tell_folder(output: Output, folder: Path, *parts: str, is_opened: bool) -> None:
+    """Print what a verb has written into a folder, then where its page is if it has one, which may be opened."""
+    from specnet.files.run_files import REPORT
+
+    output.parts(str(folder), *parts)
+    if (folder / REPORT).is_file():
+        output.page(folder / REPORT, is_opened=is_opened)
+
+
 class ResumeCommand:
     """The command that goes on with what was interrupted.
 

@@ -25,6 +25,7 @@ from specnet.importing.foreign import errors_at
 from specnet.importing.keras.keras_layers import LAYERS, KerasLayer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
+from specnet.spec.limits import raising
 
 WEIGHTS = "model.weights.h5"
 _NUMBERS = ("float32", "float64", "int32", "int64", "uint32", "uint64")
@@ -165,7 +166,7 @@ def _layers(given: Any, limits: Limits) -> list[_Layer]:
     if not isinstance(given, list) or not given:
         raise FileError("the model has no list of layers")
     if len(given) > _PER_LAYER * limits.layers:
-        raise FileError(f"this file has more than {_PER_LAYER * limits.layers} layers")
+        raise FileError(f"this file has more than {_PER_LAYER * limits.layers} layers", hint=raising("layers"))
     layers: dict[str, _Layer] = {}
     for number, entry in enumerate(given):
         kind, config = _described(entry, f"layer {number}")

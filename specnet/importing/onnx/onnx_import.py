@@ -31,7 +31,7 @@ from specnet.exporting.model_facts import (
 from specnet.exporting.targets.onnx import ENDS, written_graph
 from specnet.files import PathLike, file_errors
 from specnet.files.tensors import shown
-from specnet.importing.draft import Imported
+from specnet.importing.draft import Imported, limit_hint
 from specnet.importing.foreign import errors_at
 from specnet.importing.onnx.onnx_answers import finish
 from specnet.importing.onnx.onnx_file import TensorReader, read_model
@@ -83,7 +83,8 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
         source = _Exported(given, hidden, labels, limits)
         model = source.team(said[MODELS]) if MODELS in said else source.model(document)
     except (SpecError, DataError) as error:
-        raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}") from error
+        hint = limit_hint(error) if isinstance(error, SpecError) else None
+        raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}", hint=hint) from error
     _check_graph(graph, given, model, said.get(INTERVAL))
     return Imported(document, model, has_facts=True)
 
@@ -190,7 +191,7 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         try:
             imported = read_export(model.graph, said, tensors, limits)
         except ChangedError as change:
-            if MODELS in said:
+            if MODELS in said or change.diagnostics[0].hint:  # as another tool's it is as large
                 raise
             try:
                 return _read(model, tensors, path, limits, said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -195,20 +196,20 @@ class _Frame:
                 rows_of_texts=rows_of_texts,
             )
         )
-        self.warning = left_as_text(self.name, found, None, self._hint(found))
+        self.warning = left_as_text(self.name, found, None, partial(self._hint, found))
         return found.kind
 
-    @property
-    def _cells(self) -> str:
-        return f'{self.frame}["{self.name}"]'
+    def _cells(self, column: str) -> str:
+        return f'{self.frame}["{column}"]'
 
-    def _hint(self, found: Verdict) -> str:
+    def _hint(self, found: Verdict, column: str) -> str:
+        cells = self._cells(column)
         if not found.notations:
-            return f'use {self._cells}.astype("category"), or leave the column out'
+            return f'use {cells}.astype("category"), or leave the column out'
         if isinstance(found.notations[0], NumberFormat):
-            return f"convert {self._cells} to numbers"
+            return f"convert {cells} to numbers"
         formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
-        return f"convert {self._cells} to datetimes, by the format {formats}"
+        return f"convert {cells} to datetimes, by the format {formats}"
 
     def _refuse_misfit(
         self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None], *, judged: bool
@@ -218,7 +219,7 @@ class _Frame:
             row, text = wrong[0]
             message = mistaken(self.name, kind, text, row, len(wrong))
             hint = f"{_HINT}; correct the cell, or use None if it is missing"
-            hint += f', or {self._cells}.astype("category") for the column' if judged else ""
+            hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""
             raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TextIO
 
-from specnet.errors import Diagnostic, render
+from specnet.errors import Diagnostic, rendered
 from specnet.report.terminal.terminal_output import (
     CYAN,
     DIM,
@@ -111,7 +111,7 @@ class LiveLine:
         """Write warnings that stay."""
         self.close()
         with suppress(OSError):
-            write_mistakes(self._stream, "\n".join(render(diagnostic, "warning") for diagnostic in diagnostics))
+            write_mistakes(self._stream, "\n".join(rendered(diagnostics)))
 
     def close(self) -> None:
         """Take the line away, and show the cursor again."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from typing import TextIO
 
-from specnet.errors import Diagnostic, SpecnetWarning, render
+from specnet.errors import Diagnostic
 from specnet.number_texts import count, duration
 from specnet.report.terminal.bars import LiveLine
 from specnet.report.terminal.run_progress import LEAST_SECONDS_LEFT
-from specnet.training.observer import Observer
+from specnet.training.observer import Observer, PythonWarnings
 
 
 class SeriesProgress:
@@ -56,14 +55,16 @@ class SeriesProgress:
 
     def warned(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Tell of what looks wrong, unless an earlier run has."""
-        for diagnostic in diagnostics:
-            if (told := (diagnostic.code, diagnostic.message)) not in self._told:
-                self._told.add(told)
-                self._line.warn([diagnostic])
-                if self._observer is not None:
-                    self._observer.warned([diagnostic])
-                elif not self._is_shown:
-                    warnings.warn(render(diagnostic, "warning"), SpecnetWarning, stacklevel=2)
+        found = {(each.code, each.message): each for each in diagnostics}
+        new = [each for told, each in found.items() if told not in self._told]
+        self._told |= found.keys()
+        if not new:
+            return
+        self._line.warn(new)
+        if self._observer is not None:
+            self._observer.warned(new)
+        elif not self._is_shown:
+            PythonWarnings(1).warned(new)
 
     def kept(self, runs: int) -> None:
         """So many runs have been done before."""

@@ -92,7 +92,8 @@ class Document:
         found = diagnostic
         if found.position is not None or not found.path:
             return found
-        return self.diagnostic(found.code, found.message, found.path, hint=found.hint, notes=found.notes)
+        placed = self.diagnostic(found.code, found.message, found.path, hint=found.hint, notes=found.notes)
+        return replace(placed, of_many=found.of_many)
 
     def error(self, diagnostics: Iterable[Diagnostic], left_out: int = 0) -> SpecError:
         """Return an error of these mistakes, in the order in which a reader meets their places.

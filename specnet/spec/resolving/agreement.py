@@ -11,7 +11,7 @@ from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION
 from specnet.spec.column_names import PATH, differences
 from specnet.spec.document import Spec
-from specnet.spec.limits import training_bytes
+from specnet.spec.limits import raising, training_bytes
 from specnet.spec.reading.words import either, shown
 from specnet.spec.resolving.graph import Node, layer_count, logits_node
 from specnet.spec.resolving.long_form import LAYERS
@@ -34,7 +34,7 @@ def check_layer_count(spec: Spec, problems: Problems) -> None:
         count, path = len(network.hidden_layer_sizes or ()) + 1, ("network", "hidden_layer_sizes")
     if count > most:
         problems.report(
-            "too-many-layers", f"{shown(count)} layers exceed the limit of {most}", path, hint=_raise("layers", count)
+            "too-many-layers", f"{shown(count)} layers exceed the limit of {most}", path, hint=raising("layers", count)
         )
         problems.raise_all()
 
@@ -261,7 +261,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         total, words, place = parameters, str(parameters), path
     if total > limits.parameters:
         message = f"{words} parameters exceed the limit of {limits.parameters}"
-        problems.report("too-many-parameters", message, place, hint=_raise("parameters", total))
+        problems.report("too-many-parameters", message, place, hint=raising("parameters", total))
         return
     rows = spec.data.row_count if spec.data is not None else None
     if isinstance(training.batch_size, int):
@@ -273,7 +273,7 @@ def check_plan(spec: Spec, nodes: Sequence[Node], inputs: int, problems: Problem
         if alone <= limits.memory and training.batch_size is not None:
             path = ("training", "batch_size")
         message = f"about {size / 2**30:.3g} GiB of memory exceed the limit of {limits.memory / 2**30:.3g} GiB"
-        problems.report("too-much-memory", message, path, hint=_raise("memory", size))
+        problems.report("too-much-memory", message, path, hint=raising("memory", size))
 
 
 _ENSEMBLE: Path = ("training", "ensemble")
@@ -317,7 +317,3 @@ def _use(losses: Iterable[type[Loss]], words: str = "use") -> str | None:
 
 def _losses(registry: Registry) -> list[type[Loss]]:
     return [part for part in registry.of_kind(Loss.kind) if issubclass(part, Loss)]
-
-
-def _raise(limit: str, needed: int) -> str:
-    return f"raise it with --limit {limit}={needed}, or in Python parse_spec(…, limits=Limits({limit}={needed}))"

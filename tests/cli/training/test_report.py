@@ -32,7 +32,7 @@ def test_report_again(specnet: Specnet, ran: Ran, folder: Path) -> None:
 
 def test_report_of_folds_again(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--folds", "2", "--out", "many")
-    assert ended.out.endswith("many   2 runs   report.html, runs.csv, summary.json, …\n")
+    assert ended.out.endswith("many   2 runs   runs.csv, summary.json, …\nmany/report.html\n")
     written = (folder / "many/report.html").read_bytes()
     ended = specnet("report", "many")
     assert (ended.status, ended.out, ended.err) == (0, "many/report.html\n", "")

@@ -28,7 +28,7 @@ FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", 
 def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml")
     assert ended.status == 0
-    header, train, test, told, written = ended.out.splitlines()
+    header, train, test, told, written, page = ended.out.splitlines()
     figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
     assert told == verdict(figures_in_file)
     best = best_baseline(figures_in_file)
@@ -43,7 +43,8 @@ def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path)
         assert " ".join(beside) == (" ".join(told) if split == "test" else "")
         assert loss == f"{figures_in_file[split]['loss']:.4f}"
         assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
-    assert written == f"{Path('runs/moons/1')}   report.html, model.safetensors, …"
+    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
+    assert page == str(Path("runs/moons/1/report.html"))
     assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
 
 
@@ -117,7 +118,7 @@ def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
 
 def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
     ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
-    header, *rows, _, _ = ended.out.splitlines()
+    header, *rows, _, _, _ = ended.out.splitlines()
     figures_in_file = json.loads((folder / "here/metrics.json").read_text())
     assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures_in_file)]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
@@ -135,7 +136,7 @@ def test_two_findings_stand_below_the_table_errors_first(
 
     def lines_below(count: int) -> list[str]:
         monkeypatch.setattr("specnet.running.training_run.judge", lambda evidence: Judgement(found[:count], 9))
-        return specnet("run", "moons.toml").out.splitlines()[4:-1]
+        return specnet("run", "moons.toml").out.splitlines()[4:-2]
 
     assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]
     assert lines_below(3) == ["third: third was seen", "first: first was seen", "1 more finding: second"]
@@ -147,7 +148,7 @@ def test_two_findings_stand_below_the_table_errors_first(
 
 def test_a_run_that_went_wrong_names_the_cause(specnet: Specnet, folder: Path) -> None:
     settings = ["--set", "training.optimizer={type='sgd', learning_rate=1e-7}", "--set", "training.epochs=100"]
-    *_, finding, _ = specnet("run", "moons.toml", *settings).out.splitlines()
+    *_, finding, _, _ = specnet("run", "moons.toml", *settings).out.splitlines()
     (written, *_) = json.loads((folder / "runs/moons/1/findings.json").read_text())["findings"]
     assert finding == f"{written['code']}: {written['sentence']}"
     assert written["code"] == "rate-too-low"

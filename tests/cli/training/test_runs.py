@@ -59,7 +59,7 @@ def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
     assert found[0][1] == f"{100 * metrics['test']['accuracy']:.1f} %"
     assert found[0][2] == "–"
     assert found[0][3] == f"{metrics['train']['loss']:.4f}"
-    assert specnet("runs", "-q").out == ""
+    assert specnet("runs", "-q").out == ended.out
 
 
 def test_rows_as_data(specnet: Specnet, trained: Path) -> None:

@@ -153,9 +153,8 @@ def test_a_gap_in_a_column_that_was_trained_without_gaps_is_filled_all_the_same(
     likely.loc[7, "seen"], likely.loc[8, "shape"] = table.seen.sort_values().iloc[29:31].mean(), "square"
     with pytest.warns(specnet.SpecnetWarning) as told:
         found = model.predict_proba(late)
-    assert len(told) == 2
-    for warning in told:
-        pinned(warning.message)
+    assert len(told) == 1
+    pinned(told[0].message)
     with pytest.warns(specnet.SpecnetWarning, match='such as "square"'):
         np.testing.assert_allclose(found, model.predict_proba(likely), rtol=1e-6)
     with pytest.warns(specnet.SpecnetWarning):

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import Diagnostic
+from specnet.errors import Diagnostic, OneOfMany
 from specnet.parts.data.column_kinds import KINDS_IN_WORDS, ColumnKind, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat, notations_of
 from specnet.parts.data.tables.cells import is_inexact
@@ -138,7 +138,9 @@ def _example(sample: Sequence[str], notations: Sequence[Notation]) -> str:
     return max(fitting, key=lambda text: len({each.value(text) for each in notations}), default=sample[0])
 
 
-def left_as_text(name: str, found: Verdict, source: str | None, hint: str | None = None) -> Diagnostic | None:
+def left_as_text(
+    name: str, found: Verdict, source: str | None, hint: Callable[[str], str] | None = None
+) -> Diagnostic | None:
     """Return the warning about a column of text that is left out, or may be numbers or dates; None for others.
 
     Parameters
@@ -147,23 +149,23 @@ def left_as_text(name: str, found: Verdict, source: str | None, hint: str | None
     found : Verdict
     source : str or None
         The file.
-    hint : str, optional
-        What to do, where no spec is to be changed.
+    hint : callable, optional
+        Returns what to do about a column of a name, where no spec is to be changed.
     """
     kind = kind_of(found.kind)
-    code = "other-notation" if found.notations else "ignored-column"
-    message = f'column "{name}" is {KINDS_IN_WORDS[kind]}'
-    if kind not in ("ignore", "category"):
+    if kind not in ("ignore", "category") or not (found.notations or found.reason in USELESS):
         return None
+    of_many = "are ignored" if kind == "ignore" else "are categories"
     if found.notations:
-        message += f": {_doubt(found)}"
-        hint = hint or notation_hint(name, found.notations)
-    elif found.reason in USELESS:
-        message += f": it is {USELESS[found.reason]}"
-        hint = hint or setting(column_key(name), '"category"', '"ignore"')
+        code, why, item = "other-notation", _doubt(found), f'"{name}" ({_doubt(found)})'
+        hint = hint or (lambda column: notation_hint(column, found.notations))
     else:
-        return None
-    return Diagnostic(code, message, source=source, hint=hint)
+        code, why, item = "ignored-column", f"it is {USELESS[found.reason]}", f'"{name}"'
+        of_many += f", {USELESS[found.reason]}"
+        hint = hint or (lambda column: setting(column_key(column), '"category"', '"ignore"'))
+    message = f'column "{name}" is {KINDS_IN_WORDS[kind]}: {why}'
+    told = OneOfMany(item, of_many, hint("NAME"))
+    return Diagnostic(code, message, source=source, hint=hint(name), of_many=told)
 
 
 def notation_hint(name: str, notations: Sequence[Notation]) -> str:
