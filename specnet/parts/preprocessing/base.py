@@ -82,6 +82,10 @@ class Preprocessing(PartKind):
         """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
         return dict.fromkeys(self.learned, (columns,))
 
+    def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
+        """Return what the columns that the fitted step makes are called, from the names of its columns."""
+        return list(columns)
+
     def fit(self, columns: Any, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
 

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from specnet.data import Preparation, unfitted
 from specnet.number_texts import count, counted, rounded
 from specnet.report.diagram.diagram_columns import INPUT, Fold, columns_of, has_matrix
 from specnet.report.diagram.placing import (
@@ -27,6 +28,8 @@ from specnet.report.svg.markup import escaped, hover_text, label, number, pictur
 from specnet.report.svg.style import NETWORK_STYLE, style_alone
 
 if TYPE_CHECKING:
+    from specnet.model import Model
+    from specnet.network import Network
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
@@ -194,6 +197,21 @@ class NetworkDiagram:
             missing = sum(column.times for column in self.graph.columns if column.place in self.graph.hidden)
             yield label("⋯", x, y, "caption", "middle")
             yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
+
+
+def diagram_of(network: Network, model: Model | None = None) -> NetworkDiagram:
+    """Return the diagram of a network; of its model with weights, which are those of an ensemble's first member."""
+    columns = network.spec.feature_names or ()
+    if model is None:
+        preparation = Preparation(unfitted(network.spec.network.preprocessing or (), columns))
+        return NetworkDiagram(network.resolved, input_names=preparation.named(columns))
+    weights = network.parameters(model.members[0][0])
+    classes = () if model.labels is None else tuple(map(str, model.labels))
+    names = {
+        "input_names": model.preprocessing.named(columns),
+        "output_names": classes[1:] if network.outputs == 1 else classes,
+    }
+    return NetworkDiagram(network.resolved, weights, **names)
 
 
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:

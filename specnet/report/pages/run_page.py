@@ -30,7 +30,7 @@ def page(record: PageRecord) -> str:
     overview = Overview(record.resolved)
     name, images = record.resolved.spec.name or "unnamed", record.images
     classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    names = {"input_names": record.columns, "output_names": classes or record.outputs}
+    names = {"input_names": record.inputs, "output_names": classes or record.outputs}
     diagram = NetworkDiagram(record.resolved, record.parameters, **names)
     return rendered(
         "report.html.j2",
