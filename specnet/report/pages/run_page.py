@@ -40,7 +40,7 @@ def page(record: PageRecord) -> str:
         **beginning_of(record.evaluation, record.resolved.spec.training.metrics, headline.network(record.members)),
         **_without_findings(record),
         as_sentence=_sentence,
-        diagram=diagram.svg(),
+        diagram=diagram,
         panel=record.panel,
         asked=record.panel and record.panel.data(None if record.plane is None else record.plane.axes),
         panel_script=panel_script(),

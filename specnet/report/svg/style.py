@@ -99,6 +99,9 @@ NETWORK_STYLE = (
 .specnet-network .positive { stroke: var(--class-1); }
 .specnet-network .negative { stroke: var(--class-0); stroke-dasharray: 5 3; }
 .specnet-network .skip { fill: none; stroke: var(--ink); stroke-width: 1.6; }
+.specnet-network image { image-rendering: pixelated; }
+.specnet-network .hit { fill: none; pointer-events: all; }
+.specnet-network .frame { fill: none; stroke: var(--rule); }
 .specnet-network .fold { fill: none; stroke: var(--muted); stroke-opacity: .7; }
 """
 )
