@@ -28,7 +28,6 @@ from specnet.report.diagram.placing import (
 )
 from specnet.report.diagram.weight_maps import (
     MOST_PIXELS,
-    is_large,
     largest_size,
     unit_order,
     weight_image,
@@ -47,6 +46,12 @@ if TYPE_CHECKING:
 
 MOST_LINES = 1000
 """Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
+ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
+ABOUT_MAPS = (
+    f"A layer of more than {MOST_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
+    "negative: rows are the units that they come from, with the largest weights first, and columns those that they "
+    "lead to. Of very many weights a cell shows the largest of several."
+)
 MOST_TOLD = 64
 """Rows of a picture of weights that show their largest one on hover; of more, the whole shows it."""
 NARROW_MAP = 64.0
@@ -71,6 +76,11 @@ class NetworkDiagram:
         thin and grey.
     input_names, output_names : sequence of str
         What stands beside the circles of inputs and outputs, if there is one for each.
+
+    Attributes
+    ----------
+    legend : str
+        What lines and pictures of weights mean, in sentences.
     """
 
     def __init__(
@@ -87,11 +97,15 @@ class NetworkDiagram:
         self.graph = columns_of(resolved)
         columns = self.graph.columns
         self.weights = weights_of(columns, parameters or {})
-        self.maps = {k: weight for k, weight in self.weights.items() if is_large(weight)}
-        self.captions = [column.captions() for column in columns]
+        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MOST_UNITS}
+        self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
-            self.captions[k].append(f"weights to ±{rounded(largest_size(weight))}")
-        self.description += self._about_weights()
+            largest = f"±{rounded(largest_size(weight))}"
+            self.captions[k].append(f"weights to {largest}")
+            reach.append(f"{columns[k].key} {largest}")
+        self.legend = ABOUT_LINES if len(self.weights) > len(self.maps) else ""
+        self.legend += f"{' ' * bool(self.legend)}{ABOUT_MAPS}" if self.maps else ""
+        self.description = ". ".join(filter(None, [self.description, self.legend.removesuffix("."), ", ".join(reach)]))
         named = {INPUT: input_names, len(columns) - 1: output_names}
         self.names = {k: names for k, names in named.items() if len(names) == columns[k].size}
         self.orders = [
@@ -99,28 +113,6 @@ class NetworkDiagram:
             for number, column in enumerate(columns)
         ]
         self.placement = place_columns(self.graph, self.captions, self.names)
-
-    def _about_weights(self) -> str:
-        """Return what weights look like, with the largest of each picture, as the end of a sentence."""
-        told = ""
-        if len(self.weights) > len(self.maps):
-            told = "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
-        if self.maps:
-            reach = (f"{self.graph.columns[k].key} ±{rounded(largest_size(each))}" for k, each in self.maps.items())
-            told += f"; pictures of weights, blue if positive and orange if negative, reach {', '.join(reach)}"
-        return told
-
-    @property
-    def legend(self) -> str:
-        """What lines and pictures mean, in sentences."""
-        told = ["Each line is a weight, as wide as it is large."] if len(self.weights) > len(self.maps) else []
-        if self.maps:
-            told.append(
-                f"A layer of more than {MOST_UNITS} units is a bar. Its weights are a picture: rows are the units that "
-                "they come from, with the largest weights first, and columns those that they lead to. Of very many "
-                "weights a cell shows the largest of several."
-            )
-        return " ".join(told)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
         """Return the picture, with what stands before it and units around it."""
@@ -191,20 +183,15 @@ class NetworkDiagram:
     def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
         """Yield the largest weights, the largest of all on top."""
         size = np.where(np.isfinite(weight), np.abs(weight), -1.0)
-        largest = size.max(initial=0.0) or 1.0
         most = MOST_LINES // max(len(self.placement.neighbours), 1)
-        order = np.argsort(size, axis=None, kind="stable")[-most:]
-        for is_negative, style in ((True, "negative"), (False, "positive")):
-            drawn = []
-            for row, at in zip(*np.unravel_index(order, size.shape), strict=True):
-                value, share = weight[row, at], size[row, at] / largest
-                if share < 0 or (value < 0) != is_negative:
-                    continue
+        for place in np.argsort(size, axis=None, kind="stable")[-most:]:
+            row, at = np.unravel_index(place, size.shape)
+            value, share = weight[row, at], size[row, at] / (largest_size(weight) or 1.0)
+            if share >= 0:
                 curve = _curve(start, end, start.heights[at], end.heights[row])
-                look = f'stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
-                drawn.append(f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>')
-            if drawn:
-                yield f'<g class="link {style}">{"".join(drawn)}</g>'
+                style = f'class="link {"negative" if value < 0 else "positive"}"'
+                look = f'{style} stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
+                yield f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>'
 
     def _arc(self, arc: Arc) -> str:
         """Return an arc over the columns between two, whose middle has the height of the peak."""
@@ -222,10 +209,9 @@ class NetworkDiagram:
         if placed.is_bar:
             frame = Frame(placed.x - placed.reach, placed.x + placed.reach, *placed.rows)
             yield f'<rect class="unit {style}" {frame.attributes()} rx="{number(placed.reach)}"/>'
-            names = [self.names[k][unit] for unit in self.orders[k]] if k in self.names else []
-            yield from _bands(
-                frame, names if 0 < len(names) <= MOST_TOLD else [f"{column.key}, {counted(column.size, 'unit')}"]
-            )
+            has_names = k in self.names and column.size <= MOST_TOLD
+            whole = [f"{column.key}, {counted(column.size, 'unit')}"]
+            yield from _bands(frame, [self._unit(k, unit) for unit in self.orders[k]] if has_names else whole)
             return
         for unit, y in enumerate(placed.heights):
             place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(RADIUS)}"'
@@ -241,12 +227,11 @@ class NetworkDiagram:
 
     def _names(self, k: int, placed: Placed) -> Iterator[str]:
         """Yield the names beside the units of the first or the last column, if they have some that fit."""
-        names, side = self.names.get(k, ()), -1 if k == INPUT else 1
-        if placed.is_bar and len(names) > MOST_NAMES:
-            return
-        for unit, y in zip(self.orders[k], placed.heights, strict=True) if names else ():
-            x, anchor = placed.x + side * (placed.reach + EDGE), "end" if k == INPUT else "start"
-            yield label(names[unit], x, y + 4, "", anchor, MOST_FOR_NAMES)
+        side, anchor = (-1, "end") if k == INPUT else (1, "start")
+        if k in self.names and placed.size <= MOST_NAMES:
+            for unit, y in zip(self.orders[k], placed.heights, strict=True):
+                x = placed.x + side * (placed.reach + EDGE)
+                yield label(self.names[k][unit], x, y + 4, "", anchor, MOST_FOR_NAMES)
 
     def _fold(self, fold: Fold) -> str:
         """Return a frame around columns that stand for several, with their number."""
@@ -281,13 +266,10 @@ def diagram_of(network: Network, model: Model | None = None) -> NetworkDiagram:
     if model is None:
         preparation = Preparation(unfitted(network.spec.network.preprocessing or (), columns))
         return NetworkDiagram(network.resolved, input_names=preparation.named(columns))
-    weights = network.parameters(model.members[0][0])
-    classes = () if model.labels is None else tuple(map(str, model.labels))
-    names = {
-        "input_names": model.preprocessing.named(columns),
-        "output_names": classes[1:] if network.outputs == 1 else classes,
-    }
-    return NetworkDiagram(network.resolved, weights, **names)
+    weights, names = network.parameters(model.members[0][0]), model.preprocessing.named(columns)
+    classes = [] if model.labels is None else [str(label) for label in model.labels]
+    classes = classes[1:] if network.outputs == 1 else classes
+    return NetworkDiagram(network.resolved, weights, input_names=names, output_names=classes)
 
 
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:

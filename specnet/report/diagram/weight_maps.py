@@ -28,11 +28,6 @@ def weights_of(columns: Sequence[DiagramColumn], parameters: Mapping[str, NDArra
     return found
 
 
-def is_large(weight: Weight) -> bool:
-    """Tell whether a matrix has too many units or inputs for lines."""
-    return bool(max(weight.shape) > MOST_UNITS)
-
-
 def largest_size(weight: Weight) -> float:
     """Return the largest size of a finite weight, 0 if there is none."""
     return float(np.abs(weight[np.isfinite(weight)]).max(initial=0.0))

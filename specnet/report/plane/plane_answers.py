@@ -157,7 +157,7 @@ def _two_classes(plane: Plane, over: str, is_probability: bool) -> PlaneAnswer:
         f"Blue is a positive sum, which predicts {above}, and orange a negative one, which predicts {below}. "
         "On the line the sum is 0.",
         "which class it supports",
-        "A sum of 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1. That is the coloured plane above."
+        " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1."
         if is_probability
         else "",
     )

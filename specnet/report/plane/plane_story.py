@@ -36,7 +36,6 @@ class PlaneSection(NamedTuple):
     title, text : str
         A heading, and sentences that explain the pictures.
     pictures : list of Figure
-        None where the text is all.
     """
 
     title: str
@@ -218,9 +217,8 @@ class PlaneStory:
         text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
+        text += meaning.activation
         yield PlaneSection("The output adds the units, and straight cuts become one bent line", text, pictures)
-        if meaning.activation:
-            yield PlaneSection("The sigmoid turns the sum into a probability", meaning.activation, [])
 
 
 def _activation(values: Values) -> tuple[Values, NDArray[Any], Sequence[RGB]]:
