@@ -200,14 +200,15 @@ def _numbers(plane: Plane, over: str) -> PlaneAnswer:
     values = plane.target.astype(np.float64)
     trained = values[~plane.held_out]
     mean = float((trained if trained.size else values).mean())
-    told = rounded(mean)
+    told, largest = rounded(mean), float(np.abs(values - mean).max()) or 1.0
 
     def surface(outputs: Values) -> Surface:
         predicted = plane.decode(outputs[:, 0])
         beyond = predicted - mean
-        largest = float(np.abs(beyond).max()) or 1.0
         contours = [Contour(predicted, level, name) for level, name in Axis.over(predicted).ticks(MOST_LEVELS)]
-        return Surface(on_grid(np.abs(beyond) / largest), on_grid(beyond > 0).astype(np.intp), [beyond], contours)
+        return Surface(
+            on_grid(np.minimum(np.abs(beyond) / largest, 1.0)), on_grid(beyond > 0).astype(np.intp), [beyond], contours
+        )
 
     def score(outputs: Values, target: Targets) -> str:
         return _r2(plane.decode(outputs), target.astype(np.float64))

@@ -325,3 +325,12 @@ def test_a_region_without_an_answer_has_a_smooth_edge() -> None:
     assert line
     # The line follows the diagonal, and not the steps of the grid, which are 0.13 across and 0.07 up.
     assert np.abs([x - y for x, y in line]).max() < 0.01
+
+
+def test_values_of_all_moments_have_one_scale() -> None:
+    values = network(dense(3, "relu"), dense(1), loss="mean_squared_error")
+    flat = TENSORS | {"layers.1.weight": np.zeros((1, 3)), "layers.1.bias": np.array([30.0])}
+    # The mean of the training rows is 20, and their largest distance from it, as of all rows, 20.
+    told = PlaneStory(plane_of(values, TENSORS, (0, 20, 40, 10), ()), {0: flat})
+    image = image_of(next(Drawn(told.answer.chart).all("g", "moment")[0].iter(f"{NAMESPACE}image")))
+    np.testing.assert_allclose(image[..., 3] / 255, 0.62 * 0.5, atol=0.5 / 39 + 0.002)
