@@ -370,3 +370,18 @@ def test_prepared_columns_are_named_for_what_they_hold():
     assert Preparation(groups).named(names) == ["city", "since", "age"]
     assert Preparation().named(names) == names
     assert preparation.named([]) == []
+
+
+class Squared(Standardize):
+    """A step that adds columns and does not name them."""
+
+    def output_size(self, columns):
+        return 2 * columns
+
+
+def test_columns_of_a_step_that_does_not_name_them_are_numbered():
+    fitted = StepGroup(None, (Squared(), Impute(indicator=(3,))), ({}, {}))
+    assert Preparation((fitted,)).named(["a", "b"]) == [
+        *(f"standardize {number}" for number in range(1, 5)),
+        "standardize 4 missing",
+    ]

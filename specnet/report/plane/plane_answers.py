@@ -206,9 +206,8 @@ def _numbers(plane: Plane, over: str) -> PlaneAnswer:
         predicted = plane.decode(outputs[:, 0])
         beyond = predicted - mean
         contours = [Contour(predicted, level, name) for level, name in Axis.over(predicted).ticks(MOST_LEVELS)]
-        return Surface(
-            on_grid(np.minimum(np.abs(beyond) / largest, 1.0)), on_grid(beyond > 0).astype(np.intp), [beyond], contours
-        )
+        strength = np.minimum(np.abs(beyond) / largest, 1.0)
+        return Surface(on_grid(strength), on_grid(beyond > 0).astype(np.intp), [beyond], contours)
 
     def score(outputs: Values, target: Targets) -> str:
         return _r2(plane.decode(outputs), target.astype(np.float64))
