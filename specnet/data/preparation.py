@@ -121,6 +121,16 @@ class StepGroup:
             prepared = step.invert(prepared, learned)
         return prepared
 
+    def named(self, columns: Sequence[str]) -> list[str]:
+        """Return what the columns that the group makes are called, from the names of all raw ones.
+
+        Before it is fitted these are the names of its own columns.
+        """
+        names = [columns[place] for place in self.among(len(columns))]
+        for step, learned in zip(self.steps, self.fitted, strict=False):
+            names = step.named(names, learned)
+        return names
+
     def output_size(self, columns: int) -> int:
         """Return how many columns a fitted group makes, among so many raw ones."""
         size = len(self.among(columns))
@@ -232,6 +242,14 @@ class Preparation:
             joint = made[0] if len(made) == 1 else np.concatenate(made, axis=1)
             result[piece] = joint if reader is None else reader.read_inputs(joint, name, piece.start)
         return result
+
+    def named(self, columns: Sequence[str]) -> list[str]:
+        """Return what the columns that a network sees are called, such as ``city = Oslo``, from the raw ones' names.
+
+        Columns without names have none here either.
+        """
+        groups = self.groups or (StepGroup(None, ()),)
+        return [name for group in groups for name in group.named(columns)] if columns else []
 
     def apply(self, columns: Any) -> Any:
         """Return columns of numbers as the network sees them: an array, or symbolic values (columns, rows)."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from specnet.model import Model
 from specnet.network import Network
 from specnet.number_texts import count, metric
-from specnet.report.diagram.network_diagram import NetworkDiagram
+from specnet.report.diagram.network_diagram import diagram_of
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of
@@ -74,19 +74,13 @@ def html(thing: Any) -> str:
 @html.register
 def _(network: Network) -> str:
     resolved = network.resolved
-    drawn = NetworkDiagram(resolved, input_names=network.spec.feature_names or ()).svg()
-    return _page(resolved, network=_network_image(drawn), tables=_tables(resolved))
+    return _page(resolved, network=_network_image(diagram_of(network).svg()), tables=_tables(resolved))
 
 
 @html.register
 def _(model: Model) -> str:
-    network, (theta, _) = model.network, model.members[0]
-    classes = [] if model.labels is None else [str(label) for label in model.labels]
-    names = classes[1:] if network.outputs == 1 else classes
-    weights, columns = network.parameters(theta), model.feature_names or ()
-    drawn = NetworkDiagram(network.resolved, weights, input_names=columns, output_names=names).svg()
-    tables = _tables(network.resolved) + _scores(model.history)
-    return _page(network.resolved, network=_network_image(drawn), tables=tables)
+    resolved, drawn = model.network.resolved, diagram_of(model.network, model).svg()
+    return _page(resolved, network=_network_image(drawn), tables=_tables(resolved) + _scores(model.history))
 
 
 def run_html(

@@ -1,5 +1,7 @@
 """Groups of columns, each with its steps: fitted to training rows, and the same for all others."""
 
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ from specnet.errors import DataError, SpecError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
+    Calendar,
     CategoryEmbedding,
     Impute,
     OneHot,
@@ -335,3 +338,50 @@ def test_groups_of_columns_are_undone():
 def test_an_embedding_has_its_codes_as_inputs():
     (group,) = unfitted([ColumnGroup(columns=("kind",), steps=(CategoryEmbedding(minimum_count=2),))], ["kind"])
     assert group.steps == (Ordinal(minimum_count=2),)
+
+
+def test_prepared_columns_are_named_for_what_they_hold():
+    random = np.random.default_rng(2)
+    cities, day, age = random.choice(3, 80).astype(float), 19_000 + np.arange(80.0), random.normal(40, 9, 80)
+    cities[::9], age[::4] = np.nan, np.nan
+    columns, texts = np.column_stack([age, cities, day]), [None, np.array(["Bonn", "Oslo", "São Paulo"]), None]
+    groups = (
+        StepGroup((1,), (OneHot(),)),
+        StepGroup((2,), (Calendar(),)),
+        StepGroup((0,), (Impute(value=-1.0, strategy="constant"),)),
+    )
+    names = ["age", "city", "since"]
+    preparation = Preparation.fit(groups, columns, texts=texts, names=names)
+    prepared = dict(zip(preparation.named(names), preparation.prepare(columns, texts=texts).T, strict=True))
+    for place, city in enumerate(texts[1]):
+        np.testing.assert_array_equal(prepared.pop(f"city = {city}"), cities == place)
+    np.testing.assert_array_equal(prepared.pop("city missing"), np.isnan(cities))
+    np.testing.assert_array_equal(prepared.pop("since"), day)
+    dates = [date(1970, 1, 1) + timedelta(days=each) for each in day.tolist()]
+    weekday = np.array([each.weekday() for each in dates]) / 7
+    of_year = np.array([each.timetuple().tm_yday - 1 for each in dates]) / 365  # all in 2022
+    for cycle, fraction in (("day of year", of_year), ("weekday", weekday)):
+        for wave, function in (("sine", np.sin), ("cosine", np.cos)):
+            found = prepared.pop(f"since: {wave} of {cycle}")
+            np.testing.assert_allclose(found, function(2 * np.pi * fraction), atol=1e-12)
+    np.testing.assert_array_equal(prepared.pop("age"), np.where(np.isnan(age), -1, age))
+    np.testing.assert_array_equal(prepared.pop("age missing"), np.isnan(age))
+    assert not prepared
+    assert Preparation(groups).named(names) == ["city", "since", "age"]
+    assert Preparation().named(names) == names
+    assert preparation.named([]) == []
+
+
+class Squared(Standardize):
+    """A step that adds columns and does not name them."""
+
+    def output_size(self, columns):
+        return 2 * columns
+
+
+def test_columns_of_a_step_that_does_not_name_them_are_numbered():
+    fitted = StepGroup(None, (Squared(), Impute(indicator=(3,))), ({}, {}))
+    assert Preparation((fitted,)).named(["a", "b"]) == [
+        *(f"standardize {number}" for number in range(1, 5)),
+        "standardize 4 missing",
+    ]

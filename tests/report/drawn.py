@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
+import zlib
 from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -77,3 +83,29 @@ def coordinates(data: str) -> list[float]:
 def place_of(element: ElementTree.Element) -> list[float]:
     """Return where a rectangle begins, and its size."""
     return [float(element.attrib[name]) for name in ("x", "y", "width", "height")]
+
+
+def decoded(image: bytes) -> NDArray[np.uint8]:
+    """Return red, green, blue and opacity (rows, columns, 4) of an indexed PNG, after the PNG specification."""
+    assert image[:8] == b"\x89PNG\r\n\x1a\n"
+    chunks: dict[bytes, bytes] = {}
+    place = 8
+    while place < len(image):
+        (length,) = struct.unpack(">I", image[place : place + 4])
+        kind, content = image[place + 4 : place + 8], image[place + 8 : place + 8 + length]
+        assert struct.unpack(">I", image[place + 8 + length : place + 12 + length]) == (zlib.crc32(kind + content),)
+        chunks[kind] = chunks.get(kind, b"") + content
+        place += 12 + length
+    assert list(chunks) == [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
+    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
+    assert (depth, colour, rest) == (8, 3, [0, 0, 0])
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
+    assert not rows[:, 0].any()
+    palette = np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
+    opacity = np.frombuffer(chunks[b"tRNS"], np.uint8)[:, None]
+    return np.concatenate([palette, opacity], axis=1)[rows[:, 1:]]
+
+
+def image_of(element: ElementTree.Element) -> NDArray[np.uint8]:
+    """Return the pixels of an image of a picture, as `decoded` does."""
+    return decoded(base64.b64decode(element.attrib["href"].removeprefix("data:image/png;base64,")))

@@ -115,7 +115,7 @@ def test_a_model_shows_its_weights_and_scores(result: specnet.RunResult) -> None
     page = shown(model)
     ((description, svg),) = page.images
     assert "blue if positive" in description
-    lines = [len(svg.findall(f".//{{*}}g[@class='link {sign}']/*")) for sign in ("positive", "negative")]
+    lines = [len(svg.findall(f".//{{*}}path[@class='link {sign}']")) for sign in ("positive", "negative")]
     parameters = model.network.parameters(model.theta)
     weights = np.concatenate([each.ravel() for name, each in parameters.items() if name.endswith("weight")])
     assert lines == [sum(weights >= 0), sum(weights < 0)]

@@ -178,16 +178,12 @@ def _engine(network: Network) -> dict[str, str]:
 def _write_diagram(network: Network, model: Model | None, file: Path, force: bool, output: Output) -> None:
     """Draw a network: with its weights if it is trained, of an ensemble those of the first member."""
     from specnet.files import refuse_taken, write_file
-    from specnet.report.diagram.network_diagram import NetworkDiagram
+    from specnet.report.diagram.network_diagram import diagram_of
 
     check_suffix(file, (".svg",), "the name of the diagram")
     if not force:
         refuse_taken(file)
-    parameters = None if model is None else network.parameters(model.members[0][0])
-    labels = () if model is None or model.labels is None else tuple(map(str, model.labels))
-    names = network.spec.feature_names or ()
-    drawn = NetworkDiagram(network.resolved, parameters, input_names=names, output_names=labels)
-    write_file(file, drawn.file())
+    write_file(file, diagram_of(network, model).file())
     output.data["diagram"] = str(file)
     output.written(file)
 

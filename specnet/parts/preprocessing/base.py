@@ -82,6 +82,14 @@ class Preprocessing(PartKind):
         """Return the shapes of what it learns of so many columns; None for a length that its fields do not say."""
         return dict.fromkeys(self.learned, (columns,))
 
+    def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
+        """Return what the columns that the fitted step makes are called, from the names of its columns.
+
+        By default these are the same or, if there are others in their place, the step's name and a number.
+        """
+        made = self.output_size(len(columns)) or 0
+        return list(columns) if made == len(columns) else [f"{self.type} {number}" for number in range(1, made + 1)]
+
     def fit(self, columns: Any, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         """Return the step with all sizes that the rows tell, and what it learns: arrays by name.
 

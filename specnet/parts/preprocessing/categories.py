@@ -155,6 +155,10 @@ class OneHot(CategoryStep):
     def input_size(self, outputs: int) -> int:
         return outputs if self.counts is None else len(self.counts)
 
+    def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
+        known = zip(columns, self.texts_of(fitted), strict=True)
+        return [f"{name} missing" if text == MISSING else f"{name} = {text}" for name, texts in known for text in texts]
+
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         assert self.counts is not None, "fitted"
         codes = [code + 1 for count in self.counts for code in range(count)]

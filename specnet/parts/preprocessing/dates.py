@@ -1,5 +1,6 @@
 """The step that takes points in time apart."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -11,8 +12,7 @@ from specnet.parts.fields import Counts
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
 from specnet.parts.preprocessing.operations import cos, equal, floor, greater, joined, picked, sin, where
 
-_CYCLES = 3
-"""Day of year, weekday, time of day."""
+_CYCLES = ("day of year", "weekday", "time of day")
 _THURSDAY = 3
 """The weekday of 1970-01-01, Monday being 0."""
 _BEFORE_1970 = 719_468
@@ -48,10 +48,17 @@ class Calendar(Preprocessing):
         return outputs if self.counts is None else len(self.counts)
 
     def shapes(self, columns: int) -> dict[str, tuple[int | None, ...]]:
-        return {"kept": (_CYCLES, columns)}
+        return {"kept": (len(_CYCLES), columns)}
+
+    def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
+        made = list(columns)
+        for cycle, kept in zip(_CYCLES, fitted["kept"], strict=True):
+            for wave in ("sine", "cosine"):
+                made += [f"{columns[place]}: {wave} of {cycle}" for place in np.flatnonzero(kept).tolist()]
+        return made
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
-        ends = np.full((2, _CYCLES, columns.shape[1]), [[[np.inf]], [[-np.inf]]])
+        ends = np.full((2, len(_CYCLES), columns.shape[1]), [[[np.inf]], [[-np.inf]]])
         for piece in pieces(columns):
             some = columns[piece].astype(np.float64, copy=False)
             if weight is not None:

@@ -1,6 +1,6 @@
 """The step that fills missing cells in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -87,6 +87,9 @@ class Impute(Preprocessing):
         if isinstance(self.indicator, tuple):
             return outputs - len(self.indicator)
         return outputs // 2 if self.indicator is True else outputs
+
+    def named(self, columns: Sequence[str], fitted: Fitted) -> list[str]:
+        return [*columns, *(f"{columns[place]} missing" for place in self._places(len(columns)) or ())]
 
     def fit(self, columns: Columns, weight: Weight = None, texts: Texts | None = None) -> tuple[Self, Learned]:
         if self.strategy == "error":

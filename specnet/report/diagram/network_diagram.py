@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from specnet.data import Preparation, unfitted
 from specnet.number_texts import count, counted, rounded
 from specnet.report.diagram.diagram_columns import INPUT, Fold, columns_of, has_matrix
 from specnet.report.diagram.placing import (
@@ -16,22 +19,43 @@ from specnet.report.diagram.placing import (
     FOLD_LABEL,
     LINE_HEIGHT,
     MOST_FOR_NAMES,
+    MOST_NAMES,
     MOST_UNITS,
     RADIUS,
     Arc,
     Placed,
     place_columns,
 )
+from specnet.report.diagram.weight_maps import (
+    MOST_PIXELS,
+    largest_size,
+    unit_order,
+    weight_image,
+    weights_of,
+)
 from specnet.report.overview import Overview
+from specnet.report.svg.chart_frame import Frame
 from specnet.report.svg.markup import escaped, hover_text, label, number, picture
 from specnet.report.svg.style import NETWORK_STYLE, style_alone
 
 if TYPE_CHECKING:
+    from specnet.model import Model
+    from specnet.network import Network
     from specnet.spec import Resolved
     from specnet.spec.resolving.graph import Node
 
 MOST_LINES = 1000
 """Lines of weights in a diagram; where blocks have more together, each draws its largest ones."""
+ABOUT_LINES = "Lines are as wide as weights are large, blue if positive, orange and dashed if negative."
+ABOUT_MAPS = (
+    f"A layer of more than {MOST_UNITS} units is a bar. Its weights are a picture, blue if positive and orange if "
+    "negative: rows are the units that they come from, with the largest weights first, and columns those that they "
+    "lead to. Of very many weights a cell shows the largest of several."
+)
+MOST_TOLD = 64
+"""Rows of a picture of weights that show their largest one on hover; of more, the whole shows it."""
+NARROW_MAP = 64.0
+"""Units of a picture of weights beside which lines lead to others."""
 FILE_MARGIN = 16.0
 """Units around a diagram that is a file."""
 CAPTION_ROOM = 122.0
@@ -52,6 +76,11 @@ class NetworkDiagram:
         thin and grey.
     input_names, output_names : sequence of str
         What stands beside the circles of inputs and outputs, if there is one for each.
+
+    Attributes
+    ----------
+    legend : str
+        What lines and pictures of weights mean, in sentences.
     """
 
     def __init__(
@@ -64,17 +93,25 @@ class NetworkDiagram:
     ) -> None:
         overview = Overview(resolved)
         self.description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
-        if parameters:
-            self.description += (
-                "; lines are as wide as weights are large, blue if positive, orange and dashed if negative"
-            )
         self.title = resolved.spec.name or self.description
-        self.graph, self.parameters = columns_of(resolved), parameters or {}
-        self.captions = [column.captions() for column in self.graph.columns]
-        self.names = (
-            input_names if len(input_names) == resolved.inputs else (),
-            output_names if len(output_names) == resolved.outputs else (),
-        )
+        self.graph = columns_of(resolved)
+        columns = self.graph.columns
+        self.weights = weights_of(columns, parameters or {})
+        self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MOST_UNITS}
+        self.captions, reach = [column.captions() for column in columns], []
+        for k, weight in self.maps.items():
+            largest = f"±{rounded(largest_size(weight))}"
+            self.captions[k].append(f"weights to {largest}")
+            reach.append(f"{columns[k].key} {largest}")
+        self.legend = ABOUT_LINES if len(self.weights) > len(self.maps) else ""
+        self.legend += f"{' ' * bool(self.legend)}{ABOUT_MAPS}" if self.maps else ""
+        self.description = ". ".join(filter(None, [self.description, self.legend.removesuffix("."), ", ".join(reach)]))
+        named = {INPUT: input_names, len(columns) - 1: output_names}
+        self.names = {k: names for k, names in named.items() if len(names) == columns[k].size}
+        self.orders = [
+            unit_order(column.size, [weight for k, weight in self.maps.items() if columns[k].sources == (number,)])
+            for number, column in enumerate(columns)
+        ]
         self.placement = place_columns(self.graph, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
@@ -89,7 +126,7 @@ class NetworkDiagram:
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{alone}\n'
 
     def content(self) -> Iterator[str]:
-        placement, radius = self.placement, RADIUS
+        placement = self.placement
         columns = placement.columns
         yield from map(self._fold, self.graph.folds)
         yield from map(self._arc, placement.arcs)
@@ -100,51 +137,61 @@ class NetworkDiagram:
             for place, line in enumerate(self.captions[k]):
                 height, style = placed.caption + place * LINE_HEIGHT, "detail" if place else "caption"
                 yield label(line, placed.x, height, style, "middle", CAPTION_ROOM)
-        yield from _beside(self.names[0], columns[INPUT], -radius - EDGE, "end")
-        yield from _beside(self.names[1], columns[len(self.graph.columns) - 1], radius + EDGE, "start")
+            yield from self._names(k, placed)
         yield from self._left_out()
 
     def _links(self, source: int, target: int) -> Iterator[str]:
         """Yield the lines between two columns side by side."""
         column, start, end = self.graph.columns[target], self.placement.columns[source], self.placement.columns[target]
         node = column.nodes[0]
-        weight = self.parameters.get(f"{node.key}.weight")
-        # Only of a layer that has a single matrix, and whose activation keeps its size.
-        if weight is not None and weight.shape == (node.size, sum(node.input_sizes)):
-            yield from self._weighted(np.asarray(weight, np.float64), start, end)
+        if target in self.maps:
+            yield from self._map(source, target)
+            return
+        if target in self.weights:
+            yield from self._weighted(self.weights[target], start, end)
             return
         positions = [k for k, other in enumerate(column.sources) if other == source]
         pairs = _pairs(node, positions, start, end)
-        curves = "".join(self._curve(start, end, before, after) for before, after in pairs)
+        curves = "".join(_curve(start, end, start.ends[before], end.ends[after]) for before, after in pairs)
         if curves:
             yield f'<path class="link plain" d="{curves}"/>'
 
-    def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
-        """Yield the largest weights between units that are drawn, the largest of all on top."""
-        outputs, inputs = list(end.units), list(start.units)
-        shown = weight[np.ix_(outputs, inputs)]
-        size = np.where(np.isfinite(shown), np.abs(shown), -1.0)
-        largest = size.max(initial=0.0) or 1.0
-        most = MOST_LINES // max(len(self.placement.neighbours), 1)
-        order = np.argsort(size, axis=None, kind="stable")[-most:]
-        for is_negative, style in ((True, "negative"), (False, "positive")):
-            drawn = []
-            for row, at in zip(*np.unravel_index(order, size.shape), strict=True):
-                value, share = shown[row, at], size[row, at] / largest
-                if share < 0 or (value < 0) != is_negative:
-                    continue
-                curve = self._curve(start, end, inputs[at], outputs[row])
-                look = f'stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
-                drawn.append(f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>')
-            if drawn:
-                yield f'<g class="link {style}">{"".join(drawn)}</g>'
+    def _map(self, source: int, target: int) -> Iterator[str]:
+        """Yield the picture of a matrix: a row for each unit that is read, a column for each that reads it.
 
-    def _curve(self, start: Placed, end: Placed, before: int, after: int) -> str:
-        above, below = start.units[before], end.units[after]
-        left, right = start.x + RADIUS, end.x - RADIUS
-        middle = number((right - left) / 2)
-        width, height = number(right - left), number(below - above)
-        return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"
+        It stands beside its target where others read the source too.
+        """
+        start, end = self.placement.columns[source], self.placement.columns[target]
+        rows, columns = self.orders[source], self.orders[target]
+        weight = self.maps[target][np.ix_(columns, rows)].T
+        left, right, ends = start.x + start.reach + EDGE, end.x - end.reach - EDGE, start.rows
+        if sum(source == other for other, _ in self.placement.neighbours) > 1:
+            left, ends = right - NARROW_MAP, end.rows
+            curves = (_curve(start, replace(end, x=left + end.reach), y, sum(ends) / 2) for y in start.ends)
+            yield f'<path class="link plain" d="{"".join(curves)}"/>'
+        frame = Frame(left, right, *ends)
+        address = weight_image(weight, MOST_PIXELS // len(self.maps))
+        yield f'<image href="{address}" {frame.attributes()} preserveAspectRatio="none"/>{frame.outline()}'
+        pieces = np.split(np.nan_to_num(weight), len(rows) if len(rows) <= MOST_TOLD else 1)
+        texts = []
+        for place, piece in enumerate(pieces):
+            row, column = np.unravel_index(np.abs(piece).argmax(), piece.shape)
+            named = f"from {self._unit(source, rows[place + row])} to {self._unit(target, columns[column])}"
+            texts.append(f"largest weight {rounded(float(piece[row, column]))}, {named}")
+        yield from _bands(frame, texts)
+
+    def _weighted(self, weight: NDArray[np.float64], start: Placed, end: Placed) -> Iterator[str]:
+        """Yield the largest weights, the largest of all on top."""
+        size = np.where(np.isfinite(weight), np.abs(weight), -1.0)
+        most = MOST_LINES // max(len(self.placement.neighbours), 1)
+        for place in np.argsort(size, axis=None, kind="stable")[-most:]:
+            row, at = np.unravel_index(place, size.shape)
+            value, share = weight[row, at], size[row, at] / (largest_size(weight) or 1.0)
+            if share >= 0:
+                curve = _curve(start, end, start.heights[at], end.heights[row])
+                style = f'class="link {"negative" if value < 0 else "positive"}"'
+                look = f'{style} stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
+                yield f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>'
 
     def _arc(self, arc: Arc) -> str:
         """Return an arc over the columns between two, whose middle has the height of the peak."""
@@ -159,15 +206,32 @@ class NetworkDiagram:
     def _column(self, k: int, placed: Placed) -> Iterator[str]:
         column = self.graph.columns[k]
         style = "inputs" if k == INPUT else "outputs" if k == len(self.graph.columns) - 1 else "hidden"
-        for unit, y in placed.units.items():
-            hover = hover_text(f"{column.key}, unit {unit + 1}" if k else f"input {unit + 1}")
+        if placed.is_bar:
+            frame = Frame(placed.x - placed.reach, placed.x + placed.reach, *placed.rows)
+            yield f'<rect class="unit {style}" {frame.attributes()} rx="{number(placed.reach)}"/>'
+            has_names = k in self.names and column.size <= MOST_TOLD
+            whole = [f"{column.key}, {counted(column.size, 'unit')}"]
+            yield from _bands(frame, [self._unit(k, unit) for unit in self.orders[k]] if has_names else whole)
+            return
+        for unit, y in enumerate(placed.heights):
             place = f'cx="{number(placed.x)}" cy="{number(y)}" r="{number(RADIUS)}"'
-            yield f'<circle class="unit {style}" {place}>{hover}</circle>'
-            if style == "hidden" and column.size <= MOST_UNITS:
+            yield f'<circle class="unit {style}" {place}>{hover_text(self._unit(k, unit))}</circle>'
+            if style == "hidden":
                 yield label(str(unit + 1), placed.x, y + 4, "inside", "middle")
-        if placed.gap is not None:
-            left_out = column.size - len(placed.units)
-            yield label(f"⋮ {count(left_out)} more", placed.x, placed.gap + 4, "more", "middle")
+
+    def _unit(self, k: int, unit: int) -> str:
+        """Return what a unit is called on hover."""
+        if k in self.names:
+            return self.names[k][unit]
+        return f"{self.graph.columns[k].key}, unit {unit + 1}" if k else f"input {unit + 1}"
+
+    def _names(self, k: int, placed: Placed) -> Iterator[str]:
+        """Yield the names beside the units of the first or the last column, if they have some that fit."""
+        side, anchor = (-1, "end") if k == INPUT else (1, "start")
+        if k in self.names and placed.size <= MOST_NAMES:
+            for unit, y in zip(self.orders[k], placed.heights, strict=True):
+                x = placed.x + side * (placed.reach + EDGE)
+                yield label(self.names[k][unit], x, y + 4, "", anchor, MOST_FOR_NAMES)
 
     def _fold(self, fold: Fold) -> str:
         """Return a frame around columns that stand for several, with their number."""
@@ -196,19 +260,43 @@ class NetworkDiagram:
             yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
 
 
+def diagram_of(network: Network, model: Model | None = None) -> NetworkDiagram:
+    """Return the diagram of a network; of its model with weights, which are those of an ensemble's first member."""
+    columns = network.spec.feature_names or ()
+    if model is None:
+        preparation = Preparation(unfitted(network.spec.network.preprocessing or (), columns))
+        return NetworkDiagram(network.resolved, input_names=preparation.named(columns))
+    weights, names = network.parameters(model.members[0][0]), model.preprocessing.named(columns)
+    classes = [] if model.labels is None else [str(label) for label in model.labels]
+    classes = classes[1:] if network.outputs == 1 else classes
+    return NetworkDiagram(network.resolved, weights, input_names=names, output_names=classes)
+
+
 def _pairs(node: Node, positions: Sequence[int], start: Placed, end: Placed) -> Iterable[tuple[int, int]]:
-    """Return the units that are connected, of those that are drawn, by what is known of a layer."""
-    sizes, pairs = node.input_sizes, [(before, after) for after in end.units for before in start.units]
+    """Return the units that are connected, by what is known of a layer; of a bar the whole."""
+    sizes = node.input_sizes
+    pairs = [(before, after) for after in range(len(end.ends)) for before in range(len(start.ends))]
+    if start.is_bar or end.is_bar:
+        return pairs
     origins = node.layer.origins(sizes) if len(sizes) == 1 else None
     if origins is not None:
-        pairs = [(origins[after], after) for after in end.units]
-    elif all(size == node.size for size in sizes) and not has_matrix(node):
-        pairs = [(unit, unit) for unit in start.units]
-    elif len(sizes) > 1 and sum(sizes) == node.size:
-        pairs = [(unit, unit + sum(sizes[:position])) for position in positions for unit in start.units]
-    return [(before, after) for before, after in pairs if before in start.units and after in end.units]
+        return [(origins[after], after) for after in range(end.size)]
+    if all(size == node.size for size in sizes) and not has_matrix(node):
+        return [(unit, unit) for unit in range(start.size)]
+    if len(sizes) > 1 and sum(sizes) == node.size:
+        return [(unit, unit + sum(sizes[:position])) for position in positions for unit in range(start.size)]
+    return pairs
 
 
-def _beside(names: Sequence[str], placed: Placed, right: float, anchor: str) -> Iterator[str]:
-    for unit, y in placed.units.items() if names else ():
-        yield label(names[unit], placed.x + right, y + 4, "", anchor, MOST_FOR_NAMES)
+def _bands(frame: Frame, texts: Sequence[str]) -> Iterator[str]:
+    """Yield as many bands as there are texts, which show them on hover."""
+    for text, (top, bottom) in zip(texts, pairwise(np.linspace(frame.top, frame.bottom, len(texts) + 1)), strict=True):
+        place = replace(frame, top=float(top), bottom=float(bottom)).attributes()
+        yield f'<rect class="hit" {place}>{hover_text(text)}</rect>'
+
+
+def _curve(start: Placed, end: Placed, above: float, below: float) -> str:
+    left, right = start.x + start.reach, end.x - end.reach
+    middle = number((right - left) / 2)
+    width, height = number(right - left), number(below - above)
+    return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"

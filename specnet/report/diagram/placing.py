@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specnet.report.diagram.diagram_columns import DiagramColumns
+from specnet.report.diagram.diagram_columns import INPUT, DiagramColumns
 from specnet.report.svg.markup import text_width
 
 MOST_UNITS = 12
-"""Circles of a column."""
-FIRST_UNITS, LAST_UNITS = 6, 5
-"""Circles above and below the number of units that are left out."""
+"""Circles of a column; more units are a bar."""
+BAR_HEIGHT, NAME_STEP = 170.0, 13.0
+"""Units that a bar is high, and from one name beside it to the next."""
+MOST_NAMES = 40
+"""Names beside a bar; more are shown on hover."""
 MOST_BRANCHES = 4
 """Columns in one place."""
 LEAST_WIDTH, COLUMN_WIDTH, LEAST_HEIGHT = 340.0, 128.0, 110.0
@@ -26,8 +28,8 @@ STACK_GAP = 22.0
 EDGE = 6.0
 FIRST_RISE, NEXT_RISE = 22.0, 12.0
 """Units from the circles to an arc above them, and from one arc to the next."""
-RADIUS, STEP = 11.0, 34.0
-"""Of circles, and units from the middle of one to the next one's."""
+RADIUS, STEP, BAR_REACH = 11.0, 34.0, 6.0
+"""Of circles, units from the middle of one to the next one's, and from a bar's middle to its sides."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +39,47 @@ class Placed:
     Attributes
     ----------
     x, top : float
-        Its middle, and the upper end of its circles.
-    units : dict
-        Height of the middle of each unit that is drawn.
-    gap : float or None
-        Height at which the number of the units left out stands.
+        Its middle, and the upper end of its circles or its bar.
+    rows : (float, float)
+        The heights between which its units share the room evenly.
+    size : int
+        Number of its units.
     caption, bottom : float
         First and last baseline of its caption.
     """
 
     x: float
     top: float
-    units: Mapping[int, float]
-    gap: float | None
+    rows: tuple[float, float]
+    size: int
     caption: float
     bottom: float
 
+    @property
+    def is_bar(self) -> bool:
+        """Whether its units are too many for circles."""
+        return self.size > MOST_UNITS
+
+    @property
+    def reach(self) -> float:
+        """Units from its middle to its sides."""
+        return BAR_REACH if self.is_bar else RADIUS
+
+    @property
+    def heights(self) -> list[float]:
+        """Height of the middle of each unit."""
+        first, last = self.rows
+        return [first + (last - first) * (unit + 0.5) / self.size for unit in range(self.size)]
+
+    @property
+    def ends(self) -> list[float]:
+        """Heights at which lines end: at each circle, or in the middle of the bar."""
+        return [sum(self.rows) / 2] if self.is_bar else self.heights
+
     def moved(self, down: float) -> Placed:
         """Return the column so far below."""
-        units = {unit: y + down for unit, y in self.units.items()}
-        gap = None if self.gap is None else self.gap + down
-        return Placed(self.x, self.top + down, units, gap, self.caption + down, self.bottom + down)
+        top, rows = self.top + down, (self.rows[0] + down, self.rows[1] + down)
+        return replace(self, top=top, rows=rows, caption=self.caption + down, bottom=self.bottom + down)
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,7 @@ class Placement:
 def place_columns(
     graph: DiagramColumns,
     captions: Sequence[Sequence[str]],
-    names: tuple[Sequence[str], Sequence[str]],
+    names: Mapping[int, Sequence[str]],
 ) -> Placement:
     """Return where columns are drawn.
 
@@ -110,18 +132,19 @@ def place_columns(
     graph : DiagramColumns
     captions : sequence of sequences of str
         The lines under each column.
-    names : two sequences of str
-        What stands beside the circles of inputs and outputs.
+    names : mapping
+        What stands beside the units of the first and the last column, by the column's number.
     """
     shown = [place for place in range(graph.place_count) if place not in graph.hidden]
     slots = {place: k + (place > min(graph.hidden, default=place)) for k, place in enumerate(shown)}
     slot_count = len(shown) + bool(graph.hidden)
-    left, right = (max(SIDE, _room(texts) + RADIUS + 2 * EDGE) for texts in names)
+    outer = names.get(INPUT, ()), names.get(len(graph.columns) - 1, ())
+    left, right = (max(SIDE, _room(texts) + RADIUS + 2 * EDGE) for texts in outer)
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {place: [k for k, column in enumerate(graph.columns) if column.place == place] for place in shown}
     laid = {
-        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions)
+        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions, names)
         for place, stack in stacks.items()
     }
     # The captions of columns that stand alone are in one line below all circles.
@@ -162,18 +185,25 @@ def _room(texts: Sequence[str]) -> float:
 
 
 def _stacked(
-    graph: DiagramColumns, numbers: Sequence[int], x: float, captions: Sequence[Sequence[str]]
+    graph: DiagramColumns,
+    numbers: Sequence[int],
+    x: float,
+    captions: Sequence[Sequence[str]],
+    names: Mapping[int, Sequence[str]],
 ) -> list[Placed]:
     """Return columns above each other, each with its caption, from 0 on."""
     placed: list[Placed] = []
     for k in numbers:
         size, top = graph.columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
-        few = size <= MOST_UNITS
-        rows = [*range(size)] if few else [*range(FIRST_UNITS), -1, *range(size - LAST_UNITS, size)]
-        middles = {row: top + RADIUS + place * STEP for place, row in enumerate(rows)}
-        gap = middles.pop(-1, None)
-        caption = max(middles.values()) + RADIUS + CAPTION_GAP
-        placed.append(Placed(x, top, middles, gap, caption, caption + LINE_HEIGHT * (len(captions[k]) - 1)))
+        if size > MOST_UNITS:
+            named = len(names.get(k, ()))
+            rows = (top, top + max(BAR_HEIGHT, NAME_STEP * named if named <= MOST_NAMES else 0.0))
+            end = rows[1]
+        else:
+            rows = (top + RADIUS - STEP / 2, top + RADIUS + (size - 0.5) * STEP)
+            end = rows[1] + RADIUS - STEP / 2
+        caption = end + CAPTION_GAP
+        placed.append(Placed(x, top, rows, size, caption, caption + LINE_HEIGHT * (len(captions[k]) - 1)))
     return placed
 
 

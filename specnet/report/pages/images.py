@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import percent
-from specnet.report.svg.pixels import HUES, data_uri, png
+from specnet.report.diagram.weight_maps import weight_image
+from specnet.report.svg.pixels import data_uri, png
 
 if TYPE_CHECKING:
     from specnet.model import Answers
@@ -42,9 +43,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
         return []
     found = []
     for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MOST_UNITS]:
-        image = np.asarray(weight[unit], np.float64).reshape(side, side)
-        strength = np.abs(image) / (np.abs(image).max() or 1.0)
-        address = data_uri(png(strength, (image > 0).astype(np.intp), HUES[:2]))
+        address = weight_image(np.asarray(weight[unit], np.float64).reshape(side, side), side * side)
         found.append(Picture(address, f"weights of unit {unit + 1}", str(unit + 1)))
     return found
 

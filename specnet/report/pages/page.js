@@ -18,7 +18,7 @@ addEventListener("pointermove", showHint);
 addEventListener("pointerdown", showHint);
 
 // A picture with the colours that it has now, for another document.
-const KEPT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor"];
+const KEPT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor", "visibility"];
 function copied(svg) {
   const copy = svg.cloneNode(true), from = [svg, ...svg.querySelectorAll("*")], to = [copy, ...copy.querySelectorAll("*")];
   from.forEach((element, k) => {
@@ -35,4 +35,38 @@ for (const card of document.querySelectorAll("figure.card")) {
   if (!svg) continue;
   const button = card.appendChild(Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "copy as SVG" }));
   button.onclick = () => navigator.clipboard.writeText(copied(svg)).then(() => button.textContent = "copied", () => button.textContent = "cannot copy");
+}
+
+// An answer as it was learned: of the groups of a chart the one that the slider says is seen.
+const player = document.querySelector(".player"), slider = player && player.querySelector("input");
+if (player) {
+  const button = player.querySelector("button"), said = player.querySelector("output"), told = JSON.parse(player.dataset.told);
+  let playing = 0;
+  const show = () => {
+    document.querySelectorAll(".moment").forEach((moment, k) => moment.classList.toggle("shown", k === +slider.value));
+    said.textContent = slider.ariaValueText = told[slider.value];
+  };
+  const stop = () => {
+    clearInterval(playing);
+    playing = 0;
+    button.textContent = "Play";
+  };
+  const next = () => {
+    slider.stepUp();
+    show();
+    if (slider.value === slider.max) stop();
+  };
+  slider.oninput = () => {
+    stop();
+    show();
+  };
+  button.onclick = () => {
+    if (playing) return stop();
+    if (slider.value === slider.max) slider.value = 0;
+    show();
+    button.textContent = "Stop";
+    playing = setInterval(next, 900);
+  };
+  show();
+  player.hidden = false;
 }

@@ -127,8 +127,8 @@ class PageRecord(AnswersRecord):
     findings : sequence of Finding
     tests : int or None
         How many tests looked for them; None where that is not known, as in folders of earlier versions.
-    columns : tuple of str
-        The names of the raw columns.
+    inputs : sequence of str
+        What the network's inputs are called.
     spec : WrittenSpec
     settings : sequence of (key, value, origin)
         The resolved spec: each value, and the line of the spec, the override, the data or the default that set it.
@@ -150,7 +150,7 @@ class PageRecord(AnswersRecord):
     looks: Sequence[Mapping[str, Any]]
     findings: Sequence[Finding]
     tests: int | None
-    columns: tuple[str, ...]
+    inputs: Sequence[str]
     spec: WrittenSpec
     settings: Sequence[tuple[str, str, str]]
     images: Images | None

@@ -30,7 +30,7 @@ def page(record: PageRecord) -> str:
     overview = Overview(record.resolved)
     name, images = record.resolved.spec.name or "unnamed", record.images
     classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    names = {"input_names": record.columns, "output_names": classes or record.outputs}
+    names = {"input_names": record.inputs, "output_names": classes or record.outputs}
     diagram = NetworkDiagram(record.resolved, record.parameters, **names)
     return rendered(
         "report.html.j2",
@@ -40,7 +40,7 @@ def page(record: PageRecord) -> str:
         **beginning_of(record.evaluation, record.resolved.spec.training.metrics, headline.network(record.members)),
         **_without_findings(record),
         as_sentence=_sentence,
-        diagram=diagram.svg(),
+        diagram=diagram,
         panel=record.panel,
         asked=record.panel and record.panel.data(None if record.plane is None else record.plane.axes),
         panel_script=panel_script(),

@@ -140,7 +140,7 @@ function choose(row) {
 }
 
 // The plane of two columns: who points at its answer sets the row, and what is said stands beneath.
-const surface = ask.plane && document.querySelector("#plane .pair image"), pointed = document.querySelector(".pointed");
+const surface = ask.plane && document.querySelector(".delivered image"), pointed = document.querySelector(".pointed");
 const marker = surface && surface.ownerSVGElement.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "ellipse"));
 function point(event) {
   const { left, width, bottom, height } = surface.getBoundingClientRect();
@@ -148,6 +148,10 @@ function point(event) {
   if (places.some(place => place < 0 || place > 1)) return;
   places.forEach((place, k) => cells[k] = ask.plane[k][0] + place * (ask.plane[k][1] - ask.plane[k][0]));
   truth.textContent = "";
+  if (slider) {
+    slider.value = slider.max;
+    slider.oninput();
+  }
   update();
 }
 function mark(words) {

@@ -157,7 +157,7 @@ def _two_classes(plane: Plane, over: str, is_probability: bool) -> PlaneAnswer:
         f"Blue is a positive sum, which predicts {above}, and orange a negative one, which predicts {below}. "
         "On the line the sum is 0.",
         "which class it supports",
-        "A sum of 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1. That is the coloured plane above."
+        " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1."
         if is_probability
         else "",
     )
@@ -200,14 +200,14 @@ def _numbers(plane: Plane, over: str) -> PlaneAnswer:
     values = plane.target.astype(np.float64)
     trained = values[~plane.held_out]
     mean = float((trained if trained.size else values).mean())
-    told = rounded(mean)
+    told, largest = rounded(mean), float(np.abs(values - mean).max()) or 1.0
 
     def surface(outputs: Values) -> Surface:
         predicted = plane.decode(outputs[:, 0])
         beyond = predicted - mean
-        largest = float(np.abs(beyond).max()) or 1.0
         contours = [Contour(predicted, level, name) for level, name in Axis.over(predicted).ticks(MOST_LEVELS)]
-        return Surface(on_grid(np.abs(beyond) / largest), on_grid(beyond > 0).astype(np.intp), [beyond], contours)
+        strength = np.minimum(np.abs(beyond) / largest, 1.0)
+        return Surface(on_grid(strength), on_grid(beyond > 0).astype(np.intp), [beyond], contours)
 
     def score(outputs: Values, target: Targets) -> str:
         return _r2(plane.decode(outputs), target.astype(np.float64))

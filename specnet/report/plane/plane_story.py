@@ -1,4 +1,4 @@
-"""How a network of two inputs decides, in pictures of the plane: rows, answer, cuts, their sum, and learning."""
+"""How a network of two inputs decides, in pictures of the plane: rows, answer while it was learned, cuts, their sum."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ MOST_ROWS, MOST_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
 MOST_UNITS = 16
-MOST_IN_LATER_LAYERS = 24
 STRENGTH = 0.62
 """Opacity of the strongest answers, so that rows stand out; of activations and sums it is a little more."""
 UNIT_STRENGTH = 0.75
@@ -37,7 +36,6 @@ class PlaneSection(NamedTuple):
     title, text : str
         A heading, and sentences that explain the pictures.
     pictures : list of Figure
-        None where the text is all.
     """
 
     title: str
@@ -57,7 +55,9 @@ class PlaneStory:
     Attributes
     ----------
     rows, answer : Figure
-        The pair of large pictures.
+        The pair of large pictures; the answer has a group for each moment of training, of which the last one is shown.
+    moments : list of str
+        What is said of each of these groups; the last is the delivered network.
     marks : list of (Markup, str)
         The legend of rows.
     sections : list of PlaneSection
@@ -69,9 +69,10 @@ class PlaneStory:
         self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MOST_ROWS]]
         self._hues = HUES[: len(self._answers.kind_names)]
         self._rows_are_drawn = False
-        self.sections = [*self._cuts(), *self._sums(), *self._later_layers(), *self._learned(moments)]
+        self.sections = [*self._cuts(), *self._sums()]
         self.marks = [(mark_alone(kind), name) for kind, name in enumerate(self._answers.kind_names)]
-        self.rows, self.answer = self._large_rows(), self._large_answer()
+        self.rows, self.moments = self._large_rows(), list[str]()
+        self.answer = self._large_answer(dict(self._states(moments)))
 
     def _large_rows(self) -> Figure:
         plane, shown = self._plane, self._shown
@@ -98,18 +99,30 @@ class PlaneStory:
             for k in self._shown.tolist()
         ]
 
-    def _large_answer(self) -> Figure:
-        surface = self._answers.surface(self._plane.answers(self._plane.points))
-        score = self._answers.score(self._plane.answers(self._plane.columns), self._plane.target)
-        description = f"{self._answers.description}: {score}"
-        chart = Chart(description, *self._plane.axes, width=LARGE[0], height=LARGE[1])
-        chart.surface(STRENGTH * surface.strength, surface.hue, self._hues)
-        for contour in surface.contours:
-            chart.contour(on_grid(contour.values), contour.level, "contour", hover=contour.name)
-        for values in surface.boundaries:
-            chart.contour(on_grid(values), 0.0)
+    def _states(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
+        """Yield the tensors of each moment and, unless they are the last of these, of the delivered network."""
+        delivered, tensors = self._plane.tensors, None
+        for epoch, tensors in sorted(moments.items()):
+            yield f"epoch {count(epoch)}" if epoch else "before training", tensors
+        if tensors is None or not all(np.array_equal(tensors[name], each) for name, each in delivered.items()):
+            yield "the delivered network", delivered
+
+    def _large_answer(self, states: Mapping[str, Mapping[str, Array]]) -> Figure:
+        plane, answers = self._plane, self._answers
+        for title, tensors in states.items():
+            self.moments.append(f"{title}: {answers.score(plane.answers(plane.columns, tensors), plane.target)}")
+        description = f"{answers.description}: {self.moments[-1].partition(': ')[2]}"
+        chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
+        for number, tensors in enumerate(states.values(), 1):
+            surface = answers.surface(plane.answers(plane.points, tensors))
+            with chart.group("moment" if number < len(states) else "moment delivered shown"):
+                chart.surface(STRENGTH * surface.strength, surface.hue, self._hues)
+                for contour in surface.contours:
+                    chart.contour(on_grid(contour.values), contour.level, "contour", hover=contour.name)
+                for values in surface.boundaries:
+                    chart.contour(on_grid(values), 0.0)
         chart.reuse(ROWS)
-        return Figure("The answer", self._answers.about_answer, chart.svg())
+        return Figure("The answer", answers.about_answer, chart.svg())
 
     def _picture(
         self,
@@ -117,23 +130,20 @@ class PlaneStory:
         note: str,
         description: str,
         surface: tuple[Values, NDArray[Any], Sequence[RGB]],
-        cuts: Sequence[Values] = (),
-        *,
-        has_rows: bool = True,
+        zeros: Values,
     ) -> Figure:
-        """Return a small picture: a surface, rows, and lines on which values are 0.
+        """Return a small picture: a surface, rows, and the lines on which values are 0.
 
-        The first picture with rows has them, the others refer to it.
+        The first picture has the rows, the others refer to it.
         """
         chart = Chart(description, *self._plane.axes, width=SMALL[0], height=SMALL[1], bare=True)
         chart.surface(*surface)
-        if has_rows and self._rows_are_drawn:
+        if self._rows_are_drawn:
             chart.reuse(ROWS_IN_SMALL)
-        elif has_rows:
+        else:
             self._add_rows(chart, self._shown[:MOST_ROWS_IN_SMALL], ROWS_IN_SMALL)
             self._rows_are_drawn = True
-        for values in cuts:
-            chart.contour(on_grid(values), 0.0)
+        chart.contour(on_grid(zeros), 0.0)
         return Figure(title, note, chart.svg())
 
     def _cuts(self) -> Iterator[PlaneSection]:
@@ -153,7 +163,7 @@ class PlaneStory:
                 notes.append(f"{meaning.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
             title, note = f"unit {unit + 1}", ", ".join(notes)
             description = f"{title.capitalize()} over the plane: {note}"
-            pictures.append(self._picture(title, note, description, _activation(outputs[:, unit]), [sums[:, unit]]))
+            pictures.append(self._picture(title, note, description, _activation(outputs[:, unit]), sums[:, unit]))
         text = "Along its line a unit's weighted sum, with its bias, is 0. "
         if silent:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
@@ -203,47 +213,12 @@ class PlaneStory:
             sums = on_grid(total)
             surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, self._hues
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
-            pictures.append(self._picture(title, note, description, surface, [without_ties(total)]))
+            pictures.append(self._picture(title, note, description, surface, without_ties(total)))
         text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
+        text += meaning.activation
         yield PlaneSection("The output adds the units, and straight cuts become one bent line", text, pictures)
-        if meaning.activation:
-            yield PlaneSection("The sigmoid turns the sum into a probability", meaning.activation, [])
-
-    def _later_layers(self) -> Iterator[PlaneSection]:
-        """Yield a section for hidden layers behind the first one: the first, the last and one between."""
-        first = self._first_layer()
-        later = [column for column in self._plane.chain[1:-1] if column is not first]
-        chosen = [later[k] for k in sorted({0, len(later) // 2, len(later) - 1})] if later else []
-        most = min(MOST_UNITS, MOST_IN_LATER_LAYERS // max(len(chosen), 1))
-        for column in chosen:
-            values = self._plane.after_activation(column, self._plane.layers)
-            of_rows = self._plane.after_activation(column, self._plane.layers_of_rows)
-            pictures = []
-            for unit in range(min(column.size, most)):
-                note = "" if np.ptp(of_rows[:, unit]) else "the same output for every row"
-                description = f"Output of unit {unit + 1} of {column.key} over the plane"
-                surface = _activation(values[:, unit])
-                pictures.append(self._picture(f"unit {unit + 1}", note, description, surface, has_rows=False))
-            text = "Yellow is a positive output and violet a negative one."
-            if column.size > most:
-                text += f" The first {most} of {count(column.size)} units."
-            if len(chosen) < len(later):
-                text += f" {len(chosen)} of {count(len(later))} layers behind the first are shown."
-            yield PlaneSection(f"Units of {column.key} over the plane", text, pictures)
-
-    def _learned(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[PlaneSection]:
-        pictures = []
-        for epoch, tensors in sorted(moments.items()):
-            surface = self._answers.surface(self._plane.answers(self._plane.points, tensors))
-            score = self._answers.score(self._plane.answers(self._plane.columns, tensors), self._plane.target)
-            title = f"epoch {count(epoch)}" if epoch else "before training"
-            description = f"The answer {'after ' if epoch else ''}{title}: {score}"
-            drawn = STRENGTH * surface.strength, surface.hue, self._hues
-            pictures.append(self._picture(title, score, description, drawn, surface.boundaries))
-        if pictures:
-            yield PlaneSection("The same plane while it was learned", "", pictures)
 
 
 def _activation(values: Values) -> tuple[Values, NDArray[Any], Sequence[RGB]]:

@@ -103,9 +103,9 @@ class Plane:
         theta, state = self._parameters(self.tensors)
         return self.network.layer_outputs(theta, self.prepare(points), state)
 
-    def answers(self, points: Values, tensors: Mapping[str, Array] | None = None) -> Values:
-        """Return the network's outputs (points, outputs), also with other parameters and layer states."""
-        theta, state = self._parameters(self.tensors if tensors is None else tensors)
+    def answers(self, points: Values, tensors: Mapping[str, Array]) -> Values:
+        """Return the outputs (points, outputs) of the network with some parameters and layer states."""
+        theta, state = self._parameters(tensors)
         return self.network.predict(theta, self.prepare(points), state).astype(np.float64)
 
     def _parameters(self, tensors: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:

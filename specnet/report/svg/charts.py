@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -268,6 +269,14 @@ class Chart:
             return f'<rect class="{style}" {place} rx="2"{strength}>{hover_text(hover)}</rect>'
 
         self._drawings.append(draw)
+
+    @contextmanager
+    def group(self, style: str) -> Iterator[None]:
+        """Draw what is drawn meanwhile as a group of a class."""
+        outer, self._drawings = self._drawings, []
+        yield
+        inner, self._drawings = self._drawings, outer
+        self._drawings.append(lambda frame: f'<g class="{style}">{"".join(draw(frame) for draw in inner)}</g>')
 
     def text(
         self,

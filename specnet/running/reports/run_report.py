@@ -199,7 +199,7 @@ def record_of(
         looks=folder.looks(),
         **folder.judgement()._asdict(),
         task=model.network.task,
-        columns=names,
+        inputs=model.preprocessing.named(names),
         classes=classes,
         outputs=outputs,
         target=target_name(model),

@@ -175,6 +175,8 @@ def test_what_is_learned_has_the_shapes_that_the_step_says_and_makes_as_many_col
     prepared = known.apply(read(known, columns, learned), learned)
     assert prepared.dtype == np.float64
     assert prepared.shape == (len(columns), known.output_size(columns.shape[1]))
+    called = known.named([f"column {place}" for place in range(columns.shape[1])], learned)
+    assert len({*called}) == len(called) == prepared.shape[1]
     if not np.isnan(columns).any() or not isinstance(step, Calendar):
         assert np.isfinite(prepared).all()
 

@@ -111,7 +111,7 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
     page = report("moons.toml")
     model = load_model(page.parent)
     tab.goto(page.as_uri())
-    surface = tab.locator("#plane .pair image")
+    surface = tab.locator("#plane .delivered image")
     surface.scroll_into_view_if_needed()
     box = surface.bounding_box()
     tab.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])

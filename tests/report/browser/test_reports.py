@@ -109,3 +109,26 @@ def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) ->
     spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
     run(spec, tmp_path / "run", observer=WarningRecorder([]))
     assert faults(tmp_path / "run" / "report.html", themes=["light"]) == []
+
+
+def test_a_diagram_shows_its_outputs_on_a_phone_or_a_fade_at_its_edge(chromium: Any, report: Report) -> None:
+    phone = chromium.new_page(viewport={"width": 390, "height": 844})
+    phone.goto(report("moons.toml").as_uri())
+    assert phone.locator(".net .scroll").evaluate("each => each.scrollWidth <= each.clientWidth")
+    phone.goto(report("breast_cancer.toml").as_uri())
+    region = phone.locator(".net .scroll")
+    assert region.evaluate("each => each.scrollWidth > each.clientWidth + 100")
+    region.scroll_into_view_if_needed()
+    box = region.bounding_box()
+    # Corners of the region, where nothing is drawn.
+    corners = [{"x": box["x"] + x, "y": box["y"] + 2, "width": 2, "height": 2} for x in (1, box["width"] - 3)]
+
+    def seen() -> list[bytes]:
+        return [phone.screenshot(clip=corner) for corner in corners]
+
+    first = seen()
+    region.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+    last = seen()
+    assert first[0] == last[1] != first[1]
+    assert last[0] != last[1]
+    phone.close()

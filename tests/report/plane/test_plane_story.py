@@ -14,7 +14,7 @@ from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.plane.surfaces import Plane, leads, log_odds
 from specnet.report.svg.charts import Figure
 from specnet.spec import Resolved
-from tests.report.drawn import CLUMSY, Drawn
+from tests.report.drawn import CLUMSY, NAMESPACE, Drawn, image_of, pieces, place_of
 from tests.report.networks import dense, initial, network
 
 CORNERS = np.array([[x, y] for x in (0.0, 10.0) for y in (0.0, 5.0)])
@@ -58,6 +58,27 @@ def cut(picture: Figure) -> list[tuple[float, float]]:
     return [(-0.8 + 11.6 * (x - 4) / (width - 8), 5.4 - 5.8 * (y - 4) / (height - 8)) for x, y in points]
 
 
+def answer_cut(told: PlaneStory, moment: int = -1) -> list[tuple[float, float]]:
+    """Return the points of the strong line of the answer at a moment, in the values of the plane."""
+    drawn = Drawn(told.answer.chart)
+    left, top, width, height = place_of(drawn.windows()[0])
+    group = drawn.all("g", "moment")[moment]
+    lines = [line for line in group.iter(f"{NAMESPACE}path") if line.attrib["class"] == "line"]
+    points = [point for line in lines for piece in pieces(line.attrib["d"]) for point in piece]
+    return [(-0.8 + 11.6 * (x - left) / width, 5.4 - 5.8 * (y - top) / height) for x, y in points]
+
+
+def apart(points: list[tuple[float, float]], line: list[tuple[float, float]]) -> float:
+    """Return how far the farthest of some points is from a line through others."""
+    starts, ends = np.array(line[:-1]), np.array(line[1:])
+    steps = ends - starts
+    found = []
+    for point in np.array(points):
+        along = ((point - starts) * steps).sum(axis=1) / np.maximum((steps**2).sum(axis=1), 1e-12)
+        found.append(np.linalg.norm(starts + np.clip(along, 0, 1)[:, None] * steps - point, axis=1).min())
+    return float(max(found))
+
+
 def test_each_unit_has_its_line_what_it_fires_on_and_its_weight() -> None:
     cuts = section(PlaneStory(plane_of(TWO, TENSORS), {}), "Each first-layer unit")
     assert {picture.title: picture.note for picture in cuts} == {
@@ -87,15 +108,36 @@ def test_the_output_adds_the_units_from_the_strongest_on() -> None:
         assert max(x - 4, 0) - 2 * max(y - 2, 0) - 0.5 == pytest.approx(0, abs=0.15)
     # Sums at the rows: −0.5, −6.5, 5.5, −0.5.
     assert [picture.note for picture in sums] == ["100 % of rows right", "75 % of rows right", "75 % of rows right"]
-    assert [section.title for section in told.sections][2] == "The sigmoid turns the sum into a probability"
-    assert told.sections[2].pictures == []
+    assert " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9" in told.sections[1].text
 
 
 def test_the_last_sum_and_the_answer_have_the_same_line() -> None:
     told = PlaneStory(plane_of(TWO, TENSORS), {7: TENSORS})
-    last, (learned,) = section(told, "The output adds")[-1], section(told, "The same plane")
-    assert Drawn(last.chart).cuts() == Drawn(learned.chart).cuts()
-    assert (learned.title, learned.note) == ("epoch 7", "75 % of rows right")
+    assert apart(cut(section(told, "The output adds")[-1]), answer_cut(told)) < 0.05
+    assert told.moments == ["epoch 7: 75 % of rows right"]
+
+
+def test_the_answer_has_each_moment_and_last_the_delivered_network() -> None:
+    other = TENSORS | {"layers.1.weight": np.zeros((1, 3)), "layers.1.bias": np.array([-3.0])}
+    moved = TENSORS | {"layers.0.bias": np.array([-5.0, -2.0, -100.0])}
+    told = PlaneStory(plane_of(TWO, TENSORS), {20: moved, 0: other})
+    assert [moment.partition(":")[0] for moment in told.moments] == [
+        "before training",
+        "epoch 20",
+        "the delivered network",
+    ]
+    drawn = Drawn(told.answer.chart)
+    groups = drawn.all("g", "moment")
+    assert [group.attrib["class"] for group in groups] == ["moment", "moment", "moment delivered shown"]
+    assert answer_cut(told, 0) == []
+    for moment, bias in ((1, -5.0), (2, -4.0)):
+        for x, y in answer_cut(told, moment):
+            assert max(x + bias, 0) - 2 * max(y - 2, 0) - 0.5 == pytest.approx(0, abs=0.15)
+    assert drawn.root.attrib["aria-label"].endswith(told.moments[-1].partition(":")[2])
+    # The same probability everywhere: opacity 0.62·|2p − 1|.
+    (flat,) = groups[0].iter(f"{NAMESPACE}image")
+    probability = 1 / (1 + np.exp(3))
+    np.testing.assert_allclose(image_of(flat)[..., 3] / 255, 0.62 * (1 - 2 * probability), atol=0.5 / 39 + 0.002)
 
 
 def test_the_answer_has_lines_at_probabilities() -> None:
@@ -114,7 +156,7 @@ def test_parametrizations_and_missing_biases_are_counted() -> None:
     assert section(told, "Each first-layer")[0].note == "fires on 50 % of rows, towards yes (0.58)"
     sums = section(told, "The output adds")
     assert sums[0].title == "unit 1"
-    assert Drawn(sums[-1].chart).cuts() == Drawn(section(told, "The same plane")[0].chart).cuts()
+    assert apart(cut(sums[-1]), answer_cut(told)) < 0.05
 
 
 def test_lines_of_several_classes_are_where_two_tie() -> None:
@@ -124,12 +166,11 @@ def test_lines_of_several_classes_are_where_two_tie() -> None:
         "layers.0.bias": np.array([-5.0, -5.0, 0.0]),
     }
     told = PlaneStory(plane_of(three, tensors, (2, 1, 0, 0), ("a", "b", "c")), {1: tensors})
-    (learned,) = section(told, "The same plane")
-    points = cut(learned)
-    for x, y in points:
+    assert answer_cut(told)
+    for x, y in answer_cut(told):
         best, second, _ = sorted((x - 5, 2 * y - 5, 0.0), reverse=True)
         assert best - second == pytest.approx(0, abs=0.12)
-    assert learned.note == "100 % of rows right"
+    assert told.moments == ["epoch 1: 100 % of rows right"]
     assert not any(section.title.startswith(("Each", "The output")) for section in told.sections)
     assert [name for _, name in told.marks] == ["a", "b", "c"]
     assert "two classes tie" in told.answer.note
@@ -141,16 +182,15 @@ def test_a_regression_has_the_mean_on_its_line() -> None:
     plane = plane_of(values, TENSORS, (10, 20, 45, 0), (), decode=lambda output: 20 + 10 * output)
     told = PlaneStory(plane, {1: TENSORS})
     assert [name for _, name in told.marks] == ["less than 25", "more than 25"]
-    (learned,) = section(told, "The same plane")
-    assert cut(learned)
-    for x, y in cut(learned):
+    assert answer_cut(told)
+    for x, y in answer_cut(told):
         assert 20 + 10 * (max(x - 4, 0) - 2 * max(y - 2, 0) - 0.5) == pytest.approx(25, abs=1.5)
     sums = section(told, "The output adds")
-    assert Drawn(sums[-1].chart).cuts() == Drawn(learned.chart).cuts()
+    assert apart(cut(sums[-1]), answer_cut(told)) < 0.05
     predicted = np.array([15.0, -45.0, 75.0, 15.0])
     target = np.array([10.0, 20.0, 45.0, 0.0])
     r2 = 1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum()
-    assert learned.note == f"R² {r2:.3g}".replace("-", "−")
+    assert told.moments == [f"epoch 1: R² {r2:.3g}".replace("-", "−")]
     assert section(told, "Each first-layer")[1].note == "fires on 50 % of rows, lowers it (−2)"
 
 
@@ -165,22 +205,18 @@ def test_margins_have_their_own_lines() -> None:
     told = PlaneStory(plane_of(hinge, TENSORS), {1: TENSORS})
     hovers = [contour[0].text for contour in Drawn(told.answer.chart).all("path", "contour")]
     assert hovers == ["−1", "1"]
-    assert not any(section.title.startswith("The sigmoid") for section in told.sections)
-    assert section(told, "The same plane")[0].note == "75 % of rows right"
+    assert not any("sigmoid" in section.text for section in told.sections)
+    assert told.moments == ["epoch 1: 75 % of rows right"]
 
 
-def test_later_layers_have_a_surface_for_each_unit() -> None:
+def test_of_deep_networks_the_first_cuts_and_the_answer_are_shown() -> None:
     deep = network(*[dense(20, "relu") for _ in range(6)], dense(1))
     told = PlaneStory(plane_of(deep, initial(deep)), {})
-    later = [section for section in told.sections if section.title.startswith("Units of")]
-    assert [section.title.split()[2] for section in later] == ["layers.1", "layers.3", "layers.5"]
-    assert [len(section.pictures) for section in later] == [8, 8, 8]
-    assert "The first 8 of 20 units." in later[0].text
-    assert "3 of 5 layers" in later[0].text
-    cuts = told.sections[0]
+    (cuts,) = told.sections
     assert len(cuts.pictures) == 16
     assert "The first 16 of 20 units." in cuts.text
     assert "weight in the output" not in cuts.text
+    assert len(told.moments) == 1
 
 
 def test_a_unit_behind_a_norm_is_cut_where_its_activation_turns() -> None:
@@ -212,17 +248,17 @@ def test_networks_with_shortcuts_have_cuts_and_no_sums() -> None:
     joined = {"type": "concatenate", "inputs": ["a", "input"]}
     resolved = network(dense(3, "relu", name="a"), joined, dense(1))
     titles = [section.title for section in PlaneStory(plane_of(resolved, initial(resolved)), {}).sections]
-    assert titles == ["Each first-layer unit makes one straight cut", "Units of layers.1 over the plane"]
+    assert titles == ["Each first-layer unit makes one straight cut"]
 
 
 def test_rows_are_drawn_once_and_reused() -> None:
     told = PlaneStory(plane_of(TWO, TENSORS), {0: TENSORS, 5: TENSORS})
     page = "".join(picture.chart for picture in all_pictures(told))
     assert sorted(re.findall(r'id="([^"]+)"', page)) == ["plane-rows", "plane-rows-small"]
-    # Large: once more; small: three cuts, three sums and two moments, the first of which draws them.
+    # Large: once more, over all moments; small: three cuts and three sums, the first of which draws them.
     assert page.count('href="#plane-rows"') == 1
-    assert page.count('href="#plane-rows-small"') == 7
-    assert [picture.title for picture in section(told, "The same plane")] == ["before training", "epoch 5"]
+    assert page.count('href="#plane-rows-small"') == 5
+    assert len(told.moments) == 2
 
 
 def test_of_many_rows_some_are_drawn() -> None:
@@ -285,8 +321,16 @@ def test_a_region_without_an_answer_has_a_smooth_edge() -> None:
         "layers.0.bias": np.array([0.0, -1.0, -1.0]),
         "layers.1.bias": np.array([0.0]),
     }
-    (learned,) = section(PlaneStory(plane_of(TWO, tensors), {0: tensors}), "The same plane")
-    line = cut(learned)
+    line = answer_cut(PlaneStory(plane_of(TWO, tensors), {0: tensors}))
     assert line
     # The line follows the diagonal, and not the steps of the grid, which are 0.13 across and 0.07 up.
     assert np.abs([x - y for x, y in line]).max() < 0.01
+
+
+def test_values_of_all_moments_have_one_scale() -> None:
+    values = network(dense(3, "relu"), dense(1), loss="mean_squared_error")
+    flat = TENSORS | {"layers.1.weight": np.zeros((1, 3)), "layers.1.bias": np.array([30.0])}
+    # The mean of the training rows is 20, and their largest distance from it, as of all rows, 20.
+    told = PlaneStory(plane_of(values, TENSORS, (0, 20, 40, 10), ()), {0: flat})
+    image = image_of(next(Drawn(told.answer.chart).all("g", "moment")[0].iter(f"{NAMESPACE}image")))
+    np.testing.assert_allclose(image[..., 3] / 255, 0.62 * 0.5, atol=0.5 / 39 + 0.002)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart
 from specnet.report.svg.markup import escaped, number, shortened, text_width
 from specnet.report.svg.pixels import HUES, data_uri, png
-from tests.report.drawn import CLUMSY, Drawn, place_of
+from tests.report.drawn import CLUMSY, Drawn, decoded, place_of
 
 TEN, ONE = Axis(0, 10), Axis(0, 1)
 
@@ -151,27 +148,6 @@ def test_contours_leave_out_what_is_not_finite() -> None:
     (line,) = Drawn(chart.svg()).cuts()
     assert [y for _, y in line] == [29, 29]
     assert min(x for x, _ in line) > 50
-
-
-def decoded(image: bytes) -> NDArray[np.uint8]:
-    """Return red, green, blue and opacity (rows, columns, 4) of an indexed PNG, after the PNG specification."""
-    assert image[:8] == b"\x89PNG\r\n\x1a\n"
-    chunks: dict[bytes, bytes] = {}
-    place = 8
-    while place < len(image):
-        (length,) = struct.unpack(">I", image[place : place + 4])
-        kind, content = image[place + 4 : place + 8], image[place + 8 : place + 8 + length]
-        assert struct.unpack(">I", image[place + 8 + length : place + 12 + length]) == (zlib.crc32(kind + content),)
-        chunks[kind] = chunks.get(kind, b"") + content
-        place += 12 + length
-    assert list(chunks) == [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
-    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
-    assert (depth, colour, rest) == (8, 3, [0, 0, 0])
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(height, width + 1)
-    assert not rows[:, 0].any()
-    palette = np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
-    opacity = np.frombuffer(chunks[b"tRNS"], np.uint8)[:, None]
-    return np.concatenate([palette, opacity], axis=1)[rows[:, 1:]]
 
 
 def test_transparency_is_the_value() -> None:

@@ -40,6 +40,8 @@ SPECS: dict[str, tuple[Any, dict[str, Any], tuple[Any, ...]]] = {
     "named values": (("a,b", "c", "d"), {"loss": "mse"}, (("a", "b"), (), "the targets", ("c", "d"))),
     "labels": (("a,b", "c", "d"), {}, (("a", "b"), (), "the targets", ("c", "d"))),
 }
+INPUTS = {"words": ["a", "city = Bonn", "city = Oslo", "city = Rome"]}
+"""What the network reads, if it is not the columns."""
 PLANES = ("moons", "members", "classes", "plane")
 
 
@@ -59,8 +61,10 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     result = specnet.run(spec, tmp_path / "run", report=False, observer=Observer())
     folder, read, network = RunFolder(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
     record = record_of(folder, read)
-    told = record.columns, record.classes, record.target, record.outputs
+    columns = expected[0]
+    told = columns, record.classes, record.target, record.outputs
     assert told[: len(expected)] == expected
+    assert record.inputs == INPUTS.get(name, [*columns])
     assert (record.evaluation, record.history, record.looks) == (result.evaluation, result.history, result.looks)
     assert (record.task, record.members, record.findings) == (network.task, len(result.model.members), result.findings)
     assert record.snapshots.keys() == result.snapshots.keys()
@@ -74,9 +78,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     for key, array in network.parameters(theta).items():
         np.testing.assert_array_equal(record.parameters[key], array)
     assert record.panel is not None
-    assert [column.name for column in sorted(record.panel.columns, key=lambda column: column.place)] == [
-        *record.columns
-    ]
+    assert [column.name for column in sorted(record.panel.columns, key=lambda column: column.place)] == [*columns]
     assert (record.plane is not None) == (name in PLANES)
     if record.plane is not None:
         parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]
@@ -85,7 +87,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
         np.testing.assert_array_equal(record.plane.held_out, np.arange(60) >= len(parts[0]))
         assert (record.plane.column_names, record.plane.class_names) == (expected[0], expected[1])
     gone = record_of(folder, None, "gone")
-    assert (gone.columns, gone.absent) == (expected[0], "gone")
+    assert (gone.inputs, gone.absent) == (record.inputs, "gone")
     assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
 
 
