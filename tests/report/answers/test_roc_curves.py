@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from specnet.report.pages.roc_curves import calibration, precision_recall_curve, roc_curve
+from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve
 
 RNG = np.random.default_rng(0)
 

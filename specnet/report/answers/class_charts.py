@@ -1,0 +1,148 @@
+"""Charts of a classifier's answers for test rows: which classes are mistaken for which, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.number_texts import count, counted, percent, rounded
+from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.report.answers.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
+
+if TYPE_CHECKING:
+    from specnet.model import Answers
+
+MOST_CLASSES = 30
+"""With more classes, those that are mistaken most often are shown."""
+MOST_NUMBERED = 12
+"""Classes up to which the cells of a confusion matrix have numbers."""
+IMBALANCED = 0.2
+"""A class with a smaller fraction of the test rows makes precision and recall worth a look."""
+MOST_CURVE_POINTS = 300
+
+
+def class_figures(
+    confusion: Sequence[Sequence[float]] | None,
+    classes: Sequence[str],
+    answers: Answers | None,
+    uncalibrated: Answers | None = None,
+) -> Iterator[Figure]:
+    """Yield the charts of a classifier.
+
+    Parameters
+    ----------
+    confusion : (classes, classes) or None
+        How many rows of each class, the first axis, are predicted as each.
+    classes : sequence of str
+    answers : Answers or None
+        Of test rows, where these are there.
+    uncalibrated : Answers, optional
+        Of the same rows before probabilities were calibrated.
+    """
+    if confusion is not None:
+        yield _confusion(np.array(confusion, np.float64), classes)
+    if answers is not None and answers.probability is not None:
+        if len(classes) == 2:
+            yield from _two_class_curves(answers.target, answers.probability, answers.weight, classes)
+        yield _calibration(answers, uncalibrated, classes)
+
+
+def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
+    right, total = float(confusion.diagonal().sum()), float(confusion.sum())
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
+    shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+    names, cells = [classes[int(place)] for place in shown], confusion[np.ix_(shown, shown)]
+    whole = bool(np.all(confusion == np.rint(confusion)))
+    text = (lambda value: count(int(value))) if whole else rounded
+    of_class = confusion.sum(axis=1)[shown]
+    note = f"{text(right)} of {text(total)} test rows right; lines are true classes, columns predicted ones"
+    if len(classes) > MOST_CLASSES:
+        note += f". The {MOST_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
+    axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")
+    height = max(HEIGHT, WIDTH - 50) if len(names) > 4 else HEIGHT
+    chart = Chart(f"Confusion matrix: {text(right)} of {text(total)} test rows right", *axes, height=height)
+    for i, true in enumerate(names):
+        for j, predicted in enumerate(names):
+            share = cells[i, j] / of_class[i] if of_class[i] else 0.0
+            hover = f"true {true}, predicted {predicted}: {text(cells[i, j])}, {percent(share)} of {true}"
+            place = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
+            opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
+            chart.rectangle(*place, "right" if i == j else "wrong", opacity=opacity, hover=hover)
+            if len(names) <= MOST_NUMBERED and cells[i, j]:
+                chart.text(j, i, text(cells[i, j]), "strong")
+    return Figure("Confusion", f"{note}.", chart.svg())
+
+
+def _two_class_curves(
+    target: NDArray[Any], probability: Numbers, weight: Any, classes: Sequence[str]
+) -> Iterator[Figure]:
+    fractions = np.bincount(target, weight, 2)
+    fractions = fractions / fractions.sum()
+    if roc := roc_curve(target == 1, probability[:, 1], weight):
+        chart = _unit_chart(f"ROC curve: area {roc.area:.3f}", "false positive rate", "true positive rate", [0, 1])
+        chart.line(*_sampled(roc), hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
+        note = f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one."
+        yield Figure("ROC curve", note, chart.svg())
+    rare = int(np.argmin(fractions))
+    found = precision_recall_curve(target == rare, probability[:, rare], weight)
+    if found and fractions[rare] < IMBALANCED:
+        description = f"Precision and recall of {classes[rare]}: average {found.area:.3f}"
+        chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
+        chart.line(*_sampled(found), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
+        note = (
+            f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
+            f"Average precision {found.area:.3f}."
+        )
+        yield Figure("Precision and recall", note, chart.svg())
+
+
+def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
+    kept = kept_points(len(curve.x), MOST_CURVE_POINTS)
+    return curve.x[kept], curve.y[kept]
+
+
+def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
+    bins = _probability_bins(answers)
+    pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
+    of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
+    chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
+    error = f"Expected calibration error {_calibration_error(answers):.3f}"
+    if uncalibrated is not None:
+        before = _probability_bins(uncalibrated)
+        curve = [each.predicted for each in before], [each.observed for each in before]
+        chart.line(*curve, "series-1 held", title="before calibration")
+        error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
+    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
+    chart.line(predicted, observed)
+    hover = [
+        f"{counted(each.rows, 'row')}: predicted {percent(each.predicted)}, came true {percent(each.observed)}"
+        for each in bins
+    ]
+    chart.points(predicted, observed, hover=hover, radius=4.0)
+    rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
+    note = "On the diagonal a probability of 0.8 comes true 8 times in 10. Each point is "
+    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows. {error}.", chart.svg())
+
+
+def _probability_bins(answers: Answers) -> list[Bin]:
+    """Return bins of the probability of the second of two classes, or of the predicted one of more."""
+    assert answers.probability is not None, "asked where there are probabilities"
+    if answers.probability.shape[1] == 2:
+        return calibration(answers.target == 1, answers.probability[:, 1], answers.weight)
+    return calibration(answers.target == answers.prediction, answers.probability.max(axis=1), answers.weight)
+
+
+def _calibration_error(answers: Answers) -> float:
+    metric = ExpectedCalibrationError()
+    return metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
+
+
+def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:
+    chart = Chart(description, Axis(0.0, 1.0, x), Axis(0.0, 1.02, y))
+    chart.line([0, 1], guide, "guide")
+    return chart
