@@ -56,6 +56,7 @@ _CHART = """
 .specnet-chart .frame { fill: none; stroke: var(--rule); }
 .specnet-chart .line { fill: none; stroke: var(--ink); stroke-width: 2; stroke-linejoin: round; }
 .specnet-chart .guide, .specnet-chart .contour { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 4 3; }
+.specnet-chart .reference { stroke: var(--muted); stroke-width: 1.6; stroke-dasharray: .1 3.6; stroke-linecap: round; }
 .specnet-chart .held { stroke-dasharray: 6 3; }
 .specnet-chart .thin { stroke-width: 1.2; }
 .specnet-chart .faint { stroke-width: 1; stroke-opacity: .5; }
