@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.number_texts import count, counted, percent, rounded
+from specnet.number_texts import count, counted, interval, percent, rounded
 from specnet.parts.metrics import ExpectedCalibrationError
-from specnet.report.answers.roc_curves import Bin, Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
+from specnet.report.answers.roc_curves import Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
 
@@ -24,6 +24,8 @@ MOST_NUMBERED = 12
 IMBALANCED = 0.2
 """A class with a smaller fraction of the test rows makes precision and recall worth a look."""
 MOST_CURVE_POINTS = 300
+BARS, HIGHEST_BAR = 20, 0.16
+"""Of the histogram of probabilities: how many, and the height of the highest as a fraction of the axis."""
 
 
 def class_figures(
@@ -107,34 +109,53 @@ def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
 
 
 def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
-    bins = _probability_bins(answers)
+    came_true, probability = _came_true(answers)
+    bins = calibration(came_true, probability, answers.weight)
     pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
     of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
+    most = _histogram(chart, probability)
     error = f"Expected calibration error {_calibration_error(answers):.3f}"
     if uncalibrated is not None:
-        before = _probability_bins(uncalibrated)
+        before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
         curve = [each.predicted for each in before], [each.observed for each in before]
         chart.line(*curve, "series-1 held", title="before calibration")
         error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
     predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
+    for each in bins:
+        chart.line([each.predicted] * 2, [each.low, each.high], "whisker")
     chart.line(predicted, observed)
     hover = [
-        f"{counted(each.rows, 'row')}: predicted {percent(each.predicted)}, came true {percent(each.observed)}"
+        f"{counted(each.rows, 'row')}: predicted {percent(each.predicted)}, came true {percent(each.observed)}, "
+        f"95 % interval {interval('accuracy', each.low, each.high)}"
         for each in bins
     ]
     chart.points(predicted, observed, hover=hover, radius=4.0)
     rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
-    note = "On the diagonal a probability of 0.8 comes true 8 times in 10. Each point is "
-    return Figure("Calibration", f"{note}{' to '.join(map(str, rows))} rows. {error}.", chart.svg())
+    note = (
+        "On the diagonal a probability of 0.8 comes true 8 times in 10. "
+        f"Each point is {' to '.join(map(str, rows))} rows, with its 95 % interval. "
+        f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
+    )
+    return Figure("Calibration", note, chart.svg())
 
 
-def _probability_bins(answers: Answers) -> list[Bin]:
-    """Return bins of the probability of the second of two classes, or of the predicted one of more."""
+def _histogram(chart: Chart, probability: Numbers) -> int:
+    """Draw how many rows have each probability along the bottom, in grey; return the most."""
+    counts, edges = np.histogram(probability, BARS, (0.0, 1.0))
+    for rows, low, high in zip(counts.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
+        if rows:
+            hover = f"{counted(rows, 'row')}: probability {low:.2f} to {high:.2f}"
+            chart.rectangle((low, high), (0.0, HIGHEST_BAR * rows / counts.max()), "quiet", hover=hover)
+    return int(counts.max())
+
+
+def _came_true(answers: Answers) -> tuple[NDArray[np.bool_], Numbers]:
+    """Return the probability of the second of two classes, or of the predicted one of more, and where it came true."""
     assert answers.probability is not None, "asked where there are probabilities"
     if answers.probability.shape[1] == 2:
-        return calibration(answers.target == 1, answers.probability[:, 1], answers.weight)
-    return calibration(answers.target == answers.prediction, answers.probability.max(axis=1), answers.weight)
+        return answers.target == 1, answers.probability[:, 1]
+    return answers.target == answers.prediction, answers.probability.max(axis=1)
 
 
 def _calibration_error(answers: Answers) -> float:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
+
 Numbers = NDArray[np.float64]
 
 ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
@@ -37,11 +39,15 @@ class Bin(NamedTuple):
         The mean of their probabilities.
     observed : float
         The fraction of them for which it came true.
+    low, high : float
+        The 95 % interval of that.
     """
 
     rows: int
     predicted: float
     observed: float
+    low: float
+    high: float
 
 
 def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> RocCurve | None:
@@ -97,10 +103,10 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
     outcome = came_true[order].astype(np.float64)
     found = []
     for start, stop in zip(starts, [*starts[1:], rows], strict=True):
-        part, total = slice(start, stop), float(weights[start:stop].sum())
-        if total:
-            means = (float(np.sum(values[part] * weights[part])) / total for values in (ordered, outcome))
-            found.append(Bin(int(stop - start), *means))
+        part = slice(start, stop)
+        if count := effective_rows(weights[part]):
+            predicted, observed = (weighted_mean(values[part], weights[part]) for values in (ordered, outcome))
+            found.append(Bin(int(stop - start), predicted, observed, *wilson_bounds(observed, count)))
     return found
 
 

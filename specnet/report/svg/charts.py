@@ -83,7 +83,7 @@ class Chart:
         x, y : (points,)
         style : str
             Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``thin``, ``faint`` or
-            ``fainter`` for one of many; ``guide`` or ``whisker``.
+            ``fainter`` for one of many; ``guide``, ``reference`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.
         hover : callable, optional
@@ -251,7 +251,7 @@ class Chart:
         x, y : pair of float
             Its ends along each axis.
         style : str
-            Its class: ``bar``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
+            Its class: ``bar``, ``quiet``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
         opacity : float
             0 to 1, times that of its class.
         hover : str

@@ -72,6 +72,7 @@ _CHART = """
 .specnet-chart .held-out { stroke: var(--ink); stroke-width: 1.3; }
 .specnet-chart .dot { fill: var(--class-1); fill-opacity: .6; }
 .specnet-chart .bar { fill: var(--class-1); fill-opacity: .75; }
+.specnet-chart .quiet { fill: var(--muted); fill-opacity: .3; }
 .specnet-chart .right { fill: var(--class-1); }
 .specnet-chart .wrong { fill: var(--class-0); }
 .specnet-chart .whisker { stroke: var(--ink); stroke-width: 1.4; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, norm
 from sklearn import metrics
 
 from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve
@@ -65,3 +66,26 @@ def test_equal_probabilities_are_in_one_bin() -> None:
     assert [each.rows for each in calibration(positive, np.full(300, 0.7))] == [300]
     score = np.repeat([0.1, 0.9], [200, 100])
     assert [each.predicted for each in calibration(positive, score)] == pytest.approx([0.1, 0.9])
+
+
+def test_bins_have_the_intervals_of_rows_that_count_alike() -> None:
+    positive, score, _ = rows(90)
+    for weight in (None, np.full(90, 0.5)):
+        order = np.argsort(score).reshape(3, 30)
+        for each, part in zip(calibration(positive, score, weight), order, strict=True):
+            expected = binomtest(int(positive[part].sum()), 30).proportion_ci(0.95, "wilson")
+            assert (each.low, each.high) == pytest.approx(expected)
+
+
+def test_rows_of_unequal_weight_tell_less() -> None:
+    """Both ends are as far from the fraction as chance goes there, among as many rows as Kish counts."""
+    positive, score, weight = rows(90)
+    order = np.argsort(score).reshape(3, 30)
+    for each, part in zip(calibration(positive, score, weight), order, strict=True):
+        effective = weight[part].sum() ** 2 / np.sum(weight[part] ** 2)
+        assert effective < 30
+        for end in (each.low, each.high):
+            if 0 < end < 1:
+                chance = norm.ppf(0.975) * np.sqrt(end * (1 - end) / effective)
+                assert abs(each.observed - end) == pytest.approx(chance)
+    assert calibration(positive, score, np.zeros(90)) == []
