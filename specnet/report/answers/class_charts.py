@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, interval, percent, rounded
 from specnet.parts.metrics import ExpectedCalibrationError
-from specnet.report.answers.roc_curves import Numbers, RocCurve, calibration, precision_recall_curve, roc_curve
+from specnet.report.answers.roc_curves import (
+    DECISION,
+    Numbers,
+    RocCurve,
+    Thresholds,
+    calibration,
+    precision_recall_curve,
+    roc_curve,
+    thresholds,
+)
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
 
@@ -50,7 +59,7 @@ def class_figures(
         yield _confusion(np.array(confusion, np.float64), classes)
     if answers is not None and answers.probability is not None:
         if len(classes) == 2:
-            yield from _two_class_curves(answers.target, answers.probability, answers.weight, classes)
+            yield from _two_class_curves(answers, classes)
         yield _calibration(answers, uncalibrated, classes)
 
 
@@ -80,27 +89,49 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     return Figure("Confusion", f"{note}.", chart.svg())
 
 
-def _two_class_curves(
-    target: NDArray[Any], probability: Numbers, weight: Any, classes: Sequence[str]
-) -> Iterator[Figure]:
+def class_thresholds(answers: Answers | None) -> Thresholds | None:
+    """Return how many rows of the second of two classes other thresholds would find; None without such rows."""
+    if answers is None or answers.probability is None or answers.probability.shape[1] != 2 or answers.target.ndim > 1:
+        return None
+    return thresholds(answers.target == 1, answers.probability[:, 1], answers.weight)
+
+
+def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
+    target, probability, weight = answers.target, answers.probability, answers.weight
+    assert probability is not None, "asked where there are probabilities"
     fractions = np.bincount(target, weight, 2)
     fractions = fractions / fractions.sum()
-    if roc := roc_curve(target == 1, probability[:, 1], weight):
+    counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
+    if roc and counts:
         chart = _unit_chart(f"ROC curve: area {roc.area:.3f}", "false positive rate", "true positive rate", [0, 1])
         chart.line(*_sampled(roc), hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
-        note = f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one."
+        alarms, found = counts.alarms[counts.start] / counts.others, counts.hits[counts.start] / counts.positives
+        chart.points([alarms], [found], radius=5.5, identity="roc-point")
+        note = (
+            f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
+            f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
+        )
         yield Figure("ROC curve", note, chart.svg())
     rare = int(np.argmin(fractions))
-    found = precision_recall_curve(target == rare, probability[:, rare], weight)
-    if found and fractions[rare] < IMBALANCED:
-        description = f"Precision and recall of {classes[rare]}: average {found.area:.3f}"
+    curve = precision_recall_curve(target == rare, probability[:, rare], weight)
+    if curve and fractions[rare] < IMBALANCED:
+        description = f"Precision and recall of {classes[rare]}: average {curve.area:.3f}"
         chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
-        chart.line(*_sampled(found), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
+        chart.line(*_sampled(curve), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
+        chart.points(*([each] for each in _recall_and_precision(answers, rare)), radius=5.5, identity="recall-point")
         note = (
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
-            f"Average precision {found.area:.3f}."
+            f"Average precision {curve.area:.3f}."
         )
         yield Figure("Precision and recall", note, chart.svg())
+
+
+def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
+    """Return how many rows of a class are found, and how many of those predicted as it are; NaN of none."""
+    of_class, predicted = answers.target == kind, answers.prediction == kind
+    weight = np.ones(len(answers)) if answers.weight is None else answers.weight
+    found, given = float(weight @ (of_class & predicted)), float(weight @ predicted)
+    return found / float(weight @ of_class), found / given if given else np.nan
 
 
 def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:

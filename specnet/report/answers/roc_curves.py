@@ -11,6 +11,11 @@ from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wils
 
 Numbers = NDArray[np.float64]
 
+DECISION = 0.5
+"""The probability above which a model predicts the second of two classes."""
+MOST_THRESHOLDS = 200
+TINY = 1e-6
+"""Smaller probabilities are not told apart."""
 ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
 
 
@@ -27,6 +32,29 @@ class RocCurve(NamedTuple):
     x: Numbers
     y: Numbers
     area: float
+
+
+class Thresholds(NamedTuple):
+    """How many rows would be predicted positive with another threshold.
+
+    Attributes
+    ----------
+    at : list of float
+        Probabilities in ascending order, from 0 to 1.
+    hits, alarms : list of float
+        How many positive and how many other rows have a larger one than each.
+    positives, others : float
+        How many rows there are; with weights, the sum of theirs.
+    start : int
+        The place of the model's own threshold.
+    """
+
+    at: list[float]
+    hits: list[float]
+    alarms: list[float]
+    positives: float
+    others: float
+    start: int
 
 
 class Bin(NamedTuple):
@@ -81,6 +109,31 @@ def precision_recall_curve(
     recall, precision = hits[found] / hits[-1], hits[found] / (hits + alarms)[found]
     area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     return RocCurve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
+
+
+def thresholds(
+    positive: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None
+) -> Thresholds | None:
+    """Return counts at thresholds from 0 to 1, closest where most probabilities are; None if all rows are of one class.
+
+    Arguments are those of `roc_curve`.
+    """
+    known = np.asarray(probability, np.float64)
+    spread = np.quantile(known, np.linspace(0, 1, MOST_THRESHOLDS - 3), method="nearest")
+    # Rounded up, so that each leaves out the probability it is for, and not the next one.
+    step = 10.0 ** (np.floor(np.log10(np.maximum(spread, TINY))) - 3)
+    at = np.unique([0.0, DECISION, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
+    order = np.argsort(-known, kind="stable")
+    above = np.searchsorted(-known[order], -at, side="left")
+    weights = np.ones(len(known)) if weight is None else weight[order]
+    counts = []
+    for mask in (positive[order], ~positive[order]):
+        reached = np.append(0.0, np.cumsum(weights * mask))
+        counts.append([float(f"{each:.10g}") for each in (*reached[above], reached[-1])])
+    (*hits, positives), (*alarms, others) = counts
+    if not (positives and others):
+        return None
+    return Thresholds(at.tolist(), hits, alarms, positives, others, int(np.searchsorted(at, DECISION)))
 
 
 def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> list[Bin]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from specnet.number_texts import interval, page_metric, true_minus
 from specnet.parts.losses import Quantile
 from specnet.parts.metrics import Metric
-from specnet.report.answers.class_charts import class_figures
+from specnet.report.answers.class_charts import class_figures, class_thresholds
 from specnet.report.answers.uses_charts import importance_figure
 from specnet.report.answers.value_charts import coverage_sentence, drawn_coverage, output_table, value_figures
 from specnet.report.pages.headline import BASELINES, best_split, score_name, verdict, words
@@ -91,6 +91,8 @@ def results_of(record: AnswersRecord) -> dict[str, Any]:
     """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows."""
     return {
         "results": list(_results(record)),
+        "thresholds": class_thresholds(record.answers) if len(record.classes) == 2 else None,
+        "classes": record.classes,
         "uses": None if record.importance is None else importance_figure(record.importance),
         "covered": _covered(record),
         "outputs": output_table(record.evaluation, record.outputs, record.task),

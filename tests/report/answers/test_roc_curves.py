@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, norm
 from sklearn import metrics
 
-from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve
+from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve, thresholds
 
 RNG = np.random.default_rng(0)
 
@@ -89,3 +89,24 @@ def test_rows_of_unequal_weight_tell_less() -> None:
                 chance = norm.ppf(0.975) * np.sqrt(end * (1 - end) / effective)
                 assert abs(each.observed - end) == pytest.approx(chance)
     assert calibration(positive, score, np.zeros(90)) == []
+
+
+@pytest.mark.parametrize("levels", [None, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_thresholds_count_the_rows_above_them(levels: int | None, weighted: bool) -> None:
+    positive, score, weight = rows(5000, levels)
+    score = score.astype(np.float32)
+    weight = weight / weight.mean() if weighted else np.ones(5000)
+    found = thresholds(positive, score, weight if weighted else None)
+    assert found is not None
+    assert len(found.at) == (9 if levels else pytest.approx(200, abs=15))
+    assert (found.at[0], found.at[-1], found.at[found.start]) == (0, 1, 0.5)
+    for at, hits, alarms in zip(found.at, found.hits, found.alarms, strict=True):
+        above = score.astype(np.float64) > at
+        expected = weight[above & positive].sum(), weight[above & ~positive].sum()
+        assert (hits, alarms) == (pytest.approx(expected, rel=1e-9) if weighted else expected)
+    assert found.positives == pytest.approx(weight[positive].sum(), rel=1e-9)
+    assert found.others == pytest.approx(weight[~positive].sum(), rel=1e-9)
+    if levels:  # each level can be left out
+        assert len(set(zip(found.hits, found.alarms, strict=True))) == levels + 1
+    assert thresholds(np.ones(5000, bool), score) is None
