@@ -11,7 +11,7 @@ from specnet.number_texts import interval, page_metric, true_minus
 from specnet.parts.losses import Quantile
 from specnet.parts.metrics import Metric
 from specnet.report.answers.class_charts import class_figures, class_thresholds
-from specnet.report.answers.uses_charts import importance_figure
+from specnet.report.answers.uses_charts import importance_figure, response_figures
 from specnet.report.answers.value_charts import coverage_sentence, drawn_coverage, output_table, value_figures
 from specnet.report.pages.headline import BASELINES, best_split, score_name, verdict, words
 from specnet.report.svg.charts import Figure
@@ -93,11 +93,28 @@ def results_of(record: AnswersRecord) -> dict[str, Any]:
         "results": list(_results(record)),
         "thresholds": class_thresholds(record.answers) if len(record.classes) == 2 else None,
         "classes": record.classes,
-        "uses": None if record.importance is None else importance_figure(record.importance),
+        **_uses(record),
         "covered": _covered(record),
         "outputs": output_table(record.evaluation, record.outputs, record.task),
         "left_out": list(_left_out(record)),
     }
+
+
+def _uses(record: AnswersRecord) -> dict[str, Any]:
+    """Return charts of what the model uses, and in words what is asked of it for them."""
+    if record.importance is None:
+        return {"uses": [], "responded": ""}
+    figures, responses = [importance_figure(record.importance)], record.responses
+    if responses is None:
+        told = "How predictions respond to each column is left out: too many parameters, or no probabilities."
+    else:
+        figures += response_figures(responses)
+        of = " for the class that moves most" if len(record.classes) > 2 else ""
+        told = (
+            f"Each of the other charts moves one column, and leaves the others as they are in {responses.rows} test "
+            f"rows: the mean of the predictions, and where four fifths of them lie{of}."
+        )
+    return {"uses": figures, "responded": told}
 
 
 def _results(record: AnswersRecord) -> Iterator[Figure]:

@@ -107,6 +107,19 @@ class Chart:
             coloured = first.replace("series", "name") if first.startswith("series") else "strong"
             self._endings.append(Ending(float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
 
+    def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, style: str) -> None:
+        """Fill what lies between two lines that no value is missing of.
+
+        Parameters
+        ----------
+        x, low, high : (points,)
+        style : str
+            Classes beside ``band``: ``class-0`` to ``class-9``.
+        """
+        ends = self.x.positions(x), self.y.positions(low), self.y.positions(high)
+        across, up = np.concatenate([ends[0], ends[0][::-1]]), np.concatenate([ends[1], ends[2][::-1]])
+        self._drawings.append(lambda frame: f'<path class="band {style}" d="{path(frame, across, up)}"/>')
+
     def points(
         self,
         x: ArrayLike,

@@ -71,6 +71,7 @@ _CHART = """
 .specnet-chart .small { stroke-width: .4; }
 .specnet-chart .held-out { stroke: var(--ink); stroke-width: 1.3; }
 .specnet-chart .dot { fill: var(--class-1); fill-opacity: .6; }
+.specnet-chart .band { fill-opacity: .18; }
 .specnet-chart .bar { fill: var(--class-1); fill-opacity: .75; }
 .specnet-chart .quiet { fill: var(--muted); fill-opacity: .3; }
 .specnet-chart .right { fill: var(--class-1); }
