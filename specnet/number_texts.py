@@ -130,6 +130,11 @@ def rounded(value: float) -> str:
     return true_minus(text.rstrip("0").rstrip(".") if decimals else text)
 
 
+def cell_text(value: float) -> str:
+    """Return a number of a table as pages have it: four digits, or more before the point."""
+    return true_minus(f"{value:.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")
+
+
 def tick_texts(values: Sequence[float]) -> list[str]:
     """Return the ticks of one axis, values at equal steps: all with the decimals that tell them apart."""
     largest = max(map(abs, values), default=0.0)

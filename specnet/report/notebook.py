@@ -22,7 +22,7 @@ from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of
 from specnet.report.pages.page_templates import PAGES, environment
-from specnet.report.pages.training_charts import Delivered, training_figures
+from specnet.report.pages.training_charts import training_figures
 from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, NETWORK_STYLE, style_alone, variables
 from specnet.report.terminal.text_tables import TextTable
 from specnet.training.checkpoint import MEMBER
@@ -102,8 +102,7 @@ def run_html(
     """
     training = resolved.spec.training
     begins = beginning_of(evaluation, training.metrics, headline.network(training.members))
-    delivered = Delivered(evaluation["train"].get("loss"))
-    figures = [begins["strip"], *training_figures(history, [], delivered, training.members)]
+    figures = [begins["strip"], *training_figures(history, [], evaluation, members=training.members)]
     return _page(
         resolved,
         verdict=begins["verdict"],

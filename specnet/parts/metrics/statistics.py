@@ -13,6 +13,8 @@ Weightings = NDArray[np.float64]
 Statistic = Callable[[Weightings], NDArray[np.float64]]
 """From weightings to a figure for each, NaN where it is not defined."""
 
+TWO_SIDED_95 = 1.9599639845400536
+"""Standard deviations of a normal distribution that 95 % lie within."""
 LEAST_VARIANCE = 1e-12
 """Of a mean square: a smaller variance of its numbers is rounding."""
 
@@ -20,6 +22,19 @@ LEAST_VARIANCE = 1e-12
 def weighted_mean(numbers: NDArray[np.float64], weights: NDArray[np.float64] | None) -> float:
     """Return the mean of numbers (rows,), in which a row of weight 2 counts twice."""
     return float(numbers.sum() / len(numbers) if weights is None else (numbers @ weights) / weights.sum())
+
+
+def wilson_bounds(fraction: float, rows: float) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of a fraction of so many independent rows (Wilson 1927)."""
+    square = TWO_SIDED_95**2
+    middle = (fraction + square / (2 * rows)) / (1 + square / rows)
+    half = TWO_SIDED_95 / (1 + square / rows) * np.sqrt(fraction * (1 - fraction) / rows + square / (4 * rows**2))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def effective_rows(weights: NDArray[np.float64]) -> float:
+    """Return how many rows of equal weight would tell their mean as well, (Σw)² ÷ Σw² (Kish 1965); 0 of no weight."""
+    return float(weights.sum() ** 2 / np.square(weights).sum()) if weights.any() else 0.0
 
 
 def mean_with_error(

@@ -18,9 +18,14 @@ BASELINES = {
 CONSTANT, LOSS = "constant", "loss"
 LEAST_LEAN = 0.25
 """Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
-_ROWS = {"test": "test row", "out_of_fold": "training row out of fold", "validation": "validation row"}
+_ROWS = {"test": "test rows", "out_of_fold": "training rows out of fold", "validation": "validation rows"}
 SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
+
+
+def rows_of(split: str) -> str:
+    """Return the rows of a split in words: ``test rows``."""
+    return _ROWS.get(split, "training rows")
 
 
 def network(members: int) -> str:
@@ -114,10 +119,9 @@ def _alone(evaluation: Mapping[str, Any], split: str) -> str:
 
 def _told(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> str:
     """Return values of a metric with the rows that they are of: ``94.7 % of 114 test rows``, ``R² 0.86 on …``."""
-    counts, row = evaluation.get("rows", {}), _ROWS.get(split, "training row")
+    counts, plural = evaluation.get("rows", {}), rows_of(split)
     number = counts.get(split, counts.get("train"))
-    plural = row.replace("row", "rows", 1)
-    rows = plural if number is None else counted(number, row, plural)
+    rows = plural if number is None else counted(number, plural.replace("rows", "row", 1), plural)
     if name == "accuracy":
         return f"{values} of {rows}"
     return f"{'a loss of' if name == LOSS else words(name)} {values} on {rows}"

@@ -70,3 +70,34 @@ if (player) {
   show();
   player.hidden = false;
 }
+
+// Two classes: a slider moves the probability above which the second one is predicted.
+for (const box of document.querySelectorAll(".thresholds")) {
+  const names = JSON.parse(box.dataset.names), { at, hits, alarms, positives, others } = JSON.parse(box.dataset.counts);
+  const [slider, value, told] = ["input", "output", "[role=status]"].map(name => box.querySelector(name));
+  const count = v => String(Number.isInteger(v) ? v : +v.toPrecision(4));
+  const percent = (part, whole) => whole ? (100 * part / whole).toFixed(1) + " %" : "–";
+  slider.oninput = () => {
+    const hit = hits[slider.value], alarm = alarms[slider.value], rest = others - alarm, miss = positives - hit;
+    slider.ariaValueText = value.textContent = String(at[slider.value]);
+    box.querySelectorAll("tbody td").forEach((cell, k) => cell.textContent = count([rest, alarm, miss, hit][k]));
+    told.textContent = `Accuracy ${percent(hit + rest, positives + others)}. Of ${count(hit + alarm)} rows predicted as ${names[1]}, `
+      + `${percent(hit, hit + alarm)} are (precision); of ${count(positives)} that are, ${percent(hit, positives)} are found (recall).`;
+    movePoint("roc-point", alarm / others, hit / positives);
+    const [own, given] = positives < others ? [hit, hit + alarm] : [rest, rest + miss];
+    movePoint("recall-point", own / Math.min(positives, others), own / given);
+  };
+  box.hidden = false;
+  slider.oninput();
+}
+
+// The grid of such a chart has its lowest line at 0 and its highest one at 1, and both are as wide as the axis.
+function movePoint(name, x, y) {
+  const point = document.querySelector(`#${name} circle`);
+  if (!point) return;
+  point.style.visibility = Number.isNaN(y) ? "hidden" : "visible";
+  if (Number.isNaN(y)) return;
+  const [zero, one] = [...point.closest("svg").querySelectorAll(".grid")].map(line => line.getBBox()).filter((_, k, all) => !k || k === all.length - 1);
+  point.setAttribute("cx", zero.x + x * zero.width);
+  point.setAttribute("cy", zero.y + y * (one.y - zero.y));
+}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -57,6 +58,59 @@ class Importance:
 
 
 @dataclass(frozen=True, eq=False)
+class Response:
+    """What a model predicts as one column moves, and all others stay as they are in some test rows.
+
+    Attributes
+    ----------
+    column : str
+    cells : ndarray (cells,)
+        What the column is set to.
+    texts : sequence of str
+        What these cells are called.
+    are_numbers : bool
+        Whether they have places along an axis.
+    outputs : tuple of int
+        Those that are shown; of several classes that which the column moves most comes first.
+    mean : ndarray (outputs, cells)
+        Over the rows.
+    low, high : ndarray (cells,)
+        Of the first output: four fifths of the rows lie between them.
+    """
+
+    column: str
+    cells: NDArray[np.float64]
+    texts: Sequence[str]
+    are_numbers: bool
+    outputs: tuple[int, ...]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """How a model responds to its most important columns.
+
+    Attributes
+    ----------
+    rows : int
+        The number of test rows.
+    names : sequence of str
+        Of all classes, or of the columns of the target.
+    are_probabilities : bool
+        Whether probabilities of these are predicted, and not their values.
+    curves : sequence of Response
+        The most important column first.
+    """
+
+    rows: int
+    names: Sequence[str]
+    are_probabilities: bool
+    curves: Sequence[Response]
+
+
+@dataclass(frozen=True, eq=False)
 class Images:
     """Test rows that are square grey images.
 
@@ -94,6 +148,8 @@ class AnswersRecord:
     uncalibrated : Answers or None
         Of the same rows by the network before its probabilities were calibrated, if they were.
     importance : Importance or None
+    responses : Responses or None
+        To the most important columns, where that does not take too long.
     """
 
     resolved: Resolved
@@ -106,6 +162,7 @@ class AnswersRecord:
     absent: str | None
     uncalibrated: Answers | None = None
     importance: Importance | None = None
+    responses: Responses | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,7 @@ from specnet.report.pages.answer_charts import beginning_of, results_of
 from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.page_record import PageRecord
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.training_charts import Delivered, training_figures
+from specnet.report.pages.training_charts import training_figures
 from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.terminal.text_tables import TextTable
@@ -31,6 +31,7 @@ def page(record: PageRecord) -> str:
     name, images = record.resolved.spec.name or "unnamed", record.images
     classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
     names = {"input_names": record.inputs, "output_names": classes or record.outputs}
+    recorded = record.history, record.looks, record.evaluation
     diagram = NetworkDiagram(record.resolved, record.parameters, **names)
     return rendered(
         "report.html.j2",
@@ -48,7 +49,7 @@ def page(record: PageRecord) -> str:
         layers=_layers(record, overview),
         weights=images and weight_pictures(record.resolved, record.parameters, images.rows.shape[1]),
         mistakes=images and record.answers and mistake_pictures(images, record.answers, record.classes),
-        training=list(training_figures(record.history, record.looks, _delivered(record), record.members)),
+        training=list(training_figures(*recorded, _kept_epochs(record), record.members)),
         end=_end(record),
         **results_of(record),
         worst=_worst(record),
@@ -87,10 +88,10 @@ def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]
         yield name, units, formula, parameters, first_weights, weights, dead
 
 
-def _delivered(record: PageRecord) -> Delivered:
+def _kept_epochs(record: PageRecord) -> list[int]:
+    """Return the epoch whose weights each network has."""
     trained = record.facts.get("members", [record.facts])
-    epochs = [kept_epoch(each["end"], each["epochs"]) for each in trained]
-    return Delivered(record.evaluation.get("train", {}).get("loss"), epochs)
+    return [kept_epoch(each["end"], each["epochs"]) for each in trained]
 
 
 def _worst(record: PageRecord) -> TextTable | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from specnet.number_texts import count, figure, metric, rounded
+from specnet.report.pages.headline import BASELINES, best_split, network, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
@@ -23,23 +24,12 @@ KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 
 """The losses in the history, with their names and the styles of their curves."""
 
 
-class Delivered(NamedTuple):
-    """What training has delivered.
-
-    Attributes
-    ----------
-    loss : float or None
-        Of the model on the training rows, as it is used: without dropout and label smoothing.
-    epochs : sequence of int
-        Those whose weights its networks have, where that is known.
-    """
-
-    loss: float | None
-    epochs: Sequence[int] = ()
-
-
 def training_figures(
-    history: History, looks: Sequence[Mapping[str, Any]], delivered: Delivered, members: int = 1
+    history: History,
+    looks: Sequence[Mapping[str, Any]],
+    evaluation: Mapping[str, Any],
+    delivered: Sequence[int] = (),
+    members: int = 1,
 ) -> Iterator[Figure]:
     """Yield the charts of training.
 
@@ -49,12 +39,15 @@ def training_figures(
         The records of logged epochs, of each member of an ensemble.
     looks : sequence of mapping
         The looks at layers: ``epoch``, and of ``layers`` the ``layer``, ``step`` and ``gradient``.
-    delivered : Delivered
+    evaluation : mapping
+        What ``metrics.json`` says.
+    delivered : sequence of int
+        The epochs whose weights the networks have, where that is known.
     members : int
         The number of networks that were trained.
     """
     if history:
-        yield _loss(history, delivered, members)
+        yield _loss(history, evaluation, delivered, members)
     of = " of the first member" if members > 1 else ""
     note = f"Size of one step ÷ size of the weights{of}; 0.0001 to 0.01 is usual"
     yield from _layers("How far one step moves the weights", note, looks, "step")
@@ -62,13 +55,21 @@ def training_figures(
     yield from _layers("Gradient of each layer", note, looks, "gradient")
 
 
-def _loss(history: History, delivered: Delivered, members: int) -> Figure:
+def _loss(history: History, evaluation: Mapping[str, Any], delivered: Sequence[int], members: int) -> Figure:
     kinds = {key: told for key, told in KINDS.items() if key in history[0]}
     curves = {key: member_curves(history, key) for key in kinds}
     ends = [(name, *(figure(curves[key][0].values[end]) for end in (0, -1))) for key, (name, _) in kinds.items()]
-    told = "; ".join(f"{name} {first} at first, {last} at last" for name, first, last in ends)
+    told = [f"{name} {first} at first, {last} at last" for name, first, last in ends]
+    split, others = best_split(evaluation), _losses_of_others(evaluation)
+    rows = rows_of(split)
+    if others:
+        told.append(f"on {rows} {', '.join(f'{words(name)} {figure(loss)}' for name, loss in others.items())}")
     every = [curve for of_kind in curves.values() for curve in of_kind]
-    chart = curves_chart(f"Loss by epoch: {told}", every, "loss", is_loss=True, is_whole=True)
+    near = list(others.values())
+    chart = curves_chart(f"Loss by epoch: {'; '.join(told)}", every, "loss", is_loss=True, is_whole=True, near=near)
+    drawn = {name: loss for name, loss in others.items() if chart.y.low <= loss <= chart.y.high}
+    for name, loss in drawn.items():
+        chart.line([chart.x.low, chart.x.high], [loss] * 2, "reference", name=words(name), value=figure(loss))
     for member in range(len(curves[LOSS])):
         for key, (name, style) in reversed(kinds.items()):
             curve = curves[key][member]
@@ -76,21 +77,42 @@ def _loss(history: History, delivered: Delivered, members: int) -> Figure:
             chart.line(*curve, style, name="" if member else name, value=last, hover=hover)
     note = f"The {members} networks of the ensemble, a line each. " if members > 1 else ""
     note += rows_note(LOSS)
-    which, reached = ("ensemble", 0) if members > 1 else ("network", history[-1]["epoch"])
-    is_earlier = bool(delivered.epochs) and delivered.epochs[0] < reached
-    if is_earlier:
-        chart.line([delivered.epochs[0]] * 2, [chart.y.low, chart.y.high], "guide")
-        which += f" has the weights of epoch {count(delivered.epochs[0])}, the dashed line, and"
-    loss = metric(LOSS, delivered.loss)
-    note += f" The delivered {which} has a loss of {loss} on the training rows, without either."
+    which = f"The delivered {network(members)}"
+    restored = any(epoch < curve.epochs[-1] for epoch, curve in zip(delivered, curves[LOSS], strict=False))
+    if restored:
+        for epoch in delivered:
+            chart.line([epoch] * 2, [chart.y.low, chart.y.high], "guide faint" if members > 1 else "guide")
+        which += f" has the weights of {_epochs(delivered)}, and"
+    own = evaluation.get("train", {}).get(LOSS)
+    note += f" {which} has a loss of {metric(LOSS, own)} on the training rows, without either."
     if VALIDATION_LOSS in kinds:
         note += " Validation rows take no part in the steps."
         best = min(history, key=lambda record: float(record[VALIDATION_LOSS]))
-        if members == 1 and not is_earlier and best["epoch"] < EARLY * reached:
+        if members == 1 and not restored and best["epoch"] < EARLY * history[-1]["epoch"]:
             chart.line([best["epoch"]] * 2, [chart.y.low, best[VALIDATION_LOSS]], "guide")
             least = figure(best[VALIDATION_LOSS])
             note += f" Their loss was least, {least}, at epoch {count(best['epoch'])}, the dashed line."
+    if drawn:
+        own = metric(LOSS, evaluation[split].get(LOSS))
+        note += f" Dotted lines are the losses of simpler predictors on {rows}, where the {network(members)} has {own}."
+    if beyond := [f"{words(name)} {figure(loss)}" for name, loss in others.items() if name not in drawn]:
+        note += f" Beyond the chart, on {rows}: {', '.join(beyond)}."
     return Figure("Loss", note, chart.svg())
+
+
+def _losses_of_others(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Return the losses of simpler predictors on the rows held out, by their names."""
+    known, split = evaluation.get("baselines", {}), best_split(evaluation)
+    losses = {name: known[name].get(split, {}).get(LOSS) for name in BASELINES if name in known}
+    return {name: loss for name, loss in losses.items() if loss is not None}
+
+
+def _epochs(delivered: Sequence[int]) -> str:
+    """Return in words where lines are."""
+    first, last = min(delivered), max(delivered)
+    if len(delivered) == 1:
+        return f"epoch {count(first)}, the dashed line"
+    return f"epochs {count(first)} to {count(last)}, the dashed lines"
 
 
 def _layers(title: str, note: str, looks: Sequence[Mapping[str, Any]], key: str) -> Iterator[Figure]:

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from specnet.number_texts import true_minus
+from specnet.number_texts import cell_text
 from specnet.report.svg.axes import Axis
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
-EPOCH, LARGE = date(1970, 1, 1), 1e3
+EPOCH = date(1970, 1, 1)
 SCRIPT = Path(__file__).parent / "panel.js"
 
 
@@ -55,7 +55,7 @@ class AskColumn:
             return "missing" if cell is None else cell
         if self.kind == "date":
             return (EPOCH + timedelta(days=math.floor(cell))).isoformat()
-        return true_minus(f"{cell:.0f}" if cell == round(cell) or abs(cell) >= LARGE else f"{cell:.4g}")
+        return cell_text(cell)
 
 
 @dataclass(frozen=True)

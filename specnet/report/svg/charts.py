@@ -84,7 +84,7 @@ class Chart:
         x, y : (points,)
         style : str
             Classes: ``series-0`` to ``series-9``, with ``held`` for a dashed line and ``thin``, ``faint`` or
-            ``fainter`` for one of many; ``guide`` or ``whisker``.
+            ``fainter`` for one of many; ``guide``, ``reference`` or ``whisker``.
         name, value : str
             What stands at its right end, in its colour, and a number beneath.
         hover : callable, optional
@@ -107,6 +107,19 @@ class Chart:
             first = style.split()[0]
             coloured = first.replace("series", "name") if first.startswith("series") else "strong"
             self._endings.append(Ending(float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
+
+    def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, style: str) -> None:
+        """Fill what lies between two lines that no value is missing of.
+
+        Parameters
+        ----------
+        x, low, high : (points,)
+        style : str
+            Classes beside ``band``: ``class-0`` to ``class-9``.
+        """
+        ends = self.x.positions(x), self.y.positions(low), self.y.positions(high)
+        across, up = np.concatenate([ends[0], ends[0][::-1]]), np.concatenate([ends[1], ends[2][::-1]])
+        self._drawings.append(lambda frame: f'<path class="band {style}" d="{path(frame, across, up)}"/>')
 
     def points(
         self,
@@ -252,7 +265,7 @@ class Chart:
         x, y : pair of float
             Its ends along each axis.
         style : str
-            Its class: ``bar``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
+            Its class: ``bar``, ``quiet``, ``right``, ``wrong``, ``class-0`` to ``class-9``.
         opacity : float
             0 to 1, times that of its class.
         hover : str

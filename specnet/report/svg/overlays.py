@@ -25,6 +25,8 @@ OUTER = 0.02
 """Fraction of the values at each end of an axis that do not decide how long it is."""
 ROOM, LOG_ROOM = 1.0, 0.25
 """An axis ends so many ranges of the inner values beyond them at most."""
+BESIDE = 0.5
+"""Axes beyond an end of the curves, up to which other values make the axis longer."""
 WORSE = 4.0
 """A score is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
 
@@ -105,7 +107,13 @@ def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[floa
 
 
 def curves_chart(
-    description: str, curves: Sequence[Curve], label: str, *, is_loss: bool, is_whole: bool = False
+    description: str,
+    curves: Sequence[Curve],
+    label: str,
+    *,
+    is_loss: bool,
+    is_whole: bool = False,
+    near: Sequence[float] = (),
 ) -> Chart:
     """Return the chart that curves are drawn in; the few values that lie far beyond the others are cut off.
 
@@ -119,12 +127,16 @@ def curves_chart(
         Whether the axis begins at 0, or is logarithmic if the values differ by a large factor.
     is_whole : bool
         Show all values.
+    near : sequence of float
+        What else is shown, if it lies within half an axis beyond the curves.
     """
     values = np.concatenate([np.asarray(curve.values, np.float64) for curve in curves])
     log = is_loss and _is_wide(values)
     shown = values if is_whole else _inner(values, log=log)
     x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
-    return Chart(description, x, Axis.over(shown, label=label, log=log, margin=0.03, zero=is_loss))
+    places = Axis.over(shown, log=log).positions(near)
+    more = np.asarray(near, np.float64)[np.abs(places - 0.5) <= 0.5 + BESIDE]
+    return Chart(description, x, Axis.over(shown, more, label=label, log=log, margin=0.03, zero=is_loss))
 
 
 def _is_wide(values: Numbers) -> bool:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
-from specnet.parts.metrics.statistics import Statistic, Weightings
+from specnet.parts.metrics.statistics import Statistic, Weightings, wilson_bounds
 
 MANY_ROWS = 20_000
 """Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
 RESAMPLES, FEW_RESAMPLES = 1_000, 100
 WEIGHTS_AT_ONCE = 2**20
 """Of rows of resamples that are looked at together."""
-_TWO_SIDED_95 = NormalDist().inv_cdf(0.975)
 
 
 class Interval(TypedDict):
@@ -94,11 +92,9 @@ class Resampling:
 
 
 def wilson_interval(successes: int, rows: int) -> Interval:
-    """Return the interval of a share of rows (Wilson 1927)."""
-    share, square = successes / rows, _TWO_SIDED_95**2
-    middle = (share + square / (2 * rows)) / (1 + square / rows)
-    half = _TWO_SIDED_95 / (1 + square / rows) * np.sqrt(share * (1 - share) / rows + square / (4 * rows**2))
-    return {"low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half)), "method": "wilson"}
+    """Return the interval of a fraction of rows."""
+    low, high = wilson_bounds(successes / rows, rows)
+    return {"low": low, "high": high, "method": "wilson"}
 
 
 def independent_rows(losses: NDArray[np.float64], groups: NDArray[np.generic] | None) -> float:

@@ -36,9 +36,9 @@ LEVEL = 0.9
 class PageNames(NamedTuple):
     """What a page calls the raw columns, the classes if there are some, and the outputs."""
 
-    columns: Sequence[str]
-    classes: Sequence[str]
-    outputs: Sequence[str]
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 def panel_of(

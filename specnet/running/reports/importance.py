@@ -27,12 +27,16 @@ FEWEST_ROWS = 50
 Table = NDArray[Any]
 
 
-def affordable_rows(model: Model, columns: int, rows: int) -> int:
-    """Return how many of the rows can be looked at."""
+def row_products(model: Model, columns: int) -> int:
+    """Return how many products take as long as it takes to prepare and predict a row of so many columns."""
     models = [each for each, _ in models_of(model)]
     cells = columns + sum(len(each.members) * each.network.inputs for each in models)
-    products = sum(each.theta.size for each in models) + CELL * cells
-    return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * products, 1))
+    return max(sum(each.theta.size for each in models) + CELL * cells, 1)
+
+
+def affordable_rows(model: Model, columns: int, rows: int) -> int:
+    """Return how many of the rows can be looked at."""
+    return min(rows, MOST_PRODUCTS // max(SHUFFLES * columns * row_products(model, columns), 1))
 
 
 def permutation_importance(model: Model, rows: Rows, names: Sequence[str]) -> Importance | None:

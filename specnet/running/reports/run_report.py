@@ -24,6 +24,7 @@ from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.asking import PageNames, panel_of
 from specnet.running.reports.importance import permutation_importance
+from specnet.running.reports.responses import responses_of
 from specnet.running.reports.two_columns import plane_of
 from specnet.running.run_folder import RunFolder
 from specnet.running.saved_runs import given_spec, resolved_spec
@@ -209,6 +210,7 @@ def record_of(
         uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
         importance=importance,
+        responses=None if data is None or importance is None else responses_of(model, data, importance, asked),
         images=None if data is None else _images(data),
         panel=None if data is None else panel_of(model, data, answers if with_rows else None, importance, asked),
         plane=None if data is None else plane_of(model, data, names, classes),

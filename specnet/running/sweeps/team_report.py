@@ -15,7 +15,9 @@ from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.report.pages.team_page import TeamMember, TeamRecord, team_page
 from specnet.running.data_rows import SpecData
+from specnet.running.reports.asking import PageNames
 from specnet.running.reports.importance import permutation_importance
+from specnet.running.reports.responses import responses_of
 from specnet.running.reports.run_report import class_names, column_names, output_names, rows_again, target_name
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_report import read_shares
@@ -61,15 +63,18 @@ def _record(
     if test is not None:
         rows = RawColumns(as_array(test.columns, "X"), test.kinds)
         answers = model.answers(model.read(rows), test.y, test.weight)
+    names = PageNames(column_names(model, data), class_names(model), output_names(model))
+    importance = None if test is None else permutation_importance(model, test, names.columns)
     return TeamRecord(
         resolved=model.network.resolved,
         evaluation=RunFolder(folder).evaluation().record(),
         task=model.network.task,
-        classes=class_names(model),
-        outputs=output_names(model),
+        classes=names.classes,
+        outputs=names.outputs,
         target=target_name(model),
         answers=answers,
         absent=absent,
-        importance=None if test is None else permutation_importance(model, test, column_names(model, data)),
+        importance=importance,
+        responses=None if data is None or importance is None else responses_of(model, data, importance, names),
         members=members,
     )

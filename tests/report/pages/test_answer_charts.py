@@ -1,42 +1,12 @@
-"""What charts of answers say in numbers, against the rows that they are of."""
+"""How pages begin: a strip of scores, and the terminal's table of them."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from specnet.model import Answers
-from specnet.number_texts import rounded
 from specnet.parts.metrics import Accuracy, RootMeanSquaredError
-from specnet.report.pages.answer_charts import MOST_POINTS, beginning_of, importance_figure, value_figures
-from specnet.report.pages.page_record import Importance
+from specnet.report.pages.answer_charts import beginning_of
 from tests.report.pages.test_headline import EVALUATION
-
-
-def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
-    rng = np.random.default_rng(4)
-    target, prediction = rng.standard_t(2, 3600), np.zeros(3600)
-    residuals = Answers(target, target[:, np.newaxis], np.square(target), prediction, None, None)
-    _, figure = value_figures(residuals, ["y"])
-    assert figure.chart.count("<circle") == MOST_POINTS
-    deviation, mean = rounded(float(np.std(target))), rounded(float(np.mean(target)))
-    assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
-    assert f"mean {mean}, standard deviation {deviation}" in figure.chart
-
-
-def importance(score: str, *mean: float) -> Importance:
-    names = [f"x{place}" for place in range(len(mean))]
-    return Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), 0.0123))
-
-
-def test_importance_is_in_percentage_points() -> None:
-    figure = importance_figure(importance("accuracy", 0.249, -0.0004, -0.012))
-    assert "Permutation importance: x0 24.9, x1 0.0, x2 −1.2" in figure.chart
-    assert "fall of accuracy in percentage points" in figure.chart
-    assert "x0: 24.9 ± 1.2 percentage points" in figure.chart
-    assert (
-        "-" not in importance_figure(importance("r2", 0.9, -0.01)).chart.partition('aria-label="')[2].partition('"')[0]
-    )
 
 
 def test_a_page_begins_with_a_strip_of_all_predictors_and_the_table_of_the_terminal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 from base64 import b64encode
@@ -290,7 +291,8 @@ def test_clumsy_names_are_text(tmp_path: Path) -> None:
     page = made({"name": "clumsy", **spec_on(data, 4, epochs=2, metrics=["accuracy"])}, tmp_path / "run")
     assert "b" in page.tags  # the page's own
     text = (tmp_path / "run" / "report.html").read_text("utf-8")
-    assert "<b>&" not in text.split("<script>")[0]
+    # A title of the page's own may begin with a name, whose first letters are escaped.
+    assert not re.search("<b>&(?!lt;b&gt;)", text.split("<script>")[0])
     assert "]]></script>" not in text
     assert text.count("<script>") == text.count("</script>") == 1
     for name in (f"{CLUMSY} x", f"{CLUMSY} y", f"{CLUMSY} kind", f"{CLUMSY} yes"):

@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
+
 Numbers = NDArray[np.float64]
 
+DECISION = 0.5
+"""The probability above which a model predicts the second of two classes."""
+MOST_THRESHOLDS = 200
+TINY = 1e-6
+"""Smaller probabilities are not told apart."""
 ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
 
 
@@ -27,6 +34,29 @@ class RocCurve(NamedTuple):
     area: float
 
 
+class Thresholds(NamedTuple):
+    """How many rows would be predicted positive with another threshold.
+
+    Attributes
+    ----------
+    at : list of float
+        Probabilities in ascending order, from 0 to 1.
+    hits, alarms : list of float
+        How many positive and how many other rows have a larger one than each.
+    positives, others : float
+        How many rows there are; with weights, the sum of theirs.
+    start : int
+        The place of the model's own threshold.
+    """
+
+    at: list[float]
+    hits: list[float]
+    alarms: list[float]
+    positives: float
+    others: float
+    start: int
+
+
 class Bin(NamedTuple):
     """Rows of similar probability.
 
@@ -37,11 +67,15 @@ class Bin(NamedTuple):
         The mean of their probabilities.
     observed : float
         The fraction of them for which it came true.
+    low, high : float
+        The 95 % interval of that.
     """
 
     rows: int
     predicted: float
     observed: float
+    low: float
+    high: float
 
 
 def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> RocCurve | None:
@@ -77,6 +111,31 @@ def precision_recall_curve(
     return RocCurve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
 
 
+def thresholds(
+    positive: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None
+) -> Thresholds | None:
+    """Return counts at thresholds from 0 to 1, closest where most probabilities are; None if all rows are of one class.
+
+    Arguments are those of `roc_curve`.
+    """
+    known = np.asarray(probability, np.float64)
+    spread = np.quantile(known, np.linspace(0, 1, MOST_THRESHOLDS - 3), method="nearest")
+    # Rounded up, so that each leaves out the probability it is for, and not the next one.
+    step = 10.0 ** (np.floor(np.log10(np.maximum(spread, TINY))) - 3)
+    at = np.unique([0.0, DECISION, 1.0, *(float(f"{each:.4g}") for each in np.ceil(spread / step) * step)]).clip(0, 1)
+    order = np.argsort(-known, kind="stable")
+    above = np.searchsorted(-known[order], -at, side="left")
+    weights = np.ones(len(known)) if weight is None else weight[order]
+    counts = []
+    for mask in (positive[order], ~positive[order]):
+        reached = np.append(0.0, np.cumsum(weights * mask))
+        counts.append([float(f"{each:.10g}") for each in (*reached[above], reached[-1])])
+    (*hits, positives), (*alarms, others) = counts
+    if not (positives and others):
+        return None
+    return Thresholds(at.tolist(), hits, alarms, positives, others, int(np.searchsorted(at, DECISION)))
+
+
 def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> list[Bin]:
     """Return 3 to 10 bins of about as many rows each, 30 where there are enough, in the order of the probability.
 
@@ -97,10 +156,10 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
     outcome = came_true[order].astype(np.float64)
     found = []
     for start, stop in zip(starts, [*starts[1:], rows], strict=True):
-        part, total = slice(start, stop), float(weights[start:stop].sum())
-        if total:
-            means = (float(np.sum(values[part] * weights[part])) / total for values in (ordered, outcome))
-            found.append(Bin(int(stop - start), *means))
+        part = slice(start, stop)
+        if count := effective_rows(weights[part]):
+            predicted, observed = (weighted_mean(values[part], weights[part]) for values in (ordered, outcome))
+            found.append(Bin(int(stop - start), predicted, observed, *wilson_bounds(observed, count)))
     return found
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, norm
 from sklearn import metrics
 
-from specnet.report.pages.roc_curves import calibration, precision_recall_curve, roc_curve
+from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve, thresholds
 
 RNG = np.random.default_rng(0)
 
@@ -65,3 +66,47 @@ def test_equal_probabilities_are_in_one_bin() -> None:
     assert [each.rows for each in calibration(positive, np.full(300, 0.7))] == [300]
     score = np.repeat([0.1, 0.9], [200, 100])
     assert [each.predicted for each in calibration(positive, score)] == pytest.approx([0.1, 0.9])
+
+
+def test_bins_have_the_intervals_of_rows_that_count_alike() -> None:
+    positive, score, _ = rows(90)
+    for weight in (None, np.full(90, 0.5)):
+        order = np.argsort(score).reshape(3, 30)
+        for each, part in zip(calibration(positive, score, weight), order, strict=True):
+            expected = binomtest(int(positive[part].sum()), 30).proportion_ci(0.95, "wilson")
+            assert (each.low, each.high) == pytest.approx(expected)
+
+
+def test_rows_of_unequal_weight_tell_less() -> None:
+    """Both ends are as far from the fraction as chance goes there, among as many rows as Kish counts."""
+    positive, score, weight = rows(90)
+    order = np.argsort(score).reshape(3, 30)
+    for each, part in zip(calibration(positive, score, weight), order, strict=True):
+        effective = weight[part].sum() ** 2 / np.sum(weight[part] ** 2)
+        assert effective < 30
+        for end in (each.low, each.high):
+            if 0 < end < 1:
+                chance = norm.ppf(0.975) * np.sqrt(end * (1 - end) / effective)
+                assert abs(each.observed - end) == pytest.approx(chance)
+    assert calibration(positive, score, np.zeros(90)) == []
+
+
+@pytest.mark.parametrize("levels", [None, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_thresholds_count_the_rows_above_them(levels: int | None, weighted: bool) -> None:
+    positive, score, weight = rows(5000, levels)
+    score = score.astype(np.float32)
+    weight = weight / weight.mean() if weighted else np.ones(5000)
+    found = thresholds(positive, score, weight if weighted else None)
+    assert found is not None
+    assert len(found.at) == (9 if levels else pytest.approx(200, abs=15))
+    assert (found.at[0], found.at[-1], found.at[found.start]) == (0, 1, 0.5)
+    for at, hits, alarms in zip(found.at, found.hits, found.alarms, strict=True):
+        above = score.astype(np.float64) > at
+        expected = weight[above & positive].sum(), weight[above & ~positive].sum()
+        assert (hits, alarms) == (pytest.approx(expected, rel=1e-9) if weighted else expected)
+    assert found.positives == pytest.approx(weight[positive].sum(), rel=1e-9)
+    assert found.others == pytest.approx(weight[~positive].sum(), rel=1e-9)
+    if levels:  # each level can be left out
+        assert len(set(zip(found.hits, found.alarms, strict=True))) == levels + 1
+    assert thresholds(np.ones(5000, bool), score) is None

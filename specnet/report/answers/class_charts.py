@@ -1,0 +1,200 @@
+"""Charts of a classifier's answers for test rows: which classes are mistaken for which, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.number_texts import count, counted, interval, percent, rounded
+from specnet.parts.metrics import ExpectedCalibrationError
+from specnet.report.answers.roc_curves import (
+    DECISION,
+    Numbers,
+    RocCurve,
+    Thresholds,
+    calibration,
+    precision_recall_curve,
+    roc_curve,
+    thresholds,
+)
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
+
+if TYPE_CHECKING:
+    from specnet.model import Answers
+
+MOST_CLASSES = 30
+"""With more classes, those that are mistaken most often are shown."""
+MOST_NUMBERED = 12
+"""Classes up to which the cells of a confusion matrix have numbers."""
+IMBALANCED = 0.2
+"""A class with a smaller fraction of the test rows makes precision and recall worth a look."""
+MOST_CURVE_POINTS = 300
+BARS, HIGHEST_BAR = 20, 0.16
+"""Of the histogram of probabilities: how many, and the height of the highest as a fraction of the axis."""
+
+
+def class_figures(
+    confusion: Sequence[Sequence[float]] | None,
+    classes: Sequence[str],
+    answers: Answers | None,
+    uncalibrated: Answers | None = None,
+) -> Iterator[Figure]:
+    """Yield the charts of a classifier.
+
+    Parameters
+    ----------
+    confusion : (classes, classes) or None
+        How many rows of each class, the first axis, are predicted as each.
+    classes : sequence of str
+    answers : Answers or None
+        Of test rows, where these are there.
+    uncalibrated : Answers, optional
+        Of the same rows before probabilities were calibrated.
+    """
+    if confusion is not None:
+        yield _confusion(np.array(confusion, np.float64), classes)
+    if answers is not None and answers.probability is not None:
+        if len(classes) == 2:
+            yield from _two_class_curves(answers, classes)
+        yield _calibration(answers, uncalibrated, classes)
+
+
+def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
+    right, total = float(confusion.diagonal().sum()), float(confusion.sum())
+    wrong = confusion.sum(axis=0) + confusion.sum(axis=1) - 2 * confusion.diagonal()
+    shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
+    names, cells = [classes[int(place)] for place in shown], confusion[np.ix_(shown, shown)]
+    whole = bool(np.all(confusion == np.rint(confusion)))
+    text = (lambda value: count(int(value))) if whole else rounded
+    of_class = confusion.sum(axis=1)[shown]
+    note = f"{text(right)} of {text(total)} test rows right; lines are true classes, columns predicted ones"
+    if len(classes) > MOST_CLASSES:
+        note += f". The {MOST_CLASSES} classes that are mistaken most often, of {count(len(classes))}"
+    axes = Axis.of_names(names, "predicted"), Axis.of_names(names, "true")
+    height = max(HEIGHT, WIDTH - 50) if len(names) > 4 else HEIGHT
+    chart = Chart(f"Confusion matrix: {text(right)} of {text(total)} test rows right", *axes, height=height)
+    for i, true in enumerate(names):
+        for j, predicted in enumerate(names):
+            share = cells[i, j] / of_class[i] if of_class[i] else 0.0
+            hover = f"true {true}, predicted {predicted}: {text(cells[i, j])}, {percent(share)} of {true}"
+            place = (j - 0.47, j + 0.47), (i - 0.47, i + 0.47)
+            opacity = 0.1 + 0.5 * share if cells[i, j] else 0.04
+            chart.rectangle(*place, "right" if i == j else "wrong", opacity=opacity, hover=hover)
+            if len(names) <= MOST_NUMBERED and cells[i, j]:
+                chart.text(j, i, text(cells[i, j]), "strong")
+    return Figure("Confusion", f"{note}.", chart.svg())
+
+
+def class_thresholds(answers: Answers | None) -> Thresholds | None:
+    """Return how many rows of the second of two classes other thresholds would find; None without such rows."""
+    if answers is None or answers.probability is None or answers.probability.shape[1] != 2 or answers.target.ndim > 1:
+        return None
+    return thresholds(answers.target == 1, answers.probability[:, 1], answers.weight)
+
+
+def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
+    target, probability, weight = answers.target, answers.probability, answers.weight
+    assert probability is not None, "asked where there are probabilities"
+    fractions = np.bincount(target, weight, 2)
+    fractions = fractions / fractions.sum()
+    counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
+    if roc and counts:
+        chart = _unit_chart(f"ROC curve: area {roc.area:.3f}", "false positive rate", "true positive rate", [0, 1])
+        chart.line(*_sampled(roc), hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
+        alarms, found = counts.alarms[counts.start] / counts.others, counts.hits[counts.start] / counts.positives
+        chart.points([alarms], [found], radius=5.5, identity="roc-point")
+        note = (
+            f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
+            f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
+        )
+        yield Figure("ROC curve", note, chart.svg())
+    rare = int(np.argmin(fractions))
+    curve = precision_recall_curve(target == rare, probability[:, rare], weight)
+    if curve and fractions[rare] < IMBALANCED:
+        description = f"Precision and recall of {classes[rare]}: average {curve.area:.3f}"
+        chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
+        chart.line(*_sampled(curve), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
+        chart.points(*([each] for each in _recall_and_precision(answers, rare)), radius=5.5, identity="recall-point")
+        note = (
+            f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
+            f"Average precision {curve.area:.3f}."
+        )
+        yield Figure("Precision and recall", note, chart.svg())
+
+
+def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
+    """Return how many rows of a class are found, and how many of those predicted as it are; NaN of none."""
+    of_class, predicted = answers.target == kind, answers.prediction == kind
+    weight = np.ones(len(answers)) if answers.weight is None else answers.weight
+    found, given = float(weight @ (of_class & predicted)), float(weight @ predicted)
+    return found / float(weight @ of_class), found / given if given else np.nan
+
+
+def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
+    kept = kept_points(len(curve.x), MOST_CURVE_POINTS)
+    return curve.x[kept], curve.y[kept]
+
+
+def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
+    came_true, probability = _came_true(answers)
+    bins = calibration(came_true, probability, answers.weight)
+    pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
+    of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
+    chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
+    most = _histogram(chart, probability)
+    error = f"Expected calibration error {_calibration_error(answers):.3f}"
+    if uncalibrated is not None:
+        before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
+        curve = [each.predicted for each in before], [each.observed for each in before]
+        chart.line(*curve, "series-1 held", title="before calibration")
+        error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
+    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
+    for each in bins:
+        chart.line([each.predicted] * 2, [each.low, each.high], "whisker")
+    chart.line(predicted, observed)
+    hover = [
+        f"{counted(each.rows, 'row')}: predicted {percent(each.predicted)}, came true {percent(each.observed)}, "
+        f"95 % interval {interval('accuracy', each.low, each.high)}"
+        for each in bins
+    ]
+    chart.points(predicted, observed, hover=hover, radius=4.0)
+    rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
+    note = (
+        "On the diagonal a probability of 0.8 comes true 8 times in 10. "
+        f"Each point is {' to '.join(map(str, rows))} rows, with its 95 % interval. "
+        f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
+    )
+    return Figure("Calibration", note, chart.svg())
+
+
+def _histogram(chart: Chart, probability: Numbers) -> int:
+    """Draw how many rows have each probability along the bottom, in grey; return the most."""
+    counts, edges = np.histogram(probability, BARS, (0.0, 1.0))
+    for rows, low, high in zip(counts.tolist(), edges.tolist(), edges[1:].tolist(), strict=False):
+        if rows:
+            hover = f"{counted(rows, 'row')}: probability {low:.2f} to {high:.2f}"
+            chart.rectangle((low, high), (0.0, HIGHEST_BAR * rows / counts.max()), "quiet", hover=hover)
+    return int(counts.max())
+
+
+def _came_true(answers: Answers) -> tuple[NDArray[np.bool_], Numbers]:
+    """Return the probability of the second of two classes, or of the predicted one of more, and where it came true."""
+    assert answers.probability is not None, "asked where there are probabilities"
+    if answers.probability.shape[1] == 2:
+        return answers.target == 1, answers.probability[:, 1]
+    return answers.target == answers.prediction, answers.probability.max(axis=1)
+
+
+def _calibration_error(answers: Answers) -> float:
+    metric = ExpectedCalibrationError()
+    return metric.score(answers.target, answers.prediction, answers.probability, answers.weight)
+
+
+def _unit_chart(description: str, x: str, y: str, guide: Sequence[float]) -> Chart:
+    chart = Chart(description, Axis(0.0, 1.0, x), Axis(0.0, 1.02, y))
+    chart.line([0, 1], guide, "guide")
+    return chart

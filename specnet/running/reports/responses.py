@@ -1,0 +1,101 @@
+"""What a model predicts as one column moves: partial dependence (Friedman 2001), and its spread over the rows."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data import RawColumns
+from specnet.model import Model
+from specnet.number_texts import cell_text
+from specnet.parts.data import Column
+from specnet.parts.preprocessing.categories import MISSING
+from specnet.report.pages.page_record import Importance, Response, Responses
+from specnet.running.data_rows import SpecData
+from specnet.running.reports.asking import ROWS_LOOKED_AT, PageNames
+from specnet.running.reports.importance import FEWEST_ROWS, MOST_PRODUCTS, row_products
+
+MOST_COLUMNS, MOST_ROWS, MOST_POINTS = 5, 100, 20
+MOST_NAMED = 12
+"""Cells of a column of texts or dates."""
+MOST_CLASSES = 4
+"""Of more than two, those that a column moves most."""
+BAND = (0.1, 0.9)
+EPOCH = date(1970, 1, 1)
+
+
+class _MovedCells(NamedTuple):
+    """What a column is set to, as `Response` has it."""
+
+    values: NDArray[np.float64]
+    texts: list[str]
+    are_numbers: bool
+
+
+def responses_of(model: Model, data: SpecData, importance: Importance, names: PageNames) -> Responses | None:
+    """Return how a model responds to its most important columns; None where that takes too long, or it says no more.
+
+    What it predicts is a value in its unit, or probabilities; of several values the first one.
+
+    Parameters
+    ----------
+    model : Model
+    data : SpecData
+        The rows of its run: quantiles are those of the training rows, and test rows are asked about.
+    importance : Importance
+        Of the columns.
+    names : PageNames
+    """
+    train, test = data.splits["train"], data.splits["test"]
+    most = MOST_PRODUCTS // (row_products(model, len(names.columns)) * MOST_COLUMNS * MOST_POINTS)
+    if min(most, len(test)) < FEWEST_ROWS or not (model.network.task == "values" or model.gives_probabilities):
+        return None
+    chosen = np.unique(np.linspace(0, len(test) - 1, min(MOST_ROWS, most)).round().astype(np.intp))
+    rows = RawColumns(np.asarray(test.columns[chosen]), test.kinds)
+    known = np.asarray(train.columns[:: -(-len(train) // ROWS_LOOKED_AT)])
+    found = []
+    for place in np.argsort(-importance.mean, kind="stable")[:MOST_COLUMNS].tolist():
+        cells = _cells(np.asarray(known[:, place], np.float64), train.kinds[place] if train.kinds else None)
+        if len(cells.values) > 1:
+            found.append(_response(model, rows, place, cells, names.columns[place]))
+    return Responses(len(chosen), names.classes or names.outputs, model.network.task != "values", found)
+
+
+def _cells(known: NDArray[np.float64], column: Column | None) -> _MovedCells:
+    """Return what a column is set to: its most frequent texts, else quantiles of its training rows."""
+    kind = "numeric" if column is None else column.kind
+    values, counts = np.unique(known, return_counts=True)
+    if column is not None and column.texts is not None:
+        values = values[np.argsort(-counts, kind="stable")[:MOST_NAMED]]
+        texts = [MISSING if cell != cell else str(column.texts[int(cell)]) for cell in values.tolist()]
+        return _MovedCells(values, [text or "missing" for text in texts], False)
+    values = values[~np.isnan(values)]
+    most = MOST_NAMED if kind == "datetime" else MOST_POINTS
+    if len(values) > most:
+        # The middles of as many parts of the rows, so that no outlier makes the axis long.
+        middles = (np.arange(most) + 0.5) / most
+        values = np.unique(np.quantile(known[~np.isnan(known)], middles, method="nearest"))
+    if kind == "datetime":
+        days = (EPOCH + timedelta(days=math.floor(day)) for day in values.tolist())
+        return _MovedCells(values, [day.isoformat() for day in days], False)
+    return _MovedCells(values, [*map(cell_text, values.tolist())], kind != "boolean")
+
+
+def _response(model: Model, rows: RawColumns, place: int, cells: _MovedCells, name: str) -> Response:
+    count = len(cells.values)
+    table = np.repeat(rows.X, count, axis=0)
+    table[:, place] = np.tile(cells.values, len(rows))
+    moved = RawColumns(table, rows.kinds)
+    given = model.predict(moved) if model.network.task == "values" else model.predict_proba(moved)
+    every = np.asarray(given, np.float64).reshape(len(rows), count, -1)
+    mean = every.mean(axis=0)
+    if model.network.task == "classes":
+        outputs = np.argsort(-np.ptp(mean, axis=0), kind="stable")[:MOST_CLASSES].tolist()
+    else:
+        outputs = [int(model.network.task == "binary")]
+    low, high = np.quantile(every[:, :, outputs[0]], BAND, axis=0)
+    return Response(name, *cells, tuple(outputs), mean[:, outputs].T, low, high)

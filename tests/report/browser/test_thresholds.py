@@ -1,0 +1,126 @@
+"""The slider of thresholds: counts, words and points are those of the probabilities, moved by keyboard alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import specnet
+from specnet.model import Model
+from specnet.running.data_rows import Rows, read_data
+from specnet.training import Observer
+from tests.report.browser.tables import CLUMSY
+from tests.report.drawn import coordinates
+
+pytestmark = pytest.mark.slow  # a browser is a process
+
+KEYS = ("Home", "ArrowRight", "PageUp", "PageUp", "End", "ArrowLeft")
+
+
+@pytest.fixture(
+    scope="module", params=["", "w"], ids=["first class is rare", "second class is rare, rows have weights"]
+)
+def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Model, Rows]:
+    """The page of a run on two classes, one of them rare, with its model and test rows."""
+    folder, generator = tmp_path_factory.mktemp("sliding"), np.random.default_rng(0)
+    X = generator.normal(size=(600, 2))
+    rare = X[:, 0] + generator.normal(size=600) > 1.7
+    weight, names = generator.integers(1, 4, 600), np.where(rare, "rare" if request.param else CLUMSY, "and")
+    pd.DataFrame({"p": X[:, 0], "q": X[:, 1], "w": weight, "is": names}).to_csv(folder / "table.csv", index=False)
+    data = {"type": "csv", "path": str(folder / "table.csv"), "target": "is", "split": {"test_size": 0.5}}
+    spec = {
+        "data": data | ({"sample_weight": "w"} if request.param else {"features": ["p", "q"]}),
+        "network": {"hidden_layer_sizes": [4]},
+        "training": {"loss": "binary_crossentropy", "epochs": 15, "optimizer": {"type": "adam", "learning_rate": 0.02}},
+    }
+    result = specnet.run(spec, folder / "run", observer=Observer())
+    rows = read_data(specnet.parse_spec(folder / "run" / "spec.json")).splits["test"]
+    return folder / "run" / "report.html", result.model, rows
+
+
+def place(tab: Any, chart: str, x: float, y: float) -> tuple[float, float]:
+    """Where a value lies in a chart of which both axes are from 0 to 1, by the ticks of both."""
+    places = {}
+    for text in tab.locator(f"#{chart} svg text").all():
+        if text.inner_html() in ("0", "1.0", "1.00"):
+            kind = "y" if text.get_attribute("text-anchor") == "end" else "x"
+            places[kind, float(text.inner_html())] = float(text.get_attribute(kind))
+    (left, right), (bottom, top) = ([places[kind, end] for end in (0.0, 1.0)] for kind in "xy")
+    # A text stands lower than its tick.
+    return left + x * (right - left), bottom + y * (top - bottom) - 0.35 * 12
+
+
+def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    page, model, rows = sliding
+    tab.goto(page.as_uri())
+    slider = tab.get_by_label("Threshold", exact=True)
+    assert tab.locator(".thresholds output").inner_text() == "0.5"
+    if rows.weight is None:
+        first = tab.locator(".thresholds td.number").all_inner_texts()
+        assert first == tab.locator("#chart-confusion text.strong").all_text_contents()
+    probability = model.predict_proba(np.asarray(rows.columns))[:, 1].astype(np.float64)
+    positive, weight = np.asarray(rows.y) == model.labels[1], np.ones(len(rows)) if rows.weight is None else rows.weight
+    slider.focus()
+    seen = set()
+    for key in KEYS:
+        tab.keyboard.press(key)
+        at = float(slider.get_attribute("aria-valuetext"))
+        assert tab.locator(".thresholds output").inner_text() == slider.get_attribute("aria-valuetext")
+        above = probability > at
+        counts = [[weight[given & ~positive].sum(), weight[given & positive].sum()] for given in (~above, above)]
+        (rest, miss), (alarm, hit) = counts
+        cells = [float(text) for text in tab.locator(".thresholds td.number").all_inner_texts()]
+        np.testing.assert_allclose(cells, [rest, alarm, miss, hit], rtol=1e-3)
+        told, precision = tab.locator(".thresholds [role=status]").inner_text(), hit / (hit + alarm) if hit else None
+        assert told.startswith(f"Accuracy {100 * (rest + hit) / weight.sum():.1f} %. Of ")
+        assert f"{'–' if precision is None else f'{100 * precision:.1f} %'} are (precision); of " in told
+        assert f"{100 * hit / (hit + miss):.1f} % are found (recall)." in told
+        if model.labels[1] == "rare":
+            own, others, given = hit, miss, hit + alarm
+        else:
+            own, others, given = rest, alarm, rest + miss
+        for name, chart, x, y in (
+            ("roc-point", "chart-roc-curve", alarm / (alarm + rest), hit / (hit + miss)),
+            ("recall-point", "chart-precision-and-recall", own / (own + others), own / given if given else None),
+        ):
+            point = tab.locator(f"#{name} circle")
+            assert point.is_visible() == (y is not None)
+            if y is not None:
+                found = [float(point.get_attribute(each)) for each in ("cx", "cy")]
+                assert found == pytest.approx(place(tab, chart, x, y), abs=1)
+        seen.add(at)
+    assert len(seen) >= 5
+
+
+def test_the_point_begins_where_the_model_decides(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    """The script, which counts, moves it no farther than a tenth of a unit from where it was drawn."""
+    drawn = sliding[0].read_text("utf-8").partition('<g id="roc-point"')[2].partition("</g>")[0]
+    tab.goto(sliding[0].as_uri())
+    point = tab.locator("#roc-point circle")
+    moved = [float(point.get_attribute(each)) for each in ("cx", "cy", "r")]
+    before = coordinates(drawn.partition("<circle")[2])
+    assert moved == pytest.approx(before[-3:], abs=0.11)
+
+
+def test_the_slider_is_well_behaved(faults: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    assert faults(sliding[0]) == []
+
+
+def test_without_script_or_on_paper_there_is_no_slider(chromium: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(sliding[0].as_uri())
+    assert not tab.locator(".thresholds").is_visible()
+    assert tab.locator("#roc-point circle").is_visible()
+    context.close()
+    context = chromium.new_context()
+    tab = context.new_page()
+    tab.goto(sliding[0].as_uri())
+    assert tab.locator(".thresholds").is_visible()
+    tab.emulate_media(media="print")
+    assert not tab.locator(".thresholds").is_visible()
+    context.close()

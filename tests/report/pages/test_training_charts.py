@@ -1,0 +1,88 @@
+"""The chart of losses: of simpler predictors beside those of a network, and which epochs are delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from specnet.report.pages.training_charts import training_figures
+from specnet.report.svg.charts import Figure
+from tests.report.drawn import Drawn
+
+TRAIN, OTHERS = {"loss": 0.3}, {"linear": 0.45, "constant": 0.7, "neighbours": 0.2}
+LOSSES = np.linspace(0.9, 0.25, 11)
+
+
+def chart(others: dict[str, float | None], delivered: list[int], members: int = 1, split: str = "test") -> Figure:
+    """The chart of losses that fall evenly, each member's one epoch longer than that before it."""
+    history: list[dict[str, Any]] = [
+        {"epoch": epoch, "loss": loss} | ({"member": member} if members > 1 else {})
+        for member in range(members)
+        for epoch, loss in enumerate([*LOSSES, *[LOSSES[-1]] * member], 1)
+    ]
+    evaluation = {
+        "train": TRAIN,
+        split: {"loss": 0.35},
+        "baselines": {name: {split: {"loss": loss}} for name, loss in others.items()},
+    }
+    figure, *more = training_figures(history, [], evaluation, delivered, members)
+    assert more == []
+    return figure
+
+
+def heights(drawn: Drawn, style: str) -> list[tuple[float, float]]:
+    return [(first[1], last[1]) for first, *_, last in drawn.lines(style)]
+
+
+@pytest.mark.parametrize(("split", "rows"), [("test", "test rows"), ("out_of_fold", "training rows out of fold")])
+def test_losses_of_simpler_predictors_are_level_lines_at_their_values(split: str, rows: str) -> None:
+    figure = chart(dict(OTHERS), [11], split=split)
+    drawn = Drawn(figure.chart)
+    ((first, last),) = heights(drawn, "series-0")
+    # The height of a value, by two that are known: both ends of the curve.
+    places = {
+        name: first + (last - first) * (loss - LOSSES[0]) / (LOSSES[-1] - LOSSES[0]) for name, loss in OTHERS.items()
+    }
+    lines = heights(drawn, "reference")
+    assert len(lines) == 3
+    for (left, right), name in zip(lines, ("linear", "neighbours", "constant"), strict=True):
+        assert left == right == pytest.approx(places[name], abs=0.11)
+    assert {"linear", "0.4500", "neighbours", "constant", "train"} <= set(drawn.texts())
+    assert f"; on {rows} linear 0.4500, neighbours 0.2000, constant 0.7000" in drawn.root.attrib["aria-label"]
+    assert f"Dotted lines are the losses of simpler predictors on {rows}, where the network has 0.3500." in figure.note
+    assert "Beyond" not in figure.note
+    assert drawn.all("path", "guide") == []
+
+
+def test_losses_far_beyond_the_curves_are_told_and_not_drawn() -> None:
+    figure = chart({"linear": 40.0, "constant": 0.5, "trees": None}, [11])
+    drawn = Drawn(figure.chart)
+    assert len(heights(drawn, "reference")) == 1
+    assert "linear" not in drawn.texts()
+    assert figure.note.endswith("Beyond the chart, on test rows: linear 40.000.")
+    figure = chart({"linear": 40.0}, [11])
+    assert "Dotted" not in figure.note
+    assert "reference" not in figure.chart
+    assert "Beyond" not in chart({}, [11]).note
+
+
+def test_the_epoch_whose_weights_are_restored_is_marked() -> None:
+    figure = chart({}, [6])
+    drawn = Drawn(figure.chart)
+    ((x, top), (same, bottom)) = drawn.lines("guide")[0]
+    ((left, _), *_, (right, _)) = drawn.lines("series-0")[0]
+    assert x == same == pytest.approx((left + right) / 2, abs=0.11)
+    assert top != bottom
+    assert "The delivered network has the weights of epoch 6, the dashed line, and has a loss of 0.3000" in figure.note
+
+
+def test_the_epochs_of_an_ensemble_are_marked_for_each_member() -> None:
+    figure = chart(dict(OTHERS), [6, 12, 8], members=3)
+    drawn = Drawn(figure.chart)
+    assert len(drawn.lines("guide")) == 3
+    told = "The delivered ensemble has the weights of epochs 6 to 12, the dashed lines, and has a loss of 0.3000"
+    assert told in figure.note
+    assert "where the ensemble has 0.3500" in figure.note
+    assert "weights of" not in chart({}, [11, 12, 13], members=3).note

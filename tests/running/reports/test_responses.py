@@ -1,0 +1,295 @@
+"""Response curves against plain sums over the rows, against scikit-learn, and on a page."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.inspection import partial_dependence
+
+import specnet
+from specnet.model import Model, Team
+from specnet.report.answers.uses_charts import response_figures
+from specnet.report.pages.page_record import Importance, Response, Responses
+from specnet.report.pages.run_page import page
+from specnet.running.data_rows import Rows, SpecData, read_data
+from specnet.running.reports import responses
+from specnet.running.reports.asking import PageNames
+from specnet.running.reports.responses import responses_of
+from specnet.running.reports.run_report import class_names, column_names, output_names, record_of
+from specnet.running.run_folder import RunFolder
+from specnet.training import Observer
+from tests.report.drawn import Drawn
+from tests.running.reports.page import Page
+
+ROWS = 400
+LOSSES = {"value": "mean_squared_error", "sold": "binary_crossentropy", "kind": "categorical_crossentropy"}
+KINDS = {"number": "numeric", "colour": "category", "since": "datetime", "open": "boolean", "same": "numeric"}
+
+
+def table() -> pd.DataFrame:
+    """Rows with gaps, texts of which the last one is in few rows, dates, booleans, and a column of one value."""
+    generator = np.random.default_rng(1)
+    number, day = generator.normal(50, 20, ROWS).round(1), generator.integers(0, 900, ROWS)
+    colour = generator.choice(["red", "green", "blue"], ROWS, p=[0.6, 0.3, 0.1])
+    made = pd.DataFrame(
+        {
+            "number": np.where(generator.random(ROWS) < 0.1, np.nan, number),
+            "colour": np.where(generator.random(ROWS) < 0.1, None, colour),
+            "since": [date(2021, 1, 1) + timedelta(days=days) for days in day.tolist()],
+            "open": generator.random(ROWS) < 0.4,
+            "same": 7,
+        }
+    )
+    made.loc[ROWS - 1, "colour"] = "seen once"
+    value = np.nan_to_num(made["number"], nan=30) + 20 * (made["colour"] == "red") + day / 30 + 10 * made["open"]
+    made["value"], made["other"] = value.round(2), -value.round(2)
+    made["sold"] = np.where(value > 80, "yes", "no")
+    made["kind"] = np.select([value < 60, value < 90], ["low", "middle"], "high")
+    return made
+
+
+def trained(folder: Path, target: str | list[str], **training: Any) -> tuple[Model, SpecData, Responses, str]:
+    """A model of the table, its data, what its page is given of responses, and the page."""
+    folder.mkdir(exist_ok=True)
+    targets, path = [target] if isinstance(target, str) else target, folder / "table.csv"
+    table()[[*KINDS, *targets]].to_csv(path, index=False)
+    kinds = KINDS | {name: "category" if name in ("sold", "kind") else "numeric" for name in targets}
+    split = {"test_size": 0.5}
+    loss = LOSSES[targets[0]]
+    network: dict[str, Any] = {"hidden_layer_sizes": [6], "preprocessing": ["impute", "standardize"]}
+    if loss == "mean_squared_error":
+        network["target_preprocessing"] = ["standardize"]
+    spec = {
+        "data": {"type": "csv", "path": str(path), "target": target, "columns": kinds, "split": split},
+        "network": network,
+        "training": {"loss": loss, "epochs": 20, "optimizer": {"type": "adam", "learning_rate": 0.02}, **training},
+    }
+    result = specnet.run(spec, folder / "run", observer=Observer(), report=False)
+    data = read_data(specnet.parse_spec(folder / "run" / "spec.json"))
+    record = record_of(RunFolder(folder / "run"), data)
+    assert record.responses is not None
+    return result.model, data, record.responses, page(record)
+
+
+def frame_of(data: SpecData, split: str, chosen: np.ndarray | slice) -> pd.DataFrame:
+    """Rows as a data frame, read from their numbers again."""
+    rows = data.splits[split]
+    X = np.asarray(rows.columns)[chosen]
+    columns: dict[str, Any] = {}
+    for place, column in enumerate(rows.kinds):
+        if column.texts is not None:
+            columns[column.name] = [None if cell != cell else column.texts[int(cell)] for cell in X[:, place]]
+        elif column.kind == "datetime":
+            columns[column.name] = pd.Timestamp(0) + pd.to_timedelta(X[:, place], "D")
+        else:
+            columns[column.name] = X[:, place].astype(bool) if column.kind == "boolean" else X[:, place]
+    return pd.DataFrame(columns)
+
+
+def cell_of(name: str, response: Response, place: int) -> Any:
+    """A cell as a person writes it."""
+    text = response.texts[place]
+    if name == "colour":
+        return None if text == "missing" else text
+    if name == "since":
+        return pd.Timestamp(text)
+    return text == "1" if name == "open" else response.cells[place]
+
+
+def check(model: Model, data: SpecData, found: Responses, output: int | None) -> bool:
+    """Compare all curves with what the model says of data frames in which a column is set.
+
+    Return whether a row has a text that no training row has.
+    """
+    rows = np.unique(np.linspace(0, ROWS // 2 - 1, 100).round().astype(int))
+    assert found.rows == len(rows) == 100
+    frame, seen = (frame_of(data, name, chosen) for name, chosen in (("test", rows), ("train", slice(None))))
+    is_new = bool(set(frame["colour"]) - set(seen["colour"]))
+    for response in found.curves:
+        for place in range(len(response.cells)):
+            moved = frame.assign(**{response.column: cell_of(response.column, response, place)})
+            is_told = is_new and response.column != "colour"
+            with pytest.warns(UserWarning, match="unseen") if is_told else nullcontext():
+                given = model.predict(moved) if output is None else model.predict_proba(moved)
+            given = given.reshape(100, -1)[:, response.outputs[0] if output is None else output]
+            expected = [np.mean(given), *np.quantile(given, [0.1, 0.9])]
+            at = [response.mean[0][place], response.low[place], response.high[place]]
+            np.testing.assert_allclose(at, expected, rtol=1e-5, atol=1e-6)
+    return is_new
+
+
+@pytest.fixture(scope="module")
+def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, SpecData, Responses, str]:
+    return trained(tmp_path_factory.mktemp("responses") / "sold", "sold")
+
+
+def test_two_classes_have_the_probability_of_the_second(sold: tuple[Model, SpecData, Responses, str]) -> None:
+    model, data, found, text = sold
+    assert found.are_probabilities
+    assert list(found.names) == ["no", "yes"]
+    assert {each.outputs for each in found.curves} == {(1,)}
+    curves = {each.column: each for each in found.curves}
+    assert found.curves[0].column == "number"
+    assert curves.keys() == KINDS.keys() - {"same"}  # which cannot move
+    assert check(model, data, found, 1)
+    train = np.asarray(data.splits["train"].columns)
+    number = train[~np.isnan(train[:, 0]), 0]
+    parts = np.searchsorted(np.sort(number), curves["number"].cells) / len(number)
+    np.testing.assert_allclose(parts, (np.arange(20) + 0.5) / 20, atol=0.01)
+    colours = table()["colour"].fillna("missing").to_numpy()
+    assert curves["colour"].texts[:2] == ["red", "green"]
+    assert {"missing"} < set(curves["colour"].texts) <= set(colours)
+    assert curves["open"].texts == ["0", "1"]
+    assert len(curves["since"].texts) == 12
+    assert [curves[name].are_numbers for name in ("number", "colour", "since", "open")] == [True, False, False, False]
+    seen = Page(text).text
+    least, most = curves["number"].mean[0][[0, -1]]
+    assert f"{100 * least:.1f} % at {curves['number'].texts[0]}, {100 * most:.1f} % at" in seen
+    assert "leaves the others as they are in 100 test rows" in seen
+
+
+def test_an_ensemble_answers_as_a_whole_and_values_are_in_their_unit(tmp_path: Path) -> None:
+    model, data, found, text = trained(tmp_path / "value", "value", ensemble=2)
+    assert len(model.members) == 2
+    assert not found.are_probabilities
+    check(model, data, found, None)
+    assert "Mean value: " in Page(text).text
+
+
+def test_of_several_values_the_first_one_is_shown(tmp_path: Path) -> None:
+    model, data, found, _ = trained(tmp_path / "both", ["value", "other"])
+    assert list(found.names) == ["value", "other"]
+    assert {each.outputs for each in found.curves} == {(0,)}
+    check(model, data, found, None)
+
+
+def test_of_more_classes_those_that_move_most_are_shown(tmp_path: Path) -> None:
+    model, data, found, text = trained(tmp_path / "kind", "kind")
+    for response in found.curves:
+        moves = np.ptp(response.mean, axis=1)
+        assert len(response.outputs) == 3
+        assert list(moves) == sorted(moves, reverse=True)
+        one = Responses(found.rows, found.names, True, [response])
+        check(model, data, one, response.outputs[0])
+        np.testing.assert_allclose(response.mean.sum(axis=0), 1, rtol=1e-5)
+    assert "where four fifths of them lie for the class that moves most" in Page(text).text
+
+
+def team_data(model: Model, train: np.ndarray, test: np.ndarray) -> SpecData:
+    splits = {name: Rows(X, model.predict(X)) for name, X in (("train", train), ("test", test))}
+    return SpecData(model.network.resolved, None, model.preprocessing, splits)
+
+
+def linear(*weights: float) -> Model:
+    network = {"layer_sizes": [len(weights), 1], "dtype": "float64"}
+    spec = {"network": network, "training": {"loss": "mse", "metrics": ["r2"]}}
+    return Model(specnet.build(spec), np.array([*weights, 0.0]))
+
+
+def asked(model: Model, train: np.ndarray, test: np.ndarray) -> Responses | None:
+    columns = test.shape[1]
+    importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], np.arange(columns), np.zeros(columns))
+    names = PageNames(importance.columns, (), ("y",))
+    return responses_of(model, team_data(model, train, test), importance, names)
+
+
+def test_a_team_responds_as_the_mean_of_its_models() -> None:
+    """Of lines it is a line: 3a − b + c and a + b of shares 1 and 3 are 1.5a + 0.5b + 0.25c."""
+    generator = np.random.default_rng(0)
+    train, test = generator.normal(size=(500, 3)), generator.normal(size=(60, 3))
+    found = asked(Team([linear(3, -1, 1), linear(1, 1, 0)], [1, 3]), train, test)
+    assert found is not None
+    assert [each.column for each in found.curves] == ["c", "b", "a"]
+    weights = np.array([1.5, 0.5, 0.25])
+    for place, response in zip((2, 1, 0), found.curves, strict=True):
+        rest = np.delete(test, place, axis=1) @ np.delete(weights, place)
+        lines = weights[place] * response.cells[:, None] + rest
+        np.testing.assert_allclose(response.mean[0], lines.mean(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(response.low, np.quantile(lines, 0.1, axis=1), rtol=1e-9)
+        np.testing.assert_allclose(response.high, np.quantile(lines, 0.9, axis=1), rtol=1e-9)
+
+
+class Known(RegressorMixin, BaseEstimator):
+    """A model as scikit-learn takes it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Known:
+        raise NotImplementedError("it is fitted")
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.model.predict(X)
+
+
+def test_curves_are_scikit_learn_s_partial_dependence() -> None:
+    generator = np.random.default_rng(2)
+    network = {"layer_sizes": [3, 8, 1], "activations": "tanh", "dtype": "float64"}
+    built = specnet.build({"network": network, "training": {"loss": "mse"}, "seed": 3})
+    model = Model(built, generator.normal(size=built.layout.size))
+    train, test = generator.normal(size=(300, 3)), generator.normal(size=(80, 3))
+    found = asked(model, train, test)
+    assert found is not None
+    for place, response in zip((2, 1, 0), found.curves, strict=True):
+        grid = {place: response.cells}
+        theirs = partial_dependence(Known(model), test, [place], kind="average", method="brute", custom_values=grid)
+        np.testing.assert_allclose(response.mean[0], theirs["average"][0], rtol=1e-9)
+
+
+def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    X, model = generator.normal(size=(60, 2)), linear(1, 2)
+    # A row has 3 parameters and 4 cells, for 20 values of 5 columns.
+    cost = (3 + 100 * 4) * 20 * 5
+    monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 55)
+    found = asked(model, X, X)
+    assert found is not None
+    assert found.rows == 55
+    monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 50 - 1)
+    assert asked(model, X, X) is None
+    with monkeypatch.context() as patched:
+        patched.setattr("specnet.running.reports.run_report.responses_of", lambda *_: None)
+        (tmp_path / "left").mkdir()
+        spec = {
+            "data": {"type": "make_moons", "n_samples": 200, "split": {"test_size": 0.5}},
+            "network": {"hidden_layer_sizes": [2]},
+            "training": {"loss": "binary_crossentropy", "epochs": 1},
+        }
+        specnet.run(spec, tmp_path / "left", observer=Observer())
+    assert "each column is left out: too many parameters" in Page((tmp_path / "left/report.html").read_text()).text
+
+
+def test_charts_draw_the_means_and_bands(sold: tuple[Model, SpecData, Responses, str]) -> None:
+    _, _, found, _ = sold
+    charts = {figure.title: Drawn(figure.chart) for figure in response_figures(found)}
+    assert list(charts) == [each.column for each in found.curves]
+    for response in found.curves:
+        drawn = charts[response.column]
+        told = drawn.hovers()[-len(response.cells) :]
+        for text, cell, mean, low, high in zip(
+            told, response.texts, response.mean[0], response.low, response.high, strict=True
+        ):
+            assert text == f"{cell}: {100 * mean:.1f} %, four fifths {100 * low:.1f} % to {100 * high:.1f} %"
+        assert drawn.root.attrib["aria-label"].startswith(f"{response.column}: probability of yes; {told[0]}; ")
+    (band,) = charts["number"].lines("band")
+    (line,) = charts["number"].lines("series-0")
+    assert min(x for x, _ in band) == min(x for x, _ in line)
+    assert max(x for x, _ in band) == max(x for x, _ in line)
+    assert charts["colour"].all("path", "whisker")
+    assert "probability of yes" in charts["number"].texts()
+
+
+def test_columns_are_named_by_the_run(sold: tuple[Model, SpecData, Responses, str]) -> None:
+    model, data, found, _ = sold
+    assert {each.column for each in found.curves} <= set(column_names(model, data))
+    assert tuple(found.names) == class_names(model) != output_names(model)
