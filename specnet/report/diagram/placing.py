@@ -20,7 +20,7 @@ LEAST_WIDTH, COLUMN_WIDTH, LEAST_HEIGHT = 340.0, 128.0, 110.0
 LINE_HEIGHT = 15.0
 SIDE = 58.0
 """Units from the middle of the outer columns to the edges, at least."""
-MOST_FOR_NAMES = 96.0
+MOST_FOR_NAMES = 130.0
 """Units that the names of inputs and outputs may take."""
 CAPTION_GAP, FOLD_LABEL = 24.0, 24.0
 STACK_GAP = 22.0
