@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -69,8 +69,7 @@ def response_figures(responses: Responses) -> Iterator[Figure]:
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
-            _draw_curves(chart, each, names, len(responses.names))
-            chart.points(each.cells, first, radius=2.5, hover=told)
+            _draw_curves(chart, each, names, len(responses.names), dict(zip(each.cells.tolist(), told, strict=True)))
         else:
             height = LEAST_HEIGHT + LINE * len(told)
             chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)
@@ -80,10 +79,15 @@ def response_figures(responses: Responses) -> Iterator[Figure]:
         yield Figure(each.column, note, chart.svg())
 
 
-def _draw_curves(chart: Chart, response: Response, names: Sequence[str], classes: int) -> None:
-    """Draw the mean of each output, with the band of the first one."""
+def _draw_curves(
+    chart: Chart, response: Response, names: Sequence[str], classes: int, told: Mapping[float, str]
+) -> None:
+    """Draw the mean of each output, with the band of the first one, and dots that tell of it."""
     # Classes have their own colours, unless there are so many that two would share one.
     hues = SERIES if len(names) == 1 or classes > CLASS_COUNT else response.outputs
     chart.band(response.cells, response.low, response.high, f"class-{hues[0]}")
-    for hue, name, mean in zip(hues, names, response.mean, strict=False):
-        chart.line(response.cells, mean, f"series-{SERIES.index(hue)}", name=name if len(names) > 1 else "")
+    for place, (hue, name, mean) in enumerate(zip(hues, names, response.mean, strict=False)):
+        style, ending = f"series-{SERIES.index(hue)}", name if len(names) > 1 else ""
+        chart.line(response.cells, mean, style, name=ending, hover=None if place else lambda cell, _: told[cell])
+        if not place:
+            chart.cloud(response.cells, mean, style)

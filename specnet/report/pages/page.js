@@ -89,6 +89,10 @@ for (const box of document.querySelectorAll(".thresholds")) {
   };
   box.hidden = false;
   slider.oninput();
+  addEventListener("beforeprint", () => {
+    slider.value = slider.defaultValue;
+    slider.oninput();
+  });
 }
 
 // The grid of such a chart has its lowest line at 0 and its highest one at 1, and both are as wide as the axis.

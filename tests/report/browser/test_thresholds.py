@@ -121,6 +121,11 @@ def test_without_script_or_on_paper_there_is_no_slider(chromium: Any, sliding: t
     tab = context.new_page()
     tab.goto(sliding[0].as_uri())
     assert tab.locator(".thresholds").is_visible()
+    at_first = tab.locator("#roc-point circle").get_attribute("cx")
+    tab.get_by_label("Threshold", exact=True).press("End")
+    assert tab.locator("#roc-point circle").get_attribute("cx") != at_first
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("#roc-point circle").get_attribute("cx") == at_first
     tab.emulate_media(media="print")
     assert not tab.locator(".thresholds").is_visible()
     context.close()

@@ -282,7 +282,7 @@ def test_charts_draw_the_means_and_bands(sold: tuple[Model, SpecData, Responses,
             assert text == f"{cell}: {100 * mean:.1f} %, four fifths {100 * low:.1f} % to {100 * high:.1f} %"
         assert drawn.root.attrib["aria-label"].startswith(f"{response.column}: probability of yes; {told[0]}; ")
     (band,) = charts["number"].lines("band")
-    (line,) = charts["number"].lines("series-0")
+    (line,) = charts["number"].lines("line series-0")
     assert min(x for x, _ in band) == min(x for x, _ in line)
     assert max(x for x, _ in band) == max(x for x, _ in line)
     assert charts["colour"].all("path", "whisker")
