@@ -1,4 +1,4 @@
-"""What a person looks at: pages, charts, tables, progress, and what specs and their differences are in words.
+"""What a person looks at: pages, charts, tables, progress, and what differs between specs in words.
 
 In come records, arrays and specs, wherever they are from; out go HTML, SVG and lines of text. Nothing is read from
 folders or trained here. Start with `pages.run_page.page` for a run's ``report.html``, `pages.training_charts` for its

@@ -18,8 +18,8 @@ def show_explanation(
     target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output
 ) -> None:
     """Print every resolved value of what an argument names with its origin, and the equations in force."""
-    from specnet.report.equations import equations
-    from specnet.report.explanation import explanation_data, explanation_rows
+    from specnet.spec.meaning.equations import equations
+    from specnet.spec.meaning.explanation import explanation_data, explanation_rows
     from specnet.spec.resolving.origins import explain
 
     spec, resolved = _specs(target, overrides, limit)

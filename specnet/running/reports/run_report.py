@@ -18,7 +18,6 @@ from specnet.files.locks import locked_folder
 from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
-from specnet.report.explanation import explanation_rows
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
@@ -29,6 +28,7 @@ from specnet.running.reports.two_columns import plane_of
 from specnet.running.run_folder import RunFolder
 from specnet.running.saved_runs import given_spec, resolved_spec
 from specnet.spec import Limits, Spec
+from specnet.spec.meaning.explanation import explanation_rows
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
 from specnet.training.steps.step_sizes import WeightSizes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from specnet.report.equations import Equation
-from specnet.report.value_text import value_text
+from specnet.spec.meaning.equations import Equation
+from specnet.spec.meaning.value_text import value_text
 from specnet.spec.reading.source_text import Location
 from specnet.spec.resolving.origins import ResolvedValue
 
