@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from specnet.parts.metrics import Metric
 from specnet.report.answers.class_charts import class_figures, class_thresholds
 from specnet.report.answers.uses_charts import importance_figure, response_figures
 from specnet.report.answers.value_charts import coverage_sentence, drawn_coverage, output_table, value_figures
-from specnet.report.pages.headline import BASELINES, best_split, score_name, verdict, words
+from specnet.report.pages.headline import BASELINES, best_split, in_words, score_name, verdict
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.overlays import Score, score_strip
 from specnet.report.terminal.run_table import TEST
@@ -40,11 +39,10 @@ def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], netwo
     """
     scores = {split: evaluation[split] for split in SPLITS if split in evaluation}
     table = scores_table(scores, evaluation.get("intervals", {}), evaluation.get("baselines", {}), metrics)
-    rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
     return {
         "verdict": verdict(evaluation),
         "strip": strip_of(evaluation, network),
-        "scores": replace(table, header=[*map(words, table.header)], rows=rows),
+        "scores": in_words(table),
     }
 
 

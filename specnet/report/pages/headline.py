@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from specnet.number_texts import counted, page_metric
+from specnet.number_texts import counted, page_metric, true_minus
 from specnet.parts.metrics import main_metric
+from specnet.report.terminal.text_tables import TextTable
 
 BASELINES = {
     "linear": "a linear model",
@@ -62,6 +64,12 @@ def score_name(evaluation: Mapping[str, Any]) -> str:
 def words(name: str) -> str:
     """Return a metric's name in words."""
     return _WORDS.get(name, name.replace("_", " "))
+
+
+def in_words(table: TextTable) -> TextTable:
+    """Return a table of metrics as pages have it: with their names in words, and minus signs in place of hyphens."""
+    rows = [[words(name), *map(true_minus, cells)] for name, *cells in table.rows]
+    return replace(table, header=[*map(words, table.header)], rows=rows)
 
 
 def verdict(evaluation: Mapping[str, Any]) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.report.pages.headline import BASELINES, SIGNS, words
+from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import shown_setting
@@ -88,23 +87,20 @@ def series_sentence(record: SeriesRecord) -> str:
     shown = _spread(record.main, found)
     if found["std"] is None:
         return f"{what} with a {label} of {shown}; a spread needs more than one."
-    verb = "average" if finished > 1 else "averages"
     beside = record.difference()
     if beside is None:
-        return f"{what} {verb} a {label} of {shown}."
+        return f"{what} average a {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
     if beside.sign is None:
-        return f"{what} {verb} a {label} of {shown}; on the same rows {simple} has {its}."
-    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} {verb} a {label} of {shown} against {its}."
+        return f"{what} average a {label} of {shown}; on the same rows {simple} has {its}."
+    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} average a {label} of {shown} against {its}."
 
 
 def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
     """Return the folds and the seeds of runs."""
-    return (
-        sorted({run.fold for run in runs if run.fold is not None}),
-        sorted({run.seed for run in runs if run.seed is not None}),
-    )
+    folds = {run.fold for run in runs if run.fold is not None}
+    return sorted(folds), sorted({run.seed for run in runs if run.seed is not None})
 
 
 def _differing(record: SeriesRecord) -> str:
@@ -122,7 +118,7 @@ def _differing(record: SeriesRecord) -> str:
     if len(folds) > 2:
         told += " Runs on folds share most of their training rows."
     if (spread := record.spread()) is not None:
-        own, beyond = (_deviation(record.main, value).removeprefix("± ") for value in spread)
+        own, beyond = (_deviation(record.main, value) for value in spread)
         told += (
             f" Seeds on one fold have a standard deviation of {own}: that is chance in training. Beyond what it "
             f"explains, folds have one of {beyond}: they train and test on other rows."
@@ -160,7 +156,7 @@ def _change(name: str, value: float) -> str:
 
 
 def _deviation(name: str, value: float) -> str:
-    return f"± {100 * value:.1f} points" if name.endswith("accuracy") else f"± {figure(value)}"
+    return f"{100 * value:.1f} points" if name.endswith("accuracy") else figure(value)
 
 
 def _spread(name: str, found: Mapping[str, Any]) -> str:
@@ -262,9 +258,7 @@ def _scores_table(record: SeriesRecord) -> TextTable:
     """Return means with standard deviations of all metrics, of simpler predictors on the rows that tell most."""
     split = record.split
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
-    table = spread_table({**record.summary, **beside})
-    rows = [[name, *map(true_minus, cells)] for name, *cells in table.rows]
-    return replace(table, header=[*map(words, table.header)], rows=rows)
+    return in_words(spread_table({**record.summary, **beside}))
 
 
 def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:

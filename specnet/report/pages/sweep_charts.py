@@ -30,7 +30,7 @@ BEST_DRAWN = 10
 """Trials that stand out beside their keys, but a third of those that have finished at most."""
 BEST_CURVES = ("series-2", "series-0", "series-1")
 """Styles of the curves of the best trials."""
-FINE, BEST, PRUNED, DIVERGED, REFUSED = 1, 2, 5, 7, 8
+BEST, PRUNED, DIVERGED, REFUSED = 2, 5, 7, 8
 """Classes whose marks and colours stand for kinds of trials."""
 MARKS = {"pruned": PRUNED, "diverged": DIVERGED, "refused": REFUSED}
 PRUNED_STYLE = "series-5 held faint"
