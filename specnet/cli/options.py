@@ -71,7 +71,7 @@ JobsOption = Annotated[
     int | None,
     count_option(
         "--jobs",
-        "Number of runs, or ensemble members, to train at once. Default: one, or compiled members on all cores.",
+        "Number of runs, trials or ensemble members to train at once. Default: as many as there are cores, if it pays.",
     ),
 ]
 SpecArgument = Annotated[Path, argument("SPEC", "Spec, TOML or JSON; folder of a run; or - for standard input.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from specnet.number_texts import count, counted, size
@@ -59,19 +60,25 @@ class Overview:
         return f"{means}, {counted(training.epochs, 'epoch')}, {batches}"
 
     def table(self) -> TextTable:
-        """Return a row for the input and one for each layer."""
+        """Return a row for the input and one for each layer, on a terminal a line each.
+
+        A layer is named by its formula, or before it; its settings stand behind it.
+        """
         header = ("layer", "out", "parameters", "first weights", "formula")
         rows = [("input", count(self.input_size), "", "", "x")]
         for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True)):
             sizes = count(node.size), count(parameters) if parameters else ""
-            rows.append((f"{node.key} {node.layer.summary()}", *sizes, _first_weights(node), self._formula(number)))
-        return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0, 4}))
+            formula, settings = self._formula(number), node.layer.summary().removeprefix(node.layer.type)
+            name = node.key if formula.startswith(f"{_word(node)}(") else f"{node.key} {node.layer.type}"
+            told = ", ".join(filter(None, [formula, settings[1:-1]]))
+            rows.append((name, *sizes, _first_weights(node), told))
+        return TextTable(header, rows, right=frozenset({1, 2}), folded=frozenset({0}), cut=frozenset({4}))
 
     def _formula(self, number: int) -> str:
-        """Return what a layer computes; x is what the row above gives."""
+        """Return what a layer computes; x is what the row above gives, others are called as specs name them."""
         node = self.nodes[number]
-        names = ["x"] if node.inputs == (number - 1,) else self._input_names(node)
-        return formula(node, names)
+        names = [re.sub(r"^layers\.(?!\d)", "", name) for name in self._input_names(node)]
+        return formula(node, ["x" if at == number - 1 else name for at, name in zip(node.inputs, names, strict=True)])
 
     def _input_names(self, node: Node) -> list[str]:
         return ["input" if index < 0 else self.nodes[index].key for index in node.inputs]
@@ -98,6 +105,12 @@ class Overview:
                 for number, (node, parameters) in enumerate(zip(self.nodes, self.parameter_counts, strict=True))
             ],
         }
+
+
+def _word(node: Node) -> str:
+    """Return what a layer is: its type, or that of the activation that is all of it."""
+    layer, activation = node.layer.split_activation()
+    return activation.type if layer is None and activation is not None else node.layer.type
 
 
 def _first_weights(node: Node) -> str:

@@ -16,11 +16,22 @@ from specnet.errors import FileError, SpecError, SpecnetError
 from specnet.files import PathLike, file_errors
 from specnet.files.locks import LOCK_NAME
 from specnet.files.run_files import CHECKPOINT, FACTS, RESOLVED, by_numbers, check_run, written_spec
-from specnet.files.series_files import BEST, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, holds_trials, is_series, is_sweep
+from specnet.files.series_files import (
+    BEST,
+    RUNS_TABLE,
+    SUMMARY,
+    SWEEP_FACTS,
+    TRIALS_TABLE,
+    holds_trials,
+    is_series,
+    is_sweep,
+)
 from specnet.model import load_model
+from specnet.number_texts import counted
 from specnet.parts.part import Part
-from specnet.report.terminal.run_table import RunRecord
+from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.data_rows import read_data
+from specnet.running.many.series_folder import read_runs, read_summary
 from specnet.running.many.summary import read_csv
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_folder import read_facts
@@ -35,7 +46,8 @@ DEEPEST = 3
 def find_runs(folder: PathLike) -> list[Path]:
     """Return the folders of runs in a folder and those below it, in the order of their names, numbers by size.
 
-    A sweep counts as one; its trials do not. Links to folders are not followed.
+    A sweep counts as one, and so do runs on folds or with seeds unless their folder is the one that is searched. Links
+    to folders are not followed.
 
     Raises
     ------
@@ -48,36 +60,37 @@ def find_runs(folder: PathLike) -> list[Path]:
             message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
             raise FileError(message, source=str(top))
         os.listdir(top)  # which may not be allowed
-    return sorted(_runs_below(top, DEEPEST), key=lambda run: by_numbers(run.relative_to(top).as_posix()))
+    found = _runs_in(top, DEEPEST) if is_series(top) else _runs_below(top, DEEPEST)
+    return sorted(found, key=lambda run: by_numbers(run.relative_to(top).as_posix()))
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield a folder if it is a run or several, else those that are below it."""
     try:
-        entries = list(os.scandir(folder))
+        names = set(os.listdir(folder))
     except OSError:
         return
-    names = {entry.name for entry in entries}
-    # A folder of folds or seeds is locked while it is written, but what is in it are runs.
-    if SWEEP_FACTS in names or (names & {FACTS, CHECKPOINT, RESOLVED, LOCK_NAME} and SUMMARY not in names):
+    if names & {SWEEP_FACTS, SUMMARY, FACTS, CHECKPOINT, RESOLVED, LOCK_NAME}:
         yield folder
     elif depth and not holds_trials(folder):
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _runs_below(folder / entry.name, depth - 1)
+        yield from _runs_in(folder, depth)
+
+
+def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _runs_below(folder / entry.name, depth - 1)
 
 
 def read_record(folder: Path, name: str | None = None) -> RunRecord:
-    """Return what the folder of a run or a sweep says, whatever is in it."""
+    """Return what the folder of a run, of runs on folds or with seeds, or of a sweep says, whatever is in it."""
     name = str(folder) if name is None else name
-    if is_sweep(folder):
-        try:
-            return _sweep_record(folder, name)
-        except (SpecnetError, OSError) as error:
-            return RunRecord(name, "broken", _problem(error, folder))
-    if not (folder / FACTS).is_file():
+    is_run = (folder / FACTS).is_file()
+    if not (is_run or is_sweep(folder) or is_series(folder)):
         return RunRecord(name, "unfinished")
+    read = run_record if is_run else _sweep_record if is_sweep(folder) else _series_record
     try:
-        return run_record(folder, name)
+        return read(folder, name)
     except (SpecnetError, OSError) as error:
         return RunRecord(name, "broken", _problem(error, folder))
 
@@ -135,6 +148,28 @@ def _sweep_record(folder: Path, name: str) -> RunRecord:
     if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
         return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)
     return RunRecord(name, "unfinished", seconds=seconds, trials=trials)
+
+
+def _series_record(folder: Path, name: str) -> RunRecord:
+    """Return what runs on folds or with seeds, or a sweep on each fold, come to: means, and the seconds of all."""
+    has_table = (folder / RUNS_TABLE).is_file()
+    found = [read_record(run, run.name) for run in find_runs(folder)]
+    runs = read_runs(folder) if has_table else found
+    summary = read_summary(folder, runs)
+    others = [run.state for run in (*runs, *found) if run.state != FINISHED]
+    state, message = (others[0], f"{len(others)} of {counted(len(runs), 'run')}") if others else (FINISHED, "")
+    if (folder / LOCK_NAME).is_file():
+        state, message = "unfinished", ""
+    return RunRecord(
+        name,
+        state,
+        message,
+        {split: {each: said["mean"] for each, said in names.items()} for split, names in summary.items()},
+        seconds=sum(known) if (known := [run.seconds for run in found if run.seconds is not None]) else None,
+        findings=tuple(dict.fromkeys(code for run in found for code in run.findings)),
+        runs=len(runs),
+        deviations={split: {each: said["std"] for each, said in names.items()} for split, names in summary.items()},
+    )
 
 
 def _number(value: Any) -> float | None:

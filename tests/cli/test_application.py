@@ -297,6 +297,17 @@ def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
     assert in_ascii("validate", name, "--format", "json").document["errors"][0]["source"] == name
 
 
+def test_options_of_several_verbs_are_the_same() -> None:
+    """An option that writes, opens, limits or shares the work means the same and has one default wherever it is."""
+    told: dict[str, set[tuple[object, object]]] = {}
+    for verb in get_command(application).commands.values():
+        for option in verb.params:
+            told.setdefault(option.opts[0], set()).add((option.default, getattr(option, "help", None)))
+    for name in ("--jobs", "--limit", "--dask", "--no-report", "--open", "--quiet"):
+        ((default, _),) = told[name]
+        assert default in (None, False), name
+
+
 def test_every_command_can_be_quiet_and_print_data() -> None:
     for verb in get_command(application).commands.values():
         options = {name: option for option in verb.params for name in option.opts}

@@ -13,8 +13,8 @@ from specnet.spec import resolve
 def told(*layers: dict, inputs: int = 3) -> list[tuple[str, str]]:
     """First weights and formula of each layer, and of the dense one at the end."""
     network = {"input_size": inputs, "layers": [*layers, {"type": "dense", "units": 1}]}
-    rows = Overview(resolve(specnet.parse_spec({"network": network, "training": {"loss": "mse"}}))).table().rows[1:]
-    return [(row[3], row[4]) for row in rows]
+    plan = Overview(resolve(specnet.parse_spec({"network": network, "training": {"loss": "mse"}}))).as_dict()
+    return [(layer["first_weights"] or "", layer["formula"]) for layer in plan["layers"]]
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def told(*layers: dict, inputs: int = 3) -> list[tuple[str, str]]:
         ({"type": "layer_normalization"}, "layer_normalization(x)"),
         ({"type": "dropout"}, "dropout(x)"),
         ({"type": "periodic_embedding"}, "periodic_embedding(x)"),
-        ({"type": "add", "inputs": ["input", "input"]}, "input + input"),
-        ({"type": "multiply", "inputs": ["input", "input"]}, "input·input"),
-        ({"type": "concatenate", "inputs": ["input", "input"]}, "[input, input]"),
+        ({"type": "add", "inputs": ["input", "input"]}, "x + x"),
+        ({"type": "multiply", "inputs": ["input", "input"]}, "x·x"),
+        ({"type": "concatenate", "inputs": ["input", "input"]}, "[x, x]"),
     ],
 )
 def test_a_formula_is_what_the_layer_says(layer: dict, formula: str) -> None:
@@ -45,7 +45,7 @@ def test_what_another_row_gives_is_called_by_its_name() -> None:
     assert [formula for _, formula in told(first, second, {"type": "add", "inputs": ["start", "side"]})] == [
         "W·x + b",
         "relu(W·input + b)",
-        "layers.start + layers.side",
+        "start + x",
         "W·x + b",
     ]
 

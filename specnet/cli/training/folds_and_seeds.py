@@ -38,7 +38,7 @@ def run_many(
     spec: Spec,
     place: AbstractContextManager[Path],
     dask: str | None,
-    jobs: int,
+    jobs: int | None,
     *,
     is_opened: bool,
     **options: Any,
@@ -88,7 +88,7 @@ def cluster(stack: ExitStack, address: str | None, jobs: int | None) -> Executor
     """
     if address is None:
         return None
-    if jobs not in (None, 1):
+    if jobs is not None:
         raise UsageError("--jobs cannot be combined with --dask")
     from specnet.running.many.workers import dask_executor
 

@@ -94,7 +94,7 @@ def run(
         refuse_beside_many(threads=threads, log=log)
         parsed = parse_for_target(spec, overrides or (), limit)
         place = verb_folder(output, out, parsed.name, command)
-        run_many(output, parsed, place, dask, jobs or 1, is_opened=open_page, folds=folds, seeds=seeds, **ways)
+        run_many(output, parsed, place, dask, jobs, is_opened=open_page, folds=folds, seeds=seeds, **ways)
         return
     if dask is not None:
         raise UsageError("--dask needs --folds or --seeds")

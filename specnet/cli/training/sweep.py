@@ -11,6 +11,7 @@ import typer
 from specnet.cli.inputs import parse_for_target
 from specnet.cli.options import (
     DaskOption,
+    JobsOption,
     LimitOption,
     NoReportOption,
     OpenOption,
@@ -34,7 +35,7 @@ def sweep(
     overrides: SetOption = None,
     trials: Annotated[int | None, count_option("--trials", "Number of trials. Default: the spec's.")] = None,
     folds: Annotated[int | None, count_option("--folds", "Nested: one sweep per fold, whose team it tests.", 2)] = None,
-    jobs: Annotated[int | None, count_option("--jobs", "Number of processes. Default: physical cores.")] = None,
+    jobs: JobsOption = None,
     dask: DaskOption = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from specnet.number_texts import ABSENT, count, counted, duration, metric
+from specnet.number_texts import ABSENT, count, counted, duration, metric, metric_spread
 from specnet.parts.metrics import main_metric
 from specnet.report.terminal.text_tables import TextTable
 from specnet.spec import Spec
@@ -53,6 +53,10 @@ class RunRecord:
         Their codes.
     trials : int or None
         Of a sweep, of whose best run the rest is told: how many have ended.
+    runs : int or None
+        Of runs on folds or with seeds, of whose means the rest is told: how many have ended.
+    deviations : mapping
+        The standard deviations over these, as `metrics`.
     seed, fold : int or None
         What is its own among runs of one spec.
     trial : int
@@ -81,6 +85,8 @@ class RunRecord:
     epochs: int | None = None
     findings: tuple[str, ...] = ()
     trials: int | None = None
+    runs: int | None = None
+    deviations: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     seed: int | None = None
     fold: int | None = None
     trial: int = 0
@@ -106,6 +112,10 @@ class RunRecord:
         """Return a figure, None if the run does not have it."""
         return self.metrics.get(split, {}).get(name)
 
+    def score_text(self, split: str, name: str) -> str:
+        """Return a figure with its deviation over runs, if there are several; a dash if the run does not have it."""
+        return metric_spread(name, self.score(split, name), self.deviations.get(split, {}).get(name))
+
     def baseline(self, baseline: str, split: str, name: str) -> float | None:
         """Return a figure of a simpler predictor, None if the run does not have it."""
         return self.baselines.get(baseline, {}).get(split, {}).get(name)
@@ -114,8 +124,9 @@ class RunRecord:
         """Return the state of a run, with what is wrong with a broken one."""
         if self.state == "interrupted" and self.epochs is not None:
             return f"interrupted after epoch {self.epochs}"
-        if self.state == "unfinished" and self.trials is not None:
-            return f"unfinished after {counted(self.trials, 'trial')}"
+        done = self.trials if self.runs is None else self.runs
+        if self.state == "unfinished" and done is not None:
+            return f"unfinished after {counted(done, 'trial' if self.runs is None else 'run')}"
         return f"{self.state}: {self.message}" if self.message else self.state
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,6 +140,8 @@ class RunRecord:
             "epochs": self.epochs,
             "findings": list(self.findings),
             "trials": self.trials,
+            "runs": self.runs,
+            "deviations": {split: dict(figures) for split, figures in self.deviations.items()},
         }
 
 
@@ -143,20 +156,21 @@ class TableColumn:
 
 
 class RunTable:
-    """Runs as rows: name, main metrics of the test set, training loss, training time, findings.
+    """Runs as rows: name, main metrics and loss of the test set, training time, findings.
 
-    A column with the number of trials is there if a sweep is, and one with states if a run has not finished.
+    Of runs without a test set the loss of the training set stands in a column of its own. Columns with the numbers of
+    runs and of trials are there if a row is of several, and one with states if a run has not finished.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
         metrics = sorted(set(filter(None, (record.main_metric for record in records))))
-        trials = [record.trials for record in records]
+        counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
         self.columns = [
             TableColumn("run", [record.name for record in records], range(len(records))),
-            *(self._scores(f"{TEST} {name}", TEST, name) for name in metrics),
-            self._scores(LOSS, TRAIN, LOSS),
-            *([self._numbers("trials", trials, count)] if any(number is not None for number in trials) else []),
+            *(self._scores(f"{TEST} {name}", TEST, name, records) for name in metrics),
+            *self._losses(),
+            *(self._numbers(title, numbers, count) for title, numbers in counts.items() if any(numbers)),
             self._numbers("time", [record.seconds for record in records], duration),
             self._words("findings", [", ".join(record.findings) for record in records]),
         ]
@@ -196,9 +210,18 @@ class RunTable:
         close = close_match(name, titles)
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
-    def _scores(self, title: str, split: str, name: str) -> TableColumn:
-        values = [record.score(split, name) for record in self.records]
-        return self._numbers(title, values, lambda value: metric(name, value))
+    def _losses(self) -> Iterator[TableColumn]:
+        """Yield the losses of test sets, and those of training sets of runs that have no other."""
+        is_tested = any(record.score(TEST, LOSS) is not None for record in self.records)
+        if is_tested:
+            yield self._scores(f"{TEST} {LOSS}", TEST, LOSS, self.records)
+        others = [RunRecord("") if record.score(TEST, LOSS) is not None else record for record in self.records]
+        if not is_tested or any(record.metrics for record in others):
+            yield self._scores(LOSS, TRAIN, LOSS, others)
+
+    def _scores(self, title: str, split: str, name: str, records: Sequence[RunRecord]) -> TableColumn:
+        texts = [record.score_text(split, name) for record in records]
+        return TableColumn(title, texts, [record.score(split, name) for record in records], right=True)
 
     def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
         return TableColumn(title, [ABSENT if value is None else text(value) for value in values], values, right=True)

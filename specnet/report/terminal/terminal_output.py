@@ -127,7 +127,7 @@ def write_table(stream: TextIO, table: TextTable) -> None:
     header, *rows = ([shown(stream, cell) for cell in row] for row in (table.header, *table.rows))
     for titles, *lines in replace(table, header=header, rows=rows).blocks(terminal_width(stream)):
         stream.write(painted(stream, titles, BOLD) + "\n")
-        stream.writelines(f"{line}\n" for line in lines)
+        stream.writelines(f"{shown(stream, line)}\n" for line in lines)
 
 
 def write_rows(stream: TextIO, rows: Sequence[Sequence[str]]) -> None:

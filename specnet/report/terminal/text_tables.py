@@ -31,6 +31,8 @@ class TextTable:
         The columns whose cells end at one edge, as numbers do.
     folded : frozenset of int
         The columns whose cells may take several lines where a window is narrow.
+    cut : frozenset of int
+        Those whose cells lose their ends before that.
     gap : int
         Blanks between columns.
     """
@@ -40,6 +42,7 @@ class TextTable:
     right: frozenset[int] = frozenset()
     folded: frozenset[int] = frozenset()
     gap: int = GAP
+    cut: frozenset[int] = frozenset()
 
     @property
     def widths(self) -> list[int]:
@@ -50,7 +53,7 @@ class TextTable:
     def least_widths(self) -> list[int]:
         """How narrow each column can be folded."""
         return [
-            max(text_width(title), min(width, NARROWEST)) if column in self.folded else width
+            max(text_width(title), min(width, NARROWEST)) if column in self.folded | self.cut else width
             for column, (title, width) in enumerate(zip(self.header, self.widths, strict=True))
         ]
 
@@ -67,6 +70,8 @@ class TextTable:
         """
         if width is None or self._total(self.widths) <= width:
             return [self._lines(self.widths)]
+        if self.cut and self.gap > LEAST_GAP:
+            return replace(self, gap=LEAST_GAP).blocks(width)
         if self._total(self.least_widths) <= width:
             return [self._lines(self._folded_widths(width))]
         if self.gap > LEAST_GAP:
@@ -82,13 +87,13 @@ class TextTable:
         return sum(widths) + self.gap * (len(widths) - 1)
 
     def _folded_widths(self, window: int) -> list[int]:
-        """Return how wide the columns are in a window: the widest that can be folded become narrower."""
+        """Return how wide the columns are in a window: those that are cut become narrower, then the widest folded."""
         widths, least = self.widths, self.least_widths
         while self._total(widths) > window:
             wide = [column for column, width in enumerate(widths) if width > least[column]]
             if not wide:
                 break
-            widths[max(wide, key=widths.__getitem__)] -= 1
+            widths[max(wide, key=lambda column: (column in self.cut, widths[column]))] -= 1
         return widths
 
     def _groups(self, window: int) -> Iterator[list[int]]:
@@ -107,15 +112,20 @@ class TextTable:
         return TextTable(
             [self.header[column] for column in columns],
             [row for row in rows if any(row[1:])],
-            frozenset(place for place, column in enumerate(columns) if column in self.right),
-            frozenset(place for place, column in enumerate(columns) if column in self.folded),
-            self.gap,
+            gap=self.gap,
+            **{
+                name: frozenset(place for place, column in enumerate(columns) if column in getattr(self, name))
+                for name in ("right", "folded", "cut")
+            },
         )
 
     def _lines(self, widths: Sequence[int]) -> list[str]:
         lines = []
         for row in (self.header, *self.rows):
-            pieces = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+            pieces = [
+                [_ended(cell, width)] if column in self.cut else wrapped(cell, width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
             for number in range(max(map(len, pieces))):
                 cells = [piece[number] if number < len(piece) else "" for piece in pieces]
                 lines.append((" " * self.gap).join(map(self._padded, range(len(cells)), cells, widths)).rstrip())
@@ -154,6 +164,14 @@ def wrapped(text: str, width: int) -> list[str]:
         *whole, line = _cut(word, width)
         lines += whole
     return [*lines, line]
+
+
+def _ended(text: str, width: int) -> str:
+    """Return a text in one line, with a sign that there is more where it is longer."""
+    kept = text
+    while text_width(kept) > width:
+        kept = f"{kept.removesuffix('…')[:-1].rstrip()}…"
+    return kept
 
 
 def _cut(word: str, width: int) -> list[str]:

@@ -114,7 +114,7 @@ def run_many(
     *,
     folds: int | None = None,
     seeds: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     executor: Executor | None = None,
     force: bool = False,
     resume: bool = False,
@@ -138,8 +138,9 @@ def run_many(
         Number of folds; each of them is the test set once, so that every row is tested once.
     seeds : int, optional
         Number of seeds, from the spec's on. The data and their split stay the same.
-    jobs : int
-        Number of processes; they are started if what is left would take more than ten seconds in this one.
+    jobs : int, optional
+        Number of processes; they are started if what is left would take more than ten seconds in this one. Default: the
+        number of physical cores.
     executor : concurrent.futures.Executor, optional
         Computes the runs, in place of processes of its own.
     force : bool

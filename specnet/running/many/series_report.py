@@ -6,21 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
-from specnet.files.plain_data import checked
 from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, page_of, written_spec
-from specnet.files.series_files import RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
-from specnet.running.evaluation.evaluation import SPLITS, Metrics
 from specnet.running.many.run_curves import read_curves
-from specnet.running.many.summary import Summary, read_csv, summarized
+from specnet.running.many.series_folder import read_runs, read_summary
+from specnet.running.many.summary import Summary, summarized
 from specnet.running.run_folder import RunFolder
 
 MOST_DRAWN = 6000
@@ -64,22 +59,6 @@ def baselines_of(runs: Sequence[RunRecord]) -> dict[str, Summary]:
     return {name: summarized([run.baselines[name] for run in runs if name in run.baselines]) for name in names}
 
 
-def read_summary(folder: Path, runs: Sequence[RunRecord]) -> Summary:
-    """Return what ``summary.json`` says of runs.
-
-    Raises
-    ------
-    FileError
-    """
-    path = folder / SUMMARY
-    with file_errors(path):
-        content = parse_object(read_file(path, LARGEST_RECORD), "the summary of the runs")
-        summary = checked(TypeAdapter(Summary).validate_python, content, "the summary of runs is")
-        if any(run.state == FINISHED for run in runs) and not (summary and all(summary.values())):
-            raise FileError("the summary of runs has no metrics of those that have finished")
-        return summary
-
-
 def run_name(run: Path) -> str:
     """Return the name that the spec of a run says.
 
@@ -108,7 +87,7 @@ def run_facts(run: Path) -> Iterator[tuple[str, str]]:
 
 def _runs(folder: Path) -> Iterator[RunRecord]:
     """Yield what ``runs.csv`` says, with the curves of those that have finished."""
-    found = read_csv(folder / RUNS_TABLE, "table of runs", _run)
+    found = read_runs(folder)
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
     for run in found:
         if run.state == FINISHED:
@@ -117,16 +96,3 @@ def _runs(folder: Path) -> Iterator[RunRecord]:
             curves = read_curves(own / HISTORY, most)
             run = replace(run, curves=curves, baselines=baselines, page=page_of(own, folder))
         yield run
-
-
-def _run(row: Mapping[str, str]) -> RunRecord:
-    metrics: Metrics = {}
-    for column, cell in row.items():
-        split, dot, name = column.partition(".")
-        if dot and split in SPLITS and cell:
-            metrics.setdefault(split, {})[name] = float(cell)
-    if Path(row["run"]).name != row["run"]:
-        raise ValueError(f"{row['run']!r} is not the name of a folder")
-    seed, fold = (int(row[name]) if row[name] else None for name in ("seed", "fold"))
-    epochs = int(row["epochs"])
-    return RunRecord(row["run"], row["state"], row["message"], metrics, epochs=epochs, seed=seed, fold=fold)

@@ -48,8 +48,8 @@ class Workers(ExitStack):
     ----------
     table : Table
         The rows of all tasks.
-    jobs : int
-        Number of processes.
+    jobs : int, optional
+        Number of processes. Default: the number of physical cores.
     executor : Executor, optional
         Computes all of them, in place of processes of its own; it is not shut down.
 
@@ -59,10 +59,10 @@ class Workers(ExitStack):
         Number of processes; None if only the executor knows.
     """
 
-    def __init__(self, table: Table, *, jobs: int, executor: Executor | None = None) -> None:
+    def __init__(self, table: Table, *, jobs: int | None, executor: Executor | None = None) -> None:
         super().__init__()
         self._table, self._executor = table, executor
-        self.jobs = jobs if executor is None else None
+        self.jobs = (jobs or _physical_cores()) if executor is None else None
         self._waiting: deque[tuple[Task, Future[TaskOutcome]]] = deque()
         self._sent: dict[Future[TaskOutcome | RowsNeeded], tuple[Task, Future[TaskOutcome]]] = {}
         self._seconds, self._done = 0.0, 0
@@ -230,7 +230,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         yield client.get_executor()
 
 
-def physical_cores() -> int:
+def _physical_cores() -> int:
     """Return the number of physical cores that this process may use."""
     from joblib import cpu_count  # scikit-learn's
 

@@ -24,7 +24,8 @@ from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
 from specnet.running.many.run_curves import read_curves
-from specnet.running.many.series_report import baselines_of, read_summary, run_facts, run_name
+from specnet.running.many.series_folder import read_summary
+from specnet.running.many.series_report import baselines_of, run_facts, run_name
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.space import dimensions
 from specnet.running.sweeps.sweep_folder import read_facts

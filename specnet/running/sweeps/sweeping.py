@@ -26,7 +26,7 @@ from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
 from specnet.running.many.summary import summarized
-from specnet.running.many.workers import Workers, physical_cores
+from specnet.running.many.workers import Workers
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count, run_table
@@ -194,7 +194,7 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
         table, progress = load_table(parsed), SeriesProgress(options.observer)
         if folds is not None:
             remove_report(path)
-        with Workers(table, jobs=options.jobs or physical_cores(), executor=options.executor) as workers:
+        with Workers(table, jobs=options.jobs, executor=options.executor) as workers:
             for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds, path):
                 count = _sweep_of(spec).trial_count
                 with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:

@@ -102,7 +102,7 @@ def verified_series(
     path: Path,
     out: PathLike | None,
     runs: Sequence[KeptRun],
-    jobs: int,
+    jobs: int | None,
     force: bool,
     observer: Observer | None,
     verbose: bool,

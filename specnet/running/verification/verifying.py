@@ -77,7 +77,7 @@ def verify(
         the rows: of a tensor relative to its largest value, of a number in the history, the looks or the metrics
         relative to itself. Without it only equal bytes pass.
     jobs : int, optional
-        Number of members of an ensemble, or of runs of many, to train at once; default: as for `run`, one run of many.
+        Number of members of an ensemble, or of runs of many, to train at once. Default: as for `run` and `run_many`.
     threads : int, optional
         Number of threads of BLAS and of compiled functions; default: as many as the run had.
     force : bool
@@ -112,7 +112,7 @@ def verify(
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             runs, total = kept.found(path, sample)
-            found = verified_series(path, out, runs, jobs or 1, force, observer, verbose)
+            found = verified_series(path, out, runs, jobs, force, observer, verbose)
             teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
             found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
         elif (path / TEAM_FACTS).is_file():

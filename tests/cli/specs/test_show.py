@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from specnet.model import Model
+from specnet.network import Network
 from specnet.number_texts import rounded
+from specnet.running.saved_runs import resolved_with_data
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Ran, Specnet
+from tests.cli.on_terminal import on_terminal
 from tests.compiling import compiles
 from tests.exporting.test_teams import team_of
 from tests.report.drawn import Drawn
@@ -65,11 +68,11 @@ def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> Non
     assert rows["layers.wide"][-1].strip() == "leaky_relu(W·x + b, negative_slope=0.2)"
     assert rows["layers.twice.0.branch"][-1].strip() == "W·x + b"
     assert [word for cell in rows["layers.twice.0.branch"] for word in cell.split()][2:5] == ["4", "20", "0"]
-    assert rows["layers.twice.0.1"][-1].strip() == "layers.wide + layers.twice.0.branch"
-    assert rows["layers.twice.1.1"][-1].strip() == "layers.twice.0.1 + layers.twice.1.branch"
-    assert rows["layers.2"][-1].strip() == "[input, layers.twice.1.1]"
-    assert rows["layers.3"][0] == "layers.3 dense(use_bias=false)"
-    assert rows["layers.3"][-1].strip() == "sigmoid(W·x)"
+    assert rows["layers.twice.0.1"][-1].strip() == "wide + x"
+    assert rows["layers.twice.1.1"][-1].strip() == "twice.0.1 + x"
+    assert rows["layers.2"][-1].strip() == "[input, x]"
+    assert rows["layers.3"][0] == "layers.3 dense"
+    assert rows["layers.3"][-1].strip() == "sigmoid(W·x), use_bias=false"
 
 
 @pytest.mark.parametrize("source", ["moons.toml", "here/model.safetensors"])
@@ -192,7 +195,22 @@ def test_what_a_layer_does_beside_its_activation_is_told(specnet: Specnet, folde
     (folder / "dropout.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", f"layers = {layers}"))
     lines = specnet("show", "dropout.toml").out.splitlines()
     assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 ")
-    assert any(line.startswith("layers.1 dropout(rate=0.25) ") and line.endswith(" dropout(x)") for line in lines)
+    assert any(line.startswith("layers.1   ") and line.endswith("   dropout(x), rate=0.25") for line in lines)
+
+
+@pytest.mark.parametrize("columns", [80, 100, 200])
+@pytest.mark.parametrize(
+    "spec", sorted((Path(__file__).parents[3] / "specs").glob("*.toml")), ids=lambda spec: spec.stem
+)
+def test_a_layer_is_one_line_of_a_terminal(folder: Path, spec: Path, columns: int) -> None:
+    text = on_terminal(["show", spec], folder, columns, NO_COLOR="1").plain
+    lines = text.split("\n\n")[1].splitlines()
+    network = Network(resolved_with_data(parse_spec(spec)))
+    keys = [node.key for node in network.resolved.nodes]
+    assert [line.split()[0] for line in lines] == ["layer", "input", *keys]
+    assert max(map(len, lines)) <= columns
+    assert all(line.rstrip() == line for line in lines)
+    assert all(re.search(r"  dropout\(x\), rate=0\.\d+$", line) for line in lines if "dropout(x)" in line)
 
 
 def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None:

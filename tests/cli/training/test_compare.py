@@ -66,7 +66,7 @@ def test_scores_curves_and_settings_of_runs(specnet: Specnet, folder: Path) -> N
     figures = {run: json.loads((folder / "runs" / run / "metrics.json").read_text()) for run in "ab"}
     for run in "ab":
         place = elements.cells.index(f"runs/{run}")
-        assert elements.cells[place + 2] == f"{figures[run]['train']['loss']:.4f}"
+        assert elements.cells[place + 2] == f"{figures[run]['test']['loss']:.4f}"
     # Each run that has a figure has its line, with its last value.
     history = [json.loads(line) for line in (folder / "runs/b/history.jsonl").read_text().splitlines()]
     loss, validation = (label for label in labels(page) if " by epoch" in label)

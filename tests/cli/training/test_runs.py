@@ -10,7 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from specnet.files.locks import LOCK_NAME
 from specnet.running import run
+from specnet.running.many.summary import summarized
 from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
 from tests.running.reports.page import Page
@@ -53,12 +55,12 @@ def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
     ended = specnet("runs")
     ended.went()
     header, *found = rows(ended.out)
-    assert header == ["run", "test accuracy", "test r2", "loss", "time", "findings"]
+    assert header == ["run", "test accuracy", "test r2", "test loss", "time", "findings"]
     assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
     metrics = json.loads((trained / "moons/1/metrics.json").read_text())
     assert found[0][1] == f"{100 * metrics['test']['accuracy']:.1f} %"
     assert found[0][2] == "–"
-    assert found[0][3] == f"{metrics['train']['loss']:.4f}"
+    assert found[0][3] == f"{metrics['test']['loss']:.4f}"
     assert specnet("runs", "-q").out == ended.out
 
 
@@ -75,11 +77,13 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
         "epochs": 5,
         "findings": found[1]["findings"],
         "trials": None,
+        "runs": None,
+        "deviations": {},
     }
 
 
 @pytest.mark.parametrize(
-    "column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "time", "findings"]
+    "column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "test_loss", "time", "findings"]
 )
 def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
     codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
@@ -220,6 +224,13 @@ def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> N
     (folder / "whole.toml").write_text(text)
     assert specnet("run", "whole.toml", "-q").status == 0
     assert rows(specnet("runs").out)[0] == ["run", "loss", "time", "findings"]
+    assert specnet("run", "moons.toml", "-q").status == 0
+    header, whole, tested = rows(specnet("runs").out)
+    assert header == ["run", "test accuracy", "test loss", "loss", "time", "findings"]
+    for (name, *cells), split in ((whole, "train"), (tested, "test")):
+        figures = json.loads((folder / "runs" / name / "metrics.json").read_text())[split]
+        accuracy, loss = f"{100 * figures['accuracy']:.1f} %", f"{figures['loss']:.4f}"
+        assert cells[:3] == (["–", "–", loss] if split == "train" else [accuracy, loss, "–"])
 
 
 def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: Path) -> None:
@@ -260,8 +271,8 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: P
     ended = specnet("runs", "sweeps")
     ended.went()
     assert rows(ended.out) == [
-        ["run", "test accuracy", "loss", "trials", "time", "findings", "state"],
-        ["moons/1", "87.5 %", "0.0625", "3", "1.5 s", "finished"],
+        ["run", "test accuracy", "test loss", "trials", "time", "findings", "state"],
+        ["moons/1", "87.5 %", "0.3750", "3", "1.5 s", "finished"],
         ["moons/2", "–", "–", "1", "0.5 s", "unfinished after 1 trial"],
     ]
     (record, _) = specnet("runs", "sweeps", "--format", "json").document["runs"]
@@ -274,13 +285,35 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: P
     assert "broken: trials.csv: not a valid table of trials: column 'seconds' is missing" in broken
 
 
-def test_folds_are_rows_by_number_and_sweeps_of_folds_too(specnet: Specnet, trained: Path) -> None:
-    many = write_series(trained / "many/1", [(f"fold{k}", None, k, scores(0.5, k / 16)) for k in (10, 2)])
-    (many / ".lock").touch()
-    for fold in range(2):
-        write_sweep(trained / f"nested/1/fold{fold}", [trial(0, 0.5)])
-    found = [row[0] for row in rows(specnet("runs").out)[1:]]
-    assert found == [
-        *("many/1/fold2", "many/1/fold10", "moons/1", "moons/2"),
-        *("nested/1/fold0", "nested/1/fold1", "numbers/1"),
-    ]
+def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Specnet, trained: Path) -> None:
+    folds = [(f"fold{fold}", None, fold, scores(0.5 + fold / 8, fold / 16)) for fold in (10, 2)]
+    many = write_series(trained / "many/1", folds)
+    write_findings(many / "fold2", "overfitting")
+    write_findings(many / "fold10", "dead-units", "overfitting")
+    failed = write_series(trained / "many/2", [*folds, ("fold3", None, 3, "the loss is not finite")])
+    (failed / "report.html").write_text("")
+    nested = trained / "nested/1"
+    for fold, accuracy in enumerate((0.5, 0.75)):
+        write_sweep(nested / f"fold{fold}", [trial(0, 0.5), trial(1, 0.25)], metrics=scores(0.25, accuracy))
+    (nested / "summary.json").write_text(json.dumps(summarized([scores(0.25, 0.5), scores(0.25, 0.75)])))
+    ended = specnet("runs")
+    ended.went()
+    header, *found = rows(ended.out)
+    assert header == ["run", "test accuracy", "test r2", "test loss", "runs", "time", "findings", "state"]
+    assert [row[0] for row in found] == ["many/1", "many/2", "moons/1", "moons/2", "nested/1", "numbers/1"]
+    figures = ["37.5 % ± 35.4", "–", "1.2500 ± 0.7071"]  # of 2/16 and 10/16, and of 0.75 and 1.75
+    assert found[0] == ["many/1", *figures, "2", "–", "overfitting, dead-units", "finished"]
+    assert found[1] == ["many/2", *figures, "3", "–", "diverged: 1 of 3 runs"]
+    assert found[4] == ["nested/1", "62.5 % ± 17.7", "–", "0.2500 ± 0.0000", "2", "2.0 s", "finished"]
+    assert [row[0] for row in rows(specnet("runs", many).out)[1:]] == ["fold2", "fold10"]
+    assert [row[0] for row in rows(specnet("runs", nested).out)[1:]] == ["fold0", "fold1"]
+    (record, *_) = specnet("runs", "--format", "json").document["runs"]
+    assert (record["runs"], record["metrics"]["test"]["accuracy"]) == (2, 0.375)
+    assert record["deviations"]["test"]["accuracy"] == pytest.approx(0.5 / 2**0.5)
+    specnet("runs", "--html").went()
+    assert 'href="runs/many/2/report.html"' in (trained.parent / "runs.html").read_text("utf-8")
+    (failed / "runs.csv").write_text("run\nfold2\n")
+    (many / LOCK_NAME).touch()
+    told = rows(specnet("runs").out)
+    assert told[1][-1] == "unfinished after 2 runs"
+    assert told[2][-1] == "broken: runs.csv: not a valid table of runs: column 'seed' is missing"

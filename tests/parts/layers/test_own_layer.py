@@ -83,8 +83,8 @@ y = X.sum(axis=1)
 
 def test_it_is_shown_with_its_first_weights_and_its_formula():
     hidden, last = Overview(resolve(specnet.parse_spec(SPEC, parts=PARTS))).table().rows[1:3]
-    assert hidden == ("layers.0 squashed(note=a)", "5", "15", "normal ±0.82", "tanh(W·x)")
-    assert last == ("layers.1 squashed(learning_rate_factor=0.5)", "1", "5", "normal ±0.63", "W·x")
+    assert hidden == ("layers.0 squashed", "5", "15", "normal ±0.82", "tanh(W·x), note=a")
+    assert last == ("layers.1 squashed", "1", "5", "normal ±0.63", "W·x, learning_rate_factor=0.5")
 
 
 def test_it_is_checked_with_its_activation_named():

@@ -34,6 +34,23 @@ def test_columns_are_aligned_and_lines_end_without_blanks() -> None:
     assert TextTable(("a", "b"), [("1", "")]).lines() == ["a   b", "1"]
 
 
+def test_cells_that_are_cut_lose_their_ends_before_others_are_folded() -> None:
+    rows = [("a name of words", "x", "日本語 and more of this"), ("b", "1 000", "short")]
+    table = TextTable(("name", "n", "formula"), rows, folded=frozenset({0}), cut=frozenset({2}))
+    assert table.lines() == [
+        "name              n       formula",
+        "a name of words   x       日本語 and more of this",
+        "b                 1 000   short",
+    ]
+    assert table.lines(48)[1] == "a name of words  x      日本語 and more of this"
+    assert table.lines(40) == [
+        "name             n      formula",
+        "a name of words  x      日本語 and more…",
+        "b                1 000  short",
+    ]
+    assert table.lines(34)[1:3] == ["a name of      x      日本語 and…", "words"]
+
+
 def test_a_pipe_gets_the_plain_table_however_wide() -> None:
     stream = io.StringIO()
     write_table(stream, TextTable(("name", "text"), [("x", "y" * 500)]))

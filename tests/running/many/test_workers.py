@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+import specnet
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
@@ -59,3 +62,13 @@ def test_other_tasks_do_not_wait_for_a_first_one_that_takes_long(monkeypatch: py
     assert here.metrics["process"] == {"id": os.getpid(), "owned": True}
     assert not there.metrics["process"]["owned"]
     assert there.metrics["process"]["id"] != os.getpid()
+
+
+def test_without_a_number_there_are_as_many_workers_as_cores(monkeypatch: pytest.MonkeyPatch):
+    """For folds and seeds, sweeps, and runs that are verified alike."""
+    monkeypatch.setattr(many_workers, "_physical_cores", lambda: 7)
+    table = Table(np.zeros((2, 1)), np.zeros(2), "values")
+    for jobs, executor, expected in ((None, None, 7), (1, None, 1), (None, ThreadPoolExecutor(1), None)):
+        assert Workers(table, jobs=jobs, executor=executor).jobs == expected
+    for call in (specnet.run_many, specnet.sweep, specnet.verify, specnet.run):
+        assert inspect.signature(call).parameters["jobs"].default is None
