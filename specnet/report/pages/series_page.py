@@ -87,7 +87,7 @@ def series_sentence(record: SeriesRecord) -> str:
     shown = _spread(record.main, found)
     if found["std"] is None:
         return f"{what} with a {label} of {shown}; a spread needs more than one."
-    beside = record.difference()
+    beside = record.difference
     if beside is None:
         return f"{what} average a {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
@@ -117,7 +117,7 @@ def _differing(record: SeriesRecord) -> str:
     told += " The band is the standard deviation of the runs around their mean."
     if len(folds) > 2:
         told += " Runs on folds share most of their training rows."
-    if (spread := record.spread()) is not None:
+    if (spread := record.spread) is not None:
         own, beyond = (_deviation(record.main, value) for value in spread)
         told += (
             f" Seeds on one fold have a standard deviation of {own}: that is chance in training. Beyond what it "
@@ -133,7 +133,7 @@ def _strip(record: SeriesRecord) -> Figure | None:
     found = {called: each[split][name] for called, each in means.items() if name in each.get(split, ())}
     scores = {called: _score(name, each) for called, each in found.items() if each["mean"] is not None}
     note = "Means of the runs; the lines are their standard deviations."
-    if (beside := record.difference()) is not None:
+    if (beside := record.difference) is not None:
         unit = " points" if name.endswith("accuracy") else ""
         note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, beside.value)}{unit}"
         if beside.low is not None and beside.high is not None:
@@ -145,10 +145,6 @@ def _strip(record: SeriesRecord) -> Figure | None:
 def _score(name: str, found: Mapping[str, Any]) -> Score:
     mean, std = found["mean"], found["std"] or 0.0
     return Score(mean, mean - std, mean + std, page_metric(name, mean), _spread(name, found))
-
-
-def _reference(record: SeriesRecord) -> str:
-    return BASELINES[record.reference].removeprefix("a ")
 
 
 def _change(name: str, value: float) -> str:
@@ -239,7 +235,7 @@ def _runs_table(record: SeriesRecord) -> TextTable:
         columns[f"{split} {words(name)}"] = [page_metric(name, run.score(split, name)) for run in runs]
         if (split, name) == (record.split, record.main) and record.reference:
             beside = [run.baseline(record.reference, split, name) for run in runs]
-            columns[_reference(record)] = [page_metric(name, value) for value in beside]
+            columns[BASELINES[record.reference].removeprefix("a ")] = [page_metric(name, value) for value in beside]
     columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
     if record.is_nested:
         trials = [ABSENT if run.trials is None else f"{run.trial} of {count(run.trials)}" for run in runs]

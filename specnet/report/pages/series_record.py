@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from statistics import fmean, variance
 from typing import Any, NamedTuple
 
 from specnet.parts.metrics import main_metric
-from specnet.parts.registry import installed_registry
 from specnet.report.pages.headline import BASELINES
 from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION, RunRecord
 
@@ -55,6 +52,10 @@ class SeriesRecord:
         What it takes to do them again.
     searched_by : str
         The metric of validation rows by which the sweeps compare their trials; empty where the runs are none of sweeps.
+    spread : Spread or None
+        Of the main metric, if each fold has every seed.
+    difference : Difference or None
+        Of the main metric, from that of the simpler predictor beside the networks.
     """
 
     name: str
@@ -64,6 +65,8 @@ class SeriesRecord:
     facts: Sequence[tuple[str, str]] = ()
     searched_by: str = ""
     baselines: Mapping[str, Summary] = field(default_factory=dict)
+    spread: Spread | None = None
+    difference: Difference | None = None
 
     @property
     def split(self) -> str:
@@ -94,57 +97,6 @@ class SeriesRecord:
     def reference(self) -> str:
         """The first of them; empty if there is none."""
         return next(iter(self.beside), "")
-
-    def spread(self) -> Spread | None:
-        """Return how far seeds and folds spread the main metric; None unless each fold has every seed.
-
-        That of folds is the variance of their means without what seeds make of it, 0 at least (analysis of variance of
-        a one-way layout; Searle, Casella and McCulloch 1992, *Variance Components*, chapter 3).
-        """
-        of_folds = [*self._by_fold(lambda run: run.score(self.split, self.main)).values()]
-        seeds = len({run.seed for run in self.runs})
-        if min(len(of_folds), seeds) < 2 or sum(map(len, of_folds)) < len(self.runs):
-            return None
-        within = fmean(map(variance, of_folds))
-        between = variance(map(fmean, of_folds)) - within / seeds
-        return Spread(within**0.5, max(between, 0.0) ** 0.5)
-
-    def difference(self) -> Difference | None:
-        """Return by how much the main metric of the networks is larger than that of the simpler predictor beside them.
-
-        The folds are paired. Their training rows overlap, and so the variance of their mean is (1/k + 1/(k − 1)) times
-        theirs (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds there is no interval:
-        seeds say nothing of other rows.
-        """
-
-        def more(run: RunRecord) -> float | None:
-            own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
-            return None if own is None or other is None else own - other
-
-        found = [fmean(values) for values in self._by_fold(more).values()]
-        if not found:
-            return None
-        value, folds = fmean(found), len({run.fold for run in self.runs})
-        if len(found) < max(folds, 2):
-            return Difference(value)
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
-        low, high = value - half, value + half
-        more_is_better = int(low > 0) - int(high < 0)
-        return Difference(value, low, high, more_is_better if self._is_larger_better() else -more_is_better)
-
-    def _is_larger_better(self) -> bool:
-        part = installed_registry().find("metric", self.main)
-        return self.main != LOSS and bool(getattr(part, "larger_is_better", True))
-
-    def _by_fold(self, figure: Callable[[RunRecord], float | None]) -> dict[int | None, list[float]]:
-        """Return a figure of the runs that have finished and have it, by their folds."""
-        found: dict[int | None, list[float]] = {}
-        for run in self.finished:
-            if (value := figure(run)) is not None:
-                found.setdefault(run.fold, []).append(value)
-        return found
 
     @property
     def searches(self) -> list[RunRecord]:

@@ -53,16 +53,11 @@ class TeamRecord(AnswersRecord):
 def team_page(record: TeamRecord) -> str:
     """Return the page of a team as HTML."""
     name, networks = record.resolved.spec.name or "unnamed", sum(each.networks for each in record.members)
+    sizes = counted(len(record.members), "trial"), counted(networks, "network")
     return rendered(
         "team.html.j2",
         name=name,
-        kicker=[
-            name,
-            "team",
-            counted(len(record.members), "trial"),
-            counted(networks, "network"),
-            f"predicts {record.target}",
-        ],
+        kicker=[name, "team", *sizes, f"predicts {record.target}"],
         networks=_networks(record.members),
         **beginning_of(record.evaluation, record.resolved.spec.training.metrics, "team"),
         **results_of(record),

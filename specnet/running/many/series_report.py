@@ -13,6 +13,7 @@ from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
+from specnet.running.many.fold_statistics import with_statistics
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_folder import read_runs, read_summary
 from specnet.running.many.summary import Summary, summarized
@@ -31,7 +32,7 @@ def write_series_report(folder: Path) -> Path:
         If something in it cannot be read, or the page not be written.
     """
     path = folder / REPORT
-    write_file(path, series_page(series_record(folder)).encode())
+    write_file(path, series_page(with_statistics(series_record(folder))).encode())
     return path
 
 

@@ -23,6 +23,7 @@ from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
+from specnet.running.many.fold_statistics import with_statistics
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_folder import read_summary
 from specnet.running.many.series_report import baselines_of, run_facts, run_name
@@ -58,7 +59,7 @@ def write_nested_report(folder: Path) -> Path:
         If something in it cannot be read, or the page not be written.
     """
     path = folder / REPORT
-    write_file(path, series_page(nested_record(folder)).encode())
+    write_file(path, series_page(with_statistics(nested_record(folder))).encode())
     return path
 
 

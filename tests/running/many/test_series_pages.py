@@ -15,6 +15,7 @@ from specnet.errors import FileError, SpecnetWarning
 from specnet.number_texts import metric
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.terminal.run_table import RunRecord
+from specnet.running.many.fold_statistics import with_statistics
 from specnet.running.many.repeated_runs import run_many
 from specnet.running.many.run_curves import read_curves
 from specnet.running.reports.folder_pages import page_again
@@ -97,7 +98,7 @@ def test_spread_finds_the_deviations_that_were_drawn(of_seeds: float, of_folds: 
         for f in range(len(drawn))
         for s in range(4)
     ]
-    spread = SeriesRecord("", runs, {"test": {"accuracy": {}}}).spread()
+    spread = with_statistics(SeriesRecord("", runs, {"test": {"accuracy": {}}})).spread
     assert spread == pytest.approx((of_seeds, of_folds), rel=0.05, abs=0.002)
 
 
