@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.spec.reading.words import counted
+from specnet.number_texts import counted
 
 FoldNumbers = NDArray[np.intp]
 

@@ -17,6 +17,7 @@ from specnet.data.leakage import ClassTarget, Target, ValueTarget
 from specnet.data.row_hashes import by_value
 from specnet.errors import Diagnostic, OneOfMany, Path
 from specnet.files.toml import toml_key
+from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import are_frequent
@@ -83,9 +84,9 @@ def column_suspicions(
             found += _of_column(column, known, targets)
         elif train.count > 1:
             found += _constant(column, held_out)
-    count = int(np.isin(test_hashes, hashes).sum())
-    if count > REPEATED_SHARE * len(test_hashes):
-        message = f"{count} of {len(test_hashes)} test rows also occur in the training set"
+    repeated = int(np.isin(test_hashes, hashes).sum())
+    if repeated > REPEATED_SHARE * len(test_hashes):
+        message = f"{count(repeated)} of {counted(len(test_hashes), 'test row')} also occur in the training set"
         hint = "remove duplicate rows; they make the test figures look too good"
         found.append(spec.diagnostic("rows-in-both", message, _data_path(spec), hint=hint))
     return tuple(found)
@@ -247,7 +248,7 @@ def _identifies(column: _Column) -> str | None:
     if column.kind == "category":
         there = cells[~column.is_missing]
         counts = np.unique(there, return_counts=True)[1]
-        return None if are_frequent(counts) else f"{len(counts)} texts in {len(there)} rows"
+        return None if are_frequent(counts) else f"{counted(len(counts), 'text')} in {counted(len(there), 'row')}"
     if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any():
         return None
     if not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):

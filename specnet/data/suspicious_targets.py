@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
+from specnet.number_texts import count, counted
 from specnet.parts.arrays import first_few
 from specnet.spec import Resolved, Spec
-from specnet.spec.reading.words import counted
 
 FAR_FROM_ZERO = 30.0
 """Mean or standard deviation above which a target takes many steps to reach from initial weights."""
@@ -167,8 +167,8 @@ def _named(labels: Labels, classes: NDArray[np.intp]) -> str:
 
 def _of_labels(spec: Spec, labels: Labels, classes: NDArray[np.intp]) -> Iterator[Diagnostic]:
     if looks_like_numbers(classes):
-        once = np.count_nonzero(np.bincount(classes) == 1)
-        message = f"{once} of {len(np.unique(classes))} classes have a single training row"
+        once = int(np.count_nonzero(np.bincount(classes) == 1))
+        message = f"{count(once)} of {count(len(np.unique(classes)))} classes have a single training row"
         yield spec.diagnostic("single-rows", message, _LOSS, hint=other_kind_hint(labels.values))
     elif (classes == classes[0]).all():
         message = f"all training rows have the same label, {labels.values[classes[0]]}"

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation, RawColumns, filled_gaps, known_texts, trained_gaps
 from specnet.errors import DataError, Diagnostic, OneOfMany
+from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import shown_cell
 from specnet.parts.preprocessing.categories import MISSING
-from specnet.spec.reading.words import counted
 
 
 def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
@@ -102,27 +102,27 @@ class UnfamiliarCells:
 
     def _about_gaps(self, source: str) -> Iterator[Diagnostic]:
         for place in np.flatnonzero((self._gaps > 0) & ~self._trained).tolist():
-            count = int(self._gaps[place])
-            what = f"{'is' if count == 1 else 'are'} missing; the training set had no gaps here"
+            number = int(self._gaps[place])
+            what = f"{'is' if number == 1 else 'are'} missing; the training set had no gaps here"
             hint = "such cells are filled as other gaps are, or count as a rare category"
             of_many = OneOfMany("", "have missing cells, and had no gaps in the training set", hint)
-            yield self._warning("untrained-gap", place, count, what, source, of_many)
+            yield self._warning("untrained-gap", place, number, what, source, of_many)
 
     def _about_categories(self, source: str) -> Iterator[Diagnostic]:
         for place, cells in self._cells.items():
             unknown = np.where(self._unknown[place], cells, 0)
             if unknown.any():
-                texts, count = self._kinds[place].texts, int(unknown.sum())
+                texts, number = self._kinds[place].texts, int(unknown.sum())
                 assert texts is not None, "a category"
                 first = shown_cell(str(texts[unknown.argmax()]))
-                what = f'{"has" if count == 1 else "have"} a rare or unseen category, such as "{first}"'
+                what = f'{"has" if number == 1 else "have"} a rare or unseen category, such as "{first}"'
                 hint = "check the spelling; the model takes all such categories for the same one"
                 of_many = OneOfMany(f', such as "{first}"', "have rare or unseen categories", hint)
-                yield self._warning("unknown-category", place, count, what, source, of_many)
+                yield self._warning("unknown-category", place, number, what, source, of_many)
 
-    def _warning(self, code: str, place: int, count: int, what: str, source: str, of_many: OneOfMany) -> Diagnostic:
+    def _warning(self, code: str, place: int, cells: int, what: str, source: str, of_many: OneOfMany) -> Diagnostic:
         """Return a warning; `of_many` has as its item what is said behind the number of cells."""
         name = f'"{self._kinds[place].name}"'
-        message = f"column {name}: {count} of {counted(self._rows, 'cell')} {what}"
-        of_many = of_many._replace(item=f"{name} ({counted(count, 'cell')}{of_many.item})")
+        message = f"column {name}: {count(cells)} of {counted(self._rows, 'cell')} {what}"
+        of_many = of_many._replace(item=f"{name} ({counted(cells, 'cell')}{of_many.item})")
         return Diagnostic(code, message, source=source, hint=of_many.hint, of_many=of_many)

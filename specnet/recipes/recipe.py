@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import Any
 
 from specnet.files.toml import toml_key, toml_text, toml_value
+from specnet.number_texts import counted
 from specnet.parts.data import Kind, TargetKind
 from specnet.parts.preprocessing import ONE_HOT_CODES, CategoryEmbedding
 from specnet.recipes.searched import sweep_table
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
-from specnet.spec.reading.words import counted
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
 """Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.number_texts import counted
 from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.tables.judging import RARE_TEXT
 from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot
-from specnet.spec.reading.words import counted
 
 FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""

@@ -42,9 +42,9 @@ from specnet.files.run_files import (
 from specnet.files.tensors import decode, parse_object
 from specnet.findings import Judgement
 from specnet.findings.finding import read_finding
+from specnet.number_texts import counted
 from specnet.running.evaluation.evaluation import Evaluation
 from specnet.spec.document import TrainingSpec
-from specnet.spec.reading.words import counted
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.best_weights import watcher_name
 from specnet.training.checkpoint import FINISHED, checked_history

@@ -27,7 +27,7 @@ from specnet.files.series_files import (
     is_sweep,
 )
 from specnet.model import load_model
-from specnet.number_texts import counted
+from specnet.number_texts import count, counted
 from specnet.parts.part import Part
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.data_rows import read_data
@@ -157,7 +157,7 @@ def _series_record(folder: Path, name: str) -> RunRecord:
     runs = read_runs(folder) if has_table else found
     summary = read_summary(folder, runs)
     others = [run.state for run in (*runs, *found) if run.state != FINISHED]
-    state, message = (others[0], f"{len(others)} of {counted(len(runs), 'run')}") if others else (FINISHED, "")
+    state, message = (others[0], f"{count(len(others))} of {counted(len(runs), 'run')}") if others else (FINISHED, "")
     if (folder / LOCK_NAME).is_file():
         state, message = "unfinished", ""
     return RunRecord(

@@ -9,7 +9,7 @@ from specnet.cli.inputs import check_model_and_data, read_limits, rows_file, row
 from specnet.cli.options import AnyModelArgument, DataArgument, LimitOption
 from specnet.cli.output import Output
 from specnet.errors import Diagnostic
-from specnet.number_texts import counted
+from specnet.number_texts import count, counted
 
 if TYPE_CHECKING:
     from specnet.data import RowSet
@@ -49,14 +49,15 @@ def evaluate(output: Output, model: AnyModelArgument, data: DataArgument, limit:
     output.warnings(*unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)))
     output.data |= {"rows": len(raw), "metrics": figures}
     if known := RowSet.from_data(training_rows(model)):
-        count = known.count(row_hashes(raw.X, raw.texts, rows.y))
-        if count:
-            output.warnings(_of_training(count, known, len(raw), rows_name(data)))
+        repeated = known.count(row_hashes(raw.X, raw.texts, rows.y))
+        if repeated:
+            output.warnings(_of_training(repeated, known, len(raw), rows_name(data)))
     output.table(scores_table({rows_name(data): figures}))
 
 
-def _of_training(count: int, known: RowSet, rows: int, source: str) -> Diagnostic:
+def _of_training(repeated: int, known: RowSet, rows: int, source: str) -> Diagnostic:
     """Return the warning about rows that the model was trained on."""
     about = "" if known.is_complete else "about "
-    message = f"{about}{count} of {counted(rows, 'row')} also {'occurs' if count == 1 else 'occur'} in the training set"
+    verb = "occurs" if repeated == 1 else "occur"
+    message = f"{about}{count(repeated)} of {counted(rows, 'row')} also {verb} in the training set"
     return Diagnostic("training-rows", message, source=source, hint="evaluate on rows that were not used for training")

@@ -16,7 +16,7 @@ from specnet.cli.output import UsageError
 from specnet.data import RawColumns, large_rows
 from specnet.errors import DataError, Diagnostic
 from specnet.model import Model, UnfamiliarCells, unfilled_gaps, untrained_gaps
-from specnet.number_texts import counted
+from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, first_few
 from specnet.parts.data import ColumnCells, parquet_pieces
 
@@ -131,8 +131,8 @@ class Predictions:
         return Diagnostic("not-predicted", message, source=self._source, hint="rows count from 0")
 
     def _so_many(self, rows: NDArray[np.bool_]) -> str:
-        count = int(rows.sum())
-        return f"{count} of {counted(len(self), 'row')} {'has' if count == 1 else 'have'}"
+        number = int(rows.sum())
+        return f"{count(number)} of {counted(len(self), 'row')} {'has' if number == 1 else 'have'}"
 
     def _predicted(self, some: slice) -> dict[str, Array]:
         """Return what is predicted of rows, by name of column."""

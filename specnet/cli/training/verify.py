@@ -77,7 +77,7 @@ def verify(
 
 
 def _show(found: Verification, output: Output) -> None:
-    from specnet.number_texts import counted
+    from specnet.number_texts import count, counted
 
     for verified in found.runs:
         if len(found.runs) == 1 or not verified.is_same:
@@ -85,10 +85,10 @@ def _show(found: Verification, output: Output) -> None:
     if len(found.runs) > 1:
         others = sum(not verified.is_same for verified in found.runs)
         files = counted(sum(len(verified.files) for verified in found.runs), "file")
-        drawn = f"{len(found.runs)} of " if found.total > len(found.runs) else ""
+        drawn = f"{count(len(found.runs))} of " if found.total > len(found.runs) else ""
         runs = f"{drawn}{counted(found.total, 'run')}"
         output.line(
-            f"{others} of {len(found.runs)} runs differ{'s' * (others == 1)}"
+            f"{count(others)} of {counted(len(found.runs), 'run')} differ{'s' * (others == 1)}"
             if others
             else f"the same {files} in {runs}"
         )

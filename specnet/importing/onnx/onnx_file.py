@@ -22,8 +22,8 @@ from specnet.exporting.model_facts import as_texts
 from specnet.files import PathLike, open_file, read_file
 from specnet.files.tensors import HEADER_LIMIT, known_kind, shown
 from specnet.importing.onnx.onnx_terms import Shape
+from specnet.number_texts import counted
 from specnet.parts.arrays import Array
-from specnet.spec.reading.words import counted
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 GAP, LEAST_GAP = 3, 2
 """Blanks between columns, and where a window is too narrow for them."""
-_BREAKS = re.compile(r"(?<!\d) | (?!\d{3}\b|%)")
-"""Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its %."""
+_BREAKS = re.compile(r"(?<!\d) ")
+"""Where a text may be broken: not within a number, whose digits stand in groups of three, nor before its unit."""
+_BREAKS_OF_WIDE = re.compile(r" (?!\d{3}\b|%)")
+"""Where a number and its unit may be that are wider than a line: still not within the number."""
 _JOINTS = re.compile(r"(?<=[^\W\d][_./-])(?=\w)")
 """Where a word that is wider than a line is rather broken than elsewhere: after the joints of names and paths."""
 NARROWEST = 12
@@ -154,7 +156,7 @@ def wrapped(text: str, width: int) -> list[str]:
     if text_width(text) <= width:
         return [text]
     lines, line = [], ""
-    for word in _BREAKS.split(text):
+    for word in _words(text, width):
         joined = f"{line} {word}" if line else word
         if text_width(joined) <= width:
             line = joined
@@ -164,6 +166,12 @@ def wrapped(text: str, width: int) -> list[str]:
         *whole, line = _cut(word, width)
         lines += whole
     return [*lines, line]
+
+
+def _words(text: str, width: int) -> Iterator[str]:
+    """Yield what is not broken unless it is wider than a line."""
+    for word in _BREAKS.split(text):
+        yield from [word] if text_width(word) <= width else _BREAKS_OF_WIDE.split(word)
 
 
 def _ended(text: str, width: int) -> str:

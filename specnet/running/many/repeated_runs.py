@@ -18,7 +18,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
 from specnet.files.series_files import RUNS_TABLE, SUMMARY
-from specnet.number_texts import duration
+from specnet.number_texts import count, counted, duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.scores import scores_line
@@ -35,7 +35,6 @@ from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.parsing import document_saying
-from specnet.spec.reading.words import counted
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
 from specnet.training.observer import check_observer
@@ -200,7 +199,7 @@ def run_many(
             if folder is None:
                 raise
             course.write_tables()
-            end = f"{len(course.runs)} of {counted(len(planned), 'run')} are done"
+            end = f"{count(len(course.runs))} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
         if folder is not None and report:
             progress.warned(attempted(write_series_report, folder))

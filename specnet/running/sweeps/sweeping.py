@@ -19,6 +19,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import REPORT, WRITTEN
 from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TEAM, TRIALS_TABLE
+from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
@@ -40,7 +41,6 @@ from specnet.running.sweeps.teams import written_team
 from specnet.running.training_run import BegunRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.parsing import document_saying, text_saying
-from specnet.spec.reading.words import counted
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import Observer
@@ -293,7 +293,7 @@ class OneSweep:
             try:
                 course.run(workers)
             except KeyboardInterrupt as cause:
-                end = f"{len(course.told)} of {counted(sweep.trial_count, 'trial')} are done"
+                end = f"{count(len(course.told))} of {counted(sweep.trial_count, 'trial')} are done"
                 raise RunInterrupted(cause, end, self.path, finished=False) from None
         if course.best is None:
             message = f"none of {counted(sweep.trial_count, 'trial')} has finished"

@@ -30,7 +30,7 @@ from specnet.files.run_files import (
 )
 from specnet.files.series_files import TEAM_FACTS
 from specnet.files.tensors import Array, decode, parse_object
-from specnet.spec.reading.words import counted
+from specnet.number_texts import counted
 from specnet.training import Checkpoint
 from specnet.training.beginning import Beginning
 from specnet.training.checkpoint import MEMBER

@@ -11,10 +11,10 @@ import numpy as np
 from specnet.errors import SpecnetError
 from specnet.model import Answers, Model
 from specnet.model.file import decode_model
+from specnet.number_texts import counted
 from specnet.parts.data import Table
 from specnet.running.data_rows import Rows
 from specnet.spec import Spec
-from specnet.spec.reading.words import counted
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from specnet.number_texts import count, counted
 from specnet.running.verification.file_differences import FileDifference
 from specnet.running.verification.prediction_differences import PredictionDifference
-from specnet.spec.reading.words import counted
 from specnet.training.beginning import Beginning
 from specnet.training.run_identity import SpecDifference
 
@@ -101,7 +101,9 @@ class VerifiedRun:
             return f"cannot be made again: {self.message}"
         files = counted(len(self.files), "file")
         if self.differences:
-            return f"{len(self.differences)} of {files} differ{'s' * (len(self.differences) == 1)}{self._until()}"
+            return (
+                f"{count(len(self.differences))} of {files} differ{'s' * (len(self.differences) == 1)}{self._until()}"
+            )
         return f"the same {files}{self._until()}"
 
     def _until(self) -> str:

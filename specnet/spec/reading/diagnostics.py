@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from specnet.errors import Diagnostic, Path
+from specnet.number_texts import counted
 from specnet.parts.fields import NAME_RULES
 from specnet.parts.layers import Layer
 from specnet.parts.part import Part, Section
@@ -23,7 +24,7 @@ from specnet.spec.reading.hints import (
     part_hint,
 )
 from specnet.spec.reading.source_document import MOST_SHOWN, Document
-from specnet.spec.reading.words import counted, either, kind_name, kind_noun, shown
+from specnet.spec.reading.words import either, kind_name, kind_noun, shown
 from specnet.spec.sweep_section import is_unquoted
 
 _NEEDED = {

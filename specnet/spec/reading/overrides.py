@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from specnet.errors import Path, Position, SpecError
+from specnet.number_texts import counted
 from specnet.spec.document import default_part
 from specnet.spec.reading.caps import TextCapError, check_caps
 from specnet.spec.reading.source_text import Override, SourceText
-from specnet.spec.reading.words import counted, shown
+from specnet.spec.reading.words import shown
 
 
 class CannotSetError(Exception):

@@ -40,11 +40,6 @@ def kind_noun(kind: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
-def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """Return a number with its noun, such as "2 layers"."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
-
-
 def either(names: Iterable[str]) -> str:
     """Return names in quotes as a sentence has them: "a", "b" or "c"."""
     quoted = [f'"{name}"' for name in names]

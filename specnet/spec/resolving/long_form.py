@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from specnet.errors import Path
+from specnet.number_texts import counted
 from specnet.parts.activations import Activation, Relu
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Dense, Layer
 from specnet.parts.part import Part
 from specnet.spec.document import NetworkSpec, Spec
-from specnet.spec.reading.words import counted
 from specnet.spec.resolving.problems import Problems
 
 LAYERS: Path = ("network", "layers")

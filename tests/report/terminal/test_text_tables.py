@@ -113,7 +113,7 @@ def test_parts_of_a_line_are_broken_between_each_other_first() -> None:
     parts = ["moons_2_5_1", "2 → 5 relu → 1 sigmoid", "21 parameters"]
     assert flowing(parts) == flowing(parts, 80) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid   21 parameters"]
     assert flowing(parts, 40) == ["moons_2_5_1   2 → 5 relu → 1 sigmoid", "    21 parameters"]
-    assert flowing(parts, 20) == ["moons_2_5_1", "    2 → 5 relu → 1", "    sigmoid", "    21 parameters"]
+    assert flowing(parts, 20) == ["moons_2_5_1", "    2 → 5 relu →", "    1 sigmoid", "    21 parameters"]
 
 
 def test_signs_that_an_encoding_lacks_have_plain_ones_in_their_place() -> None:
@@ -199,7 +199,9 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
     [
         ("train for 20 000 epochs", 12, ["train for", "20 000", "epochs"]),
         ("it is 100.0 %", 11, ["it is", "100.0 %"]),
-        ("batches of 32 rows", 13, ["batches of 32", "rows"]),
+        ("train for 20 000 epochs", 13, ["train for", "20 000 epochs"]),
+        ("batches of 32 rows", 13, ["batches of", "32 rows"]),
+        ("8 000/20 000 rows read", 12, ["8 000/20 000", "rows read"]),
         ("variance_scaling", 14, ["variance_", "scaling"]),
         ("from runs/moons/1/model.safetensors", 12, ["from", "runs/moons/", "1/model.", "safetensors"]),
         ("one_abcdefghij", 6, ["one_", "abcdef", "ghij"]),
