@@ -1,0 +1,35 @@
+"""Settings of the documentation, which ``python -m tests.docs`` builds."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from specnet.version import __version__
+from tests.docs import pages
+
+project, author, release = "specnet", "specnet", __version__
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_title = "specnet"
+html_extra_path = ["_examples"]
+html_theme_options = {
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": [],
+    "footer_end": [],
+}
+html_show_sourcelink = False
+html_copy_source = False
+autodoc_typehints = "none"  # docstrings have them
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+
+
+def setup(app):
+    """Write the pages that come from the code itself before the others are read."""
+    app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))

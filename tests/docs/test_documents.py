@@ -1,0 +1,139 @@
+"""What README and documentation show is what commands print and snippets compute, times and versions apart."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+import warnings
+from collections.abc import Callable
+from contextlib import chdir, redirect_stdout
+from functools import cache
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from specnet.cli.application import application
+from tests.cli.on_terminal import Seen
+from tests.docs.documents import PEERS, ROOT, Document, documents, shell, without_times
+from tests.exporting.tools import PLAIN, needs_node
+
+DOCUMENTS = documents()
+README = DOCUMENTS[0]
+PATHS = r"`((?:specnet|specs|schemas|tests|docs|\.ci)/[\w./]*)`"
+STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}
+"""What is installed for snippets that import a module which the tests' own environment does not have."""
+
+Ended = Callable[[Document], tuple[Path, dict[str, Seen]]]
+
+
+def each(found: Callable[[Document], list[str]]) -> list[object]:
+    """Parameters of a test: each document with each of its blocks, those that need Keras or PyTorch marked."""
+    return [
+        pytest.param(document, code, marks=marks(code), id=f"{document.name}-{place}")
+        for document in DOCUMENTS
+        for place, code in enumerate(found(document))
+    ]
+
+
+def marks(code: str) -> list[pytest.MarkDecorator]:
+    """What a block needs that may be missing."""
+    compiles = "cc -std" in code or "compiled" in code
+    needs_compiler = pytest.mark.skipif(compiles and shutil.which("cc") is None, reason="there is no cc")
+    needs_modules = [
+        pytest.mark.skipif(not is_installed(module), reason=f"needs pip install '{name}'")
+        for module, name in INSTALLED.items()
+        if re.search(rf"^(import|from) {re.escape(module)}\b", code, re.MULTILINE)
+    ]
+    return [needs_compiler, *needs_modules, *([pytest.mark.peers] if PEERS.search(code) else [])]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is there, with what it needs: dask itself is, without pyarrow, where its data frames are not."""
+    needed = ("dask", "pyarrow") if module == "dask.dataframe" else (module,)
+    return all(find_spec(name) is not None for name in needed)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Return the folder of a document, and how each of its commands ended: all run, in their order."""
+
+    @cache
+    def run(document: Document, *, with_peers: bool) -> tuple[Path, dict[str, Seen]]:
+        folder = tmp_path_factory.mktemp("document")
+        shutil.copytree(ROOT / "specs", folder / "specs")
+        commands = [code for code in document.commands() if with_peers or not PEERS.search(code)]
+        return folder, {code: shell(code, folder) for code in commands}
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("document", "code"), each(Document.commands))
+def test_a_command_prints_what_is_shown(document: Document, code: str, ended: Ended) -> None:
+    command = ended(document, with_peers=bool(PEERS.search(code)))[1][code]
+    shown = dict(document.commands_and_output()).get(code)
+    if shown is None:
+        assert command.status == 0, command.text
+    else:
+        assert without_times(command.text) == without_times(shown)
+        assert "\x1b" not in command.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("document", "code"), each(lambda document: document.blocks("python")))
+def test_a_snippet_prints_what_its_comments_say(
+    document: Document, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = ended(document, with_peers=bool(PEERS.search(code)))
+    monkeypatch.syspath_prepend(folder)
+    with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
+        warnings.simplefilter("default")
+        exec(compile(code, document.name, "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert STATED.findall(code)
+    assert printed.getvalue().splitlines() == STATED.findall(code)
+
+
+@pytest.mark.slow
+@needs_node
+@pytest.mark.parametrize(("document", "code"), each(lambda document: document.blocks("js")))
+def test_a_script_prints_what_its_comments_say(document: Document, code: str, ended: Ended) -> None:
+    folder, _ = ended(document, with_peers=False)
+    (folder / "script.mjs").write_text(code, encoding="utf-8")
+    script = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
+    assert script.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
+
+
+def test_each_command_is_shown_with_its_output() -> None:
+    found = [code for document in DOCUMENTS for code, text in document.commands_and_output() if text is not None]
+    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application.registered_commands}
+    assert {verb for verb in verbs if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
+
+
+def test_the_two_commands_stand_as_they_must() -> None:
+    commands = [code.strip() for code in README.blocks("sh")]
+    assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
+
+
+def settings(text: str) -> str:
+    """A spec's lines without comments."""
+    return "\n".join(re.sub(r"\s*#.*", "", line) for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("document", "shown"), each(lambda document: document.blocks("toml")))
+def test_a_spec_that_is_shown_is_in_one_that_is_there(document: Document, shown: str) -> None:
+    """Or it is a whole table of one, which is read as TOML at least."""
+    tomllib.loads(shown)
+    if document == README:
+        specs = [settings(path.read_text("utf-8")) for path in (ROOT / "specs").glob("*.toml")]
+        assert any(settings(shown) in spec for spec in specs)
+
+
+def test_every_path_that_is_named_is_there() -> None:
+    named = {path for document in DOCUMENTS for path in re.findall(PATHS, document.text)}
+    assert len(named) > 8
+    assert [path for path in named if not (ROOT / path).exists()] == []
