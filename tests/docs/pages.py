@@ -7,13 +7,17 @@ from pathlib import Path
 
 
 def write(folder: Path) -> None:
-    """Write the generated pages into the folder of the documentation's source; others stay as they are."""
-    for name, text in pages():
-        path = folder / "reference" / f"{name}.md"
+    """Write the generated pages into the folder of the documentation's source; stale ones go, others stay untouched."""
+    found = {folder / "reference" / f"{name}.md": text for name, text in pages()}
+    for path in (folder / "reference").glob("*/*.md"):
+        if path not in found:
+            path.unlink()
+    for path, text in found.items():
+        path.parent.mkdir(exist_ok=True)
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, encoding="utf-8")
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Yield the name and the Markdown of each generated page."""
-    yield "parts", "# Parts\n"
+    """Yield the name of each generated page, ``folder/page`` within the reference, and its Markdown."""
+    yield "parts/index", "# Parts\n"
