@@ -45,8 +45,8 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     record = record_of(folder, rows_again(folder, (), None)[0])
     story = PlaneStory(record.plane, record.snapshots)
     cuts, sums = story.sections
-    yield "rows", _pictures([story.rows])
-    yield "answer", _pictures([story.answer._replace(note=f"{story.answer.note} {_key(story)}")])
+    yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
+    yield "answer", _pictures([story.answer])
     yield "cuts", _pictures(cuts.pictures, "small")
     yield "sums", _pictures(sums.pictures, "small")
     diagram = NetworkDiagram(record.resolved, record.parameters, input_names=record.inputs)
@@ -54,7 +54,7 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
 
 
 def _key(story: PlaneStory) -> Markup:
-    return Markup(", ").join(mark + name for mark, name in story.marks)
+    return Markup("").join(mark + f"{name}. " for mark, name in story.marks)
 
 
 def _wrong_gradient() -> Figure:
