@@ -101,8 +101,8 @@ def shell(code: str, folder: Path) -> Seen:
 
     What installs the package is left out; the tests' own environment has done it.
     """
-    code = re.sub(r"pip install \S+ && ", "", code)
-    lines = [code] if re.search(r"<<|\bdo\b", code) else code.replace("\\\n", "").splitlines()
+    code = re.sub(r"pip install \S+ && ", "", code).replace("\\\n", "")
+    lines = [code] if re.search(r"<<|\bdo\b", code) else code.splitlines()
     seen = [_run(line, folder) for line in lines]
     return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
 

@@ -18,6 +18,7 @@ from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, variables
 from specnet.running.reports.run_report import record_of, rows_again
 from specnet.running.run_folder import RunFolder
+from tests.docs import stages
 from tests.reference import tutorial
 from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
 
@@ -30,7 +31,8 @@ def write(run: Path, folder: Path) -> None:
     """Write the pictures of a run of the reference network, and their style, into a folder."""
     folder.mkdir(exist_ok=True)
     (folder / STYLE).write_text(style(), encoding="utf-8")
-    for name, html in [*_of_run(run), ("wrong_gradient", _pictures([_wrong_gradient()]))]:
+    others = ("wrong_gradient", _pictures([_wrong_gradient()])), ("stages", stages.diagram())
+    for name, html in [*_of_run(run), *others]:
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
 
 
