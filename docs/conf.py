@@ -6,16 +6,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from specnet.version import __version__
-from tests.docs import pages
+from tests.docs import examples, pages
 
 project, author, release = "specnet", "specnet", __version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_examples", "_pictures"]
 html_theme = "pydata_sphinx_theme"
 html_title = "specnet"
 html_extra_path = ["_examples"]
+html_static_path = ["_pictures/charts.css", "site.css"]
+html_css_files = ["charts.css", "site.css"]
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": False,
@@ -31,5 +33,6 @@ numpydoc_show_class_members = False
 
 
 def setup(app):
-    """Write the pages that come from the code itself before the others are read."""
+    """Write what comes from runs, if it is missing, and the pages that come from the code itself."""
+    examples.write_missing(Path(app.srcdir))
     app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))

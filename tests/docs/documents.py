@@ -101,7 +101,7 @@ def shell(code: str, folder: Path) -> Seen:
 
     What installs the package is left out; the tests' own environment has done it.
     """
-    code = re.sub(r"pip install \S+ && ", "", code)
+    code = re.sub(r"pip install \S+ && ", "", code).replace("\\\n", "")
     lines = [code] if re.search(r"<<|\bdo\b", code) else code.splitlines()
     seen = [_run(line, folder) for line in lines]
     return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
