@@ -10,11 +10,14 @@ from tests.docs import pages
 
 project, author, release = "specnet", "specnet", __version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_title = "specnet"
+smartquotes = False  # quotes are those of specs
+html_static_path = ["_static"]
+html_css_files = ["charts.css", "site.css"]
 html_extra_path = ["_examples"]
 html_theme_options = {
     "navbar_align": "left",
