@@ -31,6 +31,7 @@ html_copy_source = False
 autodoc_typehints = "none"  # docstrings have them
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+toc_object_entries = False  # headings have the same names
 
 
 def setup(app):

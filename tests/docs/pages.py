@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, variables
+from tests.docs.reference.api_pages import api_pages
 from tests.docs.reference.command_pages import command_pages
 from tests.docs.reference.error_pages import error_pages
 from tests.docs.reference.part_pages import part_pages
@@ -27,7 +28,7 @@ def write(folder: Path) -> None:
 
 def pages() -> Iterator[tuple[str, str]]:
     """Yield the name of each generated page, ``folder/page`` within the reference, and its Markdown."""
-    yield from chain(part_pages(), section_pages(), command_pages(), error_pages())
+    yield from chain(part_pages(), section_pages(), command_pages(), error_pages(), api_pages())
 
 
 def chart_style() -> str:
