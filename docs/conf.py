@@ -10,11 +10,14 @@ from tests.docs import examples, pages
 
 project, author, release = "specnet", "specnet", __version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "_examples", "_pictures"]
 html_theme = "pydata_sphinx_theme"
 html_title = "specnet"
+smartquotes = False  # quotes are those of specs
+html_static_path = ["_static"]
+html_css_files = ["charts.css", "site.css"]
 html_extra_path = ["_examples"]
 html_static_path = ["_pictures/charts.css", "site.css"]
 html_css_files = ["charts.css", "site.css"]
@@ -30,6 +33,7 @@ html_copy_source = False
 autodoc_typehints = "none"  # docstrings have them
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+toc_object_entries = False  # headings have the same names
 
 
 def setup(app):

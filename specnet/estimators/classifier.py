@@ -79,7 +79,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     loss_ : float
         The mean loss of the last epoch.
     n_features_in_ : int
-    feature_names_in_ : ndarray of str (n_features_in_,)
+    feature_names_in_ : ndarray of str (columns,)
         Only if all column names of X are text.
 
     Examples
