@@ -74,7 +74,9 @@ class Document:
         """The language and the code of each block that is run, and each command of a session, in their order."""
         found: list[tuple[str, str]] = []
         for language, code in self.fences:
-            found += [("sh", command) for command in SESSION.findall(code)] if language == "text" else [(language, code)]
+            found += (
+                [("sh", command) for command in SESSION.findall(code)] if language == "text" else [(language, code)]
+            )
         return [(language, code) for language, code in found if language in RUN and not NOT_RUN.search(code)]
 
     def commands(self) -> list[str]:
