@@ -34,6 +34,8 @@ COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last dig
 PLAIN = re.compile(r"specnet [^|&;<>$`*?~(){}\\]*")
 """A command without anything that a shell would do."""
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
+RUN = ("sh", "python", "js")
+"""The languages of blocks that are run."""
 NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")
 """What would run the tests from within them, or for minutes."""
 
@@ -68,12 +70,18 @@ class Document:
         """The code in fences of a language."""
         return [code for found, code in self.fences if found == language]
 
+    def runnable(self) -> list[tuple[str, str]]:
+        """The language and the code of each block that is run, and each command of a session, in their order."""
+        found: list[tuple[str, str]] = []
+        for language, code in self.fences:
+            found += (
+                [("sh", command) for command in SESSION.findall(code)] if language == "text" else [(language, code)]
+            )
+        return [(language, code) for language, code in found if language in RUN and not NOT_RUN.search(code)]
+
     def commands(self) -> list[str]:
         """Each shell block that is run, and each command of a session, in their order."""
-        found: list[str] = []
-        for language, code in self.fences:
-            found += [code] if language == "sh" else SESSION.findall(code) if language == "text" else []
-        return [code for code in found if not NOT_RUN.search(code)]
+        return [code for language, code in self.runnable() if language == "sh"]
 
     def commands_and_output(self) -> list[tuple[str, str | None]]:
         """Each shell block that is run, with the text block that follows it, if one does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,11 +14,12 @@ from functools import cache
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from specnet.cli.application import application
-from tests.cli.on_terminal import Seen
+from tests.cli.on_terminal import Seen, on_terminal
 from tests.docs.documents import PEERS, ROOT, Document, documents, shell, without_times
 from tests.exporting.tools import PLAIN, needs_node
 
@@ -31,17 +33,17 @@ INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pya
 Ended = Callable[[Document], tuple[Path, dict[str, Seen]]]
 
 
-def each(found: Callable[[Document], list[str]]) -> list[object]:
-    """Parameters of a test: each document with each of its blocks, those that need Keras or PyTorch marked."""
+def blocks() -> list[object]:
+    """Parameters of a test: each block that is run, document by document, so that one process has all of a document."""
     return [
-        pytest.param(document, code, marks=marks(code), id=f"{document.name}-{place}")
+        pytest.param(document, language, code, marks=marks(language, code), id=f"{document.name}-{language}{place}")
         for document in DOCUMENTS
-        for place, code in enumerate(found(document))
+        for place, (language, code) in enumerate(document.runnable())
     ]
 
 
-def marks(code: str) -> list[pytest.MarkDecorator]:
-    """What a block needs that may be missing."""
+def marks(language: str, code: str) -> list[pytest.MarkDecorator]:
+    """What a block needs that may be missing; Keras and PyTorch have a mark of their own."""
     compiles = "cc -std" in code or "compiled" in code
     needs_compiler = pytest.mark.skipif(compiles and shutil.which("cc") is None, reason="there is no cc")
     needs_modules = [
@@ -49,7 +51,8 @@ def marks(code: str) -> list[pytest.MarkDecorator]:
         for module, name in INSTALLED.items()
         if re.search(rf"^(import|from) {re.escape(module)}\b", code, re.MULTILINE)
     ]
-    return [needs_compiler, *needs_modules, *([pytest.mark.peers] if PEERS.search(code) else [])]
+    peers = [pytest.mark.peers] if PEERS.search(code) else []
+    return [needs_compiler, *needs_modules, *peers, *([needs_node] if language == "js" else [])]
 
 
 def is_installed(module: str) -> bool:
@@ -73,10 +76,21 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("document", "code"), each(Document.commands))
-def test_a_command_prints_what_is_shown(document: Document, code: str, ended: Ended) -> None:
-    command = ended(document, with_peers=bool(PEERS.search(code)))[1][code]
-    shown = dict(document.commands_and_output()).get(code)
+@pytest.mark.parametrize(("document", "language", "code"), blocks())
+def test_a_block_does_what_is_shown(
+    document: Document, language: str, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, commands = ended(document, with_peers=bool(PEERS.search(code)))
+    if language == "sh":
+        is_what_a_command_prints(commands[code], dict(document.commands_and_output()).get(code))
+    elif language == "python":
+        monkeypatch.syspath_prepend(folder)
+        snippet_prints_what_its_comments_say(code, document.name, folder)
+    else:
+        script_prints_what_its_comments_say(code, folder)
+
+
+def is_what_a_command_prints(command: Seen, shown: str | None) -> None:
     if shown is None:
         assert command.status == 0, command.text
     else:
@@ -84,25 +98,15 @@ def test_a_command_prints_what_is_shown(document: Document, code: str, ended: En
         assert "\x1b" not in command.text
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("document", "code"), each(lambda document: document.blocks("python")))
-def test_a_snippet_prints_what_its_comments_say(
-    document: Document, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, _ = ended(document, with_peers=bool(PEERS.search(code)))
-    monkeypatch.syspath_prepend(folder)
+def snippet_prints_what_its_comments_say(code: str, name: str, folder: Path) -> None:
     with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
         warnings.simplefilter("default")
-        exec(compile(code, document.name, "exec", dont_inherit=True), {"__name__": "__main__"})
+        exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})
     assert STATED.findall(code)
     assert printed.getvalue().splitlines() == STATED.findall(code)
 
 
-@pytest.mark.slow
-@needs_node
-@pytest.mark.parametrize(("document", "code"), each(lambda document: document.blocks("js")))
-def test_a_script_prints_what_its_comments_say(document: Document, code: str, ended: Ended) -> None:
-    folder, _ = ended(document, with_peers=False)
+def script_prints_what_its_comments_say(code: str, folder: Path) -> None:
     (folder / "script.mjs").write_text(code, encoding="utf-8")
     script = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
     assert script.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
@@ -119,18 +123,32 @@ def test_the_two_commands_stand_as_they_must() -> None:
     assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
 
 
-def settings(text: str) -> str:
-    """A spec's lines without comments."""
-    return "\n".join(re.sub(r"\s*#.*", "", line) for line in text.splitlines())
+FORMS = {"layers", "layer_sizes", "hidden_layer_sizes"}
+"""Keys of `network`, one of which a spec needs."""
 
 
-@pytest.mark.parametrize(("document", "shown"), each(lambda document: document.blocks("toml")))
-def test_a_spec_that_is_shown_is_in_one_that_is_there(document: Document, shown: str) -> None:
-    """Or it is a whole table of one, which is read as TOML at least."""
-    tomllib.loads(shown)
-    if document == README:
-        specs = [settings(path.read_text("utf-8")) for path in (ROOT / "specs").glob("*.toml")]
-        assert any(settings(shown) in spec for spec in specs)
+def completed(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec of a part of one: what it doesn't say are the least that a spec needs."""
+    data, network, training = (part.get(section, {}) for section in ("data", "network", "training"))
+    return part | {
+        "data": ({} if "type" in data else {"type": "csv", "path": "table.csv", "target": "answer"}) | data,
+        "network": ({} if FORMS & set(network) else {"hidden_layer_sizes": [4]}) | network,
+        "training": {"loss": "categorical_crossentropy"} | training,
+    }
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(code, id=f"{document.name}-{place}")
+        for document in DOCUMENTS
+        for place, code in enumerate(document.blocks("toml"))
+    ],
+)
+def test_a_spec_or_a_part_of_one_that_is_shown_is_valid(shown: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(completed(tomllib.loads(shown))), encoding="utf-8")
+    seen = on_terminal(["validate", "spec.json"], tmp_path)
+    assert seen.status == 0, seen.plain
 
 
 def test_every_path_that_is_named_is_there() -> None:
