@@ -3,6 +3,8 @@ const [answerBox, truth, cards, more] = [".answers", ".truth", ".asked", ".more 
 const classes = ask.kind === "classes" || ask.kind === "binary";
 const POINTS = 40, SHOWN = 12, MOST_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
 const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*/g;
+const isolated = text => text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");  // such a name would change the order of what follows it
 const minus = text => text.replace("-", "−");
 const raised = { "+": "", "-": "⁻", ..."⁰¹²³⁴⁵⁶⁷⁸⁹" };
 function number(v) {
@@ -128,7 +130,7 @@ function tell(now) {
   };
   const words = classes ? `${ask.names[best]}, ${percent(now[best])}`
     : now.map((v, k) => `${ask.names[k]}: ${number(v)}${between(k)}`).join("; ");
-  make("p", answerBox, { textContent: words });
+  make("p", answerBox, { textContent: isolated(words) });
   if (surface) mark(words);
 }
 
@@ -173,7 +175,7 @@ function mark(words) {
   const seen = surface.getBoundingClientRect(), place = { cx: left + across * width, cy: top + (1 - up) * height };
   const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "asked-point" };
   for (const [name, value] of Object.entries({ ...place, ...size })) marker.setAttribute(name, value);
-  pointed.textContent = ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words;
+  pointed.textContent = isolated(ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words);
 }
 if (surface) Object.assign(surface.closest("figure"), { onpointerdown: point, onpointermove: event => event.buttons & 1 && point(event) });
 

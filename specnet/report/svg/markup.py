@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ _WIDTHS = (
     *(("ijl.,:;'| ", 0.34), ('ftrI()[]/-!"', 0.44), ("0123456789{}", 0.64)),
     *(("&<>=+~#^×±−", 0.84), ("mwMW@%—→", 1.0)),
 )
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*")
 _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
 
 
@@ -23,6 +25,11 @@ def escaped(text: str) -> Markup:
     Characters that no XML document can hold, such as control characters, become U+FFFD.
     """
     return escape(text.translate(_NOT_IN_XML))
+
+
+def isolated(text: str) -> str:
+    """Return a sentence in which names from right to left do not change the order of what follows them."""
+    return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
 
 
 def number(value: float) -> str:
@@ -69,7 +76,7 @@ def label(text: str, x: float, y: float, style: str = "", anchor: str = "start",
 
 def hover_text(text: str) -> Markup:
     """Return what a browser shows while the pointer rests on the surrounding element; nothing for no text."""
-    return Markup(f"<title>{escaped(text)}</title>") if text else Markup()
+    return Markup(f"<title>{escaped(isolated(text))}</title>") if text else Markup()
 
 
 def picture(
@@ -92,7 +99,6 @@ def picture(
     """
     whole = number(width + 2 * margin), number(height + 2 * margin)
     view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"
-    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}"'
-    size += f' style="--width: {whole[0]}px"'
+    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}" style="--width: {whole[0]}px"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
     return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

@@ -11,6 +11,7 @@ import pytest
 
 from specnet.model import Model, load_model
 from specnet.number_texts import cell_text
+from specnet.report.svg.markup import isolated
 from specnet.running import run
 from specnet.training import WarningRecorder
 from tests.report.browser.tables import CLUMSY, table
@@ -132,6 +133,11 @@ def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(tab: Any, asked: 
     numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, 4.321e-5, -2.888e-8]
     assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(cell_text, numbers)]
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
+    assert (
+        tab.evaluate("isolated('שלום עולם, 60.8 %')")
+        == isolated("שלום עולם, 60.8 %")
+        == "\u2068שלום עולם\u2069, 60.8 %"
+    )
 
 
 def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(tab: Any, asked: tuple[Path, Model]) -> None:
