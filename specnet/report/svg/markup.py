@@ -52,17 +52,17 @@ def _character_width(character: str) -> float:
 
 
 def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
-    """Return a text that fits into a width in units, with an ellipsis for what was left out."""
-    text = " ".join(text.split())
-    if text_width(text, size) <= width:
-        return text
-    room, kept = width - text_width("…", size), 0
-    for character in text:
-        room -= text_width(character, size)
-        if room < 0:
-            break
-        kept += 1
-    return text[: max(kept, 1)].rstrip() + "…"
+    """Return a text that fits into a width in units, with an ellipsis for what was left out.
+
+    That is between its first two thirds and its last one: names that begin alike, such as numbered ones, end otherwise.
+    """
+    text = shown = " ".join(text.split())
+    kept = min(len(text), max(int(width), 2))  # a character is wider than a unit
+    while kept > 1 and text_width(shown, size) > width:
+        kept -= 1
+        last = (kept + 1) // 3
+        shown = f"{text[: kept - last].rstrip()}…{text[len(text) - last :].lstrip()}"
+    return shown
 
 
 def label(text: str, x: float, y: float, style: str = "", anchor: str = "start", room: float | None = None) -> Markup:
