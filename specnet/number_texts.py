@@ -71,7 +71,7 @@ def interval(name: str, low: float, high: float) -> str:
     decimals = _certain_decimals(high - low)
     if decimals is None:
         return f"{figure(low)}{joint}{figure(high)}{unit}"
-    return f"{low:.{decimals}f}{joint}{high:.{decimals}f}{unit}"
+    return f"{low:z.{decimals}f}{joint}{high:z.{decimals}f}{unit}"
 
 
 def page_metric(name: str, value: float | None, bounds: Mapping[str, Any] | None = None) -> str:
@@ -131,8 +131,11 @@ def rounded(value: float) -> str:
 
 
 def cell_text(value: float) -> str:
-    """Return a number of a table as pages have it: four digits, or more before the point."""
-    return true_minus(f"{value:.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")
+    """Return a number of a table as pages have it: four digits, or more before the point, and then a power of ten."""
+    if value and not 1e-4 <= abs(value) < 1e9:
+        digits, exponent = f"{value:.3e}".split("e")
+        return _scientific(float(digits), int(exponent))
+    return true_minus(f"{value:z.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:

@@ -37,7 +37,7 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
         raise UntestableError
     if not flat:
         return
-    named = ", ".join(columns.names[place] for place in flat[:MOST_NAMED])
+    named = f"column{'s' * (len(flat) > 1)} {', '.join(columns.names[place] for place in flat[:MOST_NAMED])}"
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
     changes: dict[str, Any] = {}
     for place in flat:
@@ -111,7 +111,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     if evidence.task == "classes" and not _tells_classes(_filled(cells[:, place]), target):
         return
     name = columns.names[place]
-    sentence = f"{name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
+    sentence = f"column {name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
     words = "leave it out unless it is known before the answer is"
     yield Finding("leakage", "error", sentence, ignored_column(evidence, name), words)
 

@@ -266,12 +266,18 @@ def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
     assert found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (True, False)), **given)) == []
 
 
+def test_a_sentence_begins_with_a_word_and_not_with_a_name_which_a_page_would_change():
+    given = giving(0.01)
+    (found,) = found_by("leakage", given)
+    assert found.sentence.startswith(f"column {given.columns.names[0]} alone gives the target")
+
+
 def test_names_stand_in_sentences_as_they_are():
     cells = NORMAL.copy()
     cells[:, 0] = 1
     given = evidence(columns=TrainingColumns(('<b>&"]]>', "b", "c"), cells, (False,) * 3))
     (found,) = found_by("constant-column", given)
-    assert found.sentence.startswith('<b>&"]]>: ')
+    assert found.sentence.startswith('column <b>&"]]>: ')
 
 
 def test_a_finding_is_plain_data():

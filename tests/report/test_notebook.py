@@ -143,6 +143,7 @@ def test_an_ensemble_shows_the_last_scores_of_each_member() -> None:
 def test_a_run_shows_its_figures_and_its_loss(result: specnet.RunResult) -> None:
     page = shown(result)
     assert page.texts[1] == headline.verdict(result.evaluation)
+    assert page.texts[2] == "Test accuracy."  # the strip, as on the page of the run
     for split in ("test", "train"):
         place = page.texts.index(split)
         loss, accuracy = (result.metrics[split][name] or 0.0 for name in ("loss", "accuracy"))

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from specnet.number_texts import (
+    cell_text,
     count,
     counted,
     duration,
@@ -53,6 +54,7 @@ INTERVALS = [
     ("balanced_accuracy", 0.0, 1.0, "0–100 %"),
     ("loss", 0.2134, 0.3379, "0.21–0.34"),
     ("r2", -0.1234, 0.3, "-0.12 to 0.30"),
+    ("r2", -0.13, -0.001, "-0.13 to 0.00"),
     ("mean_absolute_error", 36.8, 52.9, "37–53"),
     ("mean_absolute_error", 0.0, 2.5e7, "0.0000–2.500e+07"),
     ("accuracy", 1.0, 1.0, "100.0 %"),
@@ -81,6 +83,16 @@ ROUNDED = [
     (math.nan, "–"),
     (math.inf, "–"),
 ]
+CELLS = [
+    (0.0, "0"),
+    (-0.0, "0"),
+    (-1.5, "−1.5"),
+    (4096.0, "4096"),
+    (1234.5, "1234"),
+    (-0.4321e-5, "−4.321·10⁻⁶"),
+    (-1_992_419_784_174.0, "−1.992·10¹²"),
+    (123_456_789.0, "123456789"),
+]
 SIZES = [(0, "0 B"), (168, "168 B"), (4242, "4.24 kB"), (1_300_000, "1.3 MB"), (2 * 10**9, "2 GB"), (999_700, "1 MB")]
 
 
@@ -103,6 +115,7 @@ SIZES = [(0, "0 B"), (168, "168 B"), (4242, "4.24 kB"), (1_300_000, "1.3 MB"), (
         *[(size(amount), text) for amount, text in SIZES],
         *[(interval(name, low, high), text) for name, low, high, text in INTERVALS],
         *[(rounded(value), text) for value, text in ROUNDED],
+        *[(cell_text(value), text) for value, text in CELLS],
     ],
 )
 def test_numbers_read_well(shown: str, text: str) -> None:

@@ -29,13 +29,11 @@ def importance_figure(importance: Importance) -> Figure:
     order = np.argsort(-importance.mean, kind="stable")[:MOST_COLUMNS]
     names = [importance.columns[place] for place in order]
     is_share = importance.score == "accuracy"
-    what, verb = (importance.score if is_share else "R²"), "fall"
-    if importance.score == "loss":
-        what, verb = "loss", "rise"
+    what, verb = {"loss": ("loss", "rise")}.get(importance.score, (importance.score if is_share else "R²", "fall"))
     text, scale = (points, 100.0) if is_share else (rounded, 1.0)
     texts = [true_minus(text(float(importance.mean[place]))) for place in order]
     mean, deviation = scale * importance.mean[order], scale * importance.deviation[order]
-    low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), scale * 1e-12)
+    low, high = min(0.0, float(np.min(mean - deviation))), max(float(np.max(mean + deviation)), 0.0) or scale / 100
     x = Axis(low, high * 1.3, f"{verb} of {what}" + " in percentage points" * is_share)
     description = f"Permutation importance: {', '.join(f'{n} {t}' for n, t in zip(names[:5], texts, strict=False))}"
     chart = Chart(description, x, Axis.of_names(names), height=max(96.0, LEAST_HEIGHT + LINE * len(names)))

@@ -126,9 +126,11 @@ def _results(record: AnswersRecord) -> Iterator[Figure]:
 
 
 def _covered(record: AnswersRecord) -> str:
-    """Return what intervals or sets cover, in words; nothing if there are none."""
+    """Return what intervals or sets cover, in words, and whether rows have weights; nothing if there are none."""
     covered = drawn_coverage(record.evaluation)
-    return "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
+    told = "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
+    is_weighted = record.answers is not None and record.answers.weight is not None
+    return told + " Rows count by their weights: numbers of rows are sums of these." * is_weighted
 
 
 def _left_out(record: AnswersRecord) -> Iterator[str]:

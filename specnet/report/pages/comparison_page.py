@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from specnet.number_texts import ABSENT, counted, metric
+from specnet.number_texts import ABSENT, counted, page_metric
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
@@ -78,16 +78,15 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
         return f"{counted(len(runs), 'run')} side by side; {apart}."
     measured = specs[0].monitored_metric(name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
-    label, shown = words(name), metric(name, best)
+    label, shown = words(name), page_metric(name, best)
     winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]
     others = [score for score in known if score != best]
     if not others:
         return f"All {len(runs)} runs reach the same test {label}: {shown}."
-    rest = " to ".join(dict.fromkeys(metric(name, value) for value in (min(others), max(others))))
-    reach = "reaches" if len(winners) == 1 else "reach"
-    leading = winners[0] if len(winners) == 1 else f"{counted(len(winners), 'run')}"
+    rest = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(others), max(others))))
+    leading = f"{winners[0]} reaches" if len(winners) == 1 else f"{counted(len(winners), 'run')} reach"
     behind = "the other" if len(others) == 1 else f"the other {len(others)}"
-    return f"{leading} {reach} the best test {label}, {shown}; {behind}: {rest}."
+    return f"{leading} the best test {label}, {shown}; {behind}: {rest}."
 
 
 def _apart(runs: Sequence[RunRecord], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
@@ -148,7 +147,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 def _chart(name: str, runs: Sequence[RunRecord]) -> Figure:
     titles = short_names([run.name for run in runs])
     lines = [
-        (place, member, curve, metric(name, curve.values[-1]))
+        (place, member, curve, page_metric(name, curve.values[-1]))
         for place, run in enumerate(runs)
         for member, curve in enumerate(member_curves(run.history, name))
     ]

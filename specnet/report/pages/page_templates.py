@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from specnet.report.svg.markup import isolated
 from specnet.report.svg.style import CHART_STYLE, theme
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters |= {"sha256": _sha256, "anchor": _anchor}
+    made.filters |= {"sha256": _sha256, "anchor": _anchor, "isolated": isolated}
     return made
 
 

@@ -53,8 +53,8 @@ class SweepRecord:
         Its name, with that of the pruner.
     several : str
         What a figure is the mean over: ``3 folds``; nothing for single runs.
-    evaluation : mapping or None
-        What the ``metrics.json`` of the best trial's run says.
+    evaluation : mapping
+        What the ``metrics.json`` of the best trial's run says; empty if there is none yet.
     spec_name, spec : str
         The file with the best trial's spec, and its text; nothing if there is none yet.
     written : str
@@ -77,7 +77,7 @@ class SweepRecord:
     dimensions: Sequence[Dimension]
     sampler: str
     several: str = ""
-    evaluation: Mapping[str, Any] | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
     spec_name: str = ""
     spec: str = ""
     written: str = ""
@@ -98,7 +98,7 @@ def sweep_page(record: SweepRecord) -> str:
         record=record,
         kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
         sentence=sweep_sentence(record),
-        strip=None if record.evaluation is None else strip_of(record.evaluation, "best trial", _teams(record)),
+        strip=strip_of(record.evaluation, "best trial", _teams(record)) if record.evaluation else None,
         unfinished=_unfinished(record),
         worth=list(_worth(record)),
         scores=_scores_table(record),
@@ -121,11 +121,11 @@ def sweep_sentence(record: SweepRecord) -> str:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
     figure = ranking.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
-    if comparison(record.evaluation or {}) is not None:
-        beside = verdict(record.evaluation or {})
+    if comparison(record.evaluation) is not None:
+        beside = verdict(record.evaluation)
         return f"The {which} is {beside[0].lower()}{beside[1:]}"
     told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
-    test, main = _figures(record, TEST), score_name(record.evaluation or {TEST: {}})
+    test, main = record.evaluation.get(TEST, {}), score_name(record.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
     if not names:
         return f"{told}."
@@ -134,17 +134,12 @@ def sweep_sentence(record: SweepRecord) -> str:
     return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
 
 
-def _figures(record: SweepRecord, split: str) -> Mapping[str, float | None]:
-    found: Mapping[str, float | None] = (record.evaluation or {}).get(split, {})
-    return found
-
-
 def _unfinished(record: SweepRecord) -> str:
     """Return what is missing of a sweep that has not come to its end."""
     done = len(record.ranking.trials)
     if done < record.planned:
         return f"{count(done)} of {counted(record.planned, 'trial')} are done: use --resume to go on."
-    return "" if record.evaluation is not None or not record.ranking.ranked else "The best trial has not been run yet."
+    return "" if record.evaluation or not record.ranking.ranked else "The best trial has not been run yet."
 
 
 def _worth(record: SweepRecord) -> Iterator[str]:
@@ -163,8 +158,8 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     else:
         yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
     yield from _team(record)
-    test = _figures(record, TEST).get(name)
-    if record.evaluation is None:
+    test = record.evaluation.get(TEST, {}).get(name)
+    if not record.evaluation:
         return
     if TEST not in record.evaluation:
         yield (
@@ -205,9 +200,9 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     if not ranking.ranked:
         return None
     figure = ranking.ranked[0][1]
-    validation = {**_figures(record, VALIDATION), ranking.name: figure}
+    validation = {**record.evaluation.get(VALIDATION, {}), ranking.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
-    rows |= {split: _figures(record, split) for split in (TEST, TRAIN) if _figures(record, split)}
+    rows |= {split: record.evaluation[split] for split in (TEST, TRAIN) if record.evaluation.get(split)}
     for team in _teams(record).values():
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])

@@ -3,8 +3,18 @@ const [answerBox, truth, cards, more] = [".answers", ".truth", ".asked", ".more 
 const classes = ask.kind === "classes" || ask.kind === "binary";
 const POINTS = 40, SHOWN = 12, MOST_BARS = 12, WIDTH = 240, HEIGHT = 64, DAY = 864e5;
 const make = (kind, parent, more = {}) => parent.appendChild(Object.assign(document.createElement(kind), more));
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*/g;
+const isolated = text => text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");  // such a name would change the order of what follows it
 const minus = text => text.replace("-", "−");
-const number = v => minus(!Number.isFinite(v) ? "?" : Number.isInteger(v) || Math.abs(v) >= 1e3 ? v.toFixed(0) : String(+v.toPrecision(4)));
+const raised = { "+": "", "-": "⁻", ..."⁰¹²³⁴⁵⁶⁷⁸⁹" };
+function number(v) {
+  if (!Number.isFinite(v)) return "?";
+  if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < 1e9)) {
+    const [digits, power] = v.toExponential(3).split("e");
+    return minus(`${+digits}·10${[...power].map(sign => raised[sign]).join("")}`);
+  }
+  return minus(Number.isInteger(v) || Math.abs(v) >= 1e3 ? v.toFixed(0) : String(+v.toPrecision(4)));
+}
 const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
 const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
 const colour = k => `var(--class-${classes ? k % 9 : k + 1})`;  // curves of values are at most three
@@ -112,10 +122,15 @@ function tell(now) {
     make("b", line, { textContent: percent(now[k]) });
   }
   const ends = net.interval ? [net.interval(cells)].flat(2) : [];
-  const between = k => ends.length ? `, between ${number(ends[2 * k])} and ${number(ends[2 * k + 1])} with ${ask.level} % certainty` : "";
+  const end = (v, width) => number(Math.abs(v) < 1e-5 * width ? 0 : v);  // rounding alone keeps it from being 0
+  const between = k => {
+    if (!ends.length) return "";
+    const [low, high] = ends.slice(2 * k, 2 * k + 2);
+    return `, between ${end(low, high - low)} and ${end(high, high - low)} with ${ask.level} % certainty`;
+  };
   const words = classes ? `${ask.names[best]}, ${percent(now[best])}`
     : now.map((v, k) => `${ask.names[k]}: ${number(v)}${between(k)}`).join("; ");
-  make("p", answerBox, { textContent: words });
+  make("p", answerBox, { textContent: isolated(words) });
   if (surface) mark(words);
 }
 
@@ -160,7 +175,7 @@ function mark(words) {
   const seen = surface.getBoundingClientRect(), place = { cx: left + across * width, cy: top + (1 - up) * height };
   const size = { rx: 7 * width / seen.width, ry: 7 * height / seen.height, class: "asked-point" };
   for (const [name, value] of Object.entries({ ...place, ...size })) marker.setAttribute(name, value);
-  pointed.textContent = ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words;
+  pointed.textContent = isolated(ask.columns.map(({ name, place }) => `${name} ${number(cells[place])}`).join(", ") + ": " + words);
 }
 if (surface) Object.assign(surface.closest("figure"), { onpointerdown: point, onpointermove: event => event.buttons & 1 && point(event) });
 

@@ -20,7 +20,7 @@ TICK_GAP = 8.0
 ROW = 30.0
 """Units between two ticks along y, at least."""
 MOST_ALONG_X = 6
-MOST_FOR_TICKS = 0.36
+MOST_FOR_TICKS = 0.45
 """Fraction of the width that texts along y may take."""
 
 Vector = NDArray[np.float64]

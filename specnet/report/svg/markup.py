@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ _WIDTHS = (
     *(("ijl.,:;'| ", 0.34), ('ftrI()[]/-!"', 0.44), ("0123456789{}", 0.64)),
     *(("&<>=+~#^×±−", 0.84), ("mwMW@%—→", 1.0)),
 )
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufefc]+)*")
 _WIDTH_OF = {character: width for characters, width in _WIDTHS for character in characters}
 
 
@@ -23,6 +25,11 @@ def escaped(text: str) -> Markup:
     Characters that no XML document can hold, such as control characters, become U+FFFD.
     """
     return escape(text.translate(_NOT_IN_XML))
+
+
+def isolated(text: str) -> str:
+    """Return a sentence in which names from right to left do not change the order of what follows them."""
+    return _RIGHT_TO_LEFT.sub("\u2068\\g<0>\u2069", text)
 
 
 def number(value: float) -> str:
@@ -45,17 +52,17 @@ def _character_width(character: str) -> float:
 
 
 def shortened(text: str, width: float, size: float = TEXT_SIZE) -> str:
-    """Return a text that fits into a width in units, with an ellipsis for what was left out."""
-    text = " ".join(text.split())
-    if text_width(text, size) <= width:
-        return text
-    room, kept = width - text_width("…", size), 0
-    for character in text:
-        room -= text_width(character, size)
-        if room < 0:
-            break
-        kept += 1
-    return text[: max(kept, 1)].rstrip() + "…"
+    """Return a text that fits into a width in units, with an ellipsis for what was left out.
+
+    That is between its first two thirds and its last one: names that begin alike, such as numbered ones, end otherwise.
+    """
+    text = shown = " ".join(text.split())
+    kept = min(len(text), max(int(width), 2))  # a character is wider than a unit
+    while kept > 1 and text_width(shown, size) > width:
+        kept -= 1
+        last = (kept + 1) // 3
+        shown = f"{text[: kept - last].rstrip()}…{text[len(text) - last :].lstrip()}"
+    return shown
 
 
 def label(text: str, x: float, y: float, style: str = "", anchor: str = "start", room: float | None = None) -> Markup:
@@ -69,7 +76,7 @@ def label(text: str, x: float, y: float, style: str = "", anchor: str = "start",
 
 def hover_text(text: str) -> Markup:
     """Return what a browser shows while the pointer rests on the surrounding element; nothing for no text."""
-    return Markup(f"<title>{escaped(text)}</title>") if text else Markup()
+    return Markup(f"<title>{escaped(isolated(text))}</title>") if text else Markup()
 
 
 def picture(
@@ -92,7 +99,6 @@ def picture(
     """
     whole = number(width + 2 * margin), number(height + 2 * margin)
     view = f"{number(-margin)} {number(-margin)} {whole[0]} {whole[1]}"
-    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}"'
-    size += f' style="--width: {whole[0]}px"'
+    size = f'width="{whole[0]}" height="{whole[1]}" viewBox="{view}" style="--width: {whole[0]}px"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="{style}" {size}'
     return Markup(f'{head} role="img" aria-label="{escaped(description)}">{"".join(content)}</svg>')

@@ -89,11 +89,9 @@ def curve_title(name: str) -> str:
 
 def rows_note(name: str) -> str:
     """Return in a sentence what a figure of a history is measured on."""
-    if name == LOSS:
-        return (
-            "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
-        )
-    return "Of the validation rows."
+    if name != LOSS:
+        return "Of the validation rows."
+    return "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
 
 
 def curve_style(place: int) -> str:

@@ -86,7 +86,7 @@ def sweep_record(folder: Path) -> SweepRecord:
         dimensions=searched,
         sampler=facts.sampler(),
         several=facts.several(),
-        evaluation=RunFolder(best).evaluation().record() if has_run else None,
+        evaluation=RunFolder(best).evaluation().record() if has_run else {},
         spec_name="" if spec is None else spec.name,
         spec="" if spec is None else _text(spec),
         written="" if written is None else _text(written),

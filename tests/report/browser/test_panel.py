@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from specnet.model import Model, load_model
+from specnet.number_texts import cell_text
+from specnet.report.svg.markup import isolated
 from specnet.running import run
 from specnet.training import WarningRecorder
 from tests.report.browser.tables import CLUMSY, table
@@ -124,6 +126,30 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
     mark = tab.locator(".asked-point").bounding_box()
     assert mark["x"] + mark["width"] / 2 == pytest.approx(box["x"] + 0.25 * box["width"], abs=2)
     assert mark["y"] + mark["height"] / 2 == pytest.approx(box["y"] + 0.25 * box["height"], abs=2)
+
+
+def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(tab: Any, asked: tuple[Path, Model]) -> None:
+    tab.goto(asked[0].as_uri())
+    numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, 4.321e-5, -2.888e-8]
+    assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(cell_text, numbers)]
+    assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
+    assert (
+        tab.evaluate("isolated('שלום עולם, 60.8 %')")
+        == isolated("שלום עולם, 60.8 %")
+        == "\u2068שלום עולם\u2069, 60.8 %"
+    )
+
+
+def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(tab: Any, asked: tuple[Path, Model]) -> None:
+    page, model = asked
+    tab.goto(page.as_uri())
+    tab.evaluate("() => tell(classes ? ask.names.map((_, k) => +!k) : [1])")
+    heights = tab.evaluate("[...document.querySelectorAll('.bar b')].map(each => each.offsetHeight)")
+    assert len(heights) == (0 if model.labels is None else len(model.labels))
+    assert max(heights, default=0) < 30
+    if model.labels is None:
+        tab.evaluate("[net.interval = () => [[-2.888e-8, 0.6442]], tell([0.3221])]")
+        assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
 
 
 def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:

@@ -57,6 +57,7 @@ def place(tab: Any, chart: str, x: float, y: float) -> tuple[float, float]:
 def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
     page, model, rows = sliding
     tab.goto(page.as_uri())
+    assert ("Rows count by their weights" in tab.locator("#results").inner_text()) == (rows.weight is not None)
     slider = tab.get_by_label("Threshold", exact=True)
     assert tab.locator(".thresholds output").inner_text() == "0.5"
     if rows.weight is None:

@@ -6,6 +6,7 @@ import pytest
 
 from specnet.parts.metrics import Accuracy, RootMeanSquaredError
 from specnet.report.pages.answer_charts import beginning_of
+from specnet.report.svg.overlays import Score, score_strip
 from tests.report.pages.test_headline import EVALUATION
 
 
@@ -38,6 +39,11 @@ def test_errors_and_minus_signs_in_the_table_are_as_pages_have_them() -> None:
     assert begins["scores"].rows[1] == ["test", "−0.2500", "3.3", "2.6–4.0"]
     assert begins["scores"].header[2] == "root mean squared error"
     assert begins["verdict"] == "Root mean squared error 3.3 on 4 test rows."
+
+
+def test_figures_of_a_strip_are_not_cut_off() -> None:
+    scores = {name: Score(-0.0979, -0.2, 0.1, text, text) for name, text in [("neighbours", "−1.234e+05"), ("a", "1")]}
+    assert "…" not in score_strip("test", "r2", scores, "").chart
 
 
 @pytest.mark.parametrize("split", ["validation", "train"])

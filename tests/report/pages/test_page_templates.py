@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from specnet.report.pages.page_templates import PAGES, environment, style
+from specnet.report.svg.charts import Figure
+from specnet.report.svg.markup import hover_text, isolated
+from specnet.report.terminal.text_tables import TextTable
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,6 +34,21 @@ def test_values_are_text_and_unknown_names_are_errors() -> None:
     assert template.render(value="<b>'\"&") == "<p title='&lt;b&gt;&#39;&#34;&amp;'>&lt;b&gt;&#39;&#34;&amp;</p>"
     with pytest.raises(UndefinedError):
         template.render()
+
+
+def test_numbers_of_a_table_have_minus_signs_and_its_words_keep_their_hyphens() -> None:
+    table = TextTable(["run", "test r2", "findings"], [["a-1", "-0.19", "no-signal"]], right=frozenset({1}))
+    shown = environment().from_string('{% from "parts.html.j2" import grid %}{{ grid(table, "Scores") }}')
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", shown.render(table=table))
+    assert cells[3:] == ["a-1", "−0.19", "no-signal"]
+
+
+def test_names_from_right_to_left_do_not_turn_what_follows_them() -> None:
+    card = environment().from_string('{% from "parts.html.j2" import card %}{{ card(figure) }}')
+    figure = Figure("a", "Mean of שלום עולם: 0.5 % at אב, 7 % at <b>.", Markup())
+    assert "Mean of \u2068שלום עולם\u2069: 0.5 % at \u2068אב\u2069, 7 % at &lt;b&gt;." in card.render(figure=figure)
+    assert hover_text("אב: 0.5 %") == "<title>\u2068אב\u2069: 0.5 %</title>"
+    assert isolated("Grüße, 日本: −0.5 %") == "Grüße, 日本: −0.5 %"
 
 
 def test_style_asks_for_nothing() -> None:

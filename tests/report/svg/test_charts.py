@@ -282,13 +282,24 @@ def test_long_names_are_shortened_and_whole_on_hover() -> None:
     chart.line([0, 1], [0, 1], name=name)
     drawn = Drawn(chart.svg())
     (shown,) = drawn.texts("name-0")
-    assert shown.endswith("…")
-    assert name.startswith(shown[:-1])
+    start, end = shown.split("…")
+    assert name.startswith(start)
+    assert name.endswith(end)
+    assert len(start) > len(end) > 1
     assert drawn.hovers() == [name]
     assert shortened("short", 100) == "short"
     assert shortened("", 0) == ""
     assert text_width("wide") > text_width("thin") > 0
     assert text_width("\u0301") == 0
+
+
+def test_shortened_names_that_differ_at_their_ends_are_told_apart() -> None:
+    names = [f"class number {place:02}" for place in range(40)]
+    for room, different in {28.0: 10, 80.0: 40}.items():
+        shown = [shortened(name, room) for name in names]
+        assert max(map(text_width, shown)) <= room
+        assert len(set(shown)) == different
+    assert text_width(shortened("long " * 20_000, 80.0)) <= 80.0
 
 
 def test_a_chart_without_anything_says_so() -> None:

@@ -223,7 +223,7 @@ def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.r
     spec = spec_on(data, 16, {"target_preprocessing": ["standardize"]}, loss="mse", epochs=60, optimizer=adam)
     found = specnet.run(spec, observer=specnet.Observer()).findings
     assert {each.code for each in found} == {"constant-column"}
-    assert found[0].sentence == "<same>: the same value in all 75 training rows"
+    assert found[0].sentence == "column <same>: the same value in all 75 training rows"
     assert found[0].changes == {"data.columns.<same>": "ignore"}
     assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings).findings == ()
 
