@@ -27,6 +27,7 @@ from tests.findings.made import (
     found_by,
     gained,
     gapped,
+    giving,
     held,
     jumping,
     looks,
