@@ -34,8 +34,8 @@ COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last dig
 PLAIN = re.compile(r"specnet [^|&;<>$`*?~(){}\\]*")
 """A command without anything that a shell would do."""
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
-RUN = ("sh", "python", "js")
-"""The languages of blocks that are run."""
+RUN = {"sh": "command", "python": "snippet", "js": "script"}
+"""The languages of blocks that are run, and what they are called."""
 NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")
 """What would run the tests from within them, or for minutes."""
 

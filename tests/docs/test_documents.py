@@ -20,7 +20,7 @@ import pytest
 
 from specnet.cli.application import application
 from tests.cli.on_terminal import Seen, on_terminal
-from tests.docs.documents import PEERS, ROOT, Document, documents, shell, without_times
+from tests.docs.documents import PEERS, ROOT, RUN, Document, documents, shell, without_times
 from tests.exporting.tools import PLAIN, needs_node
 
 DOCUMENTS = documents()
@@ -36,7 +36,9 @@ Ended = Callable[[Document], tuple[Path, dict[str, Seen]]]
 def blocks() -> list[object]:
     """Parameters of a test: each block that is run, document by document, so that one process has all of a document."""
     return [
-        pytest.param(document, language, code, marks=marks(language, code), id=f"{document.name}-{language}{place}")
+        pytest.param(
+            document, language, code, marks=marks(language, code), id=f"{document.name}-{RUN[language]}{place}"
+        )
         for document in DOCUMENTS
         for place, (language, code) in enumerate(document.runnable())
     ]
