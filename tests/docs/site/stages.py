@@ -14,7 +14,7 @@ from markupsafe import escape
 from specnet.parts.activations import Relu
 from tests.reference.moons import reference_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEC = "specs/moons.toml"
 
 
