@@ -6,7 +6,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from specnet.version import __version__
-from tests.docs import examples, pages
+from tests.docs import pages
+from tests.docs.site import examples
 
 project, author, release = "specnet", "specnet", __version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
@@ -19,8 +20,6 @@ smartquotes = False  # quotes are those of specs
 html_static_path = ["_static"]
 html_css_files = ["charts.css", "site.css"]
 html_extra_path = ["_examples"]
-html_static_path = ["_pictures/charts.css", "site.css"]
-html_css_files = ["charts.css", "site.css"]
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": False,

@@ -12,7 +12,7 @@ import time
 
 from sphinx.cmd.build import main as sphinx
 
-from tests.docs import examples, links
+from tests.docs.site import examples, links
 
 SOURCE = examples.ROOT / "docs"
 SITE = SOURCE / "_build" / "html"

@@ -93,8 +93,9 @@ class Document:
 
 
 def documents() -> list[Document]:
-    """README and every page of the documentation that is written by hand, in their order."""
-    return [Document(path) for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]]
+    """README, CONTRIBUTING and every page of the documentation that is written by hand, in their order."""
+    pages = sorted((ROOT / "docs").glob("*/*.md"))
+    return [Document(path) for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]]
 
 
 def without_times(text: str) -> str:

@@ -56,7 +56,7 @@ def _page(kind: str, entries: Sequence[Entry]) -> str:
     for entry in entries:
         part = built_in_registry().find(kind, entry.name)
         assert part is not None, "the catalogue is made of the registry"
-        written = entry.markdown([*_index(entry), *_shown(part)], of_kind=True)
+        written = entry.markdown([*_shown(part), *_index(entry)], of_kind=True)
         lines += [f"{{.fields}}\n{line}" if line.startswith("| field |") else line for line in written]
     return "\n".join(lines)
 
@@ -78,7 +78,10 @@ def _shown(part: type[Part]) -> Iterator[str]:
 
 
 def _index(entry: Entry) -> list[str]:
-    """Return aliases and fields for the index, by which search finds them too; headings are found as they are."""
+    """Return aliases and fields for the index, by which search finds them too; headings are found as they are.
+
+    Its places are those of what follows, which must not be HTML.
+    """
     names = [(alias, entry.kind) for alias in entry.aliases] + [(field.name, entry.name) for field in entry.fields]
     if not names:
         return []

@@ -10,9 +10,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from tests.docs import pictures
+from tests.docs.site import pictures
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MOONS = "moons"
 COMMANDS = (
     f"specnet run specs/moons.toml -o {MOONS} --quiet",

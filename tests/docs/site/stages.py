@@ -7,15 +7,20 @@ import subprocess
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
+import numpy as np
 from markupsafe import escape
 
+from specnet import build
 from specnet.parts.activations import Relu
 from tests.reference.moons import reference_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEC = "specs/moons.toml"
+POINT = (-0.5, 0.25)
+"""The row that the page takes through the network."""
 
 
 class Stage(NamedTuple):
@@ -63,10 +68,20 @@ def _stages() -> Iterator[Stage]:
     code = _shown("--code", "--engine", "compiled").splitlines()
     begin = next(place for place, line in enumerate(code) if line.startswith("static void gradient("))
     lines = [line for line in code[begin:] if "v20" in line or "v5 = " in line]
-    yield Stage("C", f"{len(code) - begin} lines behind a library of functions", "\n".join(lines[-3:]))
+    yield Stage("C", f"{len(code) - begin} lines behind a library of functions", dedent("\n".join(lines[-3:])))
 
     losses = reference_run()[1]
-    yield Stage("closures", "a step is one call", f"loss {losses[0]:.4f} before, {losses[-1]:.4f} after 20 000 steps")
+    trained = f"loss {losses[0]:.4f} before, {losses[-1]:.4f} after 20 000 steps"
+    yield Stage("closures", "a step is one call", f"{_one_row()}\n{trained}")
+
+
+def _one_row() -> str:
+    """Return what the first weights make of a row: the sums of the five units, and what relu leaves of them."""
+    network = build(ROOT / SPEC)
+    weights = network.parameters(network.initial_parameters())
+    sums = weights["layers.0.weight"] @ POINT + weights["layers.0.bias"]
+    told = [" ".join(f"{number:.2f}" for number in numbers) for numbers in (sums, np.maximum(sums, 0))]
+    return f"relu of {told[0]} is {told[1]}".replace("-", "−")
 
 
 def _first(lines: list[str], word: str) -> str:

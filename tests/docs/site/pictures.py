@@ -1,7 +1,4 @@
-"""Pictures of tutorials, as SVG within HTML that a page includes: drawn by what draws specnet's own pages.
-
-Their colours are variables, which `charts.css` sets for both themes of the site.
-"""
+"""Pictures of tutorials, as SVG within HTML that a page includes: drawn by what draws specnet's own pages."""
 
 from __future__ import annotations
 
@@ -15,31 +12,22 @@ from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.style import CHART_STYLE, DARK, LIGHT, variables
 from specnet.running.reports.run_report import record_of, rows_again
 from specnet.running.run_folder import RunFolder
-from tests.docs import stages
+from tests.docs.site import stages
 from tests.reference import tutorial
 from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
 
-STYLE = "charts.css"
 EVERY = 100
 """Steps between two losses in a picture."""
 
 
 def write(run: Path, folder: Path) -> None:
-    """Write the pictures of a run of the reference network, and their style, into a folder."""
+    """Write the pictures of a run of the reference network into a folder."""
     folder.mkdir(exist_ok=True)
-    (folder / STYLE).write_text(style(), encoding="utf-8")
     others = ("wrong_gradient", _pictures([_wrong_gradient()])), ("stages", stages.diagram())
     for name, html in [*_of_run(run), *others]:
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
-
-
-def style() -> str:
-    """Return the rules of charts, with their colours by the site's themes."""
-    themes = (f"html[data-theme={name}] {{ {variables(each)} }}\n" for name, each in (("light", LIGHT), ("dark", DARK)))
-    return "".join(themes) + CHART_STYLE
 
 
 def _of_run(run: Path) -> Iterator[tuple[str, str]]:

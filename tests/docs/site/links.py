@@ -7,6 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+STATIC = "_static"
+"""The theme's own files, among them templates."""
+
 
 @dataclass(eq=False)
 class Page(HTMLParser):
@@ -42,7 +45,8 @@ class Page(HTMLParser):
 
 def broken(site: Path) -> tuple[int, list[str]]:
     """Return how many links a site has to its own pages and files, and those that lead nowhere, with their pages."""
-    pages = {path: Page.read(path) for path in sorted(site.rglob("*.html"))}
+    found = sorted(path for path in site.rglob("*.html") if path.parts[len(site.parts)] != STATIC)
+    pages = {path: Page.read(path) for path in found}
     links = [(path, address) for path, page in pages.items() for address in page.addresses if _is_inside(address)]
     wrong = [f"{path.relative_to(site)}: {address}" for path, address in links if not _leads(path, address, pages)]
     return len(links), wrong
