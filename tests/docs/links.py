@@ -42,7 +42,8 @@ class Page(HTMLParser):
 
 def broken(site: Path) -> tuple[int, list[str]]:
     """Return how many links a site has to its own pages and files, and those that lead nowhere, with their pages."""
-    pages = {path: Page.read(path) for path in sorted(site.rglob("*.html"))}
+    files = [path for path in sorted(site.rglob("*.html")) if "_static" not in path.relative_to(site).parts]
+    pages = {path: Page.read(path) for path in files}  # the theme has templates beside its style sheets
     links = [(path, address) for path, page in pages.items() for address in page.addresses if _is_inside(address)]
     wrong = [f"{path.relative_to(site)}: {address}" for path, address in links if not _leads(path, address, pages)]
     return len(links), wrong
