@@ -1,7 +1,7 @@
 """Build the whole site: ``python -m tests.docs`` after ``pip install '.[docs]'``.
 
-Examples and pictures come first, from real runs. Warnings are errors, and every link within the site has to lead
-somewhere.
+Examples and pictures come first, from real runs. Warnings are errors, every link within the site has to lead
+somewhere, and search has to find every name of the reference.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 
 from sphinx.cmd.build import main as sphinx
 
+from tests.docs.reference.searching import unfound
 from tests.docs.site import examples, links
 
 SOURCE = examples.ROOT / "docs"
@@ -30,7 +31,10 @@ def main() -> int:
     print(f"{SITE / 'index.html'}   {count} links   {time.perf_counter() - start:.0f} s")
     for each in wrong:
         print(f"broken link in {each}", file=sys.stderr)
-    return bool(wrong)
+    missing = unfound(SITE)
+    for each in missing:
+        print(f"search does not find {each}", file=sys.stderr)
+    return bool(wrong or missing)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,8 @@ from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, other_examples, spec_examples
 from tests.docs.reference.part_formulas import SYMBOL, formula
 from tests.docs.reference.part_pictures import picture
+from tests.docs.reference.searching import names, unfound
 
-ROOT = Path(__file__).parents[2]
 PARTS = tuple(built_in_registry())
 WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity", "constant", "zeros", "ones", "identity"}
 """Functions of several numbers, and what draws no more than two different ones."""
@@ -126,26 +124,10 @@ def test_every_variable_of_the_environment_is_told() -> None:
     assert read | {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} == VARIABLES.keys() | (OF_OTHERS & read)
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the index in which the built site searches."""
-    out = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-q", "docs", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    index: dict[str, Any] = json.loads((out / "searchindex.js").read_text().partition("(")[2].rpartition(")")[0])
-    return index
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "word", ["patience", "batch_size", "relu", "huber", "cosine_decay", "unknown-part", "overfitting"]
-)
-def test_search_finds_keys_parts_and_codes_by_their_headings(found: dict[str, Any], word: str) -> None:
-    places = [found["docnames"][page] for page, _ in found["alltitles"][word]]
-    assert any(place.startswith("reference/") for place in places)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("word", ["negative_slope", "xavier_uniform", "--folds", "nesterov"])
-def test_search_finds_fields_aliases_and_options_by_the_index(found: dict[str, Any], word: str) -> None:
-    assert [found["docnames"][page] for page, *_ in found["indexentries"][word]]
+def test_a_name_that_search_does_not_find_is_told(tmp_path: Path) -> None:
+    """The build looks for all of them in the site's own index."""
+    wanted = {*names()}
+    assert {"patience", "relu", "swish", "negative_slope", "unknown-part", "--folds", "specnet run", "fit"} <= wanted
+    index = {"alltitles": dict.fromkeys(wanted - {"patience", "--folds"}), "indexentries": {"--folds": []}}
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})", encoding="utf-8")
+    assert unfound(tmp_path) == ["patience"]

@@ -56,7 +56,8 @@ def _page(kind: str, entries: Sequence[Entry]) -> str:
     for entry in entries:
         part = built_in_registry().find(kind, entry.name)
         assert part is not None, "the catalogue is made of the registry"
-        written = entry.markdown([*_shown(part), *_index(entry)], of_kind=True)
+        written = entry.markdown([*_shown(part)], of_kind=True)
+        written[2:2] = _index(entry)  # right behind the heading: anchors get lost in front of pictures
         lines += [f"{{.fields}}\n{line}" if line.startswith("| field |") else line for line in written]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ def section_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
     sections = Catalogue(built_in_registry()).entries("section")
     pages = {section.name: _file(section) for section in sections}
-    told = [(f"[`{_title(each)}`]({_file(each)}.md)", escaped(each.summary)) for each in sections]
+    told = [(f"[{_title(each)}]({_file(each)}.md)", escaped(each.summary)) for each in sections]
     told.insert(1, ("[`[data]`](../parts/data.md)", "Data to train and evaluate on, in one of many forms."))
     lines = [
         *[
@@ -40,12 +40,12 @@ def _file(section: Entry) -> str:
 
 def _title(section: Entry) -> str:
     if section.name == ROOT:
-        return "top level"
-    return f"[[{section.name.removesuffix('.N')}]]" if section.name.endswith(".N") else f"[{section.name}]"
+        return "Top level"
+    return f"`[[{section.name.removesuffix('.N')}]]`" if section.name.endswith(".N") else f"`[{section.name}]`"
 
 
 def _page(section: Entry, pages: dict[str, str]) -> str:
-    lines = [f"# `{_title(section)}`", "", escaped(section.description), ""]
+    lines = [f"# {_title(section)}", "", escaped(section.description), ""]
     for field in section.fields:
         inner = f"{section.name}.{field.name.partition('.')[0]}"
         if "." not in field.name or {inner, f"{inner}.N"}.isdisjoint(pages):
