@@ -131,8 +131,11 @@ def rounded(value: float) -> str:
 
 
 def cell_text(value: float) -> str:
-    """Return a number of a table as pages have it: four digits, or more before the point, and then a power of ten."""
-    if value and not 1e-4 <= abs(value) < 1e9:
+    """Return a number of a table as pages have it: four digits, or all before the point; a power of ten for many zeros.
+
+    Whole numbers, such as those of customers, have all their digits.
+    """
+    if value and not 1e-4 <= abs(value) < (1e15 if value == round(value) else 1e9):
         digits, exponent = f"{value:.3e}".split("e")
         return _scientific(float(digits), int(exponent))
     return true_minus(f"{value:z.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")

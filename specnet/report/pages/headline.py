@@ -93,13 +93,15 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
 def comparison(evaluation: Mapping[str, Any]) -> Comparison | None:
     """Return how a network compares with a simpler predictor on test rows; None where chance is not known.
 
-    That is a constant answer if the network is worse, else what is better than the network, else the best of all.
+    That is a constant answer if the network is worse, else what is better than the network, else a constant answer if
+    the network is only as good, else the best of all.
     """
     found = [each for name in evaluation.get("gains", {}) if (each := _compared(name, evaluation)) is not None]
-    worse = [each for each in found if each.sign < 0]
-    constant = [each for each in worse if each.baseline == CONSTANT]
-    simple = [each for each in worse or found if each.baseline != CONSTANT]
-    return min(constant or simple or found, default=None)
+
+    def place(each: Comparison) -> tuple[int, Comparison]:
+        return (1 if each.sign < 0 else 3) if each.baseline != CONSTANT else 2 * each.sign + 2, each
+
+    return min(found, key=place, default=None)
 
 
 def _compared(baseline: str, evaluation: Mapping[str, Any]) -> Comparison | None:

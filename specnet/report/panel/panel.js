@@ -7,13 +7,13 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\u
 const isolated = text => text.replace(RIGHT_TO_LEFT, "\u2068$&\u2069");  // such a name would change the order of what follows it
 const minus = text => text.replace("-", "−");
 const raised = { "+": "", "-": "⁻", ..."⁰¹²³⁴⁵⁶⁷⁸⁹" };
-function number(v) {
+function number(v, digits = 4) {
   if (!Number.isFinite(v)) return "?";
-  if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < 1e9)) {
-    const [digits, power] = v.toExponential(3).split("e");
-    return minus(`${+digits}·10${[...power].map(sign => raised[sign]).join("")}`);
+  if (v && !(Math.abs(v) >= 1e-4 && Math.abs(v) < (Number.isInteger(v) ? 1e15 : 1e9))) {
+    const [factor, power] = v.toExponential(digits - 1).split("e");
+    return minus(`${+factor}·10${[...power].map(sign => raised[sign]).join("")}`);
   }
-  return minus(Number.isInteger(v) || Math.abs(v) >= 1e3 ? v.toFixed(0) : String(+v.toPrecision(4)));
+  return minus(Number.isInteger(v) || Math.abs(v) >= 10 ** (digits - 1) ? v.toFixed(0) : String(+v.toPrecision(digits)));
 }
 const percent = p => Number.isFinite(p) ? (100 * p).toFixed(p > .001 && p < .999 ? 1 : 2) + " %" : "?";
 const day = v => new Date(Math.floor(v) * DAY).toISOString().slice(0, 10);
@@ -122,14 +122,16 @@ function tell(now) {
     make("b", line, { textContent: percent(now[k]) });
   }
   const ends = net.interval ? [net.interval(cells)].flat(2) : [];
-  const end = (v, width) => number(Math.abs(v) < 1e-5 * width ? 0 : v);  // rounding alone keeps it from being 0
-  const between = k => {
-    if (!ends.length) return "";
-    const [low, high] = ends.slice(2 * k, 2 * k + 2);
-    return `, between ${end(low, high - low)} and ${end(high, high - low)} with ${ask.level} % certainty`;
+  const value = (v, k) => {
+    if (!ends.length) return number(v);
+    const [low, high] = ends.slice(2 * k, 2 * k + 2), width = high - low, largest = Math.max(Math.abs(low), Math.abs(high));
+    // As many digits as tell the ends apart, of those that float32 has; rounding alone keeps an end from being 0.
+    const digits = width > 0 ? Math.min(Math.max(4, Math.ceil(Math.log10(largest / width)) + 2), 9) : 4;
+    const text = v => number(Math.abs(v) < 1e-5 * width ? 0 : v, digits);
+    return `${text(v)}, between ${text(low)} and ${text(high)} with ${ask.level} % certainty`;
   };
   const words = classes ? `${ask.names[best]}, ${percent(now[best])}`
-    : now.map((v, k) => `${ask.names[k]}: ${number(v)}${between(k)}`).join("; ");
+    : now.map((v, k) => `${ask.names[k]}: ${value(v, k)}`).join("; ");
   make("p", answerBox, { textContent: isolated(words) });
   if (surface) mark(words);
 }

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import Ran, Specnet
 from tests.running.sweeps.made import trial, write_sweep
-from tests.running.sweeps.searches import GRID
+from tests.running.sweeps.searches import BASE, SPACE
 
 WRITING = {
     "run": ("run moons.toml -o one", "one/report.html"),
@@ -21,8 +21,8 @@ WRITING = {
 }
 """Commands that write a page, and where."""
 SWEEPS = {
-    "sweep": ("sweep grid.toml --jobs 1 -o found", "found/report.html"),
-    "nested": ("sweep grid.toml --jobs 1 -o nested --folds 2 --set data.split.test_size=0", "nested/report.html"),
+    "sweep": ("sweep search.toml --trials 1 --jobs 1 -o found", "found/report.html"),
+    "nested": ("sweep search.toml --trials 1 --jobs 1 -o nested --folds 2 --set data.split.test_size=0", "nested/report.html"),
 }
 
 
@@ -47,7 +47,7 @@ def test_the_path_of_a_page_is_the_last_line_and_is_opened_if_asked(
 ) -> None:
     write_sweep(folder / "sweep", [trial(0, 0.5)])
     ran("moons")
-    (folder / "grid.toml").write_text(GRID)
+    (folder / "search.toml").write_text(BASE + SPACE)
     ended = specnet(*command.split())
     assert ended.status == 0
     assert ended.out.splitlines()[-1] == page

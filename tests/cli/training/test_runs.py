@@ -247,7 +247,7 @@ def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: P
         run / "report.html" for run in (wild, trained / "moons/2", trained / "numbers/1")
     }
     for row in rows(specnet("runs", "--sort", "-accuracy").out):
-        assert " ".join(" ".join(row).split()) in page.text
+        assert re.sub(r" -(?=\d)", " −", " ".join(" ".join(row).split())) in page.text
     (folder / "pages").mkdir()
     document = specnet("runs", "--html", "-o", "pages/all.html", "--format", "json").document
     assert (document["file"], len(document["runs"])) == ("pages/all.html", 4)

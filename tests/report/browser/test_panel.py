@@ -130,7 +130,7 @@ def test_pointing_at_the_plane_sets_the_row(tab: Any, report: Any) -> None:
 
 def test_the_panel_writes_numbers_as_the_rest_of_its_page_does(tab: Any, asked: tuple[Path, Model]) -> None:
     tab.goto(asked[0].as_uri())
-    numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, 4.321e-5, -2.888e-8]
+    numbers = [0.0, 3.0, -0.25, 1234.56, 123_456_789.0, -1.9924e12, -1.99241e12 / 7, 4.321e-5, -2.888e-8, 3e17]
     assert tab.evaluate("numbers => numbers.map(number)", numbers) == [*map(cell_text, numbers)]
     assert tab.evaluate("[number(-0), number(NaN)]") == ["0", "?"]
     assert (
@@ -150,6 +150,8 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(tab: Any, 
     if model.labels is None:
         tab.evaluate("[net.interval = () => [[-2.888e-8, 0.6442]], tell([0.3221])]")
         assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
+        tab.evaluate("[net.interval = () => [[99.99988, 100.00012]], tell([100])]")
+        assert "price: 100, between 99.99988 and 100.00012 with" in tab.locator("#ask .answers p").inner_text()
 
 
 def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:

@@ -90,6 +90,15 @@ def test_worse_than_a_constant_is_the_first_thing_said() -> None:
     assert headline.verdict(rare) == told
 
 
+def test_no_better_than_a_constant_is_said_unless_a_simple_model_is_better() -> None:
+    """One class has 99.8 % of the rows, and all predictors find it."""
+    rare = with_gain("constant", loss=(-0.01, 0.001, 0.02), accuracy=(0.0, 0.0, 0.0))
+    rare["gains"]["linear"] = rare["gains"]["neighbours"] = rare["gains"]["constant"]
+    assert headline.verdict(rare).startswith("As good as a constant answer: ")
+    behind = with_gain("constant", loss=(-0.01, 0.001, 0.02), accuracy=(0.0, 0.0, 0.0))
+    assert headline.verdict(behind).startswith("Worse than ")
+
+
 def test_figures_of_a_regression_have_as_many_digits_as_chance_leaves() -> None:
     evaluation = {
         "rows": {"train": 300, "test": 80},
