@@ -22,7 +22,7 @@ WRITING = {
 """Commands that write a page, and where."""
 SWEEPS = {
     "sweep": ("sweep search.toml --trials 1 --jobs 1 -o found", "found/report.html"),
-    "nested": ("sweep search.toml --trials 1 --jobs 1 -o nested --folds 2 --set data.split.test_size=0", "nested/report.html"),
+    "nested": ("sweep search.toml --trials 1 -o nested --folds 2 --set data.split.test_size=0", "nested/report.html"),
 }
 
 
