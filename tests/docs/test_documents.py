@@ -157,3 +157,11 @@ def test_every_path_that_is_named_is_there() -> None:
     named = {path for document in DOCUMENTS for path in re.findall(PATHS, document.text)}
     assert len(named) > 8
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    """Those of the other documents are checked in the site that is built of them."""
+    links = set(re.findall(r"\]\(([^):#]+)\)", README.text))
+    assert "docs/report.png" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert len(README.text.splitlines()) <= 200
