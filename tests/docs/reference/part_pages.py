@@ -79,11 +79,6 @@ def _shown(part: type[Part]) -> Iterator[str]:
 
 
 def _index(entry: Entry) -> list[str]:
-    """Return aliases and fields for the index, by which search finds them too; headings are found as they are.
-
-    Its places are those of what follows, which must not be HTML.
-    """
-    names = [(alias, entry.kind) for alias in entry.aliases] + [(field.name, entry.name) for field in entry.fields]
-    if not names:
-        return []
-    return ["```{eval-rst}", ".. index::", *(f"   ! single: {name}; {of}" for name, of in names), "```", ""]
+    """Return aliases and fields for the index, by which search finds them too; headings are found as they are."""
+    names = [*entry.aliases, *(field.name for field in entry.fields)]
+    return ["```{eval-rst}", ".. index::", *(f"   ! single: {name}" for name in names), "```", ""] if names else []
