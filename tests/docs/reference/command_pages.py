@@ -63,9 +63,7 @@ def _page(name: str, command: Any) -> Iterator[str]:
     usage = " ".join([f"specnet {name}", *command.collect_usage_pieces(context)])
     yield from [f"# `specnet {name}`", "", *map(escaped, command.help.splitlines()), "", "```text", usage, "```", ""]
     yield from ["```{eval-rst}", ".. index::"]
-    yield from [
-        f"   ! single: {word}; specnet {name}" for option in options for word in re.findall(r"--[\w-]+", option[0])
-    ]
+    yield from [f"   ! single: {word}" for option in options for word in re.findall(r"--[\w-]+", option[0])]
     yield from ["```", ""]
     if arguments:
         yield from ["## Arguments", "", *_records(arguments)]

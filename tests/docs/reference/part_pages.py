@@ -53,13 +53,20 @@ def part_pages() -> Iterator[tuple[str, str]]:
 
 def _page(kind: str, entries: Sequence[Entry]) -> str:
     lines = [f"# {KINDS[kind].capitalize()}", "", _about(kind), "", _links(entries), ""]
-    for entry in entries:
+    if kind == "data":
+        lines += ["All of them also have the keys of [`[data.split]`](../sections/data_split.md).", ""]
+    for entry in map(_own, entries):
         part = built_in_registry().find(kind, entry.name)
         assert part is not None, "the catalogue is made of the registry"
         written = entry.markdown([*_shown(part)], of_kind=True)
         written[2:2] = _index(entry)  # right behind the heading: anchors get lost in front of pictures
         lines += [f"{{.fields}}\n{line}" if line.startswith("| field |") else line for line in written]
     return "\n".join(lines)
+
+
+def _own(entry: Entry) -> Entry:
+    """Return an entry without the fields of a table that has a page of its own."""
+    return entry._replace(fields=tuple(field for field in entry.fields if not field.name.startswith("split.")))
 
 
 def _about(kind: str) -> str:
@@ -79,11 +86,6 @@ def _shown(part: type[Part]) -> Iterator[str]:
 
 
 def _index(entry: Entry) -> list[str]:
-    """Return aliases and fields for the index, by which search finds them too; headings are found as they are.
-
-    Its places are those of what follows, which must not be HTML.
-    """
-    names = [(alias, entry.kind) for alias in entry.aliases] + [(field.name, entry.name) for field in entry.fields]
-    if not names:
-        return []
-    return ["```{eval-rst}", ".. index::", *(f"   ! single: {name}; {of}" for name, of in names), "```", ""]
+    """Return aliases and fields for the index, by which search finds them too; headings are found as they are."""
+    names = [*entry.aliases, *(field.name for field in entry.fields)]
+    return ["```{eval-rst}", ".. index::", *(f"   ! single: {name}" for name in names), "```", ""] if names else []

@@ -57,7 +57,8 @@ def _page(section: Entry, pages: dict[str, str]) -> str:
 
 def _key(field: FieldEntry, page: str | None) -> Sequence[str]:
     """Return a key as a section of a page, with a link to the page of the table that it may hold."""
-    values = KIND.sub(lambda found: f"[{found[1]}](../parts/{KINDS[found[1]]}.md)", escaped(field.values))
+    said = re.sub(r"\b\w+_metric\b", "name of a metric", field.values)
+    values = KIND.sub(lambda found: f"[{found[1]}](../parts/{KINDS[found[1]]}.md)", escaped(said))
     values = re.sub(r"\btable\b", f"[table]({page}.md)", values, count=1) if page else values
     default = "required" if field.default == NEEDED else f"default: `{field.default}`" if field.default else "optional"
     return [f"## `{field.name}`", "", f"{values} · {default}", "", escaped(field.description), ""]
