@@ -46,10 +46,10 @@ def pytest_runtest_teardown() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs torch, Keras or jax unless ``-m`` names it: chosen, it fails where they are missing.
 
-    The README comes first. All of its commands are run for each of its tests that a process has; near the end, the
+    Documents come first. All commands of one are run for each of its tests that a process has; near the end, the
     processes share what is left of the tests.
     """
-    items.sort(key=lambda item: item.path.name != "test_readme.py")
+    items.sort(key=lambda item: item.path.name != "test_documents.py")
     if "peers" not in config.option.markexpr:
         left_out = [item for item in items if item.get_closest_marker("peers")]
         config.hook.pytest_deselected(items=left_out)

@@ -51,8 +51,6 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
         Maximum number of passes over the training data.
     batch_size : int or "full", optional
     l2 : float, optional
-    class_weight : mapping of label to float, or "balanced", optional
-        Weight of the rows of each label; 1 for labels not listed.
     early_stopping : bool or mapping, optional
         True enables early stopping with its defaults, which monitors the validation loss; False disables it.
     engine : "auto", "numpy" or "compiled", optional
@@ -65,6 +63,8 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     random_state : int, RandomState or None
         Seed of initial weights, shuffling, dropout and the validation set. None uses the seed of the spec, or a new one
         each time if it has none.
+    class_weight : mapping of label to float, or "balanced", optional
+        Weight of the rows of each label; 1 for labels not listed.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class SpecClassifier(ClassifierMixin, SpecEstimator):
     loss_ : float
         The mean loss of the last epoch.
     n_features_in_ : int
-    feature_names_in_ : ndarray of str (n_features_in_,)
+    feature_names_in_ : ndarray of str (columns,)
         Only if all column names of X are text.
 
     Examples

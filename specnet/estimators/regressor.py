@@ -66,7 +66,7 @@ class SpecRegressor(RegressorMixin, SpecEstimator):
     loss_ : float
         The mean loss of the last epoch.
     n_features_in_ : int
-    feature_names_in_ : ndarray of str (n_features_in_,)
+    feature_names_in_ : ndarray of str (columns,)
         Only if all column names of X are text.
 
     Examples

@@ -76,6 +76,11 @@ def export(
     overwrite : bool
         Overwrite existing files.
 
+    Returns
+    -------
+    Export
+        The files that were written, and how far the export agrees with the model.
+
     Raises
     ------
     DataError

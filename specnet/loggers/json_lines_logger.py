@@ -50,4 +50,4 @@ class JsonLinesLogger(Logger):
             file.write(json_lines([record]).encode())
 
     def finish(self, outcome: Outcome) -> None:
-        """Do nothing: each line is written already."""
+        """Do nothing, whatever the outcome: each line is written already."""

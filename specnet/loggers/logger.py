@@ -91,11 +91,11 @@ class Logger(Observer, ABC):
 
     @abstractmethod
     def log(self, record: Mapping[str, Any]) -> None:
-        """Log an epoch: ``epoch``, from 1, the ``member`` of an ensemble, and ``loss`` and other metrics."""
+        """Log the record of an epoch: ``epoch``, from 1, an ensemble's ``member``, and ``loss`` and other metrics."""
 
     @abstractmethod
     def finish(self, outcome: Outcome) -> None:
-        """End the log."""
+        """End the log with the outcome of the run."""
 
     @final
     def opened(self, folder: Path | None, history: Sequence[Mapping[str, Any]] | None) -> None:

@@ -38,7 +38,7 @@ class Model(Displayed):
     preprocessing, target_preprocessing : Preparation, optional
         Fitted preprocessing of the columns and of the target.
     labels : ndarray (classes,), optional
-        int64 or text, ascending and distinct; default: 0, 1, … For classifiers only.
+        Integers (int64) or text, ascending and distinct; default: 0, 1, … For classifiers only.
     error_quantiles : ErrorQuantiles, optional
         Of rows that it was not trained on, for intervals and sets.
     history : iterable of dict
@@ -81,7 +81,7 @@ class Model(Displayed):
         return f"<{type(self).__name__} {name}{members}{self.network.inputs} inputs, {self.theta.size} parameters>"
 
     def astype(self, dtype: str) -> Model:
-        """Return the same model, computed in another precision, ``float32`` or ``float64``."""
+        """Return the same model, computed in another dtype, ``float32`` or ``float64``."""
         network = Network(self.network.resolved.with_dtype(dtype))
         state = {name: array.astype(network.dtype) for name, array in self.state.items()}
         prepared = (self.preprocessing, self.target_preprocessing)
@@ -301,13 +301,13 @@ class Model(Displayed):
         return {"loss": weighted_mean(losses, check_weights(sample_weight, len(inputs)))}
 
     def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return what the model answers for each row (rows, inputs) as the network reads it, beside what is true."""
+        """Return answers for rows X (rows, inputs), as the network reads them, beside the true y and sample_weight."""
         target, wanted = self.decoder.target(y, len(X))
         weights, compared = check_weights(sample_weight, len(X)), self.decoder.compared(self.member_outputs(X))
         return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return what outputs (rows, outputs) answer, as the loss sees them and activated, whatever they come from."""
+        """Return the answers of outputs (rows, outputs), raw and activated, beside the true y and sample_weight."""
         target, wanted = self.decoder.target(y, len(raw))
         weights, compared = check_weights(sample_weight, len(raw)), self.decoder.compared([outputs])
         return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights)

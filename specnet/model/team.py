@@ -133,6 +133,11 @@ def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limi
     limits : Limits, optional
         Limits on the size of its network.
 
+    Returns
+    -------
+    Model
+        As it was saved, with its preprocessing and labels.
+
     Raises
     ------
     FileError

@@ -18,8 +18,8 @@ def build(
     *,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
-    engine: str | None = None,
     limits: Limits | None = None,
+    engine: str | None = None,
 ) -> Network:
     """Return the network that a spec describes.
 

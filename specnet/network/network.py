@@ -122,7 +122,7 @@ class Network(Displayed):
         return self.layout.initial_state(self.dtype)
 
     def fitted_state(self, X: Array) -> dict[str, Array]:
-        """Return layer states fitted to rows (rows, inputs), such as bins of columns, to start training with."""
+        """Return layer states fitted to rows X (rows, inputs), such as bins of columns, to start training with."""
         state = self.initial_state()
         for node in self._column_nodes:
             for name, array in node.layer.fitted_states(self.resolved.columns_read(node, X)).items():
@@ -130,7 +130,7 @@ class Network(Displayed):
         return state
 
     def check_inputs(self, X: ArrayLike, name: str = "X") -> Array:
-        """Return preprocessed rows (rows, inputs) after checking that the network can read them.
+        """Return preprocessed rows X (rows, inputs) after checking that the network can read them, by name in errors.
 
         Raises
         ------
@@ -140,9 +140,9 @@ class Network(Displayed):
         return self.read_inputs(check_inputs(X, self.inputs, name), name)
 
     def read_inputs(self, X: Array, name: str = "X", first_row: int = 0) -> Array:
-        """Return finite rows (rows, inputs) in the network's dtype after checking that its layers can read them.
+        """Return finite rows X (rows, inputs) in the network's dtype after checking that its layers can read them.
 
-        Errors count rows from that number.
+        Errors call them `name`, and count them from `first_row`.
 
         Raises
         ------
@@ -195,11 +195,11 @@ class Network(Displayed):
     def predict_checked(
         self, theta: ArrayLike, X: Array, state: Mapping[str, Array] | None = None, *, raw: bool = False
     ) -> Array:
-        """Return the result of `predict`, or of `raw_outputs`, for rows that `read_inputs` has checked."""
+        """Return what `predict` does, or `raw_outputs` if raw. Arguments are those of both; X is checked already."""
         return self._for_all_rows("raw outputs" if raw else "predict", theta, X, state, self.outputs)
 
     def raw_outputs(self, theta: ArrayLike, X: ArrayLike, state: Mapping[str, Array] | None = None) -> Array:
-        """Return the outputs that the loss reads, such as logits or margins, (rows, outputs)."""
+        """Return what the loss reads, such as logits, (rows, outputs). Arguments are those of `predict`."""
         return self.predict_checked(theta, self.check_inputs(X), state, raw=True)
 
     def loss(
@@ -241,13 +241,13 @@ class Network(Displayed):
         state: Mapping[str, Array] | None = None,
         data_only: bool = False,
     ) -> Array:
-        """Return the loss of each row, float64 (rows,), for rows that `read_inputs` has checked."""
+        """Return each row's loss, float64 (rows,). Arguments are those of `loss`; X is checked already."""
         return self.row_losses_checked(theta, X, self.read_target(y, len(X)), state, data_only)
 
     def row_losses_checked(
         self, theta: ArrayLike, X: Array, target: Array, state: Mapping[str, Array] | None, data_only: bool
     ) -> Array:
-        """Return the result of `row_losses` for a target that `read_target` has checked."""
+        """Return the result of `row_losses`. Arguments are those of `row_losses`; the target is checked already."""
         name = "row losses, data only" if data_only else "row losses"
         return self._for_all_rows(name, theta, X, state, 1, target)[:, 0].astype(np.float64)
 
@@ -291,7 +291,7 @@ class Network(Displayed):
         sample_weight: ArrayLike | None = None,
         state: Mapping[str, Array] | None = None,
     ) -> Array:
-        """Return the gradient of the mean loss with respect to the rows, of the shape of X."""
+        """Return the gradient of the mean loss by X, of its shape. Arguments are those of `loss_and_gradient`."""
         _, program = self._run("input gradient", theta, X, y, sample_weight, state)
         return program.outputs[0].T.copy()
 
@@ -313,7 +313,7 @@ class Network(Displayed):
         return {node.key: LayerOutputs(raw, activated) for node, raw, activated in pairs}
 
     def plan(self, name: str) -> Plan:
-        """Return a program of the network, compiled on the first call."""
+        """Return a program of the network by its name, compiled on the first call."""
         with self._lock:
             if name not in self._plans:
                 self._plans[name] = self.blueprint.plan(name)
@@ -329,7 +329,7 @@ class Network(Displayed):
         return workspace
 
     def read_target(self, y: ArrayLike, rows: int) -> Array:
-        """Return targets as programs read them, (1, rows) class indices or (outputs, rows) numbers, after a check.
+        """Return targets y as programs read them, (1, rows) class indices or (outputs, rows) numbers, after a check.
 
         Raises
         ------

@@ -9,7 +9,7 @@ from specnet.parts.kind import PartKind
 
 
 class Averaging(PartKind):
-    """How much of the new weights goes into their average after each step."""
+    """An average of the weights, kept instead of the last ones."""
 
     kind: ClassVar[str] = "averaging"
 

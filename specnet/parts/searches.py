@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Pruner(PartKind):
-    """What ends the trials of a sweep that are unlikely to become good."""
+    """A rule that ends unpromising trials of a sweep early."""
 
     kind: ClassVar[str] = "pruner"
     of_folds: ClassVar[bool] = False
@@ -94,7 +94,7 @@ class Wilcoxon(Pruner):
 
 
 class Sampler(PartKind):
-    """How a sweep chooses the next values to try."""
+    """A way to choose the values of a sweep's next trial."""
 
     kind: ClassVar[str] = "sampler"
     enumerates: ClassVar[bool] = False

@@ -58,12 +58,7 @@ def _activated(activation: Activation, text: str) -> str:
 
 def _written(node: Node, inputs: Sequence[str]) -> str:
     """Return what a layer says before its activation, or nothing where that is its input, long, or not arithmetic."""
-    layer, _ = node.layer.split_activation()
-    assert layer is not None, "it is more than an activation"
-    sources = [input_value(name, (size, BATCH)) for name, size in zip(inputs, node.input_sizes, strict=True)]
-    blocks = layer.parameters(node.input_sizes)
-    learned = [state_value(block.tensors[0].name, block.shape) for block in blocks]
-    value = layer.apply(LayerScope(LayerRequests(training=False), node), sources, learned)
+    sources, value = layer_value(node, inputs)
     texts: dict[Value, Text] = {}
     for each in postorder([value], lambda value: value.arguments):
         text = _text(each, [texts[argument] for argument in each.arguments])
@@ -71,6 +66,16 @@ def _written(node: Node, inputs: Sequence[str]) -> str:
             return ""
         texts[each] = text
     return "" if value in sources else texts[value].code
+
+
+def layer_value(node: Node, inputs: Sequence[str]) -> tuple[list[Value], Value]:
+    """Return symbols of what a layer reads, and its value when it predicts, before its activation."""
+    layer, _ = node.layer.split_activation()
+    assert layer is not None, "it is more than an activation"
+    sources = [input_value(name, (size, BATCH)) for name, size in zip(inputs, node.input_sizes, strict=True)]
+    blocks = layer.parameters(node.input_sizes)
+    learned = [state_value(block.tensors[0].name, block.shape) for block in blocks]
+    return sources, layer.apply(LayerScope(LayerRequests(training=False), node), sources, learned)
 
 
 def _text(value: Value, operands: list[Text]) -> Text | None:

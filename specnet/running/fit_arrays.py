@@ -36,8 +36,8 @@ def fit(
     *,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
-    engine: str | None = None,
     limits: Limits | None = None,
+    engine: str | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
 ) -> Model:
@@ -68,6 +68,11 @@ def fit(
         `SpecnetWarning`.
     verbose : bool
         Show the progress on standard error.
+
+    Returns
+    -------
+    Model
+        With the history of its training.
 
     Raises
     ------

@@ -107,8 +107,8 @@ def run(
     jobs: int | None = None,
     parts: Iterable[type[Part]] = (),
     overrides: Iterable[str] = (),
-    engine: str | None = None,
     limits: Limits | None = None,
+    engine: str | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
@@ -146,6 +146,11 @@ def run(
     threads : int, optional
         Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
         one for a small network, else as many as they have. The last bits of a result depend on it.
+
+    Returns
+    -------
+    RunResult
+        The model, its history and its metrics on every split.
 
     Raises
     ------

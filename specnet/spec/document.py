@@ -308,7 +308,7 @@ class Spec(Section):
         return "values" if self.training.loss.target == "values" else "classes"
 
     def monitored_metric(self, monitor: str) -> Metric | None:
-        """Return the metric of validation rows that is monitored by this name, None where that is a loss.
+        """Return the metric of validation rows that `monitor` names, None where that is a loss.
 
         It is that of `training.metrics`, with its settings, where it is one of them.
         """
@@ -328,7 +328,7 @@ class Spec(Section):
         return self.document.folder or FilePath()
 
     def with_origin(self, origin: Origin) -> "Spec":
-        """Return the same spec, as coming from there."""
+        """Return the same spec, as coming from an origin."""
         spec = self.model_copy()
         spec._origin = origin
         return spec
@@ -339,15 +339,15 @@ class Spec(Section):
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def with_network(self, **changes: Any) -> "Spec":
-        """Return the same spec with other values of the network."""
+        """Return the same spec with changes to fields of the network."""
         return self.model_copy(update={"network": self.network.model_copy(update=changes)})
 
     def with_training(self, **changes: Any) -> "Spec":
-        """Return the same spec with other values of the training."""
+        """Return the same spec with changes to fields of the training."""
         return self.model_copy(update={"training": self.training.model_copy(update=changes)})
 
     def with_dtype(self, dtype: str) -> "Spec":
-        """Return the same spec of a network that computes in another precision."""
+        """Return the same spec of a network that computes in another dtype."""
         return self.with_network(dtype=dtype)
 
     def to_json(self) -> str:
@@ -355,11 +355,11 @@ class Spec(Section):
         return json.dumps(self.model_dump(exclude_none=True), indent=2, ensure_ascii=False) + "\n"
 
     def diagnostic(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> Diagnostic:
-        """Return a mistake at the place where what stands at a path of this spec was written."""
+        """Return a mistake, by code, message and details, at the place where what stands at a path was written."""
         return self.document.diagnostic(code, message, self._origin.path_of(path), **details)
 
     def error(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> SpecError:
-        """Return an error of one such mistake, for a later stage to raise."""
+        """Return an error of one mistake, for a later stage to raise. Arguments are those of `diagnostic`."""
         return SpecError(self.diagnostic(code, message, path, **details))
 
 

@@ -41,6 +41,11 @@ def parse_spec(
     limits : Limits, optional
         Limits on the size of the network.
 
+    Returns
+    -------
+    Spec
+        Checked, with the defaults of what it leaves out.
+
     Raises
     ------
     SpecError

@@ -40,13 +40,13 @@ class Observer:
         """
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """The training rows look suspicious; called before training begins."""
+        """The training rows look suspicious, as diagnostics say; called before training begins."""
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         """Training begins: the network, the number of rows of each split, and the number of epochs."""
 
     def member_started(self, member: int, members: int) -> None:
-        """Training of a member of an ensemble begins: its number from 0, and how many there are.
+        """Training of a member of an ensemble begins: its number from 0, and the number of members.
 
         The following events are about this member; `started` was about all of them.
         """

@@ -1,4 +1,4 @@
-"""The figures of the README: `python -m tests.benchmarks.speed`, in the repository, with `.[test,peers]` installed.
+"""The figures of the documentation: `python -m tests.benchmarks.speed`, with `.[test,peers]` installed.
 
 Everything that is compared is timed in turns within this one run; a figure is the median of the rounds. CPU times are
 those of all threads of the process. The exit status is 1 if a bound is missed. It takes about six minutes, and needs a

@@ -18,14 +18,21 @@ def mistaken_backward(parameters, X, y, Z1, A1, A2):
     return gradients | {name: tutorial.backward(with_the_mistake, X, y, Z1, A1, A2)[name] for name in ("W1", "b1")}
 
 
-def loss_after(backward, data_seed, steps=STEPS):
-    """The training loss that plain gradient descent reaches on the reference network."""
+def losses(backward, data_seed, steps=STEPS, every=STEPS):
+    """Yield the training loss of plain gradient descent on the reference network: first, each so many steps, last."""
     X, y = make_moons(300, noise=0.20, random_state=data_seed)
     X, _, y, _ = train_test_split(X, y.reshape(-1, 1), test_size=0.2, random_state=0)
     parameters = tutorial.initialize(2, 5, 1)
-    for _ in range(steps):
-        tutorial.update(parameters, backward(parameters, X, y, *tutorial.forward(parameters, X)))
-    return tutorial.cost(tutorial.forward(parameters, X)[-1], y)
+    for step in range(steps + 1):
+        Z1, A1, A2 = tutorial.forward(parameters, X)
+        if step % every == 0:
+            yield tutorial.cost(A2, y)
+        tutorial.update(parameters, backward(parameters, X, y, Z1, A1, A2))
+
+
+def loss_after(backward, data_seed, steps=STEPS):
+    """Return the training loss that plain gradient descent reaches on the reference network."""
+    return list(losses(backward, data_seed, steps, every=steps))[-1]
 
 
 def main():

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from specnet.cli.schema_keys import ROOT, Key, Keys
@@ -87,11 +87,20 @@ class Entry(NamedTuple):
         """Return the fields with their values and defaults."""
         return TextTable(("field", "values", "default", "meaning"), self.fields, folded=frozenset({1, 2, 3}))
 
-    def markdown(self) -> list[str]:
-        """Return the entry as a section of a page, line by line."""
-        aliases = f" · also called {', '.join(f'`{alias}`' for alias in self.aliases)}" if self.aliases else ""
-        lines = [f"### `{self.name}`", "", f"{self.kind} · {self.origin}{aliases}", ""]
-        lines += [*map(_escaped, self.description.splitlines()), "", "```toml", self.example, "```", ""]
+    def markdown(self, shown: Sequence[str] = (), *, of_kind: bool = False) -> list[str]:
+        """Return the entry as a section of a page, line by line.
+
+        Parameters
+        ----------
+        shown : sequence of str
+            Lines between the description and the example, such as a formula.
+        of_kind : bool
+            The page is one of built-in parts of this kind alone: both are left out, and sections begin a level higher.
+        """
+        told = [] if of_kind else [self.kind, self.origin]
+        told += [f"also called {', '.join(f'`{alias}`' for alias in self.aliases)}"] if self.aliases else []
+        lines = [f"{'##' if of_kind else '###'} `{self.name}`", "", *([" · ".join(told), ""] if told else [])]
+        lines += [*map(escaped, self.description.splitlines()), "", *shown, "```toml", self.example, "```", ""]
         return [*lines, *_markdown_table(self.table())] if self.fields else lines
 
     def as_dict(self) -> dict[str, Any]:
@@ -189,7 +198,7 @@ def parts_page(entries: Iterable[Entry]) -> str:
 
 
 def _markdown_table(table: TextTable) -> list[str]:
-    rows = [[f"`{name}`", *map(_escaped, others)] for name, *others in table.rows]
+    rows = [[f"`{name}`", *map(escaped, others)] for name, *others in table.rows]
     return [_row(table.header), _row(["---"] * len(table.header)), *map(_row, rows), ""]
 
 
@@ -197,7 +206,7 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text that Markdown shows as it stands, but for what is marked as code."""
     return "`".join(
         piece if inside else re.sub(r"([\\*_<>|\[\]])", r"\\\1", piece)

@@ -120,7 +120,7 @@ ABSOLUTE = _function("absolute", lambda y, x: sign(x))
 
 
 def absolute(x: Value | Number) -> Value:
-    """|x|, with the derivative 0 at 0."""
+    """The absolute value, with the derivative 0 at 0."""
     return elementwise(ABSOLUTE, x)
 
 

@@ -229,7 +229,7 @@ class Table:
 
 
 class Data(PartKind):
-    """Where rows come from, and how they are split."""
+    """A data set, and how it is split."""
 
     kind: ClassVar[str] = "data"
     source_field: ClassVar[str | None] = None

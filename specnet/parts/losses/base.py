@@ -8,7 +8,7 @@ from specnet.parts.kind import PartKind
 
 
 class Loss(PartKind):
-    """What training makes small."""
+    """A loss function to minimize."""
 
     kind: ClassVar[str] = "loss"
     target: ClassVar[Literal["values", "binary", "classes"]]

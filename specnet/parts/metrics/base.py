@@ -31,7 +31,7 @@ def main_metric(names: Iterable[str]) -> str | None:
 
 
 class Metric(PartKind):
-    """A figure that says how good predictions are, by the name and in the sense of scikit-learn's scorer.
+    """A measure of predictions, with the name and the definition of scikit-learn's scorer.
 
     A name that begins with ``neg_`` is the negative of an error, so that more is better.
     """

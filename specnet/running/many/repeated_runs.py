@@ -156,6 +156,11 @@ def run_many(
     report : bool
         Write ``report.html``.
 
+    Returns
+    -------
+    RepeatedResult
+        Each run, and what they come to together.
+
     Raises
     ------
     SpecError, DataError, FileError, TakenError

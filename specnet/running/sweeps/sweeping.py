@@ -56,10 +56,10 @@ def sweep(
     jobs: int | None = None,
     executor: Executor | None = None,
     trials: int | None = None,
-    overrides: Iterable[str] = (),
     resume: bool = False,
     force: bool = False,
     parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
@@ -96,6 +96,11 @@ def sweep(
     report : bool
         Write ``report.html`` into `out` and into the folder of the best run.
 
+    Returns
+    -------
+    SweepResult
+        All trials, the best one, its run, and the team of the best.
+
     Raises
     ------
     SpecError
@@ -125,10 +130,10 @@ def nested_sweep(
     jobs: int | None = None,
     executor: Executor | None = None,
     trials: int | None = None,
-    overrides: Iterable[str] = (),
     resume: bool = False,
     force: bool = False,
     parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
     limits: Limits | None = None,
     observer: Observer | None = None,
     verbose: bool = False,
@@ -140,11 +145,17 @@ def nested_sweep(
 
     Parameters
     ----------
+    spec, out
+        As for `sweep`.
     folds : int
         Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
-    spec, out, jobs, executor, trials, overrides, resume, force, parts, limits, observer,
-    verbose, report
+    jobs, executor, trials, resume, force, parts, overrides, limits, observer, verbose, report
         As for `sweep`, which raises the same errors.
+
+    Returns
+    -------
+    NestedResult
+        The sweep of each fold, and what their tests say together.
     """
     check_count("folds", folds)
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)

@@ -89,6 +89,11 @@ def verify(
     verbose : bool
         Show the progress on standard error.
 
+    Returns
+    -------
+    Verification
+        What is the same, and where files differ.
+
     Raises
     ------
     FileError

@@ -38,7 +38,7 @@ class Resolved:
         return {place: count for node in self.nodes for place, count in node.layer.category_counts(self.inputs).items()}
 
     def columns_read(self, node: Node, X: NDArray[Any]) -> NDArray[Any]:
-        """Return what a layer that reads columns reads of rows (rows, inputs), whatever layers pass them on to it.
+        """Return what the layer of a node reads of rows X (rows, inputs), whatever layers pass columns on to it.
 
         Columns that are no data's are other ones, which the layer leaves alone.
         """
@@ -65,11 +65,11 @@ class Resolved:
         return epochs
 
     def with_dtype(self, dtype: str) -> "Resolved":
-        """Return the same of a network that computes in another precision."""
+        """Return the same of a network that computes in another dtype."""
         return replace(self, spec=self.spec.with_dtype(dtype))
 
     def with_members(self, count: int) -> "Resolved":
-        """Return the same of an ensemble with so many members."""
+        """Return the same of an ensemble with another count of members."""
         ensemble = self.spec.training.ensemble
         return replace(self, spec=self.spec.with_training(ensemble=ensemble and ensemble.with_members(count)))
 

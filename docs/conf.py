@@ -1,0 +1,41 @@
+"""Settings of the documentation, which ``python -m tests.docs`` builds."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from specnet.version import __version__
+from tests.docs import pages
+from tests.docs.site import examples
+
+project, author, release = "specnet", "specnet", __version__
+extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
+myst_enable_extensions = ["attrs_block", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "_examples", "_pictures"]
+html_theme = "pydata_sphinx_theme"
+html_title = "specnet"
+smartquotes = False  # quotes are those of specs
+html_static_path = ["_static"]
+html_css_files = ["charts.css", "site.css"]
+html_extra_path = ["_examples"]
+html_theme_options = {
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": [],
+    "footer_end": [],
+}
+html_show_sourcelink = False
+html_copy_source = False
+autodoc_typehints = "none"  # docstrings have them
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+toc_object_entries = False  # headings have the same names
+
+
+def setup(app):
+    """Write what comes from runs, if it is missing, and the pages that come from the code itself."""
+    examples.write_missing(Path(app.srcdir))
+    app.connect("builder-inited", lambda app: pages.write(Path(app.srcdir)))

@@ -1,0 +1,41 @@
+"""Build the whole site: ``python -m tests.docs`` after ``pip install '.[docs]'``.
+
+Examples and pictures come first, from real runs. Warnings are errors, every link within the site has to lead
+somewhere, and search has to find every name of the reference.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+
+from sphinx.cmd.build import main as sphinx
+
+from tests.docs.reference.searching import unfound
+from tests.docs.site import examples, links
+
+SOURCE = examples.ROOT / "docs"
+SITE = SOURCE / "_build" / "html"
+
+
+def main() -> int:
+    """Build and check the site; return the exit status."""
+    start = time.perf_counter()
+    examples.write(SOURCE)
+    shutil.rmtree(SITE.parent, ignore_errors=True)
+    status = sphinx(["-W", "--keep-going", "-q", str(SOURCE), str(SITE)])
+    if status:
+        return status
+    count, wrong = links.broken(SITE)
+    print(f"{SITE / 'index.html'}   {count} links   {time.perf_counter() - start:.0f} s")
+    for each in wrong:
+        print(f"broken link in {each}", file=sys.stderr)
+    missing = unfound(SITE)
+    for each in missing:
+        print(f"search does not find {each}", file=sys.stderr)
+    return bool(wrong or missing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

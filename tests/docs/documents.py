@@ -1,0 +1,131 @@
+"""The commands and snippets of README and documentation with their output, and how they are run.
+
+A shell block with a text block behind it is a command with its output, as a terminal of 80 columns without colour shows
+it: nothing else has to be said anywhere for a new one. What a page needs and does not show stands in a comment,
+``<!-- sh: specnet run specs/moons.toml --quiet -->``. Each document is run in a folder of its own, with the specs and
+nothing else. ``python -m tests.docs.outputs`` writes the outputs that differ, but for those that need Keras or PyTorch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from tests.cli.on_terminal import Seen, on_terminal, opened, read_all
+
+ROOT = Path(__file__).parents[2]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$|^<!-- (sh): (.*?) -->$", re.MULTILINE | re.DOTALL)
+SESSION = re.compile(r"^(?:\$|    to resume:) (.*)$", re.MULTILINE)
+"""Commands of a session, and the one that it is told to go on with; nobody presses Ctrl-C here."""
+TIME = re.compile(r" *\d+(\.\d+)? (s|ms|µs)\b| +time(?=   )")  # and the title above times, whose width varies
+ERROR = re.compile(r"\b\d(\.\d)?e-1\d\b")  # rounding, of gradients and exports
+VERSION = re.compile(r"\b(specnet|numpy|scikit-learn|Python) \d+(\.\d+)+")
+PROGRESS = re.compile(r"^epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow machine's, before the last epoch
+COLUMNS = 80
+COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
+
+PLAIN = re.compile(r"specnet [^|&;<>$`*?~(){}\\]*")
+"""A command without anything that a shell would do."""
+PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
+RUN = {"sh": "command", "python": "snippet", "js": "script"}
+"""The languages of blocks that are run, and what they are called."""
+NOT_RUN = re.compile(r"\bpytest\b|python -m tests\.|\.ci/run")
+"""What would run the tests from within them, or for minutes."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A page with commands and snippets.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its path in the repository."""
+        return self.path.relative_to(ROOT).as_posix()
+
+    @cached_property
+    def text(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+    @cached_property
+    def fences(self) -> list[tuple[str, str]]:
+        """The language and the code of each block, in their order."""
+        found = [match.groups() for match in FENCE.finditer(self.text)]
+        return [(language or hidden, code if hidden is None else f"{told}\n") for language, code, hidden, told in found]
+
+    def blocks(self, language: str) -> list[str]:
+        """The code in fences of a language."""
+        return [code for found, code in self.fences if found == language]
+
+    def runnable(self) -> list[tuple[str, str]]:
+        """The language and the code of each block that is run, and each command of a session, in their order."""
+        found: list[tuple[str, str]] = []
+        for language, code in self.fences:
+            found += (
+                [("sh", command) for command in SESSION.findall(code)] if language == "text" else [(language, code)]
+            )
+        return [(language, code) for language, code in found if language in RUN and not NOT_RUN.search(code)]
+
+    def commands(self) -> list[str]:
+        """Each shell block that is run, and each command of a session, in their order."""
+        return [code for language, code in self.runnable() if language == "sh"]
+
+    def commands_and_output(self) -> list[tuple[str, str | None]]:
+        """Each shell block that is run, with the text block that follows it, if one does."""
+        return [
+            (code, after if following == "text" else None)
+            for (language, code), (following, after) in pairwise([*self.fences, ("", "")])
+            if language == "sh" and not NOT_RUN.search(code)
+        ]
+
+
+def documents() -> list[Document]:
+    """README, CONTRIBUTING and every page of the documentation that is written by hand, in their order."""
+    pages = sorted((ROOT / "docs").glob("*/*.md"))
+    return [Document(path) for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *pages]]
+
+
+def without_times(text: str) -> str:
+    """What commands print without what differs from one machine to another."""
+    for pattern, word in ((PROGRESS, ""), (TIME, " TIME"), (ERROR, "ERROR"), (VERSION, r"\1"), (COMPARED, "COMPARED")):
+        text = pattern.sub(word, text)
+    return text.strip()
+
+
+def shell(code: str, folder: Path) -> Seen:
+    """Run a shell block, its plain commands within this process.
+
+    What installs the package is left out; the tests' own environment has done it.
+    """
+    code = re.sub(r"pip install \S+ && ", "", code).replace("\\\n", "")
+    lines = [code] if re.search(r"<<|\bdo\b", code) else code.splitlines()
+    seen = [_run(line, folder) for line in lines]
+    return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
+
+
+def _run(code: str, folder: Path) -> Seen:
+    if PLAIN.fullmatch(code) and not PEERS.search(code):  # peers warn of what a process of its own does not show
+        return on_terminal(shlex.split(code)[1:], folder, COLUMNS, NO_COLOR="1")
+    scripts = sysconfig.get_path("scripts")
+    environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
+    environment.pop("COLUMNS", None)
+    master, slave = opened(COLUMNS)
+    running = subprocess.Popen(
+        ["sh", "-c", code], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    printed = read_all(master).decode()
+    return Seen(running.wait(), printed)

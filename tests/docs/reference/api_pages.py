@@ -1,0 +1,125 @@
+"""A page for each group of public names, from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import specnet
+from specnet import parts, testing
+
+
+class Group(NamedTuple):
+    """Names that belong together.
+
+    Attributes
+    ----------
+    title, about : str
+    module : str
+        From which they are imported.
+    names : tuple of str
+    """
+
+    title: str
+    about: str
+    module: str
+    names: tuple[str, ...]
+
+
+def _written_by_authors(kind: str) -> tuple[str, ...]:
+    """Return the names of `specnet.parts` that are of a kind: functions, classes, or types of fields."""
+    public = {name: value for name, value in vars(parts).items() if name[0] != "_" and not inspect.ismodule(value)}
+    kinds = {name: _kind(value) for name, value in public.items()}
+    return tuple(name for name in public if kinds[name] == kind)
+
+
+def _kind(value: Any) -> str:
+    return "function" if inspect.isfunction(value) else "class" if inspect.isclass(value) else "type"
+
+
+GROUPS = {
+    "training": Group(
+        "Train and search",
+        "From a spec, its own data or arrays, to a trained model.",
+        "specnet",
+        ("fit", "run", "run_many", "sweep", "nested_sweep", "verify"),
+    ),
+    "results": Group(
+        "Results",
+        "What training and searching return.",
+        "specnet",
+        ("RunResult", "RepeatedResult", "SweepResult", "NestedResult", "Verification"),
+    ),
+    "models": Group(
+        "Models",
+        "Predict, save, load, export and import.",
+        "specnet",
+        ("Model", "load_model", "export", "import_model"),
+    ),
+    "estimators": Group("Estimators", "scikit-learn's interface.", "specnet", ("SpecClassifier", "SpecRegressor")),
+    "specs": Group(
+        "Specs", "Read, check and resolve.", "specnet", ("parse_spec", "resolve", "Spec", "Resolved", "Limits")
+    ),
+    "networks": Group("Networks", "Closures over one flat parameter vector.", "specnet", ("build", "Network")),
+    "observers": Group(
+        "Observers and loggers",
+        "What is told of the course of training, and can end it.",
+        "specnet",
+        ("Observer", "StopTraining", "Logger", "JsonLinesLogger", "TensorBoardLogger", "MLflowLogger"),
+    ),
+    "errors": Group(
+        "Errors",
+        "All are below `SpecnetError`.",
+        "specnet",
+        tuple(name for name in specnet.__all__ if name.endswith(("Error", "Warning"))),
+    ),
+    "parts": Group(
+        "Base classes of parts",
+        "Write a part: one class below one of these.",
+        "specnet.parts",
+        _written_by_authors("class"),
+    ),
+    "operations": Group(
+        "Operations on symbolic arrays",
+        "What expressions of parts are written in, beside operators.",
+        "specnet.parts",
+        _written_by_authors("function"),
+    ),
+    "testing": Group("Checks of parts", "Prove a part.", "specnet.testing", tuple(testing.__all__)),
+}
+"""The pages of the Python API, by their names."""
+
+
+def api_pages() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page, the index first."""
+    lines = ["# Python API", "", "Everything public, by what it is for.", ""]
+    for page, group in GROUPS.items():
+        names = ", ".join(f"`{name}`" for name in group.names)
+        lines += [f"[{group.title}]({page}.md)", f": {group.about} {names}", ""]
+    fields = ", ".join(f"`{name}`" for name in _written_by_authors("type"))
+    lines += [f"`specnet.parts` also has the types of fields and the names of axes: {fields}.", ""]
+    yield "api/index", "\n".join([*lines, "```{toctree}", ":hidden:", *GROUPS, "```", ""])
+    for page, group in GROUPS.items():
+        yield f"api/{page}", "\n".join(_page(group))
+
+
+def members(value: Any) -> list[str]:
+    """Return the public methods and properties that a class defines itself."""
+    if not inspect.isclass(value):
+        return []
+    own = {name: each for name, each in vars(value).items() if name[0] != "_" and not name.startswith("model_")}
+    kinds = (property, classmethod, staticmethod)
+    return [name for name, each in own.items() if inspect.isfunction(each) or isinstance(each, kinds)]
+
+
+def _page(group: Group) -> Iterator[str]:
+    yield from [f"# {group.title}", "", f"{group.about} Import from `{group.module}`.", ""]
+    for name in group.names:
+        value = getattr(import_module(group.module), name)
+        directive = "autoclass" if inspect.isclass(value) else "autofunction"
+        yield from [f"## `{name}`", "", "```{eval-rst}", f".. {directive}:: {group.module}.{name}"]
+        own = [each for each in members(value) if inspect.getdoc(getattr(value, each))]
+        yield from [f"   :members: {', '.join(own)}"] if own else []
+        yield from ["```", ""]

@@ -1,0 +1,79 @@
+"""A page for each verb of the command line, from the application itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from typer.main import get_command
+
+from specnet.cli.application import application
+from specnet.cli.shells import SCRIPTS
+from specnet.cli.specs.catalogue import escaped
+
+VARIABLES = {
+    "CC": "C compiler, with arguments if it needs any. Default: the first of `cc`, `gcc`, `clang` on the `PATH`.",
+    "SPECNET_CACHE": "Folder of compiled functions. It may be deleted at any time. Default: `specnet` in the user's "
+    "cache folder (`~/.cache`, on macOS `~/Library/Caches`).",
+    "XDG_CACHE_HOME": "The user's cache folder, if `SPECNET_CACHE` is not set.",
+    "OMP_NUM_THREADS": "Most threads of one process, for compiled functions and BLAS.",
+    "OPENBLAS_NUM_THREADS": "The same; the smaller number counts.",
+    "NO_COLOR": "Any value: no colours and no live progress.",
+    "TERM": "`dumb`: no colours and no live progress.",
+    "COLUMNS": "Width of tables in a terminal. Default: the terminal's own.",
+    "KERAS_BACKEND": "Backend with which `specnet export --to keras` writes. Default: the first that is installed.",
+}
+"""What each environment variable changes that a user may set."""
+
+
+def command_pages() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page, the index first."""
+    verbs = get_command(application).commands
+    yield "commands/index", "\n".join(_overview(verbs))
+    for name, command in verbs.items():
+        yield f"commands/{name}", "\n".join(_page(name, command))
+
+
+def _overview(verbs: dict[str, Any]) -> Iterator[str]:
+    group = get_command(application)
+    context = group.make_context("specnet", [], resilient_parsing=True)
+    yield from ["# Commands", "", escaped(group.help), "", "```text", "specnet VERB [OPTIONS] …", "```", ""]
+    for name, command in verbs.items():
+        yield from [f"[`specnet {name}`]({name}.md)", f": {escaped(command.help.partition(chr(10))[0])}", ""]
+    yield from ["## Options of the command itself", ""]
+    yield from _records([option.get_help_record(context) for option in group.get_params(context)])
+    yield from ["## Shell completion", "", "`--completion` prints a script. To keep it:", ""]
+    kept = [re.search(r"# To keep it: (.*)", script) for script in SCRIPTS.values()]
+    yield from ["```text", *(found[1] for found in kept if found), "```", ""]
+    yield from ["## Exit status", "", "| status | meaning |", "| --- | --- |"]
+    for status, meaning in re.findall(r"(\d+) ([^;.]+)", group.epilog):
+        yield f"| {status} | {meaning} |"
+    yield from ["", "## Environment variables", ""]
+    for name, meaning in VARIABLES.items():
+        yield from [f"`{name}`", f": {meaning}", ""]
+    yield from ["```{toctree}", ":hidden:", *verbs, "```", ""]
+
+
+def _page(name: str, command: Any) -> Iterator[str]:
+    context = command.make_context(f"specnet {name}", [], resilient_parsing=True)
+    parameters = command.get_params(context)
+    arguments = [(each.metavar, each.help) for each in parameters if each.param_type_name == "argument"]
+    options = [each.get_help_record(context) for each in parameters if each.param_type_name == "option"]
+    usage = " ".join([f"specnet {name}", *command.collect_usage_pieces(context)])
+    yield from [f"# `specnet {name}`", "", *map(escaped, command.help.splitlines()), "", "```text", usage, "```", ""]
+    yield from ["```{eval-rst}", ".. index::"]
+    yield from [f"   ! single: {word}" for option in options for word in re.findall(r"--[\w-]+", option[0])]
+    yield from ["```", ""]
+    if arguments:
+        yield from ["## Arguments", "", *_records(arguments)]
+    yield from ["## Options", "", *_records(options)]
+    _, _, examples = command.epilog.partition("Examples:\n")
+    yield from ["## Examples", "", "```text", *(line.removeprefix("  ") for line in examples.splitlines()), "```", ""]
+
+
+def _records(records: list[tuple[str, str]]) -> Iterator[str]:
+    """Return arguments or options with what they mean, as a list of definitions."""
+    for names, meaning in records:
+        least = re.sub(r" +\[x>=(\d+)\]", r" At least \1.", meaning)
+        yield from [f"`{names}`", f": {escaped(least)}", ""]

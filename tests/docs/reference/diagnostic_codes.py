@@ -1,0 +1,136 @@
+"""The codes of all mistakes and warnings, as the source says them, and a text in which each is met."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import specnet
+from specnet.errors import SpecError, render
+from specnet.spec import parse_spec, parse_sweep
+from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
+
+SNAPSHOT = Path(__file__).parents[2] / "texts" / "snapshot.txt"
+"""What commands and calls print in tests, held against them there."""
+CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+SAYING = {"Diagnostic": 0, "diagnostic": 0, "report": 0, "_say": 0, "_warning": 0, "warning": 0, "FieldProblem": 2}
+"""What makes a diagnostic, and which of its arguments is the code."""
+NO_CODES = {"note", "column", "more", "error"}
+"""Notes below others, and what never stands in front of a message."""
+LONGEST = 900
+"""Characters of a spec that a page shows."""
+
+MORE_SPECS = {
+    "parametric": """\
+[network]
+layer_sizes = [2, 3, 2]
+activations = [{ type = 'softmax', parametric = true }, 'linear']
+
+[training]
+loss = 'mean_squared_error'
+""",
+}
+"""Specs with mistakes that no other test has."""
+
+MEANINGS = {
+    "broken-plugin": "an installed package offers a part with this name, but the part cannot be loaded.",
+    "browser": "`--open` found no browser; the page was written.",
+    "compiler-failed": "the C compiler could not compile the network's functions.",
+    "copied-input": "an output of the imported file is a copy of an input, and is left out.",
+    "different": "`specnet verify` found that the repeated run has other files.",
+    "format": "cells of a table cannot be converted to the kinds of their columns.",
+    "internal": "a bug in specnet.",
+    "interrupted": "Ctrl-C, SIGTERM or SIGHUP ended the command.",
+    "logger": "a log cannot be started, for example because its package is not installed.",
+    "machine": "a worker of a sweep has another processor; its results may differ in their last bits.",
+    "memory": "not enough memory.",
+    "no-compiled-form": "the network has a part that has no form in C.",
+    "no-compiler": "`training.engine` is `compiled`, and no C compiler was found.",
+    "optuna-version": "the sweep was begun with another version of Optuna; its trials may be others from here on.",
+    "report": "the run is complete, but its report could not be written.",
+    "single-row": "a class has one row, which is a training row: no metric tells how well it is predicted.",
+    "single-rows": "many classes have a single training row: the target looks like numbers.",
+    "spec": "a spec is not valid, in a way that has no code of its own.",
+    "unseen-class": "a class of the validation or test set is in no training row.",
+    "wrong-derivative": "`specnet check` found that a layer's derivative is not that of its value.",
+    "wrong-gradient": "`specnet check` found that the gradient of a parameter is not that of the loss.",
+}
+"""What depends on the machine, or on more than a text can show."""
+
+
+class Example(NamedTuple):
+    """A text in which a code is met.
+
+    Attributes
+    ----------
+    given : str
+        A spec, a command or a call; empty where it is rows of a table.
+    message : str
+    """
+
+    given: str
+    message: str
+
+
+def all_codes() -> set[str]:
+    """Return every code: those that the source says as such, and those that texts have from elsewhere."""
+    return ({*_said()} | {*spec_examples()} | {*other_examples()} | {*MEANINGS}) - NO_CODES
+
+
+def _said() -> Iterator[str]:
+    for path in Path(specnet.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                yield from _constants(node.args[SAYING[name] :][:1] if name in SAYING else [])
+                yield from _constants([each.value for each in node.keywords if each.arg == "code"])
+            elif isinstance(node, ast.ClassDef):
+                values = [each.value for each in node.body if isinstance(each, ast.Assign) and _is_code(each.targets)]
+                yield from _constants(values)
+
+
+def _is_code(targets: list[ast.expr]) -> bool:
+    return isinstance(targets[0], ast.Name) and targets[0].id == "code"
+
+
+def _constants(values: list[ast.expr]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, ast.Constant) and isinstance(value.value, str) and CODE.fullmatch(value.value):
+            yield value.value
+
+
+@cache
+def spec_examples() -> dict[str, Example]:
+    """Return for each code of specs the shortest spec that has it, with the message."""
+    found: dict[str, Example] = {}
+    cases = {name: marked(text).text for name, text in (TEXTS | DOCUMENTS | NETWORKS | SEARCHES).items()}
+    for name, text in sorted((cases | MORE_SPECS).items(), key=lambda case: (len(case[1]), case[0])):
+        if len(text) > LONGEST:
+            break
+        try:
+            (parse_sweep if name in SEARCHES else parse_spec)(text)
+        except SpecError as error:
+            for each in error.diagnostics:
+                found.setdefault(each.code, Example(text, render(each).replace("<text>", "spec.toml")))
+    return found
+
+
+@cache
+def other_examples() -> dict[str, Example]:
+    """Return for each other code a message of the snapshot, with the command or the call that it belongs to."""
+    _, *cases = re.split(r"^== ", SNAPSHOT.read_text("utf-8"), flags=re.MULTILINE)
+    found: dict[str, Example] = {}
+    for case in cases:
+        title, _, text = case.partition("\n")
+        given = "" if title.startswith("tests/") else title
+        for message in re.split(r"\n(?=\S)", text.partition("\n# ")[0]):
+            for code in re.findall(r"^(?:.*?: )?(?:error|warning)\[([a-z-]+)\]", message)[:1]:
+                if code not in found:
+                    found[code] = Example(
+                        given, message.strip().replace("<text>", "spec.toml").replace("<folder>/", "")
+                    )
+    return found

@@ -1,0 +1,94 @@
+"""Pages of errors, warnings and findings: each code with what causes it and its message."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+from specnet.cli.specs.catalogue import escaped
+from specnet.findings import RULES
+from tests.docs.reference.diagnostic_codes import MEANINGS, Example, other_examples, spec_examples
+from tests.findings.boundaries import BOUNDARIES
+from tests.findings.made import found_by
+
+INDEX = """\
+# Errors, warnings and findings
+
+An error names its place, its code, what is wrong, and mostly what to write instead. Nothing is computed before all
+errors of a spec are told. A warning does not stop a command. A finding is about a run: what was seen, and what to
+change. Codes stay the same from version to version; `--format json` prints them as `code`.
+
+[Errors in specs](specs.md)
+: Each code with a spec that causes it.
+
+[Errors and warnings of data, files and commands](others.md)
+: Each code with a message.
+
+[Findings of runs](findings.md)
+: Each code with what it means and an example.
+
+```{toctree}
+:hidden:
+specs
+others
+findings
+```
+"""
+
+
+def error_pages() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page, the index first."""
+    yield "errors/index", INDEX
+    yield "errors/specs", "\n".join(_specs())
+    yield "errors/others", "\n".join(_others())
+    yield "errors/findings", "\n".join(_findings())
+
+
+def _specs() -> Iterator[str]:
+    yield from ["# Errors in specs", "", "For each code a spec that causes it, and its message.", ""]
+    for code, example in sorted(spec_examples().items()):
+        language = "json" if example.given.startswith("{") else "toml"
+        yield from [f"## `{code}`", "", *_block(example.given, language if _is_plain(code) else "text")]
+        yield from _block(example.message, "text")
+
+
+def _is_plain(code: str) -> bool:
+    """Return whether a spec with this mistake is TOML or JSON, so that it can be coloured."""
+    return code not in ("syntax", "encoding", "duplicate-key", "null", "not-finite", "number-range", "key")
+
+
+def _others() -> Iterator[str]:
+    yield from ["# Errors and warnings of data, files and commands", ""]
+    yield from ["For each code one of its messages, with the command or the call where it needs one.", ""]
+    examples = {code: example for code, example in other_examples().items() if code not in spec_examples()}
+    for code in sorted([*examples, *MEANINGS]):
+        yield from [f"## `{code}`", ""]
+        yield from [_sentence(MEANINGS[code]), ""] if code in MEANINGS else _message(examples[code])
+
+
+def _sentence(text: str) -> str:
+    """Return a meaning as a sentence of its own."""
+    return escaped(text[0].upper() + text[1:])
+
+
+def _message(example: Example) -> Iterator[str]:
+    given = example.given and (
+        f"$ {example.given}\n" if example.given.startswith("specnet ") else f">>> {example.given}\n"
+    )
+    yield from _block(f"{given}{example.message}", "text")
+
+
+def _findings() -> Iterator[str]:
+    yield from ["# Findings of runs", "", "A run writes its findings to `findings.json` and shows them in its report."]
+    yield from ["A finding is not looked for where one before it already explains it.", ""]
+    for rule in RULES:
+        evidence = next(there for code, there, _ in BOUNDARIES if code == rule.code)
+        (found,) = found_by(rule.code, evidence)
+        explained = ", ".join(f"[`{code}`](#{code})" for code in sorted(rule.unless))
+        yield from [f"## `{rule.code}`", "", escaped((inspect.getdoc(rule.find) or "").partition("\n\n")[0]), ""]
+        yield from _block(f"{found.severity}: {found.sentence}\n    {found.remedy}".rstrip(), "text")
+        yield from [f"Not looked for after {explained}.", ""] if explained else []
+
+
+def _block(text: str, language: str) -> list[str]:
+    return [f"```{language}", text.rstrip("\n"), "```", ""]

@@ -1,0 +1,121 @@
+"""What a part computes, as mathematics: its own expression over symbols, with its fields by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
+from specnet.parts.activations import Activation
+from specnet.parts.layers import Layer
+from specnet.parts.losses import Loss
+from specnet.parts.optimizers import Optimizer, SteppingOptimizer
+from specnet.parts.part import Part
+from specnet.parts.preprocessing import Preprocessing
+from specnet.parts.registry import built_in_registry
+from specnet.report.layer_formulas import layer_value
+from specnet.spec import parse_spec, resolve
+from specnet.testing.common import example, made
+from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row
+
+SYMBOL = re.compile(r"(\w[₁₂]?), ")
+"""What a field's description begins with where the field has a sign in formulas."""
+P = TypeVar("P", bound=Part)
+
+
+def formula(part: type[Part]) -> str:
+    """Return what a part computes as MathML, or nothing where that is no expression."""
+    kinds: Mapping[type, Callable[..., str]] = {
+        Activation: _activation,
+        Loss: _loss,
+        Optimizer: _optimizer,
+        Preprocessing: _preprocessing,
+        Layer: _layer,
+    }
+    for kind, written in kinds.items():
+        if issubclass(part, kind):
+            try:
+                return written(part)
+            except NoMathError:
+                return ""
+    return ""
+
+
+def example_of(part: type[P]) -> P:
+    """Return a part with the fields of its example."""
+    found = made(part, example(part), built_in_registry())
+    assert isinstance(found, part)
+    return found
+
+
+def symbolic(part: P) -> P:
+    """Return a part whose numbers are symbols: Greek letters where descriptions say so, else the fields' names."""
+    fields = type(part).model_fields
+    numbers = [name for name in fields if type(getattr(part, name)) is float]
+    symbols = {name: SYMBOL.match(fields[name].description or "") for name in numbers}
+    named = {name: state_value(found[1] if found else name, ()) for name, found in symbols.items()}
+    return part.model_copy(update=named)
+
+
+def _activation(part: type[Activation]) -> str:
+    activation = symbolic(example_of(part))
+    halves = not activation.elementwise and activation.output_size(MANY + 1) != MANY + 1
+    size = 2 if halves else 1 if activation.elementwise else MANY
+    blocks = activation.own_parameters(size)
+    own = [state_value(block.tensors[0].name, (size, 1)) for block in blocks]
+    return math(activation.value(input_value("x", (size, BATCH)), own), "<mi>f</mi>(<mi>x</mi>)")
+
+
+def _loss(part: type[Loss]) -> str:
+    loss = symbolic(example_of(part))
+    of_classes = loss.target == "classes" or loss.domain == "distribution"
+    outputs = MANY if of_classes or part.part_name() == "cosine_similarity" else loss.outputs_per_target
+    name = "y" if loss.accepted_activations is None else "x" if loss.output_activation == "exponential" else "z"
+    index = loss.target == "classes"
+    targets = (1 if index or outputs == 2 else outputs, BATCH)
+    target = input_value("t", targets, "index" if index else "float")
+    return math(loss.expression(input_value(name, (outputs, BATCH)), target), "<mi>L</mi>")
+
+
+def _optimizer(part: type[Optimizer]) -> str:
+    """Return the assignments of a step, of optimizers whose numbers are the same in each step."""
+    if not issubclass(part, SteppingOptimizer) or part.scalars is not SteppingOptimizer.scalars:
+        return ""
+    optimizer = symbolic(example_of(part))
+    states: dict[str, Value] = {}
+
+    def state(name: str, start: float = 0.0) -> Value:
+        return states.setdefault(name, state_value(name, (FLAT,)))
+
+    theta, gradient = state_value("θ", (FLAT,)), input_value("g", (FLAT,))
+    commits = optimizer.update(theta, gradient, state, lambda name: state_value({"rate": "lr"}[name], ()))
+    lines, known = [], dict[Value, str]()
+    for target, value in commits:
+        name = str(target.attributes)
+        lines.append(f"{identifier(name)}<mo>←</mo>{row(value, known)}")
+        known[value] = name
+    return display(lines)
+
+
+def _preprocessing(part: type[Preprocessing]) -> str:
+    """Return what a step makes of one number, of steps that make one number of each by numbers of its column."""
+    step = symbolic(example_of(part))
+    shapes = step.shapes(1)
+    if step.output_size(1) != 1 or not set(shapes.values()) <= {(1,)}:
+        return ""
+    x = input_value("x", (1, BATCH))
+    value = step.apply(x, {name: state_value(name, (1, 1)) for name in shapes})
+    return "" if value is x else math(value)
+
+
+def _layer(part: type[Layer]) -> str:
+    """Return what a layer computes when it predicts, without an activation at its end."""
+    if part.layers_field is not None or part.part_name() == "activation":
+        return ""
+    layer = {**Part.dump(example_of(part)), "inputs": ["input"] * (1 + (part.input_count == "several"))}
+    size = MANY if part.part_name() == "layer_normalization" else 2
+    spec = {"network": {"input_size": size, "layers": [layer]}, "training": {"loss": "mean_squared_error"}}
+    node, *_ = resolve(parse_spec(spec)).nodes
+    sources, value = layer_value(node, "xyz"[: len(node.input_sizes)])
+    return "" if value in sources else math(value)

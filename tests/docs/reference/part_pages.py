@@ -1,0 +1,91 @@
+"""A page for each kind of parts: what each of them is and computes, its fields, an example, and a picture."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from specnet.cli.specs.catalogue import Catalogue, Entry, escaped
+from specnet.parts.part import Part
+from specnet.parts.registry import built_in_registry
+from tests.docs.reference.part_formulas import formula
+from tests.docs.reference.part_pictures import picture
+
+KINDS = {
+    "activation": "activations",
+    "averaging": "averaging",
+    "data": "data",
+    "initializer": "initializers",
+    "layer": "layers",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "preprocessing": "preprocessing",
+    "pruner": "pruners",
+    "sampler": "samplers",
+    "schedule": "schedules",
+}
+"""The page of each kind."""
+
+
+def part_pages() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each page, the index first."""
+    catalogue = Catalogue(built_in_registry())
+    kinds = [
+        [
+            f"[{name.capitalize()}]({name}.md)",
+            f": {_about(kind)}",
+            f": {_links(catalogue.entries(kind), f'{name}.md')}",
+            "",
+        ]
+        for kind, name in KINDS.items()
+    ]
+    lines = [
+        *["# Parts", "", "What a network and its training are made of. Each part has a name, and most have fields."],
+        *["`specnet parts NAME` prints the same in a terminal.", "", *chain.from_iterable(kinds)],
+        *["```{toctree}", ":hidden:", *KINDS.values(), "```"],
+    ]
+    yield "parts/index", "\n".join(lines) + "\n"
+    for kind, name in KINDS.items():
+        yield f"parts/{name}", _page(kind, catalogue.entries(kind))
+
+
+def _page(kind: str, entries: Sequence[Entry]) -> str:
+    lines = [f"# {KINDS[kind].capitalize()}", "", _about(kind), "", _links(entries), ""]
+    if kind == "data":
+        lines += ["All of them also have the keys of [`[data.split]`](../sections/data_split.md).", ""]
+    for entry in map(_own, entries):
+        part = built_in_registry().find(kind, entry.name)
+        assert part is not None, "the catalogue is made of the registry"
+        written = entry.markdown([*_shown(part)], of_kind=True)
+        written[2:2] = _index(entry)  # right behind the heading: anchors get lost in front of pictures
+        lines += [f"{{.fields}}\n{line}" if line.startswith("| field |") else line for line in written]
+    return "\n".join(lines)
+
+
+def _own(entry: Entry) -> Entry:
+    """Return an entry without the fields of a table that has a page of its own."""
+    return entry._replace(fields=tuple(field for field in entry.fields if not field.name.startswith("split.")))
+
+
+def _about(kind: str) -> str:
+    """Return what a part of a kind is, in the words of the kind's class."""
+    part, *_ = built_in_registry().of_kind(kind)
+    base = next(each for each in part.__mro__ if "kind" in vars(each))
+    return escaped((inspect.getdoc(base) or "").partition("\n")[0])
+
+
+def _links(entries: Sequence[Entry], page: str = "") -> str:
+    return " · ".join(f"[`{entry.name}`]({page}#{entry.name})" for entry in entries)
+
+
+def _shown(part: type[Part]) -> Iterator[str]:
+    for html in (formula(part), picture(part)):
+        yield from (html, "") if html else ()
+
+
+def _index(entry: Entry) -> list[str]:
+    """Return aliases and fields for the index, by which search finds them too; headings are found as they are."""
+    names = [*entry.aliases, *(field.name for field in entry.fields)]
+    return ["```{eval-rst}", ".. index::", *(f"   ! single: {name}" for name in names), "```", ""] if names else []

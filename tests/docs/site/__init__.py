@@ -1,0 +1,1 @@
+"""What the site has beside its pages: pages of real runs, pictures, and links that are checked."""

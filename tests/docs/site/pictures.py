@@ -1,0 +1,73 @@
+"""Pictures of tutorials, as SVG within HTML that a page includes: drawn by what draws specnet's own pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from specnet.report.diagram.network_diagram import NetworkDiagram
+from specnet.report.plane.plane_story import PlaneStory
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart, Figure
+from specnet.running.reports.run_report import record_of, rows_again
+from specnet.running.run_folder import RunFolder
+from tests.docs.site import stages
+from tests.reference import tutorial
+from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
+
+EVERY = 100
+"""Steps between two losses in a picture."""
+
+
+def write(run: Path, folder: Path) -> None:
+    """Write the pictures of a run of the reference network into a folder."""
+    folder.mkdir(exist_ok=True)
+    others = ("wrong_gradient", _pictures([_wrong_gradient()])), ("stages", stages.diagram())
+    for name, html in [*_of_run(run), *others]:
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+
+
+def _of_run(run: Path) -> Iterator[tuple[str, str]]:
+    folder = RunFolder(run)
+    record = record_of(folder, rows_again(folder, (), None)[0])
+    story = PlaneStory(record.plane, record.snapshots)
+    cuts, sums = story.sections
+    yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
+    yield "answer", _pictures([story.answer])
+    yield "cuts", _pictures(cuts.pictures, "small")
+    yield "sums", _pictures(sums.pictures, "small")
+    diagram = NetworkDiagram(record.resolved, record.parameters, input_names=record.inputs)
+    yield "network", _pictures([Figure("The trained network", diagram.legend, diagram.svg())])
+
+
+def _key(story: PlaneStory) -> Markup:
+    return Markup("").join(mark + f"{name}. " for mark, name in story.marks)
+
+
+def _wrong_gradient() -> Figure:
+    kinds = [("right", tutorial.backward), ("wrong", mistaken_backward)]
+    curves = {name: np.array(list(losses(backward, data_seed=0, every=EVERY))) for name, backward in kinds}
+    steps = np.arange(0, STEPS + 1, EVERY)
+    ends = {name: f"{curve[-1]:.3f}" for name, curve in curves.items()}
+    told = ", ".join(f"{end} with the {name} gradient" for name, end in ends.items())
+    heights = np.concatenate(list(curves.values()))
+    chart = Chart(
+        f"Training loss over {STEPS} steps: at last {told}",
+        Axis.over(steps, label="step"),
+        Axis.over(heights, label="training loss"),
+    )
+    for number, (name, curve) in enumerate(curves.items()):
+        chart.line(steps, curve, f"series-{number}", name=name, value=ends[name])
+    return Figure("Both losses fall", "A falling loss does not show that the gradient is right.", chart.svg())
+
+
+def _pictures(figures: Sequence[Figure], size: str = "") -> str:
+    """Return figures side by side."""
+    drawn = (
+        f"<figure>{each.chart}<figcaption><b>{escape(each.title)}</b> {escape(each.note)}</figcaption></figure>\n"
+        for each in figures
+    )
+    return f'<div class="pictures {size}">\n{"".join(drawn)}</div>\n'

@@ -1,0 +1,167 @@
+"""What README and documentation show is what commands print and snippets compute, times and versions apart."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+import warnings
+from collections.abc import Callable
+from contextlib import chdir, redirect_stdout
+from functools import cache
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from specnet.cli.application import application
+from tests.cli.on_terminal import Seen, on_terminal
+from tests.docs.documents import PEERS, ROOT, RUN, Document, documents, shell, without_times
+from tests.exporting.tools import PLAIN, needs_node
+
+DOCUMENTS = documents()
+README = DOCUMENTS[0]
+PATHS = r"`((?:specnet|specs|schemas|tests|docs|\.ci)/[\w./]*)`"
+STATED = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+INSTALLED = {"distributed": ".[dask]", "dask.dataframe": "dask[dataframe]", "pyarrow": "pyarrow"}
+"""What is installed for snippets that import a module which the tests' own environment does not have."""
+
+Ended = Callable[[Document], tuple[Path, dict[str, Seen]]]
+
+
+def blocks() -> list[object]:
+    """Parameters of a test: each block that is run, document by document, so that one process has all of a document."""
+    return [
+        pytest.param(
+            document, language, code, marks=marks(language, code), id=f"{document.name}-{RUN[language]}{place}"
+        )
+        for document in DOCUMENTS
+        for place, (language, code) in enumerate(document.runnable())
+    ]
+
+
+def marks(language: str, code: str) -> list[pytest.MarkDecorator]:
+    """What a block needs that may be missing; Keras and PyTorch have a mark of their own."""
+    compiles = "cc -std" in code or "compiled" in code
+    needs_compiler = pytest.mark.skipif(compiles and shutil.which("cc") is None, reason="there is no cc")
+    needs_modules = [
+        pytest.mark.skipif(not is_installed(module), reason=f"needs pip install '{name}'")
+        for module, name in INSTALLED.items()
+        if re.search(rf"^(import|from) {re.escape(module)}\b", code, re.MULTILINE)
+    ]
+    peers = [pytest.mark.peers] if PEERS.search(code) else []
+    return [needs_compiler, *needs_modules, *peers, *([needs_node] if language == "js" else [])]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module is there, with what it needs: dask itself is, without pyarrow, where its data frames are not."""
+    needed = ("dask", "pyarrow") if module == "dask.dataframe" else (module,)
+    return all(find_spec(name) is not None for name in needed)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """Return the folder of a document, and how each of its commands ended: all run, in their order."""
+
+    @cache
+    def run(document: Document, *, with_peers: bool) -> tuple[Path, dict[str, Seen]]:
+        folder = tmp_path_factory.mktemp("document")
+        shutil.copytree(ROOT / "specs", folder / "specs")
+        commands = [code for code in document.commands() if with_peers or not PEERS.search(code)]
+        return folder, {code: shell(code, folder) for code in commands}
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("document", "language", "code"), blocks())
+def test_a_block_does_what_is_shown(
+    document: Document, language: str, code: str, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, commands = ended(document, with_peers=bool(PEERS.search(code)))
+    if language == "sh":
+        is_what_a_command_prints(commands[code], dict(document.commands_and_output()).get(code))
+    elif language == "python":
+        monkeypatch.syspath_prepend(folder)
+        snippet_prints_what_its_comments_say(code, document.name, folder)
+    else:
+        script_prints_what_its_comments_say(code, folder)
+
+
+def is_what_a_command_prints(command: Seen, shown: str | None) -> None:
+    if shown is None:
+        assert command.status == 0, command.text
+    else:
+        assert without_times(command.text) == without_times(shown)
+        assert "\x1b" not in command.text
+
+
+def snippet_prints_what_its_comments_say(code: str, name: str, folder: Path) -> None:
+    with chdir(folder), redirect_stdout(StringIO()) as printed, warnings.catch_warnings():
+        warnings.simplefilter("default")
+        exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})
+    assert STATED.findall(code)
+    assert printed.getvalue().splitlines() == STATED.findall(code)
+
+
+def script_prints_what_its_comments_say(code: str, folder: Path) -> None:
+    (folder / "script.mjs").write_text(code, encoding="utf-8")
+    script = subprocess.run(["node", "script.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=True)
+    assert script.stdout.splitlines() == re.findall(r"^console\.log\(.*\); // (.*)$", code, re.MULTILINE)
+
+
+def test_each_command_is_shown_with_its_output() -> None:
+    found = [code for document in DOCUMENTS for code, text in document.commands_and_output() if text is not None]
+    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application.registered_commands}
+    assert {verb for verb in verbs if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
+
+
+def test_the_two_commands_stand_as_they_must() -> None:
+    commands = [code.strip() for code in README.blocks("sh")]
+    assert commands[:2] == ["pip install . && specnet run specs/moons.toml", "pip install '.[test]' && pytest"]
+
+
+FORMS = {"layers", "layer_sizes", "hidden_layer_sizes"}
+"""Keys of `network`, one of which a spec needs."""
+
+
+def completed(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a spec of a part of one: what it doesn't say are the least that a spec needs."""
+    data, network, training = (part.get(section, {}) for section in ("data", "network", "training"))
+    return part | {
+        "data": ({} if "type" in data else {"type": "csv", "path": "table.csv", "target": "answer"}) | data,
+        "network": ({} if FORMS & set(network) else {"hidden_layer_sizes": [4]}) | network,
+        "training": {"loss": "categorical_crossentropy"} | training,
+    }
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        pytest.param(code, id=f"{document.name}-{place}")
+        for document in DOCUMENTS
+        for place, code in enumerate(document.blocks("toml"))
+    ],
+)
+def test_a_spec_or_a_part_of_one_that_is_shown_is_valid(shown: str, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(completed(tomllib.loads(shown))), encoding="utf-8")
+    seen = on_terminal(["validate", "spec.json"], tmp_path)
+    assert seen.status == 0, seen.plain
+
+
+def test_every_path_that_is_named_is_there() -> None:
+    named = {path for document in DOCUMENTS for path in re.findall(PATHS, document.text)}
+    assert len(named) > 8
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    """Those of the other documents are checked in the site that is built of them."""
+    links = set(re.findall(r"\]\(([^):#]+)\)", README.text))
+    assert "docs/report.png" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert len(README.text.splitlines()) <= 200

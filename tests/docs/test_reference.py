@@ -1,0 +1,133 @@
+"""The generated reference: each part, key, verb and code is there, and what is shown is what specnet has and does."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import specnet
+from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
+from specnet.cli.specs.catalogue import Catalogue
+from specnet.errors import SpecError
+from specnet.parts.part import Part
+from specnet.parts.registry import built_in_registry
+from specnet.spec import parse_spec
+from tests.docs.pages import pages
+from tests.docs.reference.command_pages import VARIABLES
+from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, other_examples, spec_examples
+from tests.docs.reference.part_formulas import SYMBOL, formula
+from tests.docs.reference.part_pictures import picture
+from tests.docs.reference.searching import names, unfound
+
+PARTS = tuple(built_in_registry())
+WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity", "constant", "zeros", "ones", "identity"}
+"""Functions of several numbers, and what draws no more than two different ones."""
+ENDS = (
+    ("mean_squared_error", 1),
+    ("categorical_crossentropy", 3),
+    ("binary_crossentropy", 1),
+    ("binary_crossentropy", 2),
+)
+"""Losses and numbers of outputs, one of which suits each part."""
+OF_OTHERS = {"COMP_WORDBREAKS", "LC_ALL", "TMPDIR"}
+"""Variables of shells and compilers, which specnet passes on."""
+
+
+def named(part: type[Part]) -> str:
+    return f"{part.kind}-{part.part_name()}"
+
+
+@pytest.mark.parametrize("part", PARTS, ids=named)
+def test_each_example_is_a_spec(part: type[Part]) -> None:
+    """With a loss that suits the data or the metric, where the example says none."""
+    (entry,) = (each for each in Catalogue(built_in_registry()).entries(part.kind) if each.name == part.part_name())
+    assert any(is_spec(part, tomllib.loads(entry.example), *end) for end in ENDS)
+
+
+def is_spec(part: type[Part], example: dict[str, Any], loss: str, outputs: int) -> bool:
+    """Return whether an example is a spec together with layers, a loss and, where it has no data, so many outputs."""
+    network: dict[str, Any] = {"hidden_layer_sizes": [2]}
+    if "data" not in example:
+        network |= {"input_size": 2, "output_size": outputs}
+    if part.kind == "layer":
+        before = [] if part.reads_columns else [{"type": "dense", "units": 2, "name": "branch"}]
+        network = {"input_size": 2, "layers": [*before, *example["network"].pop("layers")]}
+    spec: dict[str, Any] = {"network": network, "training": {"loss": loss}}
+    if "sweep" in example:
+        spec["sweep"] = {"space": {"training.epochs": [1, 2]}}
+    tables = {name: {**spec.get(name, {}), **fields} for name, fields in example.items() if isinstance(fields, dict)}
+    try:
+        parse_spec(spec | example | tables)
+    except SpecError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if part.kind in ("activation", "loss")], ids=named)
+def test_a_formula_has_the_numbers_that_fields_hold_by_their_signs(part: type[Part]) -> None:
+    shown = formula(part)
+    text = "".join(ElementTree.fromstring(shown.replace("&#40;", "(").replace("&#41;", ")")).itertext())
+    for name, field in part.model_fields.items():
+        if type(field.default) is float:
+            found = SYMBOL.match(field.description or "")
+            assert (found[1] if found else name) in text
+    assert text.count("(") == text.count(")")
+
+
+def test_a_formula_is_the_part_s_own_expression() -> None:
+    texts = {name: re.sub(r"<[^>]*>|⁡", "", formula(part)) for part in PARTS if (name := named(part))}
+    assert texts["activation-leaky_relu"] == "f&#40;x&#41;=max&#40;x,s·x&#41;"
+    assert texts["loss-mean_squared_error"] == "L=&#40;y−t&#41;2"
+    assert texts["optimizer-sgd"] == "velocity←μ·velocity+gθ←θ−lr·velocity"
+    assert texts["preprocessing-standardize"] == "x−meanscale"
+    assert texts["layer-dense"] == "W·x+b"
+    assert texts["schedule-constant"] == ""
+
+
+@pytest.mark.parametrize("kind", ["activation", "loss", "schedule", "initializer"])
+def test_each_function_has_a_picture(kind: str) -> None:
+    for part in built_in_registry().of_kind(kind):
+        drawn = picture(part)
+        if part.part_name() in WITHOUT_PICTURE and kind != "schedule":
+            assert drawn == ""
+        else:
+            (svg,) = ElementTree.fromstring(drawn)
+            assert svg.findall(".//*[@class='bar']") or svg.findall(".//*[@d]")
+
+
+def test_each_key_has_a_heading_on_the_page_of_its_section() -> None:
+    headings = {name: set(re.findall(r"^## `(\S+)`$", text, re.MULTILINE)) for name, text in pages()}
+    of_sections = [
+        key for key in Keys(shipped_schema()) if key.kind == "section" and not key.owner.startswith("data.c")
+    ]
+    assert len(of_sections) > 60
+    for key in of_sections:
+        page = key.owner.removesuffix(f".{ENTRY}").replace(".", "_")
+        names = headings.get(f"sections/{page}") or headings["sections/network"] | headings["sections/sweep"]
+        assert key.name in {name.rpartition(".")[2] for name in names}, key.path
+
+
+def test_every_code_has_an_example_or_else_a_meaning() -> None:
+    examples = {**spec_examples(), **other_examples()}
+    assert all_codes() - examples.keys() == MEANINGS.keys()
+
+
+def test_every_variable_of_the_environment_is_told() -> None:
+    sources = "".join(path.read_text("utf-8") for path in Path(specnet.__file__).parent.rglob("*.py"))
+    read = set(re.findall(r'environ(?:\.get\(|\[|\s*\|\s*\{)"([A-Z_]+)"', sources)) | {"KERAS_BACKEND"}
+    assert read | {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"} == VARIABLES.keys() | (OF_OTHERS & read)
+
+
+def test_a_name_that_search_does_not_find_is_told(tmp_path: Path) -> None:
+    """The build looks for all of them in the site's own index."""
+    wanted = {*names()}
+    assert {"patience", "relu", "swish", "negative_slope", "unknown-part", "--folds", "specnet run", "fit"} <= wanted
+    index = {"alltitles": dict.fromkeys(wanted - {"patience", "--folds"}), "indexentries": {"--folds": []}}
+    (tmp_path / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})", encoding="utf-8")
+    assert unfound(tmp_path) == ["patience"]
