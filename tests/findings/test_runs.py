@@ -1,4 +1,7 @@
-"""Runs that go wrong on purpose are named by their cause, and healthy ones by nothing."""
+"""Runs that go wrong on purpose are named by their cause, and healthy ones by nothing.
+
+``python -m tests.findings`` says the same for more seeds.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import pytest
 import specnet
 from specnet.findings import RULES
 from tests.findings.cases import BAD, HEALTHY
-from tests.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes, run
+from tests.findings.trials import OTHER_SEEDS, SEEN_SEEDS, bad_trials, healthy_codes
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,13 +21,6 @@ def test_each_finding_has_a_run_that_it_must_name():
     assert {bad.code for bad in BAD} == {rule.code for rule in RULES}
     assert len({(bad.code, bad.cause) for bad in BAD}) == len(BAD) >= 30
     assert len(HEALTHY) == 10
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", OTHER_SEEDS[:1])
-def test_causes_are_named(seed: int):
-    missed = [(bad.code, bad.cause) for bad in BAD if bad.code not in {each.code for each in run(bad.case, seed)}]
-    assert len(missed) <= len(BAD) / 10, missed
 
 
 @pytest.mark.slow
@@ -38,7 +34,7 @@ def test_causes_are_named_and_most_remedies_help(seed: int):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [SEEN_SEEDS[0], OTHER_SEEDS[0]])
+@pytest.mark.parametrize("seed", OTHER_SEEDS[:1])
 def test_healthy_runs_have_no_findings(seed: int):
     found = [(name, codes) for name, runs in healthy_codes(seed).items() for codes in runs if codes]
     assert len(found) <= 3, found

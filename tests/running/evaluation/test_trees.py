@@ -19,8 +19,7 @@ from tests.running.specs import csv_file, spec_on
 TREES: dict[str, Any] = {"baselines": ["trees"], "epochs": 1}
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("count", "weighted"), [(2, True), (3, False)])
 def test_trees_of_classes_are_those_of_scikit_learn(ran, rng: np.random.Generator, count: int, weighted: bool):
     X = columns(rng)
     y, weight = classes(rng, X, count), rng.integers(1, 5, ROWS) if weighted else None
@@ -35,8 +34,7 @@ def test_trees_of_classes_are_those_of_scikit_learn(ran, rng: np.random.Generato
     }
 
 
-@pytest.mark.parametrize("outputs", [1, 2])
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize(("outputs", "scaled"), [(1, True), (2, False)])
 def test_trees_of_values_are_those_of_scikit_learn(ran, rng: np.random.Generator, outputs: int, scaled: bool):
     X = columns(rng)
     y = (30 + 5 * X[:, :outputs] ** 2)[:, 0 if outputs == 1 else slice(None)]
