@@ -97,6 +97,7 @@ def floats() -> list[Operation]:
     return [operation for operation in c_forms.FORMS if operation.kind == "float" and operation.name not in ("sign",)]
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("operation", floats(), ids=lambda operation: operation.name)
 def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"})
@@ -106,6 +107,7 @@ def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.Monkey
     assert any(errors(case, np.float64, 16) > 1e-4 for case in own)
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("operation", emit_call.WRITERS, ids=lambda operation: operation.name)
 def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
     writer = emit_call.WRITERS[operation]
@@ -119,6 +121,7 @@ def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.Monkey
     assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.MonkeyPatch):
     right = emit_loop.LoopEmitter._weighed_rows
     monkeypatch.setattr(emit_loop.LoopEmitter, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
@@ -127,6 +130,7 @@ def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.Monkey
     assert many < CLOSE[np.dtype(np.float64)]
 
 
+@pytest.mark.usefixtures("compiled_quickly")
 def test_a_wrong_tile_is_caught(monkeypatch: pytest.MonkeyPatch):
     assert products_fail() == 0
     right = matrix_products._tile_text
