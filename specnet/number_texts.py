@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 ABSENT = "–"
 """Stands where there is no value."""
+_EPOCH = date(1970, 1, 1)
 
 
 def count(number: int) -> str:
@@ -139,6 +141,11 @@ def cell_text(value: float) -> str:
         digits, exponent = f"{value:.3e}".split("e")
         return _scientific(float(digits), int(exponent))
     return true_minus(f"{value:z.0f}" if value == round(value) or abs(value) >= 1e3 else f"{value:.4g}")
+
+
+def day_text(days: float) -> str:
+    """Return days since 1970, with any time of the day, as a date: ``2020-02-29``."""
+    return (_EPOCH + timedelta(days=math.floor(days))).isoformat()
 
 
 def tick_texts(values: Sequence[float]) -> list[str]:

@@ -8,6 +8,7 @@ from specnet.number_texts import (
     cell_text,
     count,
     counted,
+    day_text,
     duration,
     figure,
     interval,
@@ -117,6 +118,8 @@ SIZES = [(0, "0 B"), (168, "168 B"), (4242, "4.24 kB"), (1_300_000, "1.3 MB"), (
         *[(size(amount), text) for amount, text in SIZES],
         *[(interval(name, low, high), text) for name, low, high, text in INTERVALS],
         *[(rounded(value), text) for value, text in ROUNDED],
+        (day_text(18_321.99), "2020-02-29"),
+        (day_text(-0.5), "1969-12-31"),
         *[(cell_text(value), text) for value, text in CELLS],
     ],
 )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from markupsafe import Markup
 
-from specnet.number_texts import cell_text
+from specnet.number_texts import cell_text, day_text
 from specnet.report.svg.axes import Axis
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
-EPOCH = date(1970, 1, 1)
 SCRIPT = Path(__file__).parent / "panel.js"
 
 
@@ -54,7 +51,7 @@ class AskColumn:
         if cell is None or isinstance(cell, str):
             return "missing" if cell is None else cell
         if self.kind == "date":
-            return (EPOCH + timedelta(days=math.floor(cell))).isoformat()
+            return day_text(cell)
         return cell_text(cell)
 
 

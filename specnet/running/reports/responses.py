@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 
 from specnet.data import RawColumns
 from specnet.model import Model
-from specnet.number_texts import cell_text
+from specnet.number_texts import cell_text, day_text
 from specnet.parts.data import Column
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.report.pages.page_record import Importance, Response, Responses
@@ -25,7 +23,6 @@ MOST_NAMED = 12
 MOST_CLASSES = 4
 """Of more than two, those that a column moves most."""
 BAND = (0.1, 0.9)
-EPOCH = date(1970, 1, 1)
 
 
 class _MovedCells(NamedTuple):
@@ -80,8 +77,7 @@ def _cells(known: NDArray[np.float64], column: Column | None) -> _MovedCells:
         middles = (np.arange(most) + 0.5) / most
         values = np.unique(np.quantile(known[~np.isnan(known)], middles, method="nearest"))
     if kind == "datetime":
-        days = (EPOCH + timedelta(days=math.floor(day)) for day in values.tolist())
-        return _MovedCells(values, [day.isoformat() for day in days], False)
+        return _MovedCells(values, [*map(day_text, values.tolist())], False)
     return _MovedCells(values, [*map(cell_text, values.tolist())], kind != "boolean")
 
 
