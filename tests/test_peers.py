@@ -113,7 +113,7 @@ def test_training_takes_torch_s_course(name):
     optimizer = getattr(torch.optim, theirs)(groups, **options)
     stepper = Stepper(network, theta, TrainingRows(X, y).feed(network), {})
     for _ in range(200):
-        stepper.make(None, [False])
+        stepper.make(None, np.array([False]))
         optimizer.zero_grad()
         torch.nn.CrossEntropyLoss()(twin(torch.tensor(X)), torch.tensor(y)).backward()
         optimizer.step()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from specnet.parts.watchers import LOSS, Memory
 from specnet.spec.document import EARLY_STOPPING
 from specnet.training.best_weights import BestWeights, Watchers, has_ended, watcher_name
 from specnet.training.checkpoint import MEMBER, Checkpoint
-from specnet.training.epoch_metrics import EpochMetrics, Monitor
+from specnet.training.epoch_metrics import EpochMetrics, Monitor, check_figure
 from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.looks.snapshot import Snapshot
@@ -134,7 +134,7 @@ class Course:
             ends.append(-(-epochs // self._log_every) * self._log_every + 1)
         return min(ends) - epochs - 1
 
-    def passed(self, losses: Sequence[float]) -> None:
+    def passed(self, losses: Array) -> None:
         """Record finished epochs that nothing looks at, with their losses if they were requested, and tell of them.
 
         Raises
@@ -143,9 +143,12 @@ class Course:
             If the loss of a logged one is not finite.
         """
         known, before = len(self.history), self.epochs
-        for place in np.flatnonzero(self._is_logged(np.arange(before, before + len(losses)) + 1)).tolist():
-            self.epochs, self.trained = before + place, before + place + 1
-            self.history.append(self._record(self._figures(losses[place])))
+        numbers = np.arange(before, before + len(losses)) + 1
+        logged = self._is_logged(numbers)
+        for epoch, loss in zip(numbers[logged].tolist(), losses[logged].tolist(), strict=True):
+            self.epochs, self.trained = epoch - 1, epoch
+            check_figure(self._network, LOSS, loss, epoch)
+            self.history.append({**self._member, "epoch": epoch, LOSS: loss})
         self.epochs = self.trained = before + len(losses)
         # What is kept comes first: an observer may be broken off.
         for record in self.history[known:]:

@@ -54,12 +54,24 @@ class EpochMetrics(dict[str, float]):
         TrainingError
             If it is not finite.
         """
-        if not math.isfinite(figure):
-            what = f"{'the loss' if name == LOSS else name} is {figure} in epoch {self._epoch}"
-            if name in (LOSS, VALIDATION_LOSS):
-                raise not_finite(self._network, what)
-            raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')
+        check_figure(self._network, name, figure, self._epoch)
         super().__setitem__(name, figure)
+
+
+def check_figure(network: Network, name: str, figure: float, epoch: int) -> None:
+    """Check a metric of an epoch.
+
+    Raises
+    ------
+    TrainingError
+        If it is not finite.
+    """
+    if math.isfinite(figure):
+        return
+    what = f"{'the loss' if name == LOSS else name} is {figure} in epoch {epoch}"
+    if name in (LOSS, VALIDATION_LOSS):
+        raise not_finite(network, what)
+    raise TrainingError(what, hint=f'monitor "{VALIDATION_LOSS}": this metric needs other validation rows')
 
 
 def not_finite(network: Network, what: str) -> NotFiniteError:

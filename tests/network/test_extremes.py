@@ -123,7 +123,7 @@ def test_a_gradient_is_clipped_whatever_its_size(dtype: str, columns: float, tar
     _, gradient = network.loss_and_gradient(theta, rows.X, rows.target)
     direction = (gradient / np.abs(gradient).max()).astype(np.float64)
     with np.errstate(all="ignore"):
-        Stepper(network, theta, rows.feed(network), {}).make(None, [False])
+        Stepper(network, theta, rows.feed(network), {}).make(None, np.array([False]))
     rate = network.spec.training.optimizer.learning_rate
     expected = -rate * clip_norm * direction / np.linalg.norm(direction)
     np.testing.assert_allclose(theta, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
@@ -137,7 +137,7 @@ def test_a_gradient_within_the_norm_is_not_changed_where_its_squares_vanish():
         network = network_of("sgd", sizes=(3, 2), dtype="float32", **fields)
         ends.append(np.zeros(network.parameter_count, "float32"))
         with np.errstate(all="ignore"):
-            Stepper(network, ends[-1], rows.feed(network), {}).make(None, [False])
+            Stepper(network, ends[-1], rows.feed(network), {}).make(None, np.array([False]))
     assert ends[0].any()
     np.testing.assert_array_equal(*ends)
 
@@ -178,10 +178,11 @@ def test_a_step_that_is_passed_over_is_one_for_the_schedule_and_none_for_adam():
     weighted = TrainingRows(rows.X, rows.target, np.array([0, 0, 1, 1.0]))
     stepper = Stepper(network, network.initial_parameters(), weighted.feed(network), {})
     before = stepper.theta.copy()
-    assert stepper.make(np.arange(2), [True]) == ([0.0], [0.0])
+    losses, weights = stepper.make(np.arange(2), np.array([True]))
+    assert losses.tolist() == weights.tolist() == [0.0]
     np.testing.assert_array_equal(stepper.theta, before)
     assert stepper.step_number == 1
-    stepper.make(np.arange(2, 4), [True])
+    stepper.make(np.arange(2, 4), np.array([True]))
     np.testing.assert_allclose(abs(stepper.theta - before).max(), 0.001, rtol=1e-3)
 
 

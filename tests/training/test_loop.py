@@ -89,7 +89,7 @@ def test_tiny_numbers_of_the_optimizer_become_0():
     for state in made.states.values():
         state[:] = 1
     for _ in range(2 * stepper.DENORMAL_INTERVAL):
-        made.make(None, [False])
+        made.make(None, np.array([False]))
     tiny = [(abs(state) > 0) & (abs(state) < np.finfo(np.float32).tiny) for state in made.states.values()]
     assert not np.any(tiny)
 

@@ -313,9 +313,7 @@ class BoundSteps:
             found[name], start = numbers[start:end].reshape(shape), end
         return found
 
-    def run(
-        self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Array
-    ) -> list[float]:
+    def run(self, first: int, places: Array | None, numbers: Array, noise: Array | None, with_loss: Array) -> Array:
         """Make steps until a loss that is needed is not finite, and return their losses, 0 where they are not needed.
 
         Parameters
@@ -345,5 +343,4 @@ class BoundSteps:
             with_loss.ctypes.data,
             losses.ctypes.data,
         )
-        found: list[float] = losses[:made].tolist()
-        return found
+        return losses[:made]

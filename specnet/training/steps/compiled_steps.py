@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -103,14 +103,14 @@ class CompiledStepper(Stepper):
     def most_at_once(self) -> int:
         return max(1, min(super().most_at_once, NOISE_AT_ONCE // max(1, self._bound.noise_size)))
 
-    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Array) -> tuple[Array, Array]:
         weights = self._weights(places, len(with_loss))
         if not weights.all():
             if not weights[0]:
                 return self._pass_over()
             weights = weights[: weights.argmin()]
         losses = self._run(places, weights, with_loss[: len(weights)])
-        return losses, weights[: len(losses)].tolist()
+        return losses, weights[: len(losses)]
 
     def _weights(self, places: Array | None, count: int) -> Array:
         """The sum of the weights of each of the next batches."""
@@ -125,14 +125,14 @@ class CompiledStepper(Stepper):
             sums[lengths == length] = weights[lengths_of_rows == length].reshape(-1, length).sum(axis=1)
         return sums
 
-    def _run(self, places: Array | None, weights: Array, with_loss: Sequence[bool]) -> list[float]:
+    def _run(self, places: Array | None, weights: Array, with_loss: Array) -> Array:
         count = len(with_loss)
         place = self._place_in_table(count)
         numbers: Array = self._table[place : place + count]
         if self._feed.weight is not None:
             numbers[:, -1] = 1 / weights
         noise = self._noise_of(count) if self._compiled.programs.noise else None
-        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, np.array(with_loss))
+        losses = self._bound.run(self.step_number % self._steps_per_epoch, places, numbers, noise, with_loss)
         self._count(len(losses))
         return losses
 

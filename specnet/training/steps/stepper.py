@@ -6,7 +6,7 @@ Gradient and update are bound programs; the gradient is bound once per batch siz
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -93,14 +93,14 @@ class Stepper(Trainer):
             self.is_whole = False
             losses = self._go_on(left)
             self.is_whole = True
-            if losses:
+            if len(losses):
                 progress.passed(losses)
                 left = left.after(len(losses))
             if interruptions.pending is not None:
                 interruptions.deliver()
         return None
 
-    def _go_on(self, stretch: Stretch) -> list[float]:
+    def _go_on(self, stretch: Stretch) -> Array:
         """Make some of the steps of a stretch, and return the losses of the epochs that they end, but for its last one.
 
         The loss of an epoch is the mean over its batches before their steps; they count by the sums of their weights.
@@ -112,10 +112,10 @@ class Stepper(Trainer):
         left = epochs * per_epoch - so_far.batches
         count = 1 if is_measured else min(left, self.most_at_once, self._steps_to_flush)
         if stretch.epochs == 1:
-            wanted = [stretch.with_loss(stretch.first)] * count
+            wanted = np.full(count, stretch.with_loss(stretch.first))
         else:
             numbers = stretch.first + np.arange(so_far.batches, so_far.batches + count) // per_epoch
-            wanted = stretch.with_loss(numbers).tolist()
+            wanted = stretch.with_loss(numbers)
         self.rate_factor = stretch.rate_factor
         if is_measured:
             self.meter.before_step(self.theta)
@@ -124,7 +124,7 @@ class Stepper(Trainer):
             self.meter.after_step(stretch.first + 1, self.theta, self.gradient)
         return self._ended(losses, weights, stretch.epochs)
 
-    def _make_next(self, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def _make_next(self, with_loss: Array) -> tuple[Array, Array]:
         """Make the next steps, as `make` does."""
         if self._steps_per_epoch == 1:
             return self.make(None, with_loss)
@@ -133,14 +133,16 @@ class Stepper(Trainer):
         self._order.advance(self._feed.row_count(first, len(losses)))
         return losses, weights
 
-    def _ended(self, losses: Sequence[float], weights: Sequence[float], epochs: int) -> list[float]:
+    def _ended(self, losses: Array, weights: Array, epochs: int) -> Array:
         """Add steps to the epoch so far, and return the losses of those of several epochs that end before the last."""
-        so_far, per_epoch, found = self.so_far, self._steps_per_epoch, list[float]()
-        for loss, weight in zip(losses, weights, strict=True):
+        so_far, per_epoch, found, ending = self.so_far, self._steps_per_epoch, np.zeros(0), 0
+        if epochs > 1:
+            whole = min((so_far.batches + len(losses)) // per_epoch, epochs - 1)
+            if whole:
+                ending = whole * per_epoch - so_far.batches
+                found = so_far.means(losses[:ending], weights[:ending], per_epoch)
+        for loss, weight in zip(losses[ending:].tolist(), weights[ending:].tolist(), strict=True):
             so_far.add(loss, weight)
-            if so_far.batches == per_epoch and len(found) + 1 < epochs:
-                found.append(so_far.mean())
-                so_far.set()
         return found
 
     @cached_property
@@ -152,7 +154,7 @@ class Stepper(Trainer):
     def _steps_to_flush(self) -> int:
         return DENORMAL_INTERVAL - self.step_number % DENORMAL_INTERVAL
 
-    def make(self, places: Array | None, with_loss: Sequence[bool]) -> tuple[Sequence[float], Sequence[float]]:
+    def make(self, places: Array | None, with_loss: Array) -> tuple[Array, Array]:
         """Make the next steps, in one epoch or several.
 
         It makes fewer of them, at least one, if an interruption waits, and after a loss that is not finite.
@@ -161,21 +163,25 @@ class Stepper(Trainer):
         ----------
         places : (rows of all steps,) or None
             Indices of rows, batch after batch; None if each step is on all rows, in their own order.
-        with_loss : sequence of bool
+        with_loss : (steps,) of bool
             Of each step, whether its loss is needed.
 
         Returns
         -------
-        sequences of float
-            Of each step that was made, the mean loss before it (0 if it was not needed), and the sum of the weights.
+        losses : (steps,)
+            Of each step that was made, the mean loss before it; 0 if it was not needed.
+        weights : (steps,)
+            The sums of the weights.
         """
         losses, weights = list[float](), list[float]()
         place = self._place_in_table(len(with_loss))
-        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss, strict=True):
+        for batch, is_wanted in zip(self._batches(places, len(with_loss)), with_loss.tolist(), strict=True):
             gradient = self._gradients[len(batch)]
             weight = gradient.feed(batch)
             if not weight:
-                return (losses, weights) if losses else self._pass_over()
+                if not losses:
+                    return self._pass_over()
+                break
             for name, number in zip(self._numbers, self._table[place + len(losses)], strict=True):
                 self._scalars[name][()] = number
             losses.append(gradient.take(self.step_number, is_wanted))
@@ -184,7 +190,7 @@ class Stepper(Trainer):
             self._update()
             if self._interruptions.pending is not None or not math.isfinite(losses[-1]):
                 break
-        return losses, weights
+        return np.array(losses), np.array(weights)
 
     def _batches(self, places: Array | None, count: int) -> Iterator[Array]:
         """Yield the indices of the rows of each of the next steps."""
@@ -215,13 +221,13 @@ class Stepper(Trainer):
         if not self.step_number % DENORMAL_INTERVAL:
             self._flush_denormals()
 
-    def _pass_over(self) -> tuple[Sequence[float], Sequence[float]]:
+    def _pass_over(self) -> tuple[Array, Array]:
         """Skip a step: it counts for the schedule and the average, but not for the optimizer."""
         share = self._average_share(self.step_number) if self._average else 0.0
         for name, current in {"theta": self.theta, **self.layer_state}.items() if share else ():
             self._average[name] += (current - self._average[name]) * share
         self.step_number += 1
-        return [0.0], [0.0]
+        return np.zeros(1), np.zeros(1)
 
     def _numbers_of(self, count: int) -> Array:
         """Return the numbers of the next updates, (count, numbers)."""

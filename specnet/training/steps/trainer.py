@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -75,6 +75,21 @@ class EpochSoFar:
         """Return the mean loss."""
         return self.loss / self.weight if self.weight else 0.0
 
+    def means(self, losses: Array, weights: Array, per_epoch: int) -> Array:
+        """Add the batches up to the end of an epoch, and return the mean losses of the epochs that they end.
+
+        Sums are made batch by batch, as `add` makes them, so that they do not depend on how many are added at once.
+        """
+        sums = np.zeros((2, self.batches + len(losses)))
+        if self.batches:
+            sums[:, self.batches - 1] = self.loss, self.weight
+        sums[0, self.batches :] = losses * weights
+        sums[1, self.batches :] = weights
+        self.set()
+        loss, weight = np.add.accumulate(sums.reshape(2, -1, per_epoch), axis=2)[:, :, -1]
+        means: Array = np.divide(loss, weight, out=np.zeros(len(loss)), where=weight != 0)
+        return means
+
 
 class Ended(NamedTuple):
     """The reason why a trainer ended early, and the loss of its last epoch."""
@@ -86,7 +101,7 @@ class Ended(NamedTuple):
 class Progress(Protocol):
     """Is told of the epochs that have ended."""
 
-    def passed(self, losses: Sequence[float]) -> None:
+    def passed(self, losses: Array) -> None:
         """Take the losses of epochs of a stretch that is not at its end; 0 where they were not needed."""
 
     def after_epoch(self, loss: float) -> Stretch | None:

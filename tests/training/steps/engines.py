@@ -101,9 +101,9 @@ def make_all(
     weights: list[float] = []
     while left := batches[len(losses) :]:
         places = None if len(left[0]) == stepper._feed.rows else np.concatenate(left)
-        made = stepper.make(places, [with_loss] * len(left))
-        losses.extend(made[0])
-        weights.extend(made[1])
+        made = stepper.make(places, np.full(len(left), with_loss))
+        losses.extend(made[0].tolist())
+        weights.extend(made[1].tolist())
     return losses, weights
 
 
@@ -113,8 +113,8 @@ class Unseen:
     def __init__(self) -> None:
         self.losses: list[float] = []
 
-    def passed(self, losses: Sequence[float]) -> None:
-        self.losses.extend(losses)
+    def passed(self, losses: np.ndarray) -> None:
+        self.losses.extend(losses.tolist())
 
     def after_epoch(self, loss: float) -> None:
         self.losses.append(loss)
