@@ -19,8 +19,10 @@ from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
 from tests.docs.pages import pages
+from tests.docs.reference.causes import CAUSES
 from tests.docs.reference.command_pages import VARIABLES
-from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, other_examples, spec_examples
+from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, caused_examples, other_examples, spec_examples
+from tests.docs.reference.error_pages import error_pages
 from tests.docs.reference.part_formulas import SYMBOL, formula
 from tests.docs.reference.part_pictures import picture
 from tests.docs.reference.searching import names, unfound
@@ -113,9 +115,19 @@ def test_each_key_has_a_heading_on_the_page_of_its_section() -> None:
         assert key.name in {name.rpartition(".")[2] for name in names}, key.path
 
 
-def test_every_code_has_an_example_or_else_a_meaning() -> None:
-    examples = {**spec_examples(), **other_examples()}
-    assert all_codes() - examples.keys() == MEANINGS.keys()
+def test_every_code_has_an_example_on_its_page() -> None:
+    examples = spec_examples().keys() | other_examples().keys()
+    assert all_codes() - examples == CAUSES.keys() == MEANINGS.keys()
+    text = "\n".join(text for name, text in error_pages() if name in ("errors/specs", "errors/others"))
+    told = dict(re.findall(r"^## `(\S+)`\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    assert told.keys() == all_codes()
+    assert not [code for code, block in told.items() if not re.search(rf"(error|warning)\[{code}\]", block)]
+
+
+def test_examples_of_errors_do_not_depend_on_where_they_are_made() -> None:
+    for example in caused_examples().values():
+        assert "/tmp" not in example.message
+        assert str(Path.home()) not in example.message
 
 
 def test_every_variable_of_the_environment_is_told() -> None:

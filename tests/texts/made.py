@@ -5,7 +5,6 @@ here. A case is a line of ``commands.txt`` or ``calls.txt``. What tests meet (`p
 """
 
 import contextlib
-import io
 import os
 import shlex
 import tempfile
@@ -19,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 import specnet
-from specnet.cli.application import application, call
+from specnet.cli.application import application
 from specnet.errors import Diagnostic, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, parse_sweep
 from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
+from tests.texts.calling import called
 
 FOLDER = Path(__file__).parent
 
@@ -84,7 +84,7 @@ def document() -> str:
 
 def _help() -> Iterator[tuple[str, str]]:
     for verb in ("", *(command.name or "" for command in application.registered_commands)):
-        yield f"specnet {verb} --help".replace("  ", " "), _called([*verb.split(), "--help"])[1]
+        yield f"specnet {verb} --help".replace("  ", " "), called([*verb.split(), "--help"])[1]
 
 
 def _specs() -> Iterator[tuple[str, str]]:
@@ -111,7 +111,7 @@ def _told(diagnostic: Diagnostic, label: str = "") -> str:
 def _commands() -> Iterator[tuple[str, str]]:
     with _working_folder():
         for line in _lines("commands.txt"):
-            status, out, err = _called(shlex.split(line))
+            status, out, err = called(shlex.split(line))
             # What a run prints when it goes well has times in it.
             shown = err if status else out * (not line.startswith("run"))
             yield f"specnet {line}", f"{shown}exit status {status}"
@@ -183,13 +183,3 @@ def _working_folder() -> Iterator[None]:
 
 def _lines(name: str) -> list[str]:
     return [line for line in (FOLDER / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-
-
-def _called(arguments: list[str]) -> tuple[int, str, str]:
-    """Return how a command line ends, within this process: status, standard output and standard error."""
-    out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        status = call(arguments)
-    out.flush()
-    return status, out.buffer.getvalue().decode(), err.getvalue()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import specnet
 from specnet.errors import SpecError, render
 from specnet.spec import parse_spec, parse_sweep
+from tests.docs.reference.causes import CAUSES
 from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
 
 SNAPSHOT = Path(__file__).parents[2] / "texts" / "snapshot.txt"
@@ -19,8 +20,8 @@ SNAPSHOT = Path(__file__).parents[2] / "texts" / "snapshot.txt"
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 SAYING = {"Diagnostic": 0, "diagnostic": 0, "report": 0, "_say": 0, "_warning": 0, "warning": 0, "FieldProblem": 2}
 """What makes a diagnostic, and which of its arguments is the code."""
-NO_CODES = {"note", "column", "more", "error"}
-"""Notes below others, and what never stands in front of a message."""
+NO_CODES = {"note", "column", "more", "error", "spec"}
+"""Notes below others, and codes of classes whose errors all have one of their own."""
 LONGEST = 900
 """Characters of a spec that a page shows."""
 
@@ -42,7 +43,7 @@ MEANINGS = {
     "compiler-failed": "the C compiler could not compile the network's functions.",
     "copied-input": "an output of the imported file is a copy of an input, and is left out.",
     "different": "`specnet verify` found that the repeated run has other files.",
-    "format": "cells of a table cannot be converted to the kinds of their columns.",
+    "format": "DuckDB refuses cells that have passed specnet's own check; no table is known that causes it.",
     "internal": "a bug in specnet.",
     "interrupted": "Ctrl-C, SIGTERM or SIGHUP ended the command.",
     "logger": "a log cannot be started, for example because its package is not installed.",
@@ -54,12 +55,11 @@ MEANINGS = {
     "report": "the run is complete, but its report could not be written.",
     "single-row": "a class has one row, which is a training row: no metric tells how well it is predicted.",
     "single-rows": "many classes have a single training row: the target looks like numbers.",
-    "spec": "a spec is not valid, in a way that has no code of its own.",
     "unseen-class": "a class of the validation or test set is in no training row.",
     "wrong-derivative": "`specnet check` found that a layer's derivative is not that of its value.",
     "wrong-gradient": "`specnet check` found that the gradient of a parameter is not that of the loss.",
 }
-"""What depends on the machine, or on more than a text can show."""
+"""What the message alone does not tell: each has a cause in `causes.py`."""
 
 
 class Example(NamedTuple):
@@ -68,7 +68,7 @@ class Example(NamedTuple):
     Attributes
     ----------
     given : str
-        A spec, a command or a call; empty where it is rows of a table.
+        A spec; or what a terminal or a prompt shows in front of the message, empty where it is rows of a table.
     message : str
     """
 
@@ -78,7 +78,7 @@ class Example(NamedTuple):
 
 def all_codes() -> set[str]:
     """Return every code: those that the source says as such, and those that texts have from elsewhere."""
-    return ({*_said()} | {*spec_examples()} | {*other_examples()} | {*MEANINGS}) - NO_CODES
+    return ({*_said()} | {*spec_examples()} | {*other_examples()} | CAUSES.keys()) - NO_CODES
 
 
 def _said() -> Iterator[str]:
@@ -126,11 +126,26 @@ def other_examples() -> dict[str, Example]:
     found: dict[str, Example] = {}
     for case in cases:
         title, _, text = case.partition("\n")
-        given = "" if title.startswith("tests/") else title
-        for message in re.split(r"\n(?=\S)", text.partition("\n# ")[0]):
-            for code in re.findall(r"^(?:.*?: )?(?:error|warning)\[([a-z-]+)\]", message)[:1]:
-                if code not in found:
-                    found[code] = Example(
-                        given, message.strip().replace("<text>", "spec.toml").replace("<folder>/", "")
-                    )
+        sign = "$" if title.startswith("specnet ") else ">>>"
+        given = "" if title.startswith("tests/") else f"{sign} {title}\n"
+        for code, message in _messages(text.partition("\n# ")[0]):
+            shown = message.replace("<text>", "spec.toml").replace("<folder>/", "")
+            found.setdefault(code, Example(given, shown))
     return found
+
+
+@cache
+def caused_examples() -> dict[str, Example]:
+    """Return for each code that has a cause of its own the message that comes of it."""
+    return {code: Example(cause.given, _message_of(code, cause.said())) for code, cause in CAUSES.items()}
+
+
+def _message_of(code: str, said: str) -> str:
+    return next(message for each, message in _messages(said) if each == code)
+
+
+def _messages(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the code and the text of each error and warning in what was printed."""
+    for message in re.split(r"\n(?=\S)", text):
+        for code in re.findall(r"^(?:.*?: )?(?:error|warning)\[([a-z-]+)\]", message)[:1]:
+            yield code, message.strip()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from specnet.cli.specs.catalogue import escaped
 from specnet.findings import RULES
-from tests.docs.reference.diagnostic_codes import MEANINGS, Example, other_examples, spec_examples
+from tests.docs.reference.diagnostic_codes import MEANINGS, caused_examples, other_examples, spec_examples
 from tests.findings.boundaries import BOUNDARIES
 from tests.findings.made import found_by
 
@@ -60,22 +60,17 @@ def _is_plain(code: str) -> bool:
 def _others() -> Iterator[str]:
     yield from ["# Errors and warnings of data, files and commands", ""]
     yield from ["For each code one of its messages, with the command or the call where it needs one.", ""]
-    examples = {code: example for code, example in other_examples().items() if code not in spec_examples()}
-    for code in sorted([*examples, *MEANINGS]):
+    examples = caused_examples() | other_examples()
+    for code in sorted(examples.keys() - spec_examples().keys()):
+        given, message = examples[code]
         yield from [f"## `{code}`", ""]
-        yield from [_sentence(MEANINGS[code]), ""] if code in MEANINGS else _message(examples[code])
+        yield from [_sentence(MEANINGS[code]), ""] if code in MEANINGS else []
+        yield from _block(f"{given}{message}", "text")
 
 
 def _sentence(text: str) -> str:
     """Return a meaning as a sentence of its own."""
     return escaped(text[0].upper() + text[1:])
-
-
-def _message(example: Example) -> Iterator[str]:
-    given = example.given and (
-        f"$ {example.given}\n" if example.given.startswith("specnet ") else f">>> {example.given}\n"
-    )
-    yield from _block(f"{given}{example.message}", "text")
 
 
 def _findings() -> Iterator[str]:
