@@ -95,7 +95,7 @@ class StepDecay(_AnyLength):
 
 
 class PiecewiseConstant(_AnyLength):
-    """The first factor up to the first boundary, then the next one, and so on.
+    """The first factor up to the first boundary, then the next one, and so on: factorsₖ behind k boundaries.
 
     The unit at a boundary has the new factor, as in PyTorch and optax; in Keras it has the old one. Each factor applies
     to the optimizer's learning rate, not to the previous factor.
@@ -190,11 +190,11 @@ class CosineLog(Schedule):
 
 
 class CosineDecayRestarts(_AnyLength):
-    """Cosine decay with warm restarts (Loshchilov and Hutter 2017, SGDR).
+    """Cosine decay with warm restarts: α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1 within cycle k.
 
-    Within cycle k, of first_length·t_mulᵏ units, the factor is α + (1 − α)·m_mulᵏ·½·(1 + cos(π·t)), t from 0 to 1.
-    Fields are Keras's (first_length is its ``first_decay_steps``); in PyTorch's ``CosineAnnealingWarmRestarts`` cycles
-    have equal length by default.
+    Cycle k, counted from 0, has first_length·t_mulᵏ units (Loshchilov and Hutter 2017, SGDR). Fields are Keras's
+    (first_length is its ``first_decay_steps``); in PyTorch's ``CosineAnnealingWarmRestarts`` cycles have equal length
+    by default.
     """
 
     example = "first_length = 1000"
@@ -216,8 +216,9 @@ class CosineDecayRestarts(_AnyLength):
 
 
 class OneCycle(Schedule):
-    """A cosine up from 1/div_factor to 1, then down to 1/(div_factor·final_div_factor) (Smith and Topin 2019).
+    """A cosine up and another one down: a + (b − a)·½·(1 − cos(π·t)), t from 0 to 1 within each.
 
+    First a is 1/div_factor and b is 1, then a is 1 and b is 1/(div_factor·final_div_factor) (Smith and Topin 2019).
     PyTorch's ``OneCycleLR`` with two phases and without the momentum cycle; learning_rate is its ``max_lr``.
     """
 
@@ -237,7 +238,7 @@ class OneCycle(Schedule):
 
 
 class ReduceOnPlateau(_AnyLength):
-    """Reduces the learning rate when the monitored metric has not improved for more than `patience` epochs.
+    """factorᵏ after k reductions: one whenever the monitored metric has not improved for more than `patience` epochs.
 
     An improvement is a value below best − threshold·|best|, or below best − threshold if not relative; for metrics to
     maximize, above best + the same. Waiting restarts after a reduction. As PyTorch's ``ReduceLROnPlateau``, except that

@@ -18,14 +18,15 @@ from specnet.errors import SpecError
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
 from specnet.spec import parse_spec
-from tests.docs.pages import pages
 from tests.docs.reference.causes import CAUSES
 from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, caused_examples, other_examples, spec_examples
 from tests.docs.reference.error_pages import error_pages
+from tests.docs.reference.formula_text import assignments, expression
 from tests.docs.reference.part_formulas import SYMBOL, formula
 from tests.docs.reference.part_pictures import picture
 from tests.docs.reference.searching import names, unfound
+from tests.docs.reference.section_pages import section_pages
 
 PARTS = tuple(built_in_registry())
 WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity", "constant", "zeros", "ones", "identity"}
@@ -82,14 +83,38 @@ def test_a_formula_has_the_numbers_that_fields_hold_by_their_signs(part: type[Pa
     assert text.count("(") == text.count(")")
 
 
+def plain(html: str) -> str:
+    """Return what a formula shows, without the signs that nobody sees."""
+    return re.sub(r"<[^>]*>|⁡", "", html)
+
+
 def test_a_formula_is_the_part_s_own_expression() -> None:
-    texts = {name: re.sub(r"<[^>]*>|⁡", "", formula(part)) for part in PARTS if (name := named(part))}
+    texts = {name: plain(formula(part)) for part in PARTS if (name := named(part))}
     assert texts["activation-leaky_relu"] == "f&#40;x&#41;=max&#40;x,s·x&#41;"
     assert texts["loss-mean_squared_error"] == "L=&#40;y−t&#41;2"
     assert texts["optimizer-sgd"] == "velocity←μ·velocity+gθ←θ−lr·velocity"
     assert texts["preprocessing-standardize"] == "x−meanscale"
     assert texts["layer-dense"] == "W·x+b"
-    assert texts["schedule-constant"] == ""
+    assert texts["activation-sigmoid"] == "f&#40;x&#41;=11+e−x"
+    assert texts["schedule-constant"] == "1"
+    assert texts["schedule-step_decay"] == "factor⌊nevery⌋"
+    assert texts["optimizer-lion"].startswith("θ←")  # by the mean of before, which is overwritten then
+
+
+def test_a_formula_of_a_docstring_is_written_as_mathematics() -> None:
+    assert expression("The half of it: ½·x^(n/2), where 2 is (n + 1)²") == expression("½·x^(n/2)") != ""
+    assert plain(expression("−√v̂ + ⌊n/every⌋·log₂(2ᶜ − 1)")) == "−v^+⌊nevery⌋·log2(2c−1)"
+    assert expression("Nothing here (or there) is a formula") == ""
+    rows = [*map(plain, assignments("m̂ = m/(1 − β₁ᵗ), ε = 1e-7; θ ← θ − max(lr, abs g)·m̂, as in step t"))]
+    assert rows == ["m^=m1−β1t", "θ←θ−max(lr,|g|)·m^"]
+
+
+@pytest.mark.parametrize("kind", ["activation", "loss", "optimizer", "schedule"])
+def test_each_part_that_is_a_function_has_a_formula(kind: str) -> None:
+    for part in built_in_registry().of_kind(kind):
+        shown = ElementTree.fromstring(formula(part))
+        assert "".join(shown.find("math").itertext()), part.part_name()
+        assert shown.findall(".//mi") or part.part_name() == "constant"
 
 
 @pytest.mark.parametrize("kind", ["activation", "loss", "schedule", "initializer"])
@@ -104,7 +129,7 @@ def test_each_function_has_a_picture(kind: str) -> None:
 
 
 def test_each_key_has_a_heading_on_the_page_of_its_section() -> None:
-    headings = {name: set(re.findall(r"^## `(\S+)`$", text, re.MULTILINE)) for name, text in pages()}
+    headings = {name: set(re.findall(r"^## `(\S+)`$", text, re.MULTILINE)) for name, text in section_pages()}
     of_sections = [
         key for key in Keys(shipped_schema()) if key.kind == "section" and not key.owner.startswith("data.c")
     ]

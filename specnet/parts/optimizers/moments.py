@@ -69,8 +69,8 @@ class _AdamFamily(_AdaptiveMoments):
 class Adam(_AdamFamily):
     """Adam (Kingma and Ba 2015): m ← β₁·m + (1−β₁)·g, v ← β₂·v + (1−β₂)·g², θ ← θ − lr·m̂/(√v̂ + ε).
 
-    m̂ and v̂ are m and v divided by 1 − β₁ᵗ and 1 − β₂ᵗ. ε is added to the corrected √v̂, as in PyTorch; Keras, whose ε
-    is 1e-7, and scikit-learn add it to the uncorrected one. With amsgrad (Reddi et al. 2018), v̂ is the largest
+    In step t, m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). ε is added to the corrected √v̂, as in PyTorch; Keras, whose ε is
+    1e-7, and scikit-learn add it to the uncorrected one. With amsgrad (Reddi et al. 2018), v̂ is the largest
     uncorrected v so far, divided by 1 − β₂ᵗ, as in PyTorch.
     """
 
@@ -78,9 +78,10 @@ class Adam(_AdamFamily):
 
 
 class AdamW(_AdamFamily):
-    """Adam with decoupled weight decay: θ ← θ − lr·weight_decay·θ for weights (Loshchilov and Hutter 2019).
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − lr·(m̂/(√v̂ + ε) + weight_decay·θ).
 
-    In PyTorch and Keras biases decay too; Keras has weight_decay 0.004 and ε 1e-7. ε and amsgrad are those of adam.
+    Weights alone decay; in PyTorch and Keras biases do too. Keras has weight_decay 0.004 and ε 1e-7. m̂, v̂, ε and
+    amsgrad are those of adam.
     """
 
     type: Literal["adamw"] = "adamw"
@@ -90,8 +91,9 @@ class AdamW(_AdamFamily):
 class Nadam(_AdaptiveMoments):
     """Adam with Nesterov momentum (Dozat 2016).
 
-    With μₜ = β₁·(1 − ½·0.96^(t·ψ)) and Mₜ = μ₁·…·μₜ: m̂ = μₜ₊₁·m/(1 − Mₜ₊₁) + (1 − μₜ)·g/(1 − Mₜ), else as adam. As in
-    PyTorch; Keras has ψ = 1 built in, ε 1e-7 and lr 0.001.
+    With μₜ = β₁·(1 − ½·0.96^(t·ψ)) and Mₜ = μ₁·…·μₜ: m̂ = μₜ₊₁·m/(1 − Mₜ₊₁) + (1 − μₜ)·g/(1 − Mₜ) and
+    θ ← θ − lr·m̂/(√v̂ + ε); m, v and v̂ are those of adam. As in PyTorch; Keras has ψ = 1 built in, ε 1e-7 and lr
+    0.001.
     """
 
     type: Literal["nadam"] = "nadam"
@@ -138,7 +140,7 @@ class Radam(_AdaptiveMoments):
     """Rectified Adam (Liu et al. 2020): adam with shorter steps while v̂ is based on few gradients.
 
     With ρ∞ = 2/(1 − β₂) − 1 and ρ = ρ∞ − 2t·β₂ᵗ/(1 − β₂ᵗ): θ ← θ − lr·r·√(1 − β₂ᵗ)·m̂/(√v + ε), where
-    r² = (ρ−4)(ρ−2)ρ∞/((ρ∞−4)(ρ∞−2)ρ); while ρ ≤ 5, θ ← θ − lr·m̂. ε is added to the uncorrected √v, as in PyTorch.
+    r² = (ρ−4)(ρ−2)ρ∞/((ρ∞−4)(ρ∞−2)ρ); while ρ ≤ 5, the step is lr·m̂. ε is added to the uncorrected √v, as in PyTorch.
     """
 
     type: Literal["radam"] = "radam"

@@ -92,9 +92,9 @@ class Adadelta(DecayingOptimizer):
 class Rprop(SteppingOptimizer):
     """Resilient backpropagation (Riedmiller and Braun 1993): the sign of the gradient and a step size per parameter.
 
-    The step size grows by eta_plus while the sign stays the same; when it changes, the size shrinks by eta_minus and
-    the parameter skips one step, as in PyTorch (iRprop⁻, Igel and Hüsken 2000). Needs the full batch. A schedule
-    multiplies the steps, not the stored sizes.
+    s ← min(max(η·s, step_min), step_max), θ ← θ − s·sign(g). η is eta_plus while the sign stays the same; when
+    it changes, η is eta_minus and the parameter skips one step, as in PyTorch (iRprop⁻, Igel and Hüsken 2000). Needs
+    the full batch. A schedule multiplies the steps, not the stored sizes.
     """
 
     full_batch_only = True

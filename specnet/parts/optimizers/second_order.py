@@ -11,8 +11,9 @@ from specnet.parts.optimizers.base import Optimizer
 class Lbfgs(Optimizer):
     """Limited-memory BFGS, a quasi-Newton method with line search (Liu and Nocedal 1989).
 
-    SciPy's L-BFGS-B over all parameters; an epoch is an iteration. There is no learning rate: the line search finds the
-    step lengths. For small networks on few rows, where it is far more accurate than any other optimizer.
+    θ ← θ − s·H·g, where the last `history_size` steps make H, an estimate of the inverse Hessian, and a line search
+    finds the length s: there is no learning rate. SciPy's L-BFGS-B over all parameters; an epoch is an iteration. For
+    small networks on few rows, where it is far more accurate than any other optimizer.
     """
 
     full_batch_only = True

@@ -42,7 +42,7 @@ def _called(name: str) -> Form:
     return Form(f"<mi>{name}</mi><mo>⁡</mo>({{}})")
 
 
-_FORMS: Forms = {
+FORMS: Forms = {
     ADD: Form("{}<mo>+</mo>{}", SUM, (SUM, SUM)),
     SUBTRACT: Form("{}<mo>−</mo>{}", SUM, (SUM, PRODUCT)),
     MULTIPLY: Form("{}<mo>·</mo>{}", PRODUCT, (PRODUCT, PRODUCT)),
@@ -56,7 +56,13 @@ _FORMS: Forms = {
     functions.ABSOLUTE: Form('<mo stretchy="false">|</mo>{}<mo stretchy="false">|</mo>', NAME),
     functions.FLOOR: Form('<mo stretchy="false">⌊</mo>{}<mo stretchy="false">⌋</mo>', NAME),
     **{each: _called(each.name) for each in (functions.SIN, functions.COS, functions.TANH, functions.ERF)},
-    **{each: _called(each.name) for each in (functions.SIGMOID, functions.SOFTPLUS, functions.SIGN)},
+    functions.SIGN: _called("sign"),
+    functions.SIGMOID: Form(
+        "<mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow><mo>−</mo>{}</mrow></msup></mrow></mfrac>",
+        CALL,
+        (PRODUCT,),
+    ),
+    functions.SOFTPLUS: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow>{}</mrow></msup>)", CALL),
     selection.MAXIMUM: Form("<mi>max</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
     selection.MINIMUM: Form("<mi>min</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
     selection.GREATER: Form("{}<mo>&gt;</mo>{}", COMPARISON, (SUM, SUM)),
@@ -175,9 +181,9 @@ class _Writer:
             return self._over(value, depth)
         if operation is MULTIPLY:
             return self._product(value, depth)
-        if operation not in _FORMS:
+        if operation not in FORMS:
             raise NoMathError(operation.name)
-        return _FORMS[operation].write([self.text(argument, depth) for argument in value.arguments])
+        return FORMS[operation].write([self.text(argument, depth) for argument in value.arguments])
 
     def _rows(self, value: Value, depth: int) -> Text:
         (whole,), (low, high) = value.arguments, value.attributes
@@ -198,10 +204,10 @@ class _Writer:
         if power > 1:
             return Text(f"<msup><mrow>{self.text(base, depth).within(NAME)}</mrow><mn>{power}</mn></msup>", CALL)
         if second.operation is DIVIDE and number_of(second.arguments[0]) == 1:
-            return _FORMS[DIVIDE].write([self.text(first, depth), self.text(second.arguments[1], depth)])
+            return FORMS[DIVIDE].write([self.text(first, depth), self.text(second.arguments[1], depth)])
         if _is_given(second) and not _is_given(first):
             first, second = second, first
-        return _FORMS[MULTIPLY].write([self.text(first, depth), self.text(second, depth)])
+        return FORMS[MULTIPLY].write([self.text(first, depth), self.text(second, depth)])
 
 
 def _power(value: Value) -> tuple[Value, int]:

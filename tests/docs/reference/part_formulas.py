@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
+from itertools import permutations
 from typing import TypeVar
 
 from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
+from specnet.compiler.reverse import postorder
 from specnet.parts.activations import Activation
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
-from specnet.parts.optimizers import Optimizer, SteppingOptimizer
+from specnet.parts.optimizers import Commits, Optimizer, SteppingOptimizer
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import built_in_registry
+from specnet.parts.schedules import Schedule
 from specnet.report.layer_formulas import layer_value
 from specnet.spec import parse_spec, resolve
 from specnet.testing.common import example, made
+from tests.docs.reference.formula_text import assignments, expression
 from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row
 
 SYMBOL = re.compile(r"(\w[₁₂]?), ")
@@ -32,6 +37,7 @@ def formula(part: type[Part]) -> str:
         Optimizer: _optimizer,
         Preprocessing: _preprocessing,
         Layer: _layer,
+        Schedule: _schedule,
     }
     for kind, written in kinds.items():
         if issubclass(part, kind):
@@ -79,9 +85,9 @@ def _loss(part: type[Loss]) -> str:
 
 
 def _optimizer(part: type[Optimizer]) -> str:
-    """Return the assignments of a step, of optimizers whose numbers are the same in each step."""
+    """Return the assignments of a step: as the docstring says them where numbers of a step have a rule of their own."""
     if not issubclass(part, SteppingOptimizer) or part.scalars is not SteppingOptimizer.scalars:
-        return ""
+        return display([*assignments(inspect.getdoc(part) or "")])
     optimizer = symbolic(example_of(part))
     states: dict[str, Value] = {}
 
@@ -91,11 +97,32 @@ def _optimizer(part: type[Optimizer]) -> str:
     theta, gradient = state_value("θ", (FLAT,)), input_value("g", (FLAT,))
     commits = optimizer.update(theta, gradient, state, lambda name: state_value({"rate": "lr"}[name], ()))
     lines, known = [], dict[Value, str]()
-    for target, value in commits:
+    for target, value in _in_order(commits):
         name = str(target.attributes)
         lines.append(f"{identifier(name)}<mo>←</mo>{row(value, known)}")
         known[value] = name
     return display(lines)
+
+
+def _in_order(commits: Commits) -> Commits:
+    """Return commits, which are made at once, in an order in which none reads what one before it has overwritten."""
+    for order in permutations(commits):
+        earlier = [set(order[:place]) for place in range(len(order))]
+        if not any(
+            _read(value, {new for _, new in before}) & {target for target, _ in before}
+            for (_, value), before in zip(order, earlier, strict=True)
+        ):
+            return [*order]
+    raise NoMathError("these assignments need names for what they overwrite")
+
+
+def _read(value: Value, known: set[Value]) -> set[Value]:
+    """Return what a value reads beside those that are known, in which it looks no further."""
+    return {*postorder([value], lambda each: () if each in known else each.arguments)}
+
+
+def _schedule(part: type[Schedule]) -> str:
+    return display([expression(inspect.getdoc(part) or "")])
 
 
 def _preprocessing(part: type[Preprocessing]) -> str:
