@@ -238,7 +238,7 @@ class OneCycle(Schedule):
 
 
 class ReduceOnPlateau(_AnyLength):
-    """factorᵏ after k reductions: one whenever the monitored metric has not improved for more than `patience` epochs.
+    """factorᵏ, where k counts how often the monitored metric failed to improve for more than `patience` epochs.
 
     An improvement is a value below best − threshold·|best|, or below best − threshold if not relative; for metrics to
     maximize, above best + the same. Waiting restarts after a reduction. As PyTorch's ``ReduceLROnPlateau``, except that

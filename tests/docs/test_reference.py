@@ -97,7 +97,7 @@ def test_a_formula_is_the_part_s_own_expression() -> None:
     assert texts["layer-dense"] == "W·x+b"
     assert texts["activation-sigmoid"] == "f&#40;x&#41;=11+e−x"
     assert texts["schedule-constant"] == "1"
-    assert texts["schedule-step_decay"] == "factor⌊nevery⌋"
+    assert texts["schedule-step_decay"] == "factor⌊n/every⌋"
     assert texts["optimizer-lion"].startswith("θ←")  # by the mean of before, which is overwritten then
 
 

@@ -47,13 +47,15 @@ loss = "categorical_crossentropy"
 epochs = 1
 """
 }
-SWEPT = f"""\
+SWEPT = {
+    "swept.toml": f"""\
 {MOONS}[data.split]
 validation_size = 0.2
 [sweep]
 trials = 1
 space = {{ "training.epochs" = [1, 2] }}
 """
+}
 CUBE = '''\
 """An activation with a derivative that is not its own."""
 
@@ -101,7 +103,7 @@ def _rows(labels: str) -> str:
     return "a,b,kind\n" + "".join(f"{place},{place**2 % 7},{label}\n" for place, label in enumerate(labels))
 
 
-FILES = {"moons.toml": MOONS, "swept.toml": SWEPT, **TABLE, "rows.csv": _rows("xxyy").replace("2,4", "2,much")}
+FILES = {"moons.toml": MOONS, **TABLE, "rows.csv": _rows("xxyy").replace("2,4", "2,much")}
 """What commands read that need nothing of their own."""
 
 
@@ -233,7 +235,7 @@ CAUSES = {
         "specnet run moons.toml --log mlflow:http://localhost:5000",
         state=_failing("specnet.extras.import_module", ModuleNotFoundError("No module named 'mlflow'")),
     ),
-    "machine": Cause(SWEEP, state=_two_machines),
+    "machine": Cause(SWEEP, SWEPT, state=_two_machines),
     "memory": Cause(VALIDATE, state=_failing(PARSING, MemoryError())),
     "no-compiled-form": Cause(
         "specnet show pairs.toml --code --engine compiled",
@@ -248,6 +250,7 @@ CAUSES = {
     "no-compiler": Cause(COMPILED, state=_without_compiler),
     "optuna-version": Cause(
         f"{SWEEP} --resume",
+        SWEPT,
         before=SWEEP,
         state=partial(
             patch, "specnet.running.sweeps.sweep_folder.required_optuna", lambda: SimpleNamespace(__version__="6.0.0")

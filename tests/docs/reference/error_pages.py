@@ -59,7 +59,8 @@ def _is_plain(code: str) -> bool:
 
 def _others() -> Iterator[str]:
     yield from ["# Errors and warnings of data, files and commands", ""]
-    yield from ["For each code one of its messages, with the command or the call where it needs one.", ""]
+    yield from ["For each code one of its messages, with the command or the call where it needs one."]
+    yield from ["Where these do not show the cause, such as the state of a machine, a sentence tells it.", ""]
     examples = caused_examples() | other_examples()
     for code in sorted(examples.keys() - spec_examples().keys()):
         given, message = examples[code]

@@ -25,6 +25,8 @@ BRACKETS = {"(": (")", None), "⌊": ("⌋", functions.FLOOR), "|": ("|", functi
 """What opens: what closes, and what is made of that between them."""
 FUNCTIONS = ("cos", "log", "max", "min", "sign")
 SIDE_BY_SIDE = Form("{}{}", PRODUCT, (PRODUCT, CALL))
+FLAT_FRACTION = Form("{}<mo>/</mo>{}", PRODUCT, (PRODUCT, CALL))
+"""As it stands in an exponent, where one above the other would be too small to read."""
 IS_FORMULA = re.compile("<mo>|<mn>|<mfrac|<msub|<msup")
 """What a word has not."""
 
@@ -67,7 +69,7 @@ class _Reader:
     """
 
     def __init__(self, text: str, place: int) -> None:
-        self._text, self._place = text, place
+        self._text, self._place, self._fraction = text, place, FORMS[DIVIDE]
 
     def taken(self, pattern: str, *, spaces: bool = True) -> str:
         """Take what is here if it has a pattern, and return it without the spaces around it."""
@@ -99,7 +101,7 @@ class _Reader:
         while True:
             if (right := self._right("[·/]")) is not None:
                 sign, value = right
-                found = FORMS[MULTIPLY if sign == "·" else DIVIDE].write([found, value])
+                found = (FORMS[MULTIPLY] if sign == "·" else self._fraction).write([found, value])
             elif re.match(rf"[(√]|{WORD}", self._text[self._place :]) and not self._text[self._place - 1].isspace():
                 found = SIDE_BY_SIDE.write([found, self.power()])
             else:
@@ -111,11 +113,15 @@ class _Reader:
     def power(self) -> Text:
         base = self._operand()
         if self.taken(r"\^", spaces=False):
+            around, self._fraction = self._fraction, FLAT_FRACTION
             exponent = self._signed().code
+            self._fraction = around
         else:
             exponent = "".join(EXPONENT[sign] for sign in self.taken(f"[{''.join(EXPONENT)}]*", spaces=False))
         if not exponent:
             return base
+        if indexed := re.fullmatch("<msub>(.*)</msub>", base.code):
+            return Text(f"<msubsup>{indexed[1]}<mrow>{exponent}</mrow></msubsup>", CALL)
         return Text(f"<msup><mrow>{base.within(NAME)}</mrow><mrow>{exponent}</mrow></msup>", CALL)
 
     def _operand(self) -> Text:
