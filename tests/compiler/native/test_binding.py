@@ -130,7 +130,7 @@ def test_wrong_forms_and_calls_are_caught(monkeypatch: pytest.MonkeyPatch):
         with monkeypatch.context() as patch:
             fault(operation, patch)
             for program in own.values():
-                written.add(program)
+                written.add(program.plans[NATIVE.bind])
         faulty.append(own)
     written.compile()
     for (fault, operation), own in zip(faults, faulty, strict=True):

@@ -33,8 +33,7 @@ class Programs:
         self._source = CText(np.dtype(dtype), self._target, {c.BATCH: binding.LIKELY})
         self._plans: list[Plan] = []
 
-    def add(self, program: Program) -> None:
-        plan = program.plans[NATIVE.bind]
+    def add(self, plan: Plan) -> None:
         self._source.add(plan, f"program_{len(self._plans)}")
         self._plans.append(plan)
 
@@ -64,5 +63,5 @@ def compile_together(programs: Sequence[Program], dtype: npt.DTypeLike) -> None:
     """Compile programs for the tests that bind them."""
     made = Programs(dtype)
     for program in programs:
-        made.add(program)
+        made.add(program.plans[NATIVE.bind])
     made.compile()
