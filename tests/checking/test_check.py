@@ -51,6 +51,7 @@ def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **traini
 
 @compiles
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
 def test_the_compiled_gradient_is_checked(monkeypatch: pytest.MonkeyPatch):
     spec = STACK | {"training": STACK["training"] | {"engine": "compiled"}}
     assert check(spec).agrees

@@ -75,7 +75,7 @@ def test_every_activation(name: str, dtype: str, tmp_path: Path):
     np.testing.assert_array_equal(found.predict(X), model.predict(X))
 
 
-def random_networks(count: int = 100) -> Iterator[tuple[specnet.Model, np.ndarray]]:
+def random_networks(count: int = 60) -> Iterator[tuple[specnet.Model, np.ndarray]]:
     """Random networks over the whole catalogue after an epoch, and their rows."""
     for seed in range(count):
         rng = np.random.default_rng(seed)

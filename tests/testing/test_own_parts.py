@@ -8,6 +8,9 @@ import pytest
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
+from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
+
+__all__ = ["javascript_at_home", "node", "numpy_at_home"]
 
 WITHOUT_VALUES = {"block"}
 """What is opened before it is computed."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from specnet.errors import FileError
+from specnet.importing import open_model
+from specnet.model import load_model
 from specnet.parts.registry import installed_registry
 from tests.cli.conftest import Ended, Specnet, folder, specnet
 
@@ -39,88 +41,85 @@ epochs = 5
 """
 
 
-@dataclass(frozen=True)
-class Place:
-    """A working folder, and what is installed beside specnet's own environment."""
-
-    folder: Path
-    installed: Path
-
-    def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run Python with these arguments."""
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.installed), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-
-    def specnet(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run the command."""
-        return self.run("-c", "from specnet.cli import main; main()", *arguments)
-
-
 @pytest.fixture(scope="module")
-def waves(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """The template, built and installed without an index."""
-    place = Place(tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("installed"))
-    copy = shutil.copytree(TEMPLATE, place.folder / "package", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the template, which is built and installed in its folder "installed" without an index."""
+    copy = tmp_path_factory.mktemp("work") / "package"
+    shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     options = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-    built = place.run("-m", "pip", "install", *options, "--target", place.installed, copy)
-    assert built.returncode == 0, built.stderr
-    (place.folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
-    return place
+    python("-m", "pip", "install", *options, "--target", copy / "installed", copy)
+    return copy
 
 
-def test_its_own_tests_pass(waves: Place):
-    ended = waves.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", waves.folder / "package", "package")
-    assert ended.returncode == 0, ended.stdout
-    assert "2 passed" in ended.stdout or ended.stdout.startswith("..")
+def python(*arguments: str | Path, **environment: str) -> str:
+    """What Python prints with these arguments."""
+    command = [sys.executable, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
 
 
-def test_the_catalogue_says_where_parts_come_from(waves: Place):
-    ended = waves.specnet("parts", "snake", "--format", "json")
-    (entry,) = json.loads(ended.stdout)["parts"]
+@contextmanager
+def installed(folder: Path) -> Iterator[None]:
+    """Let this process find what is installed in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        installed_registry.cache_clear()
+        yield
+    installed_registry.cache_clear()
+
+
+@pytest.fixture
+def waves(package: Path, folder: Path) -> Iterator[None]:
+    """The template is installed; the working folder has a spec that names its parts."""
+    (folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
+    with installed(package / "installed"):
+        yield
+
+
+def test_its_own_tests_pass(package: Path):
+    beside = f"{package / 'installed'}{os.pathsep}{Path(__file__).parents[2]}"  # where exports run as in other tests
+    arguments = ["-q", "-p", "no:cacheprovider", "-p", "tests.exporting.at_home", "--rootdir", package, package]
+    printed = python("-m", "pytest", *arguments, PYTHONPATH=beside)
+    assert "2 passed" in printed or printed.startswith("..")
+
+
+@pytest.mark.usefixtures("waves")
+def test_the_catalogue_says_where_parts_come_from(specnet: Specnet):
+    (entry,) = specnet("parts", "snake", "--format", "json").document["parts"]
     assert (entry["kind"], entry["name"], entry["aliases"]) == ("activation", "snake", ["serpent"])
     assert entry["origin"] == "specnet-waves 0.1.0"
-    shown = waves.specnet("parts", "serpent").stdout
+    shown = specnet("parts", "serpent").out
     assert "x + sin²(a·x)/a" in shown
     assert "specnet-waves 0.1.0" in shown
-    assert "snake" in waves.specnet("parts", "activation").stdout
+    assert "snake" in specnet("parts", "activation").out
 
 
-def test_a_spec_can_name_its_parts(waves: Place):
-    assert waves.specnet("validate", "waves.toml").stdout == "1 spec, no mistakes\n"
-    schema = json.loads(waves.specnet("schema").stdout)
+@pytest.mark.usefixtures("waves")
+def test_a_spec_can_name_its_parts(specnet: Specnet):
+    assert specnet("validate", "waves.toml").out == "1 spec, no mistakes\n"
+    schema = specnet("schema").document
     assert schema["definitions"]["activation.snake"]["properties"]["frequency"]["exclusiveMinimum"] == 0
     assert "layer.shift" in schema["definitions"]
-    checked = waves.specnet("check", "waves.toml")
-    assert checked.returncode == 0, checked.stderr
-    assert "layers.1.shift" in checked.stdout
+    checked = specnet("check", "waves.toml")
+    assert checked.status == 0, checked.err
+    assert "layers.1.shift" in checked.out
 
 
-def test_a_network_of_its_parts_trains_and_its_model_answers(waves: Place):
-    ended = waves.specnet("run", "waves.toml", "--out", "waves")
-    assert ended.returncode == 0, ended.stderr
-    model = waves.folder / "waves" / "model.safetensors"
-    code = "import specnet, sys; print(specnet.load_model(sys.argv[1]).predict([[0.5, 0.2]]).shape)"
-    assert waves.run("-c", code, model).stdout == "(1,)\n"
-    alone = Place(waves.folder, waves.folder / "nothing").run("-c", code, model)
-    assert alone.returncode == 1
-    assert "unknown-part" in alone.stderr
-    assert '"snake"' in alone.stderr
-    exported = waves.specnet("export", model, "--to", "onnx", "-o", "waves.onnx")
-    assert exported.returncode == 0, exported.stderr
-    compare = (
-        "import specnet, sys; from specnet.importing import open_model; X = [[0.5, 0.2], [-1.0, 3.0]];"
-        "a, b = specnet.load_model(sys.argv[1]), open_model('waves.onnx');"
-        "print((a.predict_proba(X) == b.predict_proba(X)).all(), b.spec.network.layers[0].activation.type)"
-    )
-    assert waves.run("-c", compare, model).stdout == "True snake\n"
+def test_a_network_of_its_parts_trains_and_its_model_answers(specnet: Specnet, package: Path, folder: Path):
+    (folder / "waves.toml").write_text(SPEC.format(activation="snake", layer="shift"), encoding="utf-8")
+    model, X = folder / "waves" / "model.safetensors", [[0.5, 0.2], [-1.0, 3.0]]
+    with installed(package / "installed"):
+        ended = specnet("run", "waves.toml", "--out", "waves")
+        assert ended.status == 0, ended.err
+        ended = specnet("export", model, "--to", "onnx", "-o", "waves.onnx")
+        assert ended.status == 0, ended.err
+        trained, imported = load_model(model), open_model("waves.onnx")
+        assert (trained.predict_proba(X) == imported.predict_proba(X)).all()
+        assert imported.spec.network.layers[0].activation.type == "snake"
+    with pytest.raises(FileError, match='unknown activation "snake"'):
+        load_model(model)
 
 
 Faulty = Callable[[str, str], None]

@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def trained_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, compiled_quickly: None) -> str:
     """Let an engine train, where the test is run with both: of names that are added later, pytest forgets some."""
     engine: str = getattr(request, "param", "auto")
     if engine == "auto":

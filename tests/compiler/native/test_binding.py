@@ -18,6 +18,7 @@ from specnet.compiler.native.toolchain import libraries, processors
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
+from tests.compiler.native.together import Program, Programs, compile_together
 from tests.compiler.networks import RandomNetwork, random_network
 from tests.compiling import compiles
 
@@ -31,13 +32,11 @@ SIZES = (1, 7, 15, 16, 17, 40)
 Arrays = Mapping[str, np.ndarray]
 
 
-Commits = list[tuple[c.Value, c.Value]]
 Found = tuple[dict[str, np.ndarray], list[np.ndarray]]
 
 
 def on_both(
-    outputs: list[c.Value],
-    commits: Commits,
+    program: Program,
     states: Arrays,
     inputs: Callable[[str, np.ndarray], Any],
     sizes: Mapping[str, int],
@@ -47,9 +46,9 @@ def on_both(
 ) -> tuple[Found, Found]:
     """The states and outputs of a program after one run, compiled and by NumPy."""
     found = []
-    for backend in (NATIVE, c.NUMPY):
+    for bind, plan in program.plans.items():
         given = {name: np.array(array, dtype) for name, array in states.items()}
-        bound = backend.bind(c.plan(outputs, commits, expansions=backend.expansions), dtype, sizes, given)
+        bound = bind(plan, dtype, sizes, given)
         for name, array in bound.inputs.items():
             array[...] = inputs(name, array)
         (bound.run_commits if commits_alone else bound.run)()
@@ -69,18 +68,26 @@ def resized(case: Case, batch: int) -> Arrays:
     return arrays
 
 
-def errors(case: Case, dtype: type, batch: int) -> float:
-    (value, _, _), arrays = case.make(), resized(case, batch)
-    (_, [ours]), (_, [theirs]) = on_both([value], [], {}, lambda name, _: arrays[name], {"batch": batch}, dtype)
+def errors(case: Case, program: Program, dtype: type, batch: int) -> float:
+    arrays = resized(case, batch)
+    (_, [ours]), (_, [theirs]) = on_both(program, {}, lambda name, _: arrays[name], {"batch": batch}, dtype)
     assert ours.shape == theirs.shape
     return float(np.abs(ours * 1.0 - theirs).max(initial=0) / max(1.0, np.abs(theirs).max(initial=0)))
 
 
+@pytest.fixture(scope="module")
+def programs() -> dict[Case, Program]:
+    made = {case: Program([case.make()[0]]) for case in CASES}
+    for dtype in CLOSE:
+        compile_together([*made.values()], dtype)
+    return made
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_each_operation_gives_what_numpy_gives(case: Case):
+def test_each_operation_gives_what_numpy_gives(case: Case, programs: dict[Case, Program]):
     for dtype, close in CLOSE.items():
         for batch in SIZES:
-            assert errors(case, dtype.type, batch) < close, batch
+            assert errors(case, programs[case], dtype.type, batch) < close, batch
 
 
 def test_no_operation_lacks_a_form():
@@ -97,19 +104,13 @@ def floats() -> list[Operation]:
     return [operation for operation in c_forms.FORMS if operation.kind == "float" and operation.name not in ("sign",)]
 
 
-@pytest.mark.usefixtures("compiled_quickly")
-@pytest.mark.parametrize("operation", floats(), ids=lambda operation: operation.name)
-def test_a_wrong_form_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"})
+def wrong_form(operation: Operation, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"})
     if operation.name in ("maximum", "minimum"):
-        monkeypatch.setattr(c_forms, "element", lambda made, operands, constant: c_forms.FORMS[made].format(*operands))
-    own = [case for case in CASES if case.operation is operation]
-    assert any(errors(case, np.float64, 16) > 1e-4 for case in own)
+        patch.setattr(c_forms, "element", lambda made, operands, constant: c_forms.FORMS[made].format(*operands))
 
 
-@pytest.mark.usefixtures("compiled_quickly")
-@pytest.mark.parametrize("operation", emit_call.WRITERS, ids=lambda operation: operation.name)
-def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.MonkeyPatch):
+def wrong_call(operation: Operation, patch: pytest.MonkeyPatch) -> None:
     writer = emit_call.WRITERS[operation]
 
     def wrong(emitter: Any, call: Any, made: Any, *operands: Any) -> list[str]:
@@ -117,40 +118,68 @@ def test_a_wrong_call_is_caught(operation: Operation, monkeypatch: pytest.Monkey
         loops = f"for (long i = 0; i < {made.rows}; i++) for (long j = 0; j < {made.columns}; j++) {scaled}"
         return [*writer(emitter, call, made, *operands), loops]
 
-    monkeypatch.setattr(emit_call, "WRITERS", {**emit_call.WRITERS, operation: wrong})
-    assert any(errors(case, np.float64, 16) > 1e-4 for case in CASES if case.operation is operation)
+    patch.setattr(emit_call, "WRITERS", {**emit_call.WRITERS, operation: wrong})
+
+
+@pytest.mark.usefixtures("compiled_quickly")
+def test_wrong_forms_and_calls_are_caught(monkeypatch: pytest.MonkeyPatch):
+    faults = [*((wrong_form, operation) for operation in floats()), *((wrong_call, made) for made in emit_call.WRITERS)]
+    written, faulty = Programs(np.float64), []
+    for fault, operation in faults:
+        own = {case: Program([case.make()[0]]) for case in CASES if case.operation is operation}
+        with monkeypatch.context() as patch:
+            fault(operation, patch)
+            for program in own.values():
+                written.add(program.plans[NATIVE.bind])
+        faulty.append(own)
+    written.compile()
+    for (fault, operation), own in zip(faults, faulty, strict=True):
+        assert any(errors(*pair, np.float64, 16) > 1e-4 for pair in own.items()), (fault, operation)
 
 
 @pytest.mark.usefixtures("compiled_quickly")
 def test_a_wrong_dense_layer_of_few_weights_is_caught(monkeypatch: pytest.MonkeyPatch):
     right = emit_loop.LoopEmitter._weighed_rows
     monkeypatch.setattr(emit_loop.LoopEmitter, "_weighed_rows", lambda *made: f"(real)1.001 * ({right(*made)})")
-    few, many = [errors(case, np.float64, 16) for case in CASES if case.operation.name == "affine"]
+    layers = [case for case in CASES if case.operation.name == "affine"]
+    few, many = [errors(case, Program([case.make()[0]]), np.float64, 16) for case in layers]
     assert few > 1e-4
     assert many < CLOSE[np.dtype(np.float64)]
 
 
 @pytest.mark.usefixtures("compiled_quickly")
 def test_a_wrong_tile_is_caught(monkeypatch: pytest.MonkeyPatch):
-    assert products_fail() == 0
     right = matrix_products._tile_text
     monkeypatch.setattr(
         matrix_products, "_tile_text", lambda *size: right(*size).replace("+= a0", "+= (real)1.001 * a0")
     )
-    assert products_fail() > 1e-4
+    programs = products()
+    compile_together(programs, np.float64)
+    assert products_fail(programs) > 1e-4
 
 
-def products_fail() -> float:
-    """The largest error of products that need tiles of every kind, panels, and rows turned into columns."""
-    worst = 0.0
-    rng = np.random.default_rng(0)
-    for rows, depth, batch in ((3, 5, 9), (20, 70, 33), (64, 1000, 40), (13, 2, 300), (128, 20, 700)):
+PRODUCTS = ((3, 5, 9), (20, 70, 33), (64, 1000, 40), (13, 2, 300), (128, 20, 700))
+"""Rows, depth and batch: tiles of every kind, panels, and rows turned into columns."""
+
+
+def products() -> list[Program]:
+    made = []
+    for rows, depth, _ in PRODUCTS:
         x, block = c.input_value("x", (depth, "batch")), c.state_value("block", (depth + 1, rows))
         loss = c.sum_over(c.tanh(c.affine(block, x)), "all")
-        commits = [(c.state_value("d", block.shape), c.gradients(loss, [block])[block])]
-        given = {"block": rng.normal(size=(depth + 1, rows)) / depth, "d": np.zeros((depth + 1, rows))}
+        made.append(Program([loss], [(c.state_value("d", block.shape), c.gradients(loss, [block])[block])]))
+    return made
+
+
+def products_fail(programs: list[Program]) -> float:
+    """The largest error of products."""
+    worst = 0.0
+    rng = np.random.default_rng(0)
+    for program, (rows, depth, batch) in zip(programs, PRODUCTS, strict=True):
+        shape = depth + 1, rows
+        given = {"block": rng.normal(size=shape) / depth, "d": np.zeros(shape)}
         numbers = rng.normal(size=(depth, batch))
-        found = on_both([loss], commits, given, lambda *_, x=numbers: x, {"batch": batch})
+        found = on_both(program, given, lambda *_, x=numbers: x, {"batch": batch})
         for ours, theirs in zip(*([states["d"], *outputs] for states, outputs in found), strict=True):
             error = np.abs(ours - theirs).max() / max(1.0, np.abs(theirs).max())
             worst = max(worst, 0.0 if error < 1e-12 else float(error))
@@ -182,36 +211,41 @@ def test_other_vectors_give_the_same(kind: processors.Processor, monkeypatch: py
     if native.registers < kind.registers or native.vector_bytes < kind.vector_bytes or native.name == "NEON":
         pytest.skip(f"this CPU has no {wanted}")
     monkeypatch.setattr(binding, "native_processor", lambda: replace(kind))
-    assert products_fail() == 0
-    assert all(difference(random_network(seed), 17) < 1e-11 for seed in range(3))
+    multiplied, networks = products(), [random_network(seed) for seed in range(3)]
+    trained = [Program([network.loss], network.commits()) for network in networks]
+    compile_together([*multiplied, *trained], np.float64)
+    assert products_fail(multiplied) == 0
+    assert all(difference(*pair, 17) < 1e-11 for pair in zip(networks, trained, strict=True))
 
 
 @pytest.mark.usefixtures("compiled_quickly")
-@pytest.mark.parametrize("block", range(2))
-def test_commits_of_random_programs(block: int):
-    for seed in range(block * 20, block * 20 + 20):
-        outputs, commits, start = random_program(seed)
+def test_commits_of_random_programs():
+    made = [random_program(seed) for seed in range(40)]
+    programs = [Program(outputs, commits) for outputs, commits, _ in made]
+    compile_together(programs, np.float64)
+    for seed, (program, (_, _, start)) in enumerate(zip(programs, made, strict=True)):
         for commits_alone in (False, True):
-            ours, theirs = on_both(outputs, commits, start, lambda name, _: name, {}, commits_alone=commits_alone)
+            ours, theirs = on_both(program, start, lambda name, _: name, {"batch": 1}, commits_alone=commits_alone)
             for name, array in ours[0].items():
                 np.testing.assert_allclose(array, theirs[0][name], rtol=1e-12, atol=1e-13, err_msg=f"{seed} {name}")
             for array, expected in zip(ours[1], theirs[1], strict=True):
                 np.testing.assert_allclose(array, expected, rtol=1e-12, atol=1e-13, err_msg=str(seed))
 
 
-def difference(network: RandomNetwork, batch: int, odd: float | None = None) -> float:
+def difference(network: RandomNetwork, program: Program, batch: int) -> float:
     """The largest difference of a network's commits and loss; infinite if not the same ones are finite."""
-    rng, commits = np.random.default_rng(batch), network.commits()
-    names = {state.attributes for state, _ in commits} | {parameter.attributes for parameter in network.parameters}
+    rng = np.random.default_rng(batch)
+    names = {state.attributes for state, _ in network.commits()}
+    names |= {parameter.attributes for parameter in network.parameters}
     states = {name: network.arrays[name] for name in names if name in network.arrays}
     made: dict[str, np.ndarray] = {}
 
     def drawn(name: str, array: np.ndarray) -> np.ndarray:
         if name not in made:
-            made[name] = _numbers(rng, network.arrays[name], array, odd)
+            made[name] = _numbers(rng, network.arrays[name], array)
         return made[name]
 
-    found = on_both([network.loss], commits, states, drawn, {"batch": batch})
+    found = on_both(program, states, drawn, {"batch": batch})
     worst = 0.0
     for ours, theirs in zip(*([*states.values(), *outputs] for states, outputs in found), strict=True):
         finite = np.isfinite(theirs)
@@ -222,25 +256,24 @@ def difference(network: RandomNetwork, batch: int, odd: float | None = None) -> 
     return float(worst)
 
 
-def _numbers(rng: np.random.Generator, known: np.ndarray, array: np.ndarray, odd: float | None) -> np.ndarray:
+def _numbers(rng: np.random.Generator, known: np.ndarray, array: np.ndarray) -> np.ndarray:
     if array.shape == known.shape:
-        numbers = known.copy()
-    elif array.dtype.kind == "i":
-        return rng.integers(0, known.max() + 1, array.shape)
-    else:
-        numbers = rng.standard_normal(array.shape)
-    if odd is not None and numbers.dtype.kind == "f" and numbers.size:
-        numbers.flat[rng.integers(numbers.size)] = odd
-    return numbers
+        return known
+    return (
+        rng.integers(0, known.max() + 1, array.shape) if array.dtype.kind == "i" else rng.standard_normal(array.shape)
+    )
 
 
 @pytest.mark.usefixtures("compiled_quickly")
-@pytest.mark.parametrize("block", range(2))
-def test_random_networks(block: int):
-    found = {
-        seed: difference(random_network(seed), SIZES[seed % len(SIZES)]) for seed in range(block * 15, block * 15 + 15)
-    }
-    assert all(error < 1e-12 for error in found.values()), found
+def test_random_networks():
+    made = [random_network(seed) for seed in range(30)]
+    programs = [Program([network.loss], network.commits()) for network in made]
+    compile_together(programs, np.float64)
+    found = [
+        difference(network, program, SIZES[seed % len(SIZES)])
+        for seed, (network, program) in enumerate(zip(made, programs, strict=True))
+    ]
+    assert all(error < 1e-12 for error in found), found
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 5e-324, 1e-310, 1e4, -1e4])
@@ -250,7 +283,7 @@ def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
     numbers[1, 5] = odd
     states = {"block": np.random.default_rng(0).normal(size=(4, 2))}
     for said in (c.tanh, c.softplus, lambda value: c.maximum(value, 0.0), lambda value: value):
-        found = on_both([said(c.affine(block, x))], [], states, lambda *_: numbers, {"batch": 19})
+        found = on_both(Program([said(c.affine(block, x))]), states, lambda *_: numbers, {"batch": 19})
         np.testing.assert_allclose(found[0][1][0], found[1][1][0], rtol=1e-12, atol=1e-300)
 
 
@@ -281,7 +314,7 @@ def test_a_single_number_that_a_call_reads():
     number, column = c.input_value("number", (1, 1)), c.input_value("column", (5, 1))
     for value in (c.matmul(column, number * number, flip_b=True), c.concatenate(number * 2.0, column)):
         (_, [ours]), (_, [theirs]) = on_both(
-            [value], [], {}, lambda _, array: np.arange(2, array.size + 2).reshape(array.shape), {}
+            Program([value]), {}, lambda _, array: np.arange(2, array.size + 2).reshape(array.shape), {}
         )
         assert np.array_equal(ours, theirs)
 
@@ -290,7 +323,7 @@ def test_a_number_that_two_states_get():
     number = c.sum_over(c.input_value("x", (3, "batch")), "all")
     commits = [(c.state_value(name, ()), number) for name in "ab"]
     (ours, _), (theirs, _) = on_both(
-        [], commits, {}, lambda _, array: np.arange(array.size).reshape(array.shape), {"batch": 4}
+        Program([], commits), {}, lambda _, array: np.arange(array.size).reshape(array.shape), {"batch": 4}
     )
     assert ours["a"] == ours["b"] == theirs["a"] == 66
 

@@ -26,9 +26,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(COMPILER is None, reason="the
 DTYPES = [np.dtype(np.float32), np.dtype(np.float64)]
 UNCONTRACTED = ("-O2", "-ftree-vectorize", "-ffp-contract=off")
 TARGETS = {"native": "-march=native"}
-if platform.machine() in {"x86_64", "AMD64"}:
-    TARGETS |= {"AVX-512": "-march=x86-64-v4", "AVX2": "-march=x86-64-v3", "SSE2": "-march=x86-64"}
-LEVELS = {"O1": ["-O1", "-ftree-vectorize"], "O2": ["-O2", "-ftree-vectorize"], "O3": ["-O3"]}
+if platform.machine() in {"x86_64", "AMD64"}:  # of which "native" is one
+    TARGETS = {"SSE2": "-march=x86-64", "AVX2": "-march=x86-64-v3", "AVX-512": "-march=x86-64-v4"}
+FEWEST, *_ = TARGETS
+LEVELS = {"O2": ["-O2", "-ftree-vectorize"], "O3": ["-O3"]}
+OPTIONS = {name: [target, "-O1", "-ftree-vectorize"] for name, target in TARGETS.items()}
+OPTIONS |= {f"{FEWEST}-{name}": [TARGETS[FEWEST], *level] for name, level in LEVELS.items()}
+"""The engine's level for each set of instructions, and higher ones for the one with which most is left as it is."""
 MAIN = """
 #include <stdio.h>
 int main(void) {
@@ -78,7 +82,11 @@ def special_values(dtype):
 def test_errors_are_at_most_three_ulp(name, dtype, libraries):
     x = arguments(name, dtype, 20_000, np.random.default_rng(0))
     assert x.size > 10_000
-    exact = exact_values(name, x)
+    if dtype == np.float64:
+        exact = exact_values(name, x)
+    else:
+        with np.errstate(over="ignore"):
+            exact = NUMPY[name](x.astype(np.float64)), 0.0  # exact to a millionth of the last place of float32
     for library in libraries:
         errors = ulp_errors(applied(library, name, x), *exact)
         worst = np.argmax(errors)
@@ -136,17 +144,16 @@ def test_nothing_is_undefined(dtype, tmp_path):
     assert (ran.returncode, ran.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("target", TARGETS)
-def test_loops_over_every_function_are_vectorised(target, level, dtype, tmp_path):
+@pytest.mark.parametrize("options", OPTIONS)
+def test_loops_over_every_function_are_vectorised(options, dtype, tmp_path):
     version = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
     if "Free Software Foundation" not in version:
         pytest.skip("only gcc tells which loops it has vectorised")
     lines = program_text(dtype).splitlines()
     source = tmp_path / "loops.c"
     source.write_text("\n".join(lines))
-    flags = [*SEMANTICS, *LEVELS[level], TARGETS[target], "-fopt-info-vec-optimized", "-c"]
-    command = [COMPILER, *flags, source, "-o", tmp_path / "loops.o"]
+    flags = [*SEMANTICS, *OPTIONS[options], "-fopt-info-vec-optimized", "-S"]
+    command = [COMPILER, *flags, source, "-o", tmp_path / "loops.s"]
     remarks = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
     told = {int(remark.split(":")[1]) for remark in remarks if "loop vectorized" in remark}
     wanted = {number: line for number, line in enumerate(lines, 1) if "y[i] = r_" in line}

@@ -29,7 +29,7 @@ from tests.texts.pinned import Refused
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 STRICT = ("-Wconversion", "-Wdouble-promotion", "-Wfloat-conversion", "-Wshadow")
-SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CALL = """
     for (int row = 0; row < 256; row++) {{
         real x[{macro}_INPUTS], y[{macro}_OUTPUTS];

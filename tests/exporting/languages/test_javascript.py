@@ -18,7 +18,7 @@ from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
 
-def node(script: str, folder: Path) -> str:
+def printed_by_node(script: str, folder: Path) -> str:
     (folder / "run.mjs").write_text(script)
     ended = subprocess.run(
         [NODE, "run.mjs"], cwd=folder, env=PLAIN, capture_output=True, text=True, check=False, timeout=60
@@ -27,11 +27,16 @@ def node(script: str, folder: Path) -> str:
     return ended.stdout
 
 
+@pytest.fixture
+def javascript_at_home() -> None:
+    """Leave the processes of exports as they are."""
+
+
 @needs_node
 def test_the_error_function_is_exact(tmp_path):
     x = np.concatenate([np.linspace(-7, 7, 20001), 10.0 ** np.arange(-300, 2, 3.0), [2, np.nextafter(2, 0), 0]])
     (tmp_path / "x.json").write_text(json.dumps(x.tolist()))
-    printed = node(
+    printed = printed_by_node(
         f"import {{ readFileSync }} from 'node:fs';{HELPERS[functions.ERF]}"
         "console.log(JSON.stringify(JSON.parse(readFileSync('x.json')).map(erf)));"
         "if (!Number.isNaN(erf(NaN)) || erf(-Infinity) !== -1 || erf(40) !== 1) throw new Error('edges');",
@@ -62,7 +67,7 @@ def test_a_module_with_types(tmp_path):
 def test_what_it_exports_and_refuses(tmp_path, refused: Refused):
     model = make_model("binary")
     exported(model, "javascript", tmp_path / "m.mjs")
-    printed = node(
+    printed = printed_by_node(
         "import * as m from './m.mjs';"
         "const first = m.forward([5, 6, 7]), kept = first[0]; m.forward([1, 2, 3]);"
         "let refused; try { m.forward([1, 2]) } catch (error) { refused = `${error.name}: ${error.message}` }"
@@ -107,7 +112,7 @@ LABELS = [
 def test_labels_and_columns_of_any_text(tmp_path):
     exported(labelled(sorted(LABELS)), "javascript", tmp_path / "m.mjs")
     exported(named((*LABELS[1:], "last")), "javascript", tmp_path / "n.mjs")
-    printed = node(
+    printed = printed_by_node(
         "import { labels } from './m.mjs'; import { features } from './n.mjs';"
         "console.log(JSON.stringify([labels, features]));",
         tmp_path,

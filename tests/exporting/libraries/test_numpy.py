@@ -52,14 +52,10 @@ def run(path: Path, *arguments: Path, text: str = "") -> str:
     return printed
 
 
-@pytest.fixture
-def numpy_at_home() -> None:
-    """Leave the processes of exports as they are."""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits.toml", "moons.toml"])
-def test_needs_numpy_alone(name, tmp_path):
+def test_needs_numpy_alone(name, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.undo()  # an export is compared in a process of its own
     model = spec_model(name)
     exported(model, "numpy", tmp_path / "export.py")
     X = np.random.default_rng(0).normal(size=(50, model.network.inputs))

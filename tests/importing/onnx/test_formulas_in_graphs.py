@@ -99,13 +99,12 @@ def layers_if_answered_as_onnxruntime_does(nodes: list[Any], path: Path, opset: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", [9, 20])
 @pytest.mark.parametrize("style", NORMALIZATIONS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_a_normalization_and_an_activation(name: str, style: str, opset: int, tmp_path: Path):
+def test_an_activation_a_normalization_and_an_activation(name: str, style: str, tmp_path: Path):
     names = list(ACTIVATIONS)
     after = [name, "gelu", names[(names.index(name) + 5) % len(names)]]
-    for other in after:
+    for other, opset in zip(after, (9, 20, 9), strict=True):  # which differ in where a mean finds its axes
         parts = ["MatMul x W y", ACTIVATIONS[name], NORMALIZATIONS[style], ACTIVATIONS[other], "MatMul x V y"]
         found = layers_if_answered_as_onnxruntime_does(chain(parts, opset), tmp_path / "m.onnx", opset)
         assert found == f"dense {name.split()[0]} layer_normalization {other.split()[0]} dense"

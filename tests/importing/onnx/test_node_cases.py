@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,10 @@ WITHOUT_ANSWERS = {
 
 @cache
 def cases() -> list[Any]:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        for pool in ("averagepool", "lppool", "maxpool"):  # which compute for seconds, and whose cases are passed over
+            patch.setitem(sys.modules, f"onnx.backend.test.case.node.{pool}", ModuleType(pool))
         from onnx.backend.test.case.node import collect_testcases
 
         return [case for case in collect_testcases("") if case.model is not None]

@@ -11,6 +11,8 @@ from specnet.parts.data.tables.csv import csv_records
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 
 def load(path, target="y", **fields):
     return Csv(path=path.name, target=target, **fields).load(path.parent, "classes")

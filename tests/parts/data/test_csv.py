@@ -18,6 +18,8 @@ from specnet.parts.data.tables.csv import csv_files, csv_signs
 from specnet.parts.data.tables.csv.csv_records import Dialect, refuse_faulty
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 
 def load(path, kind="classes", target="y", **fields):
     return Csv(path=path.name, target=target, **fields).load(path.parent, kind)

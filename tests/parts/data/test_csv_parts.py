@@ -11,6 +11,8 @@ from specnet.parts.data.tables.csv import csv_files, csv_parts
 from specnet.parts.data.tables.csv.csv_parts import parts_of
 from specnet.parts.data.tables.duck import DuckError
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 LINES = [f"{n},{n / 8},c{n % 3}" for n in range(40)]
 TEXTS = {
     "plain": "a,b,y\n" + "\n".join(LINES) + "\n",

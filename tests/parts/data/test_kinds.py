@@ -16,6 +16,8 @@ from specnet.parts.data import Csv, Split
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 

@@ -19,6 +19,8 @@ from specnet.parts.data import Csv, Jsonl, Parquet, Table, frame_table
 from specnet.parts.data.notations import DatetimeFormat, NumberFormat, notations_of
 from specnet.spec import parse_spec
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 File = Callable[..., Path]
 
 

@@ -13,6 +13,8 @@ from specnet.parts.data import Csv, Jsonl, Parquet, frame_table
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.usefixtures("one_duckdb")
+
 ROWS = 40
 PARTS = {"csv": Csv, "gz": Csv, "parquet": Parquet, "jsonl": Jsonl}
 

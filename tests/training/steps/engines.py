@@ -81,16 +81,17 @@ def steppers(
 ) -> tuple[Stepper, CompiledStepper, Network, Network]:
     """Return a stepper of each engine on the same rows, and their networks."""
     numpy = specnet.build(spec)
-    compiled = Network(numpy.resolved, "compiled")
-    target = y if numpy.spec.training.loss.target == "classes" else y.astype(numpy.dtype).reshape(len(X), -1)
-    given = None if weight is None else weight.astype(numpy.dtype)
-    rows = TrainingRows(np.ascontiguousarray(X.astype(numpy.dtype)), np.ascontiguousarray(target), given)
-    feed = rows.feed(numpy)
-    made = [
-        kind(network, network.initial_parameters(), feed, network.fitted_state(X))
-        for kind, network in ((Stepper, numpy), (CompiledStepper, compiled))
-    ]
-    return made[0], made[1], numpy, compiled
+    compiled = numpy.run_by("compiled")
+    first, second = stepper(Stepper, numpy, X, y, weight), stepper(CompiledStepper, compiled, X, y, weight)
+    return first, second, numpy, compiled
+
+
+def stepper(kind: type[Stepper], network: Network, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> Any:
+    """Return a stepper of one engine, at the beginning."""
+    target = y if network.spec.training.loss.target == "classes" else y.astype(network.dtype).reshape(len(X), -1)
+    given = None if weight is None else weight.astype(network.dtype)
+    rows = TrainingRows(np.ascontiguousarray(X.astype(network.dtype)), np.ascontiguousarray(target), given)
+    return kind(network, network.initial_parameters(), rows.feed(network), network.fitted_state(X))
 
 
 def make_all(
@@ -198,14 +199,14 @@ def _numbers(numpy_steps: Stepper, compiled_steps: CompiledStepper, left_out: np
 def results_of_calls(seed: int, kind: type[Stepper]) -> list[tuple[int, int, bytes]]:
     """The numbers of steps and updates, and the bits, that a random network reaches by 1, 3 and all steps in a call."""
     spec, X, y, weight = random_training(seed)
-    found = []
+    network, found = specnet.build(spec).run_by("compiled" if kind is CompiledStepper else "numpy"), []
     for most in (1, 3, kind.most_at_once):
         with patch.object(kind, "most_at_once", most):
-            stepper, progress = steppers(spec, X, y, weight)[kind is CompiledStepper], Unseen()
+            made, progress = stepper(kind, network, X, y, weight), Unseen()
             with np.errstate(all="ignore"):
-                stepper.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
-        bits = [repr(progress.losses).encode(), *(array.tobytes() for array in stepper.tensors().values())]
-        found.append((stepper.step_number, stepper.updates, b"".join(bits)))
+                made.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
+        bits = [repr(progress.losses).encode(), *(array.tobytes() for array in made.tensors().values())]
+        found.append((made.step_number, made.updates, b"".join(bits)))
     return found
 
 

@@ -105,7 +105,7 @@ class Workplace:
         folder = self.programs / "met"
         folder.mkdir()
         met = f"[ $(ls {folder} | wc -l) = {count} ]"
-        waiting = f"for i in $(seq 60); do {met} || sleep 0.2; done"
+        waiting = f"for i in $(seq 120); do {met} && break; sleep 0.1; done"
         self.install(f'touch {folder}/$$; {waiting}; {met} && exec real {flags} "$@"')
         return folder
 

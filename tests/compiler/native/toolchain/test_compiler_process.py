@@ -40,7 +40,7 @@ def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatc
 @needs_compiler
 def test_a_busy_machine_does_not_make_a_compiler_fail(place: Workplace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
-    place.install('sleep 1.5; exec real "$@"')
+    place.install('sleep 1.1; exec real "$@"')
     assert library(TEXT).answer() == 42
 
 
@@ -145,7 +145,7 @@ def test_threads_compile_one_text_once_and_two_texts_side_by_side(place: Workpla
 
 @needs_compiler
 def test_processes_forked_while_a_thread_compiles(place: Workplace):
-    place.install(f'touch {place.programs}/started; sleep 1; exec real "$@"')
+    place.install(f'touch {place.programs}/started; sleep 0.5; exec real "$@"')
     code = f"""
 import os, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads
