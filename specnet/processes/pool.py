@@ -152,12 +152,17 @@ def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Block what processes that are started here ignore: they are born so, before they can say it themselves."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    """Block what processes that are started here ignore: they are born so, before they can say it themselves.
+
+    The alarm with which the command line hands on a Ctrl-C that had to wait is blocked too: a process of which only
+    half is started would be waited for without end.
+    """
+    blocked = (*SIGNALS, signal.SIGALRM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     try:
         # It would start with the first process: it must not end by SIGHUP either, and it may unblock the others.
         ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

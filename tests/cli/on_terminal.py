@@ -15,6 +15,7 @@ from fcntl import ioctl
 from pathlib import Path
 from termios import TIOCSWINSZ
 from threading import Thread
+from typing import IO
 
 import pytest
 
@@ -54,9 +55,14 @@ def read_all(master: int) -> bytes:
 
 
 def on_terminal(
-    arguments: Sequence[str | Path], folder: Path, columns: int = 100, encoding: str = "utf-8", **changes: str
+    arguments: Sequence[str | Path],
+    folder: Path,
+    columns: int = 100,
+    encoding: str = "utf-8",
+    stdout: IO[str] | None = None,
+    **changes: str,
 ) -> Seen:
-    """Run a command in a folder, with a terminal as both of its streams and some other environment."""
+    """Run a command in a folder, with a terminal as both of its streams, or one of them, and some other environment."""
     master, slave = opened(columns)
     printed: list[bytes] = []
     reader = Thread(target=lambda: printed.append(read_all(master)))
@@ -71,6 +77,8 @@ def on_terminal(
         for name in ("stdout", "stderr"):
             patch.setattr(sys, name, streams.enter_context(open(os.dup(slave), "w", 1, encoding)))
         os.close(slave)
+        if stdout is not None:
+            patch.setattr(sys, "stdout", stdout)
         with pytest.raises(SystemExit) as ended:
             main([*map(str, arguments)])
     reader.join()

@@ -7,16 +7,16 @@ import random
 import shutil
 import signal
 import subprocess
-import time
 import warnings
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cli.conftest import COMMAND, MOONS, Specnet, called, environment, own_signals, started
+from tests.cli.conftest import COMMAND, MOONS, Ended, Specnet, called, environment, own_signals, started
 from tests.cli.test_application import VERBS
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
@@ -59,17 +59,41 @@ main()
 """
 """Sends itself Ctrl-C at an import, the first one being 1."""
 
-READY = """\
-import os
+FORKS = """\
+import os, signal, sys, time
+import specnet.parts
 from specnet.cli import interrupts, main
+def count(event, arguments):
+    if event == "import":
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGINT)
 install = interrupts.install
 def install_and_tell():
     install()
-    os.close({descriptor})
+    os.close(writing)
 interrupts.install = install_and_tell
-main()
+for line in sys.stdin:
+    moment, seconds, *sys.argv[1:] = line.split()
+    left, (reading, writing) = [int(moment)], os.pipe()
+    child = os.fork()
+    if not child:
+        for name, descriptor in {"out": 1, "err": 2}.items():
+            os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+        sys.addaudithook(count)
+        main()
+    os.close(writing)
+    os.read(reading, 1)  # its end is seen when the child has closed it too
+    os.close(reading)
+    time.sleep(float(seconds))
+    if not left[0]:
+        os.kill(child, signal.SIGINT)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Closes a pipe when Ctrl-C finds its own code."""
+"""Gives each line's arguments to a process of its own, which has imported what takes long and all verbs need.
+
+Sends it Ctrl-C at an import from then on, as INTERRUPTED does, or if that is 0, seconds after it is ready for it.
+"""
 
 
 @pytest.fixture
@@ -159,41 +183,38 @@ def test_a_reader_may_go_after_the_first_line(ready: Path, arguments: str) -> No
     assert (running.wait(), err) in [(0, b""), (141, b"")]
 
 
-def _check(running: subprocess.Popen[str], complete: bool) -> None:
+def _check(ended: Ended, complete: bool) -> None:
     """Check that Ctrl-C ended a command, or that it had done all before."""
-    out, err = running.communicate(timeout=120)
-    assert "Traceback" not in err
-    assert "Exception ignored" not in err
-    if running.returncode == 0:
-        assert complete or out
-        assert "error" not in err
+    assert "Traceback" not in ended.err
+    assert "Exception ignored" not in ended.err
+    if ended.status == 0:
+        assert complete or ended.out
+        assert "error" not in ended.err
     else:
-        assert running.returncode == 130
-        said = [line for line in err.splitlines() if "error[" in line]
+        assert ended.status == 130
+        said = [line for line in ended.err.splitlines() if "error[" in line]
         assert all(line.startswith("error[interrupted]: ") for line in said)
         assert len(said) <= 1
 
 
-@pytest.mark.parametrize(("verb", "moment"), [("run", 1), ("run", 30), *((verb, 300) for verb in VERBS)])
-def test_ctrl_c_in_an_import_ends_with_130(ready: Path, verb: str, moment: int) -> None:
-    """The first imports are the same for all verbs."""
+@pytest.mark.parametrize("moment", [1, 30, 300])
+def test_ctrl_c_in_an_import_ends_with_130(ready: Path, moment: int) -> None:
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
-    with started(*LINES[verb].split(), folder=ready, code=code) as running:
-        _check(running, complete=moment > 30)
+    with started(*LINES["run"].split(), folder=ready, code=code) as running:
+        out, err = running.communicate(timeout=120)
+        _check(Ended(running.returncode, out, err), complete=moment > 30)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path, verb: str) -> None:
-    reading, writing = os.pipe()
-    code = READY.format(descriptor=writing)
-    with started(*LINES[verb].split(), folder=ready, code=code, pass_fds=[writing]) as running:
-        os.close(writing)
-        os.read(reading, 1)  # its end is seen when the child has closed it too
-        os.close(reading)
-        time.sleep(random.Random(verb).uniform(0, 0.5))
-        running.send_signal(signal.SIGINT)
-        _check(running, complete=True)
-    assert not list(ready.rglob(".specnet-*"))
+def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path) -> None:
+    """Of each verb, in an import of its own and some time after it has begun."""
+    with started(folder=ready, code=FORKS, stdin=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for verb, moment in product(VERBS, ("60 0", "0 {:.3f}")):
+            print(moment.format(random.Random(verb).uniform(0, 0.3)), LINES[verb], file=running.stdin, flush=True)
+            status = int(running.stdout.readline())
+            _check(Ended(status, *((ready / name).read_text("utf-8") for name in ("out", "err"))), complete=True)
+            assert not list(ready.rglob(".specnet-*"))
 
 
 def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from tests.cli.on_terminal import Seen, on_terminal, opened, read_all
 
@@ -31,8 +33,10 @@ PROGRESS = re.compile(r"^epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow m
 COLUMNS = 80
 COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
 
-PLAIN = re.compile(r"specnet [^|&;<>$`*?~(){}\\]*")
+PLAIN = re.compile(r"specnet (?:'[^']*'|[^'|&;<>$`*?~(){}\\])*")
 """A command without anything that a shell would do."""
+LINE = re.compile(r".*<<'(\w+)'\n(?:.*\n)*?\1\n|.+\n?")
+"""What a shell reads at once: a line, with the text that is for its command."""
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
 RUN = {"sh": "command", "python": "snippet", "js": "script"}
 """The languages of blocks that are run, and what they are called."""
@@ -111,21 +115,30 @@ def shell(code: str, folder: Path) -> Seen:
     What installs the package is left out; the tests' own environment has done it.
     """
     code = re.sub(r"pip install \S+ && ", "", code).replace("\\\n", "")
-    lines = [code] if re.search(r"<<|\bdo\b", code) else code.splitlines()
-    seen = [_run(line, folder) for line in lines]
+    seen = [_run(line[0].rstrip(), folder) for line in LINE.finditer(code)]
     return Seen(seen[-1].status, "".join(each.text for each in seen).replace("\r\n", "\n"))
 
 
 def _run(code: str, folder: Path) -> Seen:
-    if PLAIN.fullmatch(code) and not PEERS.search(code):  # peers warn of what a process of its own does not show
-        return on_terminal(shlex.split(code)[1:], folder, COLUMNS, NO_COLOR="1")
+    command, _, reader = code.partition(" | ")
+    if not PLAIN.fullmatch(command) or PEERS.search(code):  # peers warn of what a process of its own does not show
+        return _run_by_shell(code, folder)
+    arguments = shlex.split(command)[1:]
+    if not reader:
+        return on_terminal(arguments, folder, COLUMNS, NO_COLOR="1")
+    with TemporaryFile("w+") as piped:
+        seen = on_terminal(arguments, folder, COLUMNS, stdout=piped, NO_COLOR="1")
+        piped.seek(0)
+        read = _run_by_shell(reader, folder, piped)
+    return Seen(read.status, seen.text + read.text)
+
+
+def _run_by_shell(code: str, folder: Path, stdin: IO[str] | int = subprocess.DEVNULL) -> Seen:
     scripts = sysconfig.get_path("scripts")
     environment = os.environ | {"PATH": scripts + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
     environment.pop("COLUMNS", None)
     master, slave = opened(COLUMNS)
-    running = subprocess.Popen(
-        ["sh", "-c", code], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave
-    )
+    running = subprocess.Popen(["sh", "-c", code], cwd=folder, env=environment, stdin=stdin, stdout=slave, stderr=slave)
     os.close(slave)
     printed = read_all(master).decode()
     return Seen(running.wait(), printed)

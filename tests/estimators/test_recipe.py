@@ -107,7 +107,7 @@ FAILING = {
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=30, batch_size=16),
+        SpecClassifier("recipe", hidden_layer_sizes=[16], epochs=12, batch_size=16),
         SpecRegressor("recipe", hidden_layer_sizes=[16], epochs=6, batch_size=32),
     ],
     expected_failed_checks=lambda _: FAILING,

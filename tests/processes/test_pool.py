@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from specnet.files.shared import Shared
-from specnet.processes.pool import ProcessEnded, RemoteTraceback, interruptions, processes, tell
+from specnet.processes.pool import ProcessEnded, RemoteTraceback, interruptions, processes, signals_blocked, tell
 
 ROOT = Path(__file__).parents[2]
 RESULT = 300_000
@@ -112,3 +112,19 @@ def test_processes_end_with_the_one_that_started_them():
     while time.monotonic() < patience and any(Path(f"/proc/{number}").exists() for number in ended.stdout.split()):
         time.sleep(0.02)
     assert time.monotonic() < patience
+
+
+def test_no_signal_and_no_alarm_comes_while_processes_are_started():
+    """An alarm hands on a Ctrl-C that came during an import."""
+    come: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.signal(number, lambda number, _: come.append(number)) for number in numbers}
+    try:
+        with signals_blocked():
+            for number in numbers:
+                os.kill(os.getpid(), number)
+            assert not come
+        assert sorted(come) == sorted(numbers)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Specnet, folder, specnet
+
+__all__ = ["folder", "specnet"]
+
 pytestmark = pytest.mark.slow  # each is a process
 
 HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "jsonschema", "rich", "tree_sitter"}
@@ -17,74 +21,63 @@ HEAVY = {"sklearn", "scipy", "matplotlib", "pandas", "duckdb", "safetensors", "j
 ROOT = Path(__file__).parents[2]
 RUN = "from specnet.cli import main; import sys; sys.argv[1:] = {}\ntry: main()\nexcept SystemExit: pass"
 """Runs a command of the command line, to the end of the process but for its exit."""
+TOLD = "modules: "
 
 
-def modules_after(code: str) -> set[str]:
-    listing = subprocess.run(
-        [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return {name.partition(".")[0] for name in listing.stdout.split()}
+def modules_after(*codes: str) -> list[set[str]]:
+    """The packages that a process has after each of these, one after another."""
+    program = "\n".join(f"{code}\nimport sys; print('{TOLD}', *sys.modules)" for code in codes)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    told = [line.removeprefix(TOLD).split() for line in ended.stdout.splitlines() if line.startswith(TOLD)]
+    return [{name.partition(".")[0] for name in names} for names in told]
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
+def test_heavy_packages_stay_away():
+    for modules in modules_after(
         "import specnet",
-        "import specnet; specnet.parse_spec('specs/moons.toml')",
-        "import specnet; n = specnet.build('specs/moons.toml'); n.predict(n.initial_parameters(), [[1, 2]])",
-    ],
-)
-def test_heavy_packages_stay_away(code: str):
-    assert not modules_after(code) & HEAVY
+        "specnet.parse_spec('specs/moons.toml')",
+        "n = specnet.build('specs/moons.toml'); n.predict(n.initial_parameters(), [[1, 2]])",
+    ):
+        assert not modules & HEAVY
 
 
 def test_templates_and_contours_are_imported_by_pages_alone(tmp_path: Path):
     pages = {"jinja2", "markupsafe", "contourpy"}
-    assert not modules_after("import specnet") & pages
-    assert not modules_after(RUN.format(["run", "--help"])) & pages
     settings = ["--set", "training.epochs=2", "--quiet"]
     arguments = ["run", "specs/moons.toml", "--out", str(tmp_path / "run"), *settings]
-    assert not modules_after(RUN.format([*arguments, "--no-report"])) & pages
-    assert modules_after(RUN.format([*arguments, "--force"])) >= pages
+    commands = (["run", "--help"], [*arguments, "--no-report"], [*arguments, "--force"])
+    *others, with_page = modules_after("import specnet", *map(RUN.format, commands))
+    assert len(others) == 3
+    assert not any(modules & pages for modules in others)
+    assert with_page >= pages
 
 
-@pytest.mark.parametrize(
-    ("table", "target"), [(None, ""), ("penguins.csv", "species"), ("penguins.csv", "body_mass_g")], ids=str
-)
-def test_common_runs_need_no_scikit_learn(tmp_path: Path, table: str | None, target: str):
+def test_common_runs_need_no_scikit_learn(specnet: Specnet, tmp_path: Path):
     """The reference spec, and those of `specnet new`: data, split, metrics, baselines and page."""
-    spec, settings = ROOT / "specs" / "moons.toml", ["--set", "training.epochs=2", "--quiet"]
-    if table is not None:
-        spec, settings = (
-            tmp_path / "new.toml",
-            ["--set", "training.epochs=2", "--set", "training.ensemble=2", "--quiet"],
-        )
-        new = ["new", str(spec), "--data", str(ROOT / "specs" / "data" / table), "--target", target]
-        subprocess.run([sys.executable, "-c", RUN.format(new)], check=True, capture_output=True)
-    arguments = ["run", str(spec), "--out", str(tmp_path / "run"), *settings]
-    modules = modules_after(RUN.format(arguments))
-    assert (tmp_path / "run" / "report.html").exists()
-    assert not modules & {"sklearn", "scipy", "pandas", "joblib"}
+    few = ["--set", "training.epochs=2", "--quiet"]
+    commands = [["run", "specs/moons.toml", "--out", str(tmp_path / "moons"), *few]]
+    for target in ("species", "body_mass_g"):
+        specnet("new", f"{target}.toml", "--data", ROOT / "specs/data/penguins.csv", "--target", target, "-q").went()
+        run = ["run", str(tmp_path / f"{target}.toml"), "--out", str(tmp_path / target)]
+        commands.append([*run, "--set", "training.ensemble=2", *few])
+    for modules in modules_after(*map(RUN.format, commands)):
+        assert not modules & {"sklearn", "scipy", "pandas", "joblib"}
+    assert len([*tmp_path.glob("*/report.html")]) == len(commands)
 
 
 def test_importing_the_package_brings_only_its_version():
     code = "import specnet, sys; print(*[name for name in sys.modules if name.startswith('specnet')])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert set(found) == {"specnet", "specnet.version"}
-    assert not modules_after("import specnet") & {"numpy", "pydantic"}
+    assert not modules_after("import specnet")[0] & {"numpy", "pydantic"}
 
 
 def test_erf_is_imported_by_who_needs_it():
     fields = "'layer_sizes': [1, 2, 1], 'activations': '%s', 'dtype': '%s'"
     network = f"{{'network': {{{fields}}}, 'training': {{'loss': 'mse'}}}}"
     code = f"import specnet; n = specnet.build({network}); n.predict(n.initial_parameters(), [[1.0]])"
-    assert "scipy" not in modules_after(code % ("silu", "float64"))
-    assert "scipy" not in modules_after(code % ("gelu", "float32"))
-    assert "scipy" in modules_after(code % ("gelu", "float64"))
+    activations = ("silu", "float64"), ("gelu", "float32"), ("gelu", "float64")
+    assert ["scipy" in modules for modules in modules_after(*(code % each for each in activations))] == [0, 0, 1]
 
 
 # ------------------------------------------------------------------------------------------------ what imports what

@@ -48,6 +48,7 @@ def test_each_contender_makes_the_steps_that_it_is_asked_for(case):
 
 @pytest.mark.slow
 @compiles
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("case", SMALL, ids=title)
 def test_the_compiled_engine_makes_whole_epochs(case):
     assert compiled_run(case)(3) == whole_epochs(case)
@@ -55,6 +56,7 @@ def test_the_compiled_engine_makes_whole_epochs(case):
 
 @pytest.mark.slow
 @compiles
+@pytest.mark.usefixtures("compiled_quickly")
 def test_a_stepper_for_smaller_vectors_makes_the_same_steps():
     case = SMALL[1]
     found = {}
@@ -107,6 +109,7 @@ def test_bounds_of_the_compiled_engine_follow_the_vectors():
 
 @pytest.mark.slow
 @compiles
+@pytest.mark.usefixtures("compiled_quickly")
 def test_contenders_are_our_engines_and_the_peers(monkeypatch):
     monkeypatch.setattr(peers, "missing_peers", lambda: [*peers.MODULES])
     steps = measured_steps(SMALL[0], rounds=1, seconds=1e-4)

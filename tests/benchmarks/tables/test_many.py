@@ -1,6 +1,8 @@
 """The benchmark of many runs compares whole processes."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -10,7 +12,10 @@ from tests.benchmarks.tables.many import Pair, cost_of_sweep, gain_of_jobs
 
 
 @pytest.mark.slow
-def test_a_sweep_is_compared_with_the_runs_of_its_trials(tmp_path: Path) -> None:
+def test_a_sweep_is_compared_with_the_runs_of_its_trials(
+    tmp_path: Path, call_here: Callable[[ModuleType], None]
+) -> None:
+    call_here(many)
     found = cost_of_sweep(tmp_path, rounds=1, trials=3, epochs=5)
     assert min(found) > 0
     assert len(list((tmp_path / "sweep" / "trials").iterdir())) == 3

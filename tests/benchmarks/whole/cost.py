@@ -4,12 +4,12 @@ import json
 import os
 import resource
 import statistics
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import specnet
 from specnet.compiler.native import missing
@@ -44,7 +44,7 @@ def run_of(spec: Path, engine: str, out: Path) -> Run:
     options = ["--out", str(out), "--force", "--set", f"training.engine={engine}"]
 
     def run(_: int) -> int:
-        with tempfile.TemporaryDirectory() as cache:
+        with TemporaryDirectory() as cache:
             return run_process([specnet_command(), "run", str(spec), *options], SPECNET_CACHE=cache)
 
     return run
@@ -83,7 +83,7 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
 
 def cached_building_seconds(models: list[Path], rounds: int = BUILDING_ROUNDS) -> list[float]:
     """Medians of `building_seconds` once the cache has all libraries."""
-    with tempfile.TemporaryDirectory() as cache:
+    with TemporaryDirectory() as cache:
         found = []
         for _ in range(1 + rounds):
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
@@ -95,7 +95,7 @@ def cost(report: Report) -> None:
     """Runs of all reference specs, and what their libraries take from the cache."""
     columns = ("auto is", "auto s", "numpy s", "auto − numpy, CPU s", "auto − numpy, s", "at most")
     report.table("`specnet run`, nothing in the cache", *columns)
-    with tempfile.TemporaryDirectory() as name:
+    with TemporaryDirectory() as name:
         folders = [Path(name) / spec.stem for spec in SPECS]
         for spec, folder in zip(SPECS, folders, strict=True):
             found, title = cost_of(spec, folder), f"specs/{spec.name}"

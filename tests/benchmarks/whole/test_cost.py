@@ -1,13 +1,15 @@
-"""The benchmark of the compiled engine's cost measures new processes, which share no library."""
+"""The benchmark of the compiled engine's cost measures runs of reference specs, and building in new processes."""
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+import time
+from contextlib import nullcontext
 
 import pytest
 
 import specnet
 from specnet.compiler.native import missing
-from tests.benchmarks.whole.cost import SPECS, building_seconds, cached_building_seconds, cost_of
+from tests.benchmarks.processes import MOONS
+from tests.benchmarks.whole import cost
+from tests.benchmarks.whole.cost import SPECS, cached_building_seconds, cost_of
 
 
 def test_all_reference_specs_are_run():
@@ -16,16 +18,17 @@ def test_all_reference_specs_are_run():
 
 
 @pytest.mark.slow
-def test_a_run_leaves_its_choice_and_a_model_to_build(tmp_path):
-    (spec,) = (spec for spec in SPECS if spec.stem == "moons")
+def test_a_run_leaves_its_choice_and_a_model_to_build(call_here, tmp_path, monkeypatch):
+    call_here(cost)
+    monkeypatch.setattr(cost, "children_seconds", time.process_time)
+    spec = tmp_path / "short.toml"
+    spec.write_text(MOONS.read_text("utf-8").replace("epochs = 20000", "epochs = 20"), "utf-8")
     found = cost_of(spec, tmp_path, rounds=1)
     assert found.chosen in ("numpy", "compiled")
     assert min(*found.auto, *found.numpy) > 0
     if missing() is None:
-        model = tmp_path / "numpy" / "model.safetensors"
-        (seconds,) = cached_building_seconds([model], rounds=1)
-        assert seconds > 0
         cache = tmp_path / "cache"
-        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-            assert len(pool.submit(building_seconds, [model], cache).result()) == 1
+        monkeypatch.setattr(cost, "TemporaryDirectory", lambda: nullcontext(cache))
+        (seconds,) = cached_building_seconds([tmp_path / "numpy" / "model.safetensors"], rounds=1)
+        assert seconds > 0
         assert len([*cache.iterdir()]) == 1

@@ -1,16 +1,20 @@
 """The benchmark of reports runs specs with and without one."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report
+from tests.benchmarks.whole import pages as whole_pages
 from tests.benchmarks.whole.pages import LARGEST_PAGE, LONGEST, cost_of, pages
 
 
 @pytest.mark.slow
-def test_a_run_is_timed_with_and_without_its_report(tmp_path: Path) -> None:
+def test_a_run_is_timed_with_and_without_its_report(tmp_path: Path, call_here: Callable[[ModuleType], None]) -> None:
+    call_here(whole_pages)
     found = cost_of(ROOT / "specs" / "iris.json", tmp_path / "run", rounds=1)
     assert min(found.with_report, found.without) > 0
     assert 10_000 < found.size < LARGEST_PAGE

@@ -48,6 +48,7 @@ def test_each_contender_learns(name, monkeypatch):
 
 
 @compiles
+@pytest.mark.usefixtures("compiled_quickly")
 def test_members_on_all_cores_are_those_of_one(monkeypatch):
     used, in_threads = [], member_training.in_threads
 

@@ -7,7 +7,6 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -269,35 +268,29 @@ def test_the_spec_is_standard_input(specnet: Specnet, grid: Path, type_in: TypeI
     assert specnet("run", "piped/best.toml", "--out", "alone", "-q", "--threads", "1").status == 0
 
 
-LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 10")
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the long sweep leaves that nobody stops."""
-    folder = tmp_path_factory.mktemp("once")
-    sweep(parse_sweep(LONG, overrides=["training.l1=0.001"]), folder, jobs=1, force=True)
-    return fingerprint(folder)
+LONG = TPE.replace("epochs = 20", "epochs = 1000").replace("trials = 9", "trials = 12")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(
-    specnet: Specnet, folder: Path, number: int, status: int, once: dict[str, Any]
-):
+def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Specnet, folder: Path):
     """Ctrl-C, and that it was closed, as a terminal sends them, to all at once; SIGTERM to the first one alone."""
     (folder / "long.toml").write_text(LONG)
-    count, command = stopped(
-        *("sweep", "long.toml", "--out", "out", "--set", "training.l1=0.001"),
-        folder=folder,
-        number=number,
-        status=status,
-        done=lambda: len(list(folder.glob("out/trials/0*"))) >= 4,
-        counted=r"(\d+) of 10 trials are done",
-    )
-    facts = json.loads((folder / "out/sweep.json").read_text())
-    assert (facts["finished"], facts["end"]) == (False, f"after {count} trials")
-    assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + count
-    assert "--jobs 2" in " ".join(command)
+    command, count = ["sweep", "long.toml", "--out", "out", "--set", "training.l1=0.001"], 0
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        before = count
+        count, command = stopped(
+            *command,
+            folder=folder,
+            number=number,
+            status=status,
+            done=lambda before=before: len(list(folder.glob("out/trials/0*"))) > before,
+            counted=r"(\d+) of 12 trials are done",
+        )
+        assert count > before
+        facts = json.loads((folder / "out/sweep.json").read_text())
+        assert (facts["finished"], facts["end"]) == (False, f"after {count} trials")
+        assert len((folder / "out/trials.csv").read_text().splitlines()) == 1 + count
+        assert "--jobs 2" in " ".join(command)
     assert specnet(*command, "-q").went() == ""
-    assert fingerprint(folder / "out") == once
+    sweep(parse_sweep(LONG, overrides=["training.l1=0.001"]), folder / "once", jobs=1)
+    assert fingerprint(folder / "out") == fingerprint(folder / "once")

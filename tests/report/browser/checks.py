@@ -29,7 +29,9 @@ _OVERFLOW = """() => {
   }
   return found;
 }"""
-_ACCESSIBILITY = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+_ACCESSIBILITY = "async options => (await axe.run(document, options)).violations"
+_ALL_RULES = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
+_OF_COLOURS = _ALL_RULES | {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 
 
 def problems(
@@ -67,20 +69,20 @@ def problems(
         tab.evaluate(axe)
         for width in widths:
             tab.set_viewport_size({"width": width, "height": 900})
-            for problem in (*tab.evaluate(_OVERFLOW), *_axe_problems(tab)):
+            for problem in (*tab.evaluate(_OVERFLOW), *_axe_problems(tab, _ALL_RULES)):
                 note(f"{width} px: {problem}")
         # Colours alone are others in another theme.
         for theme in themes[1:]:
             tab.emulate_media(color_scheme=theme)
-            for problem in _axe_problems(tab):
+            for problem in _axe_problems(tab, _OF_COLOURS):
                 note(f"{widths[-1]} px: {problem}")
     finally:
         context.close()
     return found
 
 
-def _axe_problems(tab: Any) -> Iterator[str]:
-    for violation in tab.evaluate(_ACCESSIBILITY):
+def _axe_problems(tab: Any, options: dict[str, Any]) -> Iterator[str]:
+    for violation in tab.evaluate(_ACCESSIBILITY, options):
         if violation["impact"] in SERIOUS:
             places = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
             yield f"axe: {violation['id']}: {violation['help']}: {places}"

@@ -48,16 +48,12 @@ def test_outputs_are_in_order(faults: Callable[..., list[str]], outputs: str, tm
     assert not faults(page, themes=themes)
 
 
-@pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("host", HOSTS)
-def test_the_theme_is_that_of_the_host(chromium: Any, outputs: str, tmp_path: Path, host: str, theme: str) -> None:
-    expected = HOSTS[host] or theme
-    context = chromium.new_context(color_scheme=theme)
-    try:
-        tab = context.new_page()
-        tab.goto(notebook(tmp_path, host, outputs).as_uri())
+def test_the_theme_is_that_of_the_host(tab: Any, outputs: str, tmp_path: Path, host: str) -> None:
+    tab.goto(notebook(tmp_path, host, outputs).as_uri())
+    for theme in THEMES:
+        tab.emulate_media(color_scheme=theme)
+        expected = HOSTS[host] or theme
         card = tab.evaluate("getComputedStyle(document.querySelector('.specnet-notebook')).backgroundColor")
         scheme = tab.evaluate("getComputedStyle(document.querySelector('.specnet-notebook img')).colorScheme")
-    finally:
-        context.close()
-    assert (card, scheme) == (DARK_CARD if expected == "dark" else LIGHT_CARD, expected)
+        assert (card, scheme) == (DARK_CARD if expected == "dark" else LIGHT_CARD, expected)

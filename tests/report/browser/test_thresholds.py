@@ -42,21 +42,28 @@ def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return folder / "run" / "report.html", result.model, rows
 
 
-def place(tab: Any, chart: str, x: float, y: float) -> tuple[float, float]:
-    """Where a value lies in a chart of which both axes are from 0 to 1, by the ticks of both."""
-    places = {}
-    for text in tab.locator(f"#{chart} svg text").all():
-        if text.inner_html() in ("0", "1.0", "1.00"):
-            kind = "y" if text.get_attribute("text-anchor") == "end" else "x"
-            places[kind, float(text.inner_html())] = float(text.get_attribute(kind))
-    (left, right), (bottom, top) = ([places[kind, end] for end in (0.0, 1.0)] for kind in "xy")
+def places(tab: Any, chart: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where 0, and where 1, lie on both axes of a chart, by the ticks of both."""
+    names = ["text-anchor", "x", "y"]
+    told = "(texts, names) => texts.map(text => [text.innerHTML, ...names.map(name => text.getAttribute(name))])"
+    found = {}
+    for text, anchor, x, y in tab.locator(f"#{chart} svg text").evaluate_all(told, names):
+        if text in ("0", "1.0", "1.00"):
+            found[anchor == "end", float(text)] = float(y if anchor == "end" else x)
     # A text stands lower than its tick.
-    return left + x * (right - left), bottom + y * (top - bottom) - 0.35 * 12
+    zero, one = ([found[False, end], found[True, end] - 0.35 * 12] for end in (0.0, 1.0))
+    return np.array(zero), np.array(one)
 
 
 def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    """Its point begins where the model decides, and is there on paper, which has no slider."""
     page, model, rows = sliding
     tab.goto(page.as_uri())
+    drawn = page.read_text("utf-8").partition('<g id="roc-point"')[2].partition("</g>")[0].partition("<circle")[2]
+    point = tab.locator("#roc-point circle")
+    at_first = [float(point.get_attribute(each)) for each in ("cx", "cy", "r")]
+    # The script, which counts, moves it no farther than a tenth of a unit from where it was drawn.
+    assert at_first == pytest.approx(coordinates(drawn)[-3:], abs=0.11)
     assert ("Rows count by their weights" in tab.locator("#results").inner_text()) == (rows.weight is not None)
     slider = tab.get_by_label("Threshold", exact=True)
     assert tab.locator(".thresholds output").inner_text() == "0.5"
@@ -65,6 +72,7 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
         assert first == tab.locator("#chart-confusion text.strong").all_text_contents()
     probability = model.predict_proba(np.asarray(rows.columns))[:, 1].astype(np.float64)
     positive, weight = np.asarray(rows.y) == model.labels[1], np.ones(len(rows)) if rows.weight is None else rows.weight
+    charts = {name: places(tab, name) for name in ("chart-roc-curve", "chart-precision-and-recall")}
     slider.focus()
     seen = set()
     for key in KEYS:
@@ -88,45 +96,29 @@ def test_each_threshold_has_the_counts_of_the_probabilities(tab: Any, sliding: t
             ("roc-point", "chart-roc-curve", alarm / (alarm + rest), hit / (hit + miss)),
             ("recall-point", "chart-precision-and-recall", own / (own + others), own / given if given else None),
         ):
-            point = tab.locator(f"#{name} circle")
-            assert point.is_visible() == (y is not None)
+            moved = tab.locator(f"#{name} circle")
+            assert moved.is_visible() == (y is not None)
             if y is not None:
-                found = [float(point.get_attribute(each)) for each in ("cx", "cy")]
-                assert found == pytest.approx(place(tab, chart, x, y), abs=1)
+                found = [float(moved.get_attribute(each)) for each in ("cx", "cy")]
+                zero, one = charts[chart]
+                np.testing.assert_allclose(found, zero + [x, y] * (one - zero), atol=1)
         seen.add(at)
     assert len(seen) >= 5
-
-
-def test_the_point_begins_where_the_model_decides(tab: Any, sliding: tuple[Path, Model, Rows]) -> None:
-    """The script, which counts, moves it no farther than a tenth of a unit from where it was drawn."""
-    drawn = sliding[0].read_text("utf-8").partition('<g id="roc-point"')[2].partition("</g>")[0]
-    tab.goto(sliding[0].as_uri())
-    point = tab.locator("#roc-point circle")
-    moved = [float(point.get_attribute(each)) for each in ("cx", "cy", "r")]
-    before = coordinates(drawn.partition("<circle")[2])
-    assert moved == pytest.approx(before[-3:], abs=0.11)
+    assert tab.locator(".thresholds").is_visible()
+    assert float(point.get_attribute("cx")) != at_first[0]
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert float(point.get_attribute("cx")) == at_first[0]
+    tab.emulate_media(media="print")
+    assert not tab.locator(".thresholds").is_visible()
 
 
 def test_the_slider_is_well_behaved(faults: Any, sliding: tuple[Path, Model, Rows]) -> None:
     assert faults(sliding[0]) == []
 
 
-def test_without_script_or_on_paper_there_is_no_slider(chromium: Any, sliding: tuple[Path, Model, Rows]) -> None:
-    context = chromium.new_context(java_script_enabled=False)
-    tab = context.new_page()
+def test_without_script_there_is_no_slider(chromium: Any, sliding: tuple[Path, Model, Rows]) -> None:
+    tab = chromium.new_page(java_script_enabled=False)
     tab.goto(sliding[0].as_uri())
     assert not tab.locator(".thresholds").is_visible()
     assert tab.locator("#roc-point circle").is_visible()
-    context.close()
-    context = chromium.new_context()
-    tab = context.new_page()
-    tab.goto(sliding[0].as_uri())
-    assert tab.locator(".thresholds").is_visible()
-    at_first = tab.locator("#roc-point circle").get_attribute("cx")
-    tab.get_by_label("Threshold", exact=True).press("End")
-    assert tab.locator("#roc-point circle").get_attribute("cx") != at_first
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert tab.locator("#roc-point circle").get_attribute("cx") == at_first
-    tab.emulate_media(media="print")
-    assert not tab.locator(".thresholds").is_visible()
-    context.close()
+    tab.close()
