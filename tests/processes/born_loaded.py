@@ -1,4 +1,4 @@
-"""Processes that are born with specnet loaded, from one that has it: importing takes most of the time of a short one."""
+"""Processes that are born with specnet loaded, from one that has it: short ones spend most of their time on imports."""
 
 import os
 from multiprocessing.context import ForkServerContext, ForkServerProcess
