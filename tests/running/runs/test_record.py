@@ -26,7 +26,7 @@ ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])
 
 
 def run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
-    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), **options})
+    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), "report": False, **options})
 
 
 def written(out: Path) -> dict[str, bytes]:
