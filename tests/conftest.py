@@ -62,3 +62,12 @@ def compiled_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     from specnet.compiler.native.toolchain import libraries
 
     monkeypatch.setattr(libraries, "_FLAGS", ("-std=gnu11", "-O0", "-fPIC", "-shared", "-pthread"))
+
+
+@pytest.fixture
+def born_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes start in no time, for tests that look at what they compute, and not at how they begin."""
+    from specnet.processes import pool
+    from tests.processes.born_loaded import born_loaded
+
+    monkeypatch.setattr(pool, "get_context", lambda _: born_loaded())

@@ -22,6 +22,7 @@ from tests.cli.conftest import COMMAND, environment
 from tests.running.moons import MOONS
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
+from tests.waiting import wait_until
 
 SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet
 
@@ -93,7 +94,18 @@ def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
 
 
 def started(folder: Path, seed: int, *options: str) -> subprocess.Popen[str]:
-    command = [*COMMAND, "run", "moons.toml", "--out", "out", "--set", f"seed={seed}", "--quiet", *options]
+    command = [
+        *COMMAND,
+        "run",
+        "moons.toml",
+        "--out",
+        "out",
+        "--set",
+        f"seed={seed}",
+        "--quiet",
+        "--no-report",
+        *options,
+    ]
     return subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
 
 
@@ -122,8 +134,7 @@ def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, optio
 def test_a_run_that_is_killed_leaves_a_folder_for_the_next(tmp_path: Path) -> None:
     (tmp_path / "moons.toml").write_text(SPEC)
     running = started(tmp_path, 1, "--set", "training.epochs=100000000", "--set", "training.log_every=1000")
-    while not (tmp_path / "out" / LOCK_NAME).exists() and running.poll() is None:
-        pass
+    wait_until(lambda: (tmp_path / "out" / LOCK_NAME).exists() or running.poll() is not None)
     running.send_signal(signal.SIGKILL)
     running.communicate()
     again = started(tmp_path, 2)

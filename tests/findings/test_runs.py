@@ -36,8 +36,8 @@ def test_causes_are_named_and_most_remedies_help(seed: int):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", OTHER_SEEDS[:1])
 def test_healthy_runs_have_no_findings(seed: int):
-    found = [(name, codes) for name, runs in healthy_codes(seed).items() for codes in runs if codes]
-    assert len(found) <= 3, found
+    found = [(name, codes) for name, runs in healthy_codes(seed, 5).items() for codes in runs if codes]
+    assert len(found) <= 1, found
 
 
 @pytest.mark.slow

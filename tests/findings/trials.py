@@ -88,9 +88,9 @@ def bad_trials(seed: int) -> list[tuple[BadCase, Trial]]:
     return [(bad, tried(bad, seed)) for bad in BAD]
 
 
-def healthy_codes(seed: int) -> dict[str, list[tuple[str, ...]]]:
-    """Return what is found in each healthy case, ten times."""
+def healthy_codes(seed: int, runs: int = HEALTHY_SEEDS) -> dict[str, list[tuple[str, ...]]]:
+    """Return what is found in so many runs of each healthy case."""
     return {
-        name: [tuple(each.code for each in run(case, HEALTHY_SEEDS * seed + number)) for number in range(HEALTHY_SEEDS)]
+        name: [tuple(each.code for each in run(case, HEALTHY_SEEDS * seed + number)) for number in range(runs)]
         for name, case in HEALTHY.items()
     }

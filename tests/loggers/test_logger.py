@@ -221,6 +221,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_json_lines_of_several_jobs_are_the_history(tmp_path: Path) -> None:
     logger = specnet.JsonLinesLogger(tmp_path / "log")
     specnet.run(MOONS, tmp_path / "out", jobs=2, observer=logger, overrides=[ENSEMBLE])

@@ -96,7 +96,7 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         keep(folder, run, reached)
 
     monkeypatch.setattr(specnet.running.run_folder.RunFolder, "keep", told)
-    specnet.run(MOONS, tmp_path / "whole", overrides=every)
+    specnet.run(MOONS, tmp_path / "whole", overrides=every, report=False)
     expected = contents(tmp_path / "whole")
     found = [Checkpoint.from_bytes(content) for content in kept]
     assert {len(each.facts.get("members", [])) for each in found} == {0, 1, 2}
@@ -105,7 +105,7 @@ def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch:
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "checkpoint.safetensors").write_bytes(content)
-        specnet.run(MOONS, folder, resume=True, overrides=every)
+        specnet.run(MOONS, folder, resume=True, overrides=every, report=False)
         again = contents(folder)
         assert all(expected[name] == again[name] for name in expected if name != "run.json")
 

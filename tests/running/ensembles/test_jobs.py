@@ -25,6 +25,8 @@ from tests.running.moons import contents
 from tests.running.passed_parts import SECONDS_OF_A_STEP, Halved, Killing, Limited, Raising, Slowed
 from tests.texts.pinned import Refused
 
+pytestmark = pytest.mark.usefixtures("born_loaded")
+
 FOLDS = ("training.early_stopping={patience=1}", "network.layers.0.activation=halved")
 SPLIT = (
     "data.split.validation_size=0.3",
@@ -41,9 +43,9 @@ NONE = (
     "network.hidden_layer_sizes=[4]",
 )
 LONG = (
-    "training.epochs=300",
-    "training.log_every=50",
-    "training.early_stopping={patience=300}",
+    "training.epochs=80",
+    "training.log_every=10",
+    "training.early_stopping={patience=80}",
     "training.optimizer={type='adam', schedule='slowed'}",
 )
 
@@ -132,7 +134,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A member takes three seconds, however little there is to compute: signals arrive before its end."""
+    """A member takes a second, however little there is to compute: signals arrive before its end."""
     monkeypatch.setenv(SECONDS_OF_A_STEP, "0.005")
 
 
@@ -144,7 +146,7 @@ def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     tmp_path: Path, whole: Path, slowed: None, monkeypatch: pytest.MonkeyPatch, member: int, number: int, jobs: int
 ):
     with pytest.raises(RunInterrupted) as caught:
-        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 51, number))
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 11, number))
     monkeypatch.delenv(SECONDS_OF_A_STEP)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}[number]
     facts = json.loads((tmp_path / "run.json").read_text())
@@ -174,7 +176,7 @@ def test_an_observer_may_press_ctrl_c_too(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, slowed: None):
-    observer = Signalling(0, 51, signal.SIGINT, signal.SIGINT)
+    observer = Signalling(0, 11, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer)
     assert not isinstance(caught.value, RunInterrupted)

@@ -88,7 +88,7 @@ def test_many_rows_are_shuffled_in_blocks(rows: int | None, expected: bool | str
         assert resolve(written, rows=2**27).spec.training.shuffle == said
 
 
-COLUMNS = 5_000
+COLUMNS = 2_500
 TEXTS = 1_500_000
 MOST_BYTES = 6 * 10**8
 """A quiet machine takes 4.4e8, a busy one 5.3e8; a Python object for each text would take 2.4e8 more."""
@@ -104,11 +104,11 @@ print(largest_resident_set())
 
 
 def document(path: str) -> dict[str, object]:
-    return spec_on({"type": "csv", "path": path, "target": "y"}, batch_size=10_000)
+    return spec_on({"type": "csv", "path": path, "target": "y"}, batch_size=10_000, baselines=[])
 
 
 @pytest.mark.slow
-def test_five_thousand_columns(tmp_path: Path):
+def test_thousands_of_columns(tmp_path: Path):
     numbers, names = np.random.default_rng(0).integers(0, 1000, (30, COLUMNS)), map("x{}".format, range(COLUMNS))
     csv_file(tmp_path / "rows.csv", ",".join([*names, "y"]), ([*row, index % 2] for index, row in enumerate(numbers)))
     result = specnet.run(document(str(tmp_path / "rows.csv")), observer=Observer())

@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes.born_loaded import born_loaded
+
 
 @contextmanager
 def processes() -> Iterator[dict[str, Any]]:
     """Four processes, more than there are runs under way."""
-    with ProcessPoolExecutor(4, get_context("spawn")) as executor:
+    with ProcessPoolExecutor(4, born_loaded()) as executor:
         yield {"executor": executor}
 
 

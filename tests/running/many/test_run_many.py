@@ -155,6 +155,7 @@ def test_the_spec_of_a_run_is_written_so_that_it_gives_its_files(done: tuple[Pat
     assert "model.safetensors" in ours
 
 
+@pytest.mark.usefixtures("born_loaded")
 @pytest.mark.parametrize("kind", ["threads", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("own", "dask"))])
 def test_the_same_files_whoever_computes_them(
     kind: str, done: tuple[Path, RepeatedResult], rows: Path, monkeypatch: pytest.MonkeyPatch

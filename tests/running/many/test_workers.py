@@ -52,12 +52,13 @@ def looked(count: int, seconds: float, jobs: int) -> list[TaskOutcome]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_other_tasks_do_not_wait_for_a_first_one_that_takes_long(monkeypatch: pytest.MonkeyPatch):
     """Whoever computes them maps the rows and copies none."""
-    monkeypatch.setattr(many_workers, "SECONDS_WORTH_WORKERS", 1.0)
+    monkeypatch.setattr(many_workers, "SECONDS_WORTH_WORKERS", 0.2)
     monkeypatch.setattr(many_workers, "LEAST_SECONDS_TO_WAIT", 0.1)
     monkeypatch.delattr(Workers, "_rows")
-    here, there = looked(2, 3.0, jobs=2)
+    here, there = looked(2, 1.0, jobs=2)
     assert here.message == there.message
     assert here.metrics["process"] == {"id": os.getpid(), "owned": True}
     assert not there.metrics["process"]["owned"]

@@ -9,10 +9,10 @@ import numpy as np
 from specnet.parts import Data
 from specnet.parts.data import Column, Table, TargetKind
 
-ROWS = 400
-GROUPS = 100
+ROWS = 800
+GROUPS = 200
 COLOURS = np.array(["blue", "green", "red"])
-CITIES = np.array([f"city {number:02}" for number in range(30)])
+CITIES = np.array([f"city {number:02}" for number in range(60)])
 PARTS = np.array(["train", "train", "validation", "test"])
 NUMBERS = ("id", "size", "price", "count", "late")
 DATES, CATEGORIES = ("when",), ("colour", "city")
@@ -56,4 +56,4 @@ class Noise(Data):
         yield Column("late", "boolean"), gaps(rng.integers(0, 2, ROWS).astype(float), 0.1)
         yield Column("when", "datetime"), 18000.0 + rng.integers(0, 900, ROWS)
         yield Column("colour", "category", COLOURS), gaps(rng.integers(0, 3, ROWS).astype(float), 0.2)
-        yield Column("city", "category", CITIES), gaps(rng.integers(0, 30, ROWS).astype(float), 0.05)
+        yield Column("city", "category", CITIES), gaps(rng.integers(0, len(CITIES), ROWS).astype(float), 0.05)

@@ -15,16 +15,16 @@ from specnet.running import data_rows as running_rows
 from specnet.training import Observer
 from tests.running.noise.noise import CATEGORIES, COLOURS, DATES, GROUPS, NUMBERS, PARTS, ROWS, Noise
 
-SEEDS = 20
-FEWER_SEEDS = 12
+SEEDS = 10
+FEWER_SEEDS = 6
 """Where a leak is planted, which is much larger than chance."""
 ERRORS = 3.5
 GROUP = {"group": "patient", "test_size": 0.5}
 
 
 def spec(seed: int, split: dict[str, Any], preprocessing: Any = None, data: Any = None, **training: Any) -> Any:
-    network = {"hidden_layer_sizes": [4]} | ({} if preprocessing is None else {"preprocessing": preprocessing})
-    fitting = {"epochs": 4, "batch_size": 40, "optimizer": {"type": "adam", "learning_rate": 0.05}}
+    network = {"hidden_layer_sizes": [8]} | ({} if preprocessing is None else {"preprocessing": preprocessing})
+    fitting = {"epochs": 4, "batch_size": 80, "optimizer": {"type": "adam", "learning_rate": 0.05}}
     return {
         "seed": seed,
         "data": {"type": "noise", "draw": seed, "split": split, **(data or {})},
@@ -43,7 +43,7 @@ def figures(split: dict[str, Any], preprocessing: Any = None, seeds: int = SEEDS
 
 
 def assert_chance(accuracy: float, coins: int) -> None:
-    """Refuse a share of right answers that so many thrown coins do not have: ± 0.028 for 20 times 200 of them."""
+    """Refuse a share of right answers that so many thrown coins do not have: ± 0.028 for 10 times 400 of them."""
     assert abs(accuracy - 0.5) <= ERRORS * 0.5 / np.sqrt(coins), (accuracy, coins)
 
 
@@ -108,9 +108,9 @@ def test_ensembles_on_folds_do_not_flatter_themselves(split: dict[str, Any]):
 def test_what_early_stopping_chose_on_is_called_validation():
     """It flatters, by more than chance does: the test rows do not."""
     stopping = {"early_stopping": {"monitor": "validation_accuracy", "patience": 20}, "epochs": 20}
-    told = list(figures({"test_size": 0.5}, seeds=10, ensemble=5, **stopping))
+    told = list(figures({"test_size": 0.5}, seeds=5, ensemble=5, **stopping))
     assert all("out_of_fold" not in each for each in told)
-    rows = 10 * ROWS // 2
+    rows = 5 * ROWS // 2
     assert_chance(np.mean([each["test"]["accuracy"] for each in told]), rows)
     assert np.mean([each["validation"]["accuracy"] for each in told]) - 0.5 > ERRORS * 0.5 / np.sqrt(rows)
 

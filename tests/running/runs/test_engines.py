@@ -8,8 +8,7 @@ import os
 import pickle
 import random
 import signal
-import subprocess
-import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,12 @@ from specnet.training import Observer
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose
 from tests.compiling import compiles
+from tests.processes.born_loaded import born_loaded
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SPECS = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "specs").glob("*.json")])
-SHORT = ["training.epochs=3", "training.log_every=1"]
+SHORT = ["training.epochs=3", "training.log_every=1", "training.baselines=[]"]
 
 
 def document(**training: Any) -> dict[str, Any]:
@@ -259,6 +260,7 @@ def test_a_compiled_run_is_not_resumed_without_a_compiler(no_compiler: None):
 
 @compiles
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, jobs: int):
     """Of 65 rows in two folds, one member trains on 32 and one on 33: between them is where auto compiles."""
@@ -275,30 +277,40 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
     assert len({engine for engine, _ in watch.engines}) == 1
 
 
+def run_on(folder: Path, cache: Path, members: int, jobs: int) -> None:
+    """Go on with the run in a folder."""
+    os.environ["SPECNET_CACHE"] = str(cache)
+    ensemble = {"ensemble": members} if members > 1 else {}
+    spec = document(engine="compiled", epochs=4000 // members, checkpoint_every=100, **ensemble)
+    specnet.run(spec, folder, jobs=jobs, resume=True, observer=Observer(), report=False)
+
+
 @compiles
 @pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 3])
 def test_killed_runs_end_in_the_same_bytes(tmp_path: Path, members: int):
     """Killed at random moments, building included: each run has a cache of its own to begin with."""
-    spec = document(engine="compiled", epochs=60_000 // members, checkpoint_every=1000)
-    jobs = []
-    if members > 1:
-        spec["training"]["ensemble"], jobs = members, ["--jobs", "2"]
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    command = [sys.executable, "-c", "from specnet.cli import main; main()", "run", "spec.json", "-q", "--out"]
-    surroundings = os.environ | {"SPECNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
-    subprocess.run([*command, "whole"], cwd=tmp_path, env=surroundings, check=True)
-    draw, kills = random.Random(0), 0
-    surroundings["SPECNET_CACHE"] = str(tmp_path / "another")
-    while True:
-        process = subprocess.Popen([*command, "killed", "--resume", *jobs], cwd=tmp_path, env=surroundings)
-        try:
-            if process.wait(draw.uniform(0.3, 0.9) if kills < 5 else 60) == 0:
-                break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-    assert kills
+    processes, draw = born_loaded(), random.Random(0)
+    checkpoint = tmp_path / "killed" / CHECKPOINT
+
+    def started(name: str, jobs: int) -> BaseProcess:
+        process = processes.Process(target=run_on, args=(tmp_path / name, tmp_path / f"{name} cache", members, jobs))
+        process.start()
+        return process
+
+    def kept() -> int:
+        return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+
+    for seconds in (0.3, 0.3, 0.3, 0.05, 0.05, 0.05):  # of the start, and of further checkpoints
+        before, process = kept(), started("killed", min(members, 2))
+        if seconds < 0.3:
+            wait_until(lambda before=before: kept() != before)
+        process.join(draw.uniform(0, seconds))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    last = [started("whole", 1), started("killed", min(members, 2))]
+    for process in last:
+        process.join()
     for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
         assert (tmp_path / "killed" / written).read_bytes() == (tmp_path / "whole" / written).read_bytes()

@@ -26,7 +26,7 @@ ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])
 
 
 def run(out: Path | None = None, *overrides: str, **options: Any) -> Any:
-    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), **options})
+    return specnet.run(MOONS, out, overrides=overrides, **{"observer": Observer(), "report": False, **options})
 
 
 def written(out: Path) -> dict[str, bytes]:
@@ -154,6 +154,7 @@ def test_an_ensemble_records_its_first_member(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_members_side_by_side_record_the_same(tmp_path: Path):
     for jobs in (1, 2):
         run(tmp_path / str(jobs), "training.ensemble=3", jobs=jobs)
@@ -162,6 +163,7 @@ def test_members_side_by_side_record_the_same(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_an_error_of_the_first_member_tells_its_looks(jobs: int):
     settings = ["training.ensemble=2", "training.optimizer={type='sgd', learning_rate=1e30}", "training.loss='hinge'"]

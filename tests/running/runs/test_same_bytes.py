@@ -60,13 +60,14 @@ def train_all(folder: Path, out: Path) -> None:
     """Run in this process, whose time zone counts: each kind of file, whole and resumed, alone and as an ensemble."""
     for split in SPLITS:
         for suffix in ("csv", "parquet"):
-            run(document(folder, suffix, split), out / split / suffix, observer=Observer())
+            run(document(folder, suffix, split), out / split / suffix, observer=Observer(), report=False)
     stopped = document(folder, "csv", "random")
     try:
-        run(stopped, out / "random" / "resumed", observer=Interrupting(3))
+        run(stopped, out / "random" / "resumed", observer=Interrupting(3), report=False)
     except KeyboardInterrupt:
-        run(stopped, out / "random" / "resumed", observer=Observer(), resume=True)
-    run(document(folder, "csv", "random", ensemble=3), out / "random" / "ensemble", observer=Observer())
+        run(stopped, out / "random" / "resumed", observer=Observer(), resume=True, report=False)
+    ensemble = document(folder, "csv", "random", ensemble=3)
+    run(ensemble, out / "random" / "ensemble", observer=Observer(), report=False)
 
 
 @pytest.fixture(scope="module")

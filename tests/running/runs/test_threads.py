@@ -110,7 +110,7 @@ def test_a_limit_holds_whichever_thread_has_set_one_before():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["scipy.special", "scipy.optimize", "scipy.stats", "sklearn.ensemble"])
+@pytest.mark.parametrize("module", ["scipy.special", "sklearn.ensemble"])
 def test_a_limit_holds_for_libraries_that_a_run_loads_later(module: str):
     program = f"""
 import sys

@@ -76,6 +76,7 @@ class Killer:
         Decides when.
     whom : tuple of str
         Who is killed, in turn.
+    spec : str
     killed : dict
         How many of them were killed.
     slowest : float
@@ -85,6 +86,7 @@ class Killer:
     folder: Path
     chance: random.Random
     whom: tuple[str, ...] = WHOM
+    spec: str = SPEC
     killed: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
     starts: int = 0
@@ -93,10 +95,10 @@ class Killer:
         """Kill so often, each time within so many seconds of the start of work, and let the sweep end then."""
         program, spec = self.folder / "program.py", self.folder / "spec.toml"
         program.write_text(PROGRAM)
-        spec.write_text(SPEC)
+        spec.write_text(self.spec)
         while self.killed.total() < kills:
             self._start(program, spec, seconds)
-        subprocess.run([sys.executable, program, spec, self.folder / "sweep"], check=True, capture_output=True)
+        specnet.sweep(spec, self.folder / "sweep", jobs=1, resume=True, report=False)
 
     def _start(self, program: Path, spec: Path, seconds: float) -> None:
         self.starts += 1
@@ -164,9 +166,9 @@ class Killer:
         self.killed["coordinator"] += 1
 
 
-def compare(folder: Path) -> int:
+def compare(folder: Path, spec: str = SPEC) -> int:
     """Return how many files a killed sweep shares with one that nobody killed; another one is an error."""
-    specnet.sweep(SPEC, folder / "alone", jobs=1, report=False)
+    specnet.sweep(spec, folder / "alone", jobs=1, report=False)
     killed, alone = fingerprint(folder / "sweep"), fingerprint(folder / "alone")
     killed.pop("spec.toml"), alone.pop("spec.toml")
     differing = sorted(name for name in killed.keys() | alone.keys() if killed.get(name) != alone.get(name))

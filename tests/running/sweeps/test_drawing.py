@@ -260,23 +260,23 @@ def test_a_first_trial_that_finishes_late_is_enough(computes: Any):
 
 
 def test_more_trials_on_resuming_are_those_of_a_longer_sweep(tmp_path: Path):
-    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=5)
-    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True)
-    specnet.sweep(TPE, tmp_path / "once", jobs=1)
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=5, report=False)
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True, report=False)
+    specnet.sweep(TPE, tmp_path / "once", jobs=1, report=False)
     grown, once = fingerprint(tmp_path / "grown"), fingerprint(tmp_path / "once")
     assert grown == once
-    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True)
+    specnet.sweep(TPE, tmp_path / "grown", jobs=1, trials=9, resume=True, report=False)
     assert fingerprint(tmp_path / "grown") == once
 
 
 def test_trials_known_before_an_earlier_one_change_no_later_one(tmp_path: Path):
     """What a sampler would have drawn for the parts that a trial does not use counts until the trial is told."""
-    specnet.sweep(TPE, tmp_path / "whole", jobs=1)
+    specnet.sweep(TPE, tmp_path / "whole", jobs=1, report=False)
     for gap in range(3, 7):
         shutil.copytree(tmp_path / "whole", tmp_path / "cut")
         for number in (gap, *range(gap + 3, 9)):
             shutil.rmtree(tmp_path / "cut" / "trials" / f"{number:04}")
-        specnet.sweep(TPE, tmp_path / "cut", jobs=1, resume=True)
+        specnet.sweep(TPE, tmp_path / "cut", jobs=1, resume=True, report=False)
         assert fingerprint(tmp_path / "cut") == fingerprint(tmp_path / "whole"), gap
         shutil.rmtree(tmp_path / "cut")
 
@@ -302,6 +302,14 @@ def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes | None, t
     assert fingerprint(tmp_path) == before
 
 
+@pytest.fixture(scope="module")
+def one_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sweep of one trial."""
+    out = tmp_path_factory.mktemp("one") / "sweep"
+    specnet.sweep(TPE, out, jobs=1, trials=1, report=False)
+    return out
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -315,18 +323,16 @@ def test_a_best_run_that_cannot_be_read_is_trained_again(damage: bytes | None, t
         "seed=1",
     ],
 )
-def test_another_sweep_is_not_resumed(override: str, tmp_path: Path, refused: Refused):
-    out = tmp_path / "sweep"
-    specnet.sweep(TPE, out, jobs=1, trials=1)
-    before = fingerprint(out)
+def test_another_sweep_is_not_resumed(override: str, one_trial: Path, refused: Refused):
+    before = fingerprint(one_trial)
     with refused(FileError, varying=r"\b[0-9a-f]{8,}"):
-        specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, overrides=[override])
-    assert fingerprint(out) == before
+        specnet.sweep(TPE, one_trial, jobs=1, trials=1, resume=True, overrides=[override])
+    assert fingerprint(one_trial) == before
 
 
 def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     out = tmp_path / "sweep"
-    result = specnet.sweep(TPE, out, jobs=1, trials=2)
+    result = specnet.sweep(TPE, out, jobs=1, trials=2, report=False)
     facts = json.loads((out / "sweep.json").read_text())
     (machine,) = facts["machines"]
     told = dict(facts, machines=[], versions=[*facts["versions"]], identity=[*facts["identity"]])
@@ -350,8 +356,8 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     facts["versions"]["optuna"] = "4.9"
     (out / "sweep.json").write_text(json.dumps(facts))
     with pytest.warns(SpecnetWarning, match=f"Optuna 4.9, now {optuna.__version__}"):
-        specnet.sweep(TPE, out, jobs=1, trials=3, resume=True)
-    specnet.sweep(TPE, out, jobs=1, trials=3, resume=True)
+        specnet.sweep(TPE, out, jobs=1, trials=3, resume=True, report=False)
+    specnet.sweep(TPE, out, jobs=1, trials=3, resume=True, report=False)
 
 
 def test_a_worker_with_another_processor_is_told_of_once(
@@ -380,9 +386,8 @@ def test_a_worker_with_another_processor_is_told_of_once(
     assert [machine["cpu_features"] for machine in machines] == [here["cpu_features"], ["NOTHING"]]
 
 
-def test_a_sweep_that_another_processor_began_is_told_of_too(tmp_path: Path):
-    out = tmp_path / "sweep"
-    specnet.sweep(TPE, out, jobs=1, trials=1, report=False)
+def test_a_sweep_that_another_processor_began_is_told_of_too(one_trial: Path, tmp_path: Path):
+    out = shutil.copytree(one_trial, tmp_path / "sweep")
     facts = json.loads((out / "sweep.json").read_text())
     (machine,) = facts["machines"]
     other = {**machine, "cpu_features": ["NOTHING"]}

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.running.sweeps.kills import Killer, compare
+from tests.running.sweeps.kills import SPEC, Killer, compare
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_killed_and_resumed(tmp_path: Path):
-    killer = Killer(tmp_path, random.Random(1), ("worker", "coordinator"))
-    killer.run(2, 1.0)
+    spec = SPEC.replace("trials = 40", "trials = 24")
+    killer = Killer(tmp_path, random.Random(1), ("worker", "coordinator"), spec)
+    killer.run(2, 0.4)
     assert killer.killed == {"worker": 1, "coordinator": 1}
-    assert compare(tmp_path) > 50
+    assert compare(tmp_path, spec) > 50

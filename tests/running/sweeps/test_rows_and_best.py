@@ -80,6 +80,13 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, specnet.SweepResult]:
+    """The folder of a whole sweep beside its spec."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder / "sweep", specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, report=False)
+
+
+@pytest.fixture(scope="module")
 def two_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep of two trials beside its spec."""
     folder = tmp_path_factory.mktemp("two")
@@ -107,14 +114,14 @@ def has_test_figures(out: Path) -> bool:
     return False
 
 
-def test_no_file_of_a_trial_has_a_figure_of_test_rows(write: Write, tmp_path: Path):
-    result = specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
-    assert len(list(tmp_path.glob("sweep/trials/*/run.json"))) == 5
-    assert not has_test_figures(tmp_path / "sweep")
-    for path in tmp_path.glob("sweep/trials/*/metrics.json"):
+def test_no_file_of_a_trial_has_a_figure_of_test_rows(swept: tuple[Path, specnet.SweepResult]):
+    out, result = swept
+    assert len(list(out.glob("trials/*/run.json"))) == 5
+    assert not has_test_figures(out)
+    for path in out.glob("trials/*/metrics.json"):
         assert json.loads(path.read_text()).keys() == {"train", "validation"}
     assert result.metrics.keys() == {"train", "validation", "test"}
-    assert json.loads((tmp_path / "sweep/best/metrics.json").read_text())["test"]["r2"] == result.metrics["test"]["r2"]
+    assert json.loads((out / "best/metrics.json").read_text())["test"]["r2"] == result.metrics["test"]["r2"]
 
 
 def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,26 +135,29 @@ def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_that_check_would_find_a_leak(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     leaking(monkeypatch)
-    specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
+    specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, trials=2, report=False)
     assert has_test_figures(tmp_path / "sweep")
 
 
-def test_other_test_rows_change_no_byte_of_a_trial(write: Write, tmp_path: Path):
+def test_other_test_rows_change_no_byte_of_a_trial(
+    swept: tuple[Path, specnet.SweepResult], write: Write, tmp_path: Path
+):
     """Nor of the spec of the best one. Their numbers are far away, and their texts are others."""
-    first = specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, report=False)
-    other = specnet.sweep(write(50, "z"), tmp_path / "two", jobs=1, report=False)
-    assert trial_files(tmp_path / "one") == trial_files(tmp_path / "two")
-    assert len([name for name in trial_files(tmp_path / "one") if name.endswith("model.safetensors")]) > 1
+    one, first = swept
+    two = tmp_path / "two"
+    other = specnet.sweep(write(50, "z"), two, jobs=1, report=False)
+    assert trial_files(one) == trial_files(two)
+    assert len([name for name in trial_files(one) if name.endswith("model.safetensors")]) > 1
     assert first.metrics["test"] != other.metrics["test"]
-    hashes = [json.loads((tmp_path / name / SWEEP_FACTS).read_text())["identity"] for name in ("one", "two")]
+    hashes = [json.loads((out / SWEEP_FACTS).read_text())["identity"] for out in (one, two)]
     assert hashes[0]["data_sha256"] != hashes[1]["data_sha256"]
     assert hashes[0]["spec_sha256"] == hashes[1]["spec_sha256"]
 
 
 def test_that_check_would_find_a_leak_too(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     leaking(monkeypatch)
-    specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, report=False)
-    specnet.sweep(write(50, ""), tmp_path / "two", jobs=1, report=False)
+    specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, trials=2, report=False)
+    specnet.sweep(write(50, ""), tmp_path / "two", jobs=1, trials=2, report=False)
     assert trial_files(tmp_path / "one") != trial_files(tmp_path / "two")
 
 
@@ -181,9 +191,9 @@ def weights(path: Path) -> bytes:
     return content[8 + int.from_bytes(content[:8], "little") :]
 
 
-def test_the_table_has_a_row_per_trial(write: Write, tmp_path: Path):
-    result = specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, report=False)
-    with (tmp_path / "sweep/trials.csv").open(newline="") as stream:
+def test_the_table_has_a_row_per_trial(swept: tuple[Path, specnet.SweepResult]):
+    out, result = swept
+    with (out / "trials.csv").open(newline="") as stream:
         header, *lines = csv.reader(stream)
     assert header == [
         *("trial", "state", "figure", "seconds", "network.hidden_layer_sizes", "training.optimizer"),
@@ -197,13 +207,13 @@ def test_the_table_has_a_row_per_trial(write: Write, tmp_path: Path):
         assert line.count("") == 1 + (trial.figure is None)
 
 
-def test_a_sweep_given_as_json_has_a_best_json(write: Write, tmp_path: Path):
+def test_a_sweep_given_as_json_has_a_best_json(swept: tuple[Path, specnet.SweepResult], write: Write, tmp_path: Path):
     import tomllib
 
     document = tomllib.loads(write(0, "").read_text())
     (tmp_path / "rows.json").write_text(json.dumps(document))
     by_json = specnet.sweep(tmp_path / "rows.json", tmp_path / "json", jobs=1, report=False)
-    by_toml = specnet.sweep(tmp_path / "rows.toml", tmp_path / "toml", jobs=1, report=False)
+    _, by_toml = swept
     assert by_json.trials == by_toml.trials
     best = (tmp_path / "json/best.json").read_text()
     assert json.loads(best) == tomllib.loads(by_toml.spec)
@@ -232,7 +242,7 @@ def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: 
     for name in kept:
         (out / name).unlink()
     (out / "trials/0003").rmdir()
-    specnet.sweep(spec, tmp_path / "new", jobs=1, trials=2)
+    specnet.sweep(spec, tmp_path / "new", jobs=1, trials=2, report=False)
     assert fingerprint(out) == fingerprint(tmp_path / "new")
     assert not list(out.glob("trials/0004/*"))
 
@@ -286,15 +296,14 @@ def test_a_damaged_sweep_is_a_clear_error(
         specnet.sweep(spec, out, jobs=1, trials=2, resume=True, report=False)
 
 
-def test_a_trial_without_its_record_is_computed_again(write: Write, tmp_path: Path):
-    spec, out = write(0, ""), tmp_path / "sweep"
-    specnet.sweep(spec, out, jobs=1, report=False)
-    before = fingerprint(out)
+def test_a_trial_without_its_record_is_computed_again(swept: tuple[Path, specnet.SweepResult], tmp_path: Path):
+    before = fingerprint(swept[0])
+    out = shutil.copytree(swept[0].parent, tmp_path / "copy") / "sweep"
     (out / "trials/0001/run.json").unlink()
     (out / "trials/0002/metrics.json").unlink(missing_ok=True)
     shutil.rmtree(out / "trials/0002")
     (out / "trials/0003").rename(out / "trials/.0123456789abcdef.tmp")
-    specnet.sweep(spec, out, jobs=1, resume=True, report=False)
+    specnet.sweep(out.parent / "rows.toml", out, jobs=1, resume=True, report=False)
     assert {name: each for name, each in fingerprint(out).items() if ".tmp" not in name} == before
 
 
@@ -312,7 +321,7 @@ def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Pat
     spec, out = write(0, ""), tmp_path / "sweep"
     spec.write_text(
         SPEC.replace('column = "part"', "test_size = 0.2\nstratify = false")
-        .replace('pruner = { type = "median", startup_trials = 1 }', "folds = 3\nseeds = 2")
+        .replace('pruner = { type = "median", startup_trials = 1 }', "folds = 2\nseeds = 2")
         .replace('target = "y"', 'target = "y"\ncolumns.part = "ignore"')
     )
     result = specnet.sweep(spec, out, jobs=1, trials=2, report=False)
@@ -320,8 +329,8 @@ def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Pat
     folder = out / f"trials/{trial.number:04}"
     figures, history = [], []
     for seed in (0, 1):
-        for fold in (0, 1, 2):
-            split = f"folds = 3, fold = {fold}, fold_part = 'validation', random_state = 0"
+        for fold in (0, 1):
+            split = f"folds = 2, fold = {fold}, fold_part = 'validation', random_state = 0"
             whole = f"data.split={{test_size = 0.2, stratify = false, {split}}}"
             run = specnet.run(folder / "spec.toml", overrides=[f"seed={seed}", whole], threads=1)
             figures.append(run.metrics["validation"]["loss"])

@@ -48,6 +48,7 @@ def test_the_sweeps_are_worth_comparing(serial: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_with_processes_of_its_own(serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
     assert searched("pruned", tmp_path / "again", jobs=2) == fingerprint(serial / "pruned")
@@ -87,6 +88,7 @@ def test_resumed_with_some_trials_missing(name: str, missing: set[int], serial: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_nested_sweeps_with_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     arguments: dict[str, Any] = {"folds": 2, "report": False}
     specnet.nested_sweep(SWEEPS["grid"], tmp_path / "one", jobs=1, **arguments)

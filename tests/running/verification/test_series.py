@@ -268,6 +268,7 @@ def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(
         verify(folds)
 
 
+@pytest.mark.usefixtures("born_loaded")
 def test_workers_change_nothing(folds: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0.0)
     assert verify(folds, jobs=2).is_same

@@ -255,6 +255,7 @@ def test_several_jobs_need_an_ensemble(folder: Path, refused: Refused):
         verify(folder, jobs=2)
 
 
+@pytest.mark.usefixtures("born_loaded")
 def test_members_at_once_are_the_same(tmp_path: Path):
     made(tmp_path / "run", overrides=["training.ensemble=3"])
     assert verified(tmp_path / "run", jobs=2).is_same
