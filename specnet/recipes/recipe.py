@@ -23,12 +23,13 @@ from specnet.recipes.searched import sweep_table
 from specnet.recipes.table_facts import ColumnFacts, TableFacts
 
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
-"""Below so many rows an ensemble has eight members, and classes have small batches and numbers as they are; from so
-many on there is one network."""
+"""Below so many rows an ensemble has eight members, and classes have small batches, numbers as they are, and smoother
+labels; from so many on there is one network."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
-SMOOTHING = 0.01
-"""Of labels: none at all is as good, and leaves gradients so small that CPUs become slow with them."""
+SMOOTHING, SMOOTHING_OF_FEW = 0.01, 0.05
+"""Of labels: none at all is as good on many rows, and leaves gradients so small that CPUs become slow with them. More of
+it keeps networks on few rows from being too sure, and a temperature makes the ensemble as sure as it may be."""
 MANY_COLUMNS = 200
 """Above so many columns after coding, numbers are not embedded."""
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2}
@@ -45,6 +46,8 @@ class _Settings:
     scaling, activation : str
     dropout, learning_rate, weight_decay : float
     epochs, batch_size : int
+    smoothing : float
+        Of the labels of classes.
     members : int
         1 for a network alone.
     embeds : bool
@@ -58,6 +61,7 @@ class _Settings:
     weight_decay: float
     epochs: int
     batch_size: int
+    smoothing: float = SMOOTHING
     members: int = 5
     embeds: bool = True
 
@@ -74,11 +78,11 @@ def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _S
     if facts.rows < FEW_ROWS:
         made = replace(made, members=8)
         if facts.target == "classes":
-            made = replace(made, batch_size=64, weight_decay=0.1, embeds=False)
+            made = replace(made, batch_size=64, weight_decay=0.1, smoothing=SMOOTHING_OF_FEW, embeds=False)
     if facts.rows >= MANY_ROWS:
         most = (QUICK_STEPS if quick else MOST_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(most))), members=1)
-    return replace(made, epochs=made.epochs // 2, members=1) if quick else made
+    return replace(made, epochs=made.epochs // 2, smoothing=SMOOTHING, members=1) if quick else made
 
 
 _SPEC = Template("""\
@@ -180,7 +184,7 @@ loss = $loss
 epochs = $epochs
 batch_size = $batch_size
 metrics = $metrics
-baselines = ["constant", "linear", "neighbours"] # models to compare with$ensemble
+baselines = ["constant", "linear", "neighbours"] # models to compare with$ensemble$calibration
 
 [training.optimizer]
 type = "adam"
@@ -311,10 +315,11 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
         loss, metrics = '"mean_squared_error"', ["r2", "root_mean_squared_error", "mean_absolute_error"]
     else:
         kind = "binary" if facts.classes == 2 else "categorical"
-        loss = f'{{ type = "{kind}_crossentropy", label_smoothing = {SMOOTHING} }}'
+        loss = f'{{ type = "{kind}_crossentropy", label_smoothing = {settings.smoothing} }}'
         metrics = ["accuracy"]
         if facts.outputs == 1:
             metrics += ["roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
+    calibration = _commented('calibration = "temperature"', "as sure as rows that a network has not seen allow")
     members = _commented(f"ensemble = {settings.members}", "networks, each validated on its part of the training set")
     return _TRAINING.substitute(
         loss=loss,
@@ -322,6 +327,7 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
         batch_size=settings.batch_size,
         metrics=json.dumps(metrics),
         ensemble="" if settings.members == 1 else f"\n{members}",
+        calibration=f"\n{calibration}" if facts.target == "classes" and settings.smoothing > SMOOTHING else "",
         learning_rate=_commented(f"learning_rate = {settings.learning_rate}", "high, as ntk needs"),
         weight_decay=_commented(f"weight_decay = {settings.weight_decay}", "decoupled, of weights only"),
     )
