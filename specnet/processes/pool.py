@@ -154,18 +154,19 @@ def processes(count: int, begin: Begin, given: object) -> Iterator[Processes]:
 def signals_blocked() -> Iterator[None]:
     """Block what processes that are started here ignore: they are born so, before they can say it themselves.
 
-    The alarm with which the command line hands on a Ctrl-C that had to wait is blocked too: a process of which only
-    half is started would be waited for without end.
+    A signal that another thread takes, which blocks nothing, waits too: between a process and what is sent to it, an
+    error would leave one that waits for its orders, and is waited for.
     """
-    blocked = (*SIGNALS, signal.SIGALRM)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-    try:
-        # It would start with the first process: it must not end by SIGHUP either, and it may unblock the others.
-        ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with Interruptions(terminates=True) as waiting:
+        waiting.hold()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            # It would start with the first process: it must not end by SIGHUP either, and it may unblock the others.
+            ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def tell(*event: Any) -> None:

@@ -63,10 +63,10 @@ def read_until(master: int, said: bytes) -> bytes:
 
 
 def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, folder: Path) -> None:
-    settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
+    settings = ["--set", "training.epochs=20000", "--set", "training.optimizer=sgd"]
     arguments = ["run", "moons.toml", "-o", "out", "--no-report", *settings]
     running, master = started(folder, *arguments)
-    read_until(master, b"/40 000   loss")
+    read_until(master, b"/20 000   loss")
     os.close(master)
     running.wait(timeout=60)
     assert json.loads((folder / "out/run.json").read_text())["end"].startswith("interrupted ")

@@ -92,7 +92,7 @@ def new(
         written.append(str(schema_file))
     output.data["written"] = written
     output.line(", ".join(written))
-    if data is not None:
+    if data is not None and (output.speaks or output.as_json):  # the table is read once more
         _tell_seconds(output, file)
 
 

@@ -27,7 +27,7 @@ def spec(specnet: Specnet, folder: Path) -> str:
         lines.append(f"{cell},2024-{1 + row % 12:02}-{1 + row % 28:02},{city},note {row},{kind}")
     (folder / "shop.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for name, options in (("shop.toml", []), ("searched.toml", ["--sweep"])):
-        assert specnet("new", name, "--data", "shop.csv", "--target", "kind", *options).status == 0
+        assert specnet("new", name, "--data", "shop.csv", "--target", "kind", "-q", *options).status == 0
     assert "ensemble = 8" in (folder / "shop.toml").read_text(encoding="utf-8")
     return "shop.toml"
 
@@ -53,7 +53,7 @@ def test_a_class_of_one_row_is_told_once_and_trains(
 ) -> None:
     with (folder / "shop.csv").open("a", encoding="utf-8") as file:
         file.write("0.5,2024-01-01,Oslo,note,perhaps\n")
-    assert specnet("new", spec, "--data", "shop.csv", "--target", "kind", "--force").status == 0
+    assert specnet("new", spec, "--data", "shop.csv", "--target", "kind", "--force", "-q").status == 0
     assert specnet("validate", spec).status == 0
     ended = specnet("run", spec, "-o", "out", *options, *FEW)
     assert ended.status == 0
