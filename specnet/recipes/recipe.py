@@ -28,8 +28,8 @@ labels; from so many on there is one network."""
 MOST_STEPS, QUICK_STEPS = 10_000, 1_000
 """Training steps of a run on many rows."""
 SMOOTHING, SMOOTHING_OF_FEW = 0.01, 0.05
-"""Of labels: none at all is as good on many rows, and leaves gradients so small that CPUs become slow with them. More of
-it keeps networks on few rows from being too sure, and a temperature makes the ensemble as sure as it may be."""
+"""Of labels: none at all is as good on many rows, and leaves gradients so small that CPUs become slow with them. More
+of it keeps networks on few rows from being too sure, and a temperature makes the ensemble as sure as it may be."""
 MANY_COLUMNS = 200
 """Above so many columns after coding, numbers are not embedded."""
 _ORDER: dict[Kind, int] = {"numeric": 0, "boolean": 0, "datetime": 1, "category": 2}

@@ -6,6 +6,7 @@ with logits divided by T. Nothing else knows of it: files, exports and engines h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ LARGEST_LOG = 5.0
 """Of the temperature, on both sides of 0."""
 TOLERANCE = 1e-8
 """Of that logarithm."""
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class HeldOut(NamedTuple):
@@ -98,10 +100,23 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
 
 
 def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], tolerance: float) -> float:
-    """Return the logarithm of the temperature at which a loss is least, between two ends, to within a tolerance."""
-    from scipy.optimize import minimize_scalar
+    """Return the logarithm of the temperature at which a loss is least, between two ends, to within a tolerance.
 
-    return float(minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": tolerance}).x)
+    By golden-section search (Kiefer 1953), for a loss that falls up to its least and rises behind it.
+    """
+    low, high = ends
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = loss(left), loss(right)
+    while high - low > tolerance:
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = loss(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = loss(right)
+    return (low + high) / 2
 
 
 def _are_all_right(answers: Answers) -> bool:
