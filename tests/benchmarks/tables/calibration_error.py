@@ -1,10 +1,10 @@
 """How far the recipe's probabilities are off: `python -m tests.benchmarks.tables.calibration_error FOLDER [TABLE …]`.
 
 FOLDER is that of `coverage`, and the splits are its own. Of each table of classes, what `specnet new` writes for the
-training rows is fitted as it is, and with a temperature. The table printed has the expected calibration error on test
-rows, in 15 bins, and beside it what it would be if the probabilities were right: the mean over classes that are drawn
-by them, which is the noise of the bins. The exit status is 1 if a table's error is more than 0.02 above its noise, in
-the mean over splits. Run it with one thread (`OMP_NUM_THREADS=1`).
+training rows is fitted, as it is, without and with a temperature. The table printed has the expected calibration error
+on test rows, in 15 bins, and beside it what it would be if the probabilities were right: the mean over classes that are
+drawn by them, which is the noise of the bins. The exit status is 1 if a table's error is more than 0.02 above its
+noise, in the mean over splits. Run it with one thread (`OMP_NUM_THREADS=1`).
 """
 
 import sys
@@ -42,29 +42,30 @@ def error_and_noise(probability: NDArray[Any], target: NDArray[Any], seed: int) 
 
 
 def measured(table: CoveredTable, split: int, **settings: Any) -> NDArray[np.float64]:
-    """Return error and noise on the test rows of a split, (as it is or with a temperature, 2)."""
+    """Return error and noise on the test rows of a split, (of the recipe, without and with a temperature, 2)."""
     X, X_test, y, y_test = table.cut(split)
     made = SpecClassifier("recipe", random_state=split, **settings).fit(X, y)
     names, spec = list(made.model_.feature_names or ()), made.model_.spec.short()
-    warmer = {"network": spec["network"], "training": spec["training"] | {"calibration": "temperature"}}
-    others = SpecClassifier(warmer, random_state=split).fit(X[names], y)
-    found = []
-    for model, rows in ((made, X_test), (others, X_test[names])):
+    plain = {key: value for key, value in spec["training"].items() if key != "calibration"}
+    found = {}
+    for training in (plain, plain | {"calibration": "temperature"}):
+        model = SpecClassifier({"network": spec["network"], "training": training}, random_state=split).fit(X[names], y)
         target = np.searchsorted(model.classes_, y_test)
-        found.append(error_and_noise(model.predict_proba(rows), target, split))
-    return np.array(found)
+        answers = model.predict_proba(X_test[names])
+        found[training.get("calibration")] = error_and_noise(answers, target, split)
+    return np.array([found[spec["training"].get("calibration")], *found.values()])
 
 
 def main(arguments: list[str]) -> int:
     folder, *names = arguments
     report = Report()
-    report.table("table", "error", "noise", "error with a temperature", "noise")
+    report.table("table", "error", "noise", "without a temperature", "noise", "with one", "noise")
     for table in tables(Path(folder), names):
         if table.has_values:
             continue
         found = np.mean([measured(table, split) for split in range(SPLITS)], axis=0)
         report.row(table.name, *(f"{number:.4f}" for number in found.ravel()))
-        (error, noise), _ = found
+        error, noise = found[0]
         report.judge(f"{table.name}: {error:.4f} beside {noise:.4f}", bool(error <= noise + ABOVE))
     return report.exit_status()
 

@@ -29,15 +29,16 @@ def test_a_table_is_measured_with_and_without_a_temperature(tmp_path: Path, caps
     rows.assign(kind=np.where(rows.a > 0, "1", "no")).to_csv(tmp_path / "kinds.csv", index=False)
     (tmp_path / "tables.json").write_text(json.dumps({"kinds": {"kind": "classes", "target": "kind"}}))
     (table,) = tables(tmp_path, ["kinds"])
-    plain, warmer = calibration_error.measured(table, 0, epochs=3)
+    recipe, plain, warmer = calibration_error.measured(table, 0, epochs=3).tolist()
     assert 0 < warmer[0] < plain[0]  # after three epochs it is not confident enough
+    assert recipe == warmer  # as for all tables of few rows
 
 
 def test_what_is_far_off_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
     (tmp_path / "tables.json").write_text(json.dumps({"kinds": {"kind": "classes", "target": "b"}}))
     (tmp_path / "kinds.csv").write_text("a,b\n1,x\n2,y\n")
     for error, status in ((0.05, 0), (0.07, 1)):
-        found = np.array([[error, 0.04], [0.03, 0.04]])
+        found = np.array([[error, 0.04], [0.03, 0.04], [0.03, 0.04]])
         monkeypatch.setattr(calibration_error, "measured", lambda table, split, found=found: found)
         assert calibration_error.main([str(tmp_path)]) == status
         assert f"| kinds | {error:.4f} | 0.0400 | 0.0300 | 0.0400 |" in capsys.readouterr().out

@@ -49,7 +49,9 @@ def test_what_the_recipe_must_reach(gains, table, missed, capsys):
 def test_all_models_are_judged_on_the_rows_that_none_has_seen(monkeypatch):
     training = {"loss": "categorical_crossentropy", "epochs": 50, "optimizer": {"type": "adam", "learning_rate": 0.01}}
     small = {"network": {"hidden_layer_sizes": [8], "preprocessing": ["standardize"]}, "training": training}
-    monkeypatch.setattr("tests.benchmarks.tables.recipe.SpecClassifier", lambda said: SpecClassifier(small))
+    monkeypatch.setattr(
+        "tests.benchmarks.tables.recipe.SpecClassifier", lambda said, **seed: SpecClassifier(small, **seed)
+    )
     folds = [Fold("iris", 11, number) for number in range(10)]
     assert sorted(row for fold in folds for row in fold.rows()[3]) == list(range(150))
     with limited_threads(1):
