@@ -97,6 +97,11 @@ def test_a_formula_is_the_part_s_own_expression() -> None:
     assert texts["layer-dense"] == "W·x+b"
     assert texts["activation-sigmoid"] == "f&#40;x&#41;=11+e−x"
     assert texts["schedule-constant"] == "1"
+    assert texts["averaging-exponential"] == "a←β·a+&#40;1−β&#41;·θ"
+    assert texts["initializer-glorot_normal"] == "Var&#40;w&#41;=2fan_in+fan_out"
+    assert texts["metric-neg_mean_squared_error"] == "−mean&#40;&#40;y−t&#41;2&#41;"
+    assert texts["metric-f1"] == "2·precision·recallprecision+recall"
+    assert texts["metric-accuracy"] == ""  # its fraction of rows is said in words
     assert texts["schedule-step_decay"] == "factor⌊n/every⌋"
     assert texts["optimizer-lion"].startswith("θ←")  # by the mean of before, which is overwritten then
 

@@ -29,6 +29,21 @@ FLAT_FRACTION = Form("{}<mo>/</mo>{}", PRODUCT, (PRODUCT, CALL))
 """As it stands in an exponent, where one above the other would be too small to read."""
 IS_FORMULA = re.compile("<mo>|<mn>|<mfrac|<msub|<msup")
 """What a word has not."""
+JOINS = re.compile("<mo>|<mfrac")
+"""What a word, a number and a power have not."""
+MEAN = "<mi>mean</mi><mo>⁡</mo>({})"
+SAID = {
+    "Mean (of )?": MEAN,
+    "Negative mean of ": f"<mo>−</mo>{MEAN}",
+    "Square root of the mean of ": f"<msqrt>{MEAN}</msqrt>",
+    "Negative square root of the mean of ": f"<mo>−</mo><msqrt>{MEAN}</msqrt>",
+    "Negative median of ": "<mo>−</mo><mi>median</mi><mo>⁡</mo>({})",
+    "Negative of the largest ": "<mo>−</mo><mi>max</mi><mo>⁡</mo>({})",
+    ".*? variance ": "<mi>Var</mi><mo>⁡</mo>(<mi>w</mi>)<mo>=</mo>{}",
+    "Uniform within ±": '<mo stretchy="false">|</mo><mi>w</mi><mo stretchy="false">|</mo><mo>≤</mo>{}',
+    "": "{}",
+}
+"""The words in front of a formula, and what they make of it."""
 
 
 class NoFormulaError(ValueError):
@@ -56,6 +71,20 @@ def expression(text: str) -> str:
             continue
         if IS_FORMULA.search(code):
             return code
+    return ""
+
+
+def said(text: str) -> str:
+    """Return the row of what a text begins to say in words and a formula, nothing if that is not one of `SAID`."""
+    text = " ".join(text.split())
+    for words, made in SAID.items():
+        if found := re.match(words, text):
+            try:
+                code = _Reader(text, found.end()).sum().code
+            except NoFormulaError:
+                continue
+            if JOINS.search(code):
+                return made.format(code)
     return ""
 
 

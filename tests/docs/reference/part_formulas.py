@@ -11,8 +11,11 @@ from typing import TypeVar
 from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
 from specnet.compiler.reverse import postorder
 from specnet.parts.activations import Activation
+from specnet.parts.averaging import Averaging
+from specnet.parts.initializers import Initializer
 from specnet.parts.layers import Layer
 from specnet.parts.losses import Loss
+from specnet.parts.metrics.base import Metric
 from specnet.parts.optimizers import Commits, Optimizer, SteppingOptimizer
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import Preprocessing
@@ -21,7 +24,7 @@ from specnet.parts.schedules import Schedule
 from specnet.report.layer_formulas import layer_value
 from specnet.spec import parse_spec, resolve
 from specnet.testing.common import example, made
-from tests.docs.reference.formula_text import assignments, expression
+from tests.docs.reference.formula_text import assignments, expression, said
 from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row
 
 SYMBOL = re.compile(r"(\w[₁₂]?), ")
@@ -38,6 +41,9 @@ def formula(part: type[Part]) -> str:
         Preprocessing: _preprocessing,
         Layer: _layer,
         Schedule: _schedule,
+        Averaging: _averaging,
+        Metric: _said,
+        Initializer: _said,
     }
     for kind, written in kinds.items():
         if issubclass(part, kind):
@@ -123,6 +129,17 @@ def _read(value: Value, known: set[Value]) -> set[Value]:
 
 def _schedule(part: type[Schedule]) -> str:
     return display([expression(inspect.getdoc(part) or "")])
+
+
+def _averaging(part: type[Averaging]) -> str:
+    lines = [*assignments(inspect.getdoc(part) or "")]
+    return display(lines) if lines else ""
+
+
+def _said(part: type[Part]) -> str:
+    """Return the formula with which the docstring begins, if it does."""
+    found = said(inspect.getdoc(part) or "")
+    return display([found]) if found else ""
 
 
 def _preprocessing(part: type[Preprocessing]) -> str:
