@@ -327,7 +327,7 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
         batch_size=settings.batch_size,
         metrics=json.dumps(metrics),
         ensemble="" if settings.members == 1 else f"\n{members}",
-        calibration=f"\n{calibration}" if facts.target == "classes" and settings.smoothing > SMOOTHING else "",
+        calibration=f"\n{calibration}" if settings.smoothing > SMOOTHING else "",
         learning_rate=_commented(f"learning_rate = {settings.learning_rate}", "high, as ntk needs"),
         weight_decay=_commented(f"weight_decay = {settings.weight_decay}", "decoupled, of weights only"),
     )

@@ -148,7 +148,7 @@ class Course:
         for epoch, loss in zip(numbers[logged].tolist(), losses[logged].tolist(), strict=True):
             self.epochs, self.trained = epoch - 1, epoch
             check_figure(self._network, LOSS, loss, epoch)
-            self.history.append({**self._member, "epoch": epoch, LOSS: loss})
+            self.history.append(self._record({LOSS: loss}))
         self.epochs = self.trained = before + len(losses)
         # What is kept comes first: an observer may be broken off.
         for record in self.history[known:]:
@@ -248,7 +248,7 @@ class Course:
     def _figures(self, loss: float) -> EpochMetrics:
         return EpochMetrics(self._network, self.trained, loss, self._monitors, self._trainer.kept)
 
-    def _record(self, figures: EpochMetrics) -> dict[str, Any]:
+    def _record(self, figures: Mapping[str, float]) -> dict[str, Any]:
         told = {name: figures[name] for name in (LOSS, *self._monitors)}
         return {**self._member, "epoch": self.trained, **told}
 

@@ -136,11 +136,9 @@ class Stepper(Trainer):
     def _ended(self, losses: Array, weights: Array, epochs: int) -> Array:
         """Add steps to the epoch so far, and return the losses of those of several epochs that end before the last."""
         so_far, per_epoch, found, ending = self.so_far, self._steps_per_epoch, np.zeros(0), 0
-        if epochs > 1:
-            whole = min((so_far.batches + len(losses)) // per_epoch, epochs - 1)
-            if whole:
-                ending = whole * per_epoch - so_far.batches
-                found = so_far.means(losses[:ending], weights[:ending], per_epoch)
+        if whole := min((so_far.batches + len(losses)) // per_epoch, epochs - 1):
+            ending = whole * per_epoch - so_far.batches
+            found = so_far.means(losses[:ending], weights[:ending], per_epoch)
         for loss, weight in zip(losses[ending:].tolist(), weights[ending:].tolist(), strict=True):
             so_far.add(loss, weight)
         return found

@@ -46,14 +46,16 @@ def measured(table: CoveredTable, split: int, **settings: Any) -> NDArray[np.flo
     X, X_test, y, y_test = table.cut(split)
     made = SpecClassifier("recipe", random_state=split, **settings).fit(X, y)
     names, spec = list(made.model_.feature_names or ()), made.model_.spec.short()
-    plain = {key: value for key, value in spec["training"].items() if key != "calibration"}
+    has_temperature = "calibration" in spec["training"]
+    other = {key: value for key, value in spec["training"].items() if key != "calibration"}
+    if not has_temperature:
+        other["calibration"] = "temperature"
+    others = SpecClassifier({"network": spec["network"], "training": other}, random_state=split).fit(X[names], y)
     found = {}
-    for training in (plain, plain | {"calibration": "temperature"}):
-        model = SpecClassifier({"network": spec["network"], "training": training}, random_state=split).fit(X[names], y)
+    for temperature, model, rows in ((has_temperature, made, X_test), (not has_temperature, others, X_test[names])):
         target = np.searchsorted(model.classes_, y_test)
-        answers = model.predict_proba(X_test[names])
-        found[training.get("calibration")] = error_and_noise(answers, target, split)
-    return np.array([found[spec["training"].get("calibration")], *found.values()])
+        found[temperature] = error_and_noise(model.predict_proba(rows), target, split)
+    return np.array([found[has_temperature], found[False], found[True]])
 
 
 def main(arguments: list[str]) -> int:
