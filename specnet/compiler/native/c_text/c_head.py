@@ -46,6 +46,9 @@ typedef integer lanes __attribute__((vector_size({vector_bytes})));
 #endif
 """
 
+_TURNS_SQUARE = """\
+/* A square of numbers, turned. */
+INLINE void turn_square(const real *const *row, long from, real *to, long to_row)"""
 _TURN_PARAMETERS = (
     "const real *from, long from_row, const index64 *places, long rows, long columns, real *to, long to_row"
 )
@@ -63,16 +66,16 @@ OUTLINE void turn({_TURN_PARAMETERS})
   for (long r = 0; r < rows; r += VECTOR) {{
     const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
     const real *row[VECTOR];
-    for (long k = 0; k < VECTOR; k++) row[k] = from + (places ? places[first + k] : first + k) * from_row;
-    if (places)
+    /* Two loops: one would read places by a mask, and CPUs are slow where that is all zeros and the address null. */
+    for (long k = 0; k < VECTOR; k++) row[k] = from + (first + k) * from_row;
+    if (places) {{
+      for (long k = 0; k < VECTOR; k++) row[k] = from + places[first + k] * from_row;
       for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
         for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
+    }}
     for (long c = 0; c < columns; c += VECTOR) {{
       const long second = c + VECTOR <= columns ? c : columns - VECTOR;
-      vector square[VECTOR];
-      for (long k = 0; k < VECTOR; k++) square[k] = LOAD(row[k] + second);
-      turn_square(square);
-      for (long k = 0; k < VECTOR; k++) STORE(to + (second + k) * to_row + first, square[k]);
+      turn_square(row, second, to + second * to_row + first, to_row);
     }}
   }}
 }}
@@ -118,7 +121,8 @@ def turning_text(numbers: int) -> str:
     A square is turned in registers, in as many rounds as a number's place has bits: each round exchanges one bit of
     the row with the same bit of the column.
     """
-    lines = ["/* A square of numbers, turned. */", "INLINE void turn_square(vector *v)", "{", "  vector a, b;"]
+    loads = ", ".join(f"v{row} = LOAD(row[{row}] + from)" for row in range(numbers))
+    lines = [_TURNS_SQUARE, "{", f"  vector a, b, {loads};"]
     step = 1
     while step < numbers:
         for row in range(numbers):
@@ -126,8 +130,9 @@ def turning_text(numbers: int) -> str:
                 continue
             low = [place if not place & step else numbers + place - step for place in range(numbers)]
             high = [place + step if not place & step else numbers + place for place in range(numbers)]
-            lines.append(f"  a = v[{row}]; b = v[{row + step}];")
-            lines.append(f"  v[{row}] = SHUFFLE(a, b, {', '.join(map(str, low))});")
-            lines.append(f"  v[{row + step}] = SHUFFLE(a, b, {', '.join(map(str, high))});")
+            lines.append(f"  a = v{row}; b = v{row + step};")
+            lines.append(f"  v{row} = SHUFFLE(a, b, {', '.join(map(str, low))});")
+            lines.append(f"  v{row + step} = SHUFFLE(a, b, {', '.join(map(str, high))});")
         step *= 2
+    lines += [f"  STORE(to + {row} * to_row, v{row});" for row in range(numbers)]
     return "\n".join([*lines, "}"]) + "\n" + _TURNS

@@ -10,16 +10,16 @@ OUTLINE void turn(const real *from, long from_row, const index64 *places, long r
   for (long r = 0; r < rows; r += VECTOR) {
     const long first = r + VECTOR <= rows ? r : rows - VECTOR;  /* the last square lies over the one before */
     const real *row[VECTOR];
-    for (long k = 0; k < VECTOR; k++) row[k] = from + (places ? places[first + k] : first + k) * from_row;
-    if (places)
+    /* Two loops: one would read places by a mask, and CPUs are slow where that is all zeros and the address null. */
+    for (long k = 0; k < VECTOR; k++) row[k] = from + (first + k) * from_row;
+    if (places) {
+      for (long k = 0; k < VECTOR; k++) row[k] = from + places[first + k] * from_row;
       for (long k = r + VECTOR; k < r + 2 * VECTOR && k < rows; k++)
         for (long c = 0; c < columns; c += 64 / (long)sizeof(real)) __builtin_prefetch(from + places[k] * from_row + c);
+    }
     for (long c = 0; c < columns; c += VECTOR) {
       const long second = c + VECTOR <= columns ? c : columns - VECTOR;
-      vector square[VECTOR];
-      for (long k = 0; k < VECTOR; k++) square[k] = LOAD(row[k] + second);
-      turn_square(square);
-      for (long k = 0; k < VECTOR; k++) STORE(to + (second + k) * to_row + first, square[k]);
+      turn_square(row, second, to + second * to_row + first, to_row);
     }
   }
 }
