@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 Purpose = Literal["initial weights", "shuffling", "dropout", "resampling", "baselines", "importance"]
@@ -22,9 +23,74 @@ _STEP_FACTOR = pow(0x2360ED051FC65DA44385DF649FCCF645, _STEP_STRIDE, 2**128)
 """Of PCG64's multiplier, once for each number of a step."""
 
 
+_MADE_AT_ONCE = 256
+_POOL, _WORDS, _HALF = 4, 8, 16
+"""Of a seed sequence: words of 32 bits that are its state, those that a generator begins with, and half their bits."""
+_LEFT, _RIGHT = np.array([0xCA01F9DD, 0x4973F715], np.uint32)
+
+
 def stream(seed: int, purpose: Purpose, *keys: int) -> np.random.Generator:
     """Return a generator that depends only on the seed, the purpose and the keys."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(_NUMBERS[purpose], *keys))))
+
+
+class NumberedStreams:
+    """Generators of streams whose last key is a number, as `stream` returns them, at a third of the time.
+
+    The state of NumPy's `SeedSequence` before the last key is the same for all of them. That key is mixed into it, and
+    words are drawn from it, for many numbers at once (O'Neill 2015, "Developing a seed_seq alternative").
+
+    Parameters
+    ----------
+    seed : int
+        Below 2¹²⁸.
+    purpose : str
+    keys : int
+        Each below 2³².
+    """
+
+    def __init__(self, seed: int, purpose: Purpose, *keys: int) -> None:
+        before = (_NUMBERS[purpose], *keys)
+        self._pool = np.random.SeedSequence(seed, spawn_key=before).pool
+        # All words are mixed into all others of the state, and what comes after these into all of the state.
+        mixed = _POOL * (_POOL + len(before))
+        self._mixing = _powers(0x43B0D7E5, 0x931E8875, mixed + _POOL + 1)[mixed:]
+        self._drawing = _powers(0x8B51F9DD, 0x58F38DED, _WORDS + 1)
+        self._first, self._words = 0, np.empty((0, _POOL), np.uint64)
+
+    def __call__(self, number: int) -> np.random.Generator:
+        """Return the generator of a number, below 2³¹."""
+        if not 0 <= number - self._first < len(self._words):
+            numbers = np.arange(number, number + _MADE_AT_ONCE, dtype=np.uint32)
+            self._first, self._words = number, self._words_of(numbers)
+        known: Any = _KnownWords(self._words[number - self._first])  # which NumPy's annotations do not foresee
+        return np.random.Generator(np.random.PCG64(known))
+
+    def _words_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.uint64]:
+        state = _LEFT * self._pool - _RIGHT * _hashed(numbers[:, np.newaxis], self._mixing)
+        state ^= state >> _HALF
+        return _hashed(np.tile(state, _WORDS // _POOL), self._drawing).view(np.uint64)
+
+
+class _KnownWords(ISeedSequence):
+    """A seed sequence whose words are known."""
+
+    def __init__(self, words: NDArray[np.uint64]) -> None:
+        self._words = words
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        return self._words
+
+
+def _powers(first: int, factor: int, count: int) -> NDArray[np.uint32]:
+    return np.array([first * pow(factor, k, 2**32) % 2**32 for k in range(count)], np.uint32)
+
+
+def _hashed(words: NDArray[np.uint32], constants: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return words, (…, 1 or constants − 1), each hashed by two constants that follow each other."""
+    hashed = (words ^ constants[:-1]) * constants[1:]
+    hashed ^= hashed >> _HALF
+    return hashed
 
 
 def member_keys(member: int | None) -> tuple[int, ...]:

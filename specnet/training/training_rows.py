@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 from specnet.data.feed import Feed
 from specnet.network import Network
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET
-from specnet.network.random import member_keys, stream
+from specnet.network.random import NumberedStreams, member_keys
 from specnet.parts.arrays import Array
 
 
@@ -54,6 +53,6 @@ class TrainingRows:
             size,
             inverse_weight=INVERSE_WEIGHT,
             weight=None if self.weight is None else ROW_WEIGHT,
-            generator=partial(stream, seed, "shuffling", *member_keys(member)) if shuffled else None,
+            generator=NumberedStreams(seed, "shuffling", *member_keys(member)) if shuffled else None,
             in_blocks=shuffle == "blocks",
         )
