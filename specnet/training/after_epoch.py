@@ -142,16 +142,20 @@ class Course:
         TrainingError
             If the loss of a logged one is not finite.
         """
-        known, before = len(self.history), self.epochs
+        before = self.epochs
         numbers = np.arange(before, before + len(losses)) + 1
         logged = self._is_logged(numbers)
-        for epoch, loss in zip(numbers[logged].tolist(), losses[logged].tolist(), strict=True):
-            self.epochs, self.trained = epoch - 1, epoch
-            check_figure(self._network, LOSS, loss, epoch)
-            self.history.append(self._record({LOSS: loss}))
-        self.epochs = self.trained = before + len(losses)
+        numbers, losses = numbers[logged], losses[logged]
+        finite = np.isfinite(losses)
+        count = len(losses) if finite.all() else int(finite.argmin())
+        records = [self._record(*each) for each in zip(numbers[:count].tolist(), losses[:count].tolist(), strict=True)]
+        self.history += records
+        if count < len(losses):
+            self.epochs, self.trained = int(numbers[count]) - 1, int(numbers[count])
+            check_figure(self._network, LOSS, float(losses[count]), self.trained)
+        self.epochs = self.trained = before + len(logged)
         # What is kept comes first: an observer may be broken off.
-        for record in self.history[known:]:
+        for record in records:
             self._observer.logged(record["epoch"], record)
 
     def after_epoch(self, loss: float) -> Stretch | None:
@@ -169,7 +173,7 @@ class Course:
             figures = self._figures(loss)
             memories = watchers.after(figures)
             if self._is_logged(epoch) or has_ended(memories):
-                record = self._record(figures)
+                record = self._record(epoch, loss, **self._monitored(figures))
         # Until here the epoch does not count: if it is broken off, it is told its figures again.
         if memories:
             watchers.remember(memories)
@@ -193,7 +197,7 @@ class Course:
             self.epochs = self.trained = 1
             self._show()
         if not self.history or self.history[-1]["epoch"] != self.epochs:
-            record = self._record(self._figures(loss))
+            record = self._record(self.epochs, loss, **self._monitored(self._figures(loss)))
             self.history.append(record)
             self._observer.logged(self.epochs, record)
 
@@ -248,9 +252,11 @@ class Course:
     def _figures(self, loss: float) -> EpochMetrics:
         return EpochMetrics(self._network, self.trained, loss, self._monitors, self._trainer.kept)
 
-    def _record(self, figures: Mapping[str, float]) -> dict[str, Any]:
-        told = {name: figures[name] for name in (LOSS, *self._monitors)}
-        return {**self._member, "epoch": self.trained, **told}
+    def _monitored(self, figures: EpochMetrics) -> dict[str, float]:
+        return {name: figures[name] for name in self._monitors}
+
+    def _record(self, epoch: int, loss: float, **monitored: float) -> dict[str, Any]:
+        return {**self._member, "epoch": epoch, LOSS: loss, **monitored}
 
     def _show(self) -> None:
         """Let observers see the network, if one wants to see that of this epoch, and find the next such epoch."""
