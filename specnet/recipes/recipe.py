@@ -52,6 +52,8 @@ class _Settings:
         1 for a network alone.
     embeds : bool
         Whether numbers are embedded.
+    calibration : str
+        Of the outputs after training; nothing if there is none.
     """
 
     scaling: str
@@ -64,11 +66,18 @@ class _Settings:
     smoothing: float = SMOOTHING
     members: int = 5
     embeds: bool = True
+    calibration: str = ""
 
 
 _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128),
     "classes": _Settings('"standardize", { type = "smooth_clip", limit = 5.0 }', "selu", 0.15, 0.04, 0.05, 100, 128),
+}
+_CALIBRATIONS: dict[TargetKind, str] = {"values": "linear", "classes": "temperature"}
+"""On few rows."""
+_WHY_CALIBRATED = {
+    "temperature": "as sure as rows that a network has not seen allow",
+    "linear": "sets that share by rows that a network has not seen",
 }
 
 
@@ -76,13 +85,13 @@ def _settings(facts: TableFacts, features: list[ColumnFacts], quick: bool) -> _S
     """Return the settings for a table, of one network for about a tenth of the time if it is to be `quick`."""
     made = replace(_BY_TARGET[facts.target], embeds=_can_embed(features))
     if facts.rows < FEW_ROWS:
-        made = replace(made, members=8)
+        made = replace(made, members=8, calibration=_CALIBRATIONS[facts.target])
         if facts.target == "classes":
             made = replace(made, batch_size=64, weight_decay=0.1, smoothing=SMOOTHING_OF_FEW, embeds=False)
     if facts.rows >= MANY_ROWS:
         most = (QUICK_STEPS if quick else MOST_STEPS) / math.ceil(0.7 * facts.rows / made.batch_size)
         return replace(made, epochs=min(made.epochs, max(1, round(most))), members=1)
-    return replace(made, epochs=made.epochs // 2, smoothing=SMOOTHING, members=1) if quick else made
+    return replace(made, epochs=made.epochs // 2, smoothing=SMOOTHING, members=1, calibration="") if quick else made
 
 
 _SPEC = Template("""\
@@ -143,9 +152,24 @@ type = "dropout"
 $dropout
 
 [[network.layers]]
-type = "dense"
+type = "dense"$named
 units = $outputs
-parametrization = "ntk\"""")
+parametrization = "ntk"$beside""")
+
+_BESIDE = Template("""
+
+# A linear model beside them. It is 0 in training, and gets a share of the prediction afterwards.
+[[network.layers]]
+type = "dense"
+name = "linear"
+inputs = ["input"]
+units = $outputs
+trainable = false
+weight_initializer = "zeros"
+
+[[network.layers]]
+type = "add"
+inputs = ["network", "linear"]""")
 
 _LIMITED = """
 # Predictions stay within the range of the training targets.
@@ -292,6 +316,8 @@ def _network(facts: TableFacts, features: list[ColumnFacts], settings: _Settings
         activation=settings.activation,
         dropout=_commented(f"rate = {settings.dropout}", "fraction of units dropped during training"),
         outputs=_outputs(facts),
+        named='\nname = "network"' if settings.calibration == "linear" else "",
+        beside=_BESIDE.substitute(outputs=_outputs(facts)) if settings.calibration == "linear" else "",
     )
 
 
@@ -319,7 +345,7 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
         metrics = ["accuracy"]
         if facts.outputs == 1:
             metrics += ["roc_auc" if facts.classes == 2 else "balanced_accuracy", "neg_log_loss"]
-    calibration = _commented('calibration = "temperature"', "as sure as rows that a network has not seen allow")
+    calibration = _commented(f'calibration = "{settings.calibration}"', _WHY_CALIBRATED.get(settings.calibration, ""))
     members = _commented(f"ensemble = {settings.members}", "networks, each validated on its part of the training set")
     return _TRAINING.substitute(
         loss=loss,
@@ -327,7 +353,7 @@ def _training(facts: TableFacts, settings: _Settings) -> str:
         batch_size=settings.batch_size,
         metrics=json.dumps(metrics),
         ensemble="" if settings.members == 1 else f"\n{members}",
-        calibration=f"\n{calibration}" if settings.smoothing > SMOOTHING else "",
+        calibration=f"\n{calibration}" if settings.calibration else "",
         learning_rate=_commented(f"learning_rate = {settings.learning_rate}", "high, as ntk needs"),
         weight_decay=_commented(f"weight_decay = {settings.weight_decay}", "decoupled, of weights only"),
     )
@@ -346,6 +372,7 @@ def _sweep(facts: TableFacts, features: list[ColumnFacts], settings: _Settings, 
         is_values=facts.target == "values",
         embeds=settings.embeds,
         has_folds=has_folds,
+        has_linear_part=settings.calibration == "linear",
     )
 
 

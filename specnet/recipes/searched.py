@@ -21,7 +21,7 @@ trials = $trials$pruner
 $as_they_are[[sweep.candidates]]                    # a plain network with strong decay
 "network.layers" = [
     { type = "block", repeat = 2, layers = [{ type = "dense", units = 128, activation = "selu" }] },
-    { type = "dense", units = $outputs },
+    { type = "dense",$named units = $outputs },$beside
 ]
 "training.optimizer" = { type = "adamw", learning_rate = 0.003, weight_decay = $plain_decay, schedule = "cosine_decay" }
 
@@ -60,10 +60,14 @@ _AS_THEY_ARE = Template("""\
         { type = "activation", activation = { type = "$activation", parametric = true }, learning_rate_factor = 0.1 },
         { type = "dropout", rate = 0.15 },
     ] },
-    { type = "dense", units = $outputs, parametrization = "ntk" },
+    { type = "dense",$named units = $outputs, parametrization = "ntk" },$beside
 ]
 
 """)
+_BESIDE = Template(
+    '\n    { type = "dense", name = "linear", inputs = ["input"], units = $outputs, trainable = false, '
+    'weight_initializer = "zeros" },\n    { type = "add", inputs = ["network", "linear"] },'
+)
 _LOGARITHM = """
 [[sweep.candidates]]                    # the logarithm of the target
 "network.target_preprocessing" = ["clip", "log", "standardize"]
@@ -84,6 +88,7 @@ def sweep_table(
     is_values: bool,
     embeds: bool,
     has_folds: bool,
+    has_linear_part: bool,
 ) -> str:
     """Return the table ``[sweep]`` of a recipe, as TOML.
 
@@ -107,8 +112,16 @@ def sweep_table(
         Whether the spec embeds numbers.
     has_folds : bool
         Whether the networks are an ensemble on folds.
+    has_linear_part : bool
+        Whether a linear model stands beside the network.
     """
+    layers = {
+        "outputs": outputs,
+        "named": ' name = "network",' if has_linear_part else "",
+        "beside": _BESIDE.substitute(outputs=outputs) if has_linear_part else "",
+    }
     return _SWEEP.substitute(
+        layers,
         file=file,
         trials=TRIALS,
         rows=rows,
@@ -116,8 +129,7 @@ def sweep_table(
         decays=_around(weight_decay, _DECAY_FACTOR),
         block=f"network.layers.{block}.layers",
         widths=list(WIDTHS),
-        as_they_are=_AS_THEY_ARE.substitute(activation=activation, outputs=outputs) if embeds else "",
-        outputs=outputs,
+        as_they_are=_AS_THEY_ARE.substitute(layers, activation=activation) if embeds else "",
         slow=_rounded(learning_rate / 3),
         fast=_rounded(learning_rate * 2.5),
         strong=_rounded(weight_decay * 4),

@@ -18,6 +18,7 @@ from specnet.parts.arrays import Array
 from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder, other_parts
+from specnet.running.linear_share import LinearShare, with_linear_share
 from specnet.running.monitors import check_monitors, validation_monitors
 from specnet.spec import Spec
 from specnet.training import (
@@ -53,9 +54,9 @@ class FitResult:
         The result of each member of an ensemble that has begun; of the only network if it is none.
     training : TrainingRows
         The training rows as the network reads them.
-    calibration : Calibration or None
-        The temperature of the model's probabilities, if training was not interrupted and the spec asks for it. The
-        results of training are of the networks before.
+    calibration : Calibration, LinearShare or None
+        The temperature of the model's probabilities, or the share of linear models in its values, if training was not
+        interrupted and the spec asks for it. The results of training are of the networks before.
     """
 
     model: Model
@@ -65,7 +66,7 @@ class FitResult:
     inputs: Mapping[str, Array]
     members: tuple[TrainingResult, ...]
     training: TrainingRows
-    calibration: Calibration | None = None
+    calibration: Calibration | LinearShare | None = None
 
     def check_whole(self) -> None:
         """Raise the interruption that has ended training, unless it was to end there."""
@@ -99,10 +100,14 @@ class FitResult:
         return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
 
     def calibrated(self) -> Self:
-        """Return the same with the model's probabilities calibrated on the rows held out."""
+        """Return the same with the model's outputs calibrated on the rows held out."""
         held = self.held_out()
         assert held is not None, "a spec that calibrates has rows for it"
         rows = self.data.splits[held.name]
+        if self.model.spec.training.calibration == "linear":
+            known = self.training if rows.folds is not None else self.encoder.watched_rows(rows, "y").rows
+            model, share = with_linear_share(self.model, held.raw, held.name, self.training, rows.folds, known)
+            return replace(self, model=model, calibration=share)
         found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
         return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 

@@ -177,10 +177,12 @@ class TrainingSpec(Section):
     ensemble: Annotated[Ensemble | None, OrShort(of_members, {"type": "integer", "minimum": 1})] = Field(
         None, description="train several networks and average their predictions; a number sets ensemble.members"
     )
-    calibration: Literal["temperature"] | None = Field(
+    calibration: Literal["temperature", "linear"] | None = Field(
         None,
-        description="correct the probabilities after training; temperature: divide the logits by the number that "
-        "minimizes the log loss of the validation set, or of the folds of an ensemble (Guo et al. 2017)",
+        description="correct the outputs after training, by rows that networks were not trained on: the validation "
+        "set, or the folds of an ensemble; temperature: divide the logits by the number that minimizes the log loss "
+        "(Guo et al. 2017); linear: mix values with those of a linear model, by the share that minimizes the squared "
+        "error",
     )
     checkpoint_every: PositiveInteger | None = Field(
         None, description="epochs between two checkpoints, from which an interrupted run can be resumed"

@@ -26,6 +26,7 @@ from specnet.running.evaluation.coverage import Coverage
 from specnet.running.evaluation.intervals import chance_of
 from specnet.running.evaluation.resampling import Interval, independent_rows
 from specnet.running.fitting import FitResult
+from specnet.running.linear_share import LinearShare
 from specnet.spec import Spec
 
 Figures = dict[str, FiniteFloat | None]
@@ -60,6 +61,8 @@ class Evaluation:
     calibration : dict
         Of a model with probabilities, ``error``: the expected calibration error by part of the split. Where they were
         calibrated, ``temperature``, and ``log_loss`` ``before`` and ``after``, of the rows that it was fitted on.
+        Where values were, ``linear_share``, and ``squared_error`` ``before`` and ``after``, of standardized values if
+        the network has such.
     """
 
     rows: dict[str, int]
@@ -211,9 +214,11 @@ def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
     )
 
 
-def _calibration(errors: Figures, found: Calibration | None) -> dict[str, float | Figures]:
+def _calibration(errors: Figures, found: Calibration | LinearShare | None) -> dict[str, float | Figures]:
     told: dict[str, float | Figures] = {"error": errors} if errors else {}
-    if found is not None:
+    if isinstance(found, LinearShare):
+        told |= {"linear_share": found.share, "squared_error": {"before": found.before, "after": found.after}}
+    elif found is not None:
         told |= {"temperature": found.temperature, "log_loss": {"before": found.before, "after": found.after}}
     return told
 

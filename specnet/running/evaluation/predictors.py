@@ -95,7 +95,7 @@ def fitted_linear(head: Model, training: Answers, features: Numbers) -> Predicto
     """Return what gives a linear model's outputs as the loss sees them, (rows, outputs), for features."""
     weight = np.ones(len(training)) if training.weight is None else training.weight
     if head.network.task == "values":
-        values = _ridge(features, training.wanted.astype(np.float64), weight)
+        values = ridge_coefficients(features, training.wanted.astype(np.float64), weight)
         return value_outputs(head, training, features, lambda rows: scores_of(values, rows))
 
     def fitted_shares(members: NDArray[np.intp], classes: int) -> Predictor:
@@ -142,7 +142,7 @@ def _fitted_shares(target: NDArray[np.intp], classes: int, fit: FittedShares) ->
     return shares
 
 
-def _ridge(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
+def ridge_coefficients(features: Numbers, wanted: Numbers, weight: Numbers) -> Numbers:
     """Return the coefficients of a ridge regression, (features + 1, targets), the last row being the intercepts."""
     mean, target_mean = (np.average(rows, axis=0, weights=weight) for rows in (features, wanted))
     roots = np.sqrt(weight)[:, np.newaxis]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from specnet.errors import Path
 from specnet.parts.layers import Layer
-from specnet.parts.losses import Loss
+from specnet.parts.losses import Loss, MeanSquaredError
 from specnet.parts.metrics import Metric
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
@@ -13,7 +13,7 @@ from specnet.spec.column_names import PATH, differences
 from specnet.spec.document import Spec
 from specnet.spec.limits import raising, training_bytes
 from specnet.spec.reading.words import either, shown
-from specnet.spec.resolving.graph import Node, layer_count, logits_node
+from specnet.spec.resolving.graph import Node, layer_count, linear_part, logits_node
 from specnet.spec.resolving.long_form import LAYERS
 from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.sizes import data_sizes
@@ -167,11 +167,13 @@ def _metrics_like(metric: type[Metric], loss: Loss, tasks: set[str], registry: R
 
 
 def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> None:
-    """Report a calibration of logits that there are none of, that no layer gives by itself, or without rows for it."""
+    """Report a calibration of outputs that the loss or the layers do not have, or without rows for it."""
     training, loss, path = spec.training, spec.training.loss, ("training", "calibration")
     if training.calibration is None:
         return
-    if not _sees_logits(loss):
+    if training.calibration == "linear":
+        _check_linear_part(loss, nodes, path, problems)
+    elif not _sees_logits(loss):
         alike = (part for part in _losses(spec.registry) if loss.target in ("values", part.target))
         message = f"calibration needs a loss of probabilities, got {loss.part_name()}"
         problems.report("calibration", message, path, hint=_use(part for part in alike if _sees_logits(part)))
@@ -180,6 +182,19 @@ def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> 
         hint = "let the last layer be dense, with nothing between it and the output activation"
         problems.report("calibration", "calibration needs logits from a dense layer", path, hint=hint, notes=notes)
     _check_validation(spec, "calibration", path, problems)
+
+
+def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: Problems) -> None:
+    if not isinstance(loss, MeanSquaredError):
+        message = f"a linear model minimizes the squared error, and {loss.part_name()} another one"
+        problems.report("calibration", message, path, hint=_use([MeanSquaredError]))
+    elif linear_part(nodes) is None:
+        hint = (
+            'end with { type = "dense", name = "network", … }, { type = "dense", name = "linear", inputs = ["input"], '
+            '… } and { type = "add", inputs = ["network", "linear"] }'
+        )
+        message = "there is no place for a linear model: the output is no sum of dense layers, one of them of the input"
+        problems.report("calibration", message, path, hint=hint)
 
 
 def _sees_logits(loss: Loss | type[Loss]) -> bool:

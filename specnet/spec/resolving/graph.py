@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from specnet.errors import Path
-from specnet.parts.layers import Dense, Layer
+from specnet.parts.layers import Add, Dense, Layer
 from specnet.spec.reading.hints import close_match
 from specnet.spec.reading.words import either, shown
 
@@ -83,6 +83,34 @@ def logits_node(nodes: Sequence[Node]) -> int | None:
         if activation is not None and not activation.is_identity:
             return None
     return number if number >= 0 and isinstance(nodes[number].layer, Dense) else None
+
+
+def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
+    """Return the numbers of the dense layer of the network's input and of all dense layers whose sum is the output.
+
+    None if the output is made otherwise. Nothing else reads these layers: W and b of all of them times a factor make
+    the output times that factor, and those of the one add any linear function of the input.
+    """
+    last = nodes[-1]
+    rest, activation = last.layer.split_activation()
+    if rest is None and last.inputs[0] >= 0 and activation is not None and activation.is_identity:
+        last = nodes[last.inputs[0]]  # a sum has no activation of its own
+    terms = last.inputs if isinstance(last.layer, Add) else ()
+    parts = [number for number in terms if number >= 0 and nodes[number].inputs == (INPUT_INDEX,)]
+    if (
+        len(terms) < 2
+        or len(parts) != 1
+        or not all(number >= 0 and _is_affine(nodes[number].layer) for number in terms)
+    ):
+        return None
+    layer = nodes[parts[0]].layer
+    is_plain = isinstance(layer, Dense) and layer.use_bias and layer.parametrization == "standard"
+    return (parts[0], terms) if is_plain else None
+
+
+def _is_affine(layer: Layer) -> bool:
+    _, activation = layer.split_activation()
+    return isinstance(layer, Dense) and (activation is None or activation.is_identity)
 
 
 def layer_count(layers: Sequence[Layer]) -> int:
