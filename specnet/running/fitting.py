@@ -106,7 +106,8 @@ class FitResult:
         rows = self.data.splits[held.name]
         if self.model.spec.training.calibration == "linear":
             known = self.training if rows.folds is not None else self.encoder.watched_rows(rows, "y").rows
-            model, share = with_linear_share(self.model, held.raw, held.name, self.training, rows.folds, known)
+            given = held.raw, held.name, self.training, rows.folds, known, rows.groups
+            model, share = with_linear_share(self.model, *given)
             return replace(self, model=model, calibration=share)
         found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
         return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64, Array
-from specnet.parts.metrics.statistics import weighted_mean
+from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
 from specnet.running.evaluation.predictors import ridge_coefficients
 from specnet.spec.resolving.graph import linear_part
 from specnet.training import TrainingRows
@@ -43,9 +43,17 @@ class LinearShare(NamedTuple):
 
 
 def with_linear_share(
-    model: Model, raw: Sequence[Array], part: str, training: TrainingRows, folds: Array | None, held: TrainingRows
+    model: Model,
+    raw: Sequence[Array],
+    part: str,
+    training: TrainingRows,
+    folds: Array | None,
+    held: TrainingRows,
+    groups: NDArray[np.generic] | None = None,
 ) -> tuple[Model, LinearShare]:
     """Return a model whose outputs are mixed with those of linear models, and their share.
+
+    It is 0 where it gains less than a standard error of the mean difference of the rows' squared errors.
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ def with_linear_share(
         The number of the network that has left a training row out, where each answered for such rows alone.
     held : TrainingRows
         The rows held out; the training rows where there are folds.
+    groups : ndarray (rows,), optional
+        Of rows that are not independent of each other.
     """
     everything = np.ones(len(training), bool)
     used = [everything] if folds is None else [folds != number for number in range(len(model.members))]
@@ -74,9 +84,14 @@ def with_linear_share(
     weight = None if held.weight is None else held.weight.astype(FLOAT64)
     size = _mean(change * change, weight)
     share = min(1.0, max(0.0, _mean(error * change, weight) / size)) if size else 0.0
-    before, after = (_mean((error - each * change) ** 2, weight) for each in (0.0, share))
+    before, after = (((error - each * change) ** 2).mean(axis=1) for each in (0.0, share))
+    gain, chance = mean_with_error(before - after, weight, groups)
+    if not gain > chance:
+        share, after = 0.0, before
     every = linear * len(model.members) if folds is None else linear
-    return _mixed(model, every, share), LinearShare(share, part, before, after)
+    return _mixed(model, every, share), LinearShare(
+        share, part, weighted_mean(before, weight), weighted_mean(after, weight)
+    )
 
 
 def _fitted(rows: TrainingRows) -> Numbers:

@@ -15,11 +15,11 @@ from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.spec import parse_spec
 
-ROWS, COLUMNS = 120, 4
+ROWS, COLUMNS = 400, 4
 FAST = {"type": "adam", "learning_rate": 0.02}
 FOLDS = {"members": 3, "validation": "folds"}
 SPLIT = {"members": 2, "validation": "split"}
-OWN = [{"type": "dense", "units": 6, "activation": "tanh"}, {"type": "dense", "name": "network", "units": 2}]
+OWN = [{"type": "dense", "units": 24, "activation": "tanh"}, {"type": "dense", "name": "network", "units": 2}]
 LINEAR = {"type": "dense", "name": "linear", "inputs": ["input"], "units": 2, "weight_initializer": "zeros"}
 SUM = {"type": "add", "inputs": ["network", "linear"]}
 MIXED = [*OWN, {**LINEAR, "trainable": False}, SUM]
@@ -31,7 +31,11 @@ def spec_for(
     """Return a spec on rows in a file, whose two targets are a sum of slopes, a bend and noise."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((ROWS, COLUMNS))
-    y = slope * X @ rng.standard_normal((COLUMNS, 2)) + (1.5 - slope) * X[:, :1] ** 2 + rng.standard_normal((ROWS, 2))
+    y = (
+        slope * X @ rng.standard_normal((COLUMNS, 2))
+        + (1.6 - slope) * X[:, :1] ** 2
+        + 1.5 * rng.standard_normal((ROWS, 2))
+    )
     weight = {"sample_weight": rng.integers(0, 4, ROWS)} if weighted else {}
     np.savez(folder / "rows.npz", X=X, y=10 * y + 50, **weight)
     split = {"test_size": 0.2, "validation_size": 0.0 if ensemble == FOLDS else 0.3}
@@ -40,7 +44,7 @@ def spec_for(
         "seed": 3,
         "data": {"type": "npz", "path": str(folder / "rows.npz"), "split": split},
         "network": {"dtype": "float64", "layers": layers, "target_preprocessing": ["standardize"]},
-        "training": {"loss": "mean_squared_error", "epochs": 12, "optimizer": FAST, "baselines": [], **training},
+        "training": {"loss": "mean_squared_error", "epochs": 160, "optimizer": FAST, "baselines": [], **training},
     }
 
 
