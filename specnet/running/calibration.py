@@ -62,6 +62,10 @@ class Calibration(NamedTuple):
     before: float
     after: float
 
+    def figures(self) -> dict[str, float | dict[str, float | None]]:
+        """Return what ``metrics.json`` has of it."""
+        return {"temperature": self.temperature, "log_loss": {"before": self.before, "after": self.after}}
+
 
 def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one_by_one: bool) -> Calibration:
     """Return the temperature that minimizes the log loss of rows held out.
@@ -161,5 +165,10 @@ def with_temperature(model: Model, temperature: float) -> Model:
     for flat in np.atleast_2d(theta):
         for placed in model.network.layout.of_node(number):
             placed.view(flat)[...] /= temperature
+    return with_parameters(model, theta)
+
+
+def with_parameters(model: Model, theta: Array) -> Model:
+    """Return a model that has other parameters, in the shape of its own, without what was measured of it."""
     prepared = (model.preprocessing, model.target_preprocessing)
     return Model(model.network, theta, model.state, *prepared, model.labels, history=model.history)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64, Array
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
+from specnet.running.calibration import with_parameters
 from specnet.running.evaluation.predictors import ridge_coefficients
 from specnet.spec.resolving.graph import linear_part
 from specnet.training import TrainingRows
@@ -40,6 +41,10 @@ class LinearShare(NamedTuple):
     part: str
     before: float
     after: float
+
+    def figures(self) -> dict[str, float | dict[str, float | None]]:
+        """Return what ``metrics.json`` has of it."""
+        return {"linear_share": self.share, "squared_error": {"before": self.before, "after": self.after}}
 
 
 def with_linear_share(
@@ -122,5 +127,4 @@ def _mixed(model: Model, linear: Sequence[Numbers], share: float) -> Model:
                 placed.view(flat)[...] *= 1 - share
         (block,) = layout.of_node(part)
         block.view(flat)[...] += share * coefficients
-    prepared = (model.preprocessing, model.target_preprocessing)
-    return Model(model.network, theta, model.state, *prepared, model.labels, history=model.history)
+    return with_parameters(model, theta)

@@ -216,11 +216,7 @@ def _calibration_errors(answers: Mapping[str, Answers]) -> Figures:
 
 def _calibration(errors: Figures, found: Calibration | LinearShare | None) -> dict[str, float | Figures]:
     told: dict[str, float | Figures] = {"error": errors} if errors else {}
-    if isinstance(found, LinearShare):
-        told |= {"linear_share": found.share, "squared_error": {"before": found.before, "after": found.after}}
-    elif found is not None:
-        told |= {"temperature": found.temperature, "log_loss": {"before": found.before, "after": found.after}}
-    return told
+    return told if found is None else told | found.figures()
 
 
 def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: BaselineAnswers) -> Held | None:

@@ -187,7 +187,8 @@ def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> 
 def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: Problems) -> None:
     if not isinstance(loss, MeanSquaredError):
         message = f"a linear model minimizes the squared error, and {loss.part_name()} another one"
-        problems.report("calibration", message, path, hint=_use([MeanSquaredError]))
+        other = 'use training.calibration = "temperature"'
+        problems.report("calibration", message, path, hint=other if _sees_logits(loss) else _use([MeanSquaredError]))
     elif linear_part(nodes) is None:
         hint = (
             'end with { type = "dense", name = "network", … }, { type = "dense", name = "linear", inputs = ["input"], '

@@ -88,22 +88,21 @@ def logits_node(nodes: Sequence[Node]) -> int | None:
 def linear_part(nodes: Sequence[Node]) -> tuple[int, tuple[int, ...]] | None:
     """Return the numbers of the dense layer of the network's input and of all dense layers whose sum is the output.
 
-    None if the output is made otherwise. Nothing else reads these layers: W and b of all of them times a factor make
-    the output times that factor, and those of the one add any linear function of the input.
+    None if the output is made otherwise, or if these layers have other readers, or are added twice: W and b of all of
+    them times a factor are to make the output times that factor, and those of the one to add any linear function.
     """
     last = nodes[-1]
     rest, activation = last.layer.split_activation()
     if rest is None and last.inputs[0] >= 0 and activation is not None and activation.is_identity:
         last = nodes[last.inputs[0]]  # a sum has no activation of its own
-    terms = last.inputs if isinstance(last.layer, Add) else ()
-    parts = [number for number in terms if number >= 0 and nodes[number].inputs == (INPUT_INDEX,)]
-    if (
-        len(terms) < 2
-        or len(parts) != 1
-        or not all(number >= 0 and _is_affine(nodes[number].layer) for number in terms)
-    ):
+    if not isinstance(last.layer, Add):
         return None
-    layer = nodes[parts[0]].layer
+    read = [number for node in nodes for number in node.inputs]
+    terms = last.inputs
+    if not all(number >= 0 and read.count(number) == 1 and _is_affine(nodes[number].layer) for number in terms):
+        return None
+    parts = [number for number in terms if nodes[number].inputs == (INPUT_INDEX,)]
+    layer = nodes[parts[0]].layer if len(parts) == 1 and len(terms) > 1 else None
     is_plain = isinstance(layer, Dense) and layer.use_bias and layer.parametrization == "standard"
     return (parts[0], terms) if is_plain else None
 
