@@ -1,4 +1,7 @@
-"""The texts of JSON files, and of JSON lines: a record for each, as in ``history.jsonl`` and ``layers.jsonl``."""
+"""The texts of JSON files, and of JSON lines: a record for each, as in ``history.jsonl`` and ``layers.jsonl``.
+
+And what is wrong with a text that is none.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,12 @@ def records_of(content: bytes) -> list[dict[str, Any]]:
         If one is damaged; the message says which.
     """
     return [parse_object(line, f"line {number}") for number, line in enumerate(content.splitlines(), 1)]
+
+
+def json_mistake(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
+    """Return what is wrong with a text that is no JSON, and at which character, the same by every version of Python."""
+    # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
+    before = text[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
+    if before.endswith(",") and text[len(before) :].lstrip().startswith(("}", "]")):
+        return "trailing comma", len(before) - 1
+    return error.msg, error.pos

@@ -11,6 +11,7 @@ from typing import Any
 
 from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
 from specnet.files import read_file
+from specnet.files.json_lines import json_mistake
 from specnet.files.run_files import paths_start, spec_file
 from specnet.spec.reading.caps import LARGEST_TEXT, TextCapError, check_caps
 from specnet.spec.reading.overrides import apply_overrides
@@ -111,7 +112,8 @@ def _parsed(text: SourceText, language: Format, folder: FilePath | None) -> Docu
     except _DuplicateKeyError:
         raise Document({}, text).error(_duplicates(text, language)) from None
     except json.JSONDecodeError as error:
-        raise _json_error(text, error) from None
+        message, place = json_mistake(text.content, error)
+        raise SpecError(text.diagnostic("syntax", _sentence(message), text.position(place))) from None
     except tomllib.TOMLDecodeError as error:
         raise Document({}, text).error(_toml_problems(text, str(error))) from None
     except RecursionError:
@@ -172,16 +174,6 @@ def _duplicates(text: SourceText, language: Format, end: int | None = None) -> l
         note = text.diagnostic("note", "first defined here", first.key or first.value)
         found.append(text.diagnostic("duplicate-key", message, second.key or second.value, path, notes=[note]))
     return found
-
-
-def _json_error(text: SourceText, error: json.JSONDecodeError) -> SpecError:
-    """Return the error of a text that is no JSON, the same from every version of Python."""
-    # Python 3.13 points at a comma with nothing behind it, older versions at the bracket that follows.
-    before = text.content[: error.pos + error.msg.startswith("Illegal trailing comma")].rstrip()
-    after = text.content[len(before) :].lstrip()
-    if before.endswith(",") and after.startswith(("}", "]")):
-        return SpecError(text.diagnostic("syntax", "trailing comma", text.position(len(before) - 1)))
-    return SpecError(text.diagnostic("syntax", _sentence(error.msg), Position(error.lineno, error.colno)))
 
 
 def _sentence(message: str) -> str:

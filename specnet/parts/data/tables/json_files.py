@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
+from specnet.files.json_lines import json_mistake
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.csv.csv_files import MOST_COLUMNS
 from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too_long, undecodable, unpacked
@@ -140,7 +141,9 @@ class JsonLinesSource(TextSource):
             )
         except json.JSONDecodeError as error:
             hint = _ONE_OBJECT if content.lstrip().startswith("[") else None
-            raise refused(f"not JSON: {error.msg}", hint=hint, column=error.colno) from None
+            wrong, place = json_mistake(content, error)
+            column = place - content.rfind("\n", 0, place)
+            raise refused(f"not JSON: {wrong}", hint=hint, column=column) from None
         except RecursionError:
             raise refused("nested too deeply") from None
         if not isinstance(found, dict):
