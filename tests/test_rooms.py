@@ -10,7 +10,7 @@ import pytest
 import specnet
 
 PACKAGE, TESTS = Path(specnet.__file__).parent, Path(__file__).parent
-MOST_FILES, MOST_LINES = 15, 400
+MOST_FILES, MOST_LINES = 15, 600
 
 SHARED_MODULES = {
     "base": "what all parts of a kind have in common, in each kind's folder",
