@@ -195,7 +195,9 @@ class Coordinator:
         pruning, folds = self._search.pruning(), None
         document = changed(self._document, self.changes(drawn), f"trial {number}")
         with suppress(SpecError):  # whoever computes it refuses it
-            entry.spec, data = self.writer.written(self.changes(drawn), self.folder.trial_path(number))
+            entry.spec, data = self.writer.written(
+                self.changes(drawn), self.folder.start or self.folder.trial_path(number)
+            )
             document = replace(document, data=data)
             folds = validated(document, self.spec.registry).training.folds
         for run, each in enumerate(self.repetitions):
@@ -283,7 +285,7 @@ class Coordinator:
         self.told.append(trial)
         best, self.best = self.best, best_trial(filter(None, (self.best, trial)), self.larger_is_better)
         if self.best is not best:
-            text = self.writer.text(self.changes(entry.drawn), self.folder.path)
+            text = self.writer.text(self.changes(entry.drawn), self.folder.start or self.folder.path)
             self.folder.write(f"best.{self.writer.format}", text)
         self._write_table()
         self.folder.later(self._search.record, self._search.last_told(trial.number))
@@ -299,7 +301,7 @@ class Coordinator:
     def _nothing_finished(self) -> TrainingError:
         told = (f"; trial {trial.number} {trial.state}: {trial.message}" for trial in self.told if trial.message)
         problem = f"none of the first {len(self.told)} trials has finished{next(told, '')}"
-        return TrainingError(problem, source=str(self.folder.path))
+        return TrainingError(problem, source=self.folder.source)
 
     def _compare(self, machine: dict[str, Any]) -> None:
         """Note a worker whose bits may be others than those of this process."""

@@ -89,10 +89,12 @@ class SweepFolder:
     ----------
     path : Path
         Held by this process.
+    start : Path or None
+        Where relative paths of all its specs start, if it is removed at the end; None for their own folders.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, start: Path | None = None) -> None:
+        self.path, self.start = path, start
         self._disk = ThreadPoolExecutor(1, "specnet-disk")
         self._written: list[Future[Any]] = []
 
@@ -170,6 +172,11 @@ class SweepFolder:
         with file_errors(self.path):
             (self.path / TRIALS).mkdir(exist_ok=True)
         remove_temporary_folders(self.path / TRIALS)
+
+    @property
+    def source(self) -> str | None:
+        """What an error names; None where nothing is left to look at."""
+        return str(self.path) if self.start is None else None
 
     def trial_path(self, number: int) -> Path:
         """Return the folder of a trial."""

@@ -209,14 +209,17 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
             for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds, path):
                 count = _sweep_of(spec).trial_count
                 with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:
-                    found.append(OneSweep(spec, table, path / name, progress, options).run(workers))
+                    start = spec.folder if out is None else None
+                    found.append(OneSweep(spec, table, path / name, start, progress, options).run(workers))
         summary = {} if folds is None else summarized([result.worth for result in found])
         if folds is not None:
             write_file(path / SUMMARY, json_text(summary))
             if options.report:
                 progress.warned(attempted(write_nested_report, path))
     if out is None:
-        return NestedResult(tuple(replace(result, folder=None) for result in found), summary, None)
+        return NestedResult(
+            tuple(replace(result, folder=None, run=replace(result.run, folder=None)) for result in found), summary, None
+        )
     return NestedResult(tuple(found), summary, path)
 
 
@@ -261,7 +264,8 @@ class OneSweep:
         As `parse_sweep` returns it.
     table : Table
         Its rows.
-    path : Path
+    path, start : Path
+        As for `SweepFolder`.
     progress : SeriesProgress
     options : SweepOptions
     """
@@ -269,6 +273,7 @@ class OneSweep:
     spec: Spec
     table: Table
     path: Path
+    start: Path | None
     progress: SeriesProgress
     options: SweepOptions
 
@@ -290,7 +295,7 @@ class OneSweep:
 
     def _found(self, workers: Workers) -> SweepResult:
         sweep, options = _sweep_of(self.spec), self.options
-        with SweepFolder(self.path) as folder:
+        with SweepFolder(self.path, self.start) as folder:
             if options.force:
                 folder.clear()
             remove_report(self.path)
@@ -308,7 +313,7 @@ class OneSweep:
                 raise RunInterrupted(cause, end, self.path, finished=False) from None
         if course.best is None:
             message = f"none of {counted(sweep.trial_count, 'trial')} has finished"
-            raise TrainingError(message, source=str(self.path))
+            raise TrainingError(message, source=folder.source)
         best = self.path / f"best.{course.writer.format}"
         parsed = parse_spec(best, parts=self.spec.registry, limits=self.spec.origin.limits)
         resumes = options.resume and self._holds_run_of(parsed, course.identity)

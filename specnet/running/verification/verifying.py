@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from specnet.compiler.thread_limits import available_threads
+from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
@@ -21,6 +21,7 @@ from specnet.files.series_files import TEAM, TEAM_FACTS, is_series, is_sweep
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
+from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.saved_runs import given_spec
@@ -118,12 +119,14 @@ def verify(
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             runs, total = kept.found(path, sample)
             found = verified_series(path, out, runs, jobs, force, observer, verbose)
+            stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
             teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
             found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
         elif (path / TEAM_FACTS).is_file():
             given = {"epochs": epochs, "sample": sample, "threads": threads}
             if idle := [name for name, value in given.items() if value is not None]:
                 raise DataError(f"{idle[0]} has no effect on a team, for which nothing is trained", source=str(path))
+            stack.enter_context(limited_threads(SERIES_THREADS))
             place = None if out is None else stack.enter_context(reserved(out, FILES, force=force, resume=None))
             found = Verification((_team(Path(os.path.abspath(path)), kept, None, place),), folder=place)
         else:

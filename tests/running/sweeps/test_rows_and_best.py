@@ -15,7 +15,7 @@ import pytest
 
 import specnet
 from specnet.data import RawColumns
-from specnet.errors import FileError, TakenError
+from specnet.errors import FileError, TakenError, TrainingError
 from specnet.files.series_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.data_rows import SpecData
@@ -225,8 +225,23 @@ def test_a_sweep_given_as_json_has_a_best_json(swept: tuple[Path, specnet.SweepR
     assert specnet.run(tmp_path / "mapping/best.json", threads=1).metrics == by_toml.metrics
     kept_nowhere = specnet.sweep(tmp_path / "rows.toml", jobs=1, report=False)
     assert kept_nowhere.trials == by_toml.trials
-    assert kept_nowhere.folder is None
     assert kept_nowhere.metrics == by_toml.metrics
+
+
+def test_a_sweep_without_a_folder_names_none(write: Write, tmp_path: Path):
+    """Nor do its specs: their paths start where those of the spec do, as in a run without a folder."""
+    spec = write(0, "")
+    result = specnet.sweep(spec, jobs=1, trials=2)
+    nested = specnet.nested_sweep(spec, folds=2, jobs=1, trials=2, overrides=["data.split={validation_size=0.2}"])
+    for each in (result, *nested.sweeps):
+        assert each.folder is each.run.folder is None
+        assert 'path = "rows.csv"' in each.spec
+        assert {str(model.spec.data.path) for model in (each.run.model, each.team.model)} == {"rows.csv"}
+    (tmp_path / "best.toml").write_text(result.spec)
+    assert specnet.run(tmp_path / "best.toml", threads=1).metrics == result.metrics
+    with pytest.raises(TrainingError) as caught:
+        specnet.sweep(spec, jobs=1, trials=1, overrides=["training.optimizer={type='sgd', learning_rate=1e30}"])
+    assert caught.value.diagnostics[0].source is None
 
 
 def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: Path, refused: Refused):

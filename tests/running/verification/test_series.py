@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, parse_spec, run_many, sweep, verify
+from specnet.compiler.thread_limits import limited_threads
 from specnet.files.tensors import decode, encode
 from specnet.running.data_rows import read_data
 from specnet.training import WarningRecorder
@@ -42,6 +43,16 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many") / "sweep"
     overrides = [*QUICK, "data.split.validation_size=0.25"]
     sweep(SWEEP, folder, overrides=overrides, report=False, observer=Observer())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many") / "wide"
+    overrides = ["network.hidden_layer_sizes=[1000, 10]", "data.n_samples=700", "data.split.validation_size=0.4"]
+    overrides += ["data.split.test_size=0.4", "data.noise=0.3", "training.epochs=1", "sweep.trials=2"]
+    with limited_threads(2):
+        sweep(SWEEP, folder, overrides=overrides, report=False, observer=Observer())
     return folder
 
 
@@ -115,6 +126,14 @@ def test_a_team_is_chosen_again_and_a_changed_bit_of_it_found(spec: str, tmp_pat
     change_model(team, weight, one_ulp_up, recorded=False)
     (difference,) = only(verify(team)).differences
     assert (difference.file, difference.distance.ulps) == ("model.safetensors", 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_sweep_is_the_same_with_any_number_of_threads(wide: Path, threads: int):
+    """Products over 1 000 numbers are summed in another order by several threads."""
+    with limited_threads(threads):
+        assert verify(wide).is_same
+        assert verify(wide / "team").is_same
 
 
 def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_path: Path):
