@@ -104,3 +104,23 @@ LimitOption = Annotated[
         help="Allow a larger network: layers, parameters, or bytes of memory (repeatable).",
     ),
 ]
+
+
+def _known_encoding(name: str | None) -> str | None:
+    from specnet.parts.data import is_text_encoding
+
+    if name is not None and not is_text_encoding(name):
+        raise typer.BadParameter(f'unknown encoding "{name}".')
+    return name
+
+
+EncodingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        callback=_known_encoding,
+        show_default=False,
+        help="Encoding of a CSV file, such as cp1252. Default: that of the training file.",
+    ),
+]

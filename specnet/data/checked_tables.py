@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from specnet.parts.arrays import (
 from specnet.parts.data import (
     ColumnCells,
     ColumnKind,
+    Csv,
     Data,
     Npz,
     Table,
@@ -41,6 +43,7 @@ from specnet.parts.data import (
 from specnet.spec import Resolved, Spec
 
 PathLike = str | os.PathLike[str]
+AnyData = TypeVar("AnyData", bound=Data)
 
 MOST_LABELS = 6
 """How many labels of a model a message names."""
@@ -101,7 +104,7 @@ def _words_for_numbers(spec: Spec) -> Array | None:
     return None
 
 
-def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
+def read_inputs(path: PathLike, resolved: Resolved, encoding: str | None = None) -> RawColumns:
     """Return the rows of a file for a model to predict.
 
     Parameters
@@ -111,6 +114,8 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         in any order; other columns are ignored.
     resolved : Resolved
         The model's spec.
+    encoding : str, optional
+        Of a CSV file; default: that of the spec.
 
     Returns
     -------
@@ -125,7 +130,7 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
     """
     source, spec = os.fspath(path), resolved.spec
     try:
-        if (part := _features_of(source, spec)) is not None:
+        if (part := _features_of(source, spec, encoding)) is not None:
             found = part.read_features(Path())
             return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
@@ -135,7 +140,9 @@ def read_inputs(path: PathLike, resolved: Resolved) -> RawColumns:
         raise about_file(error, source) from None
 
 
-def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: int) -> Iterator[dict[str, ColumnCells]]:
+def read_cells(
+    path: PathLike, resolved: Resolved, names: Sequence[str], rows: int, encoding: str | None = None
+) -> Iterator[dict[str, ColumnCells]]:
     """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
 
     Each of what is yielded has so many rows, the last one perhaps fewer.
@@ -148,7 +155,7 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: i
         If it cannot be read.
     """
     source, spec = os.fspath(path), resolved.spec
-    part = _features_of(source, spec)
+    part = _features_of(source, spec, encoding)
     if part is None:
         raise _unreadable(source, spec)
     try:
@@ -157,13 +164,15 @@ def read_cells(path: PathLike, resolved: Resolved, names: Sequence[str], rows: i
         raise about_file(error, source) from None
 
 
-def large_cell_in(path: PathLike, resolved: Resolved, raw: RawColumns, preparation: Preparation) -> Diagnostic | None:
+def large_cell_in(
+    path: PathLike, resolved: Resolved, raw: RawColumns, preparation: Preparation, encoding: str | None = None
+) -> Diagnostic | None:
     """Return what to say of the first cell of a table that is too large for a model, at its place in the file.
 
     Nothing if there is none, or the rows are not those of a table with names.
     """
     source, spec = os.fspath(path), resolved.spec
-    part = _features_of(source, spec) if raw.kinds else None
+    part = _features_of(source, spec, encoding) if raw.kinds else None
     cell = None if part is None else first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype))
     if cell is None:
         return None
@@ -171,22 +180,28 @@ def large_cell_in(path: PathLike, resolved: Resolved, raw: RawColumns, preparati
     return None if problem is None else about_file(DataError(problem), source).diagnostics[0]
 
 
-def _features_of(source: str, spec: Spec) -> TableFile | None:
+def _features_of(source: str, spec: Spec, encoding: str | None) -> TableFile | None:
     """Return what reads a model's columns from a table, as numbers where its spec says no kinds; None without names."""
     table = table_file_type(source)
     if table is None or spec.feature_names is None:
         return None
     part = spec.data.for_file(source) if spec.data is not None else None
     if isinstance(part, TableFile):
-        return part
+        return _encoded(part, encoding)
     unnamed = "target"
     while unnamed in spec.feature_names:
         unnamed += "_"
     kinds: dict[str, ColumnKind] = dict.fromkeys(spec.feature_names, "numeric")
-    return table(path=source, target=unnamed, features=spec.feature_names, columns=kinds)  # its target is not read
+    # Its target is not read.
+    return _encoded(table(path=source, target=unnamed, features=spec.feature_names, columns=kinds), encoding)
 
 
-def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) -> Table:
+def _encoded(part: AnyData, encoding: str | None) -> AnyData:
+    """Return a part that reads a CSV file in an encoding, if there is one."""
+    return part if encoding is None or not isinstance(part, Csv) else part.model_copy(update={"encoding": encoding})
+
+
+def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None, encoding: str | None = None) -> Table:
     """Return the rows of a file for the evaluation of a model.
 
     Parameters
@@ -198,6 +213,8 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
         The model's spec.
     labels : ndarray (classes,) or None
         Labels of the model. If they are text, labels in a table are read as text.
+    encoding : str, optional
+        Of a CSV file; default: that of the spec.
 
     Returns
     -------
@@ -212,7 +229,7 @@ def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None) 
         If it cannot be read.
     """
     source = os.fspath(path)
-    part = _part_for(source, resolved.spec)
+    part = _encoded(_part_for(source, resolved.spec), encoding)
     try:
         table = check_table(part.load(Path(), resolved.spec.target_kind))
         if not table.columns:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from specnet.cli.inputs import check_model_and_data, read_limits, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, LimitOption
+from specnet.cli.options import AnyModelArgument, DataArgument, EncodingOption, LimitOption
 from specnet.cli.output import Output
 from specnet.errors import Diagnostic
 from specnet.number_texts import count, counted
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from specnet.data import RowSet
 
 
-def evaluate(output: Output, model: AnyModelArgument, data: DataArgument, limit: LimitOption = None) -> None:
+def evaluate(
+    output: Output,
+    model: AnyModelArgument,
+    data: DataArgument,
+    encoding: EncodingOption = None,
+    limit: LimitOption = None,
+) -> None:
     """Evaluate a model on rows.
 
     Prints the loss and the metrics of the spec of the model, and warns about rows of its training set if MODEL is the
@@ -31,18 +37,20 @@ def evaluate(output: Output, model: AnyModelArgument, data: DataArgument, limit:
     from specnet.files.run_files import training_rows
     from specnet.importing import open_model
     from specnet.model import unfamiliar_cells
+    from specnet.parts.data import settings_as_options
     from specnet.report.terminal.counting import reading_shown
     from specnet.report.terminal.scores import scores_table
 
     check_model_and_data(model, data)
     loaded = open_model(model, read_limits(limit))
     with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
-        rows = read_table(file, loaded.network.resolved, loaded.labels)
+        with settings_as_options("predict"):
+            rows = read_table(file, loaded.network.resolved, loaded.labels, encoding)
         raw = RawColumns(rows.X, rows.columns)
         try:
             figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         except DataError:
-            problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing)
+            problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing, encoding)
             if problem is not None:
                 raise DataError(problem) from None
             raise

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
-from specnet.cli.options import AnyModelArgument, DataArgument, ForceOption, LimitOption, level_option, out_option
+from specnet.cli.options import (
+    AnyModelArgument,
+    DataArgument,
+    EncodingOption,
+    ForceOption,
+    LimitOption,
+    level_option,
+    out_option,
+)
 from specnet.cli.output import Output, UsageError
 from specnet.number_texts import counted
 
@@ -45,6 +53,7 @@ def predict(
         bool,
         typer.Option("--escape-formulas", help="Write an apostrophe before texts that spreadsheets would compute."),
     ] = False,
+    encoding: EncodingOption = None,
     force: ForceOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -70,6 +79,7 @@ def predict(
     from specnet.data import large_cell_in, read_inputs
     from specnet.files import refuse_taken, write_file
     from specnet.importing import open_model
+    from specnet.parts.data import settings_as_options
     from specnet.report.terminal.counting import CountProgress, reading_shown
 
     check_model_and_data(model, data)
@@ -86,11 +96,11 @@ def predict(
         raise UsageError("only CSV has formulas to escape", source="--escape-formulas")
     loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
     with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
-        with reading_shown(shown):
-            raw = read_inputs(file, loaded.network.resolved)
-        kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE)
+        with reading_shown(shown), settings_as_options("predict"):
+            raw = read_inputs(file, loaded.network.resolved, encoding)
+        kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE, encoding)
         formulas = Formulas(escape_formulas)
-        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing)
+        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing, encoding)
         levels = {"interval": interval and interval / 100, "classes": classes and classes / 100}
         predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict, **levels)
         if out is not None:
@@ -110,11 +120,11 @@ def predict(
         output.remark(f"{out}   {counted(len(raw), 'row')}")
 
 
-def _kept(names: str, file: Path, model: Model, rows: int) -> Iterator[dict[str, ColumnCells]]:
+def _kept(names: str, file: Path, model: Model, rows: int, encoding: str | None) -> Iterator[dict[str, ColumnCells]]:
     """Return the columns of these names, separated by commas, as the file has them: so many rows at a time."""
     from specnet.data import read_cells
     from specnet.parts.data import table_file_type
 
     if table_file_type(file) is None:
         raise UsageError("--keep needs a table with named columns", source="--keep")
-    return read_cells(file, model.network.resolved, next(csv.reader([names])), rows)
+    return read_cells(file, model.network.resolved, next(csv.reader([names])), rows, encoding)

@@ -117,7 +117,7 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
 
     path, (target,) = str(table.path), table.targets
     try:
-        with settings_as_options():
+        with settings_as_options("new"):
             facts = table_facts(table, Path())
     except DataError as error:
         problems = (replace(each, source=each.source or path, path=()) for each in error.diagnostics)

@@ -92,10 +92,12 @@ class Cells:
             forms = {place: kind.format if isinstance(kind, DatetimeFormat) else None for place, kind in kinds.items()}
             lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
         if self.formats:
-            lines += ["# For columns of numbers that are written otherwise: how, what to leave out, and the unit."]
+            lines += [
+                "# For columns of numbers that are written otherwise: how, what to leave out, and the unit around them."
+            ]
             lines += ["NUMBERS = {"]
             for place, each in self.formats.items():
-                parts = (each.pattern, each.separators, each.unit or "")
+                parts = (each.pattern, each.separators, each.around if each.unit else "")
                 lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
             lines += ["}"]
         return lines
@@ -154,9 +156,9 @@ _DATES = """
             return days"""
 _NUMBERS = """
     if place in NUMBERS and isinstance(cell, str):
-        pattern, separators, unit = NUMBERS[place]
+        pattern, separators, around = NUMBERS[place]
         if re.fullmatch(pattern, text):
-            plain = text.replace(unit, "") if unit else text
+            plain = re.sub(around, r"\\1\\2", text) if around else text
             return float("".join(sign for sign in plain if sign not in separators).replace(",", "."))"""
 _DAYS = """
 def days_of(text, form):

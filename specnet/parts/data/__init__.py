@@ -28,6 +28,7 @@ from specnet.parts.data.table_files import Csv as Csv
 from specnet.parts.data.table_files import Jsonl as Jsonl
 from specnet.parts.data.table_files import Parquet as Parquet
 from specnet.parts.data.table_files import TableFile as TableFile
+from specnet.parts.data.table_files import is_text_encoding as is_text_encoding
 from specnet.parts.data.table_files import not_a_table as not_a_table
 from specnet.parts.data.table_files import table_file_type as table_file_type
 from specnet.parts.data.tables.parquet_writing import parquet_pieces as parquet_pieces

@@ -136,11 +136,11 @@ class NumberFormat(_Notation):
     def value(self, text: str) -> float | None:
         if not re.fullmatch(self.pattern, text):
             return None
-        plain = text.replace(self.unit, "") if self.unit else text
+        plain = re.sub(self.around, r"\1\2", text) if self.unit else text
         return number(plain.translate({ord(sign): None for sign in self.separators}).replace(",", "."))
 
     def sql(self, text: str) -> str:
-        plain = f"replace({text}, {quoted(self.unit)}, '')" if self.unit else text
+        plain = f"regexp_replace({text}, {quoted(self.around)}, '\\1\\2', 'g')" if self.unit else text
         plain = f"replace(translate({plain}, {quoted(self.separators)}, ''), ',', '.')"
         matched = f"CASE WHEN regexp_full_match({text}, {quoted(self.pattern)}) THEN {plain} END"
         return sql_number(matched, ".")
@@ -149,6 +149,12 @@ class NumberFormat(_Notation):
     def separators(self) -> str:
         """The signs that may stand between thousands."""
         return _THOUSANDS[self.decimal] + _MORE_THOUSANDS
+
+    @property
+    def around(self) -> str:
+        """The pattern of the unit before and behind a number, of which the signs of the number remain."""
+        unit = re.escape(self.unit or "")
+        return rf"^([+-]?){unit} ?([+-]?)| ?{unit}$"
 
     @property
     def pattern(self) -> str:

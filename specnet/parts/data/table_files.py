@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of
+from specnet.parts.data.notations import notations_of
 from specnet.parts.data.tables.cells import number, trimmed
 from specnet.parts.data.tables.csv.csv_files import CsvSource
 from specnet.parts.data.tables.csv.csv_records import Dialect
@@ -139,7 +140,7 @@ class TableFile(Data):
             source = part._source(folder)
             place = source.names.index(name)
             for row, (cell,) in enumerate(source.cell_rows([place])):
-                if number(trimmed(str(cell)), source.decimal) == wanted:
+                if wanted in _numbers(trimmed(str(cell)), self.columns.get(name), source.decimal):
                     return source.located([Mistake(row, place, "too-large", message, hint)])[0]
         return None
 
@@ -262,11 +263,7 @@ class Csv(TableFile):
 
     def problems(self) -> Iterator[FieldProblem]:
         yield from super().problems()
-        try:
-            known = codecs.lookup(self.encoding)
-        except (LookupError, ValueError):
-            known = None
-        if known is None or not getattr(known, "_is_text_encoding", True):
+        if not is_text_encoding(self.encoding):
             yield FieldProblem(("encoding",), f'unknown encoding "{self.encoding}"')
         for name, taken in (("quote", self.quote), ("decimal", self.decimal)):
             if self.delimiter == taken:
@@ -293,6 +290,20 @@ class Jsonl(TableFile):
 
     def source(self, paths: list[str]) -> TableSource:
         return JsonLinesSource(paths, [name for name, kind in self.columns.items() if kind == "ignore"])
+
+
+def is_text_encoding(name: str) -> bool:
+    """Return whether Python knows an encoding of text by this name."""
+    try:
+        return getattr(codecs.lookup(name), "_is_text_encoding", True)
+    except (LookupError, ValueError):
+        return False
+
+
+def _numbers(text: str, kind: ColumnKind | None, decimal: str) -> list[float | None]:
+    """Return the numbers that a cell can be, of a column of a kind, or of one whose kind is not known."""
+    notations = [*notations_of([text])] if kind is None else [] if isinstance(kind, str) else [kind]
+    return [number(text, decimal), *(each.value(text) for each in notations)]
 
 
 def table_file_type(path: str | os.PathLike[str]) -> type[Csv] | type[Parquet] | type[Jsonl] | None:

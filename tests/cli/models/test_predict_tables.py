@@ -238,3 +238,45 @@ def test_labels_that_are_formulas_to_spreadsheets_are_told_of_and_escaped(
     for options in (["-o", "out.parquet"], ["--format", "json"]):
         assert specnet("predict", "out", "rows.csv", "--escape-formulas", *options).status == 2
     assert "warning" not in specnet(*command, "-o", "out.parquet").err
+
+
+def test_rows_in_another_encoding_than_the_training_rows(specnet: Specnet, folder: Path) -> None:
+    """The error names the option, and with it predictions are those of the same rows in UTF-8."""
+    rows = "price;size;y\n" + "".join(f"{row % 7},50 €;{row % 5};{row % 2}\n" for row in range(40))
+    (folder / "rows.csv").write_text(rows, encoding="utf-8")
+    (folder / "windows.csv").write_text(rows, encoding="cp1252")
+    spec = {
+        "data": {"type": "csv", "path": "rows.csv", "target": "y"},
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2},
+    }
+    specnet_package.run(spec, folder / "priced")
+    expected = specnet("predict", "priced", "rows.csv", "--keep", "price").went()
+    for verb in ("predict", "evaluate"):
+        said = specnet(verb, "priced", "windows.csv").failed(1)
+        assert 'use --encoding cp1252, in which a cell is "0,50 €"' in said
+        assert 'unknown encoding "cp0"' in specnet(verb, "priced", "windows.csv", "--encoding", "cp0").failed(2)
+    assert specnet("predict", "priced", "windows.csv", "--keep", "price", "--encoding", "cp1252").went() == expected
+    figures = [
+        specnet("evaluate", "priced", f"{name}.csv", *options, "--format", "json").document["metrics"]
+        for name, options in {"rows": (), "windows": ("--encoding", "cp1252")}.items()
+    ]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("a,bb", 'rename "bb" to "b" in the file if it is the same column'),
+        ("a,price", "the model needs the columns a, b; the file has a, price"),
+        ("other,price", "the model needs the columns a, b; the file has other, price"),
+    ],
+)
+def test_a_column_that_is_missing_is_named_with_the_one_that_may_be_it(
+    specnet: Specnet, folder: Path, named: Path, header: str, hint: str
+) -> None:
+    (folder / "new.csv").write_text(f"{header}\n1,2\n")
+    said = specnet("predict", named, "new.csv").failed(1)
+    assert "new.csv has no column" in said
+    assert hint in said
+    assert "empty" not in said

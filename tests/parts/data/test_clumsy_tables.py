@@ -18,6 +18,12 @@ def load(path, target="y", **fields):
     return Csv(path=path.name, target=target, **fields).load(path.parent, "classes")
 
 
+def mistake_of(path):
+    with pytest.raises(DataError) as caught:
+        load(path)
+    return caught.value.diagnostics
+
+
 NUMBERS = "".join(f"{row},{row % 2}\n" for row in range(20))
 
 
@@ -133,6 +139,23 @@ def test_tables_that_are_one_mistake(file, content, fields, code, refused: Refus
         load(path, **fields)
     (problem,) = caught.value.diagnostics
     assert (problem.source == str(path)) == (problem.path == ())
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "cell"),
+    [
+        ("a;y\né;0\n4,50 €;1\n".encode("cp1252"), "cp1252", "4,50 €"),
+        ('a,y\n"é, ü",0\n'.encode("cp1252"), "cp1252", "é"),
+        ("a\ty\n“x”\t0\nü\t1\n".encode("cp1252"), "cp1252", "“x”"),
+        (b"a,y\n\xe9t\xe9,0\n\x81,1\n", "latin-1", "été"),  # Windows has nothing at 81
+    ],
+)
+def test_windows_encoding_is_tried_before_latin_1_and_a_cell_shows_it(file, content, encoding, cell):
+    path = file(content)
+    (problem,) = mistake_of(path)
+    assert problem.hint == f'set data.encoding = "{encoding}", in which a cell is "{cell}", or save the file as UTF-8'
+    table = load(path, encoding=encoding, columns={"a": "category", "y": "category"})
+    assert cell in [*table.columns[0].texts, *(text.split(",")[0] for text in table.columns[0].texts)]
 
 
 @pytest.mark.parametrize("name", ["rows.xlsx", "rows.json", "rows.dat", "rows.tab", "rows.parquet", "rows.csv"])

@@ -71,6 +71,11 @@ WRITTEN: list[tuple[list[str], dict[str, str], list[float]]] = [
     (["1'234'567.5", "1"], {"type": "numeric", "decimal": "."}, [1_234_567.5, 1.0]),
 ]
 """Two cells, the kind of a column of such, and what they are."""
+SPECIFIED: list[tuple[list[str], dict[str, Any], list[float]]] = [
+    (["5e", "1e5", "-2.5e2 e", "e 7"], {"type": "numeric", "unit": "e"}, [5.0, 1e5, -250.0, 7.0]),
+    (["1e300 kg", "3 kg"], {"type": "numeric", "unit": "kg"}, [1e300, 3.0]),
+]
+"""Notations that a spec alone can have."""
 
 
 def csv_of(file: File, cells: list[str], **fields: Any) -> Table:
@@ -157,8 +162,8 @@ def test_a_cell_far_below_decides(file: File) -> None:
     assert plain(csv_of(file, cells).kinds["a"]) == date("%d/%m/%Y")
 
 
-@pytest.mark.parametrize(("cells", "kind", "values"), WRITTEN)
-def test_python_and_duckdb_read_alike(cells: list[str], kind: dict[str, str], values: list[float]) -> None:
+@pytest.mark.parametrize(("cells", "kind", "values"), [*WRITTEN, *SPECIFIED])
+def test_python_and_duckdb_read_alike(cells: list[str], kind: dict[str, Any], values: list[float]) -> None:
     """Also what is nearly in the notation."""
     form = (DatetimeFormat if kind["type"] == "datetime" else NumberFormat).model_validate(kind)
     others = [cell for text in cells for cell in (f"{text} ", text[1:], text[:-1], f"{text}0", text.replace("0", "9"))]

@@ -8,6 +8,7 @@ from specnet.errors import DataError
 from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
 from specnet.parts.data.tables.parquet_writing import parquet_pieces
 from specnet.parts.data.tables.roles import below_each_other
+from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
 from tests.texts.pinned import Pinned, Refused
 
@@ -82,6 +83,37 @@ def test_cells_of_every_format_are_handed_on_as_they_are(tmp_path):
         assert table.cell_problem(tmp_path, "n", 7.0, "message", "hint") is None
 
 
+def test_damage_that_is_met_while_cells_are_handed_on_is_an_error_of_the_file(tmp_path):
+    """DuckDB's own error says neither which file it is nor that the file is to blame."""
+    path = tmp_path / "rows.parquet"
+    duckdb.execute(f"COPY (SELECT 'text ' || i AS t, 1 AS y FROM range(60000) r(i)) TO '{path}' (FORMAT parquet)")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    for start, length in ((middle, 4000), (4, 40)):
+        path.write_bytes(content[:start] + b"\xff" * length + content[start + length :])
+        with pytest.raises(DataError) as caught:
+            for _ in Parquet(path=path.name, target="y").read_cells(tmp_path, ["t"], 1000):
+                pass
+        (problem,) = caught.value.diagnostics
+        assert (problem.code, problem.source) == ("parquet", str(path))
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "number"),
+    [
+        ("1e300 kg", NumberFormat(type="numeric", unit="kg"), 1e300),
+        ("1.234,5", NumberFormat(type="numeric", decimal=","), 1234.5),
+        ("1.234,5", None, 1234.5),
+        ("$9,999,999", None, 9_999_999.0),
+    ],
+)
+def test_a_number_is_found_where_it_is_written_in_a_notation(tmp_path, cell, kind, number):
+    (tmp_path / "rows.csv").write_text(f'a;y\n2;1\n"{cell}";0\n')
+    table = Csv(path="rows.csv", target="y", columns={} if kind is None else {"a": kind})
+    problem = table.cell_problem(tmp_path, "a", number, "message", "hint")
+    assert problem.position.line == 3
+
+
 def test_types_of_several_files_are_the_wider_ones(tmp_path, refused: Refused):
     def written(name, value):
         duckdb.execute(f"COPY (SELECT {value} AS a, 1 AS y FROM range(2)) TO '{tmp_path / name}' (FORMAT parquet)")
@@ -154,7 +186,7 @@ def test_settings_are_told_of_as_a_spec_or_an_option_has_them(pinned: Pinned):
         yield from (longer("missing_values", ["", "NA"], ["?", "-"], ["x"]), longer("missing_values", [], ["a'b"]))
 
     pinned("\n".join(hints()))
-    with settings_as_options():
+    with settings_as_options("new"):
         pinned("\n".join(hints()))
     suffixes = "parquet xlsx XLS xlsm ods json json.gz txt dat data tab docx"
     pinned("\n".join(how_to_convert(f"/some/rows.{suffix}") for suffix in suffixes.split()))

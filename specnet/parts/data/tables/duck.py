@@ -75,11 +75,17 @@ class Duck:
         return list(found.values())
 
     def batches(self, query: str, count: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Yield what a query finds, so many rows at a time."""
+        """Yield what a query finds, so many rows at a time.
+
+        Raises
+        ------
+        DuckError, FileError
+        """
         some = self._run(query, None, lambda result: result.fetchmany(count))
         while some:
             yield some
-            some = self._connection.fetchmany(count)
+            with self._refusals():
+                some = self._connection.fetchmany(count)
 
     def close(self) -> None:
         """End the connection."""
@@ -103,8 +109,6 @@ class Duck:
         FileError
             If its own files find no room.
         """
-        import duckdb
-
         future = self._pool.submit(lambda: fetch(self._connection.execute(query, parameters)))
         done, told = 0, progress or (lambda done, total: None)
         told(0, size)
@@ -117,8 +121,16 @@ class Duck:
             self._connection.interrupt()
             raise
         told(size, size)
-        try:
+        with self._refusals():
             return future.result()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Raise what DuckDB raises as the errors that `_run` names."""
+        import duckdb
+
+        try:
+            yield
         except duckdb.OutOfMemoryException as error:
             raise (no_room() if "temp_directory" in str(error) else MemoryError()) from None
         except duckdb.Error as error:

@@ -80,8 +80,11 @@ class ParquetSource(TableSource):
         with opened(self.real_paths(), len(self.names)) as duck:
             for path, own in zip(self.paths, self._places, strict=True):
                 names = ", ".join(f"c{place}" for place in own)
-                for some in duck.batches(f"SELECT {texts} FROM {_rows(path)} AS t({names})", ROWS_AT_ONCE):
-                    yield from some
+                try:
+                    for some in duck.batches(f"SELECT {texts} FROM {_rows(path)} AS t({names})", ROWS_AT_ONCE):
+                        yield from some
+                except DuckError as error:
+                    raise self.damaged(path, error) from None
 
     def located(self, mistakes: Sequence[Mistake]) -> list[Diagnostic]:
         source = self.paths[0] if len(self.paths) == 1 else None

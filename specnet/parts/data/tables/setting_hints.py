@@ -7,34 +7,38 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Literal
 
 from specnet.files.toml import toml_key, toml_text, toml_value
 
 _READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
 """The functions of pandas that read other common files, and how the names of these end."""
-_AS_OPTIONS: ContextVar[bool] = ContextVar("as_options", default=False)
+_Command = Literal["new", "predict"]
+_COMMAND: ContextVar[_Command | None] = ContextVar("command", default=None)
 
 
 @contextmanager
-def settings_as_options() -> Iterator[None]:
-    """Let hints name options of `specnet new`, which writes the spec."""
-    token = _AS_OPTIONS.set(True)
+def settings_as_options(command: _Command) -> Iterator[None]:
+    """Let hints name options of a command: `new` writes the spec, `predict` has an option for the encoding."""
+    token = _COMMAND.set(command)
     try:
         yield
     finally:
-        _AS_OPTIONS.reset(token)
+        _COMMAND.reset(token)
 
 
 def setting(key: str, *values: str) -> str:
     """Return the hint to set a key of the data to one of some values, which are written as TOML."""
-    if not _AS_OPTIONS.get():
+    if _COMMAND.get() == "predict" and key == "encoding":
+        return f"use --encoding {' or '.join(map(_plain, values))}"
+    if _COMMAND.get() != "new":
         return f"set data.{key} = {' or '.join(values)}"
     return "use " + " or ".join(f"--set {_quoted(f'data.{key}={_plain(value)}')}" for value in values)
 
 
 def longer(key: str, items: Iterable[str], added: Sequence[str], others: Iterable[str] = ()) -> str:
     """Return the hint to add texts to a list of the data; an option has the whole list, and what others add to it."""
-    if not _AS_OPTIONS.get():
+    if _COMMAND.get() != "new":
         return f"add {' and '.join(map(toml_text, added))} to data.{key}"
     return setting(key, toml_value(list(dict.fromkeys([*items, *added, *others]))))
 

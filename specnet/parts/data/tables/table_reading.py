@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.files.toml import toml_text
+from specnet.parts.arrays import first_few
 from specnet.parts.data.base import Table
 from specnet.parts.data.column_kinds import ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
@@ -96,7 +97,8 @@ class _Reading:
         """Yield the errors of columns that are missing, at their places in the spec; one for all unlike any other."""
 
         def error(names: Sequence[str], *path: str | int) -> Diagnostic:
-            return replace(unknown_columns(self.source, names), path=path, source=None)
+            found = unknown_columns(self.source, names)
+            return replace(found, path=path, source=None, hint=self._hint_for_model(names) or found.hint)
 
         wanted = self.wanted
         for index, name in enumerate(wanted.targets):
@@ -114,6 +116,17 @@ class _Reading:
         for name, kind in wanted.kinds.items():
             if kind != "ignore" and name not in self.places and name not in told:
                 yield error([name], "columns", name)
+
+    def _hint_for_model(self, missing: Sequence[str]) -> str | None:
+        """Return what to do about columns that a file to predict lacks, since the model needs them; else None."""
+        if self.wanted.targets or self.wanted.predicted or undivided(self.source.names):
+            return None
+        needed = [*dict.fromkeys([*(self.wanted.features or ()), *self.wanted.kinds])]
+        others = [name for name in self.source.names if name not in needed]
+        similar = {name: meant(others, name) for name in missing}
+        if renamed := [f'"{own}" to "{name}"' for name, own in similar.items() if own is not None]:
+            return f"rename {first_few(renamed)} in the file if it is the same column"
+        return f"the model needs the columns {first_few(needed)}; the file has {first_few(self.source.names)}"
 
     def _features(self) -> list[str]:
         wanted = self.wanted

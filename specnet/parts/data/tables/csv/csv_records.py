@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from itertools import islice
 from typing import BinaryIO, cast
@@ -38,6 +38,10 @@ _PLAIN_WORDS = {
     f"field larger than field limit ({LARGEST_CELL})": too_long("a cell", LARGEST_CELL),
 }
 """What is said in place of messages of Python's ``csv``."""
+_WINDOWS = re.compile(rb"[\x80-\x9f]")
+"""What Windows' encodings have instead of control characters."""
+_LONGEST_CELL = 40
+"""Characters of a cell in a hint."""
 _LOOKED_AT = 4096
 """Bytes that tell text from anything else."""
 _LINE_ENDS = ("\r\n", "\n", "\r")
@@ -266,7 +270,7 @@ def refuse_faulty(path: PathLike, dialect: Dialect, width: int) -> None:
 
 
 def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
-    """Return where a text is not in its encoding; the line is known where lines are told by their bytes."""
+    """Return where a text is not in its encoding; the line is known where lines end in the same bytes as in ASCII."""
     position, marked, nulls = None, False, 0
     if dialect.is_utf8:
         with unpacked(path) as stream:
@@ -279,10 +283,37 @@ def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
                 except UnicodeDecodeError as error:
                     position = Position(number, len(line[: error.start].decode()) + 1)
                     break
-    other = "utf-16" if marked else "latin-1"
-    hint = f"{setting('encoding', toml_text(other))}, or save the file as UTF-8"
-    hint = hint if dialect.is_utf8 else "set another encoding"
-    if nulls and not marked:
-        hint = f"this is not a text file; {how_to_convert(path)}"
     message = f"not valid {dialect.encoding.upper()}"
+    if not dialect.is_utf8:
+        hint = "set another encoding"
+    elif nulls and not marked:
+        hint = f"this is not a text file; {how_to_convert(path)}"
+    else:
+        other, shown = ("utf-16", "") if marked else _single_byte_encoding(path, dialect)
+        hint = f"{setting('encoding', toml_text(other))}{shown}, or save the file as UTF-8"
     return Diagnostic("encoding", message, source=os.fspath(path), position=position, hint=hint)
+
+
+def _single_byte_encoding(path: PathLike, dialect: Dialect) -> tuple[str, str]:
+    """Return the encoding that a file of single bytes is in, Windows' if that has all of them, and a cell that it shows.
+
+    The cell is the first one with a character that Latin-1 does not have, such as €; else the first that is no ASCII.
+    """
+    cells: dict[bool, bytes] = {}
+    encoding = "cp1252"
+    delimiter = dialect.delimiter or guessed_delimiter(path, replace(dialect, encoding="latin-1"))
+    between = re.compile(rb"[\r\n]|" + re.escape(delimiter).encode("latin-1", "replace"))
+    with unpacked(path) as stream:
+        for line in stream:
+            if line.isascii():
+                continue
+            for cell in between.split(line):
+                if not cell.isascii():
+                    cells.setdefault(bool(_WINDOWS.search(cell)), cell)
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError:
+                encoding = "latin-1"
+                break
+    cell = cells.get(encoding == "cp1252", cells.get(False, b"")).decode(encoding).strip(' "')
+    return encoding, f", in which a cell is {toml_text(cell[:_LONGEST_CELL])}"
