@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-LIBRARIES = ("scipy.linalg", "sklearn")
-"""Modules that load BLAS and OpenMP libraries beside NumPy's; whatever else needs these imports one of them."""
 _lock = threading.Lock()
 _wanted: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
@@ -91,22 +90,50 @@ def limited_threads(count: int | None) -> Iterator[None]:
 
 
 class _Later(MetaPathFinder):
-    """Limits what is loaded while a limit holds, as soon as it is: to load it beforehand takes a second."""
+    """Limits what an import loads while a limit holds, at the import's end: to load it beforehand takes a second.
+
+    Which module loads a BLAS or OpenMP library changes from version to version, but each is loaded with an extension
+    module. Imports within an import are part of it: to look through all libraries takes some milliseconds.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path, target) if fullname in LIBRARIES else None
-        if spec is None or spec.loader is None:
+        if target is not None or getattr(self._thread, "imports", False):
             return None
+        with self._import():
+            spec = find_spec(fullname)
+        # Those are made for one module; others may load many, and are not to be changed.
+        if spec is None or not isinstance(spec.loader, SourceFileLoader | SourcelessFileLoader | ExtensionFileLoader):
+            return spec
         load = spec.loader.exec_module
 
         def load_limited(module: ModuleType) -> None:
-            load(module)
-            _limit_new()
+            before = sys.modules.keys() - {fullname}
+            with self._import():
+                try:
+                    load(module)
+                finally:
+                    if any(_is_extension(sys.modules.get(name)) for name in sys.modules.keys() - before):
+                        _limit_new()
 
         spec.loader.exec_module = load_limited  # type: ignore[method-assign] # of this loader alone
         return spec
+
+    @contextmanager
+    def _import(self) -> Iterator[None]:
+        self._thread.imports = True
+        try:
+            yield
+        finally:
+            self._thread.imports = False
+
+
+def _is_extension(module: ModuleType | None) -> bool:
+    return isinstance(getattr(getattr(module, "__spec__", None), "loader", None), ExtensionFileLoader)
 
 
 _LATER = _Later()

@@ -109,11 +109,26 @@ def test_a_limit_holds_whichever_thread_has_set_one_before():
         assert blas_threads() == {2}
 
 
+UNKNOWN = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+import scipy
+(path,) = Path(scipy.__file__).parent.glob("linalg/_fblas*.so")
+spec = spec_from_file_location("unknown._fblas", path)
+sys.modules[spec.name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
+"""
+"""A package that loads BLAS by an extension module of its own, and imports no other one for it."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("module", ["scipy.special", "sklearn.ensemble"])
-def test_a_limit_holds_for_libraries_that_a_run_loads_later(module: str):
+@pytest.mark.parametrize("module", ["scipy.special", "sklearn.ensemble", "unknown"])
+def test_a_limit_holds_for_libraries_that_a_run_loads_later(tmp_path: Path, module: str):
+    (tmp_path / "unknown.py").write_text(UNKNOWN)
     program = f"""
 import sys
+sys.path.append({str(tmp_path)!r})
 from specnet.compiler.thread_limits import limited_threads
 from threadpoolctl import threadpool_info
 def threads():

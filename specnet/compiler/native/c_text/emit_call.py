@@ -101,13 +101,14 @@ class CallEmitter:
         wide = -(-columns // numbers) * numbers
         turned, fits = Matrix(TEMPORARY, depth, wide, str(wide)), c.row == str(wide)
         rest = Matrix(f"({TEMPORARY} + {wide} * {padded(depth)})", rows, wide, str(wide))
-        self.temporary |= Extent({depth: wide, "": (rows + 1) * wide})
+        apart = f"({rest.base} + {rest.rows} * {wide})"
+        self.temporary |= Extent({depth: wide, "": 2 * rows * wide})
         lines = [self._products.turn(b, turned)]
-        lines += self._products.product(a, turned, c._replace(columns=wide) if fits else rest)
+        lines += self._products.product(a, turned, c._replace(columns=wide) if fits else rest, apart=apart)
         if not fits:
             lines.append(copy_rows(c, rest._replace(columns=columns)))
         if sums:
-            lines += self._products.product(Matrix("(&one)", 1, depth, "0", "0"), turned, rest)
+            lines += self._products.product(Matrix("(&one)", 1, depth, "0", "0"), turned, rest, apart=apart)
             lines.append(f"memcpy({sums}, {rest.base}, {columns} * sizeof(real));")
         return lines
 

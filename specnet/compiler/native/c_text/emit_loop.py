@@ -21,7 +21,7 @@ def block(head: str, lines: Iterable[str]) -> list[str]:
 
 
 def summing(width: str, body: Iterable[str], sums: Sequence[str], *, in_order: bool = False) -> list[str]:
-    """Return a loop over columns whose body adds to ``part_s`` for each sum s, in pieces.
+    """Return a loop over columns whose body adds to ``part_s`` for each sum s, a double, in pieces.
 
     Each number that is added to a sum of many loses digits: a piece's are added up apart.
     """
@@ -171,7 +171,7 @@ class LoopEmitter:
             return
         self._counts_exactly = True
         self._keeps_order |= not is_sum
-        self._per_row.append(f"real s{n} = {start};")
+        self._per_row.append(f"{'double' if is_sum else 'real'} s{n} = {start};")
         self._body.append(added(f"part_s{n}" if is_sum else f"s{n}", value))
         if is_sum:
             self._sums.append(f"s{n}")

@@ -37,9 +37,13 @@ LARGEST_TILE = (12, 8)
 SUMS_AT_ONCE = 10
 """How many dot products share their loop."""
 
+ADDED_APART = 4096
+"""Steps along a depth that is a named axis, which may be very long, whose sum is added to the others' at once: each
+number that is added to a sum of many loses digits."""
+
 _PRODUCT = (
     "long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row,"
-    " real *c, long c_row, const real *bias"
+    " real *c, long c_row, const real *bias, real *apart"
 )
 PRODUCT_STRUCT, _UNPACKED = packed("Product", _PRODUCT)
 _DOTS = "long depth, const real *a, long a_row, const real *b, long b_row, real *c, long c_row, real *sums_of_b"
@@ -70,7 +74,7 @@ class Products:
         self._target, self.vector_numbers, self._likely, self._functions = target, vector_numbers, likely, functions
         self.shares = False
 
-    def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "") -> list[str]:
+    def product(self, a: Matrix, b: Matrix, c: Matrix, bias: str = "", apart: str = "") -> list[str]:
         """Return statements for c = a·b, all of its columns in whole vectors.
 
         Parameters
@@ -79,13 +83,15 @@ class Products:
             b and c lie row by row. Columns of a fixed number are whole vectors.
         bias
             A pointer to one number for each row, to start from.
+        apart
+            A pointer to memory for a matrix of c's layout, if the depth is a named axis.
         """
         rows, depth, columns = a.rows, b.rows, c.columns
         assert isinstance(rows, int), "tiles are made for it"
         is_fixed, likely = isinstance(columns, int), -(-self._known(columns) // self.vector_numbers)
         vectors = str(likely) if isinstance(columns, int) else f"{padded(columns)} / VECTOR"
         of_a = f"{a.base}, {a.row}, {a.column}"
-        arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}"
+        arguments = f"{vectors}, {depth}, {of_a}, {b.base}, {b.row}, {c.base}, {c.row}, {bias or 0}, {apart or 0}"
         sums = rows * self._known(depth) * likely * self.vector_numbers
         if sums < SHARED_ABOVE:
             lines = self._product_lines(rows, likely, is_fixed, depth, bool(bias))
@@ -136,22 +142,28 @@ class Products:
                 step = f"{ends}for (long m = {rows - rest}; m < {rows}; m += {rest})"
                 lines.append(f"{step} {self._tile_call(rest, width, panels, depth, has_bias)}")
             tiles += block(f"for (; v + {width} <= {vectors}; v += {width})", lines)
-        if is_part:
-            limits = (f"{whole} * part / parts * {tall}", f"{whole} * (part + 1) / parts * {tall}")
-            tiles = [f"const long first = {limits[0]}, last = {limits[1]};", *tiles]
+        limits = (f"{whole} * part / parts * {tall}", f"{whole} * (part + 1) / parts * {tall}")
+        begin = [f"const long first = {limits[0]}, last = {limits[1]};"] if is_part else []
         if not panels:
-            return tiles
-        length = depth if isinstance(depth, int) else "depth"
-        deep = f"const long deep = {length} - k < {shallow} ? {length} - k : {shallow};"
-        return block(f"for (long k = 0; k < {length}; k += {shallow})", [deep, *tiles])
+            return [*begin, *tiles]
+        if isinstance(depth, int):
+            return [*begin, *_panels("0", str(depth), shallow, tiles)]
+        end = f"(part + 1 == parts ? {rows} : last)" if is_part else rows
+        added = "for (long j = 0; j < vectors * VECTOR; j++) c[m * c_row + j] += apart[m * c_row + j];"
+        of_some = [
+            f"const long end = depth - begin < {ADDED_APART} ? depth : begin + {ADDED_APART};",
+            "real *const sum = begin ? apart : c;",
+            *_panels("begin", "end", shallow, tiles),
+            f"if (begin) for (long m = {first}; m < {end}; m++) {added}",
+        ]
+        return [*begin, *block(f"for (long begin = 0; begin < depth; begin += {ADDED_APART})", of_some)]
 
     def _tile_call(self, tall: int, wide: int, panels: bool, depth: int | str, has_bias: bool) -> str:
-        deep, along, below, adds = (
-            ("deep", " + k * a_column", " + k * b_row", "k > 0") if panels else (depth, "", "", "0")
-        )
+        deep, along, below = ("deep", " + k * a_column", " + k * b_row") if panels else (depth, "", "")
+        sum_, adds = ("c", "k > 0" if panels else "0") if isinstance(depth, int) else ("sum", "k > begin")
         of_a, of_b = f"a + m * a_row{along}, a_row, a_column", f"b{below} + v * VECTOR, b_row"
-        start = "bias + m" if has_bias else "0"
-        return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, c + m * c_row + v * VECTOR, c_row, {start}, {adds});"
+        of_c, start = f"{sum_} + m * c_row + v * VECTOR, c_row", "bias + m" if has_bias else "0"
+        return f"{self._tile(tall, wide)}({deep}, {of_a}, {of_b}, {of_c}, {start}, {adds});"
 
     def _best_tile(self, rows: int, vectors: int) -> tuple[int, int]:
         """The rows and vectors of the tile that needs the fewest cycles for the whole."""
@@ -204,7 +216,7 @@ def _dots_lines(rows: int, columns: int, has_sums: bool) -> list[str]:
             body = [
                 *(f"const real *a{x} = a + (m + {x}) * a_row;" for x in range(of_a)),
                 *(f"const real *b{y} = b + (n + {y}) * b_row;" for y in range(of_b)),
-                f"real {', '.join(f'{name} = 0' for name in added)};",
+                f"double {', '.join(f'{name} = 0' for name in added)};",
                 *summing("depth", [f"part_{name} += {number};" for name, number in added.items()], list(added)),
                 *(f"c[(m + {x}) * c_row + n + {y}] = s{x}_{y};" for x, y in names),
                 *(f"sums_of_b[n + {y}] = t{y};" for y in of_rows),
@@ -218,6 +230,12 @@ def _pieces(count: int, size: int) -> list[tuple[int, int, int]]:
     """A count in pieces of a size and a rest: (size, first, how many pieces)."""
     whole = count // size * size
     return [piece for piece in ((size, 0, count // size), (count - whole, whole, 1)) if piece[0] and piece[2]]
+
+
+def _panels(begin: str, end: str, shallow: int, tiles: list[str]) -> list[str]:
+    """Return a loop along the depth, of which some steps are made for all tiles."""
+    deep = f"const long deep = {end} - k < {shallow} ? {end} - k : {shallow};"
+    return block(f"for (long k = {begin}; k < {end}; k += {shallow})", [deep, *tiles])
 
 
 def _tile_text(name: str, tall: int, wide: int) -> str:

@@ -82,7 +82,7 @@ OUTLINE void tile_2_1(long depth, const real *a, long a_row, long a_column, cons
   STORE(c + 0 * c_row + 0 * VECTOR, c0_0);
   STORE(c + 1 * c_row + 0 * VECTOR, c1_0);
 }
-OUTLINE void product_1(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias) {
+OUTLINE void product_1(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, real *apart) {
   long v = 0;
   for (; v + 4 <= vectors; v += 4) {
     for (long m = 0; m < 32; m += 2) tile_2_4(20, a + m * a_row, a_row, a_column, b + v * VECTOR, b_row, c + m * c_row + v * VECTOR, c_row, bias + m, 0);
@@ -193,7 +193,7 @@ OUTLINE void tile_3_1(long depth, const real *a, long a_row, long a_column, cons
   STORE(c + 1 * c_row + 0 * VECTOR, c1_0);
   STORE(c + 2 * c_row + 0 * VECTOR, c2_0);
 }
-OUTLINE void product_2(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias) {
+OUTLINE void product_2(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, real *apart) {
   long v = 0;
   for (; v + 3 <= vectors; v += 3) {
     for (long m = 0; m < 3; m += 3) tile_3_3(32, a + m * a_row, a_row, a_column, b + v * VECTOR, b_row, c + m * c_row + v * VECTOR, c_row, bias + m, 0);
@@ -214,7 +214,7 @@ OUTLINE void dots_3(long depth, const real *a, long a_row, const real *b, long b
       const real *b0 = b + (n + 0) * b_row;
       const real *b1 = b + (n + 1) * b_row;
       const real *b2 = b + (n + 2) * b_row;
-      real s0_0 = 0, s0_1 = 0, s0_2 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0, s2_0 = 0, s2_1 = 0, s2_2 = 0, t0 = 0, t1 = 0, t2 = 0;
+      double s0_0 = 0, s0_1 = 0, s0_2 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0, s2_0 = 0, s2_1 = 0, s2_2 = 0, t0 = 0, t1 = 0, t2 = 0;
       for (long begin = 0; begin < depth; begin += PIECE) {
         const long end = depth - begin < PIECE ? depth : begin + PIECE;
         real part_s0_0 = 0, part_s0_1 = 0, part_s0_2 = 0, part_s1_0 = 0, part_s1_1 = 0, part_s1_2 = 0, part_s2_0 = 0, part_s2_1 = 0, part_s2_2 = 0, part_t0 = 0, part_t1 = 0, part_t2 = 0;
@@ -267,7 +267,7 @@ OUTLINE void dots_3(long depth, const real *a, long a_row, const real *b, long b
       const real *b0 = b + (n + 0) * b_row;
       const real *b1 = b + (n + 1) * b_row;
       const real *b2 = b + (n + 2) * b_row;
-      real s0_0 = 0, s0_1 = 0, s0_2 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0;
+      double s0_0 = 0, s0_1 = 0, s0_2 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0;
       for (long begin = 0; begin < depth; begin += PIECE) {
         const long end = depth - begin < PIECE ? depth : begin + PIECE;
         real part_s0_0 = 0, part_s0_1 = 0, part_s0_2 = 0, part_s1_0 = 0, part_s1_1 = 0, part_s1_2 = 0;
@@ -296,7 +296,7 @@ OUTLINE void dots_3(long depth, const real *a, long a_row, const real *b, long b
     }
   }
 }
-OUTLINE void product_4(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias) {
+OUTLINE void product_4(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, real *apart) {
   long v = 0;
   for (; v + 4 <= vectors; v += 4) {
     for (long m = 0; m < 32; m += 2) tile_2_4(3, a + m * a_row, a_row, a_column, b + v * VECTOR, b_row, c + m * c_row + v * VECTOR, c_row, 0, 0);
@@ -355,13 +355,18 @@ OUTLINE void tile_5_2(long depth, const real *a, long a_row, long a_column, cons
   STORE(c + 4 * c_row + 0 * VECTOR, c4_0);
   STORE(c + 4 * c_row + 1 * VECTOR, c4_1);
 }
-OUTLINE void product_5(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias) {
-  for (long k = 0; k < depth; k += 384) {
-    const long deep = depth - k < 384 ? depth - k : 384;
-    long v = 0;
-    for (; v + 2 <= 4; v += 2) {
-      for (long m = 0; m < 20; m += 5) tile_5_2(deep, a + m * a_row + k * a_column, a_row, a_column, b + k * b_row + v * VECTOR, b_row, c + m * c_row + v * VECTOR, c_row, 0, k > 0);
+OUTLINE void product_5(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, real *apart) {
+  for (long begin = 0; begin < depth; begin += 4096) {
+    const long end = depth - begin < 4096 ? depth : begin + 4096;
+    real *const sum = begin ? apart : c;
+    for (long k = begin; k < end; k += 384) {
+      const long deep = end - k < 384 ? end - k : 384;
+      long v = 0;
+      for (; v + 2 <= 4; v += 2) {
+        for (long m = 0; m < 20; m += 5) tile_5_2(deep, a + m * a_row + k * a_column, a_row, a_column, b + k * b_row + v * VECTOR, b_row, sum + m * c_row + v * VECTOR, c_row, 0, k > begin);
+      }
     }
+    if (begin) for (long m = 0; m < 20; m++) for (long j = 0; j < vectors * VECTOR; j++) c[m * c_row + j] += apart[m * c_row + j];
   }
 }
 OUTLINE void tile_1_4(long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, int adds) {
@@ -388,13 +393,18 @@ OUTLINE void tile_1_4(long depth, const real *a, long a_row, long a_column, cons
   STORE(c + 0 * c_row + 2 * VECTOR, c0_2);
   STORE(c + 0 * c_row + 3 * VECTOR, c0_3);
 }
-OUTLINE void product_6(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias) {
-  for (long k = 0; k < depth; k += 192) {
-    const long deep = depth - k < 192 ? depth - k : 192;
-    long v = 0;
-    for (; v + 4 <= 4; v += 4) {
-      for (long m = 0; m < 1; m += 1) tile_1_4(deep, a + m * a_row + k * a_column, a_row, a_column, b + k * b_row + v * VECTOR, b_row, c + m * c_row + v * VECTOR, c_row, 0, k > 0);
+OUTLINE void product_6(long vectors, long depth, const real *a, long a_row, long a_column, const real *b, long b_row, real *c, long c_row, const real *bias, real *apart) {
+  for (long begin = 0; begin < depth; begin += 4096) {
+    const long end = depth - begin < 4096 ? depth : begin + 4096;
+    real *const sum = begin ? apart : c;
+    for (long k = begin; k < end; k += 192) {
+      const long deep = end - k < 192 ? end - k : 192;
+      long v = 0;
+      for (; v + 4 <= 4; v += 4) {
+        for (long m = 0; m < 1; m += 1) tile_1_4(deep, a + m * a_row + k * a_column, a_row, a_column, b + k * b_row + v * VECTOR, b_row, sum + m * c_row + v * VECTOR, c_row, 0, k > begin);
+      }
     }
+    if (begin) for (long m = 0; m < 1; m++) for (long j = 0; j < vectors * VECTOR; j++) c[m * c_row + j] += apart[m * c_row + j];
   }
 }
 
@@ -432,7 +442,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   (void)with_outputs;
   
   /* layers.0: v3 = affine(theta.layers.0.weight, x) */
-  product_1(batch_row / VECTOR, 20, p2, 1, 32, p3, batch, (workspace + 1 * batch_row), batch_row, (p2 + 20 * 32));
+  product_1(batch_row / VECTOR, 20, p2, 1, 32, p3, batch, (workspace + 1 * batch_row), batch_row, (p2 + 20 * 32), 0);
   
   /* layers.0: v4 = tanh(v3) */
   /* layers.0: v5 = sum(v4, batch) */
@@ -440,7 +450,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
     for (long i = 0; i < 32; i++) {
       const real *r3 = (workspace + 1 * batch_row) + i * batch_row;
       real *w4 = (workspace + 1 * batch_row) + i * batch_row;
-      real s5 = 0;
+      double s5 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s5 = 0;
@@ -476,7 +486,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
       const real *r4 = (workspace + 1 * batch_row) + i * batch_row;
       real *w8 = (workspace + 32 + 33 * batch_row) + i * batch_row;
       const real v7 = (workspace + 33 * batch_row)[i * 1];
-      real s9 = 0;
+      double s9 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s9 = 0;
@@ -513,7 +523,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
       const real *r8 = (workspace + 32 + 33 * batch_row) + i * batch_row;
       real *w11 = (workspace + 32 + 33 * batch_row) + i * batch_row;
       const real v10 = (workspace + 32 + 65 * batch_row)[i * 1];
-      real s14 = 0;
+      double s14 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s14 = 0;
@@ -588,7 +598,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   }
   
   /* layers.3: v32 = affine(theta.layers.3.weight, v31) */
-  product_2(batch_row / VECTOR, 32, p1, 1, 3, (workspace + 160 + 97 * batch_row), batch_row, (workspace + 160 + 129 * batch_row), batch_row, (p1 + 32 * 3));
+  product_2(batch_row / VECTOR, 32, p1, 1, 3, (workspace + 160 + 97 * batch_row), batch_row, (workspace + 160 + 129 * batch_row), batch_row, (p1 + 32 * 3), 0);
   
   /* layers.3: v33 = max(v32, features) */
   {
@@ -675,7 +685,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
     {
       const real *r38 = (workspace + 160 + 139 * batch_row);
       const real *r44 = (workspace + 160 + 132 * batch_row);
-      real s46 = 0;
+      double s46 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s46 = 0;
@@ -754,7 +764,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   dots_3(batch, (workspace + 160 + 97 * batch_row), batch_row, (workspace + 160 + 136 * batch_row), batch_row, p10, 3, (p10 + 32 * 3));
   
   /* layers.3: v62 = matmul(v61, v58) */
-  product_4(batch_row / VECTOR, 3, p1, 3, 1, (workspace + 160 + 136 * batch_row), batch_row, (workspace + 160 + 97 * batch_row), batch_row, 0);
+  product_4(batch_row / VECTOR, 3, p1, 3, 1, (workspace + 160 + 136 * batch_row), batch_row, (workspace + 160 + 97 * batch_row), batch_row, 0, 0);
   
   /* layers.3: v63 = multiply(v30, v62) */
   /* layers.1: v64 = sum(v63, batch) */
@@ -766,8 +776,8 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
       const real *r62 = (workspace + 160 + 97 * batch_row) + i * batch_row;
       const real *r11 = (workspace + 32 + 33 * batch_row) + i * batch_row;
       real *w63 = (workspace + 160 + 97 * batch_row) + i * batch_row;
-      real s64 = 0;
-      real s67 = 0;
+      double s64 = 0;
+      double s67 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s64 = 0, part_s67 = 0;
@@ -869,8 +879,8 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   
   /* layers.0: v81 = affine_gradient(x, v80) */
   turn((workspace + 160 + 97 * batch_row), batch_row, 0, 32, batch, temporary, 32);
-  product_5(4, batch, p3, batch, 1, temporary, 32, p13, 32, 0);
-  product_6(4, batch, (&one), 0, 0, temporary, 32, (temporary + 32 * batch_row), 32, 0);
+  product_5(4, batch, p3, batch, 1, temporary, 32, p13, 32, 0, ((temporary + 32 * batch_row) + 20 * 32));
+  product_6(4, batch, (&one), 0, 0, temporary, 32, (temporary + 32 * batch_row), 32, 0, ((temporary + 32 * batch_row) + 20 * 32));
   memcpy((p13 + 20 * 32), (temporary + 32 * batch_row), 32 * sizeof(real));
   
   /* layers.0: v83 = add(v7, v10) */

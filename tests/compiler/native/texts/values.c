@@ -32,7 +32,7 @@ OUTLINE void dots_1(long depth, const real *a, long a_row, const real *b, long b
       const real *a2 = a + (m + 2) * a_row;
       const real *a3 = a + (m + 3) * a_row;
       const real *b0 = b + (n + 0) * b_row;
-      real s0_0 = 0, s1_0 = 0, s2_0 = 0, s3_0 = 0, t0 = 0;
+      double s0_0 = 0, s1_0 = 0, s2_0 = 0, s3_0 = 0, t0 = 0;
       for (long begin = 0; begin < depth; begin += PIECE) {
         const long end = depth - begin < PIECE ? depth : begin + PIECE;
         real part_s0_0 = 0, part_s1_0 = 0, part_s2_0 = 0, part_s3_0 = 0, part_t0 = 0;
@@ -67,7 +67,7 @@ OUTLINE void dots_2(long depth, const real *a, long a_row, const real *b, long b
       const real *b1 = b + (n + 1) * b_row;
       const real *b2 = b + (n + 2) * b_row;
       const real *b3 = b + (n + 3) * b_row;
-      real s0_0 = 0, s0_1 = 0, s0_2 = 0, s0_3 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0, s1_3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+      double s0_0 = 0, s0_1 = 0, s0_2 = 0, s0_3 = 0, s1_0 = 0, s1_1 = 0, s1_2 = 0, s1_3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
       for (long begin = 0; begin < depth; begin += PIECE) {
         const long end = depth - begin < PIECE ? depth : begin + PIECE;
         real part_s0_0 = 0, part_s0_1 = 0, part_s0_2 = 0, part_s0_3 = 0, part_s1_0 = 0, part_s1_1 = 0, part_s1_2 = 0, part_s1_3 = 0, part_t0 = 0, part_t1 = 0, part_t2 = 0, part_t3 = 0;
@@ -120,7 +120,7 @@ OUTLINE void dots_2(long depth, const real *a, long a_row, const real *b, long b
       const real *b1 = b + (n + 1) * b_row;
       const real *b2 = b + (n + 2) * b_row;
       const real *b3 = b + (n + 3) * b_row;
-      real s0_0 = 0, s0_1 = 0, s0_2 = 0, s0_3 = 0;
+      double s0_0 = 0, s0_1 = 0, s0_2 = 0, s0_3 = 0;
       for (long begin = 0; begin < depth; begin += PIECE) {
         const long end = depth - begin < PIECE ? depth : begin + PIECE;
         real part_s0_0 = 0, part_s0_1 = 0, part_s0_2 = 0, part_s0_3 = 0;
@@ -251,7 +251,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
     {
       const real *r25 = (workspace + 17 * batch_row);
       const real *r27 = (workspace + 18 * batch_row);
-      real s29 = 0;
+      double s29 = 0;
       for (long begin = 0; begin < batch; begin += PIECE) {
         const long end = batch - begin < PIECE ? batch : begin + PIECE;
         real part_s29 = 0;
@@ -282,7 +282,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
       v34 = 0;
       for (long i = 0; i < 3; i++) {
         const real *r32 = p2 + i * 4;
-        real s34 = 0;
+        double s34 = 0;
         for (long begin = 0; begin < 4; begin += PIECE) {
           const long end = 4 - begin < PIECE ? 4 : begin + PIECE;
           real part_s34 = 0;
@@ -315,7 +315,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
       v39 = 0;
       for (long i = 0; i < 3; i++) {
         const real *r32 = p2 + i * 4;
-        real s39 = 0;
+        double s39 = 0;
         for (long begin = 0; begin < 4; begin += PIECE) {
           const long end = 4 - begin < PIECE ? 4 : begin + PIECE;
           real part_s39 = 0;
@@ -346,7 +346,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   if (with_outputs) {
     {
       const real *r42 = p1;
-      real s44 = 0;
+      double s44 = 0;
       for (long begin = 0; begin < 4; begin += PIECE) {
         const long end = 4 - begin < PIECE ? 4 : begin + PIECE;
         real part_s44 = 0;
@@ -376,7 +376,7 @@ static void gradient(void *const *p, const index64 *sizes, int with_outputs) {
   if (with_outputs) {
     {
       const real *r42 = p1;
-      real s48 = 0;
+      double s48 = 0;
       for (long begin = 0; begin < 4; begin += PIECE) {
         const long end = 4 - begin < PIECE ? 4 : begin + PIECE;
         real part_s48 = 0;
