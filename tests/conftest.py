@@ -18,7 +18,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes
 settings.register_profile("specnet", deadline=None, derandomize=True, database=None)
 settings.load_profile("specnet")
 
-pytest_plugins = ["tests.texts.pinned"]
+pytest_plugins = ["tests.texts.pinned", "tests.compiling"]
 
 collect_ignore = ["plugin"]  # a package with tests of its own, which tests/testing/test_plugin.py installs and runs
 

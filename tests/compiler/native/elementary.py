@@ -15,8 +15,9 @@ from specnet.compiler.native.c_text.c_functions import functions_text
 
 COMPILER = shutil.which("cc")
 SEMANTICS = ("-std=gnu99", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math")
-NATIVE = ("-O1", "-ftree-vectorize", "-fexpensive-optimizations", "-march=native")
+OWN_LEVEL = ("-O1", "-ftree-vectorize", "-fexpensive-optimizations")
 """At -O1, gcc contracts to fused multiply-adds only with -fexpensive-optimizations."""
+NATIVE = (*OWN_LEVEL, "-march=native")
 
 EXACT: dict[str, Callable[[mpmath.mpf], mpmath.mpf]] = {
     "exp": mpmath.exp,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler.native import NATIVE, binding, row_calls
+from specnet.compiler.native import NATIVE, row_calls
 from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
-from specnet.compiler.native.toolchain import libraries, processors
+from specnet.compiler.native.toolchain import libraries
+from specnet.compiler.native.toolchain.processors import AVX2, Processor
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -75,8 +76,8 @@ def errors(case: Case, program: Program, dtype: type, batch: int) -> float:
     return float(np.abs(ours * 1.0 - theirs).max(initial=0) / max(1.0, np.abs(theirs).max(initial=0)))
 
 
-@pytest.fixture(scope="module")
-def programs() -> dict[Case, Program]:
+@cache
+def programs(processor: Processor) -> dict[Case, Program]:
     made = {case: Program([case.make()[0]]) for case in CASES}
     for dtype in CLOSE:
         compile_together([*made.values()], dtype)
@@ -84,10 +85,10 @@ def programs() -> dict[Case, Program]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_each_operation_gives_what_numpy_gives(case: Case, programs: dict[Case, Program]):
+def test_each_operation_gives_what_numpy_gives(case: Case, processor: Processor):
     for dtype, close in CLOSE.items():
         for batch in SIZES:
-            assert errors(case, programs[case], dtype.type, batch) < close, batch
+            assert errors(case, programs(processor)[case], dtype.type, batch) < close, batch
 
 
 def test_no_operation_lacks_a_form():
@@ -186,6 +187,7 @@ def products_fail(programs: list[Program]) -> float:
     return worst
 
 
+@pytest.mark.usefixtures("processor")
 def test_sums_over_many_rows_keep_their_digits():
     """Tiles, dot products and plain sums of float32: added one by one they would lose two digits."""
     rows, x = 2**18, c.input_value("x", (8, "batch"))
@@ -204,13 +206,8 @@ def test_sums_over_many_rows_keep_their_digits():
     np.testing.assert_allclose(bound.outputs[0], squares, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [processors.AVX512, processors.AVX2, processors.SSE2], ids=lambda kind: kind.name)
-def test_other_vectors_give_the_same(kind: processors.Processor, monkeypatch: pytest.MonkeyPatch):
-    wanted = {processors.AVX512: "AVX-512", processors.AVX2: "AVX2", processors.SSE2: ""}[kind]
-    native = processors.native_processor()
-    if native.registers < kind.registers or native.vector_bytes < kind.vector_bytes or native.name == "NEON":
-        pytest.skip(f"this CPU has no {wanted}")
-    monkeypatch.setattr(binding, "native_processor", lambda: replace(kind))
+@pytest.mark.usefixtures("processor")
+def test_products_and_networks_give_what_numpy_gives():
     multiplied, networks = products(), [random_network(seed) for seed in range(3)]
     trained = [Program([network.loss], network.commits()) for network in networks]
     compile_together([*multiplied, *trained], np.float64)
@@ -276,15 +273,19 @@ def test_random_networks():
     assert all(error < 1e-12 for error in found), found
 
 
-@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 5e-324, 1e-310, 1e4, -1e4])
-def test_odd_numbers_go_where_numpy_has_them_go(odd: float):
+@pytest.mark.usefixtures("processor")
+def test_odd_numbers_go_where_numpy_has_them_go():
     x, block = c.input_value("x", (3, "batch")), c.state_value("block", (4, 2))
-    numbers = np.random.default_rng(1).normal(size=(3, 19))
-    numbers[1, 5] = odd
     states = {"block": np.random.default_rng(0).normal(size=(4, 2))}
-    for said in (c.tanh, c.softplus, lambda value: c.maximum(value, 0.0), lambda value: value):
-        found = on_both(Program([said(c.affine(block, x))]), states, lambda *_: numbers, {"batch": 19})
-        np.testing.assert_allclose(found[0][1][0], found[1][1][0], rtol=1e-12, atol=1e-300)
+    forms = (c.tanh, c.softplus, lambda value: c.maximum(value, 0.0), lambda value: value)
+    programs = [Program([form(c.affine(block, x))]) for form in forms]
+    compile_together(programs, np.float64)
+    for odd in (np.nan, np.inf, -np.inf, 5e-324, 1e-310, 1e4, -1e4):
+        numbers = np.random.default_rng(1).normal(size=(3, 19))
+        numbers[1, 5] = odd
+        for program in programs:
+            found = on_both(program, states, lambda *_, x=numbers: x, {"batch": 19})
+            np.testing.assert_allclose(found[0][1][0], found[1][1][0], rtol=1e-12, atol=1e-300, err_msg=str(odd))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -368,7 +369,7 @@ def test_products_of_the_same_sizes_share_a_function():
         found = c.gradients(c.sum_over(value, "all"), blocks)
         commits = [(c.state_value(f"d {k}", (9, 8)), found[block]) for k, block in enumerate(blocks)]
         program = c.plan([], commits, expansions=NATIVE.expansions)
-        source = emit_function.CText(np.dtype(np.float64), processors.AVX2, {"batch": 64})
+        source = emit_function.CText(np.dtype(np.float64), AVX2, {"batch": 64})
         source.add(program, "program")
         texts.append(source.text())
     few, many = (len(re.findall("OUTLINE void (?:product|dots|tile)_", text)) for text in texts)

@@ -9,9 +9,9 @@ import pytest
 from tests.compiler.native.elementary import (
     COMPILER,
     EXACT,
-    NATIVE,
     NUMPY,
     NUMPY_PAIRS,
+    OWN_LEVEL,
     SEMANTICS,
     applied,
     arguments,
@@ -20,6 +20,7 @@ from tests.compiler.native.elementary import (
     program_text,
     ulp_errors,
 )
+from tests.compiling import PROCESSORS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(COMPILER is None, reason="there is no C compiler called cc")]
 
@@ -53,7 +54,8 @@ def dtype(request):
 def libraries(dtype, tmp_path_factory):
     folder = tmp_path_factory.mktemp("functions")
     text = program_text(dtype)
-    return [compiled(text, folder / f"{k}.so", flags)[0] for k, flags in enumerate([NATIVE, UNCONTRACTED])]
+    options = [UNCONTRACTED, *((*OWN_LEVEL, *kind.flags) for kind in PROCESSORS)]
+    return [compiled(text, folder / f"{k}.so", flags)[0] for k, flags in enumerate(options)]
 
 
 def special_values(dtype):
