@@ -19,12 +19,12 @@ from specnet.exporting.target import ExportAnswers
 AnswerKind = Literal["value", "values", "multilabel", "integer", "text"]
 
 _PREDICTIONS = {
-    "value": "(void){stem}_predict(x);",
+    "value": "(void){stem}_predict_work(x, workspace);",
     "values": "",
-    "multilabel": "int z[{macro}_OUTPUTS];\n        {stem}_predict(x, z);\n"
+    "multilabel": "int z[{macro}_OUTPUTS];\n        {stem}_predict_work(x, z, workspace);\n"
     '        for (int i = 0; i < {macro}_OUTPUTS; i++) fprintf(stderr, "%d%c", z[i], 0);',
-    "integer": 'fprintf(stderr, "%lld%c", (long long){stem}_predict(x), 0);',
-    "text": "const char *z = {stem}_predict(x);\n        fwrite(z, 1, strlen(z) + 1, stderr);",
+    "integer": 'fprintf(stderr, "%lld%c", (long long){stem}_predict_work(x, workspace), 0);',
+    "text": "const char *z = {stem}_predict_work(x, workspace);\n        fwrite(z, 1, strlen(z) + 1, stderr);",
 }
 _HARNESS = """
 #include <stdio.h>
@@ -34,9 +34,10 @@ _HARNESS = """
 {read}
 int main(void)
 {{
-    real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
+    static real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
+    static double workspace[{macro}_WORKSPACE];
     while ({reads}) {{
-        {stem}_forward(x, y);
+        {stem}_forward_work(x, y, workspace);
         fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
         {predict}{interval}
     }}
@@ -44,8 +45,8 @@ int main(void)
 }}
 """
 _INTERVAL = """
-        real ends[2][{macro}_OUTPUTS];
-        {stem}_interval(x, ends[0], ends[1]);
+        static real ends[2][{macro}_OUTPUTS];
+        {stem}_interval_work(x, ends[0], ends[1], workspace);
         fwrite(ends, sizeof(real), 2 * {macro}_OUTPUTS, stdout);"""
 _READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
 _READ = """

@@ -43,6 +43,7 @@ class C(Language):
     quotient = "{} / {}"
     definition = "{remark}\nstatic real {name}({parameters})\n{{\n{inside}}}\n"
     parameter = "real "
+    passed_on = ", workspace"
     twice = MappingProxyType({selection.MAXIMUM: (0, 1), selection.MINIMUM: (0, 1), functions.SIGN: (0,)})
 
     def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:

@@ -65,6 +65,8 @@ class Language(ABC):
     reading, storing : str
         What makes an element of an array as precise as expressions, and a value as precise as arrays. Where these are
         less precise than expressions, what only expressions read lies in wide ones.
+    passed_on : str
+        What a function of a model takes behind the columns and the place of its answer.
     definition : str
         A function's: a `remark`, its `name`, its `parameters`, each after the word `parameter`, and what is `inside`.
     forms : mapping
@@ -86,6 +88,7 @@ class Language(ABC):
     quotient: str
     reading: str = ""
     storing: str = ""
+    passed_on: str = ""
     definition: str
     parameter: str = ""
     forms: Forms

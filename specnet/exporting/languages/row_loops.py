@@ -117,7 +117,7 @@ class Loops:
         answer, sums = scratch.answer, scratch.sums()
         lines = language.fill(sums, language.number(0.0))
         for body, model in zip(models, self.program.models, strict=True):
-            lines.append(f"{body.name}(x, {answer.name});")
+            lines.append(f"{body.name}(x, {answer.name}{language.passed_on});")
             lines += added(language, answer, sums, model.share)
         lines += divided(language, sums, answer, self.program.shares)
         return Body("", lines, scratch.sizes, scratch.wide)

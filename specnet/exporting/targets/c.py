@@ -1,4 +1,4 @@
-"""C99 source and header: no heap, no globals that change, scratch on the stack."""
+"""C99 source and header: no heap and no globals that change; intermediate results go to the caller's workspace."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from specnet.parts.arrays import Array
 
 LONGEST_TEXT = 4095
 """Bytes of a text that every C99 compiler takes."""
+MAX_STACK = 16 * 1024
+"""Bytes of a workspace up to which there are functions that put it on the stack."""
+_LOCAL_NUMBERS, _LOCAL_DOUBLES = 16, 64
+"""Numbers of an array that compilers may store in registers, and doubles that a function has of such arrays."""
 
 _HEADERS = """
 assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic stdbool
@@ -38,7 +43,7 @@ log log10 log1p log2 logb modf scalbn scalbln cbrt fabs hypot pow sqrt erf erfc 
 lrint llrint round lround llround trunc fmod remainder remquo copysign nan nextafter nexttoward fdim fmax fmin fma j0
 j1 jn y0 y1 yn gamma signgam isnan isinf isfinite isnormal signbit fpclassify abs labs llabs abort exit atexit malloc
 calloc realloc free alloca printf puts putchar memcpy memset memmove memcmp strlen strcpy strcmp signal raise int32_t
-int64_t INT64_C
+int64_t INT64_C workspace
 """
 
 
@@ -52,7 +57,8 @@ class CTarget(Target):
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         stem, header = identifier(path), path.with_suffix(".h")
         _refuse(program, header.name)
-        return {header: _header(program, stem).encode(), path: _source(program, stem, header.name).encode()}
+        source, workspace = _source(program, stem, header.name)
+        return {header: _header(program, stem, workspace).encode(), path: source.encode()}
 
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
@@ -82,14 +88,16 @@ def _refuse(program: Program, header: str) -> None:
             )
 
 
-def _header(program: Program, stem: str) -> str:
+def _header(program: Program, stem: str, workspace: int) -> str:
+    """Return the header of a source whose functions need so many doubles of workspace."""
     macro, real, kind = stem.upper(), "float" if program.dtype == np.float32 else "double", answer_kind(program)
     other = "FLOAT" if real == "double" else "DOUBLE"
     classes = f"#define {macro}_CLASSES {len(program.labels)}\n" if program.labels is not None else ""
-    predict = "\n/* {} */\n{};\n".format(*_PREDICT[kind]) if kind in _PREDICT else ""
-    predict = predict.format(stem=stem, macro=macro)
-    if program.interval is not None:
-        predict += _INTERVAL_DECLARATION.format(stem=stem, macro=macro, meaning=program.interval.meaning.capitalize())
+    declared = ""
+    for declaration, meaning in _functions(program, stem).items():
+        simple = f"{declaration};\n" if _fits_stack(workspace) else ""
+        declared += f"\n/* {meaning} */\n{simple}{_with_workspace(declaration)};\n"
+    size = (_WORKSPACE if _fits_stack(workspace) else _LARGE_WORKSPACE).format(macro=macro, doubles=workspace)
     integers = "#include <stdint.h>\n\n" if kind == "integer" else ""
     columns, code = _columns(program, stem), _CODE_DECLARATION.format(stem=stem) if program.texts else ""
     return f"""\
@@ -102,7 +110,7 @@ def _header(program: Program, stem: str) -> str:
 
 {integers}#define {macro}_INPUTS {program.inputs}
 #define {macro}_OUTPUTS {program.outputs}
-{classes}
+{classes}{size}
 #ifdef SPECNET_REAL_{other}
 #error "a network in {other.lower()} is included too: real can be one type in a source file"
 #endif
@@ -115,9 +123,7 @@ typedef {real} real;
 extern "C" {{
 #endif
 
-{columns}/* From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}. */
-void {stem}_forward(const real *x, real *y);
-{code}{predict}
+{columns}{declared.lstrip()}{code}
 #ifdef __cplusplus
 }}
 #endif
@@ -126,37 +132,68 @@ void {stem}_forward(const real *x, real *y);
 """
 
 
+_WORKSPACE = """\
+/* The functions that end with _work put intermediate results into a workspace, an array of so many doubles: each is
+   written before it is read, and threads need one each. The functions without it have it on the stack. */
+#define {macro}_WORKSPACE {doubles}
+"""
+_LARGE_WORKSPACE = """\
+/* Functions put intermediate results into a workspace, an array of so many doubles: each is written before it is read,
+   and threads need one each. It is too large for the stack: there are no functions without it. */
+#define {macro}_WORKSPACE {doubles}
+"""
 _CODE_DECLARATION = """
 /* The code of a text, UTF-8, in the column x[column]; that of a missing cell for an empty text or a null pointer.
    Texts are compared as they are, space around them included; 0 for all that have no code. */
 int {stem}_code(int column, const char *text);
 """
-_INTERVAL_DECLARATION = """
-/* {meaning}, for raw columns:
-   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x. */
-void {stem}_interval(const real *x, real *lower, real *upper);
-"""
-_INTERVAL = """
-void {stem}_interval(const real *x, real *lower, real *upper)
-{{
+_INTERVAL = """\
     static const real reach[{macro}_OUTPUTS] = {{{reach}}};
-    {stem}_forward(x, lower);
+    {stem}_forward_work(x, lower, workspace);
     for (int i = 0; i < {macro}_OUTPUTS; i++) {{
         upper[i] = lower[i] + reach[i];
         lower[i] = lower[i] - reach[i];
     }}
-}}
 """
+_FORWARD = "void {}(const real *x, real *y)"
 _LABEL = """\
 The most probable label for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
 _PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
-    "value": ("The value for raw columns.", "real {stem}_predict(const real *x)"),
-    "multilabel": ("y[{macro}_OUTPUTS]: 0 or 1 for each output.", "void {stem}_predict(const real *x, int *y)"),
-    "integer": (_LABEL.format(encoding=""), "int64_t {stem}_predict(const real *x)"),
-    "text": (_LABEL.format(encoding=", UTF-8"), "const char *{stem}_predict(const real *x)"),
+    "value": ("real {stem}_predict(const real *x)", "The value for raw columns."),
+    "multilabel": ("void {stem}_predict(const real *x, int *y)", "y[{macro}_OUTPUTS]: 0 or 1 for each output."),
+    "integer": ("int64_t {stem}_predict(const real *x)", _LABEL.format(encoding="")),
+    "text": ("const char *{stem}_predict(const real *x)", _LABEL.format(encoding=", UTF-8")),
 }
-"""What it answers, and its declaration; several values are those of forward."""
+"""Its declaration, and what it answers; several values are those of forward."""
+
+
+def _functions(program: Program, stem: str) -> dict[str, str]:
+    """Return the declarations of the functions that compute answers, without a workspace, and what they answer."""
+    macro, kind = stem.upper(), answer_kind(program)
+    found = {
+        _FORWARD.format(f"{stem}_forward"): (
+            f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
+        )
+    }
+    if kind in _PREDICT:
+        declaration, meaning = (text.format(stem=stem, macro=macro) for text in _PREDICT[kind])
+        found[declaration] = meaning
+    if program.interval is not None:
+        found[f"void {stem}_interval(const real *x, real *lower, real *upper)"] = (
+            f"{program.interval.meaning.capitalize()}, for raw columns:\n"
+            f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x."
+        )
+    return found
+
+
+def _with_workspace(declaration: str, suffix: str = "_work") -> str:
+    """Return the declaration of the function that takes a workspace too, with a suffix of its name."""
+    return declaration.replace("(", f"{suffix}(").replace(")", ", double *workspace)")
+
+
+def _fits_stack(workspace: int) -> bool:
+    return workspace * np.dtype(np.float64).itemsize <= MAX_STACK
 
 
 def _columns(program: Program, stem: str) -> str:
@@ -172,12 +209,14 @@ def _columns(program: Program, stem: str) -> str:
     return f"/* The columns:\n{lines}*/\n\n"
 
 
-def _source(program: Program, stem: str, header: str) -> str:
+def _source(program: Program, stem: str, header: str) -> tuple[str, int]:
+    """Return the source, and how many doubles of workspace its functions need."""
     taken = _RESERVED.split()
     reserved = [
         *taken,
         *(f"{word}f" for word in taken),
-        *(f"{stem}_{name}" for name in ("forward", "predict", "code", "interval")),
+        f"{stem}_code",
+        *(f"{stem}_{name}{end}" for name in ("forward", "predict", "interval") for end in ("", "_work")),
     ]
     prepared = C(np.dtype(np.float64), "double", program.dtype)
     loops = Loops(program, prepared, C(program.dtype, "real", program.dtype), reserved)
@@ -195,10 +234,9 @@ def _source(program: Program, stem: str, header: str) -> str:
     called = set(re.findall(r"^ *(\w+)\(", "\n".join(lines), re.MULTILINE))
     helpers = "".join(text for name, text in _HELPERS.items() if name in called)
     functions = "".join(f"{function}\n" for function in loops.functions)
-    models = "".join(f"static {_function(body.name, body)}\n" for body in loops.models)
-    forward = models + _function(f"{stem}_forward", loops.body)
+    entries, workspace = _entries(program, stem, loops)
     strings, code = ("#include <string.h>\n", _code(program, stem)) if program.texts else ("", "")
-    return f"""\
+    source = f"""\
 /* {comment(program.name)}: from {program.summary}.
 
    {program.origin}
@@ -209,15 +247,82 @@ def _source(program: Program, stem: str, header: str) -> str:
 #include "{header}"
 
 {tables}
-{helpers}{functions}{forward}{code}{_predict(program, stem)}{_interval(program, stem)}"""
+{helpers}{functions}{(code + entries).lstrip()}"""
+    return source, workspace
 
 
-def _function(name: str, body: Body) -> str:
-    """Return the definition of a function from raw columns to answers."""
-    kinds = {array: "double" if array in body.wide else "real" for array in body.arrays}
-    lines = [f"{kinds[array]} {array}[{size}];" for array, size in body.arrays.items()] + body.lines
-    inside = "".join(f"    {line}\n" for line in lines)
-    return f"void {name}(const real *x, real *y)\n{{\n{inside}}}\n"
+def _entries(program: Program, stem: str, loops: Loops) -> tuple[str, int]:
+    """Return the functions from raw columns to answers, and how many doubles of workspace they need."""
+    models, inner = "", 0
+    for body in loops.models:
+        statements, doubles = _statements(body, program.dtype)
+        models += _definition(f"static {_restricted(_FORWARD.format(body.name), '')}", statements)
+        inner = max(inner, doubles)
+    forward, doubles = _statements(loops.body, program.dtype, program.is_team)
+    workspace, bodies = doubles + inner, [forward]
+    if answer_kind(program) in _PREDICT:
+        statements, doubles = _predict(program, stem)
+        bodies.append(statements)
+        workspace += doubles
+    if program.interval is not None:
+        bodies.append(_interval(program, stem))
+    workspace = max(1, workspace)  # C has no arrays of nothing
+    entries = ""
+    for declaration, statements in zip(_functions(program, stem), bodies, strict=True):
+        entries += _definition(_restricted(declaration), statements)
+        if _fits_stack(workspace):
+            entries += _on_stack(declaration, stem.upper())
+    return models + entries, workspace
+
+
+def _statements(body: Body, dtype: np.dtype[Any], calls_models: bool = False) -> tuple[str, int]:
+    """Return the statements of a function from raw columns to answers, and how many doubles of workspace it takes.
+
+    Those of a function that calls the models of a team pass the rest of the workspace on to them.
+    """
+    lines, used, on_stack = [], 0, 0
+    for array, size in body.arrays.items():
+        kind = np.dtype(np.float64) if array in body.wide else dtype
+        word, doubles = "double" if array in body.wide else "real", _doubles(size, kind)
+        if size <= _LOCAL_NUMBERS and on_stack + doubles <= _LOCAL_DOUBLES:
+            on_stack += doubles
+            lines.append(f"{word} {array}[{size}];")
+        else:
+            lines.append(f"{word} *restrict {array} = {_pointer(used, kind)};")
+            used += doubles
+    if calls_models:
+        lines.append(f"workspace += {used};")
+    elif not used:
+        lines.append("(void)workspace;")
+    return "".join(f"    {line}\n" for line in [*lines, *body.lines]), used
+
+
+def _pointer(start: int, dtype: np.dtype[Any]) -> str:
+    """Return the workspace from a double on, as an array of a type."""
+    place = f"workspace + {start}" if start else "workspace"
+    return place if dtype == np.float64 else f"(real *)({place})"
+
+
+def _doubles(numbers: int, dtype: np.dtype[Any]) -> int:
+    """Return how many doubles take as many bytes as so many numbers."""
+    return -(-numbers * dtype.itemsize // np.dtype(np.float64).itemsize)
+
+
+def _restricted(declaration: str, suffix: str = "_work") -> str:
+    """Return that declaration as a source has it; headers are read by C++, which lacks the word restrict."""
+    return re.sub(r"(real|double) \*", r"\1 *restrict ", _with_workspace(declaration, suffix))
+
+
+def _definition(declaration: str, statements: str) -> str:
+    return f"\n{declaration}\n{{\n{statements}}}\n"
+
+
+def _on_stack(declaration: str, macro: str) -> str:
+    """Return the definition of the function that has its workspace on the stack."""
+    before = "" if declaration.startswith("void ") else "return "
+    called = re.findall(r"(\w+)(?=[(,)])", declaration)
+    call = f"{called[0]}_work({', '.join([*called[1:], 'workspace'])})"
+    return _definition(declaration, f"    double workspace[{macro}_WORKSPACE];\n    {before}{call};\n")
 
 
 _HELPERS = {
@@ -313,43 +418,44 @@ int {stem}_code(int column, const char *text)
 
 
 _BODIES = {
-    "value": "{forward}    return y[0];\n",
-    "binary": "{labels}{forward}    return labels[y[0] > {boundary}];\n",
+    "value": "{forward}    return p[0];\n",
+    "binary": "{labels}{forward}    return labels[p[0] > {boundary}];\n",
     "multilabel": """\
-    real p[{macro}_OUTPUTS];
-    {stem}_forward(x, p);
-    for (int i = 0; i < {macro}_OUTPUTS; i++)
+{forward}    for (int i = 0; i < {macro}_OUTPUTS; i++)
         y[i] = p[i] > {boundary};
 """,
     "classes": """\
 {labels}{forward}    int best = 0;
     for (int i = 1; i < {macro}_OUTPUTS; i++)
-        if (y[i] > y[best])
+        if (p[i] > p[best])
             best = i;
     return labels[best];
 """,
 }
 
 
-def _predict(program: Program, stem: str) -> str:
-    macro, kind = stem.upper(), answer_kind(program)
-    if kind not in _PREDICT:
-        return ""
+def _predict(program: Program, stem: str) -> tuple[str, int]:
+    """Return the statements of the function that answers as `_PREDICT` says, and its doubles of workspace."""
     texts = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
-    of = "char *const" if kind == "text" else "int64_t"
-    body = _BODIES[program.answer].format(
-        stem=stem,
-        macro=macro,
+    of = "char *const" if answer_kind(program) == "text" else "int64_t"
+    outputs, doubles, rest = "real p[{macro}_OUTPUTS];", 0, "workspace"
+    if program.outputs > _LOCAL_NUMBERS:
+        doubles = _doubles(program.outputs, program.dtype)
+        outputs, rest = f"real *p = {_pointer(0, program.dtype)};", f"workspace + {doubles}"
+    forward = f"    {outputs}\n    {{stem}}_forward_work(x, p, {rest});\n"
+    names = {"stem": stem, "macro": stem.upper()}
+    statements = _BODIES[program.answer].format(
         boundary=number_literal(program.dtype.type(program.model.boundary)),
-        forward=f"    real y[{macro}_OUTPUTS];\n    {stem}_forward(x, y);\n",
+        forward=forward.format(**names),
         labels=f"    static const {of} labels[] = {{{', '.join(texts)}}};\n",
+        **names,
     )
-    return f"\n{_PREDICT[kind][1].format(stem=stem)}\n{{\n{body}}}\n"
+    return statements, doubles
 
 
 def _interval(program: Program, stem: str) -> str:
-    if program.interval is None:
-        return ""
+    """Return the statements of the function that gives the ends of intervals."""
+    assert program.interval is not None
     reach = ", ".join(map(number_literal, np.asarray(program.interval.reach, program.dtype)))
     return _INTERVAL.format(stem=stem, macro=stem.upper(), reach=reach)
 

@@ -121,7 +121,7 @@ def test_no_heap_no_state_no_names_outside(tmp_path):
         outside = [line for line in source.splitlines() if re.match(r"[a-z]", line)]
         assert outside
         for line in outside:
-            assert re.match(r"static const |static \w+ \w+\(|(\w+ |const char \*)net_(forward|predict)\(", line)
+            assert re.match(r"static const |static \w+ \w+\(|(\w+ |const char \*)net_(forward|predict)(_work)?\(", line)
         statics = re.findall(r"^\s*static (.*?)[\w]+\[", source, re.M)
         assert all(kind.startswith("const ") for kind in statics)
 
@@ -213,13 +213,14 @@ def program_of(model: Model) -> Program:
 def forward_of(model: Model) -> str:
     """Return the statements of the function that computes the outputs."""
     source = TARGET.render(program_of(model), Path("m.c"))[Path("m.c")].decode()
-    (body,) = re.findall(r"^void m_forward\(const real \*x, real \*y\)\n\{\n(.*?)^\}", source, re.DOTALL | re.MULTILINE)
+    (body,) = re.findall(r"^void m_forward_work\([^)]*\)\n\{\n(.*?)^\}", source, re.DOTALL | re.MULTILINE)
     return textwrap.dedent(body)
 
 
 SOFTMAX = """\
 real a0[3];
 real a1[4];
+(void)workspace;
 // preprocessing
 for (int i = 0; i < 3; i++)
     a0[i] = (real)(((double)x[i] - preprocessing_0_0_mean[i]) / preprocessing_0_0_scale[i]);
