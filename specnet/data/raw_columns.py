@@ -15,6 +15,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
 from specnet.parts.data import Column, ColumnKind, column_of, frame_table
 from specnet.parts.preprocessing.categories import MISSING
+from specnet.spec.column_names import may_stand_in_a_spec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,26 +109,28 @@ def _numbers(X: ArrayLike, columns: int, names: Sequence[str] | None, name: str)
 
 
 def frame_columns(
-    X: Any, kinds: Mapping[str, ColumnKind] | None = None
+    X: Any, kinds: Mapping[str, ColumnKind | None] | None = None
 ) -> tuple[RawColumns | None, tuple[Diagnostic, ...]]:
     """Return the columns of a data frame by the rules of tables, with warnings about those that are ignored.
 
-    Columns of complete numbers have no kinds: they are an array with names. None in place of what is no data frame.
+    None in place of what is no data frame. Numbers whose names a spec may not have are columns without kinds.
 
     Raises
     ------
     DataError
         If a column is there twice, or a cell is not what its kind needs.
     """
-    if column_names(X) is None:
+    names = column_names(X)
+    if names is None:
         return None, ()
-    if kinds is not None:
-        return _of_frame(X, kinds, "X")
-    with suppress(DataError):
-        return RawColumns(check_inputs(X, None)), ()
-    return _of_frame(X, None, "X")
+    if kinds is None and not may_stand_in_a_spec(names):
+        with suppress(DataError):
+            return RawColumns(check_inputs(X, None)), ()
+    return _of_frame(X, kinds, "X")
 
 
-def _of_frame(X: Any, kinds: Mapping[str, ColumnKind] | None, name: str) -> tuple[RawColumns, tuple[Diagnostic, ...]]:
+def _of_frame(
+    X: Any, kinds: Mapping[str, ColumnKind | None] | None, name: str
+) -> tuple[RawColumns, tuple[Diagnostic, ...]]:
     table, columns, warnings = frame_table(X, kinds, name)
     return RawColumns(table, columns), warnings

@@ -16,7 +16,7 @@ from specnet.data import Labels, Preparation, RawColumns, frame_columns, split_r
 from specnet.errors import DataError, SpecnetWarning, rendered
 from specnet.estimators.estimator_parameters import RECIPE, SpecParameters
 from specnet.model import Model
-from specnet.parts.arrays import Array, column_names
+from specnet.parts.arrays import Array, column_names, eager_frame, refuse_misread
 from specnet.parts.data import Column, Split, Table, TargetKind
 from specnet.recipes import array_facts, recipe
 from specnet.running.data_rows import Rows, SpecData, check_rows, fit_preparation
@@ -42,6 +42,9 @@ class SpecEstimator(SpecParameters):
         """
         kinds, checks = None if reset else self.model_.spec.feature_kinds, {"multi_output": True, **checks}
         frame, ignored = frame_columns(X, kinds) if reset or kinds is not None else (None, ())
+        refuse_misread(y, "y")
+        if frame is None:
+            refuse_misread(X, "X")
         if frame is None or not frame.kinds:
             checked: tuple[Array, Array] = validate_data(self, X, y, reset=reset, dtype=FLOATS, **checks)
             return checked
@@ -54,8 +57,11 @@ class SpecEstimator(SpecParameters):
 
     def _checked_inputs(self, X: Any) -> Any:
         check_is_fitted(self)
+        if column_names(X) is not None:
+            eager_frame(X, "X")
         if self.model_.spec.feature_kinds is not None or (self.model_.feature_names and column_names(X)):
             return validate_data(self, X, reset=False, skip_check_array=True)
+        refuse_misread(X, "X")
         return validate_data(self, X, reset=False, dtype=FLOATS)
 
     def _seen(self, y: Array, start: Model | None, partially: bool, classes: Any) -> tuple[Array, Labels | None]:
@@ -193,5 +199,6 @@ def _in_order(rows: Rows, names: Sequence[str]) -> Rows:
 def check_weighted_rows(X: Array | RawColumns, y: Array, sample_weight: Any) -> Rows:
     """Return checked rows with their weights; one number is the weight of each row."""
     if sample_weight is not None:
+        refuse_misread(sample_weight, "sample_weight")
         sample_weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
     return check_rows(X, y, sample_weight)

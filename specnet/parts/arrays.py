@@ -39,17 +39,38 @@ def as_array(array: ArrayLike, name: str) -> Array:
     DataError
         If rows have different lengths, or entries are masked.
     """
-    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
-        place = tuple(int(index) for index in np.argwhere(array.mask)[0])
-        hint = f"fill it with {name}.filled(…), or remove such rows"
-        raise DataError(f"{name} is masked{_at(place)}; masked values are not supported", hint=hint)
+    refuse_masked(array, name)
+    if hasattr(array, "toarray"):  # NumPy would make one object of it
+        raise DataError(f"{name} is a sparse matrix", hint=f"use {name}.toarray()")
     try:
         converted = np.asarray(array)
-    except ValueError as error:
+    except Exception as error:  # of whichever library made the array
         raise DataError(f"{name} is not an array: {error}") from None
     if converted.dtype.kind in "OTU":
         refuse_null_ends(array, name)
     return converted
+
+
+def refuse_masked(array: Any, name: str) -> None:
+    """Refuse an array of which entries are masked, with the position of the first one."""
+    if isinstance(array, np.ma.MaskedArray) and array.mask.any():
+        place = tuple(int(index) for index in np.argwhere(array.mask)[0])
+        hint = f"fill it with {name}.filled(…), or remove such rows"
+        raise DataError(f"{name} is masked{_at(place)}; masked values are not supported", hint=hint)
+
+
+def refuse_misread(array: Any, name: str) -> None:
+    """Refuse what scikit-learn would read as numbers that it is not: masked entries, dates and durations.
+
+    Raises
+    ------
+    DataError
+    """
+    refuse_masked(array, name)
+    if hasattr(array, "__array__") and not hasattr(array, "toarray"):
+        kind = as_array(array, name).dtype.kind
+        if kind in "mM":
+            raise DataError(f"{name} must be numeric, got {KIND_WORDS[kind]}")
 
 
 def refuse_null_ends(array: Any, name: str) -> None:
@@ -69,7 +90,9 @@ def refuse_null_ends(array: Any, name: str) -> None:
 
 def column_names(table: Any) -> tuple[str, ...] | None:
     """Return the names of a data frame's columns; None for anything else, and where they are not all text."""
-    columns = getattr(table, "columns", None)
+    if hasattr(table, "collect_schema"):  # Polars, whose lazy frames warn of their other property
+        return tuple(table.collect_schema().names()) or None
+    columns = getattr(table, "column_names" if hasattr(table, "column_names") else "columns", None)  # Arrow, others
     names = tuple(columns) if isinstance(columns, Iterable) else ()
     return names if names and all(isinstance(name, str) for name in names) else None
 
@@ -91,7 +114,7 @@ def select_columns(table: Any, names: Sequence[str] | None, name: str = "X") -> 
         raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(found)}")
     if len(known) < len(found) and (repeated := [column for column in names if found.count(column) > 1]):
         raise DataError(f'{name} has more than one column "{repeated[0]}"')
-    return table[list(names)]
+    return table.select(list(names)) if hasattr(table, "select") else table[list(names)]
 
 
 def first_few(names: Sequence[Any] | Array, most: int = 12) -> str:
@@ -315,26 +338,64 @@ def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     return indices
 
 
+def eager_frame(table: Any, name: str) -> Any:
+    """Return a data frame as one of narwhals, which all libraries' frames become.
+
+    Raises
+    ------
+    DataError
+        If narwhals knows no such frame, or its rows are still to be computed.
+    """
+    import narwhals
+
+    try:
+        return narwhals.from_native(table, eager_only=True)
+    except narwhals.exceptions.DuplicateError:
+        names = column_names(table) or ()
+        repeated = next(column for column in names if names.count(column) > 1)
+        raise DataError(f'{name} has more than one column "{repeated}"') from None
+    except (TypeError, ValueError):
+        kind, can_collect = type(table).__name__, hasattr(table, "collect")
+        hint = f"use {name}.collect()" if can_collect else "use a data frame of pandas or Polars, or a pyarrow.Table"
+        raise DataError(f"{name} is a {kind}, whose rows cannot be read", hint=hint) from None
+
+
+def series_numbers(series: Any) -> Array | None:
+    """Return a narwhals column of numbers or booleans, NaN where a cell is missing; None where its type is another."""
+    import narwhals
+
+    of = series.dtype
+    if of.is_decimal() or of in (narwhals.Int128, narwhals.UInt128) or (of == narwhals.Boolean and series.null_count()):
+        series = series.cast(narwhals.Float64)
+    elif not (of.is_numeric() or of in (narwhals.Boolean, narwhals.Unknown)):
+        return None
+    numbers: Array = series.to_numpy()
+    return numbers if numbers.dtype.kind in "fiub" else None
+
+
 def _frame_numbers(table: Any, names: Sequence[str], name: str) -> Array:
     """Return the finite numbers of a data frame, of columns that may have different types."""
-    whole = np.asarray(table)
-    if whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
-        return whole
-    if repeated := [column for column in names if names.count(column) > 1]:
-        raise DataError(f'{name} has more than one column "{repeated[0]}"')
-    prefix = "" if name == "X" else f"{name}: "
-    columns = [_column_numbers(np.asarray(table[column]), column, prefix) for column in names]
+    if hasattr(table, "iloc") and len(set(names)) < len(names):  # pandas, of which narwhals refuses such names
+        whole = np.asarray(table)
+        if whole.size and whole.dtype.kind in "fiub" and first_not_finite(whole) is None:
+            return whole
+    frame, prefix = eager_frame(table, name), "" if name == "X" else f"{name}: "
+    columns = [_column_numbers(frame[column], column, prefix) for column in names]
     return as_numbers(np.stack(columns, axis=1), name)
 
 
-def _column_numbers(column: Array, name: str, prefix: str) -> Array:
-    """Return a data frame's column as numbers, and refuse what is none."""
-    if column.dtype.kind == "O":
-        missing = np.fromiter(map(is_missing, column), np.bool_, len(column))
-        if all(isinstance(item, Real) for item in column[~missing]):
-            filled = np.where(missing, np.nan, column)
-            column = filled.astype(np.float64) if missing.any() else np.array(column.tolist())
-    if column.dtype.kind not in "fiub":
+def _column_numbers(series: Any, name: str, prefix: str) -> Array:
+    """Return a data frame's column as finite numbers, and refuse any other."""
+    import narwhals
+
+    column = series_numbers(series)
+    if column is None and series.dtype == narwhals.Object:
+        cells = series.to_numpy()
+        missing = np.fromiter(map(is_missing, cells), np.bool_, len(cells))
+        if all(isinstance(item, Real) for item in cells[~missing]):
+            filled = np.where(missing, np.nan, cells)
+            column = filled.astype(np.float64) if missing.any() else np.array(cells.tolist())
+    if column is None:
         raise DataError(f'{prefix}column "{name}" is not numeric')
     finite = np.isfinite(column)
     if not finite.all():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from numpy.typing import ArrayLike
 
@@ -10,7 +10,7 @@ from specnet.data import frame_columns, raw_columns, split_rows, table_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.parts.arrays import as_array, column_names, select_columns
-from specnet.parts.data import Split, Table
+from specnet.parts.data import ColumnKind, Split, Table, TableFile
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
@@ -46,12 +46,14 @@ def fit(
     Parameters
     ----------
     spec : path, text with a line break, mapping or Spec
-        Of its ``data`` only ``split`` counts, and only where there is no `validation`: its validation rows are set
-        aside as ``specnet run`` does, by the same ``random_state`` and ``stratify``; so are the folds of an
-        ensemble. There are no test rows: all others train. The model's spec has no ``data``.
+        Of its ``data``, ``features`` and ``columns`` say which columns of a data frame are taken, and their kinds.
+        ``split`` counts where there is no `validation`: its validation rows are set aside as ``specnet run`` does, by
+        the same ``random_state`` and ``stratify``; so are the folds of an ensemble. There are no test rows: all others
+        train. The model's spec has no ``data``.
     X : (rows, columns)
         Raw columns; the spec's preprocessing is fitted on them and belongs to the model. So do the names of a data
-        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order.
+        frame's columns; where the spec names columns, these are taken from the frame, in the spec's order. A data frame
+        of pandas or Polars, or an Arrow table, is read as a file with the same table is.
     y : (rows,) or (rows, outputs)
         Values, 0 and 1 for several outputs, or labels: integers within 0…K−1 are class indices, otherwise the sorted
         distinct labels are the K classes. One-hot rows are class indices too.
@@ -94,10 +96,12 @@ def fit(
     data = parsed.data
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, parsed.model_copy(update={"data": None})
-    frame, warnings = frame_columns(X, parsed.network.feature_kinds)
+    written: Mapping[str, ColumnKind | None] | None = parsed.network.feature_kinds
+    if written is None and isinstance(located.data, TableFile):
+        written = located.data.kinds_in(column_names(X) or ())
+    frame, warnings = frame_columns(X, written)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
-    said = parsed.network.feature_kinds or {}
-    kinds = {column.name: said.get(column.name, column.written) for column in rows.kinds} or None
+    kinds = {column.name: (written or {}).get(column.name) or column.written for column in rows.kinds} or None
     parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
     splits = {"train": rows}
     if validation is not None:

@@ -35,7 +35,7 @@ def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[s
         for index, message in differences(said, names or ()):
             raise spec.error("feature-names", message, (*PATH, index))
         return spec
-    if not names or not _may_stand_in_a_spec(names):
+    if not names or not may_stand_in_a_spec(names):
         return spec
     return spec.with_network(feature_names=tuple(names))
 
@@ -47,7 +47,8 @@ def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int
             yield index, f"column {index + 1} is {shown(here)} here but {shown(there)} in the data"
 
 
-def _may_stand_in_a_spec(names: Sequence[str]) -> bool:
+def may_stand_in_a_spec(names: Sequence[str]) -> bool:
+    """Return whether a spec may have these names of columns."""
     if not all(names) or len(set(names)) < len(names) or len(names) > MOST_TOKENS // 2:
         return False
     try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.arrays import first_few, is_missing, refuse_null_ends
+from specnet.parts.arrays import (
+    column_names,
+    eager_frame,
+    first_few,
+    is_missing,
+    refuse_null_ends,
+    series_numbers,
+)
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
 from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import (
@@ -22,7 +30,6 @@ from specnet.parts.data.tables.cells import (
     category,
     coded,
     days,
-    days_of_microseconds,
     number,
     trimmed,
 )
@@ -30,20 +37,21 @@ from specnet.parts.data.tables.judging import EXPECTED, SAMPLE, CellFacts, Verdi
 from specnet.parts.data.tables.source import repeated_names
 
 _HINT = "rows count from 0"
+_NESTED = "nested values and bytes"
 
 
 def frame_table(
-    frame: Any, kinds: Mapping[str, ColumnKind] | None = None, name: str = "X"
+    frame: Any, kinds: Mapping[str, ColumnKind | None] | None = None, name: str = "X"
 ) -> tuple[NDArray[np.float64], tuple[Column, ...], tuple[Diagnostic, ...]]:
     """Return a data frame as the numbers of a table, what its columns are, and warnings about those left as text.
 
     Parameters
     ----------
     frame : data frame
-        Of pandas, Polars or another library that narwhals knows.
-    kinds : mapping of str to kind, optional
-        The columns to take, in this order, and their kinds; those that are ignored are not needed. All columns, and
-        judged, where None.
+        Of pandas, Polars, Arrow or another library that narwhals knows.
+    kinds : mapping of str to kind or None, optional
+        The columns to take, in this order, and their kinds; those that are ignored are not needed, and those without a
+        kind are judged by their types and cells. All columns, and judged, where None.
     name : str
         What errors call the frame.
 
@@ -60,33 +68,27 @@ def frame_table(
     DataError
         If a column is missing, or there twice, or a cell is not what it should be.
     """
-    import narwhals
-
-    names = [str(column) for column in frame.columns] if hasattr(frame, "columns") else []
+    names = list(column_names(frame) or ())
     for _, message in repeated_names(names):
         raise DataError(f"{name} has a {message}")
     if "" in names:
         raise DataError(Diagnostic("unnamed-column", f"{name} has a column whose name is empty"))
-    try:
-        read = narwhals.from_native(frame, eager_only=True)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name} is not a data frame: {error}") from None
+    read = eager_frame(frame, name)
     if not len(read):
         raise DataError(f"{name} is empty: shape {read.shape}")
-    wanted = [column for column, kind in (kinds or {}).items() if kind != "ignore"] if kinds else list(read.columns)
-    if missing := [f'"{column}"' for column in wanted if column not in read.columns]:
+    taken = dict.fromkeys(read.columns) if kinds is None else {k: v for k, v in kinds.items() if v != "ignore"}
+    if missing := [f'"{column}"' for column in taken if column not in read.columns]:
         word = "column" if len(missing) == 1 else "columns"
         raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(read.columns)}")
-    frames = [_Frame(column, read[column], name) for column in wanted]
-    read_columns = [frame.read(kinds[frame.name] if kinds else None) for frame in frames]
-    taken = [found for found in read_columns if found is not None]
-    warnings = tuple(frame.warning for frame in frames if frame.warning is not None)
-    if not taken:
+    columns = [_FrameColumn(column, read[column], name) for column in taken]
+    found = [numbers for column in columns if (numbers := column.read(taken[column.name])) is not None]
+    warnings = tuple(column.warning for column in columns if column.warning is not None)
+    if not found:
         raise DataError(f"{name} has no usable columns", hint=next((each.hint for each in warnings), None))
-    return np.stack([values for _, values in taken], axis=1), tuple(column for column, _ in taken), warnings
+    return np.stack([values for _, values in found], axis=1), tuple(column for column, _ in found), warnings
 
 
-class _Frame:
+class _FrameColumn:
     """A column of a data frame."""
 
     def __init__(self, name: str, series: Any, frame: str) -> None:
@@ -94,15 +96,51 @@ class _Frame:
 
         self.name, self.series, self.frame = name, series, frame
         self.warning: Diagnostic | None = None
+        self.numbers: NDArray[Any] | None = None
+        of = series.dtype
+        if of.is_nested() or of in (narwhals.Binary, narwhals.Duration):
+            raise self._unsupported("durations" if of == narwhals.Duration else _NESTED)
         self.typed: Kind | None = None
-        if isinstance(series.dtype, narwhals.Datetime | narwhals.Date):
-            self.typed = "datetime"
-        elif series.dtype == narwhals.Boolean:
-            self.typed = "boolean"
-        elif isinstance(series.dtype, narwhals.Categorical | narwhals.Enum):
+        if of in (narwhals.Categorical, narwhals.Enum):
             self.typed = "category"
-        elif series.dtype.is_numeric():
-            self.typed = "numeric"
+        elif (numbers := series_numbers(series)) is not None:
+            self.typed = "boolean" if numbers.dtype.kind == "b" or of == narwhals.Boolean else "numeric"
+            self.numbers = numbers.astype(np.float64)
+        elif of in (narwhals.Datetime, narwhals.Date, narwhals.Unknown):
+            self._take_dates()
+
+    def _take_dates(self) -> None:
+        """Keep the days since 1970 of a column of dates; of a type that narwhals does not know, if it is one of them.
+
+        Raises
+        ------
+        DataError
+            If it is one of complex numbers, or of dates beyond the years 1 to 9999, which files do not have.
+        """
+        import narwhals
+
+        cells = self.series.to_numpy()
+        if cells.dtype.kind == "c":
+            raise self._unsupported("complex numbers")
+        if cells.dtype.kind != "M":
+            if self.series.dtype == narwhals.Unknown:
+                return
+            cells = self.series.cast(narwhals.Datetime("us")).to_numpy()
+        self.typed = "datetime"
+        years = cells.astype("datetime64[Y]").astype(np.int64) + 1970
+        wrong = np.flatnonzero(~np.isnat(cells) & ((years < 1) | (years > 9999)))
+        if len(wrong):
+            day, row = cells[wrong[0]].astype("datetime64[D]"), int(wrong[0])
+            message = f'column "{self.name}": the date {day} in row {row} is beyond the years 1 to 9999'
+            raise DataError(Diagnostic("not-a-datetime", message, hint=f"{_HINT}; use None if the date is missing"))
+        self.numbers = (cells.astype("datetime64[us]") - np.datetime64(0, "us")) / np.timedelta64(1, "D")
+
+    def _unsupported(self, what: str) -> DataError:
+        native = self.series.to_native()
+        of = native.type if hasattr(native, "type") else native.dtype  # Arrow's, others'
+        message = f'column "{self.name}": {what} are not supported ({of})'
+        converted = f"convert {self._cells(self.name)} to numbers, or " if what != _NESTED else ""
+        return DataError(message, hint=f"{converted}leave the column out")
 
     def read(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column and its numbers, None where it is ignored."""
@@ -120,40 +158,26 @@ class _Frame:
             return Column(self.name, "category", distinct), codes
         of = _VALUES[kind] if isinstance(kind, str) else kind.value
         values = {text: of(text) for text in counts}
-        self._refuse_misfit(kind, values, texts, judged=said is None)
+        wrong = [(row, text) for row, text in enumerate(texts) if text is not None and values[text] is None]
+        if wrong:
+            raise self._misfit(kind, wrong[0][1], wrong[0][0], len(wrong), judged=said is None)
         numbers = [math.nan if text is None else values[text] for text in texts]
         return column_of(self.name, kind), np.array(numbers, np.float64)
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
-        kind = self.typed
-        if kind is None or kind == "category" or (said is not None and kind_of(said) != kind):
+        kind, numbers = self.typed, self.numbers
+        if kind is None or numbers is None or (said is not None and kind_of(said) != kind):
             return None
-        numbers = self._days() if kind == "datetime" else self._floats()
-        if kind != "datetime":
-            present = numbers[~np.isnan(numbers)]
-            if np.isinf(present).any():
-                row = int(np.isinf(numbers).argmax())
-                message = f'row {row}: column "{self.name}" is {numbers[row]}; expected a finite number'
-                raise DataError(message, hint=_HINT)
-            is_inexact = self.series.dtype.is_integer() and bool((abs(present) >= LARGEST_WHOLE).any())
-            if is_inexact or not (present.size or said):
-                return None
+        present = numbers[~np.isnan(numbers)]
+        if np.isinf(present).any():
+            row = int(np.isinf(numbers).argmax())
+            message = f'row {row}: column "{self.name}" is {numbers[row]}; expected a finite number'
+            raise DataError(message, hint=_HINT)
+        is_inexact = self.series.dtype.is_integer() and bool((abs(present) >= LARGEST_WHOLE).any())
+        if is_inexact or not (present.size or said):
+            return None
         return Column(self.name, kind), numbers
-
-    def _floats(self) -> NDArray[np.float64]:
-        import narwhals
-
-        if self.series.null_count() or self.typed == "boolean" or self.series.dtype.is_decimal():
-            return _numbers(self.series, float)
-        found: NDArray[np.float64] = self.series.cast(narwhals.Float64).to_numpy()
-        return found.astype(np.float64)
-
-    def _days(self) -> NDArray[np.float64]:
-        import narwhals
-
-        moments = self.series.cast(narwhals.Datetime("us")) if self.series.dtype == narwhals.Date else self.series
-        return _numbers(moments.dt.timestamp("us"), lambda cell: days_of_microseconds(int(cell)))
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""
@@ -161,8 +185,10 @@ class _Frame:
             return None
         if isinstance(cell, bool | np.bool_):
             return str(bool(cell)).lower()
-        if isinstance(cell, list | dict | bytes | tuple | set):
-            raise DataError(f'column "{self.name}": nested values and bytes are not supported')
+        if isinstance(cell, list | dict | bytes | bytearray | tuple | set | frozenset | np.ndarray):
+            raise self._unsupported(_NESTED)
+        if isinstance(cell, timedelta | np.timedelta64):
+            raise self._unsupported("durations")
         return trimmed(str(cell)) or None
 
     def _judged(self, counts: Counter[str]) -> ColumnKind:
@@ -211,21 +237,12 @@ class _Frame:
         formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
         return f"convert {cells} to datetimes, by the format {formats}"
 
-    def _refuse_misfit(
-        self, kind: ColumnKind, values: Mapping[str, float | None], texts: Sequence[str | None], *, judged: bool
-    ) -> None:
-        wrong = [(row, text) for row, text in enumerate(texts) if text is not None and values[text] is None]
-        if wrong:
-            row, text = wrong[0]
-            message = mistaken(self.name, kind, text, row, len(wrong))
-            hint = f"{_HINT}; correct the cell, or use None if it is missing"
-            hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""
-            raise DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
-
-
-def _numbers(series: Any, of: Callable[[Any], float]) -> NDArray[np.float64]:
-    """Return the numbers of a series' cells, NaN where they are missing."""
-    return np.array([math.nan if is_missing(cell) else of(cell) for cell in series.to_list()], np.float64)
+    def _misfit(self, kind: ColumnKind, text: str, row: int, count: int, *, judged: bool) -> DataError:
+        """Return the error of so many cells that do not fit the column's kind, of which one is shown."""
+        message = mistaken(self.name, kind, text, row, count)
+        hint = f"{_HINT}; correct the cell, or use None if it is missing"
+        hint += f', or {self._cells(self.name)}.astype("category") for the column' if judged else ""
+        return DataError(Diagnostic(EXPECTED[kind_of(kind)][0], message, hint=hint))
 
 
 _VALUES: dict[str, Callable[[str], float | None]] = {"numeric": number, "boolean": boolean, "datetime": days}

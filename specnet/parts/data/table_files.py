@@ -69,6 +69,16 @@ class TableFile(Data):
         left_out = {*self.targets, *self._roles.names}
         return tuple(name for name, kind in self.columns.items() if kind != "ignore" and name not in left_out)
 
+    def kinds_in(self, names: Sequence[str]) -> dict[str, ColumnKind | None]:
+        """Return the features among a data frame's columns, by their names, and their kinds; None if not specified."""
+        left_out = {
+            *self.targets,
+            *self._roles.names,
+            *(name for name, kind in self.columns.items() if kind == "ignore"),
+        }
+        features = [name for name in names if name not in left_out] if self.features is None else self.features
+        return {name: self.columns.get(name) for name in features}
+
     @property
     def column_kinds(self) -> Mapping[str, ColumnKind] | None:
         return self.columns if self.columns.keys() >= {*self.targets} else None

@@ -121,8 +121,8 @@ def test_data_frames_are_read_by_name_as_the_model_reads_them(tmp_path: Path, pi
 
 def test_a_frame_of_mere_numbers_is_read_by_name(tmp_path: Path):
     X = pandas.DataFrame(RNG.normal(size=(30, 2)), columns=["a", "b"])
-    spec = {"network": {"dtype": "float64", "hidden_layer_sizes": [2]}, "training": {"loss": "mse", "epochs": 1}}
-    model = specnet.fit(spec, X, X.a)
+    network = {"dtype": "float64", "hidden_layer_sizes": [2], "preprocessing": ["standardize"]}
+    model = specnet.fit({"network": network, "training": {"loss": "mse", "epochs": 1}}, X, X.a)
     export(model, "numpy", tmp_path / "own.py")
     predict = runpy.run_path(str(tmp_path / "own.py"))["predict"]
     for given in (X, X.assign(c="text")[["b", "c", "a"]], X.to_numpy(), X.to_dict("list")):
