@@ -131,8 +131,15 @@ def write_file(path: PathLike, content: Content) -> None:
     write_files({path: content})
 
 
-def write_files(contents: Mapping[PathLike, Content]) -> None:
+def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike] = ()) -> None:
     """Write several files, each as `write_file` does; none takes its place before all are on the disk.
+
+    Parameters
+    ----------
+    contents : mapping
+        The files in their order, by path.
+    removed : iterable of path
+        Files that are gone, if they are there, before the first file takes its place.
 
     Raises
     ------
@@ -141,6 +148,7 @@ def write_files(contents: Mapping[PathLike, Content]) -> None:
     """
     staged: dict[str, tuple[PathLike, str]] = {}
     made: list[str] = []
+    aside: dict[str, PathLike] = {}
     with ExitStack() as held:
         try:
             for path, content in contents.items():
@@ -151,6 +159,13 @@ def write_files(contents: Mapping[PathLike, Content]) -> None:
                         temporary, stream = _temporary(os.path.dirname(target), held)
                         staged[temporary] = path, target
                     _write_whole(stream, _pieces(content))
+            for path in removed:
+                with file_errors(path), suppress(FileNotFoundError):
+                    if os.path.islink(path):
+                        continue
+                    temporary = _temporary_name(os.path.dirname(path))
+                    os.rename(path, temporary)
+                    aside[temporary] = path
             for temporary, (path, target) in staged.items():
                 with file_errors(path):
                     is_new = not os.path.exists(target)
@@ -161,7 +176,13 @@ def write_files(contents: Mapping[PathLike, Content]) -> None:
             for name in (*staged, *made):
                 with suppress(OSError):
                     os.unlink(name)
+            for temporary, path in aside.items():
+                with suppress(OSError):
+                    os.replace(temporary, path)
             raise
+    for temporary in aside:
+        with suppress(OSError):
+            os.unlink(temporary)
     for folder in {os.path.dirname(target) for _, target in staged.values()}:
         _sync_folder(folder)
 
@@ -214,11 +235,15 @@ def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
     """
     remove_temporary_files(folder)
     while True:
-        name = os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
+        name = _temporary_name(folder)
         stream = held.enter_context(open(name, "x+b", buffering=0))  # noqa: SIM115 - `held` closes it
         # Before it was locked, another process may have taken it for a dead one's.
         if try_lock(stream.fileno()) is not False and is_open_at(name, stream.fileno()):
             return name, stream
+
+
+def _temporary_name(folder: str) -> str:
+    return os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
 
 
 def _pieces(content: Content) -> Iterable[bytes]:

@@ -8,13 +8,22 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from specnet.files.atomic import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, Content, file_errors, refuse_link, write_files
+from specnet.files.atomic import (
+    TEMPORARY_PREFIX,
+    TEMPORARY_SUFFIX,
+    Content,
+    PathLike,
+    file_errors,
+    refuse_link,
+    write_files,
+)
 
 
 def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
     """Write a folder of files, which takes its place when all of them are on the disk.
 
-    Where there is a folder already, the files take their places in it one by one; others are kept.
+    Where there is a folder already, all that they replace is gone before the first of them takes its place, one by one;
+    other files are kept.
 
     Parameters
     ----------
@@ -30,7 +39,8 @@ def write_folder(path: Path, contents: Mapping[str, Content]) -> None:
     """
     refuse_link(path)
     if path.is_dir():
-        write_files({path / name: content for name, content in contents.items()})
+        files: dict[PathLike, Content] = {path / name: content for name, content in contents.items()}
+        write_files(files, removed=files)
         return
     new = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     try:

@@ -1,18 +1,18 @@
-"""The files of a run's folder, and the spec and the model for which the folder stands."""
+"""The folders that specnet writes: the files of each kind, which kind one is, and the spec and the model in it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from specnet.errors import FileError
-from specnet.files import PathLike, file_errors, read_file
-from specnet.files.series_files import BEST, SWEEPS, TEAM_FACTS, holds_trials, is_series, is_sweep
+from specnet.files import PathLike, file_errors, read_file, refuse_link
 
 MODEL = "model.safetensors"
 RUNS = "runs"
@@ -31,7 +31,25 @@ FINDINGS = "findings.json"
 CHECKPOINT = "checkpoint.safetensors"
 REPORT = "report.html"
 RUN_FILES = (*WRITTEN, RESOLVED, MODEL, HISTORY, LAYERS, SNAPSHOTS, METRICS, FINDINGS, FACTS, CHECKPOINT, REPORT)
-"""All that a run writes; what `force` may replace."""
+"""All that a run writes."""
+
+RUNS_TABLE = "runs.csv"
+SUMMARY = "summary.json"
+"""Means of runs on folds and with seeds, or of the best ones of a nested sweep."""
+
+SWEEPS = "sweeps"
+"""The folder in which sweeps are filed."""
+SWEEP_FACTS = "sweep.json"
+TRIALS = "trials"
+TRIALS_TABLE = "trials.csv"
+BEST_SPECS = ("best.toml", "best.json")
+"""The spec of the best trial; a sweep has one of them."""
+BEST = "best"
+TEAM = "team"
+TEAM_FACTS = "team.json"
+"""Which trials are in the team of a sweep."""
+JOURNAL = "study.journal"
+
 SPEC_FOLDER = "spec_folder"
 """The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
 
@@ -42,6 +60,134 @@ LARGEST_RECORD = 2**30
 _PARTS = re.compile(r"\d+|\D+")
 _NAMED = 3
 """How many of the runs in a folder a hint names."""
+_REPETITION = r"(seed\d+|(seed\d+_)?fold\d+)"
+
+
+@dataclass(frozen=True, eq=False)
+class FolderKind:
+    """A kind of folder that specnet writes.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    markers : tuple of str
+        The files that make a folder one of this kind, if it is none of a kind before it in `KINDS`.
+    files : str
+        A regular expression for the names of the files in it.
+    folders : mapping
+        The kinds of the folders in it, by regular expressions for their names, in the order in which they are removed.
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    files: str
+    folders: Mapping[str, FolderKind] = field(default_factory=dict)
+
+    def has_file(self, name: str) -> bool:
+        """Return whether a file in it has this name."""
+        return re.fullmatch(self.files, name) is not None
+
+    def has_folder(self, name: str) -> bool:
+        """Return whether a folder in it has this name."""
+        return any(re.fullmatch(pattern, name) for pattern in self.folders)
+
+
+def _names(*names: str) -> str:
+    return "|".join(map(re.escape, names))
+
+
+RUN = FolderKind("a run", (FACTS,), _names(*RUN_FILES))
+TEAM_OF_SWEEP = FolderKind("the team of a sweep", (TEAM_FACTS,), _names(MODEL, METRICS, TEAM_FACTS, REPORT))
+_TRIAL_FILES = rf"{_names(*RUN_FILES, HELD_OUT)}|{_REPETITION}\.({_names(MODEL, HELD_OUT)})"
+_TRIALS = FolderKind("trials", (), "(?!)", {r"\d{4,}": FolderKind("a trial", (FACTS,), _TRIAL_FILES)})
+SWEEP = FolderKind(
+    "a sweep",
+    (SWEEP_FACTS,),
+    _names(*WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL, REPORT),
+    {BEST: RUN, TEAM: TEAM_OF_SWEEP, TRIALS: _TRIALS},
+)
+SERIES = FolderKind(
+    "runs on folds or with seeds", (SUMMARY, RUNS_TABLE), _names(SUMMARY, RUNS_TABLE, REPORT), {_REPETITION: RUN}
+)
+NESTED = FolderKind("a sweep for each fold", (SUMMARY,), _names(SUMMARY, REPORT), {_REPETITION: SWEEP})
+KINDS = (RUN, TEAM_OF_SWEEP, SWEEP, SERIES, NESTED)
+UNFINISHED = {CHECKPOINT, RESOLVED}
+"""Files without which no run begins: with one of them alone, a folder is that of a run that has not finished."""
+
+
+def kind_of(folder: PathLike) -> FolderKind | None:
+    """Return the kind of a folder; None if it is none that specnet has written, or what was begun has no result."""
+    return next(kinds_in(folder), None)
+
+
+def holds_trials(folder: PathLike) -> bool:
+    """Return whether a folder is the one in which a sweep keeps its trials, which are no runs to go on with."""
+    before, name = os.path.split(os.path.abspath(folder))
+    return name == TRIALS and kind_of(before) is SWEEP
+
+
+def kinds_in(folder: PathLike) -> Iterator[FolderKind]:
+    """Yield all kinds whose markers are in a folder, the first of which decides."""
+    for kind in KINDS:
+        if all(os.path.isfile(os.path.join(folder, name)) for name in kind.markers):
+            yield kind
+
+
+def written_in(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> Iterator[Path]:
+    """Yield the files and folders that are to be removed from a folder which becomes one of a kind, in this order.
+
+    They are all that this kind has, and those kinds that the folder is of. What makes a result finished comes first,
+    and what makes a folder a sweep last: without it, its trials could be taken for runs. So whatever is left at any
+    moment is the earlier result, or an unfinished one. A folder comes after what is in it.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : FolderKind
+    spared : container of str
+        Names of files in the folder that stay.
+
+    Raises
+    ------
+    TakenError
+        If a link is among them, which specnet has not made.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        found, kinds = list(entries), dict.fromkeys([kind, *kinds_in(folder)])
+        for entry in found:
+            if any(each.has_file(entry.name) or each.has_folder(entry.name) for each in kinds):
+                refuse_link(entry.path)
+        names = {
+            entry.name
+            for entry in found
+            if entry.is_file() and entry.name not in spared and any(each.has_file(entry.name) for each in kinds)
+        }
+        markers = [name for name in (FACTS, TEAM_FACTS, SUMMARY) if name in names]
+        yield from (folder / name for name in markers)
+        for each in kinds:
+            for pattern, inner in each.folders.items():
+                for entry in found:
+                    if entry.is_dir() and re.fullmatch(pattern, entry.name):
+                        yield from written_in(folder / entry.name, inner)
+                        yield folder / entry.name
+        yield from (folder / name for name in sorted(names.difference(markers), key=lambda name: name == SWEEP_FACTS))
+
+
+def clear(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> None:
+    """Remove from a folder what specnet has written there, but no other files; parameters as for `written_in`.
+
+    Raises
+    ------
+    FileError
+    """
+    with file_errors(folder):
+        for path in list(written_in(folder, kind, spared)):
+            if not path.is_dir():
+                path.unlink(missing_ok=True)
+            else:
+                with suppress(OSError):  # something else is in it
+                    path.rmdir()
 
 
 def model_file(path: PathLike) -> PathLike:
@@ -54,7 +200,7 @@ def model_file(path: PathLike) -> PathLike:
     """
     if not os.path.isdir(path):
         return path
-    if not os.path.isfile(os.path.join(path, TEAM_FACTS)):
+    if kind_of(path) is not TEAM_OF_SWEEP:
         check_run(path, "model")
     return Path(path) / MODEL
 
@@ -108,16 +254,13 @@ def folders_of_runs(start: str, *, many: bool = False) -> list[str]:
 
 
 def _folders_of_runs(folder: str, deepest: int, *, many: bool) -> Iterator[str]:
-    if os.path.isfile(os.path.join(folder, FACTS)):
+    kind = kind_of(folder)
+    if kind is RUN or (many and kind in (SWEEP, SERIES, NESTED)):
         yield folder
-        return
-    sweeps, series = is_sweep(folder), is_series(folder)
-    if many and (sweeps or series):
-        yield folder
-    if sweeps:
-        if os.path.isfile(os.path.join(folder, BEST, FACTS)):
+    if kind is SWEEP:
+        if kind_of(os.path.join(folder, BEST)) is RUN:
             yield f"{folder}/{BEST}"
-    elif (deepest or series) and not holds_trials(folder):
+    elif kind is not RUN and (deepest or kind in (SERIES, NESTED)) and not holds_trials(folder):
         with suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
@@ -165,9 +308,9 @@ def training_rows(model: PathLike) -> Any:
         If its ``run.json`` cannot be read.
     """
     folder = Path(os.path.abspath(model)) if os.path.isdir(model) else Path(os.path.abspath(model)).parent
-    if (folder / TEAM_FACTS).is_file():
+    if kind_of(folder) is TEAM_OF_SWEEP:
         folder = folder.parent / BEST
-    return _facts(folder).get(TRAINING_ROWS) if (folder / FACTS).is_file() else None
+    return _facts(folder).get(TRAINING_ROWS) if kind_of(folder) is RUN else None
 
 
 def spec_folder(spec: Path, run: Path) -> str:
@@ -192,7 +335,7 @@ def check_run(folder: PathLike, wanted: str | None = None) -> None:
         raise FileError("no such folder", source=os.fspath(folder))
     if os.path.isfile(folder):
         raise FileError("is a file; expected the folder of a run", source=os.fspath(folder))
-    if not os.path.isfile(os.path.join(folder, FACTS)):
+    if kind_of(folder) is not RUN:
         either = f"a {wanted} file or " if wanted else ""
         message = f"is a folder without {FACTS}; expected {either}the folder of a run"
         raise FileError(message, hint=_runs_hint(Path(folder)), source=os.fspath(folder))

@@ -32,12 +32,17 @@ from specnet.files.run_files import (
     LAYERS,
     METRICS,
     MODEL,
-    REPORT,
     RESOLVED,
+    RUN,
     RUN_FILES,
     RUNS,
     SNAPSHOTS,
-    WRITTEN,
+    TEAM_FACTS,
+    FolderKind,
+    clear,
+    kind_of,
+    kinds_in,
+    written_in,
 )
 from specnet.files.tensors import decode, parse_object
 from specnet.findings import Judgement
@@ -201,10 +206,14 @@ class RunFolder:
         write_file(self._checkpoint, replace(checkpoint, run=identity).to_bytes())
 
     def write(self, contents: Mapping[str, str | bytes]) -> None:
-        """Write files by name, the facts last, and take away what an earlier run has left; or write none of them."""
-        write_files({self.path / name: contents[name] for name in sorted(contents, key=lambda name: name == FACTS)})
-        for stale in {*WRITTEN, SNAPSHOTS, CHECKPOINT, REPORT} - contents.keys():
-            (self.path / stale).unlink(missing_ok=True)
+        """Write files by name, and remove what an earlier result has left; or write none of them.
+
+        The facts are written last. Those of an earlier run or team are gone before: its files are replaced one by one.
+        """
+        names = sorted(contents, key=lambda name: name == FACTS)
+        stale = [self.path / name for name in (FACTS, TEAM_FACTS)]
+        write_files({self.path / name: contents[name] for name in names}, removed=stale)
+        clear(self.path, RUN, spared=contents)
 
     @property
     def _checkpoint(self) -> Path:
@@ -274,19 +283,23 @@ def new_folder(name: str | None, top: str = RUNS) -> Path:
 @contextmanager
 def reserved_folder(out: PathLike, *, force: bool, resume: bool | None) -> Iterator[RunFolder]:
     """Give the folder of a run to write, as `reserved` does."""
-    with reserved(out, RUN_FILES, force=force, resume=resume) as path:
+    with reserved(out, RUN, RUN_FILES, force=force, resume=resume) as path:
         yield RunFolder(path, resumes=bool(resume))
 
 
 @contextmanager
-def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool | None) -> Iterator[Path]:
+def reserved(
+    out: PathLike, kind: FolderKind, files: Iterable[str] = (), *, force: bool, resume: bool | None
+) -> Iterator[Path]:
     """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
 
     Parameters
     ----------
     out : path
+    kind : FolderKind
+        What it becomes.
     files : iterable of str
-        Names of what will be written.
+        Names of what will be written, where they do not follow from the kind.
     force, resume : bool
         Whether there may be something in it; `resume` is None where nothing can be resumed.
 
@@ -294,7 +307,9 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool |
     ------
     TakenError
         If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
-        the name of a file to be written is taken by something else, such as a link.
+        the name of a file to be written or removed is taken by something else, such as a link.
+    FileError
+        If there is another kind of result to resume.
     """
     path = Path(out)
     with file_errors(path):
@@ -314,7 +329,16 @@ def reserved(out: PathLike, files: Iterable[str], *, force: bool, resume: bool |
                 raise TakenError(
                     f"the folder is not empty: it contains {entries[0]}{more}", hint=hint, source=os.fspath(out)
                 )
-            for name in files:
+            kinds = [kind, *kinds_in(path)]
+            found = kind_of(path)
+            if resume and found is not None and found is not kind:
+                raise FileError(
+                    f"nothing to resume: the folder holds {found.name}", hint=START_ANEW, source=os.fspath(out)
+                )
+            for _ in written_in(path, kind):  # it refuses links
+                pass
+            taken = [name for name in entries if any(each.has_file(name) for each in kinds)]
+            for name in [*taken, *files]:
                 refuse_link(path / Path(name).parts[0])
                 try:
                     check_place(path / name)

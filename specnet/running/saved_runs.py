@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,21 @@ from typing import Any
 from specnet.errors import FileError, SpecError, SpecnetError
 from specnet.files import PathLike, file_errors
 from specnet.files.locks import LOCK_NAME
-from specnet.files.run_files import CHECKPOINT, FACTS, RESOLVED, by_numbers, check_run, written_spec
-from specnet.files.series_files import (
+from specnet.files.run_files import (
     BEST,
-    RUNS_TABLE,
-    SUMMARY,
-    SWEEP_FACTS,
+    NESTED,
+    RESOLVED,
+    RUN,
+    SERIES,
+    SWEEP,
     TRIALS_TABLE,
+    UNFINISHED,
+    FolderKind,
+    by_numbers,
+    check_run,
     holds_trials,
-    is_series,
-    is_sweep,
+    kind_of,
+    written_spec,
 )
 from specnet.model import load_model
 from specnet.number_texts import count, counted
@@ -60,7 +65,7 @@ def find_runs(folder: PathLike) -> list[Path]:
             message = "is a file; expected a folder of runs" if top.exists() else "no such folder"
             raise FileError(message, source=str(top))
         os.listdir(top)  # which may not be allowed
-    found = _runs_in(top, DEEPEST) if is_series(top) else _runs_below(top, DEEPEST)
+    found = _runs_in(top, DEEPEST) if kind_of(top) in (SERIES, NESTED) else _runs_below(top, DEEPEST)
     return sorted(found, key=lambda run: by_numbers(run.relative_to(top).as_posix()))
 
 
@@ -70,7 +75,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
         names = set(os.listdir(folder))
     except OSError:
         return
-    if names & {SWEEP_FACTS, SUMMARY, FACTS, CHECKPOINT, RESOLVED, LOCK_NAME}:
+    if kind_of(folder) in _RECORDS or names & {*UNFINISHED, LOCK_NAME}:
         yield folder
     elif depth and not holds_trials(folder):
         yield from _runs_in(folder, depth)
@@ -85,10 +90,9 @@ def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
 def read_record(folder: Path, name: str | None = None) -> RunRecord:
     """Return what the folder of a run, of runs on folds or with seeds, or of a sweep says, whatever is in it."""
     name = str(folder) if name is None else name
-    is_run = (folder / FACTS).is_file()
-    if not (is_run or is_sweep(folder) or is_series(folder)):
+    read = _RECORDS.get(kind_of(folder))
+    if read is None:
         return RunRecord(name, "unfinished")
-    read = run_record if is_run else _sweep_record if is_sweep(folder) else _series_record
     try:
         return read(folder, name)
     except (SpecnetError, OSError) as error:
@@ -125,14 +129,15 @@ def runs_for(folder: Path) -> list[Path]:
     FileError
         If it is one of folds or seeds, and none of them has finished.
     """
-    if is_sweep(folder):
+    kind = kind_of(folder)
+    if kind is SWEEP:
         return [folder / BEST]
-    if (folder / FACTS).exists() or not is_series(folder):
+    if kind not in (SERIES, NESTED):
         return [folder]
     with file_errors(folder):
         inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: by_numbers(path.name))
-    runs = [path / BEST if is_sweep(path) else path for path in inner]
-    found = [run for run in runs if (run / FACTS).is_file()]
+    runs = [path / BEST if kind_of(path) is SWEEP else path for path in inner]
+    found = [run for run in runs if kind_of(run) is RUN]
     if not found:
         raise FileError("none of the runs in this folder has finished", source=str(folder))
     return found
@@ -145,16 +150,15 @@ def _sweep_record(folder: Path, name: str) -> RunRecord:
     if path.is_file():
         each = read_csv(path, "table of trials", lambda row: float(row["seconds"]))
         trials, seconds = len(each), sum(each)
-    if facts.get("finished") is True and (folder / BEST / FACTS).is_file():
+    if facts.get("finished") is True and kind_of(folder / BEST) is RUN:
         return replace(run_record(folder / BEST, name), seconds=seconds, epochs=None, trials=trials)
     return RunRecord(name, "unfinished", seconds=seconds, trials=trials)
 
 
 def _series_record(folder: Path, name: str) -> RunRecord:
     """Return what runs on folds or with seeds, or a sweep on each fold, come to: means, and the seconds of all."""
-    has_table = (folder / RUNS_TABLE).is_file()
     found = [read_record(run, run.name) for run in find_runs(folder)]
-    runs = read_runs(folder) if has_table else found
+    runs = read_runs(folder) if kind_of(folder) is SERIES else found
     summary = read_summary(folder, runs)
     others = [run.state for run in (*runs, *found) if run.state != FINISHED]
     state, message = (others[0], f"{count(len(others))} of {counted(len(runs), 'run')}") if others else (FINISHED, "")
@@ -170,6 +174,14 @@ def _series_record(folder: Path, name: str) -> RunRecord:
         runs=len(runs),
         deviations={split: {each: said["std"] for each, said in names.items()} for split, names in summary.items()},
     )
+
+
+_RECORDS: dict[FolderKind | None, Callable[[Path, str], RunRecord]] = {
+    RUN: run_record,
+    SWEEP: _sweep_record,
+    SERIES: _series_record,
+    NESTED: _series_record,
+}
 
 
 def _number(value: Any) -> float | None:
@@ -219,7 +231,7 @@ def given_spec(
         If it, or ``run.json``, cannot be read.
     """
     written = written_spec(folder)
-    if written is None or not (folder / FACTS).is_file():
+    if written is None or kind_of(folder) is not RUN:
         return None
     settings = [*RunFolder(folder).overrides(), *overrides]
     return parse_spec(written, overrides=settings, parts=parts, limits=limits)

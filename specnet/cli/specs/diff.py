@@ -59,13 +59,13 @@ def diff(
 
 
 def _side(path: Path, limit: list[str] | None) -> Side:
-    from specnet.files.run_files import FACTS
-    from specnet.files.series_files import BEST, is_sweep
+    from specnet.files.run_files import BEST, RUN, SWEEP, kind_of
     from specnet.running.saved_runs import Side, side_of_model, side_of_run
 
-    if is_sweep(path):
+    kind = kind_of(path)
+    if kind is SWEEP:
         return side_of_run(path / BEST, read_limits(limit))
-    if path.is_dir() and (path / FACTS).is_file():
+    if kind is RUN:
         return side_of_run(path, read_limits(limit))
     if is_model(path):
         return side_of_model(path, read_limits(limit))

@@ -44,7 +44,7 @@ def run_many(
     **options: Any,
 ) -> None:
     """Run a spec many times in a folder, and print what the runs come to."""
-    from specnet.files.series_files import RUNS_TABLE, SUMMARY
+    from specnet.files.run_files import RUNS_TABLE, SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
     from specnet.running.many.repeated_runs import run_many as run_specs

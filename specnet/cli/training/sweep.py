@@ -86,7 +86,7 @@ def sweep(
 
 def _show(result: SweepResult, folder: Path, output: Output) -> list[str]:
     """Print what a sweep has come to; return what it has written in its folder."""
-    from specnet.files.series_files import BEST, BEST_SPECS, TEAM
+    from specnet.files.run_files import BEST, BEST_SPECS, TEAM
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import scores_table
 
@@ -106,7 +106,7 @@ def _show(result: SweepResult, folder: Path, output: Output) -> list[str]:
 
 def _show_nested(result: NestedResult, output: Output) -> list[str]:
     """Print what sweeps on folds have come to; return what they have written in their folder."""
-    from specnet.files.series_files import SUMMARY
+    from specnet.files.run_files import SUMMARY
     from specnet.number_texts import counted
     from specnet.report.terminal.scores import spread_table
 

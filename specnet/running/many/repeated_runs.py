@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
 from specnet.errors import DataError, FileError, TrainingError
-from specnet.files import PathLike, file_errors, read_file, write_files
+from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
-from specnet.files.run_files import FACTS, LARGEST_RECORD, REPORT, RUN_FILES
-from specnet.files.series_files import RUNS_TABLE, SUMMARY
+from specnet.files.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear
 from specnet.number_texts import count, counted, duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -38,9 +36,6 @@ from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
 from specnet.training.observer import check_observer
-
-FILES = (REPORT, RUNS_TABLE, SUMMARY)
-_NAME = re.compile(r"seed\d+|(seed\d+_)?fold\d+")
 
 
 @dataclass(frozen=True)
@@ -186,16 +181,17 @@ def run_many(
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            names = [*FILES, *(f"{each.name}/{FACTS}" for each in planned)]
-            folder = stack.enter_context(reserved(out, names, force=force, resume=resume))
+            names = [f"{each.name}/{FACTS}" for each in planned]
+            folder = stack.enter_context(reserved(out, SERIES, names, force=force, resume=resume))
             remove_temporary_folders(folder)
-            if force:
-                _remove_runs(folder)
-            remove_report(folder)
         stack.enter_context(Interruptions(terminates=True))
         progress = stack.enter_context(shown_series(verbose, len(planned), "run", observer=observer))
         table = load_table(parsed)
         check_rows_of(parsed, planned, table, folds)
+        if folder is not None and force:
+            clear(folder, SERIES)
+        elif folder is not None:
+            remove_report(folder)
         course = _Course(parsed, planned, table, folder, progress, resumes=resume)
         try:
             with Workers(table, jobs=jobs, executor=executor) as workers:
@@ -322,14 +318,3 @@ class _Course:
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
         told = folder.evaluation().metrics, facts["epochs"], facts["seconds"]
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
-
-
-def _remove_runs(folder: Path) -> None:
-    """Remove the runs of an earlier call, but no file that is none of a run."""
-    with file_errors(folder):
-        for path in folder.iterdir():
-            if _NAME.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-                for name in RUN_FILES:
-                    (path / name).unlink(missing_ok=True)
-                with suppress(OSError):  # something else is in it
-                    path.rmdir()

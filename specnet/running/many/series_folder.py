@@ -10,8 +10,7 @@ from pydantic import TypeAdapter
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import LARGEST_RECORD
-from specnet.files.series_files import RUNS_TABLE, SUMMARY
+from specnet.files.run_files import LARGEST_RECORD, RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
 from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.running.evaluation.evaluation import SPLITS, Metrics

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from specnet.files import PathLike
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import FACTS
-from specnet.files.series_files import RUNS_TABLE, TEAM_FACTS, is_series, is_sweep
+from specnet.files.run_files import NESTED, RUN, SERIES, SWEEP, TEAM_OF_SWEEP, kind_of
 from specnet.parts.part import Part
 from specnet.running.many.series_report import write_series_report
 from specnet.running.reports.run_report import report_again
@@ -39,13 +37,11 @@ def page_again(
     TakenError
         If something is being written there.
     """
-    path = Path(folder)
-    if os.path.isfile(path / TEAM_FACTS):
-        with locked_folder(path):
-            return write_team_report(Path(os.path.abspath(path)), parts=tuple(parts), limits=limits)
-    if os.path.isfile(path / FACTS) or not (is_sweep(path) or is_series(path)):
+    path, write = Path(folder), {SWEEP: write_sweep_report, SERIES: write_series_report, NESTED: write_nested_report}
+    kind = kind_of(path)
+    if kind is None or kind is RUN:
         return report_again(folder, parts=parts, limits=limits, with_rows=with_rows)
     with locked_folder(path):
-        if is_sweep(path):
-            return write_sweep_report(path)
-        return write_series_report(path) if (path / RUNS_TABLE).is_file() else write_nested_report(path)
+        if kind is TEAM_OF_SWEEP:
+            return write_team_report(path.absolute(), parts=tuple(parts), limits=limits)
+        return write[kind](path)

@@ -18,7 +18,7 @@ import numpy as np
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, TrainingError
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
-from specnet.files.series_files import JOURNAL, SWEEP_FACTS, TRIALS_TABLE
+from specnet.files.run_files import JOURNAL, SWEEP_FACTS, TRIALS_TABLE
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table

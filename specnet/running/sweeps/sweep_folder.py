@@ -8,16 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from specnet.errors import Diagnostic, FileError
-from specnet.files import file_errors, read_file, refuse_link, write_file
+from specnet.files import file_errors, read_file, write_file
 from specnet.files.folders import remove_temporary_folders
-from specnet.files.run_files import FACTS, HELD_OUT, LARGEST_RECORD, MODEL, RUN_FILES, WRITTEN
-from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SWEEP_FACTS, TEAM, TEAM_FACTS, TRIALS, TRIALS_TABLE
+from specnet.files.run_files import LARGEST_RECORD, SWEEP_FACTS, TRIALS
 from specnet.files.tensors import parse_object
 from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.run_folder import START_ANEW
@@ -129,7 +127,7 @@ class SweepFolder:
             If it is another sweep, or what is here is none.
         """
         if not (self.path / SWEEP_FACTS).exists():
-            if (self.path / FACTS).exists() or any(self.path.glob(f"{TRIALS}/*")):
+            if any(self.path.glob(f"{TRIALS}/*")):
                 message = f"nothing to resume: the folder has no {SWEEP_FACTS}"
                 raise FileError(message, hint=START_ANEW, source=str(self.path))
             return
@@ -147,25 +145,6 @@ class SweepFolder:
     def machines(self) -> list[dict[str, Any]]:
         """Return what the machines have that the trials here were computed on."""
         return machines_in(read_facts(self.path)) if (self.path / SWEEP_FACTS).exists() else []
-
-    def clear(self) -> None:
-        """Remove what an earlier sweep has written, but no other files."""
-        with file_errors(self.path):
-            trials = self.path / TRIALS
-            folders = [*trials.iterdir()] if trials.is_dir() else []
-            ends = [self.path / BEST, self.path / TEAM]
-            for place in (trials, *folders, *ends):
-                refuse_link(place)
-            for folder in (*folders, *ends):
-                for name in (*RUN_FILES, HELD_OUT, TEAM_FACTS):
-                    with suppress(FileNotFoundError, NotADirectoryError):
-                        (folder / name).unlink()
-                for path in (*folder.glob(f"*.{MODEL}"), *folder.glob(f"*.{HELD_OUT}")):  # of folds and seeds
-                    path.unlink()
-                with suppress(OSError):  # something else is in it
-                    folder.rmdir()
-            for name in (*WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL):
-                (self.path / name).unlink(missing_ok=True)
 
     def prepare(self) -> None:
         """Make the folder of trials, without what was cut off there."""

@@ -12,8 +12,25 @@ from pydantic import BaseModel, PositiveInt, TypeAdapter
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import FACTS, HISTORY, LARGEST_RECORD, REPORT, by_numbers, page_of, written_spec
-from specnet.files.series_files import BEST, BEST_SPECS, SWEEP_FACTS, TEAM, TEAM_FACTS, TRIALS, is_sweep
+from specnet.files.run_files import (
+    BEST,
+    BEST_SPECS,
+    FACTS,
+    HISTORY,
+    LARGEST_RECORD,
+    REPORT,
+    RUN,
+    SWEEP,
+    SWEEP_FACTS,
+    TEAM,
+    TEAM_FACTS,
+    TEAM_OF_SWEEP,
+    TRIALS,
+    by_numbers,
+    kind_of,
+    page_of,
+    written_spec,
+)
 from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
 from specnet.parts.watchers import VALIDATION_LOSS
@@ -76,7 +93,7 @@ def sweep_record(folder: Path) -> SweepRecord:
     most = points_of_each(len(trials))
     swept = [_swept(trial, folder, facts, most) for trial in trials]
     best = folder / BEST
-    has_run = (best / FACTS).is_file()
+    has_run = kind_of(best) is RUN
     spec = next((folder / name for name in BEST_SPECS if (folder / name).is_file()), None)
     written = written_spec(folder)
     return SweepRecord(
@@ -98,7 +115,7 @@ def sweep_record(folder: Path) -> SweepRecord:
 
 def _team(folder: Path) -> dict[str, Any]:
     """Return what the folder of a team says, nothing if there is none."""
-    if not (folder / TEAM_FACTS).is_file():
+    if kind_of(folder) is not TEAM_OF_SWEEP:
         return {}
     has_report = (folder / REPORT).is_file()
     record = RunFolder(folder).evaluation().record()
@@ -125,7 +142,7 @@ def nested_record(folder: Path) -> SeriesRecord:
     FileError
     """
     with file_errors(folder):
-        names = sorted((path.name for path in folder.iterdir() if is_sweep(path)), key=by_numbers)
+        names = sorted((path.name for path in folder.iterdir() if kind_of(path) is SWEEP), key=by_numbers)
     runs = [_fold(folder / name, place) for place, name in enumerate(names)]
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
     if first is None:
@@ -148,13 +165,13 @@ def _fold(folder: Path, fold: int) -> RunRecord:
     trials = read_trials(folder, facts.trials)
     best = best_trial(trials, facts.larger_is_better)
     run = folder / BEST
-    if best is None or best.figure is None or not (run / FACTS).is_file():
+    if best is None or best.figure is None or kind_of(run) is not RUN:
         return RunRecord(folder.name, "unfinished", fold=fold)
     of_run, team = RunFolder(run), folder / TEAM
     evaluation = of_run.evaluation()
     return RunRecord(
         folder.name,
-        metrics=RunFolder(team).evaluation().metrics if (team / TEAM_FACTS).is_file() else evaluation.metrics,
+        metrics=RunFolder(team).evaluation().metrics if kind_of(team) is TEAM_OF_SWEEP else evaluation.metrics,
         baselines=evaluation.baselines,
         epochs=of_run.facts().get("epochs"),
         trials=len(trials),

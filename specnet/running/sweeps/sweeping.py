@@ -14,11 +14,10 @@ from typing import Any
 
 from specnet.data import load_table
 from specnet.errors import DataError, TrainingError
-from specnet.files import PathLike, file_errors, refuse_link, write_file
+from specnet.files import PathLike, file_errors, write_file
 from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
-from specnet.files.run_files import REPORT, WRITTEN
-from specnet.files.series_files import BEST, BEST_SPECS, JOURNAL, SUMMARY, SWEEP_FACTS, TEAM, TRIALS_TABLE
+from specnet.files.run_files import BEST, NESTED, SUMMARY, SWEEP, TEAM, FolderKind, clear
 from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -26,7 +25,7 @@ from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
-from specnet.running.many.summary import summarized
+from specnet.running.many.summary import Summary, summarized
 from specnet.running.many.workers import Workers
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
@@ -45,8 +44,6 @@ from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import Observer
 from specnet.training.observer import check_observer
-
-FILES = (REPORT, *WRITTEN, SWEEP_FACTS, TRIALS_TABLE, *BEST_SPECS, JOURNAL)
 
 
 def sweep(
@@ -200,22 +197,25 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
     if folds is not None and _sweep_of(parsed).folds is not None:
         hint = "set data.split.validation_size, and remove sweep.folds"
         raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
-    found, files = [], FILES if folds is None else (REPORT, SUMMARY)
-    with _place(out, files, options) as path, Interruptions(terminates=True):
+    kind = SWEEP if folds is None else NESTED
+    found: list[SweepResult] = []
+    summary: Summary = {}
+    with _place(out, kind, options) as path, Interruptions(terminates=True):
         table, progress = load_table(parsed), SeriesProgress(options.observer)
-        if folds is not None:
+        if options.resume:
             remove_report(path)
         with Workers(table, jobs=options.jobs, executor=options.executor) as workers:
-            for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds, path):
+            for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds):
                 count = _sweep_of(spec).trial_count
                 with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:
                     start = spec.folder if out is None else None
-                    found.append(OneSweep(spec, table, path / name, start, progress, options).run(workers))
-        summary = {} if folds is None else summarized([result.worth for result in found])
-        if folds is not None:
-            write_file(path / SUMMARY, json_text(summary))
-            if options.report:
-                progress.warned(attempted(write_nested_report, path))
+                    replaced = (path, kind) if options.force and not found else None
+                    found.append(OneSweep(spec, table, path / name, start, progress, options, replaced).run(workers))
+                if folds is not None:
+                    summary = summarized([result.worth for result in found])
+                    write_file(path / SUMMARY, json_text(summary))
+        if folds is not None and options.report:
+            progress.warned(attempted(write_nested_report, path))
     if out is None:
         return NestedResult(
             tuple(replace(result, folder=None, run=replace(result.run, folder=None)) for result in found), summary, None
@@ -223,26 +223,23 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
     return NestedResult(tuple(found), summary, path)
 
 
-def _on_folds(parsed: Spec, table: Table, folds: int, path: Path) -> Iterator[tuple[str, Spec]]:
-    """Yield the spec of the sweep on each fold, by the name of its folder, which is made for it."""
+def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spec]]:
+    """Yield the spec of the sweep on each fold, by the name of its folder."""
     base = parsed.model_copy(update={"sweep": None})
     planned = repetitions(base, folds, None)
     check_rows_of(base, planned, table, folds)
     for each in planned:
-        with file_errors(path / each.name):
-            refuse_link(path / each.name)
-            (path / each.name).mkdir(exist_ok=True)
         document = changed(document_saying(parsed), each.changes, f"--folds {folds}")
         yield each.name, parse_spec(document, parts=parsed.registry, limits=parsed.origin.limits)
 
 
 @contextmanager
-def _place(out: PathLike | None, files: Iterable[str], options: SweepOptions) -> Iterator[Path]:
+def _place(out: PathLike | None, kind: FolderKind, options: SweepOptions) -> Iterator[Path]:
     """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         try:
-            yield stack.enter_context(reserved(path, files, force=options.force, resume=options.resume))
+            yield stack.enter_context(reserved(path, kind, force=options.force, resume=options.resume))
         except RunInterrupted as stopped:
             if out is None:  # nothing is left to resume
                 raise KeyboardInterrupt from stopped
@@ -268,6 +265,8 @@ class OneSweep:
         As for `SweepFolder`.
     progress : SeriesProgress
     options : SweepOptions
+    replaced : (Path, FolderKind) or None
+        The folder from which earlier results are removed before the first trial, and what it becomes.
     """
 
     spec: Spec
@@ -276,6 +275,7 @@ class OneSweep:
     start: Path | None
     progress: SeriesProgress
     options: SweepOptions
+    replaced: tuple[Path, FolderKind] | None = None
 
     def run(self, workers: Workers) -> SweepResult:
         """Compute the trials, run the best one, and write the page: also where nothing finishes, as it shows why.
@@ -296,10 +296,12 @@ class OneSweep:
     def _found(self, workers: Workers) -> SweepResult:
         sweep, options = _sweep_of(self.spec), self.options
         with SweepFolder(self.path, self.start) as folder:
-            if options.force:
-                folder.clear()
-            remove_report(self.path)
             course = Coordinator(self.spec, self.table, folder, self.progress)
+            if self.replaced is not None:
+                clear(*self.replaced)
+            with file_errors(self.path):
+                self.path.mkdir(exist_ok=True)
+            remove_report(self.path)
             if options.jobs is not None and options.executor is None:
                 self.progress.warned(course.idle_jobs(options.jobs))
             if options.resume:

@@ -8,8 +8,7 @@ from pathlib import Path
 from specnet.data import RawColumns
 from specnet.errors import FileError
 from specnet.files import write_file
-from specnet.files.run_files import MODEL, REPORT
-from specnet.files.series_files import BEST, is_sweep
+from specnet.files.run_files import BEST, MODEL, REPORT, SWEEP, kind_of
 from specnet.model import load_model, models_of
 from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
@@ -41,7 +40,7 @@ def write_team_report(folder: Path, *, parts: Iterable[type[Part]] = (), limits:
     FileError
         If something in it cannot be read, or the page not be written.
     """
-    if not is_sweep(folder.parent):
+    if kind_of(folder.parent) is not SWEEP:
         raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
     path = folder / REPORT
     data, absent = rows_again(RunFolder(folder.parent / BEST), parts, limits)

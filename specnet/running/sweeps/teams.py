@@ -17,8 +17,7 @@ from pathlib import Path
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
-from specnet.files.run_files import METRICS, MODEL
-from specnet.files.series_files import TEAM, TEAM_FACTS, TRIALS
+from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.data import Table

@@ -26,9 +26,9 @@ from specnet.files.run_files import (
     MODEL,
     RESOLVED,
     SNAPSHOTS,
+    TEAM_FACTS,
     WRITTEN,
 )
-from specnet.files.series_files import TEAM_FACTS
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.number_texts import counted
 from specnet.training import Checkpoint

@@ -16,8 +16,22 @@ from specnet.errors import FileError, TrainingError
 from specnet.files import PathLike, file_errors
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
-from specnet.files.run_files import FACTS, HISTORY, SPEC_FOLDER, by_numbers, spec_folder, written_spec
-from specnet.files.series_files import BEST, SWEEP_FACTS, TRIALS, is_sweep
+from specnet.files.run_files import (
+    BEST,
+    FACTS,
+    HISTORY,
+    RUN,
+    SPEC_FOLDER,
+    SWEEP,
+    SWEEP_FACTS,
+    TRIALS,
+    FolderKind,
+    by_numbers,
+    clear,
+    kind_of,
+    spec_folder,
+    written_spec,
+)
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -100,6 +114,7 @@ class KeptRun:
 
 def verified_series(
     path: Path,
+    kind: FolderKind,
     out: PathLike | None,
     runs: Sequence[KeptRun],
     jobs: int | None,
@@ -112,7 +127,8 @@ def verified_series(
     Parameters
     ----------
     path : Path
-        Of folds or seeds, of a sweep, or of a sweep for each fold.
+    kind : FolderKind
+        Of `path`: runs on folds or with seeds, a sweep, or a sweep for each fold.
     runs : sequence of KeptRun
         What `KeptRuns` has found there.
 
@@ -126,8 +142,10 @@ def verified_series(
         folder = None
         if out is not None:
             names = [f"{run.name}/{FACTS}" for run in runs]
-            folder = stack.enter_context(reserved(out, names, force=force, resume=None))
+            folder = stack.enter_context(reserved(out, kind, names, force=force, resume=None))
         table = load_table(runs[0].spec)
+        if folder is not None:
+            clear(folder, kind)
         common = Common.of(runs[0].spec, table)
         progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
         known, verified = {run.name: run for run in runs}, {}
@@ -165,7 +183,7 @@ class KeptRuns:
         before : str
             How names begin.
         """
-        if is_sweep(folder):
+        if kind_of(folder) is SWEEP:
             facts = read_facts(folder)
             with file_errors(folder / SWEEP_FACTS):
                 identity = SweepIdentity.from_data(facts.get(IDENTITY))
@@ -175,11 +193,10 @@ class KeptRuns:
                 for trial in _chosen(known, sample)
                 for name in [f"{trial.number:04}"]
             ]
-            has_best = (folder / BEST / FACTS).is_file()
-            best = [self._run(folder / BEST, f"{before}{BEST}")] if has_best else []
+            best = [self._run(folder / BEST, f"{before}{BEST}")] if kind_of(folder / BEST) is RUN else []
             return [*best, *found], len(known) + len(best)
-        inner = [path for path in _folders(folder) if (path / FACTS).is_file() or is_sweep(path)]
-        if not any(map(is_sweep, inner)):
+        inner = [path for path in _folders(folder) if kind_of(path) in (RUN, SWEEP)]
+        if not any(kind_of(path) is SWEEP for path in inner):
             return [self._run(path, before + path.name) for path in _chosen(inner, sample)], len(inner)
         nested = [self.found(path, sample, f"{before}{path.name}/") for path in inner]
         return [run for runs, _ in nested for run in runs], sum(total for _, total in nested)

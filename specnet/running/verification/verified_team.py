@@ -10,7 +10,7 @@ from specnet.data import load_table
 from specnet.errors import FileError
 from specnet.files import file_errors
 from specnet.files.folders import write_folder
-from specnet.files.series_files import BEST_SPECS, SWEEP_FACTS, TEAM, TRIALS, is_sweep
+from specnet.files.run_files import BEST_SPECS, SWEEP, SWEEP_FACTS, TEAM, TEAM_OF_SWEEP, TRIALS, clear, kind_of
 from specnet.parts.part import Part
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
@@ -49,7 +49,7 @@ def verified_team(
     SpecnetError
         If the sweep is not here, or something in it is damaged or gone.
     """
-    if not is_sweep(sweep):
+    if kind_of(sweep) is not SWEEP:
         raise FileError("the team cannot be made again: it is not in the folder of its sweep", source=str(sweep / TEAM))
     facts, told = read_facts(sweep), SweepFacts.of(sweep)
     with file_errors(sweep / SWEEP_FACTS):
@@ -63,6 +63,7 @@ def verified_team(
     judge = Judge.of(spec, planned, table, told.metric)
     contents = made_team(Candidates(spec, sweep, planned, judge, outputs), split_data(spec, table)).contents()
     if out is not None:
+        clear(out, TEAM_OF_SWEEP)
         write_folder(out, contents)
     now = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": data_hash(table), **this_machine()}
     kept = Kept(sweep / TEAM, sweep_facts(identity, facts), read_files(sweep / TEAM), None)

@@ -16,8 +16,21 @@ from specnet.data import load_table
 from specnet.errors import DataError
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
-from specnet.files.run_files import FACTS, METRICS, MODEL, by_numbers, check_run, spec_folder
-from specnet.files.series_files import TEAM, TEAM_FACTS, is_series, is_sweep
+from specnet.files.run_files import (
+    NESTED,
+    RUN,
+    SERIES,
+    SWEEP,
+    TEAM,
+    TEAM_FACTS,
+    TEAM_OF_SWEEP,
+    FolderKind,
+    by_numbers,
+    check_run,
+    kind_of,
+    spec_folder,
+    written_in,
+)
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.machine import THREADS
@@ -34,9 +47,6 @@ from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
 from specnet.training.beginning import StopAfter
 from specnet.training.observer import check_observer
-
-FILES = (MODEL, METRICS, TEAM_FACTS)
-"""Of a team."""
 
 
 def verify(
@@ -110,24 +120,25 @@ def verify(
         raise DataError(f"tolerance must be a number above 0, got {tolerance!r}")
     check_observer(observer)
     path, kept = Path(run), KeptRuns(epochs, tuple(parts), limits)
-    if out is not None and os.path.realpath(out) == os.path.realpath(path):
-        raise DataError("out is the folder of the run to verify", hint="choose another folder", source=os.fspath(out))
+    kind = kind_of(path)
+    if out is not None:
+        _check_apart(Path(out).resolve(), path.resolve(), kind, os.fspath(out))
     with ExitStack() as stack:
         stack.enter_context(Interruptions(terminates=True))
-        if not (path / FACTS).is_file() and (is_sweep(path) or is_series(path)):
+        if kind is SWEEP or kind is SERIES or kind is NESTED:
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             runs, total = kept.found(path, sample)
-            found = verified_series(path, out, runs, jobs, force, observer, verbose)
+            found = verified_series(path, kind, out, runs, jobs, force, observer, verbose)
             stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
             teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
             found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
-        elif (path / TEAM_FACTS).is_file():
+        elif kind is TEAM_OF_SWEEP:
             given = {"epochs": epochs, "sample": sample, "threads": threads}
             if idle := [name for name, value in given.items() if value is not None]:
                 raise DataError(f"{idle[0]} has no effect on a team, for which nothing is trained", source=str(path))
             stack.enter_context(limited_threads(SERIES_THREADS))
-            place = None if out is None else stack.enter_context(reserved(out, FILES, force=force, resume=None))
+            place = None if out is None else stack.enter_context(reserved(out, kind, force=force, resume=None))
             found = Verification((_team(Path(os.path.abspath(path)), kept, None, place),), folder=place)
         else:
             check_run(path)
@@ -139,6 +150,15 @@ def verify(
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(RunFolder(path), written, kept, jobs, threads, followed)
     return replace(found, tolerance=tolerance)
+
+
+def _check_apart(out: Path, run: Path, kind: FolderKind | None, source: str) -> None:
+    """Refuse to write over what is verified."""
+    whole, hint = run.parent if kind is TEAM_OF_SWEEP else run, "choose another folder"
+    if out == run:
+        raise DataError("out is the folder of the run to verify", hint=hint, source=source)
+    if any(whole in path.parents for path in written_in(out, kind or RUN)):
+        raise DataError("out holds files of the run to verify", hint=hint, source=source)
 
 
 def _teams(path: Path) -> list[Path]:

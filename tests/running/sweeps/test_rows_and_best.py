@@ -16,7 +16,7 @@ import pytest
 import specnet
 from specnet.data import RawColumns
 from specnet.errors import FileError, TakenError, TrainingError
-from specnet.files.series_files import SWEEP_FACTS
+from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.data_rows import SpecData
 from specnet.running.sweeps import trials
