@@ -51,7 +51,8 @@ def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None 
     cut from the others in the same way. With `folds`, one of so many equal parts takes the place of the test rows, or
     of the validation rows: scikit-learn's StratifiedKFold, KFold, or GroupKFold with `group`, shuffled by
     `random_state`. A `column`, or files of their own, say of each row where it belongs. The folds of an ensemble are of
-    training rows: whole groups with `group`, else with the class proportions with `stratify`. With `stratify`, the only
+    training rows: whole groups with `group`, else with the class proportions with `stratify`. Beside a file with the
+    test rows, the validation rows are a share of the others, and the other way round. With `stratify`, the only
     row of a class always trains.
 
     Parameters
@@ -92,19 +93,19 @@ def _folds(table: Table, split: Split, rows: RowNumbers, count: int) -> FoldNumb
 
 def _parts(table: Table, split: Split) -> RowSplit:
     """Return the split without folds."""
+    by, rows, parts = table.split_by, np.arange(len(table.X)), dict[str, RowNumbers]()
     if split.says_parts:
-        return _as_said(table, split)
-    by = table.split_by
+        rows, parts = _as_said(table, split)
     if split.group is not None:
         cut = _by_group(_known(by, "group"), split)
     elif split.time is not None:
         cut = _by_time(_known(by, "time"))
     else:
         cut = _at_random(table, split)
-    rows, parts = np.arange(len(table.X)), dict[str, RowNumbers]()
+    total = len(rows)
     for part in ("test", "validation"):
         if size := getattr(split, f"{part}_size"):
-            count = math.ceil(size * len(table.X))
+            count = math.ceil(size * total)
             if count >= len(rows):
                 message = f"{part}_size takes {count} of {len(rows)} rows and leaves none for training"
                 raise _error(f"{part}_size", message)
@@ -147,15 +148,14 @@ def _enough_for_folds(count: int, what: str, folds: int) -> None:
         raise _error("folds", f"{folds} folds need at least as many {what}, but there are only {count}")
 
 
-def _as_said(table: Table, split: Split) -> RowSplit:
-    """Return the split that a column says, or that files of their own make."""
-    key = "column" if split.column is not None else "test"
+def _as_said(table: Table, split: Split) -> tuple[RowNumbers, dict[str, RowNumbers]]:
+    """Return the rows for training, and those for other sets, as a column says or as they are in files."""
+    key = next(key for key in ("column", "test", "validation") if getattr(split, key) is not None)
     said = _known(table.split_by, key)
     rows = {part: np.flatnonzero(said == part) for part in SPLIT_PARTS}
     if not rows["train"].size:
         raise _error(key, "no rows are left for training")
-    validation, test = (rows[part] if rows[part].size else None for part in ("validation", "test"))
-    return RowSplit(rows["train"], validation, test)
+    return rows.pop("train"), {part: those for part, those in rows.items() if those.size}
 
 
 def _at_random(table: Table, split: Split) -> Cut:

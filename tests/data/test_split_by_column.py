@@ -12,7 +12,7 @@ from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
 from specnet.spec import parse_spec
 from tests.data.splits import assert_parts, table
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 
 def by(column):
@@ -75,7 +75,7 @@ def test_a_column_says_where_rows_belong():
         (None, Split(group="g", folds=2, fold=0), "group"),
         (None, Split(time="t"), "time"),
         (None, Split(column="set"), "column"),
-        (None, Split(validation="rows.csv"), "test"),
+        (None, Split(validation="rows.csv"), "validation"),
     ],
 )
 def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(column, split, key, refused: Refused):
@@ -89,7 +89,8 @@ def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(column, 
         ({"group": "a", "time": "b"}, "time"),
         ({"column": "a", "test": "b.csv"}, "test"),
         ({"column": "a", "test_size": 0.1}, "test_size"),
-        ({"test": "b.csv", "validation_size": 0.1}, "validation_size"),
+        ({"test": "b.csv", "validation_size": 0.1, "test_size": 0.1}, "test_size"),
+        ({"test": "b.csv", "stratify": True}, "stratify"),
         ({"group": "a", "stratify": True}, "stratify"),
         ({"test_size": 0.5, "validation_size": 0.5}, "validation_size"),
         ({"folds": 2, "fold": 0, "fold_part": "validation", "test_size": 0.0, "column": "a"}, "folds"),
@@ -100,6 +101,21 @@ def test_a_split_goes_by_one_thing(split: dict[str, object], key: str, refused: 
     spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
     with refused(SpecError, code="split", at=f"data.split.{key}"):
         parse_spec(spec)
+
+
+@pytest.mark.parametrize(("file", "other"), [("test", "validation"), ("validation", "test")])
+def test_rows_of_a_set_are_drawn_beside_a_file_with_those_of_the_other(file: str, other: str):
+    words, labels = np.array([file] * 30 + ["train"] * 80), np.arange(110) % 4 == 0
+    rows = Table(np.zeros((110, 1)), labels, "classes", split_by=words)
+    split = Split(**{file: "rows.csv", f"{other}_size": 0.15})
+    parts = split_rows(rows, split, seed=3).parts()
+    assert parts[file].tolist() == list(range(30))
+    assert len(parts[other]) == 12
+    assert sorted([*parts["train"], *parts[other]]) == list(range(30, 110))
+    assert labels[parts[other]].sum() == 3, "classes keep their proportions"
+    assert split_rows(rows, Split(**{file: "rows.csv"}), seed=3).parts().keys() == {"train", file}
+    expected = split_rows(table(labels[30:], "classes"), Split(test_size=0.15), seed=3).test
+    np.testing.assert_array_equal(parts[other] - 30, expected)
 
 
 ROWS = "".join(
@@ -197,3 +213,26 @@ def test_a_cell_without_sense_is_found_at_its_line(
     line = next(index for index, cell in enumerate(cells) if cell in ("", "-2", "tset")) + 4
     with refused(DataError, code=code, at=f"rows.csv:{line}:3"):
         read_data(parse_spec({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}))
+
+
+def test_a_time_that_the_split_goes_by_is_no_feature_which_is_told_of(tmp_path: Path, pinned: Pinned, refused: Refused):
+    split, features = {"time": "a day"}, ["x", "number", "a day"]
+    data = read(tmp_path, split)
+    assert "a day" not in (data.resolved.spec.feature_names or ())
+    told = [str(each) for each in data.warnings if '"a day"' in each.message]
+    assert len(told) == 1
+    pinned(told[0])
+    with_time = read(tmp_path, split, features=features)
+    assert with_time.resolved.spec.feature_names == tuple(features)
+    assert not with_time.warnings
+    columns = dict.fromkeys(("number", "text", "flag", "x"), "ignore")
+    with refused(DataError, code="no-features", at="data.split.time"):
+        read(tmp_path, split, columns)
+    assert read(tmp_path, split, columns, features=["a day"]).resolved.spec.feature_names == ("a day",)
+
+
+def test_a_run_validates_on_rows_beside_a_test_file(tmp_path: Path):
+    (tmp_path / "test.csv").write_text(f"number,text,a day,flag,x,y\n{ROWS}")
+    data = read(tmp_path, {"test": str(tmp_path / "test.csv"), "validation_size": 0.15}, {"text": "ignore"})
+    assert {name: len(rows) for name, rows in data.splits.items()} == {"train": 51, "validation": 9, "test": 60}
+    assert parse_spec(data.resolved.spec.to_json()).data == data.resolved.spec.data

@@ -40,8 +40,12 @@ class Split(Section):
     column: ColumnName | None = Field(
         None, description='column of a table that says "train", "validation" or "test" for each row'
     )
-    test: FilePath | None = Field(None, description="file of the table's kind with the rows for testing")
-    validation: FilePath | None = Field(None, description="file of the table's kind with the rows for validation")
+    test: FilePath | None = Field(
+        None, description="file of the table's kind with the rows for testing; validation_size may go with it"
+    )
+    validation: FilePath | None = Field(
+        None, description="file of the table's kind with the rows for validation; test_size may go with it"
+    )
     folds: Annotated[Integer, Ge(2)] | None = Field(
         None, description="number of equal folds for cross-validation, one of which is held out"
     )
@@ -80,9 +84,12 @@ class Split(Section):
             yield "fold_part", "fold_part has no effect without folds"
         if self.folds is not None:
             yield from self._fold_mistakes(self.folds, given, sizes)
-        if self.says_parts and sizes:
-            yield sizes[0], f"{sizes[0]} has no effect; {given[0]} says where each row belongs"
-        if given and self.stratify:
+        for size in sizes:
+            if self.column is not None:
+                yield size, f"{size} has no effect; column says where each row belongs"
+            elif getattr(self, size.removesuffix("_size")) is not None:
+                yield size, f"{size} has no effect; the {size.removesuffix('_size')} rows are those of a file"
+        if self.stratify and (self.by_column is not None or not self.draws_rows):
             yield "stratify", f"a split by {given[0]} cannot keep the class proportions"
         if self._held_out(SIZES) >= 1:
             held = [f"the {size[:-5]} fold" if size == f"{self.folded_part}_size" else size for size in SIZES]
@@ -99,6 +106,17 @@ class Split(Section):
         if (size := f"{self.folded_part}_size") in sizes:
             yield size, f"{size} has no effect; the {self.folded_part} set is a fold"
 
+    def _size(self, size: str) -> float:
+        """Return a size as it counts: beside files with the rows of other sets, only where it is specified."""
+        by_file = self.test is not None or self.validation is not None
+        is_left = getattr(self, size.removesuffix("_size")) is None and (not by_file or size in self.model_fields_set)
+        return getattr(self, size) if self.column is None and is_left else 0.0
+
+    @property
+    def draws_rows(self) -> bool:
+        """Whether rows are drawn for some set, beside those of a column or of files."""
+        return not self.says_parts or any(map(self._size, SIZES))
+
     @property
     def folded_part(self) -> FoldPart | None:
         """The set that a fold is; None if the split has no folds."""
@@ -110,7 +128,7 @@ class Split(Section):
 
         Where rows say it themselves, that is a part of the data.
         """
-        if self.says_parts:
+        if self.column is not None or self.test is not None or (self.validation and not self._size("test_size")):
             return {}
         chance = set() if self.time is not None else {"random_state", "stratify"}
         folds = {"folds", "fold"} if self.folded_part == "test" else set()
@@ -134,10 +152,10 @@ class Split(Section):
 
     def _held_out(self, sizes: Sequence[str]) -> float:
         folded = self.folded_part
-        held: float = sum(getattr(self, size) for size in sizes if size != f"{folded}_size")
+        held = sum(self._size(size) for size in sizes if size != f"{folded}_size")
         if folded is not None and f"{folded}_size" in sizes:
             assert self.folds is not None, "there are folds"
-            held += (1 - (self.test_size if folded == "validation" else 0.0)) / self.folds
+            held += (1 - (self._size("test_size") if folded == "validation" else 0.0)) / self.folds
         return held
 
     def without_folds(self) -> Self:
@@ -151,13 +169,14 @@ class Split(Section):
 
     def with_defaults(self, seed: int, target: "TargetKind") -> Self:
         """Return the split with the defaults filled in that follow from the spec's seed and from the target."""
-        is_random = self.by_column is None and not self.says_parts
         return self.model_copy(
             update={
-                **(dict.fromkeys(SIZES, 0.0) if self.says_parts else {}),
+                **{size: self._size(size) for size in SIZES},
                 **({} if self.folds is None else {"fold_part": self.folded_part, f"{self.folded_part}_size": 0.0}),
                 "random_state": seed if self.random_state is None else self.random_state,
-                "stratify": is_random and target == "classes" if self.stratify is None else self.stratify,
+                "stratify": self.by_column is None and self.draws_rows and target == "classes"
+                if self.stratify is None
+                else self.stratify,
             }
         )
 

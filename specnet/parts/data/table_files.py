@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
+from specnet.files.toml import toml_value
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of
 from specnet.parts.data.notations import notations_of
@@ -27,13 +28,15 @@ from specnet.parts.data.tables.csv.csv_records import Dialect
 from specnet.parts.data.tables.json_files import JsonLinesSource
 from specnet.parts.data.tables.parquet_files import ParquetSource
 from specnet.parts.data.tables.roles import Roles, below_each_other
-from specnet.parts.data.tables.setting_hints import how_to_convert
+from specnet.parts.data.tables.setting_hints import how_to_convert, setting
 from specnet.parts.data.tables.source import ColumnCells, Mistake, TableSource, matching, refuse_bytes, unknown_columns
 from specnet.parts.data.tables.table_reading import Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
 from specnet.parts.row_view import RowView
 
+MOST_LISTED = 12
+"""How many features a hint lists."""
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 
@@ -117,11 +120,38 @@ class TableFile(Data):
         are_all = len(places) == len(found.columns)
         return replace(
             found,
+            warnings=(*found.warnings, *self._left_out(found, places, source)),
             X=found.X if are_all else np.asarray(RowView(found.X, None, tuple(places))),
             sample_weight=roles.weights(found, source),
             split_by=roles.split_by(found, source),
             columns=tuple(found.columns[place] for place in places),
         )
+
+    def _left_out(self, found: Table, places: Sequence[int], source: TableSource) -> Iterator[Diagnostic]:
+        """Yield the warning about a time that is no feature because the split goes by it.
+
+        Raises
+        ------
+        DataError
+            If no other feature is left.
+        """
+        paths, time = self._roles.paths, self.split.time
+        if self.features is not None or not paths:
+            return
+        used = [column.name for column in found.columns if column.name in paths]
+        if not places:
+            named = ", ".join(f'"{name}" ({".".join(map(str, paths[name]))})' for name in used)
+            hint = f"to use it as a feature too, {setting('features', toml_value(used))}"
+            raise DataError(
+                Diagnostic("no-features", f"no features are left beside {named}", paths[used[0]], hint=hint)
+            )
+        if time is not None:
+            names = [column.name for column in found.columns if column.name == time or column.name not in paths]
+            listed = (
+                setting("features", toml_value(names)) if len(names) <= MOST_LISTED else "list all in data.features"
+            )
+            message, hint = f'column "{time}" is ignored: the split goes by it', f"to use it as a feature too, {listed}"
+            yield Diagnostic("ignored-column", message, source=source.paths[0], hint=hint)
 
     def read_features(self, folder: Path) -> Table:
         """Return the features alone; the files need no target.

@@ -118,7 +118,7 @@ def _kept_apart(spec: Spec) -> Iterator[Change]:
     resolved = data.with_defaults(spec.seed, spec.target_kind)
     if "random_state" in type(data).model_fields:
         yield from _written_out(data, resolved, ("data", "random_state"))
-    if not data.split.says_parts:
+    if data.split.draws_rows:
         yield from _written_out(data.split, resolved.split, (*SPLIT, "random_state"))
 
 

@@ -64,8 +64,8 @@ def hashed(path: Path, split: dict[str, Any]) -> dict[str, Any]:
     columns = {"city": "category", "note": "ignore", "patient": "ignore", "day": "ignore", "set": "ignore"}
     for name in split.values():
         columns.pop(name, None)
-    data = {"type": "csv", "path": str(path), "target": "y", "sample_weight": "w", "columns": columns, "split": split}
-    return {"name": "hashed", **spec_on(data, loss="mse", epochs=3)}
+    data = {"type": "csv", "path": str(path), "target": "y", "features": ["a", "b", "city"], "columns": columns}
+    return {"name": "hashed", **spec_on({**data, "sample_weight": "w", "split": split}, loss="mse", epochs=3)}
 
 
 def hash_of(path: Path, split: dict[str, Any]) -> str:
