@@ -100,9 +100,10 @@ def check_page(path: Path, *, force: bool) -> None:
 
 def is_model(path: Path) -> bool:
     """Return whether what names a spec or a model names a model, as the folder of a run does that has one."""
-    from specnet.files.run_files import MODEL
+    from specnet.files.run_files import MODEL, RUN, TEAM_OF_SWEEP, kind_of
 
-    return path.suffix.lower() in _MODEL or (path / MODEL).is_file()
+    holds_model = kind_of(path) in (RUN, TEAM_OF_SWEEP) and (path / MODEL).is_file()
+    return holds_model or path.suffix.lower() in _MODEL
 
 
 def parse(

@@ -10,6 +10,7 @@ from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX
 from specnet.files.atomic import PathLike as PathLike
 from specnet.files.atomic import check_place as check_place
 from specnet.files.atomic import file_errors as file_errors
+from specnet.files.atomic import is_temporary as is_temporary
 from specnet.files.atomic import open_file as open_file
 from specnet.files.atomic import read_file as read_file
 from specnet.files.atomic import refuse_link as refuse_link

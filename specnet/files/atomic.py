@@ -271,11 +271,16 @@ def write_all(file: IO[bytes], content: memoryview) -> None:
         content = content[file.write(content) :]
 
 
+def is_temporary(name: str) -> bool:
+    """Return whether a file or a folder has the name of one that is not written to its end."""
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+
+
 def remove_temporary_files(folder: PathLike) -> None:
     """Remove what is left in a folder of files whose writing was cut off, not what a living process writes."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX):
+            if is_temporary(entry.name):
                 flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
                 with suppress(OSError), _descriptor(entry.path, flags) as descriptor:
                     if try_lock(descriptor):

@@ -14,6 +14,7 @@ from specnet.files.atomic import (
     Content,
     PathLike,
     file_errors,
+    is_temporary,
     refuse_link,
     write_files,
 )
@@ -58,5 +59,5 @@ def remove_temporary_folders(folder: Path) -> None:
     """Remove what is left in a folder, which is held by this process, of folders whose writing was cut off."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(TEMPORARY_PREFIX) and entry.name.endswith(TEMPORARY_SUFFIX) and entry.is_dir():
+            if is_temporary(entry.name) and entry.is_dir():
                 shutil.rmtree(entry.path, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from specnet.errors import FileError
-from specnet.files import PathLike, file_errors, read_file, refuse_link
+from specnet.files import PathLike, file_errors, read_file, refuse_link, remove_temporary_files
 
 MODEL = "model.safetensors"
 RUNS = "runs"
@@ -134,6 +134,19 @@ def kinds_in(folder: PathLike) -> Iterator[FolderKind]:
             yield kind
 
 
+def parts_of(folder: Path, kind: FolderKind) -> list[Path]:
+    """Return the folders in one that its kind has, in the order of their names, numbers by size.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    with file_errors(folder):
+        found = [path for path in folder.iterdir() if kind.has_folder(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: by_numbers(path.name))
+
+
 def written_in(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> Iterator[Path]:
     """Yield the files and folders that are to be removed from a folder which becomes one of a kind, in this order.
 
@@ -186,6 +199,7 @@ def clear(folder: Path, kind: FolderKind, spared: Container[str] = ()) -> None:
             if not path.is_dir():
                 path.unlink(missing_ok=True)
             else:
+                remove_temporary_files(path)
                 with suppress(OSError):  # something else is in it
                     path.rmdir()
 

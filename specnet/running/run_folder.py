@@ -24,6 +24,7 @@ from specnet.files import (
 from specnet.files.json_lines import records_of
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.run_files import (
+    BEST,
     CHECKPOINT,
     FACTS,
     FINDINGS,
@@ -208,10 +209,10 @@ class RunFolder:
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, and remove what an earlier result has left; or write none of them.
 
-        The facts are written last. Those of an earlier run or team are gone before: its files are replaced one by one.
+        The facts are written last. Those of an earlier result are gone before, as its files are replaced one by one.
         """
         names = sorted(contents, key=lambda name: name == FACTS)
-        stale = [self.path / name for name in (FACTS, TEAM_FACTS)]
+        stale = [self.path / name for name in (FACTS, TEAM_FACTS, f"{BEST}/{FACTS}")]
         write_files({self.path / name: contents[name] for name in names}, removed=stale)
         clear(self.path, RUN, spared=contents)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.errors import FileError, SpecError, SpecnetError
-from specnet.files import PathLike, file_errors
+from specnet.files import PathLike, file_errors, is_temporary
 from specnet.files.locks import LOCK_NAME
 from specnet.files.run_files import (
     BEST,
@@ -29,6 +29,7 @@ from specnet.files.run_files import (
     check_run,
     holds_trials,
     kind_of,
+    parts_of,
     written_spec,
 )
 from specnet.model import load_model
@@ -83,7 +84,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 
 def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
     for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
+        if entry.is_dir(follow_symlinks=False) and not is_temporary(entry.name):
             yield from _runs_below(folder / entry.name, depth - 1)
 
 
@@ -132,11 +133,9 @@ def runs_for(folder: Path) -> list[Path]:
     kind = kind_of(folder)
     if kind is SWEEP:
         return [folder / BEST]
-    if kind not in (SERIES, NESTED):
+    if kind is not SERIES and kind is not NESTED:
         return [folder]
-    with file_errors(folder):
-        inner = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: by_numbers(path.name))
-    runs = [path / BEST if kind_of(path) is SWEEP else path for path in inner]
+    runs = [path / BEST if kind is NESTED else path for path in parts_of(folder, kind)]
     found = [run for run in runs if kind_of(run) is RUN]
     if not found:
         raise FileError("none of the runs in this folder has finished", source=str(folder))

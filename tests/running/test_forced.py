@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import specnet
+from specnet.files.run_files import RUN, kind_of
+from specnet.model import load_model
+from specnet.running.saved_runs import find_runs, read_record
 from tests.running.sweeps.searches import BASE
 
 SPEC = BASE.replace("epochs = 20", "epochs = 2")
@@ -19,6 +26,13 @@ SWEEP = f"{SPEC}[sweep]\n{SPACE}".replace("trials = 2", "trials = 1").replace("[
 OF_FOLDS = f"{WHOLE}[sweep]\nfolds = 2\n{SPACE}"
 MINE = [f"{folder}notes.txt" for folder in ("", "best/", "trials/0000/", "fold0/", "team/")]
 MINE += ["fold0_old/model.safetensors", "other/model.safetensors"]
+KILLED_AT = {
+    ("other run", "run"): [0, 1, 3, 5, 9],
+    ("sweep", "run"): [1, 3, 6, 14, 30],
+    ("team", "run"): [0, 1, 3, 8],
+    ("sweep", "folds"): [1, 30, 65],
+}
+"""Operations on files, by the earlier result and the one that is forced over it."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +70,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            timed = path.suffix in (".csv", ".journal") or path.name in ("run.json", "sweep.json")
+            timed = path.suffix in (".csv", ".journal", ".tmp") or path.name in ("run.json", "sweep.json")
             found[path.relative_to(folder).as_posix()] = b"" if timed else path.read_bytes()
     return found
 
@@ -74,3 +88,63 @@ def test_only_the_new_one_is_there(tmp_path: Path, fresh: dict[str, Path], swept
         (out / name).write_text("mine")
     MAKE[new](out, True, swept)
     assert files_of(out) == files_of(fresh[new]) | dict.fromkeys(MINE, b"mine")
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_no_mixture_that_reads_as_finished(tmp_path: Path, fresh: dict[str, Path], swept: Path) -> None:
+    """All that is finished has the files of the earlier result, or those of the new one."""
+    whole = {**fresh, "other run": tmp_path / "before"}
+    specnet.run(SPEC.replace("[4]", "[3]"), whole["other run"], report=False)
+    for (old, new), numbers in KILLED_AT.items():
+        for number in numbers:
+            shutil.copytree(whole[old], tmp_path / "killed" / f"{old}-{new}-{number}")
+    command = [sys.executable, "-m", "tests.running.killed", tmp_path / "killed", swept]
+    subprocess.run(list(map(str, command)), check=True, cwd=Path(__file__).parents[2])
+    states = set()
+    for out in (tmp_path / "killed").iterdir():
+        if kind_of(out) is RUN:
+            model = sha256(load_model(out).to_bytes()).hexdigest()
+            assert json.loads((out / "run.json").read_text())["model_sha256"] == model
+        for run in find_runs(out):
+            record, name = read_record(run), run.relative_to(out)
+            states.add(record.state)
+            if record.state == "finished":
+                sources = [whole[which] / name for which in out.name.split("-")[:2] if (whole[which] / name).is_dir()]
+                assert any(files_of(each).items() <= files_of(run).items() for each in sources), run
+                assert any(read_record(each).metrics == record.metrics for each in sources), run
+    assert states > {"finished"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        ("sweep", "run", "a sweep"),
+        ("run", "folds", "a run"),
+        ("folds", "nested", "runs on folds or with seeds"),
+        ("nested", "folds", "a sweep for each fold"),
+    ],
+)
+def test_another_kind_is_not_resumed(tmp_path: Path, old: str, new: str, holds: str) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    for name in {"sweep": ["sweep.json"], "run": ["run.json"], "folds": ["runs.csv"]}.get(old, []):
+        (tmp_path / name).write_text("{}")
+    before = files_of(tmp_path)
+    resume: dict[str, Callable[[], Any]] = {
+        "run": lambda: specnet.run(SPEC, tmp_path, resume=True),
+        "folds": lambda: specnet.run_many(WHOLE, tmp_path, folds=2, resume=True),
+        "nested": lambda: specnet.nested_sweep(SWEEP, tmp_path, folds=2, resume=True),
+    }
+    with pytest.raises(specnet.FileError, match=f"nothing to resume: the folder holds {holds}\n"):
+        resume[new]()
+    assert files_of(tmp_path) == before
+
+
+def test_an_error_leaves_the_earlier_result(tmp_path: Path, fresh: dict[str, Path]) -> None:
+    """Rows too few for the folds, found once the table has been read."""
+    for old in ("run", "folds", "sweep"):
+        out = tmp_path / old
+        shutil.copytree(fresh[old], out)
+        for call in (specnet.run_many, specnet.nested_sweep):
+            with pytest.raises(specnet.DataError):
+                call(SWEEP, out, folds=50, jobs=1, force=True)
+        assert files_of(out) == files_of(fresh[old])

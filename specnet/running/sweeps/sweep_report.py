@@ -18,6 +18,7 @@ from specnet.files.run_files import (
     FACTS,
     HISTORY,
     LARGEST_RECORD,
+    NESTED,
     REPORT,
     RUN,
     SWEEP,
@@ -26,9 +27,9 @@ from specnet.files.run_files import (
     TEAM_FACTS,
     TEAM_OF_SWEEP,
     TRIALS,
-    by_numbers,
     kind_of,
     page_of,
+    parts_of,
     written_spec,
 )
 from specnet.files.tensors import parse_object
@@ -141,9 +142,8 @@ def nested_record(folder: Path) -> SeriesRecord:
     ------
     FileError
     """
-    with file_errors(folder):
-        names = sorted((path.name for path in folder.iterdir() if kind_of(path) is SWEEP), key=by_numbers)
-    runs = [_fold(folder / name, place) for place, name in enumerate(names)]
+    sweeps = [path for path in parts_of(folder, NESTED) if kind_of(path) is SWEEP]
+    runs = [_fold(path, fold) for fold, path in enumerate(sweeps)]
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
     if first is None:
         return SeriesRecord("", runs, read_summary(folder, runs))
