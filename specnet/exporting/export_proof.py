@@ -63,6 +63,9 @@ def put_categories(prepared: Array, model: Model, generator: np.random.Generator
 TOLERANCES = {"float32": 2e-6, "float64": 1e-12}
 """How far an export may be from the model, as a share of the largest output, if that is above 1."""
 
+_INTERVAL_SHARE = 1e-3
+"""How far the ends of intervals may be from the model's, as a share of their mean width."""
+
 _ROUNDINGS = 4
 """How many times as far from the model as float64 is an export in float32 may be."""
 
@@ -128,7 +131,8 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             return Proof(0, None, str(obstacle))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
-    compared = [_compared(answers.numbers[part], expected.numbers[part], tolerance) for part in parts]
+    has_offset = program.task == "values" and all(each.model.target_preprocessing.steps for each in program.models)
+    compared = [_compared(answers.numbers[part], expected.numbers[part], tolerance, has_offset) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
     rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0
     for part, (difference, allowed) in zip(parts, compared, strict=True):
@@ -139,7 +143,26 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             )
         if not _labels_agree(answers, expected, part, _margins(expected.outputs[part], program) > 2 * allowed):
             raise ExportError("the export predicts other labels than the model; nothing was written")
+    _check_ends(answers.intervals, expected.intervals, ordinary)
     return Proof(ROWS, max(difference for difference, _ in compared), rounding=rounding)
+
+
+def _check_ends(given: Array | None, expected: Array | None, ordinary: int) -> None:
+    """Refuse intervals of ordinary rows whose ends are not the model's, whatever precision the export has.
+
+    Raises
+    ------
+    ExportError
+    """
+    if given is None or expected is None:
+        return
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(given[:ordinary].astype(np.float64) - expected[:ordinary]).max(axis=(0, 2))
+        width = np.diff(expected[:ordinary], axis=2).mean(axis=(0, 2))
+    for far, wide in zip(difference, width, strict=True):
+        if far > _INTERVAL_SHARE * wide > 0:
+            message = f"the ends of intervals differ from the model's by {far:.2g}, of intervals {wide:.2g} wide"
+            raise ExportError(f"{message}; nothing was written", hint="export without intervals, or train in float64")
 
 
 def _labels_agree(answers: ExportAnswers, expected: ExportAnswers, part: slice, clear: Array) -> bool:
@@ -183,16 +206,27 @@ def outputs_of(model: Model, X: Array | RawColumns) -> Array:
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
 
-def _compared(given: Array, expected: Array, tolerance: float) -> tuple[float, float]:
-    """Return the largest difference, and what is allowed; infinities and NaN must be the same."""
+def _compared(given: Array, expected: Array, tolerance: float, has_offset: bool) -> tuple[float, float]:
+    """Return the largest difference, and what is allowed; infinities and NaN must be the same.
+
+    Where values have an offset, which is added in float64, what is allowed goes by how far they are from their median.
+    """
     if given.shape != expected.shape:
         raise ExportError(f"the export outputs shape {given.shape}, the model {expected.shape}")
     finite = np.isfinite(expected)
     if not np.array_equal(given[~finite], expected[~finite], equal_nan=True):
         return float("inf"), tolerance
-    expected = expected[finite].astype(np.float64)
+    expected = expected.astype(np.float64)
+    center = np.array(
+        [np.median(each[known]) if known.any() else 0 for each, known in zip(expected.T, finite.T, strict=True)]
+    )
+    around = (expected - center if has_offset else expected)[finite]
+    expected = expected[finite]
     difference = np.abs(given[finite] - expected).max(initial=0.0)
-    return float(difference), tolerance * float(np.abs(expected).max(initial=1.0))
+    allowed = tolerance * float(np.abs(around).max(initial=1.0))
+    if has_offset and given.dtype == np.float32:
+        allowed += float(np.spacing(np.float32(np.abs(expected).max(initial=0.0))))
+    return float(difference), allowed
 
 
 def _margins(outputs: Array, program: Program) -> Array:

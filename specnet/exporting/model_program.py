@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.compiler import Expansions, Operation
 from specnet.errors import UnsupportedError
@@ -19,17 +20,50 @@ from specnet.parts.metrics.base import Task
 
 
 class ExportInterval(NamedTuple):
-    """Intervals that an export gives beside values.
+    """Intervals that an export gives beside values, computed in float64.
 
     Attributes
     ----------
     level : float
-    reach : ndarray (outputs,)
-        How far they reach to each side, float64.
+    reach : ndarray (outputs, knots)
+        How far they reach to each side of a value that is the knot, float64; between knots it is interpolated, and
+        beyond them constant.
+    knots : ndarray (outputs, knots)
+        Ascending; a single one means nothing.
+    not_negative : list of int
+        The outputs whose intervals end at 0.
     """
 
     level: float
-    reach: Array
+    reach: NDArray[np.float64]
+    knots: NDArray[np.float64]
+    not_negative: list[int]
+
+    @classmethod
+    def of(cls, model: Model, level: float) -> Self:
+        """Return the intervals of a model; errors are those of `Model.predict_interval`."""
+        found = model.error_quantiles
+        reach = model.interval_quantiles(level).reshape(model.network.target_size, -1)
+        knots = found.knots if found.knots.size else np.zeros_like(reach)
+        return cls(level, reach, knots, np.flatnonzero(found.not_negative).tolist())
+
+    @property
+    def follows(self) -> bool:
+        """Whether the reach depends on the value."""
+        return bool(self.reach.shape[1] > 1)
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """How far it is from each knot to the next one, (outputs, knots - 1)."""
+        return np.diff(self.knots)
+
+    @property
+    def slopes(self) -> NDArray[np.float64]:
+        """How the reach changes between knots, (outputs, knots - 1).
+
+        The reach at a value is the first one, and the sum over gaps of slope times the part of the gap below the value.
+        """
+        return np.diff(self.reach) / self.gaps
 
     @property
     def meaning(self) -> str:
@@ -86,7 +120,7 @@ class Program:
             If the model has no such intervals.
         """
         if level is not None:
-            self.interval = ExportInterval(level, self.model.interval_reach(level))
+            self.interval = ExportInterval.of(self.model, level)
         return self
 
     @property

@@ -226,11 +226,15 @@ class Decoder:
         return 0.5 if self.gives_probabilities else 0.0
 
     def averaged(self, outputs: Array) -> Array:
-        """Return what an ensemble averages: values in the target's units, else the outputs."""
+        """Return what an ensemble averages: values in the target's units, else the outputs.
+
+        What is undone of the target's preprocessing is computed in float64: in float32, values far from 0 would all be
+        the same.
+        """
         if self.network.task != "values":
             return outputs
-        values: Array = self.target_preprocessing.invert(outputs[:, : self.network.target_size])
-        return values
+        own = outputs[:, : self.network.target_size]
+        return self.target_preprocessing.invert(own.astype(np.float64)) if self.target_preprocessing.steps else own
 
     def predictions(self, outputs: Sequence[Array], *, decoded: bool = True) -> Array:
         """Return labels, or class indices if not `decoded`; 0 and 1; or values, from each member's outputs."""

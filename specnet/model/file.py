@@ -1,16 +1,22 @@
 """The model file's format: named arrays and one text, in a file that any safetensors reader opens.
 
-The format, version 1, and version 2 for several models that answer together. A *writer* is whoever makes a file, a
-*reader* whoever takes one.
+The format is version 3. A *writer* is whoever makes a file, a *reader* whoever takes one.
 
 - A file is a safetensors file: the header's length as 8 bytes, little-endian; the header, one JSON object; the data.
 - The header MUST be at most 2 MiB of UTF-8 without duplicate keys, and MAY end in spaces.
 - Its ``__metadata__`` MUST have exactly the key ``specnet``: the text of a JSON object with exactly ``format_version``
-  (1) and ``spec`` (a resolved spec), in this order. A reader MUST refuse a version that it does not know; every change
-  that an older reader would misread MUST raise the version.
+  (3), ``needs`` and ``models``, in this order. A reader MUST refuse a version that it does not know.
+- ``models`` is a list of one or more objects with exactly ``share``, a positive integer, and ``spec``, a resolved spec.
+  All MUST have outputs of one kind and the same labels. They answer by the mean that their shares weight, each by the
+  mean of its members: of probabilities, or of values in the target's units.
+- ``needs`` is a list of names, ascending and distinct, of what a reader has to know to answer as the model does, beyond
+  what is said here: tensors that are allowed by none of these rules belong to such a name. A reader MUST refuse a name
+  that it does not know. There is none yet. Tokens of text columns and a decision threshold will each have one, so that
+  the version stays as it is; expectations are tables of the spec, which changes no answer and needs none.
 - Tensors MUST have a dtype of F64, F32, I64, U8, BOOL; at most 8 axes, none empty unless there is one alone; and MUST
   fill the data without gap or overlap. Floats MUST be finite. Numbers are little-endian, the last axis varies fastest.
-- There MUST be exactly these tensors, with the shapes that follow from the spec:
+- There MUST be exactly these tensors of each model, with the shapes that follow from its spec; of several models behind
+  the number of each from 0: ``models.0.<tensor>``:
 
   - ``<layer>.<parameter>`` in the network's dtype, such as ``layers.0.weight`` (out, in) and ``layers.0.bias`` (out,).
     Layers count as in the spec's list, or carry their name; in a block ``layers.3.0.1``: repeat, then position or name;
@@ -23,23 +29,27 @@ The format, version 1, and version 2 for several models that answer together. A 
     ``labels.offsets``, I64 (classes + 1,), text k being the bytes from offsets[k] up to offsets[k + 1]. A text MUST NOT
     end in a null character, and classes times characters of the longest text MUST be at most 2²².
 
-- There MAY be one more where the network predicts values, or probabilities of such classes: ``error_quantiles``, F64
-  (outputs, levels), of classes (1, levels), with 1 to 99 levels: column l − 1 has what l % of the errors on rows held
-  out do not exceed, with the correction for their number. They MUST NOT be negative or fall from one to the next level,
-  and those of classes MUST NOT be above 1.
-- In version 2, ``__metadata__`` has ``format_version`` (2) and ``models``: a list of two or more objects with exactly
-  ``share``, a positive integer, and ``spec``. The tensors of each are those of version 1, behind its number from 0:
-  ``models.0.<tensor>``. There MAY be ``error_quantiles`` of what they answer together. All MUST have outputs of one
-  kind and the same labels. They answer by the mean that their shares weight, each by the mean of its members: of
-  probabilities, or of values in the target's units.
+- There MAY be more where the networks predict values, or probabilities of such classes: what they answer together, and
+  of several models what each does.
+
+  - ``error_quantiles``, F64 (outputs, levels), of classes (1, levels), with 1 to 99 levels: column l − 1 has what l %
+    of the errors on held-out rows do not exceed, with the correction for their number. They MUST NOT be negative or
+    fall from one to the next level, and those of classes MUST NOT be above 1.
+  - Beside them ``error_knots``, F64 (outputs, knots), 2 to 64 of them, strictly ascending: then ``error_quantiles`` is
+    (outputs, levels, knots). `specnet.model.error_quantiles` says how quantiles follow a prediction.
+  - Beside those of values ``not_negative``, U8 (outputs,): 1 where intervals end at 0, else 0; not all 0.
+
 - Equal models SHOULD be equal bytes: a writer orders tensors by falling size of their numbers, then by name.
 - A reader MAY take the tensors alone and ignore the metadata. It MUST NOT execute anything that a file holds.
+
+Version 1 had exactly ``format_version`` and ``spec`` of a single model, version 2 exactly ``format_version`` and
+``models``, two or more; both had ``error_quantiles`` alone. They are read as ever, and written no more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
@@ -55,10 +65,11 @@ from specnet.parts.arrays import Array
 from specnet.parts.part import Part
 from specnet.spec import Limits, parse_spec, resolve
 
-FORMAT_VERSION = 1
-TEAM_VERSION = 2
-"""Of several models."""
-ERROR_QUANTILES = "error_quantiles"
+FORMAT_VERSION = 3
+SINGLE_VERSION, TEAM_VERSION = 1, 2
+"""Those before, of a single model and of several."""
+ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE = "error_quantiles", "error_knots", "not_negative"
+MAX_KNOTS = 64
 LARGEST_SHARE = 1_000_000
 Item = TypeVar("Item")
 
@@ -91,8 +102,7 @@ def encode_model(contents: Contents) -> bytes:
     FileError
         If a label cannot be kept.
     """
-    metadata = {"format_version": FORMAT_VERSION, "spec": _spec_of(contents)}
-    return encode(_tensors(contents), _text(metadata))
+    return encode(_tensors(contents), _text([(1, contents)]))
 
 
 def encode_models(contents: TeamContents) -> bytes:
@@ -103,19 +113,18 @@ def encode_models(contents: TeamContents) -> bytes:
     FileError
         If a label cannot be kept.
     """
-    pairs = zip(contents.models, contents.shares, strict=True)
-    told = [{"share": share, "spec": _spec_of(each)} for each, share in pairs]
-    tensors = _quantiles(contents.error_quantiles)
+    tensors = quantile_tensors(contents.error_quantiles)
     for number, each in enumerate(contents.models):
         tensors |= _prefixed(f"models.{number}", _tensors(each))
-    return encode(tensors, _text({"format_version": TEAM_VERSION, "models": told}))
+    return encode(tensors, _text(zip(contents.shares, contents.models, strict=True)))
 
 
-def _spec_of(contents: Contents) -> dict[str, Any]:
-    return contents.network.spec.model_dump(mode="json", exclude_none=True)
-
-
-def _text(metadata: Mapping[str, Any]) -> str:
+def _text(models: Iterable[tuple[int, Contents]]) -> str:
+    """Return the metadata of models with their shares."""
+    specs = [
+        {"share": share, "spec": each.network.spec.model_dump(mode="json", exclude_none=True)} for share, each in models
+    ]
+    metadata = {"format_version": FORMAT_VERSION, "needs": [], "models": specs}
     return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -125,12 +134,18 @@ def _tensors(contents: Contents) -> dict[str, Array]:
         **_prefixed("preprocessing", contents.preprocessing.tensors()),
         **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
         **({} if contents.labels is None else encode_labels(contents.labels)),
-        **_quantiles(contents.error_quantiles),
+        **quantile_tensors(contents.error_quantiles),
     }
 
 
-def _quantiles(found: ErrorQuantiles) -> dict[str, Array]:
-    return {ERROR_QUANTILES: found.values} if found else {}
+def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
+    """Return the tensors of quantiles of errors by name; none where there are no quantiles."""
+    tensors: dict[str, Array] = {
+        ERROR_QUANTILES: quantiles.values,
+        ERROR_KNOTS: quantiles.knots,
+        NOT_NEGATIVE: quantiles.not_negative.astype(np.uint8),
+    }
+    return {name: tensor for name, tensor in tensors.items() if tensor.size} if quantiles else {}
 
 
 def decode_model(
@@ -185,9 +200,7 @@ def decode_models(
     for prefix, network in zip(prefixes, networks, strict=True):
         own = _under(prefix, tensors)
         models.append(model_of(network, own, decode_labels(own)))
-    return TeamContents(
-        models, [share for share, _ in told], decode_quantiles(tensors.get(ERROR_QUANTILES), networks[0])
-    )
+    return TeamContents(models, [share for share, _ in told], decode_quantiles(tensors, networks[0]))
 
 
 def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
@@ -196,8 +209,12 @@ def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, Te
 
 
 def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
-    begin, end = entries[ERROR_QUANTILES].data_offsets if ERROR_QUANTILES in entries else (0, 0)
-    return quantile_kinds((end - begin) // 8, network)
+    def numbers(name: str) -> int:
+        """Return how many numbers a tensor has, if it has the dtype that it should."""
+        begin, end = entries[name].data_offsets if name in entries else (0, 0)
+        return (end - begin) // (1 if name == NOT_NEGATIVE else 8)
+
+    return quantile_kinds(numbers, network)
 
 
 def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
@@ -225,7 +242,7 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
         Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
         labels,
-        decode_quantiles(tensors.get(ERROR_QUANTILES), network),
+        decode_quantiles(tensors, network),
     )
 
 
@@ -259,27 +276,37 @@ def parse_metadata(text: str) -> list[tuple[int, Any]]:
     version = metadata.get("format_version")
     if type(version) is not int or version < 1:
         raise FileError("the metadata has no format version")
-    if version > TEAM_VERSION:
-        raise FileError(f"written by a newer specnet in format {version}; this version reads up to {TEAM_VERSION}")
+    if version > FORMAT_VERSION:
+        raise FileError(f"written by a newer specnet in format {version}; this version reads up to {FORMAT_VERSION}")
+    if version == SINGLE_VERSION:
+        if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
+            raise FileError("the metadata must be exactly a format version and a spec")
+        return [(1, metadata["spec"])]
     if version == TEAM_VERSION:
         if list(metadata) != ["format_version", "models"]:
             raise FileError("the metadata must be exactly a format version and models")
         return parse_models(metadata["models"])
-    if list(metadata) != ["format_version", "spec"] or not isinstance(metadata["spec"], dict):
-        raise FileError("the metadata must be exactly a format version and a spec")
-    return [(1, metadata["spec"])]
+    if list(metadata) != ["format_version", "needs", "models"]:
+        raise FileError("the metadata must be exactly a format version, needs and models")
+    if not isinstance(metadata["needs"], list):
+        raise FileError("the needs in the metadata must be a list")
+    if metadata["needs"]:
+        raise FileError(
+            f"written by a newer specnet: it needs {shown(str(metadata['needs'][0]))}, which is unknown here"
+        )
+    return parse_models(metadata["models"], 1)
 
 
-def parse_models(models: Any) -> list[tuple[int, Any]]:
+def parse_models(models: Any, at_least: int = 2) -> list[tuple[int, Any]]:
     """Return the share and the spec of each of several models, specs as plain data that is not yet validated.
 
     Raises
     ------
     FileError
-        If they are not two or more.
+        If they are fewer than so many.
     """
-    if not isinstance(models, list) or len(models) < 2:
-        raise FileError("a team must have a list of two or more models")
+    if not isinstance(models, list) or len(models) < at_least:
+        raise FileError(f"expected a list of {'two' if at_least > 1 else 'one'} or more models")
     for each in models:
         if not isinstance(each, dict) or list(each) != ["share", "spec"] or not isinstance(each["spec"], dict):
             raise FileError("each model in the metadata must be exactly a share and a spec")
@@ -327,21 +354,54 @@ def _label_entries(entries: Mapping[str, TensorEntry], network: Network) -> dict
     return {"labels.bytes": (np.dtype(np.uint8), (size,)), "labels.offsets": (int64, (count + 1,))}
 
 
-def quantile_kinds(count: int, network: Network) -> dict[str, TensorForm]:
-    """Return dtype and shape of the tensor with so many quantiles of errors, if a network can have one."""
+def quantile_kinds(numbers: Callable[[str], int], network: Network) -> dict[str, TensorForm]:
+    """Return dtype and shape of the tensors of quantiles of errors, if a network can have them.
+
+    Parameters
+    ----------
+    numbers : callable
+        Returns how many numbers a tensor has, 0 if there is none of this name.
+    network : Network
+    """
+    count, float64 = numbers(ERROR_QUANTILES), np.dtype(np.float64)
     if not count or network.task == "multilabel":
         return {}
     outputs = network.target_size if network.task == "values" else 1
-    return {ERROR_QUANTILES: (np.dtype(np.float64), (outputs, min(max(count // outputs, 1), MOST_LEVELS)))}
+    found: dict[str, TensorForm] = {}
+    knots: tuple[int, ...] = ()
+    if numbers(ERROR_KNOTS):
+        knots = (min(max(numbers(ERROR_KNOTS) // outputs, 2), MAX_KNOTS),)
+        found[ERROR_KNOTS] = (float64, (outputs, *knots))
+    if numbers(NOT_NEGATIVE) and network.task == "values":
+        found[NOT_NEGATIVE] = (np.dtype(np.uint8), (outputs,))
+    levels = count // outputs // (knots[0] if knots else 1)
+    return found | {ERROR_QUANTILES: (float64, (outputs, min(max(levels, 1), MOST_LEVELS), *knots))}
 
 
-def decode_quantiles(tensor: Array | None, network: Network) -> ErrorQuantiles:
-    if tensor is None:
-        return ErrorQuantiles()
+def decode_quantiles(tensors: Mapping[str, Array], network: Network) -> ErrorQuantiles:
+    """Return the quantiles of errors in tensors of the forms that `quantile_kinds` says; none if they have none.
+
+    Raises
+    ------
+    FileError
+        If they cannot be what they should.
+    """
+    values, knots, low = (tensors.get(name) for name in (ERROR_QUANTILES, ERROR_KNOTS, NOT_NEGATIVE))
+    none = ErrorQuantiles()
+    if values is None:
+        return none
     largest = np.inf if network.task == "values" else 1
-    if not (np.diff(tensor, prepend=0, append=largest) >= 0).all():
+    if not (np.diff(values, axis=1, prepend=0, append=largest) >= 0).all():
         raise FileError(f"{ERROR_QUANTILES} must ascend from level to level, from 0 to at most {largest}")
-    return ErrorQuantiles(tensor.copy())
+    if knots is not None and not (np.diff(knots) > 0).all():
+        raise FileError(f"{ERROR_KNOTS} must ascend")
+    if low is not None and (low.max() != 1 or not np.isin(low, (0, 1)).all()):
+        raise FileError(f"{NOT_NEGATIVE} must be 0 or 1, and not only 0")
+    return ErrorQuantiles(
+        values.copy(),
+        none.knots if knots is None else knots.copy(),
+        none.not_negative if low is None else low.astype(np.bool_),
+    )
 
 
 def _compare(entries: Mapping[str, TensorEntry], required: Mapping[str, TensorForm]) -> None:

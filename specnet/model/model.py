@@ -15,7 +15,7 @@ from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, write_file
 from specnet.model.decoder import Answers, Decoder, checked_labels
-from specnet.model.error_quantiles import ErrorQuantiles, class_errors
+from specnet.model.error_quantiles import ErrorQuantiles
 from specnet.model.file import Contents, decode_model, encode_model
 from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
 from specnet.network import Network
@@ -173,8 +173,9 @@ class Model(Displayed):
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value; so many of them have the true value inside.
 
-        That holds for rows like those of training, on average and not for each group of them. The intervals of an
-        output have one width (see `specnet.model.error_quantiles`), and may leave the range of the target.
+        That holds for rows like those of training, on average and not for each group of them. Where errors on held-out
+        rows depend on the prediction, so do the widths (see `specnet.model.error_quantiles`). Intervals end at 0 where
+        no target that the model was trained with is negative.
 
         Parameters
         ----------
@@ -185,18 +186,18 @@ class Model(Displayed):
         Returns
         -------
         ndarray
-            Lower and upper end: (rows, 2), or (rows, outputs, 2) for several outputs.
+            Lower and upper end, float64: (rows, 2), or (rows, outputs, 2) for several outputs.
 
         Raises
         ------
         DataError
             If X does not fit, the model predicts classes, no rows were held out, or too few for the level.
         """
-        reach, values = self.interval_reach(level), self.predict(X)
-        return np.stack([values - reach, values + reach], axis=-1).astype(values.dtype)
+        self.interval_quantiles(level)
+        return self.error_quantiles.ends(self.predict(X), level)
 
-    def interval_reach(self, level: float) -> Array:
-        """Return how far the intervals of a level reach to each side, (outputs,); errors are `predict_interval`'s."""
+    def interval_quantiles(self, level: float) -> Array:
+        """Return the quantiles of errors of a level, as `ErrorQuantiles.at` does; errors are `predict_interval`'s."""
         if self.network.task != "values":
             raise DataError("intervals need a model of values", hint="use predict_set (--set) for classes")
         return self.error_quantiles.at(level)
@@ -225,7 +226,7 @@ class Model(Displayed):
         if self.labels is None or not self.gives_probabilities:
             hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
             raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
-        return np.less_equal(class_errors(self.predict_proba(X)), self.error_quantiles.at(level))
+        return self.error_quantiles.sets(self.predict_proba(X), level)
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.

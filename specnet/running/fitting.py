@@ -112,6 +112,14 @@ class FitResult:
         found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
         return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 
+    def error_quantiles(self, held: HeldOut) -> ErrorQuantiles:
+        """Return the quantiles of the errors on the rows held out."""
+        is_of_values = self.model.network.task == "values"
+        targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != "test"]
+        low = np.min([each.min(axis=0) for each in targets], axis=0) >= 0 if is_of_values else None
+        groups = self.data.splits[held.name].groups
+        return ErrorQuantiles.of(held.answers, self.model.network.task, not_negative=low, groups=groups)
+
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs["train"], self.model.network
         raw, outputs = (np.empty((len(rows), network.outputs), network.dtype) for _ in range(2))
@@ -208,7 +216,7 @@ def fit_rows(
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()
     if (held_out := fitted.held_out()) is not None:
-        fitted.model.error_quantiles = ErrorQuantiles.of(held_out.answers, network.task)
+        fitted.model.error_quantiles = fitted.error_quantiles(held_out)
     return fitted
 
 

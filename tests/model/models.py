@@ -41,6 +41,20 @@ KINDS: dict[str, dict[str, Any]] = {
         "preprocessing": [],
         "error_quantiles": [[0.5] * 3, [1.5, 2.5, 4]],
     },
+    "values that errors follow": {
+        "loss": "mean_squared_error",
+        "sizes": [3, 4, 2],
+        "target_preprocessing": ["standardize"],
+        "error_quantiles": np.multiply.outer([1, 10], np.multiply.outer(np.linspace(0.1, 4, 50), [1, 2, 9])),
+        "error_knots": [[-60, -50, -44], [-55, -51, -40]],
+        "not_negative": [False, True],
+    },
+    "classes that errors follow": {
+        "loss": "categorical_crossentropy",
+        "sizes": [3, 4, 3],
+        "error_quantiles": [np.linspace([0, 0, 0], [1, 0.9, 0.4], 99)],
+        "error_knots": [[0.4, 0.5, 0.9]],
+    },
 }
 
 
@@ -65,7 +79,11 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
     network = make_network(kind, dtype, **training)
     generator = np.random.default_rng(0)
     spec = network.spec.network
-    labels, quantiles = KINDS[kind].get("labels"), KINDS[kind].get("error_quantiles")
+    labels, quantiles = KINDS[kind].get("labels"), ErrorQuantiles()
+    if "error_quantiles" in KINDS[kind]:
+        knots, low = KINDS[kind].get("error_knots", np.empty((0, 0))), KINDS[kind].get("not_negative", [])
+        values = np.array(KINDS[kind]["error_quantiles"], np.float64)
+        quantiles = ErrorQuantiles(values, np.array(knots, np.float64), np.array(low, np.bool_))
     return Model(
         network,
         generator.standard_normal(network.parameter_count),
@@ -74,7 +92,7 @@ def make_model(kind: str, dtype: str = "float64", **training: Any) -> Model:
             unfitted(spec.target_preprocessing), generator.normal(-50, 9, (20, network.outputs))
         ),
         labels=None if labels is None else np.array(labels),
-        error_quantiles=None if quantiles is None else ErrorQuantiles(np.array(quantiles, np.float64)),
+        error_quantiles=quantiles,
     )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save
 
 from specnet.errors import DataError
-from specnet.model import Answers, ErrorQuantiles, Model
+from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import Array
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Refused
@@ -85,7 +89,7 @@ def test_intervals_and_sets_are_as_large_as_the_errors(dtype: str, again: Callab
     model = again(make_model("values", dtype).astype("float64").astype(dtype))
     X, _ = make_rows(model)
     found, values = model.predict_interval(X, 0.09), model.predict(X)
-    assert (found.shape, found.dtype) == ((len(X), 2, 2), values.dtype)
+    assert (found.shape, found.dtype) == ((len(X), 2, 2), np.float64)
     np.testing.assert_allclose(found.mean(axis=-1), values, rtol=1e-6)
     np.testing.assert_allclose(found[..., 1] - found[..., 0], np.broadcast_to([16, 160], values.shape), rtol=1e-4)
     model = again(make_model("classes, integers", dtype).astype("float64").astype(dtype))
@@ -110,3 +114,119 @@ def test_what_no_interval_or_set_can_be_had_of(refused: Refused):
             make_model(kind).predict_set(np.ones((1, 3)))
     with refused(DataError):
         make_model("binary", loss="hinge").predict_set(np.ones((1, 3)))
+
+
+def following(rows: int, seed: int, *, by: float = 1.0) -> tuple[ErrorQuantiles, Answers]:
+    """Return quantiles of errors that grow by a factor over the range of the predictions, and the answers."""
+    generator = np.random.default_rng(seed)
+    prediction = generator.uniform(0, 1, rows)
+    target = prediction + (1 + (by - 1) * prediction) * generator.standard_t(4, rows)
+    answers = Answers(target, target, np.zeros(rows), prediction, None, None)
+    return ErrorQuantiles.of(answers, "values"), answers
+
+
+def covered_by_third(quantiles: ErrorQuantiles, answers: Answers, level: float) -> Array:
+    low, high = quantiles.ends(answers.prediction, level).T
+    inside = (low <= answers.target) & (answers.target <= high)
+    return np.array([part.mean() for part in np.array_split(inside[np.argsort(answers.prediction)], 3)])
+
+
+def test_widths_follow_the_prediction_where_errors_do():
+    """With one width, the third of the largest errors is covered too rarely."""
+    covered, evenly = [], []
+    for seed in range(20):
+        quantiles, test = following(400, seed, by=8)[0], following(2000, 100 + seed, by=8)[1]
+        assert quantiles.knots.size
+        covered.append(covered_by_third(quantiles, test, 0.9))
+        evenly.append(covered_by_third(ErrorQuantiles(quantiles.values.mean(axis=2)), test, 0.9))
+    np.testing.assert_allclose(np.mean(covered, axis=0), 0.9, atol=0.025)
+    assert np.mean(evenly, axis=0)[2] < 0.8
+
+
+@pytest.mark.parametrize("rows", [40, 160, 640])
+def test_noise_bends_widths_of_one_model_in_ten_at_most(rows: int):
+    bent = sum(bool(following(rows, seed)[0].knots.size) for seed in range(100))
+    assert bent <= 10
+
+
+def test_thresholds_of_classes_follow_the_largest_probability():
+    """With one threshold, sets of 90 % have the true class in 76 % of the rows that are least sure."""
+
+    def answers(rows: int, seed: int) -> Answers:
+        generator = np.random.default_rng(seed)
+        top = generator.uniform(0.4, 1, rows)
+        probability = np.stack([top, 0.7 * (1 - top), 0.3 * (1 - top)], axis=1)
+        target = (generator.random((rows, 1)) > np.cumsum(probability, axis=1)).sum(axis=1)
+        return Answers(target, target, np.zeros(rows), np.zeros(rows), probability, None)
+
+    found, test = ErrorQuantiles.of(answers(1000, 0), "classes"), answers(6000, 1)
+    assert test.probability is not None
+    order = np.argsort(test.probability[:, 0])
+
+    def by_third(quantiles: ErrorQuantiles) -> list[float]:
+        right = quantiles.sets(test.probability, 0.9)[np.arange(6000), test.target]
+        return [part.mean() for part in np.array_split(right[order], 3)]
+
+    assert found.knots.shape == (1, 8)
+    assert min(by_third(found)) > 0.85
+    assert min(by_third(ErrorQuantiles(found.values.mean(axis=2)))) < 0.8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+def test_an_interval_has_each_target_whose_error_is_no_larger_than_the_quantile(offset: float, dtype: str):
+    """Ties are frequent: targets and predictions are multiples of a tenth, which no float is exactly."""
+    generator = np.random.default_rng(0)
+    target = offset + generator.integers(0, 30, 200) / 10
+    prediction = (target + generator.integers(-9, 10, 200) / 10).astype(dtype)
+    answers = Answers(target, target, np.zeros(200), prediction, None, None)
+    quantiles = ErrorQuantiles.of(answers, "values")
+    assert not quantiles.knots.size
+    for percent in (1, 10, 50, 80, 99):
+        low, high = quantiles.ends(prediction, percent / 100).T
+        inside = (low <= target) & (target <= high)
+        exact = [abs(Fraction(t) - Fraction(float(p))) for t, p in zip(target, prediction, strict=True)]
+        quantile, rounding = (Fraction(each) for each in (quantiles.at(percent / 100)[0], np.spacing(offset + 30)))
+        assert inside[[error <= quantile for error in exact]].all()
+        assert not inside[[error > quantile + rounding for error in exact]].any()
+        assert inside.sum() >= -(-201 * percent // 100)
+
+
+def test_ends_are_not_negative_where_no_target_is():
+    answers = following(60, 0)[1]
+    plain = ErrorQuantiles.of(answers, "values")
+    limited = ErrorQuantiles.of(answers, "values", not_negative=np.array([True]))
+    prediction = np.array([-9.0, 0.1, 2.0, 50.0])
+    assert (plain.ends(prediction, 0.9)[:2, 0] < 0).all()
+    np.testing.assert_array_equal(limited.ends(prediction, 0.9), np.maximum(plain.ends(prediction, 0.9), 0))
+    model = make_model("values that errors follow")
+    ends = model.predict_interval(np.random.default_rng(0).normal(5, 3, (50, 3)), 0.5)
+    assert (ends[:, 1] >= 0).all()
+    assert (ends[:, 0] < 0).any()
+
+
+def test_a_file_of_the_formats_before_gives_the_intervals_that_it_gave(tmp_path: Path):
+    for kind in ("plain values", "classes, integers"):
+        model = make_model(kind)
+        model.save(tmp_path / "model")
+        with safe_open(tmp_path / "model", framework="numpy") as file:
+            metadata = json.loads(file.metadata()["specnet"])
+        (described,) = metadata["models"]
+        tensors = load_file(tmp_path / "model")
+        first = {"format_version": 1, "spec": described["spec"]}
+        both = {"format_version": 2, "models": [{"share": 3, "spec": described["spec"]}, described]}
+        (tmp_path / "first").write_bytes(save(tensors, {"specnet": json.dumps(first)}))
+        quantiles = {"error_quantiles": tensors["error_quantiles"]}
+        two = {f"models.{number}.{name}": tensor for number in range(2) for name, tensor in tensors.items()}
+        (tmp_path / "second").write_bytes(save(quantiles | two, {"specnet": json.dumps(both)}))
+        X = np.random.default_rng(0).normal(5, 3, (20, 3))
+        for name in ("first", "second"):
+            again = load_model(tmp_path / name)
+            if kind == "plain values":
+                ends, value = again.predict_interval(X, 0.02), model.predict(X)
+                expected = np.stack([value - [0.5, 2.5], np.add(value, [0.5, 2.5])], axis=-1)
+                np.testing.assert_allclose(ends, expected, rtol=1e-12, atol=1e-12)
+            else:
+                np.testing.assert_array_equal(
+                    again.predict_set(X, 0.7), 1 - model.predict_proba(X) <= np.linspace(0, 1, 99)[69]
+                )

@@ -45,9 +45,22 @@ def put(name: str, tensor: Any) -> Change:
     return lambda tensors, _: tensors.update({name: np.asarray(tensor)})
 
 
+def both(quantiles: Any, knots: Any = None, low: Any = None) -> Change:
+    """Put quantiles of errors, and what stands beside them."""
+
+    def change(tensors: dict[str, Array], _: dict[str, Any]) -> None:
+        tensors["error_quantiles"] = np.asarray(quantiles)
+        if knots is not None:
+            tensors["error_knots"] = np.asarray(knots)
+        if low is not None:
+            tensors["not_negative"] = np.asarray(low, np.uint8)
+
+    return change
+
+
 def say(*path: str | int, value: Any) -> Change:
     def change(_: dict[str, Array], metadata: dict[str, Any]) -> None:
-        table: Any = metadata
+        table: Any = metadata["models"][0] if path[0] == "spec" else metadata
         for key in path[:-1]:
             table = table[key]
         table[path[-1]] = value
@@ -111,6 +124,20 @@ def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Pa
         ("value", put("error_quantiles", [[0.0, np.inf]])),
         ("value", put("error_quantiles", np.zeros((1, 9), np.float32))),
         ("multilabel", put("error_quantiles", np.zeros((1, 9)))),
+        ("value", put("error_knots", [[0.0, 1.0]])),
+        ("value", put("not_negative", np.ones(1, np.uint8))),
+        ("value", both(np.ones((1, 9, 2)), [[1.0, 1.0]])),
+        ("value", both(np.ones((1, 9, 2)), [[2.0, 1.0]])),
+        ("value", both(np.ones((1, 9, 2)), [[0.0, 1.0, 2.0]])),
+        ("value", both(np.ones((1, 9, 65)), [np.arange(65.0)])),
+        ("value", both(np.ones((1, 9)), [[0.0, 1.0]])),
+        ("value", both(-np.ones((1, 9, 2)), [[0.0, 1.0]])),
+        ("value", both(np.ones((1, 9)), low=[0])),
+        ("value", both(np.ones((1, 9)), low=[2])),
+        ("classes", both(np.ones((1, 9)), low=[1])),
+        ("classes", say("needs", value=["tokens"])),
+        ("classes", say("needs", value="tokens")),
+        ("classes", say("models", value=[])),
         ("classes", say("format_version", value=2)),
         ("classes", say("spec", value=[])),
         ("classes", say("more", value=1)),

@@ -26,11 +26,14 @@ from tests.texts.pinned import Refused
 
 def arrays_of(model: Model) -> dict[str, Array]:
     """Return every array of a model by the name that its file gives it."""
+    found = model.error_quantiles
+    low = found.not_negative.astype(np.uint8)
+    quantiles = {"error_quantiles": found.values, "error_knots": found.knots, "not_negative": low}
     return {
         **model.network.parameters(model.theta),
         **{f"preprocessing.{name}": array for name, array in model.preprocessing.tensors().items()},
         **{f"target_preprocessing.{name}": array for name, array in model.target_preprocessing.tensors().items()},
-        **({"error_quantiles": model.error_quantiles.values} if model.error_quantiles else {}),
+        **{name: array for name, array in quantiles.items() if array.size},
     }
 
 
@@ -109,9 +112,11 @@ def test_names_shapes_and_metadata_are_the_documented_ones(tmp_path: Path) -> No
         "target_preprocessing.0.0.mean": ("F64", [1]),
         "target_preprocessing.0.0.scale": ("F64", [1]),
     }
-    assert list(metadata) == ["format_version", "spec"]
-    assert metadata["format_version"] == 1
-    assert [layer["units"] for layer in metadata["spec"]["network"]["layers"]] == [4, 1]
+    assert list(metadata) == ["format_version", "needs", "models"]
+    assert (metadata["format_version"], metadata["needs"]) == (3, [])
+    ((share, spec),) = (each.values() for each in metadata["models"])
+    assert share == 1
+    assert [layer["units"] for layer in spec["network"]["layers"]] == [4, 1]
 
 
 def test_named_and_repeated_layers_carry_their_place(tmp_path: Path) -> None:

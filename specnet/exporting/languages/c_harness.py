@@ -45,9 +45,9 @@ int main(void)
 }}
 """
 _INTERVAL = """
-        static real ends[2][{macro}_OUTPUTS];
+        static double ends[2][{macro}_OUTPUTS];
         {stem}_interval_work(x, ends[0], ends[1], workspace);
-        fwrite(ends, sizeof(real), 2 * {macro}_OUTPUTS, stdout);"""
+        fwrite(ends, sizeof(double), 2 * {macro}_OUTPUTS, stdout);"""
 _READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
 _READ = """
 static int read_row(real *x)
@@ -121,10 +121,12 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
     ended = subprocess.run([executable], input=_row_bytes(program, rows), capture_output=True, check=False)
     if ended.returncode:
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
-    numbers = np.frombuffer(ended.stdout, program.dtype).reshape(len(rows), -1, program.outputs)
-    kind, outputs = answer_kind(program), numbers[:, 0]
+    kind, size = answer_kind(program), (program.outputs,)
+    ends = [("ends", np.float64, (2, *size))] if program.interval else []
+    answered = np.frombuffer(ended.stdout, [("outputs", program.dtype, size), *ends])
+    outputs = answered["outputs"]
     if kind in ("value", "values"):
-        return ExportAnswers(outputs, None, np.moveaxis(numbers[:, 1:], 1, 2) if program.interval else None)
+        return ExportAnswers(outputs, None, np.moveaxis(answered["ends"], 1, 2) if program.interval else None)
     predictions = np.array(ended.stderr.decode().split("\0")[:-1])
     if kind == "text":
         return ExportAnswers(outputs, predictions)

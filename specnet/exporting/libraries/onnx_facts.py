@@ -11,7 +11,7 @@ from specnet.exporting.model_facts import INTERVAL, LABELS, MODELS, NUMBERS, who
 from specnet.exporting.model_program import Program
 from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import required
-from specnet.model.file import ERROR_QUANTILES
+from specnet.model.file import quantile_tensors
 from specnet.parts.arrays import Array
 
 
@@ -26,8 +26,7 @@ def graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, 
     """
     to_array = required("onnx", "onnx").numpy_helper.to_array
     known = {name: array for model in program.models for name, array in _numbers(model)}
-    quantiles = program.model.error_quantiles
-    known |= {ERROR_QUANTILES: quantiles.values} if quantiles else {}
+    known |= quantile_tensors(program.model.error_quantiles)
     hidden = {
         name: array.ravel().tolist()
         for name, array in known.items()
@@ -50,5 +49,6 @@ def _numbers(steps: ModelSteps) -> Iterator[tuple[str, Array]]:
     for key, preparation in prepared.items():
         for name, array in preparation.tensors().items():
             yield f"{steps.prefix}{key}.{name}", array
-    if steps.prefix and model.error_quantiles:
-        yield steps.prefix + ERROR_QUANTILES, model.error_quantiles.values
+    if steps.prefix:
+        for name, array in quantile_tensors(model.error_quantiles).items():
+            yield steps.prefix + name, array

@@ -18,7 +18,7 @@ from specnet.exporting.formula import GROUPED
 from specnet.exporting.languages.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
 from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
 from specnet.exporting.languages.row_loops import Body, Loops
-from specnet.exporting.model_program import Program
+from specnet.exporting.model_program import ExportInterval, Program
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target
 from specnet.parts.arrays import Array
 
@@ -148,12 +148,23 @@ _CODE_DECLARATION = """
 int {stem}_code(int column, const char *text);
 """
 _INTERVAL = """\
-    static const real reach[{macro}_OUTPUTS] = {{{reach}}};
-    {stem}_forward_work(x, lower, workspace);
-    for (int i = 0; i < {macro}_OUTPUTS; i++) {{
-        upper[i] = lower[i] + reach[i];
-        lower[i] = lower[i] - reach[i];
-    }}
+{tables}{forward}    for (int i = 0; i < {macro}_OUTPUTS; i++) {{
+        double width = reach[i];
+{following}        lower[i] = p[i] - width;
+        upper[i] = p[i] + width;
+{limited}    }}
+"""
+_FOLLOWING = """\
+        for (int k = 0; k < {knots}; k++) {{
+            double part = p[i] - starts[i][k];
+            width += slopes[i][k] * (part < 0 ? 0 : part > gaps[i][k] ? gaps[i][k] : part);
+        }}
+"""
+_LIMITED = """\
+        if (not_negative[i] && lower[i] < 0)
+            lower[i] = 0;
+        if (not_negative[i] && upper[i] < 0)
+            upper[i] = 0;
 """
 _FORWARD = "void {}(const real *x, real *y)"
 _LABEL = """\
@@ -180,7 +191,7 @@ def _functions(program: Program, stem: str) -> dict[str, str]:
         declaration, meaning = (text.format(stem=stem, macro=macro) for text in _PREDICT[kind])
         found[declaration] = meaning
     if program.interval is not None:
-        found[f"void {stem}_interval(const real *x, real *lower, real *upper)"] = (
+        found[f"void {stem}_interval(const real *x, double *lower, double *upper)"] = (
             f"{program.interval.meaning.capitalize()}, for raw columns:\n"
             f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x."
         )
@@ -260,12 +271,12 @@ def _entries(program: Program, stem: str, loops: Loops) -> tuple[str, int]:
         inner = max(inner, doubles)
     forward, doubles = _statements(loops.body, program.dtype, program.is_team)
     workspace, bodies = doubles + inner, [forward]
+    answered, doubles = _answered(program, stem)
     if answer_kind(program) in _PREDICT:
-        statements, doubles = _predict(program, stem)
-        bodies.append(statements)
-        workspace += doubles
+        bodies.append(_predict(program, stem, answered))
     if program.interval is not None:
-        bodies.append(_interval(program, stem))
+        bodies.append(_interval(program, program.interval, stem, answered))
+    workspace += doubles * (len(bodies) > 1)
     workspace = max(1, workspace)  # C has no arrays of nothing
     entries = ""
     for declaration, statements in zip(_functions(program, stem), bodies, strict=True):
@@ -434,30 +445,50 @@ _BODIES = {
 }
 
 
-def _predict(program: Program, stem: str) -> tuple[str, int]:
-    """Return the statements of the function that answers as `_PREDICT` says, and its doubles of workspace."""
-    texts = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
-    of = "char *const" if answer_kind(program) == "text" else "int64_t"
-    outputs, doubles, rest = "real p[{macro}_OUTPUTS];", 0, "workspace"
+def _answered(program: Program, stem: str) -> tuple[str, int]:
+    """Return the statements that call forward with an array `p`, and the doubles of workspace that it takes."""
+    outputs, doubles, rest = f"real p[{stem.upper()}_OUTPUTS];", 0, "workspace"
     if program.outputs > _LOCAL_NUMBERS:
         doubles = _doubles(program.outputs, program.dtype)
         outputs, rest = f"real *p = {_pointer(0, program.dtype)};", f"workspace + {doubles}"
-    forward = f"    {outputs}\n    {{stem}}_forward_work(x, p, {rest});\n"
-    names = {"stem": stem, "macro": stem.upper()}
-    statements = _BODIES[program.answer].format(
+    return f"    {outputs}\n    {stem}_forward_work(x, p, {rest});\n", doubles
+
+
+def _predict(program: Program, stem: str, answered: str) -> str:
+    """Return the statements of the function that answers as `_PREDICT` says."""
+    texts = [text_literal(each) if isinstance(each, str) else integer_literal(each) for each in program.labels or ()]
+    of = "char *const" if answer_kind(program) == "text" else "int64_t"
+    return _BODIES[program.answer].format(
+        stem=stem,
+        macro=stem.upper(),
         boundary=number_literal(program.dtype.type(program.model.boundary)),
-        forward=forward.format(**names),
+        forward=answered,
         labels=f"    static const {of} labels[] = {{{', '.join(texts)}}};\n",
-        **names,
     )
-    return statements, doubles
 
 
-def _interval(program: Program, stem: str) -> str:
-    """Return the statements of the function that gives the ends of intervals."""
-    assert program.interval is not None
-    reach = ", ".join(map(number_literal, np.asarray(program.interval.reach, program.dtype)))
-    return _INTERVAL.format(stem=stem, macro=stem.upper(), reach=reach)
+def _interval(program: Program, interval: ExportInterval, stem: str, answered: str) -> str:
+    """Return the statements of the function that gives intervals, in double whatever the network's own type."""
+    tables, following = {"reach": interval.reach[:, 0]}, ""
+    if interval.follows:
+        tables |= {"starts": interval.knots[:, :-1], "gaps": interval.gaps, "slopes": interval.slopes}
+        following = _FOLLOWING.format(knots=interval.gaps.shape[1])
+    if interval.not_negative:
+        tables["not_negative"] = np.isin(np.arange(program.outputs), interval.not_negative).astype(np.float64)
+    return _INTERVAL.format(
+        macro=stem.upper(),
+        tables="".join(f"    static const double {_numbers(*each)}" for each in tables.items()),
+        forward=answered,
+        following=following,
+        limited=_LIMITED if interval.not_negative else "",
+    )
+
+
+def _numbers(name: str, array: Array) -> str:
+    """Return the name and the numbers of a small table, (outputs,) or (outputs, knots)."""
+    sizes = "".join(f"[{size}]" for size in array.shape)
+    rows = [", ".join(map(number_literal, row)) for row in array.reshape(len(array), -1)]
+    return f"{name}{sizes} = {{{', '.join(rows if array.ndim == 1 else [f'{{{row}}}' for row in rows])}}};\n"
 
 
 def _table(array: Array, name: str, kind: str, has_members: bool = False) -> str:

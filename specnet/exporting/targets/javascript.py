@@ -48,7 +48,7 @@ enum eval export extends false final finally float for function goto if implemen
 let long native new null package private protected public return short static super switch synchronized this throw
 throws transient true try typeof undefined var void volatile while with yield Math Number Infinity NaN Float64Array
 Float32Array RangeError Array inputs outputs features labels forward predict dense grouped erf x y i j g row sum weight
-bias groups best codes numbered cells cell missing interval decoded
+bias groups best codes numbered cells cell missing interval reach decoded
 """
 
 
@@ -270,14 +270,33 @@ def _predict(program: Program) -> str:
 
 
 def _interval(program: Program) -> str:
-    if program.interval is None:
+    interval = program.interval
+    if interval is None:
         return ""
-    ends = [f"[y[{i}] - {reach}, y[{i}] + {reach}]" for i, reach in enumerate(map(number_text, program.interval.reach))]
+    ends = []
+    for i in range(program.outputs):
+        reach = number_text(interval.reach[i, 0])
+        if interval.follows:
+            reach = f"reach(y[{i}], {_numbers(interval.reach[i])}, {_numbers(interval.knots[i])})"
+        pair = [f"y[{i}] - {reach}", f"y[{i}] + {reach}"]
+        ends.append(f"[{', '.join(f'Math.max({end}, 0)' if i in interval.not_negative else end for end in pair)}]")
     result = ends[0] if program.outputs == 1 else f"[{', '.join(ends)}]"
-    said = _capital(program.interval.meaning)
-    return _INTERVAL.format(said=said, result=result)
+    said = _capital(interval.meaning)
+    return _REACH * interval.follows + _INTERVAL.format(said=said, result=result)
 
 
+def _numbers(array: Array) -> str:
+    return f"[{', '.join(map(number_text, array))}]"
+
+
+_REACH = """
+function reach(y, at, knots) {
+  let k = 1;
+  while (k < knots.length - 1 && y > knots[k]) k++;
+  const part = Math.min(Math.max((y - knots[k - 1]) / (knots[k] - knots[k - 1]), 0), 1);
+  return at[k - 1] + part * (at[k] - at[k - 1]);
+}
+"""
 _INTERVAL = """
 /** {said}, for raw columns. */
 export function interval(x) {{

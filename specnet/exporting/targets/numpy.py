@@ -36,7 +36,7 @@ from specnet.exporting.libraries.array_functions import (
 )
 from specnet.exporting.libraries.numpy_cells import CELL_NAMES, Cells
 from specnet.exporting.libraries.numpy_csv import CSV_NAMES, csv_text
-from specnet.exporting.model_program import Program
+from specnet.exporting.model_program import ExportInterval, Program
 from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, refuse_module_name
 from specnet.parts.arrays import Array
@@ -55,7 +55,20 @@ def erf(x):
 }
 """What NumPy does not have."""
 _WORDS = PYTHON_WORDS | {"np", "math", "csv", "re", "sys", "erf"}
-_RESERVED = _WORDS | {"X", "FEATURES", "LABELS", "REACH", "stored", "outputs", "predict", "predict_proba", "interval"}
+_RESERVED = _WORDS | {
+    "X",
+    "FEATURES",
+    "LABELS",
+    "REACH",
+    "KNOTS",
+    "GAPS",
+    "SLOPES",
+    "stored",
+    "outputs",
+    "predict",
+    "predict_proba",
+    "interval",
+}
 _RESERVED |= CELL_NAMES | CSV_NAMES
 
 
@@ -244,8 +257,7 @@ class _Writer:
         pieces = [_FUNCTION.format(name="predict", said=said, before="", result=program.answered(_ANSWERS))]
         if program.interval is not None:
             pieces.append(
-                _INTERVAL.format(
-                    reach=_array_text("REACH", program.interval.reach),
+                _interval(program.interval).format(
                     said=f"{program.interval.meaning}, for each row",
                     shape="(rows, 2)" if program.outputs == 1 else "(rows, outputs, 2)",
                     first="[:, 0]" * (program.outputs == 1),
@@ -311,20 +323,38 @@ def outputs(X):
 {inside}
 '''
 _INTERVAL = '''
-{reach}
+{arrays}
 
 
 def interval(X):
-    """Return the {said}, {shape}."""
-    values = outputs(X)
-    return np.stack([values - REACH, values + REACH], axis=2){first}
+    """Return the {{said}}, {{shape}}."""
+    values = outputs(X).astype(np.float64)
+    reach = {reach}
+    ends = np.stack([values - reach, values + reach], axis=2)
+{limited}    return ends{{first}}
 '''
+_LIMITED = """\
+    ends[:, {places}] = np.maximum(ends[:, {places}], 0)
+"""
 _FUNCTION = '''
 
 def {name}(X):
     """Return {said}."""
     {before}return {result}
 '''
+
+
+def _interval(interval: ExportInterval) -> str:
+    """Return the function that gives intervals, and its arrays."""
+    arrays, reach = {"REACH": interval.reach[:, 0]}, "REACH"
+    if interval.follows:
+        arrays |= {"KNOTS": interval.knots[:, :-1], "GAPS": interval.gaps, "SLOPES": interval.slopes}
+        reach = "REACH + (np.clip(values[:, :, np.newaxis] - KNOTS, 0, GAPS) * SLOPES).sum(axis=2)"
+    return _INTERVAL.format(
+        arrays="\n".join(_array_text(*each) for each in arrays.items()),
+        reach=reach,
+        limited=_LIMITED.format(places=interval.not_negative) if interval.not_negative else "",
+    )
 
 
 def _array_text(name: str, array: Array) -> str:

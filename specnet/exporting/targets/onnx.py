@@ -29,7 +29,7 @@ from specnet.exporting.libraries.onnx_nodes import (
     inputs_of,
 )
 from specnet.exporting.model_facts import FACTS, written
-from specnet.exporting.model_program import Program
+from specnet.exporting.model_program import ExportInterval, Program
 from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
@@ -361,12 +361,29 @@ class _Graph(Nodes):
         interval, dtype = self.program.interval, self.program.dtype
         if interval is None:
             return []
-        reach = self.initializer("reach", np.asarray(interval.reach, dtype))
-        ends = [self.node(operator, [name, reach], operator.lower()) for operator in ("Sub", "Add")]
+        value = self._cast(name, dtype, FLOAT64, "value.double")
+        reach = self.initializer("reach", interval.reach[:, 0])
+        if interval.follows:
+            reach = self._reach(value, reach, interval)
+        ends = [self.node(operator, [value, reach], operator.lower()) for operator in ("Sub", "Add")]
+        if interval.not_negative:
+            least = np.full(self.program.outputs, np.finfo(np.float64).min)
+            least[interval.not_negative] = 0
+            ends = [self.node("Max", [end, self.initializer("least", least)], "limited") for end in ends]
         return [
-            self._output(made, end, dtype, self.program.outputs, interval.meaning)
+            self._output(made, end, FLOAT64, self.program.outputs, interval.meaning)
             for made, end in zip(ends, ENDS, strict=True)
         ]
+
+    def _reach(self, value: str, reach: str, interval: ExportInterval) -> str:
+        """Add the nodes from values (rows, outputs) to how far their intervals reach."""
+        value = self.node("Unsqueeze", [value, self.integers(2)], "each")
+        beyond = self.node("Sub", [value, self.initializer("knots", interval.knots[:, :-1])], "beyond")
+        beyond = self.node("Max", [beyond, self.initializer("0.float64", np.array(0.0))], "above")
+        passed = self.node("Min", [beyond, self.initializer("gaps", interval.gaps)], "passed")
+        more = self.node("Mul", [passed, self.initializer("slopes", interval.slopes)], "parts")
+        more = self.node("ReduceSum", [more, self.integers(2)], "more", keepdims=0)
+        return self.node("Add", [reach, more], "followed")
 
     def _above_boundary(self, name: str, result: str) -> str:
         """Add the nodes that make 1 of outputs above the boundary between two labels, and 0 of others."""

@@ -34,6 +34,7 @@ from specnet.exporting.model_program import Program
 from specnet.exporting.model_steps import ModelSteps
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
+from specnet.parts.arrays import Array
 
 _HELPERS = {
     LOOKUP: LOOKUP_HELPER.format(whole="long()", found="nn.functional.embedding(number, table)"),
@@ -204,9 +205,17 @@ class _Writer:
         interval = self.program.interval
         if interval is None:
             return ""
+        arrays, reach = {"reach": interval.reach[:, 0]}, "reach"
+        if interval.follows:
+            arrays |= {"knots": interval.knots[:, :-1], "gaps": interval.gaps, "slopes": interval.slopes}
+            reach = "reach + (torch.minimum((values[:, :, None] - knots).clamp(min=0), gaps) * slopes).sum(dim=2)"
+        lines = [in_lines(*_tensor(name, array)) for name, array in arrays.items()]
+        lines += [f"reach = {reach}", "ends = torch.stack([values - reach, values + reach], dim=2)"]
+        if interval.not_negative:
+            lines.append(f"ends[:, {interval.not_negative}] = ends[:, {interval.not_negative}].clamp(min=0)")
         return _INTERVAL.format(
             said=interval.meaning,
-            reach=", ".join(map(number_text, interval.reach)),
+            inside=_inside("\n".join(lines).split("\n")),
             first="[:, 0]" * (self.program.outputs == 1),
         )
 
@@ -320,12 +329,23 @@ class Network(nn.Module):
         """Return {said} for each row of raw columns."""
         return {result}
 '''
+
+
+def _tensor(name: str, array: Array) -> tuple[list[str], str, str]:
+    """Return what `in_lines` makes a tensor in float64 of."""
+    if array.ndim == 1:
+        return list(map(number_text, array)), f"{name} = torch.tensor([", "], dtype=torch.float64)"
+    rows = [f"[{', '.join(map(number_text, row))}]" for row in array]
+    return rows, f"{name} = torch.tensor([", "], dtype=torch.float64)"
+
+
 _INTERVAL = '''
     @torch.no_grad()
     def interval(self, X):
         """Return the {said}, for each row of raw columns."""
-        values, reach = self(X), torch.tensor([{reach}], dtype=torch.float64)
-        return torch.stack([values - reach, values + reach], dim=2){first}
+        values = self(X).to(torch.float64)
+        {inside}
+        return ends{first}
 '''
 _LOAD = '''
 def load():

@@ -40,7 +40,6 @@ from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
 from specnet.model import Model, Team
 from specnet.model.file import (
-    ERROR_QUANTILES,
     decode_quantiles,
     fits,
     model_of,
@@ -109,12 +108,15 @@ class _Exported:
         told = parse_models(models)
         found = [self.model(document, f"models.{number}.") for number, (_, document) in enumerate(told)]
         network = found[0].network
-        quantiles = self._numbers(self._quantile_kinds(network, "")).get(ERROR_QUANTILES)
-        return Team(found, [share for share, _ in told], decode_quantiles(quantiles, network))
+        quantiles = decode_quantiles(self._numbers(self._quantile_kinds(network, "")), network)
+        return Team(found, [share for share, _ in told], quantiles)
 
     def _quantile_kinds(self, network: Network, prefix: str) -> dict[str, TensorForm]:
-        quantiles = self.hidden.get(prefix + ERROR_QUANTILES)
-        return quantile_kinds(len(quantiles) if isinstance(quantiles, list) else 0, network)
+        def numbers(name: str) -> int:
+            hidden = self.hidden.get(prefix + name)
+            return len(hidden) if isinstance(hidden, list) else 0
+
+        return quantile_kinds(numbers, network)
 
     def _numbers(self, kinds: Mapping[str, TensorForm], prefix: str = "") -> dict[str, Array]:
         return {name: _numbers(prefix + name, self.given, self.hidden, *form) for name, form in kinds.items()}

@@ -13,7 +13,7 @@ from specnet.report.svg.charts import Chart, Figure, kept_points
 from specnet.report.terminal.text_tables import TextTable
 
 if TYPE_CHECKING:
-    from specnet.model import Answers
+    from specnet.model import Answers, ErrorQuantiles
 
 MOST_POINTS = 400
 MOST_OUTPUTS = 3
@@ -22,10 +22,16 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of residuals, as ``metrics.json`` has them."""
 DRAWN_LEVEL = 0.9
 """Of intervals and sets."""
+ENDS_DRAWN = 200
+"""Points of the line through an end of intervals."""
 
 
 def value_figures(
-    answers: Answers, outputs: Sequence[str], quantile: float | None = None, covered: Mapping[str, Any] | None = None
+    answers: Answers,
+    outputs: Sequence[str],
+    quantile: float | None = None,
+    covered: Mapping[str, Any] | None = None,
+    errors: ErrorQuantiles | None = None,
 ) -> Iterator[Figure]:
     """Yield predicted against true values, and residuals, of the first columns of the target.
 
@@ -39,6 +45,8 @@ def value_figures(
         What is predicted, if not a value in the middle.
     covered : mapping, optional
         What ``metrics.json`` says of the intervals that are drawn.
+    errors : ErrorQuantiles, optional
+        That they are made of.
     """
     both = answers.target, answers.prediction
     target, prediction = (np.asarray(values, np.float64).reshape(len(answers), -1) for values in both)
@@ -55,11 +63,13 @@ def value_figures(
         chart = Chart(f"{title}: true ones from {rounded(true.min())} to {rounded(true.max())}", x, y)
         chart.line([x.low, x.high], [x.low, x.high], "guide")
         note = f"{rows}. On the dashed line they are equal"
-        if covered is not None and (reach := covered["size"][place] / 2) < x.high - x.low:
-            inside = percent(covered["covered"][place])
-            chart.line([x.low, x.high - reach], [x.low + reach, x.high], "guide faint")
-            chart.line([x.low + reach, x.high], [x.low, x.high - reach], "guide faint")
-            note += f"; between the fainter ones, ± {rounded(reach)}, lie {inside} of the rows"
+        if covered is not None and errors and covered["size"][place] < 2 * (x.high - x.low):
+            at = np.linspace(x.low, x.high, ENDS_DRAWN)
+            for ends in errors.ends(np.repeat(at[:, np.newaxis], len(outputs), axis=1), DRAWN_LEVEL)[:, place].T:
+                shown = (y.low <= ends) & (ends <= y.high)
+                chart.line(at[shown], ends[shown], "guide faint")
+            inside, half = percent(covered["covered"][place]), rounded(covered["size"][place] / 2)
+            note += f"; between the fainter ones, ± {half} on average, lie {inside} of the rows"
         chart.points(predicted, true, hover=hover)
         if quantile is not None:
             below = percent(float(np.mean(target[:, place] <= prediction[:, place])))
@@ -90,11 +100,12 @@ def coverage_sentence(covered: Mapping[str, Any], outputs: Sequence[str], task: 
     if task != "values":
         what = f"Sets for {level} have {rounded(sizes[0])} classes on average; {shares[0]} have the true class"
     elif len(sizes) == 1:
-        what = f"Intervals for {level} are the prediction ± {rounded(sizes[0] / 2)}; {shares[0]} have the true value"
+        half = rounded(sizes[0] / 2)
+        what = f"Intervals for {level} are the prediction ± {half} on average; {shares[0]} have the true value"
     else:
         triples = zip(outputs, sizes, shares, strict=True)
         widths = "; ".join(f"{name} ± {rounded(size / 2)}: {share}" for name, size, share in triples)
-        what = f"Intervals for {level}, and how many have the true value inside: {widths}"
+        what = f"Intervals for {level} on average, and how many have the true value inside: {widths}"
     return f"{what}. This holds for rows like the training rows, on average and not for each group of them."
 
 

@@ -122,7 +122,8 @@ def _results(record: AnswersRecord) -> Iterator[Figure]:
     elif record.task == "values" and record.answers is not None:
         loss = record.resolved.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None
-        yield from value_figures(record.answers, record.outputs, quantile, drawn_coverage(record.evaluation))
+        covered = drawn_coverage(record.evaluation)
+        yield from value_figures(record.answers, record.outputs, quantile, covered, record.errors)
 
 
 def _covered(record: AnswersRecord) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from specnet.findings import Finding
-    from specnet.model import Answers
+    from specnet.model import Answers, ErrorQuantiles
     from specnet.parts.arrays import Array
     from specnet.report.panel.ask_panel import AskPanel
     from specnet.report.plane.surfaces import Plane
@@ -147,6 +147,8 @@ class AnswersRecord:
         Why the rows cannot be read again, where that is so.
     uncalibrated : Answers or None
         Of the same rows by the network before its probabilities were calibrated, if they were.
+    errors : ErrorQuantiles or None
+        That the intervals of the model are made of.
     importance : Importance or None
     responses : Responses or None
         To the most important columns, where that does not take too long.
@@ -161,6 +163,7 @@ class AnswersRecord:
     answers: Answers | None
     absent: str | None
     uncalibrated: Answers | None = None
+    errors: ErrorQuantiles | None = None
     importance: Importance | None = None
     responses: Responses | None = None
 

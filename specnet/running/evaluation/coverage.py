@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import FiniteFloat
 from typing_extensions import TypedDict
 
-from specnet.model import Answers, Model, class_errors, errors_of
+from specnet.model import Answers, Model
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
@@ -21,7 +21,7 @@ class Coverage(TypedDict):
     covered : list of float
         The fraction that is.
     size : list of float
-        The width of the intervals, or the mean number of classes in a set.
+        The mean width of the intervals, or the mean number of classes in a set.
     """
 
     level: FiniteFloat
@@ -31,17 +31,18 @@ class Coverage(TypedDict):
 
 def coverage(model: Model, answers: Answers) -> list[Coverage]:
     """Return how answers for rows are covered at the levels for which enough rows were held out."""
-    errors = errors_of(answers, model.network.task)
-    levels = [level for level in LEVELS if model.error_quantiles.reach(level)]
-    if errors is None:
-        return []
     found: list[Coverage] = []
-    for level in levels:
-        allowed = model.error_quantiles.at(level)
-        covered = np.average(errors <= allowed, axis=0, weights=answers.weight)
-        size = 2 * allowed
-        if answers.probability is not None:
-            counts = (class_errors(answers.probability) <= allowed).sum(axis=1, keepdims=True)
-            size = np.average(counts, axis=0, weights=answers.weight)
-        found.append({"level": level, "covered": covered.tolist(), "size": size.tolist()})
+    for level in LEVELS:
+        if not model.error_quantiles.reach(level):
+            continue
+        if model.network.task == "values":
+            low, high = np.moveaxis(model.error_quantiles.ends(answers.prediction, level), -1, 0)
+            covers, sizes = (low <= answers.target) & (answers.target <= high), high - low
+        else:
+            assert answers.probability is not None, "a model with errors of classes has probabilities"
+            sets = model.error_quantiles.sets(answers.probability, level)
+            covers, sizes = sets[np.arange(len(sets)), answers.target], sets.sum(axis=1)
+        means = (np.average(each.reshape(len(answers), -1), axis=0, weights=answers.weight) for each in (covers, sizes))
+        covered, size = (each.tolist() for each in means)
+        found.append({"level": level, "covered": covered, "size": size})
     return found

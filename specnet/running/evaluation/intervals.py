@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from specnet.model import Answers
 from specnet.network.random import stream
 from specnet.parts.metrics import main_metric
-from specnet.parts.metrics.statistics import Statistic, mean_statistic
+from specnet.parts.metrics.statistics import Statistic, effective_rows, mean_statistic
 from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
 from specnet.spec import Spec
 
@@ -98,7 +98,7 @@ def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str
 def _interval(
     resampling: Resampling, name: str, figures: Figures, answers: Answers, drawn: NDArray[np.float64]
 ) -> Interval | None:
-    """Return the interval of a figure; of an accuracy Wilson's, which knows no weights.
+    """Return the interval of a figure; of an accuracy Wilson's, of weighted rows with their effective number.
 
     Of an accuracy of groups only where all resamples are equal: each group counts as a row then.
     """
@@ -107,7 +107,9 @@ def _interval(
         return interval
     right = np.equal(answers.target, answers.prediction).reshape(len(answers), -1).all(axis=1)
     if resampling.groups is None:
-        return wilson_interval(int(right.sum()), len(right)) if answers.weight is None else None
+        weight = np.ones(len(right)) if answers.weight is None else answers.weight
+        rows = effective_rows(weight)
+        return wilson_interval(float(right @ weight) * (rows / weight.sum()), rows) if rows else None
     is_one_sided = interval is not None and right.all() == right.any()
     return wilson_interval(resampling.units * int(right.all()), resampling.units) if is_one_sided else interval
 

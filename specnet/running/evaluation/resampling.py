@@ -91,8 +91,8 @@ class Resampling:
         return {"low": float(low), "high": float(high), "method": "bootstrap"}
 
 
-def wilson_interval(successes: int, rows: int) -> Interval:
-    """Return the interval of a fraction of rows."""
+def wilson_interval(successes: float, rows: float) -> Interval:
+    """Return the interval of a fraction of rows; of weighted ones of as many as `effective_rows` says."""
     low, high = wilson_bounds(successes / rows, rows)
     return {"low": low, "high": high, "method": "wilson"}
 

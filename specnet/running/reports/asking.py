@@ -101,7 +101,7 @@ def _answering(model: Model) -> tuple[Model, str]:
 
 def _level(model: Model) -> float | None:
     try:
-        model.interval_reach(LEVEL)
+        model.interval_quantiles(LEVEL)
     except DataError:
         return None
     return LEVEL

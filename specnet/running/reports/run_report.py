@@ -209,6 +209,7 @@ def record_of(
         answers=answers,
         uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
+        errors=model.error_quantiles,
         importance=importance,
         responses=None if data is None or importance is None else responses_of(model, data, importance, asked),
         images=None if data is None else _images(data),

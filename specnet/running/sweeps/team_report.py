@@ -73,6 +73,7 @@ def _record(
         target=target_name(model),
         answers=answers,
         absent=absent,
+        errors=model.error_quantiles,
         importance=importance,
         responses=None if data is None or importance is None else responses_of(model, data, importance, names),
         members=members,

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
@@ -121,7 +123,11 @@ class Candidates:
                 counts.append(share)
         if len(models) == 1:
             return models[0]
-        return Team(models, counts, ErrorQuantiles.of(Answers.joined(held), models[0].network.task))
+        known = [model.error_quantiles.not_negative for model in models]
+        low = np.all(known, axis=0) if all(found.size for found in known) else None
+        task, groups = models[0].network.task, np.concatenate([run.units for run in self.judge.runs])
+        quantiles = ErrorQuantiles.of(Answers.joined(held), task, not_negative=low, groups=groups)
+        return Team(models, counts, quantiles)
 
 
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:

@@ -33,7 +33,8 @@ def damaged_models(content: bytes) -> dict[str, bytes]:
         return with_header(json.dumps({**header, "__metadata__": metadata}).encode())
 
     def of_layers(layers: object) -> bytes:
-        return forged(spec={**described["spec"], "network": {**described["spec"]["network"], "layers": layers}})
+        spec = described["models"][0]["spec"]
+        return forged(models=[{"share": 1, "spec": {**spec, "network": {**spec["network"], "layers": layers}}}])
 
     dense = {"type": "dense", "units": 1}
     nested: dict[str, object] = dense

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,3 +90,35 @@ def test_what_is_refused(specnet: Specnet, moons: Model, folder: Path, rows: str
     for level in ("0", "100", "0.9", "many"):
         pinned(specnet("predict", "values.safetensors", rows, "--interval", level).failed(2))
     assert not list(folder.glob("out.*"))
+
+
+TIES = """
+data = {{ type = "csv", path = "all.csv", target = "y", split.column = "part" }}
+training = {{ loss = "mse", epochs = 1, optimizer = {{ type = "sgd", learning_rate = 1e-30 }} }}
+[network]
+dtype = "{dtype}"
+preprocessing = []
+target_preprocessing = ["standardize"]
+layers = [{{ type = "dense", units = 1, weight_initializer = "zeros" }}]
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_metrics_say_how_many_rows_the_file_covers(specnet: Specnet, folder: Path, dtype: str) -> None:
+    """All predictions are the same, the target is one of few numbers, and each end is one: the last digit decides."""
+    x = np.random.default_rng(0).integers(0, 6, 300)
+    part = np.array(["train", "validation", "test"])[np.arange(300) % 3]
+    y = (np.random.default_rng(1).integers(0, 5, 300) ** 2 - 7) / 10
+    lines = [f"{a},{each!r},{kind}\n" for a, each, kind in zip(x, y.tolist(), part, strict=True)]
+    (folder / "all.csv").write_text("x,y,part\n" + "".join(lines))
+    (folder / "test.csv").write_text("x,y,part\n" + "".join(lines[2::3]))
+    (folder / "spec.toml").write_text(TIES.format(dtype=dtype))
+    assert specnet("run", "spec.toml", "-o", "run", "--no-report").status == 0
+    stated = json.loads((folder / "run/metrics.json").read_text())["tables"]["test"]["coverage"]
+    assert [each["level"] for each in stated] == [0.5, 0.8, 0.9, 0.95]
+    for each in stated:
+        header, rows = csv_rows(specnet("predict", "run", "test.csv", "--interval", f"{100 * each['level']:g}").out)
+        low, high = (np.array([float(row[header.index(name)]) for row in rows]) for name in ("lower", "upper"))
+        assert each["covered"] == [np.mean((low <= y[2::3]) & (y[2::3] <= high))]
+        assert each["size"] == pytest.approx([np.mean(high - low)])
+        assert each["covered"][0] > each["level"] - 0.1

@@ -109,8 +109,8 @@ def test_coverage_of_values(ran, rng: np.random.Generator, outputs: int, weighte
     for each in told:
         low, high = np.moveaxis(model.predict_interval(X_test, each["level"]).reshape(-1, outputs, 2), -1, 0)
         inside = (low <= y_test.reshape(-1, outputs)) & (y_test.reshape(-1, outputs) <= high)
-        assert each["covered"] == pytest.approx(np.average(inside, axis=0, weights=w_test).tolist())
-        np.testing.assert_allclose(np.broadcast_to(each["size"], inside.shape), high - low, rtol=1e-4)
+        assert each["covered"] == pytest.approx(np.average(inside, axis=0, weights=w_test).tolist(), rel=1e-12)
+        assert each["size"] == pytest.approx(np.average(high - low, axis=0, weights=w_test).tolist())
 
 
 def test_coverage_of_classes(ran, rng: np.random.Generator):
@@ -238,10 +238,16 @@ def test_groups_without_a_mistake_are_so_many_rows(tmp_path: Path):
     assert found.evaluation["intervals"]["test"]["accuracy"] == wilson_interval(5, 5)
 
 
-def test_weighted_rows_have_no_interval_of_accuracy(ran, rng: np.random.Generator):
+@pytest.mark.parametrize("weight", [np.full(ROWS, 3.0), np.arange(ROWS) % 2, np.linspace(0.5, 2, ROWS)])
+def test_an_accuracy_of_weighted_rows_has_the_interval_of_their_effective_number(ran, rng, weight: np.ndarray):
     X = columns(rng)
-    found = ran(X, classes(rng, X), rng.random(ROWS), loss="binary_crossentropy", metrics=["accuracy"])
-    assert found["intervals"]["test"]["accuracy"] is None
+    found = ran(X, classes(rng, X), weight, loss="binary_crossentropy", metrics=["accuracy"])
+    _, _, test = found.test
+    accuracy, rows = found.figures["accuracy"], test.sum() ** 2 / np.square(test).sum()
+    low, high = (found["intervals"]["test"]["accuracy"][end] for end in ("low", "high"))
+    for end in (low, high):  # Wilson's ends are the fractions whose own deviation reaches the accuracy
+        assert abs(accuracy - end) == pytest.approx(1.959964 * np.sqrt(end * (1 - end) / rows), rel=1e-6)
+    assert low < accuracy < high
     assert found["intervals"]["test"]["loss"]["method"] == "bootstrap"
 
 

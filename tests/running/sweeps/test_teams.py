@@ -239,7 +239,7 @@ def test_a_team_is_exported_as_an_ensemble_is(of_classes: tuple[specnet.SweepRes
     ("old", "new"),
     [
         (b'"share":', b'"shape":'),
-        (b'"format_version":2', b'"format_version":1'),
+        (b'"format_version":3', b'"format_version":1'),
         (b"models.1.members.0.layers.0.bias", b"models.9.members.0.layers.0.bias"),
     ],
 )
