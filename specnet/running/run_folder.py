@@ -23,6 +23,7 @@ from specnet.files import (
 )
 from specnet.files.json_lines import records_of
 from specnet.files.locks import LOCK_NAME, locked_folder
+from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import (
     BEST,
     CHECKPOINT,
@@ -209,8 +210,10 @@ class RunFolder:
     def write(self, contents: Mapping[str, str | bytes]) -> None:
         """Write files by name, and remove what an earlier result has left; or write none of them.
 
-        The facts are written last. Those of an earlier result are gone before, as its files are replaced one by one.
+        The facts are written last, with the SHA-256 of all. Those of an earlier result are gone before, as its files
+        are replaced one by one.
         """
+        contents = with_hashes(contents, FACTS)
         names = sorted(contents, key=lambda name: name == FACTS)
         stale = [self.path / name for name in (FACTS, TEAM_FACTS, f"{BEST}/{FACTS}")]
         write_files({self.path / name: contents[name] for name in names}, removed=stale)

@@ -40,14 +40,15 @@ def verify(
 ) -> None:
     """Repeat a run and compare its files byte for byte.
 
-    Runs the spec in the folder again and compares every file except run.json and report.html. The exit status is 1 if a
-    file differs. The output names the first epoch and tensor that differ, how far, and possible causes, then and now:
-    the spec, rows, versions, BLAS, CPU, threads, engine and compiler.
+    Runs the spec in the folder again and compares every file except report.html; times do not count. What cannot be
+    computed again, such as a comment in a spec, is compared with the SHA-256 that the run recorded. The exit status is
+    1 if a file differs or is missing. The output names the first epoch and tensor that differ, how far, and possible
+    causes, then and now: the spec, rows, versions, BLAS, CPU, threads, engine and compiler.
 
-    --epochs stops training early; an interrupted run is trained as far as it got. Of a sweep, the finished trials, the
-    best run and the team are verified; a team (SWEEP/team) is chosen again by what its trials keep. --tolerance accepts
-    small differences if the machine or the libraries differ: relative to the largest value of a tensor, or to the
-    number itself in all other files.
+    --epochs stops training early; an interrupted run is trained as far as it got. Of folds and seeds, tables are
+    written again too; of a sweep, the trials, the best run, the team and all that follows from them. --tolerance
+    accepts small differences if the machine or the libraries differ: relative to the largest value of a tensor, or to
+    the number itself in all other files.
 
     Examples
     --------
@@ -86,12 +87,15 @@ def _show(found: Verification, output: Output) -> None:
         others = sum(not verified.is_same for verified in found.runs)
         files = counted(sum(len(verified.files) for verified in found.runs), "file")
         drawn = f"{count(len(found.runs))} of " if found.total > len(found.runs) else ""
-        runs = f"{drawn}{counted(found.total, 'run')}"
+        folders = f"{drawn}{counted(found.total, 'folder')}"
         output.line(
-            f"{count(others)} of {counted(len(found.runs), 'run')} differ{'s' * (others == 1)}"
+            f"{count(others)} of {counted(len(found.runs), 'folder')} differ{'s' * (others == 1)}"
             if others
-            else f"the same {files} in {runs}"
+            else f"the same {files} in {folders}"
         )
+        unchecked = list(dict.fromkeys(name for verified in found.runs for name in verified.unchecked))
+        if unchecked:
+            output.line(f"no SHA-256 to check {', '.join(unchecked)}")
 
 
 def _show_run(verified: VerifiedRun, tolerance: float | None, output: Output) -> None:
@@ -124,6 +128,8 @@ def _told(verified: VerifiedRun) -> str:
 
 def _hint(verified: VerifiedRun) -> str | None:
     """Return why a run may differ, or what accepts that it does."""
+    if any(each.is_changed for each in verified.differences):
+        return "restore the file, or run the spec again"
     changes = ", ".join(each.key for each in (*verified.inputs, *verified.machine))
     if verified.is_rounded and verified.largest and math.isfinite(verified.largest):
         needed = f"{10.0 ** math.ceil(math.log10(verified.largest)):.0e}"

@@ -15,6 +15,7 @@ from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.interruptions import Interruptions
 from specnet.files.json_lines import json_text
+from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear
 from specnet.number_texts import count, counted, duration
 from specnet.parts.data import Table
@@ -252,7 +253,8 @@ class _Course:
 
     def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
-            write_folder(self._folder / each.name, {self._spec_name: self._written(each).text, **outcome.files})
+            contents = with_hashes({self._spec_name: self._written(each).text, **outcome.files}, FACTS)
+            write_folder(self._folder / each.name, contents)
         self._progress.warned(map(self._document.placed, outcome.warnings))
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
@@ -267,19 +269,7 @@ class _Course:
     def write_tables(self) -> None:
         """Write what those that are done come to."""
         if self._folder is not None:
-            metrics = [run.metrics for run in self.runs]
-            columns = columns_of(metrics)
-            header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
-            rows = [
-                [
-                    *(run.name, run.seed, run.fold, run.state),
-                    *cells_of(run.metrics, columns),
-                    *(run.epochs, round(run.seconds, 3), run.message),
-                ]
-                for run in self.runs
-            ]
-            text = csv_text([*header, "epochs", "seconds", "message"], rows)
-            write_files({self._folder / RUNS_TABLE: text, self._folder / SUMMARY: json_text(self.summary)})
+            write_files({self._folder / name: text for name, text in series_tables(self.runs).items()})
 
     @property
     def _spec_name(self) -> str:
@@ -318,3 +308,22 @@ class _Course:
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
         told = folder.evaluation().metrics, facts["epochs"], facts["seconds"]
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
+
+
+def series_tables(runs: Sequence[RepeatedRun]) -> dict[str, str]:
+    """Return ``runs.csv`` and ``summary.json``."""
+    columns = columns_of([run.metrics for run in runs])
+    header = ["run", "seed", "fold", "state", *(f"{split}.{name}" for split, name in columns)]
+    rows = [
+        [
+            *(run.name, run.seed, run.fold, run.state),
+            *cells_of(run.metrics, columns),
+            *(run.epochs, round(run.seconds, 3), run.message),
+        ]
+        for run in runs
+    ]
+    summary = summarized([run.metrics for run in runs if run.state == "finished"])
+    return {
+        RUNS_TABLE: csv_text([*header, "epochs", "seconds", "message"], rows),
+        SUMMARY: json_text(summary),
+    }

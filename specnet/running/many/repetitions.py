@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +40,20 @@ class Repetition:
     seed: int | None
     fold: int | None
     changes: tuple[Change, ...]
+
+
+_NAME = re.compile(r"(?:seed(\d+))?_?(?:fold(\d+))?")
+
+
+def repetition_named(name: str) -> Repetition | None:
+    """Return the run whose folder has a name, with the changes over another run of its series; None if it is none."""
+    found = _NAME.fullmatch(name)
+    if not name or found is None:
+        return None
+    seed, fold = (None if number is None else int(number) for number in found.groups())
+    changes = [Change(("seed",), seed)] if seed is not None else []
+    changes += [Change((*SPLIT, "fold"), fold)] if fold is not None else []
+    return Repetition(name, seed, fold, tuple(changes))
 
 
 def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart = "test") -> tuple[Repetition, ...]:

@@ -17,12 +17,10 @@ import numpy as np
 
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, TrainingError
 from specnet.files.folders import write_folder
-from specnet.files.json_lines import json_text
-from specnet.files.run_files import JOURNAL, SWEEP_FACTS, TRIALS_TABLE
+from specnet.files.run_files import BEST_SPECS, JOURNAL, TRIALS_TABLE, WRITTEN
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
-from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.report.terminal.series_progress import SeriesProgress
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
@@ -37,7 +35,7 @@ from specnet.running.sweeps.trial_judge import Judge, Outputs
 from specnet.running.sweeps.trial_records import (
     Trial,
     best_trial,
-    figure_of,
+    measured,
     read_outputs,
     read_trial,
     table_text,
@@ -247,15 +245,12 @@ class Coordinator:
     def _end(self, entry: _UnderWay) -> None:
         """Take what a trial has come to, and write it, whatever its turn."""
         runs = [(self.repetitions[run], outcome) for run, outcome in self._outcomes(entry)]
-        outputs = None
-        if not entry.ended_by and self.judge is not None and all(each.state == "finished" for _, each in runs):
-            outputs = self.judge.outputs([outcome.held for _, outcome in runs])
-        figures = [figure_of(outcome.metrics, self.sweep.metric) for _, outcome in runs]
-        if outputs is not None and self.judge is not None:
+        judge = None if entry.ended_by else self.judge
+        outputs, figures = measured(judge, [outcome for _, outcome in runs], self.sweep.metric)
+        if outputs is not None:
             self.outputs[entry.number] = outputs
-            if self.sweep.metric == VALIDATION_LOSS:
-                figures = list(self.judge.figures(outputs))
-        entry.trial = Trial.of(entry.number, entry.drawn, entry.parameters, runs, figures, self.sweep.metric)
+        settings = entry.drawn.shown
+        entry.trial = Trial.of(entry.number, settings, entry.parameters, runs, figures, self.sweep.metric)
         if entry.ended_by:
             entry.trial = replace(entry.trial, state="pruned", message=entry.ended_by, figure=None, figures=())
         for _, outcome in runs:
@@ -319,8 +314,7 @@ class Coordinator:
 
     def _write_table(self) -> None:
         settings = (key for candidate in self.sweep.candidates for key in candidate)
-        header = dict.fromkeys([*columns(self.sweep.space), *settings])
-        self.folder.write(TRIALS_TABLE, table_text(self.told, list(header)))
+        self.folder.write(TRIALS_TABLE, table_text(self.told, [*columns(self.sweep.space), *settings]))
 
     def _write_facts(self, end: str, *, finished: bool = False) -> None:
         states = [trial.state for trial in self.told]
@@ -339,7 +333,7 @@ class Coordinator:
             "end": end,
             "seconds": time.perf_counter() - self._begin,
         }
-        self.folder.write(SWEEP_FACTS, json_text(facts))
+        self.folder.write_facts(facts, hashed=(*WRITTEN, *BEST_SPECS, JOURNAL) if self.told else WRITTEN)
 
 
 def trial_line(trial: Trial, metric: str) -> Sequence[str]:

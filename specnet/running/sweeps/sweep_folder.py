@@ -6,7 +6,7 @@ The same spec, space and data give the same trials.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,8 @@ from typing import Any, NamedTuple, Self
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.folders import remove_temporary_folders
+from specnet.files.json_lines import json_text
+from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import LARGEST_RECORD, SWEEP_FACTS, TRIALS
 from specnet.files.tensors import parse_object
 from specnet.running.machine import BLAS, CPU_FEATURES
@@ -160,6 +162,16 @@ class SweepFolder:
     def trial_path(self, number: int) -> Path:
         """Return the folder of a trial."""
         return self.path / TRIALS / f"{number:04}"
+
+    def write_facts(self, facts: Mapping[str, Any], hashed: Iterable[str]) -> None:
+        """Write ``sweep.json`` with the SHA-256 of files by their names, of those that are there by then."""
+        self.later(self._write_facts, facts, hashed)
+
+    def _write_facts(self, facts: Mapping[str, Any], hashed: Iterable[str]) -> None:
+        paths = [self.path / name for name in hashed if (self.path / name).is_file()]
+        files = {path.name: read_file(path, LARGEST_RECORD) for path in paths}
+        contents = with_hashes({**files, SWEEP_FACTS: json_text(facts)}, SWEEP_FACTS)
+        write_file(self.path / SWEEP_FACTS, contents[SWEEP_FACTS])
 
     def write(self, name: str, content: str) -> None:
         """Write a file."""

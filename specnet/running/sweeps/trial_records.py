@@ -14,6 +14,7 @@ from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.json_lines import json_lines, json_text
 from specnet.files.plain_data import checked
+from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import decode, encode, parse_object
 from specnet.parts.watchers import VALIDATION_LOSS
@@ -21,8 +22,7 @@ from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.run_tasks import Curve, State, TaskOutcome
 from specnet.running.many.summary import csv_text
-from specnet.running.sweeps.space import Drawn
-from specnet.running.sweeps.trial_judge import Outputs
+from specnet.running.sweeps.trial_judge import Judge, Outputs
 from specnet.running.training_run import Contents
 from specnet.training.checkpoint import is_finite
 
@@ -81,7 +81,7 @@ class Trial:
     def of(
         cls,
         number: int,
-        drawn: Drawn,
+        settings: Mapping[str, str | int | float],
         parameters: Mapping[str, Any],
         runs: Sequence[tuple[Repetition, TaskOutcome]],
         found: Sequence[float | None],
@@ -93,7 +93,7 @@ class Trial:
         trial = cls(
             number,
             "finished",
-            drawn.shown,
+            settings,
             epochs=sum(outcome.epochs for outcome in outcomes),
             seconds=sum(outcome.seconds for outcome in outcomes),
             curve=outcomes[0].curve if len(outcomes) == 1 else {},
@@ -141,10 +141,31 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
     return figures.get("loss" if metric == VALIDATION_LOSS else metric)
 
 
+def measured(
+    judge: Judge | None, outcomes: Sequence[TaskOutcome], metric: str
+) -> tuple[Outputs | None, list[float | None]]:
+    """Return what the runs of a trial answer for rows held out, if it can be compared, and the figure of each.
+
+    Parameters
+    ----------
+    judge : Judge or None
+        What compares answers; None if nothing does.
+    outcomes : sequence of TaskOutcome
+    metric : str
+        What the sweep searches by.
+    """
+    outputs, figures = None, [figure_of(outcome.metrics, metric) for outcome in outcomes]
+    if judge is not None and all(outcome.state == "finished" for outcome in outcomes):
+        outputs = judge.outputs([outcome.held for outcome in outcomes])
+        if outputs is not None and metric == VALIDATION_LOSS:
+            figures = list(judge.figures(outputs))
+    return outputs, figures
+
+
 def trial_files(
     trial: Trial,
     runs: Sequence[tuple[Repetition, TaskOutcome]],
-    spec: Mapping[str, str],
+    spec: Mapping[str, str | bytes],
     outputs: Outputs | None,
 ) -> Contents:
     """Return the files of a trial's folder.
@@ -168,7 +189,7 @@ def trial_files(
             files |= {file_of(each, name): file for name, file in outcome.files.items()}
         for (each, _), answered in zip(runs, outputs or (), strict=outputs is not None):
             files[file_of(each, HELD_OUT)] = encode({OUTPUTS: answered}, "")
-    return files | {FACTS: json_text(trial.facts())}
+    return with_hashes(files | {FACTS: json_text(trial.facts())}, FACTS)
 
 
 def file_of(each: Repetition, name: str) -> str:
@@ -233,6 +254,7 @@ def read_trial(folder: Path) -> Trial | None:
 
 def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
     """Return ``trials.csv``."""
+    columns = list(dict.fromkeys(columns))
     header = ["trial", "state", "figure", "seconds", *columns]
     rows = (
         [

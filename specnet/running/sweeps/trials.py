@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -69,12 +69,25 @@ class PruningObserver(Observer):
         self._epochs = epochs
 
     def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
-        rung = epoch * RUNGS // self._epochs
+        rung = rung_of(epoch, self._epochs)
         if rung and rung not in self.curve:
             self.curve[rung] = record[VALIDATION_LOSS]
             self._trial.report(self.curve[rung], rung)
             if self._trial.should_prune():
                 raise StopTraining(epoch)
+
+
+def rung_of(epoch: int, epochs: int) -> int:
+    """Return how many rungs of a trial are reached after one of its epochs."""
+    return epoch * RUNGS // epochs
+
+
+def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> Curve:
+    """Return what a `PruningObserver` reports of a trial that goes on to the end."""
+    curve: Curve = {}
+    for record in history:
+        curve.setdefault(rung_of(record["epoch"], epochs), record[VALIDATION_LOSS])
+    return {rung: loss for rung, loss in curve.items() if rung}
 
 
 @dataclass(frozen=True)

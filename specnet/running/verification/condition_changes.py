@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from specnet.data import RowSet
-from specnet.files.run_files import MODEL, RESOLVED, TRAINING_ROWS
+from specnet.files.run_files import RESOLVED, TRAINING_ROWS
 from specnet.running.machine import BLAS, COMPILER, CPU_FEATURES, THREADS
 from specnet.training import RunIdentity
 from specnet.training.run_identity import SpecDifference
@@ -37,7 +36,7 @@ def machine_changes(then: Facts, now: Facts) -> Iterator[SpecDifference]:
 def input_changes(
     then: Facts, now: Facts, files_then: Mapping[str, bytes], files_now: Mapping[str, bytes]
 ) -> Iterator[SpecDifference]:
-    """Yield what differs of the spec and the rows, and whether the model was changed after the run."""
+    """Yield what differs of the spec and the rows."""
     if RESOLVED in files_then and RESOLVED in files_now:
         before, after = (RunIdentity(files[RESOLVED].decode(), "") for files in (files_then, files_now))
         yield from before.differences(after)
@@ -45,10 +44,6 @@ def input_changes(
     if rows_then and rows_now and rows_then != rows_now:
         yield SpecDifference("data (SHA-256)", f"{rows_then:.8}…", f"{rows_now:.8}…")
         yield from _other_rows(then, now)
-    recorded, model = _text(then.get("model_sha256")), files_then.get(MODEL)
-    found = recorded if model is None else hashlib.sha256(model).hexdigest()
-    if recorded and recorded != found:
-        yield SpecDifference("the model's file (SHA-256)", f"{recorded:.8}… at the end of the run", f"{found:.8}…")
 
 
 def _other_rows(then: Facts, now: Facts) -> Iterator[SpecDifference]:

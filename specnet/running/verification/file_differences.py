@@ -6,6 +6,8 @@ history by their epochs. So all of them are compared in one way.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,16 +19,26 @@ import numpy as np
 from specnet.errors import FileError
 from specnet.files import file_errors
 from specnet.files.json_lines import records_of
+from specnet.files.recorded_hashes import HASHES
 from specnet.files.run_files import (
+    BEST_SPECS,
     CHECKPOINT,
+    FACTS,
     FINDINGS,
+    HELD_OUT,
     HISTORY,
+    JOURNAL,
     LAYERS,
     METRICS,
     MODEL,
     RESOLVED,
+    RUNS_TABLE,
     SNAPSHOTS,
+    SUMMARY,
+    SWEEP_FACTS,
     TEAM_FACTS,
+    TRAINING_ROWS,
+    TRIALS_TABLE,
     WRITTEN,
 )
 from specnet.files.tensors import Array, decode, parse_object
@@ -109,8 +121,16 @@ def _ordered(numbers: Array) -> Array:
 
 OF_BEGINNING = (*WRITTEN, RESOLVED, HISTORY, LAYERS, SNAPSHOTS)
 """Files that say something of a run before its end."""
-COMPARED = (*OF_BEGINNING, MODEL, METRICS, TEAM_FACTS, FINDINGS, CHECKPOINT)
-"""What two runs of one spec have in common, byte for byte, in the order in which it comes about."""
+COMPARED = (*OF_BEGINNING, MODEL, METRICS, TEAM_FACTS, FINDINGS, HELD_OUT, CHECKPOINT, FACTS)
+"""All files of a run, a trial or a team but its page, in the order in which they come about."""
+OF_MANY = (*WRITTEN, RUNS_TABLE, SUMMARY, TRIALS_TABLE, *BEST_SPECS, JOURNAL, SWEEP_FACTS)
+"""All files of a series or a sweep beside the folders in it, but its page."""
+RECORDS = (FACTS, SWEEP_FACTS)
+"""Of whose values only results are compared: the others tell of times and machines."""
+_RESULTS = ("end", "finished", "epochs", "steps", "seed", "spec_sha256", "data_sha256", TRAINING_ROWS, "members")
+"""What ``run.json`` says of the run that does not depend on the machine."""
+SECONDS = ("seconds", "training_seconds")
+_ORDER = tuple(dict.fromkeys((*COMPARED, *OF_MANY)))
 OF_EPOCHS = (HISTORY, LAYERS, SNAPSHOTS)
 _PLACES = {"seed": "seed", "fold": "fold", MEMBER: "member"}
 """Keys of a record beside its epoch that say whose it is."""
@@ -162,6 +182,8 @@ class FileDifference:
         floating-point number.
     owner : str
         The member, the seed and the fold of the epoch, if there are several.
+    is_changed : bool
+        Whether its SHA-256 is another one than the run recorded.
     """
 
     file: str
@@ -172,6 +194,7 @@ class FileDifference:
     distance: Distance | None = None
     largest: float | None = None
     owner: str = ""
+    is_changed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -179,6 +202,9 @@ class FileDifference:
 
     def __str__(self) -> str:
         """Return it in words."""
+        return f"{self._difference()}{'; changed after the run' * self.is_changed}"
+
+    def _difference(self) -> str:
         since = "" if self.epoch is None else f" from epoch {self.epoch}{self.owner and f' of {self.owner}'} on"
         if not self.name:
             return f"{self.file} differs: the same values in other bytes"
@@ -196,14 +222,14 @@ class FileDifference:
         return f"{self.distance.count} of {size}, at most {far} ({self.distance.absolute:.1e})"
 
 
-def kind_of(name: str) -> str | None:
+def file_kind(name: str) -> str | None:
     """Return which file that is compared another one is, such as the model of a fold; None if it is none."""
-    return next((kind for kind in COMPARED if name == kind or name.endswith(f".{kind}")), None)
+    return next((kind for kind in _ORDER if name == kind or name.endswith(f".{kind}")), None)
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Return the names of files that are compared, in the order in which the files come about."""
-    return sorted(names, key=lambda name: (COMPARED.index(kind_of(name) or name), name))
+    return sorted(names, key=lambda name: (_ORDER.index(file_kind(name) or name), name))
 
 
 def file_differences(
@@ -231,7 +257,7 @@ def file_differences(
             yield FileDifference(name, "the file", then=there, now=here)
         elif then[name] != now[name]:
             with file_errors(folder / name):
-                entries = [_covered(_READERS[kind_of(name) or name](each[name]), beginning) for each in (then, now)]
+                entries = [_covered(_READERS[file_kind(name) or name](each[name]), beginning) for each in (then, now)]
             yield from _differences(name, *entries, is_cut=beginning is not None)
 
 
@@ -250,7 +276,7 @@ def _differences(file: str, then: Entries, now: Entries, *, is_cut: bool) -> Ite
     both = dict.fromkeys([*then, *now])
     others = [place for place in both if not are_same(then.get(place), now.get(place))]
     if not others:
-        if file != CHECKPOINT and not (is_cut and file in OF_EPOCHS):
+        if file not in (CHECKPOINT, *RECORDS) and not (is_cut and file in OF_EPOCHS):
             yield FileDifference(file)
         return
     first, distances = others[0], [distance(then.get(place), now.get(place)) for place in others]
@@ -309,6 +335,45 @@ def _of_snapshots(content: bytes) -> Entries:
     return {EntryPlace(name, epoch): array for epoch, arrays in epochs for name, array in arrays.items()}
 
 
+def _of_run(content: bytes) -> Entries:
+    """Return what a run or a trial has come to, of what its record says."""
+    facts = _timeless(parse_object(content, "the record of the run"))
+    return _named(facts if "trial" in facts else {name: facts[name] for name in _RESULTS if name in facts})
+
+
+def _timeless(value: Any) -> Any:
+    """Return data without seconds and hashes."""
+    if isinstance(value, list):
+        return [_timeless(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _timeless(each) for name, each in value.items() if name not in (*SECONDS, HASHES)}
+
+
+def _of_table(content: bytes) -> Entries:
+    """Return the cells of a CSV file by the first cell of their row and their column."""
+    found: Entries = {}
+    try:
+        for row in csv.DictReader(io.StringIO(content.decode(errors="replace"), newline="")):
+            first = next(iter(row.values()))
+            found |= {EntryPlace(f"{first} {column}"): _cell(text) for column, text in row.items()}
+    except csv.Error as error:
+        raise FileError(f"not a valid table: {error}") from error
+    return found
+
+
+def _cell(text: Any) -> str:
+    """Return a number of a table as such, and any other cell as a text."""
+    try:
+        return json.dumps(float(text) if "." in text else str(text))
+    except (TypeError, ValueError):
+        return json.dumps(str(text), ensure_ascii=False)
+
+
+def _of_answers(content: bytes) -> Entries:
+    return {EntryPlace(name): array for name, array in decode(content)[1].items()}
+
+
 def _of_model(content: bytes) -> Entries:
     metadata, tensors = decode(content)
     named: Entries = {EntryPlace(name): array for name, array in tensors.items()}
@@ -331,10 +396,14 @@ def _shortened(text: str) -> str:
 
 # What is in a file, in its order, by its kind.
 _READERS: Mapping[str, Callable[[bytes], Entries]] = {
-    **dict.fromkeys(WRITTEN, _of_text),
+    **dict.fromkeys((*WRITTEN, *BEST_SPECS, JOURNAL), _of_text),
     **dict.fromkeys(
-        (RESOLVED, METRICS, TEAM_FACTS, FINDINGS), lambda content: _named(parse_object(content, "the file"))
+        (RESOLVED, METRICS, TEAM_FACTS, FINDINGS, SUMMARY), lambda content: _named(parse_object(content, "the file"))
     ),
+    **dict.fromkeys((RUNS_TABLE, TRIALS_TABLE), _of_table),
+    FACTS: _of_run,
+    SWEEP_FACTS: lambda content: _named(_timeless(parse_object(content, "the record of the sweep"))),
+    HELD_OUT: _of_answers,
     HISTORY: lambda content: _of_records(records_of(content)),
     LAYERS: lambda content: _of_looked_at(checked_looks(records_of(content))),
     SNAPSHOTS: _of_snapshots,

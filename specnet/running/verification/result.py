@@ -39,6 +39,8 @@ class VerifiedRun:
         What was trained again, if not all of it.
     message : str
         Why it could not be made again.
+    unchecked : tuple of str
+        Files that can neither be made again nor compared with their SHA-256, which was not recorded.
     """
 
     name: str
@@ -49,6 +51,7 @@ class VerifiedRun:
     predictions: PredictionDifference | None = None
     beginning: Beginning | None = None
     message: str = ""
+    unchecked: tuple[str, ...] = ()
 
     @property
     def is_same(self) -> bool:
@@ -93,6 +96,7 @@ class VerifiedRun:
             "predictions": self.predictions and self.predictions.as_dict(),
             "beginning": self.beginning and self.beginning._asdict(),
             "message": self.message,
+            "unchecked": list(self.unchecked),
         }
 
     def __str__(self) -> str:
@@ -104,7 +108,8 @@ class VerifiedRun:
             return (
                 f"{count(len(self.differences))} of {files} differ{'s' * (len(self.differences) == 1)}{self._until()}"
             )
-        return f"the same {files}{self._until()}"
+        left = f"; no SHA-256 to check {', '.join(self.unchecked)}" if self.unchecked else ""
+        return f"the same {files}{self._until()}{left}"
 
     def _until(self) -> str:
         if self.beginning is None:
@@ -120,9 +125,10 @@ class Verification:
     Attributes
     ----------
     runs : tuple of VerifiedRun
-        The runs that were made again; one, unless the folder is that of folds, seeds or a sweep.
+        The folders whose files were compared; one, unless it is that of folds, seeds or a sweep. The last one is that
+        folder itself, whose name is empty.
     total : int
-        How many there are.
+        How many folders there are.
     tolerance : float or None
     folder : Path or None
         Where they were written.

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import random
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
 from specnet.errors import FileError, TrainingError
-from specnet.files import PathLike, file_errors
+from specnet.files import PathLike, file_errors, read_file
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text, records_of
+from specnet.files.recorded_hashes import changed_files, recorded_hashes
 from specnet.files.run_files import (
     BEST,
     FACTS,
     HISTORY,
+    LARGEST_RECORD,
     RUN,
+    RUNS_TABLE,
     SPEC_FOLDER,
     SWEEP,
-    SWEEP_FACTS,
     TRIALS,
     FolderKind,
     by_numbers,
@@ -32,29 +32,36 @@ from specnet.files.run_files import (
     spec_folder,
     written_spec,
 )
+from specnet.files.tensors import parse_object
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.report.terminal.run_table import FINISHED
 from specnet.report.terminal.series_progress import shown_series
 from specnet.running.machine import library_versions
-from specnet.running.many.repetitions import Repetition, changed, repetitions
+from specnet.running.many.repetitions import changed, repetition_named
 from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
+from specnet.running.many.series_folder import read_runs
 from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.saved_runs import given_spec
-from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in, read_facts
-from specnet.running.sweeps.sweep_report import read_trials
-from specnet.running.sweeps.trial_records import Trial, trial_files
-from specnet.running.sweeps.trials import TrialTask
+from specnet.running.sweeps.sweep_folder import VERSIONS
+from specnet.running.sweeps.trial_judge import Judge
+from specnet.running.sweeps.trial_records import Trial, measured, trial_files
+from specnet.running.sweeps.trials import TrialTask, curve_of
 from specnet.running.training_run import Contents
-from specnet.running.verification.repeated_run import Kept, facts_of, kept_run, read_files
+from specnet.running.verification.kept_sweeps import KeptSweep
+from specnet.running.verification.repeated_run import Kept, facts_of, kept_beginning, kept_run, read_files
 from specnet.running.verification.result import Verification, VerifiedRun
-from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec import Limits, Spec
 from specnet.spec.parsing import document_saying
+from specnet.spec.spec_writing import SpecWriter
 from specnet.training import Observer
-from specnet.training.beginning import Beginning
 
 SAMPLE_SEED = 0
+MISSING = "the folder is missing"
+Result = TaskOutcome | Trial
+"""What a run or a trial comes to that is made again."""
 
 
 @dataclass(frozen=True)
@@ -67,38 +74,55 @@ class KeptRun:
         Of its folder, as seen from that of all.
     kept : Kept
     spec : Spec
-    trial : Trial or None
-    repetitions : tuple of Repetition
+    text : str or None
+        What its spec should be, where that follows from other files.
+    sweep : KeptSweep or None
         Of a trial.
+    trial : Trial or None
     """
 
     name: str
     kept: Kept
     spec: Spec
+    text: str | None = None
+    sweep: KeptSweep | None = None
     trial: Trial | None = None
-    repetitions: tuple[Repetition, ...] = ()
 
     def tasks(self, common: Common) -> list[Task]:
         """Return what makes it again."""
         document, beginning = document_saying(self.spec), self.kept.beginning
-        if self.trial is None:
+        if self.sweep is None:
             return [Task(common, document.data, beginning=beginning)]
-        documents = [changed(document, each.changes, self.name) for each in self.repetitions]
+        documents = [changed(document, each.changes, self.name) for each in self.sweep.repetitions(self.spec)]
         return [TrialTask(common, each.data, beginning=beginning) for each in documents]
 
-    def verified(self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table) -> VerifiedRun:
-        """Return what differs of it, made again, and write that if there is a folder for it."""
-        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
+    def verified(
+        self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table, judge: Judge | None
+    ) -> tuple[VerifiedRun, Result]:
+        """Return what differs of it, made again, and what it comes to; write it if there is a folder for it.
+
+        Parameters
+        ----------
+        outcomes : sequence of TaskOutcome
+            Of `tasks`.
+        out : Path or None
+        common : Common
+        table : Table
+        judge : Judge or None
+            Of the sweep.
+        """
+        failed = next((outcome for outcome in outcomes if outcome.state != FINISHED), None)
         if failed is not None:
-            return VerifiedRun(self.name, message=f"{failed.state}: {failed.message}")
+            return VerifiedRun(self.name, message=f"{failed.state}: {failed.message}"), _stripped(failed)
         written = written_spec(self.kept.path)
         assert written is not None, "it was read"
-        contents: Contents = {written.name: self.kept.files[written.name]}
-        if self.trial is None:
+        contents: Contents = {written.name: self.kept.files[written.name] if self.text is None else self.text}
+        result: Result = _stripped(outcomes[0])
+        if self.sweep is None or self.trial is None:
             contents |= outcomes[0].files
             facts = facts_of(contents)
         else:
-            contents |= trial_files(self.trial, list(zip(self.repetitions, outcomes, strict=True)), {}, None)
+            result, contents = self._trial(outcomes, contents, judge)
             machine, sha256 = outcomes[0].machine, common.sha256
             facts = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **machine}
         if out is not None:
@@ -107,61 +131,121 @@ class KeptRun:
             if self.trial is not None:
                 write_folder(out, contents)
             else:  # the spec says where its rows are, as seen from the folder of then
-                told = {**facts, SPEC_FOLDER: spec_folder(self.spec.folder, out)}
-                RunFolder(out).write({**contents, FACTS: json_text(told)})
-        return self.kept.compared(contents, facts, self.spec, table, self.name)
+                moved = {**facts, SPEC_FOLDER: spec_folder(self.spec.folder, out)}
+                RunFolder(out).write({**contents, FACTS: json_text(moved)})
+        return self.kept.compared(contents, facts, self.spec, table, self.name), result
+
+    def _trial(
+        self, outcomes: Sequence[TaskOutcome], spec: Contents, judge: Judge | None
+    ) -> tuple[Trial, dict[str, str | bytes]]:
+        """Return the trial that was made again, and the files of its folder; of a beginning, the figures of then."""
+        assert self.sweep is not None and self.trial is not None, "it is a trial"
+        then, metric = self.trial, self.sweep.known.metric
+        if then.curve:
+            epochs = self.spec.training.epochs
+            outcomes = [replace(outcome, curve=curve_of(outcome.history, epochs)) for outcome in outcomes]
+        runs = list(zip(self.sweep.repetitions(self.spec), outcomes, strict=True))
+        outputs, figures = (None, []) if self.kept.beginning else measured(judge, outcomes, metric)
+        made = then
+        if not self.kept.beginning:
+            made = Trial.of(then.number, then.settings, then.parameters, runs, figures, metric)
+            made = replace(made, seconds=then.seconds)
+        return made, trial_files(made, runs, spec, outputs)
 
 
 def verified_series(
     path: Path,
     kind: FolderKind,
     out: PathLike | None,
-    runs: Sequence[KeptRun],
+    found: FoundRuns,
     jobs: int | None,
     force: bool,
     observer: Observer | None,
     verbose: bool,
-) -> Verification:
-    """Make runs in a folder again; parameters as for `verify`.
+) -> tuple[Verification, dict[str, Result], Common]:
+    """Make runs in a folder again; return what each differs in and comes to, by its name, and what all have in common.
 
     Parameters
     ----------
     path : Path
     kind : FolderKind
-        Of `path`: runs on folds or with seeds, a sweep, or a sweep for each fold.
-    runs : sequence of KeptRun
+        Of `path`: runs on folds or with seeds, a sweep, one of its trials, or a sweep for each fold.
+    out, jobs, force, observer, verbose
+        As for `verify`.
+    found : FoundRuns
         What `KeptRuns` has found there.
 
     Raises
     ------
     SpecnetError
     """
-    if not runs:
+    if not found.runs:
         raise FileError("none of the runs in this folder has finished", source=str(path))
+    runs = {run.name: run for run in found.runs}
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            names = [f"{run.name}/{FACTS}" for run in runs]
+            names = [f"{name}/{FACTS}" for name in runs]
             folder = stack.enter_context(reserved(out, kind, names, force=force, resume=None))
-        table = load_table(runs[0].spec)
+        first = found.runs[0]
+        table = load_table(first.spec)
         if folder is not None:
             clear(folder, kind)
-        common = Common.of(runs[0].spec, table)
+        common = Common.of(first.spec, table)
+        judges = {id(run.sweep): run.sweep.judge(table) for run in found.runs if run.sweep is not None}
         progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
-        known, verified = {run.name: run for run in runs}, {}
+        tasks = {name: run.tasks(common) for name, run in runs.items()} | {
+            name: [Task(common, data)] for name, data in found.failed.items()
+        }
+        verified: dict[str, VerifiedRun] = {}
+        results: dict[str, Result] = {}
         try:
             with Workers(table, jobs=jobs) as workers:
-                for name, outcomes in ended(workers, {run.name: run.tasks(common) for run in runs}):
-                    run = known[name]
+                for name, outcomes in ended(workers, tasks):
+                    if name in found.failed:
+                        results[name] = _stripped(outcomes[0])
+                        continue
+                    run = runs[name]
                     for outcome in outcomes:
                         progress.warned(map(run.spec.document.placed, outcome.warnings))
-                    verified[name] = run.verified(outcomes, folder and folder / name, common, table)
+                    given = folder and folder / name, common, table, judges.get(id(run.sweep))
+                    verified[name], results[name] = run.verified(outcomes, *given)
                     seconds = sum(outcome.seconds for outcome in outcomes)
                     progress.ended(name, str(verified[name]), duration(seconds))
         except TrainingError as error:  # of a worker, whose hint is for what can be resumed
             hint = "if the system is out of memory, use fewer jobs"
             raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
-        return Verification(tuple(verified[run.name] for run in runs), folder=folder)
+        entries = (*(verified[name] for name in runs), *found.others)
+        return Verification(entries, found.total, folder=folder), results, common
+
+
+@dataclass
+class FoundRuns:
+    """What is in a folder of many runs.
+
+    Attributes
+    ----------
+    runs : list of KeptRun
+        Those to make again.
+    others : list of VerifiedRun
+        Those that are not made again: trials that were ended early, and folders that are missing.
+    failed : dict
+        The document of runs without a folder that have not finished, by their names.
+    total : int
+        How many folders there are.
+    """
+
+    runs: list[KeptRun] = field(default_factory=list)
+    others: list[VerifiedRun] = field(default_factory=list)
+    failed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    total: int = 0
+
+    def add(self, found: FoundRuns) -> None:
+        """Add what is in another folder."""
+        self.runs += found.runs
+        self.others += found.others
+        self.failed |= found.failed
+        self.total += found.total
 
 
 @dataclass(frozen=True)
@@ -172,8 +256,8 @@ class KeptRuns:
     parts: tuple[type[Part], ...]
     limits: Limits | None
 
-    def found(self, folder: Path, sample: int | None, before: str = "") -> tuple[list[KeptRun], int]:
-        """Return a sample of the runs in a folder, or all, and how many there are.
+    def found(self, folder: Path, sample: int | None, before: str = "") -> FoundRuns:
+        """Return a sample of the runs in a folder, or all.
 
         Parameters
         ----------
@@ -184,22 +268,61 @@ class KeptRuns:
             How names begin.
         """
         if kind_of(folder) is SWEEP:
-            facts = read_facts(folder)
-            with file_errors(folder / SWEEP_FACTS):
-                identity = SweepIdentity.from_data(facts.get(IDENTITY))
-            known = [trial for trial in read_trials(folder, sys.maxsize) if trial.state == "finished"]
-            found = [
-                self._trial(folder / TRIALS / name, trial, identity, facts, f"{before}{TRIALS}/{name}")
-                for trial in _chosen(known, sample)
-                for name in [f"{trial.number:04}"]
-            ]
-            best = [self._run(folder / BEST, f"{before}{BEST}")] if kind_of(folder / BEST) is RUN else []
-            return [*best, *found], len(known) + len(best)
-        inner = [path for path in _folders(folder) if kind_of(path) in (RUN, SWEEP)]
+            return self._in_sweep(self.sweep(folder), sample, before)
+        inner = [path for path in folders_in(folder) if kind_of(path) in (RUN, SWEEP)]
         if not any(kind_of(path) is SWEEP for path in inner):
-            return [self._run(path, before + path.name) for path in _chosen(inner, sample)], len(inner)
-        nested = [self.found(path, sample, f"{before}{path.name}/") for path in inner]
-        return [run for runs, _ in nested for run in runs], sum(total for _, total in nested)
+            return self._in_series(folder, inner, sample)
+        found = FoundRuns()
+        for path in inner:
+            found.add(self.found(path, sample, f"{before}{path.name}/"))
+        return found
+
+    def sweep(self, folder: Path) -> KeptSweep:
+        """Return what the folder of a sweep says."""
+        return KeptSweep.of(folder, self.parts, self.limits)
+
+    def _in_sweep(self, sweep: KeptSweep, sample: int | None, before: str) -> FoundRuns:
+        finished = [trial for trial in sweep.trials if trial.state == FINISHED]
+        chosen = _chosen(finished, sample)
+        found = FoundRuns([self.trial(sweep, each, f"{before}{TRIALS}/{each.number:04}") for each in chosen])
+        numbers = {trial.number for trial in sweep.trials}
+        for trial in sweep.trials:
+            if trial.state != FINISHED:
+                kept = self.kept_trial(sweep, trial)
+                found.others.append(kept.checked(f"{before}{TRIALS}/{trial.number:04}"))
+        for number in range(sweep.count):
+            if number not in numbers:
+                found.others.append(VerifiedRun(f"{before}{TRIALS}/{number:04}", message=MISSING))
+        has_best = kind_of(sweep.path / BEST) is RUN
+        if has_best:
+            told = [trial for trial in sweep.trials if trial.number < sweep.count]
+            texts = [*sweep.best(told)[1].values()] if sweep.is_finished else []
+            found.runs.insert(0, replace(self._run(sweep.path / BEST, f"{before}{BEST}"), text=next(iter(texts), None)))
+        elif sweep.is_finished and finished:
+            found.others.append(VerifiedRun(f"{before}{BEST}", message=MISSING))
+        found.total = len(finished) + len(found.others) + has_best
+        return found
+
+    def _in_series(self, folder: Path, inner: Sequence[Path], sample: int | None) -> FoundRuns:
+        runs = [self._run(path, path.name) for path in inner]
+        rows = read_runs(folder) if (folder / RUNS_TABLE).is_file() else []
+        found = FoundRuns()
+        if runs and rows:
+            first = next((run for run in runs if _has_its_spec(run)), runs[0])
+            document, registry = document_saying(first.spec), first.spec.registry
+            writer = SpecWriter(document, registry)
+            for place, run in enumerate(runs):
+                if each := repetition_named(run.name):
+                    runs[place] = replace(run, text=writer.text(each.changes, run.kept.path))
+            names = {run.name for run in runs}
+            for row in rows:
+                each = repetition_named(row.name)
+                if row.state == FINISHED and row.name not in names:
+                    found.others.append(VerifiedRun(row.name, message=MISSING))
+                elif each is not None and row.name not in names and sample is self.epochs is None:
+                    found.failed[row.name] = changed(document, each.changes, row.name).data
+        found.runs, found.total = _chosen(runs, sample), len(runs) + len(found.others)
+        return found
 
     def _run(self, path: Path, name: str) -> KeptRun:
         spec = given_spec(path, limits=self.limits, parts=self.parts)
@@ -207,42 +330,44 @@ class KeptRuns:
             raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
         return KeptRun(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
 
-    def _trial(self, path: Path, trial: Trial, identity: SweepIdentity, facts: Mapping[str, Any], name: str) -> KeptRun:
-        written = written_spec(path)
-        if written is None:
+    def trial(self, sweep: KeptSweep, trial: Trial, name: str) -> KeptRun:
+        """Return a trial that has finished."""
+        path, spec = sweep.trial_path(trial.number), sweep.trial_spec(trial.number)
+        if spec is None:
             raise FileError("the trial cannot be made again: its folder has no spec", source=str(path))
-        spec = parse_spec(written, parts=self.parts, limits=self.limits)
-        files, planned = read_files(path), planned_runs(identity, spec)
-        return KeptRun(
-            name, Kept(path, sweep_facts(identity, facts), files, self._beginning(path, files)), spec, trial, planned
-        )
-
-    def _beginning(self, path: Path, files: Mapping[str, bytes]) -> Beginning | None:
+        kept = self.kept_trial(sweep, trial)
         with file_errors(path / HISTORY):
-            epochs = (record.get("epoch") for record in records_of(files.get(HISTORY, b"")))
+            epochs = (record.get("epoch") for record in records_of(kept.files.get(HISTORY, b"")))
             last = max((epoch for epoch in epochs if type(epoch) is int), default=0)
-        return None if self.epochs is None or self.epochs >= last else Beginning(0, self.epochs)
+        if self.epochs is not None and self.epochs < last:
+            kept = kept_beginning(kept, self.epochs)
+        return KeptRun(name, kept, spec, sweep=sweep, trial=trial)
+
+    def kept_trial(self, sweep: KeptSweep, trial: Trial) -> Kept:
+        """Return the files of a trial."""
+        path = sweep.trial_path(trial.number)
+        with file_errors(path / FACTS):
+            facts = parse_object(read_file(path / FACTS, LARGEST_RECORD), "the record of a trial")
+        return Kept(path, sweep.conditions, read_files(path), recorded_hashes(facts))
 
 
-def planned_runs(identity: SweepIdentity, spec: Spec) -> tuple[Repetition, ...]:
-    """Return the runs of a trial of a sweep."""
-    sweep = json.loads(identity.sweep)
-    folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
-    return repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
-
-
-def sweep_facts(identity: SweepIdentity, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the bits of the trials of a sweep depended on, as far as they were all made by one machine."""
-    machines = machines_in(facts)
-    machine = machines[0] if len(machines) == 1 else {}
-    sha256 = identity.run.data_sha256
-    return {VERSIONS: facts.get(VERSIONS), "threads": facts.get("threads"), "data_sha256": sha256, **machine}
-
-
-def _folders(path: Path) -> list[Path]:
+def folders_in(path: Path) -> list[Path]:
     """Return the folders in one, in the order of their names, numbers by size."""
     with file_errors(path):
         return sorted((each for each in path.iterdir() if each.is_dir()), key=lambda each: by_numbers(each.name))
+
+
+def _has_its_spec(run: KeptRun) -> bool:
+    """Return whether the spec of a run is the one that it recorded."""
+    written = written_spec(run.kept.path)
+    assert written is not None, "it was read"
+    hashes = {name: value for name, value in run.kept.hashes.items() if name == written.name}
+    return bool(hashes) and not any(changed_files(hashes, run.kept.files, FACTS))
+
+
+def _stripped(outcome: TaskOutcome) -> TaskOutcome:
+    """Return what a run comes to without what is large."""
+    return replace(outcome, files={}, history=[], held=None, trained=None)
 
 
 def _chosen(runs: list[Any], sample: int | None) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import load_table
-from specnet.errors import DataError
+from specnet.errors import DataError, FileError
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import (
@@ -22,26 +22,28 @@ from specnet.files.run_files import (
     SERIES,
     SWEEP,
     TEAM,
-    TEAM_FACTS,
     TEAM_OF_SWEEP,
     FolderKind,
-    by_numbers,
     check_run,
+    holds_trials,
     kind_of,
     spec_folder,
     written_in,
 )
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
+from specnet.report.terminal.run_table import FINISHED
 from specnet.running.machine import THREADS
 from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.saved_runs import given_spec
+from specnet.running.sweeps.trial_records import read_trial
 from specnet.running.training_run import BegunRun, train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification, VerifiedRun
-from specnet.running.verification.verified_series import KeptRuns, verified_series
+from specnet.running.verification.verified_series import FoundRuns, KeptRuns, folders_in, verified_series
+from specnet.running.verification.verified_tables import verified_tables, with_conditions
 from specnet.running.verification.verified_team import verified_team
 from specnet.spec import Limits, text_saying
 from specnet.training import Observer, Observers
@@ -66,15 +68,17 @@ def verify(
 ) -> Verification:
     """Run the spec in the folder of a run again, and compare all files, byte for byte.
 
-    These are all that a run writes but ``run.json`` and ``report.html``, which tell of times. Where they differ, the
-    result says which epoch and which tensor differ first, how far, and what else does: rows, versions, BLAS, CPU,
-    threads, engine and compiler. The folder itself is only read.
+    These are all that a run writes but ``report.html``; times do not count. What cannot be computed again is compared
+    with the SHA-256 that was recorded of it. Where files differ, the result says which epoch and which tensor differ
+    first, how far, and what else does: rows, versions, BLAS, CPU, threads, engine and compiler. The folder itself is
+    only read.
 
     Parameters
     ----------
     run : path
-        The folder of a run, of folds or seeds, of a sweep, or of its team. Of a sweep the finished trials are verified,
-        the run of the best one, and the team, which is chosen again by what the folders of the trials keep.
+        The folder of a run, of folds or seeds, of a sweep, of one of its trials, or of its team. Of many runs, the
+        tables beside them are verified too; of a sweep, the trials, the run of the best one, and the team, which is
+        chosen again by what the folders of the trials say.
     out : path, optional
         The folder to write the runs to; nothing is kept if None.
     epochs : int, optional
@@ -128,18 +132,21 @@ def verify(
         if kind is SWEEP or kind is SERIES or kind is NESTED:
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
-            runs, total = kept.found(path, sample)
-            found = verified_series(path, kind, out, runs, jobs, force, observer, verbose)
-            stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
-            teams = [] if epochs is not None else [_team(each, kept, path, found.folder) for each in _teams(path)]
-            found = replace(found, runs=(*found.runs, *teams), total=total + len(teams))
+            inner = kept.found(path, sample)
+            found, results, common = verified_series(path, kind, out, inner, jobs, force, observer, verbose)
+            if epochs is None:
+                stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
+                more = [*_teams(path, kept, found.folder), *verified_tables(path, kept, results, common)]
+                more = with_conditions(more, found.runs)
+                found = replace(found, runs=(*found.runs, *more), total=found.total + len(more))
         elif kind is TEAM_OF_SWEEP:
-            given = {"epochs": epochs, "sample": sample, "threads": threads}
-            if idle := [name for name, value in given.items() if value is not None]:
-                raise DataError(f"{idle[0]} has no effect on a team, for which nothing is trained", source=str(path))
+            _refuse("a team, for which nothing is trained", path, epochs=epochs, sample=sample, threads=threads)
             stack.enter_context(limited_threads(SERIES_THREADS))
             place = None if out is None else stack.enter_context(reserved(out, kind, force=force, resume=None))
-            found = Verification((_team(Path(os.path.abspath(path)), kept, None, place),), folder=place)
+            found = Verification((_team(path, kept, place),), folder=place)
+        elif kind is RUN and holds_trials(os.path.dirname(os.path.abspath(path))):
+            _refuse("a trial, which has one thread", path, sample=sample, threads=threads)
+            found = _trial(path, kept, out, jobs, force, observer, verbose)
         else:
             check_run(path)
             if sample is not None:
@@ -161,16 +168,51 @@ def _check_apart(out: Path, run: Path, kind: FolderKind | None, source: str) -> 
         raise DataError("out holds files of the run to verify", hint=hint, source=source)
 
 
-def _teams(path: Path) -> list[Path]:
-    """Return the teams of a sweep, or of a sweep for each fold."""
-    found = (facts.parent for pattern in (TEAM, f"*/{TEAM}") for facts in path.glob(f"{pattern}/{TEAM_FACTS}"))
-    return sorted(found, key=lambda team: by_numbers(team.relative_to(path).as_posix()))
+def _refuse(what: str, path: Path, **options: int | None) -> None:
+    """Refuse options that have no effect."""
+    if idle := [name for name, value in options.items() if value is not None]:
+        raise DataError(f"{idle[0]} has no effect on {what}", source=str(path))
 
 
-def _team(team: Path, kept: KeptRuns, top: Path | None, out: Path | None) -> VerifiedRun:
-    """Return what differs of a team, whose name is its place in a folder, if it is one of several things there."""
-    name = "" if top is None else team.relative_to(top).as_posix()
-    return verified_team(team.parent, name, out and out / name, kept.parts, kept.limits)
+def _teams(path: Path, kept: KeptRuns, out: Path | None) -> Iterator[VerifiedRun]:
+    """Yield what differs of the team of a sweep, or of a sweep for each fold."""
+    for folder in [path] if kind_of(path) is SWEEP else folders_in(path):
+        if kind_of(folder) is not SWEEP:
+            continue
+        sweep, name = kept.sweep(folder), (folder / TEAM).relative_to(path).as_posix()
+        if sweep.is_finished or (folder / TEAM).is_dir():
+            found = verified_team(sweep, name, out and out / name)
+            yield from [] if found is None else [found]
+
+
+def _team(path: Path, kept: KeptRuns, out: Path | None) -> VerifiedRun:
+    """Return what differs of a team alone."""
+    folder = Path(os.path.abspath(path)).parent
+    if kind_of(folder) is not SWEEP:
+        raise FileError("the team cannot be made again: it is not in the folder of its sweep", source=str(path))
+    found = verified_team(kept.sweep(folder), "", out)
+    assert found is not None, "it has files"
+    return found
+
+
+def _trial(
+    path: Path,
+    kept: KeptRuns,
+    out: PathLike | None,
+    jobs: int | None,
+    force: bool,
+    observer: Observer | None,
+    verbose: bool,
+) -> Verification:
+    """Return what differs of a trial alone."""
+    folder = Path(os.path.abspath(path))
+    trial = read_trial(folder)
+    assert trial is not None, "it has a record"
+    sweep = kept.sweep(folder.parent.parent)
+    if trial.state != FINISHED:
+        return Verification((kept.kept_trial(sweep, trial).checked(""),))
+    run = kept.trial(sweep, trial, "")
+    return verified_series(path, RUN, out, FoundRuns([run], total=1), jobs, force, observer, verbose)[0]
 
 
 def _is_tolerance(value: Any) -> bool:

@@ -72,6 +72,10 @@ def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
     assert 0 < facts.pop("training_seconds") < facts.pop("seconds")
     assert facts.pop("engine_reason")
     assert facts.pop("cpu_features")
+    hashes = facts.pop("sha256")
+    assert hashes.keys() == {path.name for path in folder.iterdir()} - {"report.html"}
+    for name in hashes.keys() - {"run.json"}:
+        assert hashes[name] == sha256((folder / name).read_bytes()).hexdigest()
     names = {"name": "internal_api", "version": "version", "architecture": "architecture"}
     blas = [{key: each.get(name) for key, name in names.items()} for each in threadpool_info()]
     assert facts.pop("blas") in (blas or [dict.fromkeys(names)])

@@ -111,7 +111,8 @@ trials = 5
 "network.hidden_layer_sizes" = [[6], [2]]
 """
 SECONDS = {"seconds", "training_seconds"}
-MACHINE = {"blas", "cpu_features", "machines"}
+MACHINE = {"blas", "cpu_features", "machines", "sha256"}
+"""And the SHA-256 of what says them."""
 TIMED = {"sweep.json", "run.json"}
 
 

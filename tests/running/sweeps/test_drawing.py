@@ -338,6 +338,7 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     told = dict(facts, machines=[], versions=[*facts["versions"]], identity=[*facts["identity"]])
     figures = {trial.number: trial.figure for trial in result.trials}
     assert told.pop("seconds") > 0
+    assert told.pop("sha256").keys() == {"spec.toml", "best.toml", "study.journal", "sweep.json"}
     assert machine.keys() == {"blas", "cpu_features"}
     assert told == {
         "identity": ["spec", "sweep", "spec_sha256", "data_sha256"],

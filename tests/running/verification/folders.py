@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from specnet import Observer, Verification, run, verify
+from specnet.files.recorded_hashes import with_hashes
 from specnet.files.tensors import decode, encode
 from specnet.running.verification.result import VerifiedRun
 from tests.running.moons import MOONS
 
 SPEC = MOONS.replace("epochs = 12", 'epochs = 12\nmetrics = ["accuracy"]')
-FILES = 8
-"""Of its run: all but ``run.json`` and ``report.html``."""
+FILES = 9
+"""Of its run: all but ``report.html``."""
 TABLE = """
 name = "table"
 [data]
@@ -57,9 +58,24 @@ def write_rows(path: Path, rows: int = 60) -> None:
 
 
 def change_facts(folder: Path, **facts: Any) -> None:
-    """Change what ``run.json`` says."""
+    """Change what ``run.json`` says, as if the run had written that."""
     path = folder / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    record(folder)
+
+
+def record(folder: Path, name: str = "run.json") -> None:
+    """Let the files of a folder be what the run has written: their SHA-256 are recorded anew."""
+    hashes = json.loads((folder / name).read_text())["sha256"]
+    contents = {each: (folder / each).read_bytes() for each in hashes if (folder / each).exists()}
+    (folder / name).write_bytes(with_hashes(contents, name)[name].encode())
+
+
+def without_hashes(folder: Path) -> None:
+    """Let a folder be one of an earlier version, whose records had no SHA-256 of other files."""
+    for path in [*folder.rglob("run.json"), *folder.rglob("sweep.json")]:
+        facts = json.loads(path.read_text())
+        path.write_text(json.dumps({key: value for key, value in facts.items() if key != "sha256"}, indent=2) + "\n")
 
 
 def other_numpy(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from specnet import DataError, Observer, run, verify
 from specnet.training.steps.gradient import BatchGradient
 from tests.running.moons import Interrupting
-from tests.running.verification.folders import FILES, SPEC, made, verified
+from tests.running.verification.folders import FILES, SPEC, change_model, made, one_ulp_up, verified, without_hashes
 from tests.texts.pinned import Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -101,7 +101,15 @@ def test_a_run_that_was_interrupted_within_an_epoch_is_compared_up_to_it(
     assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "interrupted in epoch 5"
     found = verified(tmp_path / "run")
     assert (found.is_same, found.beginning.epochs) == (True, 4)
-    assert "model.safetensors" not in found.files
+    assert {"model.safetensors", "checkpoint.safetensors", "run.json"} <= set(found.files)
+    change_model(tmp_path / "run", "layers.1.bias", one_ulp_up, recorded=False)
+    found = verified(tmp_path / "run")
+    (difference,) = found.differences
+    assert (difference.file, difference.name, found.inputs) == ("model.safetensors", "SHA-256", ())
+    without_hashes(tmp_path / "run")
+    found = verified(tmp_path / "run")
+    assert [each.file for each in found.differences] == ["model.safetensors"]
+    assert found.unchecked == ("spec.toml", "metrics.json", "findings.json", "checkpoint.safetensors", "run.json")
 
 
 def test_a_run_without_an_epoch_has_nothing_to_compare(tmp_path: Path, refused: Refused):

@@ -16,7 +16,7 @@ from specnet.training import WarningRecorder
 from tests.running.moons import contents
 from tests.running.specs import csv_file, spec_on
 from tests.running.sweeps.searches import FOLDS, MEMBERS, without_numbers, write_values
-from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up, only
+from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up, only, record
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -63,8 +63,9 @@ def names(found):
 def test_every_run_of_folds_and_seeds_is_the_same(folds: Path):
     found = verify(folds)
     assert found.is_same
-    assert names(found) == ["seed0_fold0", "seed0_fold1", "seed1_fold0", "seed1_fold1"]
-    assert {len(run.files) for run in found.runs} == {8}
+    assert names(found) == ["seed0_fold0", "seed0_fold1", "seed1_fold0", "seed1_fold1", ""]
+    assert [len(run.files) for run in found.runs] == [9, 9, 9, 9, 2]
+    assert found.runs[-1].files == ("runs.csv", "summary.json")
     assert all(run.machine == run.inputs == () for run in found.runs)
 
 
@@ -91,7 +92,7 @@ def test_the_run_that_differs_is_found(folds: Path, tmp_path: Path):
 
 def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
     found = verify(folds, tmp_path / "out", sample=2)
-    for name in names(found):
+    for name in names(found)[:-1]:
         assert (tmp_path / "out" / name / "model.safetensors").read_bytes() == (
             folds / name / "model.safetensors"
         ).read_bytes()
@@ -106,10 +107,12 @@ def test_what_is_made_of_many_can_be_kept(folds: Path, tmp_path: Path):
 def test_trials_and_the_best_run_of_a_sweep_are_the_same(searched: Path):
     found = verify(searched)
     assert found.is_same
-    assert names(found) == ["best", *(f"trials/000{number}" for number in range(4)), "team"]
-    assert found.runs[-1].files == ("model.safetensors", "metrics.json", "team.json")
-    assert set(found.runs[1].files) == {"spec.toml", "history.jsonl", "metrics.json", "model.safetensors"}
-    assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (3, 5)
+    assert names(found) == ["best", *(f"trials/000{number}" for number in range(4)), "team", ""]
+    assert found.runs[-2].files == ("model.safetensors", "metrics.json", "team.json")
+    files = {"spec.toml", "history.jsonl", "metrics.json", "model.safetensors", "held_out.safetensors", "run.json"}
+    assert set(found.runs[1].files) == files
+    assert set(found.runs[-1].files) == {"spec.toml", "trials.csv", "best.toml", "study.journal", "sweep.json"}
+    assert (len(verify(searched, sample=1).runs), verify(searched, sample=1, epochs=2).total) == (4, 5)
 
 
 @pytest.mark.parametrize("spec", [FOLDS, MEMBERS, "table/spec.toml"], ids=["folds", "members", "table"])
@@ -145,9 +148,10 @@ def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_pat
     before = decode(path.read_bytes())[1]["outputs"]
     outputs = np.where(right, 5, -5).astype(before.dtype).reshape(before.shape)
     path.write_bytes(encode({"outputs": outputs}, ""))
-    (other,) = verify(folder).others
-    assert other.name == "team"
-    assert [difference.file for difference in other.differences][-2:] == ["metrics.json", "team.json"]
+    trial, team = verify(folder).others
+    assert (trial.name, team.name) == (f"trials/{other:04}", "team")
+    assert [difference.file for difference in trial.differences] == ["held_out.safetensors"]
+    assert [difference.file for difference in team.differences][-2:] == ["metrics.json", "team.json"]
 
 
 def test_what_cannot_be_done_with_a_team_is_refused(searched: Path, tmp_path: Path, refused: Refused):
@@ -184,11 +188,13 @@ def test_runs_and_trials_without_a_spec_are_refused(folds: Path, searched: Path,
             verify(folder)
 
 
-def test_a_sweep_without_a_best_run_is_that_of_its_trials(searched: Path, tmp_path: Path):
+@pytest.mark.parametrize("missing", ["best", "trials/0001", "trials/0003"])
+def test_a_folder_that_is_missing_in_a_sweep_is_told(searched: Path, tmp_path: Path, missing: str):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
-    shutil.rmtree(folder / "best")
+    shutil.rmtree(folder / missing)
     found = verify(folder, epochs=1)
-    assert (names(found), found.total) == ([f"trials/000{number}" for number in range(4)], 4)
+    assert {*names(found)} == {"best", *(f"trials/000{number}" for number in range(4))}
+    assert [(run.name, run.message) for run in found.others] == [(missing, "the folder is missing")]
 
 
 def test_a_trial_whose_history_is_gone_differs(searched: Path, tmp_path: Path):
@@ -219,6 +225,7 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
     facts = json.loads((folder / "sweep.json").read_text())
     facts["versions"]["numpy"] = "1.0"
     (folder / "sweep.json").write_text(json.dumps(facts))
+    record(folder, "sweep.json")
     found = verify(folder)
     (other,) = found.others
     assert (other.name, other.differences[0].name) == ("trials/0002", "validation.loss")
@@ -235,7 +242,7 @@ def test_trials_of_several_folds_are_the_same(tmp_path: Path):
     assert verify(tmp_path / "sweep", epochs=2).is_same
 
 
-def test_trials_without_an_end_are_left_out(tmp_path: Path):
+def test_trials_that_failed_are_checked_by_what_they_recorded(tmp_path: Path):
     overrides = [*QUICK, "data.split.validation_size=0.25", "training.optimizer=sgd"]
     spec = SWEEP.replace('"training.l2" = [0.0, 0.01, 0.1]', '"training.optimizer.learning_rate" = [0.1, 1e30]')
     sweep(spec, tmp_path / "sweep", overrides=overrides, report=False, observer=Observer())
@@ -244,25 +251,32 @@ def test_trials_without_an_end_are_left_out(tmp_path: Path):
     }
     assert set(states.values()) == {"finished", "diverged"}
     finished = sorted(f"trials/{name}" for name, state in states.items() if state == "finished")
-    assert names(verify(tmp_path / "sweep")) == ["best", *finished, "team"]
+    failed = [f"trials/{name}" for name, state in sorted(states.items()) if state != "finished"]
+    found = verify(tmp_path / "sweep")
+    assert (found.is_same, names(found)) == (True, ["best", *finished, *failed, "team", ""])
+    spec = tmp_path / "sweep" / failed[0] / "spec.toml"
+    spec.write_text(spec.read_text() + "#\n")
+    for path, name in ((tmp_path / "sweep", failed[0]), (spec.parent, "")):
+        (other,) = verify(path).others
+        assert (other.name, [each.file for each in other.differences]) == (name, ["spec.toml"])
 
 
 def test_each_sweep_of_a_nested_one_is_verified(tmp_path: Path):
     overrides = [*QUICK, "data.split.validation_size=0.25", "sweep.trials=2"]
     nested_sweep(SWEEP, tmp_path / "nested", folds=2, overrides=overrides, report=False, observer=Observer())
     found = verify(tmp_path / "nested", sample=1)
-    assert (found.is_same, found.total, len(found.runs)) == (True, 8, 6)
-    parts = [name.rpartition("/")[0] for name in names(found)]
-    assert parts == ["fold0", "fold0/trials", "fold1", "fold1/trials", "fold0", "fold1"]
-    assert names(found)[-2:] == ["fold0/team", "fold1/team"]
+    assert (found.is_same, found.total, len(found.runs)) == (True, 11, 9)
+    parts = [name.rpartition("/")[0] for name in names(found)[:4]]
+    assert parts == ["fold0", "fold0/trials", "fold1", "fold1/trials"]
+    assert names(found)[-5:] == ["fold0/team", "fold1/team", "fold0", "fold1", ""]
 
 
 def test_a_run_that_cannot_be_made_again_says_why(folds: Path, tmp_path: Path):
     folder = Path(shutil.copytree(folds, tmp_path / "folds"))
     spec = folder / "seed0_fold1/spec.toml"
     spec.write_text(spec.read_text() + '\n[training.optimizer]\ntype = "sgd"\nlearning_rate = 1e30\n')
-    (other,) = verify(folder).others
-    assert (other.name, other.files) == ("seed0_fold1", ())
+    other, tables = verify(folder).others
+    assert (other.name, other.files, tables.name) == ("seed0_fold1", (), "")
     assert str(other).startswith("cannot be made again: diverged: ")
 
 

@@ -23,6 +23,7 @@ from tests.running.verification.folders import (
     one_ulp_up,
     only,
     other_numpy,
+    record,
     verified,
     write_rows,
 )
@@ -49,7 +50,7 @@ def test_a_run_is_the_same_and_its_folder_is_left_alone(folder: Path):
     assert (found.is_same, found.holds, found.total, found.folder) == (True, True, 1, None)
     assert only(found).differences == only(found).machine == only(found).inputs == ()
     assert str(only(found)) == f"the same {FILES} files"
-    assert set(only(found).files) == before.keys() - {"run.json"}
+    assert set(only(found).files) == before.keys()
     assert contents(folder) == before
 
 
@@ -71,6 +72,7 @@ def test_other_integers_and_tensors_of_another_form_are_told(folder: Path, tmp_p
     assert (str(difference), difference.largest) == ("model.safetensors differs: labels, other values", None)
     made(tmp_path / "larger", SPEC.replace("[4]", "[5]"))
     shutil.copy(tmp_path / "larger/model.safetensors", folder)
+    record(folder)
     (difference,) = verified(folder).differences
     assert str(difference) == ("model.safetensors differs: layers.0.bias float32 of shape (5,) → float32 of shape (4,)")
 
@@ -104,7 +106,7 @@ def test_what_a_model_says_of_itself_is_compared_too(folder: Path, refused: Refu
     metadata, tensors = decode(path.read_bytes())
     path.write_bytes(encode(tensors, metadata.replace('"seed":0', '"seed":7')))
     (difference,) = verified(folder).differences
-    assert str(difference) == "model.safetensors differs: metadata.spec.seed 7 → 0"
+    assert str(difference) == "model.safetensors differs: metadata.spec.seed 7 → 0; changed after the run"
     path.write_bytes(encode(tensors, "[]"))
     with refused(FileError):
         verify(folder)
@@ -112,8 +114,14 @@ def test_what_a_model_says_of_itself_is_compared_too(folder: Path, refused: Refu
 
 def test_a_model_that_was_changed_after_the_run_is_told_as_such(folder: Path):
     change_model(folder, "layers.0.weight", one_ulp_up, recorded=False)
-    (change,) = verified(folder).inputs
-    assert change.key == "the model's file (SHA-256)"
+    found = verified(folder)
+    (difference,) = found.differences
+    assert str(difference).endswith("; changed after the run")
+    assert (difference.distance.ulps, difference.largest, found.inputs) == (1, None, ())
+    other_numpy(folder)
+    assert verify(folder, tolerance=1e-6).holds
+    change_model(folder, "layers.0.weight", one_ulp_up, recorded=False)
+    assert not verify(folder, tolerance=1e-6).holds
 
 
 def test_the_first_epoch_that_differs_is_told(folder: Path):
@@ -122,7 +130,8 @@ def test_the_first_epoch_that_differs_is_told(folder: Path):
     records = [json.loads(line) for line in lines]
     records[6]["loss"] = float(np.nextafter(records[6]["loss"], 1))
     records[9]["loss"] += 0.5
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    path.write_text("".join(json.dumps(each) + "\n" for each in records))
+    record(folder)
     (difference,) = verified(folder).differences
     assert (difference.file, difference.name, difference.epoch) == ("history.jsonl", "loss", 7)
     assert difference.distance.ulps == 1
@@ -145,7 +154,7 @@ def test_a_spec_that_an_editor_has_marked_is_told(folder: Path):
     path = folder / "spec.toml"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     (difference,) = verified(folder).differences
-    assert str(difference) == 'spec.toml differs: line 1 "\ufeff" → ""'
+    assert str(difference) == 'spec.toml differs: line 1 "\ufeff" → ""; changed after the run'
     assert difference.as_dict()["sentence"] == str(difference)
 
 
@@ -155,7 +164,7 @@ def test_a_long_text_that_differs_is_told_by_its_beginning(folder: Path):
     for name, told in (("y" * 58, f'"{"y" * 58}"'), ("y" * 59, f'"{"y" * 58}…')):
         path.write_text(text.replace('"moons"', f'"{name}"'))
         (difference,) = verified(folder).differences
-        assert str(difference) == f'spec.resolved.json differs: name {told} → "moons"'
+        assert str(difference) == f'spec.resolved.json differs: name {told} → "moons"; changed after the run'
 
 
 def test_other_versions_are_named_then_and_now(folder: Path):
@@ -212,7 +221,7 @@ def test_other_bytes_with_the_same_values_are_a_difference(folder: Path):
     metrics = folder / "metrics.json"
     metrics.write_text(metrics.read_text() + "\n")
     (difference,) = verified(folder).differences
-    assert str(difference) == "metrics.json differs: the same values in other bytes"
+    assert str(difference) == "metrics.json differs: the same values in other bytes; changed after the run"
 
 
 @pytest.mark.parametrize("tolerance", [0, -1e-6, float("nan"), float("inf"), True, "1"])

@@ -1,0 +1,148 @@
+"""What the folder of a sweep says of its search, as far as trials, the best run and the team are made again by it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import SpecnetError
+from specnet.files import file_errors
+from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS, TRIALS_TABLE, written_spec
+from specnet.parts.data import Table
+from specnet.parts.part import Part
+from specnet.running.many.repetitions import Repetition, repetitions
+from specnet.running.many.summary import read_csv
+from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in, read_facts
+from specnet.running.sweeps.sweep_report import SweepFacts, read_trials
+from specnet.running.sweeps.teams import AS_WRITTEN
+from specnet.running.sweeps.trial_judge import Judge
+from specnet.running.sweeps.trial_records import Trial, best_trial
+from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec.parsing import document_saying
+from specnet.spec.reading.source_document import Document
+from specnet.spec.spec_writing import SpecWriter
+
+
+@dataclass(frozen=True)
+class KeptSweep:
+    """The folder of a sweep.
+
+    Attributes
+    ----------
+    path : Path
+    parts, limits
+        As for `parse_spec`.
+    facts : mapping
+        What ``sweep.json`` says.
+    identity : SweepIdentity
+    """
+
+    path: Path
+    parts: tuple[type[Part], ...]
+    limits: Limits | None
+    facts: Mapping[str, Any]
+    identity: SweepIdentity
+
+    @classmethod
+    def of(cls, path: Path, parts: tuple[type[Part], ...], limits: Limits | None) -> KeptSweep:
+        """Return what a folder says.
+
+        Raises
+        ------
+        FileError
+        """
+        facts = read_facts(path)
+        with file_errors(path / SWEEP_FACTS):
+            return cls(path, parts, limits, facts, SweepIdentity.from_data(facts.get(IDENTITY)))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all trials have ended."""
+        return self.facts.get("finished") is True
+
+    @cached_property
+    def known(self) -> SweepFacts:
+        """What ``sweep.json`` says, checked."""
+        return SweepFacts.of(self.path)
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """The trials that have ended."""
+        return read_trials(self.path, sys.maxsize)
+
+    @cached_property
+    def count(self) -> int:
+        """How many trials the sweep has taken into account, which are the first ones."""
+        path = self.path / TRIALS_TABLE
+        return len(read_csv(path, "table of trials", dict) if path.is_file() else self.trials)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of all that a trial may have as settings."""
+        sweep = self.known.identity.sweep
+        return [*(each.name for each in self.known.dimensions()), *(key for each in sweep.candidates for key in each)]
+
+    def trial_path(self, number: int) -> Path:
+        """Return the folder of a trial."""
+        return self.path / TRIALS / f"{number:04}"
+
+    def trial_spec(self, number: int) -> Spec | None:
+        """Return the spec of a trial, None if there is none."""
+        path = written_spec(self.trial_path(number))
+        return None if path is None else parse_spec(path, parts=self.parts, limits=self.limits)
+
+    def best(self, trials: list[Trial]) -> tuple[Trial | None, dict[str, str]]:
+        """Return the best of some trials, and the file of its spec in the folder of the sweep, by its name."""
+        best = best_trial(trials, self.known.larger_is_better)
+        spec = None if best is None else self.trial_spec(best.number)
+        if spec is None:
+            return best, {}
+        writer = SpecWriter(document_saying(spec), spec.registry)
+        return best, {f"best.{writer.format}": writer.text((), self.path)}
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The spec without ``[sweep]``; where its rows are, a trial says that has the same data.
+
+        Raises
+        ------
+        SpecError, FileError
+        """
+        found = self.trial_spec(AS_WRITTEN)
+        if found is None:
+            best = next((self.path / name for name in BEST_SPECS if (self.path / name).is_file()), None)
+            found = parse_spec(best or self.path / BEST_SPECS[0], parts=self.parts, limits=self.limits)
+        document = document_saying(found)
+        data = {**json.loads(self.identity.run.spec), "data": document.data["data"]}
+        return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
+
+    def repetitions(self, spec: Spec) -> tuple[Repetition, ...]:
+        """Return the runs of a trial with a spec."""
+        sweep = json.loads(self.identity.sweep)
+        folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
+        return repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
+
+    def judge(self, table: Table) -> Judge | None:
+        """Return what compares the trials; None if nothing does, as in the sweep."""
+        with suppress(SpecnetError):
+            return Judge.of(self.spec, self.repetitions(self.spec), table, self.known.metric)
+        return None
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What the bits of the trials depended on, as far as they were all made by one machine."""
+        machines = machines_in(self.facts)
+        machine = machines[0] if len(machines) == 1 else {}
+        sha256 = self.identity.run.data_sha256
+        return {
+            VERSIONS: self.facts.get(VERSIONS),
+            "threads": self.facts.get("threads"),
+            "data_sha256": sha256,
+            **machine,
+        }
