@@ -13,6 +13,7 @@ from specnet.files.atomic import file_errors as file_errors
 from specnet.files.atomic import is_temporary as is_temporary
 from specnet.files.atomic import open_file as open_file
 from specnet.files.atomic import read_file as read_file
+from specnet.files.atomic import refuse_inputs as refuse_inputs
 from specnet.files.atomic import refuse_link as refuse_link
 from specnet.files.atomic import refuse_taken as refuse_taken
 from specnet.files.atomic import remove_temporary_files as remove_temporary_files

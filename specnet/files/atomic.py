@@ -201,6 +201,20 @@ def refuse_taken(*paths: PathLike) -> None:
             raise TakenError("file already exists", hint=hint, source=os.fspath(path))
 
 
+def refuse_inputs(outputs: Iterable[PathLike], inputs: Iterable[PathLike], hint: str) -> None:
+    """Refuse to write or remove files that are read.
+
+    Raises
+    ------
+    FileError
+        About the first of them.
+    """
+    read = [path for path in inputs if os.path.exists(path)]
+    for output in outputs:
+        if os.path.exists(output) and any(os.path.samefile(output, path) for path in read):
+            raise FileError("the output would overwrite a file that is read", hint=hint, source=os.fspath(output))
+
+
 def check_place(path: PathLike) -> None:
     """Refuse a place that is taken by something that is no file.
 

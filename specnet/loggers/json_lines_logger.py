@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from specnet.files import PathLike, check_place, file_errors, read_file, refuse_taken, write_file
+from specnet.errors import FileError
+from specnet.files import PathLike, check_place, file_errors, read_file, refuse_inputs, refuse_taken, write_file
 from specnet.files.json_lines import json_lines
-from specnet.files.run_files import LARGEST_RECORD
+from specnet.files.run_files import LARGEST_RECORD, RUN
 from specnet.loggers.logger import LoggedRun, Logger, Outcome
+from specnet.spec.file_paths import input_files
 
 
 class JsonLinesLogger(Logger):
@@ -30,6 +32,14 @@ class JsonLinesLogger(Logger):
 
     def start(self, run: LoggedRun) -> None:
         check_place(self._path)
+        hint = "choose another file for the log"
+        refuse_inputs([self._path], input_files(run.spec), hint)
+        if (
+            run.folder is not None
+            and RUN.has_file(self._path.name)
+            and self._path.parent.resolve() == run.folder.resolve()
+        ):
+            raise FileError("the run writes this file itself", hint=hint, source=str(self._path))
         so_far = json_lines(run.history or ())
         if not self._overwrite and not (run.history is not None and self._continues(so_far)):
             refuse_taken(self._path)

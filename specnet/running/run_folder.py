@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from specnet.files import (
     check_place,
     file_errors,
     read_file,
+    refuse_inputs,
     refuse_link,
     remove_temporary_files,
     write_file,
@@ -40,6 +41,7 @@ from specnet.files.run_files import (
     RUNS,
     SNAPSHOTS,
     TEAM_FACTS,
+    WRITTEN,
     FolderKind,
     clear,
     kind_of,
@@ -285,15 +287,23 @@ def new_folder(name: str | None, top: str = RUNS) -> Path:
 
 
 @contextmanager
-def reserved_folder(out: PathLike, *, force: bool, resume: bool | None) -> Iterator[RunFolder]:
+def reserved_folder(
+    out: PathLike, inputs: Iterable[PathLike] = (), *, force: bool, resume: bool | None
+) -> Iterator[RunFolder]:
     """Give the folder of a run to write, as `reserved` does."""
-    with reserved(out, RUN, RUN_FILES, force=force, resume=resume) as path:
+    with reserved(out, RUN, RUN_FILES, inputs, force=force, resume=resume) as path:
         yield RunFolder(path, resumes=bool(resume))
 
 
 @contextmanager
 def reserved(
-    out: PathLike, kind: FolderKind, files: Iterable[str] = (), *, force: bool, resume: bool | None
+    out: PathLike,
+    kind: FolderKind,
+    files: Sequence[str] = (),
+    inputs: Iterable[PathLike] = (),
+    *,
+    force: bool,
+    resume: bool | None,
 ) -> Iterator[Path]:
     """Give a folder to write, held for this caller alone; made if it is missing, and gone again if nothing is written.
 
@@ -302,8 +312,10 @@ def reserved(
     out : path
     kind : FolderKind
         What it becomes.
-    files : iterable of str
+    files : sequence of str
         Names of what will be written, where they do not follow from the kind.
+    inputs : iterable of path
+        What is read; a spec may be in the folder, if it is written there again.
     force, resume : bool
         Whether there may be something in it; `resume` is None where nothing can be resumed.
 
@@ -313,7 +325,7 @@ def reserved(
         If another run is writing there; if it has something in it, and neither `force` nor `resume` allows that; or if
         the name of a file to be written or removed is taken by something else, such as a link.
     FileError
-        If there is another kind of result to resume.
+        If there is another kind of result to resume, or if an input would be overwritten or removed.
     """
     path = Path(out)
     with file_errors(path):
@@ -339,8 +351,9 @@ def reserved(
                 raise FileError(
                     f"nothing to resume: the folder holds {found.name}", hint=START_ANEW, source=os.fspath(out)
                 )
-            for _ in written_in(path, kind):  # it refuses links
-                pass
+            lost = [*written_in(path, kind), *(path / name for name in files)]
+            again = [path / name for name in (*WRITTEN, RESOLVED) if kind.has_file(name)]
+            refuse_inputs((each for each in lost if each not in again), inputs, "choose another --out")
             taken = [name for name in entries if any(each.has_file(name) for each in kinds)]
             for name in [*taken, *files]:
                 refuse_link(path / Path(name).parts[0])

@@ -27,6 +27,7 @@ from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import BegunRun, RunOutcome, train_run
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
+from specnet.spec.file_paths import input_files
 from specnet.training import Checkpoint, Observer
 from specnet.training.looks.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
@@ -196,7 +197,7 @@ def run_table(
     with ExitStack() as stack:
         folder = None
         if out is not None:
-            folder = stack.enter_context(reserved_folder(out, force=force, resume=resume))
+            folder = stack.enter_context(reserved_folder(out, input_files(parsed), force=force, resume=resume))
         interruptions = stack.enter_context(Interruptions(terminates=folder is not None))
         observer = stack.enter_context(shown_progress(observer, verbose, calls=4))
         if folder is not None:

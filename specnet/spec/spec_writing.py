@@ -3,17 +3,16 @@
 import json
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from specnet.errors import Path
 from specnet.files.run_files import spec_folder
-from specnet.parts.fields import is_file_path
-from specnet.parts.part import Section
 from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
+from specnet.spec.file_paths import file_paths
 from specnet.spec.parsing import validated
 from specnet.spec.reading.editing import TomlText
 from specnet.spec.reading.overrides import with_change
@@ -117,7 +116,7 @@ class SpecWriter:
         """Return the data with its paths as seen from a folder, and what it says."""
         spec = self._spec(data)
         start = os.path.realpath(self._document.folder or FilePath())
-        files = [*_files(spec, ())] if start != os.path.realpath(folder) else []
+        files = [*file_paths(spec)] if start != os.path.realpath(folder) else []
         if not files:
             return data, spec
         for path, value in files:
@@ -131,25 +130,6 @@ class SpecWriter:
 
 def _read(text: str, language: Format) -> Document:
     return plain(document_of(text.encode(), f"spec.{language}"))
-
-
-def _files(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the paths of files that a section sets, and where it does."""
-    if isinstance(value, Section):
-        for name in value.model_fields_set:
-            inner, here = getattr(value, name), (*path, name)
-            if not is_file_path(type(value).model_fields[name]):
-                yield from _files(inner, here)
-            elif isinstance(inner, str):
-                yield here, inner
-            elif isinstance(inner, tuple):
-                yield from (((*here, index), each) for index, each in enumerate(inner))
-    elif isinstance(value, tuple):
-        for index, each in enumerate(value):
-            yield from _files(each, (*path, index))
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _files(each, (*path, key))
 
 
 def _seen_from(folder: FilePath, start: str, path: str) -> str:

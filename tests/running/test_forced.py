@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,24 @@ def test_an_error_leaves_the_earlier_result(tmp_path: Path, fresh: dict[str, Pat
             with pytest.raises(specnet.DataError):
                 call(SWEEP, out, folds=50, jobs=1, force=True)
         assert files_of(out) == files_of(fresh[old])
+
+
+@pytest.mark.parametrize("call", [specnet.run, specnet.sweep, partial(specnet.run_many, seeds=2, jobs=1)])
+def test_no_result_is_forced_over_what_it_is_made_of(tmp_path: Path, call: Callable[..., Any]) -> None:
+    """A table that has the name of a file of the earlier run; and a spec that would not be written again."""
+    out = tmp_path / "out"
+    specnet.run(SPEC, out, report=False)
+    table = json.dumps({"x": 1, "y": 2}) + "\n"
+    (out / "history.jsonl").write_text(table * 40)
+    spec = SWEEP.replace(
+        'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "jsonl"\npath = "history.jsonl"\ntarget = "y"'
+    )
+    spec = spec.replace("binary_crossentropy", "mse").replace('metrics = ["accuracy"]\n', "")
+    (out / "mine.toml").write_text(spec if call is specnet.sweep else spec.partition("[sweep]")[0])
+    before = files_of(out)
+    with pytest.raises(specnet.FileError, match=r"history.jsonl: error\[file\]: the output would overwrite"):
+        call(out / "mine.toml", out, force=True)
+    if call is not specnet.run and call is not specnet.sweep:
+        with pytest.raises(specnet.FileError, match=r"spec.toml: error\[file\]: the output would overwrite"):
+            call(out, out, force=True)
+    assert files_of(out) == before

@@ -33,6 +33,7 @@ from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count
 from specnet.spec import Limits, Spec, SpecSource, with_engine
+from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
@@ -183,7 +184,7 @@ def run_many(
         folder = None
         if out is not None:
             names = [f"{each.name}/{FACTS}" for each in planned]
-            folder = stack.enter_context(reserved(out, SERIES, names, force=force, resume=resume))
+            folder = stack.enter_context(reserved(out, SERIES, names, input_files(parsed), force=force, resume=resume))
             remove_temporary_folders(folder)
         stack.enter_context(Interruptions(terminates=True))
         progress = stack.enter_context(shown_series(verbose, len(planned), "run", observer=observer))

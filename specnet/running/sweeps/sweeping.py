@@ -39,6 +39,7 @@ from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
 from specnet.running.training_run import BegunRun
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
+from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying, text_saying
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
@@ -200,7 +201,7 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
     kind = SWEEP if folds is None else NESTED
     found: list[SweepResult] = []
     summary: Summary = {}
-    with _place(out, kind, options) as path, Interruptions(terminates=True):
+    with _place(out, kind, input_files(parsed), options) as path, Interruptions(terminates=True):
         table, progress = load_table(parsed), SeriesProgress(options.observer)
         if options.resume:
             remove_report(path)
@@ -234,12 +235,12 @@ def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spe
 
 
 @contextmanager
-def _place(out: PathLike | None, kind: FolderKind, options: SweepOptions) -> Iterator[Path]:
+def _place(out: PathLike | None, kind: FolderKind, inputs: list[str], options: SweepOptions) -> Iterator[Path]:
     """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         try:
-            yield stack.enter_context(reserved(path, kind, force=options.force, resume=options.resume))
+            yield stack.enter_context(reserved(path, kind, (), inputs, force=options.force, resume=options.resume))
         except RunInterrupted as stopped:
             if out is None:  # nothing is left to resume
                 raise KeyboardInterrupt from stopped

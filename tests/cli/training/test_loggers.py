@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Specnet, started
+from tests.cli.conftest import CSV_SPEC, Specnet, started
 from tests.cli.test_completion import offered
 from tests.waiting import wait_until
 
@@ -33,6 +33,29 @@ def test_files_are_overwritten_with_force_alone(specnet: Specnet, folder: Path) 
     assert (folder / "log").read_text() == "mine"
     assert specnet("run", "moons.toml", "--out", "done", "--log", "jsonl:log", "--force").status == 0
     assert (folder / "log").read_bytes() == (folder / "done" / "history.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("log", ["table.csv", "./more/../test.csv", "linked.csv", "table.toml", "old/spec.toml"])
+def test_no_log_overwrites_what_the_run_reads(specnet: Specnet, folder: Path, log: str) -> None:
+    """Its table, a file of its split, a hard link to one, and its spec, by its path or in the folder of a run."""
+    rows = "x,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(40))
+    for name in ("table.csv", "test.csv"):
+        (folder / name).write_text(rows)
+    (folder / "linked.csv").hardlink_to(folder / "test.csv")
+    (folder / "more").mkdir()
+    (folder / "table.toml").write_text(CSV_SPEC.replace("[network]", '[data.split]\ntest = "test.csv"\n[network]'))
+    specnet("run", "table.toml", "-o", "old", "-q", "--no-report").went()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    spec = "old" if "old" in log else "table.toml"
+    failed = specnet("run", spec, "-o", "out", "--log", f"jsonl:{log}", "--force", "-q").failed(1)
+    assert failed.startswith(f"{Path(log)}: error[file]: the output would overwrite a file that is read")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_no_log_is_a_file_of_the_run(specnet: Specnet, folder: Path) -> None:
+    failed = specnet("run", "moons.toml", "-o", "out", "--log", "jsonl:out/model.safetensors", "-q").failed(1)
+    assert failed.startswith("out/model.safetensors: error[file]: the run writes this file itself")
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.parametrize(
