@@ -62,6 +62,11 @@ class Calibration(NamedTuple):
     before: float
     after: float
 
+    @property
+    def factor(self) -> float:
+        """What the network's own logits are multiplied by."""
+        return 1 / self.temperature
+
     def figures(self) -> dict[str, float | dict[str, float | None]]:
         """Return what ``metrics.json`` has of it."""
         return {"temperature": self.temperature, "log_loss": {"before": self.before, "after": self.after}}

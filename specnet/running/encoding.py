@@ -69,7 +69,7 @@ class Encoder:
     def watched_rows(self, rows: Rows, name: str) -> WatchedRows:
         """Return rows that are watched while others train; their target has that name."""
         target = _numbers(self.network, self.labels, rows.y, name)
-        return WatchedRows(self._encoded(rows, target, rows.weight, name), target, rows.weight)
+        return WatchedRows(self._encoded(rows, target, rows.weight, name), target, rows.weight, rows.groups)
 
     def member_rows(self, training: TrainingRows, rows: Rows, watched: WatchedRows | None) -> MemberRows:
         """Return the rows of each member of an ensemble, given the training rows and those that all members watch."""

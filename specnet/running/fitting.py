@@ -112,13 +112,27 @@ class FitResult:
         found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
         return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
 
-    def error_quantiles(self, held: HeldOut) -> ErrorQuantiles:
-        """Return the quantiles of the errors on the rows held out."""
-        is_of_values = self.model.network.task == "values"
+    def error_quantiles(self, uncalibrated: HeldOut) -> ErrorQuantiles:
+        """Return the quantiles of the errors on the rows held out, given what was answered before calibration.
+
+        Where validation rows have chosen the epoch, they are those of epochs that other validation rows have chosen.
+        """
+        held, model = self.held_out(), self.model
+        assert held is not None, "rows do not vanish"
+        rows, answers = self.data.splits[held.name], held.answers
+        crossed = [member.cross_fitted for member in self.members]
+        if held.name == "validation" and all(raw is not None for raw in crossed):
+            factor = 1.0 if self.calibration is None else self.calibration.factor
+            raws = [
+                after + factor * (each - before)
+                for after, each, before in zip(held.raw, crossed, uncalibrated.raw, strict=True)
+            ]
+            compared = model.decoder.compared([model.decoder.activated(raw) for raw in raws])
+            answers = replace(answers, prediction=compared[0], probability=compared[1])
         targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != "test"]
+        is_of_values = model.network.task == "values"
         low = np.min([each.min(axis=0) for each in targets], axis=0) >= 0 if is_of_values else None
-        groups = self.data.splits[held.name].groups
-        return ErrorQuantiles.of(held.answers, self.model.network.task, not_negative=low, groups=groups)
+        return ErrorQuantiles.of(answers, model.network.task, not_negative=low, groups=rows.groups)
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
         X, network = self.inputs["train"], self.model.network
@@ -200,7 +214,7 @@ def fit_rows(
     with _explained_failures(encoder, training, rows):
         if spec.training.ensemble is None:
             theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
-            monitors = {} if watched is None else validation_monitors(encoder.decoder, watched)
+            monitors = None if watched is None else validation_monitors(encoder.decoder, watched)
             result = train(network, theta, training, monitors=monitors, state=state, epochs=epochs, **given)
             members = [result]
         else:
@@ -211,12 +225,12 @@ def fit_rows(
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
-    if result.interruption is not None or fitted.held_out() is None:  # as of a member that was trained alone
+    answered = None if result.interruption is not None else fitted.held_out()
+    if answered is None:  # as of a member that was trained alone
         return fitted
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()
-    if (held_out := fitted.held_out()) is not None:
-        fitted.model.error_quantiles = fitted.error_quantiles(held_out)
+    fitted.model.error_quantiles = fitted.error_quantiles(answered)
     return fitted
 
 

@@ -42,6 +42,11 @@ class LinearShare(NamedTuple):
     before: float
     after: float
 
+    @property
+    def factor(self) -> float:
+        """What the network's own outputs are multiplied by."""
+        return 1 - self.share
+
     def figures(self) -> dict[str, float | dict[str, float | None]]:
         """Return what ``metrics.json`` has of it."""
         return {"linear_share": self.share, "squared_error": {"before": self.before, "after": self.after}}

@@ -18,7 +18,8 @@ from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 from specnet.training.best_weights import watcher_name
-from specnet.training.epoch_metrics import Monitor
+from specnet.training.cross_fitted import PARTS, CrossFittedOutputs, parts_of
+from specnet.training.epoch_metrics import Monitors
 from specnet.training.steps.trainer import State
 
 
@@ -52,11 +53,14 @@ class WatchedRows:
         As metrics compare it: class indices, 0 and 1, or values in their own units.
     weight : (rows,) or None
         How much each row counts in a metric.
+    groups : (rows,) or None
+        Of rows that are not independent of each other.
     """
 
     rows: TrainingRows
     target: Array
     weight: NDArray[Any] | None
+    groups: NDArray[np.generic] | None = None
 
     def some(self, chosen: NDArray[Any]) -> WatchedRows:
         """Return some of the rows, given a mask or their indices."""
@@ -85,16 +89,22 @@ class MemberRows:
     watched: WatchedRows | None
     folds: NDArray[np.intp] | None
 
-    def __call__(self, member: int) -> tuple[TrainingRows, dict[str, Monitor]]:
-        """Return the rows that a member is trained on, and its monitors."""
+    def __call__(self, member: int) -> tuple[TrainingRows, Monitors]:
+        """Return the rows that a member is trained on, and its monitors.
+
+        Nothing is cross-fitted to folds: the mean of all members errs less than the one that has left a fold out, by
+        about as much as that one's epoch fits the fold too well.
+        """
         training, watched = self.training, self.watched
-        if self.folds is not None:
-            mine = np.equal(self.folds, member)
-            training, watched = training.some(~mine), None if watched is None else watched.some(mine)
-        return training, {} if watched is None else validation_monitors(self.decoder, watched)
+        if watched is None:
+            return training, Monitors()
+        if self.folds is None:
+            return training, validation_monitors(self.decoder, watched)
+        mine = np.equal(self.folds, member)
+        return training.some(~mine), validation_monitors(self.decoder, watched.some(mine), cross_fits=False)
 
 
-def validation_monitors(decoder: Decoder, watched: WatchedRows) -> dict[str, Monitor]:
+def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: bool = True) -> Monitors:
     """Return what computes each figure of the validation rows that the history is to have.
 
     Parameters
@@ -102,20 +112,54 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows) -> dict[str, Mon
     decoder : Decoder
         What turns the network's outputs into predictions.
     watched : WatchedRows
+    cross_fits : bool
+        Whether outputs for them are wanted that have not chosen the epoch, where they choose it.
     """
     network, spec, rows = decoder.network, decoder.network.spec, watched.rows
     target, weights = network.read_target(rows.target, len(rows)), check_weights(rows.weight, len(rows))
+    last = np.empty(0)  # losses of the rows, of which parts are scored too
 
     def loss(theta: Array, state: State) -> float:
-        return weighted_mean(network.row_losses_checked(theta, rows.X, target, state, data_only=True), weights)
+        nonlocal last
+        last = network.row_losses_checked(theta, rows.X, target, state, data_only=True)
+        return weighted_mean(last, weights)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
         compared = decoder.compared([network.predict_checked(theta, rows.X, state)])
         return metric.score(watched.target, *compared, watched.weight)
 
-    monitors: dict[str, Monitor] = {VALIDATION_LOSS: loss}
+    monitors = Monitors({VALIDATION_LOSS: loss})
     for _, who in spec.training.watchers():
         metric = spec.monitored_metric(who.monitor)
         if metric is not None:
             monitors[who.monitor] = partial(score, metric)
+    parts = parts_of(len(rows), watched.groups)
+    stopping = spec.training.early_stopping
+    if not cross_fits or stopping is None or stopping.monitor == LOSS or len(np.unique(parts)) < PARTS:
+        return monitors
+    metric = spec.monitored_metric(stopping.monitor)
+
+    def scores(theta: Array, state: State) -> NDArray[np.float64]:
+        others = [parts != part for part in range(PARTS)]
+        if metric is None:
+            every = [weighted_mean(last[each], None if weights is None else weights[each]) for each in others]
+            return np.array(every)
+        prediction, probability = decoder.compared([network.predict_checked(theta, rows.X, state)])
+        found = [
+            metric.score(
+                watched.target[chosen],
+                prediction[chosen],
+                None if probability is None else probability[chosen],
+                None if watched.weight is None else watched.weight[chosen],
+            )
+            for chosen in others
+        ]
+        return np.array(found) * (-1 if metric.larger_is_better else 1)
+
+    monitors.cross_fitted = CrossFittedOutputs(
+        parts,
+        scores,
+        lambda theta, state: network.predict_checked(theta, rows.X, state, raw=True),
+        np.zeros((len(rows), network.outputs), network.dtype),
+    )
     return monitors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from specnet.parts.watchers import LOSS, Memory
 from specnet.spec.document import EARLY_STOPPING
 from specnet.training.best_weights import BestWeights, Watchers, has_ended, watcher_name
 from specnet.training.checkpoint import MEMBER, Checkpoint
-from specnet.training.epoch_metrics import EpochMetrics, Monitor, check_figure
+from specnet.training.epoch_metrics import EpochMetrics, Monitors, check_figure
 from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.looks.snapshot import Snapshot
@@ -45,8 +45,8 @@ class Course:
     ----------
     network : Network
     trainer : Trainer
-    monitors : mapping
-        Functions for further entries of the history, such as ``validation_loss``.
+    monitors : Monitors
+        Of further entries of the history, such as ``validation_loss``.
     observer : Observer
     keep_checkpoint : callable, optional
         Called with the state of the run every `checkpoint_every` epochs.
@@ -73,7 +73,7 @@ class Course:
         self,
         network: Network,
         trainer: Trainer,
-        monitors: Mapping[str, Monitor],
+        monitors: Monitors,
         observer: Observer,
         keep_checkpoint: Keeper | None = None,
         total: int | None = None,
@@ -92,6 +92,7 @@ class Course:
         self._watchers = Watchers(network.spec)
         keeps_best = training.early_stopping is not None and training.early_stopping.restore_best
         self._best = BestWeights(*trainer.kept()) if keeps_best else None
+        self._cross_fitted = monitors.cross_fitted if keeps_best else None
         self.snapshot, self._seen_next = Snapshot(network, trainer), self._observer.next_epoch(-1)
         self._start = None if trainer.resumes else Checkpoint({}, self._facts(), [])
 
@@ -181,6 +182,8 @@ class Course:
         self._trainer.so_far.set()
         if self._best is not None and self._stopping is not None and not self._stopping.waited:
             self._best.replace(*self._trainer.kept())
+        if self._cross_fitted is not None:
+            self._cross_fitted.after_epoch(*self._trainer.kept())
         # What is kept comes first: an observer may be broken off.
         if record is not None:
             self.history.append(record)
@@ -224,6 +227,10 @@ class Course:
             return self._best.kept()
         theta, state = self._trainer.kept()
         return theta.copy(), state
+
+    def cross_fitted(self) -> Array | None:
+        """Return the outputs for validation rows that have not chosen the epoch, where others have chosen theirs."""
+        return self._cross_fitted.raw if self._cross_fitted is not None and self._has_best else None
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Resume from a checkpoint if the trainer supports it; otherwise it starts again."""
@@ -281,7 +288,8 @@ class Course:
 
     def _tensors(self) -> dict[str, Array]:
         """Return the arrays for a checkpoint by name; training continues to change them."""
-        return self._trainer.tensors() | ({} if self._best is None else self._best.tensors())
+        followers = [each for each in (self._best, self._cross_fitted) if each is not None]
+        return self._trainer.tensors() | {name: array for each in followers for name, array in each.tensors().items()}
 
     def _with_loss(self, number: Any) -> Any:
         """Return whether the loss of an epoch, or of each of several, counted from 0, is needed."""

@@ -9,10 +9,23 @@ from specnet.errors import NotFiniteError, TrainingError
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
+from specnet.training.cross_fitted import CrossFittedOutputs
 from specnet.training.steps.trainer import State
 
 Monitor = Callable[[Array, State], float]
 """Computes a metric from the parameters and the layer states of a model."""
+
+
+class Monitors(dict[str, Monitor]):
+    """What computes entries of the history, by their names.
+
+    Attributes
+    ----------
+    cross_fitted : CrossFittedOutputs or None
+        Follows the epochs too, where the best one is restored.
+    """
+
+    cross_fitted: CrossFittedOutputs | None = None
 
 
 class EpochMetrics(dict[str, float]):

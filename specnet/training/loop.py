@@ -18,7 +18,7 @@ from specnet.network.engine_backends import not_available
 from specnet.parts.arrays import Array
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
-from specnet.training.epoch_metrics import Monitor, not_finite
+from specnet.training.epoch_metrics import Monitor, Monitors, not_finite
 from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
 from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer
@@ -56,6 +56,9 @@ class TrainingResult:
         A checkpoint to resume from; with L-BFGS the start of training, of a finished member that of the next one.
     warnings : tuple of Diagnostic
         Warnings about the training rows.
+    cross_fitted : ndarray (rows, outputs) or None
+        Outputs for validation rows, as the loss sees them, at epochs that other validation rows have chosen; None
+        where no validation rows have chosen the epoch.
     """
 
     theta: Array
@@ -70,6 +73,7 @@ class TrainingResult:
     interruption: KeyboardInterrupt | None
     reached: Checkpoint
     warnings: tuple[Diagnostic, ...] = ()
+    cross_fitted: Array | None = None
 
     @property
     def looks(self) -> list[Look]:
@@ -107,7 +111,8 @@ def train(
         Initial parameters; not changed.
     rows : TrainingRows
     monitors : mapping, optional
-        Functions that compute metrics of each logged epoch, such as ``validation_loss``.
+        Functions that compute metrics of each logged epoch, such as ``validation_loss``; as `Monitors` with what else
+        follows the epochs.
     observer : Observer, optional
         Notified of the course of training.
     keep_checkpoint : callable, optional
@@ -147,7 +152,8 @@ def train(
     choice, trainer = _trainer(choice, network, theta, rows.feed(network, member), layer_state, member)
     observer.engine_chosen(choice.engine, choice.reason)
     recorder = LayerRecorder(network, rows.X, total) if records else None
-    course = Course(network, trainer, monitors or {}, observer, keep_checkpoint, total, member, recorder)
+    monitors = monitors if isinstance(monitors, Monitors) else Monitors(monitors or {})
+    course = Course(network, trainer, monitors, observer, keep_checkpoint, total, member, recorder)
     if checkpoint is not None:
         course.resume(checkpoint)
     ended, interruption = None, None
@@ -177,8 +183,17 @@ def train(
     steps, seconds, end = trainer.step_number, course.seconds, course.end(ended.reason if ended else INTERRUPTED)
     observer.ended(course.epochs, steps, seconds, end)
     record = TrainingRecord() if recorder is None else recorder.record()
+    rest = record, choice, interruption, reached
     return TrainingResult(
-        kept, kept_state, course.history, course.epochs, steps, seconds, end, record, choice, interruption, reached
+        kept,
+        kept_state,
+        course.history,
+        course.epochs,
+        steps,
+        seconds,
+        end,
+        *rest,
+        cross_fitted=course.cross_fitted(),
     )
 
 

@@ -25,6 +25,9 @@ from specnet.training.members.side_by_side import trained_side_by_side
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import BEGUN, Choice, choose, members_worth
 
+CROSS_FITTED = "cross_fitted"
+"""In the names of a finished member's tensors."""
+
 
 def joined_result(members: Sequence[TrainingResult]) -> TrainingResult:
     """Return what the members that `train_members` returns have reached, in their order, as one result.
@@ -170,9 +173,10 @@ def finished_members(checkpoint: Checkpoint, network: Network) -> list[TrainingR
     for number, facts in enumerate(checkpoint.facts.get(FINISHED, [])):
         theta, state = np.zeros(network.parameter_count, network.dtype), network.initial_state()
         checkpoint.restore(_tensors(number, theta, state))
+        cross_fitted = checkpoint.tensors.get(f"{FINISHED}.{number}.{CROSS_FITTED}")
         record = TrainingRecord() if number else checkpoint.record
         history = history_of(checkpoint.history, number)
-        found.append(TrainingResult(theta, state, history, **facts, **rest, record=record))
+        found.append(TrainingResult(theta, state, history, **facts, **rest, record=record, cross_fitted=cross_fitted))
     return found
 
 
@@ -196,6 +200,8 @@ def within_member(finished: Sequence[TrainingResult], reached: Checkpoint) -> Ch
     kept: dict[str, Array] = {}
     for number, member in enumerate(finished):
         kept |= _tensors(number, member.theta, member.state)
+        if member.cross_fitted is not None:
+            kept[f"{FINISHED}.{number}.{CROSS_FITTED}"] = member.cross_fitted
     told = [{"epochs": each.epochs, "steps": each.steps, "seconds": each.seconds, "end": each.end} for each in finished]
     records = [record for member in finished for record in member.history]
     facts = {**reached.facts, FINISHED: told} if told else reached.facts
