@@ -43,6 +43,8 @@ class Answers:
     probability : ndarray (rows, classes) or (rows, outputs), or None
     weight : ndarray (rows,) or None
         How much each row counts.
+    targets : tuple of str
+        The names of the target's columns; empty where they have none.
     """
 
     target: Array
@@ -51,6 +53,7 @@ class Answers:
     prediction: Array
     probability: Array | None
     weight: NDArray[np.float64] | None
+    targets: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.losses)
@@ -58,18 +61,21 @@ class Answers:
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
         """Return answers of one kind, one after the other."""
-        named = {name: [getattr(part, name) for part in parts] for name in vars(parts[0])}
+        named = {name: [getattr(part, name) for part in parts] for name in vars(parts[0]) if name != "targets"}
         columns: dict[str, Any] = {
             name: None if each[0] is None else np.concatenate(each) for name, each in named.items()
         }
-        return cls(**columns)
+        return cls(**columns, targets=parts[0].targets)
 
     def figures(self, metrics: Sequence[Metric]) -> dict[str, float]:
         """Return the mean loss and each metric by its name, as `Model.evaluate` does."""
-        compared = (self.target, self.prediction, self.probability, self.weight)
         return {
             "loss": weighted_mean(self.losses, self.weight),
-            **{metric.type: metric.score(*compared) for metric in metrics},
+            **{
+                name: metric.score(target, prediction, self.probability, self.weight)
+                for metric in metrics
+                for name, target, prediction in metric.figures(self.targets, self.target, self.prediction)
+            },
         }
 
 

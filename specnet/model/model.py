@@ -88,6 +88,12 @@ class Model(Displayed):
         return Model(network, self.theta, state, *prepared, self.labels, self.error_quantiles)
 
     @property
+    def target_names(self) -> tuple[str, ...]:
+        """The names of the target's columns; empty where it is no table's."""
+        names: tuple[str, ...] = getattr(self.spec.data, "targets", ())
+        return names if len(names) == self.network.target_size else ()
+
+    @property
     def is_ensemble(self) -> bool:
         """Whether its networks are several, whose answers are averaged."""
         return self.theta.ndim == 2
@@ -287,7 +293,8 @@ class Model(Displayed):
         -------
         dict
             ``loss``, the mean loss of the rows as training sees their target, without dropout, penalties and label
-            smoothing; then each metric by its name. Those of an ensemble are of its predictions, not means over its
+            smoothing; then each metric by its name, with units for each of several named targets:
+            ``mean_absolute_error_price``. Those of an ensemble are of its predictions, not means over its
             members.
 
         Raises
@@ -305,13 +312,13 @@ class Model(Displayed):
         """Return answers for rows X (rows, inputs), as the network reads them, beside the true y and sample_weight."""
         target, wanted = self.decoder.target(y, len(X))
         weights, compared = check_weights(sample_weight, len(X)), self.decoder.compared(self.member_outputs(X))
-        return Answers(target, wanted, self._losses(X, wanted), *compared, weights)
+        return Answers(target, wanted, self._losses(X, wanted), *compared, weights, self.target_names)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
         """Return the answers of outputs (rows, outputs), raw and activated, beside the true y and sample_weight."""
         target, wanted = self.decoder.target(y, len(raw))
         weights, compared = check_weights(sample_weight, len(raw)), self.decoder.compared([outputs])
-        return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights)
+        return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights, self.target_names)
 
     def member_outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
         """Return each member's outputs for rows as the network reads them, (rows, outputs).

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, compress, repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,26 +140,29 @@ class Predictions:
         model, raw = self._model, self._raw.part(some)
         complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
-        columns = _columns("prediction", model.predict(rows), None)
+        targets, labels = model.target_names, () if model.labels is None else model.labels.tolist()
+        columns = _columns("prediction", model.predict(rows), targets)
         if model.gives_probabilities:
-            columns |= _columns("probability", model.predict_proba(rows), model.labels)
+            columns |= _columns("probability", model.predict_proba(rows), labels or targets)
         elif model.network.task == "values" and model.is_ensemble:
-            columns |= _columns("spread", model.predict_spread(rows), None)
+            columns |= _columns("spread", model.predict_spread(rows), targets)
         if self._interval is not None:
             ends = np.moveaxis(model.predict_interval(rows, self._interval), -1, 0)
-            pairs = (_columns(title, end, None).items() for title, end in zip(("lower", "upper"), ends, strict=True))
+            pairs = (_columns(title, end, targets).items() for title, end in zip(("lower", "upper"), ends, strict=True))
             columns |= dict(chain.from_iterable(zip(*pairs, strict=True)))
         if self._classes is not None:
             columns["set"] = _joined(model.predict_set(rows, self._classes), model.labels)
         return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
 
 
-def _columns(title: str, values: Array, labels: Array | None) -> dict[str, Array]:
-    """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<label>`` for each output."""
+def _columns(title: str, values: Array, names: Sequence[Any]) -> dict[str, Array]:
+    """Return predictions (rows,) or (rows, outputs) as columns: ``title``, or ``title_<name>`` for each output.
+
+    Names are labels or targets; outputs without one are counted from 0.
+    """
     if values.ndim == 1:
         return {title: values}
-    names = range(values.shape[1]) if labels is None else labels.tolist()
-    return {f"{title}_{name}": column for name, column in zip(names, values.T, strict=True)}
+    return {f"{title}_{name}": column for name, column in zip(names or range(len(values.T)), values.T, strict=True)}
 
 
 def _joined(sets: Array, labels: Array | None) -> Array:

@@ -250,9 +250,10 @@ class _Writer:
 
     def _answers(self) -> list[str]:
         """Return the functions that answer, and what reads CSV rows."""
-        program, columns = self.program, ['columns = {"prediction": predict(X)}']
+        program, names = self.program, repr(self.program.model.target_names or range(self.program.outputs))
+        columns = ['columns = {"prediction": predict(X)}']
         if program.answer in ("values", "multilabel"):
-            columns = ['columns = {f"prediction_{name}": column for name, column in enumerate(predict(X).T)}']
+            columns = [f'columns = {{f"prediction_{{name}}": column for name, column in zip({names}, predict(X).T)}}']
         said = f"{program.prediction} for each row of raw columns"
         pieces = [_FUNCTION.format(name="predict", said=said, before="", result=program.answered(_ANSWERS))]
         if program.interval is not None:
@@ -263,7 +264,7 @@ class _Writer:
                     first="[:, 0]" * (program.outputs == 1),
                 )
             )
-            columns.append(_ENDS[program.answer])
+            columns.append(_ENDS[program.answer].replace("NAMES", names))
         if program.model.gives_probabilities:
             said, before, result = "the probability of each class, (rows, classes)", "", "outputs(X)"
             if program.task == "binary":
@@ -272,7 +273,7 @@ class _Writer:
                     "np.concatenate([1 - probability, probability], axis=1)",
                 )
             pieces.append(_FUNCTION.format(name="predict_proba", said=said, before=before, result=result))
-            classes = f"range({program.outputs})" if program.task == "multilabel" else "LABELS"
+            classes = names if program.task == "multilabel" else "LABELS"
             pairs = f"zip({classes}, predict_proba(X).T)"
             columns.append(f'columns |= {{f"probability_{{name}}": column for name, column in {pairs}}}')
         return [*pieces, csv_text(self.cells, columns)]
@@ -280,7 +281,7 @@ class _Writer:
 
 _ENDS = {
     "value": 'columns |= zip(("lower", "upper"), interval(X).T)',
-    "values": "for name, ends in enumerate(interval(X).swapaxes(0, 1)):\n"
+    "values": "for name, ends in zip(NAMES, interval(X).swapaxes(0, 1)):\n"
     '        columns |= zip((f"lower_{name}", f"upper_{name}"), ends.T)',
 }
 _HEAD = '''

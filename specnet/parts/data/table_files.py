@@ -92,7 +92,7 @@ class TableFile(Data):
 
     def sizes(self) -> DataSizes:
         names = self.feature_names
-        return DataSizes(inputs=len(names) if names else None)
+        return DataSizes(inputs=len(names) if names else None, outputs=len(self.targets))
 
     def load(self, folder: Path, target: TargetKind) -> Table:
         table = self._load(folder, target)

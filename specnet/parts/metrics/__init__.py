@@ -8,5 +8,6 @@ resampling computes.
 
 from specnet.parts.metrics.base import Metric as Metric
 from specnet.parts.metrics.base import main_metric as main_metric
+from specnet.parts.metrics.base import metric_of as metric_of
 from specnet.parts.metrics.probabilities import ExpectedCalibrationError as ExpectedCalibrationError
 from specnet.parts.metrics.scorers import *

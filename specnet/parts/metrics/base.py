@@ -1,7 +1,7 @@
 """What a metric is: a function of scikit-learn, and what it is given."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,6 +30,12 @@ def main_metric(names: Iterable[str]) -> str | None:
     return next((name for name in PREFERRED if name in metrics), metrics[0] if metrics else None)
 
 
+def metric_of(figure: str, metrics: Iterable[str]) -> str | None:
+    """Return the metric that a figure is of: its name, or what is before a target's; None if it is not among them."""
+    found = [name for name in metrics if figure == name or figure.startswith(f"{name}_")]
+    return max(found, key=len, default=None)
+
+
 class Metric(PartKind):
     """A measure of predictions, with the name and the definition of scikit-learn's scorer.
 
@@ -49,6 +55,8 @@ class Metric(PartKind):
     """-1 where the name says the negative of what the function returns."""
     knows_classes: ClassVar[bool] = False
     """Whether the function can be told of classes that no row has."""
+    has_units: ClassVar[bool] = False
+    """Whether it is in the target's units, so that figures of several targets have no mean."""
     larger_is_better: ClassVar[bool] = True
     """Whether more is better, as for all scorers of scikit-learn; errors by their own names are better when smaller."""
     weighted: ClassVar[bool] = True
@@ -107,6 +115,19 @@ class Metric(PartKind):
         None where nothing does: the metric has no interval then.
         """
         return None
+
+    def figures(
+        self, targets: Sequence[str], target: NDArray[Any], prediction: NDArray[Any]
+    ) -> Iterator[tuple[str, NDArray[Any], NDArray[Any]]]:
+        """Yield the name of each figure, with the columns of target and prediction that it compares.
+
+        There is one figure, or with units and several named targets one of each: ``mean_absolute_error_price``.
+        """
+        if not self.has_units or len(targets) < 2:
+            yield self.type, target, prediction
+            return
+        for place, name in enumerate(targets):
+            yield f"{self.type}_{name}", target[:, place], prediction[:, place]
 
     def keywords(self) -> dict[str, Any]:
         """Return what the function is called with, beside target, response and weights."""

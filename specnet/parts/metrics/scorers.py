@@ -4,7 +4,7 @@ A name that begins with ``neg_`` is the negative of what the function returns, s
 precision, recall and what is made of them are scikit-learn's: ``macro`` is the mean over the classes, ``micro`` counts
 the rows of all classes together, ``weighted`` is the mean weighted by the classes' rows, ``samples`` is the mean over
 rows, each with several 0/1 outputs. Metrics of numbers are in the target's own units; with several outputs they are the
-mean over them.
+mean over them, or where the targets have names, and so units of their own, there is one of each.
 """
 
 from collections.abc import Callable, Mapping
@@ -186,6 +186,7 @@ _FACTS: dict[str, dict[str, Any]] = {
     "root_mean_squared_error": {**_ERROR, **_ROOT, "aliases": ("rmse",)},
 }
 """For each metric what differs from a metric of numbers without settings: its class attributes."""
+_WITHOUT_UNITS = ("r2", "explained_variance", "d2_absolute_error_score", "neg_mean_absolute_percentage_error")
 _FIELDS = {
     "top_k_accuracy": {"k": (PositiveInteger, Field(2, description="number of most probable classes to consider"))}
 }
@@ -211,6 +212,8 @@ def _made(name: str, meaning: str, attributes: Mapping[str, Any]) -> type[Scorer
     title = "".join(map(str.capitalize, name.split("_")))
     fields: Any = {"type": (Literal[name], name), **_FIELDS.get(name, {})}
     metric = create_model(title, __base__=Scorer, __doc__=meaning, __module__=__name__, **fields)
+    has_units = attributes.get("task", VALUES) == VALUES and name not in _WITHOUT_UNITS
+    attributes = {"has_units": has_units, **attributes}
     for attribute, value in {"sign": -1 if name.startswith("neg_") else 1, **attributes}.items():
         setattr(metric, attribute, value)
     return metric

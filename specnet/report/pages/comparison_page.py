@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from specnet.number_texts import ABSENT, counted, page_metric
+from specnet.parts.metrics import metric_of
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
@@ -76,7 +77,7 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     known = [score for score in scores if score is not None]
     if apart := _apart(runs, specs, is_known=len(known) == len(runs), is_loss=name == LOSS):
         return f"{counted(len(runs), 'run')} side by side; {apart}."
-    measured = specs[0].monitored_metric(name)
+    measured = specs[0].monitored_metric(metric_of(name, (each.type for each in specs[0].training.metrics)) or name)
     best = max(known) if measured is not None and measured.larger_is_better else min(known)
     label, shown = words(name), page_metric(name, best)
     winners = [run.name for run, score in zip(runs, scores, strict=True) if score == best]

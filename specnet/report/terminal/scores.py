@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from specnet.number_texts import interval, metric, metric_spread
-from specnet.parts.metrics import Metric, main_metric
+from specnet.parts.metrics import Metric, main_metric, metric_of
 from specnet.report.terminal.run_table import LOSS
 from specnet.report.terminal.text_tables import TextTable
 
@@ -44,7 +44,8 @@ def scores_table(
     names = list(dict.fromkeys(name for figures in scores.values() for name in figures))
     beside = {INTERVAL: {split: _bounds(bounds) for split, bounds in (intervals or {}).items()}}
     held, main = [*scores][-1], main_metric(names) or LOSS
-    is_error = not any(each.type == main and each.larger_is_better for each in metrics)
+    better = {each.type: each.larger_is_better for each in metrics}
+    is_error = not better.get(metric_of(main, better) or "", False)
     compared = _compared(baselines or {}, held, main, is_error=is_error)
     within = (intervals or {}).get(held, {})
     beside |= {

@@ -108,6 +108,4 @@ def _counts(confusion: Numbers, answers: Answers) -> list[Any]:
 
 def _output_names(model: Model) -> list[Any]:
     """Return the names of the target's columns, their positions where they have none."""
-    names = getattr(model.spec.data, "target", None) or ()
-    names, count = [names] if isinstance(names, str) else list(names), model.network.target_size
-    return names if len(names) == count else list(range(count))
+    return list(model.target_names or range(model.network.target_size))

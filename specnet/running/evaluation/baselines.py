@@ -9,6 +9,7 @@ neighbours.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,13 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
         for part in held:
             for name, predicted in _predicted(predictors, features, fitted.prepared(part)).items():
                 outputs[name][part] = predicted
+    targets = fitted.model.target_names
+
+    def answers(given: Array, rows: Rows) -> Answers:
+        return replace(head.answers(given, rows.y, rows.weight), targets=targets)
+
     return {
-        name: {part: head.answers(given, splits[part].y, splits[part].weight) for part, given in each.items()}
+        name: {part: answers(given, splits[part]) for part, given in each.items()}
         for name, each in outputs.items()
         if each
     }

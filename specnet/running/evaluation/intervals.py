@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers
 from specnet.network.random import stream
-from specnet.parts.metrics import main_metric
+from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.metrics.statistics import Statistic, effective_rows, mean_statistic
 from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
 from specnet.spec import Spec
@@ -64,7 +64,8 @@ def chance_of(
     """
     numbers = None if groups is None else np.unique(groups, return_inverse=True)[1]
     resampling = Resampling(len(test), stream(spec.seed, "resampling"), test.weight, numbers)
-    signs = {"loss": -1} | {each.type: 1 if each.larger_is_better else -1 for each in spec.training.metrics}
+    better = {each.type: each.larger_is_better for each in spec.training.metrics}
+    signs = {name: 1 if better.get(metric_of(name, better) or "") else -1 for name in figures}
     own = _statistics(spec, test, figures)
     shared = [name for name in ("loss", main_metric(figures)) if name in own]
     others = {baseline: _statistics(spec, answers, shared) for baseline, answers in baselines.items()}
@@ -90,8 +91,9 @@ def _statistics(spec: Spec, answers: Answers, names: Container[str]) -> dict[str
     """Return what computes figures of rows, of those names that can be resampled."""
     found: dict[str, Statistic | None] = {"loss": mean_statistic(answers.losses)}
     for metric in spec.training.metrics:
-        if metric.type in names:
-            found[metric.type] = metric.statistic(answers.target, answers.prediction, answers.probability)
+        for name, target, prediction in metric.figures(answers.targets, answers.target, answers.prediction):
+            if name in names:
+                found[name] = metric.statistic(target, prediction, answers.probability)
     return {name: statistic for name, statistic in found.items() if statistic is not None}
 
 

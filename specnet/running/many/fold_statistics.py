@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import fmean, variance
 
+from specnet.parts.metrics import metric_of
 from specnet.parts.registry import installed_registry
 from specnet.report.pages.series_record import Difference, SeriesRecord, Spread
 from specnet.report.terminal.run_table import LOSS, RunRecord
@@ -59,7 +60,8 @@ def _difference(record: SeriesRecord) -> Difference | None:
 
 
 def _is_larger_better(name: str) -> bool:
-    part = installed_registry().find("metric", name)
+    registry = installed_registry()
+    part = registry.find("metric", metric_of(name, registry.names("metric")))
     return name != LOSS and bool(getattr(part, "larger_is_better", True))
 
 

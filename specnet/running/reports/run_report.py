@@ -273,11 +273,9 @@ def class_names(model: Model) -> tuple[str, ...]:
 
 def output_names(model: Model) -> tuple[str, ...]:
     """Return the names of the columns of the target; ``target``, or y1, y2, …, where they have none."""
-    names = getattr(model.spec.data, "target", None) or ()
-    names = (names,) if isinstance(names, str) else tuple(map(str, names))
     size = model.network.target_size
-    if len(names) == size:
-        return names
+    if model.target_names:
+        return model.target_names
     return ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
 
 
