@@ -6,9 +6,9 @@ import pytest
 
 from specnet.errors import DataError
 from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
+from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.parquet_writing import parquet_pieces
 from specnet.parts.data.tables.roles import below_each_other
-from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.setting_hints import how_to_convert, longer, no_header, setting, settings_as_options
 from tests.texts.pinned import Pinned, Refused
 

@@ -295,7 +295,7 @@ def undecodable(path: PathLike, dialect: Dialect) -> Diagnostic:
 
 
 def _single_byte_encoding(path: PathLike, dialect: Dialect) -> tuple[str, str]:
-    """Return the encoding that a file of single bytes is in, Windows' if that has all of them, and a cell that it shows.
+    """Return the encoding of a file of single bytes, Windows' if that has all of them, and a cell that shows it.
 
     The cell is the first one with a character that Latin-1 does not have, such as €; else the first that is no ASCII.
     """
