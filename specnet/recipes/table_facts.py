@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
+from specnet.files.toml import toml_text
 from specnet.number_texts import counted
 from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
+from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.judging import RARE_TEXT
+from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot
 
@@ -102,10 +105,10 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     (target,) = data.targets
     content = data.read_all(folder)
     places = {column.name: place for place, column in enumerate(content.columns)}
+    unclear = _warning(content, target, "other-notation")
+    if unclear is not None:
+        raise _unusable(data, f"unclear: {unclear.message.partition(': ')[2]}", unclear.hint)
     if target not in places:
-        warning = _ignored(content, target)
-        if warning is not None and warning.code == "other-notation":
-            raise _unusable(data, f"unclear: {_reason(warning)}", warning.hint)
         raise _unusable(data, f"{RARE_TEXT}, or empty")
     column, cells = content.columns[places[target]], content.X[:, places[target]]
     if column.kind == "datetime":
@@ -128,8 +131,16 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         words = f"{described[name].words}: an index of the rows, no feature"
         described[name] = ColumnFacts(name, "ignore", words)
     for name in content.kinds.keys() - described.keys():
-        reason = "" if name in data.columns else f"not used: {_reason(_ignored(content, name))}"
+        ignored = _warning(content, name, "other-notation", "ignored-column")
+        why = ignored.message.partition(" is ignored: ")[2] if ignored else "empty"
+        reason = "" if name in data.columns else f"not used: {why}"
         described[name] = ColumnFacts(name, "ignore", reason)
+    described = {name: _with_assumption(facts, content) for name, facts in described.items()}
+    doubts = [
+        each for name, at in places.items() for each in _perhaps_missing(data, content.columns[at], content.X[:, at])
+    ]
+    if is_classes and column.notation is not None and column.notation.missing_values:
+        raise _marked_classes(data, column.notation.missing_values)
     words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
     kind: Kind = "category" if is_classes else "numeric"
     described[target] = ColumnFacts(target, kind, words, notation=None if is_classes else column.notation)
@@ -139,7 +150,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
         "classes" if is_classes else "values",
         len(values) if is_classes else 0,
         tuple(described[name] for name in content.kinds),
-        content.warnings,
+        (*content.warnings, *doubts),
     )
 
 
@@ -230,13 +241,51 @@ def _range(column: Column, present: NDArray[np.float64]) -> str:
     return f"{days[0]} to {days[1]}"
 
 
-def _ignored(content: Table, name: str) -> Diagnostic | None:
-    """Return the warning that a column is ignored."""
-    return next((each for each in content.warnings if each.message.startswith(f'column "{name}" is ignored: ')), None)
+def _warning(content: Table, name: str, *codes: str) -> Diagnostic | None:
+    """Return the warning about a column, of some codes, if there is one."""
+    of_column = (each for each in content.warnings if each.code in codes)
+    return next((each for each in of_column if each.message.startswith(f'column "{name}"')), None)
 
 
-def _reason(ignored: Diagnostic | None) -> str:
-    return ignored.message.partition(" is ignored: ")[2] if ignored else "empty"
+def _with_assumption(facts: ColumnFacts, content: Table) -> ColumnFacts:
+    """Return what is known of a column, with what its reading assumes."""
+    assumed = _warning(content, facts.name, "assumed-notation")
+    text = assumed and assumed.message.removeprefix(f'column "{facts.name}": ')
+    return replace(facts, words=f"{facts.words}; {text}") if text else facts
+
+
+def _perhaps_missing(data: TableFile, column: Column, cells: NDArray[np.float64]) -> Iterator[Diagnostic]:
+    """Yield warnings about a number of nines that is alone at an end of a column's range, as missing values are."""
+    present = cells[~np.isnan(cells)]
+    for end in ("min", "max"):
+        if column.kind != "numeric" or column.name in data.columns or len(present) < FEWEST_ROWS:
+            return
+        value = float(getattr(present, end)())
+        others = present[present != value]
+        least, largest = (float(others.min()), float(others.max())) if len(others) else (value, value)
+        distance = max(least - value, value - largest)
+        if re.fullmatch("-?99+", f"{value:.0f}") and float(f"{value:.0f}") == value and distance > largest - least > 0:
+            rows = counted(len(present) - len(others), "row")
+            message = (
+                f'column "{column.name}": {value:.0f} in {rows} is far from the others, {least:.6g} to {largest:.6g}'
+            )
+            plain = NumberFormat(type="numeric", decimal=getattr(data, "decimal", None) or ".")
+            marked = (column.notation or plain).with_missing([f"{value:.0f}"])
+            hint = f"if it means a missing value, {setting(column_key(column.name), marked.written())}"
+            yield Diagnostic("perhaps-missing", message, source=str(data.path), hint=hint)
+            present = others
+
+
+def _marked_classes(data: TableFile, markers: Sequence[str]) -> DataError:
+    """Return the error of a target of classes in which some texts are perhaps missing values."""
+    known = getattr(data, "missing_values", ())
+    hint = longer("missing_values", known, markers) if known else "leave such rows out of the file"
+    return _error(
+        data,
+        "target",
+        f'the target "{data.targets[0]}" is numbers beside {" and ".join(map(toml_text, markers))}',
+        hint,
+    )
 
 
 def _unusable(data: TableFile, what: str, hint: str | None = None) -> DataError:

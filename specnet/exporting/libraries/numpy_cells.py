@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 from specnet.exporting.libraries.array_functions import WIDTH, filled
 from specnet.exporting.model_program import Program
 from specnet.parts.data import Csv
-from specnet.parts.data.notations import DatetimeFormat, NumberFormat
+from specnet.parts.data.notations import SECONDS, DatetimeFormat, DurationFormat, Notation, NumberFormat
 from specnet.parts.data.tables.cells import PAIRS, SPACE
 
 CELL_NAMES = frozenset(
     {
-        *("CODES", "OPTIONAL", "BOOLEANS", "WORDS", "DATES", "datetime", "timedelta", "timezone"),
-        *("array_of", "text_of", "number_of", "numbers_of", "numbered", "days_of"),
+        *("CODES", "OPTIONAL", "BOOLEANS", "WORDS", "DATES", "SHORT_YEARS", "NUMBERS", "DURATIONS", "MARKERS"),
+        *("datetime", "timedelta", "timezone"),
+        *("array_of", "text_of", "numbers_as_written", "number_of", "numbers_of", "numbered", "days_of"),
     }
 )
 """What the file calls what takes cells."""
@@ -30,8 +32,8 @@ class Cells:
     ----------
     dates, booleans : list of int
         Which columns are of these kinds.
-    formats : dict of int to NumberFormat
-        How numbers are written in columns, by their places, where that is not the plain way.
+    notations : dict of int to Notation
+        How cells are written in columns, by their places, where that is not the plain way.
     are_taken : bool
         Whether rows may be more than arrays of numbers that are all there: tables, whose columns have names.
     csv : Csv or None
@@ -48,11 +50,11 @@ class Cells:
             [place for place, kind in enumerate(kinds) if kind == wanted] for wanted in ("datetime", "boolean")
         )
         said = program.model.spec.feature_kinds or {}
-        self._said = {place: said.get(column.name) for place, column in enumerate(program.columns)}
-        self.formats = {place: kind for place, kind in self._said.items() if isinstance(kind, NumberFormat)}
+        specified = {place: said.get(column.name) for place, column in enumerate(program.columns)}
+        self.notations = {place: kind for place, kind in specified.items() if isinstance(kind, Notation)}
         self.csv = program.model.spec.data if isinstance(program.model.spec.data, Csv) else None
         finds_delimiter = self.csv is not None and self.csv.delimiter is None
-        self.use_patterns = bool(program.texts or self.dates or self.formats) or finds_delimiter
+        self.use_patterns = bool(program.texts or self.dates or self.notations) or finds_delimiter
 
     @property
     def about(self) -> list[str]:
@@ -88,26 +90,59 @@ class Cells:
             words = [f"{word!r}: {float(word == pair[0])}" for pair in PAIRS for word in pair]
             lines.append(f"WORDS = {{{', '.join(words)}}}")
         if self.dates:
-            kinds = {place: self._said[place] for place in self.dates}
-            forms = {place: kind.format if isinstance(kind, DatetimeFormat) else None for place, kind in kinds.items()}
+            forms = {place: self._date_format(place) for place in self.dates}
             lines.append(f"DATES = {forms}  # columns of dates with their format; None is ISO's")
-        if self.formats:
-            lines += [
-                "# For columns of numbers that are written otherwise: how, what to leave out, and the unit around them."
-            ]
-            lines += ["NUMBERS = {"]
-            for place, each in self.formats.items():
-                parts = (each.pattern, each.separators, each.around if each.unit else "")
-                lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
-            lines += ["}"]
+        for name, (about, entries) in self._tables.items():
+            if entries:
+                lines += [f"# {about}", f"{name} = {{"]
+                for place, parts in entries.items():
+                    lines += [f"    {place}: (", *(f"        {part!r}," for part in parts), "    ),"]
+                lines += ["}"]
         return lines
+
+    def _date_format(self, place: int) -> str | None:
+        """Return the format of a column of dates, in which years have four digits where they are completed."""
+        notation = self.notations.get(place)
+        if not isinstance(notation, DatetimeFormat):
+            return None
+        return notation.format if notation.last_year is None else notation.with_whole_years[0]
+
+    @property
+    def _tables(self) -> dict[str, tuple[str, dict[int, tuple[Any, ...]]]]:
+        """What the file says of notations: the names of its tables, what they are, and their entries by place."""
+        numbers: dict[int, tuple[Any, ...]] = {}
+        durations: dict[int, tuple[Any, ...]] = {}
+        years: dict[int, tuple[Any, ...]] = {}
+        markers: dict[int, tuple[Any, ...]] = {}
+        for place, each in self.notations.items():
+            if isinstance(each, NumberFormat):
+                numbers[place] = (each.pattern, each.separators, each.around if each.unit else "")
+            elif isinstance(each, DurationFormat):
+                forms = [(pattern, [SECONDS[unit] for unit in units]) for pattern, units in each.forms]
+                durations[place] = (forms, SECONDS[each.duration])
+            elif each.last_year is not None:
+                years[place] = (each.with_whole_years[1], each.last_year)
+            if each.missing_values:
+                markers[place] = (each.missing_values, each.missing_numbers)
+        return {
+            "NUMBERS": (
+                "For columns of numbers that are written otherwise: how, what to leave out, and the unit around them.",
+                numbers,
+            ),
+            "DURATIONS": (
+                "For columns of durations: forms, the seconds of their parts and of the unit.",
+                durations,
+            ),
+            "SHORT_YEARS": ("For columns of dates with years of two digits: where, and the last year.", years),
+            "MARKERS": ("For columns in which some texts and numbers mean that a value is missing: these.", markers),
+        }
 
     @property
     def functions(self) -> list[str]:
         """The functions that make numbers of cells."""
         if not self.are_taken:
             return []
-        program, booleans, dates = self.program, bool(self.booleans), bool(self.dates)
+        program, booleans, dates, tables = self.program, bool(self.booleans), bool(self.dates), self._tables
         expected = "'a date' if place in DATES else " * dates + "'true or false' if place in BOOLEANS else " * booleans
         converted, needed = "numbers_of(column, place)", "not np.isfinite(x).all()"
         if program.texts:
@@ -115,7 +150,11 @@ class Cells:
         if program.has_cells:
             needed = "np.isinf(x).any() or np.isnan(np.delete(x, OPTIONAL, axis=1)).any()"
         text = _CELLS.format(
-            numbers=_NUMBERS * bool(self.formats),
+            markers=_MARKERS * bool(tables["MARKERS"][1]),
+            marked=_MARKED * bool(tables["MARKERS"][1]),
+            years=_SHORT_YEARS * bool(tables["SHORT_YEARS"][1]),
+            numbers=_NUMBERS * bool(tables["NUMBERS"][1]),
+            durations=_DURATIONS * bool(tables["DURATIONS"][1]),
             inputs=program.inputs,
             space=SPACE,
             columns=(_TABLES if self.names else _ROWS).format(inputs=program.inputs).strip("\n"),
@@ -160,6 +199,31 @@ _NUMBERS = """
         if re.fullmatch(pattern, text):
             plain = re.sub(around, r"\\1\\2", text) if around else text
             return float("".join(sign for sign in plain if sign not in separators).replace(",", "."))"""
+_DURATIONS = """
+    if place in DURATIONS and isinstance(cell, str):
+        forms, unit = DURATIONS[place]
+        for pattern, factors in forms:
+            match = re.fullmatch(pattern, text)
+            if match:
+                parts = [float((part or "0").replace(",", ".")) for part in match.groups()]
+                seconds = sum(factor * part for factor, part in zip(factors, parts))
+                return (-seconds if text.startswith("-") else seconds) / unit"""
+_SHORT_YEARS = """
+    if place in SHORT_YEARS and isinstance(cell, str):
+        pattern, last = SHORT_YEARS[place]
+        text = re.sub(pattern, lambda match: f"{match[1]}{last - (last - int(match[2])) % 100}{match[3]}", text)"""
+_MARKERS = """
+    if place in MARKERS and text in MARKERS[place][0]:
+        return np.nan"""
+_MARKED = """
+    if place in MARKERS:
+        column = numbers_as_written(column, place)
+        return np.where(np.isin(column, MARKERS[place][1]), np.nan, column)
+    return numbers_as_written(column, place)
+
+
+def numbers_as_written(column, place):
+    \"\"\"Return the cells of a column as numbers, NaN where one is missing.\"\"\""""
 _DAYS = """
 def days_of(text, form):
     \"\"\"Return the days since 1970-01-01 UTC of a date in a format, in ISO's if that is None; None for no date.\"\"\"
@@ -202,7 +266,7 @@ def text_of(cell):
 
 def number_of(cell, place):
     """Return a cell that is there as a number."""
-    text = text_of(cell).strip({space!r}){booleans}{dates}{numbers}
+    text = text_of(cell).strip({space!r}){markers}{booleans}{years}{dates}{numbers}{durations}
     if isinstance(cell, str) and not is_number(text):
         expected = {expected}
         raise ValueError(f"expected {{expected}}, got {{cell!r}}")
@@ -210,7 +274,7 @@ def number_of(cell, place):
 
 
 def numbers_of(column, place):
-    """Return the cells of a column as numbers, NaN where one is missing."""{moments}
+    """Return the cells of a column as numbers, NaN where one is missing."""{marked}{moments}
     if column.dtype.kind in "mM":
         raise ValueError("X has times where numbers are expected")
     if column.dtype.kind in "biuf":

@@ -49,7 +49,8 @@ def _read_cell(cells: Cells) -> str:
     """Return the function that reads a cell."""
     number = "cell"
     if cells.csv is not None and cells.csv.decimal == ",":
-        number = 'cell.replace(",", ".")' + " if place not in DATES else cell" * bool(cells.dates)
+        others = sorted({*cells.dates, *cells.notations})
+        number = 'cell.replace(",", ".")' + f" if place not in {others} else cell" * bool(others)
     texts, gaps = _TEXTS * bool(cells.program.texts), _GAPS * bool(cells.program.gaps)
     return _READ_CELL.format(texts=texts, gaps=gaps, number=number).lstrip("\n")
 

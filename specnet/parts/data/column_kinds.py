@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from specnet.parts.data.notations import NOTATIONS, Notation
+from specnet.parts.data.notations import NOTATION_KINDS, NOTATIONS, Notation, notation_type
 
 Kind = Literal["numeric", "boolean", "datetime", "category", "ignore"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -58,7 +58,7 @@ class _KindOrNotation:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             self._read,
-            core_schema.union_schema([handler.generate_schema(notation) for notation in NOTATIONS.values()]),
+            core_schema.union_schema([handler.generate_schema(notation) for notation in NOTATIONS]),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda kind: kind if isinstance(kind, str) else kind.model_dump(exclude_none=True)
             ),
@@ -72,11 +72,11 @@ class _KindOrNotation:
         if not isinstance(value, Mapping):
             raise PydanticCustomError("unknown-value", "no such word", {"words": _words(KINDS)})
         meant = value.get("type", "datetime")
-        if not isinstance(meant, str) or meant not in NOTATIONS:
-            unknown = PydanticCustomError("unknown-value", "no such word", {"words": _words(NOTATIONS)})
+        if not isinstance(meant, str) or meant not in NOTATION_KINDS:
+            unknown = PydanticCustomError("unknown-value", "no such word", {"words": _words(NOTATION_KINDS)})
             details = InitErrorDetails(type=unknown, loc=("type",), input=meant)
             raise ValidationError.from_exception_data("kind", [details])
-        return NOTATIONS[meant].model_validate(value)
+        return notation_type(meant, value).model_validate(value)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [{"type": "string", "enum": list(KINDS)}, *handler(schema)["anyOf"]]}

@@ -22,18 +22,24 @@ from specnet.parts.arrays import (
     series_numbers,
 )
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, column_of, kind_of
-from specnet.parts.data.notations import DatetimeFormat, Notation, NumberFormat
+from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
-    PAIRS,
     boolean,
-    category,
     coded,
     days,
     number,
     trimmed,
 )
-from specnet.parts.data.tables.judging import EXPECTED, SAMPLE, CellFacts, Verdict, left_as_text, mistaken, verdict
+from specnet.parts.data.tables.judging import (
+    EXPECTED,
+    Verdict,
+    assumed,
+    facts_of_texts,
+    left_as_text,
+    mistaken,
+    verdicts,
+)
 from specnet.parts.data.tables.source import repeated_names
 
 _HINT = "rows count from 0"
@@ -196,33 +202,10 @@ class _FrameColumn:
         if self.typed == "category" and counts:
             return "category"
 
-        def count(value: Callable[[str], float | None]) -> int:
-            return sum(rows for text, rows in counts.items() if value(text) is not None)
-
-        def rows_of_texts() -> NDArray[np.intp]:
-            categories: Counter[str] = Counter()
-            for text, rows in counts.items():
-                categories[category(text)] += rows
-            return np.array([*categories.values()], np.intp)
-
-        def differ(one: Notation, other: Notation) -> bool:
-            pairs = ((one.value(text), other.value(text)) for text in counts)
-            return any(None not in pair and pair[0] != pair[1] for pair in pairs)
-
-        words, texts = {text.lower() for text in counts}, list(counts)
-        found = verdict(
-            CellFacts(
-                present=counts.total(),
-                numbers=count(number),
-                dates=count(days),
-                are_pair=bool(words) and any(words <= set(pair) for pair in PAIRS),
-                sample=texts[:: 1 + len(texts) // SAMPLE],
-                fitting=lambda notations: [count(each.value) for each in notations],
-                differ=differ,
-                rows_of_texts=rows_of_texts,
-            )
-        )
+        found = verdicts({self.name: facts_of_texts(counts)})[self.name]
         self.warning = left_as_text(self.name, found, None, partial(self._hint, found))
+        for warning in assumed(self.name, found, None, is_file=False):
+            self.warning = warning
         return found.kind
 
     def _cells(self, column: str) -> str:
@@ -232,7 +215,7 @@ class _FrameColumn:
         cells = self._cells(column)
         if not found.notations:
             return f'use {cells}.astype("category"), or leave the column out'
-        if isinstance(found.notations[0], NumberFormat):
+        if not isinstance(found.notations[0], DatetimeFormat):
             return f"convert {cells} to numbers"
         formats = " or ".join(f'"{each.format}"' for each in found.notations if isinstance(each, DatetimeFormat))
         return f"convert {cells} to datetimes, by the format {formats}"

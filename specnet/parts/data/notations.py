@@ -6,13 +6,14 @@ for `%Y`, and Python alone a ``Z`` for `%z`.
 
 from __future__ import annotations
 
+import math
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
 from pydantic import Field, StringConstraints
@@ -64,24 +65,72 @@ _MORE_THOUSANDS = " '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW 
 
 
 _UNIT = "^[^\\s0-9.,+'-]([^0-9]*[^\\s0-9.,+'-])?$"
+DurationUnit = Literal["seconds", "minutes", "hours", "days"]
+SECONDS: dict[DurationUnit, int] = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
+_DURATION_WORDS: dict[DurationUnit, str] = {
+    "days": "d|days?",
+    "hours": "h|hrs?|hours?",
+    "minutes": "m|mins?|minutes?",
+    "seconds": "s|secs?|seconds?",
+}
+
+MissingTexts = Annotated[
+    tuple[str, ...] | None,
+    Field(strict=False, min_length=1, description="cells of this column alone that mean that a value is missing"),
+]
 
 
 class _Notation(Section):
+    missing_values: MissingTexts = None
+
     def written(self) -> str:
         """Return the notation as a spec has it."""
-        return toml_value(self.model_dump(exclude_none=True))
+        fields = self.model_dump(exclude_none=True)
+        missing = {name: fields.pop(name) for name in ("missing_values",) if name in fields}
+        return toml_value(fields | missing)
+
+    def value(self, text: str) -> float | None:
+        """Return the number that a trimmed cell is in a table, NaN where it is missing, or None."""
+        if self.missing_values and text in self.missing_values:
+            return math.nan
+        found = self._value(text)
+        return math.nan if found in self.missing_numbers else found
+
+    def sql(self, text: str) -> str:
+        """Return the expression of what `value` says of a trimmed cell."""
+        found = self._sql(text)
+        if not self.missing_values:
+            return found
+        missing = f"{text} IN ({', '.join(map(quoted, self.missing_values))})"
+        if self.missing_numbers:
+            missing += f" OR ({found}) IN ({', '.join(f'{each!r}::DOUBLE' for each in self.missing_numbers)})"
+        return f"CASE WHEN {missing} THEN 'nan'::DOUBLE ELSE {found} END"
+
+    @property
+    def missing_numbers(self) -> tuple[float, ...]:
+        """The numbers that mean that a value is missing, however they are written."""
+        found = map(self._value, self.missing_values or ())
+        return tuple(each for each in found if each is not None)
+
+    def with_missing(self, texts: Sequence[str]) -> Self:
+        """Return the notation in which some more cells are missing."""
+        return self.model_copy(update={"missing_values": (*(self.missing_values or ()), *texts)})
+
+    def reads(self, text: str) -> bool:
+        """Return whether a trimmed cell is in the notation."""
+        return self.value(text) is not None
 
     @abstractmethod
     def shown(self, text: str) -> str:
         """Return what a cell that is in the notation says, in the plain one."""
 
     @abstractmethod
-    def value(self, text: str) -> float | None:
-        """Return the number that a trimmed cell is in a table, or None."""
+    def _value(self, text: str) -> float | None:
+        """Return the number that a cell that is not missing is, or None."""
 
     @abstractmethod
-    def sql(self, text: str) -> str:
-        """Return the expression of what `value` says of a trimmed cell."""
+    def _sql(self, text: str) -> str:
+        """Return the expression of what `_value` says."""
 
 
 class DatetimeFormat(_Notation):
@@ -89,6 +138,9 @@ class DatetimeFormat(_Notation):
 
     type: Literal["datetime"] = Field(description="the kind")
     format: Annotated[str, Field(min_length=1)] = Field(description="the format, such as %d/%m/%Y")
+    last_year: Annotated[int, Field(ge=1000, le=9999)] | None = Field(
+        None, description="years of two digits are within the hundred years to this one; default: 2068"
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
         used = re.findall("%(.?)", self.format)
@@ -101,22 +153,52 @@ class DatetimeFormat(_Notation):
             yield FieldProblem(("format",), f'"{self.format}" has no year; dates need %Y or %y')
         elif not (_YEARS | frozenset("H")).intersection(used):
             yield FieldProblem(("format",), f'"{self.format}" has neither a year nor an hour, such as in %d/%m/%Y')
+        elif self.last_year is not None and "y" not in used:
+            yield FieldProblem(("last_year",), f'"{self.format}" has no year of two digits, which is %y')
 
     def shown(self, text: str) -> str:
-        return datetime.strptime(text, self.format).date().isoformat()
+        days = self._value(text)
+        assert days is not None, "it is in the notation"
+        return (datetime(1970, 1, 1) + timedelta(days=days)).date().isoformat()
 
-    def value(self, text: str) -> float | None:
+    @property
+    def has_short_years(self) -> bool:
+        """Whether years have two digits."""
+        return "y" in re.findall("%(.)", self.format)
+
+    def _value(self, text: str) -> float | None:
         if not re.fullmatch(_pattern(self.format), text):
             return None
+        form = self.format
+        if self.last_year is not None:
+            form, pattern = self.with_whole_years
+            text = re.sub(pattern, lambda match: f"{match[1]}{self._year(int(match[2]))}{match[3]}", text)
         try:
-            return days_since_1970(datetime.strptime(text, self.format))
+            return days_since_1970(datetime.strptime(text, form))
         except ValueError:
             return None
 
-    def sql(self, text: str) -> str:
-        plain = f"regexp_replace({text}, 'Z$', '+0000')" if self.format.endswith("%z") else text
-        days = sql_epoch_days(f"try_strptime({plain}, {quoted(self.format)})")
+    def _sql(self, text: str) -> str:
+        form, whole = self.format, text
+        if self.last_year is not None:
+            form, pattern = self.with_whole_years
+            before, year, after = (f"regexp_extract({text}, {quoted(pattern)}, {group})" for group in (1, 2, 3))
+            last = self.last_year
+            whole = f"{before} || ({last} - ({last} - TRY_CAST({year} AS INTEGER)) % 100) || {after}"
+        plain = f"regexp_replace({whole}, 'Z$', '+0000')" if form.endswith("%z") else whole
+        days = sql_epoch_days(f"try_strptime({plain}, {quoted(form)})")
         return f"CASE WHEN regexp_full_match({text}, {quoted(_pattern(self.format))}) THEN {days} END"
+
+    @property
+    def with_whole_years(self) -> tuple[str, str]:
+        """The format with years of four digits, and a pattern of what is before, in and behind one of two digits."""
+        (at,) = (match.start() for match in re.finditer("%(.)", self.format) if match[1] == "y")
+        before, after = self.format[:at], self.format[at + 2 :]
+        return f"{before}%Y{after}", f"^({_pattern(before)})([0-9]{{2}})({_pattern(after)})$"
+
+    def _year(self, digits: int) -> int:
+        assert self.last_year is not None, "there is a last year"
+        return self.last_year - (self.last_year - digits) % 100
 
 
 class NumberFormat(_Notation):
@@ -131,15 +213,15 @@ class NumberFormat(_Notation):
     )
 
     def shown(self, text: str) -> str:
-        return f"{self.value(text):.15g}"
+        return f"{self._value(text):.15g}"
 
-    def value(self, text: str) -> float | None:
+    def _value(self, text: str) -> float | None:
         if not re.fullmatch(self.pattern, text):
             return None
         plain = re.sub(self.around, r"\1\2", text) if self.unit else text
         return number(plain.translate({ord(sign): None for sign in self.separators}).replace(",", "."))
 
-    def sql(self, text: str) -> str:
+    def _sql(self, text: str) -> str:
         plain = f"regexp_replace({text}, {quoted(self.around)}, '\\1\\2', 'g')" if self.unit else text
         plain = f"replace(translate({plain}, {quoted(self.separators)}, ''), ',', '.')"
         matched = f"CASE WHEN regexp_full_match({text}, {quoted(self.pattern)}) THEN {plain} END"
@@ -169,9 +251,65 @@ class NumberFormat(_Notation):
         return rf"(?:[+-]?(?:{unit} ?)?|{unit} ?[+-]){pattern}(?: ?{unit})?"
 
 
-Notation = DatetimeFormat | NumberFormat
-NOTATIONS: dict[str, type[DatetimeFormat] | type[NumberFormat]] = {"datetime": DatetimeFormat, "numeric": NumberFormat}
-"""By the kind of their columns."""
+class DurationFormat(_Notation):
+    """The kind of a column of durations, such as 13:02 or 4h 30m, which become numbers of one unit."""
+
+    type: Literal["numeric"] = Field(description="the kind")
+    duration: DurationUnit = Field(
+        description="unit of the number that a duration such as 13:02:00 or 4h 30m becomes; 13:02 is hours and "
+        "minutes, or where the unit is seconds, minutes and seconds"
+    )
+
+    def shown(self, text: str) -> str:
+        return f"{self._value(text):.15g} {self.duration}"
+
+    def _value(self, text: str) -> float | None:
+        for pattern, units in self.forms:
+            if match := re.fullmatch(pattern, text):
+                seconds = 0.0
+                for unit, part in zip(units, match.groups(), strict=True):
+                    seconds += SECONDS[unit] * float((part or "0").replace(",", "."))
+                return (-seconds if text.startswith("-") else seconds) / SECONDS[self.duration]
+        return None
+
+    def _sql(self, text: str) -> str:
+        cases = []
+        for pattern, units in self.forms:
+            extracted = [
+                f"regexp_extract({text}, {quoted(f'^{pattern}$')}, {group})" for group in range(1, len(units) + 1)
+            ]
+            parts = [f"coalesce(TRY_CAST(replace({each}, ',', '.') AS DOUBLE), 0)" for each in extracted]
+            seconds = " + ".join(f"{SECONDS[unit]} * {part}" for unit, part in zip(units, parts, strict=True))
+            cases.append(f"WHEN regexp_full_match({text}, {quoted(pattern)}) THEN {seconds}")
+        signed = f"CASE WHEN left({text}, 1) = '-' THEN -1 ELSE 1 END"
+        return f"(CASE {' '.join(cases)} END) * {signed} / {SECONDS[self.duration]}.0::DOUBLE"
+
+    @property
+    def forms(self) -> list[tuple[str, tuple[DurationUnit, ...]]]:
+        """The patterns of its texts, and the units of their groups."""
+        number, all_units = "([0-9]{1,15}(?:[.,][0-9]{1,15})?)", tuple(_DURATION_WORDS)
+        words = [f"{number} ?(?i:{word})" for word in _DURATION_WORDS.values()]
+        hours, minutes, seconds = "([0-9]{1,15})", "([0-5][0-9])", "([0-5][0-9](?:[.,][0-9]{1,15})?)"
+        return [
+            (f"[+-]?{hours}:{minutes}:{seconds}", ("hours", "minutes", "seconds")),
+            (f"[+-]?{hours}:{minutes}", ("minutes", "seconds") if self.duration == "seconds" else ("hours", "minutes")),
+            *(
+                ("[+-]?" + word + "".join(f"(?: ?{later})?" for later in words[first + 1 :]), all_units[first:])
+                for first, word in enumerate(words)
+            ),
+        ]
+
+
+Notation = DatetimeFormat | NumberFormat | DurationFormat
+NOTATIONS: tuple[type[Notation], ...] = (DatetimeFormat, NumberFormat, DurationFormat)
+NOTATION_KINDS = ("datetime", "numeric")
+
+
+def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
+    """Return the notation that a table with some fields has, of a column of a kind."""
+    if kind == "datetime":
+        return DatetimeFormat
+    return DurationFormat if "duration" in fields else NumberFormat
 
 
 def notations_of(texts: Sequence[str]) -> list[Notation]:
@@ -181,8 +319,25 @@ def notations_of(texts: Sequence[str]) -> list[Notation]:
     numbers = [NumberFormat(decimal=decimal, **said) for decimal in _THOUSANDS]
     return [
         *(DatetimeFormat(type="datetime", format=form) for form in forms),
-        *(notation for notation in numbers if any(notation.value(text) is not None for text in texts)),
+        *(notation for notation in numbers if any(map(notation.reads, texts))),
+        *_durations(texts),
     ]
+
+
+def _durations(texts: Sequence[str]) -> Iterator[DurationFormat]:
+    """Yield the notation of durations, in the smallest unit that some texts have, where one can be nothing else."""
+    units: set[DurationUnit] = set()
+    is_clear = False
+    for text in texts:
+        for pattern, own in DurationFormat(type="numeric", duration="minutes").forms:
+            if match := re.fullmatch(pattern, text):
+                found = [unit for unit, part in zip(own, match.groups(), strict=True) if part]
+                units.update(found)
+                # A letter behind a single number, as in 5 m, may be another unit.
+                is_clear = is_clear or len(found) > 1 or bool(re.search("h|[a-z]{2}", text.lower()))
+                break
+    if is_clear:
+        yield DurationFormat(type="numeric", duration=min(units, key=lambda unit: SECONDS[unit]))
 
 
 def _date_formats(text: str) -> Iterator[str]:
@@ -205,7 +360,8 @@ def _time_format(text: str) -> str | None:
 
 
 def _common_unit(texts: Sequence[str]) -> str | None:
-    """Return the currency symbol or percent sign that at least half of some texts have, if there is one."""
+    """Return the currency symbol or percent sign that at least half of some texts with digits have, if there is one."""
+    texts = [text for text in texts if re.search("[0-9]", text)]
     counts = Counter(sign for text in texts for sign in {*text} if sign in "%‰" or category(sign) == "Sc")
     return next((sign for sign, count in counts.most_common(1) if 2 * count >= len(texts)), None)
 

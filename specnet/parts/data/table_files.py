@@ -286,7 +286,9 @@ class Csv(TableFile):
     quote: Annotated[str, StringConstraints(pattern="^[!-/:-@\\[-`{-~]$")] = Field(
         '"', description="sign around quoted cells"
     )
-    decimal: Literal[".", ","] = Field(".", description="sign before the fraction of a number")
+    decimal: Literal[".", ","] | None = Field(
+        None, description="sign before the fraction of a number; default: the one that the cells of the file show"
+    )
     encoding: Annotated[str, Field(min_length=1)] = Field("utf-8", description="encoding of the text")
     header: bool = Field(True, description="the first row holds the names; false: they are column_1, column_2, …")
     skip: NonNegativeInteger = Field(0, description="lines to skip before the header")
@@ -306,7 +308,7 @@ class Csv(TableFile):
         if not is_text_encoding(self.encoding):
             yield FieldProblem(("encoding",), f'unknown encoding "{self.encoding}"')
         for name, taken in (("quote", self.quote), ("decimal", self.decimal)):
-            if self.delimiter == taken:
+            if taken is not None and self.delimiter == taken:
                 yield FieldProblem(("delimiter",), f"delimiter and {name} are the same")
 
 

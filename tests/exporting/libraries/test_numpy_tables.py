@@ -156,3 +156,46 @@ def test_the_exported_program_reads_numbers_as_the_model_does(form: str, tmp_pat
     answered = [line.split(",") for line in printed.splitlines()[1:]]
     assert [row[0] for row in answered] == model.predict(table).tolist()
     np.testing.assert_allclose(np.array(answered)[:, -1].astype(float), model.predict_proba(table)[:, -1], atol=2e-6)
+
+
+def test_the_exported_program_reads_what_a_column_specifies(tmp_path: Path):
+    """Markers of one column, units, durations and the century of short years, in a file with a comma for all."""
+    rng = np.random.default_rng(0)
+    columns: dict[str, Any] = {
+        "price": {"type": "numeric", "decimal": ",", "missing_values": ["k.A.", "-999"]},
+        "mass": {"type": "numeric", "unit": "e"},
+        "time": {"type": "numeric", "duration": "minutes", "missing_values": ["?"]},
+        "born": {"type": "datetime", "format": "%d.%m.%y", "last_year": 2010},
+        "plain": "numeric",
+        "y": "category",
+    }
+    lines = []
+    for row in range(40):
+        price = ["k.A.", "-999,0", f"1.{rng.integers(100, 999)},5"][min(row % 7, 2)]
+        mass = [f"{row}e", f"{row}e2", f"e {row}"][row % 3]
+        time = ["?", "13:02", f"{row}h 30m", "1:02:03", "-0:45"][row % 5]
+        lines.append(f"{price};{mass};{time};{1 + row % 28:02}.03.{(40 + row * 3) % 100:02};{row},25;{'ab'[row % 2]}")
+    (tmp_path / "rows.csv").write_text("\n".join([";".join(columns), *lines]) + "\n")
+    spec = {
+        "data": {"type": "csv", "path": str(tmp_path / "rows.csv"), "target": "y", "decimal": ",", "columns": columns},
+        "network": {"dtype": "float64", "hidden_layer_sizes": [3]},
+        "training": {"loss": "binary_crossentropy", "epochs": 2},
+    }
+    model = specnet.run(spec).model
+    raw = read_inputs(tmp_path / "rows.csv", model.network.resolved)
+    assert np.isnan(raw.X[:, 0]).sum() == 12
+    assert np.isnan(raw.X[:, 2]).sum() == 8
+    np.testing.assert_array_equal(
+        raw.X[1], [np.nan, 100, 782, (np.datetime64("1943-03-02") - np.datetime64(0, "D")).astype(int), 1.25]
+    )
+    export(model, "numpy", tmp_path / "own.py")
+    module = runpy.run_path(str(tmp_path / "own.py"))
+    expected = model.predict_proba(raw)
+    with (tmp_path / "rows.csv").open() as rows:
+        np.testing.assert_allclose(module["predict_proba"](module["read_rows"](rows)), expected, rtol=0, atol=1e-12)
+    frame = pd.read_csv(tmp_path / "rows.csv", sep=";", decimal=",", dtype={"time": str}, keep_default_na=False)
+    given = frame.assign(
+        price=[float(cell.replace(".", "").replace(",", ".")) if cell[0] != "k" else -999.0 for cell in frame.price]
+    )
+    for X in (frame, given):
+        np.testing.assert_allclose(module["predict_proba"](X), expected, rtol=0, atol=1e-12)

@@ -128,7 +128,7 @@ def test_a_notation_is_taken_in_files_of_any_kind(
             'most of its cells, but not all, are dates such as "15/03/2021"',
             ["%d/%m/%Y"],
         ),
-        ([f"$1,{row}.50" for row in range(100, 140)] + ["?"], "but not all, are numbers", ['unit = "$"']),
+        ([f"$1,{row}.50" for row in range(100, 140)] + ["soon"], "but not all, are numbers", ['unit = "$"']),
         (["10%"] * 20 + ["0.1"], "is a category", ['unit = "%"']),
         (["20-01-15", "20-01-16"], "can be 2015-01-20 or 2020-01-15", ["%d-%m-%y", "%y-%m-%d"]),
     ],
@@ -150,7 +150,7 @@ def test_what_no_cell_decides_is_told_with_what_to_write(
 
 
 @pytest.mark.parametrize(
-    "cells", [["007", "123"], ["1,2,3", "4,5,6"], ["12:30", "14:00"], ["1.2.3.4", "5"], ["A 1", "B 2"]]
+    "cells", [["007", "123"], ["1,2,3", "4,5,6"], ["3:1", "2:0"], ["1.2.3.4", "5"], ["A 1", "B 2"]]
 )
 def test_other_texts_are_in_no_notation(file: File, cells: list[str]) -> None:
     table = csv_of(file, cells * 5)

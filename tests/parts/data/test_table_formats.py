@@ -284,10 +284,10 @@ def test_frames_that_are_refused(columns, kinds, code, refused: Refused):
 
 
 def test_what_a_frame_is_advised_mends_a_cell_that_is_no_number(refused: Refused):
-    cells = pd.Series([*map(str, range(19)), "?"], dtype=object)
+    cells = pd.Series([*map(str, range(19)), "n/k"], dtype=object)
     with refused(DataError, code="not-a-number"):
         frame_table(pd.DataFrame({"a": cells}))
-    for mended, kind in [(cells.replace("?", None), "numeric"), (cells.astype("category"), "category")]:
+    for mended, kind in [(cells.replace("n/k", None), "numeric"), (cells.astype("category"), "category")]:
         assert [column.kind for column in frame_table(pd.DataFrame({"a": mended}))[1]] == [kind]
     with refused(DataError, code="not-a-number"):  # a model's columns are of its kinds
         frame_table(pd.DataFrame({"a": cells}), {"a": "numeric"})

@@ -25,6 +25,8 @@ _WHOLE = r"[+-]?[0-9]+"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
 _OFFSET = r"Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?"
 _MOMENT = rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]({_CLOCK})(?: ?({_OFFSET}))?)?"
+_GROUPED = r"[+-]?[1-9][0-9]{0,2}[.][0-9]{3}"
+_ZONED = rf".*:.*({_OFFSET})"
 _WITHOUT_FRACTION = r"([+-]?[0-9]+)\.0"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +46,16 @@ def number(text: str, decimal: str = ".") -> float | None:
     if abs(found) >= LARGEST_WHOLE and re.fullmatch(_WHOLE, text) and text.lstrip("+-") != str(LARGEST_WHOLE):
         return None
     return found if math.isfinite(found) else None
+
+
+def is_grouped(text: str) -> bool:
+    """Return whether the point of a trimmed cell, a number, may separate thousands."""
+    return re.fullmatch(_GROUPED, text) is not None
+
+
+def has_zone(text: str) -> bool:
+    """Return whether a trimmed cell, a date, has a time zone."""
+    return re.fullmatch(_ZONED, text) is not None
 
 
 def is_inexact(text: str) -> bool:
@@ -131,6 +143,16 @@ def sql_number(text: str, decimal: str) -> str:
         f"CASE WHEN {found} IS NULL OR NOT isfinite({found}) OR NOT regexp_full_match({text}, {pattern}) OR ({large})"
         f" THEN NULL ELSE {found} END"
     )
+
+
+def sql_is_grouped(text: str) -> str:
+    """Return the expression of what `is_grouped` says."""
+    return f"contains({text}, '.') AND regexp_full_match({text}, {quoted(_GROUPED)})"
+
+
+def sql_has_zone(text: str) -> str:
+    """Return the expression of what `has_zone` says."""
+    return f"regexp_full_match({text}, {quoted(_ZONED)})"
 
 
 def sql_boolean(text: str) -> str:

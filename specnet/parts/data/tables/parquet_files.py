@@ -40,7 +40,9 @@ class ParquetSource(TableSource):
     def types(self) -> list[str]:
         return self._types
 
-    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
+    def store(
+        self, duck: Duck, progress: Progress, numbers: Collection[int] = (), judged: Collection[int] = ()
+    ) -> None:
         columns = ", ".join(f"c{place} {of}" for place, of in enumerate(self._types))
         duck.rows(f"CREATE TABLE cells ({columns})")
         for path, places in zip(self.paths, self._places, strict=True):

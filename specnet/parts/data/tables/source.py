@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.errors import DataError, Diagnostic, FileError
+from specnet.errors import DataError, Diagnostic, FileError, Position
 from specnet.files.large import room_needed
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
@@ -71,10 +71,14 @@ class TableSource(ABC):
     names: list[str]
     missing: tuple[str, ...] = ("",)
     decimal = "."
+    specifies_decimal = False
+    """Whether it is specified, and not the usual one."""
     plain_numbers = False
     """Whether it is known, once they are stored, that DuckDB takes no cell for a number that is none."""
     has_dialect = False
     """Whether a spec can say where the names of columns are, what a missing cell holds, and the sign of fractions."""
+    header_position: Position | None = None
+    """Where the names of the columns are in the first file, if that is a row like those below."""
     damage_code = "format"
     """Of the error of a file that DuckDB cannot read."""
 
@@ -89,10 +93,13 @@ class TableSource(ABC):
         """DuckDB's type of each column."""
 
     @abstractmethod
-    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
+    def store(
+        self, duck: Duck, progress: Progress, numbers: Collection[int] = (), judged: Collection[int] = ()
+    ) -> None:
         """Make the table ``cells``, whose columns are c0, c1, …, in the order of `names`.
 
-        The columns at some places may be made numbers at once, if all of their cells are: the types say so then.
+        The columns at some places may be made numbers at once, if all of their cells are: the types say so then. Those
+        that are judged are not if a point in them may separate thousands.
 
         Raises
         ------
@@ -103,9 +110,17 @@ class TableSource(ABC):
         """
 
     def numbers_at_once(
-        self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
+        self,
+        duck: Duck,
+        numbers: Sequence[int],
+        texts: Sequence[int],
+        progress: Progress,
+        judged: Collection[int] = (),
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
-        """Return columns as numbers (rows, columns) and others as texts, where that can be had in one reading."""
+        """Return columns as numbers (rows, columns) and others as texts, where that can be had in one reading.
+
+        None where a point in a column that is judged may separate thousands.
+        """
         return None
 
     @abstractmethod

@@ -24,13 +24,15 @@ from specnet.parts.data.tables.cells import (
     sql_boolean,
     sql_category,
     sql_days,
+    sql_has_zone,
+    sql_is_grouped,
     sql_number,
     sql_pair,
     sql_plain_number,
     sql_trimmed,
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
-from specnet.parts.data.tables.judging import LONGEST_SHOWN, SAMPLE, CellFacts, Verdict, verdict
+from specnet.parts.data.tables.judging import LONGEST_SHOWN, MOST_MARKERS, SAMPLE, CellFacts, Verdict, verdicts
 from specnet.parts.data.tables.source import Mistake, TableSource
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
@@ -72,8 +74,12 @@ class Store:
     def verdicts(self, places: Sequence[int]) -> dict[int, Verdict]:
         """Return what columns are, judged by all their cells."""
         counts = self._counted(places)
-        others = [place for place in places if not counts[place][0] == counts[place][1] > 0]
-        some = f"place % {1 + self.rows // SAMPLE} = 0"
+        plain = [place for place in places if counts[place][0] == counts[place][1] > 0]
+        points = self._points(plain)
+        grouped = {place for place, (with_point, may_group) in points.items() if 0 < may_group == with_point}
+        others = [place for place in places if place not in plain or place in grouped]
+        # Every so many rows would be the same ones again where cells repeat.
+        some = f"(place * 40503) // 64 % {1 + self.rows // SAMPLE} = 0"
         words = self._aggregated(
             others,
             lambda place: [
@@ -84,9 +90,17 @@ class Store:
                 f"list(t{place}) FILTER (length(t{place}) <= {LONGEST_SHOWN} AND {some})",
             ],
         )
-        return {place: verdict(self._cells(place, counts[place], words.get(place))) for place in places}
+        names = {place: self._source.names[place] for place in places}
+        facts = {
+            name: self._cells(place, counts[place], words.get(place), points.get(place))
+            for place, name in names.items()
+        }
+        found = verdicts(facts, self._source.decimal if self._source.specifies_decimal else None)
+        return {place: found[name] for place, name in names.items()}
 
-    def _cells(self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None) -> CellFacts:
+    def _cells(
+        self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None, points: tuple[int, int] | None
+    ) -> CellFacts:
         """Return what is known of a column; without words it is numbers."""
         cells, numbers = counts
         present, dates, *pairs, first, some = words or (cells, 0, None, None)
@@ -99,6 +113,11 @@ class Store:
             partial(self._fitting, place),
             partial(self._differ, place),
             partial(self._rows_of_texts, place),
+            partial(self._outside, place),
+            partial(self._values, place),
+            points is not None and 0 < points[1] == points[0],
+            partial(self._shows_point, place) if points is None else lambda: points[0] > points[1],
+            partial(self._zones, place),
         )
 
     def _fitting(self, place: int, notations: Sequence[Notation]) -> tuple[int, ...]:
@@ -113,6 +132,44 @@ class Store:
         texts = f"SELECT {sql_category(self._text(place))} AS x FROM cells"
         (counts,) = self._duck.columns(f"SELECT count(*) AS n FROM ({texts}) WHERE x IS NOT NULL GROUP BY x")
         return counts
+
+    def _outside(self, place: int, notation: Notation) -> dict[str, int]:
+        rows = self._duck.rows(
+            f"SELECT t{place}, count(*) AS n FROM ({self._inner([place], f't{place}')}) WHERE t{place} IS NOT NULL"
+            f" AND ({notation.sql(f't{place}')}) IS NULL GROUP BY t{place} ORDER BY n DESC, t{place}"
+            f" LIMIT {MOST_MARKERS + 1}"
+        )
+        return dict(rows)
+
+    def _values(self, place: int, notation: Notation) -> NDArray[np.float64]:
+        selected = f"SELECT DISTINCT {notation.sql(f't{place}')} AS x FROM ({self._inner([place], f't{place}')})"
+        (found,) = self._duck.columns(f"SELECT x FROM ({selected}) WHERE x IS NOT NULL AND NOT isnan(x) ORDER BY x")
+        return np.asarray(found, np.float64)
+
+    def _points(self, places: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return how many cells have a point, and in how many it may separate thousands, of columns of texts."""
+        if not self._source.has_dialect or self._source.specifies_decimal:
+            return {}
+        texts = [place for place in places if self._types[place] == "VARCHAR"]
+        return self._aggregated(
+            texts,
+            lambda place: [
+                f"count(*) FILTER (contains(t{place}, '.'))",
+                f"count(*) FILTER ({sql_is_grouped(f't{place}')})",
+            ],
+        )
+
+    def _shows_point(self, place: int) -> bool:
+        """Return whether a column of a file of texts that is stored as numbers has a fraction."""
+        if not self._source.has_dialect:
+            return False
+        fractions = f"count(*) FILTER (f{place} <> trunc(f{place}))"
+        return bool(self._aggregated([place], lambda _: [fractions])[place][0])
+
+    def _zones(self, place: int) -> int:
+        zoned = f"count(*) FILTER ({sql_has_zone(f't{place}')})"
+        found: int = self._aggregated([place], lambda _: [zoned])[place][0]
+        return found
 
     def _counted(self, places: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """Return how many cells columns have, and how many of these are numbers.
@@ -133,7 +190,10 @@ class Store:
     def value(self, place: int, kind: ColumnKind) -> str:
         """Return the expression of a column's cells as numbers, of any kind but category."""
         if not isinstance(kind, str):
-            return kind.sql(f"t{place}")
+            if kind.type != "numeric" or not is_number_type(self._types[place]):
+                return kind.sql(f"t{place}")
+            missing = ", ".join(f"{each!r}::DOUBLE" for each in kind.missing_numbers)
+            return f"CASE WHEN f{place} IN ({missing}) THEN 'nan'::DOUBLE ELSE f{place} END" if missing else f"f{place}"
         if kind == "numeric":
             return self._number(place)
         return sql_boolean(f"t{place}") if kind == "boolean" else sql_days(f"t{place}")

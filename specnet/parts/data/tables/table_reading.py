@@ -15,13 +15,22 @@ from specnet.files.large import new_array
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.base import Table
-from specnet.parts.data.column_kinds import ColumnKind, Kind, as_indices, column_of, kind_of
+from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import NumberFormat, notations_of
 from specnet.parts.data.reading_progress import current_progress
-from specnet.parts.data.tables.cells import coded, number
+from specnet.parts.data.tables.cells import boolean, coded, days, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
-from specnet.parts.data.tables.judging import EXPECTED, USELESS, Verdict, left_as_text, mistaken, notation_hint
-from specnet.parts.data.tables.setting_hints import column_key, longer, setting
+from specnet.parts.data.tables.judging import (
+    EXPECTED,
+    USELESS,
+    Verdict,
+    assumed,
+    doubt,
+    left_as_text,
+    mistaken,
+    notation_hint,
+)
+from specnet.parts.data.tables.setting_hints import column_key, longer, no_header, setting
 from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, TableSource, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
@@ -90,7 +99,9 @@ class _Reading:
         self.target_kinds: dict[str, ColumnKind] = dict.fromkeys(wanted.targets, kind)
         if not wanted.labels:
             self.target_kinds |= {
-                name: said for name in wanted.targets if isinstance(said := wanted.kinds.get(name), NumberFormat)
+                name: said
+                for name in wanted.targets
+                if (said := wanted.kinds.get(name)) is not None and not isinstance(said, str)
             }
 
     def _unknown(self) -> Iterator[Diagnostic]:
@@ -159,7 +170,9 @@ class _Reading:
         label = self.wanted.label
         names = [*self.features, *(() if label else self.wanted.targets)]
         texts = [self.places[label]] if label else []
-        found = self.source.numbers_at_once(duck, [self.places[name] for name in names], texts, current_progress())
+        found = self.source.numbers_at_once(
+            duck, [self.places[name] for name in names], texts, current_progress(), self._judged_places()
+        )
         if found is None:
             return None
         table, cells = found
@@ -170,11 +183,17 @@ class _Reading:
             return self._table(table[:, :count], {}, table[:, count:])
         return self._table(table[:, :count], {}, *_labels(*coded(cells[0], self.source.missing)))
 
+    def _judged_places(self) -> list[int]:
+        """Return the columns whose notation is judged."""
+        targets = [] if self.wanted.labels else [name for name in self.wanted.targets if name not in self.wanted.kinds]
+        return [self.places[name] for name in (*self.judged, *targets)]
+
     def stored(self, duck: Duck) -> Table:
         """Return the table, whose cells are judged where DuckDB has stored them."""
         undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
         numbers = [*undecided, *(() if self.wanted.labels else self.wanted.targets)]
-        self.source.store(duck, current_progress(), {self.places[name] for name in numbers})
+        places = {self.places[name] for name in numbers}
+        self.source.store(duck, current_progress(), places, self._judged_places())
         store = Store(duck, self.source)
         self._check_rows(store.rows)
         self._refuse_nested()
@@ -202,14 +221,19 @@ class _Reading:
     def _judge(self, store: Store) -> dict[int, Verdict]:
         """Fill in the kinds that nobody has said, leave ignored features out, and return what is almost of a kind."""
         broken: dict[int, Verdict] = {}
-        targets = [name for name in self.wanted.targets if not (self.wanted.labels or name in self.wanted.kinds)]
-        verdicts = store.verdicts([self.places[name] for name in (*self.judged, *targets)])
-        for name in targets:
-            found = verdicts[self.places[name]]
-            if isinstance(found.kind, NumberFormat):
-                self.target_kinds[name] = found.kind
-            broken[self.places[name]] = found
+        verdicts = store.verdicts(self._judged_places())
+        for place, found in verdicts.items():
+            self.warnings += assumed(self.source.names[place], found, self.source.paths[0])
         refused = []
+        for name in self.wanted.targets:
+            place = self.places[name]
+            if place not in verdicts:
+                continue
+            found = broken[place] = verdicts[place]
+            if found.is_open:
+                refused.append(self._open_target(name, found))
+            if not isinstance(found.kind, str) and found.kind.type == "numeric":
+                self.target_kinds[name] = found.kind
         for name in self.judged:
             found = verdicts[self.places[name]]
             warning = left_as_text(name, found, self.source.paths[0])
@@ -228,6 +252,12 @@ class _Reading:
         if not self.features:
             raise self._no_features()
         return broken
+
+    def _open_target(self, name: str, found: Verdict) -> Diagnostic:
+        targets = self.wanted.targets
+        path = ("target",) if len(targets) == 1 else ("target", targets.index(name))
+        message = f'the target "{name}" is unclear: {doubt(found)}'
+        return Diagnostic("other-notation", message, path, hint=notation_hint(name, found.notations))
 
     def _refused_feature(self, name: str, found: Verdict) -> Diagnostic:
         why = "has no cell that is present" if found.reason == "empty" else f"is {USELESS[found.reason]}"
@@ -295,15 +325,33 @@ class _Reading:
             self._check_rows(len(kept), "no rows with a target")
             X, y = np.asarray(RowView(X, kept)), y[kept]
         chosen = {name: self.kinds[name] for name in self.features} | self.target_kinds
+        columns = tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features)
+        self.warnings += self._header_doubts([column for column in columns if column.name in {*self.judged}])
         return Table(
             X,
             y[:, 0] if y.shape[1] == 1 else y,
             "classes" if self.wanted.labels else "values",
-            columns=tuple(column_of(name, self.kinds[name], texts.get(name)) for name in self.features),
+            columns=columns,
             kinds={name: chosen.get(name, "ignore") for name in self.source.names},
             warnings=tuple(self.warnings),
             kept=kept,
         )
+
+    def _header_doubts(self, columns: Sequence[Column]) -> Iterator[Diagnostic]:
+        """Yield the warning that the names of columns are like the cells below them, if a header has such."""
+        position = self.source.header_position
+        names = [column.name for column in columns if _is_like_cells(column)]
+        numbers = [found for column in columns if (found := number(column.name)) is not None]
+        are_series = len(names) == len(numbers) and _is_series(numbers)
+        if position is None or 2 * len(names) < len(columns) or are_series:
+            return
+        if len(names) > 1 or numbers:
+            shown = first_few([f'"{name}"' for name in names])
+            verb = "is" if len(names) == 1 else "are"
+            message = f"the first line is perhaps no header: {shown} {verb} like the cells below"
+            yield Diagnostic(
+                "missing-header", message, source=self.source.paths[0], position=position, hint=no_header()
+            )
 
     def _refuse_gaps(self, gaps: NDArray[np.bool_]) -> None:
         mistakes = []
@@ -333,6 +381,24 @@ class _Reading:
         ]
         if problems:
             raise DataError(*problems[:MOST_MISTAKES])
+
+
+def _is_like_cells(column: Column) -> bool:
+    """Return whether the name of a column could be one of its cells."""
+    name = column.name
+    if column.notation is not None:
+        return column.notation.reads(name)
+    if column.texts is not None:
+        return bool(np.isin(name, column.texts))
+    return {"numeric": number, "boolean": boolean, "datetime": days}[column.kind](name) is not None
+
+
+def _is_series(numbers: Sequence[float]) -> bool:
+    """Return whether numbers that are names of columns count something, as years and wavelengths do."""
+    steps = np.diff(numbers)
+    if len(numbers) < 4:
+        return all(number == int(number) for number in numbers) and len(np.unique(steps)) < 2
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def _labels(codes: NDArray[np.float64], texts: NDArray[np.str_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

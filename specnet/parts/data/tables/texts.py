@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Sequence
 
 from specnet.parts.data.reading_progress import Progress
-from specnet.parts.data.tables.cells import number, sql_plain_number, trimmed
+from specnet.parts.data.tables.cells import number, sql_is_grouped, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError
 from specnet.parts.data.tables.source import TableSource
 
@@ -19,12 +19,17 @@ class TextSource(TableSource):
 
     _types: Sequence[str] = ()
     """Of the columns, where some are numbers."""
+    _open: frozenset[int] = frozenset()
+    """The columns in which a point may separate thousands, as far as the first rows show."""
 
     @property
     def types(self) -> list[str]:
         return [*self._types] or ["VARCHAR"] * len(self.names)
 
-    def store(self, duck: Duck, progress: Progress, numbers: Collection[int] = ()) -> None:
+    def store(
+        self, duck: Duck, progress: Progress, numbers: Collection[int] = (), judged: Collection[int] = ()
+    ) -> None:
+        self._open = self._perhaps_grouped(judged)
         some = self._look_like_numbers([*numbers])
         self._types = ["DOUBLE" if place in some else "VARCHAR" for place in range(len(self.names))]
         try:
@@ -38,7 +43,7 @@ class TextSource(TableSource):
     def _store(self, duck: Duck, progress: Progress, *, refuses: bool = False) -> None:
         """Make the table of cells, of numbers where the types say so; DuckDB's errors may become those of the files."""
         cells = ", ".join(
-            f"{_number_or_error(f'c{place}')} AS c{place}" if of == "DOUBLE" else f"c{place}"
+            f"{self._number_or_error(place)} AS c{place}" if of == "DOUBLE" else f"c{place}"
             for place, of in enumerate(self.types)
         )
         for index in range(len(self.paths)):
@@ -50,6 +55,17 @@ class TextSource(TableSource):
                     self._refuse_faulty(index)
                     raise self.damaged(self.paths[index], error) from None
                 raise
+
+    def _number_or_error(self, place: int) -> str:
+        """Return the expression of a cell's number, null where it is missing, which ends the query for others."""
+        cell, found = f"c{place}", sql_plain_number(f"c{place}", False)
+        if place in self._open:
+            found = f"CASE WHEN NOT ({sql_is_grouped(cell)}) THEN {found} END"
+        return f"CASE WHEN {cell} <> '' THEN coalesce({found}, error('no number')) END"
+
+    def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
+        """Return those of the columns in whose first rows no point is one before a fraction for certain."""
+        return frozenset()
 
     @abstractmethod
     def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
@@ -67,8 +83,3 @@ class TextSource(TableSource):
 def is_number(text: str, missing: Collection[str] = ()) -> bool:
     """Return whether a cell holds a number, or what a missing cell holds."""
     return number(text := trimmed(text)) is not None or text in missing
-
-
-def _number_or_error(cell: str) -> str:
-    """Return the expression of a cell's number, null where it is missing, which ends the query for anything else."""
-    return f"CASE WHEN {cell} <> '' THEN coalesce({sql_plain_number(cell, False)}, error('no number')) END"

@@ -26,7 +26,7 @@ from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable
 from specnet.parts.data.reading_progress import Progress, of_parts
-from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, trimmed
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, is_grouped, number, quoted, sql_is_grouped, trimmed
 from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.csv.csv_records import (
     LINE_END,
@@ -210,18 +210,22 @@ class CsvSource(TextSource):
     dialect : Dialect
     missing : sequence of str
         What a missing cell holds.
-    decimal : str
-        The sign before a number's fraction.
+    decimal : str, optional
+        The character before a number's fraction; where it is None, the cells show it.
     """
 
     has_dialect = True
     damage_code = "csv-syntax"
 
-    def __init__(self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str = ".") -> None:
+    def __init__(
+        self, paths: Sequence[str], dialect: Dialect, missing: Sequence[str], decimal: str | None = None
+    ) -> None:
         super().__init__(paths)
         files = [CsvFile(path, dialect) for path in paths]
         self._refuse_divided(missing, files)
-        self.missing, self.decimal = ("", *(text for text in missing if text)), decimal
+        self.missing, self.decimal = ("", *(text for text in missing if text)), decimal or "."
+        self.specifies_decimal = decimal is not None
+        self.header_position = Position(dialect.skip + 1, 1) if dialect.header else None
         self._misses_numbers = any(number(trimmed(text)) is not None for text in self.missing)
         self._files = list(zip(files, self._named([(file.path, file.names) for file in files]), strict=True))
 
@@ -254,15 +258,30 @@ class CsvSource(TextSource):
             found = [place for place in found if _are_numbers(some, local[place], missing)]
         return found
 
+    def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
+        found = frozenset() if self.specifies_decimal else frozenset(places)
+        for file, own in self._files:
+            local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
+            found = frozenset(place for place in found if not _shows_a_fraction(some, local[place]))
+        return found
+
     def numbers_at_once(
-        self, duck: Duck, numbers: Sequence[int], texts: Sequence[int], progress: Progress
+        self,
+        duck: Duck,
+        numbers: Sequence[int],
+        texts: Sequence[int],
+        progress: Progress,
+        judged: Collection[int] = (),
     ) -> tuple[NDArray[np.float64], list[list[Any]]] | None:
         """Return columns as numbers, and others as texts, in one reading; None if a cell is perhaps no number."""
         is_wide = len(numbers) + len(texts) > MOST_EXPRESSIONS
         if is_wide or self._look_like_numbers(numbers, ()) != numbers or self.decimal != "." or self._misses_numbers:
             return None
         shown = of_parts(progress, [os.path.getsize(file.readable(duck.folder)[0]) for file, _ in self._files])
-        selected = [f"TRY_CAST(c{place} AS DOUBLE) AS n{index}" for index, place in enumerate(numbers)]
+        unclear = self._perhaps_grouped(judged)
+        casts = {place: f"TRY_CAST(c{place} AS DOUBLE)" for place in numbers}
+        casts |= {place: f"CASE WHEN NOT ({sql_is_grouped(f'c{place}')}) THEN {casts[place]} END" for place in unclear}
+        selected = [f"{casts[place]} AS n{index}" for index, place in enumerate(numbers)]
         selected += [f"c{place} AS t{index}" for index, place in enumerate(texts)]
         cells: list[list[Any]] = [[] for _ in texts]
         try:
@@ -305,6 +324,12 @@ class CsvSource(TextSource):
 def _are_numbers(records: Sequence[CsvRecord], place: int, missing: Collection[str]) -> bool:
     """Return whether records hold numbers at a place, or what a missing cell holds."""
     return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
+
+
+def _shows_a_fraction(records: Sequence[CsvRecord], place: int) -> bool:
+    """Return whether one of some records has a point at a place that cannot separate thousands."""
+    cells = (record.cells[place] for record in records if place < len(record.cells))
+    return any("." in cell and not is_grouped(trimmed(cell)) for cell in cells)
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
