@@ -31,11 +31,11 @@ def runs(
 ) -> None:
     """List the runs in a folder with their scores.
 
-    Shows the main metric and the loss of the test set (of the training set if there is none), the time of the training
-    and the codes of the findings, and which runs were interrupted, have not finished, or cannot be read. A sweep is one
-    row, with the run of its best trial; folds and seeds are one, with means and standard deviations: name their folder
-    to list its runs. Searches the folder and three levels below. With --html the table is an HTML file that needs
-    nothing else, in which the name of each row leads to its report.
+    Shows the main metric and the loss of the test set (without one those out of fold, of the validation or of the
+    training set), the time of the training and the codes of the findings, and which runs were interrupted, have not
+    finished, or cannot be read. A sweep is one row, with the run of its best trial; folds and seeds are one, with means
+    and standard deviations: name their folder to list its runs. Searches the folder and three levels below. With --html
+    the table is an HTML file that needs nothing else, in which the name of each row leads to its report.
 
     Examples
     --------

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 from specnet.number_texts import interval, page_metric, true_minus
 from specnet.parts.losses import Quantile
 from specnet.parts.metrics import Metric
+from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.answers.class_charts import class_figures, class_thresholds
 from specnet.report.answers.uses_charts import importance_figure, response_figures
 from specnet.report.answers.value_charts import coverage_sentence, drawn_coverage, output_table, value_figures
-from specnet.report.pages.headline import BASELINES, best_split, in_words, score_name, verdict
+from specnet.report.pages.headline import BASELINES, in_words, score_name, verdict
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.overlays import Score, score_strip
-from specnet.report.terminal.run_table import TEST
 from specnet.report.terminal.scores import scores_table
 
 if TYPE_CHECKING:
     from specnet.report.pages.page_record import AnswersRecord
 
-SPLITS = ("train", "out_of_fold", "validation", TEST)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 

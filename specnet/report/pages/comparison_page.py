@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from specnet.number_texts import ABSENT, counted, page_metric
-from specnet.parts.metrics import metric_of
+from specnet.parts.metrics import main_metric, metric_of
+from specnet.parts.splits import TEST
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
@@ -19,7 +20,7 @@ from specnet.report.svg.overlays import (
     member_curves,
     rows_note,
 )
-from specnet.report.terminal.run_table import LOSS, TEST, RunRecord, RunTable
+from specnet.report.terminal.run_table import LOSS, RunRecord, RunTable
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
@@ -72,7 +73,7 @@ def runs_page(table: RunTable, command: str) -> str:
 
 def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     """Return in a sentence which run is best on its test rows, by the metric that all of them have."""
-    name = runs[0].main_metric or LOSS
+    name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
     scores = [run.score(TEST, name) for run in runs]
     known = [score for score in scores if score is not None]
     if apart := _apart(runs, specs, is_known=len(known) == len(runs), is_loss=name == LOSS):

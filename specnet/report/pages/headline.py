@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from specnet.number_texts import counted, page_metric, true_minus
 from specnet.parts.metrics import main_metric
+from specnet.parts.splits import OUT_OF_FOLD, TEST, VALIDATION, best_split
 from specnet.report.terminal.text_tables import TextTable
 
 BASELINES = {
@@ -20,7 +21,7 @@ BASELINES = {
 CONSTANT, LOSS = "constant", "loss"
 LEAST_LEAN = 0.25
 """Of the 95 % interval of a gain, about a standard error: what the main metric differs by to stand for the loss."""
-_ROWS = {"test": "test rows", "out_of_fold": "training rows out of fold", "validation": "validation rows"}
+_ROWS = {TEST: "test rows", OUT_OF_FOLD: "training rows out of fold", VALIDATION: "validation rows"}
 SIGNS = {-1: "Worse than", 0: "As good as", 1: "Better than"}
 _WORDS = {"r2": "R²", "f1": "F1", "roc_auc": "ROC AUC"}
 
@@ -135,8 +136,3 @@ def _told(name: str, values: str, evaluation: Mapping[str, Any], split: str) -> 
     if name == "accuracy":
         return f"{values} of {rows}"
     return f"{'a loss of' if name == LOSS else words(name)} {values} on {rows}"
-
-
-def best_split(evaluation: Mapping[str, Any]) -> str:
-    """Return the name of the rows that tell most: those that training has seen least of."""
-    return next(split for split in ("test", "out_of_fold", "validation", "train") if split in evaluation)

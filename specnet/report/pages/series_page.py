@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
+from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_record import SeriesRecord
@@ -26,7 +27,7 @@ from specnet.report.svg.overlays import (
     score_strip,
 )
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import LOSS, TEST, TRAIN, RunRecord
+from specnet.report.terminal.run_table import LOSS, RunRecord
 from specnet.report.terminal.scores import spread_table
 from specnet.report.terminal.text_tables import TextTable
 
@@ -79,22 +80,22 @@ def series_sentence(record: SeriesRecord) -> str:
         return "The run has not finished." if total == 1 else f"None of {count(total)} runs has finished."
     of_all = "" if finished == total else f"{count(finished)} of "
     found = record.summary[record.split][record.main]
-    rows = {TEST: "test", TRAIN: "training"}.get(record.split, record.split)
-    label = f"{rows} {words(record.main)}"
+    rows = {TRAIN: "training", OUT_OF_FOLD: "out-of-fold"}.get(record.split, record.split)
+    label, a = f"{rows} {words(record.main)}", "an" if record.split == OUT_OF_FOLD else "a"
     what = f"{'The results of ' if record.is_nested else ''}{of_all}{_number(record)}"
     if found["mean"] is None:
         return f"{what}: the {label} is not defined for any of them."
     shown = _spread(record.main, found)
     if found["std"] is None:
-        return f"{what} with a {label} of {shown}; a spread needs more than one."
+        return f"{what} with {a} {label} of {shown}; a spread needs more than one."
     beside = record.difference
     if beside is None:
-        return f"{what} average a {label} of {shown}."
+        return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
     if beside.sign is None:
-        return f"{what} average a {label} of {shown}; on the same rows {simple} has {its}."
-    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} average a {label} of {shown} against {its}."
+        return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
+    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
 
 def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from specnet.parts.metrics import main_metric
+from specnet.parts.splits import best_split
 from specnet.report.pages.headline import BASELINES
-from specnet.report.terminal.run_table import FINISHED, LOSS, TEST, TRAIN, VALIDATION, RunRecord
+from specnet.report.terminal.run_table import FINISHED, LOSS, RunRecord
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By part of the split and metric: ``mean``, ``std``, ``min``, ``max`` and the number of ``runs``."""
@@ -71,7 +72,7 @@ class SeriesRecord:
     @property
     def split(self) -> str:
         """The rows that tell most."""
-        return next((split for split in (TEST, VALIDATION, TRAIN) if split in self.summary), TEST)
+        return best_split(self.summary)
 
     @property
     def main(self) -> str:

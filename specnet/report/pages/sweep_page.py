@@ -9,6 +9,7 @@ from typing import Any
 
 from specnet.files.run_files import REPORT
 from specnet.number_texts import count, counted, page_metric
+from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.report.pages.answer_charts import strip_of
 from specnet.report.pages.headline import comparison, score_name, verdict, words
 from specnet.report.pages.page_templates import rendered
@@ -24,7 +25,7 @@ from specnet.report.pages.sweep_charts import (
     shown_setting,
 )
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import FINISHED, TEST, TRAIN, VALIDATION, RunRecord
+from specnet.report.terminal.run_table import FINISHED, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 STATES = {
@@ -200,7 +201,11 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     if not ranking.ranked:
         return None
     figure = ranking.ranked[0][1]
-    validation = {**record.evaluation.get(VALIDATION, {}), ranking.name: figure}
+    held_out = best_split(record.evaluation.keys() - {TEST})
+    validation = {
+        **(record.evaluation[held_out] if held_out in (VALIDATION, OUT_OF_FOLD) else {}),
+        ranking.name: figure,
+    }
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
     rows |= {split: record.evaluation[split] for split in (TEST, TRAIN) if record.evaluation.get(split)}
     for team in _teams(record).values():

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from specnet.number_texts import count, figure, metric, rounded
-from specnet.report.pages.headline import BASELINES, best_split, network, rows_of, words
+from specnet.parts.splits import best_split
+from specnet.report.pages.headline import BASELINES, network, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from specnet.number_texts import ABSENT, count, counted, duration, metric, metric_spread
 from specnet.parts.metrics import main_metric
+from specnet.parts.splits import SPLITS, TEST, VALIDATION, best_split
 from specnet.report.terminal.text_tables import TextTable
 from specnet.spec import Spec
 from specnet.spec.reading.hints import close_match
 
-TEST, TRAIN, VALIDATION = "test", "train", "validation"
 LOSS = "loss"
 FINISHED = "finished"
 
@@ -104,9 +104,14 @@ class RunRecord:
         return self.curves.get(f"{VALIDATION}_{LOSS}")
 
     @property
+    def split(self) -> str:
+        """The rows whose figures a table shows."""
+        return best_split(self.metrics)
+
+    @property
     def main_metric(self) -> str | None:
-        """The metric of test rows by which a run is judged: accuracy or R², else its first one but the loss."""
-        return main_metric(self.metrics.get(TEST, ()))
+        """The metric of these rows by which a run is judged: accuracy or R², else its first one but the loss."""
+        return main_metric(self.metrics.get(self.split, ()))
 
     def score(self, split: str, name: str) -> float | None:
         """Return a figure, None if the run does not have it."""
@@ -156,20 +161,18 @@ class TableColumn:
 
 
 class RunTable:
-    """Runs as rows: name, main metrics and loss of the test set, training time, findings.
+    """Runs as rows: name, main metrics and loss of the rows that say most, training time, findings.
 
-    Of runs without a test set the loss of the training set stands in a column of its own. Columns with the numbers of
-    runs and of trials are there if a row is of several, and one with states if a run has not finished.
+    Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
+    several, and one with states if a run has not finished.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
-        metrics = sorted(set(filter(None, (record.main_metric for record in records))))
         counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
         self.columns = [
             TableColumn("run", [record.name for record in records], range(len(records))),
-            *(self._scores(f"{TEST} {name}", TEST, name, records) for name in metrics),
-            *self._losses(),
+            *(self._scores(split, name) for split, name in self._shown()),
             *(self._numbers(title, numbers, count) for title, numbers in counts.items() if any(numbers)),
             self._numbers("time", [record.seconds for record in records], duration),
             self._words("findings", [", ".join(record.findings) for record in records]),
@@ -204,24 +207,25 @@ class RunTable:
         wanted = name.replace("_", " ").strip()
         for column in self.columns:
             title = column.title.replace("_", " ")
-            if wanted in (title, title.removeprefix(f"{TEST} ")):
+            if wanted in (title, *(title.removeprefix(f"{split} ".replace("_", " ")) for split in SPLITS)):
                 return column
         titles = [column.title for column in self.columns]
         close = close_match(name, titles)
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
-    def _losses(self) -> Iterator[TableColumn]:
-        """Yield the losses of test sets, and those of training sets of runs that have no other."""
-        is_tested = any(record.score(TEST, LOSS) is not None for record in self.records)
-        if is_tested:
-            yield self._scores(f"{TEST} {LOSS}", TEST, LOSS, self.records)
-        others = [RunRecord("") if record.score(TEST, LOSS) is not None else record for record in self.records]
-        if not is_tested or any(record.metrics for record in others):
-            yield self._scores(LOSS, TRAIN, LOSS, others)
+    def _shown(self) -> list[tuple[str, str]]:
+        """Return which figures have columns: main metrics and losses of the rows that say most of each run."""
+        shown = [record for record in self.records if record.metrics]
+        splits = [split for split in reversed(SPLITS) if any(record.split == split for record in shown)]
+        metrics = {(record.split, record.main_metric) for record in shown}
+        of_each = {split: sorted(name for of, name in metrics if of == split and name is not None) for split in splits}
+        return [(split, name) for split in splits or [TEST] for name in (*of_each.get(split, ()), LOSS)]
 
-    def _scores(self, title: str, split: str, name: str, records: Sequence[RunRecord]) -> TableColumn:
+    def _scores(self, split: str, name: str) -> TableColumn:
+        """Return the column of a figure, of runs of which these rows say most."""
+        records = [record if record.split == split else RunRecord("") for record in self.records]
         texts = [record.score_text(split, name) for record in records]
-        return TableColumn(title, texts, [record.score(split, name) for record in records], right=True)
+        return TableColumn(f"{split} {name}", texts, [record.score(split, name) for record in records], right=True)
 
     def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
         return TableColumn(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
@@ -232,12 +236,10 @@ class RunTable:
 
 def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | None, float | None]]:
     """Return the scores of two runs: title and both values, of the test rows, or else of those that both have."""
-    for split in (TEST, VALIDATION, TRAIN):
-        if split in first.metrics and split in second.metrics:
-            names = dict.fromkeys([*first.metrics[split], *second.metrics[split]])
-            ordered = sorted(names, key=lambda name: name == LOSS)
-            return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
-    return []
+    split = best_split(first.metrics.keys() & second.metrics.keys())
+    names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
+    ordered = sorted(names, key=lambda name: name == LOSS)
+    return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
 
 
 def score_text(title: str, value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from specnet.number_texts import interval, metric, metric_spread
 from specnet.parts.metrics import Metric, main_metric, metric_of
+from specnet.parts.splits import best_split
 from specnet.report.terminal.run_table import LOSS
 from specnet.report.terminal.text_tables import TextTable
 
@@ -71,11 +72,11 @@ def scores_table(
 
 def scores_line(scores: Scores) -> str:
     """Return loss and main metric of the rows held out, or else of the training rows, in one line."""
-    split = next((split for split in ("test", "validation", "train") if split in scores), None)
-    if split is None:
+    split = best_split(scores)
+    if split not in scores:
         return ""
     loss, *others = _told(scores[split], filter(None, ("loss", main_metric(scores[split])))).items()
-    return "   ".join([f"{split} {' '.join(loss)}", *map(" ".join, others)])
+    return "   ".join([f"{split.replace('_', ' ')} {' '.join(loss)}", *map(" ".join, others)])
 
 
 def spread_table(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> TextTable:

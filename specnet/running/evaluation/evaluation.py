@@ -18,6 +18,7 @@ from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
 from specnet.parts.metrics.statistics import mean_with_error
+from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TEST
 from specnet.running.calibration import Calibration
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.answer_tables import answer_tables
@@ -31,10 +32,6 @@ from specnet.spec import Spec
 
 Figures = dict[str, FiniteFloat | None]
 Metrics = dict[str, Figures]
-
-OUT_OF_FOLD = "out_of_fold"
-SPLITS = ("train", OUT_OF_FOLD, "validation", "test")
-TEST = "test"
 
 
 @dataclass(frozen=True)

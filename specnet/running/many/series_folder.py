@@ -12,8 +12,9 @@ from specnet.files import file_errors, read_file
 from specnet.files.plain_data import checked
 from specnet.files.run_files import LARGEST_RECORD, RUNS_TABLE, SUMMARY
 from specnet.files.tensors import parse_object
+from specnet.parts.splits import SPLITS
 from specnet.report.terminal.run_table import FINISHED, RunRecord
-from specnet.running.evaluation.evaluation import SPLITS, Metrics
+from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.summary import Summary, read_csv
 
 

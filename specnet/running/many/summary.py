@@ -16,8 +16,9 @@ from typing_extensions import TypedDict
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
+from specnet.parts.splits import SPLITS
 from specnet.report.terminal.scores import Scores
-from specnet.running.evaluation.evaluation import SPLITS, Metrics
+from specnet.running.evaluation.evaluation import Metrics
 
 Made = TypeVar("Made")
 

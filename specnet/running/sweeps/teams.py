@@ -23,8 +23,9 @@ from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
+from specnet.parts.splits import OUT_OF_FOLD, SPLITS
 from specnet.running.data_rows import SpecData, split_data
-from specnet.running.evaluation.evaluation import OUT_OF_FOLD, SPLITS, Evaluation, Metrics, evaluate_answers
+from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_answers
 from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
 from specnet.running.sweeps.trial_records import VALIDATION, file_of

@@ -17,8 +17,9 @@ from specnet.files.plain_data import checked
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import decode, encode, parse_object
+from specnet.parts.splits import OUT_OF_FOLD
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.running.evaluation.evaluation import OUT_OF_FOLD, Metrics
+from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.run_tasks import Curve, State, TaskOutcome
 from specnet.running.many.summary import csv_text

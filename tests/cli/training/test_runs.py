@@ -223,14 +223,40 @@ def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> N
     text = MOONS.replace("noise = 0.2", "noise = 0.2\nsplit = { test_size = 0 }")
     (folder / "whole.toml").write_text(text)
     assert specnet("run", "whole.toml", "-q").status == 0
-    assert rows(specnet("runs").out)[0] == ["run", "loss", "time", "findings"]
+    assert rows(specnet("runs").out)[0] == ["run", "train accuracy", "train loss", "time", "findings"]
     assert specnet("run", "moons.toml", "-q").status == 0
     header, whole, tested = rows(specnet("runs").out)
-    assert header == ["run", "test accuracy", "test loss", "loss", "time", "findings"]
+    columns = ["test accuracy", "test loss", "train accuracy", "train loss"]
+    assert header == ["run", *columns, "time", "findings"]
     for (name, *cells), split in ((whole, "train"), (tested, "test")):
         figures = json.loads((folder / "runs" / name / "metrics.json").read_text())[split]
-        accuracy, loss = f"{100 * figures['accuracy']:.1f} %", f"{figures['loss']:.4f}"
-        assert cells[:3] == (["–", "–", loss] if split == "train" else [accuracy, loss, "–"])
+        shown = [f"{100 * figures['accuracy']:.1f} %", f"{figures['loss']:.4f}"]
+        assert cells[:4] == (["–", "–", *shown] if split == "train" else [*shown, "–", "–"])
+
+
+@pytest.mark.slow
+def test_an_ensemble_without_test_rows_is_judged_out_of_fold_everywhere(specnet: Specnet, folder: Path) -> None:
+    """Terminal, table of runs, summary, the page of a series and that of a run: one figure, not that of training."""
+    spec = MOONS.replace("noise = 0.2", "noise = 0.3\nsplit = { test_size = 0 }")
+    (folder / "whole.toml").write_text(spec.replace("epochs = 20", "epochs = 400\nensemble = 4"))
+    lines = specnet("run", "whole.toml", "--seeds", "2", "-o", "many", "--jobs", "1").err.splitlines()
+    metrics = [json.loads((folder / f"many/seed{seed}/metrics.json").read_text()) for seed in (0, 1)]
+    assert all({*each} & {"train", "out_of_fold", "validation", "test"} == {"train", "out_of_fold"} for each in metrics)
+    own = [f"{100 * each['out_of_fold']['accuracy']:.1f} %" for each in metrics]
+    assert [
+        f"out of fold loss {each['out_of_fold']['loss']:.4f}   accuracy {figure}"
+        for each, figure in zip(metrics, own, strict=True)
+    ] == [line.split("   ", 1)[1].rsplit("   ", 1)[0] for line in lines if line.startswith("seed")]
+    mean = 100 * sum(each["out_of_fold"]["accuracy"] for each in metrics) / 2
+    assert f"average an out-of-fold accuracy of {mean:.1f}" in (folder / "many/report.html").read_text()
+    specnet("report", "many/seed0").went()
+    assert f"{own[0]} of 60 training rows out of fold" in (folder / "many/seed0/report.html").read_text().replace(
+        "\u00a0", " "
+    )
+    assert rows(specnet("runs", "many").out)[0][1:3] == ["out_of_fold accuracy", "out_of_fold loss"]
+    assert [cells[1] for cells in rows(specnet("runs", "many").out)[1:]] == own
+    diff = specnet("diff", "many/seed0", "many/seed1").out
+    assert f"{own[0]} → {own[1]}" in diff
 
 
 def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: Path) -> None:

@@ -1,0 +1,17 @@
+"""The sets of rows that figures are of, and which of them a figure is shown of."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+TRAIN, OUT_OF_FOLD, VALIDATION, TEST = "train", "out_of_fold", "validation", "test"
+SPLITS = (TRAIN, OUT_OF_FOLD, VALIDATION, TEST)
+"""In the order of tables, those that training has seen least of last.
+
+``out_of_fold`` are training rows, each answered by the member of an ensemble that was not trained on it.
+"""
+
+
+def best_split(figures: Container[str]) -> str:
+    """Return the set of rows that says most of new rows: of those with figures, the last one in `SPLITS`."""
+    return next((split for split in reversed(SPLITS) if split in figures), TEST)
