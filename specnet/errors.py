@@ -265,8 +265,23 @@ def _can_allocate(size: int) -> bool:
 
 
 def out_of_memory() -> SpecnetError:
-    """Return the error for whoever has asked for too much."""
-    return SpecnetError(Diagnostic("memory", "not enough memory"))
+    """Return the error for whoever has asked for too much; it names the limit of this process (``ulimit -v``)."""
+    limit = _memory_limit()
+    if limit is None:
+        return SpecnetError(Diagnostic("memory", "not enough memory"))
+    message = f"not enough memory: this process is limited to {limit // 2**20} MiB"
+    hint = "raise the limit with `ulimit -v`, or set OPENBLAS_NUM_THREADS=1: libraries take memory for each thread"
+    return SpecnetError(Diagnostic("memory", message, hint=hint))
+
+
+def _memory_limit() -> int | None:
+    """Return the limit on the address space of this process, None if there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def rendered(warnings: Iterable[Diagnostic]) -> list[str]:

@@ -19,6 +19,7 @@ import sys
 import warnings
 
 from specnet.cli import interrupts
+from specnet.cli.memory_limit import check_imports
 from specnet.cli.shells import VARIABLE
 
 TYPE_CHECKING = False
@@ -65,6 +66,7 @@ def _status(arguments: Sequence[str]) -> int:
         warnings.showwarning = _show_warning
         try:
             _prepare_streams()
+            check_imports()
             if VARIABLE in os.environ:
                 from specnet.cli.completion import complete
 

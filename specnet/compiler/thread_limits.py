@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader, SourcelessFileLoader
-from importlib.util import find_spec
-from types import ModuleType
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from typing import Any
+
+from specnet.imports import AroundImports
+from specnet.processes.cpus import default_threads
 
 _lock = threading.Lock()
 _wanted: list[int] = []
@@ -28,24 +27,12 @@ def thread_limit() -> int | None:
     return _wanted[-1] if _wanted else None
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def available_threads() -> int:
-    """Return how many threads work may have: as many as there are processors for this process, and as BLAS may have.
+    """Return how many threads work may have.
 
     A limit that is set with `limited_threads` counts alone, or a share of the threads where there is one.
     """
-    if limit := _share.get() or thread_limit():
-        return limit
-    count = processors()
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        wanted = os.environ.get(name, "")
-        if wanted.isdigit() and int(wanted):
-            count = min(count, int(wanted))
-    return count
+    return _share.get() or thread_limit() or default_threads()
 
 
 def share_threads(among: int) -> None:
@@ -89,54 +76,23 @@ def limited_threads(count: int | None) -> Iterator[None]:
                 sys.meta_path.remove(_LATER)
 
 
-class _Later(MetaPathFinder):
-    """Limits what an import loads while a limit holds, at the import's end: to load it beforehand takes a second.
+@contextmanager
+def _limiting(spec: ModuleSpec) -> Iterator[None]:
+    """Limit what an import loads while a limit holds, at the import's end: to load it beforehand takes a second.
 
     Which module loads a BLAS or OpenMP library changes from version to version, but each is loaded with an extension
-    module. Imports within an import are part of it: to look through all libraries takes some milliseconds.
+    module. To look through all libraries takes some milliseconds.
     """
-
-    def __init__(self) -> None:
-        self._thread = threading.local()
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if target is not None or getattr(self._thread, "imports", False):
-            return None
-        with self._import():
-            spec = find_spec(fullname)
-        # Those are made for one module; others may load many, and are not to be changed.
-        if spec is None or not isinstance(spec.loader, SourceFileLoader | SourcelessFileLoader | ExtensionFileLoader):
-            return spec
-        load = spec.loader.exec_module
-
-        def load_limited(module: ModuleType) -> None:
-            before = sys.modules.keys() - {fullname}
-            with self._import():
-                try:
-                    load(module)
-                finally:
-                    if any(_is_extension(sys.modules.get(name)) for name in sys.modules.keys() - before):
-                        _limit_new()
-
-        spec.loader.exec_module = load_limited  # type: ignore[method-assign] # of this loader alone
-        return spec
-
-    @contextmanager
-    def _import(self) -> Iterator[None]:
-        self._thread.imports = True
-        try:
-            yield
-        finally:
-            self._thread.imports = False
+    before = [*sys.modules]
+    try:
+        yield
+    finally:
+        new = (getattr(sys.modules.get(name), "__spec__", None) for name in sys.modules.keys() - before)
+        if any(isinstance(getattr(each, "loader", None), ExtensionFileLoader) for each in [spec, *new]):
+            _limit_new()
 
 
-def _is_extension(module: ModuleType | None) -> bool:
-    return isinstance(getattr(getattr(module, "__spec__", None), "loader", None), ExtensionFileLoader)
-
-
-_LATER = _Later()
+_LATER = AroundImports(_limiting)
 
 
 def _limit_new() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from types import FrameType
 from typing import Any, Self
 
 from specnet.errors import Terminated
+from specnet.imports import AroundImports
 
 Handler = Callable[[int, FrameType | None], Any] | int | None
 
@@ -30,7 +32,8 @@ class Interruptions:
     Parameters
     ----------
     terminates : bool
-        Also handle SIGTERM and SIGHUP if they would end the process: they raise `Terminated`.
+        Also handle SIGTERM and SIGHUP if they would end the process: they raise `Terminated`. Before training begins
+        they end the process itself during an import, since a library may never return from it.
 
     Attributes
     ----------
@@ -46,6 +49,7 @@ class Interruptions:
         self._numbers = SIGNALS if terminates else (signal.SIGINT,)
         self._handlers: dict[int, Handler] = {}
         self._holds = self._hung_up = False
+        self._imports = AroundImports(lambda spec: self._unhandled())
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -54,9 +58,13 @@ class Interruptions:
                 if callable(handler) or (handler is signal.SIG_DFL and number in TERMINATING):
                     self._handlers[number] = handler
                     signal.signal(number, self._take)
+            if self._handlers.keys() & TERMINATING:
+                sys.meta_path.insert(0, self._imports)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._imports in sys.meta_path:
+            sys.meta_path.remove(self._imports)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         if error is None:
@@ -92,6 +100,20 @@ class Interruptions:
             self._holds, self.pending = False, number
         else:
             self._hand_on(number)
+
+    @contextmanager
+    def _unhandled(self) -> Iterator[None]:
+        """Leave SIGTERM and SIGHUP to the system, unless training has begun: there is something to save then."""
+        handled = set[int]()
+        if not self.begun and threading.current_thread() is threading.main_thread():
+            handled = {number for number in TERMINATING if signal.getsignal(number) == self._take}
+        try:
+            for number in handled:
+                signal.signal(number, signal.SIG_DFL)
+            yield
+        finally:
+            for number in handled:
+                signal.signal(number, self._take)
 
     def _hand_on(self, number: int) -> None:
         handler = self._handlers.get(number, signal.default_int_handler)

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.native.toolchain.processors import native_processor
+from specnet.processes.cpus import usable_cpus
 from tests.benchmarks.processes import (
     BARE_RUN,
     BARE_TUTORIAL,
@@ -93,7 +94,7 @@ def main() -> int:
     tables = parser.parse_args().tables or list(TABLES)
     if unknown := [name for name in tables if name not in TABLES]:
         parser.error(f"unknown table {unknown[0]}; choose from {', '.join(TABLES)}")
-    machine = f"{os.cpu_count()} CPUs with {native_processor().name}, {THREADS} threads"
+    machine = f"{usable_cpus()} CPUs with {native_processor().name}, {THREADS} threads"
     print(f"{installed_versions()}, {compiler_name() or 'no compiler'}; {machine}; medians of interleaved rounds.")
     if reason := missing():
         print(f"The compiled engine is left out: {reason}.")

@@ -2,10 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +294,50 @@ def test_a_signal_while_a_spec_is_written_is_no_error_of_it():
 
     with pytest.raises(Terminated):
         Outer().model_dump(mode="json")
+
+
+HANGS = """
+import ctypes
+print("hangs", flush=True)
+process, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)  # whose calls let no handler of Python run
+process.pthread_mutex_lock(mutex)
+process.pthread_mutex_lock(mutex)
+"""
+
+
+@pytest.mark.slow
+def test_an_import_that_never_returns_ends_with_sigterm(tmp_path: Path):
+    (tmp_path / "hangs.py").write_text(HANGS)
+    program = f"""
+import sys
+from specnet.files.interruptions import Interruptions
+sys.path.append({str(tmp_path)!r})
+with Interruptions(terminates=True):
+    import hangs
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout.readline() == "hangs\n"
+            time.sleep(0.1)
+            running.terminate()
+            assert running.wait(30) == -signal.SIGTERM
+        finally:
+            running.kill()
+
+
+def test_signals_are_the_systems_during_imports_until_training_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    finders, found = [*sys.meta_path], []
+    for name in ("before_training", "inner", "in_training"):
+        inner = "import inner\n" if name == "before_training" else ""
+        looks = f"import signal\n{inner}seen = [signal.getsignal(number) for number in (15, 1, 2)]\n"
+        (tmp_path / f"{name}.py").write_text(looks)
+    with Interruptions(terminates=True) as interruptions:
+        handlers = [signal.getsignal(number) for number in (15, 1, 2)]
+        found.append(import_module("before_training").seen)
+        assert [signal.getsignal(number) for number in (15, 1, 2)] == handlers
+        interruptions.hold()
+        found.append(import_module("in_training").seen)
+    assert found == [[signal.SIG_DFL, signal.SIG_DFL, handlers[2]], handlers]
+    assert sys.modules["inner"].seen == found[0]
+    assert sys.meta_path == finders

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from typing import Any, NamedTuple
 
-from specnet.compiler.thread_limits import keep_limit, processors, share_threads, thread_limit
+from specnet.compiler.thread_limits import keep_limit, share_threads, thread_limit
 from specnet.errors import DataError, TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.files.shared import Shared
+from specnet.processes.cpus import usable_cpus
 from specnet.processes.pool import ProcessEnded, processes, tell
 from specnet.processes.pool import interruptions as requested
 from specnet.training.checkpoint import Checkpoint
@@ -55,7 +56,7 @@ def in_threads(
     If the jobs keep all processors busy, the last members begin early, and the system lets all of them take turns: no
     processor is idle while another has a whole member before it.
     """
-    most = 2 * jobs - 1 if jobs >= processors() else jobs
+    most = 2 * jobs - 1 if jobs >= usable_cpus() else jobs
     executor, stops = ThreadPoolExecutor(most), list[Interruptions]()
     changed, finished, is_over = threading.Condition(), set[int](), threading.Event()
 

@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from specnet.compiler.native import missing
+from specnet.processes.cpus import usable_cpus
 from tests.benchmarks.steps.cases import DROPPED, Case
 from tests.benchmarks.steps.peak import peak_run
 from tests.benchmarks.timing import Run, once
@@ -28,7 +29,7 @@ JAX_STEPS = 512
 
 def threads_of(case: Case) -> int:
     """How many threads everything has that can be told."""
-    return (os.cpu_count() or THREADS) if case.wide else THREADS
+    return usable_cpus() if case.wide else THREADS
 
 
 def tutorial_run(case: Case) -> Run:

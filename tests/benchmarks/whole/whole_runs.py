@@ -16,7 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 import specnet
 from specnet.compiler.native import missing
-from specnet.compiler.thread_limits import limited_threads, processors
+from specnet.compiler.thread_limits import limited_threads
+from specnet.processes.cpus import usable_cpus
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound
@@ -157,7 +158,7 @@ def whole_runs(report: Report) -> None:
             wall, cpu = seconds[name]
             cells = [plain(wall), plain(cpu), f"{contender.accuracy(rows):.3f}"]
             report.row(title, name, contender.differences, *cells)
-    if missing() is None and processors() > 1:
+    if missing() is None and usable_cpus() > 1:
         members_side_by_side(report)
 
 

@@ -14,8 +14,11 @@ import pytest
 from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.reading_progress import reading_progress
+from specnet.parts.data.tables import duck
+from specnet.parts.data.tables.csv import csv_files
 from specnet.parts.data.tables.csv.csv_files import CsvFile
 from specnet.parts.data.tables.csv.csv_records import Dialect
+from specnet.processes.cpus import default_threads, usable_cpus
 from tests.texts.pinned import Refused
 
 
@@ -212,3 +215,19 @@ def test_copies_of_files_are_files_of_their_own(tmp_path):
         copies.append(CsvFile(str(tmp_path / f"{word}.csv.gz"), Dialect()).readable(str(tmp_path / "private")))
         spilled.unlink(missing_ok=True)
     assert [Path(path).read_text()[body:] for path, body in copies] == ["one\n", "other\n"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system ties no process to CPUs")
+def test_reading_has_no_more_threads_than_the_process_has_cpus(file, monkeypatch):
+    counts, pool, before = [], csv_files.ThreadPoolExecutor, os.sched_getaffinity(0)
+    monkeypatch.setattr(csv_files, "ThreadPoolExecutor", lambda count: counts.append(count) or pool(count))
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        load(file("a,y\n" + "1,0\n" * 1000))
+        with duck.opened([], 1) as connection:
+            ((threads,),) = connection.rows("SELECT current_setting('threads')")
+        assert (usable_cpus(), default_threads(), threads) == (1, 1, 1)
+    finally:
+        os.sched_setaffinity(0, before)
+    assert counts
+    assert set(counts) == {1}

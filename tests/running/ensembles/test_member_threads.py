@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.thread_limits import available_threads, limited_threads, processors
+from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.errors import TrainingError
 from specnet.files.interruptions import Interruptions
+from specnet.processes.cpus import usable_cpus
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.run_folder import RunFolder
 from specnet.running.runner import RunInterrupted
@@ -240,7 +241,7 @@ def test_members_share_the_threads_of_compiled_functions(jobs: int, share: int):
 
 
 def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pools, "processors", lambda: 4)
+    monkeypatch.setattr(pools, "usable_cpus", lambda: 4)
     lock, running, most = threading.Lock(), 0, []
 
     def begun(member: int) -> None:
@@ -259,7 +260,7 @@ def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.M
 @pytest.mark.parametrize("members", [2, 3, 4, 5, 9])
 def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch, members: int):
     """Of five members on two processors, three share them at the end: none waits for a whole member."""
-    monkeypatch.setattr(pools, "processors", lambda: 2)
+    monkeypatch.setattr(pools, "usable_cpus", lambda: 2)
     last = threading.Barrier(min(members, 3))
 
     def begun(member: int) -> None:
@@ -271,7 +272,7 @@ def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_no_member_begins_after_one_that_was_interrupted(monkeypatch: pytest.MonkeyPatch, interrupted: bool):
-    monkeypatch.setattr(pools, "processors", lambda: 2)
+    monkeypatch.setattr(pools, "usable_cpus", lambda: 2)
     begun, go_on = [], threading.Event()
 
     def wait(member: int) -> None:
@@ -295,7 +296,7 @@ def test_members_are_worth_threads_where_an_epoch_takes_long(monkeypatch: pytest
     assert (members_worth(network, few, 4), members_worth(network, many, 4)) == (1, 4)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    assert members_worth(network, many) == processors()
+    assert members_worth(network, many) == usable_cpus()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert members_worth(network, many) == 1
     with limited_threads(3):
@@ -323,7 +324,7 @@ def test_the_default_is_as_many_as_there_may_be_threads(
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    monkeypatch.setattr("specnet.compiler.thread_limits.processors", lambda: 3)
+    monkeypatch.setattr("specnet.processes.cpus.usable_cpus", lambda: 3)
     ways: tuple[tuple[dict[str, Any], list[int]], ...] = (
         ({}, [2]),
         ({"threads": 1}, []),

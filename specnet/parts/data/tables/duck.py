@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from specnet.files.large import is_large, no_room
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import quoted
+from specnet.processes.cpus import usable_cpus
 
 WIDE = 2_000
 """Columns from which a table takes more memory, though it has few rows."""
@@ -160,6 +161,7 @@ def opened(paths: Sequence[str], columns: int) -> Iterator[Duck]:
             # In a notebook DuckDB refuses them without ipywidgets, also where nothing is printed.
             with suppress(duckdb.InvalidInputException):
                 connection.execute(PROGRESS)
+            connection.execute(f"SET threads = {usable_cpus()}")  # DuckDB counts those of other processes too
             connection.execute(f"SET memory_limit = '{'2GB' if columns > WIDE else '400MB'}'")
             connection.execute(f"SET temp_directory = {quoted(private)}")
             connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, paths))}]")

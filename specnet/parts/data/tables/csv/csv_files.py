@@ -42,6 +42,7 @@ from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.setting_hints import no_header
 from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards, repeated_names
 from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
+from specnet.processes.cpus import usable_cpus
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
@@ -343,5 +344,5 @@ def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
         table[some] = block.T
         return bool((np.abs(block) < LARGEST_WHOLE).all())
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # copying waits for memory, and not for Python
+    with ThreadPoolExecutor(usable_cpus()) as pool:  # copying waits for memory, and not for Python
         return table if all(pool.map(arrange, range(0, rows, ROWS_ARRANGED))) else None

@@ -1,0 +1,59 @@
+"""What is done around the imports of other modules: they load libraries, which start threads and may never return."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from importlib.util import find_spec
+from types import ModuleType
+
+
+class AroundImports(MetaPathFinder):
+    """A finder, for `sys.meta_path`, that executes each module within a context.
+
+    Imports within an import are part of it.
+
+    Parameters
+    ----------
+    context : callable
+        Returns the context for a module's specification.
+    """
+
+    def __init__(self, context: Callable[[ModuleSpec], AbstractContextManager[object]]) -> None:
+        self._context = context
+        self._thread = threading.local()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if target is not None or getattr(self._thread, "imports", False):
+            return None
+        with self._import():
+            spec = find_spec(fullname)
+        # Those are made for one module; others may load many, and are not to be changed.
+        if spec is None or not isinstance(spec.loader, SourceFileLoader | SourcelessFileLoader | ExtensionFileLoader):
+            return spec
+        create, execute = spec.loader.create_module, spec.loader.exec_module
+
+        def create_within(spec: ModuleSpec) -> ModuleType | None:
+            with self._import(), self._context(spec):
+                return create(spec)
+
+        def execute_within(module: ModuleType) -> None:
+            with self._import(), self._context(spec):
+                execute(module)
+
+        spec.loader.create_module = create_within  # type: ignore[method-assign] # of this loader alone
+        spec.loader.exec_module = execute_within  # type: ignore[method-assign]
+        return spec
+
+    @contextmanager
+    def _import(self) -> Iterator[None]:
+        self._thread.imports = True
+        try:
+            yield
+        finally:
+            self._thread.imports = False
