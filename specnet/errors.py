@@ -310,15 +310,24 @@ def render(diagnostic: Diagnostic, level: str = "error") -> str:
     if not where and diagnostic.path:
         where = [".".join(map(str, diagnostic.path))]
     label = level if level == "note" else f"{level}[{diagnostic.code}]"
-    lines = [": ".join([*([_visible(":".join(where))] if where else []), label, diagnostic.message])]
+    lines = _visible(
+        ": ".join(
+            [
+                *([":".join(where).replace("\n", "\N{REPLACEMENT CHARACTER}")] if where else []),
+                label,
+                diagnostic.message,
+            ]
+        )
+    ).split("\n")
+    hint = _visible(diagnostic.hint or "")
     if place is not None and diagnostic.line_text is not None:
         number = str(place.line)
         text, marks = _underlined(diagnostic.line_text, place.column - 1, place.length)
         lines += [f"{'':3}{number} | {text}", f"{'':{len(number) + 3}} | {marks}"]
-        if diagnostic.hint:
-            lines[-1] += f" {diagnostic.hint}"
-    elif diagnostic.hint:
-        lines.append(f"    {diagnostic.hint}")
+        if hint:
+            lines[-1] += f" {hint}"
+    elif hint:
+        lines.append(f"    {hint}")
     lines += [render(note, "note") for note in diagnostic.notes]
     return "\n".join(lines)
 
@@ -341,8 +350,11 @@ def _underlined(line: str, start: int, length: int) -> tuple[str, str]:
 
 
 def _visible(text: str) -> str:
-    """Return a text without tabs, and with a sign in place of what a terminal would obey or could not write."""
-    safe = ("\N{REPLACEMENT CHARACTER}" if category(sign) in _UNSAFE else sign for sign in text.replace("\t", "    "))
+    """Return lines without tabs, and with another character for each that a terminal would obey or could not write."""
+    safe = (
+        "\N{REPLACEMENT CHARACTER}" if category(each) in _UNSAFE and each != "\n" else each
+        for each in text.replace("\t", "    ")
+    )
     return "".join(safe)
 
 

@@ -13,6 +13,7 @@ from specnet.data.checked_tables import read_cells as read_cells
 from specnet.data.checked_tables import read_inputs as read_inputs
 from specnet.data.checked_tables import read_table as read_table
 from specnet.data.checked_tables import table_target as table_target
+from specnet.data.column_preprocessing import check_fitted as check_fitted
 from specnet.data.column_preprocessing import column_groups as column_groups
 from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
 from specnet.data.known_cells import filled_gaps as filled_gaps

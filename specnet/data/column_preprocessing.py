@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.files.toml import toml_key
-from specnet.parts.arrays import first_few
-from specnet.parts.data import KINDS_IN_WORDS, Column, Kind
+from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, kind_of
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
     Calendar,
@@ -20,9 +19,11 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.spec import ColumnGroup, Spec, Written
-from specnet.spec.reading.hints import close_match
+from specnet.spec.column_names import PREPROCESSING as PATH
+from specnet.spec.column_names import wrong_groups
+from specnet.spec.groups import prepared_columns
+from specnet.spec.reading.words import shown
 
-PATH: Path = ("network", "preprocessing")
 Steps = tuple[Preprocessing, ...]
 
 _NUMBERS: Steps = (Impute(), Standardize())
@@ -59,7 +60,7 @@ def column_groups(
     plain = tuple(step for step in written or () if isinstance(step, Preprocessing))
     if not columns and not groups:
         return plain
-    if problems := list(_wrong_names(spec, groups, names)):
+    if problems := list(wrong_groups(spec, names)):
         raise SpecError(*problems)
     own = {name: group.steps for group in groups.values() for name in group.columns}
     kinds: dict[str, Kind] = dict.fromkeys(names, "numeric")
@@ -73,7 +74,7 @@ def column_groups(
         if columns and is_silent and name not in own and not steps[name]:
             many = kind == "category" and count_codes(place) > ONE_HOT_CODES
             steps[name] = (CategoryEmbedding(),) if many else _DEFAULTS[kind]
-    places = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
+    places: dict[str, Path] = {name: (*PATH, index) for index, group in groups.items() for name in group.columns}
     if problems := list(_wrong_kinds(spec, steps, kinds, places)):
         raise SpecError(*problems)
     return tuple(ColumnGroup(columns=tuple(found), steps=chain) for chain, found in _alike(steps))
@@ -110,22 +111,39 @@ def _alike(steps: dict[str, Steps]) -> list[tuple[Steps, list[str]]]:
     return sorted(found.items(), key=stay_codes)
 
 
-def _wrong_names(spec: Spec, groups: dict[int, ColumnGroup], names: Sequence[str]) -> Iterator[Diagnostic]:
-    seen: dict[str, int] = {}
-    for index, group in groups.items():
-        for place, name in enumerate(group.columns):
-            path = (*PATH, index, "columns", place)
-            if not names:
-                message = "groups need names of columns, and these rows have none"
-                yield spec.diagnostic("unknown-column", message, path, hint="set network.feature_names")
-                return
-            if name not in names:
-                close = close_match(name, names)
-                hint = f'did you mean "{close}"?' if close else f"choose from {first_few(names)}"
-                yield spec.diagnostic("unknown-column", f'no input column "{name}"', path, hint=hint)
-            elif name in seen:
-                yield spec.diagnostic("field-clash", f'column "{name}" is in two groups', path)
-            seen[name] = index
+def check_fitted(spec: Spec, columns: int) -> None:
+    """Check the preprocessing of a spec of so many raw columns from a model's file.
+
+    All its sizes must be known. Where columns have kinds or are in groups, each of them has both.
+
+    Raises
+    ------
+    SpecError
+        With every column of which that does not hold, or whose steps are for columns of other kinds.
+    """
+    problems = list(_wrong_groups_of_fitted(spec))
+    if not problems and prepared_columns(spec.network.preprocessing or (), columns) is None:
+        problems.append(spec.diagnostic("missing-key", "a step lacks the sizes that it has once it is fitted", PATH))
+    if problems:
+        raise SpecError(*problems)
+
+
+def _wrong_groups_of_fitted(spec: Spec) -> Iterator[Diagnostic]:
+    names, kinds, written = spec.feature_names or (), spec.feature_kinds, spec.network.preprocessing or ()
+    groups = {index: group for index, group in enumerate(written) if isinstance(group, ColumnGroup)}
+    if not groups and kinds is None:
+        return
+    indices = {name: index for index, group in groups.items() for name in group.columns}
+    yield from wrong_groups(spec, names)
+    if len(groups) < len(written):
+        yield spec.diagnostic("field-clash", "there are steps beside groups of columns", PATH)
+    for name in names:
+        if name not in indices or name not in (kinds or indices):
+            lacks = "group" if name not in indices else "kind"
+            yield spec.diagnostic("unknown-column", f"column {shown(name)} has no {lacks}", PATH)
+    steps = {name: groups[indices[name]].steps for name in names if name in indices}
+    known: dict[str, Kind] = {name: kind_of(kinds[name]) if kinds and name in kinds else "numeric" for name in names}
+    yield from _wrong_kinds(spec, steps, known, {name: (*PATH, index) for name, index in indices.items()})
 
 
 def _wrong_kinds(

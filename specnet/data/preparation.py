@@ -118,7 +118,8 @@ class StepGroup:
     def invert(self, prepared: Any) -> Any:
         """Return what the fitted steps make the given columns of, about: not every step can be undone."""
         for step, learned in zip(reversed(self.steps), reversed(self.fitted), strict=True):
-            prepared = step.invert(prepared, learned)
+            with np.errstate(over="ignore", invalid="ignore"):
+                prepared = step.invert(prepared, learned)
         return prepared
 
     def named(self, columns: Sequence[str]) -> list[str]:

@@ -90,15 +90,7 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
 
 
 def columns_together(found: Sequence[tuple[RawColumn, ...]]) -> tuple[RawColumn, ...]:
-    """Return the raw columns of models that answer together: categories have a code for each text that one of them has.
-
-    Raises
-    ------
-    UnsupportedError
-        If they read different columns.
-    """
-    if len({tuple((column.name, column.kind) for column in columns) for columns in found}) > 1:
-        raise UnsupportedError("a team of models with different columns cannot be exported")
+    """Return the raw columns of models that answer together: categories have a code for each text that one has."""
     return tuple(map(_together, *found))
 
 

@@ -95,7 +95,7 @@ class Program:
     Raises
     ------
     UnsupportedError
-        If models of a team differ in precision or in their columns, or a category has codes that no target can say.
+        If models of a team differ in precision, or a category has codes that no target can say.
     """
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:

@@ -50,13 +50,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 
-from specnet.data import Preparation, StepGroup, tensor_forms, unfitted
+from specnet.data import Preparation, StepGroup, check_fitted, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
-from specnet.errors import Diagnostic, FileError, SpecError
+from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
 from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, UTF8_LONGEST, decode_labels, encode_labels
@@ -189,6 +190,8 @@ def decode_models(
     told = parse_metadata(header.metadata)
     try:
         networks = [Network(resolve(parse_spec(spec, parts=parts, limits=limits))) for _, spec in told]
+        for network in networks:
+            check_fitted(network.spec, network.resolved.columns)
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
     prefixes = [""] if len(told) == 1 else [f"models.{number}." for number in range(len(told))]
@@ -225,7 +228,7 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
     Raises
     ------
     FileError
-        If that one cannot be what it should.
+        If that one cannot be what it should, or nothing that can be learned is in those of preprocessing.
     """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
@@ -233,14 +236,20 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
         for name, view in network.parameters(member).items():
             view[...] = tensors[prefix + name]
     state = {name: np.stack([tensors[prefix + name] for prefix in prefixes]) for name in network.initial_state()}
+    try:
+        preprocessing = Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors))
+        targets = unfitted(spec.target_preprocessing)
+        target_preprocessing = Preparation.from_tensors(targets, _without("target_preprocessing", tensors))
+    except DataError as error:
+        raise FileError(*(replace(each, code=FileError.code) for each in error.diagnostics)) from error
     if network.spec.training.ensemble is None:
         theta, state = theta[0], {name: kept[0] for name, kept in state.items()}
     return Contents(
         network,
         theta,
         state,
-        Preparation.from_tensors(_input_groups(network), _without("preprocessing", tensors)),
-        Preparation.from_tensors(unfitted(spec.target_preprocessing), _without("target_preprocessing", tensors)),
+        preprocessing,
+        target_preprocessing,
         labels,
         decode_quantiles(tensors, network),
     )

@@ -20,6 +20,7 @@ from specnet.model.file import TeamContents, decode_models, encode_models
 from specnet.model.model import Model
 from specnet.model.unfamiliar import refuse_gaps
 from specnet.parts.arrays import Array
+from specnet.parts.data import Kind, kind_of
 from specnet.parts.part import Part
 from specnet.spec import Limits
 
@@ -51,6 +52,8 @@ class Team(Model):
         for model in models:
             if model.decoder.kind != first.decoder.kind or not _same(model.labels, first.labels):
                 raise DataError("models whose outputs are of different kinds cannot be a team")
+            if _columns(model) != _columns(first):
+                raise DataError("models of different columns cannot be a team")
         super().__init__(*first.contents)
         self.error_quantiles = error_quantiles or ErrorQuantiles()  # those of the first are not the team's
         self.models, self.shares = tuple(models), tuple(shares)
@@ -106,6 +109,12 @@ class Team(Model):
         for model in self.models if raw.kinds else ():
             refuse_gaps(model.preprocessing, raw, "X")
         return raw
+
+
+def _columns(model: Model) -> tuple[int, tuple[str, ...] | None, list[Kind]]:
+    """Return the number of a model's raw columns, their names, and their kinds where they have some."""
+    kinds = model.spec.feature_kinds or {}
+    return model.network.resolved.columns, model.spec.feature_names, list(map(kind_of, kinds.values()))
 
 
 class _TeamDecoder(Decoder):

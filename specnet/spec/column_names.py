@@ -3,12 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from specnet.errors import Diagnostic
+from specnet.parts.arrays import first_few
 from specnet.parts.data import ColumnKind
 from specnet.spec.document import Spec
+from specnet.spec.groups import ColumnGroup
 from specnet.spec.reading.caps import LARGEST_TEXT, MOST_TOKENS
+from specnet.spec.reading.hints import close_match
 from specnet.spec.reading.words import shown
 
 PATH = ("network", "feature_names")
+PREPROCESSING = ("network", "preprocessing")
 
 
 def with_feature_names(spec: Spec, names: Sequence[str] | None, kinds: Mapping[str, ColumnKind] | None = None) -> Spec:
@@ -45,6 +50,25 @@ def differences(said: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int
     for index, (here, there) in enumerate(zip(said, names, strict=False)):  # sizes that differ are another mistake
         if here != there:
             yield index, f"column {index + 1} is {shown(here)} here but {shown(there)} in the data"
+
+
+def wrong_groups(spec: Spec, names: Sequence[str]) -> Iterator[Diagnostic]:
+    """Yield what is wrong with the names in a spec's groups of columns, where the columns have these names."""
+    seen: set[str] = set()
+    for index, group in enumerate(spec.network.preprocessing or ()):
+        for position, name in enumerate(group.columns if isinstance(group, ColumnGroup) else ()):
+            path = (*PREPROCESSING, index, "columns", position)
+            if not names:
+                message = "groups need names of columns, and these rows have none"
+                yield spec.diagnostic("unknown-column", message, path, hint="set network.feature_names")
+                return
+            if name not in names:
+                close = close_match(name, names)
+                hint = f"did you mean {shown(close)}?" if close else f"choose from {first_few(names)}"
+                yield spec.diagnostic("unknown-column", f"no input column {shown(name)}", path, hint=hint)
+            elif name in seen:
+                yield spec.diagnostic("field-clash", f"column {shown(name)} is in two groups", path)
+            seen.add(name)
 
 
 def may_stand_in_a_spec(names: Sequence[str]) -> bool:

@@ -302,7 +302,7 @@ class Spec(Section):
     def feature_kinds(self) -> dict[str, ColumnKind] | None:
         """The kinds of the inputs' columns by name, where they have some: those of a table or a data frame."""
         kinds = self.data.column_kinds if self.data is not None else self.network.feature_kinds
-        return None if kinds is None else {name: kinds[name] for name in self.feature_names or ()}
+        return None if kinds is None else {name: kinds[name] for name in self.feature_names or () if name in kinds}
 
     @property
     def target_kind(self) -> TargetKind:

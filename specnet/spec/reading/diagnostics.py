@@ -145,7 +145,7 @@ class Explanation:
     def _missing_type(self, path: Path, kind: str) -> Diagnostic:
         close = close_match("type", self._at(path))
         known = ", ".join(part.part_name() for part in self.registry.of_kind(kind)[:5])
-        hint = f'rename "{close}" to "type"' if close else f"for example {known}"
+        hint = f'rename {shown(close)} to "type"' if close else f"for example {known}"
         return self._say("missing-key", f'missing key "type" for {kind_noun(kind)}', (*path, "type"), hint)
 
     def _unknown_part(self, path: Path, kind: str, name: Any) -> Diagnostic:

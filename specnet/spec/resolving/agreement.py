@@ -9,7 +9,7 @@ from specnet.parts.metrics import Metric
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION
-from specnet.spec.column_names import PATH, differences
+from specnet.spec.column_names import PATH, differences, wrong_groups
 from specnet.spec.document import Spec
 from specnet.spec.limits import raising, training_bytes
 from specnet.spec.reading.words import either, shown
@@ -59,11 +59,13 @@ def check_target(spec: Spec, problems: Problems) -> None:
 
 
 def check_columns(spec: Spec, problems: Problems) -> None:
-    """Report names of columns that are not those that the data part says."""
+    """Report names of columns that are not those of the data, and groups of other columns."""
     said, features = spec.network.feature_names, spec.data.feature_names if spec.data is not None else None
     for index, message in differences(said or (), features or ()):
         notes = [problems.note("the data's column names are set here", ("data", "features"))]
         problems.report("feature-names", message, (*PATH, index), notes=notes)
+    for wrong in wrong_groups(spec, names) if (names := features or said) else ():
+        problems.report(wrong.code, wrong.message, wrong.path, hint=wrong.hint)
 
 
 def check_output(spec: Spec, layers: Sequence[Layer], outputs: int, problems: Problems) -> None:
