@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from specnet.parts.data.tables.cells import (
 )
 from specnet.parts.data.tables.judging import (
     EXPECTED,
+    CellFacts,
     Verdict,
     assumed,
     facts_of_texts,
@@ -87,8 +90,17 @@ def frame_table(
         word = "column" if len(missing) == 1 else "columns"
         raise DataError(f"{name} has no {word} {first_few(missing)}", hint=f"choose from {first_few(read.columns)}")
     columns = [_FrameColumn(column, read[column], name) for column in taken]
-    found = [numbers for column in columns if (numbers := column.read(taken[column.name])) is not None]
-    warnings = tuple(column.warning for column in columns if column.warning is not None)
+    facts = {column.name: column.facts() for column in columns if taken[column.name] is None}
+    judged = verdicts({column: each for column, each in facts.items() if each is not None})
+    warnings = tuple(
+        chain.from_iterable(column.warnings(judged[column.name]) for column in columns if column.name in judged)
+    )
+    kinds_of = taken | {column: verdict.kind for column, verdict in judged.items()}
+    found = [
+        numbers
+        for column in columns
+        if (numbers := column.read(kinds_of[column.name], judged=column.name in judged)) is not None
+    ]
     if not found:
         raise DataError(f"{name} has no usable columns", hint=next((each.hint for each in warnings), None))
     return np.stack([values for _, values in found], axis=1), tuple(column for column, _ in found), warnings
@@ -101,7 +113,6 @@ class _FrameColumn:
         import narwhals
 
         self.name, self.series, self.frame = name, series, frame
-        self.warning: Diagnostic | None = None
         self.numbers: NDArray[Any] | None = None
         of = series.dtype
         if of.is_nested() or of in (narwhals.Binary, narwhals.Duration):
@@ -148,26 +159,48 @@ class _FrameColumn:
         converted = f"convert {self._cells(self.name)} to numbers, or " if what != _NESTED else ""
         return DataError(message, hint=f"{converted}leave the column out")
 
-    def read(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
-        """Return the column and its numbers, None where it is ignored."""
-        quick = self._quick(said)
-        if quick is not None:
-            return quick
+    def facts(self) -> CellFacts | None:
+        """Return what is known of the cells of a column whose kind they decide; None where its type does."""
+        if self._quick(None) is not None or (self.typed == "category" and self.counts):
+            return None
+        are_texts = all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
+        return replace(facts_of_texts(self.counts), are_texts=are_texts)
+
+    @cached_property
+    def texts(self) -> list[str | None]:
+        """The cells as a file would have them, None where they are missing."""
         texts = [self._text(cell) for cell in self.series.to_list()]
         refuse_null_ends(np.array(texts, np.object_), f'column "{self.name}"')
-        counts = Counter(text for text in texts if text is not None)
-        kind = said or self._judged(counts)
+        return texts
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """The rows of each text."""
+        return Counter(text for text in self.texts if text is not None)
+
+    def warnings(self, found: Verdict) -> Iterator[Diagnostic]:
+        """Yield the warnings about what the cells are judged to be."""
+        warning = left_as_text(self.name, found, None, partial(self._hint, found))
+        if warning is not None:
+            yield warning
+        yield from assumed(self.name, found, None, is_file=False)
+
+    def read(self, kind: ColumnKind | None, *, judged: bool) -> tuple[Column, NDArray[np.float64]] | None:
+        """Return the column and its numbers, None where it is ignored; its type says the kind where that is None."""
+        quick = self._quick(kind)
+        if quick is not None:
+            return quick
         if kind == "ignore":
             return None
-        if kind == "category":
-            codes, distinct = coded(texts)
+        if kind is None or kind == "category":
+            codes, distinct = coded(self.texts)
             return Column(self.name, "category", distinct), codes
         of = _VALUES[kind] if isinstance(kind, str) else kind.value
-        values = {text: of(text) for text in counts}
-        wrong = [(row, text) for row, text in enumerate(texts) if text is not None and values[text] is None]
+        values = {text: of(text) for text in self.counts}
+        wrong = [(row, text) for row, text in enumerate(self.texts) if text is not None and values[text] is None]
         if wrong:
-            raise self._misfit(kind, wrong[0][1], wrong[0][0], len(wrong), judged=said is None)
-        numbers = [math.nan if text is None else values[text] for text in texts]
+            raise self._misfit(kind, wrong[0][1], wrong[0][0], len(wrong), judged=judged)
+        numbers = [math.nan if text is None else values[text] for text in self.texts]
         return column_of(self.name, kind), np.array(numbers, np.float64)
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
@@ -183,6 +216,8 @@ class _FrameColumn:
         is_inexact = self.series.dtype.is_integer() and bool((abs(present) >= LARGEST_WHOLE).any())
         if is_inexact or not (present.size or said):
             return None
+        if said is not None and not isinstance(said, str):
+            numbers = np.where(np.isin(numbers, said.missing_numbers), np.nan, numbers)
         return Column(self.name, kind), numbers
 
     def _text(self, cell: Any) -> str | None:
@@ -196,17 +231,6 @@ class _FrameColumn:
         if isinstance(cell, timedelta | np.timedelta64):
             raise self._unsupported("durations")
         return trimmed(str(cell)) or None
-
-    def _judged(self, counts: Counter[str]) -> ColumnKind:
-        """Return what the column is, and keep the warning about it."""
-        if self.typed == "category" and counts:
-            return "category"
-
-        found = verdicts({self.name: facts_of_texts(counts)})[self.name]
-        self.warning = left_as_text(self.name, found, None, partial(self._hint, found))
-        for warning in assumed(self.name, found, None, is_file=False):
-            self.warning = warning
-        return found.kind
 
     def _cells(self, column: str) -> str:
         return f'{self.frame}["{column}"]'

@@ -11,10 +11,11 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from specnet.errors import DataError
-from specnet.parts.data import Csv, Table
+from specnet.parts.data import Csv, Table, frame_table
 from specnet.parts.data.notations import DatetimeFormat, DurationFormat, Notation, NumberFormat
 
 pytestmark = pytest.mark.usefixtures("one_duckdb")
@@ -330,3 +331,22 @@ def test_a_first_line_like_the_rows_below_is_perhaps_no_header(
     assert [each.message for each in found] == expected
     assert all(each.position is not None and each.position.line == 1 for each in found)
     assert all("data.header = false" in (each.hint or "") for each in found)
+
+
+def test_texts_of_data_frames_share_a_notation_too(file: File) -> None:
+    columns = {
+        "menge": THOUSANDS,
+        "preis": PRICES,
+        "day": [f"{1 + row % 12:02}.{1 + row % 12:02}.2021" for row in ROWS],
+    }
+    frame = pd.DataFrame({**columns, "born": [f"{day:%d.%m.%Y}" for day in DAYS], "a": ["-", "5"] * 30})
+    X, found, warnings = frame_table(frame)
+    of_file = table(file, **{name: frame[name].tolist() for name in frame})
+    np.testing.assert_array_equal(X, of_file.X)
+    assert {column.name: column.written for column in found} | {"y": "category"} == of_file.kinds
+    assert [each.message for each in warnings] == [each.message for each in of_file.warnings]
+    # Numbers that are no texts are certain, and so is a marker that is a number.
+    mixed = pd.DataFrame({"a": pd.Series([1.877, None, 2.5 - 0.044], dtype=object), "b": PRICES[:3]})
+    assert frame_table(mixed)[0][0, 0] == 1.877
+    marked = frame_table(pd.DataFrame({"a": [-999.0, 1.5]}), {"a": POINT.with_missing(["-999"])})[0]
+    np.testing.assert_array_equal(marked, [[np.nan], [1.5]])

@@ -15,6 +15,7 @@ import scipy.sparse
 import specnet
 from specnet.errors import DataError
 from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet.parts.data.notations import DurationFormat
 from tests.running.specs import spec_on
 from tests.texts.pinned import Refused
 
@@ -218,6 +219,7 @@ def test_weights_and_sparse_matrices(refused: Refused):
             call()
 
 
-def test_times_of_day_are_categories_as_in_a_file():
+def test_times_of_day_are_durations_as_in_a_file():
     table = polars.DataFrame({"c": [time(row % 4) for row in range(ROWS)], "x": X})
-    assert specnet.fit(spec_on(None, 2, loss="mse"), table, Y).spec.feature_kinds == {"c": "category", "x": "numeric"}
+    kinds = specnet.fit(spec_on(None, 2, loss="mse"), table, Y).spec.feature_kinds
+    assert kinds == {"c": DurationFormat(type="numeric", duration="seconds"), "x": "numeric"}

@@ -67,6 +67,8 @@ class CellFacts:
         Counts the rows of the most frequent texts that are not in a notation, one text more than `MOST_MARKERS`.
     values : callable
         Returns the different numbers of those that are in a notation.
+    are_texts : bool
+        Numbers were texts, so that the other columns tell how they are written.
     is_grouped : bool
         All are plain numbers, of which some have a point, and each point may separate thousands.
     shows_point : callable
@@ -85,6 +87,7 @@ class CellFacts:
     rows_of_texts: Callable[[], NDArray[np.intp]]
     outside: Callable[[Notation], Mapping[str, int]]
     values: Callable[[Notation], NDArray[np.float64]]
+    are_texts: bool
     is_grouped: bool
     shows_point: Callable[[], bool]
     zones: Callable[[], int]
@@ -126,6 +129,7 @@ def facts_of_texts(counts: Mapping[str, int]) -> CellFacts:
         rows_of_texts=rows_of_texts,
         outside=outside,
         values=values,
+        are_texts=True,
         is_grouped=0 < rows_where(is_grouped) == rows_where(lambda text: "." in text),
         shows_point=lambda: any("." in text and not is_grouped(text) for text in texts),
         zones=lambda: rows_where(has_zone),
@@ -198,15 +202,19 @@ def verdicts(columns: Mapping[str, CellFacts], decimal: str | None = None) -> di
         found[name] = _decided(found[name], columns[name], shown, orders)
     if decimal is None and [*shown] == [","]:
         # A later cell 1.877 of these whole numbers is 1877 as well.
-        whole = [name for name, each in found.items() if each.kind == "numeric" and not columns[name].shows_point()]
+        whole = [name for name, each in found.items() if each.kind == "numeric" and _are_whole(columns[name])]
         found |= {name: Verdict(NumberFormat(type="numeric", decimal=",")) for name in whole}
     return found
+
+
+def _are_whole(cells: CellFacts) -> bool:
+    return cells.are_texts and not cells.shows_point()
 
 
 def _decimal_shown(found: Verdict, cells: CellFacts) -> str:
     """Return the character before the fractions of a column of numbers, nothing where its cells do not show it."""
     if found.kind == "numeric" and not found.reason:
-        return "." if cells.shows_point() else ""
+        return "." if cells.are_texts and cells.shows_point() else ""
     if not isinstance(found.kind, NumberFormat):
         return ""
     own, other = (
@@ -253,7 +261,7 @@ def _verdict(cells: CellFacts) -> Verdict:
         return Verdict("ignore", "empty")
     if cells.are_pair:
         return Verdict("boolean")
-    if cells.numbers == present and not cells.is_grouped:
+    if cells.numbers == present and not (cells.are_texts and cells.is_grouped):
         return Verdict("numeric")
     if cells.dates == present:
         return Verdict("datetime", assumption=_mixed_zones(cells))

@@ -115,6 +115,7 @@ class Store:
             partial(self._rows_of_texts, place),
             partial(self._outside, place),
             partial(self._values, place),
+            self._source.has_dialect,
             points is not None and 0 < points[1] == points[0],
             partial(self._shows_point, place) if points is None else lambda: points[0] > points[1],
             partial(self._zones, place),
@@ -160,9 +161,7 @@ class Store:
         )
 
     def _shows_point(self, place: int) -> bool:
-        """Return whether a column of a file of texts that is stored as numbers has a fraction."""
-        if not self._source.has_dialect:
-            return False
+        """Return whether a column of texts that is stored as numbers has a fraction."""
         fractions = f"count(*) FILTER (f{place} <> trunc(f{place}))"
         return bool(self._aggregated([place], lambda _: [fractions])[place][0])
 
