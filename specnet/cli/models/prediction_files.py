@@ -23,6 +23,8 @@ from specnet.parts.data import ColumnCells, parquet_pieces
 
 ROWS_AT_ONCE = 2**14
 """How many rows are predicted and written together."""
+LARGEST_EXACT = 2**53
+"""Up to here, float64 has all integers."""
 MOST_NAMES = 5
 """How many columns the warning about missing cells names."""
 SEPARATOR = "|"
@@ -191,7 +193,7 @@ def _exact(values: Array) -> ColumnCells:
     if values.dtype.kind == "f":
         pairs = zip(np.ma.getdata(values), np.ma.getmaskarray(values), strict=True)
         return ColumnCells([None if hidden else float(str(value)) for value, hidden in pairs], "DOUBLE")
-    return ColumnCells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "DOUBLE")
+    return ColumnCells(values.tolist(), "VARCHAR" if values.dtype.kind == "U" else "BIGINT")
 
 
 def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
@@ -202,8 +204,7 @@ def csv_bytes(predictions: Predictions, formulas: Formulas) -> Iterator[bytes]:
         if not index:
             writer.writerow(formulas.written(columns))
         kinds = columns.values()
-        texts = (cells.texts if cells.type == "DOUBLE" else formulas.written(cells.texts) for cells in kinds)
-        writer.writerows(zip(*texts, strict=True))
+        writer.writerows(zip(*(formulas.written(cells.texts) for cells in kinds), strict=True))
         yield text.getvalue().encode()
 
 
@@ -232,9 +233,12 @@ def _array(part: Part, has_gaps: bool) -> Array:
     _, columns = part
     found = [column for name, column in columns.items() if name.partition("_")[0] == "prediction"]
     array = found[0] if "prediction" in columns else np.ma.stack(found, axis=1)
-    if not has_gaps:
-        return np.asarray(array)
-    return np.ma.filled(array, "") if array.dtype.kind == "U" else np.ma.filled(array.astype(np.float64), np.nan)
+    if not has_gaps or array.dtype.kind == "U":
+        return np.ma.filled(array, "") if has_gaps else np.asarray(array)
+    if array.dtype.kind == "i" and np.any((array > LARGEST_EXACT) | (array < -LARGEST_EXACT)):
+        hint = "write a .csv or .parquet file"
+        raise DataError("labels above 2⁵³ lose digits beside the NaN of rows without a prediction", hint=hint)
+    return np.ma.filled(array.astype(np.float64), np.nan)
 
 
 WRITERS = {".csv": csv_bytes, ".parquet": _parquet_bytes, ".npy": _npy_bytes}

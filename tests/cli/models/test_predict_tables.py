@@ -280,3 +280,47 @@ def test_a_column_that_is_missing_is_named_with_the_one_that_may_be_it(
     assert "new.csv has no column" in said
     assert hint in said
     assert "empty" not in said
+
+
+BIG = [9007199254740993, 9007199254740992, -9223372036854775807]
+"""Two that float64 does not tell apart, and one below them."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_big_labels_keep_their_digits_in_every_file(specnet: Specnet, folder: Path, kind: str) -> None:
+    """From a table or arrays into the model, and from there into each kind of file of predictions."""
+    rows = [(round(n % 3 + np.sin(n), 3), round(np.cos(3 * n), 3), BIG[n % 3]) for n in range(90)]
+    (folder / "rows.csv").write_text("a,b,y\n" + "".join(f"{a},{b},{y}\n" for a, b, y in rows))
+    duckdb.sql(f"COPY (SELECT * FROM read_csv('{folder}/rows.csv')) TO '{folder}/rows.parquet' (FORMAT parquet)")
+    np.savez(folder / "rows.npz", X=[row[:2] for row in rows], y=[row[2] for row in rows])
+    data = {"type": kind, "path": f"rows.{kind}", **({} if kind == "npz" else {"target": "y"})}
+    training = {"loss": "categorical_crossentropy", "epochs": 60, "optimizer": {"type": "adam", "learning_rate": 0.1}}
+    spec = {"data": data, "network": {"hidden_layer_sizes": [6]}, "training": training}
+    specnet_package.run(spec, folder / "big", report=False)
+    model = load_model(folder / "big")
+    assert model.labels is not None
+    assert model.labels.tolist() == sorted(BIG)
+    for suffix in ("csv", "parquet", "npy"):
+        assert specnet("predict", "big", f"rows.{kind}", "-o", f"out.{suffix}", "-q").status == 0
+    types, typed = _parquet(folder / "out.parquet")
+    assert types["prediction"] == "BIGINT"
+    written = {
+        "csv": [int(line.partition(",")[0]) for line in (folder / "out.csv").read_text().splitlines()[1:]],
+        "parquet": [row[0] for row in typed],
+        "npy": np.load(folder / "out.npy").tolist(),
+        "json": specnet("predict", "big", f"rows.{kind}", "--format", "json").document["columns"]["prediction"],
+    }
+    expected = model.predict([row[:2] for row in rows]).tolist()
+    assert set(expected) == set(BIG)
+    assert written == dict.fromkeys(written, expected)
+    if kind == "npz":
+        return
+    a, b, _ = rows[expected.index(BIG[0])]
+    (folder / "gap.csv").write_text(f"a,b\n{a},{b}\n,0.5\n")
+    options = ["predict", "big", "gap.csv", "--strict", "-q", "-o"]
+    assert specnet(*options, "gap.parquet").status == 0
+    assert [row[0] for row in _parquet(folder / "gap.parquet")[1]] == [BIG[0], None]
+    refused = specnet(*options, "gap.npy")
+    assert (refused.status, "error[data]: labels above 2⁵³ lose digits" in refused.err) == (1, True)
+    assert not (folder / "gap.npy").exists()

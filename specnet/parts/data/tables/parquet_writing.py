@@ -29,10 +29,14 @@ def parquet_pieces(parts: Iterable[Mapping[str, ColumnCells]]) -> Iterator[bytes
                 names = list(part)
                 _make(duck, part)
             given = {f"c{place}": column for place, column in enumerate(part.values())}
-            types = {name: "DOUBLE" if each.type == "DOUBLE" else "VARCHAR" for name, each in given.items()}
+            types = {name: "VARCHAR" if _has_texts(each) else each.type for name, each in given.items()}
             query = ", ".join(f"unnest(${name}::{types[name]}[])::{each.type}" for name, each in given.items())
             duck.rows(f"INSERT INTO made SELECT {query}", {name: each.texts for name, each in given.items()})
         yield from _written(duck, names)
+
+
+def _has_texts(column: ColumnCells) -> bool:
+    return any(isinstance(cell, str) for cell in column.texts)
 
 
 def _make(duck: Duck, part: Mapping[str, ColumnCells]) -> None:

@@ -47,7 +47,7 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ColumnCells:
-    """A column as texts, or numbers of a DOUBLE, with the type that they had: one of DuckDB's."""
+    """A column as texts or numbers, with the type that they had: one of DuckDB's."""
 
     texts: Sequence[str | float | None]
     type: str = "VARCHAR"
