@@ -66,6 +66,10 @@ def format_option(choices: type[StrEnum]) -> Any:
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors and requested output.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 NoReportOption = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+NoRowsOption = Annotated[
+    bool,
+    typer.Option("--no-rows", help="Store no rows, neither one by one in report.html nor as hashes."),
+]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 JobsOption = Annotated[
     int | None,

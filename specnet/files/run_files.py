@@ -54,7 +54,7 @@ SPEC_FOLDER = "spec_folder"
 """The key in a run's facts for the folder of the spec that was run, seen from the run's folder."""
 
 TRAINING_ROWS = "training_rows"
-"""The key in a run's facts for the hashes of the rows that its model was trained on."""
+"""The key in a run's facts for the hashes of the rows that its model was trained on; null where no rows are stored."""
 
 LARGEST_RECORD = 2**30
 _PARTS = re.compile(r"\d+|\D+")

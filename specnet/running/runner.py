@@ -114,6 +114,7 @@ def run(
     verbose: bool = False,
     report: bool = True,
     threads: int | None = None,
+    rows: bool = True,
 ) -> RunResult:
     """Train and evaluate the network of a spec on its own data.
 
@@ -147,6 +148,9 @@ def run(
     threads : int, optional
         Number of threads of BLAS and of compiled functions, in the whole process while it trains and measures; default:
         one for a small network, else as many as they have. The last bits of a result depend on it.
+    rows : bool
+        Store rows: those that the page shows one by one, and hashes of the training rows, by which `specnet evaluate`
+        finds them again.
 
     Returns
     -------
@@ -178,7 +182,7 @@ def run(
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     check_jobs(jobs, parsed, observer)
-    return run_table(parsed, None, out, force, resume, jobs, observer, verbose, report, threads)
+    return run_table(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows)
 
 
 def run_table(
@@ -192,6 +196,7 @@ def run_table(
     verbose: bool = False,
     report: bool = True,
     threads: int | None = None,
+    rows: bool = True,
 ) -> RunResult:
     """Run a parsed spec, as `run` does, on a table that was read as it says; read it if None."""
     with ExitStack() as stack:
@@ -225,7 +230,7 @@ def run_table(
             observer.evaluated(outcome.evaluation.metrics)
             result, warnings = outcome.fitted.result, outcome.fitted.result.warnings
             if folder is not None:
-                _write(folder, outcome, checkpoint)
+                _write(folder, outcome, checkpoint, rows=rows)
                 # A run that was interrupted before its first epoch has nothing to show.
                 warnings += _report(begun, folder, observer) if report and result.history else ()
         observer.closed(result.interruption)
@@ -301,13 +306,13 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
         raise
 
 
-def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None) -> None:
+def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None, *, rows: bool) -> None:
     """Write what a run has reached into its folder."""
     parsed = outcome.begun.parsed
     language, text = text_saying(parsed)
     with file_errors(folder.path / MODEL):
         start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds
-        files = outcome.files(start, earlier)
+        files = outcome.files(start, earlier, rows=rows)
     folder.write({f"spec.{language}": text, **files})
 
 

@@ -108,7 +108,7 @@ class RunOutcome:
     judgement: Judgement
     machine: dict[str, Any]
 
-    def files(self, spec_folder: str, earlier: float = 0.0) -> Contents:
+    def files(self, spec_folder: str, earlier: float = 0.0, *, rows: bool = True) -> Contents:
         """Return the files of the run's folder but its spec and its page.
 
         Parameters
@@ -117,6 +117,8 @@ class RunOutcome:
             Where relative paths of the spec start, as seen from the run's folder.
         earlier : float
             Seconds of the run before it was resumed.
+        rows : bool
+            Whether there are hashes of the training rows.
 
         Raises
         ------
@@ -134,7 +136,7 @@ class RunOutcome:
             FINDINGS: json_text(
                 {"findings": [each.as_dict() for each in self.judgement.findings], "tests": self.judgement.tests}
             ),
-            FACTS: json_text(self._facts(spec_folder, earlier, hashlib.sha256(content).hexdigest())),
+            FACTS: json_text(self._facts(spec_folder, earlier, hashlib.sha256(content).hexdigest(), rows=rows)),
         }
         if result.snapshots:
             files[SNAPSHOTS] = encode(result.record.tensors(), "")
@@ -142,7 +144,7 @@ class RunOutcome:
             files[CHECKPOINT] = replace(result.reached, run=self.begun.identity).to_bytes()
         return files
 
-    def _facts(self, spec_folder: str, earlier: float, model_sha256: str) -> dict[str, Any]:
+    def _facts(self, spec_folder: str, earlier: float, model_sha256: str, *, rows: bool) -> dict[str, Any]:
         begun, result, train = self.begun, self.fitted.result, self.begun.data.splits["train"]
         facts = {
             "end": result.end,
@@ -161,7 +163,7 @@ class RunOutcome:
             COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
             **self.machine,
             "versions": begun.versions,
-            TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data(),
+            TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data() if rows else None,
         }
         if begun.data.resolved.spec.training.ensemble is not None:
             facts["members"] = [

@@ -12,7 +12,7 @@ from specnet.cli.output import Output
 def report(
     output: Output,
     run: RunsArgument,
-    no_rows: Annotated[bool, typer.Option("--no-rows", help="Leave out the test rows that one can ask about.")] = False,
+    no_rows: Annotated[bool, typer.Option("--no-rows", help="Show no rows one by one.")] = False,
     open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:

@@ -15,6 +15,7 @@ from specnet.cli.options import (
     JobsOption,
     LimitOption,
     NoReportOption,
+    NoRowsOption,
     OpenOption,
     SetOption,
     SpecArgument,
@@ -56,6 +57,7 @@ def run(
     ] = None,
     log: LogOption = None,
     no_report: NoReportOption = False,
+    no_rows: NoRowsOption = False,
     open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -85,11 +87,12 @@ def run(
         threads=threads,
         log=log,
         no_report=no_report,
+        no_rows=no_rows,
         open=open_page,
     )
     check_page_wanted(is_opened=open_page, no_report=no_report)
     command.check(spec if spec.is_dir() else Path("DIR"), out, resume=resume, force=force)
-    ways: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report}
+    ways: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report, "rows": not no_rows}
     if folds is not None or seeds is not None:
         refuse_beside_many(threads=threads, log=log)
         parsed = parse_for_target(spec, overrides or (), limit)

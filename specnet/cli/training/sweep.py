@@ -14,6 +14,7 @@ from specnet.cli.options import (
     JobsOption,
     LimitOption,
     NoReportOption,
+    NoRowsOption,
     OpenOption,
     SetOption,
     SpecArgument,
@@ -40,6 +41,7 @@ def sweep(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an earlier sweep in --out.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the trials in --out and compute the others.")] = False,
     no_report: NoReportOption = False,
+    no_rows: NoRowsOption = False,
     open_page: OpenOption = False,
     limit: LimitOption = None,
 ) -> None:
@@ -65,6 +67,7 @@ def sweep(
         dask=dask,
         limit=limit,
         no_report=no_report,
+        no_rows=no_rows,
         open=open_page,
     )
     check_page_wanted(is_opened=open_page, no_report=no_report)
@@ -78,7 +81,8 @@ def sweep(
     with ExitStack() as stack:
         executor = cluster(stack, dask, jobs)
         folder = stack.enter_context(verb_folder(output, out, parsed.name, command, "sweeps"))
-        options = SweepOptions(jobs, executor, resume, force, series_warnings(output), output.speaks, not no_report)
+        followed = series_warnings(output), output.speaks
+        options = SweepOptions(jobs, executor, resume, force, *followed, report=not no_report, rows=not no_rows)
         found = searched(parsed, folder, folds, options)
         written = _show(found.sweeps[0], folder, output) if folds is None else _show_nested(found, output)
         tell_folder(output, folder, *written, is_opened=open_page)

@@ -50,7 +50,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
 
 def mistake_pictures(images: Images, answers: Answers, classes: Sequence[str]) -> list[Picture]:
     """Return the test rows that are predicted wrong, the surest first."""
-    if not classes or answers.probability is None:
+    if not classes or answers.probability is None or not len(images.rows):
         return []
     certainty = answers.probability.max(axis=1)
     wrong = np.flatnonzero(answers.target != answers.prediction)

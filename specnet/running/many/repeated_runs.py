@@ -121,6 +121,7 @@ def run_many(
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
+    rows: bool = True,
 ) -> RepeatedResult:
     """Train and evaluate the network of a spec many times: on each fold of its data, with several seeds, or both.
 
@@ -152,6 +153,8 @@ def run_many(
         Show the progress on standard error.
     report : bool
         Write ``report.html``.
+    rows : bool
+        As for `run`.
 
     Returns
     -------
@@ -194,7 +197,7 @@ def run_many(
             clear(folder, SERIES)
         elif folder is not None:
             remove_report(folder)
-        course = _Course(parsed, planned, table, folder, progress, resumes=resume)
+        course = _Course(parsed, planned, table, folder, progress, resumes=resume, rows=rows)
         try:
             with Workers(table, jobs=jobs, executor=executor) as workers:
                 course.run(workers)
@@ -221,11 +224,12 @@ class _Course:
         progress: SeriesProgress,
         *,
         resumes: bool,
+        rows: bool,
     ) -> None:
         self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
         self._document = document_saying(parsed)
         self._writer = SpecWriter(self._document, parsed.registry)
-        self._common = Common.of(parsed, table)
+        self._common = Common.of(parsed, table, rows=rows)
         self._texts: dict[Repetition, Written] = {}
         self._done: dict[Repetition, RepeatedRun] = {}
 

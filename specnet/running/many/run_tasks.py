@@ -49,18 +49,21 @@ class Common:
         The hash of the table of rows.
     parts : tuple of part classes
     limits : Limits or None
+    rows : bool
+        Whether runs store hashes of their training rows.
     """
 
     sha256: str
     parts: tuple[type[Part], ...] = ()
     limits: Limits | None = None
+    rows: bool = True
 
     @classmethod
-    def of(cls, spec: Spec, table: Table) -> Common:
+    def of(cls, spec: Spec, table: Table, *, rows: bool = True) -> Common:
         """Return what tasks of a spec on its table share; built-in and installed parts are wherever specnet is."""
         installed = set(installed_registry())
         custom = tuple(part for part in spec.registry if part not in installed)
-        return cls(data_hash(table), custom, spec.origin.limits)
+        return cls(data_hash(table), custom, spec.origin.limits, rows)
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class Task:
         begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
         run = train_run(begun, self.observer())
         run.fitted.check_whole()
-        return TaskOutcome.of(run.fitted, files=run.files("."), metrics=run.evaluation.metrics)
+        return TaskOutcome.of(run.fitted, files=run.files(".", rows=self.common.rows), metrics=run.evaluation.metrics)
 
 
 def perform(task: Task, table: Table) -> TaskOutcome:

@@ -28,7 +28,7 @@ def page_again(
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
-        Whether test rows travel with the page of a run, to ask about.
+        Whether the page of a run shows rows one by one.
 
     Raises
     ------

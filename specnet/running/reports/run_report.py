@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, read_file, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, check_run, written_spec
+from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, TRAINING_ROWS, check_run, written_spec
 from specnet.model import Answers, Model, load_model
 from specnet.parts.part import Part
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
@@ -104,7 +104,7 @@ def report_again(
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
-        Whether test rows travel with the page, to ask about.
+        Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def record_of(
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
-        Whether test rows travel with the page, to ask about.
+        Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
     parts = tuple(parts)
     model = load_model(folder.path / MODEL, parts=parts, limits=limits)
@@ -185,6 +185,7 @@ def record_of(
     temperature = evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
+    with_rows = with_rows and stores_rows(facts)
     written = _written(folder)
     importance = None if test is None else permutation_importance(model, test, names)
     outputs = output_names(model)
@@ -206,15 +207,15 @@ def record_of(
         target=target_name(model),
         spec=written,
         settings=_settings(folder.path, parts, limits),
-        answers=answers,
+        answers=answers if with_rows or model.network.task != "values" else None,
         uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
         errors=model.error_quantiles,
         importance=importance,
         responses=None if data is None or importance is None else responses_of(model, data, importance, asked),
-        images=None if data is None else _images(data),
+        images=None if data is None else _images(data, with_rows=with_rows),
         panel=None if data is None else panel_of(model, data, answers if with_rows else None, importance, asked),
-        plane=None if data is None else plane_of(model, data, names, classes),
+        plane=plane_of(model, data, names, classes) if data is not None and with_rows else None,
         snapshots=folder.snapshots(),
     )
 
@@ -289,7 +290,12 @@ def target_name(model: Model) -> str:
     )
 
 
-def _images(data: SpecData) -> Images | None:
+def stores_rows(facts: Mapping[str, Any]) -> bool:
+    """Return whether a run was made that may store rows."""
+    return facts.get(TRAINING_ROWS, ...) is not None
+
+
+def _images(data: SpecData, *, with_rows: bool) -> Images | None:
     from specnet.findings.data_findings import image_side
 
     if "test" not in data.splits:
@@ -298,5 +304,5 @@ def _images(data: SpecData) -> Images | None:
     side = image_side(columns)
     if side is None:
         return None
-    rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)
+    rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)[: None if with_rows else 0]
     return Images(rows, float(np.asarray(columns).max(initial=0)))

@@ -62,6 +62,7 @@ def sweep(
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
+    rows: bool = True,
 ) -> SweepResult:
     """Search over keys of a spec, as its table ``[sweep]`` says, and run the best trial.
 
@@ -93,6 +94,8 @@ def sweep(
         Show the progress on standard error.
     report : bool
         Write ``report.html`` into `out` and into the folder of the best run.
+    rows : bool
+        As for `run`. Trials store what they answer for rows held out, but no rows.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def sweep(
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report, rows)
     return searched(parsed, out, None, options).sweeps[0]
 
 
@@ -136,6 +139,7 @@ def nested_sweep(
     observer: Observer | None = None,
     verbose: bool = False,
     report: bool = True,
+    rows: bool = True,
 ) -> NestedResult:
     """Search on each of several folds of the rows, and test its team on the rows of the fold.
 
@@ -147,7 +151,7 @@ def nested_sweep(
         As for `sweep`.
     folds : int
         Each fold is the test set once, and has a sweep of its own, in ``fold0``, ``fold1``, … of `out`.
-    jobs, executor, trials, resume, force, parts, overrides, limits, observer, verbose, report
+    jobs, executor, trials, resume, force, parts, overrides, limits, observer, verbose, report, rows
         As for `sweep`, which raises the same errors.
 
     Returns
@@ -157,7 +161,7 @@ def nested_sweep(
     """
     check_count("folds", folds)
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report)
+    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report, rows)
     return searched(parsed, out, folds, options)
 
 
@@ -172,6 +176,7 @@ class SweepOptions:
     observer: Observer | None = None
     verbose: bool = False
     report: bool = True
+    rows: bool = True
 
 
 def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: SweepOptions) -> NestedResult:
@@ -328,6 +333,7 @@ class OneSweep:
             resume=resumes,
             threads=THREADS,
             report=options.report,
+            rows=options.rows,
             observer=Observer(),
         )
         self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows

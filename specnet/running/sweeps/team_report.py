@@ -17,7 +17,14 @@ from specnet.running.data_rows import SpecData
 from specnet.running.reports.asking import PageNames
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.responses import responses_of
-from specnet.running.reports.run_report import class_names, column_names, output_names, rows_again, target_name
+from specnet.running.reports.run_report import (
+    class_names,
+    column_names,
+    output_names,
+    rows_again,
+    stores_rows,
+    target_name,
+)
 from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_report import read_shares
 from specnet.spec import Limits
@@ -62,6 +69,8 @@ def _record(
     if test is not None:
         rows = RawColumns(as_array(test.columns, "X"), test.kinds)
         answers = model.answers(model.read(rows), test.y, test.weight)
+    if model.network.task == "values" and not stores_rows(RunFolder(folder.parent / BEST).facts()):
+        answers = None
     names = PageNames(column_names(model, data), class_names(model), output_names(model))
     importance = None if test is None else permutation_importance(model, test, names.columns)
     return TeamRecord(

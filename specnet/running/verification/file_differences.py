@@ -338,7 +338,9 @@ def _of_snapshots(content: bytes) -> Entries:
 def _of_run(content: bytes) -> Entries:
     """Return what a run or a trial has come to, of what its record says."""
     facts = _timeless(parse_object(content, "the record of the run"))
-    return _named(facts if "trial" in facts else {name: facts[name] for name in _RESULTS if name in facts})
+    if "trial" not in facts:
+        facts = {name: facts[name] for name in _RESULTS if facts.get(name) is not None}
+    return _named(facts)
 
 
 def _timeless(value: Any) -> Any:

@@ -20,6 +20,7 @@ from specnet.files.run_files import (
     MODEL,
     RESOLVED,
     SWEEP_FACTS,
+    TRAINING_ROWS,
     WRITTEN,
 )
 from specnet.parts.data import Table
@@ -93,6 +94,8 @@ class Kept:
         now = {name: _bytes(content) for name, content in contents.items() if file_kind(name) in kinds}
         if FACTS in then and FACTS in now:  # earlier versions recorded less
             recorded, made = json.loads(then[FACTS]), json.loads(now[FACTS])
+            if recorded.get(TRAINING_ROWS) is None:  # nor where it was to store no rows
+                made.pop(TRAINING_ROWS, None)
             now[FACTS] = json_text({key: value for key, value in made.items() if key in recorded}).encode()
         if not self.hashes:  # earlier versions did not save what trials answer
             now = {name: content for name, content in now.items() if name in then or file_kind(name) != HELD_OUT}

@@ -24,6 +24,7 @@ from specnet.files.run_files import (
     RUNS_TABLE,
     SPEC_FOLDER,
     SWEEP,
+    TRAINING_ROWS,
     TRIALS,
     FolderKind,
     by_numbers,
@@ -191,7 +192,7 @@ def verified_series(
         table = load_table(first.spec)
         if folder is not None:
             clear(folder, kind)
-        common = Common.of(first.spec, table)
+        common = Common.of(first.spec, table, rows=any(run.kept.facts.get(TRAINING_ROWS) for run in found.runs))
         judges = {id(run.sweep): run.sweep.judge(table) for run in found.runs if run.sweep is not None}
         progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
         tasks = {name: run.tasks(common) for name, run in runs.items()} | {

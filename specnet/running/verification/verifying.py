@@ -23,6 +23,7 @@ from specnet.files.run_files import (
     SWEEP,
     TEAM,
     TEAM_OF_SWEEP,
+    TRAINING_ROWS,
     FolderKind,
     check_run,
     holds_trials,
@@ -245,7 +246,7 @@ def _verified(
     outcome.fitted.check_whole()
     language, text = text_saying(spec)
     start = spec_folder(spec.folder, folder.path if written is None else written.path)
-    contents = {f"spec.{language}": text, **outcome.files(start)}
+    contents = {f"spec.{language}": text, **outcome.files(start, rows=kept.facts.get(TRAINING_ROWS) is not None)}
     if written is not None:
         written.write(contents)
     found = kept.compared(contents, facts_of(contents), spec, table)

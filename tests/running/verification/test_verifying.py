@@ -106,7 +106,7 @@ def test_what_a_model_says_of_itself_is_compared_too(folder: Path, refused: Refu
     metadata, tensors = decode(path.read_bytes())
     path.write_bytes(encode(tensors, metadata.replace('"seed":0', '"seed":7')))
     (difference,) = verified(folder).differences
-    assert str(difference) == "model.safetensors differs: metadata.spec.seed 7 → 0; changed after the run"
+    assert str(difference) == "model.safetensors differs: metadata.models.0.spec.seed 7 → 0; changed after the run"
     path.write_bytes(encode(tensors, "[]"))
     with refused(FileError):
         verify(folder)

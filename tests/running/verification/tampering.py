@@ -1,0 +1,351 @@
+"""Folders of runs, folds, sweeps and teams that are changed at random, and what `verify` notices of it.
+
+    python -m tests.running.verification.tampering [--count 500] [--seed 0]
+
+Each change is one to a file or a folder. It does not matter if it is to a page, to a time, or to a file that specnet
+has not written; `verify` must notice all others, and name what was changed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import re
+import shutil
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from specnet import Observer, SpecnetError, nested_sweep, run, run_many, sweep, verify
+from specnet.compiler.thread_limits import limited_threads
+from tests.running.moons import Interrupting
+from tests.running.verification.folders import SPEC, TABLE, write_rows
+
+SEARCH = """
+[sweep]
+trials = 3
+sampler = "random"
+[sweep.space]
+"""
+FEW = ("training.epochs=3", "data.split.validation_size=0.25")
+WORDS = TABLE.replace("epochs = 5", "epochs = 3\nensemble = 2  # two networks\nbaselines = []")
+QUIET: dict[str, Any] = {"observer": Observer(), "report": False}
+_NUMBER = r"(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_TIME = re.compile(rf'("(?:training_)?seconds": )-?{_NUMBER}(?=[,\n])')
+
+
+def make_folders(top: Path) -> list[str]:
+    """Make one folder of each kind, and return the paths that can be verified, as seen from the top."""
+    write_rows(top / "rows.csv")
+    words = top / "words.toml"
+    words.write_text(WORDS)
+    run(SPEC, top / "run", overrides=FEW, observer=Observer())
+    run(words, top / "table", **QUIET)
+    with suppress(KeyboardInterrupt):
+        run(SPEC, top / "cut", overrides=FEW, report=False, observer=Interrupting(2))
+    run_many(words, top / "folds", folds=2, jobs=1, **QUIET)
+    run_many(SPEC, top / "seeds", folds=2, seeds=2, overrides=FEW, jobs=1, **QUIET)
+    diverging = f'{SPEC}{SEARCH}"training.optimizer" = [{{ type = "sgd", learning_rate = 1e30 }}, {{ type = "sgd" }}]\n'
+    sweep(diverging, top / "sweep", overrides=FEW, jobs=1, **QUIET)
+    repeated = [FEW[0], "sweep.folds=2", "sweep.trials=2"]
+    sweep(f'{SPEC}{SEARCH}"training.l2" = [0.0, 0.01]\n', top / "repeated", overrides=repeated, jobs=1, **QUIET)
+    (top / "search.toml").write_text(f'{WORDS}{SEARCH}"training.l2" = [0.0, 0.01]\n')
+    sweep(top / "search.toml", top / "members", trials=2, jobs=1, **QUIET)
+    spec = f'{SPEC}{SEARCH}"training.l2" = [0.0, 0.01]\n'
+    nested_sweep(spec, top / "nested", folds=2, trials=2, overrides=FEW, jobs=1, **QUIET)
+    whole = sorted(path.name for path in top.iterdir() if path.is_dir())
+    return [
+        *whole,
+        "sweep/team",
+        "sweep/best",
+        "sweep/trials/0000",
+        "repeated/trials/0001",
+        "folds/fold1",
+        "nested/fold0",
+    ]
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """A change to a folder.
+
+    Attributes
+    ----------
+    words : str
+    path : Path
+        What was changed, as seen from the folder.
+    matters : bool
+    """
+
+    words: str
+    path: Path
+    matters: bool = True
+
+
+def tamper(folder: Path, rng: random.Random) -> Tampering | None:
+    """Change something in a folder at random; None if that came to nothing."""
+    change = rng.choice([change for change, weight in CHANGES for _ in range(weight)])
+    return change(folder, rng)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _rewritten(folder: Path, path: Path, content: bytes, words: str) -> Tampering | None:
+    before = path.read_bytes()
+    if content == before:
+        return None
+    path.write_bytes(content)
+    matters = path.name != "report.html" and _timeless(path.name, content) != _timeless(path.name, before)
+    return Tampering(words, path.relative_to(folder), matters)
+
+
+def _timeless(name: str, content: bytes) -> Any:
+    """Return what a file says but for times."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return content
+    if name in ("run.json", "sweep.json"):
+        return _TIME.sub(r"\1", text)
+    if name in ("runs.csv", "trials.csv"):
+        rows = [*csv.reader(io.StringIO(text, newline=""))]
+        place = rows[0].index("seconds") if "seconds" in rows[0] else None
+        if place is not None:
+            seconds = {row[place] for row in rows[1:] if place < len(row) and re.fullmatch(_NUMBER, row[place])}
+            blank = [
+                [f"{row[:place]}", *row[place + 1 :]] if row[place : place + 1] and row[place] in seconds else row
+                for row in rows
+            ]
+            return [len(text.splitlines()), blank, text.count('"'), text.count("\r"), text[-1:]]
+    return content
+
+
+def _flip_bit(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice(_files(folder))
+    content = bytearray(path.read_bytes())
+    if not content:
+        return None
+    place, bit = rng.randrange(len(content)), rng.randrange(8)
+    content[place] ^= 1 << bit
+    return _rewritten(folder, path, bytes(content), f"bit {bit} of byte {place} flipped")
+
+
+def _change_digit(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([path for path in _files(folder) if path.suffix != ".safetensors"])
+    text = path.read_bytes()
+    places = [place for place, sign in enumerate(text) if chr(sign).isdigit()]
+    if not places:
+        return None
+    place = rng.choice(places)
+    digit = rng.choice("0123456789").encode()
+    return _rewritten(folder, path, text[:place] + digit + text[place + 1 :], f"digit {place} is {digit.decode()}")
+
+
+def _change_value(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([path for path in _files(folder) if path.suffix == ".json"])
+    document = json.loads(path.read_text())
+    owner, key = document, None
+    while isinstance(owner, dict | list) and owner:
+        key = rng.choice(list(owner) if isinstance(owner, dict) else range(len(owner)))
+        if not isinstance(owner[key], dict | list) or not owner[key]:
+            break
+        owner = owner[key]
+    if key is None or not isinstance(owner, dict | list):
+        return None
+    owner[key] = rng.choice([owner[key] * 2 if isinstance(owner[key], int | float) else 1, None, "x", 0, True])
+    return _rewritten(
+        folder, path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode(), f"{key} changed"
+    )
+
+
+def _change_time(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([path for path in _files(folder) if path.name in ("run.json", "sweep.json")] or [folder])
+    if path == folder:
+        return None
+    found = [*_TIME.finditer(path.read_text())]
+    if not found:
+        return None
+    each, text = rng.choice(found), path.read_text()
+    seconds = rng.choice(["0.25", "1e-05", "3", "12.5"])
+    changed = text[: each.start()] + each[1] + seconds + text[each.end() :]
+    return _rewritten(folder, path, changed.encode(), f"a time is {seconds}")
+
+
+def _add_space(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([path for path in _files(folder) if path.suffix != ".safetensors"])
+    text = path.read_bytes()
+    places = [place for place, sign in enumerate(text) if sign in b"\n "] or [len(text)]
+    place = rng.choice(places)
+    return _rewritten(folder, path, text[:place] + rng.choice([b" ", b"\n"]) + text[place:], f"a space at {place}")
+
+
+def _comment(folder: Path, rng: random.Random) -> Tampering | None:
+    paths = [path for path in _files(folder) if path.suffix == ".toml"]
+    if not paths:
+        return None
+    path = rng.choice(paths)
+    lines = path.read_text().splitlines(keepends=True)
+    lines.insert(rng.randrange(len(lines) + 1), "# another comment\n")
+    return _rewritten(folder, path, "".join(lines).encode(), "a comment")
+
+
+def _remove_file(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice(_files(folder))
+    path.unlink()
+    return Tampering("the file removed", path.relative_to(folder), path.name != "report.html")
+
+
+def _cut_file(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice(_files(folder))
+    content = path.read_bytes()
+    return _rewritten(folder, path, content[: rng.randrange(len(content) + 1)], "the file cut off")
+
+
+def _other_file(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice(_files(folder))
+    others = [other for other in _files(folder) if other != path and other.name == path.name]
+    if not others:
+        return None
+    other = rng.choice(others)
+    return _rewritten(folder, path, other.read_bytes(), f"replaced by {other.relative_to(folder)}")
+
+
+def _inner(folder: Path) -> list[Path]:
+    """Return the folders in one that specnet writes as a whole."""
+    return sorted(path for path in folder.rglob("*") if path.is_dir() and path.name != "trials")
+
+
+def _remove_folder(folder: Path, rng: random.Random) -> Tampering | None:
+    inner = _inner(folder)
+    if not inner:
+        return None
+    path = rng.choice(inner)
+    shutil.rmtree(path)
+    return Tampering("the folder removed", path.relative_to(folder))
+
+
+def _replace_folder(folder: Path, rng: random.Random) -> Tampering | None:
+    inner = _inner(folder)
+    path = rng.choice(inner) if inner else folder
+    others = [each for each in inner if each != path and each.parent == path.parent]
+    if not others:
+        return None
+    other = rng.choice(others)
+    if rng.random() < 0.5:
+        shutil.rmtree(path)
+        shutil.copytree(other, path)
+        return Tampering(f"replaced by a copy of {other.name}", path.relative_to(folder))
+    spare = path.with_name("spare")
+    path.rename(spare)
+    other.rename(path)
+    spare.rename(other)
+    return Tampering(f"exchanged with {other.name}", path.relative_to(folder))
+
+
+def _new_folder(folder: Path, rng: random.Random) -> Tampering | None:
+    inner = [path for path in _inner(folder) if re.fullmatch(r"(seed\d+_)?fold\d+|\d{4}", path.name)]
+    if not inner:
+        return None
+    path = rng.choice(inner)
+    new = path.with_name(f"{7:04}" if path.name.isdigit() else re.sub(r"\d+$", "7", path.name))
+    shutil.copytree(path, new)
+    return Tampering(f"a copy of {path.name}", new.relative_to(folder))
+
+
+def _foreign_file(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([folder, *_inner(folder)]) / "notes.txt"
+    path.write_text("read twice\n")
+    return Tampering("a file of somebody else", path.relative_to(folder), matters=False)
+
+
+def _page(folder: Path, rng: random.Random) -> Tampering | None:
+    path = rng.choice([folder, *_inner(folder)]) / "report.html"
+    path.write_text("<p>nothing</p>\n")
+    return Tampering("another page", path.relative_to(folder), matters=False)
+
+
+CHANGES: list[tuple[Callable[[Path, random.Random], Tampering | None], int]] = [
+    (_flip_bit, 5),
+    (_change_digit, 4),
+    (_change_value, 4),
+    (_change_time, 2),
+    (_add_space, 2),
+    (_comment, 2),
+    (_remove_file, 2),
+    (_cut_file, 1),
+    (_other_file, 2),
+    (_remove_folder, 2),
+    (_replace_folder, 3),
+    (_new_folder, 1),
+    (_foreign_file, 1),
+    (_page, 1),
+]
+
+
+def wrong(folder: Path, done: Tampering) -> str:
+    """Return what is wrong with what `verify` says of a folder that was tampered with; nothing if it is right."""
+    try:
+        found = verify(folder, observer=Observer())
+    except SpecnetError as error:
+        said = str(error)
+    else:
+        if found.is_same:
+            return "not noticed" if done.matters else ""
+        said = " ".join([str(each) for run in found.others for each in (run.name, run, *run.differences)])
+    if not done.matters:
+        return f"noticed: {said}"
+    is_named = done.path.name in said or (done.path.suffix and done.path.parent.name in said)
+    return "" if is_named else f"{done.path} is not named: {said}"
+
+
+def tampered(top: Path, names: list[str], count: int, seed: int) -> Iterator[tuple[str, Tampering, str]]:
+    """Yield so many changes to copies of folders, with the name of the folder and what is wrong."""
+    rng, done = random.Random(seed), 0
+    while done < count:
+        name = names[rng.randrange(len(names))]
+        with TemporaryDirectory() as place:
+            copy = Path(shutil.copytree(top, Path(place) / "copy"))
+            change = tamper(copy / name, rng)
+            if change is None:
+                continue
+            done += 1
+            yield name, change, wrong(copy / name, change)
+
+
+def main() -> int:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    with TemporaryDirectory() as place:
+        top, problems, counts = Path(place), 0, Counter[str]()
+        names = make_folders(top)
+        for name in names:
+            for threads in (1, 2, 3):
+                with limited_threads(threads):
+                    same = verify(top / name, observer=Observer()).is_same
+                problems += not same
+                if not same:
+                    print(f"{name}: not the same with {threads} threads")
+        for name, change, problem in tampered(top, names, options.count, options.seed):
+            counts["mattered" if change.matters else "did not matter"] += 1
+            if problem:
+                problems += 1
+                print(f"{name}: {change.path}: {change.words}: {problem[:300]}", flush=True)
+    print(f"{len(names)} folders, untouched with 1, 2 and 3 threads, and {options.count} tampered with: {dict(counts)}")
+    print(f"{problems} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
