@@ -134,7 +134,7 @@ def parse_for_target(
 ) -> Spec:
     """Return the spec that an argument names, as `parse` does, or as the rows of its target need it to be."""
     from specnet.data import load_table
-    from specnet.data.suspicious_targets import parsed_for_target
+    from specnet.data.suspicions.suspicious_targets import parsed_for_target
 
     return parsed_for_target(lambda more: parse(path, [*settings, *more], limits, parser), load_table)
 

@@ -13,7 +13,7 @@ from specnet.data.labels import check_labels
 from specnet.data.large_cells import first_large_cell, large_cell_problem
 from specnet.data.preparation import Preparation
 from specnet.data.raw_columns import RawColumns, raw_columns
-from specnet.data.suspicious_targets import is_number, is_text, text_for_numbers
+from specnet.data.suspicions.suspicious_targets import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
 from specnet.parts.arrays import (

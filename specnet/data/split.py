@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data.folds import FoldNumbers, folds_of_classes, folds_of_groups
-from specnet.data.suspicious_targets import looks_like_numbers, other_kind_hint
+from specnet.data.suspicions.suspicious_targets import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.data import SPLIT_PARTS, Split, Table
 from specnet.spec.ensembles import Ensemble

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from specnet.data.suspicious_columns import add_cells
-from specnet.data.suspicious_targets import FAR_FROM_ZERO
+from specnet.data.row_hashes import by_value
+from specnet.data.suspicions.leakage import ClassTarget, ValueTarget, linear_leak
+from specnet.data.suspicions.suspicious_targets import FAR_FROM_ZERO
 from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import Finding
-from specnet.findings.remedies import ignored_column, standardized_columns
+from specnet.findings.remedies import ignored_columns, standardized_columns
 from specnet.number_texts import count, percent, short
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.row_view import RowView
@@ -23,8 +22,7 @@ SMALLEST_SIDE = 6
 MOST_NAMED = 3
 """Constant columns that a sentence names."""
 LARGE, VERY_LARGE, SPREAD_FACTOR = 100.0, 1000.0, 1000.0
-GIVEN_AWAY, NEXT_FACTOR = 0.98, 0.2
-SHARED, DISTINCT = 0.05, 0.5
+SHARED = 0.05
 MOST_RANKED = 20_000
 """Training rows that a single column is compared with the target on; of more, evenly spaced ones."""
 
@@ -39,12 +37,9 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
         return
     named = f"column{'s' * (len(flat) > 1)} {', '.join(columns.names[place] for place in flat[:MOST_NAMED])}"
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
-    changes: dict[str, Any] = {}
-    for place in flat:
-        changes |= ignored_column(evidence, columns.names[place])
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
-    advice = (changes, "") if len(changes) == len(flat) else ({}, "leave it out of data.features")
-    yield Finding("constant-column", "warning", sentence, *advice)
+    changes = ignored_columns(evidence, [columns.names[place] for place in flat])
+    yield Finding("constant-column", "warning", sentence, changes, "" if changes else "leave it out of data.features")
 
 
 def image_side(columns: Array | RowView) -> int | None:
@@ -93,84 +88,42 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
 
 
 def leakage(evidence: Evidence) -> Iterator[Finding]:
-    """A column that alone gives the target, as no other does: |2·AUC − 1| of two classes, else η² or r² over 0.98."""
+    """A column, or a linear model of several, that explains all but 1 % of the target."""
     held, columns = evidence.known_held, evidence.columns
     if evidence.target.ndim > 1:
         raise UntestableError
     if held.score <= held.baselines.get("constant", -np.inf):
         return
     rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
-    target = np.asarray(evidence.target[rows], np.float64)
-    cells = columns.cells[rows]
-    numeric = np.flatnonzero(~np.array(columns.are_categories, np.bool_)).tolist()
-    powers = [(column_power(_filled(cells[:, place]), target, evidence.task), place) for place in numeric]
-    powers.sort(key=lambda pair: -pair[0])
-    if len(powers) < 2 or powers[0][0] <= GIVEN_AWAY or 1 - powers[0][0] >= NEXT_FACTOR * (1 - powers[1][0]):
+    target, cells = evidence.target[rows], columns.cells[rows]
+    places = range(len(columns.names))
+
+    def column(place: int) -> Numbers:
+        return by_value(cells[:, place])
+
+    known = ValueTarget(target.astype(np.float64)) if evidence.task == "values" else ClassTarget(target.astype(np.intp))
+    leaks = [place for place in places if known.is_given_away(column(place), is_category=columns.are_categories[place])]
+    how = "determines the target alone" if len(leaks) == 1 else "determine the target, each alone"
+    if not leaks and isinstance(known, ValueTarget):
+        numbers = [place for place in places if not columns.are_categories[place]]
+        leaks, explained = linear_leak(column, numbers, known.values)
+        how = f"determine{'s' * (len(leaks) == 1)} the target: a linear model explains {percent(explained)} of it"
+    if not leaks:
         return
-    (power, place), (following, _) = powers[:2]
-    if evidence.task == "classes" and not _tells_classes(_filled(cells[:, place]), target):
-        return
-    name = columns.names[place]
-    sentence = f"column {name} alone gives the target ({power:.3f} of 1; the next column {following:.2f})"
-    words = "leave it out unless it is known before the answer is"
-    yield Finding("leakage", "error", sentence, ignored_column(evidence, name), words)
+    names = [columns.names[place] for place in leaks]
+    sentence = f"column{'s' * (len(leaks) > 1)} {' and '.join(names)} {how}"
+    words = "leave them out unless they are known before the answer is"
+    if len(leaks) == 1:
+        words = "leave it out unless it is known before the answer is"
+    yield Finding("leakage", "error", sentence, ignored_columns(evidence, names), words)
 
 
 def shared_rows(evidence: Evidence) -> Iterator[Finding]:
-    """Over 5 % of the held rows that are training rows, where most of these are distinct."""
-    held = evidence.known_held
-    if len(evidence.columns.names) < 2:
+    """Over 5 % of the held rows that are training rows, in inputs alone where chance does not repeat these."""
+    if evidence.held is None or len(evidence.columns.names) < 2:
         raise UntestableError
-    known = np.unique(row_numbers(evidence.inputs))
-    if len(known) <= DISTINCT * len(evidence.inputs):
-        return
-    share = float(np.isin(row_numbers(held.inputs), known).mean())
-    if share > SHARED:
-        sentence = f"{percent(share)} of the {held.rows} are training rows too"
-        words = "remove duplicate rows, or keep them together with data.split.group"
-        yield Finding("shared-rows", "error", sentence, {}, words)
-
-
-def column_power(column: Numbers, target: Numbers, task: str) -> float:
-    """Return how well one column alone gives the target, from 0 to 1.
-
-    |2·AUC − 1| of two classes, η² of more, the square of Pearson's correlation with values.
-    """
-    if not np.ptp(column) or not np.ptp(target):
-        return 0.0
-    if task == "values":
-        return float(np.corrcoef(column, target)[0, 1] ** 2)
-    _, members = np.unique(target, return_inverse=True)
-    if task == "binary":
-        _, places, repeats = np.unique(column, return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(repeats) - (repeats - 1) / 2)[places]
-        ones = float(np.count_nonzero(members))
-        zeros = len(target) - ones
-        area = (float(ranks[members == 1].sum()) - ones * (ones + 1) / 2) / (ones * zeros)
-        return abs(2 * area - 1)
-    sizes = np.bincount(members)
-    means = np.bincount(members, column) / sizes
-    between = float(sizes @ (means - column.mean()) ** 2)
-    return between / float(((column - column.mean()) ** 2).sum())
-
-
-def _tells_classes(column: Numbers, target: Numbers) -> bool:
-    """Return whether nearly all rows are nearest to the mean of their class: η² is also 1 where classes share one."""
-    _, members = np.unique(target, return_inverse=True)
-    means = np.bincount(members, column) / np.bincount(members)
-    order = np.argsort(means, kind="stable")
-    middles = (means[order][1:] + means[order][:-1]) / 2
-    return bool(np.mean(order[np.searchsorted(middles, column)] == members) > GIVEN_AWAY)
-
-
-def row_numbers(rows: NDArray[np.floating]) -> NDArray[np.uint64]:
-    """Return a number for each row (rows, columns) that equal rows share, and hardly any others."""
-    numbers = np.zeros(len(rows), np.uint64)
-    for piece in pieces(rows):
-        part = numbers[piece]
-        for column in np.asarray(rows[piece], np.float64).T:
-            add_cells(part, np.ascontiguousarray(column + 0.0))  # a zero has no sign
-    return numbers
+    if (found := evidence.repeated) is not None:
+        yield Finding("shared-rows", "error", found.sentence, {}, found.advice)
 
 
 def _constant_columns(evidence: Evidence) -> list[int]:
@@ -183,12 +136,3 @@ def _constant_columns(evidence: Evidence) -> list[int]:
         if not flat.any():
             break
     return [int(place) for place in np.flatnonzero(flat)]
-
-
-def _filled(column: NDArray[np.floating]) -> Numbers:
-    """Return a column with the mean of its cells in place of missing ones."""
-    numbers = np.asarray(column, np.float64)
-    missing = np.isnan(numbers)
-    if missing.all():
-        return np.zeros(len(numbers))
-    return np.where(missing, numbers[~missing].mean(), numbers) if missing.any() else numbers

@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.data import Repeated
+
 Numbers = NDArray[np.float64]
 Task = Literal["binary", "classes", "multilabel", "values"]
 Path = tuple[str | int, ...]
@@ -214,6 +216,8 @@ class Evidence:
         Of training rows: class indices, 0 and 1, or values as the loss takes them.
     held : Held or None
         None if there are no such rows, or the loss was no longer finite.
+    repeated : Repeated or None
+        What `repeated_rows` finds of the rows held out.
     out_of_fold : OutOfFold or None
         Of an ensemble on folds.
     epochs, losses : (lines,)
@@ -238,6 +242,7 @@ class Evidence:
     inputs: NDArray[Any]
     target: NDArray[Any]
     held: Held | None
+    repeated: Repeated | None
     out_of_fold: OutOfFold | None
     epochs: NDArray[np.int64]
     losses: Numbers

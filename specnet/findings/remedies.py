@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from specnet.files.toml import toml_key
 from specnet.findings.evidence import Evidence, LayerFacts, Path
 from specnet.findings.finding import Changes
 
@@ -43,11 +44,14 @@ def standardized_columns(evidence: Evidence) -> Changes:
     return {"network.preprocessing": [*steps, "standardize"]}
 
 
-def ignored_column(evidence: Evidence, name: str) -> Changes:
-    """Return what leaves a column of a table out; nothing for other data, and for names that a path cannot have."""
-    if not evidence.spec.has_table or not name or set(".=") & set(name) or name != name.strip():
+def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
+    """Return what leaves columns of a table out; nothing for other data."""
+    features = evidence.spec.value("data", "features")
+    if not evidence.spec.has_table:
         return {}
-    return {f"data.columns.{name}": "ignore"}
+    if features is not None:
+        return {"data.features": [name for name in features if name not in names]}
+    return {f"data.columns.{toml_key(name)}": "ignore" for name in names}
 
 
 def usual_weights(evidence: Evidence) -> Changes:

@@ -27,7 +27,7 @@ from specnet.data import (
     with_fitted_steps,
 )
 from specnet.data.preparation import ColumnTexts
-from specnet.data.suspicious_targets import (
+from specnet.data.suspicions.suspicious_targets import (
     is_text,
     more_than_two_classes,
     one_class,

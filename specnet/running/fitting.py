@@ -211,7 +211,7 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     given: dict[str, Any] = {"observer": observer, "keep_checkpoint": keep_checkpoint, "checkpoint": checkpoint}
     given |= {"interruptions": interruptions, "records": records}
-    with _explained_failures(encoder, training, rows):
+    with _explained_failures(encoder, training, splits):
         if spec.training.ensemble is None:
             theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
             monitors = None if watched is None else validation_monitors(encoder.decoder, watched)
@@ -244,7 +244,7 @@ def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
 
 
 @contextmanager
-def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) -> Iterator[None]:
+def _explained_failures(encoder: Encoder, training: TrainingRows, splits: Mapping[str, Rows]) -> Iterator[None]:
     """Let the error of a loss that is no longer finite name its cause, as far as findings know it."""
     try:
         yield
@@ -252,7 +252,7 @@ def _explained_failures(encoder: Encoder, training: TrainingRows, rows: Rows) ->
         # Whoever fits a network that learns has no use for findings.
         from specnet.running.run_evidence import explained
 
-        raise explained(error, encoder, training, rows) from None
+        raise explained(error, encoder, training, splits) from None
 
 
 def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from specnet.data import repeated_rows
 from specnet.errors import Diagnostic, NotFiniteError
 from specnet.findings import Evidence, LayerFacts, SpecFacts, TrainingColumns, judge
+from specnet.findings.data_findings import SHARED
 from specnet.findings.evidence import Path
 from specnet.model import Answers
 from specnet.network import Network
@@ -37,7 +39,7 @@ MOST_TOLD = 2
 def run_evidence(
     encoder: Encoder,
     training: TrainingRows,
-    rows: Rows,
+    splits: Mapping[str, Rows],
     history: Sequence[Mapping[str, Any]],
     looks: Sequence[Mapping[str, Any]],
     comparison: ScoreComparison | None,
@@ -49,13 +51,14 @@ def run_evidence(
     encoder : Encoder
     training : TrainingRows
         As the network reads them.
-    rows : Rows
-        The same, as they came.
+    splits : mapping of str to Rows
+        The same as ``train``, as they came, and the rows held out.
     history, looks : sequence of mapping
     comparison : ScoreComparison or None
         None if the loss was no longer finite.
     """
-    network, target = encoder.network, training.target
+    network, target, rows = encoder.network, training.target, splits["train"]
+    held = None if comparison is None else comparison.held
     lines = history_of(history, 0)
     held_losses = [line[VALIDATION_LOSS] for line in lines if VALIDATION_LOSS in line]
     return Evidence(
@@ -63,7 +66,8 @@ def run_evidence(
         columns=_columns(network.spec, rows),
         inputs=training.X,
         target=target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target,
-        held=None if comparison is None else comparison.held,
+        held=held,
+        repeated=None if held is None else repeated_rows(rows, splits[held.name], held.name, rows.kinds, SHARED),
         out_of_fold=None if comparison is None else comparison.out_of_fold,
         epochs=np.array([line["epoch"] for line in lines], np.int64),
         losses=np.array([line[LOSS] for line in lines], np.float64),
@@ -77,9 +81,11 @@ def run_evidence(
     )
 
 
-def explained(error: NotFiniteError, encoder: Encoder, training: TrainingRows, rows: Rows) -> NotFiniteError:
+def explained(
+    error: NotFiniteError, encoder: Encoder, training: TrainingRows, splits: Mapping[str, Rows]
+) -> NotFiniteError:
     """Return the error with the cause that findings name, and with their remedy as its hint."""
-    evidence = run_evidence(encoder, training, rows, error.history, error.looks, None)
+    evidence = run_evidence(encoder, training, splits, error.history, error.looks, None)
     found = judge(evidence).findings
     if not found:
         return error

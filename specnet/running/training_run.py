@@ -204,5 +204,5 @@ def train_run(
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
             evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
-            evidence = run_evidence(fitted.encoder, fitted.training, data.splits["train"], history, looks, comparison)
+            evidence = run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison)
             return RunOutcome(begun, fitted, evaluation, judge(evidence), machine)

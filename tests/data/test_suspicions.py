@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet.data import Labels, suspicions
-from specnet.data.suspicious_targets import is_text, more_than_two_classes, one_class, text_for_numbers
+from specnet.data.suspicions.suspicious_targets import is_text, more_than_two_classes, one_class, text_for_numbers
 from specnet.errors import DataError, SpecError, SpecnetWarning
 from specnet.spec import parse_spec, resolve
 from specnet.spec.document import Spec

@@ -11,8 +11,9 @@ import pytest
 from scipy.stats import spearmanr
 
 import specnet
-from specnet.data import Labels, column_suspicions, leakage
-from specnet.data.leakage import ClassTarget, ValueTarget
+from specnet.data import Labels, column_suspicions
+from specnet.data.suspicions import leakage
+from specnet.data.suspicions.leakage import ClassTarget, ValueTarget
 from specnet.errors import Diagnostic, SpecnetWarning, render, rendered
 from specnet.training import Observer
 from tests.texts.pinned import Pinned
@@ -222,6 +223,70 @@ def test_what_gives_values_away(table: np.ndarray, rng: np.random.Generator, tol
     assert codes(with_column(table, target + 0.3 * rng.normal(size=ROWS)), target, "mse") == []
 
 
+def parts(rng: np.random.Generator) -> np.ndarray:
+    """Columns of prices: net, tax, discount and two that have nothing to do with them."""
+    net = rng.lognormal(3, 1, ROWS)
+    return np.column_stack([net, net * rng.choice([0.0, 0.5], ROWS), rng.random(ROWS), rng.normal(size=(ROWS, 2))])
+
+
+@pytest.mark.parametrize(
+    ("leaking", "columns"),
+    [
+        (lambda X, rng: X[:, 0] + X[:, 1], "0 and 1"),
+        (lambda X, rng: X[:, 3] - X[:, 4], "3 and 4"),
+        (lambda X, rng: 2 * X[:, 2] + X[:, 3] - 5 * X[:, 4] + 0.1 * rng.normal(size=ROWS), "2 and 3 and 4"),
+        (lambda X, rng: (X[:, 3] - X[:, 4]).round(1), "3 and 4"),
+    ],
+)
+def test_columns_that_add_up_to_the_target(leaking: Any, columns: str, rng: np.random.Generator):
+    X = parts(rng)
+    (warning,) = found(X, leaking(X, rng), "mse")
+    assert warning.code == "gives-target-away"
+    assert warning.message.startswith(
+        f"columns {columns} together almost determine the target: a linear model explains"
+    )
+    assert warning.hint == "if they are not known beforehand, leave them out"
+
+
+def test_ten_parts_of_a_sum_and_a_difference_of_dates(rng: np.random.Generator):
+    X = rng.lognormal(size=(ROWS, 12))
+    (warning,) = found(X, X[:, 1:11].sum(axis=1), "mse")
+    assert warning.message.startswith("columns 1 and 2 and 3 and 4 and 5 and 6 and 7 and 8 and 9 and 10 together")
+    start = 19_000 + rng.random(ROWS) * 365
+    times = np.column_stack([start, start + rng.lognormal(-5, 1, ROWS), rng.normal(size=ROWS)])
+    kinds = [Column("start", "datetime"), Column("end", "datetime"), Column("x", "numeric")]
+    (warning,) = found(times, (times[:, 1] - times[:, 0]) * 1440, "mse", kinds)
+    assert warning.message.startswith('columns "start" and "end" together')
+
+
+def test_a_linear_model_that_leaves_more_than_one_percent_is_no_leak(rng: np.random.Generator):
+    X = rng.normal(size=(ROWS, 5))
+    target = X.sum(axis=1)
+    noise = rng.normal(size=ROWS) * target.std()
+    assert codes(X, target + 0.15 * noise, "mse") == []
+    assert codes(X, target + 0.05 * noise, "mse") == ["gives-target-away"]
+    assert codes(rng.normal(size=(60, 55)), rng.normal(size=60), "mse") == []
+    gaps = np.where(rng.random(X.shape) < 0.3, MISSING, X)
+    assert codes(gaps, target, "mse") == []
+    gaps = np.where(rng.random(X.shape) < 0.05, MISSING, X)
+    assert codes(gaps, target, "mse") == ["gives-target-away"]
+
+
+def test_a_category_gives_values_away_by_their_means(rng: np.random.Generator):
+    product = rng.integers(0, 20, ROWS)
+    kinds = [Column("product", "category", np.array([f"p{number:02}" for number in range(20)]))]
+    prices = rng.lognormal(size=20)[product]
+    assert codes(product[:, None].astype(float), prices, "mse", kinds) == ["gives-target-away"]
+    assert codes(product[:, None].astype(float), prices + rng.normal(size=ROWS), "mse", kinds) == []
+
+
+def test_numbers_of_rows_in_a_table_sorted_by_class_are_a_leak_and_no_mere_identifier():
+    numbers, classes = np.arange(1.0, ROWS + 1)[:, None], np.repeat([0, 1, 2, 3], ROWS // 4)
+    (warning,) = found(numbers, classes)
+    assert warning.code == "gives-target-away"
+    assert codes(numbers, np.tile([0, 1, 2, 3], ROWS // 4)) == ["identifier"]
+
+
 def reference_cost(column: np.ndarray, classes: np.ndarray, is_category: bool) -> int:
     """Return the cost of the contract, value by value; a value with a tie has no majority."""
     majorities, outside = [], 0
@@ -286,13 +351,43 @@ def test_a_sample_does_not_change_what_is_said(rng: np.random.Generator, monkeyp
 
 
 def test_rows_in_both(table: np.ndarray, classes: np.ndarray, rng: np.random.Generator, told: Any):
-    test = rng.normal(size=(50, 5))
-    test[:5] = table[rng.integers(0, ROWS, 5)]
-    assert codes(table, classes, test=Rows(test, classes[:50])) == []
-    test[5] = table[7]
-    assert told(table, classes, test=Rows(test, classes[:50])) == "rows-in-both"
+    test, target = rng.normal(size=(50, 5)), classes[:50].copy()
+    copied = rng.choice(ROWS, 6, replace=False)
+    test[:5], target[:6] = table[copied[:5]], classes[copied]
+    assert codes(table, classes, test=Rows(test, target)) == []
+    test[5] = table[copied[5]]
+    assert told(table, classes, test=Rows(test, target)) == "rows-in-both"
+    target[0] = (target[0] + 1) % 3
+    assert told(table, classes, test=Rows(test, target)) == "rows-in-both"
     test[:, 0] += 1e-9
-    assert codes(table, classes, test=Rows(test, classes[:50])) == []
+    assert codes(table, classes, test=Rows(test, target)) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "noisy", "expected"),
+    [("two wholes", True, None), ("two wholes", False, None), ("texts", False, None), ("five numbers", True, 30)],
+)
+def test_inputs_that_chance_repeats_are_no_repeated_rows(
+    inputs: str, noisy: bool, expected: int | None, rng: np.random.Generator
+):
+    """Of whole numbers up to 9 nearly all pairs occur among the training rows, of five measurements none by chance."""
+    X = rng.normal(size=(1500, 5)) if inputs == "five numbers" else rng.integers(0, 10, (1500, 2)).astype(float)
+    y = (3 * X[:, 0] + X[:, 1] ** 2) % 7 + (rng.normal(size=1500) if noisy else 0.0)
+    kinds = [Column(name, "category", np.array(list("abcdefghij"))) for name in "ab"] if inputs == "texts" else []
+    held_out = Rows(X[1200:], y[1200:])
+    if inputs == "five numbers":
+        held_out.table[:31] = X[:31]
+    found_here = found(X[:1200], y[:1200], "mse", kinds, test=held_out)
+    assert [each.code for each in found_here] == ([] if expected is None else ["rows-in-both"])
+    if expected is not None:
+        assert found_here[0].message.startswith("31 of 300 test rows have the inputs of a training row, 31 of them")
+
+
+def test_copies_of_rows_with_few_inputs_are_found_by_their_targets(rng: np.random.Generator):
+    X, y = rng.integers(0, 10, (1500, 2)).astype(float), rng.normal(size=1500)
+    X[1200:1240], y[1200:1240] = X[:40], y[:40]
+    (warning,) = found(X[:1200], y[:1200], "mse", test=Rows(X[1200:], y[1200:]))
+    assert warning.message == "40 of 300 test rows also occur in the training set, with the same target"
 
 
 def test_many_columns_are_one_warning_that_names_the_first(table: np.ndarray, classes: np.ndarray):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specnet.data import Repeated
 from specnet.findings import RULES, Evidence, Finding, Gap, Held, LayerFacts, OutOfFold, SpecFacts, TrainingColumns
 from specnet.findings.evidence import UntestableError
 
@@ -97,6 +98,7 @@ def evidence(**changes: Any) -> Evidence:
         inputs=inputs,
         target=np.arange(ROWS) % 2,
         held=held(),
+        repeated=None,
         out_of_fold=None,
         epochs=np.arange(1, LINES + 1),
         losses=np.geomspace(HALF, 0.1, LINES),
@@ -184,12 +186,8 @@ def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
     return values(columns=TrainingColumns(("a", "b"), cells, (False, False)), target=target, **changes)
 
 
-def sharing(rows: int, repeats: int = 0) -> Evidence:
-    inputs = NORMAL.copy()
-    if repeats:
-        inputs[-repeats:] = inputs[0]
-    there = np.concatenate([inputs[:rows], RNG.normal(size=(HELD_ROWS - rows, 3))])
-    return evidence(inputs=inputs, held=held(inputs=there))
+def sharing(others: int) -> Evidence:
+    return evidence(repeated=Repeated(6, HELD_ROWS, "test", others))
 
 
 def with_losses(losses: Any, **changes: Any) -> Evidence:

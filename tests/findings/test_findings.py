@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from specnet.findings import RULES, Evidence, Finding, Gap, OutOfFold, TrainingColumns, judge
-from specnet.findings.data_findings import column_power
 from specnet.findings.finding import read_finding
 from tests.findings.boundaries import BOUNDARIES
 from tests.findings.made import (
@@ -232,27 +231,6 @@ def test_a_failed_run_without_any_history_is_judged():
     assert found.code == "unscaled-columns"
 
 
-@pytest.mark.parametrize("task", ["binary", "classes", "values"])
-def test_the_power_of_a_column_is_what_scikit_learn_says(task: str):
-    from sklearn.feature_selection import f_classif
-    from sklearn.metrics import r2_score, roc_auc_score
-
-    rng = np.random.default_rng(6)
-    target = rng.integers(0, {"binary": 2, "classes": 4, "values": 1000}[task], 300).astype(float)
-    column = np.round(target + rng.normal(size=300), 1)  # with ties
-    if task == "binary":
-        expected = abs(2 * roc_auc_score(target, column) - 1)
-    elif task == "values":
-        line = np.polyval(np.polyfit(column, target, 1), column)
-        expected = r2_score(target, line)
-    else:
-        ratio = f_classif(column[:, np.newaxis], target)[0][0] * 3 / 296
-        expected = ratio / (1 + ratio)
-    assert column_power(column, target, task) == pytest.approx(expected)
-    assert column_power(-column, target, task) == pytest.approx(expected)
-    assert column_power(np.ones(300), target, task) == 0.0
-
-
 def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
     target = np.arange(ROWS) % 2
     cells = np.column_stack([target + 0.01 * RNG.normal(size=ROWS), RNG.normal(size=ROWS)])
@@ -268,9 +246,9 @@ def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
 
 
 def test_a_sentence_begins_with_a_word_and_not_with_a_name_which_a_page_would_change():
-    given = giving(0.01)
+    given = giving(0.005)
     (found,) = found_by("leakage", given)
-    assert found.sentence.startswith(f"column {given.columns.names[0]} alone gives the target")
+    assert found.sentence.startswith(f"column {given.columns.names[0]} determines the target")
 
 
 def test_names_stand_in_sentences_as_they_are():

@@ -1,4 +1,4 @@
-"""Columns that teach nothing, or more than they should: constants, identifiers, copies, what gives the target away."""
+"""Columns that teach nothing, or more than they should, and rows that a split should not tear apart."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import add
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data.labels import Labels
-from specnet.data.leakage import ClassTarget, Target, ValueTarget
 from specnet.data.row_hashes import by_value
+from specnet.data.suspicions.dependent_rows import Dependence, dependent_rows, numbers_rows
+from specnet.data.suspicions.leakage import ClassTarget, Target, ValueTarget, linear_leak
+from specnet.data.suspicions.repeated_rows import RawRows, repeated_rows
 from specnet.errors import Diagnostic, OneOfMany, Path
-from specnet.files.toml import toml_key
-from specnet.number_texts import count, counted
-from specnet.parts.arrays import Array, pieces
+from specnet.files.toml import toml_key, toml_text
+from specnet.number_texts import counted, percent
+from specnet.parts.arrays import Array
 from specnet.parts.data import Column
 from specnet.parts.data.tables.judging import are_frequent
 from specnet.spec import Spec
@@ -31,32 +32,15 @@ _ADVICE = {
     "gives-target-away": ("if it is not known beforehand, ", "if they are not known beforehand, "),
 }
 """Before how a column, or several, are left out, by the code of the warning."""
-_FACTOR, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(29)
-"""Odd, and about half the bits: all bits of a cell get into all bits of a row's number."""
-
-
-class RawRows(Protocol):
-    """Some rows of a table."""
-
-    @property
-    def table(self) -> Array:
-        """Numbers (all rows, columns); NaN where a cell is missing, and a category's indices of its texts."""
-
-    @property
-    def y(self) -> Array:
-        """The target of these rows."""
-
-    @property
-    def chosen(self) -> NDArray[np.intp] | None:
-        """Which rows of the table these are; all of them if None."""
+_SPLIT_ADVICE = {"group": "to hold out whole groups", "time": "to test on the latest rows"}
 
 
 def column_suspicions(
     spec: Spec, labels: Labels | None, splits: Mapping[str, RawRows], kinds: Sequence[Column] = ()
 ) -> tuple[Diagnostic, ...]:
-    """Return warnings about the columns of training rows, and about test rows that training rows are equal to.
+    """Return warnings about the columns of training rows, a random split of them, and test rows that repeat some.
 
-    A column has the first warning that applies to it.
+    A column has the first warning that applies to it; what a split should go by comes after those.
 
     Parameters
     ----------
@@ -70,25 +54,26 @@ def column_suspicions(
     """
     rows = {name: _InOrder(part) for name, part in splits.items()}
     train, held_out = rows["train"], [part for name, part in rows.items() if name != "train"]
-    test = rows.get("test")
-    hashes, test_hashes = np.zeros(train.count, np.uint64), np.zeros(0 if test is None else test.count, np.uint64)
     targets = dict(_targets(spec, labels, splits["train"].y[train.order]))
+    split_by = _dependent(kinds, train, targets) if kinds and _is_random(spec, splits) else {}
     known: dict[bytes, str] = {}
-    found: list[Diagnostic] = []
+    found, numbers = list[Diagnostic](), list[int]()
     for index in range(splits["train"].table.shape[1]):
         column = _Column(spec, index, train.column(index), kinds[index] if kinds else None)
-        if test is not None:
-            add_cells(hashes, column.cells)
-            add_cells(test_hashes, test.column(index))
-        if not column.is_constant:
-            found += _of_column(column, known, targets)
-        elif train.count > 1:
-            found += _constant(column, held_out)
-    repeated = int(np.isin(test_hashes, hashes).sum())
-    if repeated > REPEATED_SHARE * len(test_hashes):
-        message = f"{count(repeated)} of {counted(len(test_hashes), 'test row')} also occur in the training set"
-        hint = "remove duplicate rows; they make the test figures look too good"
-        found.append(spec.diagnostic("rows-in-both", message, _data_path(spec), hint=hint))
+        if column.is_constant:
+            found += _constant(column, held_out) if train.count > 1 else ()
+        elif suspicions := list(_of_column(column, known, targets)):
+            found += [each for each in suspicions if each.code != "identifier" or index not in split_by]
+        elif column.kind != "category":
+            numbers.append(index)
+    found += _linear(spec, kinds, train, targets, numbers)
+    for each in split_by.values():
+        hint = f"set data.split.{each.key} = {toml_text(kinds[each.column].name)} {_SPLIT_ADVICE[each.key]}"
+        found.append(spec.diagnostic("random-split", each.sentence, ("data", "split"), hint=hint))
+    if "test" in splits:
+        repeated = repeated_rows(splits["train"], splits["test"], "test", kinds, REPEATED_SHARE)
+        if repeated is not None:
+            found.append(spec.diagnostic("rows-in-both", repeated.sentence, _data_path(spec), hint=repeated.advice))
     return tuple(found)
 
 
@@ -175,27 +160,40 @@ class _Column:
         digest.update(cells.tobytes())
         return digest.digest()
 
+    @property
+    def path(self) -> Path:
+        """Where a spec says what the column is."""
+        is_named = self.spec.data is not None and self.described is not None
+        return (*_data_path(self.spec), "columns") if is_named else _data_path(self.spec)
+
+    @property
+    def left_out(self) -> str:
+        """What to do to leave the column out."""
+        features = getattr(self.spec.data, "features", None)
+        if self.spec.data is None or not hasattr(self.spec.data, "features"):
+            return "leave it out"
+        if self.described is None:
+            return "leave it out of data.features"
+        if features is not None and self.name in features:
+            return f"take {self.label} out of data.features"
+        return f'set data.columns.{toml_key(self.described.name)} = "ignore"'
+
+    @property
+    def left_out_together(self) -> str:
+        """What to do to leave several columns such as this one out."""
+        alone = self.left_out
+        if alone.startswith("set "):
+            return 'set data.columns.NAME = "ignore"'
+        return alone.replace("leave it", "leave them").replace(self.label, "them")
+
     def warning(self, code: str, message: str, of_many: str, what: str = "") -> Diagnostic:
         """Return a warning about the column, and by which key it can be left out.
 
         `of_many` is what is said of several, beside `what` of each.
         """
-        data, path, ways = self.spec.data, _data_path(self.spec), ["leave it out", "leave them out"]
-        if data is not None and self.described is not None:
-            path = (*path, "columns")
-            ways = [f'set data.columns.{key} = "ignore"' for key in (toml_key(self.described.name), "NAME")]
-        elif data is not None and "features" in type(data).model_fields:
-            ways = [f"{way} of data.features" for way in ways]
-        alone, together = map(add, _ADVICE.get(code, ("", "")), ways)
-        found = self.spec.diagnostic(code, f"column {self.label} {message}", path, hint=alone)
+        alone, together = map(add, _ADVICE.get(code, ("", "")), (self.left_out, self.left_out_together))
+        found = self.spec.diagnostic(code, f"column {self.label} {message}", self.path, hint=alone)
         return replace(found, of_many=OneOfMany(self.label + what, of_many, together))
-
-
-def add_cells(numbers: NDArray[np.uint64], cells: NDArray[np.float64]) -> None:
-    """Take a column's cells into the numbers of rows, (rows,) both: equal rows share one, and hardly any others."""
-    numbers ^= cells.view(np.uint64)
-    numbers *= _FACTOR
-    numbers ^= numbers >> _SHIFT
 
 
 def _targets(spec: Spec, labels: Labels | None, y: Array) -> Iterator[tuple[str, Target]]:
@@ -224,22 +222,65 @@ def _constant(column: _Column, held_out: Sequence[_InOrder]) -> Iterator[Diagnos
 
 def _of_column(column: _Column, known: dict[bytes, str], targets: Mapping[str, Target]) -> Iterator[Diagnostic]:
     """Yield the warning about a column, if there is one; remember its name by its fingerprint."""
-    cells, missing = column.cells, column.is_missing
     twin = known.setdefault(column.fingerprint(), column.label)
     if twin != column.label:
         equal = "equal others in all training rows"
         yield column.warning("duplicate-column", f"equals column {twin} in all training rows", equal, f" = {twin}")
-    elif (why := _identifies(column)) is not None:
+        return
+    leaks = list(_given_away(column, targets))
+    if not leaks and (why := _identifies(column)) is not None:
         yield column.warning("identifier", f"looks like an identifier: {why}", "look like identifiers")
-    else:
-        for name, target in targets.items():
-            told = f"{name}: {target.reason}"
-            if not target.is_given_away(cells, is_category=column.kind == "category"):
-                told = f"{name} by being empty or not"
-                if not missing.any() or not target.is_given_away(missing.astype(np.float64)):
-                    continue
-            yield column.warning("gives-target-away", f"almost determines {told}", f"almost determine {name}")
-            return
+    yield from leaks[:1]
+
+
+def _given_away(column: _Column, targets: Mapping[str, Target]) -> Iterator[Diagnostic]:
+    """Yield the warning about each target that the column almost determines."""
+    missing = column.is_missing
+    for name, target in targets.items():
+        determined = f"{name}: {target.reason}"
+        if not target.is_given_away(column.cells, is_category=column.kind == "category"):
+            determined = f"{name} by being empty or not"
+            if not missing.any() or not target.is_given_away(missing.astype(np.float64)):
+                continue
+        yield column.warning("gives-target-away", f"almost determines {determined}", f"almost determine {name}")
+
+
+def _linear(
+    spec: Spec, kinds: Sequence[Column], train: _InOrder, targets: Mapping[str, Target], numbers: Sequence[int]
+) -> Iterator[Diagnostic]:
+    """Yield the warning about each target of values that a linear model of some of these columns explains."""
+    for name, target in targets.items():
+        terms, explained = (
+            linear_leak(train.column, numbers, target.values) if isinstance(target, ValueTarget) else ([], 0)
+        )
+        if not terms:
+            continue
+        columns = [_Column(spec, term, train.column(term), kinds[term] if kinds else None) for term in terms]
+        named, determine = f"column {columns[0].label}", "almost determines"
+        left_out = columns[0].left_out
+        if len(columns) > 1:
+            named = f"columns {' and '.join(column.label for column in columns)}"
+            determine = "together almost determine"
+            settings = [column.left_out for column in columns]
+            left_out = " and ".join(settings) if len(set(settings)) > 1 else columns[0].left_out_together
+        message = f"{named} {determine} {name}: a linear model explains {percent(explained)}"
+        hint = _ADVICE["gives-target-away"][len(columns) > 1] + left_out
+        yield spec.diagnostic("gives-target-away", message, columns[0].path, hint=hint)
+
+
+def _is_random(spec: Spec, splits: Mapping[str, RawRows]) -> bool:
+    """Return whether chance decides which rows are held out, or which member of an ensemble trains on them."""
+    if spec.data is None or spec.data.split.by_column is not None or spec.data.split.says_parts:
+        return False
+    ensemble = spec.training.ensemble
+    return len(splits) > 1 or (ensemble is not None and bool(ensemble.folds))
+
+
+def _dependent(kinds: Sequence[Column], train: _InOrder, targets: Mapping[str, Target]) -> dict[int, Dependence]:
+    """Return the columns that a split should go by, instead of chance: one of groups and one of times at most."""
+    found = [each for target in targets.values() for each in dependent_rows(kinds, train.column, target)]
+    first = {each.key: each for each in reversed(found)}
+    return {each.column: each for each in first.values()}
 
 
 def _identifies(column: _Column) -> str | None:
@@ -249,16 +290,7 @@ def _identifies(column: _Column) -> str | None:
         there = cells[~column.is_missing]
         counts = np.unique(there, return_counts=True)[1]
         return None if are_frequent(counts) else f"{counted(len(counts), 'text')} in {counted(len(there), 'row')}"
-    if column.kind != "numeric" or rows < LEAST_IDENTIFIER_ROWS or column.is_missing.any():
-        return None
-    if not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
-        return None
-    least = cells.min()
-    if (cells[1:] > cells[:-1]).all():
-        return "whole numbers that increase from row to row"
-    if cells.max() - least < 2 * rows and np.bincount((cells - least).astype(np.intp)).max() == 1:
-        return "whole numbers, all different"
-    return None
+    return numbers_rows(cells) if column.kind == "numeric" and rows >= LEAST_IDENTIFIER_ROWS else None
 
 
 def _data_path(spec: Spec) -> Path:

@@ -1,0 +1,202 @@
+"""Rows that depend on each other: of one person, store or session, or near each other in time.
+
+A split at random puts some of them into the training set and others into the test set, and a model that remembers what
+they have in common seems better than it is for new groups or later times.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specnet.data.suspicions.leakage import Target
+from specnet.parts.arrays import pieces
+from specnet.parts.data import Column
+
+LEAST_ROWS = 50
+LEAST_GROUPS, ROWS_TO_A_GROUP = 10, (2, 50)
+"""Fewer groups, or groups of fewer rows on average, say nothing; larger ones have to be named as such."""
+NAMED_GROUPS, SIMILAR, SAME = 0.05, 0.2, 0.9
+"""Fractions of the target that groups explain: those with the name of one, those that share columns, and others."""
+SHARED_BITS, SHARED_FRACTION = 2.5, {"category": 0.7, "numeric": 0.95}
+"""What rows of a group share: the entropy of a column that groups explain, and its fraction of the column's."""
+NEIGHBOURS, WIDE_BLOCKS = 8, 10
+"""Rows of a block of neighbours, and how many blocks there are of rows that are far from each other."""
+NOISE = 3.5
+"""Standard errors of the fraction that unrelated rows would explain."""
+DRIFT = 0.03
+"""Fraction of the target that wide blocks of numbered rows explain, from which on the numbers are taken for times."""
+LARGE = 20_000
+"""Of more rows, every so many groups or blocks are looked at."""
+
+_ENTITIES = (
+    "patient|subject|participant|person|individual|user|customer|client|member|student|pupil|household|family|session|"
+    "visit|store|shop|site|device|machine|sensor|station|kunde|filiale|proband"
+)
+_GROUP_NAME = re.compile(rf"(.*[_ .-])?(?:{_ENTITIES})s?([_ .-]?(id|no|nr|number|name|code|key))?|.*[_ .-]id", re.I)
+_CAMEL_CASE_ID = re.compile(r".*[a-z](Id|ID)")
+
+Cells = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+class Dependence(NamedTuple):
+    """A column whose equal, or nearly equal, values are those of rows that depend on each other.
+
+    Attributes
+    ----------
+    column : int
+        Its index.
+    key : "group" or "time"
+        What the column is to a split.
+    sentence : str
+        What was found, in words.
+    """
+
+    column: int
+    key: str
+    sentence: str
+
+
+def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], target: Target) -> Iterator[Dependence]:
+    """Yield the column of groups and that of times that a split should go by, as far as there are such.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    cells : callable
+        Returns the cells of a column by its index, (rows,), NaN where one is missing.
+    target : ClassTarget or ValueTarget
+
+    Notes
+    -----
+    Groups are texts or whole numbers without an order that explain part of the target, and have a name such as
+    ``patient_id``, share the values of another column, or have nearly the same target. Of several such columns that
+    with most groups counts. Times are dates whose neighbours are more alike than rows that are far from each other,
+    since slow changes alone are those of an age; or numbers of the rows, along which the target drifts. What rows have
+    in common is adjusted for chance.
+    """
+    groups, times = list[tuple[int, Dependence]](), list[tuple[float, Dependence]]()
+    for index, column in enumerate(columns):
+        if column.kind in ("category", "numeric"):
+            groups += _group(columns, cells, index, target)
+        if column.kind in ("datetime", "numeric"):
+            times += _time(column, cells(index), index, target)
+    for found in (groups, times):
+        if found:
+            yield max(found, key=lambda each: each[0])[1]
+
+
+def _group(
+    columns: Sequence[Column], cells: Callable[[int], Cells], index: int, target: Target
+) -> Iterator[tuple[int, Dependence]]:
+    """Yield that a column is one of groups, and how many there are."""
+    column = columns[index]
+    numbers = cells(index)
+    present = np.flatnonzero(~np.isnan(numbers))
+    if len(present) < LEAST_ROWS or (column.kind == "numeric" and (numbers[present] % 1).any()):
+        return
+    values, codes = np.unique(numbers[present], return_inverse=True)
+    count, (least, most) = len(values), ROWS_TO_A_GROUP
+    is_named = bool(_GROUP_NAME.fullmatch(column.name) or _CAMEL_CASE_ID.fullmatch(column.name))
+    if count < LEAST_GROUPS or not least * count <= len(present) <= (np.inf if is_named else most * count):
+        return
+    if len(present) > LARGE:
+        some = codes % -(-len(present) // LARGE) == 0
+        present, codes = present[some], np.unique(codes[some], return_inverse=True)[1]
+    known = target.some(present)
+    explained = known.explained_by(codes)
+    if explained < max(NAMED_GROUPS, NOISE * _chance(codes)):
+        return
+    if column.kind == "numeric" and _explained_by_order(codes, known) > explained / 2:
+        return  # a measurement, of which near values are alike too
+    alike = "nearly the same target" if explained >= SAME else "similar targets"
+    if explained < SAME and not is_named:
+        shared = _shared(columns, cells, index, present, codes) if explained >= SIMILAR else ""
+        if not shared:
+            return
+        alike += f" and mostly the same {shared}"
+    groups = f"{count} groups of {len(numbers) / count:.1f} rows on average"
+    yield count, Dependence(index, "group", f'rows with the same "{column.name}" have {alike} ({groups})')
+
+
+def _explained_by_order(codes: Codes, target: Target) -> float:
+    """Return how much of the target neighbouring pairs of different values explain, as those of a measurement do."""
+    return target.explained_by(codes // max(2, -(-(int(codes.max()) + 1) // WIDE_BLOCKS)))
+
+
+def _shared(columns: Sequence[Column], cells: Callable[[int], Cells], index: int, present: Codes, codes: Codes) -> str:
+    """Return the names of up to two columns whose values rows of a group share, and which say much; or nothing."""
+    names = []
+    shuffled = np.random.default_rng(0).permutation(len(codes))
+    for other, column in enumerate(columns):
+        others = np.unique(cells(other)[present], return_inverse=True)[1]
+        if other == index or others.max() >= codes.max():  # as many values: another name of the groups
+            continue
+        by_chance = _entropy_within(codes, others[shuffled])
+        fraction = 1 - _entropy_within(codes, others) / by_chance if by_chance > 0 else 0.0
+        if fraction >= SHARED_FRACTION[columns[index].kind] and fraction * _entropy(np.bincount(others)) >= SHARED_BITS:
+            names.append(f'"{column.name}"')
+    return " and ".join(names[:2])
+
+
+def _entropy_within(groups: Codes, values: Codes) -> float:
+    pairs = np.unique(groups * (int(values.max()) + 1) + values, return_counts=True)[1]
+    return _entropy(pairs) - _entropy(np.bincount(groups))
+
+
+def _entropy(counts: NDArray[np.intp]) -> float:
+    """Return the entropy of counts in bits."""
+    shares = counts[counts > 0] / counts.sum()
+    return -float(shares @ np.log2(shares))
+
+
+def _time(column: Column, cells: Cells, index: int, target: Target) -> Iterator[tuple[float, Dependence]]:
+    """Yield that a column is one of times, and how much of the target neighbours in its order have in common."""
+    present = np.flatnonzero(~np.isnan(cells))
+    is_number = column.kind == "numeric"
+    if len(present) < LEAST_ROWS or (is_number and numbers_rows(cells) is None):
+        return
+    cells, known = cells[present], target.some(present)
+    near, far = (_blocks(cells, size) for size in (NEIGHBOURS, max(len(cells) / WIDE_BLOCKS, 5 * NEIGHBOURS)))
+    if len(cells) > LARGE:
+        some = np.flatnonzero(near % -(-len(cells) // LARGE) == 0)
+        near, far, known = np.unique(near[some], return_inverse=True)[1], far[some], known.some(some)
+    close, distant = known.explained_by(near), known.explained_by(far)
+    if distant >= max(DRIFT, NOISE * _chance(far)) if is_number else close - distant >= NOISE * _chance(near):
+        yield close, Dependence(index, "time", f'rows near each other in "{column.name}" have similar targets')
+
+
+def numbers_rows(cells: Cells) -> str | None:
+    """Return why cells are numbers of rows, None if they are not: each is whole, and there is hardly any other."""
+    if np.isnan(cells).any() or not all((cells[piece] == np.floor(cells[piece])).all() for piece in pieces(cells)):
+        return None
+    least = cells.min()
+    if (cells[1:] > cells[:-1]).all():
+        return "whole numbers that increase from row to row"
+    if cells.max() - least < 2 * len(cells) and np.bincount((cells - least).astype(np.intp)).max() == 1:
+        return "whole numbers, all different"
+    return None
+
+
+def _blocks(cells: Cells, size: float) -> Codes:
+    """Return the number of the block of each row: successive rows in the order of cells, equal ones together."""
+    values, codes, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    blocks, filled = np.empty(len(values), np.intp), 0
+    block = 0
+    for value, count in enumerate(counts.tolist()):
+        blocks[value] = block
+        filled += count
+        if filled >= size:
+            block, filled = block + 1, 0
+    return blocks[codes]
+
+
+def _chance(groups: Codes) -> float:
+    """Return the standard error of the fraction that groups of rows explain that have nothing in common."""
+    others = max(len(groups) / (int(groups.max()) + 1) - 1, 1)
+    return float(np.sqrt(2 / (len(groups) * others)))

@@ -1,0 +1,164 @@
+"""Rows that depend on each other are found, with the split to set; rows that do not raise no alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import specnet
+from specnet.errors import Diagnostic
+from specnet.training import Observer
+
+Frame = pd.DataFrame
+Generator = np.random.Generator
+
+
+def warned(folder: Path, frame: Frame, *overrides: str, loss: str = "mean_squared_error") -> list[Diagnostic]:
+    """Return the warnings about the split of a run on a table."""
+    frame.to_csv(folder / "rows.csv", index=False)
+    network = {"hidden_layer_sizes": [2]}
+    if loss == "mean_squared_error":
+        network["target_preprocessing"] = ["standardize"]
+    data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "y"}
+    spec = {"data": data, "network": network, "training": {"loss": loss, "epochs": 1}}
+    warnings = specnet.run(spec, overrides=overrides, observer=Observer()).warnings
+    return [each for each in warnings if each.code == "random-split"]
+
+
+def hours(rng: Generator, rows: int = 600) -> Frame:
+    """A load that follows the hour of the day and the last hours."""
+    load = np.zeros(rows)
+    for hour in range(1, rows):
+        load[hour] = 0.9 * load[hour - 1] + rng.normal()
+    time = pd.date_range("2024-03-01", periods=rows, freq="h")
+    return Frame({"time": time, "wind": rng.normal(size=rows).round(2), "y": load.round(3)})
+
+
+def numbered_hours(rng: Generator) -> Frame:
+    frame = hours(rng).drop(columns="time")
+    return frame.assign(y=frame.y + np.arange(len(frame)) / 60, hour=np.arange(len(frame))).sample(
+        frac=1, random_state=0
+    )
+
+
+def days(rng: Generator) -> Frame:
+    """Several orders on each day, of which some are better than others."""
+    day = np.sort(rng.integers(0, 90, 900))
+    dates = np.datetime64("2023-05-01") + day
+    return Frame({"day": dates, "size": rng.normal(size=900), "y": rng.normal(size=90)[day] + rng.normal(size=900)})
+
+
+def visits(rng: Generator, patients: int = 80) -> Frame:
+    """Patients of some age and height, who come again and again; each has a level of his own."""
+    who = rng.permutation(np.repeat(np.arange(patients), 5))
+    height, age = rng.integers(150, 200, patients)[who], rng.integers(20, 90, patients)[who]
+    level = rng.normal(size=patients)[who]
+    names = rng.permutation(9000)[:patients][who] + 1000
+    columns = {"number": names, "age": age, "height": height, "dose": rng.normal(size=len(who))}
+    return Frame({**columns, "y": level + 0.5 * rng.normal(size=len(who))})
+
+
+def named_visits(rng: Generator) -> Frame:
+    frame = visits(rng).drop(columns=["age", "height"])
+    return frame.assign(patient_id=[f"P{number}" for number in frame.number]).drop(columns="number")
+
+
+def diagnoses(rng: Generator) -> Frame:
+    """A number for each person, whose rows all have the same diagnosis."""
+    frame = visits(rng)[["number", "dose"]]
+    return frame.assign(y=np.where(frame.number % 7 < 3, "ill", "well"))
+
+
+def sessions(rng: Generator) -> Frame:
+    session = np.repeat(np.arange(60), 8)
+    noise = rng.normal(size=len(session))
+    return Frame({"sessionId": rng.permutation(60)[session], "page": noise, "y": rng.normal(size=60)[session] + noise})
+
+
+def stores(rng: Generator) -> Frame:
+    store = rng.integers(0, 12, 1200)
+    sales = rng.normal(size=12)[store] + rng.normal(size=1200)
+    return Frame({"store": store + 1, "discount": rng.normal(size=1200), "y": sales})
+
+
+DEPENDENT: dict[str, tuple[Callable[[Generator], Frame], str, str]] = {
+    "hours": (hours, "time", "time"),
+    "numbers of hours": (numbered_hours, "time", "hour"),
+    "several rows a day": (days, "time", "day"),
+    "persons of the same age and height": (visits, "group", "number"),
+    "persons by name": (named_visits, "group", "patient_id"),
+    "persons with one diagnosis": (diagnoses, "group", "number"),
+    "sessions": (sessions, "group", "sessionId"),
+    "stores": (stores, "group", "store"),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("case", DEPENDENT)
+def test_rows_that_a_random_split_tears_apart_are_found_and_the_hint_mends_it(tmp_path: Path, case: str, seed: int):
+    make, key, column = DEPENDENT[case]
+    frame = make(np.random.default_rng(seed))
+    loss = "mean_squared_error" if frame.y.dtype.kind == "f" else "binary_crossentropy"
+    (warning,) = warned(tmp_path, frame, loss=loss)
+    assert warning.hint is not None
+    assert warning.hint.startswith(f'set data.split.{key} = "{column}" to ')
+    setting = warning.hint.removeprefix("set ").partition(" to ")[0]
+    assert f'"{column}"' in warning.message
+    assert warned(tmp_path, frame, setting, loss=loss) == []
+
+
+def noisy(rng: Generator, rows: int = 800) -> Frame:
+    """Nothing but noise, with a date, a time, numbers of rows, and a text in every few rows."""
+    time = np.datetime64("2024-01-01T00:00") + rng.integers(0, 300_000, rows)
+    columns = {
+        "time": time,
+        "day": np.datetime64("1980-01-01") + rng.integers(0, 9000, rows),
+        "number": np.arange(rows),
+    }
+    texts = [f"c{number}" for number in rng.integers(0, 90, rows)]
+    return Frame({**columns, "customer_id": rng.integers(0, 200, rows), "city": texts, "y": rng.normal(size=rows)})
+
+
+def born(rng: Generator) -> Frame:
+    """Charges that rise with the age."""
+    day = rng.integers(0, 20_000, 800)
+    dates = np.datetime64("1945-01-01") + day
+    return Frame({"born": dates, "weight": rng.normal(size=800), "y": (day / 20_000) ** 2 + 0.1 * rng.normal(size=800)})
+
+
+def measured(rng: Generator) -> Frame:
+    """Whole numbers that tell much of the target, and others that follow from them."""
+    power = rng.integers(50, 200, 800)
+    return Frame({"power": power, "class": power // 10, "tax": power * 7, "y": power + 20 * rng.normal(size=800)})
+
+
+def cities(rng: Generator) -> Frame:
+    """Categories that tell much of the target; a region for some of them, and a second name for each."""
+    city = rng.integers(0, 40, 800)
+    columns = {"city": [f"city {number}" for number in city], "code": [f"C{number}" for number in city]}
+    return Frame({**columns, "region": city % 4, "y": rng.normal(size=40)[city] + rng.normal(size=800)})
+
+
+INDEPENDENT = {"noise": noisy, "dates of birth": born, "measurements": measured, "cities": cities}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("case", INDEPENDENT)
+def test_rows_that_do_not_depend_on_each_other_raise_no_alarm(tmp_path: Path, case: str, seed: int):
+    assert warned(tmp_path, INDEPENDENT[case](np.random.default_rng(seed))) == []
+
+
+@pytest.mark.parametrize("split", ["data.split.time=time", "data.split={test_size=0, validation_size=0}"])
+def test_a_split_by_time_or_none_at_all_is_not_warned_of(tmp_path: Path, split: str):
+    frame = hours(np.random.default_rng(0))
+    assert warned(tmp_path, frame, split) == []
+
+
+def test_a_large_table_is_judged_by_some_of_its_blocks(tmp_path: Path):
+    (warning,) = warned(tmp_path, hours(np.random.default_rng(0), 30_000))
+    assert warning.hint is not None
+    assert 'data.split.time = "time"' in warning.hint
