@@ -27,9 +27,11 @@ ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
 
 
 def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
-    """A loss before any step over ten times that of a constant prediction."""
+    """A loss before any step over ten times that of a constant prediction, and not below that soon."""
     first, constant = evidence.first_loss, evidence.constant_loss
     if np.isfinite(first) and first <= MANY_TIMES * constant:
+        return
+    if len(evidence.losses) and evidence.losses[len(evidence.losses) // 10] <= constant:
         return
     sentence = f"before the first step the loss is {short(first)}; a constant prediction has {short(constant)}"
     usual = {**usual_weights(evidence), **zero_biases(evidence)}

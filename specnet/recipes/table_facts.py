@@ -113,11 +113,11 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     column, cells = content.columns[places[target]], content.X[:, places[target]]
     if column.kind == "datetime":
         raise _unusable(data, "dates")
-    indices = _indices(data, content)
-    if places.keys() <= {target, *indices}:
+    present = ~np.isnan(cells)
+    indices, constants = _indices(data, content), _constants(data, content, present)
+    if places.keys() <= {target, *indices, *constants}:
         hint = next((each.hint for each in content.warnings), None)
         raise _error(data, "no-features", f'no usable columns besides "{target}"', hint)
-    present = ~np.isnan(cells)
     rows = int(present.sum())
     if rows < FEWEST_ROWS:
         raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")
@@ -130,6 +130,8 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     for name in indices:
         words = f"{described[name].words}: an index of the rows, no feature"
         described[name] = ColumnFacts(name, "ignore", words)
+    for name, cell in constants.items():
+        described[name] = ColumnFacts(name, "ignore", f"not used: {cell} in all rows")
     for name in content.kinds.keys() - described.keys():
         ignored = _warning(content, name, "other-notation", "ignored-column")
         why = ignored.message.partition(" is ignored: ")[2] if ignored else "empty"
@@ -209,6 +211,20 @@ def _indices(data: TableFile, content: Table) -> set[str]:
             cells = content.X[:, place]
             if (cells == np.floor(cells)).all() and len(np.unique(cells)) == len(cells):
                 found.add(column.name)
+    return found
+
+
+def _constants(data: TableFile, content: Table, rows: NDArray[np.bool_]) -> dict[str, str]:
+    """Return the columns that have the same cell in all of the rows, which teach nothing, with that cell as a text.
+
+    One that a spec gives a kind is not looked at.
+    """
+    found = {}
+    for place, column in enumerate(content.columns):
+        cells = content.X[rows, place]
+        if column.name not in (*data.targets, *data.columns) and len(cells) and (cells == cells[0]).all():
+            text = column.cell_text(cells[0])
+            found[column.name] = text if text.isprintable() and len(text) <= _LONGEST_SHOWN else "one text"
     return found
 
 

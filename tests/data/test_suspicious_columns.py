@@ -15,18 +15,12 @@ from specnet.data import Labels, column_suspicions
 from specnet.data.suspicions import leakage
 from specnet.data.suspicions.leakage import ClassTarget, ValueTarget
 from specnet.errors import Diagnostic, SpecnetWarning, render, rendered
+from specnet.parts.data import Column
 from specnet.training import Observer
 from tests.texts.pinned import Pinned
 
 ROWS = 200
 MISSING = np.nan
-
-
-@dataclass
-class Column:
-    name: str
-    kind: str
-    texts: Any = None
 
 
 @dataclass

@@ -195,6 +195,13 @@ def with_losses(losses: Any, **changes: Any) -> Evidence:
     return evidence(losses=losses, epochs=np.arange(1, len(losses) + 1), **changes)
 
 
+def starting(first: float, tenth: float = 2.0, **changes: Any) -> Evidence:
+    """A loss of so much before the first step, and so many times a constant prediction's after a tenth of all epochs."""
+    losses = np.linspace(tenth * HALF, 0.1, LINES)
+    losses[: LINES // 10 + 1] = tenth * HALF
+    return with_losses(losses, first_loss=first, **changes)
+
+
 def ending(end: float, **spec: Any) -> Evidence:
     losses = np.concatenate([np.full(LINES // 2, 1.0), np.linspace(1.0, end, LINES // 2 - 6), np.full(6, end)])
     return with_losses(losses, spec=spec_facts(**spec))

@@ -31,6 +31,7 @@ from tests.findings.made import (
     jumping,
     looks,
     spec_facts,
+    starting,
     unfolded,
     values,
     wild,
@@ -148,7 +149,7 @@ def test_tests_are_counted_that_had_something_to_test():
     assert judge(evidence(held=None)).tests == tests
     assert judge(evidence(held=None, looks=looks()[:1])).tests == tests - len(NEEDS_STEPS)
     silenced = ("rate-too-high", "dead-units", "saturated-units", "rate-too-low", "too-few-epochs")
-    assert judge(evidence(held=None, first_loss=99.0)).tests == tests - len(silenced)
+    assert judge(starting(99.0, held=None)).tests == tests - len(silenced)
     assert judge(evidence(losses=np.empty(0), epochs=np.empty(0, int))) == ((), 0)
 
 
@@ -169,7 +170,7 @@ def test_values_have_their_own_thresholds():
 
 CAUSES = {
     "unscaled-columns": {"columns": TrainingColumns(("a",), NORMAL[:, :1], (False,)), "inputs": NORMAL * 1e4},
-    "large-first-weights": {"first_loss": 100.0},
+    "large-first-weights": {"first_loss": 100.0, "losses": np.full(LINES, 2 * HALF)},
     "rate-too-high": {"losses": np.linspace(1.0, 9.0, LINES)},
     "equal-units": {"looks": looks(last={"parallel": 1.0})},
     "class-imbalance": {"target": np.repeat([0, 1], [190, 10]), "held": held(prediction=np.zeros(HELD_ROWS, int))},
@@ -214,7 +215,7 @@ def test_a_run_without_rows_held_out_or_baselines_is_judged_by_its_training():
     poor = {"train_score": 0.5, "losses": FLAT}
     assert judged(evidence(**poor, held=None)) == ()
     assert judged(evidence(**poor, held=held(0.5, baselines={}))) == ()
-    assert codes(judged(evidence(**poor, held=None, first_loss=99.0))) == ["large-first-weights"]
+    assert codes(judged(starting(99.0, train_score=0.5, held=None))) == ["large-first-weights"]
 
 
 def test_a_failed_run_without_any_history_is_judged():

@@ -23,6 +23,7 @@ from tests.findings.made import (
     rare,
     scaled,
     spec_facts,
+    starting,
     vanishing,
 )
 
@@ -63,20 +64,20 @@ REMEDIES = [
     ("too-few-epochs", falling(0.1), {"training.epochs": 500}),
     ("class-imbalance", rare(10, 0), {"training.class_weight": "balanced"}),
     ("class-imbalance", rare(10, 0, spec=spec_facts(written={"training": {"class_weight": "balanced"}})), {}),
-    ("large-first-weights", evidence(first_loss=99.0), {"network.weight_initializer": "lecun_normal"}),
+    ("large-first-weights", starting(99.0), {"network.weight_initializer": "lecun_normal"}),
     (
         "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=DRAWN)),
+        starting(99.0, spec=spec_facts(of_layer=DRAWN)),
         {"network.weight_initializer": "he_normal"},
     ),
     (
         "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=DRAWN, has_legacy_generator=True)),
+        starting(99.0, spec=spec_facts(of_layer=DRAWN, has_legacy_generator=True)),
         {"network.weight_initializer": LEGACY},
     ),
     (
         "large-first-weights",
-        evidence(first_loss=99.0, spec=spec_facts(of_layer=GLOROT)),
+        starting(99.0, spec=spec_facts(of_layer=GLOROT)),
         {"training.clip_norm": 1.0},
     ),
     ("dead-units", evidence(looks=looks(last={"dead": 0.9})), {"training.optimizer.learning_rate": 0.001}),

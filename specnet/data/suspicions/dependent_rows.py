@@ -75,7 +75,7 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
     Notes
     -----
     Groups are texts or whole numbers without an order that explain part of the target, and have a name such as
-    ``patient_id``, share the values of another column, or have nearly the same target. Of several such columns that
+    ``patient_id``, share the values of another column, or, if they are numbers, have nearly the same target. Of several such columns that
     with most groups counts. Times are dates whose neighbours are more alike than rows that are far from each other,
     since slow changes alone are those of an age; or numbers of the rows, along which the target drifts. What rows have
     in common is adjusted for chance.
@@ -115,7 +115,8 @@ def _group(
     if column.kind == "numeric" and _explained_by_order(codes, known) > explained / 2:
         return  # a measurement, of which near values are alike too
     alike = "nearly the same target" if explained >= SAME else "similar targets"
-    if explained < SAME and not is_named:
+    is_same = explained >= SAME and column.kind == "numeric"  # a category may say what the target is
+    if not is_named and not is_same:
         shared = _shared(columns, cells, index, present, codes) if explained >= SIMILAR else ""
         if not shared:
             return

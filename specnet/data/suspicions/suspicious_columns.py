@@ -138,16 +138,6 @@ class _Column:
         """Whether all cells are equal, missing ones to each other."""
         return bool(self.is_missing.all() or (self.cells == self.cells[0]).all())
 
-    def said(self, cell: float) -> str:
-        """Return a cell as messages say it."""
-        if self.kind == "boolean":
-            return "true" if cell else "false"
-        if self.kind == "datetime":
-            return str(np.datetime64(int(cell // 1), "D"))
-        if self.described is not None and self.described.texts is not None:
-            return f'"{self.described.texts[int(cell)]}"'
-        return f"{cell:.6g}"
-
     def fingerprint(self) -> bytes:
         """Return what equal columns have in common, and only they: of categories, those with the same texts."""
         digest = hashlib.blake2b(digest_size=16)
@@ -217,7 +207,8 @@ def _constant(column: _Column, held_out: Sequence[_InOrder]) -> Iterator[Diagnos
     if np.isnan(first):
         yield column.warning("constant", "is empty in all training rows", "are empty in all training rows")
     elif all((rows.column(column.index) == first).all() for rows in held_out):
-        yield column.warning("constant", f"is {column.said(first)} in all rows", "are constant in all rows")
+        shown = f"{first:.6g}" if column.described is None else column.described.cell_text(first)
+        yield column.warning("constant", f"is {shown} in all rows", "are constant in all rows")
 
 
 def _of_column(column: _Column, known: dict[bytes, str], targets: Mapping[str, Target]) -> Iterator[Diagnostic]:

@@ -51,6 +51,14 @@ class Column:
         """The kind as a spec writes it."""
         return self.notation or self.kind
 
+    def cell_text(self, cell: float) -> str:
+        """Return a present cell as messages have it."""
+        if self.kind == "boolean":
+            return "true" if cell else "false"
+        if self.kind == "datetime":
+            return str(np.datetime64(int(cell // 1), "D"))
+        return f"{cell:.6g}" if self.texts is None else f'"{self.texts[int(cell)]}"'
+
 
 class _KindOrNotation:
     """Annotates a kind's name, or a table of a notation, whose type decides which."""

@@ -1,5 +1,6 @@
 """``--set KEY=VALUE``: what a command line changes in a document before it is validated."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +11,10 @@ from specnet.spec.document import default_part
 from specnet.spec.reading.caps import TextCapError, check_caps
 from specnet.spec.reading.source_text import Override, SourceText
 from specnet.spec.reading.words import shown
+
+_ESCAPE = r'\\(?:["\\btnfr]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})'
+_QUOTED = re.compile(rf"""\s*("(?:[^"\\\x00-\x1f\x7f]|{_ESCAPE})*"|'[^'\x00-\x1f\x7f]*')\s*(?=[.=]|\Z)""")
+_BARE = re.compile(r"\s*([^.=]*)")
 
 
 class CannotSetError(Exception):
@@ -23,9 +28,9 @@ class CannotSetError(Exception):
 def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[Mapping[str, Any], tuple[Override, ...]]:
     """Return the data with the settings made, and what each of them did.
 
-    The value is read as TOML, and is a text where it is no TOML. Digits in the key index lists. A part that is given
-    by name, or a table that is switched on by true, becomes a table when one of its fields is set. An empty value
-    removes the key, with all that is in it.
+    Names in the key may be in quotes, as in ``data.columns."a.b"``. The value is read as TOML, and is a text where it
+    is no TOML. Digits in the key index lists. A part that is given by name, or a table that is switched on by true,
+    becomes a table when one of its fields is set. An empty value removes the key, with all that is in it.
 
     Raises
     ------
@@ -35,13 +40,9 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
     applied, problems = [], []
     for number, setting in enumerate(settings, 1):
         text = SourceText(f"--set #{number}", setting)
-        key, equals, value_text = setting.partition("=")
-        whole_key = Position(1, 1, len(key) or 1)
-        names = [name.strip() for name in key.split(".")]
-        keys, column = [], 1
-        for name in key.split("."):
-            keys.append(Position(1, column + len(name) - len(name.lstrip()), max(1, len(name.strip()))))
-            column += len(name) + 1
+        names, keys, end = _key(setting)
+        equals, value_text = setting[end : end + 1], setting[end + 1 :]
+        whole_key = Position(1, 1, end or 1)
         try:
             if not equals or not all(names):
                 raise CannotSetError(0, "expected KEY=VALUE", "write it as in training.epochs=100")
@@ -54,11 +55,28 @@ def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[M
         except CannotSetError as error:
             problems.append(text.diagnostic("override", error.message, keys[error.depth], hint=error.hint))
         else:
-            place = Position(1, len(key) + 2, max(1, len(value_text.split("\n")[0])))
+            place = Position(1, end + 2, max(1, len(value_text.split("\n")[0])))
             applied.append(Override(text, path, tuple(keys), place, removed))
     if problems:
         raise SpecError(*problems)
     return data, tuple(applied)
+
+
+def _key(setting: str) -> tuple[list[str], list[Position], int]:
+    """Return the names of a setting's key, their positions, and where the key ends; names in quotes are read as TOML.
+
+    A quote that does not end where a name does is a part of the name.
+    """
+    names, positions, start = list[str](), list[Position](), 0
+    while True:
+        found = _QUOTED.match(setting, start) or _BARE.match(setting, start)
+        assert found is not None, "a bare name may be empty"
+        name = found[1].rstrip()
+        names.append(next(iter(tomllib.loads(f"{name} = 0"))) if found.re is _QUOTED else name)
+        positions.append(Position(1, found.start(1) + 1, max(1, len(name))))
+        if setting[found.end() : found.end() + 1] != ".":
+            return names, positions, found.end()
+        start = found.end() + 1
 
 
 def _value(text: SourceText, value: str) -> Any:

@@ -41,6 +41,11 @@ optimizer = "adam"
         ("network.activations.0.alpha=2", ("network", "activations", 0), {"type": "relu", "alpha": 2}),
         ("training.optimizer.schedule.type=constant", ("training", "optimizer", "schedule"), {"type": "constant"}),
         ("training.optimizer={ type = 'sgd' }", ("training", "optimizer"), {"type": "sgd"}),
+        ('data.columns."a.b"=ignore', ("data", "columns", "a.b"), "ignore"),
+        ("data.columns.'a=b'=ignore", ("data", "columns", "a=b"), "ignore"),
+        ('data.columns."a \\"b\\" \\u00e4"=ignore', ("data", "columns", 'a "b" ä'), "ignore"),
+        ("data.columns.a b=ignore", ("data", "columns", "a b"), "ignore"),
+        ('data.columns."a"b=ignore', ("data", "columns", '"a"b'), "ignore"),
         ("data.split.test_size=0.5", ("data", "split"), {"test_size": 0.5}),
     ],
 )
