@@ -196,7 +196,7 @@ def with_losses(losses: Any, **changes: Any) -> Evidence:
 
 
 def starting(first: float, tenth: float = 2.0, **changes: Any) -> Evidence:
-    """A loss of so much before the first step, and so many times a constant prediction's after a tenth of all epochs."""
+    """A loss of so much before the first step, and so many times the constant's after a tenth of all epochs."""
     losses = np.linspace(tenth * HALF, 0.1, LINES)
     losses[: LINES // 10 + 1] = tenth * HALF
     return with_losses(losses, first_loss=first, **changes)

@@ -75,10 +75,10 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
     Notes
     -----
     Groups are texts or whole numbers without an order that explain part of the target, and have a name such as
-    ``patient_id``, share the values of another column, or, if they are numbers, have nearly the same target. Of several such columns that
-    with most groups counts. Times are dates whose neighbours are more alike than rows that are far from each other,
-    since slow changes alone are those of an age; or numbers of the rows, along which the target drifts. What rows have
-    in common is adjusted for chance.
+    ``patient_id``, share the values of another column, or, if they are numbers, have nearly the same target. Of several
+    such columns that with most groups counts. Times are dates whose neighbours are more alike than rows that are far
+    from each other, since slow changes alone are those of an age; or numbers of the rows, along which the target
+    drifts. What rows have in common is adjusted for chance.
     """
     groups, times = list[tuple[int, Dependence]](), list[tuple[float, Dependence]]()
     for index, column in enumerate(columns):
