@@ -35,11 +35,14 @@ class OneOfMany(NamedTuple):
         What is said of them all, as in ``are empty in all training rows``.
     hint : str or None
         What to do about them all.
+    settings : str
+        What to set for the column alone; behind the hint stand those of all.
     """
 
     item: str
     message: str
     hint: str | None = None
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +291,8 @@ def rendered(warnings: Iterable[Diagnostic]) -> list[str]:
     """Return warnings as texts, those of one kind about several columns as one in the place of the first."""
     groups: dict[object, list[tuple[str, Diagnostic]]] = {}
     for number, each in enumerate(warnings):
-        item, *same = each.of_many or ("", number)
-        groups.setdefault((each.code, each.source, each.path, *same), []).append((item, each))
+        item, message, hint = each.of_many[:3] if each.of_many else ("", number, None)
+        groups.setdefault((each.code, each.source, each.path, message, hint), []).append((item, each))
     return [render(_together(*zip(*group, strict=True)), "warning") for group in groups.values()]
 
 
@@ -299,7 +302,9 @@ def _together(items: Sequence[str], warnings: Sequence[Diagnostic]) -> Diagnosti
     if len(warnings) == 1 or of_many is None:
         return first
     listed = ", ".join(items[:MOST_LISTED]) + ", …" * (len(items) > MOST_LISTED)
-    return replace(first, message=f"{len(items)} columns {of_many.message}: {listed}", hint=of_many.hint)
+    settings = [each.of_many.settings for each in warnings[:MOST_LISTED] if each.of_many and each.of_many.settings]
+    hint = " ".join(filter(None, [of_many.hint, ", ".join(settings) + ", …" * (len(items) > MOST_LISTED)]))
+    return replace(first, message=f"{len(items)} columns {of_many.message}: {listed}", hint=hint or None)
 
 
 def render(diagnostic: Diagnostic, level: str = "error") -> str:

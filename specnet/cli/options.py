@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-COUNT = "N"
-"""The metavar of an option that takes an integer of at least 1."""
+COUNT, SETTING = "N", "KEY=VALUE"
+"""The metavars of options that take an integer, of at least 1 mostly, and that change a value of a spec."""
 
 
 class OutputFormat(StrEnum):
@@ -95,7 +95,7 @@ DataArgument = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a spec value (repeatable); KEY= removes it."),
+    typer.Option("--set", metavar=SETTING, help="Override a spec value (repeatable); KEY= removes it."),
 ]
 DaskOption = Annotated[
     str | None, typer.Option("--dask", metavar="ADDRESS", help="Scheduler of a dask cluster that computes the runs.")

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from specnet.cli.options import COUNT, OutputFormat
+from specnet.cli.options import COUNT, SETTING, OutputFormat
 from specnet.cli.output import UsageError, reporting
 
 Fault: type[Exception] = typer.BadParameter.__mro__[1]
@@ -75,7 +75,8 @@ def _explained(error: Any, arguments: Sequence[str]) -> UsageError:
         return UsageError(f"unknown value of {option}; choose from {', '.join(choices)}", hint=hint, source=option)
     if message.startswith("Invalid") and parameter is not None and parameter.metavar == COUNT:
         option = parameter.opts[0]
-        return UsageError(f"expected an integer of at least 1, got {_value(option, arguments)}", source=option)
+        least = getattr(parameter, "min", None) or parameter.type.min  # by the version of typer
+        return UsageError(f"expected an integer of at least {least}, got {_value(option, arguments)}", source=option)
     return UsageError((message[:1].lower() + message[1:]).replace("'", ""))
 
 
@@ -98,7 +99,7 @@ def _option_hint(error: Any, arguments: Sequence[str]) -> str | None:
 
 
 def _takes_settings(error: Any) -> bool:
-    return error.ctx is not None and any("--set" in parameter.opts for parameter in error.ctx.command.params)
+    return error.ctx is not None and any(parameter.metavar == SETTING for parameter in error.ctx.command.params)
 
 
 def _path(name: str, *, exactly: bool) -> str | None:

@@ -155,6 +155,12 @@ class SpecEstimator(SpecParameters):
         self.loss_ = float(np.mean([member.history[-1]["loss"] for member in fitted.members]))
         return self
 
+    def _check_held_out(self) -> None:
+        """Refuse intervals and sets of a model that no rows were held out for."""
+        if not self.model_.error_quantiles:
+            hint = f'fit {type(self).__name__}(validation_size=0.2, …), or {type(self).__name__}("recipe")'
+            raise DataError("intervals and sets need rows that were held out, and there were none", hint=hint)
+
     def _recipe(self, rows: Rows, kind: TargetKind) -> str | None:
         """Return the spec that ``specnet new`` writes for these rows, if the spec asks for it."""
         if not self._asks_for_recipe():

@@ -16,7 +16,7 @@ from specnet.files.toml import toml_text
 from specnet.number_texts import counted
 from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.notations import NumberFormat
-from specnet.parts.data.tables.judging import RARE_TEXT
+from specnet.parts.data.tables.judging import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
 from specnet.parts.preprocessing import Calendar, OneHot
@@ -116,8 +116,8 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     present = ~np.isnan(cells)
     indices, constants = _indices(data, content), _constants(data, content, present)
     if places.keys() <= {target, *indices, *constants}:
-        hint = next((each.hint for each in content.warnings), None)
-        raise _error(data, "no-features", f'no usable columns besides "{target}"', hint)
+        message = f'no usable columns besides "{target}"'
+        raise _error(data, "no-features", message, feature_hint(content.warnings))
     rows = int(present.sum())
     if rows < FEWEST_ROWS:
         raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")

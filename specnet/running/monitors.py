@@ -31,7 +31,7 @@ def check_monitors(spec: Spec) -> None:
     DataError
         If early stopping, the schedule or calibration does.
     """
-    hint = "set data.split.validation_size, or pass validation=(X, y) to fit"
+    hint = "set data.split.validation_size = 0.2, or pass validation=(X, y) to fit"
     for path, who in spec.training.watchers():
         if who.monitor != LOSS:
             message = f"training.{watcher_name(path)} monitors {who.monitor}, but there are no validation rows"

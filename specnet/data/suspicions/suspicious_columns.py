@@ -157,33 +157,26 @@ class _Column:
         return (*_data_path(self.spec), "columns") if is_named else _data_path(self.spec)
 
     @property
-    def left_out(self) -> str:
-        """What to do to leave the column out."""
-        features = getattr(self.spec.data, "features", None)
+    def omission(self) -> tuple[str, str, str]:
+        """How the column is left out, and how several are: what to do, and behind that what to set for each."""
         if self.spec.data is None or not hasattr(self.spec.data, "features"):
-            return "leave it out"
+            return "leave it out", "leave them out", ""
         if self.described is None:
-            return "leave it out of data.features"
-        if features is not None and self.name in features:
-            return f"take {self.label} out of data.features"
-        return f'set data.columns.{toml_key(self.described.name)} = "ignore"'
-
-    @property
-    def left_out_together(self) -> str:
-        """What to do to leave several columns such as this one out."""
-        alone = self.left_out
-        if alone.startswith("set "):
-            return 'set data.columns.NAME = "ignore"'
-        return alone.replace("leave it", "leave them").replace(self.label, "them")
+            return "leave it out of data.features", "leave them out of data.features", ""
+        if self.name in (self.spec.data.features or ()):
+            return f"take {self.label} out of data.features", "take these out of data.features:", self.label
+        setting = f'data.columns.{toml_key(self.described.name)} = "ignore"'
+        return f"set {setting}", "set", setting
 
     def warning(self, code: str, message: str, of_many: str, what: str = "") -> Diagnostic:
         """Return a warning about the column, and by which key it can be left out.
 
         `of_many` is what is said of several, beside `what` of each.
         """
-        alone, together = map(add, _ADVICE.get(code, ("", "")), (self.left_out, self.left_out_together))
+        *ways, settings = self.omission
+        alone, together = map(add, _ADVICE.get(code, ("", "")), ways)
         found = self.spec.diagnostic(code, f"column {self.label} {message}", self.path, hint=alone)
-        return replace(found, of_many=OneOfMany(self.label + what, of_many, together))
+        return replace(found, of_many=OneOfMany(self.label + what, of_many, together, settings))
 
 
 def _targets(spec: Spec, labels: Labels | None, y: Array) -> Iterator[tuple[str, Target]]:
@@ -247,13 +240,12 @@ def _linear(
         if not terms:
             continue
         columns = [_Column(spec, term, train.column(term), kinds[term] if kinds else None) for term in terms]
-        named, determine = f"column {columns[0].label}", "almost determines"
-        left_out = columns[0].left_out
+        named, determine, left_out = f"column {columns[0].label}", "almost determines", columns[0].omission[0]
         if len(columns) > 1:
             named = f"columns {' and '.join(column.label for column in columns)}"
             determine = "together almost determine"
-            settings = [column.left_out for column in columns]
-            left_out = " and ".join(settings) if len(set(settings)) > 1 else columns[0].left_out_together
+            settings = ", ".join(filter(None, (column.omission[2] for column in columns)))
+            left_out = f"{columns[0].omission[1]} {settings}".rstrip()
         message = f"{named} {determine} {name}: a linear model explains {percent(explained)}"
         hint = _ADVICE["gives-target-away"][len(columns) > 1] + left_out
         yield spec.diagnostic("gives-target-away", message, columns[0].path, hint=hint)

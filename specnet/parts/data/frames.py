@@ -39,6 +39,7 @@ from specnet.parts.data.tables.judging import (
     Verdict,
     assumed,
     facts_of_texts,
+    feature_hint,
     left_as_text,
     mistaken,
     verdicts,
@@ -102,7 +103,7 @@ def frame_table(
         if (numbers := column.read(kinds_of[column.name], judged=column.name in judged)) is not None
     ]
     if not found:
-        raise DataError(f"{name} has no usable columns", hint=next((each.hint for each in warnings), None))
+        raise DataError(f"{name} has no usable columns", hint=feature_hint(warnings))
     return np.stack([values for _, values in found], axis=1), tuple(column for column, _ in found), warnings
 
 
@@ -237,6 +238,8 @@ class _FrameColumn:
 
     def _hint(self, found: Verdict, column: str) -> str:
         cells = self._cells(column)
+        if found.reason == "unique-text" and not found.notations:
+            return f"leave {cells} out"
         if not found.notations:
             return f'use {cells}.astype("category"), or leave the column out'
         if not isinstance(found.notations[0], DatetimeFormat):

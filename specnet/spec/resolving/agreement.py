@@ -178,7 +178,8 @@ def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> 
     elif not _sees_logits(loss):
         alike = (part for part in _losses(spec.registry) if loss.target in ("values", part.target))
         message = f"calibration needs a loss of probabilities, got {loss.part_name()}"
-        problems.report("calibration", message, path, hint=_use(part for part in alike if _sees_logits(part)))
+        hint = f"remove training.calibration, or {_use(part for part in alike if _sees_logits(part))} as the loss"
+        problems.report("calibration", message, path, hint=hint)
     elif not problems.has("output-activation") and logits_node(nodes) is None:
         notes = [problems.note("the logits are the outputs of this layer", _before_activation(nodes).path)]
         hint = "let the last layer be dense, with nothing between it and the output activation"
@@ -189,8 +190,10 @@ def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> 
 def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: Problems) -> None:
     if not isinstance(loss, MeanSquaredError):
         message = f"a linear model minimizes the squared error, and {loss.part_name()} another one"
-        other = 'use training.calibration = "temperature"'
-        problems.report("calibration", message, path, hint=other if _sees_logits(loss) else _use([MeanSquaredError]))
+        hint = "remove training.calibration"
+        if _sees_logits(loss):
+            hint = 'use training.calibration = "temperature"'
+        problems.report("calibration", message, path, hint=hint)
     elif linear_part(nodes) is None:
         hint = (
             'end with { type = "dense", name = "network", … }, { type = "dense", name = "linear", inputs = ["input"], '
@@ -220,7 +223,7 @@ def _check_validation(spec: Spec, words: str, path: Path, problems: Problems) ->
         message = f"{words} needs validation rows, but the ensemble has none"
         problems.report("no-validation", message, path, hint='use training.ensemble.validation = "folds"')
     elif spec.training.folds is None and lacks_validation:
-        hint = "set data.split.validation_size, for example to 0.2"
+        hint = "set data.split.validation_size = 0.2"
         message = f"{words} needs validation rows, but validation_size is 0"
         problems.report("no-validation", message, path, hint=hint)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -24,7 +24,12 @@ SHARE_OF_ALL = 0.9
 ROWS_TO_A_CATEGORY = 5
 """A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
-USELESS = {"text": RARE_TEXT, "too-large": "mostly whole numbers beyond 2⁵³, which are not exact"}
+UNIQUE_TEXT = f"text of which no {ROWS_TO_A_CATEGORY} rows share any"
+USELESS = {
+    "text": RARE_TEXT,
+    "unique-text": UNIQUE_TEXT,
+    "too-large": "mostly whole numbers beyond 2⁵³, which are not exact",
+}
 """What a column that is ignored is, by the reason."""
 MARKERS = frozenset({"n/a", "#N/A", "None", "-", ".", "?"})
 """Texts that mean that a value is missing, where all other cells of a column are numbers."""
@@ -42,7 +47,7 @@ EXPECTED = {
 }
 """The code of a cell that does not fit its column's kind, and what was expected of it."""
 
-Reason = Literal["", "empty", "text", "too-large", "not-a-number", "not-a-datetime"]
+Reason = Literal["", "empty", "text", "unique-text", "too-large", "not-a-number", "not-a-datetime"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +289,11 @@ def _verdict(cells: CellFacts) -> Verdict:
         return Verdict("datetime", "not-a-datetime")
     rows_of_texts = cells.rows_of_texts()
     kind: ColumnKind = "category" if are_frequent(rows_of_texts) else "ignore"
-    reason: Reason = "" if kind == "category" else "too-large" if all(map(is_inexact, cells.sample)) else "text"
+    reason: Reason = ""
+    if kind == "ignore":
+        reason = "text" if rows_of_texts.max() >= ROWS_TO_A_CATEGORY else "unique-text"
+        if all(map(is_inexact, cells.sample)):
+            reason = "too-large"
     nearly = whole or [notation for notation, count in counts if count >= SHARE_OF_ALL * present]
     if nearly:
         return Verdict(kind, reason, tuple(nearly), _example(cells.sample, nearly), is_open)
@@ -421,10 +430,17 @@ def left_as_text(
     else:
         code, why, item = "ignored-column", f"it is {USELESS[found.reason]}", f'"{name}"'
         of_many += f", {USELESS[found.reason]}"
-        hint = hint or (lambda column: setting(column_key(column), '"category"', '"ignore"'))
+        kinds = ['"category"'] * (found.reason != "unique-text") + ['"ignore"']  # a category without codes is of no use
+        hint = hint or (lambda column: setting(column_key(column), *kinds))
     message = f'column "{name}" is {KINDS_IN_WORDS[kind]}: {why}'
-    told = OneOfMany(item, of_many, hint("NAME"))
-    return Diagnostic(code, message, source=source, hint=hint(name), of_many=told)
+    word, _, settings = hint(name).partition(" ")
+    return Diagnostic(code, message, source=source, hint=hint(name), of_many=OneOfMany(item, of_many, word, settings))
+
+
+def feature_hint(warnings: Iterable[Diagnostic]) -> str:
+    """Return how a table gets features that has none, by what was said of its columns."""
+    hints = (each.hint for each in warnings if each.hint and UNIQUE_TEXT not in each.message)
+    return next(hints, f"add columns of numbers or dates, or texts that {ROWS_TO_A_CATEGORY} rows or more share")
 
 
 def notation_hint(name: str, notations: Sequence[Notation]) -> str:

@@ -26,6 +26,7 @@ from specnet.parts.data.tables.judging import (
     Verdict,
     assumed,
     doubt,
+    feature_hint,
     left_as_text,
     mistaken,
     notation_hint,
@@ -147,9 +148,8 @@ class _Reading:
         unlisted = [name for name in self.source.names if name not in wanted.kinds] if complete else []
         if unlisted:
             message = f'column "{unlisted[0]}" has no kind: where columns lists the target, it lists every column'
-            raise DataError(
-                Diagnostic("unlisted-column", message, ("columns",), hint=f"add data.{column_key(unlisted[0])}")
-            )
+            hint = setting(column_key(unlisted[0]), '"numeric"', '"category"', '"ignore"')
+            raise DataError(Diagnostic("unlisted-column", message, ("columns",), hint=hint))
         left_out = {*wanted.targets, *(name for name, kind in wanted.kinds.items() if kind == "ignore")}
         found = [name for name in self.source.names if name not in left_out]
         if not found:
@@ -160,8 +160,7 @@ class _Reading:
         others = " and ".join(f'"{name}"' for name in self.wanted.targets)
         usable = "usable " if len(self.source.names) > len(self.wanted.targets) else ""
         message = f"{self.source.paths[0]} has no {usable}columns{f' besides {others}' if others else ''}"
-        hints = [problem.hint for problem in self.warnings if problem.hint]
-        return DataError(Diagnostic("no-features", message, ("target",), hint=hints[0] if hints else None))
+        return DataError(Diagnostic("no-features", message, ("target",), hint=feature_hint(self.warnings)))
 
     def at_once(self, duck: Duck) -> Table | None:
         """Return the table if it is numbers without gaps: one reading tells."""
