@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def constant_column(evidence: Evidence) -> Iterator[Finding]:
         raise UntestableError
     if not flat:
         return
-    named = f"column{'s' * (len(flat) > 1)} {', '.join(columns.names[place] for place in flat[:MOST_NAMED])}"
+    named = _named([columns.names[place] for place in flat[:MOST_NAMED]], len(flat))
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
     changes = ignored_columns(evidence, [columns.names[place] for place in flat])
@@ -111,7 +111,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     if not leaks:
         return
     names = [columns.names[place] for place in leaks]
-    sentence = f"column{'s' * (len(leaks) > 1)} {' and '.join(names)} {how}"
+    sentence = f"{_named(names)} {how}"
     words = "leave them out unless they are known before the answer is"
     if len(leaks) == 1:
         words = "leave it out unless it is known before the answer is"
@@ -124,6 +124,12 @@ def shared_rows(evidence: Evidence) -> Iterator[Finding]:
         raise UntestableError
     if (found := evidence.repeated) is not None:
         yield Finding("shared-rows", "error", found.sentence, {}, found.advice)
+
+
+def _named(names: Sequence[str], count: int | None = None) -> str:
+    """Return names of columns, of so many if these are not all, for the beginning of a sentence."""
+    word = "" if names[0].startswith("column ") else "column " if (count or len(names)) == 1 else "columns "
+    return word + ", ".join(names)
 
 
 def _constant_columns(evidence: Evidence) -> list[int]:
