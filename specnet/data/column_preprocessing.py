@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
-from specnet.files.toml import toml_key
+from specnet.files.toml import toml_text
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, kind_of
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
@@ -155,7 +155,8 @@ def _wrong_kinds(
             if kind not in step.takes:
                 takes = " or ".join(sorted(step.takes))
                 message = f'column "{name}" is {KINDS_IN_WORDS[kind]}, but {step.type} takes {takes} columns'
-                hint = f'set data.columns.{toml_key(name)} = "numeric"' if kind == "category" else None
+                group = f'{{ columns = [{toml_text(name)}], steps = ["one_hot"] }}'
+                hint = f"give it a group of its own: {group}" if kind == "category" else None
                 yield spec.diagnostic("column-kind", message, places.get(name, PATH), hint=hint)
                 break
             kind = "numeric"

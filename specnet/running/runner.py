@@ -289,7 +289,7 @@ def check_jobs(jobs: int | None, spec: Spec, observer: Observer | None) -> None:
     jobs = jobs or 1
     if jobs > 1 and spec.training.ensemble is None:
         message = "several jobs train the members of an ensemble at once, but the spec has only one network"
-        raise DataError(message, hint="set training.ensemble to a number of networks, or use one job")
+        raise DataError(message, hint="set training.ensemble = 5, or use one job (--jobs 1)")
     if jobs > 1 and observer is not None and observer.takes_snapshots:
         message = "an observer that overrides trained is not supported with several jobs"
         raise DataError(message, hint="use jobs=1")

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import specnet
-from specnet.errors import Diagnostic
+from specnet.errors import Diagnostic, render
 from specnet.training import Observer
+from tests.texts.pinned import Pinned
 
 Frame = pd.DataFrame
 Generator = np.random.Generator
@@ -162,3 +163,9 @@ def test_a_large_table_is_judged_by_some_of_its_blocks(tmp_path: Path):
     (warning,) = warned(tmp_path, hours(np.random.default_rng(0), 30_000))
     assert warning.hint is not None
     assert 'data.split.time = "time"' in warning.hint
+
+
+def test_what_is_said_of_groups_and_times(tmp_path: Path, pinned: Pinned):
+    for make in (hours, visits, named_visits):
+        (warning,) = warned(tmp_path, make(np.random.default_rng(0)))
+        pinned(render(warning, "warning"))

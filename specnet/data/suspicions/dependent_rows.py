@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data.suspicions.leakage import Target
+from specnet.number_texts import counted
 from specnet.parts.arrays import pieces
 from specnet.parts.data import Column
 
@@ -121,7 +122,7 @@ def _group(
         if not shared:
             return
         alike += f" and mostly the same {shared}"
-    groups = f"{count} groups of {len(numbers) / count:.1f} rows on average"
+    groups = f"{counted(count, 'value')} in {counted(len(numbers), 'row')}"
     yield count, Dependence(index, "group", f'rows with the same "{column.name}" have {alike} ({groups})')
 
 

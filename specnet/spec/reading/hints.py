@@ -171,7 +171,9 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
         return f'did you mean "{meant}"?'
     others = [part.kind for part in registry if registry.find(part.kind, name) is part]
     if others:
-        return f'"{name}" is {kind_noun(others[0])}'
+        told = f'"{name}" is {kind_noun(others[0])}'
+        is_layer = kind == "layer" and others[0] == "activation"
+        return f'{told}; use {{ type = "activation", activation = "{name}" }}' if is_layer else told
     if len(names) > 30:
         return f"list them with `specnet parts {kind}`"
     return f"choose from {', '.join(part.part_name() for part in registry.of_kind(kind))}"

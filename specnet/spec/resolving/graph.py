@@ -12,7 +12,7 @@ from specnet.spec.reading.words import either, shown
 INPUT = "input"
 """The name of what goes into the network, or into a block for the layers inside it."""
 INPUT_INDEX = -1
-_MOST_LISTED = 20
+_MOST_LISTED = 200
 """Columns up to which a hint lists all."""
 
 

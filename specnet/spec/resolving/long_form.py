@@ -130,7 +130,8 @@ class _Place:
             drawn, what, place = of_all, of_all.part_name(), ("network", field)
         if self.long_form.legacy and not drawn.legacy:
             message = f"the legacy generator supports only untruncated normal distributions, got {what}"
-            hint = 'use weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }'
+            drawn_alike = '{ type = "variance_scaling", distribution = "untruncated_normal" }'
+            hint = f"set {field} = {drawn_alike} in network, or in each of network.layers"
             self.long_form.report("legacy-initializer", message, place, hint=hint)
         return drawn
 

@@ -174,7 +174,7 @@ def test_an_observer_is_told_of_rows_and_progress_is_shown(
     run_many(spec_on(rows), tmp_path / "runs", folds=2, report=False, observer=Observer())
     told: list[dict[str, Any]] = []
     assert verify(tmp_path / "runs", observer=WarningRecorder(told)).is_same
-    assert [warning["code"] for warning in told] == ["constant", "rows-in-both"]
+    assert [warning["code"] for warning in told] == ["constant"]
     capsys.readouterr()
     assert verify(tmp_path / "runs", verbose=True).is_same
     pinned(without_numbers(capsys.readouterr().err.replace(str(tmp_path), "")))
