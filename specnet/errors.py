@@ -303,7 +303,9 @@ def _together(items: Sequence[str], warnings: Sequence[Diagnostic]) -> Diagnosti
         return first
     listed = ", ".join(items[:MOST_LISTED]) + ", …" * (len(items) > MOST_LISTED)
     settings = [each.of_many.settings for each in warnings[:MOST_LISTED] if each.of_many and each.of_many.settings]
-    hint = " ".join(filter(None, [of_many.hint, ", ".join(settings) + ", …" * (len(items) > MOST_LISTED)]))
+    hint = " ".join(filter(None, [of_many.hint, ", ".join(settings)]))
+    if settings and len(items) > MOST_LISTED:
+        hint += ", …"
     return replace(first, message=f"{len(items)} columns {of_many.message}: {listed}", hint=hint or None)
 
 
