@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from specnet.model import Model
+from specnet.model import Model, Team, models_of
 from specnet.network import Network
-from specnet.number_texts import count, metric
+from specnet.number_texts import count, counted, metric, percent
 from specnet.report.diagram.network_diagram import diagram_of
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
@@ -67,7 +67,7 @@ class Image(NamedTuple):
 
 @singledispatch
 def html(thing: Any) -> str:
-    """Return a network, with its diagram and plan, or a model, with its weights and scores too, as HTML."""
+    """Return a network, with its diagram and plan, a model, with its weights and scores too, or a team as HTML."""
     raise TypeError(f"cannot show {thing!r}")
 
 
@@ -75,6 +75,19 @@ def html(thing: Any) -> str:
 def _(network: Network) -> str:
     resolved = network.resolved
     return _page(resolved, network=_network_image(diagram_of(network).svg()), tables=_tables(resolved))
+
+
+@html.register
+def _(team: Team) -> str:
+    models, rows, plans = models_of(team), [], []
+    total = sum(share for _, share in models)
+    for number, (model, share) in enumerate(models, 1):
+        plan, parameters = Overview(model.network.resolved), count(model.theta.size)
+        rows.append((str(number), percent(share / total), plan.summary(), count(len(model.members)), parameters))
+        plans.append((f"Layers of network {number}", plan.table()))
+    networks = TextTable(["network", "share", "layers", "members", "parameters"], rows, right=frozenset([0, 1, 3, 4]))
+    head = [f"team of {counted(len(models), 'network')}", team.network.spec.network.dtype]
+    return _page(team.network.resolved, head, tables=[("Networks", networks), *plans])
 
 
 @html.register
@@ -112,9 +125,10 @@ def run_html(
     )
 
 
-def _page(resolved: Resolved, **content: Any) -> str:
+def _page(resolved: Resolved, head: Sequence[str] = (), **content: Any) -> str:
     overview, name = Overview(resolved), resolved.spec.name
-    head = [*([name] if name else []), overview.summary(), overview.totals(), resolved.spec.network.dtype]
+    head = head or [overview.summary(), overview.totals(), resolved.spec.network.dtype]
+    head = [*([name] if name else []), *head]
     parts = dict.fromkeys(("network", "verdict", "tables", "findings", "figures")) | content
     return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts)
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from specnet.number_texts import ABSENT
@@ -43,6 +44,35 @@ def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     that an inserted layer is one difference. A path of data is where it leads to.
     """
     return list(_sections(*_with_comparable_paths(first, second), ""))
+
+
+def team_differences(first: Sequence[tuple[Spec, int]], second: Sequence[tuple[Spec, int]]) -> list[SettingDifference]:
+    """Return the differences of two teams, network by network in their order.
+
+    Parameters
+    ----------
+    first, second : sequence of (Spec, int)
+        The resolved spec of each network with its share; a model alone is one such.
+    """
+    found, totals = [], [sum(share for _, share in each) for each in (first, second)]
+    for number, pair in enumerate(zip_longest(first, second)):
+        key, shares = f"networks.{number}", [each and each[1] / of for each, of in zip(pair, totals, strict=True)]
+        before, after = pair
+        if before is None or after is None:
+            found.append(SettingDifference(key, *map(_network, pair, shares)))
+            continue
+        if shares[0] != shares[1]:
+            found.append(SettingDifference(f"{key}.share", *(round(share or 0.0, 4) for share in shares)))
+        inner = spec_differences(before[0], after[0])
+        found += [each._replace(key=f"{key}.{each.key}") for each in inner]
+    return found
+
+
+def _network(of_team: tuple[Spec, int] | None, share: float | None) -> dict[str, Any] | None:
+    """Return a network of a team that the other one does not have."""
+    if of_team is None or share is None:
+        return None
+    return {"share": round(share, 4), "layers": [short(layer) for layer in of_team[0].network.layers or ()]}
 
 
 def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:

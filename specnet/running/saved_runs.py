@@ -32,7 +32,7 @@ from specnet.files.run_files import (
     parts_of,
     written_spec,
 )
-from specnet.model import load_model
+from specnet.model import load_model, models_of
 from specnet.number_texts import count, counted
 from specnet.parts.part import Part
 from specnet.report.terminal.run_table import FINISHED, RunRecord
@@ -258,11 +258,14 @@ class Side:
         Whether it is known what the data say.
     record : RunRecord or None
         Of a run.
+    networks : sequence of (Spec, int)
+        The specs of the networks of a team with their shares; empty for what is no team.
     """
 
     spec: Spec
     is_resolved: bool = False
     record: RunRecord | None = None
+    networks: Sequence[tuple[Spec, int]] = ()
 
     @property
     def data_sha256(self) -> str | None:
@@ -289,7 +292,10 @@ def side_of_model(path: PathLike, limits: Limits | None = None) -> Side:
     SpecError, FileError
         If it is not a model.
     """
-    return Side(load_model(path, limits=limits).spec, True)
+    model = load_model(path, limits=limits)
+    models = models_of(model)
+    networks = [(each.spec, share) for each, share in models] if len(models) > 1 else ()
+    return Side(model.spec, True, networks=networks)
 
 
 def resolved_sides(first: Side, second: Side) -> tuple[Side, Side]:

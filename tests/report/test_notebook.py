@@ -16,7 +16,9 @@ import pytest
 import specnet
 from specnet.findings import Finding
 from specnet.number_texts import figure, metric
+from specnet.report.overview import Overview
 from specnet.report.pages import headline
+from tests.exporting.test_teams import team_of
 
 MOONS = """
 name = "moons"
@@ -244,3 +246,14 @@ def test_ipython_takes_it_from_them(result: specnet.RunResult, network: specnet.
         data, _ = formatters.DisplayFormatter().format(thing)
         assert data["text/html"] == thing._repr_html_()
         assert data["text/plain"].startswith(("<", "RunResult("))
+
+
+def test_a_team_shows_its_networks_with_their_shares() -> None:
+    team = team_of("value", "float64")
+    shown = Shown(team._repr_html_())
+    texts = " ".join(shown.texts)
+    assert "team of 3 networks" in texts
+    for number, (model, share) in enumerate(zip(team.models, ("50.0", "16.7", "33.3"), strict=True), 1):
+        assert f"{number} {share} %" in texts.replace("\N{NO-BREAK SPACE}", " ")
+        assert Overview(model.network.resolved).summary() in texts
+        assert f"Layers of network {number}" in texts

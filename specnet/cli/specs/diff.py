@@ -24,23 +24,27 @@ def diff(
     """Compare two specs or runs by their meaning.
 
     Compares the resolved specs: layout, order, and defaults written out make no difference. Layers are matched, so that
-    an inserted one is one difference. What two specs search by [sweep] is compared too. Of two runs the scores stand
-    below, and data that differ are told. Reads the data of a spec if the comparison depends on it. The exit status is 0
-    whether or not there are differences.
+    an inserted one is one difference. What two specs search by [sweep] is compared too, and teams network by network,
+    with their shares. Of two runs the scores stand below, and data that differ are told. Reads the data of a spec if
+    the comparison depends on it. The exit status is 0 whether or not there are differences.
 
     Examples
     --------
     specnet diff specs/moons.toml specs/logistic.toml
     specnet diff runs/moons_2_5_1/1 moons
     """
-    from specnet.report.spec_differences import difference_row, joined_rows, spec_differences
+    from specnet.report.spec_differences import difference_row, joined_rows, spec_differences, team_differences
     from specnet.report.terminal.run_table import score_rows, score_text
     from specnet.running.saved_runs import resolved_sides
 
     if first == second == STANDARD_INPUT:
         raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
     before, after = resolved_sides(_side(first, limit), _side(second, limit))
-    found = spec_differences(before.spec, after.spec)
+    if before.networks or after.networks:
+        teams = [side.networks or [(side.spec, 1)] for side in (before, after)]
+        found = team_differences(*teams)
+    else:
+        found = spec_differences(before.spec, after.spec)
     rows = [difference_row(each) for each in found]
     has_other_data = _differ(before.data_sha256, after.data_sha256)
     if has_other_data and before.spec.data == after.spec.data:

@@ -84,12 +84,6 @@ def show(
         raise UsageError("--force needs --diagram")
     if target.name == str(target) == "parts" and not target.exists():
         raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
-    if schedule:
-        _show_schedule(_spec(target, overrides, limit), output)
-        return
-    if explain:
-        show_explanation(target, overrides, limit, output)
-        return
     model = load(target, limit) if is_model(target) and not overrides else None
     models = _models(model)
     if len(models) > 1:
@@ -97,6 +91,12 @@ def show(
             hint = "name one of its trials, a folder of trials/ beside it"
             raise UsageError(f"{asked[0]} needs a single network, got a team", hint=hint, source=str(target))
         _show_team(models, output)
+        return
+    if schedule:
+        _show_schedule(_spec(target, overrides, limit), output)
+        return
+    if explain:
+        show_explanation(target, overrides, limit, output)
         return
     network = _network(target, overrides, limit) if model is None else model.network
     if diagram is not None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from specnet.model import Team
 from tests.cli.conftest import MOONS, TABLE, Ran, Specnet
+from tests.exporting.test_teams import team_of
 from tests.texts.pinned import Pinned
 
 LONG = """\
@@ -243,3 +245,28 @@ def test_a_sweep_stands_for_the_run_of_its_best_trial(specnet: Specnet, folder: 
     assert ended.status == 0
     assert ended.out.splitlines()[0].split() == ["training.l2", "0.0", "→", "0.5"]
     assert "test accuracy" in ended.out
+
+
+def test_teams_are_compared_network_by_network(specnet: Specnet, folder: Path) -> None:
+    """The second network of one has another share in the other, which lacks the third; against a model alone."""
+    team = team_of("value", "float64")
+    team.save(folder / "a.safetensors")
+    Team(team.models[:2], [1, 1]).save(folder / "b.safetensors")
+    team.models[1].save(folder / "alone.safetensors")
+    assert specnet("diff", "a.safetensors", "a.safetensors").went() == "no differences\n"
+    found = specnet("diff", "a.safetensors", "b.safetensors", "--format", "json").document
+    shares = [share / sum(team.shares) for share in team.shares]
+    assert not found["equal"]
+    keys = {each["key"]: (each["before"], each["after"]) for each in found["differences"]}
+    assert keys.keys() == {"networks.1.share", "networks.2"}  # the first has half of both
+    assert keys["networks.1.share"] == (round(shares[1], 4), 0.5)
+    lost, after = keys["networks.2"]
+    assert (lost["share"], len(lost["layers"]), after) == (
+        round(shares[2], 4),
+        len(team.models[2].spec.network.layers),
+        None,
+    )
+    alone = specnet("diff", "a.safetensors", "alone.safetensors", "--format", "json").document["differences"]
+    assert {each["key"].split(".")[1] for each in alone} == {"0", "1", "2"}
+    assert {"key": "networks.0.share", "before": 0.5, "after": 1.0} in alone
+    assert any(each["key"].startswith("networks.0.network.layers") for each in alone)

@@ -334,3 +334,6 @@ def test_a_team_is_shown_network_by_network(specnet: Specnet, folder: Path, pinn
         refused = specnet("show", "team.safetensors", option)
         assert refused.status == 2
         pinned(refused.err)
+    for option in ("--schedule", "--explain"):
+        refused = specnet("show", "team.safetensors", option)
+        assert (refused.status, f"{option} needs a single network, got a team" in refused.err) == (2, True)
