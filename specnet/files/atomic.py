@@ -132,7 +132,10 @@ def write_file(path: PathLike, content: Content) -> None:
 
 
 def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike] = ()) -> None:
-    """Write several files, each as `write_file` does; none takes its place before all are on the disk.
+    """Write several files, all of them or none: no file is replaced before all new ones are on the disk.
+
+    Where one cannot be replaced, those before it are restored. Only a process that is killed between two of them leaves
+    the first alone.
 
     Parameters
     ----------
@@ -166,8 +169,12 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
                     temporary = _temporary_name(os.path.dirname(path))
                     os.rename(path, temporary)
                     aside[temporary] = path
+            for path, target in list(staged.values())[:-1]:  # the last one is replaced or not
+                with file_errors(path), uninterrupted():
+                    if os.path.exists(target):
+                        aside[_second_name(target, held)] = target
             for temporary, (path, target) in staged.items():
-                with file_errors(path):
+                with file_errors(path), uninterrupted():
                     is_new = not os.path.exists(target)
                     os.replace(temporary, target)
                     if is_new:
@@ -179,6 +186,7 @@ def write_files(contents: Mapping[PathLike, Content], removed: Iterable[PathLike
             for temporary, path in aside.items():
                 with suppress(OSError):
                     os.replace(temporary, path)
+                    os.unlink(temporary)  # two names of one file are left as they are
             raise
     for temporary in aside:
         with suppress(OSError):
@@ -258,6 +266,18 @@ def _temporary(folder: str, held: ExitStack) -> tuple[str, FileIO]:
 
 def _temporary_name(folder: str) -> str:
     return os.path.join(folder, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
+
+
+def _second_name(target: str, held: ExitStack) -> str:
+    """Give a file another name in its folder, and return that; nobody removes it until `held` is closed."""
+    name = _temporary_name(os.path.dirname(target))
+    with suppress(OSError):  # it may not be readable
+        try_lock(held.enter_context(open(target, "rb")).fileno())  # noqa: SIM115 - `held` closes it
+    try:
+        os.link(target, name)
+    except OSError:  # a file system without such names
+        os.rename(target, name)
+    return name
 
 
 def _pieces(content: Content) -> Iterable[bytes]:

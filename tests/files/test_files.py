@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from specnet.errors import FileError
-from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file
+from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file, write_files
 from specnet.files.locks import try_lock
 from tests.texts.pinned import Refused
 
@@ -137,6 +137,58 @@ def test_content_that_changes_on_its_way_to_the_disk_leaves_the_old_file(
     with refused(FileError, at="model.safetensors"):
         write_file(old_file, b"new")
     assert_untouched(old_file)
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, step: int, error: BaseException) -> list[str]:
+    """Let one call that changes a folder fail, of all that follow, and return the list of those calls."""
+    calls: list[str] = []
+
+    def counted(name: str, function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            calls.append(name)
+            if len(calls) == step:
+                raise error
+            return function(*arguments, **options)
+
+        return call
+
+    for name in ("fsync", "link", "rename", "replace"):
+        monkeypatch.setattr(os, name, counted(name, getattr(os, name)))
+    return calls
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("removed", [False, True])
+@pytest.mark.parametrize("has_links", [True, False])
+def test_several_files_are_all_written_or_none(
+    error: BaseException, removed: bool, has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first and the last file replace others, one is new, and any step of writing them fails."""
+    new = {str(tmp_path / name): f"new {name}" for name in ("a", "b", "c", "d")}
+    old = {name: f"old {name}" for name in ("a", "b", "d", "other")}
+    if not has_links:
+        monkeypatch.setattr(os, "link", lambda *_: os.open("", 0))
+    replaced = old | {name: f"new {name}" for name in ("a", "b", "c", "d")}
+    step, calls = 0, [""]
+    while len(calls) >= step:
+        step += 1
+        for name in os.listdir(tmp_path):
+            os.unlink(tmp_path / name)
+        for name, text in old.items():
+            (tmp_path / name).write_text(text)
+        refused = False
+        with monkeypatch.context() as patch:
+            calls = fail_at(patch, step, error)
+            try:
+                write_files(new, removed=new if removed else ())
+            except FileError:
+                refused = True
+            except KeyboardInterrupt:
+                pass
+        found = {name: (tmp_path / name).read_text() for name in os.listdir(tmp_path)}
+        assert found == old if refused else found in (old, replaced)
+    assert found == replaced
+    assert step > 8
 
 
 def test_places_where_no_file_can_be_written(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def new(
     specnet new first.toml --data specs/data/penguins.csv --target species --quick
     specnet new residual.toml --template residual
     """
-    from specnet.files import refuse_taken, write_file
+    from specnet.files import refuse_taken, write_files
     from specnet.parts.fields import spec_name
     from specnet.parts.registry import installed_registry
     from specnet.recipes import TEMPLATES
@@ -85,11 +85,8 @@ def new(
         text = _for_table(output, file, _table(data, target, settings or ()), name, shown, sweep=sweep, quick=quick)
     else:
         text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
-    write_file(file, text)
-    written = [str(file)]
-    if not kept:
-        write_file(schema_file, schema)
-        written.append(str(schema_file))
+    write_files({file: text, **({} if kept else {schema_file: schema})})
+    written = [str(path) for path in (file, *([] if kept else [schema_file]))]
     output.data["written"] = written
     output.line(", ".join(written))
     if data is not None and (output.speaks or output.as_json):  # the table is read once more

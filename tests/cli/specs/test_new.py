@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import resource
 import shlex
 from pathlib import Path
 
@@ -37,6 +39,20 @@ def test_a_starter_is_valid_and_runs(specnet: Specnet, folder: Path) -> None:
     accuracy = json.loads((folder / "runs/spec/1/metrics.json").read_text())["test"]["accuracy"]
     assert accuracy > 0.9
     assert (folder / "specnet.schema.json").read_text(encoding="utf-8") == schema_text(built_in_registry())
+
+
+def test_a_spec_and_its_schema_are_both_written_or_neither(specnet: Specnet, folder: Path) -> None:
+    """Nothing larger than the spec can be written, as on a disk that is nearly full."""
+    before = os.listdir(folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        ended = specnet("new", "spec.toml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert ended.status == 1
+    assert "specnet.schema.json: error[file]: exceeds the maximum file size" in ended.err
+    assert os.listdir(folder) == before
 
 
 def test_a_starter_points_at_its_schema_and_takes_its_file_s_name(specnet: Specnet, folder: Path) -> None:
