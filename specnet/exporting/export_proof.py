@@ -46,7 +46,7 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
     put_categories(prepared, program.model, np.random.default_rng(0))
     with np.errstate(all="ignore"):
         raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, program.inputs))])
-    raw = raw.astype(program.dtype).astype(np.float64)
+    raw = raw.astype(program.column_dtype).astype(np.float64)
     generator = np.random.default_rng(1)
     missing = generator.random((count, len(program.gaps))) < _MISSING
     missing[0] = True
@@ -132,7 +132,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
     has_offset = program.task == "values" and all(each.model.target_preprocessing.steps for each in program.models)
-    compared = [_compared(answers.numbers[part], expected.numbers[part], tolerance, has_offset) for part in parts]
+    compared = [_compared(answers, expected, part, tolerance, has_offset) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
     rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0
     for part, (difference, allowed) in zip(parts, compared, strict=True):
@@ -206,11 +206,15 @@ def outputs_of(model: Model, X: Array | RawColumns) -> Array:
     return model.predict_proba(X) if model.gives_probabilities else model.raw_outputs(X)
 
 
-def _compared(given: Array, expected: Array, tolerance: float, has_offset: bool) -> tuple[float, float]:
+def _compared(
+    answers: ExportAnswers, model: ExportAnswers, part: slice, tolerance: float, has_offset: bool
+) -> tuple[float, float]:
     """Return the largest difference, and what is allowed; infinities and NaN must be the same.
 
-    Where values have an offset, which is added in float64, what is allowed goes by how far they are from their median.
+    Where values have an offset, which is added in float64, what is allowed goes by how far they are from their median,
+    beside the rounding of answers in float32.
     """
+    given, expected = answers.numbers[part], model.numbers[part]
     if given.shape != expected.shape:
         raise ExportError(f"the export outputs shape {given.shape}, the model {expected.shape}")
     finite = np.isfinite(expected)
@@ -224,7 +228,7 @@ def _compared(given: Array, expected: Array, tolerance: float, has_offset: bool)
     expected = expected[finite]
     difference = np.abs(given[finite] - expected).max(initial=0.0)
     allowed = tolerance * float(np.abs(around).max(initial=1.0))
-    if has_offset and given.dtype == np.float32:
+    if has_offset and answers.outputs.dtype == np.float32:
         allowed += float(np.spacing(np.float32(np.abs(expected).max(initial=0.0))))
     return float(difference), allowed
 

@@ -123,6 +123,38 @@ class Program:
             self.interval = ExportInterval.of(self.model, level)
         return self
 
+    @cached_property
+    def columns_are_wide(self) -> bool:
+        """Whether raw columns are float64 though the network is not, because float32 does not hold them.
+
+        Those are dates, of which it holds 3 minutes today, and columns far from 0.
+        """
+        if self.dtype == np.float64 or any(each.prepare.is_identity or each.multiplies_columns for each in self.models):
+            return False
+        around = np.outer([-1.0, 0.0, 1.0], np.ones(self.model.network.inputs))
+        with np.errstate(all="ignore"):
+            raw = self.models[0].model.preprocessing.invert(around)
+        return any(column.kind == "datetime" for column in self.columns) or _is_beyond_float32(raw)
+
+    @cached_property
+    def answers_are_wide(self) -> bool:
+        """Whether values are float64 though the network is not, because float32 does not hold them."""
+        if self.dtype == np.float64 or self.task != "values" or any(each.finish.is_identity for each in self.models):
+            return False
+        around = np.outer([-1.0, 0.0, 1.0], np.ones(self.outputs))
+        with np.errstate(all="ignore"):
+            return any(_is_beyond_float32(each.model.target_preprocessing.invert(around)) for each in self.models)
+
+    @property
+    def column_dtype(self) -> np.dtype[Any]:
+        """The type of raw columns."""
+        return np.dtype(np.float64) if self.columns_are_wide else self.dtype
+
+    @property
+    def answer_dtype(self) -> np.dtype[Any]:
+        """The type of what is answered."""
+        return np.dtype(np.float64) if self.answers_are_wide else self.dtype
+
     @property
     def inputs(self) -> int:
         """Number of raw columns."""
@@ -248,3 +280,11 @@ class Program:
                 return f"{self.inputs} columns to {self.outputs} times 0 or 1{means}"
             case "values":
                 return f"{self.inputs} columns to {self.outputs} value{'s' * (self.outputs > 1)}{means}"
+
+
+def _is_beyond_float32(values: Array) -> bool:
+    """Return whether float32 rounds a column of numbers by more than a thousandth of how far they are apart."""
+    with np.errstate(all="ignore"):
+        rounding = np.spacing(np.abs(values).max(axis=0).astype(np.float32))
+        apart = np.ptp(values, axis=0)
+    return bool((np.isfinite(rounding) & (rounding > apart / 1000) & (apart > 0)).any())

@@ -14,7 +14,7 @@ from specnet.compiler.operations.picking import gather, to_index
 from specnet.compiler.operations.pieces import concatenate
 from specnet.data import Preparation
 from specnet.exporting.export_columns import RawColumn, codes_among, columns_of
-from specnet.exporting.formula import Constants, Formula, FormulaReader, sources_of
+from specnet.exporting.formula import GROUPED, LINEAR, Constants, Formula, FormulaReader, Source, sources_of
 from specnet.exporting.layer_steps import LayerStep, members_of
 from specnet.model import Model
 from specnet.parts.arrays import Array
@@ -83,6 +83,12 @@ class ModelSteps:
     def is_averaged(self) -> bool:
         """Whether the answer is the mean of several members' answers."""
         return len(self.members) > 1
+
+    @property
+    def multiplies_columns(self) -> bool:
+        """Whether a product of the preparation reads raw columns themselves."""
+        products = [step for step in self.prepare.steps if step.operation in (LINEAR, GROUPED)]
+        return any(isinstance(step.operands[0], Source) for step in products)
 
     @property
     def formulas(self) -> list[Formula]:

@@ -20,6 +20,8 @@ from specnet.running.monitors import MemberRows, WatchedRows
 from specnet.spec import Spec
 from specnet.training import TrainingRows
 
+LEAST_DIGITS = 1000
+"""How many times the rounding of a target its standard deviation is, at least."""
 _LEAST_WEIGHT = 2.0**26
 """Times a dtype's smallest normal number: a batch of such rows alone divides by their weights, in that dtype."""
 
@@ -102,9 +104,27 @@ class Encoder:
         loss, dtype = self.network.spec.training.loss, self.network.dtype
         if loss.target != "classes":
             name = f"prepared {name}" if self.target_preparation.steps else name
-            target = np.ascontiguousarray(as_dtype(target, dtype, name))
+            given, target = target, np.ascontiguousarray(as_dtype(target, dtype, name))
             check_domain(target, loss.domain, name)
+            _check_digits(given, target, name)
         return TrainingRows(X, target, None if weight is None else _as_weights(weight, dtype))
+
+
+def _check_digits(given: Array, target: Array, name: str) -> None:
+    """Refuse a target that the network's precision rounds by more than a thousandth of its standard deviation.
+
+    Raises
+    ------
+    DataError
+    """
+    rounding, apart = np.abs(target - given).max(axis=0), given.std(axis=0)
+    lost = np.atleast_1d((rounding > apart / LEAST_DIGITS) & (apart > 0))
+    if lost.any():
+        output = int(lost.argmax())
+        around, wide, by = (np.atleast_1d(each)[output] for each in (given.mean(axis=0), apart, rounding))
+        message = f"{name} has numbers around {around:.6g} with a standard deviation of {wide:.3g}"
+        hint = 'set network.target_preprocessing = ["standardize"], or network.dtype = "float64"'
+        raise DataError(f"{message}, which {target.dtype} rounds by up to {by:.3g}", hint=hint)
 
 
 def other_parts(name: str) -> DataError:

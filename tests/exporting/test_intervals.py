@@ -131,3 +131,17 @@ def test_what_cannot_be_had(tmp_path: Path, refused: Refused):
     with refused(DataError):
         export(model_of("value"), "numpy", tmp_path / "m.py", interval=0.9)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", RUNNABLE)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_offset_that_float32_does_not_hold_is_added_in_float64(target: str, dtype: str, tmp_path: Path):
+    model = model_of("value", dtype)
+    step = model.target_preprocessing.groups[0].fitted[0]
+    step["mean"][...], step["scale"][...] = 1e9, 2.0
+    model.error_quantiles = ErrorQuantiles(np.linspace(0.01, 0.5, 50)[np.newaxis])
+    proof = export(model, target, tmp_path / f"m{SUFFIXES[target]}", interval=0.5).proof
+    assert proof.rows == 256
+    assert proof.difference is not None
+    assert proof.difference < 1e-3

@@ -380,3 +380,22 @@ def test_the_penguins_are_read_from_their_file(tmp_path: Path):
     found = [[float(cell) for cell in answer[1:]] for answer in answers]
     np.testing.assert_allclose(found, model.predict_proba(rows), rtol=0, atol=2e-6)
     assert np.isnan(rows.X).sum() > 10
+
+
+@needs_compiler
+@pytest.mark.slow
+def test_times_that_float_does_not_hold_enter_c_and_onnx_in_double(tmp_path: Path):
+    """One second apart, days since 1970 are one number in float; the model says that it is a weekend, or not."""
+    model = table_model("one_hot", "float32")
+    rows = asked_rows()
+    seen = NAMES.index("seen")
+    rows.X[:, seen] = 20_000 + np.arange(len(rows)) / 24 + np.where(np.arange(len(rows)) % 2, -1, 1) / 86_400
+    assert (rows.X[:, seen] != rows.X[:, seen].astype(np.float32)).all()
+    expected = model.predict_proba(rows)
+    for target in ("c", "onnx"):
+        path = exported(model, target, tmp_path / f"m{SUFFIXES[target]}").files[0]
+        program = find_target(target).program(model, model.network.dtype)
+        np.testing.assert_allclose(find_target(target).run(program, path, rows).outputs, expected, rtol=0, atol=2e-6)
+    header = (tmp_path / "m.h").read_text()
+    assert "/* Columns are double: float does not hold their digits. */" in header
+    assert "void m_forward(const double *x, real *y);" in header

@@ -196,6 +196,6 @@ def test_models_of_two_precisions_are_refused(tmp_path: Path, refused: Refused):
 def test_c_without_a_warning(dtype: str, tmp_path: Path):
     """Compiled as strictly as other exports are, with sanitizers, and run once."""
     exported(tables(dtype), "c", tmp_path / "m.c")
-    inside = "real x[M_INPUTS] = {0}, y[M_OUTPUTS]; m_forward(x, y); return 0;"
+    inside = "double x[M_INPUTS] = {0}; real y[M_OUTPUTS]; m_forward(x, y); return 0;"
     (tmp_path / "main.c").write_text(f'#include "m.h"\nint main(void) {{ {inside} }}\n')
     subprocess.run([compiled(tmp_path)], check=True)

@@ -34,11 +34,12 @@ _HARNESS = """
 {read}
 int main(void)
 {{
-    static real x[{macro}_INPUTS], y[{macro}_OUTPUTS];
+    static {columns} x[{macro}_INPUTS];
+    static {answers} y[{macro}_OUTPUTS];
     static double workspace[{macro}_WORKSPACE];
     while ({reads}) {{
         {stem}_forward_work(x, y, workspace);
-        fwrite(y, sizeof(real), {macro}_OUTPUTS, stdout);
+        fwrite(y, sizeof *y, {macro}_OUTPUTS, stdout);
         {predict}{interval}
     }}
     return 0;
@@ -48,14 +49,14 @@ _INTERVAL = """
         static double ends[2][{macro}_OUTPUTS];
         {stem}_interval_work(x, ends[0], ends[1], workspace);
         fwrite(ends, sizeof(double), 2 * {macro}_OUTPUTS, stdout);"""
-_READS_NUMBERS = "fread(x, sizeof(real), {macro}_INPUTS, stdin) == {macro}_INPUTS"
+_READS_NUMBERS = "fread(x, sizeof *x, {macro}_INPUTS, stdin) == {macro}_INPUTS"
 _READ = """
-static int read_row(real *x)
+static int read_row({columns} *x)
 {{
     static const char kinds[] = "{kinds}";
     static char text[{size}];
     for (int i = 0; i < {macro}_INPUTS; i++) {{
-        if (kinds[i] == 'n' && fread(x + i, sizeof(real), 1, stdin) != 1)
+        if (kinds[i] == 'n' && fread(x + i, sizeof *x, 1, stdin) != 1)
             return 0;
         if (kinds[i] == 't') {{
             int length = 0, byte;
@@ -90,6 +91,12 @@ def answer_kind(program: Program) -> AnswerKind:
     return "text" if isinstance(program.labels[0], str) else "integer"
 
 
+def number_types(program: Program) -> dict[str, str]:
+    """Return the types of the numbers in raw columns and of those that are answered, by these names."""
+    wide = {"columns": program.columns_are_wide, "answers": program.answers_are_wide}
+    return {name: "double" if is_wide else "real" for name, is_wide in wide.items()}
+
+
 def compile_harness(program: Program, path: Path, folder: Path, compiler: str, flags: Sequence[str]) -> None:
     """Compile an export with a program around it, ``run``, that answers rows from standard input.
 
@@ -99,7 +106,7 @@ def compile_harness(program: Program, path: Path, folder: Path, compiler: str, f
         If it does not compile.
     """
     stem = identifier(path)
-    names = {"stem": stem, "macro": stem.upper()}
+    names = {"stem": stem, "macro": stem.upper(), **number_types(program)}
     read, reads = "", _READS_NUMBERS.format(**names)
     if program.texts:
         kinds = "".join("t" if column.is_text else "n" for column in program.columns)
@@ -123,7 +130,7 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
         raise ExportError(f"the program fails with status {ended.returncode}: {ended.stderr[-2000:].decode()}")
     kind, size = answer_kind(program), (program.outputs,)
     ends = [("ends", np.float64, (2, *size))] if program.interval else []
-    answered = np.frombuffer(ended.stdout, [("outputs", program.dtype, size), *ends])
+    answered = np.frombuffer(ended.stdout, [("outputs", program.answer_dtype, size), *ends])
     outputs = answered["outputs"]
     if kind in ("value", "values"):
         return ExportAnswers(outputs, None, np.moveaxis(answered["ends"], 1, 2) if program.interval else None)
@@ -137,8 +144,8 @@ def run_harness(program: Program, executable: str, rows: RawColumns) -> ExportAn
 def _row_bytes(program: Program, rows: RawColumns) -> bytes:
     """Return rows as the program around the export reads them: numbers, and texts with a zero at their end."""
     if not program.texts:
-        return rows.X.astype(program.dtype).tobytes()
-    texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.dtype)
+        return rows.X.astype(program.column_dtype).tobytes()
+    texts, numbers = texts_of(program.columns, rows), rows.X.astype(program.column_dtype)
     return b"".join(
         texts[place][row].encode() + b"\0" if place in texts else numbers[row, place].tobytes()
         for row in range(len(rows))

@@ -135,6 +135,8 @@ class FormulaLoops:
         self.lines: list[str] = []
         self._plan = LoopPlan(formula)
         self._narrow = _narrow(formula)
+        if scratch.answer.is_wide and scratch.can_be_answer(formula.output):
+            self._narrow.discard(formula.output)
         self._places: dict[Operand, Variable] = {source: sources[source.number] for source in formula.sources}
         for step in self._plan.kept:
             self._places[step] = _WRITERS.get(step.operation, FormulaLoops._elementwise)(self, step)

@@ -208,6 +208,8 @@ class Scratch:
     names : FreeNames
     steps : ModelSteps, optional
         Whose results they are.
+    is_wide : bool
+        Whether the array of what is answered is wide.
 
     Attributes
     ----------
@@ -223,13 +225,15 @@ class Scratch:
         Where what is answered belongs.
     """
 
-    def __init__(self, outputs: int, names: FreeNames, steps: ModelSteps | None = None) -> None:
+    def __init__(
+        self, outputs: int, names: FreeNames, steps: ModelSteps | None = None, *, is_wide: bool = False
+    ) -> None:
         self.names = names
         self.sizes: dict[str, int] = {}
         self.wide: set[str] = set()
         self.kept: Set[str] = frozenset()
         self.awaited: Set[str] = frozenset()
-        self.answer = Variable("y", outputs)
+        self.answer = Variable("y", outputs, is_wide=is_wide)
         self._last = frozenset() if steps is None else frozenset(_last_results(steps))
 
     def place(
@@ -256,7 +260,8 @@ class Scratch:
         is_wide : bool
             Whether it needs a wide array.
         """
-        if not is_wide and result in self._last and features == self.answer.features and self.answer.name not in busy:
+        fits = is_wide == self.answer.is_wide and features == self.answer.features
+        if fits and result in self._last and self.answer.name not in busy:
             return self.answer
         known = [name for name in (*over, *self.sizes) if name in self.sizes and (name in self.wide) == is_wide]
         free = [name for name in known if name not in busy | self.awaited | self.kept]
@@ -264,6 +269,10 @@ class Scratch:
         self.sizes[name] = max(features, self.sizes.get(name, 0))
         self.wide |= {name} if is_wide else set()
         return Variable(name, features, is_wide=is_wide)
+
+    def can_be_answer(self, result: Operand) -> bool:
+        """Return whether a result can be computed where the answer belongs."""
+        return result in self._last
 
     def sums(self) -> Variable:
         """Return a wide array that is as long as the answer, for sums over members or models."""

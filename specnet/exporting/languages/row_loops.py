@@ -113,7 +113,8 @@ class Loops:
 
     def _mean(self, models: Sequence[Body]) -> Body:
         """Return the mean of what the models of a team answer, weighted by their shares."""
-        scratch, language = Scratch(self.program.outputs, self.names), self.prepared
+        is_wide, language = self.program.answers_are_wide, self.prepared
+        scratch = Scratch(self.program.outputs, self.names, is_wide=is_wide)
         answer, sums = scratch.answer, scratch.sums()
         lines = language.fill(sums, language.number(0.0))
         for body, model in zip(models, self.program.models, strict=True):
@@ -168,11 +169,12 @@ class _ModelLoops:
         self.loops, self.model, self.name = loops, model, name
         self.prepared, self.computed = loops.prepared, loops.computed
         self.lines: list[str] = []
-        self._scratch = Scratch(model.outputs, loops.names, model)
+        self._scratch = Scratch(model.outputs, loops.names, model, is_wide=loops.program.answers_are_wide)
 
     def body(self) -> Body:
         """Return all of them."""
-        model, columns = self.model, Variable("x", self.loops.program.inputs)
+        model, program = self.model, self.loops.program
+        columns = Variable("x", program.inputs, is_wide=program.columns_are_wide)
         if not model.prepare.is_identity:
             self.lines.append("// preprocessing")
             columns = self._formula(model.prepare, [columns], self.prepared)

@@ -103,7 +103,7 @@ def inputs_of(columns: Sequence[RawColumn], dtype: np.dtype[Any]) -> list[tuple[
 def columns_in(nodes: Nodes, program: Program) -> tuple[str, np.dtype[Any]]:
     """Add what makes one tensor of numbers of a graph's inputs, and return its name and type."""
     if not program.texts:
-        return INPUT, program.dtype
+        return INPUT, program.column_dtype
     nodes.title = "codes of texts"
     found, numbers, texts = list[str](), 0, 0
     for is_text, columns in groupby(program.columns, lambda column: column.is_text):

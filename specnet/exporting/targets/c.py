@@ -15,7 +15,14 @@ from specnet.compiler.literals import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED
-from specnet.exporting.languages.c_harness import AnswerKind, answer_kind, compile_harness, identifier, run_harness
+from specnet.exporting.languages.c_harness import (
+    AnswerKind,
+    answer_kind,
+    compile_harness,
+    identifier,
+    number_types,
+    run_harness,
+)
 from specnet.exporting.languages.c_language import DENSE_VECTOR, C, comment, integer_literal, text_literal
 from specnet.exporting.languages.row_loops import Body, Loops
 from specnet.exporting.model_program import ExportInterval, Program
@@ -123,7 +130,7 @@ typedef {real} real;
 extern "C" {{
 #endif
 
-{columns}{declared.lstrip()}{code}
+{columns}{_wide(program)}{declared.lstrip()}{code}
 #ifdef __cplusplus
 }}
 #endif
@@ -166,36 +173,42 @@ _LIMITED = """\
         if (not_negative[i] && upper[i] < 0)
             upper[i] = 0;
 """
-_FORWARD = "void {}(const real *x, real *y)"
+_FORWARD = "void {}(const {columns} *x, {answers} *y)"
 _LABEL = """\
 The most probable label for raw columns{encoding}.
    It means nothing where forward answers NaN: for columns that are not finite, and for what is no category."""
 _PREDICT: Mapping[AnswerKind, tuple[str, str]] = {
-    "value": ("real {stem}_predict(const real *x)", "The value for raw columns."),
-    "multilabel": ("void {stem}_predict(const real *x, int *y)", "y[{macro}_OUTPUTS]: 0 or 1 for each output."),
-    "integer": ("int64_t {stem}_predict(const real *x)", _LABEL.format(encoding="")),
-    "text": ("const char *{stem}_predict(const real *x)", _LABEL.format(encoding=", UTF-8")),
+    "value": ("{answers} {stem}_predict(const {columns} *x)", "The value for raw columns."),
+    "multilabel": ("void {stem}_predict(const {columns} *x, int *y)", "y[{macro}_OUTPUTS]: 0 or 1 for each output."),
+    "integer": ("int64_t {stem}_predict(const {columns} *x)", _LABEL.format(encoding="")),
+    "text": ("const char *{stem}_predict(const {columns} *x)", _LABEL.format(encoding=", UTF-8")),
 }
 """Its declaration, and what it answers; several values are those of forward."""
 
 
 def _functions(program: Program, stem: str) -> dict[str, str]:
     """Return the declarations of the functions that compute answers, without a workspace, and what they answer."""
-    macro, kind = stem.upper(), answer_kind(program)
+    macro, kind, types = stem.upper(), answer_kind(program), number_types(program)
     found = {
-        _FORWARD.format(f"{stem}_forward"): (
+        _FORWARD.format(f"{stem}_forward", **types): (
             f"From raw columns x[{macro}_INPUTS] to y[{macro}_OUTPUTS], another array: {program.meaning}."
         )
     }
     if kind in _PREDICT:
-        declaration, meaning = (text.format(stem=stem, macro=macro) for text in _PREDICT[kind])
+        declaration, meaning = (text.format(stem=stem, macro=macro, **types) for text in _PREDICT[kind])
         found[declaration] = meaning
     if program.interval is not None:
-        found[f"void {stem}_interval(const real *x, double *lower, double *upper)"] = (
+        found[f"void {stem}_interval(const {types['columns']} *x, double *lower, double *upper)"] = (
             f"{program.interval.meaning.capitalize()}, for raw columns:\n"
             f"   lower[{macro}_OUTPUTS] and upper[{macro}_OUTPUTS], other arrays than x."
         )
     return found
+
+
+def _wide(program: Program) -> str:
+    """Return a comment that says what is double in the header of a network in float."""
+    what = ["columns"] * program.columns_are_wide + ["answers"] * program.answers_are_wide
+    return f"/* {' and '.join(what).capitalize()} are double: float does not hold their digits. */\n\n" if what else ""
 
 
 def _with_workspace(declaration: str, suffix: str = "_work") -> str:
@@ -267,7 +280,9 @@ def _entries(program: Program, stem: str, loops: Loops) -> tuple[str, int]:
     models, inner = "", 0
     for body in loops.models:
         statements, doubles = _statements(body, program.dtype)
-        models += _definition(f"static {_restricted(_FORWARD.format(body.name), '')}", statements)
+        models += _definition(
+            f"static {_restricted(_FORWARD.format(body.name, **number_types(program)), '')}", statements
+        )
         inner = max(inner, doubles)
     forward, doubles = _statements(loops.body, program.dtype, program.is_team)
     workspace, bodies = doubles + inner, [forward]
@@ -447,10 +462,11 @@ _BODIES = {
 
 def _answered(program: Program, stem: str) -> tuple[str, int]:
     """Return the statements that call forward with an array `p`, and the doubles of workspace that it takes."""
-    outputs, doubles, rest = f"real p[{stem.upper()}_OUTPUTS];", 0, "workspace"
+    kind, doubles, rest = number_types(program)["answers"], 0, "workspace"
+    outputs = f"{kind} p[{stem.upper()}_OUTPUTS];"
     if program.outputs > _LOCAL_NUMBERS:
-        doubles = _doubles(program.outputs, program.dtype)
-        outputs, rest = f"real *p = {_pointer(0, program.dtype)};", f"workspace + {doubles}"
+        doubles = _doubles(program.outputs, program.answer_dtype)
+        outputs, rest = f"{kind} *p = {_pointer(0, program.answer_dtype)};", f"workspace + {doubles}"
     return f"    {outputs}\n    {stem}_forward_work(x, p, {rest});\n", doubles
 
 

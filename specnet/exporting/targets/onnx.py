@@ -108,7 +108,7 @@ class OnnxTarget(Target):
     def run(self, program: Program, path: Path, rows: RawColumns) -> ExportAnswers:
         try:
             session = session_of(path.read_bytes())
-            arrays = session.run(None, fed(program.columns, program.dtype, rows))
+            arrays = session.run(None, fed(program.columns, program.column_dtype, rows))
         except CannotRunError:
             raise
         except Exception as error:  # its errors have no class in common
@@ -178,7 +178,7 @@ class _Graph(Nodes):
         outputs = self._answers(self.outputs())
         inputs = [
             helper.make_tensor_value_info(name, self.type_of(dtype), ["N", len(places)], said)
-            for name, dtype, places, said in inputs_of(program.columns, program.dtype)
+            for name, dtype, places, said in inputs_of(program.columns, program.column_dtype)
         ]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, list(self.initializers.values()), f"from {program.summary}"
@@ -200,14 +200,15 @@ class _Graph(Nodes):
         answers = [self._model(model, columns, given) for model in program.models]
         if not program.is_team:
             (name, given), last = answers[0], "mean" if program.models[0].is_averaged else "target_preprocessing"
-            return self._cast(name, given, program.dtype, f"{last}.{program.dtype.name}")
+            return self._cast(name, given, program.answer_dtype, f"{last}.{program.answer_dtype.name}")
         weighted = []
         for model, (name, given) in zip(program.models, answers, strict=True):
             name = self._cast(name, given, FLOAT64, f"{model.prefix}double")
             share = self.initializer(f"{model.share}.float64", np.array(model.share, FLOAT64))
             weighted.append(self.node("Mul", [name, share], f"{model.prefix}weighted"))
         self.title = f"weighted mean of {len(weighted)} models"
-        return self._cast(self._mean(weighted, program.shares), FLOAT64, program.dtype, f"mean.{program.dtype.name}")
+        mean, dtype = self._mean(weighted, program.shares), program.answer_dtype
+        return self._cast(mean, FLOAT64, dtype, f"mean.{dtype.name}")
 
     def _model(self, model: ModelSteps, columns: str, given: np.dtype[Any]) -> tuple[str, np.dtype[Any]]:
         """Add a model, and return the name and the type of what it answers."""
@@ -331,7 +332,7 @@ class _Graph(Nodes):
 
     def _answers(self, name: str) -> list[Any]:
         """Add the nodes from the network's outputs to what is answered, and return the graph's outputs."""
-        program, dtype, self.title = self.program, self.program.dtype, "answer"
+        program, dtype, self.title = self.program, self.program.answer_dtype, "answer"
         if program.task == "values":
             ends = self._ends(name)
             return [self._output(name, "value", dtype, program.outputs, program.meaning), *ends]
@@ -358,7 +359,7 @@ class _Graph(Nodes):
 
     def _ends(self, name: str) -> list[Any]:
         """Add the nodes from values to the ends of intervals, if these are asked for; return their descriptions."""
-        interval, dtype = self.program.interval, self.program.dtype
+        interval, dtype = self.program.interval, self.program.answer_dtype
         if interval is None:
             return []
         value = self._cast(name, dtype, FLOAT64, "value.double")

@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from tests.benchmarks.tables import calibration_error
-from tests.benchmarks.tables.coverage import tables
+from tests.benchmarks.tables.calibration_error import tables
 
 
 def test_right_probabilities_have_the_error_of_the_noise_and_others_more():

@@ -148,8 +148,9 @@ BOTH_WAYS = """
 
 int main(void)
 {
-    real x[M_INPUTS], y[2][M_OUTPUTS];
-    while (fread(x, sizeof(real), M_INPUTS, stdin) == M_INPUTS) {
+    COLUMNS x[M_INPUTS];
+    real y[2][M_OUTPUTS];
+    while (fread(x, sizeof *x, M_INPUTS, stdin) == M_INPUTS) {
         double *workspace = malloc(sizeof(double) * M_WORKSPACE);
         if (!workspace)
             return 1;
@@ -190,10 +191,12 @@ PREDICTIONS = {
 def test_both_forms_answer_the_same_within_the_workspace(name: str, predict: str, tmp_path: Path):
     """Sanitizers see each access outside the workspace, which begins as something that is no number."""
     model, header = written(name, tmp_path)
-    (tmp_path / "main.c").write_text(BOTH_WAYS.replace("PREDICT", PREDICTIONS.get(predict, "")))
+    columns = "double" if "const double *x" in header else "real"
+    main = BOTH_WAYS.replace("PREDICT", PREDICTIONS.get(predict, "")).replace("COLUMNS", columns)
+    (tmp_path / "main.c").write_text(main)
     inputs, outputs = number(header, "INPUTS"), number(header, "OUTPUTS")
     dtype = model.network.dtype
-    X = np.random.default_rng(1).integers(0, 3, (40, inputs)).astype(dtype)
+    X = np.random.default_rng(1).integers(0, 3, (40, inputs)).astype(dtype if columns == "real" else np.float64)
     ended = subprocess.run([compiled(tmp_path)], input=X.tobytes(), capture_output=True, check=False)
     assert not ended.returncode, ended.stderr.decode()
     answers = np.frombuffer(ended.stdout, dtype).reshape(len(X), 2, outputs)
