@@ -170,10 +170,11 @@ class SpecEstimator(SpecParameters):
             X, y = X[rows.weight > 0], y[rows.weight > 0]
         columns = rows.kinds or [Column(f"column_{place + 1}", "numeric") for place in range(X.shape[1])]
         target = "target"
-        while any(column.name == target for column in columns):
+        while any(column.name.startswith(target) for column in columns):
             target += "_"
-        facts = array_facts(X, columns, y, target, kind)
-        return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=target)
+        targets = [target] if y.ndim == 1 else [f"{target}{place + 1}" for place in range(y.shape[1])]
+        facts = array_facts(X, columns, y, targets, kind)
+        return recipe(facts, name=RECIPE, file=f"{RECIPE}.toml", data_type="csv", path="table.csv", target=targets)
 
     def _cut(self, spec: Spec, split: Split, rows: Rows, labels: Labels | None) -> dict[str, Rows]:
         """Return the rows to train on, and those that are watched meanwhile."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from string import Template
 from types import MappingProxyType
@@ -230,7 +230,7 @@ def recipe(
     file: str,
     data_type: str,
     path: str,
-    target: str,
+    target: str | Sequence[str],
     reading: Mapping[str, Any] = MappingProxyType({}),
     sweep: bool = False,
     quick: bool = False,
@@ -244,8 +244,10 @@ def recipe(
         Of the spec.
     file : str
         The spec's file, as its comments show it.
-    data_type, path, target : str
+    data_type, path : str
         Of the spec's data part.
+    target : str or sequence of str
+        Its target, or several.
     reading : mapping, optional
         Keys of the data part that say how the file is read.
     sweep : bool
@@ -253,16 +255,17 @@ def recipe(
     quick : bool
         Train one network, in about a tenth of the time.
     """
-    features = [column for column in facts.columns if column.kind != "ignore" and column.name != target]
+    targets = [target] if isinstance(target, str) else [*target]
+    features = [column for column in facts.columns if column.kind != "ignore" and column.name not in targets]
     settings = _settings(facts, features, quick)
     return _SPEC.substitute(
-        target=target if target.isprintable() else "a column",
+        target=" and ".join(targets) if "".join(targets).isprintable() else "a column",
         rows=facts.rows,
         file=file,
         name=name,
         type=data_type,
         path=toml_text(path),
-        quoted_target=toml_text(target),
+        quoted_target=toml_value(targets[0] if len(targets) == 1 else targets),
         data="\n".join(
             [*(f"{key} = {toml_value(value)}" for key, value in reading.items()), *_data(facts, features, settings)]
         ),

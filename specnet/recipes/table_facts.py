@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.toml import toml_text
 from specnet.number_texts import counted
-from specnet.parts.data import Column, Kind, Notation, Table, TableFile, TargetKind
+from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.judging import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
@@ -25,6 +25,8 @@ FEWEST_ROWS = 10
 """Fewer cannot be split into test rows and five folds."""
 MOST_NUMBERS, ROWS_TO_A_NUMBER = 20, 5
 """Whole numbers are classes if they are at most so many, and each in so many rows or more."""
+ROWS_WITH_DECIMALS = 10_000
+"""Rows of a file that show whether a column is written with decimals."""
 MANY_NUMBERS = PiecewiseLinearEmbedding().bins
 """Distinct numbers of a column above which a frequent one hides how the others differ."""
 _INDEX_NAMES = r"Unnamed: [0-9.]+|__index_level_[0-9]+__|level_[0-9]+|index"
@@ -93,7 +95,7 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     Parameters
     ----------
     data : TableFile
-        With one target.
+        Several targets are all values, or each true or false.
     folder : Path
         Where its path starts.
 
@@ -102,30 +104,28 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     DataError, FileError
         If the table cannot be read, or has nothing to predict the target from.
     """
-    (target,) = data.targets
-    content = data.read_all(folder)
+    content, targets = data.read_all(folder), data.targets
     places = {column.name: place for place, column in enumerate(content.columns)}
-    unclear = _warning(content, target, "other-notation")
-    if unclear is not None:
-        raise _unusable(data, f"unclear: {unclear.message.partition(': ')[2]}", unclear.hint)
-    if target not in places:
-        raise _unusable(data, f"{RARE_TEXT}, or empty")
-    column, cells = content.columns[places[target]], content.X[:, places[target]]
-    if column.kind == "datetime":
-        raise _unusable(data, "dates")
-    present = ~np.isnan(cells)
+    for target in targets:
+        _refuse_target(data, target, content, places)
+    columns = [content.columns[places[name]] for name in targets]
+    cells = content.X[:, [places[name] for name in targets]]
+    present = ~np.isnan(cells).any(axis=1)
     indices, constants = _indices(data, content), _constants(data, content, present)
-    if places.keys() <= {target, *indices, *constants}:
-        message = f'no usable columns besides "{target}"'
-        raise _error(data, "no-features", message, feature_hint(content.warnings))
+    if places.keys() <= {*targets, *indices, *constants}:
+        names = " and ".join(f'"{name}"' for name in targets)
+        raise _error(data, "no-features", f"no usable columns besides {names}", feature_hint(content.warnings))
     rows = int(present.sum())
     if rows < FEWEST_ROWS:
         raise _error(data, "empty", f"only {counted(rows, 'row')} with a target; a recipe needs at least {FEWEST_ROWS}")
-    values, counts = np.unique(cells[present], return_counts=True)
-    if len(values) == 1:
-        raise _error(data, "target", f'the target "{target}" has the same value in all rows')
-    repeat = len(values) <= MOST_NUMBERS and counts.min() >= ROWS_TO_A_NUMBER and (values == np.floor(values)).all()
-    is_classes = column.kind != "numeric" or (target not in data.columns and bool(repeat))
+    distinct = [np.unique(each, return_counts=True) for each in cells[present].T]
+    for target, (values, _) in zip(targets, distinct, strict=True):
+        if len(values) == 1:
+            raise _error(data, "target", f'the target "{target}" has the same value in all rows')
+    if len(targets) == 1:
+        is_classes = _are_classes(data, folder, columns[0], *distinct[0])
+    else:
+        is_classes = _are_labels(data, columns, [values for values, _ in distinct])
     described = {name: _described(content.columns[at], content.X[present, at]) for name, at in places.items()}
     for name in indices:
         words = f"{described[name].words}: an index of the rows, no feature"
@@ -141,23 +141,84 @@ def table_facts(data: TableFile, folder: Path) -> TableFacts:
     doubts = [
         each for name, at in places.items() for each in _perhaps_missing(data, content.columns[at], content.X[:, at])
     ]
-    if is_classes and column.notation is not None and column.notation.missing_values:
-        raise _marked_classes(data, column.notation.missing_values)
-    words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, cells[present])}"
-    kind: Kind = "category" if is_classes else "numeric"
-    described[target] = ColumnFacts(target, kind, words, notation=None if is_classes else column.notation)
+    kind: Kind = "numeric" if not is_classes else "category" if len(targets) == 1 else "boolean"
+    for target, column, (values, _) in zip(targets, columns, distinct, strict=True):
+        if is_classes and column.notation is not None and column.notation.missing_values:
+            raise _marked_classes(data, target, column.notation.missing_values)
+        if is_classes and column.kind == "numeric" and len(values) > 2:
+            doubts.append(_whole_classes(data, target, values))
+        words = f"to predict: {len(values)} classes" if is_classes else f"to predict: {_range(column, values)}"
+        described[target] = ColumnFacts(target, kind, words, notation=None if is_classes else column.notation)
     return TableFacts(
         rows,
         len(cells) - rows,
         "classes" if is_classes else "values",
-        len(values) if is_classes else 0,
+        len(distinct[0][0]) if is_classes else 0,
         tuple(described[name] for name in content.kinds),
         (*content.warnings, *doubts),
+        outputs=len(targets),
     )
 
 
+def _refuse_target(data: TableFile, target: str, content: Table, places: Mapping[str, int]) -> None:
+    """Refuse a target that is neither numbers nor labels."""
+    unclear = _warning(content, target, "other-notation")
+    if unclear is not None:
+        raise _unusable(data, target, f"unclear: {unclear.message.partition(': ')[2]}", unclear.hint)
+    if target not in places:
+        raise _unusable(data, target, f"{RARE_TEXT}, or empty")
+    if content.columns[places[target]].kind == "datetime":
+        raise _unusable(data, target, "dates")
+
+
+def _are_classes(
+    data: TableFile, folder: Path, column: Column, values: NDArray[np.float64], counts: NDArray[np.intp]
+) -> bool:
+    """Return whether the one target is classes: no numbers, or few whole ones that repeat and have no decimals."""
+    if column.kind != "numeric" or column.name in data.columns:
+        return column.kind != "numeric"
+    repeat = len(values) <= MOST_NUMBERS and counts.min() >= ROWS_TO_A_NUMBER and (values == np.floor(values)).all()
+    return bool(repeat) and not _has_decimals(data, folder, column.name)
+
+
+def _has_decimals(data: TableFile, folder: Path, name: str) -> bool:
+    """Return whether a file of text has numbers such as 5.0 in a column; frames make them of integers with gaps."""
+    first = next(data.read_cells(folder, [name], ROWS_WITH_DECIMALS))[name]
+    texts = first.texts if first.type == "VARCHAR" else ()
+    return any(re.fullmatch(r"[+-]?[0-9]+[.,][0-9]*", str(text).strip()) for text in texts)
+
+
+def _are_labels(data: TableFile, columns: Sequence[Column], values: Sequence[NDArray[np.float64]]) -> bool:
+    """Return whether several targets are each true or false; False if all are values.
+
+    Raises
+    ------
+    DataError
+        If they are neither.
+    """
+    pairs = zip(columns, values, strict=True)
+    if all(
+        column.kind == "boolean" or (column.kind == "numeric" and np.isin(each, (0, 1)).all()) for column, each in pairs
+    ):
+        return True
+    other = next((column for column in columns if column.kind != "numeric"), None)
+    if other is None:
+        return False
+    words = (
+        f'several targets are all numbers, or each true or false, but "{other.name}" is {KINDS_IN_WORDS[other.kind]}'
+    )
+    raise _error(data, "target", words, "use one --target, and a spec for each")
+
+
+def _whole_classes(data: TableFile, target: str, values: NDArray[np.float64]) -> Diagnostic:
+    """Return the remark that whole numbers are taken for classes."""
+    message = f'the target "{target}" is {len(values)} classes, the whole numbers {values[0]:.0f} to {values[-1]:.0f}'
+    hint = f"to predict values, {setting(column_key(target), toml_text('numeric'))}"
+    return Diagnostic("whole-classes", message, source=str(data.path), hint=hint)
+
+
 def array_facts(
-    X: NDArray[np.float64], columns: Sequence[Column], y: NDArray[Any], target: str, kind: TargetKind
+    X: NDArray[np.float64], columns: Sequence[Column], y: NDArray[Any], targets: Sequence[str], kind: TargetKind
 ) -> TableFacts:
     """Return what a recipe goes by for arrays that have been checked.
 
@@ -169,8 +230,8 @@ def array_facts(
         One for each column of X.
     y : ndarray (rows,) or (rows, outputs)
         Labels, or 0 and 1 for each of several, if the target is classes; else numbers.
-    target : str
-        What the recipe is to call y; no column has this name.
+    targets : sequence of str
+        What the recipe is to call the columns of y; no column has these names.
     kind : "classes" or "values"
 
     Raises
@@ -184,7 +245,8 @@ def array_facts(
     if len(X) < FEWEST_ROWS:
         raise DataError(f"X has n_samples={len(X)}; a recipe needs at least {FEWEST_ROWS} rows")
     described = [_described(column, X[:, place]) for place, column in enumerate(columns)]
-    described.append(ColumnFacts(target, "category" if kind == "classes" else "numeric", "to predict"))
+    written: Kind = "numeric" if kind == "values" else "category" if len(targets) == 1 else "boolean"
+    described += [ColumnFacts(target, written, "to predict") for target in targets]
     return TableFacts(
         len(X),
         0,
@@ -292,21 +354,21 @@ def _perhaps_missing(data: TableFile, column: Column, cells: NDArray[np.float64]
             present = others
 
 
-def _marked_classes(data: TableFile, markers: Sequence[str]) -> DataError:
+def _marked_classes(data: TableFile, target: str, markers: Sequence[str]) -> DataError:
     """Return the error of a target of classes in which some texts are perhaps missing values."""
     known = getattr(data, "missing_values", ())
     hint = longer("missing_values", known, markers) if known else "leave such rows out of the file"
     return _error(
         data,
         "target",
-        f'the target "{data.targets[0]}" is numbers beside {" and ".join(map(toml_text, markers))}',
+        f'the target "{target}" is numbers beside {" and ".join(map(toml_text, markers))}',
         hint,
     )
 
 
-def _unusable(data: TableFile, what: str, hint: str | None = None) -> DataError:
+def _unusable(data: TableFile, target: str, what: str, hint: str | None = None) -> DataError:
     hint = hint or "choose a target of numbers, true and false, or labels that repeat"
-    return _error(data, "target", f'the target "{data.targets[0]}" is {what}', hint)
+    return _error(data, "target", f'the target "{target}" is {what}', hint)
 
 
 def _error(data: TableFile, code: str, message: str, hint: str | None = None) -> DataError:

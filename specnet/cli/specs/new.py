@@ -37,7 +37,9 @@ def new(
     data: Annotated[
         Path | None, typer.Option("--data", metavar="FILE", help="Table to learn from: .csv, .parquet or .jsonl.")
     ] = None,
-    target: Annotated[str | None, typer.Option("--target", metavar="NAME", help="Column to predict.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="NAME", help="Column to predict (repeatable).")
+    ] = None,
     template: Annotated[
         TemplateName | None,
         word_option("--template", TemplateName, "Spec to write without a table. Default: classification."),
@@ -81,8 +83,10 @@ def new(
     if not force:
         refuse_taken(file, *([] if kept else [schema_file]))
     name, shown = spec_name(file.stem), visible(str(file))
-    if data is not None and target is not None:
-        text = _for_table(output, file, _table(data, target, settings or ()), name, shown, sweep=sweep, quick=quick)
+    if data is not None and target:
+        text = _for_table(
+            output, file, _table(data, _named_once(target), settings or ()), name, shown, sweep=sweep, quick=quick
+        )
     else:
         text = TEMPLATES[template or TemplateName.CLASSIFICATION].substitute(name=name, file=shown)
     write_files({file: text, **({} if kept else {schema_file: schema})})
@@ -94,7 +98,7 @@ def new(
 
 
 def _check_choice(
-    data: Path | None, target: str | None, template: TemplateName | None, others: Mapping[str, object]
+    data: Path | None, target: Sequence[str] | None, template: TemplateName | None, others: Mapping[str, object]
 ) -> None:
     """Refuse options that are only of use with others, or not with them."""
     if data is not None and template is not None:
@@ -112,7 +116,7 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
     from specnet.parts.data import settings_as_options
     from specnet.recipes import recipe, table_facts
 
-    path, (target,) = str(table.path), table.targets
+    path = str(table.path)
     try:
         with settings_as_options("new"):
             facts = table_facts(table, Path())
@@ -127,7 +131,7 @@ def _for_table(output: Output, file: Path, table: TableFile, name: str, shown: s
         file=shown,
         data_type=table.type,
         path=Path(os.path.relpath(path, file.parent)).as_posix(),
-        target=target,
+        target=table.targets,
         reading={name: getattr(table, name) for name in _ways_of_reading(table) if name in table.model_fields_set},
         **options,
     )
@@ -148,7 +152,14 @@ def _tell_seconds(output: Output, file: Path) -> None:
         output.line(f"training takes {about(seconds)}")
 
 
-def _table(data: Path, target: str, settings: Sequence[str]) -> TableFile:
+def _named_once(targets: Sequence[str]) -> str | tuple[str, ...]:
+    """Return the columns to predict as a spec has them."""
+    if repeated := [name for place, name in enumerate(targets) if name in targets[:place]]:
+        raise UsageError(f'duplicate name "{repeated[0]}"', source="--target")
+    return targets[0] if len(targets) == 1 else tuple(targets)
+
+
+def _table(data: Path, target: str | tuple[str, ...], settings: Sequence[str]) -> TableFile:
     """Return what reads a table, with settings of how it is read."""
     from specnet.parts.data import not_a_table, table_file_type
     from specnet.spec import parse_spec

@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from specnet.parts.data import Csv
@@ -373,4 +374,85 @@ def test_other_settings_are_refused(setting: str, specnet: Specnet, folder: Path
     ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--set", setting)
     assert ended.status == (1 if setting.endswith("=x") else 2)
     assert not (folder / "new.toml").exists()
+    pinned(ended.err)
+
+
+RATINGS = [3 + row % 6 for row in range(60)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_whole_numbers_are_classes_which_is_told_of_and_decimals_are_values(
+    specnet: Specnet, folder: Path, suffix: str, pinned: Pinned
+) -> None:
+    def written(form: str, numbers: list[int] = RATINGS) -> str:
+        cells = [(row * 7 % 60 / 10, form.format(number)) for row, number in enumerate(numbers)]
+        if suffix == ".jsonl":
+            text = "".join(f'{{"x": {x}, "rating": {cell}}}\n' for x, cell in cells)
+        else:
+            text = "x,rating\n" + "".join(f"{x},{cell}\n" for x, cell in cells)
+        (folder / f"rows{suffix}").write_text(text)
+        return suffix
+
+    command = ("new", "rows.toml", "--data", f"rows{suffix}", "--target", "rating", "--force", "--format", "json")
+    written("{}")
+    ended = specnet(*command)
+    ended.went()
+    (warning,) = json.loads(ended.out)["warnings"]
+    assert warning["code"] == "whole-classes"
+    pinned(specnet(*command[:-2]).err)
+    assert parse_spec("rows.toml").target_kind == "classes"
+    option = warning["hint"].partition("use ")[2]
+    ended = specnet(*command, *shlex.split(option))
+    assert json.loads(ended.went())["warnings"] == []
+    assert parse_spec("rows.toml").target_kind == "values"
+    for form, numbers, kind in (("{}.0", RATINGS, "values"), ("{}", [row % 2 for row in range(60)], "classes")):
+        written(form, numbers)
+        assert json.loads(specnet(*command).went())["warnings"] == []
+        assert parse_spec("rows.toml").target_kind == kind
+
+
+def test_whole_floats_of_a_frame_are_whole_numbers(specnet: Specnet, folder: Path) -> None:
+    floats = [float(number) for number in RATINGS]
+    pandas.DataFrame({"x": np.arange(60) / 7, "rating": floats}).to_parquet("rows.parquet")
+    command = ("new", "rows.toml", "--data", "rows.parquet", "--target", "rating", "--format", "json")
+    assert [each["code"] for each in json.loads(specnet(*command).went())["warnings"]] == ["whole-classes"]
+
+
+TARGETS = {
+    "km": [f"{row * 37 % 60}.5" for row in range(60)],
+    "euro": [str(row * 31 % 60) for row in range(60)],
+    "hot": ["no", "yes"] * 30,
+    "wet": [str(row // 3 % 2) for row in range(60)],
+    "colour": ["red", "green", "blue"] * 20,
+    "day": [f"2024-01-{1 + row % 28:02}" for row in range(60)],
+}
+
+
+@pytest.mark.parametrize(
+    ("targets", "loss", "more"),
+    [(["km", "euro"], "mean_squared_error", ()), (["hot", "wet"], "binary_crossentropy", ("--quick", "--sweep"))],
+)
+def test_several_targets(specnet: Specnet, folder: Path, targets: list[str], loss: str, more: tuple[str, ...]) -> None:
+    _table_of(folder)
+    named = [part for name in targets for part in ("--target", name)]
+    specnet("new", "rows.toml", "--data", "rows.csv", *named, *more).went()
+    spec = parse_spec("rows.toml")
+    assert spec.data is not None
+    assert (spec.data.targets, spec.training.loss.type) == (tuple(targets), loss)
+    assert specnet("validate", "rows.toml").status == 0
+    assert specnet("run", "rows.toml", "-o", "out", "--set", "training.epochs=1", "--no-report").status == 0
+
+
+def _table_of(folder: Path) -> None:
+    columns = {"x": [str(row / 7) for row in range(60)], **TARGETS}
+    (folder / "rows.csv").write_text("\n".join(map(",".join, [columns, *zip(*columns.values(), strict=True)])))
+
+
+@pytest.mark.parametrize("targets", [["km", "km"], ["km", "hot"], ["hot", "colour"], ["km", "day"], ["km", "none"]])
+def test_several_targets_that_are_none(specnet: Specnet, folder: Path, targets: list[str], pinned: Pinned) -> None:
+    _table_of(folder)
+    named = [part for name in targets for part in ("--target", name)]
+    ended = specnet("new", "rows.toml", "--data", "rows.csv", *named)
+    assert ended.status == (2 if len({*targets}) == 1 else 1)
+    assert not (folder / "rows.toml").exists()
     pinned(ended.err)
