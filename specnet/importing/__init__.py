@@ -29,7 +29,7 @@ __all__ = ["Imported", "import_model", "open_model", "read_network", "weights_pa
 _ZIP = b"PK\x03\x04"
 
 
-def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Model:
+def import_model(source: PathLike | Any, *, limits: Limits | None = None, output: str | None = None) -> Model:
     """Return the model in another tool's file or object; its answers are the source's.
 
     What was left out, as an output that is a copy of an input, is a `SpecnetWarning`.
@@ -42,24 +42,28 @@ def import_model(source: PathLike | Any, *, limits: Limits | None = None) -> Mod
         specnet has.
     limits : Limits, optional
         Larger or smaller caps on the network.
+    output : str, optional
+        The name of one of several outputs of an ONNX file, such as that of a policy that also has a value.
 
     Raises
     ------
     FileError
-        If the file is missing, damaged, or holds something that is not understood; names it.
+        If the file is missing, damaged, or holds something that is not understood, or has no such output; names it.
     DataError
         If the object is none of these, or has a part that is not understood.
     """
-    imported = read_network(source, limits=limits)
+    imported = read_network(source, limits=limits, output=output)
     for text in rendered(imported.warnings):
         warnings.warn(text, SpecnetWarning, stacklevel=2)
     return imported.model
 
 
-def read_network(source: PathLike | Any, *, limits: Limits | None = None) -> Imported:
+def read_network(source: PathLike | Any, *, limits: Limits | None = None, output: str | None = None) -> Imported:
     """Return the network in another tool's file or object, as `import_model` does, with a short spec."""
     if isinstance(source, str) or hasattr(source, "__fspath__"):
-        return _read_file(source, limits)
+        return _read_file(source, limits, output)
+    if output is not None:
+        raise DataError("an output can be chosen of an ONNX file alone")
     families = _families(source)
     try:
         if type(source).__module__.partition(".")[0] == "sklearn":
@@ -132,9 +136,11 @@ def weights_path(path: PathLike) -> Path:
     return Path(path).with_suffix(".safetensors")
 
 
-def _read_file(path: PathLike, limits: Limits | None) -> Imported:
+def _read_file(path: PathLike, limits: Limits | None, output: str | None) -> Imported:
     with file_errors(path), open_file(path) as (stream, _):
         if stream.read(len(_ZIP)) == _ZIP:
+            if output is not None:
+                raise FileError("an output can be chosen of an ONNX file alone")
             from specnet.importing.keras.keras_file import import_keras
             from specnet.importing.sklearn.sklearn_estimators import SCHEMA, import_skops
 
@@ -143,4 +149,4 @@ def _read_file(path: PathLike, limits: Limits | None) -> Imported:
             return read(archive, Path(path).stem, limits)
     from specnet.importing.onnx.onnx_import import import_onnx
 
-    return import_onnx(path, limits)
+    return import_onnx(path, limits, output)

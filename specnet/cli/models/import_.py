@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from specnet.cli.inputs import check_suffix, read_limits
 from specnet.cli.options import ForceOption, LimitOption, argument, out_option
 from specnet.cli.output import Output
@@ -16,6 +18,9 @@ def import_(
     ],
     force: ForceOption = False,
     limit: LimitOption = None,
+    chosen: Annotated[
+        str | None, typer.Option("--output", metavar="NAME", help="Output to import, of an ONNX file with several.")
+    ] = None,
 ) -> None:
     """Import a model from another tool.
 
@@ -25,13 +30,14 @@ def import_(
     Examples
     --------
     specnet import network.onnx -o network.toml
+    specnet import policy.onnx -o policy.toml --output action
     """
     from specnet.importing import read_network, weights_path, write_network
     from specnet.report.overview import Overview
 
     check_suffix(file, (".onnx", ".keras", ".skops"), "the name of the file to import")
     check_suffix(out, (".toml",), "the name of the spec")
-    imported = read_network(file, limits=read_limits(limit))
+    imported = read_network(file, limits=read_limits(limit), output=chosen)
     write_network(imported, out, overwrite=force)
     network = imported.model.network
     plan = Overview(network.resolved)

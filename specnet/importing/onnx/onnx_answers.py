@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from specnet.files.tensors import shown
 from specnet.importing.draft import INPUT, Imported, Scaling
 from specnet.importing.foreign import errors_at
 from specnet.importing.onnx.onnx_graph import Graph, UnknownFormulaError
-from specnet.importing.onnx.onnx_terms import Segment, TensorFeatures, segments
+from specnet.importing.onnx.onnx_terms import Segment, TensorFeatures, Value, segments
 from specnet.parts.arrays import Array
 
 _HALF = 0.5
@@ -38,7 +39,11 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
         value = graph.values.get(output)
         if value is None:
             raise FileError(f"the output {shown(output)} is not made by any node")
-        role = "answer" if isinstance(value, TensorFeatures) and value.term.kind == "f" else "labels"
+        role = "answer" if _is_numeric(value) else "labels"
+        if role == "answer" and role in found:
+            numeric = [name for name in graph.outputs if _is_numeric(graph.values.get(name))]
+            message = f"the graph has {len(numeric)} outputs of numbers: {', '.join(map(shown, numeric))}"
+            raise FileError(message, hint=f"choose one, such as --output {shlex.quote(numeric[0])}")
         if not isinstance(value, TensorFeatures) or role in found:
             raise FileError(f"the output {shown(output)} is {value}; expected labels and probabilities, or values")
         found[role] = value
@@ -47,6 +52,10 @@ def finish(graph: Graph, name: str, facts: Mapping[str, Any] | None) -> Imported
     names = " and ".join(map(shown, graph.outputs))
     with errors_at(f"the output {names}", but=UnknownFormulaError):
         return _Ending(graph, **found).finish(name, facts)
+
+
+def _is_numeric(value: Value | None) -> bool:
+    return isinstance(value, TensorFeatures) and value.term.kind == "f"
 
 
 class _Ending:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ _HINTS = {
 }
 """What to do with files of other kinds."""
 
+_INTEGER = re.compile(r"[0-9]{1,19}")
 _KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
 """What tensors may hold."""
 _MOST_AXES = 8
@@ -188,6 +190,9 @@ class TensorReader:
         path = os.path.realpath(os.path.join(self._folder, location))
         if os.path.commonpath([self._folder, path]) != self._folder:
             raise FileError(f"{where}, outside of the model's folder")
+        for key in ("offset", "length"):
+            if not _INTEGER.fullmatch(said.get(key, "0")):
+                raise FileError(f"{where}, at the {key} {shown(said[key])}; expected an integer")
         offset, length = int(said.get("offset", 0)), int(said.get("length", size))
         with open_file(path) as (stream, available):
             if length != size or not 0 <= offset <= available - size:

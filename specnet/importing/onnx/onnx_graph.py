@@ -45,10 +45,13 @@ _Way = tuple[Sequence[Term], Callable[[list[int]], int]]
 class Graph:
     """What is known of an ONNX graph: its inputs and constants at first, then what each node makes of them.
 
-    The index is that of the node that is being read; the classes are labels that the file gives to probabilities.
+    The index is that of the node that is being read; the classes are labels that the file gives to probabilities. Of
+    several outputs one can be chosen; what only others need is not read.
     """
 
-    def __init__(self, model: ModelProto, tensors: TensorReader, limits: Limits | None) -> None:
+    def __init__(
+        self, model: ModelProto, tensors: TensorReader, limits: Limits | None, output: str | None = None
+    ) -> None:
         self.graph: GraphProto = model.graph
         self.tensors = tensors
         for part in (*model.opset_import, *self.graph.node):
@@ -62,8 +65,13 @@ class Graph:
         self.values: dict[str, Value] = {
             tensor.name: TensorConstant((tensors.read(tensor),)) for tensor in self.graph.initializer
         }
-        self.copies = copied_inputs(self.graph)
-        self.outputs = [output.name for output in self.graph.output if output.name not in self.copies]
+        names = [each.name for each in self.graph.output]
+        if output is not None and output not in names:
+            hint = f"choose from {', '.join(map(shown, names))}"
+            raise FileError(f"the graph has no output {shown(output)}", hint=hint)
+        self.copies = {} if output is not None else copied_inputs(self.graph)
+        self.outputs = [name for name in names if name == output or (output is None and name not in self.copies)]
+        self.needed = range(len(self.graph.node)) if output is None else self._needed(output)
         self.uses = self._uses()
         # Older files list constants among the inputs, and tf2onnx some that nothing reads any more.
         self.inputs = read_inputs(
@@ -79,9 +87,22 @@ class Graph:
         self._numbers, self.moves, self.index = count(), count(), 0
         self._bind_inputs()
 
+    def _needed(self, output: str) -> Sequence[int]:
+        """Return the indices of the nodes that an output needs."""
+        makers: dict[str, list[int]] = {}
+        for index, node in enumerate(self.graph.node):
+            for name in node.output:
+                makers.setdefault(name, []).append(index)
+        found, waiting = set[int](), [output]
+        while waiting:
+            new = [index for index in makers.pop(waiting.pop(), ()) if index not in found]
+            found.update(new)
+            waiting += [name for index in new for name in self.graph.node[index].input if name]
+        return sorted(found)
+
     def _uses(self) -> Counter[str]:
         """Return how often each tensor is read, by nodes and as outputs, but for outputs that are copies of inputs."""
-        uses = Counter([*self.outputs, *(name for node in self.graph.node for name in node.input)])
+        uses = Counter([*self.outputs, *(name for index in self.needed for name in self.graph.node[index].input)])
         copying = identities(self.graph)
         for name in self.copies:
             while name in copying and not uses[name]:

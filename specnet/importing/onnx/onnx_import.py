@@ -7,6 +7,7 @@ is exported once more. Only if that gives the same graph, it is the file's.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,7 +53,7 @@ from specnet.parts.arrays import Array
 from specnet.spec import Limits, parse_spec, resolve
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 _ROUNDING = 4 * np.finfo(np.float32).eps
 """What may differ in a constant of a float64 model that was stored as float32."""
@@ -174,8 +175,10 @@ def _same(given: Array, wanted: Array) -> bool:
     return given.dtype.kind == wanted.dtype.kind and np.array_equal(given, wanted)
 
 
-def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
+def import_onnx(path: PathLike, limits: Limits | None, output: str | None = None) -> Imported:
     """Return the network in an ONNX file as a spec and a model, compared with what onnxruntime answers if that is here.
+
+    Of several outputs it is the one that is chosen.
 
     Raises
     ------
@@ -186,8 +189,8 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
         model, tensors = read_model(path), TensorReader(path)
         text = next((entry.value for entry in model.metadata_props if entry.key == FACTS), None)
         said = read_facts(text, "the spec in this file") if text and model.producer_name == "specnet" else None
-        if said is None:
-            return _read(model, tensors, path, limits, None)
+        if said is None or output is not None:
+            return _read(model, tensors, path, limits, None, output)
         if MODELS not in said:
             known_document(said)
         try:
@@ -205,9 +208,34 @@ def import_onnx(path: PathLike, limits: Limits | None) -> Imported:
 
 
 def _read(
-    model: ModelProto, tensors: TensorReader, path: PathLike, limits: Limits | None, said: Mapping[str, Any] | None
+    model: ModelProto,
+    tensors: TensorReader,
+    path: PathLike,
+    limits: Limits | None,
+    said: Mapping[str, Any] | None,
+    output: str | None = None,
 ) -> Imported:
-    graph = Graph(model, tensors, limits)
+    graph = Graph(model, tensors, limits, output)
+    try:
+        imported = _finished(graph, path, said)
+    except FileError as error:
+        numeric = [value.name for value in model.graph.output if _is_numeric(value)]
+        if len(numeric) < 2 or output is not None or error.diagnostics[0].hint:
+            raise
+        hint = f"there are several outputs; choose one, such as --output {shlex.quote(numeric[0])}"
+        raise FileError(*(replace(each, hint=hint) for each in error.diagnostics)) from error
+    proof = prove_file(path, imported.model, graph.inputs.shapes, graph.outputs)
+    return replace(imported, proof=proof, warnings=tuple(_left_out(graph, path)))
+
+
+def _is_numeric(output: ValueInfoProto) -> bool:
+    from onnx import TensorProto
+
+    return output.type.tensor_type.elem_type in (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+
+def _finished(graph: Graph, path: PathLike, said: Mapping[str, Any] | None) -> Imported:
+    """Return spec and model of a graph, after reading its nodes."""
     for index, node in _sorted(graph):
         graph.index = index
         with errors_at(f"node {graph.named(index)}", but=UnknownFormulaError):
@@ -218,9 +246,7 @@ def _read(
             for name, value in zip(node.output, made if isinstance(made, list) else [made], strict=False):
                 if name:
                     graph.bind(name, value)
-    imported = finish(graph, Path(path).stem, said)
-    proof = prove_file(path, imported.model, graph.inputs.shapes, graph.outputs)
-    return replace(imported, proof=proof, warnings=tuple(_left_out(graph, path)))
+    return finish(graph, Path(path).stem, said)
 
 
 def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
@@ -233,7 +259,7 @@ def _left_out(graph: Graph, path: PathLike) -> Iterator[Diagnostic]:
 
 def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
     """Return the nodes, each behind those whose results it reads, in the file's order where that is one."""
-    nodes = list(enumerate(graph.graph.node))
+    nodes = [(index, graph.graph.node[index]) for index in graph.needed]
     makers = {name: index for index, node in nodes for name in node.output if name and name not in graph.values}
     read = {index: [makers[name] for name in node.input if name in makers] for index, node in nodes}
     try:
@@ -242,4 +268,5 @@ def _sorted(graph: Graph) -> list[tuple[int, NodeProto]]:
         raise FileError(f"node {graph.named(min(error.args[1]))}: it reads what is made of its own result") from None
     if all(max(read[index], default=-1) < index for index in order):
         order.sort()
-    return [nodes[index] for index in order if any(graph.uses[name] for name in nodes[index][1].output if name)]
+    known = dict(nodes)
+    return [(index, known[index]) for index in order if any(graph.uses[name] for name in known[index].output if name)]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Specnet
 from tests.importing.answers import FILES, stored
+from tests.importing.onnx.test_onnx_outputs import policy_file
 
 
 @pytest.fixture
@@ -58,3 +59,17 @@ def test_what_is_not_understood_is_named_and_nothing_written(specnet: Specnet, f
 def test_a_limit_is_one(specnet: Specnet, network: Path) -> None:
     said = specnet("import", network, "-o", "words.toml", "--limit", "parameters=80").failed(1)
     assert re.search(r"\b83\b.*\b80\b", said)
+
+
+def test_one_of_two_outputs_is_chosen_by_its_name(specnet: Specnet, folder: Path) -> None:
+    policy_file(folder)
+    command = ["import", "policy.onnx", "-o", "policy.toml"]
+    ended = specnet(*command)
+    ended.failed(1, "policy.onnx: error[file]: the graph has 2 outputs of numbers: 'action', 'value'")
+    assert "choose one, such as --output action" in ended.err
+    ended = specnet(*command, "--output", "vlaue")
+    ended.failed(1, "policy.onnx: error[file]: the graph has no output 'vlaue'")
+    assert "choose from 'action', 'value'" in ended.err
+    assert not (folder / "policy.toml").exists()
+    specnet(*command, "--output", "value").went()
+    assert 'loss = "mean_squared_error"' in (folder / "policy.toml").read_text()

@@ -228,7 +228,15 @@ def test_numbers_beside_the_model_are_read(tmp_path: Path, place: Callable[..., 
     (tmp_path / "network.onnx.data").write_bytes(b"1234" + GOOD.tobytes())
     path = place(GEMM, [external("network.onnx.data", offset="4")])
     np.testing.assert_array_equal(specnet.import_model(path).predict([[1, 2, 3]]), [[6, 6]])
-    for offset, size in (("5", 24), ("-4", 24), ("4", 23), ("9" * 30, 24), ("9" * 9_999, 24), ("four", 24)):
+    for offset, size in (
+        ("5", 24),
+        ("-4", 24),
+        ("4", 23),
+        ("9" * 30, 24),
+        ("9" * 9_999, 24),
+        ("four", 24),
+        ("4.0", 24),
+    ):
         place(GEMM, [external("network.onnx.data", size, offset)])
         with refused(specnet.FileError):
             specnet.import_model(path)
