@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data.row_hashes import row_hashes
+from specnet.data.preparation import ColumnTexts
+from specnet.data.row_hashes import Hashes, row_hashes
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column
@@ -71,9 +72,9 @@ class Repeated(NamedTuple):
 def repeated_rows(train: RawRows, held: RawRows, part: str, kinds: Sequence[Column], least: float) -> Repeated | None:
     """Return which rows held out repeat training rows in inputs and target, or else in inputs alone.
 
-    Chance repeats rows of few different values. It is estimated by the pairs of training rows that have the same value,
-    column by column: it repeats a row at most as often as a value of any column. Of all columns together half counts of
-    what they would tell of a row if none depended on another.
+    Chance repeats rows of few different values. It is estimated by the pairs of distinct training rows that have the
+    same value, column by column: it repeats a row at most as often as a value of any column. Of all columns together
+    half counts of what they would tell of a row if none depended on another.
 
     Parameters
     ----------
@@ -90,15 +91,18 @@ def repeated_rows(train: RawRows, held: RawRows, part: str, kinds: Sequence[Colu
     Repeated or None
         None if there are few, or chance explains them.
     """
-    alike = _repeated(train, held, kinds, with_target=False)
-    rows = len(held.y)
+    texts, rows = [column.texts for column in kinds], len(held.y)
+    inputs, held_inputs = (_hashes(each, texts, with_target=False) for each in (train, held))
+    alike = int(np.isin(held_inputs, inputs).sum())
     if alike <= least * rows:
         return None
-    columns = _columns(train)
-    pairs = [_same_pairs(columns[:, place]) for place in range(columns.shape[1])]
-    whole = [*pairs, *map(_same_pairs, train.y.reshape(len(train.y), -1).T)]
-    copies = _repeated(train, held, kinds, with_target=True)
-    for repeats, others, same in ((copies, 0, whole), (alike, alike - copies, pairs)):
+    whole, held_whole = (_hashes(each, texts, with_target=True) for each in (train, held))
+    copies = int(np.isin(held_whole, whole).sum())
+    distinct = np.unique(whole, return_index=True)[1]
+    columns, targets = _columns(train), train.y.reshape(len(train.y), -1)
+    of_inputs = [_same_pairs(columns[:, place][distinct]) for place in range(columns.shape[1])]
+    of_all = [*of_inputs, *map(_same_pairs, targets[distinct].T)]
+    for repeats, others, same in ((copies, 0, of_all), (alike, alike - copies, of_inputs)):
         by_chance = len(train.y) * min(*same, float(np.sqrt(np.prod(same))))
         if repeats > max(least, CHANCE * by_chance) * rows:
             return Repeated(repeats, rows, part, others)
@@ -109,14 +113,8 @@ def _columns(rows: RawRows) -> Array | RowView:
     return rows.table if rows.chosen is None else RowView(rows.table, rows.chosen)
 
 
-def _repeated(train: RawRows, held: RawRows, kinds: Sequence[Column], *, with_target: bool) -> int:
-    """Return how many rows held out are equal to a training row."""
-    texts = [column.texts for column in kinds]
-
-    def hashes(rows: RawRows) -> NDArray[np.uint64]:
-        return row_hashes(_columns(rows), texts, rows.y if with_target else np.empty((len(rows.y), 0)))
-
-    return int(np.isin(hashes(held), hashes(train)).sum())
+def _hashes(rows: RawRows, texts: ColumnTexts, *, with_target: bool) -> Hashes:
+    return row_hashes(_columns(rows), texts, rows.y if with_target else np.empty((len(rows.y), 0)))
 
 
 def _same_pairs(cells: Array) -> float:

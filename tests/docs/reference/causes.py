@@ -139,12 +139,16 @@ class Cause(NamedTuple):
         files = [f"$ cat {name}\n{text}" for name, text in self.files.items()]
         return "".join([*files, *(f"$ {line}\n" for line in (self.before, self.line) if line)])
 
+    def prepare(self) -> None:
+        """Write what the command reads into the working folder, and call what comes before it."""
+        for name, text in (FILES | self.files).items():
+            Path(name).write_text(text, encoding="utf-8")
+        _said(self.before)
+
     def said(self) -> str:
         """Return what the command says in a folder of its own."""
         with tempfile.TemporaryDirectory() as folder, chdir(folder):
-            for name, text in (FILES | self.files).items():
-                Path(name).write_text(text, encoding="utf-8")
-            _said(self.before)
+            self.prepare()
             with self.state():
                 return self.says(self.line)
 

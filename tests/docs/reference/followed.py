@@ -1,0 +1,405 @@
+"""Hints of the documented errors as a user follows them: what is typed, or why nothing can be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import chdir, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.docs.reference.causes import CAUSES, CLASSES, RUN, SWEPT, TABLE, Cause
+
+
+class Edit(NamedTuple):
+    """How the hint in a spec's message is followed in the spec.
+
+    Attributes
+    ----------
+    hint : str
+        What the message says.
+    old, new : str
+        What stands in the spec, and what is typed instead.
+    """
+
+    hint: str
+    old: str
+    new: str
+
+
+class Typed(NamedTuple):
+    """How the hint in a command's message is followed.
+
+    Attributes
+    ----------
+    cause : Cause
+        The command with the message.
+    hint : str
+        What the message says.
+    line : str
+        The command that is typed then; the same as before where a file is edited.
+    files : mapping
+        Files that are edited.
+    has_passed : bool
+        Whether the state of the machine is another one by then.
+    """
+
+    cause: Cause
+    hint: str
+    line: str
+    files: Mapping[str, str] = {}
+    has_passed: bool = False
+
+    def said(self) -> tuple[str, str]:
+        """Return what the first command says, and what the second one does, in a folder of their own."""
+        cause = self.cause
+        with tempfile.TemporaryDirectory() as folder, chdir(folder):
+            cause.prepare()
+            with cause.state():
+                first = cause.says(cause.line)
+            for name, text in self.files.items():
+                Path(name).write_text(text, encoding="utf-8")
+            with nullcontext() if self.has_passed else cause.state():
+                return first, cause.says(self.line)
+
+
+EDITS = {
+    "activation-count": Edit("a single one for all hidden layers", "['relu']", "'relu'"),
+    "batch-size": Edit('use batch_size = "full"', "batch_size = 8", 'batch_size = "full"'),
+    "calibration": Edit("remove training.calibration", "calibration = 'temperature'\n", ""),
+    "ensemble": Edit(
+        'set training.ensemble = { members = 5, validation = "split" }',
+        "ensemble = 5",
+        'ensemble = { members = 5, validation = "split" }',
+    ),
+    "layer-inputs": Edit(
+        'name them: inputs = ["…", "input"]',
+        "units = 1 },\n  'add',",
+        'units = 1, name = "a" },\n  { type = "add", inputs = ["a", "input"] },',
+    ),
+    "layer-place": Edit(
+        "set columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]",
+        "'piecewise_linear_embedding'",
+        '{ type = "piecewise_linear_embedding", '
+        "columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20] }",
+    ),
+    "legacy-initializer": Edit(
+        'set weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" } in network',
+        "[network]",
+        '[network]\nweight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }',
+    ),
+    "loss-target": Edit('use "categorical_crossentropy"', "'mse'", '"categorical_crossentropy"'),
+    "metric-task": Edit('use "accuracy"', "'roc_auc'", '"accuracy"'),
+    "misplaced-key": Edit(
+        'set "activation" in each layer',
+        "layers = []\nactivations = 'relu'\nweight_initializer = 'zeros'\nbias_initializer = 'zeros'",
+        "input_size = 1\nlayers = [{ type = 'dense', units = 1, activation = 'relu', weight_initializer = 'zeros' }]",
+    ),
+    "missing-key": Edit(
+        "layers of the network: layer_sizes, hidden_layer_sizes or layers",
+        "",
+        "[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n",
+    ),
+    "name": Edit("use letters, digits, _, . and -; start with a letter or digit", "''", "'a-1'"),
+    "network-form": Edit(
+        "set layer_sizes = [2, 5, 1], hidden_layer_sizes = [64]", "[network]", "[network]\nlayer_sizes = [2, 5, 1]"
+    ),
+    "no-metric": Edit('set training.metrics = ["f1_macro"]', "['accuracy']", '["f1_macro"]'),
+    "no-validation": Edit(
+        "set data.split.validation_size = 0.2", "type = 'iris'", "type = 'iris'\nsplit.validation_size = 0.2"
+    ),
+    "null": Edit("omit the key", ",\n null", ""),
+    "output-activation": Edit('use "sigmoid"', "'linear'", '"sigmoid"'),
+    "space-key": Edit(
+        "set sweep.seeds to average each trial over several seeds",
+        '"space": {"training.l2": {"low": 1, "high": 0},\n "seed": [1]}',
+        '"space": {"training.l2": {"low": 0, "high": 1}}, "seeds": 3',
+    ),
+    "unknown-key": Edit("choose from name, seed,", '"$schema": 1', '"seed": 1'),
+    "unknown-layer": Edit(
+        'move layer "a" above this one',
+        "  { type = 'add', inputs = ['input', 'a'] },\n  { type = 'dense', units = 2, name = 'a' },",
+        "  { type = 'dense', units = 2, name = 'a' },\n  { type = 'add', inputs = ['input', 'a'] },",
+    ),
+    "unknown-part": Edit(
+        'use { type = "activation", activation = "sigmoid" }',
+        "'sigmoid'",
+        '{ type = "activation", activation = "sigmoid" }',
+    ),
+    "unread-layer": Edit("or remove the layer", "  { type = 'dense', units = 2 },\n", ""),
+}
+"""By codes of specs, in the examples of the documentation."""
+
+
+def _table(*columns: Callable[[int], object], **files: str) -> dict[str, str]:
+    """Return a spec and its table of 40 rows: a, b, perhaps c, and the target; other tables by their names."""
+    names = [*"abc"[: len(columns) - 1], "kind"]
+    lines = [",".join(names), *(",".join(str(column(row)) for column in columns) for row in range(40))]
+    return TABLE | {"rows.csv": "\n".join(lines) + "\n"} | {f"{name}.csv": text for name, text in files.items()}
+
+
+def a(row: int) -> int:
+    return row * 7 % 11
+
+
+def b(row: int) -> int:
+    return row * 5 % 13
+
+
+def kind(row: int) -> str:
+    return "xy"[row * row % 7 < 3]
+
+
+def _set(cause: Cause, hint: str, *settings: str) -> Typed:
+    """Return what is typed where a hint names settings."""
+    return Typed(cause, hint, " ".join([cause.line, *(f"--set '{setting}'" for setting in settings)]))
+
+
+def _edited(cause: Cause, hint: str, **files: str) -> Typed:
+    """Return what is typed where a hint is about cells."""
+    return Typed(cause, hint, cause.line, {f"{name}.csv": text for name, text in files.items()})
+
+
+TRAIN = "specnet run table.toml --no-report --out trained"
+PREDICT = "specnet predict trained/model.safetensors new.csv"
+EVALUATE = "specnet evaluate trained/model.safetensors new.csv"
+NEW = "a,b\n1,2\n3,4\n"
+GAPLESS = _table(a, b, kind)
+STANDARDIZED = {
+    **GAPLESS,
+    "table.toml": TABLE["table.toml"].replace("[network]", '[network]\npreprocessing = ["standardize"]'),
+}
+
+TYPED = {
+    "column-kind": Typed(
+        Cause(
+            f"""{CLASSES} --set 'network.preprocessing=[{{columns=["a"],steps=["impute"]}}]'""",
+            _table(lambda row: "uvw"[row % 3], b, kind),
+        ),
+        'give it a group of its own: { columns = ["a"], steps = ["one_hot"] }',
+        f"""{CLASSES} --set 'network.preprocessing=[{{ columns = ["a"], steps = ["one_hot"] }}]'""",
+    ),
+    "compiler-failed": _set(CAUSES["compiler-failed"], 'set training.engine to "numpy"', "training.engine=numpy"),
+    "constant": _set(
+        Cause(CLASSES, _table(a, lambda row: 7, kind)), 'set data.columns.b = "ignore"', "data.columns.b=ignore"
+    ),
+    "data": Typed(Cause(f"{RUN} --jobs 4"), "use one job (--jobs 1)", f"{RUN} --jobs 1"),
+    "duplicate-column": _set(
+        Cause(CLASSES, _table(a, a, kind)), 'set data.columns.b = "ignore"', "data.columns.b=ignore"
+    ),
+    "export": Typed(
+        Cause("specnet export moons/model.safetensors --to numpy -o numpy.py", before=RUN),
+        "choose another file name",
+        "specnet export moons/model.safetensors --to numpy -o moons.py",
+    ),
+    "formula": Typed(
+        Cause(f"{PREDICT} -o new.out.csv", _table(a, b, lambda row: ("-x", "-y")[row % 2], new=NEW), before=TRAIN),
+        "use --escape-formulas",
+        f"{PREDICT} -o new.out.csv --escape-formulas",
+    ),
+    "gives-target-away": _set(
+        Cause(CLASSES, _table(a, lambda row: 5 * (kind(row) == "x"), kind)),
+        'set data.columns.b = "ignore"',
+        "data.columns.b=ignore",
+    ),
+    "identifier": _set(
+        Cause(CLASSES, _table(a, lambda row: row, kind)), 'set data.columns.b = "ignore"', "data.columns.b=ignore"
+    ),
+    "idle-jobs": _set(
+        Cause(
+            "specnet sweep swept.toml --out sweep --force --jobs 4 --no-report --set sweep.sampler=tpe "
+            "--set sweep.parallel=1 --set sweep.trials=4",
+            SWEPT,
+        ),
+        "set sweep.parallel = 8",
+        "sweep.parallel=8",
+    ),
+    "ignored-column": _set(
+        Cause(CLASSES, _table(a, b, lambda row: f"t{max(row, 8)}", kind)),
+        'set data.columns.c = "category" or "ignore"',
+        "data.columns.c=category",
+    ),
+    "interrupted": Typed(
+        CAUSES["interrupted"],
+        "to resume: specnet run moons.toml --out moons --resume",
+        f"{RUN} --resume",
+        has_passed=True,
+    ),
+    "missing-cell": Typed(
+        Cause(PREDICT, STANDARDIZED | {"new.csv": "a,b\n1,2\n,4\n"}, before=TRAIN),
+        "use --strict to skip such rows",
+        f"{PREDICT} --strict",
+    ),
+    "missing-header": _set(
+        Cause(CLASSES, TABLE | {"rows.csv": "1,2,3\n4,5,6\n"}), "set data.header = false", "data.header=false"
+    ),
+    "missing-target": _set(
+        Cause(CLASSES, _table(a, b, lambda row: kind(row) if row else "")),
+        'set data.missing_target = "drop"',
+        "data.missing_target=drop",
+    ),
+    "nested-value": _set(
+        Cause(
+            f"{CLASSES} --set data.type=jsonl --set data.path=rows.jsonl",
+            TABLE
+            | {"rows.jsonl": "".join(f'{{"a": [{row}], "b": {b(row)}, "kind": "{kind(row)}"}}\n' for row in range(40))},
+        ),
+        'set data.columns.a = "ignore"',
+        "data.columns.a=ignore",
+    ),
+    "no-compiled-form": Typed(
+        CAUSES["no-compiled-form"],
+        'set training.engine to "numpy"',
+        "specnet show pairs.toml --code --set training.engine=numpy",
+    ),
+    "no-compiler": _set(CAUSES["no-compiler"], 'set training.engine to "numpy"', "training.engine=numpy"),
+    "no-features": _set(
+        Cause(
+            CLASSES, TABLE | {"rows.csv": "c,kind\n" + "".join(f"t{max(row, 8)},{kind(row)}\n" for row in range(40))}
+        ),
+        'set data.columns.c = "category" or "ignore"',
+        "data.columns.c=category",
+    ),
+    "not-a-boolean": _set(
+        Cause(
+            f"{CLASSES} --set data.columns.c=boolean", _table(a, b, lambda row: ("yes", "no", "maybe")[row % 3], kind)
+        ),
+        'set data.columns.c = "category" or "ignore"',
+        "data.columns.c=category",
+    ),
+    "not-a-datetime": _set(
+        Cause(
+            f"{CLASSES} --set data.columns.c=datetime", _table(a, b, lambda row: ("2024-01-31", "soon")[row % 2], kind)
+        ),
+        'set data.columns.c = "category" or "ignore"',
+        "data.columns.c=category",
+    ),
+    "not-a-number": _set(
+        Cause(f"{CLASSES} --set data.columns.c=numeric", _table(a, b, lambda row: ("1", "much")[row % 2], kind)),
+        'set data.columns.c = "category" or "ignore"',
+        "data.columns.c=category",
+    ),
+    "not-predicted": Typed(
+        Cause(f"{PREDICT} --strict", GAPLESS | {"new.csv": "a,b\n1,2\n,4\n"}, before=TRAIN),
+        "or predict without --strict",
+        PREDICT,
+    ),
+    "override": Typed(
+        Cause("specnet validate moons.toml --set network.layer_sizes.3=1"),
+        "count entries from 0",
+        "specnet validate moons.toml --set network.layer_sizes.2=1",
+    ),
+    "random-split": _set(
+        Cause(
+            CLASSES,
+            TABLE
+            | {
+                "rows.csv": "time,b,kind\n"
+                + "".join(
+                    f"2024-01-01T{row // 60:02}:{row % 60:02},{b(row)},{'xy'[row // 20 % 2]}\n" for row in range(400)
+                )
+            },
+        ),
+        'set data.split.time = "time"',
+        'data.split.time="time"',
+    ),
+    "repeated-column": _set(
+        Cause(CLASSES, TABLE | {"rows.csv": "a,a,kind\n1,2,x\n"}),
+        "set data.header = false and set data.skip = 1",
+        "data.header=false",
+        "data.skip=1",
+    ),
+    "report": Typed(CAUSES["report"], "use specnet report moons to try again", "specnet report moons", has_passed=True),
+    "rows-in-both": _edited(
+        Cause(CLASSES, _table(lambda row: row % 20 * 0.37, lambda row: row % 20 * 1.7 % 1, lambda row: kind(row % 20))),
+        "remove duplicate rows",
+        rows=_table(lambda row: row * 0.37, lambda row: row * 1.7 % 1, kind)["rows.csv"],
+    ),
+    "single-rows": _set(CAUSES["single-rows"], "choose another target column", "data.target=b"),
+    "taken": Typed(Cause(RUN, before=RUN), "or --force to overwrite it", f"{RUN} --force"),
+    "target": Typed(
+        Cause("specnet new new.toml --data rows.csv --target c", _table(a, b, lambda row: f"t{row}", kind)),
+        "choose a target of numbers, true and false, or labels that repeat",
+        "specnet new new.toml --data rows.csv --target kind",
+    ),
+    "too-many-layers": Typed(
+        Cause("specnet validate moons.toml --limit layers=1"),
+        "raise it with --limit layers=2",
+        "specnet validate moons.toml --limit layers=2",
+    ),
+    "too-many-parameters": Typed(
+        Cause("specnet validate moons.toml --limit parameters=10"),
+        "raise it with --limit parameters=13",
+        "specnet validate moons.toml --limit parameters=13",
+    ),
+    "too-much-memory": Typed(
+        Cause("specnet validate moons.toml --limit memory=10"),
+        "raise it with --limit memory=",
+        "specnet validate moons.toml --limit memory=1000000",
+    ),
+    "training": _set(
+        Cause(f"{RUN} --set training.optimizer.type=sgd --set training.optimizer.learning_rate=1e300"),
+        "set training.optimizer.learning_rate = 0.01",
+        "training.optimizer.learning_rate=0.01",
+    ),
+    "training-rows": Typed(
+        Cause(
+            "specnet evaluate trained/model.safetensors rows.csv",
+            GAPLESS | {"new.csv": "a,b,kind\n99,98,x\n97,96,y\n"},
+            before=TRAIN,
+        ),
+        "evaluate on rows that were not used for training",
+        EVALUATE,
+    ),
+    "unknown-category": _edited(
+        Cause(PREDICT, _table(lambda row: "uvw"[row % 3], b, kind, new="a,b\nu,2\nx,4\n"), before=TRAIN),
+        "check the spelling",
+        new="a,b\nu,2\nv,4\n",
+    ),
+    "unknown-column": Typed(
+        Cause("specnet run table.toml --set data.target=kid", GAPLESS),
+        'did you mean "kind"?',
+        "specnet run table.toml --set data.target=kind",
+    ),
+    "unknown-label": _edited(
+        Cause(EVALUATE, GAPLESS | {"new.csv": "a,b,kind\n1,2,z\n3,4,x\n"}, before=TRAIN),
+        "expected x, y",
+        new="a,b,kind\n1,2,y\n3,4,x\n",
+    ),
+    "unlisted-column": _set(
+        Cause(f"""{CLASSES} --set 'data.columns={{a="numeric",kind="category"}}'""", GAPLESS),
+        'set data.columns.b = "numeric" or "category" or "ignore"',
+        "data.columns.b=numeric",
+    ),
+    "unscaled-target": _set(
+        Cause(
+            "specnet run table.toml --no-report --set training.loss=mean_squared_error",
+            _table(a, b, lambda row: row * row % 37 * 100),
+        ),
+        'use network.target_preprocessing = ["standardize"]',
+        'network.target_preprocessing=["standardize"]',
+    ),
+    "usage": Typed(Cause("specnet rnu moons.toml"), 'did you mean "run"?', "specnet run moons.toml"),
+    "wildcard": Typed(
+        Cause(f"{CLASSES} --set 'data.path=x[1].csv'", GAPLESS | {"x[1].csv": GAPLESS["rows.csv"]}),
+        "rename it",
+        CLASSES,
+    ),
+}
+"""By codes of rows, files and commands."""
+
+NOT_TYPED = {
+    "broken-part": "the authors of the part mend it",
+    "copied-input": "nothing is wrong: the output is left out",
+    "different": "a file that was changed after the run does not come back",
+    "internal": "a bug in specnet",
+    "logger": "a package is installed",
+    "machine": "the environment of other machines is set",
+    "missing-values": "such cells are replaced in the file",
+    "one-class": "rows of other classes are added",
+    "single-row": "rows of the class are added",
+    "unknown-size": "raised by calls in Python alone, which pass the number",
+    "unseen-class": "rows of the class are added",
+    "untrained-gap": "nothing is wrong: the model fills the cells",
+}
+"""Codes whose hints are not followed by typing, and why."""
