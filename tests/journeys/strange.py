@@ -106,9 +106,7 @@ def _columns() -> dict[str, Strange]:
         ),
         "notes": Strange(rows.text(c=[f"note {k}" for k in range(ROWS)]), {"c": "ignore"}, new=("ignored-column",)),
         "nothing at all": Strange(rows.text(c=[""] * ROWS), {"c": "ignore"}),
-        "constant and twice": Strange(
-            rows.text(c=[7] * ROWS, twin=x), warnings=("constant", "duplicate-column"), findings=("constant-column",)
-        ),
+        "constant and twice": Strange(rows.text(c=[7] * ROWS, twin=x), {"c": "ignore"}, warnings=("duplicate-column",)),
         "quotes and blanks": Strange(
             "\ufeff" + rows.text(**{'"a, ""b"""': ['"one, two"', ' "x ""y"""', "plain"] * 40}),
             {'"a, \\"b\\""': "category"},
@@ -148,4 +146,52 @@ def _targets() -> dict[str, Strange]:
     }
 
 
-TABLES = _notations() | _columns() | _targets()
+def _leaks() -> dict[str, Strange]:
+    """Tables whose columns say what the target is."""
+    rows = _Rows()
+    rng = rows.rng
+    net, price = rng.lognormal(3, 1, ROWS).round(2), rng.lognormal(3, 1, ROWS).round(2)
+    tax = (net * rng.choice([0, 0.5], ROWS)).round(2)
+    parts = rng.lognormal(size=(5, ROWS)).round(3)
+    named = {f"part{place}": part for place, part in enumerate(parts)}
+    leak = {"warnings": ("gives-target-away",), "findings": ("leakage",)}
+    return {
+        "net and tax": Strange(rows.text(net=net, tax=tax, y=(net + tax).round(2)), **leak),
+        "parts of a sum": Strange(rows.text(**named, y=parts.sum(axis=0).round(3)), **leak),
+        "the logarithm of a price": Strange(rows.text(c=np.log(price).round(3), y=price), **leak),
+        "numbers of sorted rows": Strange(rows.text(Id=range(1, ROWS + 1), y=np.sort(rows.y)), **leak),
+        "numbers of rows": Strange(rows.text(Id=range(1, ROWS + 1)), warnings=("identifier",)),
+    }
+
+
+def _dependences() -> dict[str, Strange]:
+    """Tables whose rows depend on each other, or only seem to."""
+    rows = _Rows(480)
+    rng, count = rows.rng, rows.rows
+    load = np.zeros(count)
+    for hour in range(1, count):
+        load[hour] = 0.9 * load[hour - 1] + rng.normal()
+    hours = [f"2024-03-{hour // 24 + 1:02} {hour % 24:02}:00" for hour in range(count)]
+    who = rng.permutation(np.repeat(np.arange(80), 6))
+    names, heights, levels = rng.permutation(9000)[:80], rng.integers(150, 200, 80), rng.normal(size=80)
+    visits = {"number": names[who], "height": heights[who], "y": (levels[who] + rows.x).round(2)}
+    born = [f"19{day // 365 + 50}-{day % 12 + 1:02}-{day % 28 + 1:02}" for day in rng.integers(0, 18000, count)]
+    ages = np.array([float(text[:4]) for text in born])
+    whole = rng.integers(0, 10, (2, count))
+    again = rows.text(c=rng.normal(size=count).round(3))
+    split = ("random-split",)
+    return {
+        "hours": Strange(rows.text(time=hours, y=load.round(2)), {"time": "datetime"}, warnings=split),
+        "visits": Strange(rows.text(**visits), warnings=split),
+        "dates of birth": Strange(
+            rows.text(born=born, y=(rows.x + (2000 - ages) / 10 + rng.normal(size=count)).round(2)),
+            {"born": "datetime"},
+        ),
+        "two whole numbers": Strange(
+            _text({"a": whole[0], "b": whole[1], "y": (whole[0] + rng.normal(size=count)).round(3)})
+        ),
+        "rows twice": Strange(again + again.partition("\n")[2], warnings=("rows-in-both",), findings=("shared-rows",)),
+    }
+
+
+TABLES = _notations() | _columns() | _targets() | _leaks() | _dependences()

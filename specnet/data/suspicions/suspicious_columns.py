@@ -63,6 +63,8 @@ def column_suspicions(
         if column.is_constant:
             found += _constant(column, held_out) if train.count > 1 else ()
         elif suspicions := list(_of_column(column, known, targets)):
+            if suspicions[0].code == "gives-target-away" and index in split_by and split_by[index].key == "time":
+                del split_by[index]  # rows that are sorted by their target
             found += [each for each in suspicions if each.code != "identifier" or index not in split_by]
         elif column.kind != "category":
             numbers.append(index)
