@@ -176,7 +176,7 @@ def _dependences() -> dict[str, Strange]:
     names, heights, levels = rng.permutation(9000)[:80], rng.integers(150, 200, 80), rng.normal(size=80)
     visits = {"number": names[who], "height": heights[who], "y": (levels[who] + rows.x).round(2)}
     born = [f"19{day // 365 + 50}-{day % 12 + 1:02}-{day % 28 + 1:02}" for day in rng.integers(0, 18000, count)]
-    ages = np.array([float(text[:4]) for text in born])
+    charges = rows.x + np.array([2000 - float(text[:4]) for text in born]) / 10 + rng.normal(size=count)
     whole = rng.integers(0, 10, (2, count))
     again = rows.text(c=rng.normal(size=count).round(3))
     split = ("random-split",)
@@ -184,7 +184,7 @@ def _dependences() -> dict[str, Strange]:
         "hours": Strange(rows.text(time=hours, y=load.round(2)), {"time": "datetime"}, warnings=split),
         "visits": Strange(rows.text(**visits), warnings=split),
         "dates of birth": Strange(
-            rows.text(born=born, y=(rows.x + (2000 - ages) / 10 + rng.normal(size=count)).round(2)),
+            rows.text(born=born, y=charges.round(2)),
             {"born": "datetime"},
         ),
         "two whole numbers": Strange(
