@@ -129,6 +129,10 @@ class RunFolder:
             parse_object(spec, "the spec")
         return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
 
+    def spec(self) -> dict[str, Any]:
+        """Return the resolved spec as plain data; nothing if there is no such file."""
+        return self._read(RESOLVED, lambda content: parse_object(content, "the spec"), {})
+
     def facts(self, **kinds: Any) -> dict[str, Any]:
         """Return what ``run.json`` says, and refuse one without what is needed, given by name and kind."""
         facts = self._read(FACTS, lambda content: parse_object(content, RECORD))

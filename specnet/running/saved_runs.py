@@ -35,7 +35,7 @@ from specnet.files.run_files import (
 from specnet.model import load_model, models_of
 from specnet.number_texts import count, counted
 from specnet.parts.part import Part
-from specnet.report.terminal.run_table import FINISHED, RunRecord
+from specnet.report.terminal.run_table import FINISHED, RunRecord, loss_in_words
 from specnet.running.data_rows import read_data
 from specnet.running.many.series_folder import read_runs, read_summary
 from specnet.running.many.summary import read_csv
@@ -119,6 +119,7 @@ def run_record(folder: Path, name: str | None = None) -> RunRecord:
         epochs=epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None,
         findings=tuple(finding.code for finding in run.judgement().findings),
         data_sha256=sha256 if isinstance(sha256, str) else None,
+        loss=loss_in_words(run.spec()),
     )
 
 
@@ -171,6 +172,7 @@ def _series_record(folder: Path, name: str) -> RunRecord:
         seconds=sum(known) if (known := [run.seconds for run in found if run.seconds is not None]) else None,
         findings=tuple(dict.fromkeys(code for run in found for code in run.findings)),
         runs=len(runs),
+        loss=losses.pop() if len(losses := {run.loss for run in found}) == 1 else "",
         deviations={split: {each: said["std"] for each, said in names.items()} for split, names in summary.items()},
     )
 

@@ -26,6 +26,9 @@ _BETWEEN = "for a range of integers, write both ends as integers"
 """The hint where only a number between both ends is wrong."""
 _OTHER_LOSS = "trials with different loss functions cannot be compared by validation_loss"
 _OTHER_METRIC = "set sweep.metric to one of training.metrics"
+_OTHER_UNITS = "the pruner compares validation losses, which would be in other units"
+_OTHER_PRUNER = 'remove sweep.pruner, or use "wilcoxon" on folds, which compares answers'
+_OF_LOSS = ("training.loss", "network.target_preprocessing")
 
 
 def parse_sweep(
@@ -116,10 +119,26 @@ def _clashes_with_data(spec: Spec, sweep: SweepSpec) -> Iterator[_Clash]:
         yield _Clash("no-validation", message, SPLIT, hint)
 
 
-def _losses_that_differ(sweep: SweepSpec) -> list[str]:
-    """Return the keys that make losses of trials incomparable, where trials are compared by their losses."""
-    losses = [key for key in sweep.space if key == "training.loss" or key.startswith("training.loss.")]
-    return losses if sweep.metric == VALIDATION_LOSS else []
+def _losses_that_differ(sweep: SweepSpec) -> Iterator[tuple[str, str, str]]:
+    """Yield the keys that make losses of trials incomparable, where they are compared; each with message and hint."""
+    for key in sweep.space:
+        if _is_within(key, "training.loss") and sweep.metric == VALIDATION_LOSS:
+            yield key, _OTHER_LOSS, _OTHER_METRIC
+        elif any(_is_within(key, each) for each in _OF_LOSS) and _compares_epochs(sweep):
+            yield key, _OTHER_UNITS, _OTHER_PRUNER
+
+
+def _is_within(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")
+
+
+def _compares_epochs(sweep: SweepSpec) -> bool:
+    """Return whether a pruner compares the losses of trials while they are trained, each as its own network has it."""
+    return sweep.pruner is not None and not sweep.pruner.of_folds
+
+
+def _what_losses_are(spec: Spec) -> tuple[Any, ...]:
+    return spec.training.loss, spec.network.target_preprocessing
 
 
 class _Search:
@@ -143,9 +162,8 @@ class _Search:
             assert self.sweep is not None, "it is in the document"
             for check in (_clashes(base, self.sweep), _clashes_with_data(base, self.sweep)):
                 self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in check)
-            for key in _losses_that_differ(self.sweep):
-                place: dict[str, Any] = {"path": (*SPACE, key), "at_key": True, "hint": _OTHER_METRIC}
-                self._add([self.document.diagnostic("space-key", _OTHER_LOSS, **place)])
+            for key, message, hint in _losses_that_differ(self.sweep):
+                self._add([self.document.diagnostic("space-key", message, (*SPACE, key), at_key=True, hint=hint)])
         sweep = self.document.data["sweep"]
         space = sweep.get("space") if isinstance(sweep, Mapping) else None
         misshapen = {problem.path[:3] for problem in self.found.values()}
@@ -236,6 +254,8 @@ class _Search:
                 yield self.document.diagnostic(code, message, source, hint=hint)
         if self.sweep.metric == VALIDATION_LOSS and spec.training.loss.type != base.training.loss.type:
             yield self.document.diagnostic("space-key", _OTHER_LOSS, source, hint=_OTHER_METRIC)
+        elif _compares_epochs(self.sweep) and _what_losses_are(spec) != _what_losses_are(base):
+            yield self.document.diagnostic("space-key", _OTHER_UNITS, source, hint=_OTHER_PRUNER)
 
     def _moved(self, problem: Diagnostic, path: Path, source: Path, sources: Mapping[Path, Path]) -> Diagnostic:
         """Return a mistake that a value makes as one of the space, or of a candidate."""

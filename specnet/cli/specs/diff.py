@@ -34,7 +34,7 @@ def diff(
     specnet diff runs/moons_2_5_1/1 moons
     """
     from specnet.report.spec_differences import difference_row, joined_rows, spec_differences, team_differences
-    from specnet.report.terminal.run_table import score_rows, score_text
+    from specnet.report.terminal.run_table import have_one_loss, score_rows, score_text
     from specnet.running.saved_runs import resolved_sides
 
     if first == second == STANDARD_INPUT:
@@ -59,7 +59,9 @@ def diff(
     if not rows:
         output.line("no differences")
     shown = [(title, score_text(title, mine), score_text(title, theirs)) for title, mine, theirs in scores]
-    output.rows(joined_rows([*rows, *shown]))
+    apart = before.record and after.record and not have_one_loss([before.record, after.record])
+    told = [("loss", "not compared: in other units")] if apart else []
+    output.rows([*joined_rows([*rows, *shown]), *told])
 
 
 def _side(path: Path, limit: list[str] | None) -> Side:

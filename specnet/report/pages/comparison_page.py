@@ -20,7 +20,7 @@ from specnet.report.svg.overlays import (
     member_curves,
     rows_note,
 )
-from specnet.report.terminal.run_table import LOSS, RunRecord, RunTable
+from specnet.report.terminal.run_table import LOSS, RunRecord, RunTable, have_one_loss
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
@@ -45,7 +45,7 @@ def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
         addresses=[run.page for run in runs],
         swatches=[curve_style(place) for place in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
-        other_losses=len({spec.training.loss for spec in specs}) > 1,
+        other_losses=not have_one_loss(runs),
         settings=differing_settings(specs),
         hashes=[f"{run.data_sha256 or ABSENT:.8}" for run in runs] if len(_data(runs)) > 1 else [],
         names=[run.name for run in runs],
@@ -93,7 +93,7 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
 
 def _apart(runs: Sequence[RunRecord], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
     """Return why none of several runs is the best one; nothing if they have a score in common, of the same rows."""
-    if not is_known or (is_loss and len({spec.training.loss for spec in specs}) > 1):
+    if not is_known or (is_loss and not have_one_loss(runs)):
         return "they have no score of test rows in common"
     if len(_data(runs)) > 1:
         return "their data differ, and so their scores cannot be ranked"

@@ -24,8 +24,9 @@ from specnet.report.pages.sweep_charts import (
     progress_figures,
     shown_setting,
 )
+from specnet.report.svg.charts import Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import FINISHED, RunRecord
+from specnet.report.terminal.run_table import FINISHED, LOSS, RunRecord
 from specnet.report.terminal.text_tables import TextTable
 
 STATES = {
@@ -68,6 +69,8 @@ class SweepRecord:
         Whether it has a page.
     shares : mapping
         How often each trial is in the team, by its number.
+    has_other_loss : bool
+        Whether the losses of the best trial's run are in other units than those by which trials are compared.
     facts : sequence of (name, value)
         What it takes to do it again.
     """
@@ -87,6 +90,12 @@ class SweepRecord:
     team_has_report: bool = False
     shares: Mapping[str, int] = field(default_factory=dict)
     facts: Sequence[tuple[str, str]] = field(default=())
+    has_other_loss: bool = False
+
+    def comparable(self, split: str) -> dict[str, Any]:
+        """Return the figures of the best trial's run that can be compared with those of trials."""
+        left_out = LOSS if self.has_other_loss else None
+        return {name: figure for name, figure in self.evaluation.get(split, {}).items() if name != left_out}
 
 
 def sweep_page(record: SweepRecord) -> str:
@@ -99,7 +108,7 @@ def sweep_page(record: SweepRecord) -> str:
         record=record,
         kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
         sentence=sweep_sentence(record),
-        strip=strip_of(record.evaluation, "best trial", _teams(record)) if record.evaluation else None,
+        strip=_strip(record) if record.evaluation else None,
         unfinished=_unfinished(record),
         worth=list(_worth(record)),
         scores=_scores_table(record),
@@ -115,6 +124,12 @@ def sweep_page(record: SweepRecord) -> str:
     )
 
 
+def _strip(record: SweepRecord) -> Figure:
+    """Return the main metric of the best trial's run, of the team if it can be compared, and of simpler predictors."""
+    is_apart = record.has_other_loss and score_name(record.evaluation) == LOSS
+    return strip_of(record.evaluation, "best trial", {} if is_apart else _teams(record))
+
+
 def sweep_sentence(record: SweepRecord) -> str:
     """Return in a sentence what the search has found, and what that comes to on test rows."""
     ranking, trials = record.ranking, len(record.ranking.trials)
@@ -126,7 +141,7 @@ def sweep_sentence(record: SweepRecord) -> str:
         beside = verdict(record.evaluation)
         return f"The {which} is {beside[0].lower()}{beside[1:]}"
     told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
-    test, main = record.evaluation.get(TEST, {}), score_name(record.evaluation or {TEST: {}})
+    test, main = record.comparable(TEST), score_name(record.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
     if not names:
         return f"{told}."
@@ -159,7 +174,7 @@ def _worth(record: SweepRecord) -> Iterator[str]:
     else:
         yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
     yield from _team(record)
-    test = record.evaluation.get(TEST, {}).get(name)
+    test = record.comparable(TEST).get(name)
     if not record.evaluation:
         return
     if TEST not in record.evaluation:
@@ -167,6 +182,8 @@ def _worth(record: SweepRecord) -> Iterator[str]:
             "No rows were held out for testing, so nothing here tells how it does on new rows: set "
             "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
         )
+    elif name == LOSS and record.has_other_loss:
+        yield "The test loss of its run is in other units, after its own target_preprocessing, and is not compared."
     elif test is None:
         yield f"The test {words(name)} of its run is not defined."
     else:
@@ -202,12 +219,10 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
         return None
     figure = ranking.ranked[0][1]
     held_out = best_split(record.evaluation.keys() - {TEST})
-    validation = {
-        **(record.evaluation[held_out] if held_out in (VALIDATION, OUT_OF_FOLD) else {}),
-        ranking.name: figure,
-    }
+    measured = record.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
+    validation = {**measured, ranking.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
-    rows |= {split: record.evaluation[split] for split in (TEST, TRAIN) if record.evaluation.get(split)}
+    rows |= {split: record.comparable(split) for split in (TEST, TRAIN) if record.comparable(split)}
     for team in _teams(record).values():
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -72,6 +72,8 @@ class RunRecord:
         Resolved.
     history : sequence of mapping
         The lines of ``history.jsonl``.
+    loss : str
+        What its losses are, in words: losses are compared where these are the same. Empty where that is not known.
     page : str
         The address of its own page, as seen from the one that shows it; empty where it has none.
     """
@@ -96,6 +98,7 @@ class RunRecord:
     data_sha256: str | None = None
     spec: Spec | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    loss: str = ""
     page: str = ""
 
     @property
@@ -144,6 +147,7 @@ class RunRecord:
             "seconds": self.seconds,
             "epochs": self.epochs,
             "findings": list(self.findings),
+            "loss": self.loss or None,
             "trials": self.trials,
             "runs": self.runs,
             "deviations": {split: dict(figures) for split, figures in self.deviations.items()},
@@ -164,15 +168,17 @@ class RunTable:
     """Runs as rows: name, main metrics and loss of the rows that say most, training time, findings.
 
     Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
-    several, and one with states if a run has not finished.
+    several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
     """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self.records = list(records)
+        self._is_one_loss = have_one_loss(records)
         counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
         self.columns = [
             TableColumn("run", [record.name for record in records], range(len(records))),
             *(self._scores(split, name) for split, name in self._shown()),
+            *([] if self._is_one_loss else [self._words("loss function", [record.loss for record in records])]),
             *(self._numbers(title, numbers, count) for title, numbers in counts.items() if any(numbers)),
             self._numbers("time", [record.seconds for record in records], duration),
             self._words("findings", [", ".join(record.findings) for record in records]),
@@ -225,7 +231,10 @@ class RunTable:
         """Return the column of a figure, of runs of which these rows say most."""
         records = [record if record.split == split else RunRecord("") for record in self.records]
         texts = [record.score_text(split, name) for record in records]
-        return TableColumn(f"{split} {name}", texts, [record.score(split, name) for record in records], right=True)
+        keys: list[Any] = [record.score(split, name) for record in records]
+        if name == LOSS and not self._is_one_loss:  # losses are sorted among those that they can be compared with
+            keys = [None if key is None else (record.loss, key) for key, record in zip(keys, records, strict=True)]
+        return TableColumn(f"{split} {name}", texts, keys, right=True)
 
     def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
         return TableColumn(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
@@ -234,11 +243,34 @@ class RunTable:
         return TableColumn(title, texts, [text or None for text in texts])
 
 
+def loss_in_words(spec: Mapping[str, Any]) -> str:
+    """Return what the losses of a resolved spec are: of which function, after which steps of its target."""
+    training, network = (spec.get(name) for name in ("training", "network"))
+    if not isinstance(training, Mapping) or not isinstance(network, Mapping) or LOSS not in training:
+        return ""
+    steps = network.get("target_preprocessing")
+    told = f" after {', '.join(map(_part_in_words, steps))}" if isinstance(steps, list) and steps else ""
+    return f"{_part_in_words(training[LOSS])}{told}"
+
+
+def _part_in_words(part: Any) -> str:
+    """Return the type of a part of a resolved spec, with the fields that are set to something."""
+    if not isinstance(part, Mapping):
+        return str(part)
+    fields = ", ".join(f"{name}={value}" for name, value in part.items() if name != "type" and value)
+    return f"{part.get('type')}({fields})" if fields else str(part.get("type"))
+
+
+def have_one_loss(runs: Iterable[RunRecord]) -> bool:
+    """Return whether the losses of runs can be compared, as far as it is known what they are."""
+    return len({run.loss for run in runs} - {""}) < 2
+
+
 def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | None, float | None]]:
-    """Return the scores of two runs: title and both values, of the test rows, or else of those that both have."""
+    """Return the scores of two runs that can be compared: title and both values, of the rows that say most of both."""
     split = best_split(first.metrics.keys() & second.metrics.keys())
     names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
-    ordered = sorted(names, key=lambda name: name == LOSS)
+    ordered = [name for name in names if name != LOSS] + [LOSS] * (LOSS in names and have_one_loss([first, second]))
     return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
 
 

@@ -40,7 +40,7 @@ from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.overlays import MOST_POINTS
-from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord
+from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord, have_one_loss, loss_in_words
 from specnet.running.many.fold_statistics import with_statistics
 from specnet.running.many.run_curves import read_curves
 from specnet.running.many.series_folder import read_summary
@@ -110,6 +110,7 @@ def sweep_record(folder: Path) -> SweepRecord:
         written="" if written is None else _text(written),
         has_report=(best / REPORT).is_file(),
         facts=list(facts.rows()),
+        has_other_loss=has_run and not facts.has_loss_of(RunFolder(best)),
         **_team(folder / TEAM),
     )
 
@@ -285,6 +286,10 @@ class SweepFacts(BaseModel):
         """Yield the searched keys."""
         for name, entry in dimensions(self.identity.sweep.space).items():
             yield Dimension(name, log=entry.log) if isinstance(entry, Range) else Dimension(name, entry)
+
+    def has_loss_of(self, run: RunFolder) -> bool:
+        """Return whether the losses of a run can be compared with those of the spec as written, as trials' are."""
+        return have_one_loss(RunRecord("", loss=loss_in_words(each)) for each in (self.identity.spec, run.spec()))
 
     def epochs(self, trial: Trial) -> int:
         """Return how many epochs a trial would have had."""

@@ -55,7 +55,7 @@ def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
     ended = specnet("runs")
     ended.went()
     header, *found = rows(ended.out)
-    assert header == ["run", "test accuracy", "test r2", "test loss", "time", "findings"]
+    assert header == ["run", "test accuracy", "test r2", "test loss", "loss function", "time", "findings"]
     assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
     metrics = json.loads((trained / "moons/1/metrics.json").read_text())
     assert found[0][1] == f"{100 * metrics['test']['accuracy']:.1f} %"
@@ -76,6 +76,7 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
         "seconds": facts["training_seconds"],
         "epochs": 5,
         "findings": found[1]["findings"],
+        "loss": "binary_crossentropy(positive_weight=1.0)",
         "trials": None,
         "runs": None,
         "deviations": {},
@@ -325,7 +326,8 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Spe
     ended = specnet("runs")
     ended.went()
     header, *found = rows(ended.out)
-    assert header == ["run", "test accuracy", "test r2", "test loss", "runs", "time", "findings", "state"]
+    titles = ["test accuracy", "test r2", "test loss", "loss function", "runs", "time", "findings", "state"]
+    assert header == ["run", *titles]
     assert [row[0] for row in found] == ["many/1", "many/2", "moons/1", "moons/2", "nested/1", "numbers/1"]
     figures = ["37.5 % ± 35.4", "–", "1.2500 ± 0.7071"]  # of 2/16 and 10/16, and of 0.75 and 1.75
     assert found[0] == ["many/1", *figures, "2", "–", "overfitting, dead-units", "finished"]
@@ -343,3 +345,47 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Spe
     told = rows(specnet("runs").out)
     assert told[1][-1] == "unfinished after 2 runs"
     assert told[2][-1] == "broken: runs.csv: not a valid table of runs: column 'seed' is missing"
+
+
+@pytest.fixture
+def of_prices(specnet: Specnet, folder: Path) -> Path:
+    """Runs with losses of the target, of its logarithm (two of them), and of another kind."""
+    table = [(n / 60, round(1 + 50 * (n / 60) ** 2 + n % 7, 2)) for n in range(60)]
+    (folder / "prices.csv").write_text("size,price\n" + "".join(f"{size},{price}\n" for size, price in table))
+    (folder / "prices.toml").write_text(
+        'data = { type = "csv", path = "prices.csv", target = "price" }\n'
+        'network = { hidden_layer_sizes = [3], target_preprocessing = ["standardize"] }\n'
+        'training = { loss = "mse", epochs = 5 }\n'
+    )
+    log = 'network.target_preprocessing=["log", "standardize"]'
+    changes = {"plain": [], "log": [log], "longer": [log, "training.epochs=40"], "other": ["training.loss=mae"]}
+    for name, settings in changes.items():
+        options = [word for setting in settings for word in ("--set", setting)]
+        assert specnet("run", "prices.toml", "-o", f"runs/{name}", "-q", "--no-report", *options).status == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_losses_in_other_units_are_not_compared(specnet: Specnet, of_prices: Path) -> None:
+    def loss(name: str) -> float:
+        return json.loads((of_prices / f"runs/{name}/metrics.json").read_text())["test"]["loss"]
+
+    for other in ("log", "other"):
+        assert re.search(
+            r"^loss +not compared: in other units$", specnet("diff", "runs/plain", f"runs/{other}").out, re.M
+        )
+        assert specnet("diff", "runs/plain", f"runs/{other}", "--format", "json").document["scores"] == []
+    told = specnet("diff", "runs/log", "runs/longer").out
+    assert re.search(rf"^test loss +{loss('log'):.4f} → {loss('longer'):.4f}$", told, re.M)
+    header, *found = rows(specnet("runs", "--sort", "loss").out)
+    assert header == ["run", "test loss", "loss function", "time", "findings"]
+    functions = {name: row[2] for name, *row in ((row[0], *row) for row in found)}
+    assert functions["log"] == functions["longer"] == "mean_squared_error after log, standardize"
+    assert functions["plain"] == "mean_squared_error after standardize"
+    assert [row[0] for row in found].index("log") - [row[0] for row in found].index("longer") == (
+        1 if loss("longer") < loss("log") else -1
+    )
+    specnet("compare", "runs/plain", "runs/log").went()
+    assert "2 runs side by side; they have no score of test rows in common." in (of_prices / "compare.html").read_text()
+    specnet("compare", "runs/longer", "runs/log", "--force").went()
+    assert "the best test loss" in (of_prices / "compare.html").read_text()

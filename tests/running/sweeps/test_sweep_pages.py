@@ -302,3 +302,24 @@ def test_page_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monkey
         result = sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, resume=True)
     assert result.folder is not None
     assert not (tmp_path / "sweep" / "report.html").exists()
+
+
+@pytest.mark.parametrize(("best", "is_compared"), [("standardize", True), ("log", False)])
+def test_a_test_loss_in_other_units_is_not_compared_with_trials(tmp_path: Path, best: str, is_compared: bool) -> None:
+    """Trials are compared in the units of the spec as written, the run of the best one has its own."""
+    folder = write_sweep(tmp_path / "sweep", [trial(0, 0.5), trial(1, 0.25)])
+    facts = json.loads((folder / "sweep.json").read_text())
+    spec = {"name": "prices", "seed": 0, "training": {"epochs": 10, "loss": {"type": "mse"}}}
+    for step, path in (("standardize", None), (best, folder / "best/spec.resolved.json")):
+        written = {**spec, "network": {"target_preprocessing": [{"type": step}]}}
+        if path is None:
+            (folder / "sweep.json").write_text(
+                json.dumps({**facts, "identity": {**facts["identity"], "spec": written}})
+            )
+        else:
+            path.write_text(json.dumps(written))
+    text = said(page_of(folder))
+    test = figure(METRICS["test"]["loss"])
+    assert (f"the loss there, {test}, is what to expect" in text) == is_compared
+    assert ("on test rows its loss is" in text) == is_compared
+    assert ("The test loss of its run is in other units" in text) != is_compared
