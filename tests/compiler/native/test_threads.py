@@ -8,6 +8,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from tests.training.steps.engines import make_all, steppers
 
 pytestmark = [compiles, pytest.mark.slow]
 ROWS, INPUTS, UNITS = 70, 37, 90
+
+
+forks = pytest.mark.skipif(not os.path.isdir("/proc/self/task") or not hasattr(os, "fork"), reason="not Linux")
 
 
 @pytest.fixture
@@ -116,7 +120,38 @@ def test_a_forked_process_does_all_work_itself(monkeypatch: pytest.MonkeyPatch):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-forks = pytest.mark.skipif(not os.path.isdir("/proc/self/task") or not hasattr(os, "fork"), reason="not Linux")
+@pytest.mark.usefixtures("shares")
+@forks
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_that_are_forked_while_threads_work_have_threads_of_their_own(monkeypatch: pytest.MonkeyPatch):
+    """And so have those that they fork: what another thread held at that moment is never touched again."""
+    bounds = [bound_gradient(3, monkeypatch) for _ in range(2)]
+    bounds[0].run()
+    expected, ends = bounds[0].states["d"].copy(), Event()
+
+    def work() -> None:
+        while not ends.is_set():
+            bounds[1].run()
+
+    def check() -> None:
+        before = threads_here()
+        bounds[0].states["d"][...] = 0
+        bounds[0].run()
+        assert np.array_equal(bounds[0].states["d"], expected)
+        assert threads_here() == before + 2
+
+    def check_twice() -> None:
+        check()
+        in_a_new_process(check)
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            for _ in range(20):
+                in_a_new_process(check_twice)
+        finally:
+            ends.set()
+        working.result()
 
 
 def in_a_new_process(check: Callable[[], object]) -> None:
