@@ -13,6 +13,8 @@ from hypothesis import settings
 gc.set_threshold(100_000, 50)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and those under nohup this one
 
 # Examples do not vary from run to run, and have as much time as a busy machine takes.
 settings.register_profile("specnet", deadline=None, derandomize=True, database=None)

@@ -155,8 +155,7 @@ class Workers(ExitStack):
         try:
             yield
         finally:
-            timer.cancel()
-            timer.join()
+            _end(timer)
         if started.done():
             started.result()
 
@@ -228,6 +227,16 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise TrainingError(message, source=address, hint="start one with `dask scheduler`") from error
     with client:
         yield client.get_executor()
+
+
+def _end(timer: threading.Timer) -> None:
+    """Wait for what a timer may have begun, however often Ctrl-C is pressed: nobody else would end that."""
+    try:
+        timer.cancel()
+        timer.join()
+    except BaseException:
+        _end(timer)
+        raise
 
 
 def _physical_cores() -> int:

@@ -31,9 +31,10 @@ from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Drawn, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
 from specnet.running.sweeps.teams import Candidates
-from specnet.running.sweeps.trial_judge import Judge, Outputs
+from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import (
     Trial,
+    TrialOutputs,
     best_trial,
     measured,
     read_outputs,
@@ -122,7 +123,7 @@ class Coordinator:
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
         self.best: Trial | None = None
-        self.outputs: dict[int, Outputs] = {}
+        self.outputs = TrialOutputs(folder.trial_path, self.repetitions)
         """Of trials that have finished, and can be compared row by row."""
         self._machines: list[dict[str, Any]] = [this_machine()]
 
@@ -173,10 +174,9 @@ class Coordinator:
         if trial is not None and not self._search.might_draw(trial):
             message = "not a valid record of a trial: its settings are not in the space of this sweep"
             raise FileError(message, source=str(self.folder.trial_path(number)))
-        if trial is not None and trial.state == "finished" and self.judge is not None:
-            outputs = read_outputs(self.folder.trial_path(number), self.repetitions)
-            if outputs is not None:
-                self.outputs[number] = outputs
+        is_finished = trial is not None and trial.state == "finished" and self.judge is not None
+        if is_finished and read_outputs(self.folder.trial_path(number), self.repetitions) is not None:
+            self.outputs.add(number)
         return trial
 
     def changes(self, drawn: Drawn) -> tuple[Change, ...]:
@@ -227,10 +227,11 @@ class Coordinator:
         if pruner is None or not pruner.of_folds or not is_time or self.judge is None:
             return
         outcomes = [piece.outcome.result() for piece in first]
-        outputs = None if entry.best is None else self.outputs.get(entry.best.number)
         if all(outcome.state == "finished" for outcome in outcomes):
-            if outputs is None or entry.best is None:
+            if entry.best is None or entry.best.number not in self.outputs:
                 return
+            self.folder.check()  # until they are written
+            outputs = self.outputs[entry.best.number]
             ours = self.judge.parts([(piece.run, each.held) for piece, each in zip(first, outcomes, strict=True)])
             if ours is None:
                 return
@@ -248,7 +249,7 @@ class Coordinator:
         judge = None if entry.ended_by else self.judge
         outputs, figures = measured(judge, [outcome for _, outcome in runs], self.sweep.metric)
         if outputs is not None:
-            self.outputs[entry.number] = outputs
+            self.outputs.add(entry.number)
         settings = entry.drawn.shown
         entry.trial = Trial.of(entry.number, settings, entry.parameters, runs, figures, self.sweep.metric)
         if entry.ended_by:

@@ -140,17 +140,17 @@ def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[in
     outputs : mapping
         What each trial answers, by its number.
     """
-    first = min(outputs, key=lambda number: judge.score(outputs[number]))
+    first = min(sorted(outputs), key=lambda number: judge.score(outputs[number]))
     if AS_WRITTEN in outputs and not judge.is_better(outputs[first], outputs[AS_WRITTEN], FIRST_ERRORS):
         first = AS_WRITTEN
     shares, together = Counter([first]), outputs[first]
     for done in range(1, ROUNDS):
-        tried = {number: judge.joined(together, each, done) for number, each in sorted(outputs.items())}
-        best = min(tried, key=lambda number: judge.score(tried[number]))
-        if not judge.is_better(tried[best], together, NEXT_ERRORS):
+        tried = ((number, judge.joined(together, outputs[number], done)) for number in sorted(outputs))
+        best, joined = min(tried, key=lambda each: judge.score(each[1]))
+        if not judge.is_better(joined, together, NEXT_ERRORS):
             break
         shares[best] += 1
-        together = tried[best]
+        together = joined
     return dict(sorted(shares.items(), key=lambda each: (-each[1], each[0]))), together
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
@@ -215,6 +215,43 @@ def read_outputs(folder: Path, runs: Sequence[Repetition]) -> Outputs | None:
                 raise FileError("not the answers of a trial for rows held out")
             found.append(tensors[OUTPUTS])
     return found
+
+
+class TrialOutputs(Mapping[int, Outputs]):
+    """What trials answer for rows held out, by their numbers.
+
+    It is read from their folders each time: that of many trials on many rows does not fit into memory.
+
+    Parameters
+    ----------
+    path : callable
+        Returns the folder of a trial.
+    runs : sequence of Repetition
+        Of each trial.
+    """
+
+    def __init__(self, path: Callable[[int], Path], runs: Sequence[Repetition]) -> None:
+        self._path, self._runs = path, runs
+        self._numbers: set[int] = set()
+
+    def add(self, number: int) -> None:
+        """Add a trial, whose folder has its answers when they are read."""
+        self._numbers.add(number)
+
+    def __getitem__(self, number: int) -> Outputs:
+        found = read_outputs(self._path(number), self._runs) if number in self._numbers else None
+        if found is None:
+            raise KeyError(number)
+        return found
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 def _place(each: Repetition) -> dict[str, int]:
