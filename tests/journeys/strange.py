@@ -83,7 +83,7 @@ def _notations() -> dict[str, Strange]:
         ),
         "money": Strange(rows.text(c=rows.amounts("${:,.2f}")), {"c": 'unit = "$"'}),
         "per cent": Strange(rows.text(c=[f"{cell}%" for cell in rows.rng.integers(0, 100, ROWS)]), {"c": 'unit = "%"'}),
-        "thousands or fractions": Strange(thousands, {"c": "ignore"}, new=("other-notation",)),
+        "thousands as points elsewhere say": Strange(thousands, {"c": 'decimal = "."'}, new=("assumed-notation",)),
         "thousands": Strange(
             thousands, {"c": "numeric"}, options=("--set", 'data.columns.c={ type = "numeric", decimal = "." }')
         ),
