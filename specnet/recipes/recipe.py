@@ -69,6 +69,9 @@ class _Settings:
     calibration: str = ""
 
 
+SMALL = 500
+"""Rows of a table of values below which a tenth of them choose the epoch badly, and say too little of its errors."""
+
 _BY_TARGET: dict[TargetKind, _Settings] = {
     "values": _Settings('"standardize"', "mish", 0.15, 0.2, 0.1, 256, 128),
     "classes": _Settings('"standardize", { type = "smooth_clip", limit = 5.0 }', "selu", 0.15, 0.04, 0.05, 100, 128),
@@ -292,7 +295,8 @@ def _data(facts: TableFacts, features: list[ColumnFacts], settings: _Settings) -
 def _split(facts: TableFacts, settings: _Settings) -> str:
     sizes = "test_size = 0.2"
     if settings.members == 1:
-        sizes += ", validation_size = 0.1"
+        is_small = facts.target == "values" and facts.rows < SMALL
+        sizes += f", validation_size = {0.2 if is_small else 0.1}"
     if facts.classes > facts.rows // 20:
         return f"split = {{ {sizes}, stratify = false }}   # too many classes for a stratified split"
     return _commented(f"split = {{ {sizes} }}", "fractions of the rows held out")

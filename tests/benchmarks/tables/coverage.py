@@ -36,7 +36,7 @@ from specnet.spec import parse_spec
 from tests.benchmarks.report import Report, plain
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-SPLITS, TEST_SIZE, VALIDATION_SIZE, MEMBERS = 5, 0.2, 0.1, 5
+SPLITS, VALIDATION_SIZE, MEMBERS = 5, 0.1, 5
 OFF, LEAST_OF_THIRD = 0.02, 0.8
 MODES, KINDS = ("recipe", "quick"), ("values", "classes")
 
@@ -65,14 +65,15 @@ class CoveredTable:
 
     def settings(self, split: int, mode: str) -> list[str]:
         """Return the settings of `specnet run` that hold out the rows of a split."""
-        keys = [f"test_size={TEST_SIZE}"]
-        if mode == "quick" or self._time:
-            keys.append(f"validation_size={VALIDATION_SIZE}")
+        settings = [f"seed={split}"]
         if self.about.get("group"):
-            keys.append(f'group="{self.about["group"]}"')
-        keys.append(f'time="{self._time}"' if self._time else f"random_state={split}")
-        settings = [f"data.split={{{', '.join(keys)}}}", f"seed={split}"]
+            settings.append(f'data.split.group="{self.about["group"]}"')
+        if self._time:
+            settings.append(f'data.split.time="{self._time}"')
+        else:
+            settings.append(f"data.split.random_state={split}")
         if self._time and mode == "recipe":  # folds do not go with time
+            settings.append(f"data.split.validation_size={VALIDATION_SIZE}")
             settings.append(f'training.ensemble={{members={MEMBERS}, validation="split"}}')
         return settings
 

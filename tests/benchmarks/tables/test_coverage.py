@@ -28,10 +28,13 @@ def test_rows_that_depend_on_others_are_held_out_together(folder: Path):
         coverage.CoveredTable("t", folder / "t.csv", known | more)
         for more in ({}, {"group": "brand", "time": "day"}, {"time": "day"})
     )
-    assert plain.settings(3, "recipe")[0] == "data.split={test_size=0.2, random_state=3}"
-    assert plain.settings(3, "quick")[0] == "data.split={test_size=0.2, validation_size=0.1, random_state=3}"
-    assert grouped.settings(1, "recipe")[0] == 'data.split={test_size=0.2, group="brand", random_state=1}'
-    assert later.settings(0, "quick")[0] == 'data.split={test_size=0.2, validation_size=0.1, time="day"}'
+    assert plain.settings(3, "quick") == ["seed=3", "data.split.random_state=3"]
+    assert grouped.settings(1, "recipe") == ["seed=1", 'data.split.group="brand"', "data.split.random_state=1"]
+    assert later.settings(0, "quick") == ["seed=0", 'data.split.time="day"']
+    assert later.settings(0, "recipe")[2:] == [
+        "data.split.validation_size=0.1",
+        'training.ensemble={members=5, validation="split"}',
+    ]
     assert [len(table.splits) for table in (plain, grouped, later)] == [5, 5, 1]
 
 
@@ -46,7 +49,7 @@ def test_coverage_is_that_of_the_files(folder: Path, tmp_path: Path):
     )
     assert len(y) == len(low) == 30
     assert found[2, :2].tolist() == [np.mean((low <= y) & (y <= high)), pytest.approx(np.mean(high - low) / y.std())]
-    assert np.isnan(found[3]).all()  # of 12 validation rows
+    assert found[3, 0] >= found[2, 0]
     assert 0.2 < found[0, 0] <= found[1, 0] <= found[2, 0]
     metrics = tmp_path / "run/metrics.json"
     evaluation = json.loads(metrics.read_text())
