@@ -37,6 +37,7 @@ from specnet.data.row_hashes import RowSet as RowSet
 from specnet.data.row_hashes import row_hashes as row_hashes
 from specnet.data.split import RowSplit as RowSplit
 from specnet.data.split import split_rows as split_rows
+from specnet.data.suspicions.dependent_rows import names_a_group as names_a_group
 from specnet.data.suspicions.repeated_rows import Repeated as Repeated
 from specnet.data.suspicions.repeated_rows import repeated_rows as repeated_rows
 from specnet.data.suspicions.suspicious_columns import column_suspicions as column_suspicions

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from specnet.data import column_suspicions, first_large_cell, large_cell_problem, suspicions
+from specnet.data import column_suspicions, first_large_cell, large_cell_problem, names_a_group, suspicions
 from specnet.errors import DataError, Diagnostic, NotFiniteError
 from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
+from specnet.parts.data import TableFile
 from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder, other_parts
@@ -33,6 +35,8 @@ from specnet.training import (
 )
 from specnet.training.beginning import Stopped
 
+MOST_ROWS_WITH_NAMES = 1_000_000
+"""Of more rows, texts that may name groups are not read once more."""
 _SETS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -240,7 +244,28 @@ def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
     rows, names = splits["train"], None if labels is None else tuple(labels.values.tolist())
     place = spec.diagnostic("column", "", ("data",))
     key = "suspicions", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
-    return rows.once(key, lambda: column_suspicions(spec, labels, splits, rows.kinds))
+    return rows.once(key, lambda: column_suspicions(spec, labels, splits, rows.kinds, _names_of_groups(data)))
+
+
+def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
+    """Return the texts of ignored columns of a table that are named as groups are, as indices: persons, sessions."""
+    spec, table = data.resolved.spec, data.table
+    if table is None or not isinstance(spec.data, TableFile) or len(table.X) > MOST_ROWS_WITH_NAMES:
+        return {}
+    names = [name for name, kind in table.kinds.items() if kind == "ignore" and names_a_group(name)]
+    if not names or spec.data.split.by_column is not None or spec.data.split.says_parts:
+        return {}
+    texts: dict[str, list[str | float | None]] = {name: [] for name in names}
+    for part in spec.data.read_cells(spec.folder, names, len(table.X)):
+        for name, cells in part.items():
+            texts[name] += cells.texts
+    indices = {}
+    for name, column in texts.items():
+        missing = {None, "", *getattr(spec.data, "missing_values", ())}
+        codes = {text: code for code, text in enumerate(dict.fromkeys(column)) if text not in missing}
+        found = np.array([codes.get(text, np.nan) for text in column], np.float64)
+        indices[name] = found if table.kept is None else found[table.kept]
+    return indices
 
 
 @contextmanager

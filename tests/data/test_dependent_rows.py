@@ -74,6 +74,15 @@ def diagnoses(rng: Generator) -> Frame:
     return frame.assign(y=np.where(frame.number % 7 < 3, "ill", "well"))
 
 
+def seldom_visits(rng: Generator) -> Frame:
+    """Three rows of each person, whose names are ignored: they are texts that few rows share."""
+    who = np.repeat(np.arange(150), 3)
+    names = [f"person {number}" for number in rng.permutation(150)[who]]
+    return Frame(
+        {"Patient": names, "dose": rng.normal(size=450), "y": rng.normal(size=150)[who] + rng.normal(size=450)}
+    )
+
+
 def sessions(rng: Generator) -> Frame:
     session = np.repeat(np.arange(60), 8)
     noise = rng.normal(size=len(session))
@@ -92,6 +101,7 @@ DEPENDENT: dict[str, tuple[Callable[[Generator], Frame], str, str]] = {
     "several rows a day": (days, "time", "day"),
     "persons of the same age and height": (visits, "group", "number"),
     "persons by name": (named_visits, "group", "patient_id"),
+    "persons who come seldom": (seldom_visits, "group", "Patient"),
     "persons with one diagnosis": (diagnoses, "group", "number"),
     "sessions": (sessions, "group", "sessionId"),
     "stores": (stores, "group", "store"),

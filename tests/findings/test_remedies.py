@@ -107,6 +107,11 @@ REMEDIES = [
     ),
     ("constant-column", replace(constant(1.0, 1.0), spec=spec_facts(has_table=True)), {"data.columns.b": "ignore"}),
     ("constant-column", constant(1.0, 1.0), {}),
+    (
+        "constant-column",
+        replace(constant(1.0, 1.0), spec=spec_facts(has_table=True, written={"data": {"features": ["a", "b", "c"]}})),
+        {"data.features": ["a", "c"]},
+    ),
 ]  # fmt: skip
 
 

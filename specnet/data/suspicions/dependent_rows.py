@@ -92,6 +92,11 @@ def dependent_rows(columns: Sequence[Column], cells: Callable[[int], Cells], tar
             yield max(found, key=lambda each: each[0])[1]
 
 
+def names_a_group(name: str) -> bool:
+    """Return whether the name of a column is that of persons, stores, sessions and the like, or of an identifier."""
+    return bool(_GROUP_NAME.fullmatch(name) or _CAMEL_CASE_ID.fullmatch(name))
+
+
 def _group(
     columns: Sequence[Column], cells: Callable[[int], Cells], index: int, target: Target
 ) -> Iterator[tuple[int, Dependence]]:
@@ -103,7 +108,7 @@ def _group(
         return
     values, codes = np.unique(numbers[present], return_inverse=True)
     count, (least, most) = len(values), ROWS_TO_A_GROUP
-    is_named = bool(_GROUP_NAME.fullmatch(column.name) or _CAMEL_CASE_ID.fullmatch(column.name))
+    is_named = names_a_group(column.name)
     if count < LEAST_GROUPS or not least * count <= len(present) <= (np.inf if is_named else most * count):
         return
     if len(present) > LARGE:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import add
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,11 @@ _SPLIT_ADVICE = {"group": "to hold out whole groups", "time": "to test on the la
 
 
 def column_suspicions(
-    spec: Spec, labels: Labels | None, splits: Mapping[str, RawRows], kinds: Sequence[Column] = ()
+    spec: Spec,
+    labels: Labels | None,
+    splits: Mapping[str, RawRows],
+    kinds: Sequence[Column] = (),
+    names: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
 ) -> tuple[Diagnostic, ...]:
     """Return warnings about the columns of training rows, a random split of them, and test rows that repeat some.
 
@@ -51,11 +56,13 @@ def column_suspicions(
         ``train``, and the others by name.
     kinds : sequence of Column
         The columns; empty where they are mere numbers.
+    names : mapping of str to ndarray (all rows,), optional
+        Indices of the texts in columns that are ignored, NaN for missing ones, where they may name groups of rows.
     """
     rows = {name: _InOrder(part) for name, part in splits.items()}
     train, held_out = rows["train"], [part for name, part in rows.items() if name != "train"]
     targets = dict(_targets(spec, labels, splits["train"].y[train.order]))
-    split_by = _dependent(kinds, train, targets) if kinds and _is_random(spec, splits) else {}
+    split_by = _dependent(kinds, names, train, targets) if kinds and _is_random(spec, splits) else {}
     known: dict[bytes, str] = {}
     found, numbers = list[Diagnostic](), list[int]()
     for index in range(splits["train"].table.shape[1]):
@@ -70,7 +77,8 @@ def column_suspicions(
             numbers.append(index)
     found += _linear(spec, kinds, train, targets, numbers)
     for each in split_by.values():
-        hint = f"set data.split.{each.key} = {toml_text(kinds[each.column].name)} {_SPLIT_ADVICE[each.key]}"
+        name = [*(column.name for column in kinds), *names][each.column]
+        hint = f"set data.split.{each.key} = {toml_text(name)} {_SPLIT_ADVICE[each.key]}"
         found.append(spec.diagnostic("random-split", each.sentence, ("data", "split"), hint=hint))
     if "test" in splits:
         repeated = repeated_rows(splits["train"], splits["test"], "test", kinds, REPEATED_SHARE)
@@ -90,8 +98,11 @@ class _InOrder:
 
     def column(self, index: int) -> NDArray[np.float64]:
         """Return a column of the rows, a copy; a zero has no sign, and a missing cell is one NaN."""
-        whole = self._table[:, index]
-        return by_value(whole if self._chosen is None else whole.take(self._chosen))
+        return by_value(self.some(self._table[:, index]))
+
+    def some(self, column: Array) -> Array:
+        """Return the cells of a whole column that are in these rows."""
+        return column if self._chosen is None else column.take(self._chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,9 +272,22 @@ def _is_random(spec: Spec, splits: Mapping[str, RawRows]) -> bool:
     return len(splits) > 1 or (ensemble is not None and bool(ensemble.folds))
 
 
-def _dependent(kinds: Sequence[Column], train: _InOrder, targets: Mapping[str, Target]) -> dict[int, Dependence]:
-    """Return the columns that a split should go by, instead of chance: one of groups and one of times at most."""
-    found = [each for target in targets.values() for each in dependent_rows(kinds, train.column, target)]
+def _dependent(
+    kinds: Sequence[Column],
+    names: Mapping[str, NDArray[np.float64]],
+    train: _InOrder,
+    targets: Mapping[str, Target],
+) -> dict[int, Dependence]:
+    """Return the columns that a split should go by, instead of chance: one of groups and one of times at most.
+
+    Those that are ignored are counted behind the others.
+    """
+    columns, more = [*kinds, *(Column(name, "category") for name in names)], [*names.values()]
+
+    def cells(index: int) -> NDArray[np.float64]:
+        return train.column(index) if index < len(kinds) else train.some(more[index - len(kinds)])
+
+    found = [each for target in targets.values() for each in dependent_rows(columns, cells, target)]
     first = {each.key: each for each in reversed(found)}
     return {each.column: each for each in first.values()}
 
