@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from specnet.errors import FileError
-from specnet.files import PathLike, file_errors, read_file, refuse_link, remove_temporary_files
+from specnet.files import PathLike, file_errors, is_temporary, read_file, refuse_link, remove_temporary_files
 
 MODEL = "model.safetensors"
 RUNS = "runs"
@@ -128,8 +128,8 @@ def holds_trials(folder: PathLike) -> bool:
 
 
 def kinds_in(folder: PathLike) -> Iterator[FolderKind]:
-    """Yield all kinds whose markers are in a folder, the first of which decides."""
-    for kind in KINDS:
+    """Yield all kinds whose markers are in a folder, the first of which decides; none of one that is being written."""
+    for kind in KINDS if not is_temporary(os.path.basename(folder)) else ():
         if all(os.path.isfile(os.path.join(folder, name)) for name in kind.markers):
             yield kind
 

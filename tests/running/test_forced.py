@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import specnet
+from specnet.errors import SpecnetError
 from specnet.files.run_files import RUN, kind_of
 from specnet.model import load_model
 from specnet.running.saved_runs import find_runs, read_record
@@ -170,3 +171,33 @@ def test_no_result_is_forced_over_what_it_is_made_of(tmp_path: Path, call: Calla
         with pytest.raises(specnet.FileError, match=r"spec.toml: error\[file\]: the output would overwrite"):
             call(out, out, force=True)
     assert files_of(out) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "out"),
+    [
+        ("folds/fold0", "folds"),
+        ("sweep/team", "sweep"),
+        ("sweep/best", "sweep"),
+        ("sweep", "sweep/best"),
+        ("sweep/team", "sweep/trials/0000"),
+        ("run", "data"),
+    ],
+)
+def test_a_verification_is_not_written_over_what_it_reads(
+    tmp_path: Path, fresh: dict[str, Path], part: str, out: str
+) -> None:
+    """A fold into its series, a part of a sweep into the whole or reverse, and any over a table with a run's name."""
+    for kind in ("folds", "sweep"):
+        shutil.copytree(fresh[kind], tmp_path / kind)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/history.jsonl").write_text("".join(f'{{"x": {n % 7}, "y": {n % 5}}}\n' for n in range(40)))
+    data = {"type": "jsonl", "path": str(tmp_path / "data/history.jsonl"), "target": "y"}
+    training = {"loss": "mse", "epochs": 1}
+    if part == "run":
+        specnet.run({"data": data, "network": {"hidden_layer_sizes": [2]}, "training": training}, tmp_path / "run")
+    before = files_of(tmp_path)
+    with pytest.raises(SpecnetError, match=r"out holds files of the run to verify|the output would overwrite"):
+        specnet.verify(tmp_path / part, tmp_path / out, jobs=None if part == "run" else 1, force=True)
+    assert files_of(tmp_path) == before

@@ -55,6 +55,7 @@ from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import Kept, facts_of, kept_beginning, kept_run, read_files
 from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.spec import Limits, Spec
+from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SpecWriter
 from specnet.training import Observer
@@ -187,7 +188,8 @@ def verified_series(
         folder = None
         if out is not None:
             names = [f"{name}/{FACTS}" for name in runs]
-            folder = stack.enter_context(reserved(out, kind, names, force=force, resume=None))
+            inputs = input_files(found.runs[0].spec)
+            folder = stack.enter_context(reserved(out, kind, names, inputs, force=force, resume=None))
         first = found.runs[0]
         table = load_table(first.spec)
         if folder is not None:

@@ -47,6 +47,7 @@ from specnet.running.verification.verified_series import FoundRuns, KeptRuns, fo
 from specnet.running.verification.verified_tables import verified_tables, with_conditions
 from specnet.running.verification.verified_team import verified_team
 from specnet.spec import Limits, text_saying
+from specnet.spec.file_paths import input_files
 from specnet.training import Observer, Observers
 from specnet.training.beginning import StopAfter
 from specnet.training.observer import check_observer
@@ -154,7 +155,9 @@ def verify(
                 raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
             written = None
             if out is not None:
-                written = stack.enter_context(reserved_folder(out, force=force, resume=None))
+                given = given_spec(path, limits=limits, parts=kept.parts)
+                inputs = [] if given is None else input_files(given)
+                written = stack.enter_context(reserved_folder(out, inputs, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
             found = _verified(RunFolder(path), written, kept, jobs, threads, followed)
     return replace(found, tolerance=tolerance)

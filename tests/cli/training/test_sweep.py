@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specnet import sweep
@@ -296,3 +297,31 @@ def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Sp
     assert specnet(*command, "-q").went() == ""
     sweep(parse_sweep(LONG, overrides=["training.l1=0.001"]), folder / "once", jobs=1)
     assert fingerprint(folder / "out") == fingerprint(folder / "once")
+
+
+def test_readers_see_what_was_forced_alone(specnet: Specnet, grid: Path):
+    """A sweep over a run left the model for `predict`, and a run over folds the old folds for `runs`."""
+    (grid / "spec.toml").write_text(BASE.replace("validation_size = 0.25\n", ""))
+    (grid / "rows.csv").write_text("x0,x1\n0.5,0.5\n")
+    np.savez(grid / "rows.npz", X=[[0.5, 0.5]])
+
+    def seen() -> tuple[list[str], str, str]:
+        """Return what `runs` lists, which page `report` writes, and whether there is a model to `predict` with."""
+        listed = [each["run"] for each in specnet("runs", "out", "--format", "json").document["runs"]]
+        specnet("report", "out", "-q").went()
+        text = re.sub(r"<[^>]*>|\s+", " ", (grid / "out/report.html").read_text())
+        page = re.search(r"moons · (sweep|folds) ·", text)
+        told = specnet("predict", "out", "rows.npz")
+        assert specnet("verify", "out", "-q").status == 0
+        return listed, page[1] if page else "run", "predicts" if told.status == 0 else told.err.splitlines()[0]
+
+    no_run = "out: error[file]: is a folder without run.json; expected a model file or the folder of a run"
+    steps = [
+        (["run", "spec.toml"], (["out"], "run", "predicts")),
+        (["sweep", "grid.toml", "--jobs", "1"], (["out"], "sweep", no_run)),
+        (["run", "spec.toml", "--folds", "2", "--jobs", "1"], (["fold0", "fold1"], "folds", no_run)),
+        (["run", "spec.toml"], (["out"], "run", "predicts")),
+    ]
+    for command, expected in steps:
+        assert specnet(*command, "-o", "out", "--force", "-q").status == 0
+        assert seen() == expected
