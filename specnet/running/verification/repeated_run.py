@@ -99,7 +99,7 @@ class Kept:
             now[FACTS] = json_text({key: value for key, value in made.items() if key in recorded}).encode()
         if not self.hashes:  # earlier versions did not save what trials answer
             now = {name: content for name, content in now.items() if name in then or file_kind(name) != HELD_OUT}
-        found = file_differences(self.path, then, now, None if is_whole else self.beginning)
+        found = [*file_differences(self.path, then, now, None if is_whole else self.beginning)]
         inputs = tuple(input_changes(self.facts, facts, self.files, now))
         predictions = None
         if not inputs and MODEL in then and MODEL in now and then[MODEL] != now[MODEL]:

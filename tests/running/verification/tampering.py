@@ -83,11 +83,14 @@ class Tampering:
     path : Path
         What was changed, as seen from the folder.
     matters : bool
+    other : str
+        The name of the folder with which it was exchanged.
     """
 
     words: str
     path: Path
     matters: bool = True
+    other: str = ""
 
 
 def tamper(folder: Path, rng: random.Random) -> Tampering | None:
@@ -249,7 +252,7 @@ def _replace_folder(folder: Path, rng: random.Random) -> Tampering | None:
     path.rename(spare)
     other.rename(path)
     spare.rename(other)
-    return Tampering(f"exchanged with {other.name}", path.relative_to(folder))
+    return Tampering(f"exchanged with {other.name}", path.relative_to(folder), other=other.name)
 
 
 def _new_folder(folder: Path, rng: random.Random) -> Tampering | None:
@@ -298,14 +301,25 @@ def wrong(folder: Path, done: Tampering) -> str:
         found = verify(folder, observer=Observer())
     except SpecnetError as error:
         said = str(error)
+    except Exception as error:  # which a user would see as a traceback
+        return f"{type(error).__name__}: {error}"
     else:
         if found.is_same:
             return "not noticed" if done.matters else ""
         said = " ".join([str(each) for run in found.others for each in (run.name, run, *run.differences)])
     if not done.matters:
         return f"noticed: {said}"
-    is_named = done.path.name in said or (done.path.suffix and done.path.parent.name in said)
-    return "" if is_named else f"{done.path} is not named: {said}"
+    names = [done.path.name, *filter(None, [done.other, done.path.suffix and done.path.parent.name])]
+    return "" if any(name in said for name in names) else f"{done.path} is not named: {said}"
+
+
+def copy_of(top: Path, name: str, place: Path) -> Path:
+    """Copy a folder and the tables beside it, and return the top of the copy."""
+    for path in (top / "rows.csv", *top.glob("*.toml")):
+        shutil.copy(path, place)
+    whole = Path(name).parts[0]
+    shutil.copytree(top / whole, place / whole)
+    return place
 
 
 def tampered(top: Path, names: list[str], count: int, seed: int) -> Iterator[tuple[str, Tampering, str]]:
@@ -314,7 +328,7 @@ def tampered(top: Path, names: list[str], count: int, seed: int) -> Iterator[tup
     while done < count:
         name = names[rng.randrange(len(names))]
         with TemporaryDirectory() as place:
-            copy = Path(shutil.copytree(top, Path(place) / "copy"))
+            copy = copy_of(top, name, Path(place))
             change = tamper(copy / name, rng)
             if change is None:
                 continue
