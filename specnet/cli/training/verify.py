@@ -79,6 +79,7 @@ def verify(
 
 def _show(found: Verification, output: Output) -> None:
     from specnet.number_texts import count, counted
+    from specnet.running.verification.result import unchecked_text
 
     for verified in found.runs:
         if len(found.runs) == 1 or not verified.is_same:
@@ -95,7 +96,7 @@ def _show(found: Verification, output: Output) -> None:
         )
         unchecked = list(dict.fromkeys(name for verified in found.runs for name in verified.unchecked))
         if unchecked:
-            output.line(f"no SHA-256 to check {', '.join(unchecked)}")
+            output.line(unchecked_text(unchecked))
 
 
 def _show_run(verified: VerifiedRun, tolerance: float | None, output: Output) -> None:

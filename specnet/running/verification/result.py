@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class VerifiedRun:
             return (
                 f"{count(len(self.differences))} of {files} differ{'s' * (len(self.differences) == 1)}{self._until()}"
             )
-        left = f"; no SHA-256 to check {', '.join(self.unchecked)}" if self.unchecked else ""
+        left = f"; {unchecked_text(self.unchecked)}" if self.unchecked else ""
         return f"the same {files}{self._until()}{left}"
 
     def _until(self) -> str:
@@ -116,6 +116,11 @@ class VerifiedRun:
             return ""
         member = f" of member {self.beginning.member}" if self.beginning.member else ""
         return f" up to epoch {self.beginning.epochs}{member}"
+
+
+def unchecked_text(names: Iterable[str]) -> str:
+    """Return in words that files were not checked."""
+    return f"not checked, as no SHA-256 was recorded: {', '.join(names)}"
 
 
 @dataclass(frozen=True)

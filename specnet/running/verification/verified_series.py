@@ -307,23 +307,23 @@ class KeptRuns:
         return found
 
     def _in_series(self, folder: Path, inner: Sequence[Path], sample: int | None) -> FoundRuns:
-        runs = [self._run(path, path.name) for path in inner]
-        rows = read_runs(folder) if (folder / RUNS_TABLE).is_file() else []
-        found = FoundRuns()
-        if runs and rows:
+        rows = {row.name: row for row in read_runs(folder)} if (folder / RUNS_TABLE).is_file() else {}
+        names = {path.name for path in inner}
+        missing = {name: MISSING for name, row in rows.items() if row.state == FINISHED and name not in names}
+        missing |= dict.fromkeys(filter(repetition_named, names - rows.keys()), f"it has no row in {RUNS_TABLE}")
+        runs = [self._run(path, path.name) for path in inner if path.name not in missing]
+        found = FoundRuns(others=[VerifiedRun(name, message=message) for name, message in sorted(missing.items())])
+        if runs:
             first = next((run for run in runs if _has_its_spec(run)), runs[0])
-            document, registry = document_saying(first.spec), first.spec.registry
-            writer = SpecWriter(document, registry)
+            document = document_saying(first.spec)
+            writer = SpecWriter(document, first.spec.registry)
             for place, run in enumerate(runs):
                 if each := repetition_named(run.name):
                     runs[place] = replace(run, text=writer.text(each.changes, run.kept.path))
-            names = {run.name for run in runs}
-            for row in rows:
-                each = repetition_named(row.name)
-                if row.state == FINISHED and row.name not in names:
-                    found.others.append(VerifiedRun(row.name, message=MISSING))
-                elif each is not None and row.name not in names and sample is self.epochs is None:
-                    found.failed[row.name] = changed(document, each.changes, row.name).data
+            for name, row in rows.items():
+                each = repetition_named(name)
+                if each is not None and row.state != FINISHED and name not in names and sample is self.epochs is None:
+                    found.failed[name] = changed(document, each.changes, name).data
         found.runs, found.total = _chosen(runs, sample), len(runs) + len(found.others)
         return found
 

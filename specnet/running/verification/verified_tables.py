@@ -113,7 +113,7 @@ def _of_sweep(
         As for `verified_tables`.
     """
     made = [results.get(f"{before}{TRIALS}/{trial.number:04}", trial) for trial in sweep.trials]
-    trials = [each for each in made if isinstance(each, Trial) and (each.number < sweep.count or sweep.is_finished)]
+    trials = [each for each in made if isinstance(each, Trial) and each.number < sweep.count]
     best, now = sweep.best(trials)
     facts, states = {**sweep.facts}, [trial.state for trial in trials]
     identity = {**facts[IDENTITY], "data_sha256": common.sha256}

@@ -205,7 +205,9 @@ def _comment(folder: Path, rng: random.Random) -> Tampering | None:
 def _remove_file(folder: Path, rng: random.Random) -> Tampering | None:
     path = rng.choice(_files(folder))
     path.unlink()
-    return Tampering("the file removed", path.relative_to(folder), path.name != "report.html")
+    is_folder = path.parent == folder  # which is none any more that can be verified, if that was its record
+    other = folder.name if is_folder else ""
+    return Tampering("the file removed", path.relative_to(folder), path.name != "report.html", other)
 
 
 def _cut_file(folder: Path, rng: random.Random) -> Tampering | None:
