@@ -262,8 +262,11 @@ class Decoder:
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
 
     def spread(self, outputs: Sequence[Array]) -> Array:
-        """Return the standard deviation over an ensemble's members of what it averages."""
-        return spread_of_members([self.averaged(each) for each in outputs], self.weights)
+        """Return the standard deviation over an ensemble's members of what `predictions` or `probabilities` average."""
+        spread = spread_of_members([self.averaged(each) for each in outputs], self.weights)
+        if self.network.task == "binary" and self.gives_probabilities:
+            return np.repeat(spread, 2, axis=1)
+        return spread[:, 0] if spread.shape[1] == 1 else spread
 
     def together(self, raw: Sequence[Array]) -> Array:
         """Return an ensemble's outputs as the loss sees them, in float64, from those of its members."""

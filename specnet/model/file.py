@@ -48,8 +48,9 @@ Version 1 had exactly ``format_version`` and ``spec`` of a single model, version
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -58,7 +59,7 @@ import numpy as np
 from specnet.data import Preparation, StepGroup, check_fitted, tensor_forms, unfitted
 from specnet.data.preparation import TensorForm
 from specnet.errors import DataError, Diagnostic, FileError, SpecError
-from specnet.files.tensors import Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
+from specnet.files.tensors import Header, Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
 from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, UTF8_LONGEST, decode_labels, encode_labels
 from specnet.network import Network
@@ -194,7 +195,27 @@ def decode_models(
             check_fitted(network.spec, network.resolved.columns)
     except SpecError as error:
         raise FileError(*map(_inside, error.diagnostics)) from error
-    prefixes = [""] if len(told) == 1 else [f"models.{number}." for number in range(len(told))]
+    return _contents(header, stream, networks, [share for share, _ in told])
+
+
+def check_content(content: bytes, networks: Sequence[Network]) -> None:
+    """Raise what reading the bytes of models would, given their networks: specs are not read again.
+
+    Raises
+    ------
+    FileError
+        If they could not be read.
+    """
+    stream = io.BytesIO(content)
+    header = read_header(stream, len(content))
+    for network in networks:
+        check_fitted(network.spec, network.resolved.columns)
+    _contents(header, stream, networks, [1] * len(networks))
+
+
+def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> TeamContents:
+    """Return the models of these networks, whose data are read once the header has the tensors that they need."""
+    prefixes = [""] if len(networks) == 1 else [f"models.{number}." for number in range(len(networks))]
     required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
         required |= {prefix + name: form for name, form in _forms(_under(prefix, header.entries), network).items()}
@@ -203,7 +224,7 @@ def decode_models(
     for prefix, network in zip(prefixes, networks, strict=True):
         own = _under(prefix, tensors)
         models.append(model_of(network, own, decode_labels(own)))
-    return TeamContents(models, [share for share, _ in told], decode_quantiles(tensors, networks[0]))
+    return TeamContents(models, shares, decode_quantiles(tensors, networks[0]))
 
 
 def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:

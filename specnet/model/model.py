@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.files import PathLike, file_errors, write_file
 from specnet.model.decoder import Answers, Decoder, checked_labels
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import Contents, decode_model, encode_model
+from specnet.model.file import Contents, check_content, encode_model
 from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
@@ -156,7 +155,7 @@ class Model(Displayed):
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
             that the preprocessing does not fill.
         """
-        return self.decoder.predictions(self.member_outputs(self._inputs(X)))
+        return self.decoder.predictions(self.member_outputs(self.inputs_of(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -174,7 +173,7 @@ class Model(Displayed):
         if not self.gives_probabilities:
             loss = self.spec.training.loss.type
             raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
-        return self.decoder.probabilities(self.member_outputs(self._inputs(X)))
+        return self.decoder.probabilities(self.member_outputs(self.inputs_of(X)))
 
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value; so many of them have the true value inside.
@@ -229,10 +228,14 @@ class Model(Displayed):
         DataError
             If X does not fit, there are no probabilities of classes, no rows were held out, or too few for the level.
         """
+        self.check_sets()
+        return self.error_quantiles.sets(self.predict_proba(X), level)
+
+    def check_sets(self) -> None:
+        """Raise the error of `predict_set` for a model that has no sets."""
         if self.labels is None or not self.gives_probabilities:
             hint = "use predict_interval (--interval) for values" if self.network.task == "values" else None
             raise DataError("sets need a classifier with probabilities and one class per row", hint=hint)
-        return self.error_quantiles.sets(self.predict_proba(X), level)
 
     def predict_spread(self, X: ArrayLike | RawColumns) -> Array:
         """Return the standard deviation over the members of an ensemble of what they predict.
@@ -250,11 +253,7 @@ class Model(Displayed):
         """
         if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
-        outputs = self.member_outputs(self._inputs(X))
-        spread = self.decoder.spread(outputs)
-        if self.network.task == "binary" and self.gives_probabilities:
-            return np.repeat(spread, 2, axis=1)
-        return spread[:, 0] if spread.shape[1] == 1 else spread
+        return self.decoder.spread(self.member_outputs(self.inputs_of(X)))
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
@@ -266,7 +265,7 @@ class Model(Displayed):
         DataError
             If X does not fit.
         """
-        raw = self.member_outputs(self._inputs(X), raw=True)
+        raw = self.member_outputs(self.inputs_of(X), raw=True)
         return raw[0] if len(raw) == 1 else self.decoder.together(raw).astype(self.network.dtype)
 
     def evaluate(
@@ -302,7 +301,7 @@ class Model(Displayed):
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
-        inputs, chosen = self._inputs(X), self.decoder.metrics(metrics)
+        inputs, chosen = self.inputs_of(X), self.decoder.metrics(metrics)
         if chosen:
             return self.answers(inputs, y, sample_weight).figures(chosen)
         losses = self._losses(inputs, self.decoder.target(y, len(inputs))[1])
@@ -362,9 +361,7 @@ class Model(Displayed):
             expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
             raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
         content = encode_model(self.contents)
-        read_back = decode_model(io.BytesIO(content), len(content), self.spec.registry, self.spec.origin.limits)
-        if encode_model(read_back) != content:
-            raise FileError("the model would not read back the same")
+        check_content(content, [self.network])
         return content
 
     @property
@@ -379,7 +376,7 @@ class Model(Displayed):
             return self.decoder.losses(self.decoder.together(self.member_outputs(X, raw=True)), wanted)
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
-    def _inputs(self, X: ArrayLike | RawColumns) -> Any:
+    def inputs_of(self, X: ArrayLike | RawColumns) -> Any:
         """Return raw columns as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
         return self.read(self._raw_columns(X, stacklevel=4))
 

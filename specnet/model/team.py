@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
@@ -16,7 +15,7 @@ from specnet.files import PathLike, open_file
 from specnet.files.run_files import model_file
 from specnet.model.decoder import Decoder, mean_of_members
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import TeamContents, decode_models, encode_models
+from specnet.model.file import TeamContents, check_content, decode_models, encode_models
 from specnet.model.model import Model
 from specnet.model.unfamiliar import refuse_gaps
 from specnet.parts.arrays import Array
@@ -96,15 +95,11 @@ class Team(Model):
 
     def to_bytes(self) -> bytes:
         told = TeamContents([model.contents for model in self.models], list(self.shares), self.error_quantiles)
-        content, spec = encode_models(told), self.spec
-        if (
-            encode_models(decode_models(io.BytesIO(content), len(content), spec.registry, spec.origin.limits))
-            != content
-        ):
-            raise FileError("the model would not read back the same")
+        content = encode_models(told)
+        check_content(content, [model.network for model in self.models])
         return content
 
-    def _inputs(self, X: ArrayLike | RawColumns) -> RawColumns:
+    def inputs_of(self, X: ArrayLike | RawColumns) -> RawColumns:
         raw = self._raw_columns(X, stacklevel=4)
         for model in self.models if raw.kinds else ():
             refuse_gaps(model.preprocessing, raw, "X")

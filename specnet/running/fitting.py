@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -88,8 +89,9 @@ class FitResult:
         X = self.inputs.get(name)
         return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
+    @cached_property
     def held_out(self) -> HeldOut | None:
-        """Return what is answered for rows by networks that were not trained on them, if there are such rows.
+        """What is answered for rows by networks that were not trained on them, if there are such rows.
 
         Those are the training rows where each member of an ensemble, if none is missing, has left one fold out; else
         the validation rows.
@@ -105,7 +107,7 @@ class FitResult:
 
     def calibrated(self) -> Self:
         """Return the same with the model's outputs calibrated on the rows held out."""
-        held = self.held_out()
+        held = self.held_out
         assert held is not None, "a spec that calibrates has rows for it"
         rows = self.data.splits[held.name]
         if self.model.spec.training.calibration == "linear":
@@ -121,7 +123,7 @@ class FitResult:
 
         Where validation rows have chosen the epoch, they are those of epochs that other validation rows have chosen.
         """
-        held, model = self.held_out(), self.model
+        held, model = self.held_out, self.model
         assert held is not None, "rows do not vanish"
         rows, answers = self.data.splits[held.name], held.answers
         crossed = [member.cross_fitted for member in self.members]
@@ -229,7 +231,7 @@ def fit_rows(
             result = joined_result(members)
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
-    answered = None if result.interruption is not None else fitted.held_out()
+    answered = None if result.interruption is not None else fitted.held_out
     if answered is None:  # as of a member that was trained alone
         return fitted
     if spec.training.calibration is not None:

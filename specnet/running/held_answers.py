@@ -33,7 +33,7 @@ class HeldAnswers(NamedTuple):
 
 def held_answers(fitted: FitResult) -> HeldAnswers | None:
     """Return the answers for the rows held out, if there are such rows."""
-    held, decoder = fitted.held_out(), fitted.model.decoder
+    held, decoder = fitted.held_out, fitted.model.decoder
     if held is None:
         return None
     return HeldAnswers(held.name, np.arange(len(held.answers)), decoder.kind, decoder.comparable(held.raw))

@@ -143,17 +143,22 @@ class Predictions:
         complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
         targets, labels = model.target_names, () if model.labels is None else model.labels.tolist()
-        columns = _columns("prediction", model.predict(rows), targets)
+        outputs, decoder = model.member_outputs(model.inputs_of(rows)), model.decoder
+        prediction = decoder.predictions(outputs)
+        columns = _columns("prediction", prediction, targets)
         if model.gives_probabilities:
-            columns |= _columns("probability", model.predict_proba(rows), labels or targets)
+            columns |= _columns("probability", decoder.probabilities(outputs), labels or targets)
         elif model.network.task == "values" and model.is_ensemble:
-            columns |= _columns("spread", model.predict_spread(rows), targets)
+            columns |= _columns("spread", decoder.spread(outputs), targets)
         if self._interval is not None:
-            ends = np.moveaxis(model.predict_interval(rows, self._interval), -1, 0)
+            model.interval_quantiles(self._interval)  # refuses what has no intervals
+            ends = np.moveaxis(model.error_quantiles.ends(prediction, self._interval), -1, 0)
             pairs = (_columns(title, end, targets).items() for title, end in zip(("lower", "upper"), ends, strict=True))
             columns |= dict(chain.from_iterable(zip(*pairs, strict=True)))
         if self._classes is not None:
-            columns["set"] = _joined(model.predict_set(rows, self._classes), model.labels)
+            model.check_sets()
+            sets = model.error_quantiles.sets(decoder.probabilities(outputs), self._classes)
+            columns["set"] = _joined(sets, model.labels)
         return columns if complete.all() else {name: _masked(values, complete) for name, values in columns.items()}
 
 

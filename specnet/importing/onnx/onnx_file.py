@@ -48,7 +48,7 @@ _HINTS = {
 }
 """What to do with files of other kinds."""
 
-_INTEGER = re.compile(r"[0-9]{1,19}")
+_BYTE_COUNT = re.compile(r"[0-9]{1,4000}")
 _KINDS = ("FLOAT", "DOUBLE", "INT32", "INT64", "BOOL", "STRING")
 """What tensors may hold."""
 _MOST_AXES = 8
@@ -191,8 +191,8 @@ class TensorReader:
         if os.path.commonpath([self._folder, path]) != self._folder:
             raise FileError(f"{where}, outside of the model's folder")
         for key in ("offset", "length"):
-            if not _INTEGER.fullmatch(said.get(key, "0")):
-                raise FileError(f"{where}, at the {key} {shown(said[key])}; expected an integer")
+            if not _BYTE_COUNT.fullmatch(said.get(key, "0")):
+                raise FileError(f"{where}, at the {key} {shown(said[key])}; expected a number of bytes")
         offset, length = int(said.get("offset", 0)), int(said.get("length", size))
         with open_file(path) as (stream, available):
             if length != size or not 0 <= offset <= available - size:

@@ -261,7 +261,7 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
     temperature for all rows is too little to choose for that.
     """
     training = fitted.model.spec.training
-    held_out = None if training.folds is None else fitted.held_out()
+    held_out = None if training.folds is None else fitted.held_out
     if held_out is None:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD

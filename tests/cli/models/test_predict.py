@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from specnet.model import Model, load_model
+from specnet.network import Network
+from specnet.parts.arrays import Array
 from tests.cli.conftest import MOONS, Specnet, arrays_in, csv_rows
 from tests.texts.pinned import Pinned
 
@@ -31,6 +34,21 @@ def test_two_classes_give_the_label_and_both_probabilities(specnet: Specnet, moo
     assert [int(row[0]) for row in rows] == moons.predict(X).tolist()
     probabilities = np.array([row[1:] for row in rows], moons.theta.dtype)
     np.testing.assert_array_equal(probabilities, moons.predict_proba(X))
+
+
+def test_each_row_goes_through_the_network_once(
+    specnet: Specnet, moons: Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label, probabilities and sets are of the same outputs."""
+    outputs, seen = Network.predict_checked, []
+
+    def counted(self: Network, theta: Array, X: Array, *others: Any, **options: Any) -> Array:
+        seen.append(len(X))
+        return outputs(self, theta, X, *others, **options)
+
+    monkeypatch.setattr(Network, "predict_checked", counted)
+    specnet("predict", "moons/model.safetensors", "rows.npz").went()
+    assert sum(seen) == len(arrays_in(folder / "rows.npz")["X"])
 
 
 def test_labels_of_a_csv_and_columns_by_name(specnet: Specnet, kinds: Model, folder: Path) -> None:
