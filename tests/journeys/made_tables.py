@@ -50,8 +50,8 @@ class MadeTable:
         Texts in the error of `new`, without the options that it names: what is wrong, and what to write.
     options : tuple of str
         Of `new`.
-    said : mapping of str to tuple of str
-        Texts in what `new` says, by the code of each warning, in their order.
+    remarks : tuple of (str, str)
+        The codes of the warnings of `new`, in their order, and a text in each.
     settings : tuple of str
         Of the run, such as a column of weights.
     warnings : tuple of str
@@ -67,7 +67,7 @@ class MadeTable:
     target: str = "y"
     refused: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
-    said: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
     settings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     delimiter: str = ","
@@ -179,7 +179,7 @@ def _reseed(seed: int) -> None:
 
 def _numbers_written_otherwise() -> dict[str, MadeTable]:
     _reseed(1)
-    said = (("assumed-notation", 'column "Menge": "'),)
+    remarks = (("assumed-notation", 'column "Menge": "'),)
     german = {
         "Menge": _numbers(_WHOLE, "{:,.0f}", _COMMA, german=True),
         "Preis": _numbers(_PRICES, "{:,.2f}", _COMMA, german=True),
@@ -189,21 +189,21 @@ def _numbers_written_otherwise() -> dict[str, MadeTable]:
     both = _table(
         x=_numbers(RNG.integers(0, 99_999, ROWS), "{:.0f}"), c=_numbers(_WHOLE, "{:,.0f}", '"ignore"', german=True)
     )
-    both = replace(both, said=(("other-notation", 'column "c" is ignored: "'),))
+    both = replace(both, remarks=(("other-notation", 'column "c" is ignored: "'),))
     columns = dict(both.columns)
     settled = columns | {"c": _numbers(_WHOLE, "{:,.0f}", _COMMA, german=True)}
     amounts = RNG.uniform(-2_000, 90_000, ROWS).round(2)
     return {
-        "german numbers": MadeTable({**german, **target}, "Ziel", said=said, delimiter=";"),
+        "german numbers": MadeTable({**german, **target}, "Ziel", remarks=remarks, delimiter=";"),
         "german thousands as the target": MadeTable(
-            {"Preis": german["Preis"], "Menge": german["Menge"]}, "Menge", said=said, delimiter=";"
+            {"Preis": german["Preis"], "Menge": german["Menge"]}, "Menge", remarks=remarks, delimiter=";"
         ),
         "thousands or fractions": both,
         "thousands or fractions, settled for the file": replace(
-            both, columns=settled, said=(), options=("--set", "data.decimal=,"), delimiter=";"
+            both, columns=settled, remarks=(), options=("--set", "data.decimal=,"), delimiter=";"
         ),
         "english thousands": _table(
-            c=_numbers(_WHOLE, "{:,.0f}", _POINT), _said=(("assumed-notation", 'as in column "x"'),)
+            c=_numbers(_WHOLE, "{:,.0f}", _POINT), _remarks=(("assumed-notation", 'as in column "x"'),)
         ),
         "money and per cent": _table(
             price=_numbers(amounts, "${:,.2f}", '{ type = "numeric", decimal = ".", unit = "$" }'),
@@ -216,10 +216,10 @@ def _numbers_written_otherwise() -> dict[str, MadeTable]:
                 '{ type = "numeric", duration = "minutes" }',
                 _WHOLE.astype(float).tolist(),
             ),
-            _said=(("assumed-notation", 'column "clock": "'),),
+            _remarks=(("assumed-notation", 'column "clock": "'),),
         ),
         "too many digits": _table(
-            code=_ignored([2**60 + 3 * row for row in range(ROWS)]), _said=(("ignored-column", "beyond 2⁵³"),)
+            code=_ignored([2**60 + 3 * row for row in range(ROWS)]), _remarks=(("ignored-column", "beyond 2⁵³"),)
         ),
     }
 
@@ -240,13 +240,15 @@ def _gaps() -> dict[str, MadeTable]:
     ends = np.where(np.arange(ROWS) % 9 == 4, -999, ends)
     return {
         "usual markers": _table(**known, note=_texts(["-", "red", "blue"][row % 3] for row in range(ROWS))),
-        "an unknown marker": _table(c=unknown, _said=(("other-notation", 'but for "k.A." in 15 rows'),), _options=()),
+        "an unknown marker": _table(
+            c=unknown, _remarks=(("other-notation", 'but for "k.A." in 15 rows'),), _options=()
+        ),
         "an unknown marker, named": _table(
             c=replace(unknown, kind=mended), _options=("--set", f"data.columns.c={mended}")
         ),
         "two bad cells": _table(c=few, _refused=('got "?" in row 119', "data.missing_values", "data.columns.c")),
         "a number that means missing": _table(
-            c=_numbers(ends, "{:.0f}"), _said=(("perhaps-missing", 'column "c": -999 in 13 rows'),)
+            c=_numbers(ends, "{:.0f}"), _remarks=(("perhaps-missing", 'column "c": -999 in 13 rows'),)
         ),
         "gaps in flags": _table(
             a=_flags(("yes", "no")), b=_flags(("TRUE", "FALSE")), c=_flags(("t", "f")), d=_flags(("Y", "N"))
@@ -281,19 +283,19 @@ def _dates_and_times() -> dict[str, MadeTable]:
         ),
         "days or months": _table(
             c=_dates(_moments(latest=12), "%d/%m/%Y", '"ignore"'),
-            _said=(("other-notation", 'column "c" is ignored: "'),),
+            _remarks=(("other-notation", 'column "c" is ignored: "'),),
         ),
         "the day is the month": _table(
             c=_dates(same, "%d/%m/%Y"),
             d=_dates(_moments(), "%d.%m.%Y"),
-            _said=(("assumed-notation", 'as in column "d"'),),
+            _remarks=(("assumed-notation", 'as in column "d"'),),
         ),
         "years of two digits": _table(
-            born=_dates(born, "%d.%m.%y", kind), _said=(("assumed-notation", 'column "born": "'),)
+            born=_dates(born, "%d.%m.%y", kind), _remarks=(("assumed-notation", 'column "born": "'),)
         ),
         "times with and without a zone": _table(
             t=MadeColumn(_ZONED, '"datetime"', [datetime.datetime.fromisoformat(cell.strip("Z")) for cell in _ZONED]),
-            _said=(("assumed-notation", "40 of 120 times have no zone, and are read as UTC"),),
+            _remarks=(("assumed-notation", "40 of 120 times have no zone, and are read as UTC"),),
         ),
     }
 
@@ -318,7 +320,7 @@ def _headers_and_bytes() -> dict[str, MadeTable]:
     return {
         "no header": replace(plain, header=False, refused=('no column "y"', "--set data.header=false")),
         "no header, and numbers in the first row": MadeTable(
-            cut, rows[2].cells[0], said=(("missing-header", "the first line is perhaps no header"),)
+            cut, rows[2].cells[0], remarks=(("missing-header", "the first line is perhaps no header"),)
         ),
         "windows": _table(
             x=price,
@@ -356,12 +358,12 @@ def _columns() -> dict[str, MadeTable]:
         "identifiers": _table(
             number=_numbers(range(1_000, 1_000 + 3 * ROWS, 3), "{:.0f}"),
             key=_ignored([f"key-{row * 7919 % 1009}" for row in range(ROWS)]),
-            _said=(("ignored-column", 'column "key" is ignored'),),
+            _remarks=(("ignored-column", 'column "key" is ignored'),),
             _warnings=("identifier",),
         ),
         "long texts": _table(
             note=_ignored([f"It was row {row}, " * 40 for row in range(ROWS)]),
-            _said=(("ignored-column", "text of which no 5 rows share any"),),
+            _remarks=(("ignored-column", "text of which no 5 rows share any"),),
         ),
         "constant and twice": replace(
             twin,

@@ -52,9 +52,9 @@ def make(name: str, folder: Path, specnet: Specnet, pinned: Pinned) -> MadeTable
             assert text in made.err
         return None
     assert made.status == 0, made.err
-    said = re.findall(r"warning\[([a-z-]+)\]: (.*)", made.err)
-    assert [code for code, _ in said] == [code for code, _ in table.said], made.err
-    for (_, line), (_, text) in zip(said, table.said, strict=True):
+    remarks = re.findall(r"warning\[([a-z-]+)\]: (.*)", made.err)
+    assert [code for code, _ in remarks] == [code for code, _ in table.remarks], made.err
+    for (_, line), (_, text) in zip(remarks, table.remarks, strict=True):
         assert text in line
     return table
 

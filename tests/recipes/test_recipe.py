@@ -220,3 +220,41 @@ def test_tables_that_nothing_can_be_learned_from(
 ) -> None:
     with refused(DataError, code=code, at="table.csv"):
         recipe_for(table(**columns), "y")
+
+
+def test_classes_beside_a_marker_are_refused_until_it_is_missing(tmp_path: Path) -> None:
+    """A label "?" would be a class of its own."""
+    rows = "".join(f"{row},{['1', '2', '?'][row % 3]}\n" for row in range(60))
+    (tmp_path / "table.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        table_facts(Csv(path="table.csv", target="y"), tmp_path)
+    (problem,) = caught.value.diagnostics
+    assert problem.message == 'the target "y" is numbers beside "?"'
+    assert problem.hint == 'add "?" to data.missing_values'
+    part = Csv(path="table.csv", target="y", missing_values=("", "?"))
+    facts = table_facts(part, tmp_path)
+    assert (facts.classes, facts.rows, facts.gaps) == (2, 40, 20)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        ([-999, *range(1, 40)], "-999 in 1 row is far from the others, 1 to 39"),
+        ([9999, 9999, *range(38)], "9999 in 2 rows is far from the others, 0 to 37"),
+        ([99, *range(39)], "99 in 1 row is far from the others, 0 to 38"),
+        ([99, *range(60, 99)], None),
+        ([1000, *range(39)], None),
+        ([999, *range(0, 3900, 100)], None),
+    ],
+)
+def test_nines_far_from_all_other_numbers_are_perhaps_missing(
+    cells: list[int], message: str | None, tmp_path: Path
+) -> None:
+    rows = "".join(f"{cell},{'ab'[row % 2]}\n" for row, cell in enumerate(cells))
+    (tmp_path / "table.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    warnings = table_facts(Csv(path="table.csv", target="y"), tmp_path).warnings
+    assert [each.message for each in warnings] == ([] if message is None else [f'column "x": {message}'])
+    if message is not None:
+        kind = {"type": "numeric", "missing_values": [message.partition(" ")[0]]}
+        read = Csv(path="table.csv", target="y", columns={"x": kind}).load(tmp_path, "classes")  # type: ignore[dict-item]
+        assert np.isnan(read.X).sum() == int(message.split()[2])

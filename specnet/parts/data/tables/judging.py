@@ -327,10 +327,11 @@ def _assuming(notation: Notation, cells: CellFacts) -> Verdict:
     clocks = sorted((text for text in cells.sample if text.count(":") == 1), key=len, reverse=True)
     if isinstance(notation, DurationFormat) and clocks and notation.duration == "minutes":
         text = f'"{shown_cell(clocks[0])}" is read as {notation.shown(clocks[0])}'
-        seconds = notation.model_copy(update={"duration": "seconds"})
-        return Verdict(
-            notation, assumption=Assumption(text, (seconds, DatetimeFormat(type="datetime", format="%H:%M")))
-        )
+        others: list[Notation] = [notation.model_copy(update={"duration": "seconds"})]
+        time_of_day = DatetimeFormat(type="datetime", format="%H:%M")
+        if cells.fitting([time_of_day])[0] == cells.present:
+            others.append(time_of_day)
+        return Verdict(notation, assumption=Assumption(text, tuple(others)))
     return Verdict(notation)
 
 
