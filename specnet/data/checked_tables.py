@@ -28,7 +28,6 @@ from specnet.parts.arrays import (
 )
 from specnet.parts.data import (
     ColumnCells,
-    ColumnKind,
     Csv,
     Data,
     Npz,
@@ -181,7 +180,7 @@ def large_cell_in(
 
 
 def _features_of(source: str, spec: Spec, encoding: str | None) -> TableFile | None:
-    """Return what reads a model's columns from a table, as numbers where its spec says no kinds; None without names."""
+    """Return what reads a model's columns from a table, as numbers where its spec has no kinds; None without names."""
     table = table_file_type(source)
     if table is None or spec.feature_names is None:
         return None
@@ -191,7 +190,7 @@ def _features_of(source: str, spec: Spec, encoding: str | None) -> TableFile | N
     unnamed = "target"
     while unnamed in spec.feature_names:
         unnamed += "_"
-    kinds: dict[str, ColumnKind] = dict.fromkeys(spec.feature_names, "numeric")
+    kinds = spec.feature_kinds or dict.fromkeys(spec.feature_names, "numeric")
     # Its target is not read.
     return _encoded(table(path=source, target=unnamed, features=spec.feature_names, columns=kinds), encoding)
 

@@ -15,7 +15,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.files.toml import toml_text
 from specnet.number_texts import counted
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, Notation, Table, TableFile, TargetKind
-from specnet.parts.data.notations import NumberFormat
+from specnet.parts.data.notations import LocalDatetime, NumberFormat
 from specnet.parts.data.tables.judging import RARE_TEXT, feature_hint
 from specnet.parts.data.tables.setting_hints import column_key, longer, setting
 from specnet.parts.layers import PiecewiseLinearEmbedding
@@ -308,7 +308,8 @@ def _described(column: Column, cells: NDArray[np.float64]) -> ColumnFacts:
         is_spiked = len(counts) > MANY_NUMBERS and bool(counts.max() >= len(present) / 3)
     if missing:
         words.append(f"{missing} missing")
-    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, column.notation, is_spiked)
+    notation = None if isinstance(column.notation, LocalDatetime) else column.notation  # which runs find out
+    return ColumnFacts(column.name, column.kind, "; ".join(words), columns, notation, is_spiked)
 
 
 def _range(column: Column, present: NDArray[np.float64]) -> str:

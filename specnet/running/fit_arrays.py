@@ -101,7 +101,7 @@ def fit(
         written = located.data.kinds_in(column_names(X) or ())
     frame, warnings = frame_columns(X, written)
     rows = check_rows(X if frame is None else frame, y, sample_weight)
-    kinds = {column.name: (written or {}).get(column.name) or column.written for column in rows.kinds} or None
+    kinds = {column.name: column.written for column in rows.kinds} or None
     parsed = with_feature_names(parsed, column_names(X) if kinds is None else tuple(kinds), kinds)
     splits = {"train": rows}
     if validation is not None:

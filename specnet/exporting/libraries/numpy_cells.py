@@ -120,7 +120,7 @@ class Cells:
             elif isinstance(each, DurationFormat):
                 forms = [(pattern, [SECONDS[unit] for unit in units]) for pattern, units in each.forms]
                 durations[place] = (forms, SECONDS[each.duration])
-            elif each.last_year is not None:
+            elif isinstance(each, DatetimeFormat) and each.last_year is not None:
                 years[place] = (each.with_whole_years[1], each.last_year)
             if each.missing_values:
                 markers[place] = (each.missing_values, each.missing_numbers)

@@ -30,6 +30,7 @@ from specnet.parts.data.tables.cells import (
     boolean,
     coded,
     days,
+    has_zone,
     number,
     trimmed,
 )
@@ -43,6 +44,7 @@ from specnet.parts.data.tables.judging import (
     left_as_text,
     mistaken,
     verdicts,
+    without_zone,
 )
 from specnet.parts.data.tables.source import repeated_names
 
@@ -115,6 +117,7 @@ class _FrameColumn:
 
         self.name, self.series, self.frame = name, series, frame
         self.numbers: NDArray[Any] | None = None
+        self.has_zone = False
         of = series.dtype
         if of.is_nested() or of in (narwhals.Binary, narwhals.Duration):
             raise self._unsupported("durations" if of == narwhals.Duration else _NESTED)
@@ -140,7 +143,11 @@ class _FrameColumn:
         cells = self.series.to_numpy()
         if cells.dtype.kind == "c":
             raise self._unsupported("complex numbers")
-        if cells.dtype.kind != "M":
+        native_type = getattr(self.series.to_native(), "dtype", None)
+        self.has_zone = bool(getattr(native_type, "tz", None) or getattr(self.series.dtype, "time_zone", None))
+        if cells.dtype.kind != "M" and self.has_zone:  # of pandas; narwhals does not know all names of zones
+            cells = self.series.to_native().dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+        elif cells.dtype.kind != "M":
             if self.series.dtype == narwhals.Unknown:
                 return
             cells = self.series.cast(narwhals.Datetime("us")).to_numpy()
@@ -201,8 +208,9 @@ class _FrameColumn:
         wrong = [(row, text) for row, text in enumerate(self.texts) if text is not None and values[text] is None]
         if wrong:
             raise self._misfit(kind, wrong[0][1], wrong[0][0], len(wrong), judged=judged)
-        numbers = [math.nan if text is None else values[text] for text in self.texts]
-        return column_of(self.name, kind), np.array(numbers, np.float64)
+        numbers = np.array([math.nan if text is None else values[text] for text in self.texts], np.float64)
+        kind = without_zone(kind, numbers, lambda: sum(map(has_zone, self.counts)))
+        return column_of(self.name, kind), numbers
 
     def _quick(self, said: ColumnKind | None) -> tuple[Column, NDArray[np.float64]] | None:
         """Return the column where its type says it all."""
@@ -219,7 +227,12 @@ class _FrameColumn:
             return None
         if said is not None and not isinstance(said, str):
             numbers = np.where(np.isin(numbers, said.missing_numbers), np.nan, numbers)
-        return Column(self.name, kind), numbers
+            if self.has_zone and not getattr(said, "format", "").endswith("%z"):
+                row = int((~np.isnan(numbers)).argmax())
+                message = mistaken(self.name, said, str(self.series[row]), row, len(present))
+                hint = f"{_HINT}; convert {self._cells(self.name)} to local times without a time zone"
+                raise DataError(Diagnostic("not-a-datetime", message, hint=hint))
+        return column_of(self.name, without_zone(said or kind, numbers, lambda: int(self.has_zone))), numbers
 
     def _text(self, cell: Any) -> str | None:
         """Return a cell as a file would have it, None where it is missing."""

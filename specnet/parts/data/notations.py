@@ -19,7 +19,17 @@ from unicodedata import category
 from pydantic import Field, StringConstraints
 
 from specnet.files.toml import toml_value
-from specnet.parts.data.tables.cells import days_since_1970, number, quoted, sql_epoch_days, sql_number
+from specnet.parts.data.tables.cells import (
+    days,
+    days_since_1970,
+    has_zone,
+    number,
+    quoted,
+    sql_days,
+    sql_epoch_days,
+    sql_has_zone,
+    sql_number,
+)
 from specnet.parts.part import FieldProblem, Section
 
 _MONTHS = (
@@ -201,6 +211,24 @@ class DatetimeFormat(_Notation):
         return self.last_year - (self.last_year - digits) % 100
 
 
+class LocalDatetime(_Notation):
+    """The kind of a column of dates and times in ISO's form, none of which has a time zone."""
+
+    type: Literal["datetime"] = Field(description="the kind")
+    zone: Literal[False] = Field(
+        description="false: no cell has a time zone; runs find out, and predictions refuse some"
+    )
+
+    def shown(self, text: str) -> str:
+        return text
+
+    def _value(self, text: str) -> float | None:
+        return None if has_zone(text) else days(text)
+
+    def _sql(self, text: str) -> str:
+        return f"CASE WHEN NOT ({sql_has_zone(text)}) THEN {sql_days(text)} END"
+
+
 class NumberFormat(_Notation):
     """The kind of a column of numbers with separators between thousands, with another decimal sign or with a unit."""
 
@@ -300,15 +328,15 @@ class DurationFormat(_Notation):
         ]
 
 
-Notation = DatetimeFormat | NumberFormat | DurationFormat
-NOTATIONS: tuple[type[Notation], ...] = (DatetimeFormat, NumberFormat, DurationFormat)
+Notation = DatetimeFormat | LocalDatetime | NumberFormat | DurationFormat
+NOTATIONS: tuple[type[Notation], ...] = (DatetimeFormat, LocalDatetime, NumberFormat, DurationFormat)
 NOTATION_KINDS = ("datetime", "numeric")
 
 
 def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
     """Return the notation that a table with some fields has, of a column of a kind."""
     if kind == "datetime":
-        return DatetimeFormat
+        return LocalDatetime if "zone" in fields else DatetimeFormat
     return DurationFormat if "duration" in fields else NumberFormat
 
 

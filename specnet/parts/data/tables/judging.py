@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from specnet.errors import Diagnostic, OneOfMany
 from specnet.parts.data.column_kinds import KINDS_IN_WORDS, ColumnKind, kind_of
-from specnet.parts.data.notations import DatetimeFormat, DurationFormat, Notation, NumberFormat, notations_of
+from specnet.parts.data.notations import (
+    DatetimeFormat,
+    DurationFormat,
+    LocalDatetime,
+    Notation,
+    NumberFormat,
+    notations_of,
+)
 from specnet.parts.data.tables.cells import PAIRS, category, days, has_zone, is_grouped, is_inexact, number
 from specnet.parts.data.tables.setting_hints import column_key, setting
 
@@ -464,11 +471,29 @@ def doubt(found: Verdict) -> str:
     return f"most of its cells, but not all, are {noun} such as {cell}"
 
 
+def without_zone(kind: ColumnKind, days: NDArray[np.float64], zones: Callable[[], int]) -> ColumnKind:
+    """Return the kind of a column, which is that of local times where dates have times and none has a time zone.
+
+    Parameters
+    ----------
+    kind : ColumnKind
+    days : ndarray (rows,)
+        Its cells, if they are dates.
+    zones : callable
+        Counts the cells with a time zone.
+    """
+    if kind != "datetime" or not (days % 1 > 0).any() or zones():
+        return kind
+    return LocalDatetime(type="datetime", zone=False)
+
+
 def mistaken(name: str, kind: ColumnKind, cell: str, row: int, count: int) -> str:
     """Return what to say of the first of so many cells that do not fit their column's kind."""
     expected = EXPECTED[kind_of(kind)][1]
     if isinstance(kind, DatetimeFormat):
         expected = f"a date in the format {kind.format}"
+    elif isinstance(kind, LocalDatetime):
+        expected = "a date and time without a time zone, as in training"
     more = f", and in {count - 1} more" if count > 1 else ""
     return f'column "{name}": expected {expected}, got "{shown_cell(cell)}" in row {row}{more}'
 

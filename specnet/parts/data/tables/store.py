@@ -118,7 +118,7 @@ class Store:
             self._source.has_dialect,
             points is not None and 0 < points[1] == points[0],
             partial(self._shows_point, place) if points is None else lambda: points[0] > points[1],
-            partial(self._zones, place),
+            partial(self.zones, place),
         )
 
     def _fitting(self, place: int, notations: Sequence[Notation]) -> tuple[int, ...]:
@@ -165,7 +165,8 @@ class Store:
         fractions = f"count(*) FILTER (f{place} <> trunc(f{place}))"
         return bool(self._aggregated([place], lambda _: [fractions])[place][0])
 
-    def _zones(self, place: int) -> int:
+    def zones(self, place: int) -> int:
+        """Return how many cells of a column of dates have a time zone."""
         zoned = f"count(*) FILTER ({sql_has_zone(f't{place}')})"
         found: int = self._aggregated([place], lambda _: [zoned])[place][0]
         return found

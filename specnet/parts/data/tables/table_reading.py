@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from specnet.parts.data.tables.judging import (
     left_as_text,
     mistaken,
     notation_hint,
+    without_zone,
 )
 from specnet.parts.data.tables.setting_hints import column_key, longer, no_header, setting
 from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, TableSource, meant, undivided, unknown_columns
@@ -210,6 +212,8 @@ class _Reading:
             for index, name in enumerate(self.features):
                 if columns[index] not in kinds:
                     X[:, index], texts[name] = store.codes(columns[index])
+                else:
+                    self.kinds[name] = without_zone(self.kinds[name], X[:, index], partial(store.zones, columns[index]))
             if self.wanted.label:
                 return self._table(X, texts, *_labels(*store.codes(self.places[self.wanted.label])))
             store.fill(y, [(index, *value) for index, value in enumerate(target.items())])
