@@ -170,7 +170,14 @@ STANDARDIZED = {
     "table.toml": TABLE["table.toml"].replace("[network]", '[network]\npreprocessing = ["standardize"]'),
 }
 
+NEW_SPEC = "specnet new new.toml --data rows.csv --target kind"
+
 TYPED = {
+    "assumed-notation": _set(
+        Cause(NEW_SPEC, _table(a, b, lambda row: f"{row % 28 + 1:02}.04.{(40 + row) % 100:02}", kind)),
+        """use --set 'data.columns.c={ type = "datetime", format = "%d.%m.%y" }'""",
+        'data.columns.c={ type = "datetime", format = "%d.%m.%y" }',
+    ),
     "column-kind": Typed(
         Cause(
             f"""{CLASSES} --set 'network.preprocessing=[{{columns=["a"],steps=["impute"]}}]'""",
@@ -284,10 +291,20 @@ TYPED = {
         "or predict without --strict",
         PREDICT,
     ),
+    "other-notation": _set(
+        Cause(NEW_SPEC, _table(a, b, lambda row: f"{row % 9 + 1}.{100 + row * 7 % 900}", kind)),
+        """or --set 'data.columns.c={ type = "numeric", decimal = "," }'""",
+        'data.columns.c={ type = "numeric", decimal = "," }',
+    ),
     "override": Typed(
         Cause("specnet validate moons.toml --set network.layer_sizes.3=1"),
         "count entries from 0",
         "specnet validate moons.toml --set network.layer_sizes.2=1",
+    ),
+    "perhaps-missing": _set(
+        Cause(NEW_SPEC, _table(a, b, lambda row: row * 7 % 31 if row % 9 else -999, kind)),
+        """use --set 'data.columns.c={ type = "numeric", decimal = ".", missing_values = ["-999"] }'""",
+        'data.columns.c={ type = "numeric", decimal = ".", missing_values = ["-999"] }',
     ),
     "random-split": _set(
         Cause(
@@ -380,6 +397,11 @@ TYPED = {
         'network.target_preprocessing=["standardize"]',
     ),
     "usage": Typed(Cause("specnet rnu moons.toml"), 'did you mean "run"?', "specnet run moons.toml"),
+    "whole-classes": _set(
+        Cause(NEW_SPEC, _table(a, b, lambda row: row % 6 + 3)),
+        "use --set data.columns.kind=numeric",
+        "data.columns.kind=numeric",
+    ),
     "wildcard": Typed(
         Cause(f"{CLASSES} --set 'data.path=x[1].csv'", GAPLESS | {"x[1].csv": GAPLESS["rows.csv"]}),
         "rename it",
