@@ -9,6 +9,7 @@ import codecs
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -179,9 +180,10 @@ class TableFile(Data):
         for part in (self, *filter(None, map(self.for_file, paths))):
             source = part._source(folder)
             place = source.names.index(name)
-            for row, (cell,) in enumerate(source.cell_rows([place])):
-                if wanted in _numbers(trimmed(str(cell)), self.columns.get(name), source.decimal):
-                    return source.located([Mistake(row, place, "too-large", message, hint)])[0]
+            with closing(source.cell_rows([place])) as rows:
+                for row, (cell,) in enumerate(rows):
+                    if wanted in _numbers(trimmed(str(cell)), self.columns.get(name), source.decimal):
+                        return source.located([Mistake(row, place, "too-large", message, hint)])[0]
         return None
 
     def read_all(self, folder: Path) -> Table:

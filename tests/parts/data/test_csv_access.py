@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -231,3 +233,34 @@ def test_reading_has_no_more_threads_than_the_process_has_cpus(file, monkeypatch
         os.sched_setaffinity(0, before)
     assert counts
     assert set(counts) == {1}
+
+
+def paths_open() -> set[str]:
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the folder itself
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return found
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
+def test_no_file_stays_open_while_an_error_is_there(file, monkeypatch):
+    """A traceback has the local variables of all its functions."""
+    path = file("a,y\n" + "1,0\n" * 10 + "\n" * 20_000 + "1,0\n")
+
+    def no_room_for(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
+        assert next(iter(pieces))
+        raise FileError("no space left on the device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(csv_files, "copied", no_room_for)
+        with pytest.raises(FileError) as copied:
+            load(path)
+    assert copied.value.__traceback__ is not None
+    assert str(path) not in paths_open()
+
+    cells = Csv(path=path.name, target="y").read_cells(path.parent, ["a"], 5)
+    assert len(next(cells)["a"].texts) == 5
+    assert str(path) in paths_open()
+    cells.close()
+    assert str(path) not in paths_open()

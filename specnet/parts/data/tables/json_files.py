@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -97,7 +97,7 @@ class JsonLinesSource(TextSource):
         some = [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
         return [place for place in places if all(is_number(row.get(self.names[place], ""), ("",)) for row in some)]
 
-    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         names = [self.names[place] for place in places]
         for path in self.paths:
             for _, values in self._objects(path):

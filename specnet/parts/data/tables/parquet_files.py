@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files import open_file
@@ -77,7 +77,7 @@ class ParquetSource(TableSource):
             raise DataError(*problems)
         return list(zip(names, types, strict=True))
 
-    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         texts = ", ".join(f"c{place}::{self._types[place]}::VARCHAR" for place in places)
         with opened(self.real_paths(), len(self.names)) as duck:
             for path, own in zip(self.paths, self._places, strict=True):

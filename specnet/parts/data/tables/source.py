@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from glob import glob
@@ -124,7 +125,7 @@ class TableSource(ABC):
         return None
 
     @abstractmethod
-    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         """Yield each row's cells of some columns as they are, of a table that `store` takes.
 
         Raises
@@ -143,10 +144,10 @@ class TableSource(ABC):
         """
         places = [self.names.index(name) for name in names]
         types = ["VARCHAR" if is_nested(self.types[place]) else self.types[place] for place in places]
-        remaining = self.cell_rows(places)
-        while some := list(islice(remaining, rows)):
-            columns = zip(*some, strict=True)
-            yield {name: ColumnCells(list(texts), of) for name, texts, of in zip(names, columns, types, strict=True)}
+        with closing(self.cell_rows(places)) as remaining:
+            while some := list(islice(remaining, rows)):
+                columns = zip(names, zip(*some, strict=True), types, strict=True)
+                yield {name: ColumnCells(list(texts), of) for name, texts, of in columns}
 
     def refusal(self, mistakes: Iterable[Mistake]) -> DataError:
         """Return the error of the first of some mistakes, at their places in the files."""

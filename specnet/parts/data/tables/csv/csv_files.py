@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -170,8 +171,8 @@ class CsvFile:
         if len(self.names) > 1 and has_many_blank_lines(found):
             # DuckDB takes them for a part of the next record, which is too long then, or lost without a word.
             self.refuse_faulty()
-            filled = records(self.path, self.dialect, {})
-            found, start = copied(((record.text + record.end).encode() for record in filled), ".csv", folder), body
+            with closing(records(self.path, self.dialect, {})) as filled:
+                found, start = copied(((record.text + record.end).encode() for record in filled), ".csv", folder), body
         return found, start
 
     def parts(self, folder: str) -> Iterator[CsvPart]:
@@ -314,7 +315,7 @@ class CsvSource(TextSource):
             for places, record in [found[mistake.row]]
         ]
 
-    def cell_rows(self, places: Sequence[int]) -> Iterator[Sequence[str | None]]:
+    def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         for file, own in self._files:
             local = [own.index(place) for place in places]
             for record in file.rows():

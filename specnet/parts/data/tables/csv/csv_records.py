@@ -7,7 +7,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
@@ -158,7 +158,7 @@ def opened_text(path: PathLike, dialect: Dialect) -> Iterator[TextIOWrapper]:
         raise DataError(undecodable(path, dialect)) from None
 
 
-def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Iterator[CsvRecord]:
+def records(path: PathLike, dialect: Dialect, blank: dict[str, int] | None = None) -> Generator[CsvRecord, None, None]:
     """Yield a file's records, the header and blank lines included.
 
     Parameters
