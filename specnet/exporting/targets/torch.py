@@ -205,12 +205,13 @@ class _Writer:
         interval = self.program.interval
         if interval is None:
             return ""
-        arrays, reach = {"reach": interval.reach[:, 0]}, "reach"
+        arrays, following = {"reach": interval.reach[:, 0]}, []
         if interval.follows:
             arrays |= {"knots": interval.knots[:, :-1], "gaps": interval.gaps, "slopes": interval.slopes}
-            reach = "reach + (torch.minimum((values[:, :, None] - knots).clamp(min=0), gaps) * slopes).sum(dim=2)"
+            passed = "torch.minimum((values[:, :, None] - knots).clamp(min=0), gaps)"
+            following = [f"reach = reach + ({passed} * slopes).sum(dim=2)"]
         lines = [in_lines(*_tensor(name, array)) for name, array in arrays.items()]
-        lines += [f"reach = {reach}", "ends = torch.stack([values - reach, values + reach], dim=2)"]
+        lines += [*following, "ends = torch.stack([values - reach, values + reach], dim=2)"]
         if interval.not_negative:
             lines.append(f"ends[:, {interval.not_negative}] = ends[:, {interval.not_negative}].clamp(min=0)")
         return _INTERVAL.format(

@@ -35,6 +35,7 @@ def test_rows_that_depend_on_others_are_held_out_together(folder: Path):
         "data.split.validation_size=0.1",
         'training.ensemble={members=5, validation="split"}',
     ]
+    assert [table.rows for table in (plain, grouped, later)] == ["values", "values", "values, later"]
     assert [len(table.splits) for table in (plain, grouped, later)] == [5, 5, 1]
 
 
