@@ -21,7 +21,7 @@ import specnet
 from specnet.errors import FileError
 from specnet.files.run_files import training_rows
 from specnet.files.tensors import decode
-from specnet.model import Model, Team, load_model
+from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
 from tests.running.sweeps.searches import FOLDS, TEAM, VALUES, write_values
@@ -145,15 +145,19 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
     files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
     scaled = np.average([decode(file.read_bytes())[1]["outputs"][:, 0] for file in files], 0, [*shares.values()])
     held = y.mean() + y.std() * scaled
-    reach = np.sort(abs(y - held))[int(np.ceil(0.9 * (len(y) + 1))) - 1]
+    rows = data.splits["train"]
+    answers = Answers(y, y, np.zeros(len(y)), held, None, None)
+    quantiles = ErrorQuantiles.of(answers, "values", not_negative=np.array([y.min() >= 0]), groups=rows.chosen)
+    assert quantiles.knots.size
     team = load_model(folder / "team")
     X = np.random.default_rng(0).normal(size=(9, 2))
     ends = team.predict_interval(X, 0.9)
-    assert ends == pytest.approx(team.predict(X)[:, None] + [-reach, reach], rel=1e-5)
+    assert ends == pytest.approx(quantiles.ends(team.predict(X), 0.9), rel=1e-4)
     test = data.splits["test"]
-    covered = np.mean(abs(team.predict(np.asarray(test.columns)) - test.y) <= reach)
+    low, high = team.predict_interval(np.asarray(test.columns), 0.9).T
+    covered = np.mean((low <= test.y) & (test.y <= high))
     (told,) = (each for each in read_metrics(folder / "team")["tables"]["test"]["coverage"] if each["level"] == 0.9)
-    assert told == {"level": 0.9, "covered": [covered], "size": [pytest.approx(2 * reach)]}
+    assert told == {"level": 0.9, "covered": [covered], "size": [pytest.approx(np.mean(high - low))]}
     assert specnet.export(team, "numpy", tmp_path / "out.py", interval=0.9).proof.rows == 256
     assert runpy.run_path(str(tmp_path / "out.py"))["interval"](X) == pytest.approx(ends, rel=1e-6)
 
