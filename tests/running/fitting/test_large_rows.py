@@ -98,7 +98,7 @@ from specnet.training import Observer
 from tests.benchmarks.whole.memory import largest_resident_set
 from tests.running.fitting.test_large_rows import document
 result = specnet.run(document(sys.argv[1]), observer=Observer())
-assert [warning.code for warning in result.warnings] == ["ignored-column", "rows-in-both"]
+assert [warning.code for warning in result.warnings] == ["ignored-column"]
 print(largest_resident_set())
 """
 

@@ -391,7 +391,8 @@ def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(
 
 
 def test_what_is_wrong_with_the_test_rows_is_told_with_the_best_trial(tmp_path: Path):
-    rows = ["part,x,kind", *(f"{'test' if row % 4 == 3 else 'train'},{row % 7},{'ab'[row % 2]}" for row in range(40))]
+    parts, copies = [("train", "test")[row % 4 == 3] for row in range(40)], [row % 18 for row in range(40)]
+    rows = ["part,x,kind", *(f"{part},{row}.37,{'ab'[row % 2]}" for part, row in zip(parts, copies, strict=True))]
     (tmp_path / "rows.csv").write_text("\n".join([*rows, "test,3,c"]) + "\n")
     (tmp_path / "spec.toml").write_text(
         """
