@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import html
 import json
 import re
 import runpy
 import shutil
+import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +26,7 @@ from specnet.files.tensors import decode
 from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
 from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
+from specnet.running.sweeps.sweep_folder import SweepFolder
 from tests.running.sweeps.searches import FOLDS, TEAM, VALUES, write_values
 from tests.texts.pinned import Refused
 
@@ -277,3 +280,34 @@ def test_test_rows_have_no_part_in_the_team(tmp_path: Path):
     assert one.shares == two.shares
     assert one.model.to_bytes() == two.model.to_bytes()
     assert one.metrics["test"] != two.metrics["test"]
+
+
+def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows, trials, taken = 20_000, 6, list[int]()
+    write = SweepFolder.write
+
+    def noted(folder: SweepFolder, name: str, content: str) -> None:
+        write(folder, name, content)
+        if name == "trials.csv":  # at the end of each trial
+            folder.check()
+            gc.collect()
+            taken.append(tracemalloc.get_traced_memory()[0])
+
+    monkeypatch.setattr(SweepFolder, "write", noted)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "rows.npz", X=rng.normal(size=(rows, 1)), y=rng.normal(size=rows))
+    spec = {
+        "data": {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0.05, "validation_size": 0.9}},
+        "network": {"layer_sizes": [1, 1]},
+        "training": {"loss": "mean_squared_error", "epochs": 1},
+        "sweep": {"trials": trials, "sampler": "random", "space": {"training.l2": {"low": 1e-6, "high": 1.0}}},
+    }
+    tracemalloc.start()
+    try:
+        found = specnet.sweep(spec, tmp_path / "sweep", jobs=1, report=False)
+    finally:
+        tracemalloc.stop()
+    answers = (tmp_path / "sweep" / "trials" / "0000" / "held_out.safetensors").stat().st_size
+    assert len(found.trials) == trials
+    assert answers > 0.8 * rows * 8
+    assert taken[trials - 1] - taken[2] < 2 * answers  # of the three trials between
