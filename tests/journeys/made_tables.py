@@ -56,6 +56,8 @@ class MadeTable:
         Of the run, such as a column of weights.
     warnings : tuple of str
         Codes of what the run says.
+    findings : tuple of str
+        Codes of what a short run finds.
     delimiter, encoding : str
     header : bool
         Whether the file has one.
@@ -70,6 +72,7 @@ class MadeTable:
     remarks: tuple[tuple[str, str], ...] = ()
     settings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     delimiter: str = ","
     encoding: str = "utf-8"
     header: bool = True
@@ -196,7 +199,11 @@ def _numbers_written_otherwise() -> dict[str, MadeTable]:
     return {
         "german numbers": MadeTable({**german, **target}, "Ziel", remarks=remarks, delimiter=";"),
         "german thousands as the target": MadeTable(
-            {"Preis": german["Preis"], "Menge": german["Menge"]}, "Menge", remarks=remarks, delimiter=";"
+            {"Preis": german["Preis"], "Menge": german["Menge"]},
+            "Menge",
+            remarks=remarks,
+            findings=("no-signal",),
+            delimiter=";",
         ),
         "thousands or fractions": both,
         "thousands or fractions, settled for the file": replace(
@@ -320,7 +327,10 @@ def _headers_and_bytes() -> dict[str, MadeTable]:
     return {
         "no header": replace(plain, header=False, refused=('no column "y"', "--set data.header=false")),
         "no header, and numbers in the first row": MadeTable(
-            cut, rows[2].cells[0], remarks=(("missing-header", "the first line is perhaps no header"),)
+            cut,
+            rows[2].cells[0],
+            remarks=(("missing-header", "the first line is perhaps no header"),),
+            findings=("no-signal",),
         ),
         "windows": _table(
             x=price,
@@ -395,14 +405,17 @@ def _targets() -> dict[str, MadeTable]:
             y=_texts(y),
             code=_numbers(np.where(y == "up", 3, 4), "{:.0f}"),
             _warnings=("gives-target-away",),
+            _findings=("leakage",),
         ),
-        "noise": _table(y=_texts(RNG.permutation(y))),
+        "noise": _table(y=_texts(RNG.permutation(y)), _findings=("no-signal",)),
         "a class of one row": _table(x=x, y=_texts(np.where(rows == 50, "sideways", y)), _warnings=("single-row",)),
-        "a rare class": _table(x=x, y=_texts(np.where(rows % 30 == 7, "rare", "usual"))),
+        "a rare class": _table(
+            x=x, y=_texts(np.where(rows % 30 == 7, "rare", "usual")), _findings=("class-imbalance",)
+        ),
         "values with outliers": _table(
             x=x, y=_numbers(np.where(rows % 60 == 9, 40, 3 * np.array(x.values) + RNG.normal(size=ROWS)).round(2))
         ),
-        "duplicate rows": MadeTable(copies, warnings=("rows-in-both",)),
+        "duplicate rows": MadeTable(copies, warnings=("rows-in-both",), findings=("shared-rows",)),
     }
 
 

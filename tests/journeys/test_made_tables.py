@@ -17,6 +17,9 @@ from tests.cli.conftest import Specnet
 from tests.journeys.made_tables import TABLES, MadeColumn, MadeTable
 from tests.texts.pinned import Pinned
 
+OF_TWO_EPOCHS = "too-few-epochs"
+"""What is true of all short runs whose loss falls."""
+
 
 def read_as(found: np.ndarray, texts: np.ndarray | None) -> list[object]:
     """Return a column of a table as its cells are, None where one is missing."""
@@ -85,5 +88,7 @@ def test_a_table_is_read_as_what_it_was_made_to_be(name: str, specnet: Specnet, 
     document = json.loads(ended.out)
     assert (ended.status, document["errors"]) == (0, [])
     assert sorted(warning["code"] for warning in document.get("warnings", [])) == sorted(table.warnings)
+    found = [finding["code"] for finding in document["findings"] if finding["code"] != OF_TWO_EPOCHS]
+    assert found == [*table.findings]
     ended = specnet("predict", "run", "table.csv", "--format", "json")
     assert (ended.status, ended.document["rows"]) == (0, len(read.X))
