@@ -13,7 +13,7 @@ from typing import Any
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import load_table
-from specnet.errors import DataError, FileError
+from specnet.errors import DataError, FileError, SpecnetError
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import (
@@ -185,7 +185,10 @@ def _teams(path: Path, kept: KeptRuns, out: Path | None) -> Iterator[VerifiedRun
             continue
         sweep, name = kept.sweep(folder), (folder / TEAM).relative_to(path).as_posix()
         if sweep.is_finished or (folder / TEAM).is_dir():
-            found = verified_team(sweep, name, out and out / name)
+            try:
+                found = verified_team(sweep, name, out and out / name)
+            except SpecnetError as error:  # other folders, of which it is made, say more
+                found = VerifiedRun(name, message=error.diagnostics[0].message)
             yield from [] if found is None else [found]
 
 

@@ -131,6 +131,11 @@ CHOSEN: dict[str, tuple[str, Callable[[Path], None], set[tuple[str, str]]]] = {
         number("sweep/trials/0000/spec.toml", r"\n", "\n# another\n"),
         {("trials/0000", "spec.toml")},
     ),
+    "rows-of-trial": (
+        "nested",
+        number("nested/fold0/trials/0000/spec.toml", "n_samples = 60", "n_samples = 68"),
+        {("fold0/trials/0000", "spec.toml"), ("fold0/team", "")},
+    ),
     "version": ("table", number("table/run.json", r'(?<="numpy": ")\d', "7"), {("", "run.json")}),
 }
 
