@@ -362,7 +362,8 @@ def test_a_default_classifier_of_a_complete_table_is_exported(target: str, tmp_p
     table = pandas.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=["a", "b"])
     y = np.where(table.a > 0, "yes", "no")
     fitted = SpecClassifier(epochs=2).fit(table, y)
-    assert [step.type for step in fitted.model_.spec.network.preprocessing] == ["impute", "standardize"]
+    (group,) = fitted.model_.spec.network.preprocessing
+    assert [step.type for step in group.steps] == ["impute", "standardize"]
     written = export(fitted.model_, target, tmp_path / f"model{LIBRARIES[target]}")
     assert "missing cells are not filled" in written.note
     np.testing.assert_array_equal(open_model(written.files[0]).predict(table.to_numpy()), fitted.predict(table))
