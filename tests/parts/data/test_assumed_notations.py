@@ -350,3 +350,13 @@ def test_texts_of_data_frames_share_a_notation_too(file: File) -> None:
     assert frame_table(mixed)[0][0, 0] == 1.877
     marked = frame_table(pd.DataFrame({"a": [-999.0, 1.5]}), {"a": POINT.with_missing(["-999"])})[0]
     np.testing.assert_array_equal(marked, [[np.nan], [1.5]])
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_the_notation_of_a_target_is_that_of_its_kind(tmp_path: Path, text: bool):
+    """Whether the table is read at once, as numbers alone are, or with texts."""
+    lines = (f"{row},{1 + row % 9}.{100 + row},{'ab'[row % 2]}" for row in range(30))
+    (tmp_path / "rows.csv").write_text("\n".join(["a,y,b", *lines]))
+    columns = {"a": "numeric", "y": {"type": "numeric", "decimal": ","}, "b": "category" if text else "ignore"}
+    table = Csv.model_validate({"path": "rows.csv", "target": "y", "columns": columns}).load(tmp_path, "values")
+    assert table.y.tolist() == [1000 * (1 + row % 9) + 100 + row for row in range(30)]

@@ -166,7 +166,8 @@ class _Reading:
 
     def at_once(self, duck: Duck) -> Table | None:
         """Return the table if it is numbers without gaps: one reading tells."""
-        if any(kind != "numeric" for kind in self.kinds.values()):
+        targets = () if self.wanted.labels else self.target_kinds.values()
+        if any(kind != "numeric" for kind in (*self.kinds.values(), *targets)):
             return None
         label = self.wanted.label
         names = [*self.features, *(() if label else self.wanted.targets)]
@@ -192,7 +193,7 @@ class _Reading:
     def stored(self, duck: Duck) -> Table:
         """Return the table, whose cells are judged where DuckDB has stored them."""
         undecided = [name for name in self.features if self.kinds.get(name, "numeric") == "numeric"]
-        numbers = [*undecided, *(() if self.wanted.labels else self.wanted.targets)]
+        numbers = [*undecided, *(name for name, kind in self.target_kinds.items() if kind == "numeric")]
         places = {self.places[name] for name in numbers}
         self.source.store(duck, current_progress(), places, self._judged_places())
         store = Store(duck, self.source)
