@@ -144,8 +144,10 @@ class RunFolder:
     def overrides(self) -> tuple[str, ...]:
         """Return the settings that the run was given beside its spec, as ``run.json`` has them."""
         settings = self.facts().get("overrides", [])
-        if not isinstance(settings, list) or not all(isinstance(setting, str) for setting in settings):
-            message = 'not a valid record of a run: "overrides" must be a list of texts'
+        if not isinstance(settings, list) or not all(
+            isinstance(setting, str) and "=" in setting for setting in settings
+        ):
+            message = 'not a valid record of a run: "overrides" must be a list of texts KEY=VALUE'
             raise FileError(message, source=str(self.path / FACTS))
         return tuple(settings)
 
