@@ -36,7 +36,7 @@ class EnoughMemory:
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         if fullname not in OWN:
             return
-        from specnet.processes.cpus import default_threads
+        from specnet.cpus import default_threads
 
         missing = {fullname, "scipy" if fullname == "sklearn" else fullname} - sys.modules.keys()
         threads = (default_threads() - 1) * len(missing & {"numpy", "scipy"})

@@ -10,8 +10,8 @@ from contextvars import ContextVar
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from typing import Any
 
+from specnet.cpus import default_threads
 from specnet.imports import AroundImports
-from specnet.processes.cpus import default_threads
 
 _lock = threading.Lock()
 _wanted: list[int] = []

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.native.toolchain.processors import native_processor
-from specnet.processes.cpus import usable_cpus
+from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import (
     BARE_RUN,
     BARE_TUTORIAL,

@@ -12,10 +12,10 @@ from contextvars import copy_context
 from typing import Any, NamedTuple
 
 from specnet.compiler.thread_limits import keep_limit, share_threads, thread_limit
+from specnet.cpus import usable_cpus
 from specnet.errors import DataError, TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.files.shared import Shared
-from specnet.processes.cpus import usable_cpus
 from specnet.processes.pool import ProcessEnded, processes, tell
 from specnet.processes.pool import interruptions as requested
 from specnet.training.checkpoint import Checkpoint

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from specnet.compiler.native import missing
-from specnet.processes.cpus import usable_cpus
+from specnet.cpus import usable_cpus
 from tests.benchmarks.steps.cases import DROPPED, Case
 from tests.benchmarks.steps.peak import peak_run
 from tests.benchmarks.timing import Run, once

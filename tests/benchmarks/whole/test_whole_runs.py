@@ -60,7 +60,7 @@ def test_members_on_all_cores_are_those_of_one(monkeypatch):
     monkeypatch.setattr("specnet.training.steps.engine_choice.MEMBERS_PAY", 0)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("specnet.compiler.thread_limits.processors", lambda: 2)
+    monkeypatch.setattr("specnet.cpus.usable_cpus", lambda: 2)
     one, all_cores = (recipe_training(cores, rows=60, epochs=3).to_bytes() for cores in (1, None))
     assert one == all_cores
     ((count, jobs),) = used

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 import specnet
 from specnet.compiler.native import missing
 from specnet.compiler.thread_limits import limited_threads
-from specnet.processes.cpus import usable_cpus
+from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound

@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from specnet.cpus import default_threads, usable_cpus
 from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.reading_progress import reading_progress
@@ -20,7 +21,6 @@ from specnet.parts.data.tables import duck
 from specnet.parts.data.tables.csv import csv_files
 from specnet.parts.data.tables.csv.csv_files import CsvFile
 from specnet.parts.data.tables.csv.csv_records import Dialect
-from specnet.processes.cpus import default_threads, usable_cpus
 from tests.texts.pinned import Refused
 
 

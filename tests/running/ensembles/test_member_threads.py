@@ -16,9 +16,9 @@ import pytest
 
 import specnet
 from specnet.compiler.thread_limits import available_threads, limited_threads
+from specnet.cpus import usable_cpus
 from specnet.errors import TrainingError
 from specnet.files.interruptions import Interruptions
-from specnet.processes.cpus import usable_cpus
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.run_folder import RunFolder
 from specnet.running.runner import RunInterrupted
@@ -324,7 +324,7 @@ def test_the_default_is_as_many_as_there_may_be_threads(
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    monkeypatch.setattr("specnet.processes.cpus.usable_cpus", lambda: 3)
+    monkeypatch.setattr("specnet.cpus.usable_cpus", lambda: 3)
     ways: tuple[tuple[dict[str, Any], list[int]], ...] = (
         ({}, [2]),
         ({"threads": 1}, []),

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.cpus import usable_cpus
 from specnet.files.large import is_large, no_room
 from specnet.parts.data.reading_progress import Progress
 from specnet.parts.data.tables.cells import quoted
-from specnet.processes.cpus import usable_cpus
 
 WIDE = 2_000
 """Columns from which a table takes more memory, though it has few rows."""

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.cpus import usable_cpus
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable
@@ -43,7 +44,6 @@ from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.setting_hints import no_header
 from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards, repeated_names
 from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
-from specnet.processes.cpus import usable_cpus
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
