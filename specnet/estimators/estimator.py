@@ -159,7 +159,7 @@ class SpecEstimator(SpecParameters):
         """Refuse intervals and sets of a model that no rows were held out for."""
         if not self.model_.error_quantiles:
             hint = f'fit {type(self).__name__}(validation_size=0.2, …), or {type(self).__name__}("recipe")'
-            raise DataError("intervals and sets need rows that were held out, and there were none", hint=hint)
+            raise DataError("the model has no errors on held-out rows, which intervals and sets need", hint=hint)
 
     def _recipe(self, rows: Rows, kind: TargetKind) -> str | None:
         """Return the spec that ``specnet new`` writes for these rows, if the spec asks for it."""
