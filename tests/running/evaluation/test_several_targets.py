@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.cli import main
 from specnet.errors import SpecError
 from specnet.spec import parse_spec, resolve
 from tests.running.specs import spec_on
+from tests.texts.calling import called
 from tests.texts.pinned import Refused
 
 METRICS = ["root_mean_squared_error", "r2", "neg_mean_absolute_error", "neg_mean_absolute_percentage_error"]
@@ -87,8 +87,7 @@ def test_predictions_are_named_after_the_targets(tmp_path: Path):
             str(tmp_path / "p.csv"),
             "--force",
         ]
-        with pytest.raises(SystemExit, match="0"):
-            main([*command, *(["--interval", "90"] if more else [])])
+        assert called([*command, *(["--interval", "90"] if more else [])])[0] == 0
         header = (tmp_path / "p.csv").read_text().partition("\n")[0].split(",")
         titles = ("prediction", "spread", "lower", "upper") if more else ("prediction", "probability")
         assert sorted(header) == sorted(f"{title}_{name}" for title in titles for name in ("length", "price"))

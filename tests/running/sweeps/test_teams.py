@@ -297,7 +297,11 @@ def test_memory_does_not_grow_with_the_answers_of_trials(tmp_path: Path, monkeyp
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "rows.npz", X=rng.normal(size=(rows, 1)), y=rng.normal(size=rows))
     spec = {
-        "data": {"type": "npz", "path": str(tmp_path / "rows.npz"), "split": {"test_size": 0.05, "validation_size": 0.9}},
+        "data": {
+            "type": "npz",
+            "path": str(tmp_path / "rows.npz"),
+            "split": {"test_size": 0.05, "validation_size": 0.9},
+        },
         "network": {"layer_sizes": [1, 1]},
         "training": {"loss": "mean_squared_error", "epochs": 1},
         "sweep": {"trials": trials, "sampler": "random", "space": {"training.l2": {"low": 1e-6, "high": 1.0}}},
