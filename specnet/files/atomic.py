@@ -280,11 +280,14 @@ def _second_name(target: str, held: ExitStack) -> str:
     return name
 
 
+def as_bytes(text: str | bytes) -> bytes:
+    """Return a text as it is written to a file."""
+    # Half a surrogate pair is a byte of a path that is not UTF-8: the escape is JSON's own.
+    return text.encode(errors="backslashreplace") if isinstance(text, str) else text
+
+
 def _pieces(content: Content) -> Iterable[bytes]:
-    if isinstance(content, str):
-        # Half a surrogate pair is a byte of a path that is not UTF-8: the escape is JSON's own.
-        content = content.encode(errors="backslashreplace")
-    return (content,) if isinstance(content, bytes) else content
+    return (as_bytes(content),) if isinstance(content, str | bytes) else content
 
 
 def _write_whole(stream: FileIO, pieces: Iterable[bytes]) -> None:

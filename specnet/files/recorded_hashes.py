@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from specnet.files.atomic import as_bytes
 from specnet.files.json_lines import json_text
 
 HASHES = "sha256"
@@ -33,7 +34,7 @@ def with_hashes(contents: Mapping[str, str | bytes], record: str) -> dict[str, s
     facts = json.loads(contents[record])
     hashes = {name: _sha256(content) for name, content in sorted(contents.items()) if name != record}
     blank = json_text({**facts, HASHES: {**hashes, record: ""}})
-    return {**contents, record: json_text({**facts, HASHES: {**hashes, record: _own_sha256(blank.encode(), "")}})}
+    return {**contents, record: json_text({**facts, HASHES: {**hashes, record: _own_sha256(as_bytes(blank), "")}})}
 
 
 def recorded_hashes(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -60,7 +61,7 @@ def _own_sha256(content: bytes, recorded: str) -> str:
 
 
 def _sha256(content: str | bytes) -> str:
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+    return hashlib.sha256(as_bytes(content)).hexdigest()
 
 
 def _shortened(sha256: str | None) -> str | None:
