@@ -135,7 +135,8 @@ def sweep_table(
         strong=_rounded(weight_decay * 4),
         plain_decay=0.1 if is_values else 0.3,
         logarithm=_LOGARITHM if is_values else "",
-        pruner=_PRUNER if has_folds else _HALVING,
+        # Losses of the logarithm are in other units, which are not compared while trials train.
+        pruner=_PRUNER if has_folds else "" if is_values else _HALVING,
     )
 
 
