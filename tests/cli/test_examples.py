@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.conftest import Specnet
 from tests.cli.test_application import VERBS
+from tests.importing.onnx.test_onnx_outputs import policy_file
 
 pytestmark = pytest.mark.slow  # each example of the help is a process
 
@@ -39,6 +40,7 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
         text = re.sub(r"^(type = .digits.)", r"\1\nn_class = 3", text, flags=re.MULTILINE)
         spec.write_text(text.replace("units = 10", "units = 3"))
     shutil.copy(NETWORK, folder / "network.onnx")
+    policy_file(folder)
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
     assert specnet("run", "specs/wine_csv.toml").status == 0
     for name, table, target in (("prices", "houses.csv", "price"), ("species", "birds.csv", "kind")):

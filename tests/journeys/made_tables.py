@@ -373,7 +373,7 @@ def _columns() -> dict[str, MadeTable]:
         ),
         "long texts": _table(
             note=_ignored([f"It was row {row}, " * 40 for row in range(ROWS)]),
-            _remarks=(("ignored-column", "text of which no 5 rows share any"),),
+            _remarks=(("ignored-column", "text that no 5 rows share"),),
         ),
         "constant and twice": replace(
             twin,

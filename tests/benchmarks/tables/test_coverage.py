@@ -49,7 +49,7 @@ def test_coverage_is_that_of_the_files(folder: Path, tmp_path: Path):
         for file, name in (("test.csv", "size"), ("out.csv", "lower"), ("out.csv", "upper"))
     )
     assert len(y) == len(low) == 30
-    assert found[2, :2].tolist() == [np.mean((low <= y) & (y <= high)), pytest.approx(np.mean(high - low) / y.std())]
+    assert found[3, :2].tolist() == [np.mean((low <= y) & (y <= high)), pytest.approx(np.mean(high - low) / y.std())]
     assert found[3, 0] >= found[2, 0]
     assert 0.2 < found[0, 0] <= found[1, 0] <= found[2, 0]
     metrics = tmp_path / "run/metrics.json"

@@ -58,14 +58,14 @@ def test_what_several_columns_have_is_one_line(specnet: Specnet, folder: Path) -
     (folder / "table.toml").write_text(TABLE)
     ran = specnet("run", "table.toml", "-o", "out", "--no-report")
     told = [each.partition("warning")[2] for each in (made.err + ran.err).splitlines() if "warning[" in each]
-    columns = ["ignored, mostly text that fewer than 5 rows share", "constant in all rows"]
+    columns = ["ignored, text that no 5 rows share", "constant in all rows"]
     texts, notations, *again, constants = told
     assert texts == f'[ignored-column]: 2 columns are {columns[0]}: "note", "remark"'
     assert re.fullmatch(r'\[other-notation\]: 2 columns are ignored: "day" \(.* or .*\), "due" \(.* or .*\)', notations)
     assert again == [texts, notations]
     assert constants == f'[constant]: 2 columns are {columns[1]}: "one", "two"'
-    assert "use --set data.columns.NAME=category or --set data.columns.NAME=ignore" in made.err
-    assert 'set data.columns.NAME = "category" or "ignore"' in ran.err
+    assert "use --set data.columns.note=ignore, --set data.columns.remark=ignore" in made.err
+    assert 'set data.columns.note = "ignore", data.columns.remark = "ignore"' in ran.err
     written = json.loads((folder / "out/run.json").read_text())["warnings"]
     assert Counter(each["code"] for each in written) == {"ignored-column": 2, "other-notation": 2, "constant": 2}
 

@@ -11,19 +11,15 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
 import specnet
-from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting import export
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
 from specnet.model import Model
-from specnet.parts.data import Column
-from specnet.parts.preprocessing import Impute
 from specnet.parts.registry import built_in_registry
-from specnet.spec import ColumnGroup
 from tests.exporting.models import DTYPES, built, dense, every_model, exported, spec_model
-from tests.exporting.tables import model_of, table_model
+from tests.exporting.tables import table_model
 from tests.exporting.test_tables import TOLERANCE, asked_rows, gaps_model
 from tests.importing.answers import session_of
 from tests.model.models import make_model, make_rows
@@ -250,11 +246,3 @@ def test_onnx_of_unnamed_numbers_says_what_stands_for_a_missing_cell(tmp_path: P
         exported(specnet.fit(spec, X, X[:, 0] ** 2, observer=specnet.Observer()), "onnx", tmp_path / f"{name}.onnx")
     said = [inputs_in(tmp_path / f"{name}.onnx")[0].doc_string for name in ("gaps", "plain")]
     assert said == ["raw columns, NaN where a cell is missing", "raw columns"]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_a_column_in_two_groups_may_be_missing_where_both_take_that(order: int):
-    rows = RawColumns(np.random.default_rng(0).normal(size=(20, 2)), (Column("a", "numeric"), Column("b", "numeric")))
-    groups = [ColumnGroup(columns=("a", "b"), steps=(Impute(),)), ColumnGroup(columns=("b",), steps=())]
-    columns = columns_of(model_of(groups[::order], rows, "float64", "mse"))
-    assert [column.takes_missing for column in columns] == [True, False]

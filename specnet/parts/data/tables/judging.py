@@ -31,7 +31,7 @@ SHARE_OF_ALL = 0.9
 ROWS_TO_A_CATEGORY = 5
 """A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
-UNIQUE_TEXT = f"text of which no {ROWS_TO_A_CATEGORY} rows share any"
+UNIQUE_TEXT = f"text that no {ROWS_TO_A_CATEGORY} rows share"
 USELESS = {
     "text": RARE_TEXT,
     "unique-text": UNIQUE_TEXT,
