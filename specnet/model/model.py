@@ -377,7 +377,7 @@ class Model(Displayed):
         return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
 
     def inputs_of(self, X: ArrayLike | RawColumns) -> Any:
-        """Return raw columns as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
+        """Return raw columns X as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
         return self.read(self._raw_columns(X, stacklevel=4))
 
     def read(self, raw: RawColumns) -> Any:
