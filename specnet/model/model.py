@@ -93,6 +93,11 @@ class Model(Displayed):
         return names if len(names) == self.network.target_size else ()
 
     @property
+    def target_words(self) -> dict[str, tuple[str, str]]:
+        """What the training file has for 0 and 1 in those of several targets that have words, by their names."""
+        return getattr(self.spec.data, "target_words", {}) if self.network.task == "multilabel" else {}
+
+    @property
     def is_ensemble(self) -> bool:
         """Whether its networks are several, whose answers are averaged."""
         return self.theta.ndim == 2

@@ -46,7 +46,7 @@ from specnet.parts.arrays import (
     relative_weights,
 )
 from specnet.parts.data import Column, Split, Table
-from specnet.parts.data.notations import LocalDatetime
+from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.row_view import RowView
@@ -351,8 +351,9 @@ def parsed_with_target(
 def data_hash(table: Table) -> str:
     """Return a hash of all that a result depends on: cells, targets, weights, what a split goes by, and the columns."""
     columns = [(column.name, column.kind) for column in table.columns]
-    # That no time has a zone follows from the cells, and was not found out by earlier versions.
-    kinds = {name: "datetime" if isinstance(kind, LocalDatetime) else kind for name, kind in table.kinds.items()}
+    # That no time has a zone, and what targets have for true, follow from the cells, and were not found out before.
+    found_out = (LocalDatetime, BooleanWords)
+    kinds = {name: kind.type if isinstance(kind, found_out) else kind for name, kind in table.kinds.items()}
     digest = hashlib.sha256(repr((table.target, table.names, columns, kinds)).encode())
     arrays = {"X": table.X, "y": table.y, "sample_weight": table.sample_weight, "split_by": table.split_by}
     for name, array in (*arrays.items(), *((column.name, column.texts) for column in table.columns)):

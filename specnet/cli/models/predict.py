@@ -59,7 +59,8 @@ def predict(
 ) -> None:
     """Predict rows and write the results.
 
-    A classifier gives the most probable label and the probability of each class; an ensemble of regressors also the
+    A classifier gives the most probable label and the probability of each class, or of several targets the more
+    probable word of each and the probability that it is true; an ensemble of regressors also the
     standard deviation over its members (spread). --interval adds the columns lower and upper, --set a column with the
     labels of likely classes, such as red|blue; both hold for rows like the training rows, on average and not for each
     group. Numbers are written with all digits, so they read back exactly; a .npy file has the predictions alone.

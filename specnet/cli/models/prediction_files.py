@@ -146,6 +146,8 @@ class Predictions:
         outputs, decoder = model.member_outputs(model.inputs_of(rows)), model.decoder
         prediction = decoder.predictions(outputs)
         columns = _columns("prediction", prediction, targets)
+        for name, words in model.target_words.items():
+            columns[f"prediction_{name}"] = np.array(words)[columns[f"prediction_{name}"]]
         if model.gives_probabilities:
             columns |= _columns("probability", decoder.probabilities(outputs), labels or targets)
         elif model.network.task == "values" and model.is_ensemble:

@@ -20,11 +20,14 @@ from pydantic import Field, StringConstraints
 
 from specnet.files.toml import toml_value
 from specnet.parts.data.tables.cells import (
+    are_pair,
+    boolean,
     days,
     days_since_1970,
     has_zone,
     number,
     quoted,
+    sql_boolean,
     sql_days,
     sql_epoch_days,
     sql_has_zone,
@@ -229,6 +232,29 @@ class LocalDatetime(_Notation):
         return f"CASE WHEN NOT ({sql_has_zone(text)}) THEN {sql_days(text)} END"
 
 
+class BooleanWords(_Notation):
+    """The kind of one of several targets that are true or false, whose predictions are in the words of its cells."""
+
+    type: Literal["boolean"] = Field(description="the kind")
+    words: tuple[str, str] = Field(
+        strict=False, description='what predictions have for false and true, such as ["No", "Yes"]; runs find out'
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        if not are_pair(self.words):
+            message = f"{toml_value(self.words)} are no words for false and true, as no and yes are"
+            yield FieldProblem(("words",), message)
+
+    def shown(self, text: str) -> str:
+        return text
+
+    def _value(self, text: str) -> float | None:
+        return boolean(text)
+
+    def _sql(self, text: str) -> str:
+        return sql_boolean(text)
+
+
 class NumberFormat(_Notation):
     """The kind of a column of numbers with separators between thousands, with another decimal sign or with a unit."""
 
@@ -328,15 +354,17 @@ class DurationFormat(_Notation):
         ]
 
 
-Notation = DatetimeFormat | LocalDatetime | NumberFormat | DurationFormat
-NOTATIONS: tuple[type[Notation], ...] = (DatetimeFormat, LocalDatetime, NumberFormat, DurationFormat)
-NOTATION_KINDS = ("datetime", "numeric")
+Notation = DatetimeFormat | LocalDatetime | BooleanWords | NumberFormat | DurationFormat
+NOTATIONS: tuple[type[Notation], ...] = (DatetimeFormat, LocalDatetime, BooleanWords, NumberFormat, DurationFormat)
+NOTATION_KINDS = ("datetime", "boolean", "numeric")
 
 
 def notation_type(kind: str, fields: Collection[str]) -> type[Notation]:
     """Return the notation that a table with some fields has, of a column of a kind."""
     if kind == "datetime":
         return LocalDatetime if "zone" in fields else DatetimeFormat
+    if kind == "boolean":
+        return BooleanWords
     return DurationFormat if "duration" in fields else NumberFormat
 
 

@@ -22,7 +22,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.files.toml import toml_value
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of
-from specnet.parts.data.notations import notations_of
+from specnet.parts.data.notations import BooleanWords, notations_of
 from specnet.parts.data.tables.cells import number, trimmed
 from specnet.parts.data.tables.csv.csv_files import CsvSource
 from specnet.parts.data.tables.csv.csv_records import Dialect
@@ -65,6 +65,12 @@ class TableFile(Data):
     def targets(self) -> tuple[str, ...]:
         """The names of the columns to predict."""
         return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def target_words(self) -> dict[str, tuple[str, str]]:
+        """What the files have for false and true in columns to predict that have words, by their names."""
+        kinds = ((name, self.columns.get(name)) for name in self.targets)
+        return {name: kind.words for name, kind in kinds if isinstance(kind, BooleanWords)}
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -268,6 +274,10 @@ class TableFile(Data):
                 yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be ignored')
             elif kind_of(self.columns.get(name, "numeric")) == "datetime":
                 yield FieldProblem(("columns", name), f'"{name}" is the target and cannot be a datetime', "column-kind")
+        for name, kind in self.columns.items():
+            if isinstance(kind, BooleanWords) and (name not in targets or len(targets) == 1):
+                message = f'words has no effect: "{name}" is not one of several targets'
+                yield FieldProblem(("columns", name, "words"), message)
         yield from self._roles.problems(self.columns)
 
 

@@ -122,10 +122,10 @@ def output_table(evaluation: Mapping[str, Any], outputs: Sequence[str], task: st
         ]
     else:
         header = ("output", "true 1", "found of them", "predicted 1", "right of them")
-        rows = []
+        rows, words = [], tables.get("words", {})
         for name, ((_, alarms), (misses, hits)) in zip(outputs, tables["confusion"], strict=True):
             cells = [
                 (rounded(whole), percent(hits / whole) if whole else "–") for whole in (misses + hits, alarms + hits)
             ]
-            rows.append((name, *cells[0], *cells[1]))
+            rows.append((f"{name} (1 is {words[name][1]})" if name in words else name, *cells[0], *cells[1]))
     return TextTable(header, rows, right=frozenset(range(1, len(header))))

@@ -50,8 +50,10 @@ def _of_classes(model: Model, answers: Answers) -> dict[str, Any]:
 
 def _of_outputs(model: Model, answers: Answers) -> dict[str, Any]:
     pairs = zip(answers.target.T.astype(np.intp), answers.prediction.T, strict=True)
+    words = model.target_words
     return {
         "outputs": _output_names(model),
+        **({"words": {name: list(pair) for name, pair in words.items()}} if words else {}),
         "confusion": [_counts(_confusion(*pair, 2, answers.weight), answers) for pair in pairs],
     }
 

@@ -182,6 +182,28 @@ def test_defaults_that_follow_from_the_spec():
         ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%d.%d.%Y"}}}),
         ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%d/%m"}}}),
         ("csv", {"path": "a", "target": "y", "columns": {"a": {"type": "datetime", "format": "%M:%S"}}}),
+        (
+            "csv",
+            {
+                "path": "a",
+                "target": ["y", "z"],
+                "columns": {
+                    "y": {"type": "boolean", "words": ["no", "TRUE"]},
+                    "z": {"type": "boolean", "words": ["no"]},
+                },
+            },
+        ),
+        (
+            "csv",
+            {
+                "path": "a",
+                "target": ["y", "z"],
+                "columns": {
+                    "a": {"type": "boolean", "words": ["N", "y"]},
+                    "y": {"type": "boolean", "words": ["N", "y"]},
+                },
+            },
+        ),
         ("csv", {"path": "a", "target": "y", "encoding": "klingon"}),
         ("csv", {"path": "a", "target": "y", "encoding": "rot13"}),
         ("csv", {"path": "a", "target": "y", "delimiter": ",", "decimal": ","}),

@@ -190,3 +190,22 @@ def test_settings_are_told_of_as_a_spec_or_an_option_has_them(pinned: Pinned):
         pinned("\n".join(hints()))
     suffixes = "parquet xlsx XLS xlsm ods json json.gz txt dat data tab docx"
     pinned("\n".join(how_to_convert(f"/some/rows.{suffix}") for suffix in suffixes.split()))
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["YES", "Yes", "No", "no", "no", ""], ("no", "YES")),  # the most frequent ones, then by code point
+        (["yes", "yes", "No", "1"], None),
+        (["yes", "false"], None),
+        (["yes", "no", "t"], None),
+        (["yes", "yes"], None),
+        (["0", "1.0"], None),
+    ],
+)
+def test_the_words_of_several_targets_are_those_of_their_cells(file, cells, words):
+    path = file("".join(f"{cell}\n" for cell in ["x,y,z", *(f"{row},{cell},1" for row, cell in enumerate(cells))]))
+    part = Csv(path=path.name, target=["y", "z"], missing_target="drop")
+    found = part.load(path.parent, "classes")
+    assert part.with_columns(found).target_words == ({"y": words} if words else {})
+    assert found.y[:, 0].tolist() == [float(cell.lower() in ("yes", "1", "1.0", "t")) for cell in cells if cell]

@@ -69,6 +69,11 @@ def boolean(text: str) -> float | None:
     return next((float(lower == pair[0]) for pair in PAIRS if lower in pair), None)
 
 
+def are_pair(words: Sequence[str]) -> bool:
+    """Return whether two texts are what one pair has for false and true."""
+    return tuple(word.lower() for word in reversed(words)) in PAIRS
+
+
 def days(text: str) -> float | None:
     """Return the days since 1970-01-01 UTC of a trimmed cell in ISO's form, or None."""
     if not re.fullmatch(_MOMENT, text):

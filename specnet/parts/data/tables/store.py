@@ -21,6 +21,8 @@ from specnet.parts.data.notations import Notation
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
     PAIRS,
+    are_pair,
+    boolean,
     sql_boolean,
     sql_category,
     sql_days,
@@ -170,6 +172,21 @@ class Store:
         zoned = f"count(*) FILTER ({sql_has_zone(f't{place}')})"
         found: int = self._aggregated([place], lambda _: [zoned])[place][0]
         return found
+
+    def boolean_words(self, place: int) -> tuple[str, str] | None:
+        """Return the most frequent text for false and for true, where all cells are of one pair; else None."""
+        if is_number_type(self._types[place]):
+            return None
+        found: dict[float | None, list[str]] = {}
+        for (text,) in self._duck.rows(
+            f"SELECT t{place} FROM ({self._inner([place], f't{place}')}) WHERE t{place} IS NOT NULL"
+            f" GROUP BY t{place} ORDER BY count(*) DESC, t{place}"
+        ):
+            found.setdefault(boolean(text), []).append(text)
+        if found.keys() != {0.0, 1.0}:
+            return None
+        pairs = {(false.lower(), true.lower()) for false in found[0.0] for true in found[1.0]}
+        return (found[0.0][0], found[1.0][0]) if len(pairs) == 1 and are_pair(*pairs) else None
 
     def _counted(self, places: Sequence[int]) -> dict[int, tuple[int, ...]]:
         """Return how many cells columns have, and how many of these are numbers.

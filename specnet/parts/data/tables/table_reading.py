@@ -17,7 +17,7 @@ from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.base import Table
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of
-from specnet.parts.data.notations import NumberFormat, notations_of
+from specnet.parts.data.notations import BooleanWords, Notation, NumberFormat, notations_of
 from specnet.parts.data.reading_progress import current_progress
 from specnet.parts.data.tables.cells import boolean, coded, days, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
@@ -100,11 +100,12 @@ class _Reading:
         self.kinds = {name: wanted.kinds[name] for name in self.features if name in wanted.kinds}
         kind: Kind = "category" if wanted.label else "boolean" if wanted.labels else "numeric"
         self.target_kinds: dict[str, ColumnKind] = dict.fromkeys(wanted.targets, kind)
-        if not wanted.labels:
+        if not wanted.label:
             self.target_kinds |= {
-                name: said
+                name: specified
                 for name in wanted.targets
-                if (said := wanted.kinds.get(name)) is not None and not isinstance(said, str)
+                if isinstance(specified := wanted.kinds.get(name), Notation)
+                and isinstance(specified, BooleanWords) == wanted.labels
             }
 
     def _unknown(self) -> Iterator[Diagnostic]:
@@ -218,6 +219,9 @@ class _Reading:
             if self.wanted.label:
                 return self._table(X, texts, *_labels(*store.codes(self.places[self.wanted.label])))
             store.fill(y, [(index, *value) for index, value in enumerate(target.items())])
+            for name in targets:
+                if self.target_kinds[name] == "boolean" and (words := store.boolean_words(self.places[name])):
+                    self.target_kinds[name] = BooleanWords(type="boolean", words=words)
         except DuckError as error:
             raise DataError(Diagnostic("format", f"DuckDB cannot convert the cells: {error}")) from None
         return self._table(X, texts, y)
@@ -311,7 +315,7 @@ class _Reading:
         place = self.places[name]
         if not self.wanted.labels:
             return store.value(place, self.target_kinds[name])
-        return f"coalesce({store.value(place, 'numeric')}, {store.value(place, 'boolean')})"
+        return f"coalesce({store.value(place, 'numeric')}, {store.value(place, self.target_kinds[name])})"
 
     def _table(
         self,
