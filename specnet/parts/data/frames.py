@@ -172,7 +172,7 @@ class _FrameColumn:
         if self._quick(None) is not None or (self.typed == "category" and self.counts):
             return None
         are_texts = all(isinstance(cell, str) for cell in self.series.to_list() if not is_missing(cell))
-        return replace(facts_of_texts(self.counts), are_texts=are_texts)
+        return replace(facts_of_texts(self.counts), are_texts=lambda: are_texts)
 
     @cached_property
     def texts(self) -> list[str | None]:

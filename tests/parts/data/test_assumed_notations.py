@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from specnet.errors import DataError
-from specnet.parts.data import Csv, Table, frame_table, kind_of
+from specnet.parts.data import Csv, Jsonl, Parquet, Table, frame_table, kind_of
 from specnet.parts.data.notations import DatetimeFormat, DurationFormat, Notation, NumberFormat
 
 pytestmark = pytest.mark.usefixtures("one_duckdb")
@@ -360,3 +361,45 @@ def test_the_notation_of_a_target_is_that_of_its_kind(tmp_path: Path, text: bool
     columns = {"a": "numeric", "y": {"type": "numeric", "decimal": ","}, "b": "category" if text else "ignore"}
     table = Csv.model_validate({"path": "rows.csv", "target": "y", "columns": columns}).load(tmp_path, "values")
     assert table.y.tolist() == [1000 * (1 + row % 9) + 100 + row for row in range(30)]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_texts_of_json_and_parquet_share_a_notation_and_numbers_do_not(tmp_path: Path, suffix: str) -> None:
+    rows = [
+        {
+            "menge": whole,
+            "anzahl": str(row % 3),
+            "zahl": 1.001 + row / 1000,
+            "preis": price,
+            "Preis": str(row % 7),
+            "y": "ab"[row % 2],
+        }
+        for row, whole, price in zip(ROWS, THOUSANDS, PRICES, strict=True)
+    ]
+    del rows[0]["anzahl"], rows[1]["menge"]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    part: Csv | Jsonl | Parquet = Jsonl(path="t.jsonl", target="y")
+    if suffix == ".parquet":
+        texts = [{**row, "z": row.pop("Preis")} for row in rows]  # names that differ in case alone
+        pd.DataFrame(texts).astype({"menge": object}).to_parquet(tmp_path / "t.parquet")
+        part = Parquet(path="t.parquet", target="y")
+    found = part.load(tmp_path, "classes")
+    kinds = {name: found.kinds[name] for name in ("menge", "anzahl", "zahl", "preis")}
+    assert kinds == {"menge": COMMA, "anzahl": COMMA, "zahl": "numeric", "preis": COMMA}
+    cells = {column.name: found.X[:, place] for place, column in enumerate(found.columns)}
+    np.testing.assert_array_equal(np.delete(cells["menge"], 1), np.delete(1000 + 77 * np.arange(60), 1))
+    np.testing.assert_array_equal(cells["zahl"], 1.001 + np.arange(60) / 1000)
+    assert assumed(found).keys() == {"menge"}
+
+
+def test_a_json_number_is_no_text_in_another_notation(tmp_path: Path) -> None:
+    """Also where only the last of many cells is one."""
+    rows = [
+        {"menge": whole, "preis": price, "y": "ab"[row % 2]}
+        for row, whole, price in zip(ROWS, THOUSANDS, PRICES, strict=True)
+    ]
+    lines = [json.dumps(row) for row in [*rows, {"menge": 1.877, "preis": "1,5", "y": "a"}]]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    found = Jsonl(path="t.jsonl", target="y").load(tmp_path, "classes")
+    assert (found.kinds["menge"], found.kinds["preis"]) == ("numeric", COMMA)
+    assert found.X[-1].tolist() == [1.877, 1.5]

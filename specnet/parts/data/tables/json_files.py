@@ -13,6 +13,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -24,7 +25,7 @@ from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards
-from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
+from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number, shows_a_fraction
 
 _ONE_OBJECT = (
     "write one object to a line, without [ ] around them and commas between them,"
@@ -47,6 +48,13 @@ _NAMES = """
 """
 _IS_DOUBTFUL = """
     SELECT bool_or(doubtful OR len(list_distinct(names)) < len(names) OR list_contains(names, '')) FROM lines
+"""
+
+_NUMBERS = f"""
+    SELECT DISTINCT index FROM (
+        SELECT unnest(json_type(json, $pointers)) AS type, unnest(range(len($pointers))) AS index
+        FROM read_ndjson_objects($path, {_OPTIONS})
+    ) WHERE type NOT IN ('VARCHAR', 'NULL')
 """
 
 
@@ -94,8 +102,28 @@ class JsonLinesSource(TextSource):
         duck.columns(f"{selected} {rows}", parameters, progress, os.path.getsize(path))
 
     def _look_like_numbers(self, places: Sequence[int]) -> list[int]:
-        some = [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
+        some = self._first_rows
         return [place for place in places if all(is_number(row.get(self.names[place], ""), ("",)) for row in some)]
+
+    def number_texts(self, duck: Duck, places: Sequence[int]) -> Sequence[int]:
+        found = [*places]
+        for path in self.paths:
+            pointers = _pointers([self.names[place] for place in found])
+            parameters = {"path": _readable(path, duck.folder), "pointers": pointers}
+            numbers = {index for (index,) in duck.rows(_NUMBERS, parameters)}
+            found = [place for index, place in enumerate(found) if index not in numbers]
+        return found
+
+    def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
+        some = self._first_rows
+        names = {place: self.names[place] for place in places}
+        return frozenset(
+            place for place, name in names.items() if not shows_a_fraction([row.get(name, "") for row in some])
+        )
+
+    @cached_property
+    def _first_rows(self) -> list[dict[str, str]]:
+        return [values for path in self.paths for _, values in islice(self._objects(path), ROWS_LOOKED_AT)]
 
     def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         names = [self.names[place] for place in places]
@@ -185,9 +213,12 @@ def _rows(names: Sequence[str]) -> tuple[str, dict[str, Any]]:
         return f"FROM read_json($path, {options}, {_OPTIONS}) AS t({', '.join(columns)})", {"types": types}
     # DuckDB has no two columns whose names differ only in case: values are taken by their pointers.
     cells = ", ".join(f"cells[{place}] AS {column}" for place, column in enumerate(columns, 1))
-    pointers = ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]
     listed = f"SELECT json_extract_string(json, $pointers) AS cells FROM read_ndjson_objects($path, {_OPTIONS})"
-    return f"FROM (SELECT {cells} FROM ({listed}))", {"pointers": pointers}
+    return f"FROM (SELECT {cells} FROM ({listed}))", {"pointers": _pointers(names)}
+
+
+def _pointers(names: Sequence[str]) -> list[str]:
+    return ["/" + name.replace("~", "~0").replace("/", "~1") for name in names]
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:

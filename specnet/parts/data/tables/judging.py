@@ -79,8 +79,8 @@ class CellFacts:
         Counts the rows of the most frequent texts that are not in a notation, one text more than `MOST_MARKERS`.
     values : callable
         Returns the different numbers of those that are in a notation.
-    are_texts : bool
-        Numbers were texts, so that the other columns tell how they are written.
+    are_texts : callable
+        Returns whether numbers were texts, so that the other columns tell how they are written.
     is_grouped : bool
         All are plain numbers, of which some have a point, and each point may separate thousands.
     shows_point : callable
@@ -99,7 +99,7 @@ class CellFacts:
     rows_of_texts: Callable[[], NDArray[np.intp]]
     outside: Callable[[Notation], Mapping[str, int]]
     values: Callable[[Notation], NDArray[np.float64]]
-    are_texts: bool
+    are_texts: Callable[[], bool]
     is_grouped: bool
     shows_point: Callable[[], bool]
     zones: Callable[[], int]
@@ -141,7 +141,7 @@ def facts_of_texts(counts: Mapping[str, int]) -> CellFacts:
         rows_of_texts=rows_of_texts,
         outside=outside,
         values=values,
-        are_texts=True,
+        are_texts=lambda: True,
         is_grouped=0 < rows_where(is_grouped) == rows_where(lambda text: "." in text),
         shows_point=lambda: any("." in text and not is_grouped(text) for text in texts),
         zones=lambda: rows_where(has_zone),
@@ -220,13 +220,13 @@ def verdicts(columns: Mapping[str, CellFacts], decimal: str | None = None) -> di
 
 
 def _are_whole(cells: CellFacts) -> bool:
-    return cells.are_texts and not cells.shows_point()
+    return cells.are_texts() and not cells.shows_point()
 
 
 def _decimal_shown(found: Verdict, cells: CellFacts) -> str:
     """Return the character before the fractions of a column of numbers, nothing where its cells do not show it."""
     if found.kind == "numeric" and not found.reason:
-        return "." if cells.are_texts and cells.shows_point() else ""
+        return "." if cells.are_texts() and cells.shows_point() else ""
     if not isinstance(found.kind, NumberFormat):
         return ""
     own, other = (
@@ -273,7 +273,7 @@ def _verdict(cells: CellFacts) -> Verdict:
         return Verdict("ignore", "empty")
     if cells.are_pair:
         return Verdict("boolean")
-    if cells.numbers == present and not (cells.are_texts and cells.is_grouped):
+    if cells.numbers == present and not (cells.is_grouped and cells.are_texts()):
         return Verdict("numeric")
     if cells.dates == present:
         return Verdict("datetime", assumption=_mixed_zones(cells))

@@ -124,6 +124,10 @@ class TableSource(ABC):
         """
         return None
 
+    def number_texts(self, duck: Duck, places: Sequence[int]) -> Sequence[int]:
+        """Return those of some columns of numbers that are texts in the files, where a point may separate thousands."""
+        return [place for place in places if self.types[place] == "VARCHAR"]
+
     @abstractmethod
     def cell_rows(self, places: Sequence[int]) -> Generator[Sequence[str | None], None, None]:
         """Yield each row's cells of some columns as they are, of a table that `store` takes.

@@ -6,9 +6,9 @@ Whatever is fitted is computed elsewhere: DuckDB's own means and quantiles diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import Any
 
@@ -93,15 +93,21 @@ class Store:
             ],
         )
         names = {place: self._source.names[place] for place in places}
+        texts = cache(lambda: frozenset(self._source.number_texts(self._duck, plain)))
         facts = {
-            name: self._cells(place, counts[place], words.get(place), points.get(place))
+            name: self._cells(place, counts[place], words.get(place), points.get(place), texts)
             for place, name in names.items()
         }
         found = verdicts(facts, self._source.decimal if self._source.specifies_decimal else None)
         return {place: found[name] for place, name in names.items()}
 
     def _cells(
-        self, place: int, counts: tuple[int, ...], words: tuple[Any, ...] | None, points: tuple[int, int] | None
+        self,
+        place: int,
+        counts: tuple[int, ...],
+        words: tuple[Any, ...] | None,
+        points: tuple[int, int] | None,
+        texts: Callable[[], Collection[int]],
     ) -> CellFacts:
         """Return what is known of a column; without words it is numbers."""
         cells, numbers = counts
@@ -117,7 +123,7 @@ class Store:
             partial(self._rows_of_texts, place),
             partial(self._outside, place),
             partial(self._values, place),
-            self._source.has_dialect,
+            lambda: place in texts(),
             points is not None and 0 < points[1] == points[0],
             partial(self._shows_point, place) if points is None else lambda: points[0] > points[1],
             partial(self.zones, place),
@@ -151,7 +157,7 @@ class Store:
 
     def _points(self, places: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Return how many cells have a point, and in how many it may separate thousands, of columns of texts."""
-        if not self._source.has_dialect or self._source.specifies_decimal:
+        if self._source.specifies_decimal:
             return {}
         texts = [place for place in places if self._types[place] == "VARCHAR"]
         return self._aggregated(

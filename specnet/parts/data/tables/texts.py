@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from specnet.parts.data.reading_progress import Progress
-from specnet.parts.data.tables.cells import number, sql_is_grouped, sql_plain_number, trimmed
+from specnet.parts.data.tables.cells import is_grouped, number, sql_is_grouped, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError
 from specnet.parts.data.tables.source import TableSource
 
@@ -83,3 +83,8 @@ class TextSource(TableSource):
 def is_number(text: str, missing: Collection[str] = ()) -> bool:
     """Return whether a cell holds a number, or what a missing cell holds."""
     return number(text := trimmed(text)) is not None or text in missing
+
+
+def shows_a_fraction(cells: Iterable[str]) -> bool:
+    """Return whether one of some cells has a point that cannot separate thousands."""
+    return any("." in cell and not is_grouped(trimmed(cell)) for cell in cells)

@@ -28,7 +28,7 @@ from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable
 from specnet.parts.data.reading_progress import Progress, of_parts
-from specnet.parts.data.tables.cells import LARGEST_WHOLE, is_grouped, number, quoted, sql_is_grouped, trimmed
+from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_is_grouped, trimmed
 from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.csv.csv_records import (
     LINE_END,
@@ -43,7 +43,7 @@ from specnet.parts.data.tables.csv.csv_signs import Signs, has_many_blank_lines,
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck, DuckError
 from specnet.parts.data.tables.setting_hints import no_header
 from specnet.parts.data.tables.source import Mistake, copied, refuse_wildcards, repeated_names
-from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number
+from specnet.parts.data.tables.texts import ROWS_LOOKED_AT, TextSource, is_number, shows_a_fraction
 
 MOST_COLUMNS = 30_000
 """A spec that names many more is too large to be saved."""
@@ -260,11 +260,14 @@ class CsvSource(TextSource):
             found = [place for place in found if _are_numbers(some, local[place], missing)]
         return found
 
+    def number_texts(self, duck: Duck, places: Sequence[int]) -> Sequence[int]:
+        return places
+
     def _perhaps_grouped(self, places: Collection[int]) -> frozenset[int]:
         found = frozenset() if self.specifies_decimal else frozenset(places)
         for file, own in self._files:
             local, some = {place: index for index, place in enumerate(own)}, file.first_rows()
-            found = frozenset(place for place in found if not _shows_a_fraction(some, local[place]))
+            found = frozenset(place for place in found if not shows_a_fraction(_cells_of(some, local[place])))
         return found
 
     def numbers_at_once(
@@ -328,10 +331,8 @@ def _are_numbers(records: Sequence[CsvRecord], place: int, missing: Collection[s
     return all(place < len(record.cells) and is_number(record.cells[place], missing) for record in records)
 
 
-def _shows_a_fraction(records: Sequence[CsvRecord], place: int) -> bool:
-    """Return whether one of some records has a point at a place that cannot separate thousands."""
-    cells = (record.cells[place] for record in records if place < len(record.cells))
-    return any("." in cell and not is_grouped(trimmed(cell)) for cell in cells)
+def _cells_of(records: Sequence[CsvRecord], place: int) -> Iterator[str]:
+    return (record.cells[place] for record in records if place < len(record.cells))
 
 
 def _arranged(columns: Sequence[NDArray[Any]]) -> NDArray[np.float64] | None:
