@@ -114,7 +114,7 @@ def test_kinds_that_a_run_would_refuse_are_told_without_the_rows(specnet: Specne
         'columns.day = { type = "datetime", format = "%d/%m" }': "has no year",
         'columns.day = { type = "datetime", format = "%d%d%Y" }': "has %d twice",
         'columns.day = { type = "datetime", format = "day" }': "has neither a year nor an hour",
-        'columns.day = { type = "date", format = "%Y" }': 'expected "datetime", "numeric", got "date"',
+        'columns.day = { type = "date", format = "%Y" }': 'expected "datetime", "boolean", "numeric", got "date"',
         'columns.price = { type = "numeric", decimal = ";" }': 'expected "." or ",", got ";"',
         'columns.price = { type = "numeric", unti = "$" }': 'did you mean "unit"?',
         'columns.day = "category"\nsplit.time = "day"': "a split by time needs numbers or dates",
