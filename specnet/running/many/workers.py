@@ -144,6 +144,8 @@ class Workers(ExitStack):
         started = Future[None]()
 
         def start() -> None:
+            if not started.set_running_or_notify_cancel():
+                return
             try:
                 self._start_processes(left - 1)
                 started.set_result(None)
@@ -155,8 +157,9 @@ class Workers(ExitStack):
         try:
             yield
         finally:
-            _end(timer)
-        if started.done():
+            timer.cancel()
+            _end(started)
+        if not started.cancelled():
             started.result()
 
     def _take(self, future: Future[TaskOutcome | RowsNeeded]) -> None:
@@ -229,13 +232,16 @@ def dask_executor(address: str) -> Iterator[Executor]:
         yield client.get_executor()
 
 
-def _end(timer: threading.Timer) -> None:
-    """Wait for what a timer may have begun, however often Ctrl-C is pressed: nobody else would end that."""
+def _end(begun: Future[None]) -> None:
+    """Cancel what may have begun or wait for it, however often Ctrl-C is pressed: nothing else would end it.
+
+    After a Ctrl-C, Python 3.11 takes a thread that is being joined for one that has ended.
+    """
     try:
-        timer.cancel()
-        timer.join()
+        if not begun.cancel():
+            begun.exception()
     except BaseException:
-        _end(timer)
+        _end(begun)
         raise
 
 
