@@ -5,16 +5,17 @@
     python -m tests.benchmarks.tables.coverage FOLDER --kind values --mode quick --splits 2 --runs RUNS
 
 A folder has CSV files and `tables.json`, which says of each table its `target`, its `kind`, values or classes, and
-maybe a `group` or a `time` that rows depend on. On splits 0 to 4, which hold out a fifth of the rows, or only on the
-latest fifth where there is a time, it writes the spec of `specnet new`, with and without `--quick`, runs it, and
-predicts the test rows with `--interval` or `--set`. What the files of `specnet predict` cover is printed for each
-level, with the mean width over the standard deviation of the target, or the mean number of classes; and for 90 % by
-thirds of the prediction, or of the largest probability. A level for which too few rows were held out is nan.
+maybe a `group` or a `time` that rows depend on. On splits 0 to 4, which hold out a fifth of the rows at random, whole
+groups where there are some, and where there is a time also on one that holds out the latest fifth, it writes the spec
+of `specnet new`, with and without `--quick`, runs it, and predicts the test rows with `--interval` or `--set`. What
+the files of `specnet predict` cover is printed for each level, with the mean width over the standard deviation of the
+target, or the mean number of classes; and for 90 % by thirds of the prediction, or of the largest probability. A level
+for which too few rows were held out is nan.
 
 The exit status is 1 if `metrics.json` says anything else than the files, if a mean over the tables is more than 2
-points off its level, or if less than 80 % of a third of a table is covered for 90 %. Tables with a time have a mean of
-their own, and no bounds: the latest rows are not like those before, which nothing makes up for. Runs stay in the folder
-`--runs`, and are not trained again. Run it with one thread (`OMP_NUM_THREADS=1`).
+points off its level, or if less than 80 % of a third of a table is covered for 90 %. The latest rows have a mean of
+their own, and no bounds: they are not like those before, which nothing makes up for. Runs stay in the folder `--runs`,
+and are not trained again. Run it with one thread (`OMP_NUM_THREADS=1`).
 """
 
 import argparse
@@ -44,11 +45,12 @@ MODES, KINDS = ("recipe", "quick"), ("values", "classes")
 
 @dataclass(frozen=True)
 class CoveredTable:
-    """A table in a file, and what is known of its columns."""
+    """A table in a file, what is known of its columns, and whether its latest rows are held out."""
 
     name: str
     path: Path
     about: dict[str, Any]
+    is_later: bool
 
     @property
     def kind(self) -> str:
@@ -58,27 +60,23 @@ class CoveredTable:
     @property
     def rows(self) -> str:
         """The kind, and whether the test rows are later than all others."""
-        return f"{self.kind}, later" if self._time else self.kind
+        return f"{self.kind}, later" if self.is_later else self.kind
 
     @property
     def splits(self) -> range:
         """Of which there is one where the latest rows are held out."""
-        return range(1 if self._time else SPLITS)
-
-    @property
-    def _time(self) -> str | None:
-        return None if self.about.get("group") else self.about.get("time")
+        return range(1 if self.is_later else SPLITS)
 
     def settings(self, split: int, mode: str) -> list[str]:
         """Return the settings of `specnet run` that hold out the rows of a split."""
         settings = [f"seed={split}"]
         if self.about.get("group"):
             settings.append(f'data.split.group="{self.about["group"]}"')
-        if self._time:
-            settings.append(f'data.split.time="{self._time}"')
+        if self.is_later:
+            settings.append(f'data.split.time="{self.about["time"]}"')
         else:
             settings.append(f"data.split.random_state={split}")
-        if self._time and mode == "recipe":  # folds do not go with time
+        if self.is_later and mode == "recipe":  # folds do not go with time
             settings.append(f"data.split.validation_size={VALIDATION_SIZE}")
             settings.append(f'training.ensemble={{members={MEMBERS}, validation="split"}}')
         return settings
@@ -161,11 +159,12 @@ def _specnet(folder: Path, *arguments: str) -> None:
 
 
 def covered_tables(folders: list[Path], names: list[str]) -> Iterator[CoveredTable]:
-    """Yield the tables of these names in folders, all if there are none."""
+    """Yield the tables with these names in folders, all if there are none; twice where rows are of a time alone."""
     for folder in folders:
         for name, about in json.loads((folder / "tables.json").read_text("utf-8")).items():
             if not names or name in names:
-                yield CoveredTable(name, (folder / f"{name}.csv").resolve(), about)
+                later = [False, True] if about.get("time") and not about.get("group") else [False]
+                yield from (CoveredTable(name, (folder / f"{name}.csv").resolve(), about, each) for each in later)
 
 
 def main(arguments: list[str]) -> int:
@@ -187,7 +186,8 @@ def main(arguments: list[str]) -> int:
                 continue
             for mode in [given.mode] if given.mode else MODES:
                 splits = [split for split in table.splits if split < given.splits]
-                each = [table.covered(runs.resolve() / f"{table.name}-{mode}-{n}", n, mode) for n in splits]
+                suffix = "-later" if table.is_later else ""
+                each = [table.covered(runs.resolve() / f"{table.name}-{mode}-{n}{suffix}", n, mode) for n in splits]
                 found = np.nanmean(each, axis=0)
                 means.setdefault((table.rows, mode), []).append(found)
                 thirds = found[LEVELS.index(0.9), 2:]

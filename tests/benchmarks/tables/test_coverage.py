@@ -24,19 +24,19 @@ def folder(tmp_path: Path) -> Path:
 
 def test_rows_that_depend_on_others_are_held_out_together(folder: Path):
     known = {"target": "y", "kind": "values"}
-    plain, grouped, later = (
-        coverage.CoveredTable("t", folder / "t.csv", known | more)
-        for more in ({}, {"group": "brand", "time": "day"}, {"time": "day"})
-    )
+    about = {"a": known, "b": known | {"group": "brand", "time": "day"}, "c": known | {"time": "day"}}
+    (folder / "tables.json").write_text(json.dumps(about))
+    plain, grouped, random, later = coverage.covered_tables([folder], [])
     assert plain.settings(3, "quick") == ["seed=3", "data.split.random_state=3"]
     assert grouped.settings(1, "recipe") == ["seed=1", 'data.split.group="brand"', "data.split.random_state=1"]
+    assert random.settings(2, "recipe") == ["seed=2", "data.split.random_state=2"]
     assert later.settings(0, "quick") == ["seed=0", 'data.split.time="day"']
     assert later.settings(0, "recipe")[2:] == [
         "data.split.validation_size=0.1",
         'training.ensemble={members=5, validation="split"}',
     ]
-    assert [table.rows for table in (plain, grouped, later)] == ["values", "values", "values, later"]
-    assert [len(table.splits) for table in (plain, grouped, later)] == [5, 5, 1]
+    assert [table.rows for table in (plain, grouped, random, later)] == ["values"] * 3 + ["values, later"]
+    assert [len(table.splits) for table in (plain, grouped, random, later)] == [5, 5, 5, 1]
 
 
 @pytest.mark.trains
