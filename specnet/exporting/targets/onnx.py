@@ -141,6 +141,7 @@ def session_of(source: str | bytes) -> Any:
         raise CannotRunError("onnxruntime is not installed") from None
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # others would start, and wait busily, for longer
     return runtime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
 
 
