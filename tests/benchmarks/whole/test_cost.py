@@ -7,9 +7,10 @@ import pytest
 
 import specnet
 from specnet.compiler.native import missing
-from tests.benchmarks.processes import MOONS
+from tests.benchmarks.processes import ROOT
 from tests.benchmarks.whole import cost
 from tests.benchmarks.whole.cost import SPECS, cached_building_seconds, cost_of
+from tests.processes.born_loaded import born_loaded
 
 
 def test_all_reference_specs_are_run():
@@ -22,12 +23,13 @@ def test_a_run_leaves_its_choice_and_a_model_to_build(call_here, tmp_path, monke
     call_here(cost)
     monkeypatch.setattr(cost, "children_seconds", time.process_time)
     spec = tmp_path / "short.toml"
-    spec.write_text(MOONS.read_text("utf-8").replace("epochs = 20000", "epochs = 20"), "utf-8")
+    spec.write_text((ROOT / "specs/diabetes.toml").read_text("utf-8").replace("epochs = 60", "epochs = 20"), "utf-8")
     found = cost_of(spec, tmp_path, rounds=1)
     assert found.chosen in ("numpy", "compiled")
     assert min(*found.auto, *found.numpy) > 0
     if missing() is None:
         cache = tmp_path / "cache"
+        monkeypatch.setattr(cost, "get_context", lambda _: born_loaded())  # new processes, which need not import all
         monkeypatch.setattr(cost, "TemporaryDirectory", lambda: nullcontext(cache))
         (seconds,) = cached_building_seconds([tmp_path / "numpy" / "model.safetensors"], rounds=1)
         assert seconds > 0
