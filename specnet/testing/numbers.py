@@ -64,10 +64,18 @@ class Function:
 
     def run(self, outputs: Sequence[Value], dtype: type, others: Mapping[str, Array] | None = None) -> list[Array]:
         """Return other values that are made from the same leaves."""
-        bound, reads = self._bound(outputs, dtype), {**self.reads, **(others or {})}
-        self._fill(bound, reads)
-        _call(bound)
-        return [output.copy() for output in bound.outputs]
+        return self.runner(outputs, dtype)({**self.reads, **(others or {})})
+
+    def runner(self, outputs: Sequence[Value], dtype: type) -> Callable[[Mapping[str, Array]], list[Array]]:
+        """Return the program of such values, bound once: a function of what the leaves hold, in a batch as long."""
+        bound = self._bound(outputs, dtype)
+
+        def run(reads: Mapping[str, Array]) -> list[Array]:
+            self._fill(bound, reads)
+            _call(bound)
+            return [output.copy() for output in bound.outputs]
+
+        return run
 
     def gradients(self, weights: Array, dtype: type = np.float64) -> dict[str, Array]:
         """Return the derivatives of the weighted sum of all values by each of the moved leaves."""
@@ -211,14 +219,13 @@ def _kinks(along: Callable[[Floats], Function]) -> Floats:
     if not masks:
         return np.empty(0)
 
-    def sides(numbers: Floats) -> Array:
-        return np.concatenate(along(numbers).run(masks, np.float64))
-
     grid = np.linspace(-10, 10, 4001) + 1.234e-4  # kinks do not lie on it
-    changes = (np.diff(sides(grid).astype(np.int64)) != 0).any(0)
+    sides = np.concatenate(along(grid).run(masks, np.float64))
+    changes = (np.diff(sides.astype(np.int64)) != 0).any(0)
     left, right = grid[:-1][changes], grid[1:][changes]
+    sides_on_the_left, run_again = sides[:, :-1][:, changes], along(left).runner(masks, np.float64)
     for _ in range(50):  # down to neighbouring floats
         middle = (left + right) / 2
-        same = (sides(middle) == sides(left)).all(0)
+        same = (np.concatenate(run_again(along(middle).reads)) == sides_on_the_left).all(0)
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     return np.unique(np.concatenate([left, right]))

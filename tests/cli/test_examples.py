@@ -32,7 +32,7 @@ def _table(file: Path, target: str) -> None:
     file.write_text("\n".join([f"size,rooms,{target}", *rows, ""]), encoding="utf-8")
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("born_loaded")
 def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None:
     shutil.copytree(SPECS, folder / "specs")
     for spec in (folder / "specs").glob("*.toml"):  # that they reach something is for the tests of the specs
