@@ -16,7 +16,13 @@ from tests.compiling import compiles
 
 
 def contenders_without_peers(name, monkeypatch):
+    train = whole_runs.scikit_learn_training
+
+    def train_less(hidden, epochs, *others):
+        return train(hidden, epochs // 5, *others)
+
     monkeypatch.setattr(whole_runs, "missing_peers", lambda: ["torch"])
+    monkeypatch.setattr(whole_runs, "scikit_learn_training", train_less)  # which takes longest, and learns soon
     make_rows, make_contenders = WHOLE[name]
     rows = make_rows()
     return rows, make_contenders(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,14 @@ from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
 from tests.compiling import PROCESSORS, compiles
-from tests.training.steps.engines import CLOSE, disagreement, optimizers, results_of_calls, steppers
+from tests.training.steps.engines import (
+    CLOSE,
+    disagreement,
+    optimizers,
+    random_training,
+    results_of_calls,
+    steppers,
+)
 
 pytestmark = compiles
 ROOT = Path(__file__).parents[3]
@@ -85,9 +92,22 @@ def wrong_forms() -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", [functions.TANH, functions.SIGMOID, functions.SQRT], ids=lambda item: item.name)
 def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
-    right = c_forms.FORMS[operation]
-    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operation: f"(real)1.001 * ({right})"})
-    assert any(max(disagreement(seed, steps=1).values()) > CLOSE for seed in range(60))
+    def texts() -> Iterator[str]:
+        for seed in range(60):
+            spec, X, *_ = random_training(seed)
+            yield steps_text(specnet.build(spec), len(X))
+
+    right_texts = texts()
+    right, wrong = c_forms.FORMS, {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"}
+
+    def is_caught(seed: int) -> bool:
+        monkeypatch.setattr(c_forms, "FORMS", right)
+        text = next(right_texts)
+        monkeypatch.setattr(c_forms, "FORMS", wrong)
+        return next(wrong_texts) != text and max(disagreement(seed, steps=1).values()) > CLOSE
+
+    wrong_texts = texts()
+    assert any(map(is_caught, range(60)))
 
 
 class HalfAdam(Adam):
