@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+from functools import cache
 
 import numpy as np
 import pytest
@@ -30,10 +31,13 @@ TARGETS = {"native": "-march=native"}
 if platform.machine() in {"x86_64", "AMD64"}:  # of which "native" is one
     TARGETS = {"SSE2": "-march=x86-64", "AVX2": "-march=x86-64-v3", "AVX-512": "-march=x86-64-v4"}
 FEWEST, *_ = TARGETS
-LEVELS = {"O2": ["-O2", "-ftree-vectorize"], "O3": ["-O3"]}
-OPTIONS = {name: [target, "-O1", "-ftree-vectorize"] for name, target in TARGETS.items()}
-OPTIONS |= {f"{FEWEST}-{name}": [TARGETS[FEWEST], *level] for name, level in LEVELS.items()}
+LEVELS = {"O2": UNCONTRACTED, "O3": ("-O3",)}
+OPTIONS = {name: (*OWN_LEVEL, target) for name, target in TARGETS.items()}
+OPTIONS |= {kind.name: (*OWN_LEVEL, *kind.flags) for kind in PROCESSORS if kind.name in TARGETS}
+OPTIONS |= {f"{FEWEST}-{name}": (TARGETS[FEWEST], *level) for name, level in LEVELS.items()}
 """The engine's level for each set of instructions, and higher ones for the one with which most is left as it is."""
+RUN = [*(name for name in TARGETS if name in ["native", *(kind.name for kind in PROCESSORS)]), f"{FEWEST}-O2"]
+"""Those whose functions are called here."""
 MAIN = """
 #include <stdio.h>
 int main(void) {
@@ -51,11 +55,23 @@ def dtype(request):
 
 
 @pytest.fixture(scope="module")
-def libraries(dtype, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("functions")
-    text = program_text(dtype)
-    options = [UNCONTRACTED, *((*OWN_LEVEL, *kind.flags) for kind in PROCESSORS)]
-    return [compiled(text, folder / f"{k}.so", flags)[0] for k, flags in enumerate(options)]
+def made(dtype, tmp_path_factory):
+    """The library that some options make of all functions, and the compiler's remarks."""
+    folder, text = tmp_path_factory.mktemp("functions"), program_text(dtype)
+    remarks = ["-fopt-info-vec-optimized"] if tells_vectorised() else []
+    return cache(lambda name: compiled(text, folder / f"{name}.so", (*OPTIONS[name], *remarks)))
+
+
+@cache
+def tells_vectorised():
+    """Whether the compiler is gcc, which says which loops it has vectorised."""
+    version = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+    return "Free Software Foundation" in version
+
+
+@pytest.fixture(scope="module")
+def libraries(made):
+    return [made(name)[0] for name in RUN]
 
 
 def special_values(dtype):
@@ -147,16 +163,10 @@ def test_nothing_is_undefined(dtype, tmp_path):
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_loops_over_every_function_are_vectorised(options, dtype, tmp_path):
-    version = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
-    if "Free Software Foundation" not in version:
+def test_loops_over_every_function_are_vectorised(options, dtype, made):
+    if not tells_vectorised():
         pytest.skip("only gcc tells which loops it has vectorised")
-    lines = program_text(dtype).splitlines()
-    source = tmp_path / "loops.c"
-    source.write_text("\n".join(lines))
-    flags = [*SEMANTICS, *OPTIONS[options], "-fopt-info-vec-optimized", "-S"]
-    command = [COMPILER, *flags, source, "-o", tmp_path / "loops.s"]
-    remarks = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    lines, remarks = program_text(dtype).splitlines(), made(options)[1].splitlines()
     told = {int(remark.split(":")[1]) for remark in remarks if "loop vectorized" in remark}
     wanted = {number: line for number, line in enumerate(lines, 1) if "y[i] = r_" in line}
     assert len(wanted) == len(NUMPY) + len(NUMPY_PAIRS)
