@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from tests.running.test_forced import MAKE
 
 OPERATIONS = ("os.rename", "os.remove", "os.rmdir")
+IMPORTED = ("sklearn.model_selection", "specnet.running.runner", "specnet.running.verification.verifying")
+"""By runs and verifications."""
 
 
 def killed_at(number: int, call: Callable[[], object]) -> None:
@@ -42,6 +45,9 @@ def main(folder: str, swept: str) -> None:
     swept : str
         As in `test_forced`.
     """
+    os.fsync = lambda descriptor: None
+    for name in IMPORTED:  # once, and not in each of the processes
+        importlib.import_module(name)
     for out in sorted(Path(folder).iterdir()):
         _, new, number = out.name.split("-")
         killed_at(int(number), lambda out=out, new=new: MAKE[new](out, True, Path(swept)))  # type: ignore[misc]
