@@ -63,14 +63,32 @@ class Stopping(Observer):
             raise KeyboardInterrupt
 
 
+SETTINGS = {
+    name: [f"training.optimizer={name}", "training.early_stopping={patience=3}", *others]
+    for name, others in {
+        "adam": [],
+        "lbfgs": ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"],
+    }.items()
+}
+
+
+@pytest.fixture(scope="module")
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[specnet.RunResult, dict[str, bytes]]]:
+    """A run that was never interrupted, with each optimizer, and its files."""
+    top = tmp_path_factory.mktemp("wholes")
+    return {
+        name: (specnet.run(MOONS, top / name, overrides=settings), contents(top / name))
+        for name, settings in SETTINGS.items()
+    }
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+@pytest.mark.parametrize("optimizer", SETTINGS)
 @pytest.mark.parametrize(("member", "epoch"), [(0, 2), (1, 1), (1, 3), (2, 3)])
-def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, member: int, epoch: int, optimizer: str):
-    settings = [f"training.optimizer={optimizer}", "training.early_stopping={patience=3}"]
-    if optimizer == "lbfgs":
-        settings += ["network.layers=", "network.hidden_layer_sizes=[4]", "training.batch_size=full"]
-    whole = specnet.run(MOONS, tmp_path / "whole", overrides=settings)
+def test_a_run_that_is_interrupted_in_a_member_resumes_there(
+    tmp_path: Path, wholes: dict[str, Any], member: int, epoch: int, optimizer: str
+):
+    settings, (whole, expected) = SETTINGS[optimizer], wholes[optimizer]
     with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
         specnet.run(MOONS, tmp_path / "parts", observer=Stopping(member, epoch), overrides=settings)
     facts = json.loads((tmp_path / "parts" / "run.json").read_text())
@@ -79,7 +97,7 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(tmp_path: Path, mem
     assert len(so_far.members) == member + 1
     np.testing.assert_array_equal(so_far.theta[:member], whole.model.theta[:member])
     specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings)
-    expected, found = contents(tmp_path / "whole"), contents(tmp_path / "parts")
+    found = contents(tmp_path / "parts")
     assert expected.keys() == found.keys()
     assert all(expected[name] == found[name] for name in expected if name != "run.json")
 

@@ -134,8 +134,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A member takes a second, however little there is to compute: signals arrive before its end."""
-    monkeypatch.setenv(SECONDS_OF_A_STEP, "0.005")
+    """A member takes over half a second, however little there is to compute: signals arrive before its end."""
+    monkeypatch.setenv(SECONDS_OF_A_STEP, "0.003")
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_many_rows_are_shuffled_in_blocks(rows: int | None, expected: bool | str
         assert resolve(written, rows=2**27).spec.training.shuffle == said
 
 
-COLUMNS = 2_500
+COLUMNS = 2_050
 TEXTS = 1_500_000
 MOST_BYTES = 6 * 10**8
 """A quiet machine takes 4.4e8, a busy one 5.3e8; a Python object for each text would take 2.4e8 more."""

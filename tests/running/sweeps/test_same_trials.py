@@ -29,6 +29,9 @@ def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+MISSING = [{5}, {0, 1, 4}, {2, 3, 4, 5}]
+
+
 def states(folder: Path) -> list[str]:
     return [json.loads(path.read_bytes())["state"] for path in sorted(folder.glob("trials/*/run.json"))]
 
@@ -60,7 +63,7 @@ def test_with_processes_of_its_own(serial: Path, tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("kind", EXECUTORS)
 def test_with_any_executor(kind: str, serial: Path, tmp_path: Path):
     with EXECUTORS[kind]() as arguments:
-        for name in SWEEPS:
+        for name in ("pruned", "folds", "members"):  # "tpe" and "grid" are those again with fewer tasks
             assert searched(name, tmp_path / name, **arguments) == fingerprint(serial / name)
 
 
@@ -74,8 +77,14 @@ def test_with_mpi(serial: Path, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SWEEPS)
-@pytest.mark.parametrize("missing", [{5}, {0, 1, 4}, {2, 3, 4, 5}])
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        *((name, missing) for name in ("tpe", "pruned", "grid") for missing in MISSING),
+        ("folds", MISSING[1]),  # whose trials are those of a grid, and depend on no other
+        *(("members", missing) for missing in MISSING[1:]),
+    ],
+)
 def test_resumed_with_some_trials_missing(name: str, missing: set[int], serial: Path, tmp_path: Path):
     """Trials end in any order, so that any of them may be missing."""
     shutil.copytree(serial / name, tmp_path / "sweep")
