@@ -21,7 +21,7 @@ from specnet.model import load_model
 from specnet.running.saved_runs import find_runs, read_record
 from tests.running.sweeps.searches import BASE
 
-SPEC = BASE.replace("epochs = 20", "epochs = 2")
+SPEC = BASE.replace("epochs = 20", "epochs = 2\nbaselines = []")
 WHOLE = SPEC.replace("test_size = 0.25\n", "").replace("validation_size = 0.25\n", "")
 SPACE = "sampler = 'grid'\ntrials = 2\n[sweep.space]\n'training.l2' = [1e-4, 1e-3]\n"
 SWEEP = f"{SPEC}[sweep]\n{SPACE}".replace("trials = 2", "trials = 1").replace("[1e-4, 1e-3]", "[1e-4]")

@@ -98,9 +98,16 @@ def best_temperature(logits: list[np.ndarray], y: np.ndarray, weight: Any = None
     return np.exp(minimize(mean, 0.0, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15}).x[0])
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
-@pytest.mark.parametrize("ensemble", [None, FOLDS, SPLIT], ids=["one", "folds", "split"])
-@pytest.mark.parametrize("task", TASKS)
+ENSEMBLES: dict[str, Any] = {"one": None, "folds": FOLDS, "split": SPLIT}
+PAIRS = [
+    pytest.param(task, ensemble, weighted := (which + number) % 2 == 1, id=f"{task}-{name}-{weighted}")
+    for which, task in enumerate(TASKS)
+    for number, (name, ensemble) in enumerate(ENSEMBLES.items())
+]
+"""Each task with each ensemble, and both of them with and without weights."""
+
+
+@pytest.mark.parametrize(("task", "ensemble", "weighted"), PAIRS)
 def test_the_temperature_has_the_least_log_loss_and_divides_all_logits(
     tmp_path: Path, task: str, ensemble: Any, weighted: bool
 ):

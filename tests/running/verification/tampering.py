@@ -35,7 +35,8 @@ trials = 3
 sampler = "random"
 [sweep.space]
 """
-FEW = ("training.epochs=3", "data.split.validation_size=0.25")
+WITH_BASELINES = ("training.epochs=3", "data.split.validation_size=0.25")
+FEW = (*WITH_BASELINES, "training.baselines=[]")
 WORDS = TABLE.replace("epochs = 5", "epochs = 3\nensemble = 2  # two networks\nbaselines = []")
 QUIET: dict[str, Any] = {"observer": Observer(), "report": False}
 _NUMBER = r"(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?"
@@ -47,7 +48,7 @@ def make_folders(top: Path) -> list[str]:
     write_rows(top / "rows.csv")
     words = top / "words.toml"
     words.write_text(WORDS)
-    run(SPEC, top / "run", overrides=FEW, observer=Observer())
+    run(SPEC, top / "run", overrides=WITH_BASELINES, observer=Observer())
     run(words, top / "table", **QUIET)
     with suppress(KeyboardInterrupt):
         run(SPEC, top / "cut", overrides=FEW, report=False, observer=Interrupting(2))
@@ -55,7 +56,7 @@ def make_folders(top: Path) -> list[str]:
     run_many(SPEC, top / "seeds", folds=2, seeds=2, overrides=FEW, jobs=1, **QUIET)
     diverging = f'{SPEC}{SEARCH}"training.optimizer" = [{{ type = "sgd", learning_rate = 1e30 }}, {{ type = "sgd" }}]\n'
     sweep(diverging, top / "sweep", overrides=FEW, jobs=1, **QUIET)
-    repeated = [FEW[0], "sweep.folds=2", "sweep.trials=2"]
+    repeated = [FEW[0], FEW[-1], "sweep.folds=2", "sweep.trials=2"]
     sweep(f'{SPEC}{SEARCH}"training.l2" = [0.0, 0.01]\n', top / "repeated", overrides=repeated, jobs=1, **QUIET)
     (top / "search.toml").write_text(f'{WORDS}{SEARCH}"training.l2" = [0.0, 0.01]\n')
     sweep(top / "search.toml", top / "members", trials=2, jobs=1, **QUIET)
