@@ -60,6 +60,7 @@ def on_terminal(
     columns: int = 100,
     encoding: str = "utf-8",
     stdout: IO[str] | None = None,
+    stderr: IO[str] | None = None,
     **changes: str,
 ) -> Seen:
     """Run a command in a folder, with a terminal as both of its streams, or one of them, and some other environment."""
@@ -77,8 +78,9 @@ def on_terminal(
         for name in ("stdout", "stderr"):
             patch.setattr(sys, name, streams.enter_context(open(os.dup(slave), "w", 1, encoding)))
         os.close(slave)
-        if stdout is not None:
-            patch.setattr(sys, "stdout", stdout)
+        for name, other in (("stdout", stdout), ("stderr", stderr)):
+            if other is not None:
+                patch.setattr(sys, name, other)
         with pytest.raises(SystemExit) as ended:
             main([*map(str, arguments)])
     reader.join()

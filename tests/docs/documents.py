@@ -12,7 +12,10 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,6 +23,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+import pytest
+
+from specnet.parts.registry import installed_registry
 from tests.cli.on_terminal import Seen, on_terminal, opened, read_all
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +39,12 @@ PROGRESS = re.compile(r"^epoch (\d+)/(?!\1 )\d+ .*\n", re.MULTILINE)  # a slow m
 COLUMNS = 80
 COMPARED = re.compile(r"(?<=   )(not compared|compared with)\b.*")  # a last digit, or a tool that is not here
 
-PLAIN = re.compile(r"specnet (?:'[^']*'|[^'|&;<>$`*?~(){}\\])*")
+PLAIN = r"specnet (?:'[^']*'|[^'|&;<>$`*?~(){}\\])*"
 """A command without anything that a shell would do."""
+COMMAND = re.compile(rf"({PLAIN}?)(?: (2>&1|2>/dev/null)(?= \|))?(?: \| (.*))?")
+"""Such a command, where its errors go, and what reads its output."""
+INSTALLED = re.compile(rf"PYTHONPATH=(\w+) ({COMMAND.pattern})")
+"""Such a command with packages of parts that are installed in a folder."""
 LINE = re.compile(r".*<<'(\w+)'\n(?:.*\n)*?\1\n|.+\n?")
 """What a shell reads at once: a line, with the text that is for its command."""
 PEERS = re.compile(r"--to (keras|torch)|^import (keras|torch|moons_torch)$", re.MULTILINE)
@@ -120,17 +130,36 @@ def shell(code: str, folder: Path) -> Seen:
 
 
 def _run(code: str, folder: Path) -> Seen:
-    command, _, reader = code.partition(" | ")
-    if not PLAIN.fullmatch(command) or PEERS.search(code):  # peers warn of what a process of its own does not show
+    if found := INSTALLED.fullmatch(code):
+        with _installed(folder / found[1]):
+            return _run(found[2], folder)
+    found = COMMAND.fullmatch(code)
+    if found is None or PEERS.search(code):  # peers warn of what a process of its own does not show
         return _run_by_shell(code, folder)
+    command, errors, reader = found.groups()
     arguments = shlex.split(command)[1:]
     if not reader:
         return on_terminal(arguments, folder, COLUMNS, NO_COLOR="1")
-    with TemporaryFile("w+") as piped:
-        seen = on_terminal(arguments, folder, COLUMNS, stdout=piped, NO_COLOR="1")
+    with TemporaryFile("w+", buffering=1) as piped, open(os.devnull, "w") as nobody:
+        stderr = {"2>&1": piped, "2>/dev/null": nobody, None: None}[errors]
+        seen = on_terminal(arguments, folder, COLUMNS, stdout=piped, stderr=stderr, NO_COLOR="1")
         piped.seek(0)
         read = _run_by_shell(reader, folder, piped)
     return Seen(read.status, seen.text + read.text)
+
+
+@contextmanager
+def _installed(folder: Path) -> Iterator[None]:
+    """Let commands within this process find the packages of parts that are installed in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder))
+        patch.syspath_prepend(folder)
+        installed_registry.cache_clear()
+        yield
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(f"{folder}{os.sep}"):
+            del sys.modules[name]
+    installed_registry.cache_clear()
 
 
 def _run_by_shell(code: str, folder: Path, stdin: IO[str] | int = subprocess.DEVNULL) -> Seen:
