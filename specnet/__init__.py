@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from specnet import display
 from specnet.version import __version__ as __version__
 
 # As in `typing`, whose import would take as long as all the rest.
@@ -91,3 +92,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _html(thing: object) -> str:
+    from specnet.report.notebook import html
+
+    return html(thing)
+
+
+display.html = _html

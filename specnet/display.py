@@ -1,17 +1,19 @@
-"""Objects that notebooks show as HTML, by a module above theirs, which is looked up by its name when one is shown."""
+"""Objects that notebooks show as HTML."""
 
 from __future__ import annotations
 
-from importlib import import_module
+# As in `typing`, whose import would take as long as all of `specnet`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+html: Callable[[object], str] = repr
+"""Makes the HTML of an object. `specnet` replaces it, because networks and models import nothing of the pages."""
 
 
 class Displayed:
-    """A class whose objects `specnet.report.notebook` can show.
-
-    Networks and models are below the pages and import nothing of them; `specnet` finds its public names in this way.
-    """
+    """A class whose objects `html` can show."""
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
-        html: str = import_module("specnet.report.notebook").html(self)
-        return html
+        return html(self)

@@ -170,11 +170,14 @@ class NotFiniteError(TrainingError):
     ----------
     findings : list of dict
         What led to it, as ``findings.json`` has it.
+    fitted : tuple or None
+        The encoder, the training rows and the split that a network was being fitted to, which explain it.
     """
 
     def __init__(self, *problems: str | Diagnostic, hint: str | None = None, source: str | None = None) -> None:
         super().__init__(*problems, hint=hint, source=source)
         self.findings: list[dict[str, Any]] = []
+        self.fitted: tuple[Any, Any, Any] | None = None
 
 
 class FileError(SpecnetError):

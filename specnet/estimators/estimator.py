@@ -22,6 +22,7 @@ from specnet.recipes import array_facts, recipe
 from specnet.running.data_rows import Rows, SpecData, check_rows, fit_preparation
 from specnet.running.encoding import other_parts
 from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.run_evidence import explaining
 from specnet.spec import Resolved, Spec, resolve, with_feature_names
 from specnet.training import Checkpoint
 
@@ -92,7 +93,9 @@ class SpecEstimator(SpecParameters):
         splits = self._cut(spec, spec.data.split if spec.data is not None else Split(), rows, labels)
         resolved, preparation = self._resolved(spec, rows, splits["train"], labels, start)
         self._reached: Checkpoint | None = None
-        return self._with_fitted(fit_rows(SpecData(resolved, labels, preparation, splits), start=start))
+        with explaining():
+            fitted = fit_rows(SpecData(resolved, labels, preparation, splits), start=start)
+        return self._with_fitted(fitted)
 
     def _fit_partially(self, spec: Spec | None, rows: Rows, labels: Labels | None) -> Self:
         """Make an epoch on rows that are checked; without a spec, from where training stands."""
@@ -114,7 +117,8 @@ class SpecEstimator(SpecParameters):
             raise ValueError('class_weight="balanced" is not supported by partial_fit; give a weight per class')
         data = SpecData(resolved.without_early_stopping(), labels, preparation, {"train": rows})
         epochs = 1 if reached is None else reached.facts["epochs"] + 1
-        fitted = fit_rows(data, start=start, checkpoint=reached, epochs=epochs)
+        with explaining():
+            fitted = fit_rows(data, start=start, checkpoint=reached, epochs=epochs)
         self._reached = fitted.result.reached
         return self._with_fitted(fitted)
 

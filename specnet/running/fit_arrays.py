@@ -22,6 +22,7 @@ from specnet.running.data_rows import (
     split_errors_at,
 )
 from specnet.running.fitting import fit_rows
+from specnet.running.run_evidence import explaining
 from specnet.spec import Limits, Spec, SpecSource, resolve, with_engine, with_feature_names
 from specnet.training import Observer
 from specnet.training.observer import check_observer, closing
@@ -125,7 +126,7 @@ def fit(
     resolved = resolve(prepared, inputs=rows.table.shape[1], outputs=outputs, rows=len(splits["train"]))
     made = SpecData(resolved, labels, preparation, splits, warnings)
     with shown_progress(observer, verbose, calls=2) as observer:
-        with closing(observer):
+        with closing(observer), explaining():
             fitted = fit_rows(made, observer)
         observer.closed(fitted.result.interruption)
     if fitted.result.interruption is not None:

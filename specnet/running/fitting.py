@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -189,6 +188,8 @@ def fit_rows(
     ------
     DataError
         If the rows do not fit, or the layers of the model to start from are others.
+    NotFiniteError
+        If the loss is no longer finite; `run_evidence.explaining` adds the cause.
     """
     observer, spec, splits = observer or Observer(), data.resolved.spec, data.splits
     rows, watched = splits["train"], None
@@ -217,7 +218,7 @@ def fit_rows(
     observer.started(network, counts, spec.training.epochs)
     given: dict[str, Any] = {"observer": observer, "keep_checkpoint": keep_checkpoint, "checkpoint": checkpoint}
     given |= {"interruptions": interruptions, "records": records}
-    with _explained_failures(encoder, training, splits):
+    try:
         if spec.training.ensemble is None:
             theta, state = (network.initial_parameters(), None) if start is None else start.members[0]
             monitors = None if watched is None else validation_monitors(encoder.decoder, watched)
@@ -229,6 +230,9 @@ def fit_rows(
             starts = first if start is None else start.members
             members = train_ensemble(network, starts, own, jobs=jobs, cores=cores, **given)
             result = joined_result(members)
+    except NotFiniteError as error:
+        error.fitted = encoder, training, splits
+        raise
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
     answered = None if result.interruption is not None else fitted.held_out
@@ -268,18 +272,6 @@ def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
         found = np.array([codes.get(text, np.nan) for text in column], np.float64)
         indices[name] = found if table.kept is None else found[table.kept]
     return indices
-
-
-@contextmanager
-def _explained_failures(encoder: Encoder, training: TrainingRows, splits: Mapping[str, Rows]) -> Iterator[None]:
-    """Let the error of a loss that is no longer finite name its cause, as far as findings know it."""
-    try:
-        yield
-    except NotFiniteError as error:
-        # Whoever fits a network that learns has no use for findings.
-        from specnet.running.run_evidence import explained
-
-        raise explained(error, encoder, training, splits) from None
 
 
 def _refuse_large_cells(data: SpecData, parts: Iterable[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ MOST_FIRST_ROWS = 4_096
 """Rows of the first batch whose loss is computed before any step."""
 LOW = 0.1
 """Fraction of the learning rate under which it hardly moves the weights any more."""
-MOST_TOLD = 2
+MAX_NOTES = 2
 """Findings in an error."""
 
 
@@ -81,20 +82,28 @@ def run_evidence(
     )
 
 
-def explained(
-    error: NotFiniteError, encoder: Encoder, training: TrainingRows, splits: Mapping[str, Rows]
-) -> NotFiniteError:
-    """Return the error with the cause that findings name, and with their remedy as its hint."""
-    evidence = run_evidence(encoder, training, splits, error.history, error.looks, None)
+@contextmanager
+def explaining() -> Iterator[None]:
+    """Add to the error of a loss that is no longer finite what findings name as its cause, and their remedy as hint."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: NotFiniteError) -> NotFiniteError:
+    if error.fitted is None:
+        return error
+    evidence = run_evidence(*error.fitted, error.history, error.looks, None)
     found = judge(evidence).findings
     if not found:
         return error
-    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MOST_TOLD])
+    notes = tuple(Diagnostic(each.code, f"{each.code}: {each.sentence}") for each in found[:MAX_NOTES])
     hint = f"set {found[0].remedy}" if found[0].changes else found[0].remedy
-    told = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
-    told.history, told.looks = error.history, error.looks
-    told.findings = [each.as_dict() for each in found]
-    return told
+    explained = NotFiniteError(replace(error.diagnostics[0], hint=hint, notes=notes))
+    explained.history, explained.looks = error.history, error.looks
+    explained.findings = [each.as_dict() for each in found]
+    return explained
 
 
 def _columns(spec: Spec, rows: Rows) -> TrainingColumns:

@@ -35,7 +35,7 @@ from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
-from specnet.running.run_evidence import run_evidence
+from specnet.running.run_evidence import explaining, run_evidence
 from specnet.spec import Spec
 from specnet.training import Observer, RunIdentity
 from specnet.training.steps.engine_choice import threads_worth
@@ -200,7 +200,8 @@ def train_run(
         threads = threads_worth(data.resolved, len(data.splits["train"]))
     with limited_threads(threads):
         machine = machine_facts()
-        fitted = fit_rows(data, observer, cores=cores, records=True, **options)
+        with explaining():
+            fitted = fit_rows(data, observer, cores=cores, records=True, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
             evaluation, comparison = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
