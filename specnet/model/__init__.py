@@ -9,7 +9,6 @@ is the format, and `unfamiliar` counts cells unlike those of training rows.
 from specnet.model.decoder import NO_PARAMETERS as NO_PARAMETERS
 from specnet.model.decoder import Answers as Answers
 from specnet.model.decoder import Decoder as Decoder
-from specnet.model.decoder import output_network as output_network
 from specnet.model.error_quantiles import ErrorQuantiles as ErrorQuantiles
 from specnet.model.error_quantiles import class_errors as class_errors
 from specnet.model.error_quantiles import errors_of as errors_of

@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -18,12 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data import Labels, Preparation
 from specnet.errors import DataError
 from specnet.network import Network
-from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array, as_array, check_row_count, check_target
-from specnet.parts.layers import ActivationLayer
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.spec import NetworkSpec, resolve
 from specnet.spec.reading.hints import part_hint
 
 
@@ -80,7 +76,7 @@ class Answers:
 
 
 NO_PARAMETERS = np.empty(0)
-"""Of the network that `output_network` returns."""
+"""Of a network's `output_network`."""
 
 
 Weights = tuple[float, ...] | None
@@ -126,28 +122,6 @@ def outputs_of_mean(network: Network, raw: Sequence[Array], weights: Weights = N
         case "exponential":
             return _log_mean(raw, weights)
     return _mean(raw, weights)
-
-
-def output_network(network: Network) -> Network:
-    """Return a network without parameters, in float64, whose inputs are the outputs that the loss sees.
-
-    It measures outputs by the network's loss, whatever they come from.
-    """
-    spec, loss = network.spec, network.spec.training.loss
-    name = "linear" if loss.accepted_activations is None else loss.output_activation
-    activation = spec.registry.find(Activation.kind, name)
-    assert activation is not None, "a loss names an activation that exists"
-    layer = ActivationLayer(activation=cast(Activation, activation.model_validate({"type": name})))
-    size = network.outputs
-    last = NetworkSpec(
-        dtype="float64",
-        input_size=size,
-        output_size=size,
-        target_preprocessing=spec.network.target_preprocessing,
-        layers=(layer,),
-    )
-    measuring = spec.model_copy(update={"network": last, "data": None}).with_training(calibration=None)
-    return Network(resolve(measuring))
 
 
 def _mean(arrays: Sequence[Array], weights: Weights) -> NDArray[np.float64]:
@@ -307,15 +281,11 @@ class Decoder:
 
     def activated(self, raw: Array) -> Array:
         """Return outputs as the network gives them, from those that the loss sees, whatever they come from."""
-        return self._output_network.predict_checked(NO_PARAMETERS, raw)
+        return self.network.output_network.predict_checked(NO_PARAMETERS, raw)
 
     def losses(self, raw: Array, wanted: Array) -> Array:
         """Return each row's loss, float64 (rows,), of outputs as the loss sees them, whatever they come from."""
-        return self._output_network.row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
-
-    @cached_property
-    def _output_network(self) -> Network:
-        return output_network(self.network)
+        return self.network.output_network.row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
 
     def compared(self, outputs: Sequence[Array]) -> tuple[Array, Array | None]:
         """Return what metrics compare with a target: predictions, and probabilities where there are some."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,10 +21,12 @@ from specnet.network.bound import BatchProgram, LayerOutputs, Workspace, check_w
 from specnet.network.engine_backends import Engine, backend_of, engine_of, not_available
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.random import StepNoise, member_keys, stream
+from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, check_inputs, check_target, check_weights
+from specnet.parts.layers import ActivationLayer
 from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.spec import Resolved
+from specnet.spec import NetworkSpec, Resolved, resolve
 
 FewRows = Callable[[Array, Array], Array | None]
 """Takes theta and rows, and returns predictions; None if it does not take these."""
@@ -98,6 +101,27 @@ class Network(Displayed):
             if self._by_other_engine is None:
                 self._by_other_engine = Network(self.resolved, engine)
             return self._by_other_engine
+
+    @cached_property
+    def output_network(self) -> Network:
+        """A network without parameters, in float64, whose inputs are the outputs that the loss sees.
+
+        It measures outputs by the network's loss, whatever they come from.
+        """
+        spec, loss = self.spec, self.spec.training.loss
+        name = "linear" if loss.accepted_activations is None else loss.output_activation
+        activation = spec.registry.find(Activation.kind, name)
+        assert activation is not None, "a loss names an activation that exists"
+        layer = ActivationLayer(activation=cast(Activation, activation.model_validate({"type": name})))
+        last = NetworkSpec(
+            dtype="float64",
+            input_size=self.outputs,
+            output_size=self.outputs,
+            target_preprocessing=spec.network.target_preprocessing,
+            layers=(layer,),
+        )
+        measuring = spec.model_copy(update={"network": last, "data": None}).with_training(calibration=None)
+        return Network(resolve(measuring))
 
     @property
     def task(self) -> Task:

@@ -129,8 +129,7 @@ def _first_loss(network: Network, training: TrainingRows) -> float:
 def _constant_loss(encoder: Encoder, training: TrainingRows, rows: Rows) -> float:
     """Return the loss of the best constant prediction for training rows, weighted as in training."""
     network = encoder.network
-    member = None if network.spec.training.ensemble is None else 0
-    head = output_model(encoder.model(network.initial_parameters(member), None))
+    head = output_model(encoder.decoder)
     weight = None if training.weight is None else training.weight.astype(np.float64)
     known = head.answers(np.zeros((len(rows), network.outputs)), rows.y, weight)
     constant = np.tile(constant_outputs(head, known), (len(rows), 1))

@@ -40,7 +40,7 @@ def baseline_answers(fitted: FitResult) -> BaselineAnswers:
     held = [name for name in splits if name != "train"]
     if not names or not held:
         return {}
-    head, train = output_model(fitted.model), splits["train"]
+    head, train = output_model(fitted.model.decoder), splits["train"]
     outputs: dict[str, dict[str, Array]] = {name: {} for name in names}
     if "constant" in names:
         constant = constant_outputs(head, _answers(head, train))

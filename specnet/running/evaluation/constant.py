@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.model import NO_PARAMETERS, Answers, Model, output_network
+from specnet.model import NO_PARAMETERS, Answers, Decoder, Model
 from specnet.parts.arrays import pieces
 from specnet.parts.metrics.statistics import weighted_mean
 
@@ -23,13 +23,13 @@ LEVEL = 1e-12
 """A sum of slopes is 0 if it is no larger than this, relative to the sum of their sizes."""
 
 
-def output_model(model: Model) -> Model:
-    """Return a model of only the last step: from outputs as the loss sees them to answers, in float64.
+def output_model(decoder: Decoder) -> Model:
+    """Return the model of a decoder alone: from outputs as the loss sees them to answers, in float64.
 
     Its inputs are outputs of any predictor, which is measured by the model's loss and metrics in this way.
     """
-    network = output_network(model.network)
-    return Model(network, NO_PARAMETERS, None, None, model.target_preprocessing, model.labels)
+    labels = None if decoder.labels is None else decoder.labels.values
+    return Model(decoder.network.output_network, NO_PARAMETERS, None, None, decoder.target_preprocessing, labels)
 
 
 def constant_outputs(head: Model, training: Answers) -> Outputs:

@@ -86,7 +86,7 @@ LOSSES = [
 def test_no_other_constant_has_a_smaller_training_loss(rng: np.random.Generator, loss: Any):
     y, weight = rng.gamma(1.5, 4.0, ROWS), rng.integers(1, 5, ROWS) / 2
     spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": loss, "epochs": 1}}
-    head = output_model(specnet.fit(spec, rng.normal(size=(ROWS, 1)), y, observer=specnet.Observer()))
+    head = output_model(specnet.fit(spec, rng.normal(size=(ROWS, 1)), y, observer=specnet.Observer()).decoder)
 
     def mean_loss(output: float) -> float:
         return head.network.loss([], np.full((ROWS, 1), output), y, weight)
@@ -102,7 +102,7 @@ def test_no_other_constants_of_several_outputs_have_a_smaller_training_loss(rng:
     y = rng.dirichlet([1.0, 2.0, 5.0], ROWS)
     outputs = 6 if loss == "gaussian_nll" else 3
     spec = {"network": {"layer_sizes": [1, outputs]}, "training": {"loss": loss, "epochs": 1}}
-    head = output_model(specnet.fit(spec, rng.normal(size=(ROWS, 1)), y, observer=specnet.Observer()))
+    head = output_model(specnet.fit(spec, rng.normal(size=(ROWS, 1)), y, observer=specnet.Observer()).decoder)
 
     def mean_loss(given: np.ndarray) -> float:
         return head.network.loss([], np.tile(given, (ROWS, 1)), y)
