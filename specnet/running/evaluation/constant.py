@@ -116,10 +116,14 @@ def _least(objective: _Objective, added: Outputs, block: slice) -> Outputs:
     Of a stretch where it is so it is the middle, or the end where it has only one.
     """
 
+    known: dict[bytes, Outputs] = {}  # both searches try the same values until they part
+
     def slopes(values: Outputs) -> Outputs:
-        tried = added.copy()
-        tried[block] = values
-        return objective.slopes(tried)[block]
+        if (key := values.tobytes()) not in known:
+            tried = added.copy()
+            tried[block] = values
+            known[key] = objective.slopes(tried)[block]
+        return known[key]
 
     first = _turn(lambda values: slopes(values) >= 0, added[block])
     last = _turn(lambda values: slopes(values) > 0, added[block])
