@@ -18,6 +18,8 @@ _wanted: list[int] = []
 """The limits that hold, in the order in which they were set; the last one counts."""
 _before: list[tuple[Any, int]] = []
 """The libraries with the numbers of threads that they had before the first of them."""
+_found: dict[tuple[int, str], list[Any]] = {}
+"""The libraries that were found last, by the modules that there were: how many, and the latest."""
 _share: ContextVar[int | None] = ContextVar("_share", default=None)
 """How many threads of all a context has."""
 
@@ -81,7 +83,7 @@ def _limiting(spec: ModuleSpec) -> Iterator[None]:
     """Limit what an import loads while a limit holds, at the import's end: to load it beforehand takes a second.
 
     Which module loads a BLAS or OpenMP library changes from version to version, but each is loaded with an extension
-    module. To look through all libraries takes some milliseconds.
+    module.
     """
     before = [*sys.modules]
     try:
@@ -108,10 +110,17 @@ def _limit_new() -> None:
 
 
 def _controllers() -> list[Any]:
+    """Return what controls each library that is loaded.
+
+    To look through all of them takes some milliseconds, and is left out where no module has come since the last time.
+    """
     from threadpoolctl import ThreadpoolController
 
-    controllers: list[Any] = ThreadpoolController().lib_controllers
-    return controllers
+    modules = len(sys.modules), next(reversed(sys.modules))
+    if modules not in _found:
+        _found.clear()
+        _found[modules] = ThreadpoolController().lib_controllers
+    return _found[modules]
 
 
 def _set(controller: Any, count: int) -> None:

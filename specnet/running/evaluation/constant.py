@@ -115,7 +115,6 @@ def _least(objective: _Objective, added: Outputs, block: slice) -> Outputs:
 
     Of a stretch where it is so it is the middle, or the end where it has only one.
     """
-
     known: dict[bytes, Outputs] = {}  # both searches try the same values until they part
 
     def slopes(values: Outputs) -> Outputs:
