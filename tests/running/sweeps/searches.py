@@ -44,7 +44,7 @@ LISTS = """\
 TPE = f"{BASE}[sweep]\ntrials = 9\nparallel = 3\nsampler = {{ type = 'tpe', startup_trials = 3 }}\n{SPACE}"
 PRUNED = TPE.replace("trials = 9\n", "trials = 14\npruner = { type = 'median', startup_trials = 2 }\n")
 GRID = f"{BASE}[sweep]\nmetric = 'accuracy'\nsampler = 'grid'\nparallel = 3\n{LISTS}"
-FOLDS = GRID.replace("validation_size = 0.25\n", "").replace("[sweep]\n", "[sweep]\nfolds = 3\nseeds = 2\n")
+FOLDS = GRID.replace("validation_size = 0.25\n", "").replace("[sweep]\n", "[sweep]\nfolds = 2\nseeds = 2\n")
 CANDIDATES = """\
 [[sweep.candidates]]
 "training.optimizer.learning_rate" = 0.05

@@ -152,7 +152,10 @@ def test_trials_that_depend_on_no_other_keep_all_jobs_busy(sampler: str, tmp_pat
     assert fingerprint(tmp_path / "many") == fingerprint(tmp_path / "few")
 
 
-@pytest.mark.parametrize("text", [spec(9, 4), GRID, FOLDS.replace("parallel = 3", "parallel = 1")], ids=range(3))
+THREE_FOLDS = FOLDS.replace("folds = 2", "folds = 3").replace("parallel = 3", "parallel = 1")
+
+
+@pytest.mark.parametrize("text", [spec(9, 4), GRID, THREE_FOLDS], ids=range(3))
 def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, pinned: Pinned):
     metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
     computes(lambda training: TaskOutcome("finished", metrics=metrics, epochs=1))

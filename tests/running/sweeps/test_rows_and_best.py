@@ -87,11 +87,17 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, specnet.Sweep
 
 
 @pytest.fixture(scope="module")
-def two_trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a sweep of two trials beside its spec."""
+def swept_twice(tmp_path_factory: pytest.TempPathFactory) -> specnet.SweepResult:
+    """A sweep of two trials, whose folder is beside its spec."""
     folder = tmp_path_factory.mktemp("two")
-    specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, trials=2, report=False)
-    return folder / "sweep"
+    return specnet.sweep(write_rows(folder, 0, ""), folder / "sweep", jobs=1, trials=2, report=False)
+
+
+@pytest.fixture(scope="module")
+def two_trials(swept_twice: specnet.SweepResult) -> Path:
+    """The folder of a sweep of two trials beside its spec."""
+    assert swept_twice.folder is not None
+    return swept_twice.folder
 
 
 def trial_files(out: Path) -> dict[str, str]:
@@ -207,23 +213,23 @@ def test_the_table_has_a_row_per_trial(swept: tuple[Path, specnet.SweepResult]):
         assert line.count("") == 1 + (trial.figure is None)
 
 
-def test_a_sweep_given_as_json_has_a_best_json(swept: tuple[Path, specnet.SweepResult], write: Write, tmp_path: Path):
+def test_a_sweep_given_as_json_has_a_best_json(swept_twice: specnet.SweepResult, write: Write, tmp_path: Path):
     import tomllib
 
     document = tomllib.loads(write(0, "").read_text())
     (tmp_path / "rows.json").write_text(json.dumps(document))
-    by_json = specnet.sweep(tmp_path / "rows.json", tmp_path / "json", jobs=1, report=False)
-    _, by_toml = swept
+    by_json = specnet.sweep(tmp_path / "rows.json", tmp_path / "json", jobs=1, trials=2, report=False)
+    by_toml = swept_twice
     assert by_json.trials == by_toml.trials
     best = (tmp_path / "json/best.json").read_text()
     assert json.loads(best) == tomllib.loads(by_toml.spec)
     assert best.startswith('{\n  "name": "rows"')
     assert specnet.run(tmp_path / "json/best.json", threads=1).metrics == by_toml.metrics
     document["data"]["path"] = str(tmp_path / "rows.csv")
-    by_mapping = specnet.sweep(document, tmp_path / "mapping", jobs=1, report=False)
+    by_mapping = specnet.sweep(document, tmp_path / "mapping", jobs=1, trials=2, report=False)
     assert by_mapping.trials == by_toml.trials
     assert specnet.run(tmp_path / "mapping/best.json", threads=1).metrics == by_toml.metrics
-    kept_nowhere = specnet.sweep(tmp_path / "rows.toml", jobs=1, report=False)
+    kept_nowhere = specnet.sweep(tmp_path / "rows.toml", jobs=1, trials=2, report=False)
     assert kept_nowhere.trials == by_toml.trials
     assert kept_nowhere.metrics == by_toml.metrics
 

@@ -44,7 +44,7 @@ def test_the_sweeps_are_worth_comparing(serial: Path):
         models = [path.read_bytes() for path in sorted((serial / name).rglob("*model.safetensors"))]
         assert len(models) > 3
         # The best trial's, those of the spec as written, which is in the grid, and those of teams of a single trial.
-        twice = {"tpe": 1, "pruned": 1, "grid": 3, "folds": 6, "members": 2}
+        twice = {"tpe": 1, "pruned": 1, "grid": 3, "folds": 4, "members": 2}
         assert len(set(models)) == len(models) - twice[name]
     files = set(fingerprint(serial / "tpe"))
     assert {"best.toml", "spec.toml", "sweep.json", "trials.csv", "best/metrics.json", "trials/0008/run.json"} <= files

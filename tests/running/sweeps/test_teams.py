@@ -222,12 +222,12 @@ def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
     assert result.team is not None
     model = result.team.model
     assert isinstance(model, Team)
-    assert len(model.models) == 6 * len(result.team.shares)
+    assert len(model.models) == 4 * len(result.team.shares)
     X = np.random.default_rng(0).normal(size=(5, 2))
     total, mean = sum(result.team.shares.values()), np.zeros((5, 2))
     for number, share in result.team.shares.items():
         files = [*(tmp_path / f"sweep/trials/{number:04}").glob("*.model.safetensors")]
-        assert len(files) == 6
+        assert len(files) == 4
         mean += share / total * np.mean([load_model(file).predict_proba(X) for file in files], axis=0)
     assert model.predict_proba(X) == pytest.approx(mean, abs=1e-6)
 
