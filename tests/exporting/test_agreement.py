@@ -19,6 +19,7 @@ from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
 from specnet.exporting.model_program import Program
 from specnet.model import Model
+from tests.exporting.languages.test_c import render_c
 from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, spec_model
 from tests.exporting.tools import COMPILER, NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
 from tests.importing.answers import session_of
@@ -183,8 +184,8 @@ def test_c(dtype: str, tmp_path: Path):
 
 @needs_compiler
 def test_headers_of_two_precisions_say_that_they_do_not_go_together(tmp_path: Path):
-    export(make_model("value", "float64"), "c", tmp_path / "a.c")
-    export(make_model("value", "float32"), "c", tmp_path / "b.c")
+    render_c(make_model("value", "float64"), tmp_path / "a.c")
+    render_c(make_model("value", "float32"), tmp_path / "b.c")
     (tmp_path / "main.c").write_text('#include "a.h"\n#include "b.h"\n')
     assert COMPILER is not None
     ended = subprocess.run([COMPILER, "-c", "main.c"], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from specnet.exporting import find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import ExportAnswers
 from specnet.model import Model
-from tests.exporting.languages.test_c import compiled
+from tests.exporting.languages.test_c import compiled, render_c
 from tests.exporting.models import DTYPES, SPECS, alone, built, dense, ensemble_of, exported, random_model, spec_model
 from tests.exporting.tables import ISLANDS, table_model
 from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler, peers
@@ -159,7 +159,7 @@ def test_files_grow_with_the_number_of_members(target: str):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_c_without_a_warning(dtype: str, tmp_path: Path):
     """Compiled as strictly as other exports are, with sanitizers, and run once."""
-    exported(ensemble_of(make_model("value", dtype)), "c", tmp_path / "m.c")
+    render_c(ensemble_of(make_model("value", dtype)), tmp_path / "m.c")
     inside = "real x[M_INPUTS] = {0}, y[M_OUTPUTS]; m_forward(x, y); return 0;"
     (tmp_path / "main.c").write_text(f'#include "m.h"\nint main(void) {{ {inside} }}\n')
     subprocess.run([compiled(tmp_path)], check=True)

@@ -21,7 +21,7 @@ from specnet.model import Model, Team
 from specnet.network import Network
 from specnet.parts.data import Column
 from specnet.spec import parse_spec, resolve
-from tests.exporting.languages.test_c import compiled
+from tests.exporting.languages.test_c import compiled, render_c
 from tests.exporting.models import DTYPES, built, dense, ensemble_of, exported
 from tests.exporting.tables import ISLANDS, groups_of, model_of, table_model, training_rows
 from tests.exporting.tools import RUNNABLE, SUFFIXES, needs_compiler, peers
@@ -195,7 +195,7 @@ def test_models_of_two_precisions_are_refused(tmp_path: Path, refused: Refused):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_c_without_a_warning(dtype: str, tmp_path: Path):
     """Compiled as strictly as other exports are, with sanitizers, and run once."""
-    exported(tables(dtype), "c", tmp_path / "m.c")
+    render_c(tables(dtype), tmp_path / "m.c")
     inside = "double x[M_INPUTS] = {0}; real y[M_OUTPUTS]; m_forward(x, y); return 0;"
     (tmp_path / "main.c").write_text(f'#include "m.h"\nint main(void) {{ {inside} }}\n')
     subprocess.run([compiled(tmp_path)], check=True)

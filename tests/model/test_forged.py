@@ -13,7 +13,7 @@ from specnet.errors import FileError, SpecError
 from specnet.model import load_model
 from tests.model.forged import forgery, header_of, models, verdict, with_flipped_bit
 
-FORGED, BITS = 60, 150
+FORGED, BITS = 30, 75
 
 
 @pytest.fixture(scope="module")

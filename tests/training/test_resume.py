@@ -237,7 +237,7 @@ split = { test_size = 0.0 }
 hidden_layer_sizes = [16, 16]
 [training]
 loss = "mse"
-epochs = 400
+epochs = 200
 batch_size = 16
 checkpoint_every = 1
 average_weights = { type = "exponential", decay = 0.99 }

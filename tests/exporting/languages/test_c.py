@@ -63,6 +63,12 @@ def compiled(folder: Path, *flags: str) -> Path:
     raise AssertionError(ended.stderr)
 
 
+def render_c(model: Model, path: Path) -> None:
+    """Write an export that is compared with its model elsewhere."""
+    for each, content in TARGET.render(TARGET.program(model, model.network.dtype), path).items():
+        each.write_bytes(content)
+
+
 def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> None:
     """Compare exports with their models, compiled and linked into one program, in which their names must not clash."""
     calls, headers, rows, expected = [], [], [], []

@@ -145,7 +145,7 @@ def test_threads_compile_one_text_once_and_two_texts_side_by_side(place: Workpla
 
 @needs_compiler
 def test_processes_forked_while_a_thread_compiles(place: Workplace):
-    place.install(f'touch {place.programs}/started; sleep 0.5; exec real "$@"')
+    place.install(f'touch {place.programs}/started; sleep 0.2; exec real "$@"')
     code = f"""
 import os, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # about forks beside threads
