@@ -46,10 +46,16 @@ def named(part: type[Part]) -> str:
     return f"{part.kind}-{part.part_name()}"
 
 
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    """All that specnet brings."""
+    return Catalogue(built_in_registry())
+
+
 @pytest.mark.parametrize("part", PARTS, ids=named)
-def test_each_example_is_a_spec(part: type[Part]) -> None:
+def test_each_example_is_a_spec(part: type[Part], catalogue: Catalogue) -> None:
     """With a loss that suits the data or the metric, where the example says none."""
-    (entry,) = (each for each in Catalogue(built_in_registry()).entries(part.kind) if each.name == part.part_name())
+    (entry,) = (each for each in catalogue.entries(part.kind) if each.name == part.part_name())
     assert any(is_spec(part, tomllib.loads(entry.example), *end) for end in ENDS)
 
 

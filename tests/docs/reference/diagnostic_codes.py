@@ -76,9 +76,10 @@ class Example(NamedTuple):
     message: str
 
 
-def all_codes() -> set[str]:
+@cache
+def all_codes() -> frozenset[str]:
     """Return every code: those that the source says as such, and those that texts have from elsewhere."""
-    return ({*_said()} | {*spec_examples()} | {*other_examples()} | CAUSES.keys()) - NO_CODES
+    return frozenset(({*_said()} | {*spec_examples()} | {*other_examples()} | CAUSES.keys()) - NO_CODES)
 
 
 def _said() -> Iterator[str]:
