@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.running.test_forced import MAKE
-
 OPERATIONS = ("os.rename", "os.remove", "os.rmdir")
-IMPORTED = ("sklearn.model_selection", "specnet.running.runner", "specnet.running.verification.verifying")
-"""By runs and verifications."""
 
 
 def killed_at(number: int, call: Callable[[], object]) -> None:
@@ -35,23 +30,19 @@ def killed_at(number: int, call: Callable[[], object]) -> None:
     assert status in (0, signal.SIGKILL), status
 
 
-def main(folder: str, swept: str) -> None:
+def force_all(folder: Path, swept: Path) -> None:
     """Force results over copies of others, in processes that are killed.
 
     Parameters
     ----------
-    folder : str
+    folder : Path
         Each folder in it is called `<old>-<new>-<number of an operation>`; the copies are forced in place.
-    swept : str
+    swept : Path
         As in `test_forced`.
     """
     os.fsync = lambda descriptor: None
-    for name in IMPORTED:  # once, and not in each of the processes
-        importlib.import_module(name)
-    for out in sorted(Path(folder).iterdir()):
+    from tests.running.test_forced import MAKE
+
+    for out in sorted(folder.iterdir()):
         _, new, number = out.name.split("-")
-        killed_at(int(number), lambda out=out, new=new: MAKE[new](out, True, Path(swept)))  # type: ignore[misc]
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        killed_at(int(number), lambda out=out, new=new: MAKE[new](out, True, swept))  # type: ignore[misc]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -19,6 +17,8 @@ from specnet.errors import SpecnetError
 from specnet.files.run_files import RUN, kind_of
 from specnet.model import load_model
 from specnet.running.saved_runs import find_runs, read_record
+from tests.processes.born_loaded import born_loaded
+from tests.running import killed
 from tests.running.sweeps.searches import BASE
 
 SPEC = BASE.replace("epochs = 20", "epochs = 2\nbaselines = []")
@@ -100,8 +100,10 @@ def test_a_kill_leaves_no_mixture_that_reads_as_finished(tmp_path: Path, fresh: 
     for (old, new), numbers in KILLED_AT.items():
         for number in numbers:
             shutil.copytree(whole[old], tmp_path / "killed" / f"{old}-{new}-{number}")
-    command = [sys.executable, "-m", "tests.running.killed", tmp_path / "killed", swept]
-    subprocess.run(list(map(str, command)), check=True, cwd=Path(__file__).parents[2])
+    process = born_loaded().Process(target=killed.force_all, args=(tmp_path / "killed", swept))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
     states = set()
     for out in (tmp_path / "killed").iterdir():
         if kind_of(out) is RUN:
