@@ -128,7 +128,7 @@ class Signalling(Observer):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a long run that was never interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    specnet.run(MOONS, folder, overrides=LONG, parts=[Slowed], observer=Observer())
+    specnet.run(MOONS, folder, overrides=LONG, parts=[Slowed], observer=Observer(), report=False)
     return folder
 
 
@@ -145,14 +145,16 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interrupted_run_resumes_with_any_number_of_jobs(
     tmp_path: Path, whole: Path, slowed: None, monkeypatch: pytest.MonkeyPatch, member: int, number: int, jobs: int
 ):
+    observer = Signalling(member, 11, number)
     with pytest.raises(RunInterrupted) as caught:
-        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=Signalling(member, 11, number))
+        specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer, report=False)
     monkeypatch.delenv(SECONDS_OF_A_STEP)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C", signal.SIGHUP: "SIGHUP"}[number]
     facts = json.loads((tmp_path / "run.json").read_text())
     assert member < len(facts["members"]) <= 3
     told: list[Any] = []
-    specnet.run(MOONS, tmp_path, jobs=jobs, overrides=LONG, parts=[Slowed], resume=True, observer=listener(told))
+    again = {"overrides": LONG, "parts": [Slowed], "resume": True, "report": False}
+    specnet.run(MOONS, tmp_path, jobs=jobs, observer=listener(told), **again)
     if not facts["finished"]:
         assert told[0] == [len(facts["members"]) - 1, 3]
     assert_same(whole, tmp_path)
@@ -190,13 +192,13 @@ def test_a_checkpoint_is_kept_when_the_next_member_has_finished(tmp_path: Path, 
         run_folder.RunFolder, "keep", lambda self, run, each: kept.append(replace(each, run=run).to_bytes())
     )
     settings = ("training.checkpoint_every=1",)
-    specnet.run(MOONS, tmp_path / "whole", jobs=2, overrides=settings, observer=Observer())
+    specnet.run(MOONS, tmp_path / "whole", jobs=2, overrides=settings, observer=Observer(), report=False)
     assert [len(Checkpoint.from_bytes(content).facts["members"]) for content in kept] == [1, 2]
     for number, content in enumerate(list(kept)):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "checkpoint.safetensors").write_bytes(content)
-        specnet.run(MOONS, folder, resume=True, overrides=settings, observer=Observer())
+        specnet.run(MOONS, folder, resume=True, overrides=settings, observer=Observer(), report=False)
         assert_same(tmp_path / "whole", folder)
 
 
