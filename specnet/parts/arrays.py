@@ -420,3 +420,8 @@ def _at(place: tuple[int, ...], first_row: int = 0) -> str:
     if not place:
         return ""
     return f" at row {first_row + place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+
+
+def kept_points(points: int, most: int) -> NDArray[np.intp]:
+    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
+    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

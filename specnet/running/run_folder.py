@@ -1,14 +1,13 @@
-"""The folder of a run: what is in it, who may write it, and how an interrupted run is found again."""
+"""The folder of a run that is written: who may write it, and how an interrupted run is found again."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from specnet.errors import FileError, TakenError
 from specnet.files import (
@@ -22,24 +21,18 @@ from specnet.files import (
     write_file,
     write_files,
 )
-from specnet.files.json_lines import records_of
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import (
     BEST,
     CHECKPOINT,
     FACTS,
-    FINDINGS,
-    HISTORY,
     LARGEST_RECORD,
-    LAYERS,
-    METRICS,
     MODEL,
     RESOLVED,
     RUN,
     RUN_FILES,
     RUNS,
-    SNAPSHOTS,
     TEAM_FACTS,
     WRITTEN,
     FolderKind,
@@ -48,22 +41,16 @@ from specnet.files.run_files import (
     kinds_in,
     written_in,
 )
-from specnet.files.tensors import decode, parse_object
-from specnet.findings import Judgement
-from specnet.findings.finding import read_finding
+from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
-from specnet.running.evaluation.evaluation import Evaluation
+from specnet.saved.saved_run import SavedRun
 from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity
 from specnet.training.best_weights import watcher_name
-from specnet.training.checkpoint import FINISHED, checked_history
-from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
+from specnet.training.checkpoint import FINISHED
 from specnet.training.run_identity import SpecDifference, in_words
 
-Made = TypeVar("Made")
-
 LARGEST_CHECKPOINT = 2**36
-RECORD = "the record of the run"
 START_ANEW = "choose another --out, or use --force to replace it"
 GO_ON = "choose another --out, use --resume to continue an interrupted run, or --force to overwrite it"
 
@@ -92,12 +79,13 @@ class RunFolder:
         """
         if not self.resumes or self._checkpoint.exists():
             return False
+        saved = SavedRun(self.path)
         if not (self.path / FACTS).exists():
             if (self.path / MODEL).exists():
                 hint = f"resuming a model needs {FACTS} or a checkpoint; {START_ANEW}"
                 raise FileError("nothing to resume: the folder holds only a model", hint=hint, source=str(self.path))
             return False
-        if not self.facts()["finished"]:
+        if not saved.facts["finished"]:
             message = "cannot resume: the run in this folder was interrupted, and its checkpoint is missing"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         written = self.identity()
@@ -110,7 +98,7 @@ class RunFolder:
             message = f"this folder holds a finished run {which}: {in_words(differences)}"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
-        if hashlib.sha256(model).hexdigest() != self.facts().get("model_sha256"):
+        if hashlib.sha256(model).hexdigest() != saved.facts.get("model_sha256"):
             message = f"the model differs from the one recorded in {FACTS}"
             raise FileError(message, hint=START_ANEW, source=str(self.path / MODEL))
         return True
@@ -127,62 +115,7 @@ class RunFolder:
         with file_errors(self.path / RESOLVED):
             spec = read_file(self.path / RESOLVED, LARGEST_RECORD)
             parse_object(spec, "the spec")
-        return RunIdentity(spec.decode(), str(self.facts().get("data_sha256")))
-
-    def spec(self) -> dict[str, Any]:
-        """Return the resolved spec as plain data; nothing if there is no such file."""
-        return self._read(RESOLVED, lambda content: parse_object(content, "the spec"), {})
-
-    def facts(self, **kinds: Any) -> dict[str, Any]:
-        """Return what ``run.json`` says, and refuse one without what is needed, given by name and kind."""
-        facts = self._read(FACTS, lambda content: parse_object(content, RECORD))
-        for name, kind in {"finished": bool, **kinds}.items():
-            if not isinstance(facts.get(name, ...), kind):
-                raise FileError(f'not a valid record of a run: "{name}" is missing', source=str(self.path / FACTS))
-        return facts
-
-    def overrides(self) -> tuple[str, ...]:
-        """Return the settings that the run was given beside its spec, as ``run.json`` has them."""
-        settings = self.facts().get("overrides", [])
-        if not isinstance(settings, list) or not all(
-            isinstance(setting, str) and "=" in setting for setting in settings
-        ):
-            message = 'not a valid record of a run: "overrides" must be a list of texts KEY=VALUE'
-            raise FileError(message, source=str(self.path / FACTS))
-        return tuple(settings)
-
-    def evaluation(self) -> Evaluation:
-        """Return what ``metrics.json`` says."""
-        return self._read(METRICS, lambda content: Evaluation.from_record(parse_object(content, RECORD)))
-
-    def history(self) -> list[dict[str, Any]]:
-        """Return the lines of ``history.jsonl``."""
-        return self._read(HISTORY, lambda content: checked_history(records_of(content)))
-
-    def looks(self) -> list[Look]:
-        """Return the lines of ``layers.jsonl``; nothing if there is no such file, as in folders of earlier versions."""
-        return self._read(LAYERS, lambda content: checked_looks(records_of(content)), [])
-
-    def snapshots(self) -> Snapshots:
-        """Return the parameters in ``snapshots.safetensors``, by epoch and name; nothing if there is no such file."""
-        return self._read(SNAPSHOTS, lambda content: snapshots_of(decode(content)[1]), {})
-
-    def judgement(self) -> Judgement:
-        """Return what ``findings.json`` says; no findings if there is no such file, as in folders of earlier versions.
-
-        In some of these it does not say how many tests there were.
-        """
-
-        def found(content: bytes) -> Judgement:
-            record = parse_object(content, RECORD)
-            records, tests = record.get("findings"), record.get("tests")
-            if not isinstance(records, list):
-                raise FileError("the findings must be a list of records")
-            if tests is not None and (not isinstance(tests, int) or isinstance(tests, bool)):
-                raise FileError("the number of tests must be an integer")
-            return Judgement(tuple(map(read_finding, records)), tests)
-
-        return self._read(FINDINGS, found, Judgement((), None))
+        return RunIdentity(spec.decode(), str(SavedRun(self.path).facts.get("data_sha256")))
 
     def checkpoint(self, identity: RunIdentity, training: TrainingSpec) -> Checkpoint | None:
         """Return the checkpoint of an interrupted run, None if there is none or it is not to be resumed.
@@ -230,14 +163,6 @@ class RunFolder:
     @property
     def _checkpoint(self) -> Path:
         return self.path / CHECKPOINT
-
-    def _read(self, name: str, read: Callable[[bytes], Made], missing: Made | None = None) -> Made:
-        """Return what is read of a file, or what there is without it."""
-        path = self.path / name
-        if missing is not None and not path.exists():
-            return missing
-        with file_errors(path):
-            return read(read_file(path, LARGEST_RECORD))
 
 
 def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:

@@ -18,14 +18,15 @@ from specnet.files import PathLike, file_errors
 from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import MODEL, REPORT, spec_folder
 from specnet.findings import Finding
-from specnet.model import Model, load_model
+from specnet.model import Model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import parsed_with_target
-from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import BegunRun, RunOutcome, train_run
+from specnet.saved.metrics_file import Metrics
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.spec.file_paths import input_files
 from specnet.training import Checkpoint, Observer
@@ -212,7 +213,9 @@ def run_table(
         if folder is not None and folder.is_finished(begun.identity):
             # --no-report may have left the page out, and it may have been deleted.
             is_missing = report and not (folder.path / REPORT).exists()
-            return _finished(folder, parsed, _report(begun, folder, observer) if is_missing else ())
+            warnings = _report(begun, folder, observer) if is_missing else ()
+            run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
+            return _finished(run, warnings)
         checkpoint = None
         if folder is not None:
             checkpoint = folder.checkpoint(begun.identity, begun.data.resolved.spec.training)
@@ -256,19 +259,19 @@ def run_table(
         )
 
 
-def _finished(folder: RunFolder, parsed: Spec, warnings: tuple[Diagnostic, ...]) -> RunResult:
-    """Return the result of a run that has finished in this folder."""
-    kept = folder.evaluation()
+def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
+    """Return the result of a run that has finished."""
+    evaluation = run.evaluation
     return RunResult(
-        load_model(folder.path / MODEL, parts=parsed.registry, limits=parsed.origin.limits),
-        folder.history(),
-        kept.metrics,
-        kept.record(),
-        folder.path,
+        run.model,
+        [*map(dict, run.history)],
+        evaluation.metrics,
+        evaluation.record(),
+        run.path,
         warnings,
-        looks=folder.looks(),
-        snapshots=folder.snapshots(),
-        findings=folder.judgement().findings,
+        looks=[*run.looks],
+        snapshots=run.snapshots,
+        findings=run.findings,
     )
 
 
@@ -320,4 +323,5 @@ def _report(begun: BegunRun, folder: RunFolder, observer: Observer) -> tuple[Dia
     """Write the page of a run, which is complete without it; return what went wrong."""
     from specnet.running.reports.run_report import write_report
 
-    return write_report(folder, begun.data, begun.parsed, observer)
+    run = SavedRun(folder.path, parts=begun.parsed.registry, limits=begun.parsed.origin.limits)
+    return write_report(run, begun.data, observer)

@@ -32,10 +32,11 @@ from specnet.files.tensors import encode
 from specnet.findings import Judgement, judge
 from specnet.parts.data import Table
 from specnet.running.data_rows import SpecData, data_hash, split_data
-from specnet.running.evaluation.evaluation import Evaluation, evaluate_run
+from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.run_evidence import explaining, run_evidence
+from specnet.saved.metrics_file import Evaluation
 from specnet.spec import Spec
 from specnet.training import Observer, RunIdentity
 from specnet.training.steps.engine_choice import threads_worth

@@ -11,7 +11,7 @@ from sklearn.datasets import make_moons
 import specnet
 from specnet.errors import DataError, SpecError
 from specnet.network.bound import BatchProgram
-from specnet.running.saved_runs import resolved_with_data
+from specnet.running.resolved_specs import resolved_with_data
 from specnet.spec import parse_spec
 from tests.texts.pinned import Refused
 

@@ -16,7 +16,7 @@ import specnet
 from specnet.errors import SpecnetError
 from specnet.files.run_files import RUN, kind_of
 from specnet.model import load_model
-from specnet.running.saved_runs import find_runs, read_record
+from specnet.saved.finding_runs import find_runs, saved_in
 from tests.processes.born_loaded import born_loaded
 from tests.running import killed
 from tests.running.sweeps.searches import BASE
@@ -110,12 +110,12 @@ def test_a_kill_leaves_no_mixture_that_reads_as_finished(tmp_path: Path, fresh: 
             model = sha256(load_model(out).to_bytes()).hexdigest()
             assert json.loads((out / "run.json").read_text())["model_sha256"] == model
         for run in find_runs(out):
-            record, name = read_record(run), run.relative_to(out)
+            record, name = saved_in(run), run.relative_to(out)
             states.add(record.state)
             if record.state == "finished":
                 sources = [whole[which] / name for which in out.name.split("-")[:2] if (whole[which] / name).is_dir()]
                 assert any(files_of(each).items() <= files_of(run).items() for each in sources), run
-                assert any(read_record(each).metrics == record.metrics for each in sources), run
+                assert any(saved_in(each).metrics == record.metrics for each in sources), run
     assert states > {"finished"}
 
 

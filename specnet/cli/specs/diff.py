@@ -10,7 +10,9 @@ from specnet.cli.options import LimitOption, argument
 from specnet.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from specnet.running.saved_runs import Side
+    from specnet.model import Model
+    from specnet.saved.saved_run import SavedRun
+    from specnet.spec import Spec
 
 _HELP = "Spec, TOML or JSON; folder of a run or a sweep; .safetensors file; or - for a spec from standard input."
 
@@ -33,50 +35,55 @@ def diff(
     specnet diff specs/moons.toml specs/logistic.toml
     specnet diff runs/moons_2_5_1/1 moons
     """
+    from specnet.model import Model, models_of
     from specnet.report.spec_differences import difference_row, joined_rows, spec_differences, team_differences
-    from specnet.report.terminal.run_table import have_one_loss, score_rows, score_text
-    from specnet.running.saved_runs import resolved_sides
+    from specnet.report.terminal.run_table import score_rows, score_text
+    from specnet.running.resolved_specs import comparable_specs
+    from specnet.saved.saved_folder import have_one_loss
+    from specnet.saved.saved_run import SavedRun
 
     if first == second == STANDARD_INPUT:
         raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
-    before, after = resolved_sides(_side(first, limit), _side(second, limit))
-    if before.networks or after.networks:
-        teams = [side.networks or [(side.spec, 1)] for side in (before, after)]
-        found = team_differences(*teams)
+    both = _compared(first, limit), _compared(second, limit)
+    specs = comparable_specs(*both)
+    teams = [models if isinstance(each, Model) and len(models := models_of(each)) > 1 else [] for each in both]
+    if any(teams):
+        networks = [
+            [(model.spec, share) for model, share in models] or [(spec, 1)]
+            for models, spec in zip(teams, specs, strict=True)
+        ]
+        found = team_differences(*networks)
     else:
-        found = spec_differences(before.spec, after.spec)
+        found = spec_differences(*specs)
     rows = [difference_row(each) for each in found]
-    has_other_data = _differ(before.data_sha256, after.data_sha256)
-    if has_other_data and before.spec.data == after.spec.data:
-        rows.append(("data (SHA-256)", f"{before.data_sha256:.8}…", f"{after.data_sha256:.8}…"))
-    scores = score_rows(before.record, after.record) if before.record and after.record else []
+    mine, theirs = (each.data_sha256 if isinstance(each, SavedRun) else None for each in both)
+    has_other_data = mine is not None and theirs is not None and mine != theirs
+    if has_other_data and specs[0].data == specs[1].data:
+        rows.append(("data (SHA-256)", f"{mine:.8}…", f"{theirs:.8}…"))
+    runs = [each for each in both if isinstance(each, SavedRun)]
+    scores = score_rows(*runs) if len(runs) == 2 else []
     output.data |= {
         "equal": not found and not has_other_data,
         "differences": [each._asdict() for each in found],
-        "data": [before.data_sha256, after.data_sha256],
-        "scores": [{"score": title, "before": mine, "after": theirs} for title, mine, theirs in scores],
+        "data": [mine, theirs],
+        "scores": [{"score": title, "before": before, "after": after} for title, before, after in scores],
     }
     if not rows:
         output.line("no differences")
-    shown = [(title, score_text(title, mine), score_text(title, theirs)) for title, mine, theirs in scores]
-    apart = before.record and after.record and not have_one_loss([before.record, after.record])
-    told = [("loss", "not compared: in other units")] if apart else []
-    output.rows([*joined_rows([*rows, *shown]), *told])
+    shown = [(title, score_text(title, before), score_text(title, after)) for title, before, after in scores]
+    are_apart = len(runs) == 2 and not have_one_loss(run.loss for run in runs)
+    output.rows([*joined_rows([*rows, *shown]), *([("loss", "not compared: in other units")] if are_apart else [])])
 
 
-def _side(path: Path, limit: list[str] | None) -> Side:
+def _compared(path: Path, limit: list[str] | None) -> Spec | SavedRun | Model:
+    """Return what a path stands for: a run, that of the best trial of a sweep, a model, or a spec."""
     from specnet.files.run_files import BEST, RUN, SWEEP, kind_of
-    from specnet.running.saved_runs import Side, side_of_model, side_of_run
+    from specnet.model import load_model
+    from specnet.saved.saved_run import SavedRun
 
-    kind = kind_of(path)
-    if kind is SWEEP:
-        return side_of_run(path / BEST, read_limits(limit))
-    if kind is RUN:
-        return side_of_run(path, read_limits(limit))
-    if is_model(path):
-        return side_of_model(path, read_limits(limit))
-    return Side(parse(path, None, limit))
-
-
-def _differ(first: str | None, second: str | None) -> bool:
-    return first is not None and second is not None and first != second
+    kind, limits = kind_of(path), read_limits(limit)
+    if kind is RUN or kind is SWEEP:
+        run = SavedRun(path / BEST if kind is SWEEP else path, limits=limits)
+        run.check()
+        return run
+    return load_model(path, limits=limits) if is_model(path) else parse(path, None, limit)

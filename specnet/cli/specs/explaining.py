@@ -34,12 +34,14 @@ def show_explanation(
 
 def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:
     """Return a spec as it was given, and resolved; a model's spec is both."""
-    from specnet.running.saved_runs import given_spec, resolved_spec, resolved_with_data
+    from specnet.running.resolved_specs import resolved_with_data
+    from specnet.saved.saved_run import SavedRun
 
     if target.is_dir():
-        given = given_spec(target, overrides or (), read_limits(limit))
+        run = SavedRun(target, limits=read_limits(limit))
+        given = run.given_with(overrides or ())
         if given is not None:
-            return given, resolved_with_data(given).spec if overrides else resolved_spec(target, read_limits(limit))
+            return given, resolved_with_data(given).spec if overrides else run.spec
     elif is_model(target):
         model = kept_spec(target, overrides, limit)
         return model, model

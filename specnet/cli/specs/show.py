@@ -113,7 +113,7 @@ def show(
 
 def _network(target: Path, overrides: list[str] | None, limit: list[str] | None) -> Network:
     from specnet.network import Network
-    from specnet.running.saved_runs import resolved_with_data
+    from specnet.running.resolved_specs import resolved_with_data
 
     return Network(resolved_with_data(_spec(target, overrides, limit)))
 

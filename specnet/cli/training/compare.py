@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,20 +30,26 @@ def compare(
     specnet compare runs/moons_2_5_1/1 moons -o moons.html
     specnet compare runs/digits/1 sweeps/sweep_digits/1 -o digits.html
     """
-    from specnet.running.saved_runs import runs_for
+    from specnet.saved.finding_runs import runs_for
 
     found = [run for folder in runs for run in runs_for(folder)]
     if len(found) < 2:
         hint = f"use `specnet report {shlex.quote(str(runs[0]))}`"
         raise UsageError("expected at least two runs, got one", hint=hint)
     check_page(out, force=force)
+    from specnet.errors import FileError
     from specnet.files import write_file
-    from specnet.files.run_files import page_of
+    from specnet.files.run_files import check_run
     from specnet.report.pages.comparison_page import comparison_page
-    from specnet.running.saved_runs import compared_run
+    from specnet.saved.saved_run import SavedRun
 
     words = ["specnet", "compare", *map(str, runs), "-o", str(out)]
-    records = [replace(compared_run(run, read_limits(limit)), page=page_of(run, out.parent)) for run in found]
-    write_file(out, comparison_page(records, shlex.join(words)))
+    saved = [SavedRun(run, limits=read_limits(limit)) for run in found]
+    for run in saved:
+        check_run(run.path)
+        run.check()
+        if not run.history:
+            raise FileError("the history of the run is empty", source=str(run.path))
+    write_file(out, comparison_page(saved, shlex.join(words), out.parent))
     output.data["file"] = str(out)
     output.page(out, is_opened=open_page)

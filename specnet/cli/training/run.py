@@ -122,10 +122,10 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     from specnet.number_texts import counted
     from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
-    from specnet.running.run_folder import RunFolder
+    from specnet.saved.saved_run import SavedRun
 
     figures = result.evaluation
-    output.data["members"] = list(_members(RunFolder(folder).facts(), result.history))
+    output.data["members"] = list(_members(SavedRun(folder).facts, result.history))
     output.data["metrics"] = figures
     output.data["files"] = sorted(name for name in RUN_FILES if (folder / name).is_file())
     metrics = result.model.spec.training.metrics

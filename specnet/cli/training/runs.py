@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -50,28 +49,24 @@ def runs(
     page = out or Path("runs.html")
     if html:
         check_page(page, force=force)
-    from specnet.files.run_files import page_of
     from specnet.report.terminal.run_table import RunTable
-    from specnet.running.saved_runs import find_runs, read_record
+    from specnet.saved.finding_runs import find_runs, saved_in
 
     found = find_runs(folder)
     names = [str(run.relative_to(folder)) if run != folder else str(run) for run in found]
-    pages = [page_of(run, page.parent) for run in found]
-    table = RunTable(
-        [replace(read_record(run, name), page=at) for run, name, at in zip(found, names, pages, strict=True)]
-    )
+    table = RunTable([saved_in(run, name) for run, name in zip(found, names, strict=True)])
     if sort is not None:
         try:
             table = table.sorted_by(sort)
         except KeyError as error:
             raise UsageError(f'unknown column "{sort}"', hint=error.args[0], source="--sort") from None
-    output.data["runs"] = [record.as_dict() for record in table.records]
+    output.data["runs"] = [record.row() for record in table.records]
     if html:
         from specnet.files import write_file
         from specnet.report.pages.comparison_page import runs_page
 
         command = shlex.join(["specnet", "runs", str(folder), *option_words(html=html, sort=sort, out=page)])
-        write_file(page, runs_page(table, command))
+        write_file(page, runs_page(table, command, page.parent))
         output.data["file"] = str(page)
         output.page(page, is_opened=open_page)
     elif table.records:

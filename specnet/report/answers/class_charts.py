@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, interval, percent, rounded
+from specnet.parts.arrays import kept_points
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.report.answers.roc_curves import (
     DECISION,
@@ -21,7 +22,7 @@ from specnet.report.answers.roc_curves import (
     thresholds,
 )
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure, kept_points
+from specnet.report.svg.charts import HEIGHT, WIDTH, Chart, Figure
 
 if TYPE_CHECKING:
     from specnet.model import Answers

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from specnet.number_texts import count, counted, percent, points, rounded, true_minus
+from specnet.parts.arrays import kept_points
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure, kept_points
+from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.style import CLASS_COUNT, SERIES
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specnet.number_texts import counted, percent, rounded
+from specnet.parts.arrays import kept_points
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure, kept_points
+from specnet.report.svg.charts import Chart, Figure
 from specnet.report.terminal.text_tables import TextTable
 
 if TYPE_CHECKING:

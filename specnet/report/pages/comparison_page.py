@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, counted, page_metric
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.splits import TEST
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
@@ -20,32 +23,36 @@ from specnet.report.svg.overlays import (
     member_curves,
     rows_note,
 )
-from specnet.report.terminal.run_table import LOSS, RunRecord, RunTable, have_one_loss
+from specnet.report.terminal.run_table import RunTable
+from specnet.saved.saved_folder import have_one_loss
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import Spec
 from specnet.training.checkpoint import MEMBER
 
 
-def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
+def comparison_page(runs: Sequence[SavedRun], command: str, start: Path) -> str:
     """Return the page of several runs as HTML.
 
     Parameters
     ----------
-    runs : sequence of RunRecord
+    runs : sequence of SavedRun
         The first is the one that the settings of the others are compared with.
     command : str
         What makes the page again.
+    start : Path
+        The folder of the page, from which its links start.
     """
-    specs = [run.spec for run in runs if run.spec is not None]
+    specs = [run.spec for run in runs]
     names = dict.fromkeys(name for run in runs for record in run.history for name in record)
     return rendered(
         "compare.html.j2",
         count=counted(len(runs), "run"),
         sentence=best_run(runs, specs),
         table=RunTable(runs).table(),
-        addresses=[run.page for run in runs],
+        addresses=[page_of(run.path, start) for run in runs],
         swatches=[curve_style(place) for place in range(len(runs))],
         curves=[_chart(name, runs) for name in names if name not in ("epoch", MEMBER)],
-        other_losses=not have_one_loss(runs),
+        other_losses=not have_one_loss(run.loss for run in runs),
         settings=differing_settings(specs),
         hashes=[f"{run.data_sha256 or ABSENT:.8}" for run in runs] if len(_data(runs)) > 1 else [],
         names=[run.name for run in runs],
@@ -53,7 +60,7 @@ def comparison_page(runs: Sequence[RunRecord], command: str) -> str:
     )
 
 
-def runs_page(table: RunTable, command: str) -> str:
+def runs_page(table: RunTable, command: str, start: Path) -> str:
     """Return the page that lists runs, with links to their own, as HTML.
 
     Parameters
@@ -61,17 +68,19 @@ def runs_page(table: RunTable, command: str) -> str:
     table : RunTable
     command : str
         What makes the page again.
+    start : Path
+        The folder of the page, from which its links start.
     """
     return rendered(
         "runs.html.j2",
         count=counted(len(table.records), "run"),
         table=table.table(),
-        addresses=[run.page for run in table.records],
+        addresses=[page_of(run.path, start) for run in table.records],
         command=command,
     )
 
 
-def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
+def best_run(runs: Sequence[SavedRun], specs: Sequence[Spec]) -> str:
     """Return in a sentence which run is best on its test rows, by the metric that all of them have."""
     name = main_metric(runs[0].metrics.get(TEST, ())) or LOSS
     scores = [run.score(TEST, name) for run in runs]
@@ -91,9 +100,9 @@ def best_run(runs: Sequence[RunRecord], specs: Sequence[Spec]) -> str:
     return f"{leading} the best test {label}, {shown}; {behind}: {rest}."
 
 
-def _apart(runs: Sequence[RunRecord], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
+def _apart(runs: Sequence[SavedRun], specs: Sequence[Spec], *, is_known: bool, is_loss: bool) -> str:
     """Return why none of several runs is the best one; nothing if they have a score in common, of the same rows."""
-    if not is_known or (is_loss and not have_one_loss(runs)):
+    if not is_known or (is_loss and not have_one_loss(run.loss for run in runs)):
         return "they have no score of test rows in common"
     if len(_data(runs)) > 1:
         return "their data differ, and so their scores cannot be ranked"
@@ -103,7 +112,7 @@ def _apart(runs: Sequence[RunRecord], specs: Sequence[Spec], *, is_known: bool, 
     return ""
 
 
-def _data(runs: Sequence[RunRecord]) -> set[str]:
+def _data(runs: Sequence[SavedRun]) -> set[str]:
     """Return the hashes of the data of runs, as far as they are known."""
     return {run.data_sha256 for run in runs if run.data_sha256 is not None}
 
@@ -146,7 +155,7 @@ def short_names(names: Sequence[str]) -> list[str]:
     return [f"run {name}" if name.isdecimal() else name for name in rest]
 
 
-def _chart(name: str, runs: Sequence[RunRecord]) -> Figure:
+def _chart(name: str, runs: Sequence[SavedRun]) -> Figure:
     titles = short_names([run.name for run in runs])
     lines = [
         (place, member, curve, page_metric(name, curve.values[-1]))

@@ -10,6 +10,7 @@ import numpy as np
 
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_record import SeriesRecord
@@ -27,7 +28,7 @@ from specnet.report.svg.overlays import (
     score_strip,
 )
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import LOSS, RunRecord
+from specnet.report.terminal.run_table import RunRecord
 from specnet.report.terminal.scores import spread_table
 from specnet.report.terminal.text_tables import TextTable
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from specnet.parts.metrics import main_metric
 from specnet.parts.splits import best_split
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES
-from specnet.report.terminal.run_table import FINISHED, LOSS, RunRecord
+from specnet.report.terminal.run_table import RunRecord
+from specnet.saved.saved_folder import FINISHED
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """By part of the split and metric: ``mean``, ``std``, ``min``, ``max`` and the number of ``runs``."""

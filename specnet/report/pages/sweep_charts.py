@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from specnet.number_texts import count, counted, page_metric, rounded
 from specnet.parts.splits import VALIDATION
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
-from specnet.report.terminal.run_table import FINISHED, LOSS, RunRecord
+from specnet.report.terminal.run_table import RunRecord
+from specnet.saved.saved_folder import FINISHED
 
 MOST_DRAWN = 9000
 """Points of all curves of a chart."""

@@ -10,6 +10,7 @@ from typing import Any
 from specnet.files.run_files import REPORT
 from specnet.number_texts import count, counted, page_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.answer_charts import strip_of
 from specnet.report.pages.headline import comparison, score_name, verdict, words
 from specnet.report.pages.page_templates import rendered
@@ -26,8 +27,9 @@ from specnet.report.pages.sweep_charts import (
 )
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import FINISHED, LOSS, RunRecord
+from specnet.report.terminal.run_table import RunRecord
 from specnet.report.terminal.text_tables import TextTable
+from specnet.saved.saved_folder import FINISHED
 
 STATES = {
     "pruned": "Stopped early: the pruner found its validation loss too high.",

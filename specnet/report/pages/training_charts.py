@@ -9,18 +9,17 @@ import numpy as np
 
 from specnet.number_texts import count, figure, metric, rounded
 from specnet.parts.splits import best_split
+from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.report.pages.headline import BASELINES, network, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
-from specnet.report.terminal.run_table import LOSS
 
 MOST_LAYERS = 8
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
 MANY_EPOCHS = 200
 """Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
-VALIDATION_LOSS = "validation_loss"
 KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
 """The losses in the history, with their names and the styles of their curves."""
 

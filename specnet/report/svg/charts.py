@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from specnet.parts.arrays import kept_points
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.chart_frame import EDGE, Frame, bare_frame, frame_with_axes
 from specnet.report.svg.drawings import Ending, Vector, circles, endings, inside, line, marks, path, stamped
@@ -347,8 +348,3 @@ class Chart:
             middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
             content.append(label("no values to show", *middle, anchor="middle"))
         return picture(classes, self._width, self._height, self._description, content)
-
-
-def kept_points(points: int, most: int) -> NDArray[np.intp]:
-    """Return which of the points of a curve are drawn, evenly spaced with both ends."""
-    return np.unique(np.linspace(0, points - 1, min(points, most)).astype(np.intp))

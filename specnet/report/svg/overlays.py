@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.number_texts import count, figure
+from specnet.parts.arrays import kept_points
 from specnet.parts.splits import VALIDATION
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart, Figure, kept_points
+from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import LOSS, Curve
+from specnet.saved.run_curves import Curve
 from specnet.training.checkpoint import MEMBER, history_of
 
 MOST_POINTS = 300

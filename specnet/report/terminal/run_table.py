@@ -2,61 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from specnet.number_texts import ABSENT, count, counted, duration, metric, metric_spread
-from specnet.parts.metrics import main_metric
+from specnet.number_texts import ABSENT, count, duration, metric, metric_spread
 from specnet.parts.splits import SPLITS, TEST, VALIDATION, best_split
+from specnet.parts.watchers import LOSS
 from specnet.report.terminal.text_tables import TextTable
-from specnet.spec import Spec
+from specnet.saved.run_curves import Curve, Curves
+from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.spec.reading.hints import close_match
-
-LOSS = "loss"
-FINISHED = "finished"
-
-
-class Curve(NamedTuple):
-    """A figure of a run over its epochs."""
-
-    epochs: Sequence[int]
-    values: Sequence[float]
-
-
-Curves = Mapping[str, Curve]
-"""The curves of a run by the names that ``history.jsonl`` has."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunRecord:
-    """A run, or a trial of a sweep, as its folder tells of it: as much of it as a table or a page shows.
+    """A run or a trial on the page of many, with its curves.
 
     Attributes
     ----------
     name : str
-        The folder, as seen from the one that was searched.
-    state : str
-        ``finished``; ``interrupted``: stopped, with its state saved; ``unfinished``: still running, or killed;
-        ``broken``: a file of it cannot be read; of one of many runs, how it ended else.
-    message : str
-        Why it has not finished.
+    state, message : str
+        How it ended, and why it has not finished.
     metrics : mapping
-        The figures by part of the split and name.
+        The figures by set of rows and name.
     baselines : mapping
         Those of simpler predictors, by their names.
-    seconds : float or None
-        Of the training.
     epochs : int or None
         That were reached.
-    findings : tuple of str
-        Their codes.
     trials : int or None
-        Of a sweep, of whose best run the rest is told: how many have ended.
-    runs : int or None
-        Of runs on folds or with seeds, of whose means the rest is told: how many have ended.
-    deviations : mapping
-        The standard deviations over these, as `metrics`.
+        How many trials the sweep had whose best run it is.
     seed, fold : int or None
         What is its own among runs of one spec.
     trial : int
@@ -66,14 +41,6 @@ class RunRecord:
     settings : mapping
         What was drawn for that trial, by key.
     curves : mapping
-    data_sha256 : str or None
-        The hash of its data.
-    spec : Spec or None
-        Resolved.
-    history : sequence of mapping
-        The lines of ``history.jsonl``.
-    loss : str
-        What its losses are, in words: losses are compared where these are the same. Empty where that is not known.
     page : str
         The address of its own page, as seen from the one that shows it; empty where it has none.
     """
@@ -83,22 +50,14 @@ class RunRecord:
     message: str = ""
     metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
-    seconds: float | None = None
     epochs: int | None = None
-    findings: tuple[str, ...] = ()
     trials: int | None = None
-    runs: int | None = None
-    deviations: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     seed: int | None = None
     fold: int | None = None
     trial: int = 0
     figure: float | None = None
     settings: Mapping[str, str | int | float] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
-    data_sha256: str | None = None
-    spec: Spec | None = None
-    history: Sequence[Mapping[str, Any]] = ()
-    loss: str = ""
     page: str = ""
 
     @property
@@ -106,52 +65,13 @@ class RunRecord:
         """The validation loss, of a pruned trial as far as it was looked at."""
         return self.curves.get(f"{VALIDATION}_{LOSS}")
 
-    @property
-    def split(self) -> str:
-        """The rows whose figures a table shows."""
-        return best_split(self.metrics)
-
-    @property
-    def main_metric(self) -> str | None:
-        """The metric of these rows by which a run is judged: accuracy or R², else its first one but the loss."""
-        return main_metric(self.metrics.get(self.split, ()))
-
     def score(self, split: str, name: str) -> float | None:
         """Return a figure, None if the run does not have it."""
         return self.metrics.get(split, {}).get(name)
 
-    def score_text(self, split: str, name: str) -> str:
-        """Return a figure with its deviation over runs, if there are several; a dash if the run does not have it."""
-        return metric_spread(name, self.score(split, name), self.deviations.get(split, {}).get(name))
-
     def baseline(self, baseline: str, split: str, name: str) -> float | None:
         """Return a figure of a simpler predictor, None if the run does not have it."""
         return self.baselines.get(baseline, {}).get(split, {}).get(name)
-
-    def remark(self) -> str:
-        """Return the state of a run, with what is wrong with a broken one."""
-        if self.state == "interrupted" and self.epochs is not None:
-            return f"interrupted after epoch {self.epochs}"
-        done = self.trials if self.runs is None else self.runs
-        if self.state == "unfinished" and done is not None:
-            return f"unfinished after {counted(done, 'trial' if self.runs is None else 'run')}"
-        return f"{self.state}: {self.message}" if self.message else self.state
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the record as plain data for ``--format json``."""
-        return {
-            "run": self.name,
-            "state": self.state,
-            "problem": self.message or None,
-            "metrics": {split: dict(figures) for split, figures in self.metrics.items()},
-            "seconds": self.seconds,
-            "epochs": self.epochs,
-            "findings": list(self.findings),
-            "loss": self.loss or None,
-            "trials": self.trials,
-            "runs": self.runs,
-            "deviations": {split: dict(figures) for split, figures in self.deviations.items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -171,9 +91,9 @@ class RunTable:
     several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
     """
 
-    def __init__(self, records: Sequence[RunRecord]) -> None:
+    def __init__(self, records: Sequence[SavedFolder]) -> None:
         self.records = list(records)
-        self._is_one_loss = have_one_loss(records)
+        self._is_one_loss = have_one_loss(record.loss for record in records)
         counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
         self.columns = [
             TableColumn("run", [record.name for record in records], range(len(records))),
@@ -181,7 +101,7 @@ class RunTable:
             *([] if self._is_one_loss else [self._words("loss function", [record.loss for record in records])]),
             *(self._numbers(title, numbers, count) for title, numbers in counts.items() if any(numbers)),
             self._numbers("time", [record.seconds for record in records], duration),
-            self._words("findings", [", ".join(record.findings) for record in records]),
+            self._words("findings", [", ".join(record.codes) for record in records]),
         ]
         if any(record.state != FINISHED for record in records):
             self.columns.append(self._words("state", [record.remark() for record in records]))
@@ -229,11 +149,12 @@ class RunTable:
 
     def _scores(self, split: str, name: str) -> TableColumn:
         """Return the column of a figure, of runs of which these rows say most."""
-        records = [record if record.split == split else RunRecord("") for record in self.records]
-        texts = [record.score_text(split, name) for record in records]
+        records = [record if record.split == split else SavedFolder("") for record in self.records]
         keys: list[Any] = [record.score(split, name) for record in records]
+        spreads = [record.deviations.get(split, {}).get(name) for record in records]
+        texts = [metric_spread(name, key, spread) for key, spread in zip(keys, spreads, strict=True)]
         if name == LOSS and not self._is_one_loss:  # losses are sorted among those that they can be compared with
-            keys = [None if key is None else (record.loss, key) for key, record in zip(keys, records, strict=True)]
+            keys = [None if key is None else (record.loss, key) for key, record in zip(keys, self.records, strict=True)]
         return TableColumn(f"{split} {name}", texts, keys, right=True)
 
     def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
@@ -243,34 +164,13 @@ class RunTable:
         return TableColumn(title, texts, [text or None for text in texts])
 
 
-def loss_in_words(spec: Mapping[str, Any]) -> str:
-    """Return what the losses of a resolved spec are: of which function, after which steps of its target."""
-    training, network = (spec.get(name) for name in ("training", "network"))
-    if not isinstance(training, Mapping) or not isinstance(network, Mapping) or LOSS not in training:
-        return ""
-    steps = network.get("target_preprocessing")
-    told = f" after {', '.join(map(_part_in_words, steps))}" if isinstance(steps, list) and steps else ""
-    return f"{_part_in_words(training[LOSS])}{told}"
-
-
-def _part_in_words(part: Any) -> str:
-    """Return the type of a part of a resolved spec, with the fields that are set to something."""
-    if not isinstance(part, Mapping):
-        return str(part)
-    fields = ", ".join(f"{name}={value}" for name, value in part.items() if name != "type" and value)
-    return f"{part.get('type')}({fields})" if fields else str(part.get("type"))
-
-
-def have_one_loss(runs: Iterable[RunRecord]) -> bool:
-    """Return whether the losses of runs can be compared, as far as it is known what they are."""
-    return len({run.loss for run in runs} - {""}) < 2
-
-
-def score_rows(first: RunRecord, second: RunRecord) -> list[tuple[str, float | None, float | None]]:
+def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float | None, float | None]]:
     """Return the scores of two runs that can be compared: title and both values, of the rows that say most of both."""
     split = best_split(first.metrics.keys() & second.metrics.keys())
     names = dict.fromkeys([*first.metrics.get(split, ()), *second.metrics.get(split, ())])
-    ordered = [name for name in names if name != LOSS] + [LOSS] * (LOSS in names and have_one_loss([first, second]))
+    ordered = [name for name in names if name != LOSS] + [LOSS] * (
+        LOSS in names and have_one_loss([first.loss, second.loss])
+    )
     return [(f"{split} {name}", first.score(split, name), second.score(split, name)) for name in ordered]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from specnet.number_texts import interval, metric, metric_spread
 from specnet.parts.metrics import Metric, main_metric, metric_of
 from specnet.parts.splits import best_split
-from specnet.report.terminal.run_table import LOSS
+from specnet.parts.watchers import LOSS
 from specnet.report.terminal.text_tables import TextTable
 
 CONSTANT = "constant"

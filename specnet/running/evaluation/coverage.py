@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from pydantic import FiniteFloat
-from typing_extensions import TypedDict
 
 from specnet.model import Answers, Model
+from specnet.saved.metrics_file import Coverage
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-
-
-class Coverage(TypedDict):
-    """What ``metrics.json`` says of a level: each list has a number for each output, of classes one.
-
-    Attributes
-    ----------
-    level : float
-        The fraction of rows that should be covered.
-    covered : list of float
-        The fraction that is.
-    size : list of float
-        The mean width of the intervals, or the mean number of classes in a set.
-    """
-
-    level: FiniteFloat
-    covered: list[FiniteFloat]
-    size: list[FiniteFloat]
 
 
 def coverage(model: Model, answers: Answers) -> list[Coverage]:

@@ -12,7 +12,8 @@ from specnet.model import Answers
 from specnet.network.random import stream
 from specnet.parts.metrics import main_metric, metric_of
 from specnet.parts.metrics.statistics import Statistic, effective_rows, mean_statistic
-from specnet.running.evaluation.resampling import Interval, Resampling, wilson_interval
+from specnet.running.evaluation.resampling import Resampling, wilson_interval
+from specnet.saved.metrics_file import Interval
 from specnet.spec import Spec
 
 Figures = Mapping[str, float | None]

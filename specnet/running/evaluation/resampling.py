@@ -7,24 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import FiniteFloat
-from typing_extensions import TypedDict
 
 from specnet.parts.metrics.statistics import Statistic, Weightings, wilson_bounds
+from specnet.saved.metrics_file import Interval
 
 MANY_ROWS = 20_000
 """Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
 RESAMPLES, FEW_RESAMPLES = 1_000, 100
 WEIGHTS_AT_ONCE = 2**20
 """Of rows of resamples that are looked at together."""
-
-
-class Interval(TypedDict):
-    """An interval, and how it was found."""
-
-    low: FiniteFloat
-    high: FiniteFloat
-    method: str
 
 
 @dataclass(frozen=True, eq=False)

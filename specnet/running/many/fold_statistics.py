@@ -9,8 +9,9 @@ from statistics import fmean, variance
 
 from specnet.parts.metrics import metric_of
 from specnet.parts.registry import installed_registry
+from specnet.parts.watchers import LOSS
 from specnet.report.pages.series_record import Difference, SeriesRecord, Spread
-from specnet.report.terminal.run_table import LOSS, RunRecord
+from specnet.report.terminal.run_table import RunRecord
 
 
 def with_statistics(record: SeriesRecord) -> SeriesRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +23,22 @@ from specnet.parts.part import Part
 from specnet.report.terminal.scores import scores_line
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
-from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import Common, Task, TaskOutcome
 from specnet.running.many.series_report import write_series_report
-from specnet.running.many.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.running.many.workers import Workers, ended
 from specnet.running.reports.run_report import attempted, remove_report
-from specnet.running.run_folder import RunFolder, reserved
+from specnet.running.run_folder import reserved
 from specnet.running.runner import RunInterrupted, check_count
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import RepeatedRun
+from specnet.saved.summary import Summary, cells_of, columns_of, csv_text, summarized
 from specnet.spec import Limits, Spec, SpecSource, with_engine
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
 from specnet.spec.spec_writing import SpecWriter, Written
 from specnet.training import Observer
 from specnet.training.observer import check_observer
-
-
-@dataclass(frozen=True)
-class RepeatedRun:
-    """One of the runs.
-
-    Attributes
-    ----------
-    name : str
-        Of its folder.
-    seed, fold : int or None
-        What is its own.
-    state : str
-        ``finished``; ``diverged`` if its loss was not finite, ``refused`` after any other error.
-    message : str
-        Why it has not finished.
-    metrics : dict
-        By part of the split and name.
-    epochs : int
-    seconds : float
-    """
-
-    name: str
-    seed: int | None
-    fold: int | None
-    state: str
-    message: str
-    metrics: Metrics
-    epochs: int
-    seconds: float = field(compare=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -304,14 +271,14 @@ class _Course:
         path = self._folder / each.name
         if not (path / FACTS).is_file():
             return None
-        folder = RunFolder(path)
-        facts = folder.facts(epochs=int, seconds=int | float)
+        run = SavedRun(path)
+        facts = run.checked_facts(epochs=int, seconds=int | float)
         written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
         if written != self._written(each).text or facts.get("data_sha256") != self._common.sha256:
             what = "on other data" if written == self._written(each).text else "of another spec"
             hint = "choose another --out, or use --force to replace it"
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
-        told = folder.evaluation().metrics, facts["epochs"], facts["seconds"]
+        told = run.evaluation.metrics, facts["epochs"], facts["seconds"]
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
 
 

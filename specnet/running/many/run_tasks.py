@@ -21,11 +21,11 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
 from specnet.running.data_rows import data_hash
-from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.fitting import FitResult
 from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.training_run import BegunRun, Contents, train_run
+from specnet.saved.metrics_file import Metrics
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
 from specnet.training import Observer, TrainingResult

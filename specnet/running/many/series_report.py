@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from specnet.files import file_errors, read_file, write_file
-from specnet.files.run_files import HISTORY, LARGEST_RECORD, REPORT, RESOLVED, page_of, written_spec
+from specnet.files.run_files import LARGEST_RECORD, REPORT, RESOLVED, page_of, written_spec
 from specnet.files.tensors import parse_object
 from specnet.report.pages.series_page import series_page
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.svg.overlays import MOST_POINTS
-from specnet.report.terminal.run_table import FINISHED, RunRecord
+from specnet.report.terminal.run_table import RunRecord
 from specnet.running.many.fold_statistics import with_statistics
-from specnet.running.many.run_curves import read_curves
-from specnet.running.many.series_folder import read_runs, read_summary
-from specnet.running.many.summary import Summary, summarized
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import read_runs, read_summary
+from specnet.saved.summary import Summary, summarized
 
 MOST_DRAWN = 6000
 """Points of all curves of a chart."""
@@ -45,7 +45,7 @@ def series_record(folder: Path) -> SeriesRecord:
     """
     runs = list(_runs(folder))
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
-    summary = read_summary(folder, runs)
+    summary = read_summary(folder, has_finished=first is not None)
     if first is None:
         return SeriesRecord("", runs, summary)
     spec = written_spec(first)
@@ -78,7 +78,7 @@ def run_facts(run: Path) -> Iterator[tuple[str, str]]:
     ------
     FileError
     """
-    facts = RunFolder(run).facts()
+    facts = SavedRun(run).facts
     versions = facts.get("versions")
     if isinstance(versions, Mapping):
         yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -90,10 +90,10 @@ def _runs(folder: Path) -> Iterator[RunRecord]:
     """Yield what ``runs.csv`` says, with the curves of those that have finished."""
     found = read_runs(folder)
     most = max(min(MOST_POINTS, MOST_DRAWN // max(len(found), 1)), 8)
-    for run in found:
+    for row in found:
+        run = RunRecord(row.name, row.state, row.message, row.metrics, epochs=row.epochs, seed=row.seed, fold=row.fold)
         if run.state == FINISHED:
-            own = folder / run.name
-            baselines = RunFolder(own).evaluation().baselines
-            curves = read_curves(own / HISTORY, most)
-            run = replace(run, curves=curves, baselines=baselines, page=page_of(own, folder))
+            own = SavedRun(folder / run.name)
+            baselines, curves = own.evaluation.baselines, own.curves(most)
+            run = replace(run, curves=curves, baselines=baselines, page=page_of(own.path, folder))
         yield run

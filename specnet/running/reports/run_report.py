@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from specnet.data import load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
-from specnet.files import PathLike, file_errors, read_file, write_file
+from specnet.files import PathLike, file_errors, write_file
 from specnet.files.locks import locked_folder
-from specnet.files.run_files import LARGEST_RECORD, MODEL, REPORT, RESOLVED, TRAINING_ROWS, check_run, written_spec
-from specnet.model import Answers, Model, load_model
+from specnet.files.run_files import REPORT, check_run
+from specnet.model import Answers, Model
 from specnet.parts.part import Part
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
 from specnet.running.calibration import with_temperature
@@ -25,9 +25,8 @@ from specnet.running.reports.asking import PageNames, panel_of
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.responses import responses_of
 from specnet.running.reports.two_columns import plane_of
-from specnet.running.run_folder import RunFolder
-from specnet.running.saved_runs import given_spec, resolved_spec
-from specnet.spec import Limits, Spec
+from specnet.saved.saved_run import SavedRun
+from specnet.spec import Limits
 from specnet.spec.meaning.explanation import explanation_rows
 from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
@@ -40,20 +39,18 @@ NAMED_CLASSES = 4
 """Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
-def write_report(folder: RunFolder, data: SpecData, spec: Spec, observer: Observer) -> tuple[Diagnostic, ...]:
+def write_report(run: SavedRun, data: SpecData, observer: Observer) -> tuple[Diagnostic, ...]:
     """Write the page of a run that has just written its folder; if that fails, tell the observer, and return why.
 
     Parameters
     ----------
-    folder : RunFolder
-        Held by this process.
+    run : SavedRun
+        Whose folder is locked by this process.
     data : SpecData
         The run's, so that they need not be read again.
-    spec : Spec
-        The run's, for its parts and limits.
     observer : Observer
     """
-    failures = attempted(lambda _: _write(folder, data, None, spec.registry, spec.origin.limits), folder.path)
+    failures = attempted(lambda _: _write(run, data, None), run.path)
     if failures:
         observer.warned(failures)
     return failures
@@ -90,7 +87,7 @@ def remove_report(folder: Path) -> None:
 
 
 def report_again(
-    run: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
+    folder: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None, with_rows: bool = True
 ) -> Path:
     """Write the page of a run anew and return its path; it is the same that the run wrote, byte for byte.
 
@@ -99,8 +96,8 @@ def report_again(
 
     Parameters
     ----------
-    run : path
-        The folder of a run.
+    folder : path
+        Of a run.
     parts, limits : optional
         As for `load_model`.
     with_rows : bool
@@ -113,30 +110,23 @@ def report_again(
     TakenError
         If a run is writing there.
     """
-    check_run(run)
-    path, parts = Path(run), tuple(parts)
+    check_run(folder)
+    path = Path(folder)
     with locked_folder(path):
-        folder = RunFolder(path)
-        if not folder.history():
+        run = SavedRun(path, parts=parts, limits=limits)
+        if not run.history:
             hint = "resume it first"
             raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
-        data, absent = rows_again(folder, parts, limits)
-        _write(folder, data, absent, parts, limits, with_rows)
+        data, absent = rows_again(run)
+        _write(run, data, absent, with_rows=with_rows)
     return path / REPORT
 
 
-def _write(
-    folder: RunFolder,
-    data: SpecData | None,
-    absent: str | None,
-    parts: Iterable[type[Part]],
-    limits: Limits | None,
-    with_rows: bool = True,
-) -> None:
+def _write(run: SavedRun, data: SpecData | None, absent: str | None, *, with_rows: bool = True) -> None:
     from specnet.report.pages.run_page import page
 
-    record = record_of(folder, data, absent, parts=parts, limits=limits, with_rows=with_rows)
-    write_file(folder.path / REPORT, page(record).encode())
+    record = record_of(run, data, absent, with_rows=with_rows)
+    write_file(run.path / REPORT, page(record).encode())
 
 
 def _failure(error: Exception, folder: Path) -> Diagnostic:
@@ -150,43 +140,30 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
     return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
 
 
-def record_of(
-    folder: RunFolder,
-    data: SpecData | None,
-    absent: str | None = None,
-    *,
-    parts: Iterable[type[Part]] = (),
-    limits: Limits | None = None,
-    with_rows: bool = True,
-) -> PageRecord:
+def record_of(run: SavedRun, data: SpecData | None, absent: str | None = None, *, with_rows: bool = True) -> PageRecord:
     """Return what the page of a run is made from.
 
     Everything but the rows is read from its folder, so that it is the same at the end of the run and at any later time.
 
     Parameters
     ----------
-    folder : RunFolder
+    run : SavedRun
     data : SpecData or None
         The rows of the run; None where they cannot be read again.
     absent : str or None
         Why not.
-    parts, limits : optional
-        As for `load_model`.
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
-    parts = tuple(parts)
-    model = load_model(folder.path / MODEL, parts=parts, limits=limits)
+    model, evaluation = run.model, run.evaluation
     theta, _ = model.members[0]
     names, classes = column_names(model, data), class_names(model)
     test = None if data is None else data.splits.get("test")
     answers = None if test is None else _answers(model, test)
-    evaluation = folder.evaluation()
     temperature = evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
-    facts = folder.facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
-    with_rows = with_rows and stores_rows(facts)
-    written = _written(folder)
+    facts = run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
+    with_rows = with_rows and run.stores_rows
     importance = None if test is None else permutation_importance(model, test, names)
     outputs = output_names(model)
     asked = PageNames(names, classes, outputs)
@@ -197,16 +174,16 @@ def record_of(
         members=len(model.members),
         facts=facts,
         evaluation=evaluation.record(),
-        history=folder.history(),
-        looks=folder.looks(),
-        **folder.judgement()._asdict(),
+        history=run.history,
+        looks=run.looks,
+        **run.judgement._asdict(),
         task=model.network.task,
         inputs=model.preprocessing.named(names),
         classes=classes,
         outputs=outputs,
         target=target_name(model),
-        spec=written,
-        settings=_settings(folder.path, parts, limits),
+        spec=WrittenSpec(run.written.name, run.written_text, run.overrides),
+        settings=_settings(run),
         answers=answers if with_rows or model.network.task != "values" else None,
         uncalibrated=None if test is None or before is None else _answers(before, test),
         absent=absent,
@@ -216,40 +193,26 @@ def record_of(
         images=None if data is None else _images(data, with_rows=with_rows),
         panel=None if data is None else panel_of(model, data, answers if with_rows else None, importance, asked),
         plane=plane_of(model, data, names, classes) if data is not None and with_rows else None,
-        snapshots=folder.snapshots(),
+        snapshots=run.snapshots,
     )
 
 
-def rows_again(
-    folder: RunFolder, parts: Iterable[type[Part]], limits: Limits | None
-) -> tuple[SpecData | None, str | None]:
+def rows_again(run: SavedRun) -> tuple[SpecData | None, str | None]:
     """Return the data of a run, or why they cannot be read again."""
-    facts = folder.facts()
+    sha256 = run.facts.get("data_sha256")
     try:
-        spec = resolved_spec(folder.path, limits, parts=parts)
-        table = load_table(spec)
-        data = split_data(spec, table)
+        table = load_table(run.spec)
+        data = split_data(run.spec, table)
     except SpecnetError as error:
         return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
-    if data_hash(table) != facts.get("data_sha256"):
+    if data_hash(table) != sha256:
         return None, "The rows that the spec describes have changed since the run."
     return data, None
 
 
-def _written(folder: RunFolder) -> WrittenSpec:
-    path = written_spec(folder.path) or folder.path / RESOLVED
-    try:
-        text = read_file(path, LARGEST_RECORD).decode()
-    except UnicodeDecodeError:
-        raise FileError("not valid UTF-8", source=str(path)) from None
-    return WrittenSpec(path.name, text, folder.overrides())
-
-
-def _settings(folder: Path, parts: Iterable[type[Part]], limits: Limits | None) -> list[tuple[str, str, str]]:
+def _settings(run: SavedRun) -> list[tuple[str, str, str]]:
     """Return every value of the resolved spec, with what in the written spec or its settings says it."""
-    known = resolved_spec(folder, limits, parts=parts)
-    given = given_spec(folder, limits=limits, parts=parts)
-    return explanation_rows(explain(given or known, known))
+    return explanation_rows(explain(run.given or run.spec, run.spec))
 
 
 def _answers(model: Model, rows: Rows) -> Answers:
@@ -288,11 +251,6 @@ def target_name(model: Model) -> str:
     return (
         "the class" if model.labels is not None else "the target" if model.network.target_size == 1 else "the targets"
     )
-
-
-def stores_rows(facts: Mapping[str, Any]) -> bool:
-    """Return whether a run was made that may store rows."""
-    return facts.get(TRAINING_ROWS, ...) is not None
 
 
 def _images(data: SpecData, *, with_rows: bool) -> Images | None:

@@ -18,10 +18,10 @@ from specnet.files.folders import remove_temporary_folders
 from specnet.files.json_lines import json_text
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import LARGEST_RECORD, SWEEP_FACTS, TRIALS
-from specnet.files.tensors import parse_object
 from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.run_folder import START_ANEW
 from specnet.running.sweeps.optuna_calls import required_optuna
+from specnet.saved.saved_series import read_sweep_facts
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
 from specnet.training.run_identity import SpecDifference, in_words
@@ -133,7 +133,7 @@ class SweepFolder:
                 message = f"nothing to resume: the folder has no {SWEEP_FACTS}"
                 raise FileError(message, hint=START_ANEW, source=str(self.path))
             return
-        facts = read_facts(self.path)
+        facts = read_sweep_facts(self.path)
         differences = SweepIdentity.from_data(facts.get(IDENTITY)).differences(identity)
         if differences:
             message = f"this folder holds another sweep: {in_words(differences)}"
@@ -146,7 +146,7 @@ class SweepFolder:
 
     def machines(self) -> list[dict[str, Any]]:
         """Return what the machines have that the trials here were computed on."""
-        return machines_in(read_facts(self.path)) if (self.path / SWEEP_FACTS).exists() else []
+        return machines_in(read_sweep_facts(self.path)) if (self.path / SWEEP_FACTS).exists() else []
 
     def prepare(self) -> None:
         """Make the folder of trials, without what was cut off there."""
@@ -180,18 +180,6 @@ class SweepFolder:
     def later(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function in the order of what is written."""
         self._written.append(self._disk.submit(function, *arguments))
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """Return what the ``sweep.json`` of a folder says.
-
-    Raises
-    ------
-    FileError
-    """
-    path = folder / SWEEP_FACTS
-    with file_errors(path):
-        return parse_object(read_file(path, LARGEST_RECORD), "the record of a sweep")
 
 
 def machines_in(facts: Mapping[str, Any]) -> list[dict[str, Any]]:

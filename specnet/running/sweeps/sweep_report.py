@@ -40,16 +40,16 @@ from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.pages.sweep_charts import Dimension, Ranking, points_of_each
 from specnet.report.pages.sweep_page import SweepRecord, sweep_page
 from specnet.report.svg.overlays import MOST_POINTS
-from specnet.report.terminal.run_table import FINISHED, Curve, Curves, RunRecord, have_one_loss, loss_in_words
+from specnet.report.terminal.run_table import RunRecord
 from specnet.running.many.fold_statistics import with_statistics
-from specnet.running.many.run_curves import read_curves
-from specnet.running.many.series_folder import read_summary
 from specnet.running.many.series_report import baselines_of, run_facts, run_name
-from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.space import dimensions
-from specnet.running.sweeps.sweep_folder import read_facts
 from specnet.running.sweeps.trial_records import Trial, best_trial, read_trial
 from specnet.running.sweeps.trials import RUNGS
+from specnet.saved.run_curves import Curve, Curves, read_curves
+from specnet.saved.saved_folder import FINISHED, have_one_loss, loss_in_words
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import read_summary, read_sweep_facts
 from specnet.spec.sweep_section import Range, Space
 
 _SHARES = TypeAdapter(dict[str, PositiveInt])
@@ -104,13 +104,13 @@ def sweep_record(folder: Path) -> SweepRecord:
         dimensions=searched,
         sampler=facts.sampler(),
         several=facts.several(),
-        evaluation=RunFolder(best).evaluation().record() if has_run else {},
+        evaluation=SavedRun(best).evaluation.record() if has_run else {},
         spec_name="" if spec is None else spec.name,
         spec="" if spec is None else _text(spec),
         written="" if written is None else _text(written),
         has_report=(best / REPORT).is_file(),
         facts=list(facts.rows()),
-        has_other_loss=has_run and not facts.has_loss_of(RunFolder(best)),
+        has_other_loss=has_run and not facts.has_loss_of(SavedRun(best)),
         **_team(folder / TEAM),
     )
 
@@ -120,7 +120,7 @@ def _team(folder: Path) -> dict[str, Any]:
     if kind_of(folder) is not TEAM_OF_SWEEP:
         return {}
     has_report = (folder / REPORT).is_file()
-    record = RunFolder(folder).evaluation().record()
+    record = SavedRun(folder).evaluation.record()
     return {"team": record, "shares": read_shares(folder), "team_has_report": has_report}
 
 
@@ -147,12 +147,12 @@ def nested_record(folder: Path) -> SeriesRecord:
     runs = [_fold(path, fold) for fold, path in enumerate(sweeps)]
     first = next((folder / run.name for run in runs if run.state == FINISHED), None)
     if first is None:
-        return SeriesRecord("", runs, read_summary(folder, runs))
+        return SeriesRecord("", runs, read_summary(folder, has_finished=False))
     spec = next(name for name in BEST_SPECS if (first / name).is_file())
     return SeriesRecord(
         run_name(first / BEST),
         runs,
-        read_summary(folder, runs),
+        read_summary(folder, has_finished=True),
         f"specnet run {first.name}/{spec}",
         list(run_facts(first / BEST)),
         SweepFacts.of(first).metric.removeprefix("validation_"),
@@ -168,19 +168,19 @@ def _fold(folder: Path, fold: int) -> RunRecord:
     run = folder / BEST
     if best is None or best.figure is None or kind_of(run) is not RUN:
         return RunRecord(folder.name, "unfinished", fold=fold)
-    of_run, team = RunFolder(run), folder / TEAM
-    evaluation = of_run.evaluation()
+    of_run, team = SavedRun(run), folder / TEAM
+    evaluation = of_run.evaluation
     return RunRecord(
         folder.name,
-        metrics=RunFolder(team).evaluation().metrics if kind_of(team) is TEAM_OF_SWEEP else evaluation.metrics,
+        metrics=SavedRun(team).evaluation.metrics if kind_of(team) is TEAM_OF_SWEEP else evaluation.metrics,
         baselines=evaluation.baselines,
-        epochs=of_run.facts().get("epochs"),
+        epochs=of_run.epochs,
         trials=len(trials),
         fold=fold,
         trial=best.number,
         figure=best.figure,
         settings=best.settings,
-        curves=read_curves(run / HISTORY, MOST_POINTS),
+        curves=of_run.curves(MOST_POINTS),
         page=page_of(folder, folder.parent),
     )
 
@@ -280,16 +280,16 @@ class SweepFacts(BaseModel):
         FileError
         """
         with file_errors(folder / SWEEP_FACTS):
-            return checked(cls.model_validate, read_facts(folder), "the record of a sweep is")
+            return checked(cls.model_validate, read_sweep_facts(folder), "the record of a sweep is")
 
     def dimensions(self) -> Iterator[Dimension]:
         """Yield the searched keys."""
         for name, entry in dimensions(self.identity.sweep.space).items():
             yield Dimension(name, log=entry.log) if isinstance(entry, Range) else Dimension(name, entry)
 
-    def has_loss_of(self, run: RunFolder) -> bool:
+    def has_loss_of(self, run: SavedRun) -> bool:
         """Return whether the losses of a run can be compared with those of the spec as written, as trials' are."""
-        return have_one_loss(RunRecord("", loss=loss_in_words(each)) for each in (self.identity.spec, run.spec()))
+        return have_one_loss([loss_in_words(self.identity.spec), run.loss])
 
     def epochs(self, trial: Trial) -> int:
         """Return how many epochs a trial would have had."""

@@ -25,7 +25,6 @@ from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
-from specnet.running.many.summary import Summary, summarized
 from specnet.running.many.workers import Workers
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
@@ -38,6 +37,7 @@ from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
 from specnet.running.training_run import BegunRun
+from specnet.saved.summary import Summary, summarized
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying, text_saying

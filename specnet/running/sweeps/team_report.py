@@ -22,11 +22,10 @@ from specnet.running.reports.run_report import (
     column_names,
     output_names,
     rows_again,
-    stores_rows,
     target_name,
 )
-from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_report import read_shares
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 
 
@@ -50,7 +49,7 @@ def write_team_report(folder: Path, *, parts: Iterable[type[Part]] = (), limits:
     if kind_of(folder.parent) is not SWEEP:
         raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
     path = folder / REPORT
-    data, absent = rows_again(RunFolder(folder.parent / BEST), parts, limits)
+    data, absent = rows_again(SavedRun(folder.parent / BEST, parts=parts, limits=limits))
     write_file(path, team_page(_record(folder, data, absent, tuple(parts), limits)).encode())
     return path
 
@@ -69,13 +68,13 @@ def _record(
     if test is not None:
         rows = RawColumns(as_array(test.columns, "X"), test.kinds)
         answers = model.answers(model.read(rows), test.y, test.weight)
-    if model.network.task == "values" and not stores_rows(RunFolder(folder.parent / BEST).facts()):
+    if model.network.task == "values" and not SavedRun(folder.parent / BEST).stores_rows:
         answers = None
     names = PageNames(column_names(model, data), class_names(model), output_names(model))
     importance = None if test is None else permutation_importance(model, test, names.columns)
     return TeamRecord(
         resolved=model.network.resolved,
-        evaluation=RunFolder(folder).evaluation().record(),
+        evaluation=SavedRun(folder).evaluation.record(),
         task=model.network.task,
         classes=names.classes,
         outputs=names.outputs,

@@ -25,11 +25,12 @@ from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS
 from specnet.running.data_rows import SpecData, split_data
-from specnet.running.evaluation.evaluation import Evaluation, Metrics, evaluate_answers
+from specnet.running.evaluation.evaluation import evaluate_answers
 from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
 from specnet.running.sweeps.trial_records import VALIDATION, file_of
 from specnet.running.training_run import Contents
+from specnet.saved.metrics_file import Evaluation, Metrics
 from specnet.spec import Spec
 
 ROUNDS = 25

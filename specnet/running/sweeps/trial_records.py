@@ -19,12 +19,12 @@ from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, ME
 from specnet.files.tensors import decode, encode, parse_object
 from specnet.parts.splits import OUT_OF_FOLD
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.running.evaluation.evaluation import Metrics
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.run_tasks import Curve, State, TaskOutcome
-from specnet.running.many.summary import csv_text
 from specnet.running.sweeps.trial_judge import Judge, Outputs
 from specnet.running.training_run import Contents
+from specnet.saved.metrics_file import Metrics
+from specnet.saved.summary import csv_text
 from specnet.training.checkpoint import is_finite
 
 VALIDATION = "validation"

@@ -17,12 +17,13 @@ from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS, TRIALS_TABL
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.running.many.repetitions import Repetition, repetitions
-from specnet.running.many.summary import read_csv
-from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in, read_facts
+from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in
 from specnet.running.sweeps.sweep_report import SweepFacts, read_trials
 from specnet.running.sweeps.teams import AS_WRITTEN
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import Trial, best_trial
+from specnet.saved.saved_series import read_sweep_facts
+from specnet.saved.summary import read_csv
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.source_document import Document
@@ -57,7 +58,7 @@ class KeptSweep:
         ------
         FileError
         """
-        facts = read_facts(path)
+        facts = read_sweep_facts(path)
         with file_errors(path / SWEEP_FACTS):
             return cls(path, parts, limits, facts, SweepIdentity.from_data(facts.get(IDENTITY)))
 

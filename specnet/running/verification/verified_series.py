@@ -37,15 +37,12 @@ from specnet.files.tensors import parse_object
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.report.terminal.run_table import FINISHED
 from specnet.report.terminal.series_progress import shown_series
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, repetition_named
 from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
-from specnet.running.many.series_folder import read_runs
 from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
-from specnet.running.saved_runs import given_spec
 from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import Trial, measured, trial_files
@@ -54,6 +51,9 @@ from specnet.running.training_run import Contents
 from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import Kept, facts_of, kept_beginning, kept_run, read_files
 from specnet.running.verification.result import Verification, VerifiedRun
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import read_runs
 from specnet.spec import Limits, Spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
@@ -328,10 +328,11 @@ class KeptRuns:
         return found
 
     def _run(self, path: Path, name: str) -> KeptRun:
-        spec = given_spec(path, limits=self.limits, parts=self.parts)
+        run = SavedRun(path, limits=self.limits, parts=self.parts)
+        spec = run.given
         if spec is None:
             raise FileError("the run cannot be made again: its folder has no spec", source=str(path))
-        return KeptRun(name, kept_run(path, RunFolder(path).facts(), self.epochs), spec)
+        return KeptRun(name, kept_run(path, run.facts, self.epochs), spec)
 
     def trial(self, sweep: KeptSweep, trial: Trial, name: str) -> KeptRun:
         """Return a trial that has finished."""

@@ -26,13 +26,9 @@ from specnet.files.run_files import (
     by_numbers,
     kind_of,
 )
-from specnet.report.terminal.run_table import FINISHED, RunRecord
-from specnet.running.many.repeated_runs import RepeatedRun, series_tables
+from specnet.running.many.repeated_runs import series_tables
 from specnet.running.many.repetitions import repetition_named
 from specnet.running.many.run_tasks import Common, TaskOutcome
-from specnet.running.many.series_folder import read_runs
-from specnet.running.many.summary import csv_text, summarized
-from specnet.running.run_folder import RunFolder
 from specnet.running.sweeps.sweep_folder import IDENTITY
 from specnet.running.sweeps.trial_records import Trial, table_text
 from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
@@ -40,6 +36,10 @@ from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import checked_run
 from specnet.running.verification.result import VerifiedRun
 from specnet.running.verification.verified_series import MISSING, KeptRuns, Result, folders_in
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_series import RepeatedRun, read_runs
+from specnet.saved.summary import csv_text, summarized
 
 UNDER_WAY = "under way"
 
@@ -84,17 +84,17 @@ def _of_series(path: Path, results: Mapping[str, Result]) -> VerifiedRun:
     return _compared(path, "", series_tables(runs), {})
 
 
-def _run(path: Path, name: str, result: Result | None, row: RunRecord | None) -> RepeatedRun:
+def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) -> RepeatedRun:
     """Return what a run comes to that was made again, or else what its folder or its row says."""
     repeated = repetition_named(name)
     begin = name, *((None, None) if repeated is None else (repeated.seed, repeated.fold))
     if isinstance(result, TaskOutcome):
         return RepeatedRun(*begin, result.state, result.message, result.metrics, result.epochs, 0.0)
     if kind_of(path / name) is RUN:
-        run = RunFolder(path / name)
-        return RepeatedRun(*begin, FINISHED, "", run.evaluation().metrics, run.facts(epochs=int)["epochs"], 0.0)
+        run = SavedRun(path / name)
+        return RepeatedRun(*begin, FINISHED, "", run.evaluation.metrics, run.checked_facts(epochs=int)["epochs"], 0.0)
     assert row is not None, "it is in the table"
-    return RepeatedRun(*begin, row.state, row.message, {}, row.epochs or 0, 0.0)
+    return RepeatedRun(*begin, row.state, row.message, {}, row.epochs, 0.0)
 
 
 def _of_sweep(
@@ -133,7 +133,7 @@ def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
     metrics = []
     for sweep in sweeps:
         ends = [sweep / TEAM] if kind_of(sweep / TEAM) is TEAM_OF_SWEEP else [sweep / BEST]
-        metrics += [RunFolder(end).evaluation().metrics for end in ends if kind_of(end) is not None]
+        metrics += [SavedRun(end).evaluation.metrics for end in ends if kind_of(end) is not None]
     return _compared(path, "", {SUMMARY: json_text(summarized(metrics))}, {})
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from specnet.data import load_table
 from specnet.files.folders import write_folder
 from specnet.files.run_files import TEAM, TEAM_OF_SWEEP, clear
-from specnet.report.terminal.run_table import FINISHED
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.run_tasks import THREADS, this_machine
@@ -19,6 +18,7 @@ from specnet.running.training_run import Contents
 from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import Kept, read_files
 from specnet.running.verification.result import VerifiedRun
+from specnet.saved.saved_folder import FINISHED
 
 
 def verified_team(sweep: KeptSweep, name: str, out: Path | None) -> VerifiedRun | None:

@@ -33,12 +33,10 @@ from specnet.files.run_files import (
 )
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.report.terminal.run_table import FINISHED
 from specnet.running.machine import THREADS
 from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.saved_runs import given_spec
 from specnet.running.sweeps.trial_records import read_trial
 from specnet.running.training_run import BegunRun, train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
@@ -46,6 +44,8 @@ from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.running.verification.verified_series import FoundRuns, KeptRuns, folders_in, verified_series
 from specnet.running.verification.verified_tables import verified_tables, with_conditions
 from specnet.running.verification.verified_team import verified_team
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, text_saying
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer, Observers
@@ -155,11 +155,11 @@ def verify(
                 raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
             written = None
             if out is not None:
-                given = given_spec(path, limits=limits, parts=kept.parts)
+                given = SavedRun(path, limits=limits, parts=kept.parts).given
                 inputs = [] if given is None else input_files(given)
                 written = stack.enter_context(reserved_folder(out, inputs, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
-            found = _verified(RunFolder(path), written, kept, jobs, threads, followed)
+            found = _verified(SavedRun(path, limits=limits, parts=kept.parts), written, kept, jobs, threads, followed)
     return replace(found, tolerance=tolerance)
 
 
@@ -227,19 +227,19 @@ def _is_tolerance(value: Any) -> bool:
 
 
 def _verified(
-    folder: RunFolder,
+    run: SavedRun,
     written: RunFolder | None,
     runs: KeptRuns,
     jobs: int | None,
     threads: int | None,
     observer: Observer,
 ) -> Verification:
-    kept = kept_run(folder.path, folder.facts(), runs.epochs)
-    spec = given_spec(folder.path, limits=runs.limits, parts=runs.parts)
+    kept = kept_run(run.path, run.facts, runs.epochs)
+    spec = run.given
     if spec is None or spec.data is None:
         what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
         hint = "fit the arrays again in Python, and compare the models" if spec is not None else None
-        raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(folder.path))
+        raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(run.path))
     check_jobs(jobs, spec, observer)
     cores = available_threads() if threads is None else threads
     if threads is None and type(kept.facts.get(THREADS)) is int:
@@ -251,7 +251,7 @@ def _verified(
     outcome = train_run(begun, observer, jobs=jobs, threads=threads, cores=cores)
     outcome.fitted.check_whole()
     language, text = text_saying(spec)
-    start = spec_folder(spec.folder, folder.path if written is None else written.path)
+    start = spec_folder(spec.folder, run.path if written is None else written.path)
     contents = {f"spec.{language}": text, **outcome.files(start, rows=kept.facts.get(TRAINING_ROWS) is not None)}
     if written is not None:
         written.write(contents)

@@ -11,7 +11,7 @@ import pytest
 from specnet.model import Model
 from specnet.network import Network
 from specnet.number_texts import rounded
-from specnet.running.saved_runs import resolved_with_data
+from specnet.running.resolved_specs import resolved_with_data
 from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Ran, Specnet
 from tests.cli.on_terminal import on_terminal

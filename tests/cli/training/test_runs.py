@@ -12,7 +12,7 @@ import pytest
 
 from specnet.files.locks import LOCK_NAME
 from specnet.running import run
-from specnet.running.many.summary import summarized
+from specnet.saved.summary import summarized
 from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
 from tests.running.reports.page import Page

@@ -13,7 +13,7 @@ from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.running.reports.run_report import record_of, rows_again
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from tests.docs.site import stages
 from tests.reference import tutorial
 from tests.reference.wrong_gradient import STEPS, losses, mistaken_backward
@@ -31,8 +31,8 @@ def write(run: Path, folder: Path) -> None:
 
 
 def _of_run(run: Path) -> Iterator[tuple[str, str]]:
-    folder = RunFolder(run)
-    record = record_of(folder, rows_again(folder, (), None)[0])
+    saved = SavedRun(run)
+    record = record_of(saved, rows_again(saved)[0])
     story = PlaneStory(record.plane, record.snapshots)
     cuts, sums = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])

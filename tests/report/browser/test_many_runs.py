@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import specnet
-from specnet.files.run_files import page_of
 from specnet.report.pages.comparison_page import comparison_page, runs_page
 from specnet.report.terminal.run_table import RunTable
 from specnet.running.reports.folder_pages import page_again
-from specnet.running.saved_runs import compared_run
+from specnet.saved.saved_run import SavedRun
 from tests.running.sweeps.made import METRICS, WILD, scores, trial, write_series, write_sweep
 from tests.running.sweeps.searches import MEMBERS
 
@@ -77,9 +75,9 @@ def test_page_of_runs_is_in_order(
     for name, folder in zip(names, folders, strict=True):
         (tmp_path / name).symlink_to(folder, target_is_directory=True)
     folders = sorted(tmp_path.iterdir())
-    runs = [replace(compared_run(folder), page=page_of(folder, tmp_path)) for folder in folders]
+    runs = [*map(SavedRun, folders)]
     page = tmp_path / "compare.html"
-    page.write_text(comparison_page(runs, "specnet compare …"), encoding="utf-8")
+    page.write_text(comparison_page(runs, "specnet compare …", page.parent), encoding="utf-8")
     assert not faults(page)
-    page.write_text(runs_page(RunTable(runs), "specnet runs --html"), encoding="utf-8")
+    page.write_text(runs_page(RunTable(runs), "specnet runs --html", page.parent), encoding="utf-8")
     assert not faults(page)

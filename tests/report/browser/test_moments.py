@@ -13,7 +13,7 @@ from specnet.model import Model, load_model
 from specnet.report.plane.plane_story import STRENGTH
 from specnet.report.svg.pixels import HUES
 from specnet.running import run
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from specnet.training import WarningRecorder
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -84,7 +84,7 @@ def expected(model: Model, parameters: dict[str, np.ndarray], axes: list[list[fl
 
 
 def test_the_slider_shows_each_snapshot_and_last_the_delivered_network(page: Any, restored: Path) -> None:
-    model, snapshots = load_model(restored), RunFolder(restored).snapshots()
+    model, snapshots = load_model(restored), SavedRun(restored).snapshots
     slider, said = page.locator(".player input"), page.locator(".player output")
     axes = page.evaluate("ask.plane")
     assert said.inner_text().startswith("the delivered network: ")

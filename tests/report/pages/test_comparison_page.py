@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import specnet
 from specnet.report.pages.comparison_page import best_run
-from specnet.report.terminal.run_table import RunRecord
+from specnet.saved.metrics_file import Evaluation
+from specnet.saved.saved_run import SavedRun
+from specnet.spec import Spec
+
+
+def saved(name: str, spec: Spec, score: float) -> SavedRun:
+    """Return a run with this score, of which nothing is on the disk."""
+    run = SavedRun(name)
+    run.spec, run.document = spec, {}
+    run.facts = {"finished": True, "data_sha256": "0"}
+    run.evaluation = Evaluation({}, {"test": {"loss": 1.0, "r2": score}})
+    return run
 
 
 def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:
@@ -15,8 +26,5 @@ def test_the_best_of_negative_scores_is_told_with_minus_signs() -> None:
             "training": {"loss": "mean_squared_error", "epochs": 1},
         }
     )
-    runs = [
-        RunRecord(name, metrics={"test": {"loss": 1.0, "r2": score}}, data_sha256="0", spec=spec)
-        for name, score in [("one", -0.0625), ("two", -0.188), ("three", -0.3724)]
-    ]
+    runs = [saved(name, spec, score) for name, score in [("one", -0.0625), ("two", -0.188), ("three", -0.3724)]]
     assert best_run(runs, [spec] * 3) == "one reaches the best test R², −0.0625; the other 2: −0.3724 to −0.1880."

@@ -17,8 +17,8 @@ from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.terminal.run_table import RunRecord
 from specnet.running.many.fold_statistics import with_statistics
 from specnet.running.many.repeated_runs import run_many
-from specnet.running.many.run_curves import read_curves
 from specnet.running.reports.folder_pages import page_again
+from specnet.saved.run_curves import read_curves
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import WILD, scores, write_series
 from tests.texts.pinned import Pinned, Refused

@@ -14,7 +14,7 @@ from specnet.report.panel.ask_panel import AskColumn, AskPanel
 from specnet.running.data_rows import read_data
 from specnet.running.reports import asking
 from specnet.running.reports.run_report import record_of
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.running.specs import csv_file
 
@@ -34,7 +34,7 @@ def panel_and_page(folder: Path) -> tuple[AskPanel | None, str]:
     training = {"loss": "binary_crossentropy", "epochs": 3}
     spec = {"data": data, "network": NETWORK, "training": training}
     specnet.run(spec, folder / "run", observer=Observer(), report=False)
-    record = record_of(RunFolder(folder / "run"), read_data(specnet.parse_spec(spec)))
+    record = record_of(SavedRun(folder / "run"), read_data(specnet.parse_spec(spec)))
     return record.panel, page(record)
 
 

@@ -21,8 +21,8 @@ import specnet
 from specnet.report.pages.comparison_page import comparison_page
 from specnet.running.data_rows import read_data
 from specnet.running.many.repeated_runs import run_many
-from specnet.running.saved_runs import compared_run
 from specnet.running.sweeps.sweeping import nested_sweep
+from specnet.saved.saved_run import SavedRun
 from specnet.spec import SpecSource
 from specnet.training import Observer
 from tests.running.reports.page import Page
@@ -291,8 +291,8 @@ def test_numbers_of_compared_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     for name, epochs in (("short", 5), ("long", 60)):
         specnet.run(MOONS, tmp_path / name, overrides=[f"training.epochs={epochs}"], observer=Observer())
-    runs = [compared_run(Path(name)) for name in ("short", "long")]
-    (tmp_path / "report.html").write_text(comparison_page(runs, "specnet compare short long"), "utf-8")
+    runs = [SavedRun(Path(name)) for name in ("short", "long")]
+    (tmp_path / "report.html").write_text(comparison_page(runs, "specnet compare short long", tmp_path), "utf-8")
     text = text_of(tmp_path)
     for name in ("short", "long"):
         loss, accuracy = moons_scores(tmp_path / name, "test")

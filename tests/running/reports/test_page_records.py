@@ -11,7 +11,7 @@ import pytest
 import specnet
 from specnet.running.data_rows import read_data
 from specnet.running.reports.run_report import record_of
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
@@ -59,7 +59,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     data, training, expected = SPECS[name]
     spec = spec_on(data if isinstance(data, dict) else table(tmp_path / "rows.csv", *data), 3, **training)
     result = specnet.run(spec, tmp_path / "run", report=False, observer=Observer())
-    folder, read, network = RunFolder(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
+    folder, read, network = SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
     record = record_of(folder, read)
     columns = expected[0]
     told = columns, record.classes, record.target, record.outputs
@@ -105,7 +105,7 @@ def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path,
     )
     plain = specnet.run(spec, observer=Observer())
     found = specnet.run(spec, tmp_path / "run", overrides=["training.calibration=temperature"], observer=Observer())
-    record = record_of(RunFolder(tmp_path / "run"), read_data(specnet.parse_spec(spec)))
+    record = record_of(SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)))
     assert record.uncalibrated is not None
     test = read_data(specnet.parse_spec(spec)).splits["test"]
     before = plain.model.predict_proba(np.asarray(test.columns))
@@ -115,5 +115,5 @@ def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path,
     assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
     assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
     plain = specnet.run(spec, tmp_path / "plain", observer=Observer())
-    assert record_of(RunFolder(tmp_path / "plain"), None).uncalibrated is None
+    assert record_of(SavedRun(tmp_path / "plain"), None).uncalibrated is None
     assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text

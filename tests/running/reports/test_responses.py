@@ -23,7 +23,7 @@ from specnet.running.reports import responses
 from specnet.running.reports.asking import PageNames
 from specnet.running.reports.responses import responses_of
 from specnet.running.reports.run_report import class_names, column_names, output_names, record_of
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.report.drawn import Drawn
 from tests.running.reports.page import Page
@@ -73,7 +73,7 @@ def trained(folder: Path, target: str | list[str], **training: Any) -> tuple[Mod
     }
     result = specnet.run(spec, folder / "run", observer=Observer(), report=False)
     data = read_data(specnet.parse_spec(folder / "run" / "spec.json"))
-    record = record_of(RunFolder(folder / "run"), data)
+    record = record_of(SavedRun(folder / "run"), data)
     assert record.responses is not None
     return result.model, data, record.responses, page(record)
 

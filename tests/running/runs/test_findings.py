@@ -18,7 +18,7 @@ import specnet
 from specnet.errors import NotFiniteError
 from specnet.findings import judge
 from specnet.running import training_run
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -42,21 +42,21 @@ SLOW = {"optimizer": {"type": "sgd", "learning_rate": 1e-6}}
 def test_findings_are_in_the_result_and_in_the_folder(tmp_path: Path):
     result = specnet.run(moons(**SLOW), tmp_path / "run")
     assert [each.code for each in result.findings] == ["rate-too-low"]
-    assert RunFolder(tmp_path / "run").judgement().findings == result.findings
+    assert SavedRun(tmp_path / "run").judgement.findings == result.findings
     written = json.loads((tmp_path / "run" / "findings.json").read_text())
     (record,) = written["findings"]
-    assert written["tests"] == RunFolder(tmp_path / "run").judgement().tests == 13
+    assert written["tests"] == SavedRun(tmp_path / "run").judgement.tests == 13
     assert list(record) == ["code", "severity", "sentence", "remedy", "changes", "words"]
     assert record["changes"] == {"training.optimizer.learning_rate": 3e-05}
     again = specnet.run(moons(**SLOW), tmp_path / "run", resume=True)
     assert again.findings == result.findings
     healthy = specnet.run(moons(epochs=200), tmp_path / "run", force=True)
-    assert healthy.findings == RunFolder(tmp_path / "run").judgement().findings == ()
+    assert healthy.findings == SavedRun(tmp_path / "run").judgement.findings == ()
 
 
 def test_findings_of_an_earlier_version_do_not_say_how_many_tests_there_were(tmp_path: Path):
     (tmp_path / "findings.json").write_text('{"findings": []}')
-    assert RunFolder(tmp_path).judgement() == ((), None)
+    assert SavedRun(tmp_path).judgement == ((), None)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_findings_of_an_earlier_version_do_not_say_how_many_tests_there_were(tmp
 def test_damaged_findings_are_refused(tmp_path: Path, content: str, refused: Refused):
     (tmp_path / "findings.json").write_text(content)
     with refused(specnet.FileError):
-        RunFolder(tmp_path).judgement()
+        _ = SavedRun(tmp_path).judgement
 
 
 def test_a_loss_that_is_not_finite_is_explained(refused: Refused):

@@ -11,7 +11,7 @@ import specnet
 from specnet.errors import FileError, TrainingError
 from specnet.files.run_files import LAYERS, SNAPSHOTS
 from specnet.files.tensors import decode, encode
-from specnet.running.run_folder import RunFolder
+from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from specnet.training.looks.layer_recorder import LayerRecorder, look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
@@ -50,18 +50,19 @@ def test_a_run_writes_what_it_returns(tmp_path: Path):
 
 
 def test_a_folder_is_read_again(tmp_path: Path):
-    result, folder = run(tmp_path), RunFolder(tmp_path)
-    assert folder.looks() == result.looks
+    result, folder = run(tmp_path), SavedRun(tmp_path)
+    assert folder.looks == result.looks
     again = run(tmp_path, resume=True)  # which is finished
     assert again.looks == result.looks
-    assert list(again.snapshots) == list(folder.snapshots()) == list(result.snapshots) == [0, 1, 2, 12]
+    assert list(again.snapshots) == list(folder.snapshots) == list(result.snapshots) == [0, 1, 2, 12]
     for epoch, arrays in result.snapshots.items():
         assert arrays.keys() == again.snapshots[epoch].keys()
         for name, array in arrays.items():
             np.testing.assert_array_equal(again.snapshots[epoch][name], array)
     for name in RECORD:
         (tmp_path / name).unlink()
-    assert (folder.looks(), folder.snapshots()) == ([], {})
+    folder = SavedRun(tmp_path)
+    assert (folder.looks, folder.snapshots) == ([], {})
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ WRONG_LOOKS = ['{"epoch": true, "layers": []}', '{"epoch": 0, "layers": [3]}', '
 def test_damaged_looks_are_refused(tmp_path: Path, text: str, refused: Refused):
     (tmp_path / LAYERS).write_text(text + "\n")
     with refused(FileError):
-        RunFolder(tmp_path).looks()
+        _ = SavedRun(tmp_path).looks
 
 
 @pytest.mark.parametrize(
@@ -92,17 +93,17 @@ def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, An
     looks[1] = {**looks[1], **changed}
     (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
     with refused(FileError):
-        RunFolder(tmp_path).looks()
+        _ = SavedRun(tmp_path).looks
 
 
 @pytest.mark.parametrize("name", ["weight", "/weight", "x/weight", "0/", "-1/weight", "²/weight", "9" * 40 + "/weight"])
 def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str, refused: Refused):
     (tmp_path / SNAPSHOTS).write_bytes(encode({name: np.zeros(3)}, ""))
     with refused(FileError):
-        RunFolder(tmp_path).snapshots()
+        _ = SavedRun(tmp_path).snapshots
     (tmp_path / SNAPSHOTS).write_bytes(b"no tensors")
     with refused(FileError):
-        RunFolder(tmp_path).snapshots()
+        _ = SavedRun(tmp_path).snapshots
 
 
 @pytest.mark.slow
@@ -113,7 +114,7 @@ def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch:
     run(tmp_path / "whole", *settings)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "broken", *settings, observer=Interrupting(epoch))
-    looks = RunFolder(tmp_path / "broken").looks()
+    looks = SavedRun(tmp_path / "broken").looks
     assert [look["epoch"] for look in looks] == [each for each in look_epochs(12, rows=48) if each <= epoch]
     run(tmp_path / "broken", *settings, resume=True)
     assert written(tmp_path / "broken") == written(tmp_path / "whole")

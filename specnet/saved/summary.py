@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeVar
@@ -17,8 +17,7 @@ from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
 from specnet.parts.splits import SPLITS
-from specnet.report.terminal.scores import Scores
-from specnet.running.evaluation.evaluation import Metrics
+from specnet.saved.metrics_file import Metrics
 
 Made = TypeVar("Made")
 
@@ -37,7 +36,7 @@ Summary = dict[str, dict[str, Statistics]]
 """By part of the split and metric."""
 
 
-def summarized(metrics: Sequence[Scores]) -> Summary:
+def summarized(metrics: Sequence[Mapping[str, Mapping[str, float | None]]]) -> Summary:
     """Return the mean and spread of the metrics of runs; a value that is not defined does not count."""
     return {
         split: {
@@ -87,7 +86,7 @@ def read_csv(path: Path, what: str, record: Callable[[dict[str, str]], Made]) ->
             raise FileError(f"not a valid {what}: {error}") from error
 
 
-def _names(metrics: Sequence[Scores], split: str) -> list[str]:
+def _names(metrics: Sequence[Mapping[str, Mapping[str, float | None]]], split: str) -> list[str]:
     return list(dict.fromkeys(name for figures in metrics for name in figures.get(split, ())))
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.run_files import LARGEST_RECORD
 from specnet.files.tensors import parse_object
-from specnet.report.svg.charts import kept_points
-from specnet.report.terminal.run_table import Curve, Curves
+from specnet.parts.arrays import kept_points
 from specnet.training.checkpoint import MEMBER, is_finite
 
 _NO_FIGURES = {"epoch", MEMBER, "seed", "fold"}
 _BEGINNING = re.compile(rb'^\{(?:"member": (\d{1,15}), )?"epoch": (\d{1,15})\b', re.MULTILINE)
+
+
+class Curve(NamedTuple):
+    """A figure of a run over its epochs."""
+
+    epochs: Sequence[int]
+    values: Sequence[float]
+
+
+Curves = Mapping[str, Curve]
+"""The curves of a run by the names that ``history.jsonl`` has."""
 
 
 def read_curves(path: Path, most: int) -> Curves:

@@ -1,0 +1,233 @@
+"""The folder of a run: each of its files is read when it is needed, and once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from specnet.errors import FileError
+from specnet.files import file_errors, read_file
+from specnet.files.json_lines import records_of
+from specnet.files.run_files import (
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LARGEST_RECORD,
+    LAYERS,
+    METRICS,
+    MODEL,
+    RESOLVED,
+    RUN,
+    SNAPSHOTS,
+    TRAINING_ROWS,
+    kind_of,
+    written_spec,
+)
+from specnet.files.tensors import decode, parse_object
+from specnet.findings import Finding, Judgement
+from specnet.findings.finding import read_finding
+from specnet.model import Model, load_model
+from specnet.saved.metrics_file import Evaluation
+from specnet.saved.run_curves import Curves, read_curves
+from specnet.saved.saved_folder import FINISHED, INTERRUPTED, SavedFolder, loss_in_words
+from specnet.spec import Spec, parse_spec
+from specnet.training.checkpoint import checked_history
+from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
+
+RECORD = "the record of the run"
+
+
+class SavedRun(SavedFolder):
+    """The folder of a run, or that of a team, which has fewer files.
+
+    Whatever is known of a run that was just computed can be set in place of reading it again.
+    Parameters and attributes are those of `SavedFolder`. All may raise a FileError where a file is damaged or missing.
+
+    Attributes
+    ----------
+    facts : dict
+        What ``run.json`` says.
+    evaluation : Evaluation
+        What ``metrics.json`` says.
+    history, looks : list of dict
+        The lines of ``history.jsonl`` and ``layers.jsonl``; folders of earlier versions have no looks.
+    snapshots : dict
+        The parameters in ``snapshots.safetensors``, by epoch and name; empty if there is no such file.
+    judgement : Judgement
+        What ``findings.json`` says; folders of earlier versions have no findings, or no number of tests.
+    document : dict
+        The resolved spec as plain data; empty if there is no such file.
+    spec : Spec
+        The resolved spec.
+    model : Model
+    """
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        facts = self.read(FACTS, lambda content: parse_object(content, RECORD))
+        return self._checked(facts, finished=bool)
+
+    def checked_facts(self, **kinds: Any) -> dict[str, Any]:
+        """Return `facts`, and refuse those without what is needed, given by name and type.
+
+        Raises
+        ------
+        FileError
+        """
+        return self._checked(self.facts, **kinds)
+
+    def _checked(self, facts: dict[str, Any], **kinds: Any) -> dict[str, Any]:
+        for name, kind in kinds.items():
+            if not isinstance(facts.get(name, ...), kind):
+                source = str(self.path / FACTS)
+                raise FileError(f'not a valid record of a run: "{name}" is missing', source=source)
+        return facts
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        return self.read(METRICS, lambda content: Evaluation.from_record(parse_object(content, RECORD)))
+
+    @cached_property
+    def history(self) -> Sequence[Mapping[str, Any]]:
+        return self.read(HISTORY, lambda content: checked_history(records_of(content)))
+
+    @cached_property
+    def looks(self) -> Sequence[Look]:
+        return self.read(LAYERS, lambda content: checked_looks(records_of(content)), [])
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        return self.read(SNAPSHOTS, lambda content: snapshots_of(decode(content)[1]), {})
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        def found(content: bytes) -> Judgement:
+            record = parse_object(content, RECORD)
+            records, tests = record.get("findings"), record.get("tests")
+            if not isinstance(records, list):
+                raise FileError("the findings must be a list of records")
+            if tests is not None and (not isinstance(tests, int) or isinstance(tests, bool)):
+                raise FileError("the number of tests must be an integer")
+            return Judgement(tuple(map(read_finding, records)), tests)
+
+        return self.read(FINDINGS, found, Judgement((), None))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What went wrong; causes before consequences."""
+        return self.judgement.findings
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        return self.read(RESOLVED, lambda content: parse_object(content, "the spec"), {})
+
+    @cached_property
+    def spec(self) -> Spec:
+        return parse_spec(self.path / RESOLVED, parts=self.parts, limits=self.limits)
+
+    @cached_property
+    def model(self) -> Model:
+        return load_model(self.path / MODEL, parts=self.parts, limits=self.limits)
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The settings ``KEY=VALUE`` that the run was given beside its spec."""
+        settings = self.facts.get("overrides", [])
+        if not isinstance(settings, list) or not all(
+            isinstance(setting, str) and "=" in setting for setting in settings
+        ):
+            message = 'not a valid record of a run: "overrides" must be a list of texts KEY=VALUE'
+            raise FileError(message, source=str(self.path / FACTS))
+        return tuple(settings)
+
+    @property
+    def written(self) -> Path:
+        """The file with the spec as it was given; the resolved one where there is none."""
+        return written_spec(self.path) or self.path / RESOLVED
+
+    @cached_property
+    def written_text(self) -> str:
+        """The text of that file."""
+        with file_errors(self.written):
+            try:
+                return read_file(self.written, LARGEST_RECORD).decode()
+            except UnicodeDecodeError:
+                raise FileError("not valid UTF-8") from None
+
+    @cached_property
+    def given(self) -> Spec | None:
+        """The spec that the run was given, with the settings of its command line; None if there is none."""
+        return self.given_with(())
+
+    def given_with(self, overrides: Sequence[str]) -> Spec | None:
+        """Return the spec that the run was given, with its settings and others; None if there is none.
+
+        Raises
+        ------
+        SpecError, FileError
+        """
+        path = written_spec(self.path)
+        if path is None or kind_of(self.path) is not RUN:
+            return None
+        settings = [*self.overrides, *overrides]
+        return parse_spec(path, overrides=settings, parts=self.parts, limits=self.limits)
+
+    @property
+    def stores_rows(self) -> bool:
+        """Whether the run was allowed to store rows."""
+        return self.facts.get(TRAINING_ROWS, ...) is not None
+
+    @property
+    def data_sha256(self) -> str | None:
+        """The hash of its data."""
+        sha256 = self.facts.get("data_sha256")
+        return sha256 if isinstance(sha256, str) else None
+
+    def check(self) -> None:
+        """Refuse files without which runs cannot be compared.
+
+        Raises
+        ------
+        SpecError, FileError
+        """
+        _ = self.spec, self.row()
+
+    def curves(self, most: int) -> Curves:
+        """Return the curves of its history at so many epochs at most: see `read_curves`."""
+        return read_curves(self.path / HISTORY, most)
+
+    @cached_property
+    def state(self) -> str:
+        return FINISHED if self.facts["finished"] else INTERRUPTED
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Mapping[str, float | None]]:
+        return self.evaluation.metrics
+
+    @cached_property
+    def seconds(self) -> float | None:
+        return _number(self.facts.get("training_seconds"))
+
+    @cached_property
+    def epochs(self) -> int | None:
+        epochs = self.facts.get("epochs")
+        return epochs if isinstance(epochs, int) and not isinstance(epochs, bool) else None
+
+    @cached_property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(finding.code for finding in self.findings)
+
+    @cached_property
+    def loss(self) -> str:
+        return loss_in_words(self.document)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        return float(value) if is_number and math.isfinite(value) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return None
