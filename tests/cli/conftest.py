@@ -23,8 +23,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from specnet import Model, load_model
 from specnet.cli import main
-from specnet.model import Model, load_model
 from tests.running.sweeps.kills import MARK, processes_of
 from tests.waiting import wait_until
 

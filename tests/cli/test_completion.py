@@ -17,15 +17,14 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from specnet import SpecError, parse_spec
 from specnet.cli import main
 from specnet.cli.application import application
 from specnet.cli.schema_keys import Keys, shipped_schema
 from specnet.cli.setting_completion import Settings
 from specnet.cli.shells import SCRIPTS, VARIABLE
-from specnet.errors import SpecError
 from specnet.exporting import TARGETS
 from specnet.parts.registry import built_in_registry
-from specnet.spec import parse_spec
 from specnet.spec.json_schema import json_schema
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, own_signals
 from tests.cli.test_application import VERBS

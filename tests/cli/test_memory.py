@@ -11,7 +11,8 @@ from subprocess import PIPE
 
 import pytest
 
-from specnet.errors import FileError, PartError, SpecnetError, is_memory_shortage
+from specnet import FileError, PartError, SpecnetError
+from specnet.errors import is_memory_shortage
 from tests.cli.conftest import COMMAND, Ended, Specnet, environment
 
 

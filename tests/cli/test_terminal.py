@@ -13,8 +13,7 @@ from termios import TIOCSCTTY
 
 import pytest
 
-from specnet import run
-from specnet.training import Observer
+from specnet import Observer, run
 from tests.cli.conftest import COMMAND, Specnet, environment, take_interrupts
 from tests.cli.on_terminal import CODES, Seen, on_terminal, opened, read_all
 

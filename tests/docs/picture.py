@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from specnet.running import run
+from specnet import run
 from tests.docs.documents import ROOT, shell
 from tests.report.browser.conftest import NAMES
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.files.tensors import decode
-from specnet.training import Observer
 
 pytestmark = pytest.mark.slow  # it trains some networks, though of a few units
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet import SpecClassifier, SpecRegressor
-from specnet.errors import DataError, Diagnostic, SpecError
-from specnet.spec import parse_spec, parse_sweep
+from specnet import DataError, SpecClassifier, SpecError, SpecRegressor, parse_spec
+from specnet.errors import Diagnostic
+from specnet.spec import parse_sweep
 from tests.docs.reference.diagnostic_codes import Example, caused_examples, other_examples, spec_examples
 from tests.docs.reference.followed import EDITS, NOT_TYPED, TYPED
 from tests.texts.calling import called

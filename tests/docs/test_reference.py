@@ -12,12 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 import specnet
+from specnet import SpecError, parse_spec
 from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
 from specnet.cli.specs.catalogue import Catalogue
-from specnet.errors import SpecError
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
-from specnet.spec import parse_spec
 from tests.docs.reference.causes import CAUSES
 from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, caused_examples, other_examples, spec_examples

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import SpecClassifier, SpecRegressor
 
 REPEATS = 7
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import specnet
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import SpecClassifier, SpecRegressor
 from specnet.running.fitting import fit_rows
 
 SPECS = Path(__file__).parents[2] / "specs"

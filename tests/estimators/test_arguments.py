@@ -8,9 +8,8 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris, make_friedman1, make_moons
 
 import specnet
+from specnet import DataError, SpecClassifier, SpecError, SpecRegressor
 from specnet.compiler import sin
-from specnet.errors import DataError, SpecError
-from specnet.estimators import SpecClassifier, SpecRegressor
 from specnet.parts.activations import Activation
 from tests.texts.pinned import Refused
 

@@ -12,8 +12,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specnet.errors import SpecError
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import SpecClassifier, SpecError, SpecRegressor
 from specnet.parts.registry import built_in_registry
 from tests.texts.pinned import Refused
 

@@ -9,8 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, cross_val_score
 
 import specnet
-from specnet.errors import DataError, SpecnetWarning
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import DataError, SpecClassifier, SpecnetWarning, SpecRegressor
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)

@@ -7,8 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_iris, make_multilabel_classification
 
-from specnet.errors import DataError
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import DataError, SpecClassifier, SpecRegressor
 from specnet.parts.preprocessing.scaling import QuantileRanks
 from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused

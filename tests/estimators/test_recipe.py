@@ -11,9 +11,8 @@ from sklearn.datasets import load_iris, load_linnerud, make_multilabel_classific
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import specnet
+from specnet import DataError, SpecClassifier, SpecRegressor
 from specnet.cli import main
-from specnet.errors import DataError
-from specnet.estimators import SpecClassifier, SpecRegressor
 from tests.cli.conftest import own_signals
 from tests.texts.pinned import Refused
 

@@ -21,8 +21,7 @@ from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 
 import specnet
-from specnet.errors import SpecError
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import SpecClassifier, SpecError, SpecRegressor
 from tests.estimators.test_answers import QUICK
 from tests.texts.pinned import Refused
 

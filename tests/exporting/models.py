@@ -11,13 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 import specnet
-from specnet.errors import SpecnetWarning
-from specnet.exporting import Export, export
-from specnet.model import Model
-from specnet.network import Network
+from specnet import Model, Network, SpecnetWarning, export, resolve
+from specnet.exporting import Export
 from specnet.parts import Activation, Value
 from specnet.parts.part import Part
-from specnet.spec import resolve
 from specnet.spec.ensembles import Ensemble
 from tests.model.models import KINDS, make_model
 from tests.random_specs import random_spec

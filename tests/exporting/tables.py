@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from specnet import Model, Network, parse_spec, resolve
 from specnet.data import Preparation, RawColumns, unfitted
-from specnet.model import Model
-from specnet.network import Network
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import Calendar, CategoryEmbedding, CategoryStep, Impute, OneHot, Ordinal, Standardize
-from specnet.spec import ColumnGroup, parse_spec, resolve
+from specnet.spec import ColumnGroup
 
 ODD = [
     'a "quote"', "it's", "back\\slash", "\\n", "two\nlines", "a\r\nb", "tab\there", "Straße", "日本語", "a\u2028b",

@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specnet import Model, export
 from specnet.data import RawColumns
-from specnet.exporting import export
 from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
 from specnet.exporting.model_program import Program
-from specnet.model import Model
 from tests.exporting.languages.test_c import render_c
 from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, spec_model
 from tests.exporting.tools import COMPILER, NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node

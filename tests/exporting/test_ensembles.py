@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 import pytest
 
+from specnet import ExportError, Model
 from specnet.data import RawColumns, read_inputs
-from specnet.errors import ExportError, UnsupportedError
+from specnet.errors import UnsupportedError
 from specnet.exporting import find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import ExportAnswers
-from specnet.model import Model
 from tests.exporting.languages.test_c import compiled, render_c
 from tests.exporting.models import DTYPES, SPECS, alone, built, dense, ensemble_of, exported, random_model, spec_model
 from tests.exporting.tables import ISLANDS, table_model

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import ExportError, FileError, TakenError
-from specnet.exporting import TARGETS, export, find_target
+from specnet import ExportError, FileError, Model, TakenError, export
+from specnet.exporting import TARGETS, find_target
 from specnet.exporting.target import ExportAnswers
-from specnet.model import Model
 from specnet.parts import Activation, Value, greater, maximum, sin, sum_over, where
 from tests.exporting.models import activation, built, dense, exported
 from tests.exporting.tools import LIBRARIES, PEER, RUNNABLE, SUFFIXES

@@ -13,11 +13,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from specnet.errors import DataError, ExportError, UnsupportedError
-from specnet.exporting import TARGETS, export, find_target
+from specnet import DataError, ExportError, Model, export
+from specnet.errors import UnsupportedError
+from specnet.exporting import TARGETS, find_target
 from specnet.exporting.targets.numpy import NumpyTarget
 from specnet.importing import open_model
-from specnet.model import ErrorQuantiles, Model
+from specnet.model import ErrorQuantiles
 from tests.exporting.models import DTYPES, spec_model
 from tests.exporting.tools import NODE, PLAIN, RUNNABLE, SUFFIXES, as_program, needs_node, peers
 from tests.model.models import make_model

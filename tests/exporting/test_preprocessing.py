@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet import Model, Network, parse_spec, resolve
 from specnet.data import Preparation, RawColumns, unfitted
 from specnet.exporting import find_target
 from specnet.exporting.formula_text import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
-from specnet.model import Model
-from specnet.network import Network
 from specnet.parts.preprocessing import (
     Calendar,
     CategoryStep,
@@ -27,7 +26,7 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.parts.registry import built_in_registry
-from specnet.spec import ColumnGroup, parse_spec, resolve
+from specnet.spec import ColumnGroup
 from tests.exporting.models import DTYPES, exported
 from tests.exporting.tools import RUNNABLE, SUFFIXES
 

@@ -10,11 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet import DataError, Model, SpecClassifier, SpecnetError, export
 from specnet.data import RawColumns
-from specnet.errors import DataError, SpecnetError
-from specnet.estimators import SpecClassifier
-from specnet.exporting import export
-from specnet.model import Model
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import OneHot
 from specnet.spec import ColumnGroup

@@ -14,12 +14,13 @@ import numpy as np
 import onnx
 import pytest
 
+from specnet import ExportError, Model, export
 from specnet.data import RawColumns, read_inputs
-from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting import export, find_target
+from specnet.errors import UnsupportedError
+from specnet.exporting import find_target
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.export_proof import probe_rows
-from specnet.model import Model, untrained_gaps
+from specnet.model import untrained_gaps
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import CategoryEmbedding, Impute, OneHot, QuantileRanks, Standardize
 from specnet.spec import ColumnGroup

@@ -11,16 +11,15 @@ import numpy as np
 import onnx
 import pytest
 
+from specnet import DataError, ExportError, FileError, Model, Network, parse_spec, resolve
 from specnet.data import Preparation, RawColumns, unfitted
-from specnet.errors import DataError, ExportError, FileError, UnsupportedError
+from specnet.errors import UnsupportedError
 from specnet.exporting import TARGETS, find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import ExportAnswers
 from specnet.importing import open_model, read_network, write_network
-from specnet.model import Model, Team
-from specnet.network import Network
+from specnet.model import Team
 from specnet.parts.data import Column
-from specnet.spec import parse_spec, resolve
 from tests.exporting.languages.test_c import compiled, render_c
 from tests.exporting.models import DTYPES, built, dense, ensemble_of, exported
 from tests.exporting.tables import ISLANDS, groups_of, model_of, table_model, training_rows

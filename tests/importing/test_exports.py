@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.errors import ExportError, FileError
-from specnet.exporting import export
+from specnet import ExportError, FileError, Model, export
 from specnet.exporting.export_proof import probe_rows
 from specnet.exporting.model_program import Program
 from specnet.importing import open_model
-from specnet.model import Model
 from specnet.parts.data import Csv
 from tests.exporting.models import DTYPES, NAMES, built, dense, ensemble_of, spec_model
 from tests.importing.answers import edited, edited_facts

@@ -18,7 +18,7 @@ import skops.io
 from sklearn.neural_network import MLPRegressor
 
 import specnet
-from specnet.exporting import export
+from specnet import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
 from tests.importing.onnx.test_hostile import reason_of

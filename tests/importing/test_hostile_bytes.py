@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 import specnet
-from specnet.exporting import export
+from specnet import export
 from tests.exporting.models import spec_model
 from tests.importing.answers import FILES
 from tests.importing.onnx.graphs import graph_of

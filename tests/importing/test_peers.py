@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import ExportError
-from specnet.exporting import export
+from specnet import ExportError, export
 from specnet.importing.keras.keras_layers import _ACTIVATIONS as KERAS_ACTIVATIONS
 from specnet.importing.torch_modules import MODULES
 from tests.importing.answers import TOLERANCE, difference, outputs

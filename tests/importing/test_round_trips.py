@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.exporting import export
+from specnet import export
 from specnet.parts.activations import Activation
 from specnet.parts.registry import built_in_registry
 from tests.exporting.models import SPECS, built, dense

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.importing import open_model, read_network
 from tests.exporting.models import DTYPES, exported
 from tests.exporting.tables import table_model, training_rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, TrainingError
+from specnet import DataError, TrainingError
 from specnet.training import Stepper, TrainingRows, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of

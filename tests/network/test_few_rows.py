@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Network, SpecError, SpecnetError
 from specnet.compiler.native.toolchain.libraries import BuildError
-from specnet.errors import SpecError, SpecnetError
-from specnet.network import Network
 from tests.compiling import compiles
 
 pytestmark = [compiles, pytest.mark.slow]

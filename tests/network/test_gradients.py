@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Network
 from specnet.compiler import BATCH
 from specnet.compiler.numpy import bind
-from specnet.network import Network
 from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE, ROW_WEIGHT, TARGET
 from specnet.network.random import StepNoise
 from specnet.parts.activations import Selu

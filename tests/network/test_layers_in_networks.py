@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 import specnet
-from specnet.errors import DataError, SpecError
+from specnet import DataError, SpecError
 from tests.texts.pinned import Pinned, Refused
 
 Array = np.ndarray[Any, Any]

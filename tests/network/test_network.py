@@ -9,10 +9,9 @@ import pytest
 from sklearn.datasets import make_moons
 
 import specnet
-from specnet.errors import DataError, SpecError
+from specnet import DataError, SpecError, parse_spec
 from specnet.network.bound import BatchProgram
 from specnet.running.resolved_specs import resolved_with_data
-from specnet.spec import parse_spec
 from tests.texts.pinned import Refused
 
 MOONS = Path(__file__).parents[2] / "specs/moons.toml"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specnet.errors import DataError
+from specnet import DataError
 from specnet.parts import arrays
 from specnet.parts.arrays import (
     as_array,

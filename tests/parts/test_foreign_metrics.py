@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from specnet.errors import PartError
+from specnet import PartError
 from specnet.parts.metrics import Metric, PositiveLikelihoodRatio, RocAuc
 
 

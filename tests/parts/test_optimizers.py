@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
 import specnet
-from specnet.errors import SpecError
+from specnet import SpecError
 from specnet.parts import Loss, Value, rows
 from specnet.parts.optimizers import Adam, Nadam, Optimizer, Rprop, SteppingOptimizer
 from specnet.parts.optimizers.moments import NEGLIGIBLE

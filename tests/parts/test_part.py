@@ -8,9 +8,8 @@ import pytest
 from pydantic import PlainSerializer, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError
 
-from specnet import parts
+from specnet import DataError, PartError, parts
 from specnet.compiler import constant
-from specnet.errors import DataError, PartError
 from specnet.parts import blame, fields
 from specnet.parts.activations import Clip, Elu, Prelu, Relu
 from specnet.parts.averaging import Averaging

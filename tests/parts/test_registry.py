@@ -10,14 +10,13 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from specnet import DataError, SpecError, parse_spec, resolve
 from specnet.compiler import Value
-from specnet.errors import DataError, SpecError
 from specnet.parts import registry as module
 from specnet.parts.activations import Activation, Relu
 from specnet.parts.layers import Dense
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, built_in_registry, installed_registry, origin, parts_of
-from specnet.spec import parse_spec, resolve
 from tests.texts.pinned import Pinned, Refused
 
 

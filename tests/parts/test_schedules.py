@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import SpecError
+from specnet import SpecError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import (

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from specnet.spec import parse_spec
+from specnet import parse_spec
 
 pytestmark = pytest.mark.slow
 

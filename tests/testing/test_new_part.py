@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import SpecnetError
+from specnet import SpecnetError
 from specnet.parts import Activation, Loss, Value, constant, expand, sum_over
 from tests.texts.pinned import Refused
 

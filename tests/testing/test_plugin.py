@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from specnet.errors import FileError
+from specnet import FileError, load_model
 from specnet.importing import open_model
-from specnet.model import load_model
 from specnet.parts.registry import installed_registry
 from tests.cli.conftest import Ended, Specnet, folder, specnet
 

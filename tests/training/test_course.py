@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, NotFiniteError, SpecError, TrainingError
+from specnet import DataError, Observer, SpecError, TrainingError
+from specnet.errors import NotFiniteError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
 from specnet.parts.registry import built_in_registry
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
-from specnet.training import Observer, TrainingRows, train
+from specnet.training import TrainingRows, train
 from specnet.training.epoch_metrics import not_finite
 from specnet.training.steps.clipping import clipping_factor
 from tests.texts.pinned import Refused

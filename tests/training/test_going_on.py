@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError
+from specnet import DataError, parse_spec, resolve
 from specnet.parts.layers import Layer
 from specnet.parts.parameters import StateTensor
 from specnet.running.data_rows import SpecData, check_rows, fit_preparation
 from specnet.running.fitting import fit_rows
-from specnet.spec import parse_spec, resolve
 from specnet.training import TrainingRows, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of

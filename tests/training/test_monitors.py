@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics
 
 import specnet
-from specnet.errors import DataError, SpecError, TrainingError
+from specnet import DataError, SpecError, TrainingError
 from specnet.parts.metrics import Metric
 from specnet.parts.registry import built_in_registry
 from specnet.training import train

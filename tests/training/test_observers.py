@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from specnet.errors import DataError, Diagnostic, SpecnetWarning, render
-from specnet.training import Observer, Observers, PythonWarnings, Snapshot, StopTraining, WarningRecorder, train
+from specnet import DataError, Observer, SpecnetWarning, StopTraining
+from specnet.errors import Diagnostic, render
+from specnet.training import Observers, PythonWarnings, Snapshot, WarningRecorder, train
 from specnet.training.observer import EVENTS, Relay, check_observer, closing
 from specnet.training.steps.stepper import Stepper
 from specnet.training.steps.trainer import Stretch

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.files.run_files import RUN_FILES
 from specnet.files.tensors import decode, encode
 from specnet.parts.registry import built_in_registry

@@ -8,10 +8,8 @@ import onnxruntime
 from sklearn.neural_network import MLPClassifier
 
 import specnet
+from specnet import Model, Network, export
 from specnet.compiler.native import missing
-from specnet.exporting import export
-from specnet.model import Model
-from specnet.network import Network
 from tests.benchmarks.steps.cases import CASES
 from tests.benchmarks.timing import Run, once
 

@@ -33,8 +33,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet import parse_spec
 from specnet.running.data_rows import read_data
-from specnet.spec import parse_spec
 from tests.benchmarks.report import Report, plain
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)

@@ -23,16 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet import Network, Observer, Spec, SpecnetError, parse_spec, resolve
 from specnet.compiler.thread_limits import limited_threads
 from specnet.data import RowSplit, load_table
-from specnet.errors import SpecnetError
 from specnet.model import Answers
-from specnet.network import Network
 from specnet.running.data_rows import Rows, SpecData, fit_preparation, read_data, read_target
 from specnet.running.encoding import Encoder
 from specnet.running.fitting import fit_rows
-from specnet.spec import Spec, parse_spec, resolve
-from specnet.training import Observer, train
+from specnet.training import train
 from tests.benchmarks.report import Report
 
 ROWS, SEEDS, MEMBERS, EPOCHS = 480, 8, 5, 40

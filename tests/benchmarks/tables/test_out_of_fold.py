@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specnet import parse_spec
 from specnet.running.data_rows import read_data
-from specnet.spec import parse_spec
 from tests.benchmarks.tables.out_of_fold import MADE, MEMBERS, compared, losses, own_answers, sampled, spec_on
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import specnet
+from specnet import Network
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.compiler.native.training_steps import CompiledSteps
-from specnet.network import Network
 from specnet.training.steps.compiled_steps import step_programs
 from specnet.training.steps.engine_choice import LIKELY_ROWS
 from tests.benchmarks.processes import ROOT, run_process, specnet_command

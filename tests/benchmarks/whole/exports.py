@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import specnet
-from specnet.errors import ExportError
-from specnet.exporting import TARGETS, export, find_target
-from specnet.model import Model
+from specnet import ExportError, Model, export
+from specnet.exporting import TARGETS, find_target
 from tests.benchmarks.processes import MOONS
 
 SPEC = MOONS

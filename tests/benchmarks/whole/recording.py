@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
+from specnet import Observer, parse_spec
 from specnet.compiler.native import missing
 from specnet.network.engine_backends import Engine
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.spec import parse_spec
-from specnet.training import Observer
 from specnet.training.looks.layer_recorder import LayerRecorder
 from specnet.training.steps.step_sizes import StepMeter
 from tests.benchmarks.report import Report, plain

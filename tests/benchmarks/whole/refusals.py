@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from specnet import FileError, SpecError, load_model, parse_spec
-from specnet.errors import SpecnetError
+from specnet import FileError, SpecError, SpecnetError, load_model, parse_spec
 from tests.model.models import make_model
 from tests.spec.cases import DOCUMENTS, NETWORKS, TEXTS, marked
 from tests.spec.reading.test_hostile import HOSTILE, SPEC

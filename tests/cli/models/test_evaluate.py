@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.model import Model
+from specnet import Model
 from tests.cli.conftest import Specnet, arrays_in
 from tests.texts.pinned import Pinned
 

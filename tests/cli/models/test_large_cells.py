@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet import run
-from specnet.errors import SpecnetWarning
+from specnet import SpecnetWarning, run
 from tests.cli.conftest import Specnet
 
 SPEC = """

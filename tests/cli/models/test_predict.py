@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.model import Model, load_model
-from specnet.network import Network
+from specnet import Model, Network, load_model
 from specnet.parts.arrays import Array
 from tests.cli.conftest import MOONS, Specnet, arrays_in, csv_rows
 from tests.texts.pinned import Pinned

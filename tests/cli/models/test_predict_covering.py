@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet import fit
-from specnet.model import Model
+from specnet import Model, fit
 from tests.cli.conftest import MOONS, Specnet, csv_rows
 from tests.texts.pinned import Pinned
 

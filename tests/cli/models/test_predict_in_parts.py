@@ -6,8 +6,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from specnet import run
-from specnet.training import Observer
+from specnet import Observer, run
 from tests.cli.conftest import Specnet
 
 SPECS = Path(__file__).parents[3] / "specs"

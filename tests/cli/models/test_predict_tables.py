@@ -15,8 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 import specnet as specnet_package
-from specnet.errors import SpecnetWarning
-from specnet.model import Model, load_model
+from specnet import Model, SpecnetWarning, load_model
 from tests.cli.conftest import Specnet, csv_rows
 from tests.texts.pinned import Pinned
 

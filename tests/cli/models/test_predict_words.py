@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import specnet as specnet_package
-from specnet.model import load_model
+from specnet import load_model
 from tests.cli.conftest import Specnet, csv_rows
 
 ROWS = np.random.default_rng(0).normal(size=(60, 2)).round(2).tolist()

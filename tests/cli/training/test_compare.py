@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from specnet import parse_spec, resolve
 from specnet.parts.data.base import Split
 from specnet.report.pages.comparison_page import differing_settings, short_names
-from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Specnet
 from tests.texts.pinned import Pinned
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
+from specnet import Model
 from specnet.cli.application import application
-from specnet.model import Model
 from tests.cli.conftest import Specnet
 from tests.running.sweeps.searches import GRID
 from tests.texts.pinned import Pinned, Refused

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import specnet as specnet_package
+from specnet import Observer
 from specnet.cli.training.verb_folders import ResumeCommand
 from specnet.findings import Finding, Judgement
 from specnet.findings.finding import Severity
 from specnet.report.pages.headline import verdict
-from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet, called, in_ascii, started
 from tests.texts.pinned import Pinned
 from tests.waiting import wait_until

@@ -10,10 +10,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from specnet import Observer, run
 from specnet.files.locks import LOCK_NAME
-from specnet.running import run
 from specnet.saved.summary import summarized
-from specnet.training import Observer
 from tests.cli.conftest import MOONS, Specnet
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep

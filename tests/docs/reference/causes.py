@@ -17,7 +17,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from specnet.errors import FileError, render
+from specnet import FileError
+from specnet.errors import render
 from specnet.importing.onnx import onnx_import
 from specnet.parts.data.tables.store import Store
 from specnet.parts.registry import PLUGINS, installed_registry

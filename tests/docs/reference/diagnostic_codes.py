@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import specnet
-from specnet.errors import SpecError, render
-from specnet.spec import parse_spec, parse_sweep
+from specnet import SpecError, parse_spec
+from specnet.errors import render
+from specnet.spec import parse_sweep
 from tests.docs.reference.causes import CAUSES
 from tests.spec.cases import DOCUMENTS, NETWORKS, SEARCHES, TEXTS, marked
 

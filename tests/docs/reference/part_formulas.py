@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import TypeVar
 
+from specnet import parse_spec, resolve
 from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
 from specnet.compiler.reverse import postorder
 from specnet.parts.activations import Activation
@@ -22,7 +23,6 @@ from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import Schedule
 from specnet.report.layer_formulas import layer_value
-from specnet.spec import parse_spec, resolve
 from specnet.testing.common import example, made
 from tests.docs.reference.formula_text import assignments, expression, said
 from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row

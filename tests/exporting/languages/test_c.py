@@ -11,14 +11,12 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from specnet import ExportError, Model, export
 from specnet.compiler import Value, maximum
-from specnet.errors import ExportError
-from specnet.exporting import export
 from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
 from specnet.exporting.formula_text import LONGEST
 from specnet.exporting.model_program import Program
 from specnet.exporting.targets.c import TARGET
-from specnet.model import Model
 from specnet.parts.activations.base import Activation
 from specnet.parts.initializers import ConstantWeights
 from specnet.parts.parameters import ParameterBlock, per_feature

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.exporting import export
-from specnet.model import ErrorQuantiles, Model, Team
+from specnet import Model, export
+from specnet.model import ErrorQuantiles, Team
 from tests.exporting.languages.test_c import FLAGS, STRICT, compiled
 from tests.exporting.models import built, dense, ensemble_of
 from tests.exporting.tables import table_model

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import special
 
+from specnet import export
 from specnet.compiler.operations import functions
-from specnet.exporting import export
 from specnet.exporting.languages.javascript_functions import HELPERS
 from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node

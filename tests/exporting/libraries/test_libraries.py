@@ -15,11 +15,9 @@ import skops.io
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
-from specnet.errors import ExportError, MissingPackageError, UnsupportedError
-from specnet.estimators import SpecClassifier
-from specnet.exporting import export
+from specnet import ExportError, Model, SpecClassifier, export
+from specnet.errors import MissingPackageError, UnsupportedError
 from specnet.importing import open_model
-from specnet.model import Model
 from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
 from tests.exporting.tools import LIBRARIES, PEER, peers

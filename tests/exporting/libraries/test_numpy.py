@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.exporting import export
+from specnet import export
 from specnet.exporting.targets.numpy import MOST_LITERALS
 from tests.exporting.models import built, dense, exported, random_model, spec_model
 from tests.exporting.tools import as_program

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 import specnet
+from specnet import export
 from specnet.data import read_inputs
-from specnet.exporting import export
 from tests.exporting.tools import as_program
 from tests.texts.pinned import Pinned
 

@@ -11,12 +11,10 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import get_all_opkernel_def
 
 import specnet
-from specnet.errors import ExportError
-from specnet.exporting import export
+from specnet import ExportError, Model, export
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
-from specnet.model import Model
 from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, built, dense, every_model, exported, spec_model
 from tests.exporting.tables import table_model

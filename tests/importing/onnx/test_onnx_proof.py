@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.exporting import export
+from specnet import Model, export
 from specnet.exporting.export_proof import outputs_of, probe_rows
 from specnet.exporting.model_program import Program
 from specnet.importing import read_network
 from specnet.importing.onnx.onnx_proof import prove_file
-from specnet.model import Model
 from tests.exporting.models import DTYPES, NAMES, spec_model
 from tests.importing.answers import FILES, edited
 from tests.importing.onnx.graphs import tables

@@ -30,7 +30,7 @@ from sklearn.preprocessing import (
 )
 
 import specnet
-from specnet.exporting import export
+from specnet import export
 from tests.texts.pinned import Refused
 
 pytestmark = [

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.errors import DataError
+from specnet import DataError
 from specnet.parts.activations import Activation, Linear
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.network import Network
+from specnet import Network
 from tests.report.networks import dense, network
 
 LAYERS: list[dict[str, Any]] = [

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import SpecError, resolve
 from specnet.checking import check_spec
 from specnet.checking.layer_gradients import types_of
-from specnet.errors import SpecError
 from specnet.parts import (
     Activation,
     Initializer,
@@ -25,7 +25,6 @@ from specnet.parts import (
 )
 from specnet.parts.initializers import HeNormal
 from specnet.report.overview import Overview
-from specnet.spec import resolve
 
 
 class Squashed(LearningLayer):

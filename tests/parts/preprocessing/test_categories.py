@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from specnet.errors import DataError
+from specnet import DataError
 from specnet.parts.layers import Embedding
 from specnet.parts.preprocessing import CategoryEmbedding, OneHot, Ordinal
 from tests.texts.pinned import Refused

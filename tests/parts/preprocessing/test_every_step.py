@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from specnet import DataError
 from specnet.compiler import BATCH, NUMPY, input_value, plan, state_value
-from specnet.errors import DataError
 from specnet.parts.preprocessing import (
     Calendar,
     CategoryEmbedding,

@@ -7,7 +7,7 @@ import scipy.stats
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler
 
-from specnet.errors import DataError
+from specnet import DataError
 from specnet.parts.preprocessing import Calendar, ClipColumns, Impute, Log, Minmax, QuantileRanks, Robust, SmoothClip
 from specnet.parts.preprocessing.base import quantiles
 from tests.texts.pinned import Refused

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.parts.registry import built_in_registry
-from specnet.training import Observer, Snapshot, train
+from specnet.training import Snapshot, train
 from specnet.training.looks.layer_recorder import look_epochs
 from tests.training.looks.looked_at import again, recorded, same
 from tests.training.test_loop import rows_of

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import TrainingError
-from specnet.training import Observer, Snapshot, TrainingRows, train
+from specnet import Observer, TrainingError
+from specnet.training import Snapshot, TrainingRows, train
 from specnet.training.looks.layer_recorder import look_epochs, snapshot_epochs
 from specnet.training.steps.step_sizes import StepMeter
 from tests.training.looks.looked_at import in_layer, recorded, rms

@@ -7,9 +7,9 @@ import pytest
 from scipy.special import erf
 
 import specnet
-from specnet.errors import DataError
+from specnet import DataError, Observer
 from specnet.network import LayerOutputs
-from specnet.training import Observer, Snapshot, train
+from specnet.training import Snapshot, train
 from tests.texts.pinned import Refused
 from tests.training.test_loop import network_of, rows_of
 

@@ -19,10 +19,10 @@ from unittest.mock import patch
 import numpy as np
 
 import specnet
+from specnet import Network
 from specnet.compiler.native import c_plan
 from specnet.compiler.native.toolchain import libraries
 from specnet.files.interruptions import Interruptions
-from specnet.network import Network
 from specnet.parts.registry import built_in_registry
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper

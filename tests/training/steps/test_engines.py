@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Network, Observer, SpecError, TrainingError
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.operations import functions
-from specnet.errors import SpecError, TrainingError
-from specnet.network import Network
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Observer, Stepper, TrainingRows, train
+from specnet.training import Stepper, TrainingRows, train
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text

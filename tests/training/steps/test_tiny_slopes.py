@@ -7,9 +7,9 @@ import pytest
 from scipy.special import softmax
 
 import specnet
+from specnet import Observer
 from specnet.compiler import Value, exp, log, max_over, one_hot, stop_gradient, sum_over
 from specnet.parts import Loss
-from specnet.training import Observer
 from tests.compiling import compiles
 
 ENGINES = ["numpy", pytest.param("compiled", marks=compiles)]
