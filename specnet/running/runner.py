@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,13 +17,13 @@ from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike, file_errors
 from specnet.files.interruptions import Interruptions
-from specnet.files.run_files import MODEL, REPORT, spec_folder
+from specnet.files.run_files import FACTS, MODEL, REPORT, spec_folder
 from specnet.findings import Finding
 from specnet.model import Model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import parsed_with_target
+from specnet.running.data_rows import SpecData, parsed_with_target
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import BegunRun, RunOutcome, train_run
 from specnet.saved.metrics_file import Metrics
@@ -213,8 +214,8 @@ def run_table(
         if folder is not None and folder.is_finished(begun.identity):
             # --no-report may have left the page out, and it may have been deleted.
             is_missing = report and not (folder.path / REPORT).exists()
-            warnings = _report(begun, folder, observer) if is_missing else ()
             run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
+            warnings = _report(run, begun.data, observer) if is_missing else ()
             return _finished(run, warnings)
         checkpoint = None
         if folder is not None:
@@ -233,9 +234,9 @@ def run_table(
             observer.evaluated(outcome.evaluation.metrics)
             result, warnings = outcome.fitted.result, outcome.fitted.result.warnings
             if folder is not None:
-                _write(folder, outcome, checkpoint, rows=rows)
+                saved = _write(folder, outcome, checkpoint, rows=rows)
                 # A run that was interrupted before its first epoch has nothing to show.
-                warnings += _report(begun, folder, observer) if report and result.history else ()
+                warnings += _report(saved, begun.data, observer) if report and result.history else ()
         observer.closed(result.interruption)
         try:
             if result.interruption is not None:
@@ -309,19 +310,27 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
         raise
 
 
-def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None, *, rows: bool) -> None:
-    """Write what a run has reached into its folder."""
-    parsed = outcome.begun.parsed
+def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None, *, rows: bool) -> SavedRun:
+    """Write what a run has reached into its folder, and return that, of which nothing has to be read again."""
+    parsed, result, resolved = outcome.begun.parsed, outcome.fitted.result, outcome.begun.data.resolved.spec
     language, text = text_saying(parsed)
     with file_errors(folder.path / MODEL):
         start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds
         files = outcome.files(start, earlier, rows=rows)
     folder.write({f"spec.{language}": text, **files})
+    run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
+    run.facts, run.spec, run.written_text = json.loads(files[FACTS]), resolved, text
+    run.model, run.evaluation, run.judgement = outcome.fitted.model, outcome.evaluation, outcome.judgement
+    run.history, run.looks, run.snapshots = result.history, result.looks, result.snapshots
+    # A text of another name, as from the standard input, or none, is explained as that of the folder.
+    source = parsed.document.text
+    if source is not None and source.content == text and Path(source.name).suffix == f".{language}":
+        run.given = parsed
+    return run
 
 
-def _report(begun: BegunRun, folder: RunFolder, observer: Observer) -> tuple[Diagnostic, ...]:
+def _report(run: SavedRun, data: SpecData, observer: Observer) -> tuple[Diagnostic, ...]:
     """Write the page of a run, which is complete without it; return what went wrong."""
     from specnet.running.reports.run_report import write_report
 
-    run = SavedRun(folder.path, parts=begun.parsed.registry, limits=begun.parsed.origin.limits)
-    return write_report(run, begun.data, observer)
+    return write_report(run, data, observer)
