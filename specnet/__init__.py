@@ -7,16 +7,13 @@ and `run` train it, and a `Model` answers, saves and loads; `import_model` makes
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from specnet import display
+from specnet.lazy import lazily
 from specnet.version import __version__ as __version__
 
 # As in `typing`, whose import would take as long as all the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from specnet.errors import DataError as DataError
     from specnet.errors import ExportError as ExportError
     from specnet.errors import FileError as FileError
@@ -58,36 +55,28 @@ if TYPE_CHECKING:
     from specnet.training import Observer as Observer
     from specnet.training import StopTraining as StopTraining
 
-_NAMES = {
-    "errors": "DataError ExportError FileError LoggerError PartError SpecError SpecnetError SpecnetWarning "
-    "TakenError TrainingError",
-    "estimators": "SpecClassifier SpecRegressor",
-    "exporting": "export",
-    "importing": "import_model",
-    "loggers": "JsonLinesLogger Logger MLflowLogger TensorBoardLogger",
-    "model": "Model load_model",
-    "network": "Network build",
-    "running": "RunResult fit run",
-    "running.many.repeated_runs": "RepeatedResult run_many",
-    "running.sweeps.sweep_results": "NestedResult SweepResult",
-    "running.sweeps.sweeping": "nested_sweep sweep",
-    "running.verification.result": "Verification",
-    "running.verification.verifying": "verify",
-    "spec": "Limits Resolved Spec parse_spec resolve",
-    "training": "Observer StopTraining",
-}
-"""The public names, by the module that has them."""
-_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import what is asked for, so that `import specnet` stays light (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'specnet' has no attribute {name!r}")
-    value = getattr(import_module(f"specnet.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+_names, __getattr__ = lazily(
+    __name__,
+    {
+        "errors": "DataError ExportError FileError LoggerError PartError SpecError SpecnetError SpecnetWarning "
+        "TakenError TrainingError",
+        "estimators": "SpecClassifier SpecRegressor",
+        "exporting": "export",
+        "importing": "import_model",
+        "loggers": "JsonLinesLogger Logger MLflowLogger TensorBoardLogger",
+        "model": "Model load_model",
+        "network": "Network build",
+        "running": "RunResult fit run",
+        "running.many.repeated_runs": "RepeatedResult run_many",
+        "running.sweeps.sweep_results": "NestedResult SweepResult",
+        "running.sweeps.sweeping": "nested_sweep sweep",
+        "running.verification.result": "Verification",
+        "running.verification.verifying": "verify",
+        "spec": "Limits Resolved Spec parse_spec resolve",
+        "training": "Observer StopTraining",
+    },
+)
+__all__ = sorted(_names)
 
 
 def __dir__() -> list[str]:

@@ -164,6 +164,11 @@ class Part(Section):
         return {"type": part.type, **part.model_dump(mode="json", exclude_none=True, exclude_unset=unset)}
 
 
+def class_name(part_name: str) -> str:
+    """Return what the class of a part is usually called: ``MeanSquaredError`` for ``mean_squared_error``."""
+    return "".join(map(str.capitalize, part_name.split("_")))
+
+
 def described(part: Part | None, without: Set[str | None] = frozenset()) -> str:
     """Return a part as its name and those of its fields that differ from their defaults: ``elu(alpha=0.5)``."""
     if part is None:

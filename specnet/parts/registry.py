@@ -10,11 +10,11 @@ from functools import cache
 from importlib import import_module
 from inspect import get_annotations
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 from warnings import catch_warnings, simplefilter, warn
 
 from specnet.errors import DataError
-from specnet.parts.part import Part
+from specnet.parts.part import Part, class_name
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -22,10 +22,21 @@ if TYPE_CHECKING:
 PLUGINS = "specnet.parts"
 """The group of entry points under which other distributions offer parts; a point is named as its part."""
 
-BUILT_IN = (
-    *("activations", "averaging", "data", "initializers", "layers", "losses", "metrics", "optimizers"),
-    *("preprocessing", "searches", "schedules"),
-)
+BUILT_IN = {
+    "activation": "activations",
+    "averaging": "averaging",
+    "data": "data",
+    "initializer": "initializers",
+    "layer": "layers",
+    "loss": "losses",
+    "metric": "metrics",
+    "optimizer": "optimizers",
+    "preprocessing": "preprocessing",
+    "pruner": "searches",
+    "sampler": "searches",
+    "schedule": "schedules",
+}
+"""By kind, the module or package that has specnet's own parts, in the order of the catalogue."""
 
 
 class Registry:
@@ -37,6 +48,8 @@ class Registry:
         In the order in which a catalogue shows them.
     broken : mapping
         Names that no spec may use, and why: plugins that could not be loaded, or whose name is taken.
+    built_in : bool
+        Whether specnet's own parts come before them; each is imported when it is first found.
 
     Raises
     ------
@@ -44,26 +57,51 @@ class Registry:
         If two parts of one kind share a name or an alias.
     """
 
-    def __init__(self, parts: Iterable[type[Part]], broken: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, parts: Iterable[type[Part]], broken: Mapping[str, str] | None = None, *, built_in: bool = False
+    ) -> None:
         self.broken = dict(broken or {})
-        self._parts = tuple(parts)
-        self._by_name: dict[tuple[str, str], type[Part]] = {}
-        for part in self._parts:
-            for name in (part.part_name(), *part.aliases):
-                other = self._by_name.setdefault((part.kind, name), part)
-                if other is not part:
-                    raise DataError(f'duplicate {part.kind} "{name}": {part.__qualname__} and {other.__qualname__}')
+        self._added, self._built_in = tuple(parts), built_in
+        self._named: dict[str, dict[str, type[Part]]] = {}
+        for part in self._added:
+            self._names(part.kind)
 
     def __iter__(self) -> Iterator[type[Part]]:
-        return iter(self._parts)
+        yield from (part for kind in BUILT_IN for part in self._built_in_of(kind))
+        yield from self._added
 
     def find(self, kind: str, name: Any) -> type[Part] | None:
         """Return the part of that kind which has this name or alias, or None."""
-        return self._by_name.get((kind, name)) if isinstance(name, str) else None
+        if not isinstance(name, str):
+            return None
+        if self._built_in and kind in BUILT_IN:
+            # Nearly all parts are found so, without importing the others of their kind.
+            module = _module(kind)
+            found: Any = getattr(module, class_name(name), None)
+            part: type[Part] | None = found if _is_part_of(module, found) else None
+            if part is not None and (part.kind, part.part_name()) == (kind, name):
+                return part
+        return self._names(kind).get(name)
 
     def of_kind(self, kind: str) -> tuple[type[Part], ...]:
         """Return the parts of a kind."""
-        return tuple(part for part in self._parts if part.kind == kind)
+        return (*self._built_in_of(kind), *(part for part in self._added if part.kind == kind))
+
+    def _built_in_of(self, kind: str) -> Iterator[type[Part]]:
+        if self._built_in and kind in BUILT_IN:
+            yield from (part for part in parts_of(_module(kind)) if part.kind == kind)
+
+    def _names(self, kind: str) -> Mapping[str, type[Part]]:
+        """Return the parts of a kind by name and alias."""
+        if kind not in self._named:
+            named: dict[str, type[Part]] = {}
+            for part in self.of_kind(kind):
+                for name in (part.part_name(), *part.aliases):
+                    other = named.setdefault(name, part)
+                    if other is not part:
+                        raise DataError(f'duplicate {kind} "{name}": {part.__qualname__} and {other.__qualname__}')
+            self._named[kind] = named
+        return self._named[kind]
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names and aliases of a kind's parts, names first."""
@@ -72,31 +110,42 @@ class Registry:
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
         """Return a registry that also has these parts; those that it has already stay single."""
-        every = dict.fromkeys((*self._parts, *parts))
-        return self if len(every) == len(self._parts) else Registry(every, self.broken)
+        more = [part for part in dict.fromkeys(parts) if self.find(part.kind, part.part_name()) is not part]
+        return Registry((*self._added, *more), self.broken, built_in=self._built_in) if more else self
+
+    def with_broken(self, broken: Mapping[str, str]) -> Registry:
+        """Return a registry of the same parts, and of these names that no spec may use."""
+        return Registry(self._added, broken, built_in=self._built_in)
 
 
-def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
-    """Return the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
-    return tuple(
-        item
-        for item in vars(module).values()
-        if isinstance(item, type)
+def _module(kind: str) -> ModuleType:
+    return import_module(f"specnet.parts.{BUILT_IN[kind]}")
+
+
+def _is_part_of(module: ModuleType, item: Any) -> TypeGuard[type[Part]]:
+    return (
+        isinstance(item, type)
         and issubclass(item, Part)
         and item.__module__.startswith(module.__name__)
         and "type" in get_annotations(item)
     )
 
 
+def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
+    """Return the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
+    items = (getattr(module, name) for name in getattr(module, "__all__", vars(module)))
+    return tuple(item for item in [*items] if _is_part_of(module, item))
+
+
 @cache
 def built_in_registry() -> Registry:
-    """Return the parts that specnet brings, loaded on the first call."""
-    return Registry(part for name in BUILT_IN for part in parts_of(import_module(f"specnet.parts.{name}")))
+    """Return the parts that specnet brings, which are imported when they are used."""
+    return Registry((), built_in=True)
 
 
 @cache
 def installed_registry() -> Registry:
-    """Return the parts that specnet and its plugins bring, loaded and found on the first call.
+    """Return the parts that specnet and its plugins bring; plugins are found and loaded on the first call.
 
     A plugin that fails to load, that no schema can describe, or whose name is taken, is left out with a warning that
     names it. Ctrl-C while one loads is Ctrl-C.
@@ -114,7 +163,7 @@ def installed_registry() -> Registry:
             broken[point.name] = problem or f"{type(error).__name__}: {error}"
             package = f" of {_package(point)}" if point.dist else ""
             warn(f'ignoring the plugin "{point.name}" ({point.value}){package}: {broken[point.name]}', stacklevel=2)
-    return Registry(registry, broken)
+    return registry.with_broken(broken) if broken else registry
 
 
 def origin(part: type[Part]) -> str:

@@ -1,16 +1,18 @@
 """Preprocessing as a spec writes it: steps for all columns of numbers, and groups of columns with their own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, SerializationInfo, ValidationInfo, ValidatorFunctionWrapHandler
 
 from specnet.parts.fields import ColumnNames
 from specnet.parts.kind import KIND_KEY
-from specnet.parts.layers import Embedding
 from specnet.parts.part import FieldProblem, Section, named_twice
-from specnet.parts.preprocessing import CategoryEmbedding, Preprocessing, prepared_size, raw_size
+from specnet.parts.preprocessing import Preprocessing, prepared_size, raw_size
 from specnet.spec.forms import WrittenForm
+
+if TYPE_CHECKING:
+    from specnet.parts.layers import Embedding
 
 
 class ColumnGroup(Section):
@@ -62,13 +64,15 @@ def raw_columns(written: Written, inputs: int) -> int | None:
     return raw_size(steps, inputs) if len(steps) == len(written) else None
 
 
-def with_ordinals(written: Written) -> tuple[Written, Embedding | None]:
+def with_ordinals(written: Written) -> tuple[Written, "Embedding | None"]:
     """Return preprocessing whose `embedding` steps are `ordinal`, and the layer that embeds their codes."""
     found: list[Preprocessing | ColumnGroup] = []
     fields: list[dict[str, Any]] = []
     start = 0
     for group in written:
         if isinstance(group, ColumnGroup):
+            from specnet.parts.preprocessing import CategoryEmbedding
+
             last = group.steps[-1] if group.steps else None
             if isinstance(last, CategoryEmbedding) and last.counts is not None:
                 fields.append(last.layer(last.counts, start))
@@ -77,6 +81,8 @@ def with_ordinals(written: Written) -> tuple[Written, Embedding | None]:
         found.append(group)
     if not fields:
         return written, None
+    from specnet.parts.layers import Embedding
+
     columns = tuple(column for layer in fields for column in layer["columns"])
     categories = tuple(count for layer in fields for count in layer["categories"])
     sizes = tuple(size for layer in fields for size in layer["size"] * len(layer["columns"]))

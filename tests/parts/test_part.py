@@ -13,7 +13,7 @@ from specnet.compiler import constant
 from specnet.parts import blame, fields
 from specnet.parts.activations import Clip, Elu, Prelu, Relu
 from specnet.parts.averaging import Averaging
-from specnet.parts.layers import Block, Dense, Layer
+from specnet.parts.layers import Block, Dense, Layer, embeddings
 from specnet.parts.optimizers import Adam, Sgd
 from specnet.parts.part import FieldProblem, Names, Part, Section, described, named_twice, short, written
 from specnet.parts.registry import Registry, built_in_registry
@@ -294,7 +294,7 @@ UNFINISHED: list[tuple[type[Part], str, tuple[Any, ...]]] = [
     (parts.Activation, "expression", (None,)),
     (parts.Loss, "expression", (None, None)),
     (parts.Layer, "apply", (None, (), ())),
-    (parts.layers.embeddings._ColumnLayer, "made_size", (1,)),
+    (embeddings._ColumnLayer, "made_size", (1,)),
     (parts.Optimizer, "minimize_arguments", (1,)),
     (parts.SteppingOptimizer, "update", (None, None, None, None)),
     (parts.Schedule, "multiplier", (0, 1)),

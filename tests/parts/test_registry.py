@@ -1,10 +1,13 @@
 """Parts by kind and name: the built-in ones, those of a call, and those of plugins, good and bad."""
 
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from pkgutil import iter_modules
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal
 
@@ -79,7 +82,7 @@ def test_every_built_in_part_is_found_by_its_names():
         assert part in registry.of_kind(part.kind)
     assert registry.find("activation", "dense") is None
     assert registry.find("activation", ["relu"]) is None
-    assert len({part.kind for part in registry}) == len(module.BUILT_IN) + 1  # samplers and pruners are searches
+    assert {part.kind for part in registry} == module.BUILT_IN.keys()
 
 
 ALIASES = {
@@ -148,6 +151,33 @@ def test_parts_of_a_module_are_those_with_a_name():
     assert sorted(names) == sorted(built_in_registry().names("layer"))
     of_metrics = parts_of(import_module("specnet.parts.metrics"))
     assert set(of_metrics) == set(built_in_registry().of_kind("metric"))
+
+
+@pytest.mark.parametrize(
+    "package", sorted({*module.BUILT_IN.values()} - {"averaging", "initializers", "searches", "schedules"})
+)
+def test_a_package_lists_every_part_that_its_modules_define(package: str):
+    listed = import_module(f"specnet.parts.{package}")
+    modules = [import_module(f"{listed.__name__}.{each.name}") for each in iter_modules(listed.__path__)]
+    defined = [part for each in modules for part in parts_of(each) if part.__module__ == each.__name__]
+    assert sorted(part.__name__ for part in defined) == sorted(part.__name__ for part in parts_of(listed))
+
+
+def test_a_spec_imports_no_parts_that_it_does_not_name():
+    code = (
+        "import sys, specnet; specnet.parse_spec('[network]\nlayer_sizes = [2, 1]\n[training]\nloss = \"hinge\"\n');"
+        "print(*sorted(name for name in sys.modules if name.startswith('specnet.parts.')))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "specnet.parts.losses.class_losses" in found
+    unneeded = (
+        "losses.value_losses",
+        "layers.embeddings",
+        "optimizers.scaled_steps",
+        "data.table_files",
+        "data.tables.duck",
+    )
+    assert {f"specnet.parts.{name}" for name in unneeded}.isdisjoint(found)
 
 
 def test_parts_of_a_call_are_known_to_that_call_alone(refused: Refused):

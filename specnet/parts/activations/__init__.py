@@ -2,12 +2,29 @@
 
 In: a value (features, batch) and what the activation learns. Out: a value. Start with `Activation` in `base`; then
 `curves`, `rectifiers`, `gates`, and `distributions` over the features, which also has the shift of log-sum-exp.
-Every module of this package is taken whole, so that a new activation is written in one of them and nowhere else.
+A new activation is a class in one of the modules, and its name stands in the list below.
 Its figures by another library come from tests/figures/make_activations.py, and the JSON Schema is written anew.
 """
 
-from specnet.parts.activations.base import Activation as Activation
-from specnet.parts.activations.curves import *
-from specnet.parts.activations.distributions import *
-from specnet.parts.activations.gates import *
-from specnet.parts.activations.rectifiers import *
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.parts.activations.base import *
+    from specnet.parts.activations.curves import *
+    from specnet.parts.activations.distributions import *
+    from specnet.parts.activations.gates import *
+    from specnet.parts.activations.rectifiers import *
+else:
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "base": "Activation",
+            "curves": "Linear Sigmoid HardSigmoid LogSigmoid Tanh HardTanh Clip TanhShrink SoftShrink HardShrink "
+            "Softsign Softplus Squareplus Exponential",
+            "distributions": "Softmax LogSoftmax",
+            "gates": "Gelu Silu HardSwish Mish Glu",
+            "rectifiers": "Relu Relu6 LeakyRelu Prelu Elu Celu Selu Threshold",
+        },
+    )

@@ -10,8 +10,6 @@ from pydantic import Field
 from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.fields import Integer
 
-__all__ = ["BreastCancer", "Diabetes", "Digits", "Iris", "Wine"]
-
 
 class Bundled(Data):
     """Rows that a loader of scikit-learn returns."""

@@ -13,8 +13,6 @@ from specnet.parts.data.base import Data, DataSizes, Table, TargetKind
 from specnet.parts.fields import Fraction, Integer, NonNegativeInteger, NonNegativeNumber, PositiveInteger, Seed, Share
 from specnet.parts.part import FieldProblem, written
 
-__all__ = ["MakeBlobs", "MakeCircles", "MakeClassification", "MakeMoons", "MakeRegression"]
-
 SampleCount = Annotated[Integer, Ge(1), Le(10_000_000)]
 Columns = Annotated[Integer, Ge(1), Le(100_000)]
 Classes = Annotated[Integer, Ge(2), Le(10_000)]

@@ -1,17 +1,30 @@
 """Layers: from inputs of known sizes to an output, with the parameters they need.
 
 Inside the engine an activation is (features, batch). A layer declares its parameters as blocks, arrays in the engine's
-form, and says for each block which arrays a user sees in it under which name. Every module of this package is taken
-whole, so that a new layer is written in one of them and nowhere else.
+form, and says for each block which arrays a user sees in it under which name.
+A new layer is a class in one of the modules, and its name stands in the list below.
 """
 
-from specnet.parts.layers.base import Layer as Layer
-from specnet.parts.layers.base import LayerContext as LayerContext
-from specnet.parts.layers.base import LearningLayer as LearningLayer
-from specnet.parts.layers.base import LearningRules as LearningRules
-from specnet.parts.layers.base import Scope as Scope
-from specnet.parts.layers.connected import *
-from specnet.parts.layers.embeddings import *
-from specnet.parts.layers.noise import *
-from specnet.parts.layers.normalization import *
-from specnet.parts.layers.structure import *
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.parts.layers.base import *
+    from specnet.parts.layers.connected import *
+    from specnet.parts.layers.embeddings import *
+    from specnet.parts.layers.noise import *
+    from specnet.parts.layers.normalization import *
+    from specnet.parts.layers.structure import *
+else:
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "base": "Layer LayerContext LearningLayer LearningRules Scope",
+            "connected": "Dense ActivationLayer",
+            "embeddings": "Embedding PeriodicEmbedding PiecewiseLinearEmbedding",
+            "noise": "Dropout GaussianNoise",
+            "normalization": "Scale BatchNormalization LayerNormalization",
+            "structure": "Add Multiply Concatenate Block",
+        },
+    )

@@ -3,10 +3,25 @@
 Losses whose name says a distribution see the network's raw output (logits), so that value and gradient stay finite and
 keep their digits; the activation that belongs to them is applied for predictions only.
 
-Every module of this package is taken whole, so that a new loss is written in one of them and nowhere else.
+A new loss is a class in one of the modules, and its name stands in the list below.
 """
 
-from specnet.parts.losses.base import Loss as Loss
-from specnet.parts.losses.base import mean_over_outputs as mean_over_outputs
-from specnet.parts.losses.class_losses import *
-from specnet.parts.losses.value_losses import *
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.parts.losses.base import *
+    from specnet.parts.losses.class_losses import *
+    from specnet.parts.losses.value_losses import *
+else:
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "base": "Loss mean_over_outputs",
+            "class_losses": "BinaryCrossentropy CategoricalCrossentropy BinaryFocalCrossentropy "
+            "CategoricalFocalCrossentropy Hinge SquaredHinge CategoricalHinge",
+            "value_losses": "MeanSquaredError MeanAbsoluteError Huber LogCosh MeanSquaredLogarithmicError Quantile "
+            "CosineSimilarity Poisson Gamma Tweedie GaussianNll KlDivergence",
+        },
+    )

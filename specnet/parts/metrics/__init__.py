@@ -6,8 +6,21 @@ scikit-learn's, `figures` the commonest without its import, `probabilities` what
 resampling computes.
 """
 
-from specnet.parts.metrics.base import Metric as Metric
-from specnet.parts.metrics.base import main_metric as main_metric
-from specnet.parts.metrics.base import metric_of as metric_of
-from specnet.parts.metrics.probabilities import ExpectedCalibrationError as ExpectedCalibrationError
-from specnet.parts.metrics.scorers import *
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.parts.metrics.base import *
+    from specnet.parts.metrics.probabilities import *
+else:
+    from specnet.parts.metrics.scorers import SCORERS
+
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "base": "Metric main_metric metric_of",
+            "probabilities": "ExpectedCalibrationError",
+            "scorers": " ".join(SCORERS),
+        },
+    )

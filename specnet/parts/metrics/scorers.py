@@ -8,7 +8,7 @@ mean over them, or where the targets have names, and so units of their own, ther
 """
 
 from collections.abc import Callable, Mapping
-from functools import partialmethod
+from functools import partial, partialmethod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ from specnet.parts.metrics import figures
 from specnet.parts.metrics.base import BINARY, CLASSES, LABELS, MULTILABEL, VALUES, Metric
 from specnet.parts.metrics.figures import Figure
 from specnet.parts.metrics.statistics import Statistic, area_statistic, determination_statistic, mean_statistic
+from specnet.parts.part import class_name
 
 Array = NDArray[Any]
 Errors = Callable[[Array, Array], Array]
@@ -209,9 +210,8 @@ _AVERAGES = {
 
 def _made(name: str, meaning: str, attributes: Mapping[str, Any]) -> type[Scorer]:
     """Return a metric, as a class statement with these attributes and a ``type`` of its own would make it."""
-    title = "".join(map(str.capitalize, name.split("_")))
     fields: Any = {"type": (Literal[name], name), **_FIELDS.get(name, {})}
-    metric = create_model(title, __base__=Scorer, __doc__=meaning, __module__=__name__, **fields)
+    metric = create_model(class_name(name), __base__=Scorer, __doc__=meaning, __module__=__name__, **fields)
     has_units = attributes.get("task", VALUES) == VALUES and name not in _WITHOUT_UNITS
     attributes = {"has_units": has_units, **attributes}
     for attribute, value in {"sign": -1 if name.startswith("neg_") else 1, **attributes}.items():
@@ -227,6 +227,16 @@ def _averaged(name: str, average: str) -> type[Scorer]:
     return _made(name if average == "binary" else f"{name}_{average}", f"{_AVERAGED[name]}; {ending}.", attributes)
 
 
-_METRICS = [_averaged(name, average) for name in _AVERAGED for average in _AVERAGES]
-_METRICS += [_made(name, meaning, _FACTS.get(name, {})) for name, meaning in _MEANINGS.items()]
-globals().update({metric.__name__: metric for metric in _METRICS})
+SCORERS: Mapping[str, Callable[[], type[Scorer]]] = {
+    class_name(name if average == "binary" else f"{name}_{average}"): partial(_averaged, name, average)
+    for name in _AVERAGED
+    for average in _AVERAGES
+} | {class_name(name): partial(_made, name, meaning, _FACTS.get(name, {})) for name, meaning in _MEANINGS.items()}
+"""What makes each class, by its name; it is made when it is first used, because all of them take long."""
+
+
+def __getattr__(name: str) -> type[Scorer]:
+    if name not in SCORERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    metric = globals()[name] = SCORERS[name]()
+    return metric

@@ -3,17 +3,29 @@
 In: columns (rows, columns), texts as places in their distinct ones. Out: the step with its sizes, and arrays by name;
 then prepared columns, of arrays or symbolic values alike (`operations`). Start with `Preprocessing` in `base`; then
 `missing` (what stands for a missing cell), `scaling`, `curve_steps`, `dates`, and `categories`, which codes texts.
-Every module of this package is taken whole, so that a new step is written in one of them and nowhere else.
+A new step is a class in one of the modules, and its name stands in the list below.
 """
 
-from specnet.parts.preprocessing.base import NUMBERS as NUMBERS
-from specnet.parts.preprocessing.base import Fitted as Fitted
-from specnet.parts.preprocessing.base import Preprocessing as Preprocessing
-from specnet.parts.preprocessing.base import Texts as Texts
-from specnet.parts.preprocessing.base import prepared_size as prepared_size
-from specnet.parts.preprocessing.base import raw_size as raw_size
-from specnet.parts.preprocessing.categories import *
-from specnet.parts.preprocessing.curve_steps import *
-from specnet.parts.preprocessing.dates import *
-from specnet.parts.preprocessing.missing import *
-from specnet.parts.preprocessing.scaling import *
+from typing import TYPE_CHECKING
+
+from specnet.lazy import lazily
+
+if TYPE_CHECKING:
+    from specnet.parts.preprocessing.base import *
+    from specnet.parts.preprocessing.categories import *
+    from specnet.parts.preprocessing.curve_steps import *
+    from specnet.parts.preprocessing.dates import *
+    from specnet.parts.preprocessing.missing import *
+    from specnet.parts.preprocessing.scaling import *
+else:
+    __all__, __getattr__ = lazily(
+        __name__,
+        {
+            "base": "NUMBERS Fitted Preprocessing Texts prepared_size raw_size",
+            "categories": "ONE_HOT_CODES CategoryStep Ordinal OneHot CategoryEmbedding",
+            "curve_steps": "SmoothClip Log",
+            "dates": "Calendar",
+            "missing": "Impute",
+            "scaling": "QuantileRanks Standardize Robust Minmax ClipColumns",
+        },
+    )

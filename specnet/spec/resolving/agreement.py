@@ -1,10 +1,11 @@
 """What goes with what: the loss with the data and the output, the metrics with the loss, the plan with its caps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from specnet.errors import Path
 from specnet.parts.layers import Layer
-from specnet.parts.losses import Loss, MeanSquaredError
+from specnet.parts.losses import Loss
 from specnet.parts.metrics import Metric
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
@@ -134,10 +135,10 @@ def _check_target_preprocessing(spec: Spec, problems: Problems) -> None:
         message = f"{loss.part_name()} needs {_DOMAINS[loss.domain]}; target_preprocessing does not keep them so"
         hint = "remove target_preprocessing; this loss takes the target in its own units"
         problems.report("target-preprocessing", message, path, hint=hint)
-    known = [part for part in spec.registry.of_kind(Preprocessing.kind) if issubclass(part, Preprocessing)]
     for index, step in enumerate(steps):
         if not step.invertible:
             message = f"target_preprocessing needs steps that can be undone, got {step.part_name()}"
+            known: Any = spec.registry.of_kind(Preprocessing.kind)
             hint = f"choose from {', '.join(part.part_name() for part in known if part.invertible)}"
             problems.report("target-preprocessing", message, (*path, index), hint=hint)
 
@@ -147,7 +148,7 @@ def _check_metric(
 ) -> None:
     """Report a metric that the loss does not support; what stands in the spec is its name behind the prefix."""
     loss = spec.training.loss
-    hint = f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
+    hint = None
     if loss.target == "values" and "values" not in metric.task:
         message = f"{metric.part_name()} needs classes, but {loss.part_name()} predicts numbers"
         hint = f"use {prefix}r2 for numbers; for classes use a classification loss such as categorical_crossentropy"
@@ -157,6 +158,7 @@ def _check_metric(
         message = f"{metric.part_name()} needs probabilities, but {loss.part_name()} outputs margins"
     else:
         return
+    hint = hint or f"use {either(prefix + name for name in _metrics_like(metric, loss, tasks, spec.registry))}"
     problems.report("metric-task", message, path, hint=hint)
 
 
@@ -188,6 +190,8 @@ def check_calibration(spec: Spec, nodes: Sequence[Node], problems: Problems) -> 
 
 
 def _check_linear_part(loss: Loss, nodes: Sequence[Node], path: Path, problems: Problems) -> None:
+    from specnet.parts.losses import MeanSquaredError
+
     if not isinstance(loss, MeanSquaredError):
         message = f"a linear model minimizes the squared error, and {loss.part_name()} another one"
         hint = "remove training.calibration"

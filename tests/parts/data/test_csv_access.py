@@ -16,7 +16,7 @@ import pytest
 from specnet.cpus import default_threads, usable_cpus
 from specnet.errors import DataError, FileError
 from specnet.parts.data import Csv, Jsonl, Parquet
-from specnet.parts.data.reading_progress import reading_progress
+from specnet.parts.data.progress import reading_progress
 from specnet.parts.data.tables import duck
 from specnet.parts.data.tables.csv import csv_files
 from specnet.parts.data.tables.csv.csv_files import CsvFile

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from specnet.cpus import usable_cpus
 from specnet.files.large import is_large, no_room
-from specnet.parts.data.reading_progress import Progress
+from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 
 WIDE = 2_000

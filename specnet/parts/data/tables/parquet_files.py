@@ -7,7 +7,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files import open_file
-from specnet.parts.data.reading_progress import Progress
+from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import quoted
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.source import Mistake, TableSource, refuse_wildcards, repeated_names

@@ -22,7 +22,7 @@ from specnet.errors import DataError, Diagnostic, FileError, Position
 from specnet.files.large import room_needed
 from specnet.files.toml import toml_text
 from specnet.parts.arrays import first_few
-from specnet.parts.data.reading_progress import Progress
+from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import number
 from specnet.parts.data.tables.csv.csv_records import DELIMITERS
 from specnet.parts.data.tables.duck import Duck, DuckError

@@ -18,7 +18,7 @@ from specnet.parts.arrays import first_few
 from specnet.parts.data.base import Table
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import BooleanWords, Notation, NumberFormat, notations_of
-from specnet.parts.data.reading_progress import current_progress
+from specnet.parts.data.progress import current_progress
 from specnet.parts.data.tables.cells import boolean, coded, days, number
 from specnet.parts.data.tables.duck import Duck, DuckError, opened
 from specnet.parts.data.tables.judging import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 
-from specnet.parts.data.reading_progress import Progress
+from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import is_grouped, number, sql_is_grouped, sql_plain_number, trimmed
 from specnet.parts.data.tables.duck import Duck, DuckError
 from specnet.parts.data.tables.source import TableSource

@@ -27,7 +27,7 @@ from specnet.cpus import usable_cpus
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
 from specnet.files.large import GrowingTable
-from specnet.parts.data.reading_progress import Progress, of_parts
+from specnet.parts.data.progress import Progress, of_parts
 from specnet.parts.data.tables.cells import LARGEST_WHOLE, number, quoted, sql_is_grouped, trimmed
 from specnet.parts.data.tables.csv.csv_parts import PART_BYTES, parts_of
 from specnet.parts.data.tables.csv.csv_records import (

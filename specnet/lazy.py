@@ -1,0 +1,33 @@
+"""Names of a package whose modules are imported when a name is first used (PEP 562)."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+# As in `typing`, whose import would take as long as all of `specnet`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+def lazily(package: str, names: Mapping[str, str]) -> tuple[list[str], Callable[[str], Any]]:
+    """Return the ``__all__`` and the ``__getattr__`` of a package.
+
+    Parameters
+    ----------
+    package : str
+    names : mapping
+        The public names, separated by spaces, by the module below the package that has them.
+    """
+    modules = {name: module for module, each in names.items() for name in each.split()}
+
+    def find(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{package}.{modules[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return list(modules), find
