@@ -19,9 +19,10 @@ from specnet.files import PathLike, file_errors
 from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import FACTS, MODEL, REPORT, spec_folder
 from specnet.findings import Finding
-from specnet.model import Model
+from specnet.model import Answers, Model
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import SpecData, parsed_with_target
 from specnet.running.run_folder import RunFolder, reserved_folder
@@ -236,7 +237,9 @@ def run_table(
             if folder is not None:
                 saved = _write(folder, outcome, checkpoint, rows=rows)
                 # A run that was interrupted before its first epoch has nothing to show.
-                warnings += _report(saved, begun.data, observer) if report and result.history else ()
+                warnings += (
+                    _report(saved, begun.data, observer, outcome.answers.get(TEST)) if report and result.history else ()
+                )
         observer.closed(result.interruption)
         try:
             if result.interruption is not None:
@@ -329,8 +332,10 @@ def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None
     return run
 
 
-def _report(run: SavedRun, data: SpecData, observer: Observer) -> tuple[Diagnostic, ...]:
+def _report(
+    run: SavedRun, data: SpecData, observer: Observer, answers: Answers | None = None
+) -> tuple[Diagnostic, ...]:
     """Write the page of a run, which is complete without it; return what went wrong."""
     from specnet.running.reports.run_report import write_report
 
-    return write_report(run, data, observer)
+    return write_report(run, data, observer, answers)

@@ -30,6 +30,7 @@ from specnet.files.run_files import (
 )
 from specnet.files.tensors import encode
 from specnet.findings import Judgement, judge
+from specnet.model import Answers
 from specnet.parts.data import Table
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.evaluation.evaluation import evaluate_run
@@ -97,6 +98,8 @@ class RunOutcome:
     begun : BegunRun
     fitted : FitResult
     evaluation : Evaluation
+    answers : dict of str to Answers
+        What the model answers for rows held out, by the part of the split.
     judgement : Judgement
         What went wrong.
     machine : dict
@@ -106,6 +109,7 @@ class RunOutcome:
     begun: BegunRun
     fitted: FitResult
     evaluation: Evaluation
+    answers: dict[str, Answers]
     judgement: Judgement
     machine: dict[str, Any]
 
@@ -204,7 +208,7 @@ def train_run(
         with explaining():
             fitted = fit_rows(data, observer, cores=cores, records=True, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
-            evaluation, comparison = evaluate_run(fitted)
+            evaluation, comparison, answers = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
             evidence = run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison)
-            return RunOutcome(begun, fitted, evaluation, judge(evidence), machine)
+            return RunOutcome(begun, fitted, evaluation, answers, judge(evidence), machine)

@@ -15,7 +15,6 @@ from specnet.network.bound import LayerOutputs
 from specnet.parts.arrays import Array
 from specnet.report.diagram.diagram_columns import DiagramColumn, columns_of, visible_activation
 from specnet.report.svg.axes import Axis
-from specnet.spec import Resolved
 
 GRID = 90
 """Points of the grid along each axis."""
@@ -38,7 +37,8 @@ class Plane:
 
     Attributes
     ----------
-    resolved : Resolved
+    network : Network
+        Run by NumPy.
     tensors : mapping of str to ndarray
         Its parameters and layer states by name; of an ensemble those of one member.
     columns : ndarray (rows, 2)
@@ -56,7 +56,7 @@ class Plane:
         Returns values in the units of the target from the network's first output (points,).
     """
 
-    resolved: Resolved
+    network: Network
     tensors: Mapping[str, Array]
     columns: Values
     target: NDArray[np.generic]
@@ -80,14 +80,9 @@ class Plane:
         return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
     @cached_property
-    def network(self) -> Network:
-        """The network, run by NumPy."""
-        return Network(self.resolved, "numpy")
-
-    @cached_property
     def chain(self) -> tuple[DiagramColumn, ...]:
         """The network's layers as its diagram shows them, the input first."""
-        return columns_of(self.resolved).columns
+        return columns_of(self.network.resolved).columns
 
     @cached_property
     def layers(self) -> dict[str, LayerOutputs]:

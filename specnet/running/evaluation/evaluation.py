@@ -47,8 +47,8 @@ class ScoreComparison(NamedTuple):
     out_of_fold: OutOfFold | None
 
 
-def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
-    """Return what there is to say of a model that was fitted to the rows ``train``, and how it compares with others.
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison, dict[str, Answers]]:
+    """Return what there is to say of a model, how it compares with others, and its answers for rows held out.
 
     Raises
     ------
@@ -73,13 +73,14 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison]:
     }
     comparison = ScoreComparison(train_score, _held(fitted, answers, baselines), folds)
     if TEST not in splits:
-        return Evaluation(rows, figures, compared, calibration=calibration), comparison
+        return Evaluation(rows, figures, compared, calibration=calibration), comparison, answers
     tables = answer_tables(fitted.model, answers[TEST])
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
     its_figures = {name: parts[TEST] for name, parts in compared.items()}
     chance = chance_of(network.spec, figures[TEST], answers[TEST], on_test, its_figures, splits[TEST].groups)
     intervals = {TEST: chance.intervals}, chance.baseline_intervals
-    return Evaluation(rows, figures, compared, {TEST: tables}, *intervals, chance.gains, calibration), comparison
+    found = Evaluation(rows, figures, compared, {TEST: tables}, *intervals, chance.gains, calibration)
+    return found, comparison, answers
 
 
 def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], rows: SpecData) -> Evaluation:

@@ -39,7 +39,9 @@ NAMED_CLASSES = 4
 """Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
-def write_report(run: SavedRun, data: SpecData, observer: Observer) -> tuple[Diagnostic, ...]:
+def write_report(
+    run: SavedRun, data: SpecData, observer: Observer, answers: Answers | None = None
+) -> tuple[Diagnostic, ...]:
     """Write the page of a run that has just written its folder; if that fails, tell the observer, and return why.
 
     Parameters
@@ -49,8 +51,10 @@ def write_report(run: SavedRun, data: SpecData, observer: Observer) -> tuple[Dia
     data : SpecData
         The run's, so that they need not be read again.
     observer : Observer
+    answers : Answers, optional
+        What the model answers for test rows, where it was just computed.
     """
-    failures = attempted(lambda _: _write(run, data, None), run.path)
+    failures = attempted(lambda _: _write(run, data, None, answers), run.path)
     if failures:
         observer.warned(failures)
     return failures
@@ -122,10 +126,17 @@ def report_again(
     return path / REPORT
 
 
-def _write(run: SavedRun, data: SpecData | None, absent: str | None, *, with_rows: bool = True) -> None:
+def _write(
+    run: SavedRun,
+    data: SpecData | None,
+    absent: str | None,
+    answers: Answers | None = None,
+    *,
+    with_rows: bool = True,
+) -> None:
     from specnet.report.pages.run_page import page
 
-    record = record_of(run, data, absent, with_rows=with_rows)
+    record = record_of(run, data, absent, answers, with_rows=with_rows)
     write_file(run.path / REPORT, page(record).encode())
 
 
@@ -140,10 +151,15 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
     return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
 
 
-def record_of(run: SavedRun, data: SpecData | None, absent: str | None = None, *, with_rows: bool = True) -> PageRecord:
-    """Return what the page of a run is made from.
-
-    Everything but the rows is read from its folder, so that it is the same at the end of the run and at any later time.
+def record_of(
+    run: SavedRun,
+    data: SpecData | None,
+    absent: str | None = None,
+    answers: Answers | None = None,
+    *,
+    with_rows: bool = True,
+) -> PageRecord:
+    """Return what the page of a run is made from, the same at the end of the run and at any later time.
 
     Parameters
     ----------
@@ -152,6 +168,8 @@ def record_of(run: SavedRun, data: SpecData | None, absent: str | None = None, *
         The rows of the run; None where they cannot be read again.
     absent : str or None
         Why not.
+    answers : Answers, optional
+        What the model answers for test rows, where it was just computed.
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
@@ -159,7 +177,8 @@ def record_of(run: SavedRun, data: SpecData | None, absent: str | None = None, *
     theta, _ = model.members[0]
     names, classes = column_names(model, data), class_names(model)
     test = None if data is None else data.splits.get("test")
-    answers = None if test is None else _answers(model, test)
+    if test is not None and answers is None:
+        answers = _answers(model, test)
     temperature = evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     facts = run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)

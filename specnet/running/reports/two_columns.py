@@ -32,7 +32,7 @@ def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_na
     theta, state = model.members[0]
     y = np.concatenate([part.y for part in parts])
     return Plane(
-        network.resolved,
+        network.run_by("numpy"),
         {**network.parameters(theta), **state},
         np.concatenate([np.asarray(part.columns, np.float64) for part in parts]),
         y.reshape(-1) if data.labels is None else data.labels.encode(y),

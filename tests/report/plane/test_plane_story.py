@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet.network import Network
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.plane.surfaces import Plane, leads, log_odds
 from specnet.report.svg.charts import Figure
@@ -37,7 +38,9 @@ def plane_of(
     **fields: Any,
 ) -> Plane:
     held_out = np.array([False, False, False, True])
-    return Plane(resolved, tensors, CORNERS, np.asarray(target), held_out, ("x", "y"), classes, **fields)
+    return Plane(
+        Network(resolved, "numpy"), tensors, CORNERS, np.asarray(target), held_out, ("x", "y"), classes, **fields
+    )
 
 
 def all_pictures(told: PlaneStory) -> list[Figure]:

@@ -222,7 +222,7 @@ def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np
     rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
     data = read_data(specnet.parse_spec(spec_on(by_patient(tmp_path, rows), loss="mse")))
     fitted = fit_rows(data)
-    _, comparison = evaluate_run(fitted)
+    _, comparison, _ = evaluate_run(fitted)
     held = run_evidence(fitted.encoder, fitted.training, data.splits, [], [], comparison).held
     assert held is not None
     assert held.independent_rows == pytest.approx(10, abs=3)  # of 60 rows of 10 groups, whose targets are equal
