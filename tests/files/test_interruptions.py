@@ -100,7 +100,7 @@ class CtrlC(Observer):
     """Sends a signal in the midst of training, and knows the processor's seconds then."""
 
     def engine_chosen(self, engine: str, reason: str) -> None:
-        threading.Timer(0.05 if engine == "numpy" else 0.2, self._send).start()
+        threading.Timer(0.2, self._send).start()
 
     def _send(self) -> None:
         self.sent = time.process_time()
