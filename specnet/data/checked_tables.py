@@ -164,16 +164,23 @@ def read_cells(
 
 
 def large_cell_in(
-    path: PathLike, resolved: Resolved, raw: RawColumns, preparation: Preparation, encoding: str | None = None
+    path: PathLike,
+    resolved: Resolved,
+    raw: RawColumns,
+    preparations: Sequence[Preparation],
+    encoding: str | None = None,
 ) -> Diagnostic | None:
     """Return what to say of the first cell of a table that is too large for a model, at its place in the file.
 
-    Nothing if there is none, or the rows are not those of a table with names.
+    The networks of the model have these preparations. Nothing if there is none, or the rows are not those of a table
+    with names.
     """
     source, spec = os.fspath(path), resolved.spec
     part = _features_of(source, spec, encoding) if raw.kinds else None
-    cell = None if part is None else first_large_cell(preparation, raw.X, np.dtype(spec.network.dtype))
-    if cell is None:
+    dtype = np.dtype(spec.network.dtype)
+    cells = (first_large_cell(each, raw.X, dtype) for each in preparations)
+    cell = None if part is None else next((cell for cell in cells if cell is not None), None)
+    if part is None or cell is None:
         return None
     problem = large_cell_problem(cell, raw.kinds[cell.column].name, part, Path())
     return None if problem is None else about_file(DataError(problem), source).diagnostics[0]

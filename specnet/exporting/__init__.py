@@ -21,7 +21,7 @@ from specnet.exporting import targets
 from specnet.exporting.export_proof import Proof, prove
 from specnet.exporting.target import Target
 from specnet.files import PathLike, refuse_taken, write_files
-from specnet.model import Model, Team, models_of
+from specnet.model import Model
 
 TARGETS = tuple(sorted(module.name for module in pkgutil.iter_modules(targets.__path__)))
 """The names of all targets."""
@@ -97,8 +97,8 @@ def export(
         hint = "for a fitted estimator, pass estimator.model_"
         raise DataError(f"expected a specnet.Model, got {type(model).__name__}", hint=hint)
     kind = find_target(target)
-    if isinstance(model, Team) and not kind.takes_teams:
-        message = f"a team of {len(model.models)} models is not supported by {target}"
+    if len(model.networks) > 1 and not kind.takes_teams:
+        message = f"a team of {len(model.networks)} models is not supported by {target}"
         raise UnsupportedError(message, hint=f"choose from {_able('takes_teams')}, or export the folder best/")
     wanted = np.dtype(np.float32) if float32 else model.network.dtype
     if wanted != model.network.dtype and not kind.writes_float32:
@@ -111,9 +111,7 @@ def export(
     suffixes = (kind.suffix, *kind.other_suffixes)
     if main.suffix not in suffixes:
         raise ExportError(f"{target} needs a file name ending in {' or '.join(suffixes)}, got {main.name}")
-    if not all(
-        np.isfinite(array).all() for each, _ in models_of(model) for array in (each.theta, *each.state.values())
-    ):
+    if not all(np.isfinite(array).all() for each in model.networks for array in (each.theta, *each.state.values())):
         raise ExportError("the model has weights that are not finite")
     program = kind.program(model, wanted).with_interval(interval)
     files = kind.render(program, main)

@@ -13,7 +13,7 @@ import numpy as np
 
 from specnet.data import RawColumns, StepGroup, filled_gaps, group_texts
 from specnet.errors import UnsupportedError
-from specnet.model import Model
+from specnet.model import Model, TrainedNetwork
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column, Kind, kind_of
 
@@ -59,20 +59,31 @@ class RawColumn:
 
 
 def columns_of(model: Model) -> tuple[RawColumn, ...]:
-    """Return what a model's raw columns are.
+    """Return the raw columns of a model: categories have a code for each text that one of its networks has.
+
+    Raises
+    ------
+    UnsupportedError
+        As `network_columns` does.
+    """
+    return tuple(map(_together, *map(network_columns, model.networks)))
+
+
+def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:
+    """Return the raw columns of a network of a model.
 
     Raises
     ------
     UnsupportedError
         If a category has two tables of codes, or none, or what has one is no category.
     """
-    count = model.network.resolved.columns
-    kinds = {name: kind_of(kind) for name, kind in (model.spec.feature_kinds or {}).items()}
-    names = model.feature_names or ("",) * count
-    takes_missing = filled_gaps(model.preprocessing, count).tolist()
+    count = trained.network.resolved.columns
+    kinds = {name: kind_of(kind) for name, kind in (trained.spec.feature_kinds or {}).items()}
+    names = trained.spec.feature_names or ("",) * count
+    takes_missing = filled_gaps(trained.preprocessing, count).tolist()
     codes: dict[int, Mapping[str, int]] = {}
     seen = set[int]()
-    for group in model.preprocessing.groups:
+    for group in trained.preprocessing.groups:
         places = range(count) if group.places is None else group.places
         known = dict(zip(places, _codes(group), strict=False))
         twice = seen & (known.keys() | codes.keys()) & set(places)
@@ -89,11 +100,6 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
     )
 
 
-def columns_together(found: Sequence[tuple[RawColumn, ...]]) -> tuple[RawColumn, ...]:
-    """Return the raw columns of models that answer together: categories have a code for each text that one has."""
-    return tuple(map(_together, *found))
-
-
 def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
     each = (first, *others)
     codes, takes_missing = first.codes, all(column.takes_missing for column in each)
@@ -104,7 +110,7 @@ def _together(first: RawColumn, *others: RawColumn) -> RawColumn:
 
 
 def codes_among(own: RawColumn, together: RawColumn) -> list[int]:
-    """Return a model's own code for each code of `columns_together`, from 0 on; nothing of a column of numbers."""
+    """Return a network's own code for each code of `columns_of`, from 0 on; nothing of a column of numbers."""
     codes = own.codes or {}
     return [] if together.codes is None else [0, *(codes.get(text, 0) for text in together.codes)]
 

@@ -45,7 +45,7 @@ def probe_rows(program: Program, neighbour: int = 0) -> tuple[RawColumns, int]:
         prepared *= 1 + _NEAR * np.random.default_rng(neighbour).standard_normal(prepared.shape)
     put_categories(prepared, program.model, np.random.default_rng(0))
     with np.errstate(all="ignore"):
-        raw = np.concatenate([program.model.preprocessing.invert(prepared), np.zeros((1, program.inputs))])
+        raw = np.concatenate([program.model.preparations[0].invert(prepared), np.zeros((1, program.inputs))])
     raw = raw.astype(program.column_dtype).astype(np.float64)
     generator = np.random.default_rng(1)
     missing = generator.random((count, len(program.gaps))) < _MISSING
@@ -131,7 +131,7 @@ def prove(target: Target, program: Program, files: dict[Path, bytes], name: str)
             return Proof(0, None, str(obstacle))
     expected, tolerance = answers_of(program, rows), TOLERANCES[program.dtype.name]
     parts = (slice(ordinary), slice(ordinary, None))  # edge rows may be large, and would excuse the others
-    has_offset = program.task == "values" and all(each.model.target_preprocessing.steps for each in program.models)
+    has_offset = program.task == "values" and all(each.trained.target_preprocessing.steps for each in program.models)
     compared = [_compared(answers, expected, part, tolerance, has_offset) for part in parts]
     exceeds = any(not difference <= allowed for difference, allowed in compared)
     rounding = _rounding(program) if exceeds and program.dtype == np.float32 else 0.0

@@ -9,7 +9,7 @@ from typing import NoReturn
 from specnet.compiler import Expansions, Shape, Value, state_value
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import Formula, FormulaReader, sources_of
-from specnet.model import Model
+from specnet.model import TrainedNetwork
 from specnet.network import Network
 from specnet.network.layout import PlacedBlock
 from specnet.network.programs import LayerRequests, LayerScope
@@ -78,18 +78,18 @@ class Member:
     steps: tuple[LayerStep, ...]
 
 
-def members_of(model: Model, expansions: Expansions, prefix: str) -> tuple[Member, ...]:
+def members_of(trained: TrainedNetwork, expansions: Expansions, prefix: str) -> tuple[Member, ...]:
     """Return the members of an ensemble, or the only network, with what the target lacks in terms of what it has.
 
-    The prefix is that of the model's names.
+    The prefix is that of the network's names.
     """
-    prefix, several = prefix + "members.{}." * (model.theta.ndim > 1), len(model.members) > 1
-    layout, dtype = model.network.layout, model.network.dtype
+    prefix, several = prefix + "members.{}." * trained.is_ensemble, len(trained.members) > 1
+    network = trained.network
     members = []
-    for number, (theta, state) in enumerate(model.members):
-        arrays = layout.arrays(theta, "theta") | layout.state_arrays(state)
-        reader = _LayerReader(model.network, theta, state, FormulaReader(arrays, dtype, expansions, several))
-        steps = tuple(reader.step(number, node) for number, node in enumerate(model.network.nodes))
+    for number, (theta, state) in enumerate(trained.members):
+        arrays = network.layout.arrays(theta, "theta") | network.layout.state_arrays(state)
+        reader = _LayerReader(network, theta, state, FormulaReader(arrays, network.dtype, expansions, several))
+        steps = tuple(reader.step(number, node) for number, node in enumerate(network.nodes))
         members.append(Member(prefix.format(number), steps))
     return tuple(members)
 

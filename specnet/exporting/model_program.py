@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from specnet.compiler import Expansions, Operation
 from specnet.errors import UnsupportedError
-from specnet.exporting.export_columns import columns_of, columns_together
+from specnet.exporting.export_columns import columns_of
 from specnet.exporting.formula import Constants, Formula
 from specnet.exporting.model_steps import ModelSteps
-from specnet.model import Model, models_of
+from specnet.model import Model
+from specnet.model.file import name_prefixes
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.base import Task
 
@@ -100,14 +101,13 @@ class Program:
 
     def __init__(self, model: Model, dtype: np.dtype[Any], expansions: Expansions, note: str = "") -> None:
         self.model, self.dtype, self.note = model, dtype, note
-        together = models_of(model)
-        if len({each.network.dtype for each, _ in together}) > 1:
+        if len({each.network.dtype for each in model.networks}) > 1:
             raise UnsupportedError("a team of networks in float32 and in float64 cannot be exported")
-        self.columns = columns_together([columns_of(each) for each, _ in together])
-        prefix = "models.{}." if len(together) > 1 else ""
+        self.columns = columns_of(model)
+        prefixes = name_prefixes(len(model.networks))
         self.models = tuple(
-            ModelSteps(each, self.columns, dtype, expansions, prefix.format(number), share)
-            for number, (each, share) in enumerate(together)
+            ModelSteps(each, self.columns, dtype, expansions, prefix, share)
+            for each, prefix, share in zip(model.networks, prefixes, model.shares, strict=True)
         )
         self.interval: ExportInterval | None = None
 
@@ -133,7 +133,7 @@ class Program:
             return False
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.model.network.inputs))
         with np.errstate(all="ignore"):
-            raw = self.models[0].model.preprocessing.invert(around)
+            raw = self.models[0].trained.preprocessing.invert(around)
         return any(column.kind == "datetime" for column in self.columns) or _is_beyond_float32(raw)
 
     @cached_property
@@ -143,7 +143,7 @@ class Program:
             return False
         around = np.outer([-1.0, 0.0, 1.0], np.ones(self.outputs))
         with np.errstate(all="ignore"):
-            return any(_is_beyond_float32(each.model.target_preprocessing.invert(around)) for each in self.models)
+            return any(_is_beyond_float32(each.trained.target_preprocessing.invert(around)) for each in self.models)
 
     @property
     def column_dtype(self) -> np.dtype[Any]:

@@ -13,20 +13,19 @@ from specnet.compiler import Expansions, Value, rows, state_value
 from specnet.compiler.operations.picking import gather, to_index
 from specnet.compiler.operations.pieces import concatenate
 from specnet.data import Preparation
-from specnet.exporting.export_columns import RawColumn, codes_among, columns_of
+from specnet.exporting.export_columns import RawColumn, codes_among, network_columns
 from specnet.exporting.formula import GROUPED, LINEAR, Constants, Formula, FormulaReader, Source, sources_of
 from specnet.exporting.layer_steps import LayerStep, members_of
-from specnet.model import Model
+from specnet.model import TrainedNetwork
 from specnet.parts.arrays import Array
 
 
 class ModelSteps:
-    """A model in steps.
+    """A network of a model in steps.
 
     Parameters
     ----------
-    model : Model
-        No team.
+    trained : TrainedNetwork
     columns : sequence of RawColumn
         The program's raw columns, whose codes may be those of other models too.
     dtype : numpy.dtype
@@ -53,26 +52,26 @@ class ModelSteps:
 
     def __init__(
         self,
-        model: Model,
+        trained: TrainedNetwork,
         columns: Sequence[RawColumn],
         dtype: np.dtype[Any],
         expansions: Expansions,
         prefix: str = "",
         share: int = 1,
     ) -> None:
-        self.model, self.dtype, self.prefix, self.share = model, dtype, prefix, share
-        network, float64 = model.network, np.dtype(np.float64)
+        self.trained, self.dtype, self.prefix, self.share = trained, dtype, prefix, share
+        network, float64 = trained.network, np.dtype(np.float64)
         self.outputs = network.target_size if network.task == "values" else network.outputs
         (x,), (y,) = sources_of([len(columns)]), sources_of([network.outputs])
-        prepare, arrays = symbolic(model.preprocessing, len(columns), "preprocessing")
-        coded, tables = _recoded(x, columns, columns_of(model))
+        prepare, arrays = symbolic(trained.preprocessing, len(columns), "preprocessing")
+        coded, tables = _recoded(x, columns, network_columns(trained))
         self.prepare = FormulaReader(arrays | tables, float64, expansions).read(
             prepare.apply(coded), [x], "preprocessing"
         )
-        finish, arrays = symbolic(model.target_preprocessing, self.outputs, "target_preprocessing")
+        finish, arrays = symbolic(trained.target_preprocessing, self.outputs, "target_preprocessing")
         value = finish.invert(rows(y, 0, self.outputs))
         self.finish = FormulaReader(arrays, float64, expansions).read(value, [y], "target_preprocessing")
-        self.members = members_of(model, expansions, prefix)
+        self.members = members_of(trained, expansions, prefix)
 
     @property
     def steps(self) -> tuple[LayerStep, ...]:

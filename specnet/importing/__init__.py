@@ -21,7 +21,7 @@ from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_
 from specnet.files.archives import Archive
 from specnet.files.toml import to_toml
 from specnet.importing.draft import Imported
-from specnet.model import Model, Team, load_model
+from specnet.model import Model, load_model
 from specnet.spec import Limits
 
 __all__ = ["Imported", "import_model", "open_model", "read_network", "weights_path", "write_network"]
@@ -123,8 +123,8 @@ def write_network(imported: Imported, path: PathLike, *, overwrite: bool = True)
         If one of them cannot be written, or is there already (TakenError) and is not to be overwritten; or if several
         networks answer together, which no spec says.
     """
-    if isinstance(imported.model, Team):
-        message = f"a team of {len(imported.model.models)} models has no spec of its own"
+    if len(imported.model.networks) > 1:
+        message = f"a team of {len(imported.model.networks)} models has no spec of its own"
         raise FileError(message, hint="predict and evaluate take the file as it is, and specnet.import_model")
     if not overwrite:
         refuse_taken(path, weights_path(path))

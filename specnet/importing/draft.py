@@ -15,7 +15,7 @@ from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.exporting.model_facts import known_document
 from specnet.importing.onnx.onnx_file import PRECISION_HINT
 from specnet.model import Model
-from specnet.model.file import model_of, tensor_kinds
+from specnet.model.file import tensor_kinds, trained_network
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.fields import spec_name
@@ -318,7 +318,7 @@ class Draft:
         if labels is not None and (len(labels) != count or not (labels[1:] > labels[:-1]).all()):
             raise FileError(f"the labels of the classes are not {count or 0}, ascending and each once")
         try:
-            return Model(*model_of(network, tensors, labels))
+            return Model.of([trained_network(network, tensors, labels)])
         except DataError as error:
             raise FileError(str(error)) from error
 

@@ -75,7 +75,7 @@ def _rows(model: Model, spread: float, seed: int, precision: str) -> RawColumns:
     rows = max(2, min(ROWS, _MOST_NUMBERS // model.network.inputs))
     prepared = spread * generator.standard_normal((rows, model.network.inputs))
     put_categories(prepared, model, generator)
-    raw = model.preprocessing.invert(prepared).astype(precision).astype(np.float64)
+    raw = model.preparations[0].invert(prepared).astype(precision).astype(np.float64)
     return with_texts(columns_of(model), raw, generator)
 
 

@@ -2,8 +2,8 @@
 
 In: a network, its parameters and states, fitted preprocessing and labels; or the bytes of a file. Out: predictions,
 probabilities, figures, and the same bytes again. Start with `Model` in `model`; `decoder` says what outputs mean, also
-those of an ensemble's members, `team` is of several models, `error_quantiles` how large intervals and sets are, `file`
-is the format, and `unfamiliar` counts cells unlike those of training rows.
+those of an ensemble's members, `trained_network` is one of the networks that a model averages, `error_quantiles` says
+how large intervals and sets are, `file` is the format, and `unfamiliar` counts cells unlike those of training rows.
 """
 
 from specnet.model.decoder import NO_PARAMETERS as NO_PARAMETERS
@@ -13,9 +13,9 @@ from specnet.model.error_quantiles import ErrorQuantiles as ErrorQuantiles
 from specnet.model.error_quantiles import class_errors as class_errors
 from specnet.model.error_quantiles import errors_of as errors_of
 from specnet.model.model import Model as Model
-from specnet.model.team import Team as Team
-from specnet.model.team import load_model as load_model
-from specnet.model.team import models_of as models_of
+from specnet.model.model import load_model as load_model
+from specnet.model.model import read_model as read_model
+from specnet.model.trained_network import TrainedNetwork as TrainedNetwork
 from specnet.model.unfamiliar import UnfamiliarCells as UnfamiliarCells
 from specnet.model.unfamiliar import unfamiliar_cells as unfamiliar_cells
 from specnet.model.unfamiliar import unfilled_gaps as unfilled_gaps

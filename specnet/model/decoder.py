@@ -176,24 +176,28 @@ _TASKS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
 class Decoder:
     """Reads the outputs of a network, or of each member of an ensemble, (rows, outputs), as answers.
 
-    Attributes
+    Parameters
     ----------
     network : Network
     target_preprocessing : Preparation
     labels : Labels or None
         Of the classes, where the network tells classes apart.
-    weights : tuple of float, or None
+    weights : tuple of float, optional
         How much each member counts.
     """
 
-    network: Network
-    target_preprocessing: Preparation
-    labels: Labels | None
-    weights: Weights = None
+    def __init__(
+        self, network: Network, target_preprocessing: Preparation, labels: Labels | None, weights: Weights = None
+    ) -> None:
+        self.network, self.target_preprocessing, self.labels = network, target_preprocessing, labels
+        self.weights = weights
+
+    def with_weights(self, weights: Weights) -> Decoder:
+        """Return the same for members that count differently."""
+        return Decoder(self.network, self.target_preprocessing, self.labels, weights)
 
     @property
     def gives_probabilities(self) -> bool:
@@ -216,9 +220,9 @@ class Decoder:
         own = outputs[:, : self.network.target_size]
         return self.target_preprocessing.invert(own.astype(np.float64)) if self.target_preprocessing.steps else own
 
-    def predictions(self, outputs: Sequence[Array], *, decoded: bool = True) -> Array:
-        """Return labels, or class indices if not `decoded`; 0 and 1; or values, from each member's outputs."""
-        mean = mean_of_members([self.averaged(each) for each in outputs], self.weights)
+    def predictions(self, averaged: Sequence[Array], *, decoded: bool = True) -> Array:
+        """Return labels, or class indices if not `decoded`; 0 and 1; or values, given what each member answers."""
+        mean = mean_of_members(averaged, self.weights)
         match self.network.task:
             case "values":
                 return mean[:, 0] if mean.shape[1] == 1 else mean
@@ -230,24 +234,37 @@ class Decoder:
                 indices = mean.argmax(axis=1)
         return self.labels.decode(indices) if decoded and self.labels is not None else indices
 
-    def probabilities(self, outputs: Sequence[Array]) -> Array:
+    def probabilities(self, averaged: Sequence[Array]) -> Array:
         """Return the probability of each class, both of two, or of each of several binary outputs."""
-        mean = mean_of_members(outputs, self.weights)
+        mean = mean_of_members(averaged, self.weights)
         return np.concatenate([1 - mean, mean], axis=1) if self.network.task == "binary" else mean
 
-    def spread(self, outputs: Sequence[Array]) -> Array:
+    def spread(self, averaged: Sequence[Array]) -> Array:
         """Return the standard deviation over an ensemble's members of what `predictions` or `probabilities` average."""
-        spread = spread_of_members([self.averaged(each) for each in outputs], self.weights)
+        spread = spread_of_members(averaged, self.weights)
         if self.network.task == "binary" and self.gives_probabilities:
             return np.repeat(spread, 2, axis=1)
         return spread[:, 0] if spread.shape[1] == 1 else spread
 
-    def together(self, raw: Sequence[Array]) -> Array:
-        """Return an ensemble's outputs as the loss sees them, in float64, from those of its members."""
+    def together(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
+        """Return an ensemble's outputs as the loss sees them.
+
+        Parameters
+        ----------
+        raw : sequence of (rows, outputs)
+            Those of its members.
+        values : sequence of (rows, targets), optional
+            The same in the target's units, float64, where members have other preprocessing of the target than this.
+        """
+        if self.network.task == "values" and values is None:
+            values = [self.averaged(each.astype(np.float64)) for each in raw]
+        if values is not None and self.gives_values:
+            mean: NDArray[np.float64] = self.target_preprocessing.apply(mean_of_members(values, self.weights))
+            return mean
         together = outputs_of_mean(self.network, raw, self.weights)
-        if self.target_preprocessing.steps:
-            values = mean_of_members([self.averaged(each.astype(np.float64)) for each in raw], self.weights)
-            together[:, : self.network.target_size] = self.target_preprocessing.apply(values)
+        if values is not None and self.target_preprocessing.steps:
+            mean = mean_of_members(values, self.weights)
+            together[:, : self.network.target_size] = self.target_preprocessing.apply(mean)
         return together
 
     @property
@@ -265,32 +282,35 @@ class Decoder:
         network, loss = self.network, self.network.spec.training.loss
         return network.task == "values" and network.outputs == network.target_size and loss.accepted_activations is None
 
-    def comparable(self, raw: Sequence[Array]) -> NDArray[np.float64]:
+    def comparable(self, raw: Sequence[Array], values: Sequence[Array] | None = None) -> NDArray[np.float64]:
         """Return what members answer together, as another network of the task may answer it too, (rows, outputs).
 
-        That are values in the target's units where the outputs are such, else outputs as the loss sees them.
+        That are values in the target's units where the outputs are such, else outputs as the loss sees them. Parameters
+        are those of `together`.
         """
         outputs = [each.astype(np.float64) for each in raw]
         if self.gives_values:
-            return mean_of_members([self.averaged(each) for each in outputs], self.weights)
-        return outputs[0] if len(outputs) == 1 else self.together(outputs)
+            return mean_of_members(
+                [self.averaged(each) for each in outputs] if values is None else values, self.weights
+            )
+        return outputs[0] if len(outputs) == 1 else self.together(outputs, values)
 
     def raw_of(self, comparable: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what `comparable` has returned, maybe of another network, as the loss of this one sees it."""
         return self.target_preprocessing.apply(comparable) if self.gives_values else comparable
 
     def activated(self, raw: Array) -> Array:
-        """Return outputs as the network gives them, from those that the loss sees, whatever they come from."""
-        return self.network.output_network.predict_checked(NO_PARAMETERS, raw)
+        """Return what `averaged` does, given outputs as the loss sees them, whatever they come from."""
+        return self.averaged(self.network.output_network.predict_checked(NO_PARAMETERS, raw))
 
     def losses(self, raw: Array, wanted: Array) -> Array:
         """Return each row's loss, float64 (rows,), of outputs as the loss sees them, whatever they come from."""
         return self.network.output_network.row_losses(NO_PARAMETERS, raw, wanted, data_only=True)
 
-    def compared(self, outputs: Sequence[Array]) -> tuple[Array, Array | None]:
+    def compared(self, averaged: Sequence[Array]) -> tuple[Array, Array | None]:
         """Return what metrics compare with a target: predictions, and probabilities where there are some."""
-        probability = self.probabilities(outputs) if self.gives_probabilities else None
-        return self.predictions(outputs, decoded=False), probability
+        probability = self.probabilities(averaged) if self.gives_probabilities else None
+        return self.predictions(averaged, decoded=False), probability
 
     def target(self, y: ArrayLike, rows: int) -> tuple[Array, Array]:
         """Return the target as metrics compare it with `predictions`, and as the network's loss takes it."""

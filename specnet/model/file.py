@@ -52,7 +52,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -62,6 +62,7 @@ from specnet.errors import DataError, Diagnostic, FileError, SpecError
 from specnet.files.tensors import Header, Shape, TensorEntry, encode, parse_object, read_header, shown, tensors_of
 from specnet.model.error_quantiles import MOST_LEVELS, ErrorQuantiles
 from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, UTF8_LONGEST, decode_labels, encode_labels
+from specnet.model.trained_network import TrainedNetwork
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.part import Part
@@ -76,27 +77,11 @@ LARGEST_SHARE = 1_000_000
 Item = TypeVar("Item")
 
 
-class Contents(NamedTuple):
-    """What a model consists of; theta and the states of an ensemble have its members as their first axis."""
-
-    network: Network
-    theta: Array
-    state: Mapping[str, Array]
-    preprocessing: Preparation
-    target_preprocessing: Preparation
-    labels: Array | None
-    error_quantiles: ErrorQuantiles
+Networks = tuple[list[TrainedNetwork], list[int], ErrorQuantiles]
+"""What a model consists of: its networks, their shares, and the quantiles of errors of what they answer together."""
 
 
-class TeamContents(NamedTuple):
-    """What a file of several models consists of: these, their shares in the mean of their answers, and its errors."""
-
-    models: list[Contents]
-    shares: list[int]
-    error_quantiles: ErrorQuantiles
-
-
-def encode_model(contents: Contents) -> bytes:
+def encode_model(networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles) -> bytes:
     """Return the bytes of a model's file; equal models give equal bytes.
 
     Raises
@@ -104,40 +89,28 @@ def encode_model(contents: Contents) -> bytes:
     FileError
         If a label cannot be kept.
     """
-    return encode(_tensors(contents), _text([(1, contents)]))
+    tensors, models = quantile_tensors(error_quantiles), []
+    for prefix, each, share in zip(name_prefixes(len(networks)), networks, shares, strict=True):
+        tensors |= {prefix + name: tensor for name, tensor in _tensors(each).items()}
+        if len(networks) > 1:
+            tensors |= {prefix + name: tensor for name, tensor in quantile_tensors(each.error_quantiles).items()}
+        models.append({"share": share, "spec": each.spec.model_dump(mode="json", exclude_none=True)})
+    metadata = {"format_version": FORMAT_VERSION, "needs": [], "models": models}
+    return encode(tensors, json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
-def encode_models(contents: TeamContents) -> bytes:
-    """Return the bytes of the file of several models.
-
-    Raises
-    ------
-    FileError
-        If a label cannot be kept.
-    """
-    tensors = quantile_tensors(contents.error_quantiles)
-    for number, each in enumerate(contents.models):
-        tensors |= _prefixed(f"models.{number}", _tensors(each))
-    return encode(tensors, _text(zip(contents.shares, contents.models, strict=True)))
-
-
-def _text(models: Iterable[tuple[int, Contents]]) -> str:
-    """Return the metadata of models with their shares."""
-    specs = [
-        {"share": share, "spec": each.network.spec.model_dump(mode="json", exclude_none=True)} for share, each in models
-    ]
-    metadata = {"format_version": FORMAT_VERSION, "needs": [], "models": specs}
-    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _tensors(contents: Contents) -> dict[str, Array]:
+def _tensors(trained: TrainedNetwork) -> dict[str, Array]:
     return {
-        **_member_tensors(contents),
-        **_prefixed("preprocessing", contents.preprocessing.tensors()),
-        **_prefixed("target_preprocessing", contents.target_preprocessing.tensors()),
-        **({} if contents.labels is None else encode_labels(contents.labels)),
-        **quantile_tensors(contents.error_quantiles),
+        **trained.tensors(),
+        **_prefixed("preprocessing", trained.preprocessing.tensors()),
+        **_prefixed("target_preprocessing", trained.target_preprocessing.tensors()),
+        **({} if trained.labels is None else encode_labels(trained.labels)),
     }
+
+
+def name_prefixes(networks: int) -> list[str]:
+    """Return what stands before the names of each network's tensors."""
+    return [""] if networks == 1 else [f"models.{number}." for number in range(networks)]
 
 
 def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
@@ -152,24 +125,8 @@ def quantile_tensors(quantiles: ErrorQuantiles) -> dict[str, Array]:
 
 def decode_model(
     stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
-) -> Contents:
-    """Read the file of a single model; parameters and errors as for `decode_models`.
-
-    Raises
-    ------
-    FileError
-        If it has several.
-    """
-    models = decode_models(stream, size, parts, limits).models
-    if len(models) > 1:
-        raise FileError(f"the file has {len(models)} models, where a single one is needed")
-    return models[0]
-
-
-def decode_models(
-    stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None
-) -> TeamContents:
-    """Read the file of a model, or of several; a single one is a team of one.
+) -> Networks:
+    """Read the file of a model.
 
     Parameters
     ----------
@@ -213,18 +170,19 @@ def check_content(content: bytes, networks: Sequence[Network]) -> None:
     _contents(header, stream, networks, [1] * len(networks))
 
 
-def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> TeamContents:
-    """Return the models of these networks, whose data are read once the header has the tensors that they need."""
-    prefixes = [""] if len(networks) == 1 else [f"models.{number}." for number in range(len(networks))]
+def _contents(header: Header, stream: BinaryIO, networks: Sequence[Network], shares: list[int]) -> Networks:
+    """Return the model of these networks, whose data are read once the header has the tensors that they need."""
+    prefixes = name_prefixes(len(networks))
     required = _quantile_forms(header.entries, networks[0])
     for prefix, network in zip(prefixes, networks, strict=True):
         required |= {prefix + name: form for name, form in _forms(_under(prefix, header.entries), network).items()}
     _compare(header.entries, required)
-    tensors, models = tensors_of(header, stream.read(header.data_size)), []
+    tensors, trained = tensors_of(header, stream.read(header.data_size)), []
     for prefix, network in zip(prefixes, networks, strict=True):
         own = _under(prefix, tensors)
-        models.append(model_of(network, own, decode_labels(own)))
-    return TeamContents(models, shares, decode_quantiles(tensors, networks[0]))
+        quantiles = decode_quantiles(own, network) if prefix else None
+        trained.append(trained_network(network, own, decode_labels(own), quantiles))
+    return trained, shares, decode_quantiles(tensors, networks[0])
 
 
 def _forms(entries: Mapping[str, TensorEntry], network: Network) -> dict[str, TensorForm]:
@@ -241,15 +199,15 @@ def _quantile_forms(entries: Mapping[str, TensorEntry], network: Network) -> dic
     return quantile_kinds(numbers, network)
 
 
-def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | None) -> Contents:
-    """Return what a model consists of, from a network and tensors of all `tensor_kinds`, which are copied.
-
-    There may also be the tensor of `quantile_kinds`.
+def trained_network(
+    network: Network, tensors: Mapping[str, Array], labels: Array | None, error_quantiles: ErrorQuantiles | None = None
+) -> TrainedNetwork:
+    """Return a network with its tensors, of all `tensor_kinds`, which are copied.
 
     Raises
     ------
     FileError
-        If that one cannot be what it should, or nothing that can be learned is in those of preprocessing.
+        If nothing that can be learned is in those of preprocessing.
     """
     spec, prefixes = network.spec.network, _member_prefixes(network)
     theta = np.zeros((len(prefixes), network.parameter_count), network.dtype)
@@ -264,34 +222,14 @@ def model_of(network: Network, tensors: Mapping[str, Array], labels: Array | Non
     except DataError as error:
         raise FileError(*(replace(each, code=FileError.code) for each in error.diagnostics)) from error
     if network.spec.training.ensemble is None:
-        theta, state = theta[0], {name: kept[0] for name, kept in state.items()}
-    return Contents(
-        network,
-        theta,
-        state,
-        preprocessing,
-        target_preprocessing,
-        labels,
-        decode_quantiles(tensors, network),
-    )
+        theta, state = theta[0], {name: array[0] for name, array in state.items()}
+    return TrainedNetwork(network, theta, state, preprocessing, target_preprocessing, labels, error_quantiles)
 
 
 def _member_prefixes(network: Network) -> list[str]:
     """Return what stands before the names of each member's tensors."""
     training = network.spec.training
     return [""] if training.ensemble is None else [f"members.{number}." for number in range(training.members)]
-
-
-def _member_tensors(contents: Contents) -> dict[str, Array]:
-    """Return the parameters and states of all members by name."""
-    network, theta, state = contents.network, contents.theta, contents.state
-    if theta.ndim == 1:
-        return {**network.parameters(theta), **state}
-    tensors: dict[str, Array] = {}
-    for number, prefix in enumerate(_member_prefixes(network)):
-        tensors |= {prefix + name: array for name, array in network.parameters(theta[number]).items()}
-        tensors |= {prefix + name: kept[number] for name, kept in state.items()}
-    return tensors
 
 
 def parse_metadata(text: str) -> list[tuple[int, Any]]:

@@ -1,31 +1,38 @@
-"""A trained network that can be asked, saved and loaded."""
+"""Trained networks that predict together, one or several: predictions, measures, and the file."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from specnet.data import Preparation, RawColumns, raw_columns
 from specnet.display import Displayed
 from specnet.errors import DataError, FileError, SpecnetWarning, rendered
-from specnet.files import PathLike, file_errors, write_file
-from specnet.model.decoder import Answers, Decoder, checked_labels
+from specnet.files import PathLike, file_errors, open_file, write_file
+from specnet.files.run_files import model_file
+from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import Contents, check_content, encode_model
+from specnet.model.file import check_content, decode_model, encode_model
+from specnet.model.trained_network import TrainedNetwork
 from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
 from specnet.network import Network
 from specnet.parts.arrays import Array, check_weights
+from specnet.parts.data import Kind, kind_of
 from specnet.parts.metrics import Metric
-from specnet.parts.metrics.statistics import weighted_mean
-from specnet.spec import Spec
+from specnet.parts.part import Part
+from specnet.spec import Limits, Spec
 
 
 class Model(Displayed):
-    """A trained network, or an ensemble of several, with parameters, preprocessing and labels.
+    """Trained networks that predict together, most often a single one, which may be an ensemble.
+
+    The prediction of a model of several networks, such as the team of a sweep, is the mean that their shares weight.
+    `Model.joined` makes one of models; what is constructed has one network.
 
     Parameters
     ----------
@@ -42,6 +49,17 @@ class Model(Displayed):
         Of rows that it was not trained on, for intervals and sets.
     history : iterable of dict
         The records of its training; not saved with the model.
+
+    Attributes
+    ----------
+    networks : tuple of TrainedNetwork
+        Each with its own preprocessing and members.
+    shares : tuple of int
+        How much each of them counts.
+    network : Network
+        The network; of several the first one. All have its columns, its target and its task.
+    theta, state, preprocessing, target_preprocessing, members
+        Those of the only network. A model of several raises `DataError`: each in `networks` has its own.
 
     Raises
     ------
@@ -60,31 +78,124 @@ class Model(Displayed):
         error_quantiles: ErrorQuantiles | None = None,
         history: Iterable[dict[str, Any]] = (),
     ) -> None:
-        self.network = network
-        self.theta = np.array(theta, network.dtype)
-        for each in self.theta if self.theta.ndim == 2 else [self.theta]:
-            network.parameters(each)  # refuses another shape
-        members = self.theta.shape[:-1]
-        initial = network.initial_state() if state is None else {}
-        self.state = {name: np.tile(kept, (*members, *[1] * kept.ndim)) for name, kept in initial.items()}
-        self.state |= state or {}
-        self.preprocessing = preprocessing or Preparation()
-        self.target_preprocessing = target_preprocessing or Preparation()
-        self.error_quantiles = error_quantiles or ErrorQuantiles()
+        trained = TrainedNetwork(network, theta, state, preprocessing, target_preprocessing, labels)
+        self._combine([trained], [1], error_quantiles)
         self.history = list(history)
-        self.decoder = Decoder(network, self.target_preprocessing, checked_labels(labels, network))
+
+    @classmethod
+    def of(
+        cls,
+        networks: Sequence[TrainedNetwork],
+        shares: Sequence[int] = (1,),
+        error_quantiles: ErrorQuantiles | None = None,
+    ) -> Model:
+        """Return the model of trained networks.
+
+        Parameters
+        ----------
+        networks : sequence of TrainedNetwork
+        shares : sequence of int
+            How much each of them counts.
+        error_quantiles : ErrorQuantiles, optional
+            Of what they predict together for rows that they were not trained on.
+
+        Raises
+        ------
+        DataError
+            If their predictions cannot be averaged.
+        """
+        model = cls.__new__(cls)
+        model._combine(networks, shares, error_quantiles)
+        model.history = []
+        return model
+
+    @classmethod
+    def joined(
+        cls, models: Sequence[Model], shares: Sequence[int], error_quantiles: ErrorQuantiles | None = None
+    ) -> Model:
+        """Return the model of the networks of models, which have one each. The other parameters are those of `of`.
+
+        Raises
+        ------
+        DataError
+            If their predictions cannot be averaged, or one of them has several networks.
+        """
+        networks = [copy(model._only("network")) for model in models]
+        for model, network in zip(models, networks, strict=True):
+            network.error_quantiles = model.error_quantiles
+        return cls.of(networks, shares, error_quantiles)
+
+    def _combine(
+        self, networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles | None
+    ) -> None:
+        first, weights = networks[0], None
+        for each in networks:
+            if each.decoder.kind != first.decoder.kind or not _same(each.labels, first.labels):
+                raise DataError("models whose outputs are of different kinds cannot be a team")
+            if _columns(each) != _columns(first):
+                raise DataError("models of different columns cannot be a team")
+        if len(networks) > 1:
+            members = [len(each.members) for each in networks]
+            weights = tuple(
+                share / sum(shares) / count for share, count in zip(shares, members, strict=True) for _ in range(count)
+            )
+        self.networks, self.shares = tuple(networks), tuple(shares)
+        self.decoder = first.decoder.with_weights(weights)
+        self.error_quantiles = error_quantiles or ErrorQuantiles()
 
     def __repr__(self) -> str:
         name = f"{self.spec.name}, " if self.spec.name else ""
-        members = f"{len(self.theta)} members, " if self.is_ensemble else ""
-        return f"<{type(self).__name__} {name}{members}{self.network.inputs} inputs, {self.theta.size} parameters>"
+        first, number = self.networks[0], len(self.networks)
+        members = f"{len(first.theta)} members, " if first.is_ensemble else ""
+        parameters = sum(each.theta.size for each in self.networks)
+        counts = f"{number} networks, " if number > 1 else members
+        return f"<{type(self).__name__} {name}{counts}{self.network.inputs} inputs, {parameters} parameters>"
 
     def astype(self, dtype: str) -> Model:
         """Return the same model, computed in another dtype, ``float32`` or ``float64``."""
-        network = Network(self.network.resolved.with_dtype(dtype))
-        state = {name: array.astype(network.dtype) for name, array in self.state.items()}
-        prepared = (self.preprocessing, self.target_preprocessing)
-        return Model(network, self.theta, state, *prepared, self.labels, self.error_quantiles)
+        return Model.of([each.astype(dtype) for each in self.networks], self.shares, self.error_quantiles)
+
+    def _only(self, name: str) -> TrainedNetwork:
+        """Return the only network, of which an attribute is needed."""
+        if len(self.networks) > 1:
+            message = f"a model of {len(self.networks)} networks has no {name} of its own"
+            raise DataError(message, hint=f"use model.networks[0].{name}, or that of another network")
+        return self.networks[0]
+
+    @property
+    def network(self) -> Network:
+        """The network; of several the first one, whose columns, target and task are those of all."""
+        return self.networks[0].network
+
+    @property
+    def theta(self) -> Array:
+        """The parameters of the only network, (parameter_count,) or (members, parameter_count)."""
+        return self._only("theta").theta
+
+    @property
+    def state(self) -> dict[str, Array]:
+        """The layer states of the only network."""
+        return self._only("state").state
+
+    @property
+    def preprocessing(self) -> Preparation:
+        """The fitted preprocessing of the only network's columns."""
+        return self._only("preprocessing").preprocessing
+
+    @property
+    def target_preprocessing(self) -> Preparation:
+        """The fitted preprocessing of the only network's target."""
+        return self._only("target_preprocessing").target_preprocessing
+
+    @property
+    def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
+        """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
+        return self._only("members").members
+
+    @property
+    def preparations(self) -> list[Preparation]:
+        """The fitted preprocessing of the columns of each network."""
+        return [each.preprocessing for each in self.networks]
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -99,16 +210,8 @@ class Model(Displayed):
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether its networks are several, whose answers are averaged."""
-        return self.theta.ndim == 2
-
-    @property
-    def members(self) -> tuple[tuple[Array, dict[str, Array]], ...]:
-        """The parameters and layer states of each member of an ensemble; of the only network if it is none."""
-        if self.theta.ndim < 2:
-            return ((self.theta, self.state),)
-        states = [{name: kept[number] for name, kept in self.state.items()} for number in range(len(self.theta))]
-        return tuple(zip(self.theta, states, strict=True))
+        """Whether the predictions of several networks or members are averaged."""
+        return len(self.networks) > 1 or self.networks[0].is_ensemble
 
     @property
     def boundary(self) -> float:
@@ -123,8 +226,7 @@ class Model(Displayed):
     @property
     def labels(self) -> Array | None:
         """The label of each class, (classes,), int64 or text; None if it is not a classifier."""
-        labels = self.decoder.labels
-        return None if labels is None else labels.values
+        return self.networks[0].labels
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
@@ -160,7 +262,7 @@ class Model(Displayed):
             If X does not hold finite numbers of that shape, lacks a column of `feature_names`, or has a missing cell
             that the preprocessing does not fill.
         """
-        return self.decoder.predictions(self.member_outputs(self.inputs_of(X)))
+        return self.decoder.predictions(self.member_outputs(self._raw_columns(X)))
 
     def predict_proba(self, X: ArrayLike | RawColumns) -> Array:
         """Return the probability of each class, (rows, classes), in the order of `labels`.
@@ -178,7 +280,7 @@ class Model(Displayed):
         if not self.gives_probabilities:
             loss = self.spec.training.loss.type
             raise DataError(f"predict_proba is not supported with {loss}, which outputs margins")
-        return self.decoder.probabilities(self.member_outputs(self.inputs_of(X)))
+        return self.decoder.probabilities(self.member_outputs(self._raw_columns(X)))
 
     def predict_interval(self, X: ArrayLike | RawColumns, level: float = 0.9) -> Array:
         """Return an interval around each predicted value; so many of them have the true value inside.
@@ -258,7 +360,7 @@ class Model(Displayed):
         """
         if not self.is_ensemble:
             raise DataError("predict_spread needs an ensemble", hint="set training.ensemble = 5")
-        return self.decoder.spread(self.member_outputs(self.inputs_of(X)))
+        return self.decoder.spread(self.member_outputs(self._raw_columns(X)))
 
     def raw_outputs(self, X: ArrayLike | RawColumns) -> Array:
         """Return the outputs as the loss sees them, (rows, outputs): logits or margins for classifiers.
@@ -270,8 +372,8 @@ class Model(Displayed):
         DataError
             If X does not fit.
         """
-        raw = self.member_outputs(self.inputs_of(X), raw=True)
-        return raw[0] if len(raw) == 1 else self.decoder.together(raw).astype(self.network.dtype)
+        raw = self.member_outputs(self._raw_columns(X), raw=True)
+        return raw[0] if len(raw) == 1 else self._together(raw).astype(self.network.dtype)
 
     def evaluate(
         self,
@@ -306,34 +408,69 @@ class Model(Displayed):
         DataError
             If an argument does not fit, with its name and both shapes, or a metric is not supported.
         """
-        inputs, chosen = self.inputs_of(X), self.decoder.metrics(metrics)
-        if chosen:
-            return self.answers(inputs, y, sample_weight).figures(chosen)
-        losses = self._losses(inputs, self.decoder.target(y, len(inputs))[1])
-        return {"loss": weighted_mean(losses, check_weights(sample_weight, len(inputs)))}
+        rows, chosen = self._raw_columns(X), self.decoder.metrics(metrics)
+        return self.answers(rows, y, sample_weight).figures(chosen)
 
-    def answers(self, X: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return answers for rows X (rows, inputs), as the network reads them, beside the true y and sample_weight."""
+    def answers(self, X: RawColumns | Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
+        """Return predictions and losses for rows X, as `member_outputs` takes them, with true y and sample_weight."""
         target, wanted = self.decoder.target(y, len(X))
-        weights, compared = check_weights(sample_weight, len(X)), self.decoder.compared(self.member_outputs(X))
-        return Answers(target, wanted, self._losses(X, wanted), *compared, weights, self.target_names)
+        weights, averaged, raw = check_weights(sample_weight, len(X)), list[Array](), list[Array]()
+        for network in self.networks:
+            inputs = network.inputs(X)
+            averaged += self._averaged(network, network.outputs(inputs))
+            raw += network.outputs(inputs, raw=True) if self.is_ensemble else ()
+        losses = self.decoder.losses(self._together(raw), wanted) if raw else network.losses(inputs, wanted)
+        return Answers(target, wanted, losses, *self.decoder.compared(averaged), weights, self.target_names)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return the answers of outputs (rows, outputs), raw and activated, beside the true y and sample_weight."""
+        """Return those of the only network, given its outputs (rows, outputs), raw and activated."""
         target, wanted = self.decoder.target(y, len(raw))
-        weights, compared = check_weights(sample_weight, len(raw)), self.decoder.compared([outputs])
+        compared = self.decoder.compared([self.decoder.averaged(outputs)])
+        weights = check_weights(sample_weight, len(raw))
         return Answers(target, wanted, self.decoder.losses(raw, wanted), *compared, weights, self.target_names)
 
-    def member_outputs(self, X: Array, *, raw: bool = False) -> list[Array]:
-        """Return each member's outputs for rows as the network reads them, (rows, outputs).
+    def member_outputs(self, X: RawColumns | Array, *, raw: bool = False) -> list[Array]:
+        """Return what each member of each network answers for rows, which the prediction is the mean of.
 
         Parameters
         ----------
-        X : ndarray (rows, inputs)
+        X : RawColumns or ndarray (rows, inputs)
+            Raw columns, with no gap that is not filled; or rows as the only network reads them.
         raw : bool
-            Return them as the loss sees them, such as logits.
+            Return outputs as the loss sees them, such as logits.
+
+        Returns
+        -------
+        list of ndarray
+            Probabilities or margins, (rows, outputs), or values in the target's units, (rows, targets).
         """
-        return [self.network.predict_checked(theta, X, state, raw=raw) for theta, state in self.members]
+        found: list[Array] = []
+        for network in self.networks:
+            outputs = network.outputs(network.inputs(X), raw=raw)
+            found += outputs if raw else self._averaged(network, outputs)
+        return found
+
+    def comparable(self, X: RawColumns | Array) -> NDArray[np.float64]:
+        """Return for rows, as `member_outputs` takes them, what `Decoder.comparable` does."""
+        raw = self.member_outputs(X, raw=True)
+        return self.decoder.comparable(raw, self._values(raw))
+
+    def _averaged(self, network: TrainedNetwork, outputs: Sequence[Array]) -> list[Array]:
+        """Return values in the target's units, of several networks in float64; else the outputs of a network."""
+        if len(self.networks) > 1 and self.network.task == "values":
+            outputs = [each.astype(np.float64) for each in outputs]
+        return [network.decoder.averaged(each) for each in outputs]
+
+    def _together(self, raw: Sequence[Array]) -> NDArray[np.float64]:
+        """Return the outputs of all members together as the loss sees them, given each member's."""
+        return self.decoder.together(raw, self._values(raw))
+
+    def _values(self, raw: Sequence[Array]) -> list[Array] | None:
+        """Return each member's raw outputs in the target's units, float64; None if they are no values."""
+        if self.network.task != "values":
+            return None
+        decoders = [each.decoder for each in self.networks for _ in each.members]
+        return [decoder.averaged(each.astype(np.float64)) for decoder, each in zip(decoders, raw, strict=True)]
 
     def save(self, path: PathLike) -> None:
         """Write the model to a file, atomically; equal models give equal bytes.
@@ -361,39 +498,69 @@ class Model(Displayed):
         FileError
             If the model could not be read back.
         """
-        ensemble = self.spec.training.ensemble
-        if self.theta.shape[:-1] != (() if ensemble is None else (ensemble.members,)):
-            expected = "has no ensemble" if ensemble is None else f"has an ensemble of {ensemble.members}"
-            raise FileError(f"the model's theta has shape {self.theta.shape}, but its spec {expected}")
-        content = encode_model(self.contents)
-        check_content(content, [self.network])
+        for each in self.networks:
+            each.check_members()
+        content = encode_model(self.networks, self.shares, self.error_quantiles)
+        check_content(content, [each.network for each in self.networks])
         return content
 
-    @property
-    def contents(self) -> Contents:
-        """All that its file holds."""
-        prepared = (self.preprocessing, self.target_preprocessing)
-        return Contents(self.network, self.theta, self.state, *prepared, self.labels, self.error_quantiles)
-
-    def _losses(self, X: Array, wanted: Array) -> Array:
-        """Return the loss of each row as `member_outputs` takes it, float64 (rows,)."""
-        if self.is_ensemble:
-            return self.decoder.losses(self.decoder.together(self.member_outputs(X, raw=True)), wanted)
-        return self.network.row_losses(self.theta, X, wanted, self.state, data_only=True)
-
-    def inputs_of(self, X: ArrayLike | RawColumns) -> Any:
-        """Return raw columns X as `member_outputs` takes them: as the network reads them, (rows, inputs)."""
-        return self.read(self._raw_columns(X, stacklevel=4))
-
-    def read(self, raw: RawColumns) -> Any:
-        """Return raw columns, without a gap that is not filled, as `member_outputs` takes them, (rows, inputs)."""
-        return self.preprocessing.prepare(raw.X, texts=raw.texts, reader=self.network)
-
-    def _raw_columns(self, X: ArrayLike | RawColumns, stacklevel: int) -> RawColumns:
-        """Return raw columns, checked; cells unlike those of training rows are told of."""
+    def _raw_columns(self, X: ArrayLike | RawColumns) -> RawColumns:
+        """Return raw columns, checked, for a method that a user calls; warn of cells unlike those of training rows."""
         raw = raw_columns(X, self.spec.feature_kinds, self.network.resolved.columns, self.feature_names)
         if raw.kinds and not isinstance(X, RawColumns):
-            refuse_gaps(self.preprocessing, raw, "X")
-            for text in rendered(unfamiliar_cells(self.preprocessing, raw, "X")):
-                warnings.warn(text, SpecnetWarning, stacklevel=stacklevel)
+            refuse_gaps(self.preparations, raw, "X")
+            for text in rendered(unfamiliar_cells(self.preparations, raw, "X")):
+                warnings.warn(text, SpecnetWarning, stacklevel=3)
         return raw
+
+
+def load_model(path: PathLike, *, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
+    """Read a model from a file that `Model.save` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, or the folder of a run.
+    parts : iterable of part classes
+        Custom parts that its spec uses in addition to built-in and installed ones.
+    limits : Limits, optional
+        Limits on the size of its network.
+
+    Returns
+    -------
+    Model
+        As it was saved, with its preprocessing and labels.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged or not a model.
+    """
+    with open_file(model_file(path)) as (stream, size):
+        return read_model(stream, size, parts, limits)
+
+
+def read_model(stream: BinaryIO, size: int, parts: Iterable[type[Part]] = (), limits: Limits | None = None) -> Model:
+    """Return the model in a file, as `load_model` does; parameters are those of `decode_model`.
+
+    Raises
+    ------
+    FileError
+        If this is no model file, or a damaged one.
+    """
+    try:
+        return Model.of(*decode_model(stream, size, parts, limits))
+    except DataError as error:
+        raise FileError(str(error)) from error
+
+
+def _columns(network: TrainedNetwork) -> tuple[int, tuple[str, ...] | None, list[Kind]]:
+    """Return the number of a network's raw columns, their names, and their kinds where they have some."""
+    kinds = network.spec.feature_kinds or {}
+    return network.network.resolved.columns, network.spec.feature_names, list(map(kind_of, kinds.values()))
+
+
+def _same(labels: Array | None, others: Array | None) -> bool:
+    return labels is others is None or (
+        labels is not None and others is not None and labels.tolist() == others.tolist()
+    )

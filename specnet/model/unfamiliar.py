@@ -16,40 +16,40 @@ from specnet.parts.data.tables.judging import shown_cell
 from specnet.parts.preprocessing.categories import MISSING
 
 
-def unfamiliar_cells(preparation: Preparation, raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
-    """Return the warnings about all rows of a source, given what a model has fitted."""
-    cells = UnfamiliarCells(preparation, raw.kinds)
+def unfamiliar_cells(preparations: Sequence[Preparation], raw: RawColumns, source: str) -> tuple[Diagnostic, ...]:
+    """Return the warnings about all rows of a source, given the fitted preprocessing of each network of a model."""
+    cells = UnfamiliarCells(preparations, raw.kinds)
     for piece in pieces(raw.X):
         cells.add(raw.part(piece))
     return cells.warnings(source)
 
 
-def untrained_gaps(preparation: Preparation, raw: RawColumns) -> Array:
+def untrained_gaps(preparations: Sequence[Preparation], raw: RawColumns) -> Array:
     """Return which cells (rows, columns) are missing, in columns that had no missing cells in training.
 
     Parameters
     ----------
-    preparation : Preparation
-        Of the model.
+    preparations : sequence of Preparation
+        Of each network of the model.
     raw : RawColumns
         Rows of a file, as `specnet.data.read_inputs` returns them, or of a data frame.
     """
-    return _gaps_outside(raw, trained_gaps(preparation, raw.X.shape[1]))
+    return _gaps_outside(raw, [trained_gaps(each, raw.X.shape[1]) for each in preparations])
 
 
-def unfilled_gaps(preparation: Preparation, raw: RawColumns) -> Array:
-    """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing."""
-    return _gaps_outside(raw, filled_gaps(preparation, raw.X.shape[1]))
+def unfilled_gaps(preparations: Sequence[Preparation], raw: RawColumns) -> Array:
+    """Return which cells (rows, columns) are missing, and not filled or coded by the preprocessing of each network."""
+    return _gaps_outside(raw, [filled_gaps(each, raw.X.shape[1]) for each in preparations])
 
 
-def refuse_gaps(preparation: Preparation, raw: RawColumns, source: str) -> None:
+def refuse_gaps(preparations: Sequence[Preparation], raw: RawColumns, source: str) -> None:
     """Refuse the first of the `unfilled_gaps`.
 
     Raises
     ------
     DataError
     """
-    gaps = unfilled_gaps(preparation, raw)
+    gaps = unfilled_gaps(preparations, raw)
     if gaps.any():
         row, place = np.argwhere(gaps)[0].tolist()
         message = f'{source}: column "{raw.kinds[place].name}" is empty at row {row}, and the model does not fill it'
@@ -57,34 +57,37 @@ def refuse_gaps(preparation: Preparation, raw: RawColumns, source: str) -> None:
         raise DataError(message, hint=hint)
 
 
-def _gaps_outside(raw: RawColumns, columns: NDArray[np.bool_]) -> Array:
-    """Return which cells (rows, columns) are missing in other columns than these."""
+def _gaps_outside(raw: RawColumns, columns: Sequence[NDArray[np.bool_]]) -> Array:
+    """Return which cells (rows, columns) are missing in other columns than those that each mask has."""
     gaps = raw.gaps() if raw.kinds else np.zeros(raw.X.shape, np.bool_)
-    gaps[:, columns] = False
+    gaps[:, np.all(columns, axis=0)] = False
     return gaps
 
 
 class UnfamiliarCells:
-    """Counts by column: gaps where training had none, and categories without a code.
+    """Counts by column: gaps where training had none, and categories without a code, for any network of a model.
 
     Parameters
     ----------
-    preparation : Preparation
-        Of the model.
+    preparations : sequence of Preparation
+        Of each network of the model.
     kinds : sequence of Column
         Of the columns that are counted; empty where these are mere numbers.
     """
 
-    def __init__(self, preparation: Preparation, kinds: Sequence[Column]) -> None:
+    def __init__(self, preparations: Sequence[Preparation], kinds: Sequence[Column]) -> None:
         self._kinds, self._rows = kinds, 0
-        preparation = preparation if kinds else Preparation()  # of mere numbers no cell is unfamiliar
-        self._trained, self._gaps = trained_gaps(preparation, len(kinds)), np.zeros(len(kinds), np.intp)
+        preparations = preparations if kinds else [Preparation()]  # of mere numbers no cell is unfamiliar
+        self._trained = np.all([trained_gaps(each, len(kinds)) for each in preparations], axis=0)
+        self._gaps = np.zeros(len(kinds), np.intp)
         self._unknown, self._cells = dict[int, np.ndarray](), dict[int, np.ndarray]()
-        for place, known in known_texts(preparation, len(kinds)).items():
-            texts = kinds[place].texts
-            assert texts is not None, "only categories have codes"
-            self._unknown[place] = ~np.isin(texts, [*known, MISSING])
-            self._cells[place] = np.zeros(len(texts), np.intp)
+        for preparation in preparations:
+            for place, known in known_texts(preparation, len(kinds)).items():
+                texts = kinds[place].texts
+                assert texts is not None, "only categories have codes"
+                unknown = ~np.isin(texts, [*known, MISSING])
+                self._unknown[place] = unknown | self._unknown.get(place, False)
+                self._cells[place] = np.zeros(len(texts), np.intp)
 
     def add(self, raw: RawColumns) -> None:
         """Count the cells of some more rows; those of mere numbers have no gaps."""

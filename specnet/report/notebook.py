@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
-from specnet.model import Model, Team, models_of
+from specnet.model import Model
 from specnet.network import Network
 from specnet.number_texts import count, counted, metric, percent
 from specnet.report.diagram.network_diagram import diagram_of
@@ -78,22 +78,19 @@ def _(network: Network) -> str:
 
 
 @html.register
-def _(team: Team) -> str:
-    models, rows, plans = models_of(team), [], []
-    total = sum(share for _, share in models)
-    for number, (model, share) in enumerate(models, 1):
-        plan, parameters = Overview(model.network.resolved), count(model.theta.size)
-        rows.append((str(number), percent(share / total), plan.summary(), count(len(model.members)), parameters))
+def _(model: Model) -> str:
+    resolved = model.network.resolved
+    if len(model.networks) == 1:
+        drawn = diagram_of(model.network, model).svg()
+        return _page(resolved, network=_network_image(drawn), tables=_tables(resolved) + _scores(model.history))
+    rows, plans, total = [], [], sum(model.shares)
+    for number, (each, share) in enumerate(zip(model.networks, model.shares, strict=True), 1):
+        plan, parameters = Overview(each.network.resolved), count(each.theta.size)
+        rows.append((str(number), percent(share / total), plan.summary(), count(len(each.members)), parameters))
         plans.append((f"Layers of network {number}", plan.table()))
     networks = TextTable(["network", "share", "layers", "members", "parameters"], rows, right=frozenset([0, 1, 3, 4]))
-    head = [f"team of {counted(len(models), 'network')}", team.network.spec.network.dtype]
-    return _page(team.network.resolved, head, tables=[("Networks", networks), *plans])
-
-
-@html.register
-def _(model: Model) -> str:
-    resolved, drawn = model.network.resolved, diagram_of(model.network, model).svg()
-    return _page(resolved, network=_network_image(drawn), tables=_tables(resolved) + _scores(model.history))
+    head = [f"team of {counted(len(model.networks), 'network')}", resolved.spec.network.dtype]
+    return _page(resolved, head, tables=[("Networks", networks), *plans])
 
 
 def run_html(

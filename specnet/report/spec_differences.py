@@ -46,14 +46,18 @@ def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
     return list(_sections(*_with_comparable_paths(first, second), ""))
 
 
-def team_differences(first: Sequence[tuple[Spec, int]], second: Sequence[tuple[Spec, int]]) -> list[SettingDifference]:
-    """Return the differences of two teams, network by network in their order.
+def network_differences(
+    first: Sequence[tuple[Spec, int]], second: Sequence[tuple[Spec, int]]
+) -> list[SettingDifference]:
+    """Return the differences of two models, of several networks network by network in their order.
 
     Parameters
     ----------
     first, second : sequence of (Spec, int)
-        The resolved spec of each network with its share; a model alone is one such.
+        The resolved spec of each network with its share.
     """
+    if len(first) == len(second) == 1:
+        return spec_differences(first[0][0], second[0][0])
     found, totals = [], [sum(share for _, share in each) for each in (first, second)]
     for number, pair in enumerate(zip_longest(first, second)):
         key, shares = f"networks.{number}", [each and each[1] / of for each, of in zip(pair, totals, strict=True)]

@@ -125,7 +125,7 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
         return weighted_mean(last, weights)
 
     def score(metric: Metric, theta: Array, state: State) -> float:
-        compared = decoder.compared([network.predict_checked(theta, rows.X, state)])
+        compared = decoder.compared([decoder.averaged(network.predict_checked(theta, rows.X, state))])
         return metric.score(watched.target, *compared, watched.weight)
 
     monitors = Monitors({VALIDATION_LOSS: loss})
@@ -144,7 +144,7 @@ def validation_monitors(decoder: Decoder, watched: WatchedRows, *, cross_fits: b
         if metric is None:
             every = [weighted_mean(last[each], None if weights is None else weights[each]) for each in others]
             return np.array(every)
-        prediction, probability = decoder.compared([network.predict_checked(theta, rows.X, state)])
+        prediction, probability = decoder.compared([decoder.averaged(network.predict_checked(theta, rows.X, state))])
         found = [
             metric.score(
                 watched.target[chosen],

@@ -199,12 +199,12 @@ def test_cells_too_large_for_a_model_are_found_in_their_file(wine, tmp_path, pin
     path = tmp_path / "new.csv"
     path.write_text("b,a\n1,2\n1e300,3\n")
     raw = read_inputs(path, wine)
-    pinned(render(large_cell_in(path, wine, raw, Preparation())))
-    assert large_cell_in(path, wine, raw.part(slice(1)), Preparation()) is None
-    assert large_cell_in(path, wine, RawColumns(raw.X), Preparation()) is None
-    assert large_cell_in(tmp_path / "new.npz", wine, raw, Preparation()) is None
+    pinned(render(large_cell_in(path, wine, raw, [Preparation()])))
+    assert large_cell_in(path, wine, raw.part(slice(1)), [Preparation()]) is None
+    assert large_cell_in(path, wine, RawColumns(raw.X), [Preparation()]) is None
+    assert large_cell_in(tmp_path / "new.npz", wine, raw, [Preparation()]) is None
     path.write_text("b,a\n1,2\n")
-    assert large_cell_in(path, wine, raw, Preparation()) is None
+    assert large_cell_in(path, wine, raw, [Preparation()]) is None
 
 
 def test_cells_are_read_as_the_file_has_them(wine, tmp_path):

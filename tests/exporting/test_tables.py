@@ -184,7 +184,7 @@ def test_the_proof_asks_about_gaps_that_training_did_not_have(codes: int):
     ]
     model = model_of(written, RawColumns(X, kinds), "float64", "mse")
     rows, _ = probe_rows(find_target("numpy").program(model, np.dtype("float64")))
-    assert untrained_gaps(model.preprocessing, rows).any(axis=0).all()
+    assert untrained_gaps(model.preparations, rows).any(axis=0).all()
 
 
 @pytest.mark.slow

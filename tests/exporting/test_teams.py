@@ -18,7 +18,6 @@ from specnet.exporting import TARGETS, find_target
 from specnet.exporting.export_proof import outputs_of
 from specnet.exporting.target import ExportAnswers
 from specnet.importing import open_model, read_network, write_network
-from specnet.model import Team
 from specnet.parts.data import Column
 from tests.exporting.languages.test_c import compiled, render_c
 from tests.exporting.models import DTYPES, built, dense, ensemble_of, exported
@@ -30,9 +29,13 @@ from tests.texts.pinned import Refused
 SHARES = [3, 1, 2]
 
 
-def by_hand(team: Team, rows: RawColumns) -> ExportAnswers:
+def alone(team: Model) -> list[Model]:
+    return [Model.of([each]) for each in team.networks]
+
+
+def by_hand(team: Model, rows: RawColumns) -> ExportAnswers:
     """The weighted mean of what the models answer, each asked by itself, and the labels by that mean."""
-    outputs = [outputs_of(model, rows).astype(np.float64) for model in team.models]
+    outputs = [outputs_of(model, rows).astype(np.float64) for model in alone(team)]
     mean, labels = np.average(outputs, axis=0, weights=team.shares), team.labels
     if team.network.task == "values":
         return ExportAnswers(mean, None)
@@ -70,13 +73,13 @@ def another(kind: str, dtype: str) -> Model:
     )
 
 
-def team_of(kind: str, dtype: str) -> Team:
+def team_of(kind: str, dtype: str) -> Model:
     """Return a team of an ensemble, a network of other layers, and one whose layers are those of the first."""
     first = make_model(kind, dtype)
-    return Team([ensemble_of(first), another(kind, dtype), first], SHARES)
+    return Model.joined([ensemble_of(first), another(kind, dtype), first], SHARES)
 
 
-def with_variances(dtype: str) -> Team:
+def with_variances(dtype: str) -> Model:
     """Return a team of values with variances, whose models have seen targets of other sizes."""
     models = []
     for seed in (0, 1):
@@ -84,10 +87,17 @@ def with_variances(dtype: str) -> Team:
         rng = np.random.default_rng(seed)
         fitted = Preparation.fit(unfitted(made.spec.network.target_preprocessing), rng.normal(seed, 9, (20, 1)))
         models.append(Model(made.network, rng.normal(size=made.theta.size), target_preprocessing=fitted))
-    return Team(models, [2, 1])
+    return Model.joined(models, [2, 1])
 
 
-def kinds() -> Iterator[Team]:
+def test_what_the_loss_sees_of_several_networks_is_their_mean_in_the_units_of_the_first():
+    team = with_variances("float64")
+    X = np.random.default_rng(3).normal(size=(20, 3))
+    means = team.networks[0].target_preprocessing.invert(team.raw_outputs(X)[:, :1])
+    np.testing.assert_allclose(means[:, 0], team.predict(X), rtol=1e-12)
+
+
+def kinds() -> Iterator[Model]:
     for number, kind in enumerate(KINDS):
         yield team_of(kind, DTYPES[number % 2])
     yield with_variances("float64")
@@ -107,20 +117,20 @@ def test_the_weighted_mean_of_the_models_in_torch(tmp_path: Path):
         exported(team, "torch", tmp_path / "m.py")
         network = runpy.run_path(str(tmp_path / "m.py"))["load"]()
         parameters = sum(parameter.numel() for parameter in network.parameters())
-        assert parameters >= sum(model.theta.size for model in team.models), "all can be trained further"
+        assert parameters >= sum(each.theta.size for each in team.networks), "all can be trained further"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classes, integers", "values"])
 def test_its_graph_is_read_again(kind: str, tmp_path: Path, refused: Refused):
     team = team_of(kind, "float64")
-    team.error_quantiles = team.models[2].error_quantiles
+    team.error_quantiles = team.networks[2].error_quantiles
     exported(team, "onnx", tmp_path / "m.onnx")
     again = open_model(tmp_path / "m.onnx")
-    assert isinstance(again, Team)
+    assert len(again.networks) == 3
     assert again.shares == team.shares
-    assert [model.error_quantiles.values.tolist() for model in (again, *again.models)] == [
-        model.error_quantiles.values.tolist() for model in (team, *team.models)
+    assert [each.error_quantiles.values.tolist() for each in (again, *again.networks)] == [
+        each.error_quantiles.values.tolist() for each in (team, *team.networks)
     ]
     X = np.random.default_rng(0).normal(5, 3, (20, 3))
     np.testing.assert_allclose(again.predict(X), team.predict(X), rtol=1e-6)
@@ -132,7 +142,7 @@ def test_its_graph_is_read_again(kind: str, tmp_path: Path, refused: Refused):
         open_model(tmp_path / "m.onnx")
 
 
-def tables(dtype: str) -> Team:
+def tables(dtype: str) -> Model:
     """Return a team whose models have other codes for the texts: they saw other rows, or all that is rare is alike."""
     rows = training_rows()
     seen = np.array([ISLANDS[0], "Nowhere", "Somewhere"])
@@ -140,7 +150,7 @@ def tables(dtype: str) -> Team:
     others.X[:, 0] = np.where(np.arange(300) % 7, others.X[:, 0] % 3, np.nan)
     loss = "categorical_crossentropy"
     models = [table_model("one_hot", dtype), model_of(groups_of("ordinal"), others, dtype, loss)]
-    return Team([ensemble_of(models[0]), models[1], table_model("embedding", dtype)], SHARES)
+    return Model.joined([ensemble_of(models[0]), models[1], table_model("embedding", dtype)], SHARES)
 
 
 @pytest.mark.slow
@@ -149,7 +159,7 @@ def tables(dtype: str) -> Team:
 def test_tables(target: str, dtype: str, tmp_path: Path):
     """Texts, gaps, unseen categories and dates are read once; each model then has its own code for a text."""
     team, path = tables(dtype), tmp_path / f"m{SUFFIXES[target]}"
-    codes = [model.preprocessing.groups[0].fitted[0]["offsets"].tolist() for model in team.models]
+    codes = [each.preprocessing.groups[0].fitted[0]["offsets"].tolist() for each in team.networks]
     assert codes[0] == codes[2] != codes[1]
     exported(team, target, path)
     if target == "onnx":
@@ -162,7 +172,7 @@ def test_tables(target: str, dtype: str, tmp_path: Path):
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_a_wrong_share_is_seen(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     team = team_of("value", "float64")
-    other = Team(team.models, [30, 10, 21])
+    other = Model.joined(alone(team), [30, 10, 21])
     monkeypatch.setattr("specnet.exporting.export_proof.answers_of", lambda _, rows: by_hand(other, rows))
     with pytest.raises(ExportError, match="differs from the model"):
         exported(team, target, tmp_path / f"m{SUFFIXES[target]}")
@@ -181,12 +191,12 @@ def test_models_that_read_other_columns_are_refused(refused: Refused):
         built(dense(1), dtype="float64", seed=0, input_size=2, feature_names=[*names]) for names in ("ab", "ba")
     )
     with refused(DataError):
-        Team([first, second], [1, 1])
+        Model.joined([first, second], [1, 1])
 
 
 def test_models_of_two_precisions_are_refused(tmp_path: Path, refused: Refused):
     with refused(UnsupportedError):
-        exported(Team([make_model("value", dtype) for dtype in DTYPES], [1, 1]), "numpy", tmp_path / "m.py")
+        exported(Model.joined([make_model("value", dtype) for dtype in DTYPES], [1, 1]), "numpy", tmp_path / "m.py")
 
 
 @needs_compiler

@@ -24,7 +24,7 @@ from safetensors.numpy import load, save
 
 import specnet
 from specnet.errors import FileError, SpecnetError, SpecnetWarning
-from specnet.model import Model, Team, load_model
+from specnet.model import Model, load_model
 
 ROWS = 60
 SECONDS = 10.0
@@ -88,7 +88,7 @@ def models(folder: Path) -> dict[str, tuple[bytes, Any]]:
             "ensemble of a table": of_table("kind", folder, ensemble=2),
             "frame": first,
             "value of a frame": of_frame("price", target_preprocessing=["log", "standardize"]),
-            "team": Team([first, of_frame("kind")], [1, 2]),
+            "team": Model.joined([first, of_frame("kind")], [1, 2]),
         }
     return {name: (model.to_bytes(), rows) for name, model in made.items()}
 

@@ -301,3 +301,20 @@ def test_raw_outputs_are_those_before_the_last_activation(kind: str) -> None:
     model = make_model(kind)
     X, _ = make_rows(model)
     np.testing.assert_allclose(model.raw_outputs(X), raw_outputs(model, X), rtol=1e-12, atol=1e-12)
+
+
+def test_a_model_of_several_networks_has_their_mean_and_no_parameters_of_its_own(refused: Refused) -> None:
+    first = make_model("value")
+    second = Model(first.network, 1 - first.theta, first.state, first.preprocessing, first.target_preprocessing)
+    X, _ = make_rows(first)
+    model = Model.joined([first, second], [3, 1])
+    np.testing.assert_allclose(model.predict(X), (3 * first.predict(X) + second.predict(X)) / 4, rtol=1e-12)
+    assert (model.shares, model.network, model.spec) == ((3, 1), first.network, first.spec)
+    with refused(DataError):
+        _ = model.theta
+    for name in ("state", "preprocessing", "target_preprocessing", "members"):
+        with pytest.raises(DataError, match=f"has no {name} of its own"):
+            getattr(model, name)
+        assert getattr(model.networks[1], name) is not None
+    with pytest.raises(DataError, match="of 2 networks"):
+        Model.joined([model, first], [1, 1])

@@ -253,7 +253,7 @@ def test_a_team_shows_its_networks_with_their_shares() -> None:
     shown = Shown(team._repr_html_())
     texts = " ".join(shown.texts)
     assert "team of 3 networks" in texts
-    for number, (model, share) in enumerate(zip(team.models, ("50.0", "16.7", "33.3"), strict=True), 1):
+    for number, (model, share) in enumerate(zip(team.networks, ("50.0", "16.7", "33.3"), strict=True), 1):
         assert f"{number} {share} %" in texts.replace("\N{NO-BREAK SPACE}", " ")
         assert Overview(model.network.resolved).summary() in texts
         assert f"Layers of network {number}" in texts

@@ -50,11 +50,11 @@ def evaluate(
         try:
             figures = loaded.evaluate(raw, rows.y, rows.sample_weight)
         except DataError:
-            problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preprocessing, encoding)
+            problem = large_cell_in(file, loaded.network.resolved, raw, loaded.preparations, encoding)
             if problem is not None:
                 raise DataError(problem) from None
             raise
-    output.warnings(*unfamiliar_cells(loaded.preprocessing, raw, rows_name(data)))
+    output.warnings(*unfamiliar_cells(loaded.preparations, raw, rows_name(data)))
     output.data |= {"rows": len(raw), "metrics": figures}
     if known := RowSet.from_data(training_rows(model)):
         repeated = known.count(row_hashes(raw.X, raw.texts, rows.y))

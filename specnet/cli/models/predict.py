@@ -101,7 +101,7 @@ def predict(
             raw = read_inputs(file, loaded.network.resolved, encoding)
         kept = None if keep is None else _kept(keep, file, loaded, ROWS_AT_ONCE, encoding)
         formulas = Formulas(escape_formulas)
-        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preprocessing, encoding)
+        locate = partial(large_cell_in, file, loaded.network.resolved, raw, loaded.preparations, encoding)
         levels = {"interval": interval and interval / 100, "classes": classes and classes / 100}
         predictions = Predictions(loaded, raw, rows_name(data), kept, progress.show, locate, strict=strict, **levels)
         if out is not None:

@@ -77,16 +77,17 @@ class Predictions:
         self._interval, self._classes = interval, classes
         self._kept = repeat({}) if kept is None else kept
         self.slices = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(raw), ROWS_AT_ONCE)]
-        self._unfamiliar = UnfamiliarCells(model.preprocessing, raw.kinds)
+        self._unfamiliar = UnfamiliarCells(model.preparations, raw.kinds)
         gaps = np.zeros(raw.X.shape[1], np.bool_)
         self._has_gaps, self._is_large = (np.zeros(len(raw), np.bool_) for _ in range(2))
         for some in self.slices:
             part = raw.part(some)
             self._unfamiliar.add(part)
-            found = (untrained_gaps if strict else unfilled_gaps)(model.preprocessing, part)
+            found = (untrained_gaps if strict else unfilled_gaps)(model.preparations, part)
             gaps |= found.any(axis=0)
             self._has_gaps[some] = found.any(axis=1)
-            self._is_large[some] = large_rows(model.preprocessing, part.X, model.network.dtype)
+            for each in model.networks:
+                self._is_large[some] |= large_rows(each.preprocessing, part.X, each.network.dtype)
         self._gaps = [f'"{raw.kinds[place].name}"' for place in np.flatnonzero(gaps)]
         if self._has_gaps.any() and not strict:
             raise DataError(self._not_predicted())
@@ -143,7 +144,7 @@ class Predictions:
         complete = ~(self._has_gaps | self._is_large)[some]
         rows = raw if complete.all() else raw.part(complete)
         targets, labels = model.target_names, () if model.labels is None else model.labels.tolist()
-        outputs, decoder = model.member_outputs(model.inputs_of(rows)), model.decoder
+        outputs, decoder = model.member_outputs(rows), model.decoder
         prediction = decoder.predictions(outputs)
         columns = _columns("prediction", prediction, targets)
         for name, words in model.target_words.items():

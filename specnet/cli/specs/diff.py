@@ -35,8 +35,7 @@ def diff(
     specnet diff specs/moons.toml specs/logistic.toml
     specnet diff runs/moons_2_5_1/1 moons
     """
-    from specnet.model import Model, models_of
-    from specnet.report.spec_differences import difference_row, joined_rows, spec_differences, team_differences
+    from specnet.report.spec_differences import difference_row, joined_rows, network_differences
     from specnet.report.terminal.run_table import score_rows, score_text
     from specnet.running.resolved_specs import comparable_specs
     from specnet.saved.saved_folder import have_one_loss
@@ -46,15 +45,7 @@ def diff(
         raise UsageError("standard input can only be read once", source=str(STANDARD_INPUT))
     both = _compared(first, limit), _compared(second, limit)
     specs = comparable_specs(*both)
-    teams = [models if isinstance(each, Model) and len(models := models_of(each)) > 1 else [] for each in both]
-    if any(teams):
-        networks = [
-            [(model.spec, share) for model, share in models] or [(spec, 1)]
-            for models, spec in zip(teams, specs, strict=True)
-        ]
-        found = team_differences(*networks)
-    else:
-        found = spec_differences(*specs)
+    found = network_differences(*(_networks(*each) for each in zip(both, specs, strict=True)))
     rows = [difference_row(each) for each in found]
     mine, theirs = (each.data_sha256 if isinstance(each, SavedRun) else None for each in both)
     has_other_data = mine is not None and theirs is not None and mine != theirs
@@ -73,6 +64,15 @@ def diff(
     shown = [(title, score_text(title, before), score_text(title, after)) for title, before, after in scores]
     are_apart = len(runs) == 2 and not have_one_loss(run.loss for run in runs)
     output.rows([*joined_rows([*rows, *shown]), *([("loss", "not compared: in other units")] if are_apart else [])])
+
+
+def _networks(compared: Spec | SavedRun | Model, spec: Spec) -> list[tuple[Spec, int]]:
+    """Return the resolved spec of each network of a model with its share; else the one spec."""
+    from specnet.model import Model
+
+    if not isinstance(compared, Model):
+        return [(spec, 1)]
+    return [(each.spec, share) for each, share in zip(compared.networks, compared.shares, strict=True)]
 
 
 def _compared(path: Path, limit: list[str] | None) -> Spec | SavedRun | Model:

@@ -85,12 +85,11 @@ def show(
     if target.name == str(target) == "parts" and not target.exists():
         raise UsageError('expected a spec or a model, got "parts"', hint="use `specnet parts`")
     model = load(target, limit) if is_model(target) and not overrides else None
-    models = _models(model)
-    if len(models) > 1:
+    if model is not None and len(model.networks) > 1:
         if asked:
             hint = "name one of its trials, a folder of trials/ beside it"
             raise UsageError(f"{asked[0]} needs a single network, got a team", hint=hint, source=str(target))
-        _show_team(models, output)
+        _show_networks(model, output)
         return
     if schedule:
         _show_schedule(_spec(target, overrides, limit), output)
@@ -124,24 +123,15 @@ def _spec(target: Path, overrides: list[str] | None, limit: list[str] | None) ->
     return read(target, overrides, limit)
 
 
-def _models(model: Model | None) -> list[tuple[Model, int]]:
-    """Return the models of a team with their shares."""
-    if model is None:
-        return []
-    from specnet.model import models_of
-
-    return models_of(model)
-
-
-def _show_team(models: list[tuple[Model, int]], output: Output) -> None:
-    """Show each network of a team in turn, with its share."""
-    told, total = [], sum(share for _, share in models)
-    for number, (model, share) in enumerate(models, 1):
+def _show_networks(model: Model, output: Output) -> None:
+    """Show each of several networks in turn, with its share."""
+    models, total = [], sum(model.shares)
+    for number, (each, share) in enumerate(zip(model.networks, model.shares, strict=True), 1):
         if number > 1:
             output.line()
-        output.parts(f"network {number} of {len(models)}", f"share {100 * share / total:.0f} %")
-        told.append({"share": share, **_show_plan(model.network, output)})
-    output.data |= {"models": told}
+        output.parts(f"network {number} of {len(model.networks)}", f"share {100 * share / total:.0f} %")
+        models.append({"share": share, **_show_plan(each.network, output)})
+    output.data |= {"models": models}
 
 
 def _show_plan(network: Network, output: Output) -> dict[str, Any]:

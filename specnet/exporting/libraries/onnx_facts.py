@@ -32,7 +32,7 @@ def graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, 
         for name, array in known.items()
         if name not in initializers or not np.array_equal(to_array(initializers[name]), array)
     }
-    specs = [whole_spec(model.model.spec.with_dtype(program.dtype.name)) for model in program.models]
+    specs = [whole_spec(model.trained.spec.with_dtype(program.dtype.name)) for model in program.models]
     told = [{"share": model.share, "spec": spec} for model, spec in zip(program.models, specs, strict=True)]
     facts = {MODELS: told} if program.is_team else specs[0]
     interval = {} if program.interval is None else {INTERVAL: program.interval.level}
@@ -41,14 +41,13 @@ def graph_facts(program: Program, initializers: Mapping[str, Any]) -> dict[str, 
 
 def _numbers(steps: ModelSteps) -> Iterator[tuple[str, Array]]:
     """Yield the tensors of a model's file with their names; of a team's with the number of the model."""
-    model = steps.model
-    for member, (theta, state) in zip(steps.members, model.members, strict=True):
-        for name, array in {**model.network.parameters(theta), **state}.items():
-            yield member.prefix + name, array.astype(steps.dtype)
-    prepared = {"preprocessing": model.preprocessing, "target_preprocessing": model.target_preprocessing}
+    trained = steps.trained
+    for name, array in trained.tensors().items():
+        yield steps.prefix + name, array.astype(steps.dtype)
+    prepared = {"preprocessing": trained.preprocessing, "target_preprocessing": trained.target_preprocessing}
     for key, preparation in prepared.items():
         for name, array in preparation.tensors().items():
             yield f"{steps.prefix}{key}.{name}", array
     if steps.prefix:
-        for name, array in quantile_tensors(model.error_quantiles).items():
+        for name, array in quantile_tensors(trained.error_quantiles).items():
             yield steps.prefix + name, array

@@ -110,7 +110,7 @@ class Modules:
         waves : mapping, optional
             The arrays of a periodic embedding.
         """
-        kept = self.model.model.state.keys() & names
+        kept = self.model.trained.state.keys() & names
         for table in formula.tables:
             if table not in self.references:
                 wish, array, form = _of_waves(table, waves) if waves else (table.name, table.array, "{}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -39,14 +39,15 @@ from specnet.importing.onnx.onnx_file import TensorReader, read_model
 from specnet.importing.onnx.onnx_graph import Graph, NodeCall, UnknownFormulaError
 from specnet.importing.onnx.onnx_operators import OPERATORS
 from specnet.importing.onnx.onnx_proof import prove_file
-from specnet.model import Model, Team
+from specnet.model import ErrorQuantiles, Model, TrainedNetwork
 from specnet.model.file import (
     decode_quantiles,
     fits,
-    model_of,
+    name_prefixes,
     parse_models,
     quantile_kinds,
     tensor_kinds,
+    trained_network,
 )
 from specnet.network import Network
 from specnet.parts.arrays import Array
@@ -81,7 +82,7 @@ def read_export(graph: GraphProto, said: Mapping[str, Any], tensors: TensorReade
         hidden = said[NUMBERS] if isinstance(said.get(NUMBERS), dict) else {}
         labels = labels_of(said.get(LABELS), "the spec in this file")
         source = _Exported(given, hidden, labels, limits)
-        model = source.team(said[MODELS]) if MODELS in said else source.model(document)
+        model = source.model(parse_models(said[MODELS]) if MODELS in said else [(1, document)])
     except (SpecError, DataError) as error:
         hint = limit_hint(error) if isinstance(error, SpecError) else None
         raise ChangedError(f"the spec in this file is not valid: {error.diagnostics[0].message}", hint=hint) from error
@@ -98,26 +99,26 @@ class _Exported:
     labels: Array | None
     limits: Limits | None
 
-    def model(self, document: Any, prefix: str = "") -> Model:
-        """Return the model of a spec, whose tensors have names with a prefix."""
+    def model(self, models: Sequence[tuple[int, Any]]) -> Model:
+        """Return the model of networks, given the share and the spec of each."""
+        prefixes = name_prefixes(len(models))
+        networks = [self._network(spec, prefix) for (_, spec), prefix in zip(models, prefixes, strict=True)]
+        return Model.of(networks, [share for share, _ in models], self._quantiles(networks[0].network, ""))
+
+    def _network(self, document: Any, prefix: str) -> TrainedNetwork:
+        """Return the network of a spec, whose tensors have names with a prefix."""
         network = Network(resolve(parse_spec(document, limits=self.limits)))
-        kinds = tensor_kinds(network) | self._quantile_kinds(network, prefix)
-        return Model(*model_of(network, self._numbers(kinds, prefix), self.labels))
+        numbers = self._numbers(tensor_kinds(network), prefix)
+        return trained_network(network, numbers, self.labels, self._quantiles(network, prefix) if prefix else None)
 
-    def team(self, models: Any) -> Model:
-        """Return the team of several."""
-        told = parse_models(models)
-        found = [self.model(document, f"models.{number}.") for number, (_, document) in enumerate(told)]
-        network = found[0].network
-        quantiles = decode_quantiles(self._numbers(self._quantile_kinds(network, "")), network)
-        return Team(found, [share for share, _ in told], quantiles)
+    def _quantiles(self, network: Network, prefix: str) -> ErrorQuantiles:
+        """Return the quantiles of errors under a prefix."""
 
-    def _quantile_kinds(self, network: Network, prefix: str) -> dict[str, TensorForm]:
         def numbers(name: str) -> int:
             hidden = self.hidden.get(prefix + name)
             return len(hidden) if isinstance(hidden, list) else 0
 
-        return quantile_kinds(numbers, network)
+        return decode_quantiles(self._numbers(quantile_kinds(numbers, network), prefix), network)
 
     def _numbers(self, kinds: Mapping[str, TensorForm], prefix: str = "") -> dict[str, Array]:
         return {name: _numbers(prefix + name, self.given, self.hidden, *form) for name, form in kinds.items()}

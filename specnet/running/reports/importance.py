@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data import Labels, RawColumns
-from specnet.model import Model, models_of
+from specnet.model import Model
 from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
@@ -29,9 +29,8 @@ Table = NDArray[Any]
 
 def row_products(model: Model, columns: int) -> int:
     """Return how many products take as long as it takes to prepare and predict a row of so many columns."""
-    models = [each for each, _ in models_of(model)]
-    cells = columns + sum(len(each.members) * each.network.inputs for each in models)
-    return max(sum(each.theta.size for each in models) + CELL * cells, 1)
+    cells = columns + sum(len(each.members) * each.network.inputs for each in model.networks)
+    return max(sum(each.theta.size for each in model.networks) + CELL * cells, 1)
 
 
 def affordable_rows(model: Model, columns: int, rows: int) -> int:
@@ -84,8 +83,8 @@ def _scores(
         return np.array([weighted_mean((each == labels).astype(np.float64), weight) for each in predictions(table)])
 
     def loss(table: Table) -> NDArray[np.float64]:
-        inputs = model.read(RawColumns(table, rows.kinds))
-        losses = model.answers(inputs, np.concatenate([y] * (len(table) // count))).losses
+        repeated = np.concatenate([y] * (len(table) // count))
+        losses = model.answers(RawColumns(table, rows.kinds), repeated).losses
         return np.array([weighted_mean(each, weight) for each in losses.reshape(-1, count)])
 
     if model.labels is not None:

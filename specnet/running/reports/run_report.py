@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from specnet.data import load_table
+from specnet.data import RawColumns, load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.locks import locked_folder
 from specnet.files.run_files import REPORT, check_run
 from specnet.model import Answers, Model
+from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
 from specnet.running.calibration import with_temperature
@@ -235,8 +236,7 @@ def _settings(run: SavedRun) -> list[tuple[str, str, str]]:
 
 
 def _answers(model: Model, rows: Rows) -> Answers:
-    X = model.preprocessing.prepare(rows.columns, texts=rows.texts, reader=model.network)
-    return model.answers(X, rows.y, rows.weight)
+    return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y, rows.weight)
 
 
 def column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from specnet.data import RawColumns
 from specnet.errors import FileError
 from specnet.files import write_file
 from specnet.files.run_files import BEST, MODEL, REPORT, SWEEP, kind_of
-from specnet.model import load_model, models_of
+from specnet.model import load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
 from specnet.report.pages.team_page import TeamMember, TeamRecord, team_page
@@ -58,16 +58,16 @@ def _record(
     folder: Path, data: SpecData | None, absent: str | None, parts: tuple[type[Part], ...], limits: Limits | None
 ) -> TeamRecord:
     model, shares = load_model(folder / MODEL, parts=parts, limits=limits), read_shares(folder)
-    models, test = models_of(model), None if data is None else data.splits.get("test")
-    each, members = len(models) // len(shares), []
+    test = None if data is None else data.splits.get("test")
+    each, members = len(model.networks) // len(shares), []
     for place, (trial, share) in enumerate(shares.items()):
-        own = [found for found, _ in models[place * each : (place + 1) * each]]
+        own = model.networks[place * each : (place + 1) * each]
         sizes = sum(len(found.members) for found in own), sum(found.theta.size for found in own)
         members.append(TeamMember(int(trial), share / sum(shares.values()), own[0].network.resolved, *sizes))
     answers = None
     if test is not None:
         rows = RawColumns(as_array(test.columns, "X"), test.kinds)
-        answers = model.answers(model.read(rows), test.y, test.weight)
+        answers = model.answers(rows, test.y, test.weight)
     if model.network.task == "values" and not SavedRun(folder.parent / BEST).stores_rows:
         answers = None
     names = PageNames(column_names(model, data), class_names(model), output_names(model))

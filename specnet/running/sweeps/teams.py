@@ -20,7 +20,7 @@ from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.json_lines import json_text
 from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
-from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
+from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS
@@ -129,7 +129,7 @@ class Candidates:
         low = np.all(known, axis=0) if all(found.size for found in known) else None
         task, groups = models[0].network.task, np.concatenate([run.units for run in self.judge.runs])
         quantiles = ErrorQuantiles.of(Answers.joined(held), task, not_negative=low, groups=groups)
-        return Team(models, counts, quantiles)
+        return Model.joined(models, counts, quantiles)
 
 
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:
@@ -159,10 +159,8 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     """Return what there is to say of a model, as the spec as written measures its own answers."""
     answers = {}
     for name, rows in data.splits.items():
-        held = HeldRows.of(data, name)
-        inputs = model.read(RawColumns(as_array(rows.columns, "X"), rows.kinds))
-        outputs = model.member_outputs(inputs, raw=True)
-        answers[name] = held.answers(held.decoder.raw_of(model.decoder.comparable(outputs)))
+        held, columns = HeldRows.of(data, name), RawColumns(as_array(rows.columns, "X"), rows.kinds)
+        answers[name] = held.answers(held.decoder.raw_of(model.comparable(columns)))
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 

@@ -173,7 +173,7 @@ class Judge:
         """Return what so many trials that answer together, and another one, answer together."""
         weights = (count / (count + 1), 1 / (count + 1))
         pairs = zip(self.runs, together, outputs, strict=True)
-        return [replace(run.decoder, weights=weights).together(pair) for run, *pair in pairs]
+        return [run.decoder.with_weights(weights).together(pair) for run, *pair in pairs]
 
     def score(self, outputs: Outputs) -> float:
         """Return how bad answers for all rows are, by what trials are compared by."""

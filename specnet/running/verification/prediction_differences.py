@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from specnet.data import RawColumns
 from specnet.errors import SpecnetError
-from specnet.model import Answers, Model
-from specnet.model.file import decode_model
+from specnet.model import Answers, read_model
 from specnet.number_texts import counted
+from specnet.parts.arrays import as_array
 from specnet.parts.data import Table
 from specnet.running.data_rows import Rows
 from specnet.spec import Spec
@@ -70,6 +71,5 @@ def _largest(a: Any, b: Any) -> float:
 
 
 def _answers(content: bytes, spec: Spec, rows: Rows) -> Answers:
-    model = Model(*decode_model(io.BytesIO(content), len(content), spec.registry, spec.origin.limits))
-    X = model.preprocessing.prepare(rows.columns, texts=rows.texts, reader=model.network)
-    return model.answers(X, rows.y)
+    model = read_model(io.BytesIO(content), len(content), spec.registry, spec.origin.limits)
+    return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from specnet.model import Team
+from specnet.model import Model
 from tests.cli.conftest import MOONS, TABLE, Ran, Specnet
 from tests.exporting.test_teams import team_of
 from tests.texts.pinned import Pinned
@@ -251,8 +251,8 @@ def test_teams_are_compared_network_by_network(specnet: Specnet, folder: Path) -
     """The second network of one has another share in the other, which lacks the third; against a model alone."""
     team = team_of("value", "float64")
     team.save(folder / "a.safetensors")
-    Team(team.models[:2], [1, 1]).save(folder / "b.safetensors")
-    team.models[1].save(folder / "alone.safetensors")
+    Model.of(team.networks[:2], [1, 1]).save(folder / "b.safetensors")
+    Model.of(team.networks[1:2]).save(folder / "alone.safetensors")
     assert specnet("diff", "a.safetensors", "a.safetensors").went() == "no differences\n"
     found = specnet("diff", "a.safetensors", "b.safetensors", "--format", "json").document
     shares = [share / sum(team.shares) for share in team.shares]
@@ -263,7 +263,7 @@ def test_teams_are_compared_network_by_network(specnet: Specnet, folder: Path) -
     lost, after = keys["networks.2"]
     assert (lost["share"], len(lost["layers"]), after) == (
         round(shares[2], 4),
-        len(team.models[2].spec.network.layers),
+        len(team.networks[2].spec.network.layers),
         None,
     )
     alone = specnet("diff", "a.safetensors", "alone.safetensors", "--format", "json").document["differences"]

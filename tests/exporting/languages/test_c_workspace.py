@@ -13,7 +13,7 @@ import pytest
 
 import specnet
 from specnet import Model, export
-from specnet.model import ErrorQuantiles, Team
+from specnet.model import ErrorQuantiles
 from tests.exporting.languages.test_c import FLAGS, STRICT, compiled
 from tests.exporting.models import built, dense, ensemble_of
 from tests.exporting.tables import table_model
@@ -48,8 +48,8 @@ MODELS: dict[str, Callable[[], Model]] = {
     "intervals": lambda: ranked(50, ends=True),
     "few intervals": lambda: ranked(20, columns=3, ends=True),
     "ensemble": lambda: ensemble_of(ranked(60)),
-    "team": lambda: Team([ranked(70), ensemble_of(ranked(80))], [2, 1]),
-    "small team": lambda: Team([ranked(20, columns=3), ensemble_of(ranked(30, columns=3))], [1, 3]),
+    "team": lambda: Model.joined([ranked(70), ensemble_of(ranked(80))], [2, 1]),
+    "small team": lambda: Model.joined([ranked(20, columns=3), ensemble_of(ranked(30, columns=3))], [1, 3]),
     "classes": lambda: many_classes("float64"),
     "classes, float32": lambda: many_classes("float32"),
     "texts": lambda: table_model("one_hot"),

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.inspection import partial_dependence
 
 import specnet
-from specnet.model import Model, Team
+from specnet.model import Model
 from specnet.report.answers.uses_charts import response_figures
 from specnet.report.pages.page_record import Importance, Response, Responses
 from specnet.report.pages.run_page import page
@@ -184,7 +184,7 @@ def test_of_more_classes_those_that_move_most_are_shown(tmp_path: Path) -> None:
 
 def team_data(model: Model, train: np.ndarray, test: np.ndarray) -> SpecData:
     splits = {name: Rows(X, model.predict(X)) for name, X in (("train", train), ("test", test))}
-    return SpecData(model.network.resolved, None, model.preprocessing, splits)
+    return SpecData(model.network.resolved, None, model.preparations[0], splits)
 
 
 def linear(*weights: float) -> Model:
@@ -204,7 +204,7 @@ def test_a_team_responds_as_the_mean_of_its_models() -> None:
     """Of lines it is a line: 3a − b + c and a + b of shares 1 and 3 are 1.5a + 0.5b + 0.25c."""
     generator = np.random.default_rng(0)
     train, test = generator.normal(size=(500, 3)), generator.normal(size=(60, 3))
-    found = asked(Team([linear(3, -1, 1), linear(1, 1, 0)], [1, 3]), train, test)
+    found = asked(Model.joined([linear(3, -1, 1), linear(1, 1, 0)], [1, 3]), train, test)
     assert found is not None
     assert [each.column for each in found.curves] == ["c", "b", "a"]
     weights = np.array([1.5, 0.5, 0.25])

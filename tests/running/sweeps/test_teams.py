@@ -23,7 +23,7 @@ import specnet
 from specnet.errors import FileError
 from specnet.files.run_files import training_rows
 from specnet.files.tensors import decode
-from specnet.model import Answers, ErrorQuantiles, Model, Team, load_model
+from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweep_folder import SweepFolder
@@ -93,7 +93,6 @@ def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tu
 def test_a_team_of_classifiers_answers_by_its_mean(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
     result, folder = of_classes
     team = load_model(folder / "team")
-    assert isinstance(team, Team)
     assert result.team is not None
     models = models_of(folder, result.team.shares)
     data = read_data(specnet.parse_spec(folder / "spec.toml"))
@@ -112,7 +111,7 @@ def test_a_team_of_classifiers_answers_by_its_mean(of_classes: tuple[specnet.Swe
     team.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == (folder / "team/model.safetensors").read_bytes()
     assert team.astype("float64").predict_proba(X) == pytest.approx(team.predict_proba(X), abs=1e-6)
-    assert repr(team).startswith(f"<Team moons, {len(models)} models, 2 inputs, ")
+    assert repr(team).startswith(f"<Model moons, {len(models)} networks, 2 inputs, ")
 
 
 def by_member(model: Model, X: np.ndarray) -> list[np.ndarray]:
@@ -221,8 +220,7 @@ def test_folds_and_seeds_are_all_in_the_team(tmp_path: Path):
     result = specnet.sweep(FOLDS, tmp_path / "sweep", jobs=1, report=False)
     assert result.team is not None
     model = result.team.model
-    assert isinstance(model, Team)
-    assert len(model.models) == 4 * len(result.team.shares)
+    assert len(model.networks) == 4 * len(result.team.shares)
     X = np.random.default_rng(0).normal(size=(5, 2))
     total, mean = sum(result.team.shares.values()), np.zeros((5, 2))
     for number, share in result.team.shares.items():
