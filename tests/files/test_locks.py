@@ -26,47 +26,6 @@ from tests.waiting import wait_until
 
 SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet
 
-HOLDER = """
-import sys
-from pathlib import Path
-from specnet.files.locks import locked_folder
-with locked_folder(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def holding(folder: Path) -> subprocess.Popen[str]:
-    """Return a process that holds a folder."""
-    command = [sys.executable, "-c", HOLDER, str(folder)]
-    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    return holder
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("option", ["force", "resume"])
-def test_a_run_in_a_held_folder_is_told_who_holds_it(tmp_path: Path, option: str) -> None:
-    with holding(tmp_path) as holder:
-        try:
-            with pytest.raises(TakenError) as caught:
-                specnet.run(SPEC, tmp_path, **{option: True})
-            assert os.listdir(tmp_path) == [LOCK_NAME]
-        finally:
-            holder.kill()
-    (problem,) = caught.value.diagnostics
-    assert str(holder.pid) in problem.message
-    assert problem.source == str(tmp_path)
-    specnet.run(SPEC, tmp_path)  # a dead process holds nothing
-    assert LOCK_NAME not in os.listdir(tmp_path)
-
-
-def test_two_threads_are_two_runs(tmp_path: Path, refused: Refused) -> None:
-    with locked_folder(tmp_path), refused(TakenError, varying=r"process .*", at="test_two_threads_are_two_runs0"):
-        specnet.run(SPEC, tmp_path)
-    assert os.listdir(tmp_path) == []
-
 
 @pytest.mark.slow
 def test_a_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 
 import specnet
 from specnet.running.runner import RunResult
+from tests.running.test_forced import MAKE, OF_FOLDS
 
 ROWS = 120
 
@@ -64,3 +65,27 @@ def columns(rng: np.random.Generator) -> np.ndarray:
 
 def classes(rng: np.random.Generator, X: np.ndarray, count: int = 2) -> np.ndarray:
     return np.digitize(X[:, 0] + rng.normal(size=len(X)), np.linspace(-1, 1, count + 1)[1:-1] * 0.7)
+
+
+@pytest.fixture(scope="session")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep, whose trials and team are made again by verifications."""
+    folder = tmp_path_factory.mktemp("swept")
+    specnet.sweep(OF_FOLDS, folder, jobs=1, report=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, swept: Path) -> dict[str, Path]:
+    """A folder of each kind."""
+    made = {}
+    for kind, make in MAKE.items():
+        made[kind] = tmp_path_factory.mktemp("fresh") / "out"
+        make(made[kind], False, swept)
+    return made
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are started however little there is to compute."""
+    monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0)

@@ -1,4 +1,4 @@
-"""A kind of folder forced over another one: what is there afterwards is the new one alone, also after a kill."""
+"""A kind of folder forced over another one: what is there afterwards is the new one alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,6 @@ import pytest
 
 import specnet
 from specnet.errors import SpecnetError
-from specnet.files.run_files import RUN, kind_of
-from specnet.model import load_model
-from specnet.saved.finding_runs import find_runs, saved_in
-from tests.processes.born_loaded import born_loaded
-from tests.running import killed
 from tests.running.sweeps.searches import BASE
 
 SPEC = BASE.replace("epochs = 20", "epochs = 2\nbaselines = []")
@@ -28,21 +22,6 @@ SWEEP = f"{SPEC}[sweep]\n{SPACE}".replace("trials = 2", "trials = 1").replace("[
 OF_FOLDS = f"{WHOLE}[sweep]\nfolds = 2\n{SPACE}"
 MINE = [f"{folder}notes.txt" for folder in ("", "best/", "trials/0000/", "fold0/", "team/")]
 MINE += ["fold0_old/model.safetensors", "other/model.safetensors"]
-KILLED_AT = {
-    ("other run", "run"): [0, 1, 3, 5, 9],
-    ("sweep", "run"): [1, 3, 6, 14, 30],
-    ("team", "run"): [0, 1, 3, 8],
-    ("sweep", "folds"): [1, 30, 65],
-}
-"""Operations on files, by the earlier result and the one that is forced over it."""
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep, whose trials and team are made again by verifications."""
-    folder = tmp_path_factory.mktemp("swept")
-    specnet.sweep(OF_FOLDS, folder, jobs=1, report=False)
-    return folder
 
 
 MAKE: dict[str, Callable[..., Any]] = {
@@ -55,16 +34,6 @@ MAKE: dict[str, Callable[..., Any]] = {
 }
 PAIRS = [(old, new) for old in MAKE for new in MAKE if "trials" not in (old, new)]
 PAIRS += [("trials", "trials"), ("folds", "trials"), ("trials", "sweep")]
-
-
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory: pytest.TempPathFactory, swept: Path) -> dict[str, Path]:
-    """A folder of each kind."""
-    made = {}
-    for kind, make in MAKE.items():
-        made[kind] = tmp_path_factory.mktemp("fresh") / "out"
-        make(made[kind], False, swept)
-    return made
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -92,31 +61,23 @@ def test_only_the_new_one_is_there(tmp_path: Path, fresh: dict[str, Path], swept
     assert files_of(out) == files_of(fresh[new]) | dict.fromkeys(MINE, b"mine")
 
 
-@pytest.mark.slow
-def test_a_kill_leaves_no_mixture_that_reads_as_finished(tmp_path: Path, fresh: dict[str, Path], swept: Path) -> None:
-    """All that is finished has the files of the earlier result, or those of the new one."""
-    whole = {**fresh, "other run": tmp_path / "before"}
-    specnet.run(SPEC.replace("[4]", "[3]"), whole["other run"], report=False)
-    for (old, new), numbers in KILLED_AT.items():
-        for number in numbers:
-            shutil.copytree(whole[old], tmp_path / "killed" / f"{old}-{new}-{number}")
-    process = born_loaded().Process(target=killed.force_all, args=(tmp_path / "killed", swept))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-    states = set()
-    for out in (tmp_path / "killed").iterdir():
-        if kind_of(out) is RUN:
-            model = sha256(load_model(out).to_bytes()).hexdigest()
-            assert json.loads((out / "run.json").read_text())["model_sha256"] == model
-        for run in find_runs(out):
-            record, name = saved_in(run), run.relative_to(out)
-            states.add(record.state)
-            if record.state == "finished":
-                sources = [whole[which] / name for which in out.name.split("-")[:2] if (whole[which] / name).is_dir()]
-                assert any(files_of(each).items() <= files_of(run).items() for each in sources), run
-                assert any(saved_in(each).metrics == record.metrics for each in sources), run
-    assert states > {"finished"}
+@pytest.mark.parametrize(
+    ("new", "name"),
+    [
+        *(("folds", name) for name in ("fold1", "runs.csv")),
+        *(("sweep", name) for name in ("trials", "trials/0001", "best", "sweep.json")),
+        *(("nested sweep", name) for name in ("fold1", "fold1/trials")),
+    ],
+)
+def test_nothing_is_written_through_a_link(tmp_path: Path, swept: Path, new: str, name: str) -> None:
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "out" / name
+    elsewhere.mkdir()
+    (elsewhere / "run.json").write_text("mine")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere / "run.json" if "." in name else elsewhere)
+    with pytest.raises(specnet.TakenError):
+        MAKE[new](tmp_path / "out", True, swept)
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +85,7 @@ def test_a_kill_leaves_no_mixture_that_reads_as_finished(tmp_path: Path, fresh: 
     [
         ("sweep", "run", "a sweep"),
         ("run", "folds", "a run"),
+        ("run", "sweep", "a run"),
         ("folds", "nested", "runs on folds or with seeds"),
         ("nested", "folds", "a sweep for each fold"),
     ],
@@ -135,6 +97,7 @@ def test_another_kind_is_not_resumed(tmp_path: Path, old: str, new: str, holds: 
     before = files_of(tmp_path)
     resume: dict[str, Callable[[], Any]] = {
         "run": lambda: specnet.run(SPEC, tmp_path, resume=True),
+        "sweep": lambda: specnet.sweep(SWEEP, tmp_path, resume=True),
         "folds": lambda: specnet.run_many(WHOLE, tmp_path, folds=2, resume=True),
         "nested": lambda: specnet.nested_sweep(SWEEP, tmp_path, folds=2, resume=True),
     }

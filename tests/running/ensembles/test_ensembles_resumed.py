@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,32 +99,6 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(
     found = contents(tmp_path / "parts")
     assert expected.keys() == found.keys()
     assert all(expected[name] == found[name] for name in expected if name != "run.json")
-
-
-@pytest.mark.slow
-def test_every_checkpoint_goes_on_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As after a kill at any time: those within members, and those between them."""
-    kept: list[bytes] = []
-    every = ["training.checkpoint_every=1", "training.early_stopping={patience=1}"]
-    keep: Callable[..., None] = specnet.running.run_folder.RunFolder.keep
-
-    def told(folder: Any, run: Any, reached: Checkpoint) -> None:
-        kept.append(replace(reached, run=run).to_bytes())
-        keep(folder, run, reached)
-
-    monkeypatch.setattr(specnet.running.run_folder.RunFolder, "keep", told)
-    specnet.run(MOONS, tmp_path / "whole", overrides=every, report=False)
-    expected = contents(tmp_path / "whole")
-    found = [Checkpoint.from_bytes(content) for content in kept]
-    assert {len(each.facts.get("members", [])) for each in found} == {0, 1, 2}
-    assert any(not each.facts["steps"] for each in found)
-    for number, content in enumerate(list(kept)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "checkpoint.safetensors").write_bytes(content)
-        specnet.run(MOONS, folder, resume=True, overrides=every, report=False)
-        again = contents(folder)
-        assert all(expected[name] == again[name] for name in expected if name != "run.json")
 
 
 def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):

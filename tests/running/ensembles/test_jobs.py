@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,7 @@ from specnet.errors import DataError, PartError, TrainingError
 from specnet.processes.pool import ProcessEnded
 from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
-from specnet.training import Checkpoint, Observer
+from specnet.training import Observer
 from specnet.training.members import pools
 from specnet.training.observer import Relay
 from tests.running.ensembles.test_ensembles import MOONS
@@ -183,23 +182,6 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path, slowed: None):
         specnet.run(MOONS, tmp_path, jobs=2, overrides=LONG, parts=[Slowed], observer=observer)
     assert not isinstance(caught.value, RunInterrupted)
     assert contents(tmp_path) == {}
-
-
-@pytest.mark.slow
-def test_a_checkpoint_is_kept_when_the_next_member_has_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    kept: list[bytes] = []
-    monkeypatch.setattr(
-        run_folder.RunFolder, "keep", lambda self, run, each: kept.append(replace(each, run=run).to_bytes())
-    )
-    settings = ("training.checkpoint_every=1",)
-    specnet.run(MOONS, tmp_path / "whole", jobs=2, overrides=settings, observer=Observer(), report=False)
-    assert [len(Checkpoint.from_bytes(content).facts["members"]) for content in kept] == [1, 2]
-    for number, content in enumerate(list(kept)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "checkpoint.safetensors").write_bytes(content)
-        specnet.run(MOONS, folder, resume=True, overrides=settings, observer=Observer(), report=False)
-        assert_same(tmp_path / "whole", folder)
 
 
 def watched(metric: str) -> list[str]:

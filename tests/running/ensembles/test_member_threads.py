@@ -20,10 +20,9 @@ from specnet.cpus import usable_cpus
 from specnet.errors import TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.running.many.run_tasks import Common, Task, perform
-from specnet.running.run_folder import RunFolder
 from specnet.running.runner import RunInterrupted
 from specnet.spec import parse_spec
-from specnet.training import Checkpoint, Observer, StopTraining, TrainingRows, train_members
+from specnet.training import Observer, StopTraining, TrainingRows, train_members
 from specnet.training.members import member_training, pools
 from specnet.training.members.ensemble_training import EnsembleTraining
 from specnet.training.observer import EVENTS, Relay
@@ -85,29 +84,6 @@ def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, threads: li
     assert [kept[0] for event, kept in heard[1].told if event == "member_started"] == [*range(5)]
     unseen = specnet.run(MOONS, jobs=2, overrides=settings, observer=Listener(follows_log=False))
     assert unseen.model.to_bytes() == (tmp_path / "1" / "model.safetensors").read_bytes()
-
-
-def test_each_checkpoint_is_of_the_first_member_that_has_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    kept: list[Checkpoint] = []
-    keeping = threading.Lock()
-
-    def keep(_: RunFolder, run: Any, each: Checkpoint) -> None:
-        assert keeping.acquire(blocking=False), "one at a time"
-        kept.append(Checkpoint.from_bytes(replace(each, run=run).to_bytes()))
-        keeping.release()
-
-    monkeypatch.setattr(RunFolder, "keep", keep)
-    settings = (*COMPILED, "training.checkpoint_every=1")
-    specnet.run(MOONS, tmp_path / "whole", jobs=3, overrides=settings, observer=Observer(), report=False)
-    places = [(len(each.facts.get("members", ())), each.facts["epochs"]) for each in kept]
-    assert places == sorted(set(places))
-    assert {(0, 1), (0, 2), (0, 3), (1, 0), (2, 0)} <= set(places)
-    for number, each in enumerate(list(kept)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        (folder / "checkpoint.safetensors").write_bytes(each.to_bytes())
-        specnet.run(MOONS, folder, jobs=2, resume=True, overrides=settings, observer=Observer(), report=False)
-        assert_same(tmp_path / "whole", folder)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from sklearn.linear_model import LinearRegression
 
 import specnet
 from specnet.errors import DataError, SpecError, TrainingError
-from specnet.spec.resolving.graph import walk
 from specnet.training import Observer
 from tests.texts.pinned import Refused
 
@@ -134,28 +133,6 @@ def test_the_same_fit_twice_is_the_same_model_bit_for_bit():
     np.testing.assert_array_equal(first.theta, second.theta)
     assert first.history == second.history
     assert not np.array_equal(specnet.fit(spec | {"seed": 1}, X, y).theta, first.theta)
-
-
-@pytest.mark.parametrize("loss", ["mean_squared_error", "binary_crossentropy"])
-def test_a_spec_is_resolved_once_and_its_graph_walked_once(loss: str, monkeypatch: pytest.MonkeyPatch):
-    X, y = blobs([0, 1])
-    parsed = specnet.parse_spec(spec_of(loss, data={"type": "make_moons"}))
-    walks = []
-
-    def counted(*arguments):
-        walks.append(arguments)
-        return walk(*arguments)
-
-    monkeypatch.setattr("specnet.spec.resolving.resolve.walk", counted)
-    network = specnet.build(parsed)
-    assert len(walks) == 1
-    model = specnet.fit(parsed, X, y)
-    assert len(walks) == 2
-    assert model.network.nodes is model.network.resolved.nodes
-    assert model.astype("float32").network.nodes is model.network.nodes
-    network.predict(network.initial_parameters(), X)
-    model.evaluate(X, y)
-    assert len(walks) == 2
 
 
 def test_arrays_in_place_of_the_spec_s_data():

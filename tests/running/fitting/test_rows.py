@@ -11,9 +11,6 @@ import specnet
 from specnet.checking import check_spec
 from specnet.errors import SpecError
 from specnet.parts import Preprocessing
-from specnet.parts.arrays import first_not_finite
-from specnet.running import fitting
-from specnet.training import TrainingRows
 from tests.running.specs import cells, csv_file, spec_on
 from tests.texts.pinned import Refused
 
@@ -26,52 +23,6 @@ def spec_of(dtype: str = "float64", split: float = 0.0, **network: Any) -> dict[
 def table(rows: int = 50) -> tuple[np.ndarray, np.ndarray]:
     X = np.random.default_rng(0).normal(3, 2, (rows, 3))
     return X, X[:, 0]
-
-
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[TrainingRows]:
-    """Return the rows that networks were trained on."""
-    found: list[TrainingRows] = []
-    train = fitting.train
-
-    def remembered(network, theta, rows, **options):
-        found.append(rows)
-        return train(network, theta, rows, **options)
-
-    monkeypatch.setattr(fitting, "train", remembered)
-    return found
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_that_the_network_can_read_are_not_copied(dtype: str, trained: list[TrainingRows]):
-    X, y = table()
-    X = X.astype(dtype)
-    X.flags.writeable = False
-    specnet.fit(spec_of(dtype), X, y)
-    assert np.shares_memory(trained[0].X, X)
-
-
-def test_rows_are_as_they_were_whatever_happens_to_them(trained: list[TrainingRows]):
-    X, y = table()
-    given = X.copy()
-    for split in (0.0, 0.3):
-        specnet.fit(spec_of(split=split, preprocessing=["standardize"]), X, y)
-        assert not np.shares_memory(trained[-1].X, X)
-    np.testing.assert_array_equal(X, given)
-
-
-@pytest.mark.parametrize("split", [0.0, 0.3])
-def test_raw_columns_are_scanned_once(split: float, monkeypatch: pytest.MonkeyPatch):
-    X, y = table()
-    scanned = []
-
-    def counted(numbers):
-        scanned.append(numbers.shape)
-        return first_not_finite(numbers)
-
-    monkeypatch.setattr("specnet.parts.arrays.first_not_finite", counted)
-    specnet.fit(spec_of(split=split), X, y)
-    assert [shape for shape in scanned if shape[1:] == (3,)] == [(50, 3)]
 
 
 class WithSquares(Preprocessing):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,16 +12,13 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, FileError, SpecError, TakenError
-from specnet.files.run_files import RUN_FILES
+from specnet.errors import DataError, FileError, SpecError
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import VALUES
-from specnet.running.many import run_tasks, workers
+from specnet.running.data_rows import read_data
 from specnet.running.many.repeated_runs import RepeatedResult
-from specnet.running.runner import RunInterrupted
 from tests.running.many.executors import EXECUTORS
-from tests.running.passed_parts import Halved
-from tests.running.sweeps.searches import BASE, fingerprint, without_numbers
+from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -102,20 +98,12 @@ def test_the_summary_is_numpys(done: tuple[Path, RepeatedResult]):
     ]
 
 
-def test_each_row_is_tested_once_and_seeds_see_the_same_rows(rows: Path, monkeypatch: pytest.MonkeyPatch):
-    """What a run measures is looked at where it splits its rows."""
-    from specnet.running import training_run
-
-    seen: list[dict[str, Any]] = []
-    split_data = training_run.split_data
-
-    def spying(*arguments: Any, **named: Any) -> Any:
-        data = split_data(*arguments, **named)
-        seen.append({name: sorted(part.columns[:, 0].astype(int).tolist()) for name, part in data.splits.items()})
-        return data
-
-    monkeypatch.setattr(training_run, "split_data", spying)
-    specnet.run_many(rows, folds=3, seeds=2)
+def test_each_row_is_tested_once_and_seeds_see_the_same_rows(done: tuple[Path, RepeatedResult]):
+    out, result = done
+    seen = []
+    for run in result.runs:
+        splits = read_data(specnet.parse_spec(out / run.name / "spec.toml")).splits
+        seen.append({name: sorted(part.columns[:, 0].astype(int).tolist()) for name, part in splits.items()})
     assert len(seen) == 6
     for folds in (seen[:3], seen[3:]):
         assert sorted(number for each in folds for number in each["test"]) == list(range(ROWS))
@@ -155,14 +143,11 @@ def test_the_spec_of_a_run_is_written_so_that_it_gives_its_files(done: tuple[Pat
     assert "model.safetensors" in ours
 
 
-@pytest.mark.usefixtures("born_loaded")
+@pytest.mark.usefixtures("born_loaded", "at_once")
 @pytest.mark.parametrize("kind", ["threads", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("own", "dask"))])
-def test_the_same_files_whoever_computes_them(
-    kind: str, done: tuple[Path, RepeatedResult], rows: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_same_files_whoever_computes_them(kind: str, done: tuple[Path, RepeatedResult], rows: Path):
     again = rows.parent / "again"
     if kind == "own":
-        monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
         specnet.run_many(rows, again, folds=3, seeds=2, jobs=2)
     else:
         with EXECUTORS[kind]() as arguments:
@@ -171,33 +156,25 @@ def test_the_same_files_whoever_computes_them(
 
 
 def test_resuming_computes_what_is_missing_and_nothing_else(
-    done: tuple[Path, RepeatedResult],
-    rows: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    pinned: Pinned,
+    done: tuple[Path, RepeatedResult], rows: Path, capsys: pytest.CaptureFixture[str], pinned: Pinned
 ):
     out, result = done
-    before = fingerprint(out)
+    before, written = fingerprint(out), times(out)
     shutil.rmtree(out / "seed0_fold1")
     (out / "seed1_fold0/run.json").unlink()
     (out / "summary.json").unlink()
-    computed: list[int] = []
-    perform = run_tasks.perform
-
-    def counting(task: run_tasks.Task, rows: Any) -> run_tasks.TaskOutcome:
-        computed.append(task.data["seed"])
-        return perform(task, rows)
-
-    monkeypatch.setattr(workers, "perform", counting)
     again = specnet.run_many(rows, out, folds=3, seeds=2, resume=True, verbose=True)
     pinned(without_numbers(capsys.readouterr().err))
-    assert computed == [0, 1]
+    assert {name for name, time in times(out).items() if time != written[name]} == {"seed0_fold1", "seed1_fold0"}
     assert fingerprint(out) == before
     assert again.runs == result.runs
-    more = specnet.run_many(rows, out, folds=3, seeds=3, resume=True)
-    assert computed == [0, 1, 2, 2, 2]
-    assert len(more.runs) == 9
+    assert len(specnet.run_many(rows, out, folds=3, seeds=3, resume=True).runs) == 9
+    assert len(times(out)) == 9
+
+
+def times(out: Path) -> dict[str, int]:
+    """Return when the model of each run was written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/model.safetensors")}
 
 
 @pytest.mark.parametrize(
@@ -243,37 +220,6 @@ def test_a_damaged_run_is_a_clear_error(
         specnet.run_many(rows, out, folds=3, seeds=2, resume=True)
 
 
-def test_force_replaces_the_runs_and_keeps_foreign_files(
-    done: tuple[Path, RepeatedResult], rows: Path, refused: Refused
-):
-    out, _ = done
-    kept = {"notes.txt": "mine", "seed0_fold0/notes.txt": "mine too", "other/model.safetensors": "not a fold"}
-    (out / "other").mkdir()
-    for name, text in kept.items():
-        (out / name).write_text(text)
-    with refused(TakenError):
-        specnet.run_many(rows, out, folds=2)
-    result = specnet.run_many(rows, out, folds=2, force=True)
-    assert [run.name for run in result.runs] == ["fold0", "fold1"]
-    assert all((out / name).read_text() == text for name, text in kept.items())
-    left = {path.name for path in (out / "seed0_fold0").iterdir()}
-    assert not left & set(RUN_FILES)
-    assert not (out / "seed1_fold1").exists()
-    assert len(table(out)) == 2
-
-
-@pytest.mark.parametrize("name", ["fold1", "runs.csv"])
-def test_force_writes_through_no_link(tmp_path: Path, rows: Path, name: str, refused: Refused):
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "model.safetensors").write_text("mine")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / name).symlink_to(elsewhere / "model.safetensors" if "." in name else elsewhere)
-    with refused(TakenError, at=name):
-        specnet.run_many(rows, tmp_path / "out", folds=2, force=True)
-    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
-
-
 def test_a_run_that_fails_does_not_stop_the_others(rows: Path):
     """The last fold holds an enormous target for its training: squares are not finite."""
     path = rows.parent / "rows.csv"
@@ -317,29 +263,6 @@ def test_one_of_the_folds_may_fail_alone(rows: Path):
     assert again.runs == result.runs
 
 
-def test_an_interrupted_series_keeps_what_is_done(rows: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
-    out, perform, count = rows.parent / "out", run_tasks.perform, 0
-
-    def interrupting(task: run_tasks.Task, rows: Any) -> run_tasks.TaskOutcome:
-        nonlocal count
-        count += 1
-        if count == 3:
-            raise KeyboardInterrupt
-        return perform(task, rows)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(workers, "perform", interrupting)
-        with refused(RunInterrupted):
-            specnet.run_many(rows, out, folds=4)
-        count = 2
-        with pytest.raises(KeyboardInterrupt):
-            specnet.run_many(rows, folds=4)
-    assert [line["run"] for line in table(out)] == ["fold0", "fold1"]
-    specnet.run_many(rows, out, folds=4, resume=True)
-    specnet.run_many(rows, rows.parent / "once", folds=4)
-    assert fingerprint(out) == fingerprint(rows.parent / "once")
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -362,16 +285,3 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
 def test_folds_beside_folds_are_refused(rows: Path, refused: Refused):
     with refused(DataError, code="split"):
         specnet.run_many(rows, folds=2, overrides=["data.split.folds=2", "data.split.fold=0", "data.split.test_size=0"])
-
-
-def test_custom_parts_need_a_module_only_for_processes():
-    spec = BASE.replace("[4]  # one hidden layer", "[4]\nactivations = ['halved', 'sigmoid']")
-    assert not specnet.run_many(spec, seeds=2, parts=[Halved]).failed
-
-
-def test_a_part_that_cannot_be_sent_is_an_error(tmp_path: Path, refused: Refused):
-    class Local(Halved):
-        """Has no place in a module."""
-
-    with ProcessPoolExecutor(1) as executor, refused(DataError, varying="Can't .*"):
-        specnet.run_many(BASE, tmp_path / "local", seeds=3, executor=executor, parts=[Local])

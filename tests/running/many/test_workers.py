@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-import signal
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event, Timer
-from typing import Any
 
 import numpy as np
 import pytest
 
-import specnet
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
@@ -68,63 +60,3 @@ def test_other_tasks_do_not_wait_for_a_first_one_that_takes_long(monkeypatch: py
     assert here.metrics["process"] == {"id": os.getpid(), "owned": True}
     assert not there.metrics["process"]["owned"]
     assert there.metrics["process"]["id"] != os.getpid()
-
-
-BEGUN = Event()
-
-
-@dataclass(frozen=True)
-class Interrupted(Task):
-    """Is interrupted when other processes are being started, and whoever waits for them is interrupted twice."""
-
-    def computed(self, table: Table) -> TaskOutcome:
-        assert BEGUN.wait(10)
-        for seconds in (0.1, 0.2):
-            Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
-        raise KeyboardInterrupt
-
-
-class Idle(Executor):
-    """Never computes anything."""
-
-    def submit(self, function: Any, /, *_: Any, **__: Any) -> Future[Any]:
-        return Future()
-
-
-@pytest.mark.slow
-def test_ctrl_c_twice_leaves_no_workers(monkeypatch: pytest.MonkeyPatch):
-    entered, left = [], []
-
-    @contextmanager
-    def started(*_: object) -> Iterator[Executor]:
-        BEGUN.set()
-        time.sleep(0.4)
-        entered.append(True)
-        try:
-            yield Idle()
-        finally:
-            left.append(True)
-
-    def compute() -> None:
-        with Workers(table, jobs=2) as workers:
-            for _ in range(2):
-                workers.submit(Interrupted(Common(data_hash(table)), {}))
-            workers.advance(2)
-
-    monkeypatch.setattr(many_workers, "LEAST_SECONDS_TO_WAIT", 0.0)
-    monkeypatch.setattr(many_workers, "SECONDS_WORTH_WORKERS", 0.1)
-    monkeypatch.setattr(many_workers, "processes", started)
-    table = Table(np.zeros((2, 1)), np.zeros(2), "values")
-    with pytest.raises(KeyboardInterrupt):
-        compute()
-    assert entered == left == [True]
-
-
-def test_without_a_number_there_are_as_many_workers_as_cores(monkeypatch: pytest.MonkeyPatch):
-    """For folds and seeds, sweeps, and runs that are verified alike."""
-    monkeypatch.setattr(many_workers, "_physical_cores", lambda: 7)
-    table = Table(np.zeros((2, 1)), np.zeros(2), "values")
-    for jobs, executor, expected in ((None, None, 7), (1, None, 1), (None, ThreadPoolExecutor(1), None)):
-        assert Workers(table, jobs=jobs, executor=executor).jobs == expected
-    for call in (specnet.run_many, specnet.sweep, specnet.verify, specnet.run):
-        assert inspect.signature(call).parameters["jobs"].default is None

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import r2_score
 
 import specnet
 from specnet.running.data_rows import Rows
@@ -73,14 +72,3 @@ def test_cells_count_where_there_are_few_parameters() -> None:
     for columns in (3, 50, 200):
         rows = affordable_rows(model_of([1.0] * columns, "mse", ["r2"]), columns, 10**9)
         assert 10**7 < 5 * columns * columns * rows < 5 * 10**7
-
-
-def test_some_of_too_many_rows_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specnet.running.reports.importance.MOST_PRODUCTS", 5 * 2 * (3 + 100 * 4) * 100)
-    model = model_of([3.0, 1.0], "mse", ["r2"])
-    rows, X = rows_of(model)
-    found = permutation_importance(model, rows, ("a", "b"))
-    assert found is not None
-    assert found.rows == 100
-    assert found.mean[0] > found.mean[1] > 0
-    assert r2_score(rows.y, model.predict(X)) == 1

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import signal
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from specnet.files.locks import locked_folder
 from specnet.number_texts import rounded
 from specnet.report.pages import run_page as pages
 from specnet.running import run
-from specnet.running.reports import asking
 from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Observer, Snapshot, WarningRecorder
@@ -219,36 +216,6 @@ def test_page_asks_for_nothing_and_can_be_read_without_script(trained: Path) -> 
     assert "iframe" not in page.tags
 
 
-def test_page_of_a_large_model_has_no_panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MOST_BYTES", 10)
-    page = made(MOONS, tmp_path)
-    text = (tmp_path / "report.html").read_text("utf-8")
-    assert "Ask it" not in page.text
-    assert "const ask" not in text
-
-
-@pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("spec.toml", lambda content: b"\xff" + content),
-        ("run.json", lambda content: content.replace(b'"steps"', b'"stops"')),
-        ("run.json", lambda content: content.replace(b'"overrides": []', b'"overrides": 3')),
-        ("layers.jsonl", lambda content: content.replace(b'"dead"', b'"deaf"', 1)),
-        ("findings.json", lambda content: content[:20]),
-        ("snapshots.safetensors", lambda content: content[:-8]),
-    ],
-)
-def test_damaged_records_are_named(
-    trained: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], refused: Refused
-) -> None:
-    path = Path(shutil.copytree(trained, tmp_path / "run")) / name
-    content = path.read_bytes()
-    path.write_bytes(damage(content))
-    assert path.read_bytes() != content
-    with refused(FileError):
-        report_again(tmp_path / "run")
-
-
 def test_a_run_without_an_epoch_has_no_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
@@ -345,13 +312,6 @@ def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> No
     assert {path: path.read_bytes() for path in files if path.name != "report.html"} == {
         path: content for path, content in files.items() if path.name != "report.html"
     }
-
-
-def test_another_run_leaves_no_report_of_the_one_before(tmp_path: Path) -> None:
-    run(MOONS, tmp_path)
-    run(MOONS, tmp_path, force=True, report=False)
-    assert (tmp_path / "model.safetensors").exists()
-    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -242,16 +242,6 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
     assert again.model.to_bytes() == whole
 
 
-@compiles
-def test_a_resumed_run_keeps_its_engine_and_the_reason():
-    short, long = (specnet.build(document(epochs=epochs)) for epochs in (10, 100_000))
-    for network, epochs in ((short, 10), (long, 100_000)):
-        chosen = choose(network, 45, epochs)
-        assert choose(network, 45, epochs, begun=chosen.engine).facts() == chosen.facts()
-    assert choose(long, 45, 100_000).is_free
-    assert not choose(long, 45, 100_000, begun="compiled").is_free
-
-
 def test_a_compiled_run_is_not_resumed_without_a_compiler(no_compiler: None):
     with pytest.raises(SpecError) as raised:
         choose(specnet.build(document(epochs=100_000)), 45, 100_000, begun="compiled")

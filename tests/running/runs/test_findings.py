@@ -59,15 +59,6 @@ def test_findings_of_an_earlier_version_do_not_say_how_many_tests_there_were(tmp
     assert SavedRun(tmp_path).judgement == ((), None)
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "{}", '{"findings": {}}', '{"findings": [{"code": "a"}]}', '{"findings": [], "tests": true}']
-)
-def test_damaged_findings_are_refused(tmp_path: Path, content: str, refused: Refused):
-    (tmp_path / "findings.json").write_text(content)
-    with refused(specnet.FileError):
-        _ = SavedRun(tmp_path).judgement
-
-
 def test_a_loss_that_is_not_finite_is_explained(refused: Refused):
     spec = moons(loss="mse", optimizer={"type": "sgd", "learning_rate": 1e6})
     spec["network"]["activations"] = "linear"

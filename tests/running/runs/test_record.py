@@ -8,18 +8,16 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError, TrainingError
+from specnet.errors import TrainingError
 from specnet.files.run_files import LAYERS, SNAPSHOTS
-from specnet.files.tensors import decode, encode
+from specnet.files.tensors import decode
 from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
-from specnet.training.looks.layer_recorder import LayerRecorder, look_epochs
+from specnet.training.looks.layer_recorder import look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL
 from tests.compiling import compiles
 from tests.running.moons import MOONS, Interrupting, contents
-from tests.running.specs import spec_on
-from tests.texts.pinned import Refused
 
 RECORD = (LAYERS, SNAPSHOTS)
 ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])]
@@ -72,38 +70,6 @@ def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
     assert result.snapshots == {}
     assert not (tmp_path / SNAPSHOTS).exists()
     assert len((tmp_path / LAYERS).read_text().splitlines()) == 2
-
-
-WRONG_LOOKS = ['{"epoch": true, "layers": []}', '{"epoch": 0, "layers": [3]}', '{"epoch": 0, "layers":']
-
-
-@pytest.mark.parametrize("text", ["[]", "{}", '{"epoch": 0}', *WRONG_LOOKS])
-def test_damaged_looks_are_refused(tmp_path: Path, text: str, refused: Refused):
-    (tmp_path / LAYERS).write_text(text + "\n")
-    with refused(FileError):
-        _ = SavedRun(tmp_path).looks
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [{"epoch": 0}, {"layers": {}}, {"more": 1}, {"layers": [{"layer": 3}]}, {"layers": [{"layer": "a", "dead": "b"}]}],
-)
-def test_looks_of_another_form_are_refused(tmp_path: Path, changed: dict[str, Any], refused: Refused):
-    looks = run().looks
-    looks[1] = {**looks[1], **changed}
-    (tmp_path / LAYERS).write_text("".join(json.dumps(look) + "\n" for look in looks))
-    with refused(FileError):
-        _ = SavedRun(tmp_path).looks
-
-
-@pytest.mark.parametrize("name", ["weight", "/weight", "x/weight", "0/", "-1/weight", "²/weight", "9" * 40 + "/weight"])
-def test_snapshots_without_an_epoch_are_refused(tmp_path: Path, name: str, refused: Refused):
-    (tmp_path / SNAPSHOTS).write_bytes(encode({name: np.zeros(3)}, ""))
-    with refused(FileError):
-        _ = SavedRun(tmp_path).snapshots
-    (tmp_path / SNAPSHOTS).write_bytes(b"no tensors")
-    with refused(FileError):
-        _ = SavedRun(tmp_path).snapshots
 
 
 @pytest.mark.slow
@@ -172,31 +138,6 @@ def test_an_error_of_the_first_member_tells_its_looks(jobs: int):
         run(None, *settings, "training.epochs=400", jobs=jobs)
     assert [look["epoch"] for look in caught.value.looks][:2] == [0, 1]
     assert caught.value.looks[-1]["layers"][0]["weight"] > 1e20
-
-
-def test_fit_records_nothing(monkeypatch: pytest.MonkeyPatch):
-    def refuse(*_: Any) -> None:
-        raise AssertionError("nothing is to be recorded")
-
-    monkeypatch.setattr(LayerRecorder, "__init__", refuse)
-    X = np.random.default_rng(0).normal(size=(30, 2))
-    specnet.fit(spec_on(loss="mse"), X, X[:, 0], observer=Observer())
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_record_changes_no_byte_of_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str):
-    settings = [f"training.engine={engine}", "training.epochs=300", "training.log_every=100"]
-    run(tmp_path / "recorded", *settings)
-    fit_rows = specnet.running.training_run.fit_rows
-    monkeypatch.setattr(
-        specnet.running.training_run, "fit_rows", lambda *rows, records, **options: fit_rows(*rows, **options)
-    )
-    run(tmp_path / "plain", *settings)
-    recorded, plain = contents(tmp_path / "recorded"), contents(tmp_path / "plain")
-    assert plain[LAYERS] == b""
-    assert recorded.keys() - plain.keys() == {SNAPSHOTS}
-    for name in ("model.safetensors", "history.jsonl", "metrics.json"):
-        assert recorded[name] == plain[name]
 
 
 @pytest.mark.slow

@@ -1,8 +1,6 @@
 """A run's folder: nothing half-written, nothing taken away too early, and damage told as damage."""
 
-import errno
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,18 @@ import pytest
 import specnet
 import specnet.files
 from specnet.errors import FileError, TakenError
-from specnet.files.run_files import CHECKPOINT, FACTS, HISTORY, METRICS, RUN_FILES
+from specnet.files.run_files import (
+    CHECKPOINT,
+    FACTS,
+    FINDINGS,
+    HISTORY,
+    LAYERS,
+    METRICS,
+    RUN_FILES,
+    SNAPSHOTS,
+)
 from specnet.files.tensors import encode
+from specnet.running.reports.folder_pages import page_again
 from specnet.training import Checkpoint, Observer
 from specnet.training.checkpoint import FORMAT
 from tests.running.moons import MOONS, Interrupting, contents
@@ -26,35 +34,6 @@ SPEC = MOONS + "checkpoint_every = 4\n"
 def interrupted(out: Path, epoch: int = 6, **options: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         specnet.run(SPEC, out, observer=Interrupting(epoch), **options)
-
-
-def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Let no more than so many files get to the disk."""
-    left, fsync = [after], os.fsync
-
-    def forced(descriptor: int) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", forced)
-
-
-def test_ctrl_c_while_the_first_checkpoint_gets_to_the_disk_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    forced, first = specnet.files.atomic._sync_folder, [True]
-
-    def interrupting(folder: str) -> None:
-        if first and first.pop():
-            raise KeyboardInterrupt
-        forced(folder)
-
-    monkeypatch.setattr("specnet.files.atomic._sync_folder", interrupting)
-    with pytest.raises(KeyboardInterrupt):
-        specnet.run(SPEC, tmp_path)
-    assert json.loads((tmp_path / FACTS).read_text())["epochs"] == 4
-    assert reached_in(tmp_path) == 4
-    assert first_epoch(tmp_path, resume=True) == 5
 
 
 def first_epoch(folder: Path, **options: Any) -> int:
@@ -91,42 +70,6 @@ def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
     assert first_epoch(tmp_path, force=True) == 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("after", range(9))
-def test_a_full_disk_leaves_nothing_of_a_new_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
-):
-    fill_the_disk(monkeypatch, after)
-    with refused(FileError):
-        specnet.run(SPEC, tmp_path / "runs" / "first", overrides=["training.checkpoint_every="])
-    assert not (tmp_path / "runs").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", range(9))
-def test_a_full_disk_leaves_an_earlier_run_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int, refused: Refused
-):
-    specnet.run(SPEC, tmp_path)
-    before = contents(tmp_path)
-    fill_the_disk(monkeypatch, after)
-    with refused(FileError):
-        specnet.run(SPEC, tmp_path, force=True, overrides=["training.checkpoint_every=", "seed=3"])
-    assert contents(tmp_path) == before
-
-
-def test_a_full_disk_leaves_the_checkpoint_to_go_on_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-):
-    with monkeypatch.context() as patch:
-        fill_the_disk(patch, 5)  # two checkpoints, each of them and its folder's entry, and one file more
-        with refused(FileError, at="model.safetensors"):
-            specnet.run(SPEC, tmp_path / "out")
-    assert list(contents(tmp_path / "out")) == [CHECKPOINT]
-    resumed, whole = specnet.run(SPEC, tmp_path / "out", resume=True), specnet.run(SPEC)
-    np.testing.assert_array_equal(resumed.model.theta, whole.model.theta)
-
-
 @pytest.mark.parametrize("name", RUN_FILES)
 @pytest.mark.parametrize("option", ["force", "resume"])
 def test_a_name_that_a_folder_has_taken_is_found_before_training(tmp_path: Path, name: str, option: str):
@@ -147,12 +90,6 @@ def test_nothing_is_written_through_a_link_in_the_folder(tmp_path: Path, name: s
         specnet.run(SPEC, tmp_path / "out", **{option: True}, observer=Interrupting(1))
     assert (tmp_path / "precious").read_text() == "mine"
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
-
-
-def test_an_empty_folder_that_was_there_stays(tmp_path: Path):
-    with pytest.raises(specnet.TrainingError):
-        specnet.run(SPEC, tmp_path, overrides=["training.optimizer={type='sgd', learning_rate=1e300}"])
-    assert tmp_path.is_dir()
 
 
 DAMAGED = [
@@ -180,7 +117,22 @@ DAMAGED = [
     (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n"),
     (HISTORY, b'\xff\xfe{"epoch": 1}'),
     (METRICS, b'{"train": {}, "tables": {"test": {"coverage": [{"level": 0.9, "covered": 1, "size": [1]}]}}}'),
+    ("spec.toml", b"\xff"),
+    *((FACTS, (b'"steps"', b'"stops"')), (FACTS, (b'"overrides": []', b'"overrides": 3'))),
+    *((FINDINGS, content) for content in (b"[]", b"{}", b'{"findings": {}}', b'{"findings": [{"code": "a"}]}')),
+    (FINDINGS, b'{"findings": [], "tests": true}'),
+    *((LAYERS, content) for content in (b"[]\n", b"{}\n", b'{"epoch": 0}\n', b'{"epoch": true, "layers": []}\n')),
+    *((LAYERS, content) for content in (b'{"epoch": 0, "layers": [3]}\n', b'{"epoch": 0, "layers":\n')),
+    *(
+        (LAYERS, (b'"dead"', b'"deaf"')),
+        (LAYERS, (b'"epoch": 1', b'"epoch": 0')),
+        (LAYERS, (b'"epoch": 1,', b'"epoch": 1, "more": 1,')),
+    ),
+    *((SNAPSHOTS, encode({name: np.zeros(3)}, "")) for name in ("weight", "/weight", "x/weight", "0/", "-1/weight")),
+    *((SNAPSHOTS, encode({name: np.zeros(3)}, "")) for name in ("²/weight", "9" * 40 + "/weight")),
+    (SNAPSHOTS, b"no tensors"),
 ]
+"""A file, and what is in it, or what in it becomes something else."""
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +142,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "content"), DAMAGED)
-def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: bytes, refused: Refused):
+@pytest.mark.parametrize(("name", "content"), DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: Any, refused: Refused):
     whole = (finished / name).read_bytes()
+    changed = content if isinstance(content, bytes) else whole.replace(*content, 1)
+    assert changed != whole
     try:
-        (finished / name).write_bytes(content)
+        (finished / name).write_bytes(changed)
         with refused(FileError) as caught:
             specnet.run(SPEC, finished, resume=True)
+            page_again(finished)
     finally:
         (finished / name).write_bytes(whole)
     assert caught.value.diagnostics[0].source == str(finished / name)

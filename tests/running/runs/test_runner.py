@@ -11,12 +11,11 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import specnet
-from specnet.errors import DataError, SpecError, TakenError, TrainingError
+from specnet.errors import DataError, SpecError, TakenError
 from specnet.files.run_files import RUN_FILES
 from specnet.running.data_rows import data_hash, read_data
 from specnet.running.run_folder import new_folder
 from specnet.training import Observer
-from tests.running.specs import spec_on
 from tests.texts.pinned import Refused
 
 SPEC = """# a comment that stays
@@ -122,12 +121,6 @@ def test_without_a_folder_nothing_is_written(spec: Path, tmp_path: Path, monkeyp
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_mapping_runs_too(tmp_path: Path):
-    mapping = spec_on({"type": "iris"}, loss="categorical_crossentropy")
-    specnet.run(mapping, tmp_path / "out")
-    assert specnet.parse_spec(tmp_path / "out" / "spec.json") == specnet.parse_spec(mapping)
-
-
 def test_overrides_are_recorded_in_a_folder_that_was_empty(spec: Path, tmp_path: Path):
     (tmp_path / "out").mkdir()
     result = specnet.run(spec, tmp_path / "out", overrides=["training.epochs=3"])
@@ -148,21 +141,6 @@ def test_a_folder_with_something_in_it_is_refused_before_training(spec: Path, tm
     assert (out / "mine.txt").read_text() == "mine"
     with refused(TakenError, at="mine.txt"):
         specnet.run(spec, out / "mine.txt", force=True)
-
-
-def test_force_leaves_no_file_of_the_run_before(spec: Path, tmp_path: Path):
-    mapping = specnet.parse_spec(spec).model_dump(mode="json", exclude_none=True)
-    specnet.run(mapping, tmp_path / "out")
-    assert (tmp_path / "out" / "spec.json").exists()
-    specnet.run(spec, tmp_path / "out", force=True)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
-
-
-def test_what_fails_leaves_no_folder(spec: Path, tmp_path: Path, refused: Refused):
-    enormous = ["training.optimizer={type='sgd', learning_rate=1e300}", "training.loss=mse", "training.metrics=[]"]
-    with refused(TrainingError):
-        specnet.run(spec, tmp_path / "out", overrides=enormous)
-    assert not (tmp_path / "out").exists()
 
 
 def test_numbers_of_runs_go_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -127,31 +127,6 @@ def test_trials_are_drawn_as_optuna_alone_would_draw_them(computes: Any, paralle
     assert result.best.number == int(np.argmin(figures))
 
 
-@pytest.fixture
-def most_under_way(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of runs that wait or are computed, each time that one is."""
-    found: list[int] = []
-    advance = workers.Workers.advance
-
-    def looking(self: workers.Workers, left: int) -> None:
-        found.append(len(self._waiting))
-        advance(self, left)
-
-    monkeypatch.setattr(workers.Workers, "advance", looking)
-    return found
-
-
-@pytest.mark.parametrize("sampler", ["grid", "random"])
-def test_trials_that_depend_on_no_other_keep_all_jobs_busy(sampler: str, tmp_path: Path, most_under_way: list[int]):
-    text = GRID.replace("parallel = 3\n", "").replace("'grid'", f"'{sampler}'\ntrials = 6")
-    specnet.sweep(text, tmp_path / "many", jobs=3, report=False)
-    assert max(most_under_way) == 6
-    most_under_way.clear()
-    specnet.sweep(text, tmp_path / "few", jobs=1, report=False)
-    assert max(most_under_way) == 4
-    assert fingerprint(tmp_path / "many") == fingerprint(tmp_path / "few")
-
-
 THREE_FOLDS = FOLDS.replace("folds = 2", "folds = 3").replace("parallel = 3", "parallel = 1")
 
 
@@ -272,18 +247,6 @@ def test_more_trials_on_resuming_are_those_of_a_longer_sweep(tmp_path: Path):
     assert fingerprint(tmp_path / "grown") == once
 
 
-def test_trials_known_before_an_earlier_one_change_no_later_one(tmp_path: Path):
-    """What a sampler would have drawn for the parts that a trial does not use counts until the trial is told."""
-    specnet.sweep(TPE, tmp_path / "whole", jobs=1, report=False)
-    for gap in range(3, 7):
-        shutil.copytree(tmp_path / "whole", tmp_path / "cut")
-        for number in (gap, *range(gap + 3, 9)):
-            shutil.rmtree(tmp_path / "cut" / "trials" / f"{number:04}")
-        specnet.sweep(TPE, tmp_path / "cut", jobs=1, resume=True, report=False)
-        assert fingerprint(tmp_path / "cut") == fingerprint(tmp_path / "whole"), gap
-        shutil.rmtree(tmp_path / "cut")
-
-
 def test_a_finished_sweep_trains_nothing_when_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     first = specnet.sweep(TPE, tmp_path, jobs=1, trials=3)
     before = fingerprint(tmp_path)
@@ -362,32 +325,6 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     with pytest.warns(SpecnetWarning, match=f"Optuna 4.9, now {optuna.__version__}"):
         specnet.sweep(TPE, out, jobs=1, trials=3, resume=True, report=False)
     specnet.sweep(TPE, out, jobs=1, trials=3, resume=True, report=False)
-
-
-def test_a_worker_with_another_processor_is_told_of_once(
-    computes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    here = run_tasks.machine_facts()
-    count = iter(range(100))
-
-    def other() -> dict[str, Any]:
-        """Every third trial is computed elsewhere."""
-        elsewhere = {**here, "blas": {**here["blas"], "architecture": "Elsewhere"}, "cpu_features": ["NOTHING"]}
-        return elsewhere if next(count) % 3 == 1 else here
-
-    monkeypatch.setattr(run_tasks, "machine_facts", other)
-    computes(lambda training: figure(loss_of(training)))
-    with pytest.warns(SpecnetWarning) as told:
-        specnet.sweep(spec(9, 2), tmp_path / "sweep", jobs=1, report=False)
-    (warning,) = told
-    ours = " ".join(map(str, here["blas"].values()))
-    theirs = ours.replace(str(here["blas"]["architecture"]), "Elsewhere")
-    features = f"cpu_features NOTHING, here {' '.join(here['cpu_features'])}"
-    text = str(warning.message)
-    assert f"has another processor: blas {theirs}, here {ours} and {features}; its results may differ in" in text
-    assert "OPENBLAS_CORETYPE" in text
-    machines = json.loads((tmp_path / "sweep/sweep.json").read_text())["machines"]
-    assert [machine["cpu_features"] for machine in machines] == [here["cpu_features"], ["NOTHING"]]
 
 
 def test_a_sweep_that_another_processor_began_is_told_of_too(one_trial: Path, tmp_path: Path):

@@ -17,7 +17,6 @@ import pytest
 
 import specnet
 from specnet.errors import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
-from specnet.running.runner import RunInterrupted
 from specnet.running.sweeps.optuna_calls import quiet
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint
@@ -258,56 +257,12 @@ def test_a_name_that_is_odd(tmp_path: Path):
     assert fingerprint(tmp_path / "an odd # folder")
 
 
-def test_several_sweeps_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
-    from specnet.running.many import workers
-
-    perform, told = workers.perform, []
-
-    def performing(task: Any, rows: Any) -> Any:
-        if not told:
-            with refused(TakenError, varying="process .*"):
-                specnet.sweep(GRID, tmp_path / "sweep", jobs=1, resume=True)
-            told.append(task)
-        return perform(task, rows)
-
-    monkeypatch.setattr(workers, "perform", performing)
-    specnet.sweep(GRID, tmp_path / "sweep", jobs=1, report=False)
-    assert told
-
-
 @pytest.mark.parametrize("folds", [0, 1, "3", True, 2.0])
 def test_what_is_no_number_of_folds_is_refused(folds: Any, tmp_path: Path, pinned: Pinned):
     with pytest.raises((DataError, SpecError)) as caught:
         specnet.nested_sweep(GRID, tmp_path / "sweep", folds=folds, jobs=1)
     pinned(caught.value)
     assert not (tmp_path / "sweep").exists()
-
-
-def interrupt_third(monkeypatch: pytest.MonkeyPatch) -> None:
-    from specnet.running.many import workers
-
-    perform, count = workers.perform, iter(range(100))
-
-    def performing(task: Any, rows: Any) -> Any:
-        if next(count) == 2:
-            raise KeyboardInterrupt
-        return perform(task, rows)
-
-    monkeypatch.setattr(workers, "perform", performing)
-
-
-def test_an_interrupted_sweep_says_where_it_is_if_it_is_anywhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-):
-    with monkeypatch.context() as patch:
-        interrupt_third(patch)
-        with refused(RunInterrupted):
-            specnet.sweep(GRID, tmp_path / "sweep", jobs=1)
-    with monkeypatch.context() as patch:
-        interrupt_third(patch)
-        with pytest.raises(KeyboardInterrupt) as stopped:
-            specnet.sweep(GRID, jobs=1)
-        assert not isinstance(stopped.value, RunInterrupted)
 
 
 @pytest.mark.parametrize("name", ["trials", "trials/0003", "best", "study.journal", "fold0", "sweep.json", "best.toml"])

@@ -15,7 +15,7 @@ import pytest
 
 import specnet
 from specnet.data import RawColumns
-from specnet.errors import FileError, TakenError, TrainingError
+from specnet.errors import FileError, TrainingError
 from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.data_rows import SpecData
@@ -250,40 +250,6 @@ def test_a_sweep_without_a_folder_names_none(write: Write, tmp_path: Path):
     assert caught.value.diagnostics[0].source is None
 
 
-def test_force_replaces_a_sweep_and_keeps_foreign_files(write: Write, tmp_path: Path, refused: Refused):
-    spec, out = write(0, ""), tmp_path / "sweep"
-    specnet.sweep(spec, out, jobs=1)
-    kept = {"notes.txt": "a", "trials/notes.txt": "b", "trials/0003/notes.txt": "c", "best/notes.txt": "d"}
-    for name, text in kept.items():
-        (out / name).write_text(text)
-    with refused(TakenError):
-        specnet.sweep(spec, out, jobs=1, trials=2)
-    specnet.sweep(spec, out, jobs=1, trials=2, force=True)
-    assert all((out / name).read_text() == text for name, text in kept.items())
-    for name in kept:
-        (out / name).unlink()
-    (out / "trials/0003").rmdir()
-    specnet.sweep(spec, tmp_path / "new", jobs=1, trials=2, report=False)
-    assert fingerprint(out) == fingerprint(tmp_path / "new")
-    assert not list(out.glob("trials/0004/*"))
-
-
-@pytest.mark.parametrize("name", ["trials", "trials/0001", "best", "sweep.json", "fold1", "fold1/trials"])
-def test_force_writes_through_no_link(write: Write, tmp_path: Path, name: str, refused: Refused):
-    elsewhere, link = tmp_path / "elsewhere", tmp_path / "out" / name
-    elsewhere.mkdir()
-    (elsewhere / "run.json").write_text("mine")
-    link.parent.mkdir(parents=True)
-    link.symlink_to(elsewhere / "run.json" if "." in name else elsewhere)
-    nested = {"folds": 2} if "fold" in name else {}
-    spec = write(0, "")
-    if nested:
-        spec.write_text(spec.read_text().replace('column = "part"', "validation_size = 0.2"))
-    with refused(TakenError):
-        (specnet.nested_sweep if nested else specnet.sweep)(spec, tmp_path / "out", jobs=1, force=True, **nested)
-    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
-
-
 WRONG_FACTS: list[dict[str, Any]] = [
     *({"state": "finished", "figure": None}, {"state": "lost"}, {"figure": "small"}, {"trial": 4}, {"epochs": "many"}),
     *({"seconds": None}, {"message": 3}, {"settings": 3}, {"settings": {}}, {"figures": [{}]}, {"figures": 3}),
@@ -326,15 +292,6 @@ def test_a_trial_without_its_record_is_computed_again(swept: tuple[Path, specnet
     (out / "trials/0003").rename(out / "trials/.0123456789abcdef.tmp")
     specnet.sweep(out.parent / "rows.toml", out, jobs=1, resume=True, report=False)
     assert {name: each for name, each in fingerprint(out).items() if ".tmp" not in name} == before
-
-
-def test_what_is_no_sweep_is_not_resumed(write: Write, tmp_path: Path, refused: Refused):
-    spec = write(0, "")
-    specnet.run(spec, tmp_path / "run", report=False)
-    before = fingerprint(tmp_path / "run")
-    with refused(FileError):
-        specnet.sweep(spec, tmp_path / "run", jobs=1, resume=True)
-    assert fingerprint(tmp_path / "run") == before
 
 
 def test_a_trial_with_folds_has_the_mean_of_its_runs(write: Write, tmp_path: Path):

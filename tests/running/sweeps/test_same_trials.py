@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.running.many import workers
 from tests.running.many.executors import EXECUTORS, mpi
 from tests.running.sweeps.searches import BASE, SWEEPS, fingerprint
 
@@ -51,9 +50,8 @@ def test_the_sweeps_are_worth_comparing(serial: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("born_loaded")
-def test_with_processes_of_its_own(serial: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
+@pytest.mark.usefixtures("born_loaded", "at_once")
+def test_with_processes_of_its_own(serial: Path, tmp_path: Path):
     assert searched("pruned", tmp_path / "again", jobs=2) == fingerprint(serial / "pruned")
 
 
@@ -97,11 +95,10 @@ def test_resumed_with_some_trials_missing(name: str, missing: set[int], serial: 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("born_loaded")
-def test_nested_sweeps_with_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.usefixtures("born_loaded", "at_once")
+def test_nested_sweeps_with_processes(tmp_path: Path):
     arguments: dict[str, Any] = {"folds": 2, "report": False}
     specnet.nested_sweep(SWEEPS["grid"], tmp_path / "one", jobs=1, **arguments)
-    monkeypatch.setattr(workers, "SECONDS_WORTH_WORKERS", 0)
     specnet.nested_sweep(SWEEPS["grid"], tmp_path / "two", jobs=2, **arguments)
     assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
     shutil.rmtree(tmp_path / "one/fold1")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from specnet.errors import FileError, SpecnetWarning
+from specnet.errors import FileError
 from specnet.number_texts import figure, rounded, true_minus
 from specnet.report.pages.sweep_page import short_keys
 from specnet.running.reports.folder_pages import page_again
@@ -288,20 +288,6 @@ def test_page_at_the_end_is_the_one_made_again(tmp_path: Path) -> None:
         assert f"{each.best.number} of 2" in text
         assert figure(each.worth["test"]["loss"] or 0) in text
         assert true_minus(rounded(float(each.best.settings["training.l2"]))) in text
-
-
-@pytest.mark.slow
-def test_page_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: object) -> str:
-        raise ZeroDivisionError("of the test")
-
-    sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, report=False)
-    assert not (tmp_path / "sweep" / "report.html").exists()
-    monkeypatch.setattr("specnet.running.sweeps.sweep_report.sweep_page", fails)
-    with pytest.warns(SpecnetWarning, match="the report could not be written: ZeroDivisionError: of the test"):
-        result = sweep(MOONS, tmp_path / "sweep", jobs=1, trials=2, resume=True)
-    assert result.folder is not None
-    assert not (tmp_path / "sweep" / "report.html").exists()
 
 
 @pytest.mark.parametrize(("best", "is_compared"), [("standardize", True), ("log", False)])

@@ -198,14 +198,6 @@ def test_a_folder_that_is_missing_in_a_sweep_is_told(searched: Path, tmp_path: P
     assert [(run.name, run.message) for run in found.others] == [(missing, "the folder is missing")]
 
 
-def test_a_trial_whose_history_is_gone_differs(searched: Path, tmp_path: Path):
-    folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
-    (folder / "trials/0002/history.jsonl").unlink()
-    (other,) = verify(folder, epochs=1).others
-    missing = other.differences[0]
-    assert (missing.file, missing.then, missing.now) == ("history.jsonl", "missing", "exists")
-
-
 def test_a_damaged_record_of_a_sweep_is_told(searched: Path, tmp_path: Path, refused: Refused):
     folder = Path(shutil.copytree(searched, tmp_path / "sweep"))
     facts = {**json.loads((folder / "sweep.json").read_text()), "machines": ["?"]}
@@ -232,15 +224,6 @@ def test_a_changed_trial_is_found_and_the_machine_of_the_sweep_named(searched: P
     assert (other.name, other.differences[0].name) == ("trials/0002", "validation.loss")
     assert [tuple(change)[:2] for change in other.machine] == [("numpy", "1.0")]
     assert not other.is_rounded
-
-
-def test_trials_of_several_folds_are_the_same(tmp_path: Path):
-    overrides = ["training.epochs=3", "sweep.folds=2", "sweep.seeds=2", "sweep.trials=2"]
-    sweep(SWEEP, tmp_path / "sweep", overrides=overrides, report=False, observer=Observer())
-    found = verify(tmp_path / "sweep")
-    assert found.is_same
-    assert {"seed0_fold0.model.safetensors", "seed1_fold1.model.safetensors"} <= set(found.runs[1].files)
-    assert verify(tmp_path / "sweep", epochs=2).is_same
 
 
 def test_trials_that_failed_are_checked_by_what_they_recorded(tmp_path: Path):
@@ -302,7 +285,6 @@ def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(
         verify(folds)
 
 
-@pytest.mark.usefixtures("born_loaded")
-def test_workers_change_nothing(folds: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("specnet.running.many.workers.SECONDS_WORTH_WORKERS", 0.0)
+@pytest.mark.usefixtures("born_loaded", "at_once")
+def test_workers_change_nothing(folds: Path):
     assert verify(folds, jobs=2).is_same
