@@ -110,16 +110,18 @@ def test_a_fault_leaves_no_mixture_that_reads_as_finished(
     assert "finished" in states or new == "folds"
 
 
-def test_a_full_disk_leaves_nothing_of_what_is_new(tmp_path: Path) -> None:
-    alone(full_all, tmp_path)
-    assert [*tmp_path.iterdir()] == [tmp_path / "whole"]
-
-
-def full_all(top: Path) -> None:
-    """Run into folders of their own without a checkpoint that would be kept."""
+def fill_all(top: Path) -> None:
+    """Run into folders that are not there yet, without a checkpoint that would be kept."""
     total = suffer(lambda: specnet.run(SPEC, top / "whole", **QUIET), top)
     for number in spread(9, total):
-        suffer(lambda: specnet.run(SPEC, top / "full" / "first", **QUIET), top, FULL_DISK, number)
+        suffer(lambda number=number: specnet.run(SPEC, top / str(number) / "out", **QUIET), top, FULL_DISK, number)  # type: ignore[misc]
+
+
+def test_a_full_disk_leaves_all_of_a_new_run_or_nothing(tmp_path: Path) -> None:
+    alone(fill_all, tmp_path)
+    made = set(tmp_path.iterdir()) - {tmp_path / "whole"}
+    assert len(made) < 4
+    assert all(files_of(out / "out") == files_of(tmp_path / "whole") for out in made)
 
 
 @pytest.mark.parametrize("what", WHAT)

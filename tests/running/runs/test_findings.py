@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -220,98 +219,53 @@ def test_a_table_of_kinds_is_judged_by_its_own_columns(tmp_path: Path, rng: np.r
     assert specnet.run(spec, observer=specnet.Observer(), overrides=found[0].settings).findings == ()
 
 
-LAYERS = {
-    "layers": [
-        {"type": "dense", "units": 3, "activation": "relu", "weight_initializer": "zeros"},
-        {"type": "dense", "units": 4, "activation": "tanh"},
-        {"type": "dense", "units": 2},
-    ]
-}
-FACTS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+DENSE = {"type": "dense", "units": 3, "activation": "relu", "weight_initializer": "zeros"}
+NAMES = ("optimizer", "is_adaptive", "learning_rate", "default_rate", "rate_ends_low", "epochs", "takes_any_target")
+FACTS: list[tuple[dict[str, Any], dict[str, Any], tuple[Any, ...]]] = [
     (
-        {"activations": ["relu", "sigmoid"]},
+        {"hidden_layer_sizes": [4], "activations": ["relu", "sigmoid"]},
         {"epochs": 20, "optimizer": {"type": "sgd", "learning_rate": 0.5, "schedule": "cosine_decay"}},
-        {
-            "optimizer": "sgd",
-            "is_adaptive": False,
-            "learning_rate": 0.5,
-            "default_rate": 0.01,
-            "rate_ends_low": True,
-            "epochs": 20,
-            "labels": ("0", "1"),
-            "takes_any_target": False,
-        },
+        ("sgd", False, 0.5, 0.01, True, 20, False),
     ),
     (
-        LAYERS,
+        {"layers": [DENSE, {"type": "dense", "units": 4, "activation": "tanh"}, {"type": "dense", "units": 2}]},
         {"loss": "mse"},
-        {
-            "optimizer": "adam",
-            "is_adaptive": True,
-            "learning_rate": 0.001,
-            "default_rate": 0.001,
-            "rate_ends_low": False,
-            "epochs": 1,
-            "labels": (),
-            "takes_any_target": True,
-        },
+        ("adam", True, 0.001, 0.001, False, 1, True),
     ),
     (
-        {"activations": ["relu", "sigmoid"]},
+        {"hidden_layer_sizes": [4], "activations": ["relu", "sigmoid"]},
         {"loss": "mse", "optimizer": "lbfgs"},
-        {
-            "optimizer": "lbfgs",
-            "is_adaptive": True,
-            "learning_rate": None,
-            "default_rate": None,
-            "rate_ends_low": False,
-            "epochs": 1,
-            "labels": (),
-            "takes_any_target": False,
-        },
+        ("lbfgs", True, None, None, False, 1, False),
     ),
 ]
 
 
 @pytest.mark.parametrize(("network", "training", "expected"), FACTS, ids=range(len(FACTS)))
-def test_findings_are_told_what_the_spec_says(seen, network: Any, training: Any, expected: dict[str, Any]):
+def test_findings_are_told_what_the_spec_says(seen, network: Any, training: Any, expected: tuple[Any, ...]):
     data = {"type": "make_moons", "n_samples": 60}
     if training.get("loss") == "mse":
         data = {"type": "make_regression", "n_samples": 60, "n_targets": 2, "n_features": 3}
-    spec = {"data": data, "network": {"hidden_layer_sizes": [4], **network}, "training": training}
-    spec["training"] = {"loss": "binary_crossentropy", "epochs": 1, **training}
-    if "layers" in network:
-        spec["network"] = dict(network)
+    spec = {"data": data, "network": network, "training": {"loss": "binary_crossentropy", "epochs": 1, **training}}
     specnet.run(spec, observer=specnet.Observer())
     (evidence,) = seen
-    told = {field.name: getattr(evidence.spec, field.name) for field in fields(evidence.spec)}
-    layers = told.pop("layers")
-    always = {"restores_best": False, "has_table": False, "has_legacy_generator": False}
-    assert told == {**expected, **always, "written": told["written"]}
-    assert told["written"] == specnet.parse_spec(spec).document.data
+    told = evidence.spec
+    assert tuple(getattr(told, name) for name in NAMES) == expected
+    assert told.labels == (() if training.get("loss") == "mse" else ("0", "1"))
+    assert (told.restores_best, told.has_table, told.has_legacy_generator) == (False,) * 3
+    assert told.written == specnet.parse_spec(spec).document.data
     names = tuple(f"column {place}" for place in range(evidence.inputs.shape[1]))
     assert (evidence.columns.names, evidence.columns.are_categories) == (names, (False,) * len(names))
     if "layers" in network:
-        of_layer = [{field.name: getattr(layer, field.name) for field in fields(layer)} for layer in layers]
         settings = ("units", "activation", "weight_initializer", "bias_initializer")
-        assert of_layer == [
-            {
-                "name": f"layers.{number}",
-                "units": units,
-                "activation": name,
-                "is_rectifier": name == "relu",
-                "initializer": initializer,
-                "usual_initializer": usual,
-                "paths": {setting: ("network", "layers", number, setting) for setting in settings},
-            }
-            for number, (units, name, initializer, usual) in enumerate(
-                [
-                    (3, "relu", "zeros", "he_normal"),
-                    (4, "tanh", "glorot_uniform", "glorot_uniform"),
-                    (2, "linear", "glorot_uniform", "glorot_uniform"),
-                ]
-            )
+        found = [(layer.units, layer.activation, layer.initializer, layer.usual_initializer) for layer in told.layers]
+        assert found == [
+            (3, "relu", "zeros", "he_normal"),
+            (4, "tanh", "glorot_uniform", "glorot_uniform"),
+            (2, "linear", "glorot_uniform", "glorot_uniform"),
         ]
+        for number, layer in enumerate(told.layers):
+            assert (layer.name, layer.is_rectifier) == (f"layers.{number}", number == 0)
+            assert layer.paths == {setting: ("network", "layers", number, setting) for setting in settings}
 
 
 def test_an_ensemble_that_learns_its_rows_by_heart_is_found_out_of_fold(tmp_path: Path, rng: np.random.Generator, seen):

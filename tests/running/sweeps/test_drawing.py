@@ -327,13 +327,19 @@ def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     specnet.sweep(TPE, out, jobs=1, trials=3, resume=True, report=False)
 
 
-def test_a_sweep_that_another_processor_began_is_told_of_too(one_trial: Path, tmp_path: Path):
+def test_a_sweep_that_another_processor_began_is_told_of(one_trial: Path, tmp_path: Path):
     out = shutil.copytree(one_trial, tmp_path / "sweep")
     facts = json.loads((out / "sweep.json").read_text())
     (machine,) = facts["machines"]
-    other = {**machine, "cpu_features": ["NOTHING"]}
+    other = {"blas": {**machine["blas"], "architecture": "Elsewhere"}, "cpu_features": ["NOTHING"]}
     (out / "sweep.json").write_text(json.dumps({**facts, "machines": [other, "damaged", {"blas": 3}]}))
+    ours = " ".join(map(str, machine["blas"].values()))
+    theirs = ours.replace(str(machine["blas"]["architecture"]), "Elsewhere")
+    features = f"cpu_features NOTHING, here {' '.join(machine['cpu_features'])}"
     for _ in range(2):  # it stays known
-        with pytest.warns(SpecnetWarning, match="cpu_features NOTHING, here"):
+        with pytest.warns(SpecnetWarning) as told:
             specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, report=False)
+        (text,) = (str(each.message) for each in told)
+        assert f"has another processor: blas {theirs}, here {ours} and {features}; its results may differ in" in text
+        assert "OPENBLAS_CORETYPE" in text
         assert json.loads((out / "sweep.json").read_text())["machines"] == [machine, other]

@@ -18,7 +18,6 @@ from specnet.data import RawColumns
 from specnet.errors import FileError, TrainingError
 from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
-from specnet.running.data_rows import SpecData
 from specnet.running.sweeps import trials
 from specnet.training import WarningRecorder
 from tests.running.sweeps.searches import fingerprint, without_numbers
@@ -130,21 +129,6 @@ def test_no_file_of_a_trial_has_a_figure_of_test_rows(swept: tuple[Path, specnet
     assert json.loads((out / "best/metrics.json").read_text())["test"]["r2"] == result.metrics["test"]["r2"]
 
 
-def leaking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let trials have all rows."""
-
-    def split_data(spec: Any, table: Any, *, has_test: bool = True) -> SpecData:
-        return rows_module.split_data(spec, table)
-
-    monkeypatch.setattr(trials, "split_data", split_data)
-
-
-def test_that_check_would_find_a_leak(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    leaking(monkeypatch)
-    specnet.sweep(write(0, ""), tmp_path / "sweep", jobs=1, trials=2, report=False)
-    assert has_test_figures(tmp_path / "sweep")
-
-
 def test_other_test_rows_change_no_byte_of_a_trial(
     swept: tuple[Path, specnet.SweepResult], write: Write, tmp_path: Path
 ):
@@ -160,10 +144,12 @@ def test_other_test_rows_change_no_byte_of_a_trial(
     assert hashes[0]["spec_sha256"] == hashes[1]["spec_sha256"]
 
 
-def test_that_check_would_find_a_leak_too(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    leaking(monkeypatch)
-    specnet.sweep(write(0, ""), tmp_path / "one", jobs=1, trials=2, report=False)
-    specnet.sweep(write(50, ""), tmp_path / "two", jobs=1, trials=2, report=False)
+def test_these_checks_would_find_a_leak(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where trials have all rows."""
+    monkeypatch.setattr(trials, "split_data", lambda spec, table, **_: rows_module.split_data(spec, table))
+    for name, shift in (("one", 0), ("two", 50)):
+        specnet.sweep(write(shift, ""), tmp_path / name, jobs=1, trials=2, report=False)
+    assert has_test_figures(tmp_path / "one")
     assert trial_files(tmp_path / "one") != trial_files(tmp_path / "two")
 
 

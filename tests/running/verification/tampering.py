@@ -134,30 +134,23 @@ def _timeless(name: str, content: bytes) -> Any:
     return content
 
 
-def _flip_bit(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice(_files(folder))
-    content = bytearray(path.read_bytes())
-    if not content:
+def _flip_bit(content: bytes, rng: random.Random) -> bytes | None:
+    changed = bytearray(content)
+    if changed:
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _change_digit(content: bytes, rng: random.Random) -> bytes | None:
+    digits = [index for index, character in enumerate(content) if chr(character).isdigit()]
+    if not digits:
         return None
-    place, bit = rng.randrange(len(content)), rng.randrange(8)
-    content[place] ^= 1 << bit
-    return _rewritten(folder, path, bytes(content), f"bit {bit} of byte {place} flipped")
+    index = rng.choice(digits)
+    return content[:index] + rng.choice("0123456789").encode() + content[index + 1 :]
 
 
-def _change_digit(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice([path for path in _files(folder) if path.suffix != ".safetensors"])
-    text = path.read_bytes()
-    places = [place for place, sign in enumerate(text) if chr(sign).isdigit()]
-    if not places:
-        return None
-    place = rng.choice(places)
-    digit = rng.choice("0123456789").encode()
-    return _rewritten(folder, path, text[:place] + digit + text[place + 1 :], f"digit {place} is {digit.decode()}")
-
-
-def _change_value(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice([path for path in _files(folder) if path.suffix == ".json"])
-    document = json.loads(path.read_text())
+def _change_value(content: bytes, rng: random.Random) -> bytes | None:
+    document = json.loads(content)
     owner, key = document, None
     while isinstance(owner, dict | list) and owner:
         key = rng.choice(list(owner) if isinstance(owner, dict) else range(len(owner)))
@@ -167,40 +160,47 @@ def _change_value(folder: Path, rng: random.Random) -> Tampering | None:
     if key is None or not isinstance(owner, dict | list):
         return None
     owner[key] = rng.choice([owner[key] * 2 if isinstance(owner[key], int | float) else 1, None, "x", 0, True])
-    return _rewritten(
-        folder, path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode(), f"{key} changed"
-    )
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _change_time(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice([path for path in _files(folder) if path.name in ("run.json", "sweep.json")] or [folder])
-    if path == folder:
-        return None
-    found = [*_TIME.finditer(path.read_text())]
+def _change_time(content: bytes, rng: random.Random) -> bytes | None:
+    text = content.decode()
+    found = [*_TIME.finditer(text)]
     if not found:
         return None
-    each, text = rng.choice(found), path.read_text()
-    seconds = rng.choice(["0.25", "1e-05", "3", "12.5"])
-    changed = text[: each.start()] + each[1] + seconds + text[each.end() :]
-    return _rewritten(folder, path, changed.encode(), f"a time is {seconds}")
+    each = rng.choice(found)
+    return (text[: each.start()] + each[1] + rng.choice(["0.25", "1e-05", "3", "12.5"]) + text[each.end() :]).encode()
 
 
-def _add_space(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice([path for path in _files(folder) if path.suffix != ".safetensors"])
-    text = path.read_bytes()
-    places = [place for place, sign in enumerate(text) if sign in b"\n "] or [len(text)]
-    place = rng.choice(places)
-    return _rewritten(folder, path, text[:place] + rng.choice([b" ", b"\n"]) + text[place:], f"a space at {place}")
+def _add_space(content: bytes, rng: random.Random) -> bytes | None:
+    index = rng.choice([index for index, character in enumerate(content) if character in b"\n "] or [len(content)])
+    return content[:index] + rng.choice([b" ", b"\n"]) + content[index:]
 
 
-def _comment(folder: Path, rng: random.Random) -> Tampering | None:
-    paths = [path for path in _files(folder) if path.suffix == ".toml"]
-    if not paths:
-        return None
-    path = rng.choice(paths)
-    lines = path.read_text().splitlines(keepends=True)
+def _comment(content: bytes, rng: random.Random) -> bytes | None:
+    lines = content.decode().splitlines(keepends=True)
     lines.insert(rng.randrange(len(lines) + 1), "# another comment\n")
-    return _rewritten(folder, path, "".join(lines).encode(), "a comment")
+    return "".join(lines).encode()
+
+
+def _cut(content: bytes, rng: random.Random) -> bytes | None:
+    return content[: rng.randrange(len(content) + 1)]
+
+
+def _edited(
+    edit: Callable[[bytes, random.Random], bytes | None], is_meant: Callable[[Path], bool] = lambda path: True
+) -> Callable[[Path, random.Random], Tampering | None]:
+    """Return what makes an edit of the content of some file."""
+
+    def change(folder: Path, rng: random.Random) -> Tampering | None:
+        paths = [path for path in _files(folder) if is_meant(path)]
+        if not paths:
+            return None
+        path = rng.choice(paths)
+        content = edit(path.read_bytes(), rng)
+        return None if content is None else _rewritten(folder, path, content, edit.__name__)
+
+    return change
 
 
 def _remove_file(folder: Path, rng: random.Random) -> Tampering | None:
@@ -209,12 +209,6 @@ def _remove_file(folder: Path, rng: random.Random) -> Tampering | None:
     is_folder = path.parent == folder  # which is none any more that can be verified, if that was its record
     other = folder.name if is_folder else ""
     return Tampering("the file removed", path.relative_to(folder), path.name != "report.html", other)
-
-
-def _cut_file(folder: Path, rng: random.Random) -> Tampering | None:
-    path = rng.choice(_files(folder))
-    content = path.read_bytes()
-    return _rewritten(folder, path, content[: rng.randrange(len(content) + 1)], "the file cut off")
 
 
 def _other_file(folder: Path, rng: random.Random) -> Tampering | None:
@@ -281,14 +275,14 @@ def _page(folder: Path, rng: random.Random) -> Tampering | None:
 
 
 CHANGES: list[tuple[Callable[[Path, random.Random], Tampering | None], int]] = [
-    (_flip_bit, 5),
-    (_change_digit, 4),
-    (_change_value, 4),
-    (_change_time, 2),
-    (_add_space, 2),
-    (_comment, 2),
+    (_edited(_flip_bit), 5),
+    (_edited(_change_digit, lambda path: path.suffix != ".safetensors"), 4),
+    (_edited(_change_value, lambda path: path.suffix == ".json"), 4),
+    (_edited(_change_time, lambda path: path.name in ("run.json", "sweep.json")), 2),
+    (_edited(_add_space, lambda path: path.suffix != ".safetensors"), 2),
+    (_edited(_comment, lambda path: path.suffix == ".toml"), 2),
+    (_edited(_cut), 1),
     (_remove_file, 2),
-    (_cut_file, 1),
     (_other_file, 2),
     (_remove_folder, 2),
     (_replace_folder, 3),
