@@ -7,7 +7,9 @@ import pytest
 
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain import processors
-from specnet.compiler.native.toolchain.processors import AVX2, AVX512, SSE2, Processor, native_processor
+from specnet.compiler.native.toolchain.processors import AVX2, AVX512, GENERIC, SSE2, Processor, native_processor
+
+__all__ = ["AVX2", "AVX512", "GENERIC", "SSE2", "Processor", "compiles", "missing", "native_processor"]
 
 compiles = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 """Marks a test that needs a C compiler."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from specnet.parts.layers import Layer
-from specnet.parts.registry import built_in_registry
+from tests.registry import find, names
 
-ACTIVATIONS = [part.part_name() for part in built_in_registry().of_kind("activation")]
+ACTIVATIONS = names("activation")
 INPUTS = 3
 
 # How each layer can be written; a layer that is missing here makes the tests fail.
@@ -95,7 +95,7 @@ def random_rows(rng: np.random.Generator, spec: dict[str, Any], rows: int) -> tu
 
 
 def _part(kind: str, name: str) -> Any:
-    return built_in_registry().find(kind, name)
+    return find(kind, name)
 
 
 def kinds_of(layer: Layer) -> Iterator[str]:

@@ -11,9 +11,7 @@ import sys
 
 from threadpoolctl import threadpool_limits
 
-from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain.compilers import compiler_name
-from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import (
     BARE_RUN,
@@ -40,6 +38,7 @@ from tests.benchmarks.timing import medians
 from tests.benchmarks.whole.cost import cost
 from tests.benchmarks.whole.refusals import LONGEST_SECONDS, refusal_seconds
 from tests.benchmarks.whole.whole_runs import whole_runs
+from tests.compiling import missing, native_processor
 
 BUSY = 0.5
 """The average number of running processes from which on they are told of."""

@@ -12,10 +12,10 @@ from specnet.checking.point import ROWS, point_of
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
-from specnet.parts.registry import built_in_registry
 from tests.compiling import compiles
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.random_specs import random_spec
+from tests.registry import REGISTRY
 from tests.repository.test_specs import FOLDER, SPECS
 from tests.texts.pinned import Refused
 
@@ -236,7 +236,7 @@ def test_what_is_told_of_layers_is_what_plain_numpy_finds():
 
 @pytest.mark.slow
 def test_made_targets_fit_every_loss():
-    for loss in built_in_registry().of_kind("loss"):
+    for loss in REGISTRY.of_kind("loss"):
         network: dict[str, Any] = {"layer_sizes": [3, 4, 2], "activations": ["tanh", loss.output_activation]}
         assert check({"network": network, "training": {"loss": loss.part_name()}}).agrees, loss
 

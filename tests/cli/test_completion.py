@@ -24,10 +24,10 @@ from specnet.cli.schema_keys import Keys, shipped_schema
 from specnet.cli.setting_completion import Settings
 from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.exporting import TARGETS
-from specnet.parts.registry import built_in_registry
 from specnet.spec.json_schema import json_schema
 from tests.cli.conftest import COMMAND, MOONS, Specnet, environment, own_signals
 from tests.cli.test_application import VERBS
+from tests.registry import REGISTRY
 
 BIN = str(Path(sys.executable).parent)
 INSTALLED = [shell for shell in SCRIPTS if shutil.which(shell)]
@@ -181,8 +181,8 @@ def test_a_name_with_blanks_is_one_word(folder: Path) -> None:
 
 def test_names_of_parts(folder: Path) -> None:
     names = set(offered("specnet parts ", folder))
-    assert {name for part in built_in_registry() for name in (part.part_name(), *part.aliases)} <= names
-    assert {part.kind for part in built_in_registry()} | {"training", "network", "data.split"} <= names
+    assert {name for part in REGISTRY for name in (part.part_name(), *part.aliases)} <= names
+    assert {part.kind for part in REGISTRY} | {"training", "network", "data.split"} <= names
 
 
 def test_keys_are_those_of_the_parts_that_the_spec_names(folder: Path) -> None:
@@ -225,7 +225,7 @@ def _codes(setting: str) -> set[str]:
 
 
 def test_the_shipped_schema_is_that_of_the_parts() -> None:
-    assert shipped_schema() == json_schema(built_in_registry())
+    assert shipped_schema() == json_schema(REGISTRY)
 
 
 def test_bash_gets_what_follows_its_own_breaks(folder: Path) -> None:

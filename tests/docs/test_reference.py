@@ -16,7 +16,6 @@ from specnet import SpecError, parse_spec
 from specnet.cli.schema_keys import ENTRY, Keys, shipped_schema
 from specnet.cli.specs.catalogue import Catalogue
 from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
 from tests.docs.reference.causes import CAUSES
 from tests.docs.reference.command_pages import VARIABLES
 from tests.docs.reference.diagnostic_codes import MEANINGS, all_codes, caused_examples, other_examples, spec_examples
@@ -26,8 +25,9 @@ from tests.docs.reference.part_formulas import SYMBOL, formula
 from tests.docs.reference.part_pictures import picture
 from tests.docs.reference.searching import names, unfound
 from tests.docs.reference.section_pages import section_pages
+from tests.registry import REGISTRY
 
-PARTS = tuple(built_in_registry())
+PARTS = tuple(REGISTRY)
 WITHOUT_PICTURE = {"softmax", "log_softmax", "glu", "cosine_similarity", "constant", "zeros", "ones", "identity"}
 """Functions of several numbers, and what draws no more than two different ones."""
 ENDS = (
@@ -48,7 +48,7 @@ def named(part: type[Part]) -> str:
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
     """All that specnet brings."""
-    return Catalogue(built_in_registry())
+    return Catalogue(REGISTRY)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=named)
@@ -121,7 +121,7 @@ def test_a_formula_of_a_docstring_is_written_as_mathematics() -> None:
 
 @pytest.mark.parametrize("kind", ["activation", "loss", "optimizer", "schedule"])
 def test_each_part_that_is_a_function_has_a_formula(kind: str) -> None:
-    for part in built_in_registry().of_kind(kind):
+    for part in REGISTRY.of_kind(kind):
         shown = ElementTree.fromstring(formula(part))
         assert "".join(shown.find("math").itertext()), part.part_name()
         assert shown.findall(".//mi") or part.part_name() == "constant"
@@ -129,7 +129,7 @@ def test_each_part_that_is_a_function_has_a_formula(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["activation", "loss", "schedule", "initializer"])
 def test_each_function_has_a_picture(kind: str) -> None:
-    for part in built_in_registry().of_kind(kind):
+    for part in REGISTRY.of_kind(kind):
         drawn = picture(part)
         if part.part_name() in WITHOUT_PICTURE and kind != "schedule":
             assert drawn == ""

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from specnet import SpecClassifier, SpecError, SpecRegressor
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 
 RNG = np.random.default_rng(0)
@@ -27,8 +27,8 @@ VALUES = {
     "distribution": np.abs(X) / np.abs(X).sum(axis=1, keepdims=True),
 }
 """Targets, by which numbers they may hold."""
-LOSSES = [part for part in built_in_registry() if part.kind == "loss"]
-OPTIMIZERS = [part for part in built_in_registry() if part.kind == "optimizer"]
+LOSSES = [part for part in REGISTRY if part.kind == "loss"]
+OPTIMIZERS = [part for part in REGISTRY if part.kind == "optimizer"]
 LAYERS = [{"type": "dense", "units": 3, "activation": "tanh"}, {"type": "dense", "units": 1}]
 
 

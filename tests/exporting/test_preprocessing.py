@@ -25,10 +25,10 @@ from specnet.parts.preprocessing import (
     SmoothClip,
     Standardize,
 )
-from specnet.parts.registry import built_in_registry
 from specnet.spec import ColumnGroup
 from tests.exporting.models import DTYPES, exported
 from tests.exporting.tools import RUNNABLE, SUFFIXES
+from tests.registry import REGISTRY
 
 CHAINS: dict[str, list[Preprocessing]] = {
     "robust": [Robust(), SmoothClip(limit=2)],
@@ -100,7 +100,7 @@ def grouped_model(dtype: str) -> Model:
 
 def test_every_step_is_exported():
     kinds = {type(step) for chain in [*CHAINS.values(), *TARGETS.values()] for step in chain}
-    steps = built_in_registry().of_kind("preprocessing")
+    steps = REGISTRY.of_kind("preprocessing")
     assert kinds == {step for step in steps if not issubclass(step, CategoryStep)}
 
 

@@ -11,12 +11,12 @@ import pytest
 import specnet
 from specnet import export
 from specnet.parts.activations import Activation
-from specnet.parts.registry import built_in_registry
 from tests.exporting.models import SPECS, built, dense
 from tests.importing.answers import edited
 from tests.random_specs import random_rows, random_spec
+from tests.registry import names
 
-ACTIVATIONS = [part.part_name() for part in built_in_registry().of_kind("activation")]
+ACTIVATIONS = names("activation")
 
 
 def again(model: specnet.Model, folder: Path) -> specnet.Model:

@@ -15,9 +15,9 @@ from specnet.network.programs import INPUTS, INVERSE_ROWS, INVERSE_WEIGHT, NOISE
 from specnet.network.random import StepNoise
 from specnet.parts.activations import Selu
 from specnet.parts.layers import Embedding
-from specnet.parts.registry import built_in_registry
 from tests.compiler.cases import all_operations
 from tests.random_specs import ACTIVATIONS, LAYERS, LOSSES, kinds_of, random_rows, random_spec
+from tests.registry import REGISTRY
 
 NETWORKS = 200
 STEP = 1e-200
@@ -86,7 +86,7 @@ def test_gradient_of_a_random_network(seed: int):
 def test_the_random_networks_have_every_activation_layer_and_loss():
     networks = [specnet.build(Case(seed).spec) for seed in range(NETWORKS)]
     written = [specnet.parse_spec(Case(seed).spec) for seed in range(NETWORKS)]
-    registry = built_in_registry()
+    registry = REGISTRY
     layers = [layer for spec in written for layer in spec.network.layers]
     used = {
         node.layer.activation.type
@@ -140,7 +140,7 @@ def all_rules() -> list[Rule]:
         for field in ("slopes", "adjoint")
         if getattr(record, field) is not None
     ]
-    own = [(part, field) for part in built_in_registry() for field in ("derivative_from_output", "backward")]
+    own = [(part, field) for part in REGISTRY for field in ("derivative_from_output", "backward")]
     return rules + [(part, field) for part, field in own if field in vars(part)]
 
 

@@ -11,12 +11,11 @@ from scipy.special import expit, log_softmax, softmax
 
 from specnet.compiler import BATCH, Value, constant, gradients, input_value, sum_over
 from specnet.parts.activations import Activation, Prelu
-from specnet.parts.registry import built_in_registry
 from specnet.testing.activation_checks import check_activation
 from tests.engine import PRECISIONS, evaluate, near_figures, value_and_slope
+from tests.registry import REGISTRY, find
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "activations.json").read_text())
-REGISTRY = built_in_registry()
 FIRST_SLOPE = 0.25
 
 
@@ -27,7 +26,7 @@ def with_own_start(part: Activation) -> Callable[[Value], Value]:
 
 def activation(figures: dict) -> Activation:
     fields = dict(figures["activation"])
-    return REGISTRY.find("activation", fields["type"])(**fields)
+    return find("activation", fields["type"])(**fields)
 
 
 VARIANTS, ACROSS = (list(map(activation, FIGURES[key])) for key in ("elementwise", "across"))

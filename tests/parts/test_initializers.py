@@ -16,13 +16,13 @@ from specnet.parts.initializers import (
     TruncatedNormal,
     VarianceScaling,
 )
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY, find
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "initializers.json").read_text())
 FAN_IN, FAN_OUT = 400, 300
 PLACE = Place(FAN_IN, FAN_OUT, "relu")
 DEFAULTS = {"constant": {"value": 0.25}}
-PARTS = [part(**DEFAULTS.get(part.part_name(), {})) for part in built_in_registry().of_kind("initializer")]
+PARTS = [part(**DEFAULTS.get(part.part_name(), {})) for part in REGISTRY.of_kind("initializer")]
 
 
 def draw(part: Initializer, shape=(FAN_OUT, FAN_IN), place=PLACE, seed=0) -> np.ndarray:
@@ -37,7 +37,6 @@ def test_what_is_legacy_and_what_decides_the_bias():
 
 
 def test_every_initializer_has_draws_of_a_library():
-    find = built_in_registry().find
     described = {find("initializer", figure["initializer"]["type"]) for figure in FIGURES["draws"]}
     assert described == {type(part) for part in PARTS}
 
@@ -51,7 +50,7 @@ DRAWS = [  # a large orthogonal matrix takes seconds
 @pytest.mark.parametrize("figure", DRAWS, ids=lambda figure: f"{figure['initializer']}, {figure['library']}")
 def test_draws_look_like_the_library_s(figure):
     """Both are samples: means, deviations and quantiles may differ by five standard errors, firm bounds by 1 %."""
-    kind = built_in_registry().find("initializer", figure["initializer"]["type"])
+    kind = find("initializer", figure["initializer"]["type"])
     part = kind.model_validate({**figure["initializer"], "type": kind.part_name()})
     place = Place(FIGURES["inputs"], FIGURES["outputs"], figure.get("activation", "relu"))
     of_bias = figure.get("of") == "bias"
@@ -85,7 +84,7 @@ def test_orthogonal_has_orthonormal_rows_or_columns(shape: tuple[int, int]):
 
 
 def test_identity_is_rectangular_too():
-    identity = built_in_registry().find("initializer", "identity")()
+    identity = find("initializer", "identity")()
     np.testing.assert_array_equal(draw(identity, (2, 3)), [[1, 0, 0], [0, 1, 0]])
 
 

@@ -14,9 +14,9 @@ from specnet.parts.losses import (
     CategoricalFocalCrossentropy,
     Loss,
 )
-from specnet.parts.registry import built_in_registry
 from specnet.testing.loss_checks import check_loss
 from tests.engine import PRECISIONS, evaluate, near_figures
+from tests.registry import REGISTRY, find
 
 OUTPUT_ACTIVATIONS = {
     "sigmoid": {"binary_crossentropy", "binary_focal_crossentropy"},
@@ -25,9 +25,8 @@ OUTPUT_ACTIVATIONS = {
     "softplus": {"mean_squared_logarithmic_error"},
 }
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "losses.json").read_text())["losses"]
-REGISTRY = built_in_registry()
 PARTS = REGISTRY.of_kind("loss")
-WITH_FIGURES = [REGISTRY.find("loss", entry["loss"]["type"])(**entry["loss"]) for entry in FIGURES]
+WITH_FIGURES = [find("loss", entry["loss"]["type"])(**entry["loss"]) for entry in FIGURES]
 LOSSES = [
     *dict.fromkeys(WITH_FIGURES),
     BinaryCrossentropy(label_smoothing=0.2),
@@ -64,7 +63,7 @@ def test_output_activations():
         known = next((activation for activation, names in OUTPUT_ACTIVATIONS.items() if name in names), "linear")
         assert part.output_activation == known
         assert part.accepted_activations in (None, {known})
-        assert REGISTRY.find("activation", known) is not None
+        assert find("activation", known) is not None
 
 
 @pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: str(figures["loss"]))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from specnet.parts.metrics.scorers import Scorer
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY
 
-METRICS = [metric for metric in built_in_registry().of_kind("metric") if issubclass(metric, Scorer) and metric.figure]
+METRICS = [metric for metric in REGISTRY.of_kind("metric") if issubclass(metric, Scorer) and metric.figure]
 COMBINATIONS = pytest.mark.parametrize(
     ("metric", "task"), [(metric, task) for metric in METRICS for task in sorted(metric.task)]
 )

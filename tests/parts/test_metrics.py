@@ -12,9 +12,9 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.parts.metrics.scorers import Scorer
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY, find
 
-METRICS = built_in_registry().of_kind("metric")
+METRICS = REGISTRY.of_kind("metric")
 OWN_NAMES = {
     "mean_squared_error": "neg_mean_squared_error",
     "root_mean_squared_error": "neg_root_mean_squared_error",
@@ -163,7 +163,7 @@ def test_what_is_asked_of_scikit_learn_is_what_its_scorer_asks(metric):
 
 
 def test_top_k_counts_the_classes_that_it_is_told():
-    top = built_in_registry().find("metric", "top_k_accuracy")
+    top = find("metric", "top_k_accuracy")
     probability = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
     target = np.array([1, 0, 2])
     scores = [top(k=k).score(target, probability.argmax(1), probability) for k in (1, 2, 3)]
@@ -174,7 +174,7 @@ def test_top_k_counts_the_classes_that_it_is_told():
 def test_a_class_without_rows_does_not_stop_probabilities_from_being_measured(name, task):
     target, prediction, probability, _ = case(task, seed=1)
     kept = target != 3
-    score = built_in_registry().find("metric", name)().score(target[kept], prediction[kept], probability[kept])
+    score = find("metric", name)().score(target[kept], prediction[kept], probability[kept])
     assert math.isfinite(score)
     if name == "neg_log_loss":
         expected = np.log(probability[kept, target[kept]]).mean()
@@ -187,17 +187,17 @@ def test_a_class_without_rows_does_not_stop_probabilities_from_being_measured(na
 )
 def test_what_is_not_defined_is_nan_without_a_warning(name, target, prediction):
     probability = np.full((len(target), 3 if name == "roc_auc_ovr" else 2), 1 / 3)
-    metric = built_in_registry().find("metric", name)()
+    metric = find("metric", name)()
     assert math.isnan(metric.score(np.array(target), np.array(prediction), probability))
 
 
 def test_negative_numbers_have_no_logarithmic_error():
-    metric = built_in_registry().find("metric", "neg_mean_squared_log_error")()
+    metric = find("metric", "neg_mean_squared_log_error")()
     assert math.isnan(metric.score(np.array([1.0, 2.0]), np.array([-2.0, 1.0])))
 
 
 def test_a_prediction_that_names_no_row_has_precision_0():
-    precision = built_in_registry().find("metric", "precision")()
+    precision = find("metric", "precision")()
     assert precision.score(np.array([0, 1, 1]), np.zeros(3, int)) == 0
 
 

@@ -14,14 +14,13 @@ from specnet import SpecError
 from specnet.parts import Loss, Value, rows
 from specnet.parts.optimizers import Adam, Nadam, Optimizer, Rprop, SteppingOptimizer
 from specnet.parts.optimizers.moments import NEGLIGIBLE
-from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
 from specnet.testing.optimizer_checks import Walk
+from tests.registry import REGISTRY, find
 from tests.texts.pinned import Refused
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "optimizers.json").read_text())
 MOONS = Path(__file__).parents[2] / "specs" / "moons.toml"
-REGISTRY = built_in_registry()
 
 NAMES = {part.part_name() for part in REGISTRY.of_kind("optimizer")}
 WITHOUT_DECAY = {"rprop", "lbfgs"}
@@ -30,7 +29,7 @@ FULL_BATCH = {"rprop", "lbfgs"}
 
 def make(fields: dict) -> Optimizer:
     """Return the optimizer that a spec's table stands for."""
-    return REGISTRY.find("optimizer", fields["type"]).model_validate(fields)
+    return find("optimizer", fields["type"]).model_validate(fields)
 
 
 def walk(optimizer: SteppingOptimizer, theta: np.ndarray, gradients, dtype: type = np.float64) -> np.ndarray:
@@ -122,7 +121,7 @@ def test_each_one_says_how_it_differs_from_pytorch_and_keras():
             assert all(words in told for words in ("Keras", "1e-7"))
         if "amsgrad" in fields:
             assert "largest uncorrected v" in told or "amsgrad are those of adam" in told
-    assert "Keras has weight_decay 0.004" in REGISTRY.find("optimizer", "adamw").__doc__
+    assert "Keras has weight_decay 0.004" in find("optimizer", "adamw").__doc__
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - WITHOUT_DECAY))

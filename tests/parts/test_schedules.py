@@ -12,7 +12,6 @@ import pytest
 import specnet
 from specnet import SpecError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
-from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import (
     ConstantRate,
     CosineDecay,
@@ -28,9 +27,9 @@ from specnet.parts.schedules import (
 )
 from specnet.parts.searches import Median, Random, Tpe, Wilcoxon
 from specnet.parts.watchers import Memory
+from tests.registry import REGISTRY
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
-REGISTRY = built_in_registry()
 
 NEEDED = {
     "exponential_decay": {"decay_rate": 0.9},

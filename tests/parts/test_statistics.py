@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.parts.registry import built_in_registry
 from tests.parts.test_metrics import OWN_NAMES
+from tests.registry import REGISTRY, find
 
 ROWS, WEIGHTINGS = 30, 25
 VALUES = {
@@ -29,7 +29,7 @@ def rng() -> np.random.Generator:
 
 
 def statistic(name, *compared):
-    return built_in_registry().find("metric", name)().statistic(*compared)
+    return find("metric", name)().statistic(*compared)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -84,7 +84,7 @@ def test_what_is_not_defined_is_nan(rng: np.random.Generator):
 def test_no_other_metric_has_one(rng: np.random.Generator):
     values = rng.random((2, ROWS))
     classes, probability = rng.integers(0, 2, (2, ROWS)), rng.random((ROWS, 2))
-    for metric in built_in_registry().of_kind("metric"):
+    for metric in REGISTRY.of_kind("metric"):
         compared = values if "values" in metric.task else classes
         found = metric().statistic(*compared, None if "values" in metric.task else probability)
         assert (found is not None) == (metric.part_name() in VALUES | {"accuracy", "roc_auc"}), metric.part_name()

@@ -25,9 +25,9 @@ from specnet.parts import (
 )
 from specnet.parts.initializers import Ones
 from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
 from specnet.testing.numbers import arrays_of
+from tests.registry import find
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -221,4 +221,4 @@ def test_an_export_that_answers_otherwise_is_found(monkeypatch, refused: Refused
 
     monkeypatch.setattr(NumpyTarget, "run", wrong)
     with refused(AssertionError, varying=r"by .* \(.*\)"):
-        check_part(built_in_registry().find("activation", "tanh"), np.tanh)
+        check_part(find("activation", "tanh"), np.tanh)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
 from specnet.testing import check_layer, check_part
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
+from tests.registry import REGISTRY, find
 
 __all__ = ["javascript_at_home", "node", "numpy_at_home"]
 
@@ -22,7 +22,7 @@ def named(part: type[Part]) -> str:
     return f"{part.kind} {part.part_name()}"
 
 
-PARTS = [part for part in built_in_registry() if part.part_name() not in WITHOUT_VALUES]
+PARTS = [part for part in REGISTRY if part.part_name() not in WITHOUT_VALUES]
 
 
 @pytest.mark.slow
@@ -78,7 +78,7 @@ PLAIN: dict[str, tuple[Any, list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_part_is_what_plain_numpy_says(name: str):
     kind, part_name = name.split()
-    part = built_in_registry().find(kind, part_name)
+    part = find(kind, part_name)
     assert part is not None
     forward, settings = PLAIN[name]
     check_part(part, forward, settings=settings)
@@ -86,7 +86,6 @@ def test_a_part_is_what_plain_numpy_says(name: str):
 
 @pytest.mark.slow
 def test_layers_are_what_plain_numpy_says():
-    find = built_in_registry().find
     check_layer(find("layer", "scale"), lambda x, parameters: x * parameters["factor"], settings=[{}])
     check_layer(find("layer", "add"), lambda a, b: a + b)
     check_layer(find("layer", "dropout"), lambda x: x)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from specnet.compiler.native import missing
 from specnet.training import loop
 from specnet.training.steps import engine_choice
+from tests.compiling import missing
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -9,12 +9,12 @@ import specnet
 from specnet import DataError, Observer, SpecError, TrainingError
 from specnet.errors import NotFiniteError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
-from specnet.parts.registry import built_in_registry
 from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
 from specnet.training import TrainingRows, train
 from specnet.training.epoch_metrics import not_finite
 from specnet.training.steps.clipping import clipping_factor
+from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 from tests.training.test_loop import batches_of, network_of, rows_of
 
@@ -171,7 +171,7 @@ def test_stochastic_average(start: float):
 
 
 def test_every_averaging_is_tried_here():
-    assert set(built_in_registry().of_kind("averaging")) == {ExponentialAverage, Stochastic}
+    assert set(REGISTRY.of_kind("averaging")) == {ExponentialAverage, Stochastic}
 
 
 def two_classes() -> tuple[np.ndarray, np.ndarray]:

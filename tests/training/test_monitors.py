@@ -9,8 +9,8 @@ from sklearn import metrics
 import specnet
 from specnet import DataError, SpecError, TrainingError
 from specnet.parts.metrics import Metric
-from specnet.parts.registry import built_in_registry
 from specnet.training import train
+from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 from tests.training.test_course import Figures
 from tests.training.test_loop import network_of, rows_of
@@ -132,7 +132,7 @@ def test_an_improvement_has_a_least_size_either_way(monitor: str, sign: int):
 
 
 def test_less_is_better_for_errors_by_their_own_names_alone():
-    found = built_in_registry().of_kind("metric")
+    found = REGISTRY.of_kind("metric")
     assert {part.part_name() for part in found if issubclass(part, Metric) and not part.larger_is_better} == {
         "mean_squared_error",
         "root_mean_squared_error",

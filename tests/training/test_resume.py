@@ -14,11 +14,11 @@ import specnet
 from specnet import FileError
 from specnet.files.run_files import RUN_FILES
 from specnet.files.tensors import decode, encode
-from specnet.parts.registry import built_in_registry
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
 from specnet.training.checkpoint import is_finite
 from specnet.training.looks.layer_record import TrainingRecord
 from specnet.training.run_identity import in_words
+from tests.registry import find, names
 from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
 from tests.training.test_loop import rows_of
@@ -36,10 +36,6 @@ FIELDS = {
 }
 
 
-def names(kind: str) -> list[str]:
-    return [part.part_name() for part in built_in_registry().of_kind(kind)]
-
-
 def fields_of(part) -> dict:
     """Return a part's fields: those given above, or a number for each that has no default."""
     given = FIELDS.get(part.part_name(), {}) if part.kind != "optimizer" else {}
@@ -49,7 +45,7 @@ def fields_of(part) -> dict:
 
 
 def part_of(kind: str, name: str) -> dict:
-    part = built_in_registry().find(kind, name)
+    part = find(kind, name)
     return {"type": name, **fields_of(part)}
 
 
@@ -83,13 +79,13 @@ def assert_resumes(spec: dict, rows: TrainingRows) -> None:
         assert again.state.keys() == whole.state.keys()
         for name, array in again.state.items():
             np.testing.assert_array_equal(array, whole.state[name])
-    resumable = built_in_registry().find("optimizer", network.spec.training.optimizer.type).part_name() != "lbfgs"
+    resumable = find("optimizer", network.spec.training.optimizer.type).part_name() != "lbfgs"
     assert len(kept) == (EPOCHS - 1 if resumable else 0)
 
 
 @pytest.mark.parametrize("name", names("optimizer"))
 def test_every_optimizer_resumes(name: str):
-    part = built_in_registry().find("optimizer", name)
+    part = find("optimizer", name)
     batch = "full" if part.full_batch_only else 4
     assert_resumes(spec_of(optimizer=part_of("optimizer", name), batch_size=batch), rows_of(10))
 

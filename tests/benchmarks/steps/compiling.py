@@ -7,10 +7,10 @@ from typing import Any
 from unittest.mock import patch
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain import libraries
 from specnet.training.steps.compiled_steps import steps_text
 from tests.benchmarks.report import Report
+from tests.compiling import missing
 
 LAYERS = 60
 LONGEST_SECONDS = 4.0

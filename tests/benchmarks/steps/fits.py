@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import specnet
-from specnet.compiler.native import missing
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import Bound
 from tests.benchmarks.timing import measured, once
+from tests.compiling import missing
 
 ROUNDS = 7
 ROWS, HELD_OUT = 256, 100

@@ -3,7 +3,6 @@
 import numpy as np
 
 import specnet
-from specnet.compiler.native.toolchain.processors import Processor
 from specnet.data.feed import Feed
 from specnet.files.interruptions import Interruptions
 from specnet.training import Stepper, TrainingRows
@@ -11,6 +10,7 @@ from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.trainer import Stretch
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
+from tests.compiling import Processor
 from tests.training.steps.engines import Unseen
 
 

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from specnet.compiler.native.toolchain.libraries import library
-from specnet.compiler.native.toolchain.processors import native_processor
 from tests.benchmarks.steps.cases import Case
 from tests.benchmarks.timing import Run
+from tests.compiling import native_processor
 
 SUMS = 16
 """Vectors that are added to in turn: enough that no addition waits for another one."""

@@ -14,11 +14,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from specnet.compiler.native import missing
 from specnet.cpus import usable_cpus
 from tests.benchmarks.steps.cases import DROPPED, Case
 from tests.benchmarks.steps.peak import peak_run
 from tests.benchmarks.timing import Run, once
+from tests.compiling import missing
 from tests.reference import tutorial
 
 THREADS = 2

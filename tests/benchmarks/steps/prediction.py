@@ -9,9 +9,9 @@ from sklearn.neural_network import MLPClassifier
 
 import specnet
 from specnet import Model, Network, export
-from specnet.compiler.native import missing
 from tests.benchmarks.steps.cases import CASES
 from tests.benchmarks.timing import Run, once
+from tests.compiling import missing
 
 COMPILED = "specnet, compiled"
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from specnet.compiler.native import missing
-from specnet.compiler.native.toolchain.processors import AVX2, AVX512, native_processor
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Case
 from tests.benchmarks.steps.ours import compiled_run, training_run
 from tests.benchmarks.steps.peers import PEERS, peers_of, threads_of
 from tests.benchmarks.timing import ROUNDS, Run, Seconds, measured
+from tests.compiling import AVX2, AVX512, missing, native_processor
 
 COMPILED_AVX2 = "compiled engine, for AVX2"
 SLOW_ROUNDS = 5

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from specnet.compiler.native.toolchain.processors import GENERIC, native_processor
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
@@ -22,7 +21,7 @@ from tests.benchmarks.steps.stepping import (
     show_steps,
 )
 from tests.benchmarks.timing import Seconds, measured, medians
-from tests.compiling import compiles
+from tests.compiling import GENERIC, compiles, native_processor
 from tests.training.steps.engines import make_all
 
 SMALL = [replace(case, rows=case.rows if case.full_batch else 2 * case.batch) for case in CASES]

@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 
 import specnet
 from specnet import Network
-from specnet.compiler.native import missing
-from specnet.compiler.native.toolchain.processors import native_processor
 from specnet.compiler.native.training_steps import CompiledSteps
 from specnet.training.steps.compiled_steps import step_programs
 from specnet.training.steps.engine_choice import LIKELY_ROWS
 from tests.benchmarks.processes import ROOT, run_process, specnet_command
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured
+from tests.compiling import missing, native_processor
 
 SPECS = sorted(path for path in (ROOT / "specs").iterdir() if path.suffix in (".toml", ".json"))
 ROUNDS, BUILDING_ROUNDS = 3, 5

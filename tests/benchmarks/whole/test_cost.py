@@ -6,10 +6,10 @@ from contextlib import nullcontext
 import pytest
 
 import specnet
-from specnet.compiler.native import missing
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.whole import cost
 from tests.benchmarks.whole.cost import SPECS, cached_building_seconds, cost_of
+from tests.compiling import missing
 from tests.processes.born_loaded import born_loaded
 
 

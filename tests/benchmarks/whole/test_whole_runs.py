@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.parts.schedules import CosineLog
 from specnet.training.members import member_training
 from tests.benchmarks.processes import ROOT
@@ -12,7 +11,7 @@ from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import COMPILED, NUMPY
 from tests.benchmarks.whole import whole_runs
 from tests.benchmarks.whole.whole_runs import SAME, WHOLE, members_side_by_side, recipe_training
-from tests.compiling import compiles
+from tests.compiling import compiles, missing
 
 
 def contenders_without_peers(name, monkeypatch):

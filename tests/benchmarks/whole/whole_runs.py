@@ -15,7 +15,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 import specnet
-from specnet.compiler.native import missing
 from specnet.compiler.thread_limits import limited_threads
 from specnet.cpus import usable_cpus
 from tests.benchmarks.processes import ROOT
@@ -23,6 +22,7 @@ from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound
 from tests.benchmarks.steps.peers import missing_peers
 from tests.benchmarks.timing import Run, measured, medians, once
+from tests.compiling import missing
 
 ROUNDS = 3
 MEMBERS_ROWS = 1000

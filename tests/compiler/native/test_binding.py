@@ -15,13 +15,12 @@ from specnet import compiler as c
 from specnet.compiler.native import NATIVE, row_calls
 from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
 from specnet.compiler.native.toolchain import libraries
-from specnet.compiler.native.toolchain.processors import AVX2, Processor
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
 from tests.compiler.native.together import Program, Programs, compile_together
 from tests.compiler.networks import RandomNetwork, random_network
-from tests.compiling import compiles
+from tests.compiling import AVX2, Processor, compiles
 
 pytestmark = [
     compiles,

@@ -12,9 +12,8 @@ import pytest
 
 import specnet
 from specnet.compiler.native.toolchain import processors
-from specnet.compiler.native.toolchain.processors import Processor
 from specnet.training.steps import compiled_steps
-from tests.compiling import compiles
+from tests.compiling import Processor, compiles
 
 FOLDER = Path(__file__).parent / "texts"
 CLASSES = {

@@ -14,12 +14,11 @@ from specnet import compiler as c
 from specnet.compiler.native import NATIVE, c_plan, fuse
 from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text import emit_function
-from specnet.compiler.native.toolchain.processors import AVX2
 from specnet.training.steps.compiled_steps import steps_text
 from tests.benchmarks.steps.compiling import deep_network
 from tests.compiler.commits import random_program
 from tests.compiler.native.together import Programs
-from tests.compiling import compiles
+from tests.compiling import AVX2, compiles
 from tests.training.steps.engines import make_all, random_training, steppers
 
 OPERATIONS = re.compile(r"\b(?:v\d+ =|part_s\d+ \+=) (?!\*)[^\[\];]*;")

@@ -20,12 +20,12 @@ from specnet.parts.metrics.base import Metric
 from specnet.parts.optimizers import Commits, Optimizer, SteppingOptimizer
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import Preprocessing
-from specnet.parts.registry import built_in_registry
 from specnet.parts.schedules import Schedule
 from specnet.report.layer_formulas import layer_value
 from specnet.testing.common import example, made
 from tests.docs.reference.formula_text import assignments, expression, said
 from tests.docs.reference.mathml import MANY, NoMathError, display, identifier, math, row
+from tests.registry import REGISTRY
 
 SYMBOL = re.compile(r"(\w[₁₂]?), ")
 """What a field's description begins with where the field has a sign in formulas."""
@@ -56,7 +56,7 @@ def formula(part: type[Part]) -> str:
 
 def example_of(part: type[P]) -> P:
     """Return a part with the fields of its example."""
-    found = made(part, example(part), built_in_registry())
+    found = made(part, example(part), REGISTRY)
     assert isinstance(found, part)
     return found
 

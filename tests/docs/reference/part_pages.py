@@ -8,9 +8,9 @@ from itertools import chain
 
 from specnet.cli.specs.catalogue import Catalogue, Entry, escaped
 from specnet.parts.part import Part
-from specnet.parts.registry import built_in_registry
 from tests.docs.reference.part_formulas import formula
 from tests.docs.reference.part_pictures import picture
+from tests.registry import REGISTRY, find
 
 KINDS = {
     "activation": "activations",
@@ -31,7 +31,7 @@ KINDS = {
 
 def part_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
-    catalogue = Catalogue(built_in_registry())
+    catalogue = Catalogue(REGISTRY)
     kinds = [
         [
             f"[{name.capitalize()}]({name}.md)",
@@ -56,7 +56,7 @@ def _page(kind: str, entries: Sequence[Entry]) -> str:
     if kind == "data":
         lines += ["All of them also have the keys of [`[data.split]`](../sections/data_split.md).", ""]
     for entry in map(_own, entries):
-        part = built_in_registry().find(kind, entry.name)
+        part = find(kind, entry.name)
         assert part is not None, "the catalogue is made of the registry"
         written = entry.markdown([*_shown(part)], of_kind=True)
         written[2:2] = _index(entry)  # right behind the heading: anchors get lost in front of pictures
@@ -71,7 +71,7 @@ def _own(entry: Entry) -> Entry:
 
 def _about(kind: str) -> str:
     """Return what a part of a kind is, in the words of the kind's class."""
-    part, *_ = built_in_registry().of_kind(kind)
+    part, *_ = REGISTRY.of_kind(kind)
     base = next(each for each in part.__mro__ if "kind" in vars(each))
     return escaped((inspect.getdoc(base) or "").partition("\n")[0])
 

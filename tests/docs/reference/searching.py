@@ -11,9 +11,9 @@ from typer.main import get_command
 
 from specnet.cli.application import application
 from specnet.cli.specs.catalogue import Catalogue
-from specnet.parts.registry import built_in_registry
 from tests.docs.reference.api_pages import GROUPS
 from tests.docs.reference.diagnostic_codes import all_codes
+from tests.registry import REGISTRY
 
 
 def unfound(site: Path) -> list[str]:
@@ -25,7 +25,7 @@ def unfound(site: Path) -> list[str]:
 
 def names() -> Iterator[str]:
     """Yield the names of parts, fields, keys, verbs, options and codes, and the public ones."""
-    for entry in Catalogue(built_in_registry()).entries(None):
+    for entry in Catalogue(REGISTRY).entries(None):
         if entry.kind != "section":
             yield from (entry.name, *entry.aliases)
         tables = {field.name.partition(".")[0] for field in entry.fields if "." in field.name}

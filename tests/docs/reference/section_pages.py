@@ -8,15 +8,15 @@ from itertools import chain
 
 from specnet.cli.schema_keys import ROOT
 from specnet.cli.specs.catalogue import NEEDED, Catalogue, Entry, FieldEntry, escaped
-from specnet.parts.registry import built_in_registry
 from tests.docs.reference.part_pages import KINDS
+from tests.registry import REGISTRY
 
 KIND = re.compile(rf"\b({'|'.join(KINDS)})\b")
 
 
 def section_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
-    sections = Catalogue(built_in_registry()).entries("section")
+    sections = Catalogue(REGISTRY).entries("section")
     pages = {section.name: _file(section) for section in sections}
     told = [(f"[{_title(each)}]({_file(each)}.md)", escaped(each.summary)) for each in sections]
     told.insert(1, ("[`[data]`](../parts/data.md)", "Data to train and evaluate on, in one of many forms."))

@@ -18,10 +18,10 @@ from sklearn.pipeline import Pipeline
 from specnet import ExportError, Model, SpecClassifier, export
 from specnet.errors import MissingPackageError, UnsupportedError
 from specnet.importing import open_model
-from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
 from tests.exporting.tools import LIBRARIES, PEER, peers
 from tests.model.models import KINDS, make_model, make_rows
+from tests.registry import find, names
 
 
 def network(*layers: dict[str, Any], outputs: int = 1, **fields: Any) -> Model:
@@ -253,9 +253,9 @@ def test_torch_can_train_further_all_that_was_learned(name, training, tmp_path):
 
 
 @peers
-@pytest.mark.parametrize("activation", [part.part_name() for part in built_in_registry().of_kind("activation")])
+@pytest.mark.parametrize("activation", names("activation"))
 def test_activations_of_torch(activation, tmp_path):
-    part = built_in_registry().find("activation", activation)
+    part = find("activation", activation)
     assert part is not None
     model = shaken(network(dense(6, activation=activation), dense(2), outputs=2, dtype="float64"))
     module = torch_network(model, tmp_path / "m.py")

@@ -15,12 +15,12 @@ from specnet import ExportError, Model, export
 from specnet.exporting.export_columns import columns_of, texts_of
 from specnet.exporting.target import required
 from specnet.exporting.targets.onnx import FLOAT32_ONLY, OPERATORS, OPSET
-from specnet.parts.registry import built_in_registry
 from tests.exporting.models import DTYPES, built, dense, every_model, exported, spec_model
 from tests.exporting.tables import table_model
 from tests.exporting.test_tables import TOLERANCE, asked_rows, gaps_model
 from tests.importing.answers import session_of
 from tests.model.models import make_model, make_rows
+from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 
 
@@ -163,7 +163,7 @@ def test_activations_are_the_operators_of_their_name(name, fields, tmp_path):
 
 
 def test_every_operator_that_a_part_names_is_tested():
-    registry = built_in_registry()
+    registry = REGISTRY
     parts = [*registry.of_kind("activation"), *registry.of_kind("layer")]
     named = {part.part_name() for part in parts if part.onnx}
     assert named <= {*ACTIVATIONS, "batch_normalization", "layer_normalization"}

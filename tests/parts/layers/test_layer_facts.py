@@ -25,7 +25,7 @@ from specnet.parts.layers import (
 )
 from specnet.parts.layers.base import LearningRules
 from specnet.parts.part import described
-from specnet.parts.registry import built_in_registry
+from tests.registry import find
 from tests.texts.pinned import Refused
 
 
@@ -201,7 +201,6 @@ class Context:
         return find("initializer", activation.default_initializer)()
 
 
-find = built_in_registry().find
 HE, LECUN, GLOROT, SKLEARN = (
     find("initializer", f"{name}")() for name in ("he_normal", "lecun_normal", "glorot_uniform", "sklearn_mlp")
 )

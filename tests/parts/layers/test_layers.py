@@ -23,9 +23,9 @@ from specnet.parts.layers import (
     PiecewiseLinearEmbedding,
     Scale,
 )
-from specnet.parts.registry import built_in_registry
 from specnet.testing.layer_checks import check_values_and_gradients
 from tests.layer_programs import Array, LayerProgram
+from tests.registry import REGISTRY
 
 FIGURES = json.loads((Path(__file__).parents[2] / "figures" / "layers.json").read_text())
 TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
@@ -79,7 +79,7 @@ def identified(layer: Layer) -> str:
 
 def test_the_catalogue_is_whole():
     elsewhere = {"add", "multiply", "concatenate", "block"}
-    assert {layer.type for layer in ALONE} == set(built_in_registry().names("layer")) - elsewhere
+    assert {layer.type for layer in ALONE} == set(REGISTRY.names("layer")) - elsewhere
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -24,7 +24,7 @@ from specnet.parts.preprocessing import (
     prepared_size,
     raw_size,
 )
-from specnet.parts.registry import built_in_registry
+from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 
 STEPS = [
@@ -115,7 +115,7 @@ def same(learned, other, rtol: float = 1e-12) -> None:
 
 
 def test_no_step_escapes():
-    assert {type(step) for step in STEPS} == set(built_in_registry().of_kind("preprocessing"))
+    assert {type(step) for step in STEPS} == set(REGISTRY.of_kind("preprocessing"))
 
 
 SIZES: list[tuple[list[Preprocessing], int, int | None, int | None]] = [

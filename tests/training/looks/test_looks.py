@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.parts.registry import built_in_registry
 from specnet.training import TrainingRows
+from tests.registry import find, names
 from tests.training.looks.looked_at import in_layer, recorded, rms, shares
 from tests.training.test_loop import batches_of, network_of, rows_of
 
@@ -80,7 +80,7 @@ def test_every_number_of_a_dense_network(size: int):
     assert any(key == "layers.middle" and saturated > 0.2 and not dead for key, dead, saturated in seen)
 
 
-@pytest.mark.parametrize("name", [part.part_name() for part in built_in_registry().of_kind("activation")])
+@pytest.mark.parametrize("name", names("activation"))
 def test_dead_and_saturated_units_of_every_activation(name: str):
     """Units see rows near −30, −6, −0.3, 0.3, 1.7, 6, 9 and 30, each of which is anywhere on its curve."""
     centres = np.array([-30, -6, -0.3, 0.3, 1.7, 6, 9, 30])
@@ -91,7 +91,7 @@ def test_dead_and_saturated_units_of_every_activation(name: str):
     network.parameters(start)["layers.0.weight"][:, 0], network.parameters(start)["layers.0.bias"][:] = 0.01, centres
     X = np.random.default_rng(0).uniform(-1, 1, (50, 1))
     found = in_layer(recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], "layers.0")
-    part = built_in_registry().find("activation", name)()
+    part = find("activation", name)()
     expected: tuple[float | None, float | None] = (None, None)
     if part.is_identity:
         expected = 0, 0

@@ -7,9 +7,9 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.parts.registry import built_in_registry
 from specnet.training import Snapshot, train
 from specnet.training.looks.layer_recorder import look_epochs
+from tests.registry import find
 from tests.training.looks.looked_at import again, recorded, same
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import part_of, spec_of
@@ -58,7 +58,7 @@ def test_a_record_and_an_observer_who_sees_everything_change_no_bit(training: di
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "adam", "rprop", "lbfgs"])
 def test_what_goes_on_from_any_checkpoint_records_the_same(name: str):
-    part = built_in_registry().find("optimizer", name)
+    part = find("optimizer", name)
     fields = {"optimizer": part_of("optimizer", name), "batch_size": "full" if part.full_batch_only else 4}
     spec = spec_of(epochs=30, **fields)
     spec["network"]["input_size"] = 2

@@ -23,11 +23,11 @@ from specnet import Network
 from specnet.compiler.native import c_plan
 from specnet.compiler.native.toolchain import libraries
 from specnet.files.interruptions import Interruptions
-from specnet.parts.registry import built_in_registry
 from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.trainer import Stretch
 from tests.random_specs import random_rows, random_spec
+from tests.registry import REGISTRY
 
 STEPS = 20
 CLOSE = 1e-9
@@ -49,7 +49,7 @@ SIZES = (1, 2, 7, 15, 16, 17, 33)
 
 def optimizers() -> list[str]:
     """Return the names of all optimizers that make steps."""
-    return [part.part_name() for part in built_in_registry().of_kind("optimizer") if part.part_name() != "lbfgs"]
+    return [part.part_name() for part in REGISTRY.of_kind("optimizer") if part.part_name() != "lbfgs"]
 
 
 def random_training(seed: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray | None]:

@@ -14,7 +14,6 @@ import specnet
 from specnet import Network, Observer, SpecError, TrainingError
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.c_text import c_forms
-from specnet.compiler.native.toolchain.processors import Processor
 from specnet.compiler.operations import functions
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
@@ -23,7 +22,7 @@ from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
-from tests.compiling import PROCESSORS, compiles
+from tests.compiling import PROCESSORS, Processor, compiles
 from tests.training.steps.engines import (
     CLOSE,
     disagreement,

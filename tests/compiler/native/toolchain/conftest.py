@@ -14,7 +14,7 @@ import pytest
 
 from specnet.compiler.native.toolchain import compilers, libraries
 from specnet.compiler.native.toolchain.libraries import BuildError, LoadedLibrary
-from specnet.compiler.native.toolchain.processors import Processor
+from tests.compiling import Processor
 from tests.exporting.tools import COMPILER
 from tests.waiting import wait_until
 

@@ -12,8 +12,8 @@ import pytest
 from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.native.toolchain.compilers import compiler_name
 from specnet.compiler.native.toolchain.libraries import BuildError
-from specnet.compiler.native.toolchain.processors import AVX2, SSE2
 from tests.compiler.native.toolchain.conftest import OTHER, TEXT, Workplace, library
+from tests.compiling import AVX2, SSE2
 from tests.exporting.tools import needs_compiler
 
 pytestmark = pytest.mark.slow
