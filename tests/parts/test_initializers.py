@@ -16,7 +16,9 @@ from specnet.parts.initializers import (
     TruncatedNormal,
     VarianceScaling,
 )
+from specnet.parts.part import described
 from tests.registry import REGISTRY, find
+from tests.texts.pinned import Pinned
 
 FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "initializers.json").read_text())
 FAN_IN, FAN_OUT = 400, 300
@@ -88,37 +90,17 @@ def test_identity_is_rectangular_too():
     np.testing.assert_array_equal(draw(identity, (2, 3)), [[1, 0, 0], [0, 1, 0]])
 
 
-def test_a_summary_says_what_is_drawn_in_a_place():
+def test_a_summary_says_what_is_drawn_in_a_place(pinned: Pinned):
     place = Place(8, 2, "relu")
-    expected = {
-        "constant": "0.25",
-        "zeros": "0",
-        "ones": "1",
-        "random_normal": "normal ±0.05",
-        "random_uniform": "uniform ±0.05",
-        "truncated_normal": "normal ±0.044",
-        "variance_scaling": "normal ±0.35",
-        "glorot_uniform": "uniform ±0.77",
-        "glorot_normal": "normal ±0.45",
-        "he_uniform": "uniform ±0.87",
-        "he_normal": "normal ±0.5",
-        "lecun_uniform": "uniform ±0.61",
-        "lecun_normal": "normal ±0.35",
-        "orthogonal": "orthogonal",
-        "identity": "identity",
-        "pytorch_linear": "uniform ±0.35",
-        "sklearn_mlp": "uniform ±0.77",
-    }
-    assert {part.type: part.summary(place) for part in PARTS} == expected
-    others = {
-        RandomNormal(mean=2, stddev=0.125): "normal 2 ±0.12",
-        RandomUniform(minval=0.0, maxval=1.0): "uniform 0 to 1",
-        TruncatedNormal(mean=-1.0, stddev=1.0): "normal -1 ±0.88",
-        VarianceScaling(mode="fan_out", distribution="untruncated_normal"): "normal ±0.71",
-        VarianceScaling(scale=6.0, mode="fan_avg", distribution="uniform"): "uniform ±1.9",
-        Orthogonal(gain=1.5): "orthogonal ×1.5",
-    }
-    assert {part: part.summary(place) for part in others} == others
+    others = [
+        RandomNormal(mean=2, stddev=0.125),
+        RandomUniform(minval=0.0, maxval=1.0),
+        TruncatedNormal(mean=-1.0, stddev=1.0),
+        VarianceScaling(mode="fan_out", distribution="untruncated_normal"),
+        VarianceScaling(scale=6.0, mode="fan_avg", distribution="uniform"),
+        Orthogonal(gain=1.5),
+    ]
+    pinned("\n".join(f"{described(part)}: {part.summary(place)}" for part in (*PARTS, *others)))
 
 
 @pytest.mark.parametrize("part", [part for part in PARTS if part.legacy], ids=str)

@@ -85,37 +85,10 @@ def test_every_built_in_part_is_found_by_its_names():
     assert {part.kind for part in registry} == module.BUILT_IN.keys()
 
 
-ALIASES = {
-    "activation": {"identity": "linear", "logistic": "sigmoid", "swish": "silu", "hard_silu": "hard_swish"},
-    "loss": {
-        "mse": "mean_squared_error",
-        "squared_error": "mean_squared_error",
-        "mae": "mean_absolute_error",
-        "msle": "mean_squared_logarithmic_error",
-        "pinball": "quantile",
-        "bce": "binary_crossentropy",
-        "log_loss": "binary_crossentropy",
-    },
-    "metric": {
-        "mae": "mean_absolute_error",
-        "mse": "mean_squared_error",
-        "rmse": "root_mean_squared_error",
-        "ece": "expected_calibration_error",
-    },
-    "initializer": {
-        "xavier_uniform": "glorot_uniform",
-        "xavier_normal": "glorot_normal",
-        "kaiming_uniform": "he_uniform",
-        "kaiming_normal": "he_normal",
-    },
-    "schedule": {"invscaling": "inverse_scaling"},
-}
-
-
-def test_the_other_names_are_these():
+def test_the_other_names_are_these(pinned: Pinned):
     """The names themselves are in the committed schema."""
-    found = [(part.kind, alias, part.part_name()) for part in built_in_registry() for alias in part.aliases]
-    assert sorted(found) == sorted((kind, alias, ALIASES[kind][alias]) for kind in ALIASES for alias in ALIASES[kind])
+    others = [part for part in built_in_registry() if part.aliases]
+    pinned("\n".join(sorted(f"{part.kind} {part.part_name()}: {', '.join(part.aliases)}" for part in others)))
 
 
 def test_names_come_before_aliases():
