@@ -15,7 +15,7 @@ from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.style import CLASS_COUNT, SERIES
 
 if TYPE_CHECKING:
-    from specnet.report.pages.page_record import Importance, Response, Responses
+    from specnet.report.pages.model_answers import Importance, Response, Responses
 
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""

@@ -19,7 +19,7 @@ from specnet.report.svg.overlays import Score, score_strip
 from specnet.report.terminal.scores import scores_table
 
 if TYPE_CHECKING:
-    from specnet.report.pages.page_record import AnswersRecord
+    from specnet.report.pages.model_answers import ModelAnswers
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -84,29 +84,37 @@ def _score(name: str, value: float, ends: Mapping[str, Any] | None, bounds: Mapp
     return Score(value, ends["low"], ends["high"], text, f"{text}, 95 % interval {around}")
 
 
-def results_of(record: AnswersRecord) -> dict[str, Any]:
-    """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows."""
+def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the template ``results.html.j2`` needs: charts and words on answers for test rows.
+
+    Parameters
+    ----------
+    shown : ModelAnswers
+    evaluation : mapping
+        What ``metrics.json`` says.
+    """
+    classes = shown.names.classes
     return {
-        "results": list(_results(record)),
-        "thresholds": class_thresholds(record.answers) if len(record.classes) == 2 else None,
-        "classes": record.classes,
-        **_uses(record),
-        "covered": _covered(record),
-        "outputs": output_table(record.evaluation, record.outputs, record.task),
-        "left_out": list(_left_out(record)),
+        "results": list(_results(shown, evaluation)),
+        "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
+        "classes": classes,
+        **_uses(shown),
+        "covered": _covered(shown, evaluation),
+        "outputs": output_table(evaluation, shown.names.outputs, shown.model.network.task),
+        "left_out": list(_left_out(shown, evaluation)),
     }
 
 
-def _uses(record: AnswersRecord) -> dict[str, Any]:
+def _uses(shown: ModelAnswers) -> dict[str, Any]:
     """Return charts of what the model uses, and in words what is asked of it for them."""
-    if record.importance is None:
+    if shown.importance is None:
         return {"uses": [], "responded": ""}
-    figures, responses = [importance_figure(record.importance)], record.responses
+    figures, responses = [importance_figure(shown.importance)], shown.responses
     if responses is None:
         told = "How predictions respond to each column is left out: too many parameters, or no probabilities."
     else:
         figures += response_figures(responses)
-        of = " for the class that moves most" if len(record.classes) > 2 else ""
+        of = " for the class that moves most" if len(shown.names.classes) > 2 else ""
         told = (
             f"Each of the other charts moves one column, and leaves the others as they are in {responses.rows} test "
             f"rows: the mean of the predictions, and where four fifths of them lie{of}."
@@ -114,30 +122,30 @@ def _uses(record: AnswersRecord) -> dict[str, Any]:
     return {"uses": figures, "responded": told}
 
 
-def _results(record: AnswersRecord) -> Iterator[Figure]:
-    tables = record.evaluation.get("tables", {}).get("test", {})
-    if record.classes:
-        yield from class_figures(tables.get("confusion"), record.classes, record.answers, record.uncalibrated)
-    elif record.task == "values" and record.answers is not None:
-        loss = record.resolved.spec.training.loss
+def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Figure]:
+    tables = evaluation.get("tables", {}).get("test", {})
+    if shown.names.classes:
+        yield from class_figures(tables.get("confusion"), shown.names.classes, shown.answers, shown.uncalibrated)
+    elif shown.model.network.task == "values" and shown.answers is not None:
+        loss = shown.model.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None
-        covered = drawn_coverage(record.evaluation)
-        yield from value_figures(record.answers, record.outputs, quantile, covered, record.errors)
+        covered = drawn_coverage(evaluation)
+        yield from value_figures(shown.answers, shown.names.outputs, quantile, covered, shown.model.error_quantiles)
 
 
-def _covered(record: AnswersRecord) -> str:
+def _covered(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
     """Return what intervals or sets cover, in words, and whether rows have weights; nothing if there are none."""
-    covered = drawn_coverage(record.evaluation)
-    told = "" if covered is None else coverage_sentence(covered, record.outputs, record.task)
-    is_weighted = record.answers is not None and record.answers.weight is not None
+    covered = drawn_coverage(evaluation)
+    told = "" if covered is None else coverage_sentence(covered, shown.names.outputs, shown.model.network.task)
+    is_weighted = shown.answers is not None and shown.answers.weight is not None
     return told + " Rows count by their weights: numbers of rows are sums of these." * is_weighted
 
 
-def _left_out(record: AnswersRecord) -> Iterator[str]:
+def _left_out(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is left out of the results, and why."""
-    if "test" not in record.evaluation:
+    if "test" not in evaluation:
         yield "No rows were held out for testing: set data.split.test_size to a fraction of the rows, such as 0.2."
-    elif record.absent is not None:
-        yield f"{record.absent} The charts that need them are left out."
-    elif record.importance is None:
+    elif shown.absent is not None:
+        yield f"{shown.absent} The charts that need them are left out."
+    elif shown.importance is None:
         yield "What the model uses is left out: too few test rows, or too many columns and parameters."

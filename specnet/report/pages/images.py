@@ -14,7 +14,6 @@ from specnet.report.svg.pixels import data_uri, png
 
 if TYPE_CHECKING:
     from specnet.model import Answers
-    from specnet.report.pages.page_record import Images
     from specnet.spec import Resolved
 
 MOST_UNITS, MOST_MISTAKES = 24, 12
@@ -48,16 +47,16 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
     return found
 
 
-def mistake_pictures(images: Images, answers: Answers, classes: Sequence[str]) -> list[Picture]:
+def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[str]) -> list[Picture]:
     """Return the test rows that are predicted wrong, the surest first."""
-    if not classes or answers.probability is None or not len(images.rows):
+    if not classes or answers.probability is None or not len(images):
         return []
     certainty = answers.probability.max(axis=1)
     wrong = np.flatnonzero(answers.target != answers.prediction)
     found = []
     for row in wrong[np.argsort(-certainty[wrong], kind="stable")][:MOST_MISTAKES]:
         true, predicted = classes[answers.target[row]], classes[answers.prediction[row]]
-        address = data_uri(png(images.rows[row] / (images.largest or 1.0), 0, [(0, 0, 0)]))
+        address = data_uri(png(images[row], 0, [(0, 0, 0)]))
         sure = percent(float(certainty[row]))
         found.append(Picture(address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
     return found

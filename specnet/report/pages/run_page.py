@@ -1,9 +1,9 @@
-"""The page of a run, from its record to HTML: one file that asks for nothing else."""
+"""The page of a run, from its folder and its answers for rows to HTML: one file that asks for nothing else."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from specnet.number_texts import count, counted, percent, rounded
@@ -13,61 +13,75 @@ from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of, results_of
 from specnet.report.pages.images import mistake_pictures, weight_pictures
-from specnet.report.pages.page_record import PageRecord
+from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.terminal.text_tables import TextTable
+from specnet.saved.saved_run import SavedRun
+from specnet.spec.meaning.explanation import explanation_rows
+from specnet.spec.resolving.origins import explain
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
+from specnet.training.steps.step_sizes import WeightSizes
 
 MOST_OF_ROW = 6
 """Columns of a mistake that are shown."""
 
 
-def page(record: PageRecord) -> str:
-    """Return the page of a run as HTML."""
-    overview = Overview(record.resolved)
-    name, images = record.resolved.spec.name or "unnamed", record.images
-    classes = record.classes[1:] if record.resolved.outputs == 1 else record.classes
-    names = {"input_names": record.inputs, "output_names": classes or record.outputs}
-    recorded = record.history, record.looks, record.evaluation
-    diagram = NetworkDiagram(record.resolved, record.parameters, **names)
+def page(run: SavedRun, shown: ModelAnswers) -> str:
+    """Return the page of a run as HTML; a FileError says what its record lacks."""
+    run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
+    model, evaluation, panel, plane = run.model, run.evaluation.record(), shown.panel, shown.plane
+    network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
+    overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
+    name, images = resolved.spec.name or "unnamed", shown.images
+    classes = shown.names.classes[1:] if resolved.outputs == 1 else shown.names.classes
+    names = {
+        "input_names": model.preprocessing.named(shown.names.columns),
+        "output_names": classes or shown.names.outputs,
+    }
+    diagram = NetworkDiagram(resolved, parameters, **names)
+    recorded = run.history, run.looks, evaluation
     return rendered(
         "report.html.j2",
-        record=record,
+        findings=run.findings,
+        members=members,
         name=name,
-        kicker=[name, overview.summary(), overview.parameters(), f"predicts {record.target}"],
-        **beginning_of(record.evaluation, record.resolved.spec.training.metrics, headline.network(record.members)),
-        **_without_findings(record),
+        kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.names.target}"],
+        **beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members)),
+        **_without_findings(run.judgement.tests, evaluation),
         as_sentence=_sentence,
         diagram=diagram,
-        panel=record.panel,
-        asked=record.panel and record.panel.data(None if record.plane is None else record.plane.axes),
+        has_hidden_layers=len(resolved.nodes) > 1,
+        panel=panel,
+        asked=panel and panel.data(None if plane is None else plane.axes),
         panel_script=panel_script(),
-        story=None if record.plane is None else PlaneStory(record.plane, record.snapshots),
-        layers=_layers(record, overview),
-        weights=images and weight_pictures(record.resolved, record.parameters, images.rows.shape[1]),
-        mistakes=images and record.answers and mistake_pictures(images, record.answers, record.classes),
-        training=list(training_figures(*recorded, _kept_epochs(record), record.members)),
-        end=_end(record),
-        **results_of(record),
-        worst=_worst(record),
-        command=_command(record),
-        facts_rows=_facts(record),
+        story=None if plane is None else PlaneStory(plane, run.snapshots),
+        layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
+        weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
+        mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.names.classes),
+        training=list(training_figures(*recorded, _kept_epochs(run), members)),
+        end=_end(run),
+        **results_of(shown, evaluation),
+        worst=_worst(shown),
+        command=_command(run),
+        spec=run.written_text,
+        settings=explanation_rows(explain(run.given or run.spec, run.spec)),
+        facts_rows=_facts(run),
     )
 
 
-def _without_findings(record: PageRecord) -> dict[str, Any]:
+def _without_findings(tests: int | None, evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return what to say where nothing was found: that a simpler predictor is better for no known reason, if one is."""
-    tests = "the tests" if record.tests is None else counted(record.tests, "test")
-    tests += " of the data, the training and the results"
-    beside = headline.comparison(record.evaluation)
+    looked = "the tests" if tests is None else counted(tests, "test")
+    looked += " of the data, the training and the results"
+    beside = headline.comparison(evaluation)
     if beside is None or beside.sign >= 0:
-        return {"is_behind": False, "nothing": f"Nothing stands out: {tests} found nothing."}
+        return {"is_behind": False, "nothing": f"Nothing stands out: {looked} found nothing."}
     better = headline.BASELINES.get(beside.baseline, beside.baseline)
     verb = "are" if better.endswith("s") else "is"
-    return {"is_behind": True, "nothing": f"{better.capitalize()} {verb} better, and {tests} did not find out why."}
+    return {"is_behind": True, "nothing": f"{better.capitalize()} {verb} better, and {looked} did not find out why."}
 
 
 def _sentence(text: str) -> str:
@@ -77,50 +91,51 @@ def _sentence(text: str) -> str:
     return f"{start}{text[1:].removesuffix('.')}." if text else ""
 
 
-def _layers(record: PageRecord, overview: Overview) -> Iterator[tuple[str, ...]]:
+def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | None]) -> Iterator[tuple[str, ...]]:
     """Yield the rows of the table of layers, with weights and dead units of the end of training."""
-    looks = {layer["layer"]: layer for layer in record.looks[-1]["layers"]} if record.looks else {}
+    looks = {layer["layer"]: layer for layer in run.looks[-1]["layers"]} if run.looks else {}
     _, *rows = overview.table().rows
     for node, (name, units, parameters, first_weights, formula) in zip(overview.nodes, rows, strict=True):
-        look, size = looks.get(node.key), record.weights.get(node.key)
-        weights = "" if size is None else rounded(size)
+        look, size = looks.get(node.key), weights.get(node.key)
+        last = "" if size is None else rounded(size)
         dead = percent(look["dead"]) if look and visible_activation(node.layer) else ""
-        yield name, units, formula, parameters, first_weights, weights, dead
+        yield name, units, formula, parameters, first_weights, last, dead
 
 
-def _kept_epochs(record: PageRecord) -> list[int]:
+def _kept_epochs(run: SavedRun) -> list[int]:
     """Return the epoch whose weights each network has."""
-    trained = record.facts.get("members", [record.facts])
+    trained = run.facts.get("members", [run.facts])
     return [kept_epoch(each["end"], each["epochs"]) for each in trained]
 
 
-def _worst(record: PageRecord) -> TextTable | None:
+def _worst(shown: ModelAnswers) -> TextTable | None:
     """Return the test rows with the largest losses, with their most important columns."""
-    if record.panel is None or not record.panel.worst or record.images is not None:
+    panel = shown.panel
+    if panel is None or not panel.worst or shown.images is not None:
         return None
-    shown = record.panel.columns[:MOST_OF_ROW]
-    rows = [[row.told, *(column.told(row.cells[column.place]) for column in shown)] for row in record.panel.worst]
-    return TextTable(["row", *(column.name for column in shown)], rows)
+    columns = panel.columns[:MOST_OF_ROW]
+    rows = [[row.told, *(column.told(row.cells[column.place]) for column in columns)] for row in panel.worst]
+    return TextTable(["row", *(column.name for column in columns)], rows)
 
 
-def _end(record: PageRecord) -> str:
+def _end(run: SavedRun) -> str:
     """Return how training ended; without its time, so that equal runs have equal pages."""
-    facts = record.facts
+    facts = run.facts
     end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
     return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
 
 
-def _command(record: PageRecord) -> str:
-    settings = [word for setting in record.spec.overrides for word in ("--set", setting)]
-    return shlex.join(["specnet", "run", record.spec.name, *settings])
+def _command(run: SavedRun) -> str:
+    settings = [word for setting in run.overrides for word in ("--set", setting)]
+    return shlex.join(["specnet", "run", run.written.name, *settings])
 
 
-def _facts(record: PageRecord) -> Iterator[tuple[str, str]]:
+def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
     """Yield what it takes to do the run again, by name."""
-    facts = record.facts
+    facts = run.facts
     yield "versions", ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     yield "engine", f"{facts['engine']}: {facts['engine_reason']}" if facts.get("engine") else ""
     yield "seed", str(facts["seed"])
-    yield "rows", ", ".join(f"{count(rows)} {split}" for split, rows in record.evaluation["rows"].items())
+    yield "rows", ", ".join(f"{count(rows)} {split}" for split, rows in run.evaluation.rows.items())
     for name in ("spec", "data", "model"):
         yield f"SHA-256 of the {name}", str(facts.get(f"{name}_sha256", ""))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from specnet.number_texts import count, counted, percent
 from specnet.report.overview import Overview
 from specnet.report.pages.answer_charts import beginning_of, results_of
-from specnet.report.pages.page_record import AnswersRecord
+from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.pages.page_templates import rendered
 from specnet.report.terminal.text_tables import TextTable
 from specnet.spec import Resolved
@@ -38,29 +37,25 @@ class TeamMember(NamedTuple):
     parameters: int
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TeamRecord(AnswersRecord):
-    """What the page of a team is made from.
+def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], members: Sequence[TeamMember]) -> str:
+    """Return the page of a team as HTML.
 
-    Attributes
+    Parameters
     ----------
+    shown : ModelAnswers
+    evaluation : mapping
+        What its ``metrics.json`` says.
     members : sequence of TeamMember
     """
-
-    members: Sequence[TeamMember]
-
-
-def team_page(record: TeamRecord) -> str:
-    """Return the page of a team as HTML."""
-    name, networks = record.resolved.spec.name or "unnamed", sum(each.networks for each in record.members)
-    sizes = counted(len(record.members), "trial"), counted(networks, "network")
+    spec, networks = shown.model.spec, sum(each.networks for each in members)
+    name, sizes = spec.name or "unnamed", (counted(len(members), "trial"), counted(networks, "network"))
     return rendered(
         "team.html.j2",
         name=name,
-        kicker=[name, "team", *sizes, f"predicts {record.target}"],
-        networks=_networks(record.members),
-        **beginning_of(record.evaluation, record.resolved.spec.training.metrics, "team"),
-        **results_of(record),
+        kicker=[name, "team", *sizes, f"predicts {shown.names.target}"],
+        networks=_networks(members),
+        **beginning_of(evaluation, spec.training.metrics, "team"),
+        **results_of(shown, evaluation),
         worst=None,
     )
 

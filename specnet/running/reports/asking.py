@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined
 from specnet.model import Answers, Model
 from specnet.number_texts import counted, percent, rounded
-from specnet.report.pages.page_record import Importance
+from specnet.report.pages.model_answers import Importance, PageNames
 from specnet.report.panel.ask_panel import AskColumn, AskPanel, AskRow, Cell
 from specnet.running.data_rows import Rows, SpecData
 
@@ -31,14 +31,6 @@ QUANTILES = np.linspace(0, 1, 21)
 ROWS_LOOKED_AT = 10_000
 """Training rows that quantiles and the typical row are taken of, at most."""
 LEVEL = 0.9
-
-
-class PageNames(NamedTuple):
-    """What a page calls the raw columns, the classes if there are some, and the outputs."""
-
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 def panel_of(

@@ -13,7 +13,7 @@ from specnet.model import Model
 from specnet.network.random import stream
 from specnet.parts.arrays import Array
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.report.pages.page_record import Importance
+from specnet.report.pages.model_answers import Importance
 from specnet.running.data_rows import Rows
 
 SHUFFLES = 5

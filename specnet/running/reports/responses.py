@@ -12,9 +12,9 @@ from specnet.model import Model
 from specnet.number_texts import cell_text, day_text
 from specnet.parts.data import Column
 from specnet.parts.preprocessing.categories import MISSING
-from specnet.report.pages.page_record import Importance, Response, Responses
+from specnet.report.pages.model_answers import Importance, PageNames, Response, Responses
 from specnet.running.data_rows import SpecData
-from specnet.running.reports.asking import ROWS_LOOKED_AT, PageNames
+from specnet.running.reports.asking import ROWS_LOOKED_AT
 from specnet.running.reports.importance import FEWEST_ROWS, MOST_PRODUCTS, row_products
 
 MOST_COLUMNS, MOST_ROWS, MOST_POINTS = 5, 100, 20

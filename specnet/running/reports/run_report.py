@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.data import RawColumns, load_table
 from specnet.errors import Diagnostic, FileError, SpecnetError, is_memory_shortage, out_of_memory
@@ -19,19 +20,16 @@ from specnet.files.run_files import REPORT, check_run
 from specnet.model import Answers, Model
 from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
-from specnet.report.pages.page_record import Images, PageRecord, WrittenSpec
+from specnet.report.pages.model_answers import ModelAnswers, PageNames
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
-from specnet.running.reports.asking import PageNames, panel_of
+from specnet.running.reports.asking import panel_of
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.responses import responses_of
 from specnet.running.reports.two_columns import plane_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
-from specnet.spec.meaning.explanation import explanation_rows
-from specnet.spec.resolving.origins import explain
 from specnet.training import Observer
-from specnet.training.steps.step_sizes import WeightSizes
 
 if TYPE_CHECKING:
     from specnet.running.data_rows import Rows
@@ -137,8 +135,8 @@ def _write(
 ) -> None:
     from specnet.report.pages.run_page import page
 
-    record = record_of(run, data, absent, answers, with_rows=with_rows)
-    write_file(run.path / REPORT, page(record).encode())
+    shown = answers_shown(run, data, absent, answers, with_rows=with_rows)
+    write_file(run.path / REPORT, page(run, shown).encode())
 
 
 def _failure(error: Exception, folder: Path) -> Diagnostic:
@@ -152,15 +150,15 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
     return Diagnostic("report", f"the report could not be written: {cause}", source=str(folder / REPORT), hint=hint)
 
 
-def record_of(
+def answers_shown(
     run: SavedRun,
     data: SpecData | None,
     absent: str | None = None,
     answers: Answers | None = None,
     *,
     with_rows: bool = True,
-) -> PageRecord:
-    """Return what the page of a run is made from, the same at the end of the run and at any later time.
+) -> ModelAnswers:
+    """Return what the page of a run shows of its model's answers, the same at the end of the run and at any later time.
 
     Parameters
     ----------
@@ -174,46 +172,26 @@ def record_of(
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
-    model, evaluation = run.model, run.evaluation
-    theta, _ = model.members[0]
-    names, classes = column_names(model, data), class_names(model)
-    test = None if data is None else data.splits.get("test")
+    model, names = run.model, page_names(run.model, data)
+    if data is None:
+        return ModelAnswers(model=model, names=names, absent=absent, answers=None)
+    test, temperature = data.splits.get("test"), run.evaluation.calibration.get("temperature")
     if test is not None and answers is None:
         answers = _answers(model, test)
-    temperature = evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
-    facts = run.checked_facts(end=str, epochs=int, steps=int, versions=dict, seed=int | None)
     with_rows = with_rows and run.stores_rows
-    importance = None if test is None else permutation_importance(model, test, names)
-    outputs = output_names(model)
-    asked = PageNames(names, classes, outputs)
-    return PageRecord(
-        resolved=model.network.resolved,
-        parameters=model.network.parameters(theta),
-        weights=WeightSizes(model.network.layout)(theta),
-        members=len(model.members),
-        facts=facts,
-        evaluation=evaluation.record(),
-        history=run.history,
-        looks=run.looks,
-        **run.judgement._asdict(),
-        task=model.network.task,
-        inputs=model.preprocessing.named(names),
-        classes=classes,
-        outputs=outputs,
-        target=target_name(model),
-        spec=WrittenSpec(run.written.name, run.written_text, run.overrides),
-        settings=_settings(run),
+    importance = None if test is None else permutation_importance(model, test, names.columns)
+    return ModelAnswers(
+        model=model,
+        names=names,
+        absent=absent,
         answers=answers if with_rows or model.network.task != "values" else None,
         uncalibrated=None if test is None or before is None else _answers(before, test),
-        absent=absent,
-        errors=model.error_quantiles,
         importance=importance,
-        responses=None if data is None or importance is None else responses_of(model, data, importance, asked),
-        images=None if data is None else _images(data, with_rows=with_rows),
-        panel=None if data is None else panel_of(model, data, answers if with_rows else None, importance, asked),
-        plane=plane_of(model, data, names, classes) if data is not None and with_rows else None,
-        snapshots=run.snapshots,
+        responses=None if importance is None else responses_of(model, data, importance, names),
+        images=_images(data, with_rows=with_rows),
+        panel=panel_of(model, data, answers if with_rows else None, importance, names),
+        plane=plane_of(model, data, names.columns, names.classes) if with_rows else None,
     )
 
 
@@ -230,23 +208,22 @@ def rows_again(run: SavedRun) -> tuple[SpecData | None, str | None]:
     return data, None
 
 
-def _settings(run: SavedRun) -> list[tuple[str, str, str]]:
-    """Return every value of the resolved spec, with what in the written spec or its settings says it."""
-    return explanation_rows(explain(run.given or run.spec, run.spec))
-
-
 def _answers(model: Model, rows: Rows) -> Answers:
     return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y, rows.weight)
 
 
-def column_names(model: Model, data: SpecData | None) -> tuple[str, ...]:
-    """Return the names of the raw columns; x1, x2, … where they have none."""
+def page_names(model: Model, data: SpecData | None) -> PageNames:
+    """Return what a page calls columns: x1, x2, … and target or y1, y2, …, where they have no names."""
     unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
     given = data.table.feature_names if data is not None and data.table is not None else ()
-    return given or model.feature_names or tuple(unnamed)
+    outputs, size = tuple(model.target_names or ()), model.network.target_size
+    if not outputs:
+        outputs = ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
+    columns = given or model.feature_names or tuple(unnamed)
+    return PageNames(columns, _class_names(model), outputs, _target_name(model))
 
 
-def class_names(model: Model) -> tuple[str, ...]:
+def _class_names(model: Model) -> tuple[str, ...]:
     """Return the names of the classes; none where the model is not a classifier."""
     if model.labels is None:
         return ()
@@ -254,15 +231,7 @@ def class_names(model: Model) -> tuple[str, ...]:
     return tuple(f"class {label}" if are_numbers else str(label) for label in model.labels)
 
 
-def output_names(model: Model) -> tuple[str, ...]:
-    """Return the names of the columns of the target; ``target``, or y1, y2, …, where they have none."""
-    size = model.network.target_size
-    if model.target_names:
-        return model.target_names
-    return ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
-
-
-def target_name(model: Model) -> str:
+def _target_name(model: Model) -> str:
     """Return what the model predicts, in words."""
     name = getattr(model.spec.data, "target", None)
     if isinstance(name, str):
@@ -272,7 +241,7 @@ def target_name(model: Model) -> str:
     )
 
 
-def _images(data: SpecData, *, with_rows: bool) -> Images | None:
+def _images(data: SpecData, *, with_rows: bool) -> NDArray[np.float64] | None:
     from specnet.findings.data_findings import image_side
 
     if "test" not in data.splits:
@@ -282,4 +251,4 @@ def _images(data: SpecData, *, with_rows: bool) -> Images | None:
     if side is None:
         return None
     rows = np.asarray(data.splits["test"].columns, np.float64).reshape(-1, side, side)[: None if with_rows else 0]
-    return Images(rows, float(np.asarray(columns).max(initial=0)))
+    return rows / (float(np.asarray(columns).max(initial=0)) or 1.0)

@@ -12,7 +12,7 @@ from specnet.report.diagram.network_diagram import NetworkDiagram
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.running.reports.run_report import record_of, rows_again
+from specnet.running.reports.run_report import answers_shown, rows_again
 from specnet.saved.saved_run import SavedRun
 from tests.docs.site import stages
 from tests.reference import tutorial
@@ -32,14 +32,16 @@ def write(run: Path, folder: Path) -> None:
 
 def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     saved = SavedRun(run)
-    record = record_of(saved, rows_again(saved)[0])
-    story = PlaneStory(record.plane, record.snapshots)
+    shown, network = answers_shown(saved, rows_again(saved)[0]), saved.model.network
+    story = PlaneStory(shown.plane, saved.snapshots)
     cuts, sums = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
     yield "answer", _pictures([story.answer])
     yield "cuts", _pictures(cuts.pictures, "small")
     yield "sums", _pictures(sums.pictures, "small")
-    diagram = NetworkDiagram(record.resolved, record.parameters, input_names=record.inputs)
+    parameters = network.parameters(saved.model.members[0][0])
+    names = saved.model.preprocessing.named(shown.names.columns)
+    diagram = NetworkDiagram(network.resolved, parameters, input_names=names)
     yield "network", _pictures([Figure("The trained network", diagram.legend, diagram.svg())])
 
 

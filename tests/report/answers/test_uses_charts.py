@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from specnet.report.answers.uses_charts import importance_figure
-from specnet.report.pages.page_record import Importance
+from specnet.report.pages.model_answers import Importance
 
 
 def importance(score: str, *mean: float) -> Importance:

@@ -13,7 +13,7 @@ from specnet.report.pages.run_page import page
 from specnet.report.panel.ask_panel import AskColumn, AskPanel
 from specnet.running.data_rows import read_data
 from specnet.running.reports import asking
-from specnet.running.reports.run_report import record_of
+from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.running.specs import csv_file
@@ -34,8 +34,9 @@ def panel_and_page(folder: Path) -> tuple[AskPanel | None, str]:
     training = {"loss": "binary_crossentropy", "epochs": 3}
     spec = {"data": data, "network": NETWORK, "training": training}
     specnet.run(spec, folder / "run", observer=Observer(), report=False)
-    record = record_of(SavedRun(folder / "run"), read_data(specnet.parse_spec(spec)))
-    return record.panel, page(record)
+    saved = SavedRun(folder / "run")
+    shown = answers_shown(saved, read_data(specnet.parse_spec(spec)))
+    return shown.panel, page(saved, shown)
 
 
 def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:

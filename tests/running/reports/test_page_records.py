@@ -10,7 +10,7 @@ import pytest
 
 import specnet
 from specnet.running.data_rows import read_data
-from specnet.running.reports.run_report import record_of
+from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.running.reports.page import Page
@@ -60,34 +60,36 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     spec = spec_on(data if isinstance(data, dict) else table(tmp_path / "rows.csv", *data), 3, **training)
     result = specnet.run(spec, tmp_path / "run", report=False, observer=Observer())
     folder, read, network = SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
-    record = record_of(folder, read)
+    shown = answers_shown(folder, read)
     columns = expected[0]
-    told = columns, record.classes, record.target, record.outputs
+    told = columns, shown.names.classes, shown.names.target, shown.names.outputs
     assert told[: len(expected)] == expected
-    assert record.inputs == INPUTS.get(name, [*columns])
-    assert (record.evaluation, record.history, record.looks) == (result.evaluation, result.history, result.looks)
-    assert (record.task, record.members, record.findings) == (network.task, len(result.model.members), result.findings)
-    assert record.snapshots.keys() == result.snapshots.keys()
+    assert folder.model.preprocessing.named(shown.names.columns) == INPUTS.get(name, [*columns])
+    assert (folder.evaluation.record(), folder.history) == (result.evaluation, result.history)
+    assert (folder.looks, folder.findings) == (result.looks, result.findings)
+    assert len(folder.model.members) == len(result.model.members)
+    assert folder.snapshots.keys() == result.snapshots.keys()
     test = read.splits["test"]
-    assert record.answers is not None
+    assert shown.answers is not None
     prepared = result.model.preprocessing.prepare(test.columns, texts=test.texts)
     raw = result.model.answers(prepared, test.y)
-    np.testing.assert_array_equal(record.answers.prediction, raw.prediction)
-    np.testing.assert_array_equal(record.answers.losses, raw.losses)
+    np.testing.assert_array_equal(shown.answers.prediction, raw.prediction)
+    np.testing.assert_array_equal(shown.answers.losses, raw.losses)
     theta, _ = result.model.members[0]
+    (saved, _), *_ = folder.model.members
     for key, array in network.parameters(theta).items():
-        np.testing.assert_array_equal(record.parameters[key], array)
-    assert record.panel is not None
-    assert [column.name for column in sorted(record.panel.columns, key=lambda column: column.place)] == [*columns]
-    assert (record.plane is not None) == (name in PLANES)
-    if record.plane is not None:
+        np.testing.assert_array_equal(folder.model.network.parameters(saved)[key], array)
+    assert shown.panel is not None
+    assert [column.name for column in sorted(shown.panel.columns, key=lambda column: column.place)] == [*columns]
+    assert (shown.plane is not None) == (name in PLANES)
+    if shown.plane is not None:
         parts = [read.splits[part] for part in ("train", "validation", "test") if part in read.splits]
-        np.testing.assert_array_equal(record.plane.columns, np.concatenate([part.columns[:] for part in parts]))
-        np.testing.assert_array_equal(record.plane.target, np.concatenate([part.y for part in parts]))
-        np.testing.assert_array_equal(record.plane.held_out, np.arange(60) >= len(parts[0]))
-        assert (record.plane.column_names, record.plane.class_names) == (expected[0], expected[1])
-    gone = record_of(folder, None, "gone")
-    assert (gone.inputs, gone.absent) == (record.inputs, "gone")
+        np.testing.assert_array_equal(shown.plane.columns, np.concatenate([part.columns[:] for part in parts]))
+        np.testing.assert_array_equal(shown.plane.target, np.concatenate([part.y for part in parts]))
+        np.testing.assert_array_equal(shown.plane.held_out, np.arange(60) >= len(parts[0]))
+        assert (shown.plane.column_names, shown.plane.class_names) == (expected[0], expected[1])
+    gone = answers_shown(folder, None, "gone")
+    assert (gone.names, gone.absent) == (shown.names, "gone")
     assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
 
 
@@ -105,15 +107,15 @@ def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path,
     )
     plain = specnet.run(spec, observer=Observer())
     found = specnet.run(spec, tmp_path / "run", overrides=["training.calibration=temperature"], observer=Observer())
-    record = record_of(SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)))
-    assert record.uncalibrated is not None
+    shown = answers_shown(SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)))
+    assert shown.uncalibrated is not None
     test = read_data(specnet.parse_spec(spec)).splits["test"]
     before = plain.model.predict_proba(np.asarray(test.columns))
-    np.testing.assert_allclose(record.uncalibrated.probability, before, rtol=1e-5)
+    np.testing.assert_allclose(shown.uncalibrated.probability, before, rtol=1e-5)
     errors = [run.metrics["test"]["expected_calibration_error"] for run in (found, plain)]
     text = Page((tmp_path / "run" / "report.html").read_text("utf-8")).text
     assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
     assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
     plain = specnet.run(spec, tmp_path / "plain", observer=Observer())
-    assert record_of(SavedRun(tmp_path / "plain"), None).uncalibrated is None
+    assert answers_shown(SavedRun(tmp_path / "plain"), None).uncalibrated is None
     assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text

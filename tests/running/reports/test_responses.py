@@ -16,13 +16,13 @@ from sklearn.inspection import partial_dependence
 import specnet
 from specnet.model import Model
 from specnet.report.answers.uses_charts import response_figures
-from specnet.report.pages.page_record import Importance, Response, Responses
+from specnet.report.pages.model_answers import Importance, Response, Responses
 from specnet.report.pages.run_page import page
 from specnet.running.data_rows import Rows, SpecData, read_data
 from specnet.running.reports import responses
 from specnet.running.reports.asking import PageNames
 from specnet.running.reports.responses import responses_of
-from specnet.running.reports.run_report import class_names, column_names, output_names, record_of
+from specnet.running.reports.run_report import answers_shown, page_names
 from specnet.saved.saved_run import SavedRun
 from specnet.training import Observer
 from tests.report.drawn import Drawn
@@ -73,9 +73,10 @@ def trained(folder: Path, target: str | list[str], **training: Any) -> tuple[Mod
     }
     result = specnet.run(spec, folder / "run", observer=Observer(), report=False)
     data = read_data(specnet.parse_spec(folder / "run" / "spec.json"))
-    record = record_of(SavedRun(folder / "run"), data)
-    assert record.responses is not None
-    return result.model, data, record.responses, page(record)
+    saved = SavedRun(folder / "run")
+    shown = answers_shown(saved, data)
+    assert shown.responses is not None
+    return result.model, data, shown.responses, page(saved, shown)
 
 
 def frame_of(data: SpecData, split: str, chosen: np.ndarray | slice) -> pd.DataFrame:
@@ -196,7 +197,7 @@ def linear(*weights: float) -> Model:
 def asked(model: Model, train: np.ndarray, test: np.ndarray) -> Responses | None:
     columns = test.shape[1]
     importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], np.arange(columns), np.zeros(columns))
-    names = PageNames(importance.columns, (), ("y",))
+    names = PageNames(importance.columns, (), ("y",), "the target")
     return responses_of(model, team_data(model, train, test), importance, names)
 
 
@@ -291,5 +292,6 @@ def test_charts_draw_the_means_and_bands(sold: tuple[Model, SpecData, Responses,
 
 def test_columns_are_named_by_the_run(sold: tuple[Model, SpecData, Responses, str]) -> None:
     model, data, found, _ = sold
-    assert {each.column for each in found.curves} <= set(column_names(model, data))
-    assert tuple(found.names) == class_names(model) != output_names(model)
+    names = page_names(model, data)
+    assert {each.column for each in found.curves} <= set(names.columns)
+    assert tuple(found.names) == names.classes != names.outputs
