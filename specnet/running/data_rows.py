@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -36,6 +37,7 @@ from specnet.data.suspicions.suspicious_targets import (
 )
 from specnet.errors import DataError, Diagnostic, SpecnetError
 from specnet.files.large import LARGEST_IN_MEMORY
+from specnet.network import Network
 from specnet.parts.arrays import (
     Array,
     as_array,
@@ -214,6 +216,11 @@ class SpecData:
     splits: dict[str, Rows]
     warnings: tuple[Diagnostic, ...] = ()
     table: Table | None = None
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, one for all that are trained on these rows, such as the members of an ensemble."""
+        return Network(self.resolved)
 
 
 def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:

@@ -306,9 +306,9 @@ def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRo
 
 
 def _model_of(encoder: Encoder, result: TrainingResult, count: int) -> Model:
-    """Return the model of so many members: those that had begun when training was interrupted, else all."""
+    """Return the model of so many members: those that had begun when training was interrupted, else all or one."""
     network = encoder.network
-    if count < network.spec.training.members:
+    if result.interruption is not None and count < network.spec.training.members:
         encoder = replace(encoder, network=Network(network.resolved.with_members(count)))
     return encoder.model(result.theta, result.state, result.history)
 
@@ -320,8 +320,8 @@ def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows
     """
     resolved, rows = data.resolved, data.splits["train"]
     if start is None:
-        return Encoder.fit(Network(resolved), data.labels, data.preparation, rows)
-    network = start.network if start.network.resolved == resolved else Network(resolved)
+        return Encoder.fit(data.network, data.labels, data.preparation, rows)
+    network = start.network if start.network.resolved == resolved else data.network
     for part in ("layers", "preprocessing", "target_preprocessing"):
         if getattr(resolved.spec.network, part) != getattr(start.spec.network, part):
             raise other_parts(part)

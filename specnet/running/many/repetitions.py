@@ -87,7 +87,8 @@ def repetitions(spec: Spec, folds: int | None, seeds: int | None, part: FoldPart
             folded = [] if fold is None or folds is None else list(_folded(spec, folds, fold, part))
             names = ([] if seed is None else [f"seed{seed}"]) + ([] if fold is None else [f"fold{fold}"])
             found.append(Repetition("_".join(names), seed, fold, (*seeded, *folded)))
-    _parsed(spec, found[0], folds, seeds, part)
+    if found[0].changes:
+        _parsed(spec, found[0], folds, seeds, part)
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
@@ -127,11 +127,17 @@ class Task:
         The document of its spec.
     beginning : Beginning or None
         Where it stops; None for the whole run.
+    known : dict
+        What has been made of the document in this process, also for other tasks of the same run; it is not sent.
     """
 
     common: Common
     data: Mapping[str, Any]
     beginning: Beginning | None = field(default=None, kw_only=True)
+    known: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "known": {}}
 
     def spec(self, table: Table) -> Spec:
         """Return the run's spec.
@@ -142,10 +148,13 @@ class Task:
         DataError
             If its loss needs another kind of target than the table has.
         """
+        if "spec" in self.known:
+            return cast(Spec, self.known["spec"])
         spec = parse_spec(Document(self.data), parts=self.common.parts, limits=self.common.limits)
         if spec.target_kind != table.target:
             message = f"the loss needs {spec.target_kind} as the target, but the rows were read with {table.target}"
             raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))
+        self.known["spec"] = spec
         return spec
 
     def observer(self) -> Observer:

@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -42,10 +42,10 @@ from specnet.running.sweeps.trial_records import (
     table_text,
     trial_files,
 )
-from specnet.running.sweeps.trials import JoinedTask, TrialTask
+from specnet.running.sweeps.trials import TrialTask
 from specnet.running.training_run import BegunRun
 from specnet.spec import Spec
-from specnet.spec.parsing import document_saying, validated
+from specnet.spec.parsing import document_saying
 from specnet.spec.searching import PRUNED_AFTER
 from specnet.spec.spec_writing import SWEEP, Change, SpecWriter
 
@@ -75,8 +75,7 @@ class _UnderWay:
     best: Trial | None
     """The best trial when this one was drawn."""
     spec: str | None = None
-    documents: list[Mapping[str, Any]] = field(default_factory=list)
-    """Of each run."""
+    runs: list[TrialTask] = field(default_factory=list)
     pieces: list[_Piece] = field(default_factory=list)
     ended_by: str = ""
     """Why it was ended early."""
@@ -106,6 +105,7 @@ class Coordinator:
         base = spec.model_copy(update={"sweep": None})
         self._common = Common.of(spec, table)
         begun = BegunRun.of(base, table, self._begin, sha256=self._common.sha256)
+        self.data = begun.data
         self.identity = SweepIdentity.of(begun.identity, self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self.repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
@@ -114,7 +114,7 @@ class Coordinator:
         self._table, self._count, self._progress = table, self.sweep.trial_count, progress
         self.judge: Judge | None = None
         with suppress(SpecnetError):  # a spec that cannot be trained as it is written measures nothing
-            self.judge = Judge.of(spec, self.repetitions, table, self.sweep.metric)
+            self.judge = Judge.of(spec, self.repetitions, table, self.sweep.metric, self.data)
         metric = spec.monitored_metric(self.sweep.metric)
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
@@ -197,13 +197,14 @@ class Coordinator:
                 self.changes(drawn), self.folder.start or self.folder.trial_path(number)
             )
             document = replace(document, data=data)
-            folds = validated(document, self.spec.registry).training.folds
-        for run, each in enumerate(self.repetitions):
+        for each in self.repetitions:
             data = changed(document, each.changes, f"trial {number}").data
-            entry.documents.append(data)
+            entry.runs.append(TrialTask(self._common, data, pruning))
+        with suppress(SpecnetError):  # whoever computes it refuses it
+            folds = entry.runs[0].spec(self._table).training.folds
+        for run, task in enumerate(entry.runs):
             for member in [None] if folds is None else range(folds):
-                task = TrialTask(self._common, data, pruning, member)
-                entry.pieces.append(_Piece(run, member, workers.submit(task)))
+                entry.pieces.append(_Piece(run, member, workers.submit(replace(task, member=member))))
 
     def _tell_next(self, workers: Workers) -> None:
         """Tell the first trial that is not told yet, when it has ended."""
@@ -270,7 +271,7 @@ class Coordinator:
             whole = next((outcome for outcome in outcomes if outcome.state != "finished"), outcomes[0])
             if found[0][0] is not None and whole.state == "finished" and not entry.ended_by:
                 members = [outcome.trained for outcome in outcomes if outcome.trained is not None]
-                whole = perform(JoinedTask(self._common, entry.documents[run], members), self._table)
+                whole = perform(replace(entry.runs[run], members=members), self._table)
             seconds, epochs = sum(each.seconds for each in outcomes), sum(each.epochs for each in outcomes)
             yield run, replace(whole, seconds=seconds, epochs=epochs)
 

@@ -339,7 +339,7 @@ class OneSweep:
         self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
         text = best.read_text(encoding="utf-8")
         candidates = course.candidates
-        team = None if candidates is None else written_team(candidates, self.table, run.model)
+        team = None if candidates is None else written_team(candidates, course.data, run.model)
         if team is not None and options.report:
             registry, limits = self.spec.registry, self.spec.origin.limits
             write = partial(write_team_report, parts=registry, limits=limits)

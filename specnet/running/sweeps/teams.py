@@ -22,9 +22,8 @@ from specnet.files.json_lines import json_text
 from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import as_array
-from specnet.parts.data import Table
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS
-from specnet.running.data_rows import SpecData, split_data
+from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
 from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
@@ -177,9 +176,8 @@ def made_team(candidates: Candidates, data: SpecData) -> TrialTeam:
     return TrialTeam(shares, model, replace(evaluation, metrics=metrics))
 
 
-def written_team(candidates: Candidates, table: Table, best: Model) -> TrialTeam:
+def written_team(candidates: Candidates, data: SpecData, best: Model) -> TrialTeam:
     """Return the team of trials, and write it; `best` is the model of the best trial's run."""
-    data = split_data(candidates.spec, table)
     team = made_team(candidates, data)
     write_folder(candidates.folder / TEAM, team.contents())
     return replace(team, best=_evaluated(best, data).metrics)

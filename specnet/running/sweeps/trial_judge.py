@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.model import Answers, Decoder
-from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.data import Table
 from specnet.parts.metrics import Metric
@@ -74,8 +73,8 @@ class HeldRows:
         """
         train = data.splits["train"]
         name = name or ("validation" if train.folds is None else "train")
-        rows, network = data.splits[name], Network(data.resolved)
-        decoder = Encoder.of(network, data.labels, data.preparation, train).decoder
+        rows = data.splits[name]
+        decoder = Encoder.of(data.network, data.labels, data.preparation, train).decoder
         units = rows.groups if rows.groups is not None else rows.chosen
         units = np.arange(len(rows)) if units is None else units
         return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)
@@ -119,8 +118,19 @@ class Judge:
         self.runs, self.metric = runs, metric
 
     @classmethod
-    def of(cls, spec: Spec, repetitions: Sequence[Repetition], table: Table, metric: str) -> Judge:
+    def of(
+        cls, spec: Spec, repetitions: Sequence[Repetition], table: Table, metric: str, data: SpecData | None = None
+    ) -> Judge:
         """Return what compares trials of a spec by a metric of a sweep, on each repetition's rows; none is for testing.
+
+        Parameters
+        ----------
+        spec : Spec
+        repetitions : sequence of Repetition
+        table : Table
+        metric : str
+        data : SpecData, optional
+            Of the spec, where they are known: those of a repetition that changes nothing.
 
         Raises
         ------
@@ -129,6 +139,9 @@ class Judge:
         """
         document, runs = document_saying(spec).without(SWEEP), []
         for each in repetitions:
+            if data is not None and not each.changes:
+                runs.append(HeldRows.of(data))
+                continue
             repeated = changed(document, each.changes, "sweep")
             parsed = parse_spec(repeated, parts=spec.registry, limits=spec.origin.limits)
             runs.append(HeldRows.of(split_data(parsed, table, has_test=False)))

@@ -6,13 +6,13 @@ import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from specnet.files.run_files import MODEL
 from specnet.parts.data import Table
 from specnet.parts.searches import Pruner
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.running.data_rows import split_data
+from specnet.running.data_rows import SpecData, split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.held_answers import answers_of_member, held_answers
@@ -94,19 +94,26 @@ def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> Curve:
 class TrialTask(Task):
     """A run of a trial, or a member of its ensemble: its test rows are cut away before training.
 
+    Tasks of one run share what they make of its document: the spec, the rows in their parts, and the network.
+
     Attributes
     ----------
     pruning : Pruning or None
     member : int or None
         Of an ensemble on folds: the only member that is trained.
+    members : sequence of TrainingResult
+        All of them, where they have been trained by tasks of their own.
     """
 
     pruning: Pruning | None = None
     member: int | None = None
+    members: Sequence[TrainingResult] = ()
 
     def computed(self, table: Table) -> TaskOutcome:
         """Return what the run comes to: metrics, history, model, and the answers for rows held out; or the member."""
-        data = split_data(self.spec(table), table, has_test=False)
+        data = self._split(table)
+        if self.members:
+            return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
         if self.member is not None:
             fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
             return TaskOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
@@ -118,22 +125,11 @@ class TrialTask(Task):
             return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
         return _finished(fitted, curve)
 
-
-@dataclass(frozen=True)
-class JoinedTask(Task):
-    """A run of a trial whose members have been trained by tasks of their own.
-
-    Attributes
-    ----------
-    members : sequence of TrainingResult
-    """
-
-    members: Sequence[TrainingResult] = ()
-
-    def computed(self, table: Table) -> TaskOutcome:
-        """Return what the run comes to, as if one task had trained them all."""
-        data = split_data(self.spec(table), table, has_test=False)
-        return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
+    def _split(self, table: Table) -> SpecData:
+        """Return the rows in their parts, without those for testing."""
+        if "rows" not in self.known:
+            self.known["rows"] = split_data(self.spec(table), table, has_test=False)
+        return cast(SpecData, self.known["rows"])
 
 
 def _alone(member: int, *arguments: Any, observer: Observer, **_: Any) -> list[TrainingResult]:
