@@ -120,6 +120,6 @@ def room_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
-def test_the_deepest_chain_of_rooms_has_at_most_ten():
+def test_the_deepest_chain_of_rooms_has_at_most_eleven():
     longest = max((chain(room_of(name)) for name in MODULES if room_of(name)), key=len)
-    assert len(longest) <= 10, longest
+    assert len(longest) <= 11, longest

@@ -1,0 +1,74 @@
+"""The folder of a run: each file is read when it is needed, once, and a damaged one is an error that names it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import specnet
+from specnet.errors import SpecnetError
+from specnet.saved.saved_run import SavedRun
+from tests.running.moons import MOONS
+
+FILES = {
+    "facts": "run.json",
+    "evaluation": "metrics.json",
+    "history": "history.jsonl",
+    "looks": "layers.jsonl",
+    "snapshots": "snapshots.safetensors",
+    "judgement": "findings.json",
+    "spec": "spec.resolved.json",
+    "model": "model.safetensors",
+}
+OF_LATER_VERSIONS = ["looks", "snapshots", "judgement"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    specnet.run(MOONS, folder, report=False, observer=specnet.Observer())
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named_and_the_others_are_read(name: str, folder: Path):
+    (folder / FILES[name]).write_bytes(b'{"a": ')
+    run = SavedRun(folder)
+    with pytest.raises(SpecnetError) as caught:
+        getattr(run, name)
+    assert FILES[name] in str(caught.value)
+    for other in FILES.keys() - {name}:
+        assert getattr(run, other)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_was_read_is_read_no_more(name: str, folder: Path):
+    run = SavedRun(folder)
+    found = getattr(run, name)
+    (folder / FILES[name]).unlink()
+    assert getattr(run, name) is found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_earlier_versions_did_not_write_may_be_missing(name: str, folder: Path):
+    (folder / FILES[name]).unlink()
+    if name in OF_LATER_VERSIONS:
+        found = getattr(SavedRun(folder), name)
+        assert not (found.findings if name == "judgement" else found)
+    else:
+        with pytest.raises(SpecnetError, match=FILES[name]):
+            getattr(SavedRun(folder), name)
+
+
+def test_a_row_of_a_table_says_what_the_files_say(folder: Path):
+    run = SavedRun(folder, "mine")
+    row = run.row()
+    assert (row["run"], row["state"], row["problem"]) == ("mine", "finished", None)
+    assert row["metrics"] == run.evaluation.metrics
+    assert row["epochs"] == run.facts["epochs"] == run.history[-1]["epoch"]
+    assert row["loss"].startswith("binary_crossentropy")
