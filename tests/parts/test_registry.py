@@ -138,7 +138,7 @@ def test_a_package_lists_every_part_that_its_modules_define(package: str):
 
 def test_a_spec_imports_no_parts_that_it_does_not_name():
     code = (
-        "import sys, specnet; specnet.parse_spec('[network]\nlayer_sizes = [2, 1]\n[training]\nloss = \"hinge\"\n');"
+        "import sys, specnet; specnet.parse_spec({'network': {'layer_sizes': [2, 1]}, 'training': {'loss': 'hinge'}});"
         "print(*sorted(name for name in sys.modules if name.startswith('specnet.parts.')))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
