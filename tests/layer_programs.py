@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, plan, state_value, sum_over
+from specnet.compiler import BATCH, NUMPY, Value, gradients, input_value, operations, plan, state_value, sum_over
 from specnet.compiler.numpy import bind
-from specnet.compiler.operations import derivatives
 from specnet.network.programs import NOISE, LayerRequests, LayerScope
 from specnet.parts.layers import Layer
 
@@ -38,7 +37,7 @@ class LayerProgram:
         x = input_value("x", (features, BATCH))
         parameters = [state_value(block.tensors[0].name, block.shape) for block in self.blocks]
         self.value = layer.apply(LayerScope(requests, node), [x], parameters)
-        if unaided and self.value.operation is derivatives.CUSTOM:
+        if unaided and self.value.operation is operations.CUSTOM:
             self.value = self.value.arguments[0]
         self.loss = sum_over(self.value * input_value("weights", self.value.shape), "all")
         self.wanted = {"x": x, **{value.attributes: value for value in parameters}}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from specnet.compiler import Value, equal, greater
-from specnet.compiler.operations import derivatives, functions, picking, reductions, selection
+from specnet.compiler import Value, equal, greater, operations
 from specnet.compiler.reverse import postorder
 
 
@@ -27,21 +26,21 @@ def switches(outputs: Iterable[Value]) -> list[Value]:
 
 
 def _operands(value: Value) -> Sequence[Value]:
-    if value.operation is derivatives.STOP_GRADIENT:
+    if value.operation is operations.STOP_GRADIENT:
         return ()
-    return value.arguments[:1] if value.operation is derivatives.CUSTOM else value.arguments
+    return value.arguments[:1] if value.operation is operations.CUSTOM else value.arguments
 
 
 def _sides(value: Value) -> Iterator[Value]:
-    if value.operation in (picking.TO_INDEX, functions.FLOOR):
+    if value.operation in (operations.TO_INDEX, operations.FLOOR):
         yield value
-    elif value.operation is reductions.MAX:
+    elif value.operation is operations.MAX:
         (x,) = value.arguments
         yield equal(x, value)
-    elif value.operation in (functions.ABSOLUTE, functions.SIGN):
+    elif value.operation in (operations.ABSOLUTE, operations.SIGN):
         (x,) = value.arguments
         yield from (greater(x, 0), greater(0, x))
-    elif value.operation in (selection.MAXIMUM, selection.MINIMUM, selection.GREATER, selection.EQUAL):
+    elif value.operation in (operations.MAXIMUM, operations.MINIMUM, operations.GREATER, operations.EQUAL):
         a, b = value.arguments
         if a.kind == b.kind == "float":
             yield from (greater(a, b), greater(b, a))

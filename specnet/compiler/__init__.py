@@ -62,5 +62,4 @@ from specnet.compiler.lowering import *
 from specnet.compiler.numpy import NUMPY as NUMPY
 from specnet.compiler.operations import *
 from specnet.compiler.reverse import *
-from specnet.compiler.shapes import *
 from specnet.compiler.value import *

@@ -1,4 +1,7 @@
-"""Expressions with no more parentheses than they need, and the operators that C and languages like it share."""
+"""Numbers and expressions as programming languages write them.
+
+Expressions have no more parentheses than they need; C and languages like it share their operators.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from specnet.compiler.literals import number_literal
-from specnet.compiler.operations import selection
+import numpy as np
+
+from specnet.compiler import operations
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT, Operation
+
+
+def number_text(number: Any) -> str:
+    """Return the shortest decimal that reads as this number, be it read in its own precision or in double."""
+    text = str(number) if isinstance(number, np.floating) else repr(float(number))
+    if isinstance(number, np.float32) and np.float32(float(text)) != number:
+        text = repr(float(number))
+    return text
+
+
+def number_literal(number: Any) -> str:
+    """Return a number in C, in its own precision."""
+    text = number_text(number)
+    if text.lstrip("-") in ("inf", "nan"):
+        return text.replace("inf", "INFINITY").replace("nan", "NAN")
+    return f"{text}f" if isinstance(number, np.float32) else text
+
 
 NAME, CALL, SIGN, PRODUCT, SUM, COMPARISON, CHOICE = 9, 8, 7, 6, 5, 4, 0
 """How tightly a text holds together. A name or a number can also be written twice without being computed twice."""
@@ -49,12 +70,12 @@ ARITHMETIC: dict[Operation, Form] = {
     MULTIPLY: Form("{} * {}", PRODUCT, (PRODUCT, SIGN)),
     DIVIDE: Form("{} / {}", PRODUCT, (PRODUCT, SIGN)),
     NEGATIVE: Form("-{}", SIGN, (CALL,)),
-    selection.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
-    selection.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
+    operations.GREATER: Form("{} > {}", COMPARISON, (SUM, SUM)),
+    operations.EQUAL: Form("{} == {}", COMPARISON, (SUM, SUM)),
 }
 """What Python, C and JavaScript write in the same way."""
 OPERATORS: dict[Operation, Form] = ARITHMETIC | {
-    selection.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE))
+    operations.WHERE: Form("{} ? {} : {}", CHOICE, (COMPARISON, COMPARISON, CHOICE))
 }
 """What C and JavaScript do."""
 
@@ -71,7 +92,7 @@ def extreme_form(operation: Operation, number: int) -> Form:
     number : int
         Which of the two operands is the number.
     """
-    sign = "<" if operation is selection.MAXIMUM else ">"
+    sign = "<" if operation is operations.MAXIMUM else ">"
     first, second = ("{0}", "{1}") if number == 1 else ("{1}", "{0}")
     return Form(f"{first} {sign} {second} ? {second} : {first}", CHOICE, (SUM, SUM))
 

@@ -8,8 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from specnet.compiler.reverse import LocalDerivative, postorder
-from specnet.compiler.shapes import Shape, ShapeError
-from specnet.compiler.value import CONSTANT, EXPAND, STATE, Kind, Operation, Value, cast, expand
+from specnet.compiler.value import CONSTANT, EXPAND, STATE, Kind, Operation, Shape, ShapeError, Value, cast, expand
 
 __all__ = ["Call", "Expansions", "Plan", "plan"]
 

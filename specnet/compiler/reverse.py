@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from specnet.compiler.operations import custom, where
-from specnet.compiler.shapes import Shape, ShapeError
 from specnet.compiler.value import (
     CONSTANT,
     EXPAND,
     MissingRuleError,
+    Shape,
+    ShapeError,
     Value,
     as_value,
     constant,

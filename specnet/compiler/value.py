@@ -1,8 +1,9 @@
 """Symbolic arrays with their operators, and the record that says everything about one operation on them.
 
 A `Value` is one array of a program: the operation that makes it, from which values, and its shape. Values are never
-changed, have at most two axes, are equal by identity, and live in no table. Their operators simplify only what keeps
-every bit of the result.
+changed, are equal by identity, and live in no table. Their operators simplify only what keeps every bit of the
+result. A shape has at most two axes, each a number or a name that gets its number when a program is
+bound.
 
 Here are the operations that every other one needs: arithmetic, and repetition with the sum that undoes it.
 """
@@ -14,12 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from specnet.compiler.shapes import Shape, ShapeError, broadcast_shapes
-
 __all__ = [
+    "BATCH",
+    "FLAT",
+    "Axis",
     "Kind",
     "MissingRuleError",
     "Operation",
+    "Shape",
+    "ShapeError",
     "Value",
     "constant",
     "expand",
@@ -27,6 +31,49 @@ __all__ = [
     "state_value",
     "sum_over",
 ]
+
+
+Axis = int | str
+Shape = tuple[Axis, ...]
+"""No axis, one or two."""
+
+BATCH = "batch"
+"""The axis along which a program sees many rows at once; its size is given when the program is bound."""
+FLAT = "flat"
+"""The one axis of a parameter vector, or of a part of it."""
+
+
+class ShapeError(ValueError):
+    """Operands whose shapes or kinds an operation cannot take."""
+
+
+def size_of(shape: Shape, axis: int = 0) -> int:
+    """The number of rows or columns, which must be known and no name."""
+    size = shape[axis] if len(shape) == 2 else None
+    if not isinstance(size, int):
+        raise ShapeError(f"a number of rows or columns is needed at axis {axis} of {shape}")
+    return size
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The shape to which all of these can be repeated, as NumPy would.
+
+    Raises
+    ------
+    ShapeError
+        If two axes that should match differ and neither is 1.
+    """
+    if all(shape == shapes[0] for shape in shapes):
+        return shapes[0]
+    rank = max(map(len, shapes))
+    result: list[Axis] = []
+    for axis in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):
+        sizes: set[Axis] = set(axis) - {1}
+        if len(sizes) > 1:
+            raise ShapeError(f"shapes {', '.join(map(str, shapes))} do not broadcast")
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(result)
+
 
 Kind = Literal["float", "mask", "index"]
 Number = int | float

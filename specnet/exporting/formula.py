@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import BATCH, NUMPY, Expansions, Kind, Operation, Shape, Value, input_value, plan
+from specnet.compiler import BATCH, NUMPY, Expansions, Kind, Operation, Shape, Value, input_value, operations, plan
 from specnet.compiler.lowering import Call
-from specnet.compiler.operations import picking, products
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import CONSTANT, INPUT, STATE
 from specnet.parts.arrays import Array
@@ -156,7 +155,7 @@ class FormulaReader:
                 found[number] = read[call.attributes]
             elif call.operation is CONSTANT:
                 found[number] = float(call.attributes)
-            elif call.operation is picking.TO_INDEX:
+            elif call.operation is operations.TO_INDEX:
                 found[number] = found[call.arguments[0]]
             elif number not in arrays:
                 found[number] = _step(call, found, arrays, key, lambda place: name(program.calls[place]))
@@ -196,18 +195,18 @@ def _step(
     first, *others = call.arguments
     table = arrays.get(first)
     operands = [found[argument] for argument in (others if table is not None else call.arguments) if argument in found]
-    if operation is products.AFFINE and table is not None:
+    if operation is operations.AFFINE and table is not None:
         operation = LINEAR
         operands += [Constants(f"{key}.weight", table[:-1].T), Constants(f"{key}.bias", table[-1])]
-    elif operation is products.MATMUL and table is not None and not attributes[1]:
+    elif operation is operations.MATMUL and table is not None and not attributes[1]:
         operands.append(Constants(f"{key}.weight", table.T if attributes[0] else table))
         operation, attributes = LINEAR, ()
-    elif operation is products.GROUPED_MATMUL and table is not None and not attributes[2]:
+    elif operation is operations.GROUPED_MATMUL and table is not None and not attributes[2]:
         groups, flipped, _ = attributes
         block = table.reshape(-1, groups, table.shape[1])
         operands.append(Constants(f"{key}.weight", block.transpose(2, 0, 1) if flipped else block.transpose(0, 2, 1)))
         operation, attributes = GROUPED, ()
-    elif operation is picking.GATHER and table is not None:
+    elif operation is operations.GATHER and table is not None:
         operands.append(Constants(name(first), table.T))
         operation = LOOKUP
     else:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from specnet.compiler import Expansions, Operation, absolute, exp, log1p, maximum
-from specnet.compiler.expressions import CALL, NAME, SIGN, Form, Text
-from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions
+from specnet.compiler import Expansions, Operation, absolute, exp, log1p, maximum, operations
+from specnet.compiler.expressions import CALL, NAME, SIGN, Form, Text, number_text
 from specnet.exporting.formula import Operand, Step
 
 LONGEST = 70
@@ -16,15 +14,23 @@ LONGEST = 70
 
 
 TEXT_EXPANSIONS: Expansions = {
-    functions.SIGMOID: lambda x: 1 / (1 + exp(-x)),  # exp may overflow to infinity, which gives the right 0
-    functions.SOFTPLUS: lambda x: maximum(x, 0.0) + log1p(exp(-absolute(x))),
+    operations.SIGMOID: lambda x: 1 / (1 + exp(-x)),  # exp may overflow to infinity, which gives the right 0
+    operations.SOFTPLUS: lambda x: maximum(x, 0.0) + log1p(exp(-absolute(x))),
 }
 """What no language has a function for, in terms of what they have."""
 
 
 _FUNCTIONS = (
-    *(functions.EXP, functions.EXPM1, functions.LOG, functions.LOG1P, functions.SQRT, functions.SIN, functions.COS),
-    *(functions.TANH, functions.ERF, functions.ABSOLUTE, functions.SIGN, functions.FLOOR),
+    *(
+        operations.EXP,
+        operations.EXPM1,
+        operations.LOG,
+        operations.LOG1P,
+        operations.SQRT,
+        operations.SIN,
+        operations.COS,
+    ),
+    *(operations.TANH, operations.ERF, operations.ABSOLUTE, operations.SIGN, operations.FLOOR),
 )
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from specnet.compiler import Expansions, Value, rows, state_value
-from specnet.compiler.operations.picking import gather, to_index
-from specnet.compiler.operations.pieces import concatenate
+from specnet.compiler.operations import concatenate, gather, to_index
 from specnet.data import Preparation
 from specnet.exporting.export_columns import RawColumn, codes_among, network_columns
 from specnet.exporting.formula import GROUPED, LINEAR, Constants, Formula, FormulaReader, Source, sources_of

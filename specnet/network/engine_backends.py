@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from specnet.compiler import NUMPY, Backend, MissingRuleError, UnavailableError
-from specnet.compiler.native.toolchain.compiler_process import NoCompilerError
+from specnet.compiler.native.toolchain.compilers import NoCompilerError
 from specnet.errors import SpecError
 from specnet.parts.blame import foreign_parts
 from specnet.spec import Spec

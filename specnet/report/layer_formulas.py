@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from specnet.compiler import BATCH, Value, input_value, state_value
 from specnet.compiler.expressions import CALL, NAME, PRODUCT, SIGN, SUM, Form, Forms, Text
-from specnet.compiler.operations.functions import SQRT
-from specnet.compiler.operations.pieces import CONCATENATE
-from specnet.compiler.operations.products import AFFINE, MATMUL
+from specnet.compiler.operations import AFFINE, CONCATENATE, MATMUL, SQRT
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import ADD, CONSTANT, DIVIDE, EXPAND, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT
 from specnet.network.programs import LayerRequests, LayerScope

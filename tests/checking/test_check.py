@@ -9,8 +9,8 @@ import specnet
 from specnet.checking import GradientCheck, GradientComparison, check_spec
 from specnet.checking.gradient_check import LEAST_EACH, MOST_EACH
 from specnet.checking.point import ROWS, point_of
+from specnet.compiler import operations
 from specnet.compiler.native.c_text import c_forms
-from specnet.compiler.operations import functions, products
 from specnet.parts.activations import Selu
 from tests.compiling import compiles
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
@@ -55,8 +55,8 @@ def stack_of(*layers: dict[str, Any], loss: str = "mean_squared_error", **traini
 def test_the_compiled_gradient_is_checked(monkeypatch: pytest.MonkeyPatch):
     spec = STACK | {"training": STACK["training"] | {"engine": "compiled"}}
     assert check(spec).agrees
-    wrong = f"(real)1.001 * ({c_forms.FORMS[functions.TANH]})"
-    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, functions.TANH: wrong})
+    wrong = f"(real)1.001 * ({c_forms.FORMS[operations.TANH]})"
+    monkeypatch.setattr(c_forms, "FORMS", {**c_forms.FORMS, operations.TANH: wrong})
     assert not check(spec).agrees
 
 
@@ -89,12 +89,12 @@ def test_every_tensor_and_the_input_is_compared_by_its_name():
 
 
 PLANTED = {
-    "tanh": ((functions.TANH, "slopes"), {"layers.first"}),
-    "sigmoid, within silu": ((functions.SIGMOID, "slopes"), {"layers.second"}),
+    "tanh": ((operations.TANH, "slopes"), {"layers.first"}),
+    "sigmoid, within silu": ((operations.SIGMOID, "slopes"), {"layers.second"}),
     "selu's own": ((Selu, "derivative_from_output"), {"layers.third"}),
-    "affine": ((products.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
-    "softplus": ((functions.SOFTPLUS, "slopes"), {"loss"}),
-    "absolute, of a penalty": ((functions.ABSOLUTE, "slopes"), {"loss"}),
+    "affine": ((operations.AFFINE, "adjoint"), {"layers.first", "layers.second", "layers.third", "layers.head"}),
+    "softplus": ((operations.SOFTPLUS, "slopes"), {"loss"}),
+    "absolute, of a penalty": ((operations.ABSOLUTE, "slopes"), {"loss"}),
 }
 
 
@@ -112,7 +112,7 @@ def test_a_rule_that_is_wrong_by_a_thousandth_is_named_with_its_layer(name: str)
 
 
 def test_a_fault_behind_a_layer_does_not_reach_those_after_it():
-    with replaced((functions.SIGMOID, "slopes"), wrong_by_a_thousandth):
+    with replaced((operations.SIGMOID, "slopes"), wrong_by_a_thousandth):
         wrong = {comparison.name for comparison in check(STACK).wrong}
     assert not wrong & {"layers.third.weight", "layers.head.weight", "layers.head.bias"}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from specnet.compiler.expressions import ARITHMETIC, Text, c_number, extreme_form
-from specnet.compiler.operations.selection import MAXIMUM, MINIMUM
+from specnet.compiler.operations import MAXIMUM, MINIMUM
 from specnet.compiler.value import MULTIPLY, NEGATIVE, Operation
 
 

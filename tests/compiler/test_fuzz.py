@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import Plan, lowering, reverse, where
-from specnet.compiler.numpy import storage
-from specnet.compiler.operations import functions, selection
+from specnet.compiler import Plan, lowering, operations, reverse, where
+from specnet.compiler.numpy import binding
 from tests.compiler import networks
 from tests.compiler.commits import commits_are_right
 from tests.compiler.networks import gradient_error, random_network, storage_is_right
@@ -43,7 +42,7 @@ def test_commits_of_random_programs(block: int) -> None:
 @pytest.mark.slow
 def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     with_ones = [networks.bind_training(random_network(seed)) for seed in range(40)]
-    monkeypatch.setattr(storage, "wants_ones_row", lambda lifetimes, n: False)
+    monkeypatch.setattr(binding, "wants_ones_row", lambda lifetimes, n: False)
     without = [networks.bind_training(random_network(seed)) for seed in range(40)]
     assert sum(len(bound.calls) for bound in without) > sum(len(bound.calls) for bound in with_ones)
     for one, other in zip(with_ones, without, strict=True):
@@ -76,11 +75,11 @@ def fails(check: Callable[[], Any]) -> bool:
         return True
 
 
-def take_when_elementwise(lifetimes: storage.Lifetimes, n: int, owner: int) -> bool:
+def take_when_elementwise(lifetimes: binding.Lifetimes, n: int, owner: int) -> bool:
     return lifetimes.calls[n].operation.elementwise
 
 
-def commit_before_readers_of_the_same_call(lifetimes: storage.Lifetimes, state: int, value: int) -> bool:
+def commit_before_readers_of_the_same_call(lifetimes: binding.Lifetimes, state: int, value: int) -> bool:
     return lifetimes.last.get(state, -1) <= value
 
 
@@ -90,26 +89,26 @@ def forget_views(plan: Plan, groups: Any, root: Any) -> dict[int, int]:
     return last | {root[n]: len(plan.calls) for n in plan.kept}
 
 
-def free_at_first_read(lifetimes: storage.Lifetimes, n: int) -> list[int]:
+def free_at_first_read(lifetimes: binding.Lifetimes, n: int) -> list[int]:
     return list(
         dict.fromkeys(lifetimes.root[a] for a in lifetimes.calls[n].arguments if lifetimes.root[a] != lifetimes.root[n])
     )
 
 
 STORAGE_FAULTS: dict[str, tuple[Any, str, Any]] = {
-    "storage always taken": (storage, "may_take", lambda *_: True),
-    "taken by any elementwise call": (storage, "may_take", take_when_elementwise),
-    "always committed in place": (storage, "may_commit_in_place", lambda *_: True),
+    "storage always taken": (binding, "may_take", lambda *_: True),
+    "taken by any elementwise call": (binding, "may_take", take_when_elementwise),
+    "always committed in place": (binding, "may_commit_in_place", lambda *_: True),
     "committed before a reader of the same call": (
-        storage,
+        binding,
         "may_commit_in_place",
         commit_before_readers_of_the_same_call,
     ),
     "committed values not kept": (Plan, "kept", property(lambda plan: set(plan.outputs))),
     "views do not extend a life": (Plan, "last_reads", forget_views),
-    "freed too early": (storage, "dying_roots", free_at_first_read),
+    "freed too early": (binding, "dying_roots", free_at_first_read),
     "states swapped without a copy": (lowering, "needs_snapshot", lambda *_: False),
-    "pieces at wrong rows": (storage, "piece_rows", lambda shapes: [0 for _ in shapes]),
+    "pieces at wrong rows": (binding, "piece_rows", lambda shapes: [0 for _ in shapes]),
 }
 
 
@@ -120,7 +119,7 @@ def test_a_fault_of_storage_is_caught(module: Any, name: str, fault: Any, monkey
 
 
 def test_a_where_over_any_operand_is_caught() -> None:
-    with planted(selection.WHERE, overwrites=(0, 1, 2)):
+    with planted(operations.WHERE, overwrites=(0, 1, 2)):
         assert storage_fails()
 
 
@@ -141,7 +140,7 @@ def test_a_fault_of_branches_is_caught(fault: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_wrong_slope_of_tanh_is_caught() -> None:
-    with planted(functions.TANH, slopes=lambda y, a: (1 - y,)):
+    with planted(operations.TANH, slopes=lambda y, a: (1 - y,)):
         assert gradients_fail()
 
 

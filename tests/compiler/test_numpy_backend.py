@@ -15,8 +15,8 @@ import pytest
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler.numpy import bind, storage
-from specnet.compiler.operations import functions
+from specnet.compiler import operations
+from specnet.compiler.numpy import bind, binding
 from tests.compiler import networks
 from tests.compiler.networks import bind_training, random_network
 from tests.compiler.test_operations import planted
@@ -179,12 +179,12 @@ def test_the_check_asserts_overlaps_and_shows_reads_before_writes(
     monkeypatch: pytest.MonkeyPatch, refused: Refused
 ) -> None:
     y = c.linear_map(c.state_value("w", (3, 3)), c.exp(x))
-    monkeypatch.setattr(storage, "may_take", lambda *_: True)
+    monkeypatch.setattr(binding, "may_take", lambda *_: True)
     plan = c.plan([y])
     with refused(AssertionError):
         bind(plan, float, {"batch": 2}, check=True)
     monkeypatch.undo()
-    with planted(functions.EXP, overwrites=(0,)):
+    with planted(operations.EXP, overwrites=(0,)):
         bound = bind(c.plan([c.exp(c.sin(x))]), float, {"batch": 2}, check=True)
     assert np.isnan(bound.outputs[0]).all()
 

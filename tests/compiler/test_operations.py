@@ -11,9 +11,8 @@ import pytest
 from scipy import special
 
 from specnet import compiler as c
-from specnet.compiler import reverse
+from specnet.compiler import operations, reverse
 from specnet.compiler.numpy.calls import COMPLEX_RENDERINGS, EXPANSIONS, RENDERINGS
-from specnet.compiler.operations import pieces
 from specnet.compiler.value import Operation, Value
 from tests.compiler.cases import CASES, FULL, Case, all_operations
 from tests.compiler.running import complex_step, evaluate, gradient_error
@@ -199,7 +198,7 @@ def test_shapes_and_kinds_that_do_not_fit_are_errors(wrong: Callable[..., Value]
 def test_rows_of_rows_are_one_view() -> None:
     x = c.input_value("x", (9, "batch"))
     inner = c.rows(c.rows(x, 2, 8), 1, 3)
-    assert inner.operation is pieces.ROWS
+    assert inner.operation is operations.ROWS
     assert (inner.arguments, inner.attributes) == ((x,), (3, 5))
     assert c.rows(x, 0, 9) is x
     assert c.concatenate(x) is x

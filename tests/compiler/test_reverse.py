@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
+from specnet.compiler import operations
 from specnet.compiler.numpy import bind
-from specnet.compiler.numpy.storage import allocate
-from specnet.compiler.operations import derivatives
+from specnet.compiler.numpy.binding import allocate
 from specnet.compiler.value import Value, apply, broadcast, elementwise
 from tests.compiler.networks import gelu
 from tests.compiler.running import complex_step, evaluate, gradient_error
@@ -201,4 +201,4 @@ def test_a_local_derivative_is_left_where_it_is_found_when_nothing_is_gained() -
     alpha = c.state_value("alpha", (3, 1))
     for y in (c.tanh(x), c.maximum(x, 0), x * alpha, c.sum_over(x, "features") * x, c.constant(1), c.tanh(t)):
         assert c.with_local_derivative(y, x) is y
-    assert c.with_local_derivative(gelu(x), x).operation is derivatives.CUSTOM
+    assert c.with_local_derivative(gelu(x), x).operation is operations.CUSTOM

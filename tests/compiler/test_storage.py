@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler.numpy.storage import allocate
+from specnet.compiler.numpy.binding import allocate
 
 x = c.input_value("x", (3, "batch"))
 block, gradient = c.state_value("block", (4, 2)), c.state_value("gradient", (4, 2))

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler import value
-from specnet.compiler.operations import functions
+from specnet.compiler import operations, value
 from specnet.compiler.value import Value, number_of
 from tests.compiler.running import evaluate
 from tests.texts.pinned import Refused
@@ -159,7 +158,7 @@ def test_values_are_equal_by_identity_and_say_what_they_are() -> None:
     assert (x + z) != (x + z)
     assert len({x, x, z}) == 2
     assert repr(c.sum_over(x, "batch")) == "<sum 'batch' (3, 1) float>"
-    assert repr(functions.EXP) == "<operation exp>"
+    assert repr(operations.EXP) == "<operation exp>"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from specnet.compiler.native.c_plan import CPlan, no_form
-from specnet.compiler.native.fuse import CallGroup
-from specnet.compiler.shapes import Axis
-from specnet.compiler.value import INPUT
+from specnet.compiler.native.c_plan import CallGroup, CPlan, no_form
+from specnet.compiler.value import INPUT, Axis
 
 ALIGNMENT = 16
 """Numbers to which rooms of a fixed size are rounded up."""

@@ -18,8 +18,7 @@ from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, 
 from specnet.compiler.native.c_text.thread_team import before_calls
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor, native_processor
-from specnet.compiler.shapes import Shape, ShapeError
-from specnet.compiler.value import CONSTANT, INPUT, STATE
+from specnet.compiler.value import CONSTANT, INPUT, STATE, Shape, ShapeError
 
 LIKELY = 256
 """The length of a named axis for which products are made."""

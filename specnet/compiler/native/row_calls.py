@@ -19,8 +19,7 @@ from specnet.compiler.native.c_text.emit_function import CText
 from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import native_processor
-from specnet.compiler.shapes import BATCH, size_of
-from specnet.compiler.value import INPUT, STATE
+from specnet.compiler.value import BATCH, INPUT, STATE, size_of
 
 MOST_ROWS = 16
 MOST_BYTES = 2**20

@@ -21,8 +21,7 @@ from specnet.compiler.native.c_text.emit_loop import block
 from specnet.compiler.native.c_text.uniform_numbers import DRAWN_TOO_MANY, drawing_text
 from specnet.compiler.native.toolchain.libraries import LoadedLibrary, library
 from specnet.compiler.native.toolchain.processors import Processor
-from specnet.compiler.shapes import BATCH, FLAT, Shape
-from specnet.compiler.value import INPUT
+from specnet.compiler.value import BATCH, FLAT, INPUT, Shape
 
 Clipping = tuple[str, str, float]
 """The name of a vector, that of the number which is to be its factor, and the largest length that is left as it is."""

@@ -14,15 +14,64 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler import value
+from specnet.compiler import operations, value
 from specnet.compiler.backend import Array
 from specnet.compiler.lowering import Call, Expansions
-from specnet.compiler.numpy.erf import erf_float32
-from specnet.compiler.operations import functions, picking, pieces, products, reductions, selection
-from specnet.compiler.operations.pieces import row_bounds
+from specnet.compiler.operations import row_bounds
 from specnet.compiler.value import Operation, Value
 
 BoundCall = Callable[[], object]
+
+ERF_LIMIT = 3.832506856900711
+ERF_NUMERATOR = (
+    0.00022905065861350646,
+    0.0034082910107109506,
+    0.050955695062380861,
+    0.18520832239976145,
+    1.128379143519084,
+)
+ERF_DENOMINATOR = (
+    -1.1791602954361697e-7,
+    0.000023547966471313185,
+    0.0010179625278914885,
+    0.014070470171167667,
+    0.11098505178285362,
+    0.49746925110067538,
+    1.0,
+)
+
+
+def erf_float32(out: Array, x: Array, temporaries: tuple[Array, Array, Array]) -> list[BoundCall]:
+    """Calls that write erf(x) into out, which may be x itself, in a third of the time of SciPy's.
+
+    SciPy's has no vector instructions. This is an odd rational function on |x| < 3.83, beyond which erf is 1 in single
+    precision; its error is at most 4e-7. The coefficients are those of the XLA compiler's erf in single precision
+    (Apache License 2.0).
+    """
+    limited, square, numerator = temporaries
+    return [
+        *_limit(limited, x, ERF_LIMIT),
+        partial(np.multiply, limited, limited, square),
+        *_polynomial(numerator, square, ERF_NUMERATOR),
+        *_polynomial(out, square, ERF_DENOMINATOR),
+        partial(np.multiply, numerator, limited, numerator),
+        partial(np.divide, numerator, out, out),
+        *_limit(out, out, 1.0),  # else gelu of a large negative number is a positive one
+    ]
+
+
+def _limit(out: Array, x: Array, limit: float) -> list[BoundCall]:
+    high, low = np.array(limit, x.dtype), np.array(-limit, x.dtype)
+    return [partial(np.minimum, x, high, out=out), partial(np.maximum, out, low, out=out)]
+
+
+def _polynomial(out: Array, x: Array, coefficients: tuple[float, ...]) -> list[BoundCall]:
+    """Horner's scheme."""
+    first, second, *others = (np.array(coefficient, x.dtype) for coefficient in coefficients)
+    calls: list[BoundCall] = [partial(np.multiply, x, first, out), partial(np.add, out, second, out)]
+    for coefficient in others:
+        calls += [partial(np.multiply, out, x, out), partial(np.add, out, coefficient, out)]
+    return calls
 
 
 class Site(NamedTuple):
@@ -51,16 +100,16 @@ Rendering = Callable[..., list[BoundCall]]
 
 
 def _sigmoid(x: Value) -> Value:
-    return 1 / (1 + functions.exp(-x))  # exp may overflow to inf, which gives the right 0
+    return 1 / (1 + operations.exp(-x))  # exp may overflow to inf, which gives the right 0
 
 
 def _softplus(x: Value) -> Value:
-    larger = selection.maximum(x, 0)
-    smaller = selection.minimum(0, x)
-    return larger + functions.log1p(functions.exp(smaller - larger))  # -|x|, and smooth in the complex forms too
+    larger = operations.maximum(x, 0)
+    smaller = operations.minimum(0, x)
+    return larger + operations.log1p(operations.exp(smaller - larger))  # -|x|, and smooth in the complex forms too
 
 
-EXPANSIONS: Expansions = {functions.SIGMOID: _sigmoid, functions.SOFTPLUS: _softplus}
+EXPANSIONS: Expansions = {operations.SIGMOID: _sigmoid, operations.SOFTPLUS: _softplus}
 """What NumPy has no function for, in terms of what it has."""
 
 
@@ -233,32 +282,32 @@ def _one_hot(site: Site, out: Array, index: Array) -> list[BoundCall]:
 AXES: dict[Any, int | None] = {"features": 0, "batch": 1, "all": None}
 
 UFUNCS = (
-    *(operation for operation in functions.SMOOTH if operation not in (functions.ERF, *EXPANSIONS)),
+    *(operation for operation in operations.SMOOTH if operation not in (operations.ERF, *EXPANSIONS)),
     *(value.NEGATIVE, value.ADD, value.SUBTRACT, value.MULTIPLY, value.DIVIDE),
-    *(functions.ABSOLUTE, functions.SIGN, functions.FLOOR, selection.GREATER, selection.EQUAL),
+    *(operations.ABSOLUTE, operations.SIGN, operations.FLOOR, operations.GREATER, operations.EQUAL),
 )
 """Operations with a function of NumPy of the same name."""
 RENDERINGS: dict[Operation, Rendering] = {operation: ufunc(getattr(np, operation.name)) for operation in UFUNCS} | {
     value.CAST: _copy,
     value.EXPAND: _copy,
     value.SUM: _sum,
-    functions.ERF: _erf,
-    selection.MAXIMUM: extremum(np.maximum),
-    selection.MINIMUM: extremum(np.minimum),
-    selection.WHERE: _where,
-    reductions.MAX: partial(_reduced, np.maximum),
-    products.MATMUL: _matmul,
-    products.AFFINE: _affine,
-    products.AFFINE_GRADIENT: _affine_gradient,
-    products.GROUPED_MATMUL: _grouped_matmul,
-    pieces.REPEAT: _repeat,
-    pieces.FOLD: _fold,
-    pieces.PAD: _pad,
-    pieces.CONCATENATE: _concatenate,
-    picking.TO_INDEX: _to_index,
-    picking.GATHER: _gather,
-    picking.SCATTER_ADD: _scatter_add,
-    picking.ONE_HOT: _one_hot,
+    operations.ERF: _erf,
+    operations.MAXIMUM: extremum(np.maximum),
+    operations.MINIMUM: extremum(np.minimum),
+    operations.WHERE: _where,
+    operations.MAX: partial(_reduced, np.maximum),
+    operations.MATMUL: _matmul,
+    operations.AFFINE: _affine,
+    operations.AFFINE_GRADIENT: _affine_gradient,
+    operations.GROUPED_MATMUL: _grouped_matmul,
+    operations.REPEAT: _repeat,
+    operations.FOLD: _fold,
+    operations.PAD: _pad,
+    operations.CONCATENATE: _concatenate,
+    operations.TO_INDEX: _to_index,
+    operations.GATHER: _gather,
+    operations.SCATTER_ADD: _scatter_add,
+    operations.ONE_HOT: _one_hot,
 }
 """Every operation but leaves, views, names and what `EXPANSIONS` rewrites."""
 
@@ -298,12 +347,12 @@ def _complex_max(site: Site, out: Array, x: Array) -> list[BoundCall]:
 
 
 COMPLEX_RENDERINGS: dict[Operation, Rendering] = RENDERINGS | {
-    selection.MAXIMUM: _complex_choice(np.greater),
-    selection.MINIMUM: _complex_choice(np.less),
-    selection.GREATER: _complex_comparison(np.greater),
-    selection.EQUAL: _complex_comparison(np.equal),
-    functions.ABSOLUTE: _complex_absolute,
-    functions.SIGN: _complex_step(np.sign),
-    functions.FLOOR: _complex_step(np.floor),
-    reductions.MAX: _complex_max,
+    operations.MAXIMUM: _complex_choice(np.greater),
+    operations.MINIMUM: _complex_choice(np.less),
+    operations.GREATER: _complex_comparison(np.greater),
+    operations.EQUAL: _complex_comparison(np.equal),
+    operations.ABSOLUTE: _complex_absolute,
+    operations.SIGN: _complex_step(np.sign),
+    operations.FLOOR: _complex_step(np.floor),
+    operations.MAX: _complex_max,
 }

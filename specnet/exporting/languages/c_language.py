@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, CHOICE, NAME, OPERATORS, SIGN, SUM, Form, Text, c_number, extreme_form
-from specnet.compiler.operations import functions, selection
 from specnet.compiler.value import CAST
 from specnet.exporting.formula import Step
 from specnet.exporting.formula_text import function_forms
@@ -44,7 +44,7 @@ class C(Language):
     definition = "{remark}\nstatic real {name}({parameters})\n{{\n{inside}}}\n"
     parameter = "real "
     passed_on = ", workspace"
-    twice = MappingProxyType({selection.MAXIMUM: (0, 1), selection.MINIMUM: (0, 1), functions.SIGN: (0,)})
+    twice = MappingProxyType({operations.MAXIMUM: (0, 1), operations.MINIMUM: (0, 1), operations.SIGN: (0,)})
 
     def __init__(self, dtype: np.dtype[Any], kind: str, real: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -56,9 +56,9 @@ class C(Language):
         self.lookup = f"{is_one} ? {{table}}[{{place}}] : {nothing}"
         self.reading, self.storing = (f"({kind})", "(real)") if dtype != real else ("", "")
         forms = {
-            selection.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-            selection.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
-            functions.SIGN: Form(f"({kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
+            operations.MAXIMUM: Form("{0} < {1} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+            operations.MINIMUM: Form("{1} < {0} || {1} != {1} ? {1} : {0}", CHOICE, (SUM, SUM)),
+            operations.SIGN: Form(f"({kind})(({{0}} > {zero}) - ({{0}} < {zero}))", SIGN, (NAME,)),
             CAST: Form(f"({kind}){{}}", SIGN, (CALL,)),
         }
         self.forms = OPERATORS | function_forms(f"{{}}{suffix}", absolute=f"fabs{suffix}") | forms
@@ -72,7 +72,7 @@ class C(Language):
     def form(self, step: Step) -> Form:
         """Return the short form of a maximum or minimum with a number: what is no number then stays so."""
         numbers = [place for place, operand in enumerate(step.operands) if isinstance(operand, float)]
-        if step.operation in (selection.MAXIMUM, selection.MINIMUM) and numbers:
+        if step.operation in (operations.MAXIMUM, operations.MINIMUM) and numbers:
             return extreme_form(step.operation, numbers[-1])
         return super().form(step)
 

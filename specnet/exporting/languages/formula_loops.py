@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from specnet.compiler import Operation
+from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import CHOICE, NAME, Text
-from specnet.compiler.operations import pieces, reductions
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_text import FreeNames
 from specnet.exporting.languages.language import Language, Scratch, Variable
 
-_WHOLE = (LINEAR, GROUPED, pieces.ROWS, pieces.REPEAT)
+_WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT)
 """Operations that read arrays, and not numbers one by one."""
-_OWN_LENGTH = (SUM, reductions.MAX, LOOKUP, pieces.CONCATENATE)
+_OWN_LENGTH = (SUM, operations.MAX, LOOKUP, operations.CONCATENATE)
 """Operations that read numbers in loops as long as what they read."""
 
 
@@ -92,7 +91,7 @@ def _kept(formula: Formula) -> dict[Step, bool]:
                 if step not in kept:
                     loops[operand] |= loops[step]
                 else:
-                    part = position if step.operation is pieces.CONCATENATE else 0
+                    part = position if step.operation is operations.CONCATENATE else 0
                     loops[operand].add(
                         (step, part, operand.features if step.operation in _OWN_LENGTH else step.features)
                     )
@@ -287,7 +286,7 @@ def _narrow(formula: Formula) -> set[Operand]:
     for step in reversed(formula.steps):
         if step.operation in (LINEAR, GROUPED):
             found |= {step, step.operands[0]}
-        elif step.operation is pieces.ROWS and step in found:
+        elif step.operation is operations.ROWS and step in found:
             found.add(step.operands[0])  # which it is a part of
     return found
 
@@ -296,10 +295,10 @@ _WRITERS: Mapping[Operation, Callable[[FormulaLoops, Step], Variable]] = {
     LINEAR: FormulaLoops._linear,
     GROUPED: FormulaLoops._grouped,
     LOOKUP: FormulaLoops._lookup,
-    pieces.REPEAT: FormulaLoops._repeated,
-    pieces.ROWS: FormulaLoops._rows,
-    pieces.CONCATENATE: FormulaLoops._concatenated,
+    operations.REPEAT: FormulaLoops._repeated,
+    operations.ROWS: FormulaLoops._rows,
+    operations.CONCATENATE: FormulaLoops._concatenated,
     SUM: FormulaLoops._total,
-    reductions.MAX: FormulaLoops._largest,
+    operations.MAX: FormulaLoops._largest,
 }
 """How operations are written that are not elementwise."""

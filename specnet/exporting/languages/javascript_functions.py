@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from specnet.compiler import Operation
-from specnet.compiler.operations import functions
+from specnet.compiler import Operation, operations
 from specnet.exporting.formula import GROUPED, LINEAR
 
 _DENSE = """
@@ -45,5 +44,5 @@ function grouped(groups, inputs, outputs, weight, x, y) {
   }
 }
 """
-HELPERS: Mapping[Operation, str] = {LINEAR: _DENSE, GROUPED: _GROUPED, functions.ERF: _ERF}
+HELPERS: Mapping[Operation, str] = {LINEAR: _DENSE, GROUPED: _GROUPED, operations.ERF: _ERF}
 """By the operation that calls for it."""

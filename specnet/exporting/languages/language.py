@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from specnet.compiler import Operation
+from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import CALL, SIGN, Form, Forms, Text
-from specnet.compiler.operations import pieces
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand, Step
@@ -194,7 +193,7 @@ class Language(ABC):
         return write_expression(steps, uses, leaf, form, variable, is_written_twice, steps[-1])[steps[-1]]
 
 
-_MAKERS = (LINEAR, GROUPED, LOOKUP, pieces.CONCATENATE, pieces.REPEAT)
+_MAKERS = (LINEAR, GROUPED, LOOKUP, operations.CONCATENATE, operations.REPEAT)
 """Operations whose result cannot take the place of what they read."""
 
 

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specnet.compiler import Operation
+from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, Text
-from specnet.compiler.operations import pieces, selection
 from specnet.errors import UnsupportedError
 from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Operand, Source, Step
 from specnet.exporting.formula_text import FreeNames, function_forms, python_number, write_expression
@@ -56,9 +55,9 @@ def library_forms(name: str, **others: str) -> dict[Operation, Form]:
         ARITHMETIC
         | function_forms(f"{name}.{{}}", **others)
         | {
-            selection.MAXIMUM: Form(f"{name}.maximum({{}}, {{}})"),
-            selection.MINIMUM: Form(f"{name}.minimum({{}}, {{}})"),
-            selection.WHERE: Form(f"{name}.where({{}}, {{}}, {{}})"),
+            operations.MAXIMUM: Form(f"{name}.maximum({{}}, {{}})"),
+            operations.MINIMUM: Form(f"{name}.minimum({{}}, {{}})"),
+            operations.WHERE: Form(f"{name}.where({{}}, {{}}, {{}})"),
             GROUPED: Form("grouped({}, {})"),
             LOOKUP: Form("lookup({}, {})"),
         }
@@ -97,7 +96,7 @@ class Library(ABC):
         operation, at = step.operation, step.attributes
         if operation in self.forms:
             return self.forms[operation]
-        name = "each" if operation is pieces.REPEAT and at[1] else operation.name
+        name = "each" if operation is operations.REPEAT and at[1] else operation.name
         if name not in self.shapes or (name in ("sum", "max") and at != "features"):
             raise UnsupportedError(f"{self.name} has no equivalent of the operation {operation.name}")
         both = {"all": ", ".join(["{}"] * len(operands)), "features": step.features}

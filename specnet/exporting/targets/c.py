@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.literals import number_literal
+from specnet.compiler.expressions import number_literal
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.formula import GROUPED

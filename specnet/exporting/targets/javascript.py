@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text
-from specnet.compiler.literals import number_text
-from specnet.compiler.operations import selection
+from specnet.compiler import operations
+from specnet.compiler.expressions import COMPARISON, NAME, OPERATORS, SIGN, Form, Forms, Text, number_text
 from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
@@ -37,9 +36,9 @@ FORMS: Forms = (
     | function_forms("Math.{}", erf="erf")
     | {
         CAST: Form("Number({})"),
-        selection.MAXIMUM: Form("Math.max({}, {})"),
-        selection.MINIMUM: Form("Math.min({}, {})"),
-        selection.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
+        operations.MAXIMUM: Form("Math.max({}, {})"),
+        operations.MINIMUM: Form("Math.min({}, {})"),
+        operations.EQUAL: Form("{} === {}", COMPARISON, (COMPARISON + 1, COMPARISON + 1)),
     }
 )
 _RESERVED = """

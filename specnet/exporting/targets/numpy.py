@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import CALL, PRODUCT, Form, Text
+from specnet.compiler import operations
+from specnet.compiler.expressions import CALL, PRODUCT, Form, Text, number_text
 from specnet.compiler.expressions import SUM as SUM_LEVEL
-from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
@@ -45,7 +44,7 @@ MOST_LITERALS = 2000
 """Numbers that are written into the file itself; more of them go into an .npz beside it."""
 
 _HELPERS = {
-    functions.ERF: '''
+    operations.ERF: '''
 def erf(x):
     """The error function."""
     return np.vectorize(math.erf, otypes=[x.dtype])(x)
@@ -196,7 +195,7 @@ class _Writer:
         program, cells, names = self.program, self.cells, self.program.model.feature_names
         imports = {
             "import csv": True,
-            "import math": functions.ERF in program.operations,
+            "import math": operations.ERF in program.operations,
             "import re": cells.use_patterns,
             "import sys": True,
             "from datetime import datetime, timedelta, timezone": cells.dates,

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler import Expansions, Operation, exp, log
-from specnet.compiler.operations import functions, pieces, reductions, selection
+from specnet.compiler import Expansions, Operation, exp, log, operations
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
@@ -53,30 +52,30 @@ OPERATORS: Mapping[Operation, str] = {
     MULTIPLY: "Mul",
     DIVIDE: "Div",
     NEGATIVE: "Neg",
-    functions.EXP: "Exp",
-    functions.LOG: "Log",
-    functions.SQRT: "Sqrt",
-    functions.SIN: "Sin",
-    functions.COS: "Cos",
-    functions.TANH: "Tanh",
-    functions.ERF: "Erf",
-    functions.SIGMOID: "Sigmoid",
-    functions.SOFTPLUS: "Softplus",
-    functions.ABSOLUTE: "Abs",
-    functions.SIGN: "Sign",
-    functions.FLOOR: "Floor",
-    selection.MAXIMUM: "Max",
-    selection.MINIMUM: "Min",
-    selection.GREATER: "Greater",
-    selection.EQUAL: "Equal",
-    selection.WHERE: "Where",
+    operations.EXP: "Exp",
+    operations.LOG: "Log",
+    operations.SQRT: "Sqrt",
+    operations.SIN: "Sin",
+    operations.COS: "Cos",
+    operations.TANH: "Tanh",
+    operations.ERF: "Erf",
+    operations.SIGMOID: "Sigmoid",
+    operations.SOFTPLUS: "Softplus",
+    operations.ABSOLUTE: "Abs",
+    operations.SIGN: "Sign",
+    operations.FLOOR: "Floor",
+    operations.MAXIMUM: "Max",
+    operations.MINIMUM: "Min",
+    operations.GREATER: "Greater",
+    operations.EQUAL: "Equal",
+    operations.WHERE: "Where",
 }
 _WORDS = {False: "none", True: "tanh"}
 """What Gelu calls its exact and its approximate form."""
-_REDUCTIONS = {SUM: "ReduceSum", reductions.MAX: "ReduceMax"}
+_REDUCTIONS = {SUM: "ReduceSum", operations.MAX: "ReduceMax"}
 
 
-_EXPANSIONS: Expansions = {functions.EXPM1: lambda x: exp(x) - 1, functions.LOG1P: lambda x: log(1 + x)}
+_EXPANSIONS: Expansions = {operations.EXPM1: lambda x: exp(x) - 1, operations.LOG1P: lambda x: log(1 + x)}
 
 
 class OnnxTarget(Target):
@@ -89,7 +88,7 @@ class OnnxTarget(Target):
         """Return a model in its own precision, or in float32 where onnxruntime has no other."""
         required("onnx", "onnx")
         if dtype == np.float64:
-            softplus = {functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS]}
+            softplus = {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]}
             program = Program(model, dtype, {**_EXPANSIONS, **softplus})
             missing = FLOAT32_ONLY.intersection(OPERATORS.get(operation, "") for operation in program.operations)
             if not missing:
@@ -251,7 +250,7 @@ class _Graph(Nodes):
         if formula.is_identity:
             return name, given
         self.title = key
-        if any(step.operation is not pieces.ROWS for step in formula.steps):
+        if any(step.operation is not operations.ROWS for step in formula.steps):
             name, given = self._cast(name, given, FLOAT64, f"{key}.double"), FLOAT64
         return self._formula(formula, [name], key, given), given
 
@@ -293,12 +292,12 @@ class _Graph(Nodes):
         if operation in _REDUCTIONS and attributes == "features":
             names = [*names, self.integers(1)]
             return self.node(_REDUCTIONS[operation], names, f"{key}.{operation.name}", keepdims=1)
-        if operation is pieces.CONCATENATE:
+        if operation is operations.CONCATENATE:
             return self.node("Concat", names, f"{key}.concatenate", axis=1)
-        if operation is pieces.ROWS:
+        if operation is operations.ROWS:
             bounds = [self.integers(attributes[0]), self.integers(attributes[1]), self.integers(1)]
             return self.node("Slice", [*names, *bounds], f"{key}.features")
-        if operation is pieces.REPEAT:
+        if operation is operations.REPEAT:
             count, each = attributes
             order = np.arange(step.features // count)
             places = np.repeat(order, count) if each else np.tile(order, count)

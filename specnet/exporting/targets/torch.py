@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from specnet.compiler.expressions import CALL, Form, Text
-from specnet.compiler.literals import number_text
-from specnet.compiler.operations import functions, selection
+from specnet.compiler import operations
+from specnet.compiler.expressions import CALL, Form, Text, number_text
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
 from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
@@ -61,7 +60,7 @@ class TorchTarget(Target):
 
     def program(self, model: Model, dtype: np.dtype[Any]) -> Program:
         required("torch", "torch")
-        return Program(model, dtype, {functions.SOFTPLUS: TEXT_EXPANSIONS[functions.SOFTPLUS]})
+        return Program(model, dtype, {operations.SOFTPLUS: TEXT_EXPANSIONS[operations.SOFTPLUS]})
 
     def render(self, program: Program, path: Path) -> dict[Path, bytes]:
         refuse_module_name(path, "torch")
@@ -92,7 +91,7 @@ class _Torch(Library):
     """PyTorch; `modules` has the template of a call for each layer that is a module as a whole."""
 
     name, words = "torch", _WORDS
-    forms = MappingProxyType(library_forms("torch") | {functions.SIGMOID: Form("torch.sigmoid({})")})
+    forms = MappingProxyType(library_forms("torch") | {operations.SIGMOID: Form("torch.sigmoid({})")})
     shapes = MappingProxyType(
         {
             "sum": "{{}}.sum(dim=1, keepdim=True)",
@@ -121,8 +120,8 @@ class _Torch(Library):
 
     def form(self, step: Step, operands: Sequence[Text], array: str, dtype: np.dtype[Any]) -> Form:
         operation, are_numbers = step.operation, [isinstance(operand, float) for operand in step.operands]
-        if operation in (selection.MAXIMUM, selection.MINIMUM) and any(are_numbers):
-            bound = "min" if operation is selection.MAXIMUM else "max"
+        if operation in (operations.MAXIMUM, operations.MINIMUM) and any(are_numbers):
+            bound = "min" if operation is operations.MAXIMUM else "max"
             first, second = (0, 1) if are_numbers[1] else (1, 0)
             return Form(f"torch.clamp({{{first}}}, {bound}={{{second}}})")
         if operation is LINEAR and operands[1].code.startswith("self."):

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from specnet.compiler import UnavailableError
+from specnet.compiler import UnavailableError, operations
 from specnet.compiler.lowering import Call
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.toolchain.compilers import missing
-from specnet.compiler.operations import functions, products
 from specnet.compiler.thread_limits import available_threads
 from specnet.network import Network
 from specnet.network.engine_backends import NOT_AVAILABLE, Engine, not_available, why_not_available
@@ -41,8 +40,8 @@ MEMBERS_PAY = 2**15
 fifth. Before shorter ones are over, Python, which does one thing at a time, has much more to do than they have."""
 MOST_ROWS_BYTES = 2**28
 """Of the training rows of all members that are trained side by side unless somebody wants more."""
-_FUNCTIONS = set(functions.SMOOTH) - {functions.SQRT}
-_PRODUCTS = (products.AFFINE, products.AFFINE_GRADIENT, products.MATMUL, products.GROUPED_MATMUL)
+_FUNCTIONS = set(operations.SMOOTH) - {operations.SQRT}
+_PRODUCTS = (operations.AFFINE, operations.AFFINE_GRADIENT, operations.MATMUL, operations.GROUPED_MATMUL)
 
 
 SAID, BEGUN = "as training.engine says", "as the run was begun"
@@ -208,7 +207,7 @@ class Work(NamedTuple):
                 made = 0
                 if call.operation in _PRODUCTS:
                     a, b = (size(plan.calls[n]) for n in call.arguments)
-                    groups = call.attributes[0] if call.operation is products.GROUPED_MATMUL else 1
+                    groups = call.attributes[0] if call.operation is operations.GROUPED_MATMUL else 1
                     # Of rows × depth, depth × columns and rows × columns numbers.
                     made = math.isqrt(a * b * size(call) // groups)
                 each = FUNCTION_SECONDS if call.operation in _FUNCTIONS else NUMBER_SECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from specnet.compiler.operations import selection
+from specnet.compiler import operations
 from tests.cli.conftest import Specnet
 from tests.network.test_gradients import replaced, wrong_by_a_thousandth
 from tests.texts.pinned import Pinned
@@ -34,7 +34,7 @@ def test_it_says_what_was_compared_and_the_worst_error(specnet: Specnet, pinned:
 
 
 def test_a_wrong_rule_is_an_error_that_names_its_layer(specnet: Specnet, pinned: Pinned) -> None:
-    with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+    with replaced((operations.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml")
     assert ended.status == 1
     assert re.search(r"error\[wrong-gradient\]: .*layers\.0\.weight", ended.err)
@@ -50,7 +50,7 @@ def test_json_has_the_same(specnet: Specnet) -> None:
     assert [entry["name"] for entry in document["comparisons"]][-1] == "input"
     assert {entry["verdict"] for entry in document["comparisons"]} == {"ok"}
     assert [entry["layer"] for entry in document["start"]] == ["dense, relu", "dense, sigmoid"]
-    with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+    with replaced((operations.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml", "--format", "json")
     assert ended.status == 1
     assert not ended.document["agrees"]
@@ -67,7 +67,7 @@ def test_made_rows_are_called_so(specnet: Specnet, folder: Path) -> None:
 
 def test_quiet_says_only_what_is_wrong(specnet: Specnet) -> None:
     assert specnet("check", "moons.toml", "--quiet").out == ""
-    with replaced((selection.MAXIMUM, "slopes"), wrong_by_a_thousandth):
+    with replaced((operations.MAXIMUM, "slopes"), wrong_by_a_thousandth):
         ended = specnet("check", "moons.toml", "--quiet")
     ended.failed(1)
     assert "layers.0 (dense, relu)" in ended.err

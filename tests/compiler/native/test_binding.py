@@ -13,7 +13,7 @@ import pytest
 
 from specnet import compiler as c
 from specnet.compiler.native import NATIVE, row_calls
-from specnet.compiler.native.c_text import c_forms, emit_call, emit_function, emit_loop, matrix_products
+from specnet.compiler.native.c_text import c_forms, emit_function, emit_loop, matrix_products
 from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
@@ -92,7 +92,7 @@ def test_each_operation_gives_what_numpy_gives(case: Case, processor: Processor)
 
 def test_no_operation_lacks_a_form():
     computed = {operation for operation in all_operations() if operation.role == "call"}
-    assert computed == {*c_forms.FORMS, *emit_call.WRITERS, *_reductions()}
+    assert computed == {*c_forms.FORMS, *emit_function.WRITERS, *_reductions()}
 
 
 def _reductions() -> set[Operation]:
@@ -111,19 +111,22 @@ def wrong_form(operation: Operation, patch: pytest.MonkeyPatch) -> None:
 
 
 def wrong_call(operation: Operation, patch: pytest.MonkeyPatch) -> None:
-    writer = emit_call.WRITERS[operation]
+    writer = emit_function.WRITERS[operation]
 
     def wrong(emitter: Any, call: Any, made: Any, *operands: Any) -> list[str]:
         scaled = f"{made.base}[i * {made.row} + j] *= 1.001;"
         loops = f"for (long i = 0; i < {made.rows}; i++) for (long j = 0; j < {made.columns}; j++) {scaled}"
         return [*writer(emitter, call, made, *operands), loops]
 
-    patch.setattr(emit_call, "WRITERS", {**emit_call.WRITERS, operation: wrong})
+    patch.setattr(emit_function, "WRITERS", {**emit_function.WRITERS, operation: wrong})
 
 
 @pytest.mark.usefixtures("compiled_quickly")
 def test_wrong_forms_and_calls_are_caught(monkeypatch: pytest.MonkeyPatch):
-    faults = [*((wrong_form, operation) for operation in floats()), *((wrong_call, made) for made in emit_call.WRITERS)]
+    faults = [
+        *((wrong_form, operation) for operation in floats()),
+        *((wrong_call, made) for made in emit_function.WRITERS),
+    ]
     written, faulty = Programs(np.float64), []
     for fault, operation in faults:
         own = {case: Program([case.make()[0]]) for case in CASES if case.operation is operation}

@@ -11,7 +11,7 @@ import pytest
 
 import specnet
 from specnet import compiler as c
-from specnet.compiler.native import NATIVE, c_plan, fuse
+from specnet.compiler.native import NATIVE, c_plan
 from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text import emit_function
 from specnet.training.steps.compiled_steps import steps_text
@@ -39,8 +39,8 @@ def test_functions_are_short_and_layers_that_are_alike_share_them(units: list[in
     for layers in (12, 24, 48):
         text = steps_text(specnet.build(deep_network(layers, *units)), 32)
         functions = functions_of(text)
-        assert max(len(OPERATIONS.findall(body)) for body in functions.values()) <= fuse.LONGEST
-        assert max(len(CALLS.findall(body)) for body in functions.values()) <= fuse.LONGEST
+        assert max(len(OPERATIONS.findall(body)) for body in functions.values()) <= c_plan.LONGEST
+        assert max(len(CALLS.findall(body)) for body in functions.values()) <= c_plan.LONGEST
         loops = [body for name, body in functions.items() if name.startswith("loops")]
         sizes.append((len(loops), sum(map(len, loops)), len(functions) - len(loops)))
     few, more, many = sizes
@@ -73,11 +73,11 @@ def chain(length: int, count: int) -> CPlan:
 @pytest.mark.parametrize(("length", "count"), [(3, 100), (7, 40), (49, 5), (50, 5), (60, 4), (300, 1), (2, 3)])
 def test_a_loop_is_cut_only_between_what_is_computed_apart(length: int, count: int):
     plan = chain(length, count)
-    groups = fuse.fuse(plan)
+    groups = c_plan.fuse(plan)
     assert sorted(n for group in groups for n in group.calls) == sorted(
         n for n, call in enumerate(plan.calls) if call.operation.role == "call"
     )
-    together = max(fuse.LONGEST // length, 1) if length * count > c_plan.LONG_PROGRAM else count
+    together = max(c_plan.LONGEST // length, 1) if length * count > c_plan.LONG_PROGRAM else count
     assert [len(group.calls) for group in groups] == [
         length * len(range(first, min(first + together, count))) for first in range(0, count, together)
     ]
@@ -91,7 +91,7 @@ def test_a_loop_is_cut_only_between_what_is_computed_apart(length: int, count: i
 def limits(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def set_to(above: int, longest: int) -> None:
         monkeypatch.setattr(c_plan, "LONG_PROGRAM", above)
-        for module in (fuse, emit_function):
+        for module in (c_plan, emit_function):
             monkeypatch.setattr(module, "LONGEST", longest)
 
     return set_to

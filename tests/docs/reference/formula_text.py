@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, NAME, PRODUCT, Form, Text
-from specnet.compiler.operations import functions
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, NEGATIVE, SUBTRACT
 from tests.docs.reference.mathml import FORMS
 
@@ -21,7 +21,7 @@ INDEX = {
     "∞": "<mi>∞</mi>",
 }
 EXPONENT = {"²": "<mn>2</mn>", "ᵏ": "<mi>k</mi>", "ᵗ": "<mi>t</mi>", "ᶜ": "<mi>c</mi>"}
-BRACKETS = {"(": (")", None), "⌊": ("⌋", functions.FLOOR), "|": ("|", functions.ABSOLUTE)}
+BRACKETS = {"(": (")", None), "⌊": ("⌋", operations.FLOOR), "|": ("|", operations.ABSOLUTE)}
 """What opens: what closes, and what is made of that between them."""
 FUNCTIONS = ("cos", "log", "max", "min", "sign")
 SIDE_BY_SIDE = Form("{}{}", PRODUCT, (PRODUCT, CALL))
@@ -159,9 +159,9 @@ class _Reader:
             (inner,) = self._until(closing)
             return inner if operation is None else FORMS[operation].write([inner])
         if self.taken("√", spaces=False):
-            return FORMS[functions.SQRT].write([self._operand()])
+            return FORMS[operations.SQRT].write([self._operand()])
         if self.taken("abs ", spaces=False):
-            return FORMS[functions.ABSOLUTE].write([self._operand()])
+            return FORMS[operations.ABSOLUTE].write([self._operand()])
         if self.taken("½", spaces=False):
             return Text("<mfrac><mn>1</mn><mn>2</mn></mfrac>")
         if self.taken("…", spaces=False):

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import escape
 
-from specnet.compiler import Shape, Value
+from specnet.compiler import Shape, Value, operations
 from specnet.compiler.expressions import CALL, CHOICE, COMPARISON, NAME, PRODUCT, SIGN, SUM, Form, Forms, Text
-from specnet.compiler.operations import functions, picking, pieces, products, reductions, selection
 from specnet.compiler.reverse import postorder
 from specnet.compiler.value import (
     ADD,
@@ -48,34 +47,34 @@ FORMS: Forms = {
     MULTIPLY: Form("{}<mo>·</mo>{}", PRODUCT, (PRODUCT, PRODUCT)),
     DIVIDE: Form("<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>", CALL),
     NEGATIVE: Form("<mo>−</mo>{}", SIGN, (PRODUCT,)),
-    functions.EXP: Form("<msup><mi>e</mi><mrow>{}</mrow></msup>", CALL),
-    functions.EXPM1: Form("<msup><mi>e</mi><mrow>{}</mrow></msup><mo>−</mo><mn>1</mn>", SUM),
-    functions.LOG: _called("ln"),
-    functions.LOG1P: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo>{})", CALL, (SUM,)),
-    functions.SQRT: Form("<msqrt><mrow>{}</mrow></msqrt>", NAME),
-    functions.ABSOLUTE: Form('<mo stretchy="false">|</mo>{}<mo stretchy="false">|</mo>', NAME),
-    functions.FLOOR: Form('<mo stretchy="false">⌊</mo>{}<mo stretchy="false">⌋</mo>', NAME),
-    **{each: _called(each.name) for each in (functions.SIN, functions.COS, functions.TANH, functions.ERF)},
-    functions.SIGN: _called("sign"),
-    functions.SIGMOID: Form(
+    operations.EXP: Form("<msup><mi>e</mi><mrow>{}</mrow></msup>", CALL),
+    operations.EXPM1: Form("<msup><mi>e</mi><mrow>{}</mrow></msup><mo>−</mo><mn>1</mn>", SUM),
+    operations.LOG: _called("ln"),
+    operations.LOG1P: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo>{})", CALL, (SUM,)),
+    operations.SQRT: Form("<msqrt><mrow>{}</mrow></msqrt>", NAME),
+    operations.ABSOLUTE: Form('<mo stretchy="false">|</mo>{}<mo stretchy="false">|</mo>', NAME),
+    operations.FLOOR: Form('<mo stretchy="false">⌊</mo>{}<mo stretchy="false">⌋</mo>', NAME),
+    **{each: _called(each.name) for each in (operations.SIN, operations.COS, operations.TANH, operations.ERF)},
+    operations.SIGN: _called("sign"),
+    operations.SIGMOID: Form(
         "<mfrac><mn>1</mn><mrow><mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow><mo>−</mo>{}</mrow></msup></mrow></mfrac>",
         CALL,
         (PRODUCT,),
     ),
-    functions.SOFTPLUS: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow>{}</mrow></msup>)", CALL),
-    selection.MAXIMUM: Form("<mi>max</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
-    selection.MINIMUM: Form("<mi>min</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
-    selection.GREATER: Form("{}<mo>&gt;</mo>{}", COMPARISON, (SUM, SUM)),
-    selection.EQUAL: Form("{}<mo>=</mo>{}", COMPARISON, (SUM, SUM)),
-    selection.WHERE: Form(
+    operations.SOFTPLUS: Form("<mi>ln</mi><mo>⁡</mo>(<mn>1</mn><mo>+</mo><msup><mi>e</mi><mrow>{}</mrow></msup>)", CALL),
+    operations.MAXIMUM: Form("<mi>max</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
+    operations.MINIMUM: Form("<mi>min</mi><mo>⁡</mo>({}<mo>,</mo>{})"),
+    operations.GREATER: Form("{}<mo>&gt;</mo>{}", COMPARISON, (SUM, SUM)),
+    operations.EQUAL: Form("{}<mo>=</mo>{}", COMPARISON, (SUM, SUM)),
+    operations.WHERE: Form(
         "<mo>{{</mo><mtable><mtr><mtd>{1}</mtd><mtd><mtext>if </mtext>{0}</mtd></mtr>"
         "<mtr><mtd>{2}</mtd><mtd><mtext>otherwise</mtext></mtd></mtr></mtable>",
         CHOICE,
     ),
     CAST: Form('<mo stretchy="false">[</mo>{}<mo stretchy="false">]</mo>', NAME),
     EXPAND: Form("{}", NAME, (NAME,)),
-    products.AFFINE: Form("<mi>W</mi><mo>·</mo>{1}<mo>+</mo><mi>b</mi>", SUM, (CHOICE, CALL)),
-    products.MATMUL: Form("<mi>W</mi><mo>·</mo>{1}", PRODUCT, (CHOICE, CALL)),
+    operations.AFFINE: Form("<mi>W</mi><mo>·</mo>{1}<mo>+</mo><mi>b</mi>", SUM, (CHOICE, CALL)),
+    operations.MATMUL: Form("<mi>W</mi><mo>·</mo>{1}", PRODUCT, (CHOICE, CALL)),
 }
 """Parentheses become operators of MathML at the end, so that forms need no others than those of texts."""
 
@@ -172,12 +171,12 @@ class _Writer:
             return Text(_leaf(_own_name(value), value.shape, depth))
         if operation.role == "name":
             return self.text(value.arguments[0], depth)
-        if operation is pieces.ROWS:
+        if operation is operations.ROWS:
             return self._rows(value, depth)
-        if operation is picking.ONE_HOT:
+        if operation is operations.ONE_HOT:
             index = self.text(value.arguments[0], depth)
             return Text(f"<mi>{INDICES[depth]}</mi><mo>=</mo>{index.code}", COMPARISON)
-        if operation in (SUM_OVER, reductions.MAX):
+        if operation in (SUM_OVER, operations.MAX):
             return self._over(value, depth)
         if operation is MULTIPLY:
             return self._product(value, depth)

@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 from specnet import export
-from specnet.compiler.operations import functions
+from specnet.compiler import operations
 from specnet.exporting.languages.javascript_functions import HELPERS
 from tests.exporting.models import dense, exported, labelled, layered, named
 from tests.exporting.tools import NODE, PLAIN, needs_node
@@ -37,7 +37,7 @@ def test_the_error_function_is_exact(tmp_path):
     x = np.concatenate([np.linspace(-7, 7, 20001), 10.0 ** np.arange(-300, 2, 3.0), [2, np.nextafter(2, 0), 0]])
     (tmp_path / "x.json").write_text(json.dumps(x.tolist()))
     printed = printed_by_node(
-        f"import {{ readFileSync }} from 'node:fs';{HELPERS[functions.ERF]}"
+        f"import {{ readFileSync }} from 'node:fs';{HELPERS[operations.ERF]}"
         "console.log(JSON.stringify(JSON.parse(readFileSync('x.json')).map(erf)));"
         "if (!Number.isNaN(erf(NaN)) || erf(-Infinity) !== -1 || erf(40) !== 1) throw new Error('edges');",
         tmp_path,

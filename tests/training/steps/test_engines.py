@@ -12,9 +12,9 @@ import pytest
 
 import specnet
 from specnet import Network, Observer, SpecError, TrainingError
+from specnet.compiler import operations
 from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.c_text import c_forms
-from specnet.compiler.operations import functions
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Stepper, TrainingRows, train
@@ -88,7 +88,9 @@ def wrong_forms() -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("operation", [functions.TANH, functions.SIGMOID, functions.SQRT], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    "operation", [operations.TANH, operations.SIGMOID, operations.SQRT], ids=lambda item: item.name
+)
 def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
     def texts() -> Iterator[str]:
         for seed in range(60):

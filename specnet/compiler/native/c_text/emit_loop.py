@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from specnet.compiler import operations
 from specnet.compiler.native.allocate import Matrix, Places, padded
-from specnet.compiler.native.c_plan import CPlan
+from specnet.compiler.native.c_plan import CallGroup, CPlan
 from specnet.compiler.native.c_text.c_forms import TYPES, element, literal
-from specnet.compiler.native.fuse import CallGroup
-from specnet.compiler.operations import picking, reductions
 from specnet.compiler.value import Kind
 
 
@@ -96,7 +95,7 @@ class LoopEmitter:
 
     def _element(self, n: int) -> None:
         program, call = self._program, self._program.calls[n]
-        self._needs_row_number |= call.operation is picking.ONE_HOT
+        self._needs_row_number |= call.operation is operations.ONE_HOT
         if program.weighs_rows(n):
             code = self._weighed_rows(n, *call.arguments)
         else:
@@ -156,7 +155,7 @@ class LoopEmitter:
     def _reduction(self, n: int) -> None:
         call = self._program.calls[n]
         (a,) = call.arguments
-        value, is_sum = self._operand(a), call.operation is not reductions.MAX
+        value, is_sum = self._operand(a), call.operation is not operations.MAX
         start = "0" if is_sum else "-(real)INFINITY"
 
         def added(total: str, more: str) -> str:

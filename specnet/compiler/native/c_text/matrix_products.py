@@ -14,7 +14,7 @@ from specnet.compiler.native.c_text.c_head import packed
 from specnet.compiler.native.c_text.emit_loop import block, summing
 from specnet.compiler.native.c_text.shared_functions import SharedFunctions
 from specnet.compiler.native.toolchain.processors import Processor
-from specnet.compiler.shapes import Axis
+from specnet.compiler.value import Axis
 
 PANEL_BYTES = 24 * 1024
 """Of b that are gone through again and again for all rows: fewer than the first-level cache has."""

@@ -16,8 +16,7 @@ from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any
 
-from specnet.compiler.native.toolchain.compiler_process import BuildError, run_compiler
-from specnet.compiler.native.toolchain.compilers import Compiler, find_compiler
+from specnet.compiler.native.toolchain.compilers import BuildError, Compiler, find_compiler, run_compiler
 from specnet.compiler.native.toolchain.library_cache import (
     cache_folder,
     drop_entry,

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from specnet.compiler.native.toolchain import compiler_process
+from specnet.compiler.native.toolchain import compilers
 from tests.compiler.native.toolchain.conftest import CHILD, OTHER, TEXT, Fifo, Workplace, library
 from tests.exporting.tools import needs_compiler
 
@@ -22,7 +22,7 @@ HANGING = "exec 9>{fifo}; echo started >&9; sleep 300 & sleep 300"
 def test_a_hanging_compiler_is_ended_with_all_its_processes(
     place: Workplace, fifo: Fifo, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(compiler_process, "WAITING_LIMIT", 0.5)
+    monkeypatch.setattr(compilers, "WAITING_LIMIT", 0.5)
     place.install(HANGING.format(fifo=fifo.path))
     place.expect_failure(r"^cc did not end within 0\.5 s$")
     fifo.wait_for_start()
@@ -32,14 +32,14 @@ def test_a_hanging_compiler_is_ended_with_all_its_processes(
 
 
 def test_a_compiler_that_computes_too_long_is_ended(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
+    monkeypatch.setattr(compilers, "CPU_LIMIT", 1)
     place.install("sh -c 'while :; do :; done'; exit 1")
     place.expect_failure(r"^cc was ended after 1 s of CPU time$")
 
 
 @needs_compiler
 def test_a_busy_machine_does_not_make_a_compiler_fail(place: Workplace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(compiler_process, "CPU_LIMIT", 1)
+    monkeypatch.setattr(compilers, "CPU_LIMIT", 1)
     place.install('sleep 1.1; exec real "$@"')
     assert library(TEXT).answer() == 42
 
