@@ -13,7 +13,7 @@ from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.parts.arrays import FLOAT64, Array, check_finite, pieces
 from specnet.parts.preprocessing import CategoryEmbedding, CategoryStep, Fitted, Preprocessing, Texts
-from specnet.parts.preprocessing.operations import joined, picked
+from specnet.parts.preprocessing.column_operations import joined, picked
 from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
 

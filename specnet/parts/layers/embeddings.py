@@ -32,7 +32,7 @@ from specnet.parts.initializers import Initializer, Place, PytorchLinear, Random
 from specnet.parts.layers.base import LearningLayer, Scope
 from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.parts.part import FieldProblem, written
-from specnet.parts.preprocessing.operations import picked, runs
+from specnet.parts.preprocessing.column_operations import picked, runs
 
 
 class _ColumnLayer(LearningLayer):

@@ -125,8 +125,8 @@ class Preprocessing(PartKind):
     def apply(self, columns: Any, fitted: Fitted) -> Any:
         """Return the columns, prepared.
 
-        Operators and the functions of `specnet.parts.preprocessing.operations` only, so that symbolic values can take
-        the arrays' place.
+        Operators and the functions of `specnet.parts.preprocessing.column_operations` only, so that symbolic values can
+        take the arrays' place.
         """
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from specnet.errors import DataError
 from specnet.parts.fields import Counts, PositiveInteger
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
-from specnet.parts.preprocessing.operations import equal, numbered, repeated, where
+from specnet.parts.preprocessing.column_operations import equal, numbered, repeated, where
 
 ONE_HOT_CODES = 8
 """Up to so many codes of a category are columns of their own by default; more are embedded."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from specnet.parts.fields import PositiveNumber
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
-from specnet.parts.preprocessing.operations import absolute, expm1, log1p, sign, sqrt, within
+from specnet.parts.preprocessing.column_operations import absolute, expm1, log1p, sign, sqrt, within
 
 _FAR = 1e100
 """From here on √(1 + r²) is r to the last digit, and r² still a number."""

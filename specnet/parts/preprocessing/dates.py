@@ -10,7 +10,7 @@ from pydantic import Field
 from specnet.parts.arrays import pieces
 from specnet.parts.fields import Counts
 from specnet.parts.preprocessing.base import Columns, Fitted, Learned, Preprocessing, Texts, Weight
-from specnet.parts.preprocessing.operations import cos, equal, floor, greater, joined, picked, sin, where
+from specnet.parts.preprocessing.column_operations import cos, equal, floor, greater, joined, picked, sin, where
 
 _CYCLES = ("day of year", "weekday", "time of day")
 _THURSDAY = 3

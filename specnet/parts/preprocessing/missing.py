@@ -23,7 +23,7 @@ from specnet.parts.preprocessing.base import (
     present_cells,
     quantiles,
 )
-from specnet.parts.preprocessing.operations import count_of, equal, joined, picked, where
+from specnet.parts.preprocessing.column_operations import count_of, equal, joined, picked, where
 
 _FEWEST_ROWS, _SMALLEST_SHARE = 5, 0.01
 """How many training rows must miss a column, and which share of all, before "auto" adds a column that says so."""

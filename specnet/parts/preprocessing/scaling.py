@@ -21,7 +21,7 @@ from specnet.parts.preprocessing.base import (
     quantiles,
     row_blocks,
 )
-from specnet.parts.preprocessing.operations import equal, greater, where, within
+from specnet.parts.preprocessing.column_operations import equal, greater, where, within
 
 _NARROW = 1e-300
 """Half the width of a bin up to which it is a jump."""

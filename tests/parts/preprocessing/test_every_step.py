@@ -20,7 +20,7 @@ from specnet.parts.preprocessing import (
     Robust,
     SmoothClip,
     Standardize,
-    operations,
+    column_operations,
     prepared_size,
     raw_size,
 )
@@ -280,14 +280,14 @@ def test_columns_are_picked_repeated_and_joined_of_values_as_of_arrays(places):
     counts = (2, 0, 1, 3, 1)
 
     def made(columns):
-        some = operations.picked(columns, places)
-        several = operations.repeated(columns, counts) + operations.numbered(columns, range(7))
-        return operations.joined(some, several, operations.within(columns, -0.5, 0.5))
+        some = column_operations.picked(columns, places)
+        several = column_operations.repeated(columns, counts) + column_operations.numbered(columns, range(7))
+        return column_operations.joined(some, several, column_operations.within(columns, -0.5, 0.5))
 
     expected = [rows[:, list(places)], rows.repeat(counts, axis=1) + np.arange(7), np.clip(rows, -0.5, 0.5)]
     np.testing.assert_array_equal(made(rows), np.hstack(expected))
     assert_symbolic(Log(), lambda columns, _: made(columns), rows, {}, made(rows))
-    assert operations.count_of(rows) == operations.count_of(input_value("x", (5, BATCH))) == 5
+    assert column_operations.count_of(rows) == column_operations.count_of(input_value("x", (5, BATCH))) == 5
 
 
 def put(place, value):
