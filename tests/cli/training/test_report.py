@@ -80,7 +80,7 @@ def test_run_without_report(specnet: Specnet, folder: Path, monkeypatch: pytest.
 def test_missing_report_is_told_of_a_run_that_succeeds(
     specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    def failing(record: Any) -> str:
+    def failing(*_: object) -> str:
         raise ZeroDivisionError
 
     monkeypatch.setattr(pages, "page", failing)

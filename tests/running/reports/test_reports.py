@@ -320,7 +320,7 @@ def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> No
 def test_report_that_fails_costs_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def failing(record: Any) -> str:
+    def failing(*_: object) -> str:
         raise error
 
     monkeypatch.setattr(pages, "page", failing)
