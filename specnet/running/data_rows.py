@@ -53,6 +53,7 @@ from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.row_view import RowView
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
+from specnet.training import RunIdentity
 
 Made = TypeVar("Made")
 
@@ -221,6 +222,11 @@ class SpecData:
     def network(self) -> Network:
         """The network, one for all that are trained on these rows, such as the members of an ensemble."""
         return Network(self.resolved)
+
+    def identity(self, sha256: str | None = None) -> RunIdentity:
+        """Return what a run on these rows is about, given the hash of the table where it is known."""
+        assert self.table is not None, "runs have a table"
+        return RunIdentity(self.resolved.spec.to_json(), sha256 or data_hash(self.table))
 
 
 def fit_preparation(spec: Spec, rows: Rows, kept: Preparation | None = None) -> tuple[Spec, Preparation]:

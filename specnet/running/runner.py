@@ -24,9 +24,9 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import SpecData, parsed_with_target
+from specnet.running.data_rows import SpecData, parsed_with_target, split_data
 from specnet.running.run_folder import RunFolder, reserved_folder
-from specnet.running.training_run import BegunRun, RunOutcome, train_run
+from specnet.running.training_run import RunOutcome, train_run
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
@@ -211,22 +211,26 @@ def run_table(
         if folder is not None:
             stack.enter_context(_said_before_training(interruptions))
         begin = time.perf_counter()
-        begun = BegunRun.of(parsed, load_table(parsed) if table is None else table, begin)
-        if folder is not None and folder.is_finished(begun.identity):
+        data = split_data(parsed, load_table(parsed) if table is None else table)
+        identity = data.identity()
+        if folder is not None and folder.is_finished(identity):
             # --no-report may have left the page out, and it may have been deleted.
             is_missing = report and not (folder.path / REPORT).exists()
             run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
-            warnings = _report(run, begun.data, observer) if is_missing else ()
+            warnings = _report(run, data, observer) if is_missing else ()
             return _finished(run, warnings)
         checkpoint = None
         if folder is not None:
-            checkpoint = folder.checkpoint(begun.identity, begun.data.resolved.spec.training)
+            checkpoint = folder.checkpoint(identity, data.resolved.spec.training)
         with closing(observer):
             observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
             outcome = train_run(
-                begun,
+                parsed,
+                data,
+                identity,
+                begin,
                 observer,
-                keep_checkpoint=folder and partial(folder.keep, begun.identity),
+                keep_checkpoint=folder and partial(folder.keep, identity),
                 checkpoint=checkpoint,
                 jobs=jobs,
                 threads=threads,
@@ -238,7 +242,7 @@ def run_table(
                 saved = _write(folder, outcome, checkpoint, rows=rows)
                 # A run that was interrupted before its first epoch has nothing to show.
                 warnings += (
-                    _report(saved, begun.data, observer, outcome.answers.get(TEST)) if report and result.history else ()
+                    _report(saved, data, observer, outcome.answers.get(TEST)) if report and result.history else ()
                 )
         observer.closed(result.interruption)
         try:
@@ -315,7 +319,7 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
 
 def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None, *, rows: bool) -> SavedRun:
     """Write what a run has reached into its folder, and return that, of which nothing has to be read again."""
-    parsed, result, resolved = outcome.begun.parsed, outcome.fitted.result, outcome.begun.data.resolved.spec
+    parsed, result, resolved = outcome.parsed, outcome.fitted.result, outcome.fitted.data.resolved.spec
     language, text = text_saying(parsed)
     with file_errors(folder.path / MODEL):
         start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds

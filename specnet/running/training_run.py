@@ -31,8 +31,7 @@ from specnet.files.run_files import (
 from specnet.files.tensors import encode
 from specnet.findings import Judgement, judge
 from specnet.model import Answers
-from specnet.parts.data import Table
-from specnet.running.data_rows import SpecData, data_hash, split_data
+from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
@@ -47,55 +46,15 @@ Contents = dict[str, str | bytes]
 
 
 @dataclass(frozen=True)
-class BegunRun:
-    """What a run is about, once its data have been read.
-
-    Attributes
-    ----------
-    parsed : Spec
-    data : SpecData
-    identity : RunIdentity
-    begin : float
-        When it began, by `time.perf_counter`.
-    versions : dict
-        Of the libraries that were there then.
-    """
-
-    parsed: Spec
-    data: SpecData
-    identity: RunIdentity
-    begin: float
-    versions: dict[str, str]
-
-    @classmethod
-    def of(cls, parsed: Spec, table: Table, begin: float, *, sha256: str | None = None) -> BegunRun:
-        """Return a run on a table that was read as its spec says.
-
-        Parameters
-        ----------
-        parsed : Spec
-        table : Table
-        begin : float
-        sha256 : str, optional
-            The hash of the table, where it is known.
-
-        Raises
-        ------
-        SpecError, DataError
-            If the rows do not fit.
-        """
-        data = split_data(parsed, table)
-        identity = RunIdentity(data.resolved.spec.to_json(), sha256 or data_hash(table))
-        return cls(parsed, data, identity, begin, library_versions())
-
-
-@dataclass(frozen=True)
 class RunOutcome:
     """What a run has come to.
 
     Attributes
     ----------
-    begun : BegunRun
+    parsed : Spec
+    identity : RunIdentity
+    begin : float
+        When it began, by `time.perf_counter`.
     fitted : FitResult
     evaluation : Evaluation
     answers : dict of str to Answers
@@ -103,10 +62,12 @@ class RunOutcome:
     judgement : Judgement
         What went wrong.
     machine : dict
-        What else its bits depend on.
+        What else its bits depend on, with the versions of the libraries.
     """
 
-    begun: BegunRun
+    parsed: Spec
+    identity: RunIdentity
+    begin: float
     fitted: FitResult
     evaluation: Evaluation
     answers: dict[str, Answers]
@@ -134,7 +95,7 @@ class RunOutcome:
         content = self.fitted.model.to_bytes()
         files: Contents = {
             MODEL: content,
-            RESOLVED: self.begun.identity.spec,
+            RESOLVED: self.identity.spec,
             HISTORY: json_lines(result.history),
             METRICS: json_text(self.evaluation.record()),
             LAYERS: json_lines(result.looks),
@@ -146,31 +107,31 @@ class RunOutcome:
         if result.snapshots:
             files[SNAPSHOTS] = encode(result.record.tensors(), "")
         if result.interruption is not None:
-            files[CHECKPOINT] = replace(result.reached, run=self.begun.identity).to_bytes()
+            files[CHECKPOINT] = replace(result.reached, run=self.identity).to_bytes()
         return files
 
     def _facts(self, spec_folder: str, earlier: float, model_sha256: str, *, rows: bool) -> dict[str, Any]:
-        begun, result, train = self.begun, self.fitted.result, self.begun.data.splits["train"]
+        result, data = self.fitted.result, self.fitted.data
+        train = data.splits["train"]
         facts = {
             "end": result.end,
             "finished": result.interruption is None,
             "epochs": result.epochs,
             "steps": result.steps,
             "training_seconds": result.seconds,
-            "seconds": earlier + time.perf_counter() - begun.begin,
+            "seconds": earlier + time.perf_counter() - self.begin,
             "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
-            "overrides": [override.text.content for override in begun.parsed.document.overrides],
+            "overrides": [override.text.content for override in self.parsed.document.overrides],
             SPEC_FOLDER: spec_folder,
-            "spec_sha256": begun.identity.spec_sha256,
-            "data_sha256": begun.identity.data_sha256,
+            "spec_sha256": self.identity.spec_sha256,
+            "data_sha256": self.identity.data_sha256,
             "seed": self.fitted.model.spec.seed,
             **result.engine.facts(),
             COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
             **self.machine,
-            "versions": begun.versions,
             TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data() if rows else None,
         }
-        if begun.data.resolved.spec.training.ensemble is not None:
+        if data.resolved.spec.training.ensemble is not None:
             facts["members"] = [
                 {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
                 for each in self.fitted.members
@@ -179,7 +140,10 @@ class RunOutcome:
 
 
 def train_run(
-    begun: BegunRun,
+    parsed: Spec,
+    data: SpecData,
+    identity: RunIdentity,
+    begin: float,
     observer: Observer | None,
     threads: int | None = None,
     cores: int | None = None,
@@ -189,7 +153,12 @@ def train_run(
 
     Parameters
     ----------
-    begun : BegunRun
+    parsed : Spec
+    data : SpecData
+        Its rows.
+    identity : RunIdentity
+    begin : float
+        When it began, by `time.perf_counter`.
     observer : Observer or None
     threads : int, optional
         Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
@@ -198,17 +167,16 @@ def train_run(
     **options
         As for `fit_rows`.
     """
-    data = begun.data
     if cores is None:
         cores = available_threads() if threads is None else threads
     if threads is None:
         threads = threads_worth(data.resolved, len(data.splits["train"]))
     with limited_threads(threads):
-        machine = machine_facts()
+        machine = {**machine_facts(), "versions": library_versions()}
         with explaining():
             fitted = fit_rows(data, observer, cores=cores, records=True, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
             evaluation, comparison, answers = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
             evidence = run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison)
-            return RunOutcome(begun, fitted, evaluation, answers, judge(evidence), machine)
+            return RunOutcome(parsed, identity, begin, fitted, evaluation, answers, judge(evidence), machine)

@@ -20,11 +20,11 @@ from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
-from specnet.running.data_rows import data_hash
+from specnet.running.data_rows import data_hash, split_data
 from specnet.running.fitting import FitResult
 from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
-from specnet.running.training_run import BegunRun, Contents, train_run
+from specnet.running.training_run import Contents, train_run
 from specnet.saved.metrics_file import Metrics
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
@@ -169,8 +169,9 @@ class Task:
         SpecnetError
         KeyboardInterrupt
         """
-        begun = BegunRun.of(self.spec(table), table, time.perf_counter(), sha256=self.common.sha256)
-        run = train_run(begun, self.observer())
+        begin, spec = time.perf_counter(), self.spec(table)
+        data = split_data(spec, table)
+        run = train_run(spec, data, data.identity(self.common.sha256), begin, self.observer())
         run.fitted.check_whole()
         return TaskOutcome.of(run.fitted, files=run.files(".", rows=self.common.rows), metrics=run.evaluation.metrics)
 

@@ -22,6 +22,7 @@ from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
 from specnet.report.terminal.series_progress import SeriesProgress
+from specnet.running.data_rows import split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, perform, this_machine
@@ -43,7 +44,6 @@ from specnet.running.sweeps.trial_records import (
     trial_files,
 )
 from specnet.running.sweeps.trials import TrialTask
-from specnet.running.training_run import BegunRun
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.searching import PRUNED_AFTER
@@ -104,9 +104,8 @@ class Coordinator:
         self._begin = time.perf_counter()
         base = spec.model_copy(update={"sweep": None})
         self._common = Common.of(spec, table)
-        begun = BegunRun.of(base, table, self._begin, sha256=self._common.sha256)
-        self.data = begun.data
-        self.identity = SweepIdentity.of(begun.identity, self.sweep)
+        self.data = split_data(base, table)
+        self.identity = SweepIdentity.of(self.data.identity(self._common.sha256), self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self.repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
         check_rows_of(base, self.repetitions, table, self.sweep.folds, "validation")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,7 @@ from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.series_progress import SeriesProgress, shown_series
-from specnet.running.data_rows import parsed_with_target
+from specnet.running.data_rows import parsed_with_target, split_data
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
 from specnet.running.many.workers import Workers
@@ -36,7 +35,6 @@ from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
-from specnet.running.training_run import BegunRun
 from specnet.saved.summary import Summary, summarized
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.file_paths import input_files
@@ -348,8 +346,9 @@ class OneSweep:
 
     def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:
         """Return whether the run of the best trial has begun before; it may be that of another one."""
-        begun = BegunRun.of(best, self.table, time.perf_counter(), sha256=identity.run.data_sha256)
-        return RunFolder(self.path / BEST, resumes=True).is_of(begun.identity, begun.data.resolved.spec.training)
+        data = split_data(best, self.table)
+        run = data.identity(identity.run.data_sha256)
+        return RunFolder(self.path / BEST, resumes=True).is_of(run, data.resolved.spec.training)
 
     def _write_page(self) -> None:
         if self.options.report:

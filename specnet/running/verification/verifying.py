@@ -33,12 +33,13 @@ from specnet.files.run_files import (
 )
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
+from specnet.running.data_rows import split_data
 from specnet.running.machine import THREADS
 from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.sweeps.trial_records import read_trial
-from specnet.running.training_run import BegunRun, train_run
+from specnet.running.training_run import train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.running.verification.verified_series import FoundRuns, KeptRuns, folders_in, verified_series
@@ -246,9 +247,9 @@ def _verified(
         threads = kept.facts[THREADS]
     if kept.beginning is not None:
         observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1
-    table = load_table(spec)
-    begun = BegunRun.of(spec, table, time.perf_counter())
-    outcome = train_run(begun, observer, jobs=jobs, threads=threads, cores=cores)
+    begin, table = time.perf_counter(), load_table(spec)
+    data = split_data(spec, table)
+    outcome = train_run(spec, data, data.identity(), begin, observer, jobs=jobs, threads=threads, cores=cores)
     outcome.fitted.check_whole()
     language, text = text_saying(spec)
     start = spec_folder(spec.folder, run.path if written is None else written.path)
