@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.files import TEMPORARY_PREFIX, open_file, read_file, write_file, write_files
 from specnet.files.locks import try_lock
 from tests.texts.pinned import Refused

@@ -17,11 +17,12 @@ import pytest
 from pydantic import field_serializer
 
 import specnet
+from specnet import Observer
 from specnet.errors import Terminated
 from specnet.files.interruptions import Interruptions
 from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
-from specnet.training import Checkpoint, Observer, RunIdentity, Stepper, TrainingRows, train
+from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.gradient import BatchGradient
 from specnet.training.steps.lbfgs import LbfgsTrainer

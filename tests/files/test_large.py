@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.files import large
 from tests.texts.mistakes import mistake
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.errors import FileError, TakenError
+from specnet import FileError, TakenError
 from specnet.files import atomic, write_file
 from specnet.files.locks import LOCK_NAME, locked_folder
 from specnet.files.run_files import RUN_FILES

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.files.tensors import HEADER_LIMIT, decode, encode
 from specnet.parts.arrays import Array
 from tests.texts.mistakes import mistake

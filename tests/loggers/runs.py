@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.training import Observer, Observers
+from specnet import Observer
+from specnet.training import Observers
 from tests.running import moons
 
 _SPLIT = "n_samples = 60\nsplit = { test_size = 0.2, validation_size = 0.2 }"

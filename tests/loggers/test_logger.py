@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import LoggerError, SpecnetWarning, TakenError, TrainingError
+from specnet import LoggerError, Observer, SpecnetWarning, TakenError, TrainingError
 from specnet.loggers import LoggedRun, Outcome
-from specnet.training import Observer, Observers
+from specnet.training import Observers
 from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
 from tests.texts.mistakes import mistake
 

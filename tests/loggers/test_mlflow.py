@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import LoggerError, SpecnetWarning
+from specnet import LoggerError, SpecnetWarning
 from specnet.loggers.mlflow import LONGEST_KEY, LONGEST_VALUE, flattened
 from specnet.training import Observers
 from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed

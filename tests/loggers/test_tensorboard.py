@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.training import Observer
+from specnet import Observer
 from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
 
 pytest.importorskip("tensorboard", reason="needs pip install '.[tensorboard]'")

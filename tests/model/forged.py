@@ -23,8 +23,7 @@ import pandas as pd
 from safetensors.numpy import load, save
 
 import specnet
-from specnet.errors import FileError, SpecnetError, SpecnetWarning
-from specnet.model import Model, load_model
+from specnet import FileError, Model, SpecnetError, SpecnetWarning, load_model
 
 ROWS = 60
 SECONDS = 10.0

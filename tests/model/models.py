@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet import FileError, Model, Network, load_model, parse_spec, resolve
 from specnet.data import Preparation, unfitted
-from specnet.errors import FileError
-from specnet.model import ErrorQuantiles, Model, load_model
-from specnet.network import Network
+from specnet.model import ErrorQuantiles
 from specnet.parts.arrays import Array
-from specnet.spec import parse_spec, resolve
 
 KINDS: dict[str, dict[str, Any]] = {
     "binary": {"loss": "binary_crossentropy", "sizes": [3, 4, 1]},

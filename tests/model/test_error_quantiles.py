@@ -13,8 +13,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from specnet.errors import DataError
-from specnet.model import Answers, ErrorQuantiles, Model, load_model
+from specnet import DataError, Model, load_model
+from specnet.model import Answers, ErrorQuantiles
 from specnet.parts.arrays import Array
 from tests.model.models import make_model, make_rows
 from tests.texts.pinned import Refused

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import specnet
-from specnet.errors import FileError, SpecError
-from specnet.model import load_model
+from specnet import FileError, SpecError, load_model
 from tests.model.forged import forgery, header_of, models, verdict, with_flipped_bit
 
 FORGED, BITS = 30, 75

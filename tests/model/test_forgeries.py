@@ -15,8 +15,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from specnet.errors import FileError
-from specnet.model import load_model
+from specnet import FileError, load_model
 from specnet.parts.arrays import Array
 from tests.model.models import make_model, refusal, saved
 from tests.texts.pinned import Pinned

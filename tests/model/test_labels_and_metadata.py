@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.model.file import parse_metadata
 from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels
 from specnet.parts.arrays import Array

@@ -12,8 +12,7 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from specnet.errors import DataError, SpecError
-from specnet.model import Model
+from specnet import DataError, Model, SpecError
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import TopKAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows

@@ -13,13 +13,9 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
-from specnet import Observer, fit
-from specnet.errors import FileError
+from specnet import FileError, Model, Network, Observer, fit, load_model, parse_spec, resolve
 from specnet.files.tensors import HEADER_LIMIT
-from specnet.model import Model, load_model
-from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.spec import parse_spec, resolve
 from tests.model.models import KINDS, make_model, make_rows, saved
 from tests.texts.pinned import Refused
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specnet.network import Network
-from specnet.spec import Resolved, parse_spec, resolve
+from specnet import Network, Resolved, parse_spec, resolve
 
 
 def dense(units: int, activation: str | None = None, **fields: Any) -> dict[str, Any]:

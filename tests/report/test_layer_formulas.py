@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import resolve
 from specnet.parts.initializers import Place
 from specnet.parts.registry import built_in_registry
 from specnet.report.overview import Overview
-from specnet.spec import resolve
 
 
 def told(*layers: dict, inputs: int = 3) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet.running.runner import RunResult
+from specnet import RunResult
 from tests.running.test_forced import MAKE, OF_FOLDS
 
 ROWS = 120

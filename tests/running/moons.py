@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from specnet.training import Observer
+from specnet import Observer
 
 MOONS = """
 name = "moons"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import specnet
-from specnet.errors import SpecnetError
+from specnet import SpecnetError
 from tests.running.sweeps.searches import BASE
 
 SPEC = BASE.replace("epochs = 20", "epochs = 2\nbaselines = []")

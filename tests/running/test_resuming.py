@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError
 from specnet.training import Checkpoint
 from specnet.training.observer import Relay
 from tests.running.moons import MOONS, Interrupting, contents

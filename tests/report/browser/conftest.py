@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from specnet.running import run
+from specnet import run
 from specnet.training import WarningRecorder
 from tests.report.browser.checks import problems
 from tests.report.browser.tables import recipe_for

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.model import Model, load_model
+from specnet import Model, load_model, run
 from specnet.report.plane.plane_story import STRENGTH
 from specnet.report.svg.pixels import HUES
-from specnet.running import run
 from specnet.saved.saved_run import SavedRun
 from specnet.training import WarningRecorder
 

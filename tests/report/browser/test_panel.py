@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specnet.model import Model, load_model
+from specnet import Model, load_model, run
 from specnet.number_texts import cell_text
 from specnet.report.svg.markup import isolated
-from specnet.running import run
 from specnet.training import WarningRecorder
 from tests.report.browser.tables import CLUMSY, table
 

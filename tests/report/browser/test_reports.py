@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from specnet.running import run
+from specnet import run
 from specnet.training import WarningRecorder
 from tests.report.browser.checks import WIDTHS
 from tests.report.browser.conftest import SOURCES

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 import specnet
-from specnet.model import Model
+from specnet import Model, Observer
 from specnet.running.data_rows import Rows, read_data
-from specnet.training import Observer
 from tests.report.browser.tables import CLUMSY
 from tests.report.drawn import coordinates
 

@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from specnet import Resolved
 from specnet.report.diagram.diagram_columns import columns_of
 from specnet.report.diagram.network_diagram import NetworkDiagram
-from specnet.spec import Resolved
 from tests.report.drawn import CLUMSY, Drawn, coordinates
 from tests.report.networks import dense, initial, network, residual
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import specnet
+from specnet import Spec
 from specnet.report.pages.comparison_page import best_run
 from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_run import SavedRun
-from specnet.spec import Spec
 
 
 def saved(name: str, spec: Spec, score: float) -> SavedRun:

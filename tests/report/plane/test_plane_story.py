@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.network import Network
+from specnet import Network, Resolved
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.plane.surfaces import Plane, leads, log_odds
 from specnet.report.svg.charts import Figure
-from specnet.spec import Resolved
 from tests.report.drawn import CLUMSY, NAMESPACE, Drawn, image_of, pieces, place_of
 from tests.report.networks import dense, initial, network
 

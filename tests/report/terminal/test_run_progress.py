@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.report.terminal import run_progress
-from specnet.training import Observer, Observers
+from specnet.training import Observers
 from tests.texts.pinned import Pinned
 
 SPEC = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 40}}

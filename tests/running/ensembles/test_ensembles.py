@@ -11,12 +11,11 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet.errors import DataError, SpecError
+from specnet import DataError, Observer, SpecError, parse_spec
 from specnet.parts.arrays import relative_weights
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import fit_rows
-from specnet.spec import parse_spec
-from specnet.training import Observer, TrainingRows, train
+from specnet.training import TrainingRows, train
 from specnet.training.observer import Relay
 from tests.texts.pinned import Refused
 

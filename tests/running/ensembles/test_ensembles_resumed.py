@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, FileError
+from specnet import DataError, FileError, Observer
 from specnet.files.tensors import decode
-from specnet.training import Checkpoint, Observer
+from specnet.training import Checkpoint
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
 from tests.texts.pinned import Refused

@@ -12,11 +12,10 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
-from specnet.errors import DataError, PartError, TrainingError
+from specnet import DataError, Observer, PartError, TrainingError
 from specnet.processes.pool import ProcessEnded
 from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
-from specnet.training import Observer
 from specnet.training.members import pools
 from specnet.training.observer import Relay
 from tests.running.ensembles.test_ensembles import MOONS

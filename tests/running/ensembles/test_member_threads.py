@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer, StopTraining, TrainingError, parse_spec
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.cpus import usable_cpus
-from specnet.errors import TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.runner import RunInterrupted
-from specnet.spec import parse_spec
-from specnet.training import Observer, StopTraining, TrainingRows, train_members
+from specnet.training import TrainingRows, train_members
 from specnet.training.members import member_training, pools
 from specnet.training.members.ensemble_training import EnsembleTraining
 from specnet.training.observer import EVENTS, Relay

@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.model_selection import train_test_split
 
 import specnet
-from specnet.errors import SpecError
+from specnet import SpecError
 from specnet.network.random import stream
 from specnet.running.data_rows import read_data
 from specnet.running.evaluation.evaluation import evaluate_run

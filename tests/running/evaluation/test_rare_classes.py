@@ -11,8 +11,7 @@ import pytest
 from sklearn import metrics
 
 import specnet
-from specnet.errors import DataError
-from specnet.running.runner import RunResult
+from specnet import DataError, RunResult
 from specnet.training import WarningRecorder
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import SpecError
-from specnet.spec import parse_spec, resolve
+from specnet import SpecError, parse_spec, resolve
 from tests.running.specs import spec_on
 from tests.texts.calling import called
 from tests.texts.pinned import Refused

@@ -10,13 +10,11 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
 import specnet
-from specnet.errors import DataError
-from specnet.estimators import SpecClassifier
+from specnet import DataError, SpecClassifier, parse_spec
 from specnet.running.calibration import HeldOut, fitted_calibration
 from specnet.running.data_rows import Rows, read_data
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.spec import parse_spec
 from tests.running.moons import Interrupting, contents
 from tests.texts.pinned import Refused
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.training import Observer
+from specnet import Observer
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError, parse_spec
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash, read_data
-from specnet.spec import parse_spec
 from tests.running.moons import Interrupting, contents
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused

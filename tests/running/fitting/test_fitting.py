@@ -8,8 +8,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import specnet
-from specnet.errors import DataError, SpecError, TrainingError
-from specnet.training import Observer
+from specnet import DataError, Observer, SpecError, TrainingError
 from tests.texts.pinned import Refused
 
 

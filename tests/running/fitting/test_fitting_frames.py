@@ -7,8 +7,8 @@ import pandas
 import pytest
 
 import specnet
+from specnet import DataError, SpecError
 from specnet.data import read_inputs
-from specnet.errors import DataError, SpecError
 from tests.running.fitting.test_fitting import blobs, spec_of
 from tests.running.specs import spec_on
 from tests.texts.pinned import Pinned, Refused

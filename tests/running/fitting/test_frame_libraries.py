@@ -13,8 +13,7 @@ import pytest
 import scipy.sparse
 
 import specnet
-from specnet.errors import DataError
-from specnet.estimators import SpecClassifier, SpecRegressor
+from specnet import DataError, SpecClassifier, SpecRegressor
 from specnet.parts.data.notations import DurationFormat
 from tests.running.specs import spec_on
 from tests.texts.pinned import Refused

@@ -7,10 +7,9 @@ import pytest
 from sklearn.model_selection import KFold
 
 import specnet
+from specnet import Observer, parse_spec
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import fit_rows
-from specnet.spec import parse_spec
-from specnet.training import Observer
 from tests.running.ensembles.test_ensembles import MOONS, VALUES
 from tests.running.ensembles.test_ensembles_resumed import Stopping
 

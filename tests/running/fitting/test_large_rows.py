@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer, resolve
 from specnet.files import large
 from specnet.parts.data.tables.csv.csv_parts import parts_of
-from specnet.spec import resolve
-from specnet.training import Observer
 from tests.running.specs import csv_file, spec_on
 
 ROOT = Path(__file__).parents[3]

@@ -10,10 +10,9 @@ from scipy.optimize import minimize_scalar
 from sklearn.linear_model import Ridge
 
 import specnet
-from specnet.errors import SpecError
+from specnet import SpecError, parse_spec
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.spec import parse_spec
 
 ROWS, COLUMNS = 400, 4
 FAST = {"type": "adam", "learning_rate": 0.02}

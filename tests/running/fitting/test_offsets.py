@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError
-from specnet.training import Observer
+from specnet import DataError, Observer
 from tests.texts.pinned import Refused
 
 OFFSET = 1e9

@@ -8,8 +8,8 @@ import pandas
 import pytest
 
 import specnet
+from specnet import SpecError
 from specnet.checking import check_spec
-from specnet.errors import SpecError
 from specnet.parts import Preprocessing
 from tests.running.specs import cells, csv_file, spec_on
 from tests.texts.pinned import Refused

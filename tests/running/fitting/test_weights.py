@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.parts.registry import built_in_registry
 from specnet.running.data_rows import read_data
-from specnet.training import Observer
 from tests.running.specs import spec_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]

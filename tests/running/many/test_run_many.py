@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, FileError, SpecError
+from specnet import DataError, FileError, RepeatedResult, SpecError
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import VALUES
 from specnet.running.data_rows import read_data
-from specnet.running.many.repeated_runs import RepeatedResult
 from tests.running.many.executors import EXECUTORS
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused

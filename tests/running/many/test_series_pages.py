@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.errors import FileError, SpecnetWarning
+from specnet import FileError, SpecnetWarning, run_many
 from specnet.number_texts import metric
 from specnet.report.pages.series_record import SeriesRecord
 from specnet.report.terminal.run_table import RunRecord
 from specnet.running.many.fold_statistics import with_statistics
-from specnet.running.many.repeated_runs import run_many
 from specnet.running.reports.folder_pages import page_again
 from specnet.saved.run_curves import read_curves
 from tests.running.reports.page import Page

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.parts import Preprocessing
 from specnet.running import data_rows as running_rows
-from specnet.training import Observer
 from tests.running.noise.noise import CATEGORIES, COLOURS, DATES, GROUPS, NUMBERS, PARTS, ROWS, Noise
 
 SEEDS = 10

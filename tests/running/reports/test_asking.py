@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.report.pages.run_page import page
 from specnet.report.panel.ask_panel import AskColumn, AskPanel
 from specnet.running.data_rows import read_data
 from specnet.running.reports import asking
 from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
-from specnet.training import Observer
 from tests.running.specs import csv_file
 
 GENERATOR = np.random.default_rng(3)

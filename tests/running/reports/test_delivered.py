@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.number_texts import figure, percent, rounded
 from specnet.running.data_rows import read_data
-from specnet.training import Observer
 from tests.running.reports.page import Page
 
 MOONS = {"type": "make_moons", "n_samples": 200, "noise": 0.3, "random_state": 0}

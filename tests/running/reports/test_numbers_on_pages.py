@@ -18,13 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import specnet
+from specnet import Observer, nested_sweep, run_many
 from specnet.report.pages.comparison_page import comparison_page
 from specnet.running.data_rows import read_data
-from specnet.running.many.repeated_runs import run_many
-from specnet.running.sweeps.sweeping import nested_sweep
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import SpecSource
-from specnet.training import Observer
 from tests.running.reports.page import Page
 
 Array = NDArray[Any]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.running.data_rows import read_data
 from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
-from specnet.training import Observer
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 

@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError, SpecnetWarning, TakenError
+from specnet import FileError, Observer, SpecnetWarning, TakenError, run
 from specnet.files.locks import locked_folder
 from specnet.number_texts import rounded
 from specnet.report.pages import run_page as pages
-from specnet.running import run
 from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
-from specnet.training import Observer, Snapshot, WarningRecorder
+from specnet.training import Snapshot, WarningRecorder
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.inspection import partial_dependence
 
 import specnet
-from specnet.model import Model
+from specnet import Model, Observer
 from specnet.report.answers.uses_charts import response_figures
 from specnet.report.pages.model_answers import Importance, Response, Responses
 from specnet.report.pages.run_page import page
@@ -24,7 +24,6 @@ from specnet.running.reports.asking import PageNames
 from specnet.running.reports.responses import responses_of
 from specnet.running.reports.run_report import answers_shown, page_names
 from specnet.saved.saved_run import SavedRun
-from specnet.training import Observer
 from tests.report.drawn import Drawn
 from tests.running.reports.page import Page
 

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 import specnet
-from specnet.errors import SpecnetError
-from specnet.training import Observer
+from specnet import Observer, SpecnetError
 from tests.running.specs import spec_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]

@@ -16,13 +16,11 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import FileError, Network, Observer, SpecError
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain import libraries
-from specnet.errors import FileError, SpecError
 from specnet.files.run_files import CHECKPOINT, RESOLVED
-from specnet.network import Network
 from specnet.running.runner import RunInterrupted
-from specnet.training import Observer
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose
 from tests.compiling import compiles

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.training import Observer
+from specnet import Observer
 from tests.running.specs import spec_on
 
 PENGUINS = Path(__file__).parents[3] / "specs" / "data" / "penguins.csv"

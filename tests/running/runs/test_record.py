@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import TrainingError
+from specnet import Observer, TrainingError
 from specnet.files.run_files import LAYERS, SNAPSHOTS
 from specnet.files.tensors import decode
 from specnet.saved.saved_run import SavedRun
-from specnet.training import Observer
 from specnet.training.looks.layer_recorder import look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL

@@ -10,7 +10,7 @@ import pytest
 
 import specnet
 import specnet.files
-from specnet.errors import FileError, TakenError
+from specnet import FileError, Observer, TakenError
 from specnet.files.run_files import (
     CHECKPOINT,
     FACTS,
@@ -23,7 +23,7 @@ from specnet.files.run_files import (
 )
 from specnet.files.tensors import encode
 from specnet.running.reports.folder_pages import page_again
-from specnet.training import Checkpoint, Observer
+from specnet.training import Checkpoint
 from specnet.training.checkpoint import FORMAT
 from tests.running.moons import MOONS, Interrupting, contents
 from tests.texts.pinned import Refused

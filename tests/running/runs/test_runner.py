@@ -11,11 +11,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import specnet
-from specnet.errors import DataError, SpecError, TakenError
+from specnet import DataError, Observer, SpecError, TakenError
 from specnet.files.run_files import RUN_FILES
 from specnet.running.data_rows import data_hash, read_data
 from specnet.running.run_folder import new_folder
-from specnet.training import Observer
 from tests.texts.pinned import Refused
 
 SPEC = """# a comment that stays

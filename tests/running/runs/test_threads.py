@@ -11,8 +11,8 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import specnet
+from specnet import DataError
 from specnet.compiler.thread_limits import available_threads, limited_threads, thread_limit
-from specnet.errors import DataError
 from specnet.training.steps.engine_choice import THREADS_PAY, threads_worth
 from tests.texts.pinned import Refused
 

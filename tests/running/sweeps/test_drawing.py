@@ -16,7 +16,7 @@ import pytest
 from optuna.trial import TrialState
 
 import specnet
-from specnet.errors import FileError, SpecnetWarning, TrainingError
+from specnet import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
 from specnet.running.many.run_tasks import Task, TaskOutcome
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, MEMBERS, TPE, fingerprint

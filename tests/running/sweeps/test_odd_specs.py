@@ -16,7 +16,7 @@ import optuna
 import pytest
 
 import specnet
-from specnet.errors import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
+from specnet import DataError, FileError, SpecError, SpecnetError, TakenError, TrainingError
 from specnet.running.sweeps.optuna_calls import quiet
 from tests.running.passed_parts import Halved, Killing, Raising
 from tests.running.sweeps.searches import BASE, GRID, TPE, fingerprint

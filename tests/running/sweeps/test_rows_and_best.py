@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import FileError, TrainingError
 from specnet.data import RawColumns
-from specnet.errors import FileError, TrainingError
 from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.sweeps import trials

@@ -7,9 +7,9 @@ from typing import Any
 import optuna
 import pytest
 
+from specnet import parse_spec
 from specnet.parts.searches import Median, Random, Tpe
 from specnet.running.sweeps.space import columns, combinations, dimensions, draw
-from specnet.spec import parse_spec
 
 SPEC = """
 [network]

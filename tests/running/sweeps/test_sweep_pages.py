@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from specnet.errors import FileError
+from specnet import FileError, nested_sweep, sweep
 from specnet.number_texts import figure, rounded, true_minus
 from specnet.report.pages.sweep_page import short_keys
 from specnet.running.reports.folder_pages import page_again
-from specnet.running.sweeps.sweeping import nested_sweep, sweep
 from specnet.saved.summary import summarized
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, WILD, trial, write_sweep

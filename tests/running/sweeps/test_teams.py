@@ -20,10 +20,10 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError, Model, load_model
 from specnet.files.run_files import training_rows
 from specnet.files.tensors import decode
-from specnet.model import Answers, ErrorQuantiles, Model, load_model
+from specnet.model import Answers, ErrorQuantiles
 from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweep_folder import SweepFolder
