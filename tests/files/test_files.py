@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,43 +100,35 @@ def test_a_file_that_grows_beyond_the_limits_of_the_system_leaves_the_old_one(ol
     assert_untouched(old_file)
 
 
-@pytest.mark.parametrize(
-    ("function", "number"),
-    [
-        ("fsync", errno.ENOSPC),
-        ("fsync", errno.EDQUOT),
-        ("replace", errno.EACCES),
-        ("replace", errno.EROFS),
-        ("replace", errno.EIO),
-    ],
-)
-def test_a_failing_system_call_leaves_the_old_file(
-    old_file: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
-) -> None:
+def failing(number: int) -> Callable[..., None]:
     def fail(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, function, fail)
-    assert_refused(lambda: write_file(old_file, b"new"), old_file, number)
-    assert_untouched(old_file)
+    return fail
 
 
-def test_an_interrupt_leaves_the_old_file(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_file(old_file, b"new")
-    assert_untouched(old_file)
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
-def test_content_that_changes_on_its_way_to_the_disk_leaves_the_old_file(
-    old_file: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+@pytest.mark.parametrize(
+    ("function", "call", "number"),
+    [
+        *(("fsync", failing(number), number) for number in (errno.ENOSPC, errno.EDQUOT)),
+        *(("replace", failing(number), number) for number in (errno.EACCES, errno.EROFS, errno.EIO)),
+        ("fsync", interrupted, KeyboardInterrupt),
+        ("fsync", lambda descriptor: os.pwrite(descriptor, b"X", 1), None),  # the content is another one on the disk
+    ],
+)
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    old_file: Path, monkeypatch: pytest.MonkeyPatch, function: str, call: Callable[..., object], number: Any
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: os.pwrite(descriptor, b"X", 1))
-    with refused(FileError, at="model.safetensors"):
-        write_file(old_file, b"new")
+    monkeypatch.setattr(os, function, call)
+    if number is KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            write_file(old_file, b"new")
+    else:
+        assert_refused(lambda: write_file(old_file, b"new"), old_file, number)
     assert_untouched(old_file)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ import specnet
 from specnet import Observer
 from specnet.errors import Terminated
 from specnet.files.interruptions import Interruptions
+from specnet.parts import Data
+from specnet.parts.metrics import Metric
+from specnet.parts.metrics.base import CLASSES
 from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
@@ -29,6 +32,7 @@ from specnet.training.steps.lbfgs import LbfgsTrainer
 from specnet.training.steps.trainer import Ended, Progress, Stretch
 from tests.compiling import compiles
 from tests.running.moons import MOONS, contents
+from tests.running.specs import spec_on
 from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, spec_of
 
@@ -232,19 +236,32 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
     assert expected == found
 
 
+class Signalling(Metric):
+    """Sends this process signals when it is computed."""
+
+    type: Literal["signalling"] = "signalling"
+    task = CLASSES
+    sent: ClassVar[list[int]] = []
+
+    def compute(self, target: np.ndarray, response: np.ndarray, keywords: dict[str, Any]) -> float:
+        if self.sent:
+            signal.raise_signal(self.sent.pop())
+        return 0.0
+
+
+def run_signalling(out: Path, sent: list[int]) -> RunInterrupted:
+    """Return what a run raises that is sent these signals while what it came to is computed."""
+    Signalling.sent[:] = sent
+    with pytest.raises(RunInterrupted) as caught:
+        specnet.run(MOONS, out, overrides=["training.metrics=['signalling']"], parts=[Signalling], report=False)
+    return caught.value
+
+
 def test_one_hang_up_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A shell and the system both tell that a terminal was closed: the second time is no second wish."""
-    answered = specnet.Model.answers
-
-    def told_again(model: specnet.Model, *arguments: Any) -> Any:
-        signal.raise_signal(signal.SIGHUP)
-        return answered(model, *arguments)
-
     during_step(monkeypatch, 7, signal.SIGHUP)
-    monkeypatch.setattr(specnet.Model, "answers", told_again)
-    with pytest.raises(RunInterrupted) as caught:
-        specnet.run(MOONS, tmp_path / "out", report=False)
-    assert (caught.value.signal, caught.value.finished) == ("SIGHUP", False)
+    error = run_signalling(tmp_path / "out", [signal.SIGHUP, signal.SIGHUP])
+    assert (error.signal, error.finished) == ("SIGHUP", False)
     assert (tmp_path / "out" / "checkpoint.safetensors").exists()
 
 
@@ -254,30 +271,29 @@ def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path: Path, monkeypatch:
     assert specnet.run(MOONS, tmp_path / "out", report=False).metrics
 
 
+class EndedRows(Data):
+    """Rows whose reading ends with a signal."""
+
+    type: Literal["ended_rows"] = "ended_rows"
+    number: int
+
+    def load(self, folder: Path, target: str) -> Any:
+        os.kill(os.getpid(), self.number)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_before_training_ends_the_run_and_leaves_nothing(
-    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("specnet.running.runner.load_table", lambda spec: os.kill(os.getpid(), sent))
+def test_a_signal_before_training_ends_the_run_and_leaves_nothing(sent: signal.Signals, tmp_path: Path):
     with pytest.raises(Terminated, match="training had not begun; nothing was saved"):
-        specnet.run(MOONS, tmp_path / "out")
+        specnet.run(spec_on({"type": "ended_rows", "number": int(sent)}), tmp_path / "out", parts=[EndedRows])
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    answered, first = specnet.Model.answers, [True]
-
-    def interrupted(model: specnet.Model, *arguments: Any) -> Any:
-        if first and first.pop():
-            signal.raise_signal(signal.SIGINT)
-        return answered(model, *arguments)
-
-    monkeypatch.setattr(specnet.Model, "answers", interrupted)
-    with pytest.raises(RunInterrupted) as caught:
-        specnet.run(MOONS, tmp_path / "out")
-    assert caught.value.finished
+def test_ctrl_c_while_a_finished_run_is_written_lets_it_be_written(tmp_path: Path):
+    assert run_signalling(tmp_path / "out", [signal.SIGINT]).finished
     assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
-    assert specnet.run(MOONS, tmp_path / "out", resume=True).metrics
+    assert specnet.run(
+        MOONS, tmp_path / "out", resume=True, overrides=["training.metrics=['signalling']"], parts=[Signalling]
+    ).metrics
 
 
 def test_a_signal_while_a_spec_is_written_is_no_error_of_it():

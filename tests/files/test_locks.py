@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from tests.cli.conftest import COMMAND, environment
 from tests.running.moons import MOONS
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
-from tests.waiting import wait_until
 
 SPEC = MOONS.replace("epochs = 12", "epochs = 300")  # so long that two processes meet
 
@@ -89,17 +89,6 @@ def test_of_two_runs_into_one_folder_none_is_lost_or_mixed(tmp_path: Path, optio
     assert set(os.listdir(tmp_path / "out")) <= set(RUN_FILES)
 
 
-@pytest.mark.slow
-def test_a_run_that_is_killed_leaves_a_folder_for_the_next(tmp_path: Path) -> None:
-    (tmp_path / "moons.toml").write_text(SPEC)
-    running = started(tmp_path, 1, "--set", "training.epochs=100000000", "--set", "training.log_every=1000")
-    wait_until(lambda: (tmp_path / "out" / LOCK_NAME).exists() or running.poll() is not None)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    specnet.run(tmp_path / "moons.toml", tmp_path / "out", overrides=["seed=2", "training.epochs=3"], report=False)
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["seed"] == 2
-
-
 @pytest.mark.parametrize("there", [True, False])
 def test_a_lock_that_is_a_link_leads_nowhere(tmp_path: Path, there: bool) -> None:
     (tmp_path / "out").mkdir()
@@ -144,21 +133,14 @@ def test_a_lock_that_cannot_be_signed_is_taken_away(
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("call", ["open", "unlink", "close"])
-def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock(
+@pytest.mark.parametrize("call", ["open", "unlink", "close", ""])
+def test_ctrl_c_at_a_call_of_the_system_leaves_no_lock_and_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, moment: str
 ) -> None:
-    monkeypatch.setattr(os, call, interrupted_once(getattr(os, call), moment))
-    with pytest.raises(KeyboardInterrupt), locked_folder(tmp_path):
-        pass
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_ctrl_c_while_a_file_is_made_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
-    monkeypatch.setattr(atomic, "open", interrupted_once(open, moment), raising=False)
-    with pytest.raises(KeyboardInterrupt):
-        write_file(tmp_path / "file", b"content")
+    owner, name = (os, call) if call else (atomic, "open")
+    monkeypatch.setattr(owner, name, interrupted_once(getattr(owner, name, open), moment), raising=False)
+    with pytest.raises(KeyboardInterrupt), locked_folder(tmp_path) if call else nullcontext():
+        _ = call or write_file(tmp_path / "file", b"content")
     assert os.listdir(tmp_path) == []
 
 

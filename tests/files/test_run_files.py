@@ -11,6 +11,7 @@ import pytest
 
 import specnet
 from specnet.importing import open_model
+from tests.made import run_copied
 from tests.running.moons import MOONS
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Refused
@@ -19,8 +20,7 @@ from tests.texts.pinned import Refused
 @pytest.fixture
 def ended(tmp_path: Path) -> Path:
     """The folder of a run that ended."""
-    specnet.run(MOONS, tmp_path / "ended")
-    return tmp_path / "ended"
+    return run_copied(MOONS, tmp_path / "ended")
 
 
 def test_a_run_is_its_model(ended: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import random
 import tracemalloc
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,30 +65,6 @@ def say(*path: str | int, value: Any) -> Change:
     return change
 
 
-def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    content = saved(make_model("classes, text"), path)
-    places = [*range(40), *random.Random(0).sample(range(len(content)), 200), len(content) - 1]
-    for length in places:
-        path.write_bytes(content[:length])
-        assert refusal(path)
-
-
-@pytest.mark.slow
-def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    content = saved(make_model("classes, text"), path)
-    length = int.from_bytes(content[:8], "little")
-    generator = random.Random(0)
-    for place in range(8 + length):
-        bit = 1 << generator.randrange(8)
-        path.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
-        with suppress(FileError):
-            model = load_model(path)
-            model.save(tmp_path / "again")
-            assert model.predict(np.ones((1, 3))).shape == (1,)
-
-
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
@@ -109,6 +83,7 @@ def test_any_byte_of_the_header_changed_is_refused_or_a_whole_model(tmp_path: Pa
         ("classes", put("labels", [0, 1])),
         ("classes, text", put("labels.offsets", [0, 1])),
         ("classes, text", put("labels.bytes", np.zeros((2, 2), np.uint8))),
+        ("classes, text", put("labels.bytes", np.full(13, 255, np.uint8))),
         ("classes", put("labels", [0, 2, 1])),
         ("classes, text", put("labels.offsets", [0, 9, 7, 14])),
         ("classes", put("layers.0.bias", [0, 0, np.nan, 0])),

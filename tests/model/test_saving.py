@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,22 +170,6 @@ def test_a_model_that_could_not_be_read_is_not_written(
         model.save(path)
     assert path.read_bytes() == content
     assert os.listdir(tmp_path) == ["model"]
-
-
-def test_a_disk_that_is_full_leaves_the_old_model(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    content = saved(make_model("classes"), path)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        with pytest.raises(FileError) as caught:
-            make_model("values").save(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert caught.value.diagnostics[0].source == str(path)
-    assert path.read_bytes() == content
-    assert os.listdir(tmp_path) == ["model"]
-    assert load_model(path).labels is not None
 
 
 def test_a_spec_too_long_for_a_header_is_not_written(tmp_path: Path, refused: Refused) -> None:

@@ -15,6 +15,7 @@ import specnet
 from specnet.files.locks import locked_folder
 from specnet.files.run_files import RUN, kind_of
 from specnet.saved.finding_runs import find_runs, saved_in
+from tests.compiling import compiles
 from tests.processes.born_loaded import born_loaded
 from tests.running.faults import FAULTS, FULL_DISK, spread, suffer
 from tests.running.sweeps.searches import fingerprint
@@ -29,11 +30,13 @@ ENSEMBLE = WHOLE.replace("epochs = 2", "epochs = 3\ncheckpoint_every = 1\nensemb
 WHAT: dict[str, tuple[int, Callable[..., Any]]] = {
     "run": (10, lambda out, **how: specnet.run(LONG, out, **how, **QUIET)),
     "ensemble": (10, lambda out, **how: specnet.run(ENSEMBLE, out, **how, **QUIET)),
+    "threads": (5, lambda out, **how: specnet.run(ENSEMBLE, out, engine="compiled", jobs=3, **how, **QUIET)),
     "folds": (5, lambda out, **how: specnet.run_many(WHOLE, out, folds=2, jobs=1, **how, **QUIET)),
     "sweep": (5, lambda out, **how: specnet.sweep(OF_FOLDS, out, jobs=1, **how, **QUIET)),
     "nested sweep": (5, lambda out, **how: specnet.nested_sweep(SWEEP, out, folds=2, jobs=1, **how, **QUIET)),
 }
 """What is made, and how often it suffers."""
+KINDS = [pytest.param(what, marks=compiles) if what == "threads" else what for what in WHAT]
 FORCED = {("other run", "run"): 10, ("sweep", "run"): 10, ("team", "run"): 5, ("sweep", "folds"): 5}
 """The earlier result, and the one that is forced over it."""
 
@@ -56,7 +59,7 @@ def alone(target: Callable[..., None], *arguments: Any) -> None:
     assert process.exitcode == 0
 
 
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("what", KINDS)
 def test_what_goes_on_after_a_fault_ends_in_the_same_bytes(what: str, tmp_path: Path) -> None:
     cases, make = WHAT[what]
     alone(suffer_all, tmp_path, what)
@@ -124,7 +127,7 @@ def test_a_full_disk_leaves_all_of_a_new_run_or_nothing(tmp_path: Path) -> None:
     assert all(files_of(out / "out") == files_of(tmp_path / "whole") for out in made)
 
 
-@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("what", KINDS)
 def test_a_folder_that_another_process_holds_is_left_alone(what: str, tmp_path: Path, refused: Refused) -> None:
     for how in ({}, {"force": True}, {"resume": True}):
         with locked_folder(tmp_path / "out"), refused(specnet.TakenError, varying="process .*", at="out"):

@@ -11,7 +11,8 @@ import pytest
 
 import specnet
 from specnet import Model, Observer
-from specnet.running.data_rows import Rows, read_data
+from specnet.running.data_rows import Rows
+from tests.made import data_of
 from tests.report.browser.tables import CLUMSY
 from tests.report.drawn import coordinates
 
@@ -37,7 +38,7 @@ def sliding(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         "training": {"loss": "binary_crossentropy", "epochs": 15, "optimizer": {"type": "adam", "learning_rate": 0.02}},
     }
     result = specnet.run(spec, folder / "run", observer=Observer())
-    rows = read_data(specnet.parse_spec(folder / "run" / "spec.json")).splits["test"]
+    rows = data_of(folder / "run" / "spec.json").splits["test"]
     return folder / "run" / "report.html", result.model, rows
 
 

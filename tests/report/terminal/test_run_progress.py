@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import time
 
 import numpy as np
 import pytest
@@ -28,8 +29,12 @@ class Clock:
         return self.now
 
 
-def lines_of(monkeypatch: pytest.MonkeyPatch, before: float = 0.0) -> list[str]:
-    monkeypatch.setattr(run_progress.time, "monotonic", Clock())
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", Clock())
+
+
+def lines_of(before: float = 0.0) -> list[str]:
     stream = io.StringIO()
     with run_progress.RunProgress(stream) as shown:
         shown.started(specnet.build({**SPEC, "network": {"layer_sizes": [2, 4, 1]}}), {"train": 30}, 40)
@@ -41,16 +46,15 @@ def lines_of(monkeypatch: pytest.MonkeyPatch, before: float = 0.0) -> list[str]:
     return stream.getvalue().splitlines()
 
 
-def test_lines_come_ever_more_rarely_where_nothing_is_drawn(monkeypatch: pytest.MonkeyPatch):
-    header, *lines, nothing, summary = lines_of(monkeypatch)
+def test_lines_come_ever_more_rarely_where_nothing_is_drawn(clock: None):
+    header, *lines, nothing, summary = lines_of()
     assert header == "2 → 4 relu → 1 linear   17 parameters   30 rows"
     assert lines == [f"epoch {epoch}/40 loss {1 / epoch:.4f}" for epoch in (1, 2, 4, 8, 16, 32, 40)]
     assert nothing == ""
     assert summary == "40 epochs in 40.0 s   loss 1.0000 ▇▂▂▁▁▁▁▁▁▁▁▁ 0.0250"
 
 
-def test_each_member_of_an_ensemble_has_lines_of_its_own(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run_progress.time, "monotonic", Clock())
+def test_each_member_of_an_ensemble_has_lines_of_its_own(clock: None):
     stream = io.StringIO()
     network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "ensemble": 2}})
     with run_progress.RunProgress(stream) as shown:
@@ -67,8 +71,8 @@ def test_each_member_of_an_ensemble_has_lines_of_its_own(monkeypatch: pytest.Mon
     assert lines == [*told, "", *summaries]
 
 
-def test_a_resumed_run_counts_from_its_start(monkeypatch: pytest.MonkeyPatch, pinned: Pinned):
-    _, resumed, first, *_, summary = lines_of(monkeypatch, before=100.0)
+def test_a_resumed_run_counts_from_its_start(clock: None, pinned: Pinned):
+    _, resumed, first, *_, summary = lines_of(before=100.0)
     pinned(resumed)
     assert first == "epoch 1/40 loss 1.0000"
     assert summary == "40 epochs in 40.0 s   loss 0.0250", "the first losses are in the history alone"

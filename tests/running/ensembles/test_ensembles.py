@@ -13,10 +13,10 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet import DataError, Observer, SpecError, parse_spec
 from specnet.parts.arrays import relative_weights
-from specnet.running.data_rows import read_data
 from specnet.running.fitting import fit_rows
 from specnet.training import TrainingRows, train
 from specnet.training.observer import Relay
+from tests.made import data_of
 from tests.texts.pinned import Refused
 
 MOONS = """
@@ -53,7 +53,7 @@ def values(rows: int = 40) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_answer_is_the_mean_of_networks_trained_alone():
     """Written out by hand: each has its own streams, and the rows that are not in its fold."""
-    data = read_data(parse_spec(MOONS))
+    data = data_of(MOONS)
     fitted = fit_rows(data)
     network, train_rows, test = fitted.model.network, data.splits["train"], data.splits["test"]
     X = fitted.model.preprocessing.prepare(train_rows.columns)
@@ -84,7 +84,7 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
 def test_rows_of_folds_count_by_their_weights():
     """In the history and in what is out of fold by their own, in training also by those of their classes."""
     spec = parse_spec(MOONS, overrides=["data.split.test_size=0", "training.class_weight={1 = 5}"])
-    data = read_data(spec)
+    data = data_of(spec)
     weights = relative_weights(np.random.default_rng(0).uniform(0.1, 3, len(data.table.y)))
     rows = replace(data.splits["train"], weight=weights)
     fitted = fit_rows(replace(data, splits={"train": rows}))
@@ -138,7 +138,7 @@ def test_rows_of_a_group_are_in_one_fold(tmp_path: Path):
         "network": {"hidden_layer_sizes": [3]},
         "training": {"loss": "binary_crossentropy", "epochs": 2, "ensemble": 4},
     }
-    rows = read_data(parse_spec(spec)).splits["train"]
+    rows = data_of(spec).splits["train"]
     assert rows.folds is not None
     in_training = patients[rows.chosen]
     assert all(len(np.unique(rows.folds[in_training == patient])) == 1 for patient in in_training)
@@ -234,7 +234,7 @@ def test_sure_members_that_disagree_have_a_finite_loss():
 def test_fit_run_and_estimators_give_the_same_model(tmp_path: Path):
     overrides = ["data.split.test_size=0"]
     ran = specnet.run(MOONS, tmp_path, overrides=overrides).model
-    data = read_data(parse_spec(MOONS, overrides=overrides))
+    data = data_of(MOONS, overrides=overrides)
     fitted = specnet.fit(MOONS, data.table.X, data.table.y, overrides=overrides)
     spec = parse_spec(MOONS, overrides=overrides)
     estimator = specnet.SpecClassifier(spec=spec).fit(data.table.X, data.table.y)
@@ -296,7 +296,7 @@ def test_figures_of_folds_and_of_shared_rows_are_called_what_they_are(settings: 
 
 
 def test_preprocessing_is_fitted_once_on_all_training_rows():
-    data = read_data(parse_spec(MOONS))
+    data = data_of(MOONS)
     model = fit_rows(data).model
     columns = np.asarray(data.splits["train"].columns)
     np.testing.assert_allclose(model.preprocessing.fitted[0]["mean"], columns.mean(0), rtol=1e-12)

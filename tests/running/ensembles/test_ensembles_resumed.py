@@ -11,8 +11,8 @@ import pytest
 
 import specnet
 from specnet import DataError, FileError, Observer
-from specnet.files.tensors import decode
 from specnet.training import Checkpoint
+from tests.made import tensors_in
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
 from tests.texts.pinned import Refused
@@ -20,7 +20,7 @@ from tests.texts.pinned import Refused
 
 def test_the_file_has_a_tensor_for_each_member(tmp_path: Path):
     model = specnet.run(MOONS, tmp_path).model
-    _, tensors = decode((tmp_path / "model.safetensors").read_bytes())
+    tensors = tensors_in(tmp_path / "model.safetensors")
     shared = {name for name in tensors if not name.startswith("members.")}
     assert shared == {"preprocessing.0.0.mean", "preprocessing.0.0.scale", "labels", "error_quantiles"}
     for member, (theta, state) in enumerate(model.members):

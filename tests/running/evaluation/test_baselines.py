@@ -15,9 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import specnet
-from specnet import parse_spec
-from specnet.running.data_rows import read_data
 from specnet.running.evaluation.constant import constant_outputs, output_model
+from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on
 
@@ -183,7 +182,7 @@ def test_the_linear_baseline_takes_embedded_categories_as_indicators(tmp_path: P
     rows = ((number, f"town {town}", y) for number, town, y in zip(number, towns, y, strict=True))
     table = csv_file(tmp_path / "rows.csv", "number,town,y", rows)
     spec = spec_on(table, network={"dtype": "float64"}, loss="mse", baselines=["linear"])
-    data, found = read_data(parse_spec(spec)), specnet.run(spec, observer=specnet.Observer())
+    data, found = data_of(spec), specnet.run(spec, observer=specnet.Observer())
     assert data.resolved.spec.network.preprocessing[-1].steps[0].type == "ordinal"
     train, test = data.splits["train"].chosen, data.splits["test"].chosen
     known = [town for town in range(13) if (towns[train] == town).sum() >= 5]

@@ -1,6 +1,5 @@
 """What metrics.json says of a model beyond its figures, against scikit-learn's own words on the same rows."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ from sklearn.model_selection import train_test_split
 import specnet
 from specnet import SpecError
 from specnet.network.random import stream
-from specnet.running.data_rows import read_data
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.evaluation.resampling import wilson_interval
 from specnet.running.fitting import fit_rows
 from specnet.running.run_evidence import run_evidence
+from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import cells, csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -133,12 +132,6 @@ def test_coverage_is_told_of_levels_that_can_be_had(ran, rng: np.random.Generato
     assert "coverage" not in ran(X, classes(rng, X), loss="binary_crossentropy").tables
 
 
-def test_names_of_a_target_are_those_of_its_column(tmp_path: Path):
-    rows = ((row % 7, row % 5, row % 7 + row % 3) for row in range(40))
-    spec = spec_on(csv_file(tmp_path / "rows.csv", "a,b,price", rows, "price"), loss="mse")
-    assert specnet.run(spec).evaluation["tables"]["test"]["outputs"] == ["price"]
-
-
 def test_gains_and_intervals_are_of_the_same_resamples(ran, rng: np.random.Generator):
     X = columns(rng)
     y = classes(rng, X)
@@ -181,7 +174,7 @@ def test_rows_of_a_group_are_resampled_together(tmp_path: Path, rng: np.random.G
     effect, x = rng.normal(size=20)[patients], rng.normal(size=len(patients))
     rows = np.column_stack([patients, x, 10 * effect + x])
     spec = spec_on(by_patient(tmp_path, rows), network={"dtype": "float64"}, loss="mse")
-    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    test = data_of(spec).splits["test"].chosen
     assert test is not None
     found = specnet.run(spec)
     own = (found.model.predict(rows[test, 1:2]) - rows[test, 2]) ** 2
@@ -204,7 +197,7 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
     role = {"sample_weight": "w"} if weighted else {"columns": {"w": "ignore"}}
     data = by_patient(tmp_path, rows, "patient,x,w,y", **role)
     spec = spec_on(data, network={"dtype": "float64"}, metrics=["accuracy"], epochs=5)
-    test = read_data(specnet.parse_spec(spec)).splits["test"].chosen
+    test = data_of(spec).splits["test"].chosen
     assert test is not None
     found = specnet.run(spec, observer=specnet.Observer())
     counted = rows[test, 2] if weighted else np.ones(len(test))
@@ -220,7 +213,7 @@ def test_rows_of_a_group_are_right_or_wrong_together(tmp_path: Path, rng: np.ran
 def test_findings_are_told_what_rows_of_groups_are_worth(tmp_path: Path, rng: np.random.Generator):
     patients = np.repeat(np.arange(40), 6)
     rows = np.column_stack([patients, rng.normal(size=len(patients)), rng.normal(size=40)[patients]])
-    data = read_data(specnet.parse_spec(spec_on(by_patient(tmp_path, rows), loss="mse")))
+    data = data_of(spec_on(by_patient(tmp_path, rows), loss="mse"))
     fitted = fit_rows(data)
     _, comparison, _ = evaluate_run(fitted)
     held = run_evidence(fitted.encoder, fitted.training, data.splits, [], [], comparison).held
@@ -290,26 +283,6 @@ def test_no_baselines_may_be_asked_for(ran, rng: np.random.Generator, refused: R
     for wrong, code, place in cases:
         with refused(SpecError, code=code, at=f"training.baselines.{place}"):
             ran(X, X[:, 0], loss="mse", baselines=wrong)
-
-
-MOONS = """
-[data]
-type = "make_moons"
-n_samples = 60
-[network]
-hidden_layer_sizes = [3]
-[training]
-loss = "binary_crossentropy"
-baselines = ["constant", "linear"]
-epochs = 3
-"""
-
-
-def test_a_finished_run_still_says_it(tmp_path: Path):
-    first = specnet.run(MOONS, tmp_path / "out")
-    again = specnet.run(MOONS, tmp_path / "out", resume=True)
-    assert again.evaluation == first.evaluation == json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert again.metrics == first.metrics
 
 
 def test_the_gain_of_an_error_is_by_how_much_it_is_less(ran, rng: np.random.Generator):

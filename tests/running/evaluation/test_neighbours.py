@@ -126,9 +126,8 @@ def test_a_sample_of_many_rows_gives_nearly_the_same_baselines(ran, rng: np.rand
         return [found[name]["test"]["accuracy"] for name in ("linear", "neighbours")]
 
     whole = accuracies()
-    monkeypatch.setattr(baselines, "MOST_NUMBERS", 3 * 900)
-    monkeypatch.setattr(baselines, "MOST_NEIGHBOUR_ROWS", 500)
-    monkeypatch.setattr(baselines, "LEAST_NEIGHBOUR_ROWS", 100)
+    for name, most in (("MOST_NUMBERS", 3 * 900), ("MOST_NEIGHBOUR_ROWS", 500), ("LEAST_NEIGHBOUR_ROWS", 100)):
+        monkeypatch.setattr(baselines, name, most)
     part = accuracies()
     assert [len(target) for target in kept] == [3000, 3000, 900, 500]
     places = train_test_split(np.arange(4000), test_size=0.25, random_state=0)[0]

@@ -10,9 +10,8 @@ from sklearn import metrics
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import specnet
-from specnet import parse_spec
 from specnet.compiler.thread_limits import limited_threads
-from specnet.running.data_rows import read_data
+from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on
 
@@ -70,7 +69,7 @@ def test_trees_read_gaps_and_categories_as_they_are(tmp_path: Path, rng: np.rand
     names[5] = "rare"  # has no code for the network, and one for trees
     rows = zip(["" if np.isnan(each) else each for each in number], names, y, strict=True)
     spec = spec_on(csv_file(tmp_path / "rows.csv", "number,town,y", rows), loss="mse", **TREES)
-    data, found = read_data(parse_spec(spec)), specnet.run(spec, observer=specnet.Observer())
+    data, found = data_of(spec), specnet.run(spec, observer=specnet.Observer())
     train, test = data.splits["train"].chosen, data.splits["test"].chosen
     frame = pd.DataFrame({"number": number, "town": pd.Categorical([name or None for name in names])})
     trees = HistGradientBoostingRegressor(random_state=0, categorical_features="from_dtype")
@@ -86,7 +85,7 @@ def test_columns_that_training_rows_miss_are_left_alone(tmp_path: Path, rng: np.
     table = csv_file(tmp_path / "rows.csv", "number,gone,town,y", rows)
     table["columns"] = {"gone": "numeric", "town": "category"}
     spec = spec_on(table, **TREES)
-    found, data = specnet.run(spec, observer=specnet.Observer()), read_data(parse_spec(spec))
+    found, data = specnet.run(spec, observer=specnet.Observer()), data_of(spec)
     train, test = data.splits["train"].chosen, data.splits["test"].chosen
     trees = HistGradientBoostingClassifier(random_state=0).fit(number[train, None], y[train])
     expected = metrics.log_loss(y[test], trees.predict_proba(number[test, None]))
@@ -99,7 +98,7 @@ def test_rare_ones_of_too_many_categories_are_missing(tmp_path: Path, rng: np.ra
     y = (town % 2).astype(float)
     rows = ((f"town {place}", value) for place, value in zip(town, y, strict=True))
     spec = spec_on(csv_file(tmp_path / "rows.csv", "town,y", rows), loss="mse", **TREES)
-    found, data = specnet.run(spec, observer=specnet.Observer()), read_data(parse_spec(spec))
+    found, data = specnet.run(spec, observer=specnet.Observer()), data_of(spec)
     test = data.splits["test"].chosen
     rare = town[test] >= 240
     assert rare.any()

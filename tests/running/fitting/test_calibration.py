@@ -10,11 +10,12 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
 import specnet
-from specnet import DataError, SpecClassifier, parse_spec
+from specnet import DataError, SpecClassifier
 from specnet.running.calibration import HeldOut, fitted_calibration
-from specnet.running.data_rows import Rows, read_data
+from specnet.running.data_rows import Rows
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
+from tests.made import data_of
 from tests.running.moons import Interrupting, contents
 from tests.texts.pinned import Refused
 
@@ -60,7 +61,7 @@ def fitted(spec: dict[str, Any], calibration: str | None = "temperature") -> Fit
     """Return what fitting to such rows comes to."""
     if calibration is not None:
         spec = {**spec, "training": {**spec["training"], "calibration": calibration}}
-    return fit_rows(read_data(parse_spec(spec)))
+    return fit_rows(data_of(spec))
 
 
 def held_out_logits(plain: FitResult) -> tuple[list[np.ndarray], Rows]:
@@ -254,7 +255,7 @@ def test_training_on_begins_where_the_calibrated_model_is(tmp_path: Path, ensemb
     spec = spec_for("classes", tmp_path, ensemble)
     first, X = fitted(spec), table("classes")[0]
     again, plain = (
-        fit_rows(read_data(parse_spec({**spec, "training": {**spec["training"], **more}})), start=first.model)
+        fit_rows(data_of({**spec, "training": {**spec["training"], **more}}), start=first.model)
         for more in ({"calibration": "temperature"}, {})
     )
     logits, rows = held_out_logits(plain)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet import FileError, parse_spec
+from specnet import FileError
 from specnet.parts.data import Column, Table
-from specnet.running.data_rows import data_hash, read_data
+from specnet.running.data_rows import data_hash
+from tests.made import data_of
 from tests.running.moons import Interrupting, contents
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -68,7 +69,7 @@ def hashed(path: Path, split: dict[str, Any]) -> dict[str, Any]:
 
 
 def hash_of(path: Path, split: dict[str, Any]) -> str:
-    return data_hash(read_data(parse_spec(hashed(path, split))).table)
+    return data_hash(data_of(hashed(path, split)).table)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -144,9 +145,9 @@ def test_what_was_trained_on_rows_that_are_test_rows_now_is_refused(
     specnet.run(spec, tmp_path / "finished", report=False)
     with pytest.raises(KeyboardInterrupt):
         specnet.run(spec, tmp_path / "interrupted", observer=Interrupting(2))
-    trained = read_data(parse_spec(spec)).splits["train"].chosen
+    trained = data_of(spec).splits["train"].chosen
     move()
-    assert set(read_data(parse_spec(spec)).splits["test"].chosen) & set(trained)
+    assert set(data_of(spec).splits["test"].chosen) & set(trained)
     for name in ("finished", "interrupted"):
         before = contents(tmp_path / name)
         with refused(FileError, varying=r"\b[0-9a-f]{8,}"):

@@ -74,12 +74,6 @@ def test_values_come_back_in_their_own_units(outputs: int):
     np.testing.assert_allclose(model.predict(X), expected, atol=0.01 * y.std())
 
 
-def test_preprocessing_is_fitted_on_training_rows_only():
-    X, y = blobs([0, 1])
-    model = specnet.fit(spec_of("binary_crossentropy"), X, y, validation=(X * 100, y))
-    np.testing.assert_allclose(model.preprocessing.tensors()["0.0.mean"], X.mean(0))
-
-
 def test_validation_stands_in_the_history_without_smoothing():
     X, y = blobs([0, 1])
     spec = spec_of("binary_crossentropy", training={"loss": {"type": "binary_crossentropy", "label_smoothing": 0.2}})
@@ -199,27 +193,6 @@ def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_a_remedy(refused: Re
     with refused(TrainingError) as caught:
         specnet.fit(spec, X, y * 1.0)
     assert "training.optimizer.learning_rate" in caught.value.diagnostics[0].hint
-
-
-def test_the_observer_hears_of_everything():
-    heard: list[tuple] = []
-
-    class Listener(Observer):
-        def started(self, network, rows, epochs):
-            heard.append(("started", network.parameter_count, dict(rows), epochs))
-
-        def logged(self, epoch, record):
-            heard.append(("logged", epoch, sorted(record)))
-
-        def ended(self, epochs, steps, seconds, end):
-            heard.append(("ended", epochs, steps))
-            assert seconds > 0
-
-    X, y = blobs([0, 1])
-    specnet.fit(spec_of("binary_crossentropy"), X, y, validation=(X[:9], y[:9]), observer=Listener())
-    assert heard[0] == ("started", 33, {"train": 120, "validation": 9}, 60)
-    assert heard[1] == ("logged", 1, ["epoch", "loss", "validation_loss"])
-    assert heard[-1] == ("ended", 60, 480)
 
 
 def test_labels_that_differ_by_a_null_character_do_not_become_one(refused: Refused):

@@ -7,9 +7,9 @@ import pytest
 from sklearn.model_selection import KFold
 
 import specnet
-from specnet import Observer, parse_spec
-from specnet.running.data_rows import read_data
+from specnet import Observer
 from specnet.running.fitting import fit_rows
+from tests.made import data_of
 from tests.running.ensembles.test_ensembles import MOONS, VALUES
 from tests.running.ensembles.test_ensembles_resumed import Stopping
 
@@ -27,7 +27,7 @@ def quantile(errors: np.ndarray, percent: int) -> float:
 
 def test_an_ensemble_keeps_the_errors_of_each_member_on_the_fold_that_it_left_out():
     spec: dict[str, Any] = {**VALUES, "training": {"loss": "mse", "epochs": 3, "ensemble": 4}}
-    fitted = fit_rows(read_data(parse_spec({**spec, "data": {"type": "diabetes"}})))
+    fitted = fit_rows(data_of({**spec, "data": {"type": "diabetes"}}))
     train, model = fitted.data.splits["train"], fitted.model
     errors = np.empty(len(train))
     for member, (theta, _) in enumerate(model.members):
@@ -57,7 +57,7 @@ def test_without_rows_held_out_and_after_an_interruption_there_are_none():
     assert not specnet.fit(SINGLE, *rows(40)).error_quantiles
     together = {**SINGLE, "training": {**SINGLE["training"], "ensemble": {"members": 2, "validation": "none"}}}
     assert not specnet.fit(together, *rows(40)).error_quantiles
-    data = read_data(parse_spec(MOONS))
+    data = data_of(MOONS)
     assert fit_rows(data).model.error_quantiles
     for member, epoch in ((1, 2), (2, 3)):
         assert not fit_rows(data, Stopping(member, epoch)).model.error_quantiles

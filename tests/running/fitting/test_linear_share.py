@@ -11,8 +11,8 @@ from sklearn.linear_model import Ridge
 
 import specnet
 from specnet import SpecError, parse_spec
-from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
+from tests.made import data_of
 
 ROWS, COLUMNS = 400, 4
 FAST = {"type": "adam", "learning_rate": 0.02}
@@ -48,7 +48,7 @@ def spec_for(
 
 
 def fitted(spec: dict[str, Any]) -> FitResult:
-    return fit_rows(read_data(parse_spec(spec)))
+    return fit_rows(data_of(spec))
 
 
 def outputs(fit: FitResult, X: np.ndarray) -> list[np.ndarray]:
@@ -112,7 +112,7 @@ def test_training_on_mixes_what_was_mixed_with_a_linear_model_anew(tmp_path: Pat
     spec = spec_for(tmp_path)
     asked = {**spec, "training": {**spec["training"], "calibration": "linear"}}
     first = fitted(asked)
-    plain, again = (fit_rows(read_data(parse_spec(each)), start=first.model) for each in (spec, asked))
+    plain, again = (fit_rows(data_of(each), start=first.model) for each in (spec, asked))
     rows, share = plain.training, again.calibration.share
     ridge = Ridge(1.0).fit(rows.X, rows.target).predict(rows.X)
     expected = (1 - share) * outputs(plain, rows.X)[0] + share * ridge

@@ -10,7 +10,7 @@ import pytest
 import specnet
 from specnet import Observer
 from specnet.parts.registry import built_in_registry
-from specnet.running.data_rows import read_data
+from tests.made import data_of
 from tests.running.specs import spec_on
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -161,7 +161,7 @@ def test_rows_of_test_that_weigh_much_change_nothing_in_training(tmp_path: Path)
     first = ran(tmp_path, "values", 1.0)
     test = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
     lines = (tmp_path / "rows.csv").read_text().splitlines()
-    chosen = read_data(specnet.parse_spec(tmp_path / "spec.toml")).splits["test"].chosen
+    chosen = data_of(tmp_path / "spec.toml").splits["test"].chosen
     assert chosen is not None
     for row in chosen:
         cells = lines[row + 1].split(",")

@@ -15,7 +15,7 @@ import specnet
 from specnet import DataError, FileError, RepeatedResult, SpecError
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.base import VALUES
-from specnet.running.data_rows import read_data
+from tests.made import data_of
 from tests.running.many.executors import EXECUTORS
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
@@ -101,7 +101,7 @@ def test_each_row_is_tested_once_and_seeds_see_the_same_rows(done: tuple[Path, R
     out, result = done
     seen = []
     for run in result.runs:
-        splits = read_data(specnet.parse_spec(out / run.name / "spec.toml")).splits
+        splits = data_of(out / run.name / "spec.toml").splits
         seen.append({name: sorted(part.columns[:, 0].astype(int).tolist()) for name, part in splits.items()})
     assert len(seen) == 6
     for folds in (seen[:3], seen[3:]):

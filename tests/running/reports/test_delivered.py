@@ -12,7 +12,7 @@ import pytest
 import specnet
 from specnet import Observer
 from specnet.number_texts import figure, percent, rounded
-from specnet.running.data_rows import read_data
+from tests.made import data_of
 from tests.running.reports.page import Page
 
 MOONS = {"type": "make_moons", "n_samples": 200, "noise": 0.3, "random_state": 0}
@@ -54,7 +54,7 @@ def test_dead_units_are_those_of_the_network_that_is_kept(tmp_path: Path) -> Non
     """A rate that is far too high kills units after the best epoch."""
     training = {**RESTORED, "optimizer": {"type": "adam", "learning_rate": 2.0}}
     result, text = run(tmp_path / "best", training, validation_size=0.2)
-    rows = read_data(specnet.parse_spec(tmp_path / "best" / "spec.json")).splits["train"]
+    rows = data_of(tmp_path / "best" / "spec.json").splits["train"]
     weights = result.model.network.parameters(result.model.theta)
     fires = np.asarray(rows.columns) @ weights["layers.0.weight"].T + weights["layers.0.bias"] > 0
     dead = float(np.mean(~fires.any(axis=0)))

@@ -20,9 +20,9 @@ from sklearn.preprocessing import StandardScaler
 import specnet
 from specnet import Observer, nested_sweep, run_many
 from specnet.report.pages.comparison_page import comparison_page
-from specnet.running.data_rows import read_data
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import SpecSource
+from tests.made import data_of
 from tests.running.reports.page import Page
 
 Array = NDArray[Any]
@@ -68,7 +68,7 @@ def text_of(folder: Path) -> str:
 
 def chosen(spec: SpecSource, split: str) -> Array:
     """Return the places of the rows of a split."""
-    return np.asarray(read_data(specnet.parse_spec(spec)).splits[split].chosen)
+    return np.asarray(data_of(spec).splits[split].chosen)
 
 
 def log_loss(target: Array, probability: Array) -> float:

@@ -21,6 +21,7 @@ from specnet.report.pages import run_page as pages
 from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Snapshot, WarningRecorder
+from tests.made import run_once
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -193,17 +194,8 @@ def test_parts_of_a_report_follow_from_the_data(tmp_path: Path) -> None:
     assert "No rows were held out for testing" in page.text
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "spec.toml").write_text(MOONS)
-    specnet.run(folder / "spec.toml", folder / "run", observer=Observer())
-    return folder / "run"
-
-
-def test_page_asks_for_nothing_and_can_be_read_without_script(trained: Path) -> None:
-    text = (trained / "report.html").read_text("utf-8")
+def test_page_asks_for_nothing_and_can_be_read_without_script() -> None:
+    text = (run_once(MOONS) / "report.html").read_text("utf-8")
     page = Page(text)
     script = text.split("<script>")[1].split("</script>")[0]
     digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -286,7 +278,8 @@ def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
     assert Page(report_again(tmp_path / "run").read_text("utf-8")).text == page.text
 
 
-def test_only_the_folder_of_a_run_has_a_report(trained: Path, tmp_path: Path, refused: Refused) -> None:
+def test_only_the_folder_of_a_run_has_a_report(tmp_path: Path, refused: Refused) -> None:
+    trained = run_once(MOONS)
     with refused(FileError):
         report_again(tmp_path)
     with locked_folder(trained), refused(TakenError, varying="process .*"):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pickle
-import random
 import signal
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +21,6 @@ from specnet.running.runner import RunInterrupted
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose
 from tests.compiling import compiles
-from tests.processes.born_loaded import born_loaded
-from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SPECS = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "specs").glob("*.json")])
@@ -256,43 +251,3 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
     specnet.run(spec, tmp_path / "out", observer=watch, jobs=jobs)
     assert len(watch.engines) == 2
     assert len({engine for engine, _ in watch.engines}) == 1
-
-
-def run_on(folder: Path, cache: Path, members: int, jobs: int) -> None:
-    """Go on with the run in a folder."""
-    os.environ["SPECNET_CACHE"] = str(cache)
-    libraries._FLAGS = tuple("-O0" if flag.startswith("-O") else flag for flag in libraries._FLAGS)  # built soon
-    ensemble = {"ensemble": members} if members > 1 else {}
-    spec = document(engine="compiled", epochs=4000 // members, checkpoint_every=100, **ensemble)
-    specnet.run(spec, folder, jobs=jobs, resume=True, observer=Observer(), report=False)
-
-
-@compiles
-@pytest.mark.slow
-@pytest.mark.parametrize("members", [1, 3])
-def test_killed_runs_end_in_the_same_bytes(tmp_path: Path, members: int):
-    """Killed at random moments, building included: each run has a cache of its own to begin with."""
-    processes, draw = born_loaded(), random.Random(0)
-    checkpoint = tmp_path / "killed" / CHECKPOINT
-
-    def started(name: str, jobs: int) -> BaseProcess:
-        process = processes.Process(target=run_on, args=(tmp_path / name, tmp_path / f"{name} cache", members, jobs))
-        process.start()
-        return process
-
-    def kept() -> int:
-        return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-
-    for seconds in (0.3, 0.3, 0.3, 0.05, 0.05, 0.05):  # of the start, and of further checkpoints
-        before, process = kept(), started("killed", min(members, 2))
-        if seconds < 0.3:
-            wait_until(lambda before=before: kept() != before)
-        process.join(draw.uniform(0, seconds))
-        process.kill()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
-    last = [started("whole", 1), started("killed", min(members, 2))]
-    for process in last:
-        process.join()
-    for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl"):
-        assert (tmp_path / "killed" / written).read_bytes() == (tmp_path / "whole" / written).read_bytes()

@@ -10,12 +10,12 @@ import pytest
 import specnet
 from specnet import Observer, TrainingError
 from specnet.files.run_files import LAYERS, SNAPSHOTS
-from specnet.files.tensors import decode
 from specnet.saved.saved_run import SavedRun
 from specnet.training.looks.layer_recorder import look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL
 from tests.compiling import compiles
+from tests.made import tensors_in
 from tests.running.moons import MOONS, Interrupting, contents
 
 RECORD = (LAYERS, SNAPSHOTS)
@@ -36,7 +36,7 @@ def test_a_run_writes_what_it_returns(tmp_path: Path):
     assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
     layers = [layer["layer"] for layer in result.looks[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
-    _, tensors = decode((tmp_path / SNAPSHOTS).read_bytes())
+    tensors = tensors_in(tmp_path / SNAPSHOTS)
     names = list(result.model.network.parameters(result.model.theta))
     assert set(tensors) == {f"{epoch}/{name}" for epoch in (0, 1, 2, 12) for name in names}
     theta = result.model.network.parameters(result.model.theta)
@@ -51,6 +51,7 @@ def test_a_folder_is_read_again(tmp_path: Path):
     assert folder.looks == result.looks
     again = run(tmp_path, resume=True)  # which is finished
     assert again.looks == result.looks
+    assert again.evaluation == result.evaluation
     assert list(again.snapshots) == list(folder.snapshots) == list(result.snapshots) == [0, 1, 2, 12]
     for epoch, arrays in result.snapshots.items():
         assert arrays.keys() == again.snapshots[epoch].keys()
@@ -85,20 +86,6 @@ def test_a_run_that_was_interrupted_writes_the_same_bytes(tmp_path: Path, epoch:
     assert written(tmp_path / "broken") == written(tmp_path / "whole")
 
 
-class InMember(Observer):
-    """Presses Ctrl-C in an epoch of a member."""
-
-    def __init__(self, member: int, epoch: int) -> None:
-        self.place, self.member = (member, epoch), 0
-
-    def member_started(self, member: int, members: int) -> None:
-        self.member = member
-
-    def logged(self, epoch: int, record: Any) -> None:
-        if (self.member, epoch) == self.place:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.slow
 def test_an_ensemble_records_its_first_member(tmp_path: Path):
     result = run(tmp_path / "a", "training.ensemble=3")
@@ -110,22 +97,6 @@ def test_an_ensemble_records_its_first_member(tmp_path: Path):
             result.snapshots[0][name], network.parameters(network.initial_parameters(0))[name]
         )
     assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
-
-    for number, place in enumerate([(0, 1), (0, 11), (1, 3), (2, 4)]):
-        out = tmp_path / f"broken {number}"
-        with pytest.raises(KeyboardInterrupt):
-            run(out, "training.ensemble=3", observer=InMember(*place))
-        run(out, "training.ensemble=3", resume=True)
-        assert written(out) == written(tmp_path / "a")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("born_loaded")
-def test_members_side_by_side_record_the_same(tmp_path: Path):
-    for jobs in (1, 2):
-        run(tmp_path / str(jobs), "training.ensemble=3", jobs=jobs)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
-    assert len(written(tmp_path / "1")) == 2
 
 
 @pytest.mark.slow

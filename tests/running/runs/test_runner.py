@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_info
 import specnet
 from specnet import DataError, Observer, SpecError, TakenError
 from specnet.files.run_files import RUN_FILES
-from specnet.running.data_rows import data_hash, read_data
+from specnet.running.data_rows import data_hash
 from specnet.running.run_folder import new_folder
+from tests.made import data_of
 from tests.texts.pinned import Refused
 
 SPEC = """# a comment that stays
@@ -78,7 +79,7 @@ def test_a_run_writes_its_files_and_nothing_else(spec: Path, tmp_path: Path):
     blas = [{key: each.get(name) for key, name in names.items()} for each in threadpool_info()]
     assert facts.pop("blas") in (blas or [dict.fromkeys(names)])
     resolved, content = ((folder / name).read_bytes() for name in ("spec.resolved.json", "model.safetensors"))
-    table = read_data(specnet.parse_spec(spec)).table
+    table = data_of(spec).table
     assert table is not None
     assert facts == {
         "end": "all epochs",

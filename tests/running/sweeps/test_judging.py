@@ -12,9 +12,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_expit
 
 import specnet
-from specnet.files.tensors import decode
-from specnet.running.data_rows import read_data
 from specnet.running.sweeps.trial_judge import HeldRows, Judge
+from tests.made import data_of, tensors_in
 from tests.running.sweeps.searches import BASE, MEMBERS, PRUNED, write_values
 
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
@@ -27,12 +26,12 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> tuple[specnet.SweepResu
 
 
 def held_out(folder: Path, trial: int) -> np.ndarray:
-    return decode((folder / f"trials/{trial:04}/held_out.safetensors").read_bytes())[1]["outputs"]
+    return tensors_in(folder / f"trials/{trial:04}/held_out.safetensors")["outputs"]
 
 
 def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specnet.SweepResult, Path]):
     result, folder = members
-    data = specnet.running.data_rows.read_data(specnet.parse_spec(folder / "spec.toml"))
+    data = data_of(folder / "spec.toml")
     y = data.splits["train"].y
     told = 0
     for trial in result.trials:
@@ -54,7 +53,7 @@ def test_logits_are_divided_by_what_makes_their_loss_least(members: tuple[specne
 
 def test_rows_that_depend_on_each_other_count_once():
     """A row in two runs tells no more than in one, and three equal rows of a group no more than one of them."""
-    data = read_data(specnet.parse_spec(BASE))
+    data = data_of(BASE)
     run = HeldRows.of(data)
     ours, theirs = np.random.default_rng(0).normal(size=(2, len(run.target), 1))
     target, wanted, units = (np.repeat(each, 3, axis=0) for each in (run.target, run.wanted, run.units))
@@ -121,7 +120,7 @@ def test_nobody_computes_members_that_need_not_be(tmp_path: Path, monkeypatch: p
 def test_values_are_compared_in_the_units_of_the_written_spec(tmp_path: Path):
     write_values(tmp_path)
     result = specnet.sweep(tmp_path / "spec.toml", tmp_path / "sweep", jobs=1, report=False)
-    data = specnet.running.data_rows.read_data(specnet.parse_spec(tmp_path / "spec.toml"))
+    data = data_of(tmp_path / "spec.toml")
     target = data.splits["train"].y
     for trial in result.trials:
         model = specnet.load_model(tmp_path / f"sweep/trials/{trial.number:04}/model.safetensors")

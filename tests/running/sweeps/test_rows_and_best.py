@@ -20,6 +20,7 @@ from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.sweeps import trials
 from specnet.training import WarningRecorder
+from tests.made import data_of
 from tests.running.sweeps.searches import fingerprint, without_numbers
 from tests.texts.pinned import Pinned, Refused
 
@@ -330,7 +331,7 @@ def test_nested_sweeps_are_tested_on_rows_that_they_never_saw(
         alone = specnet.run(out / f"fold{fold}/best.toml", threads=1)
         assert alone.metrics == each.metrics
         team = specnet.load_model(out / f"fold{fold}/team")
-        test = rows_module.read_data(specnet.parse_spec(out / f"fold{fold}/best.toml")).splits["test"]
+        test = data_of(out / f"fold{fold}/best.toml").splits["test"]
         raw = RawColumns(np.asarray(test.columns), test.kinds)
         figures.append(team.evaluate(raw, test.y)["loss"])
     summary = json.loads((out / "summary.json").read_text())

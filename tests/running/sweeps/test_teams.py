@@ -22,11 +22,10 @@ from scipy.special import expit, logit
 import specnet
 from specnet import FileError, Model, load_model
 from specnet.files.run_files import training_rows
-from specnet.files.tensors import decode
 from specnet.model import Answers, ErrorQuantiles
-from specnet.running.data_rows import read_data
 from specnet.running.reports.folder_pages import page_again
 from specnet.running.sweeps.sweep_folder import SweepFolder
+from tests.made import data_of, tensors_in
 from tests.running.sweeps.searches import FOLDS, TEAM, VALUES, write_values
 from tests.texts.pinned import Refused
 
@@ -55,10 +54,10 @@ def models_of(folder: Path, shares: dict[int, int]) -> list[tuple[Model, float]]
 def test_each_round_takes_the_trial_with_which_the_mean_is_better(of_classes: tuple[specnet.SweepResult, Path]):
     """By hand: the mean probability of what was chosen so far and of one trial more, and its log loss at its best."""
     result, folder = of_classes
-    y = read_data(specnet.parse_spec(folder / "spec.toml")).splits["train"].y
+    y = data_of(folder / "spec.toml").splits["train"].y
     finished = [trial.number for trial in result.trials if trial.state == "finished"]
     files = (folder / f"trials/{number:04}/held_out.safetensors" for number in finished)
-    p = {n: expit(decode(path.read_bytes())[1]["outputs"][:, 0]) for n, path in zip(finished, files, strict=True)}
+    p = {n: expit(tensors_in(path)["outputs"][:, 0]) for n, path in zip(finished, files, strict=True)}
 
     def losses(numbers: Sequence[int]) -> np.ndarray:
         signed = np.where(y == 1, 1, -1) * logit(np.mean([p[each] for each in numbers], axis=0))
@@ -95,7 +94,7 @@ def test_a_team_of_classifiers_answers_by_its_mean(of_classes: tuple[specnet.Swe
     team = load_model(folder / "team")
     assert result.team is not None
     models = models_of(folder, result.team.shares)
-    data = read_data(specnet.parse_spec(folder / "spec.toml"))
+    data = data_of(folder / "spec.toml")
     test = data.splits["test"]
     X = np.asarray(test.columns)
     members = [(member, share / 4) for model, share in models for member in by_member(model, X)]
@@ -130,7 +129,7 @@ def test_a_team_of_values_has_different_preprocessing(of_values: tuple[specnet.S
     mean = sum(share * model.predict(X) for model, share in models)
     assert team.predict(X) == pytest.approx(mean, rel=1e-5)
     assert team.predict_spread(X).shape == (9,)
-    data = read_data(specnet.parse_spec(folder.parent / "spec.toml"))
+    data = data_of(folder.parent / "spec.toml")
     test = data.splits["test"]
     errors = np.sqrt(np.mean((team.predict(np.asarray(test.columns)) - test.y) ** 2))
     assert result.team.metrics["test"]["root_mean_squared_error"] == pytest.approx(errors, rel=1e-5)
@@ -142,10 +141,10 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
     """By hand: of the weighted mean of the trials' answers, none of which was trained on the row."""
     result, folder = of_values
     assert result.team is not None
-    data = read_data(specnet.parse_spec(folder.parent / "spec.toml"))
+    data = data_of(folder.parent / "spec.toml")
     shares, y = result.team.shares, data.splits["train"].y
     files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
-    scaled = np.average([decode(file.read_bytes())[1]["outputs"][:, 0] for file in files], 0, [*shares.values()])
+    scaled = np.average([tensors_in(file)["outputs"][:, 0] for file in files], 0, [*shares.values()])
     held = y.mean() + y.std() * scaled
     rows = data.splits["train"]
     answers = Answers(y, y, np.zeros(len(y)), held, None, None)
@@ -167,9 +166,9 @@ def test_intervals_of_a_team_are_quantiles_of_its_errors_on_rows_held_out(
 def test_sets_of_a_team_hold_what_is_likely_enough(of_classes: tuple[specnet.SweepResult, Path]):
     result, folder = of_classes
     assert result.team is not None
-    y, shares = read_data(specnet.parse_spec(folder / "spec.toml")).splits["train"].y, result.team.shares
+    y, shares = data_of(folder / "spec.toml").splits["train"].y, result.team.shares
     files = (folder / f"trials/{number:04}/held_out.safetensors" for number in shares)
-    p = np.average([expit(decode(file.read_bytes())[1]["outputs"][:, 0]) for file in files], 0, [*shares.values()])
+    p = np.average([expit(tensors_in(file)["outputs"][:, 0]) for file in files], 0, [*shares.values()])
     allowed = np.sort(np.where(y == 1, 1 - p, p))[int(np.ceil(0.8 * (len(y) + 1))) - 1]
     team, X = load_model(folder / "team"), np.random.default_rng(0).normal(size=(30, 2))
     assert (team.predict_set(X, 0.8) == (1 - team.predict_proba(X) <= allowed)).all()

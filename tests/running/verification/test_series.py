@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, parse_spec, run_many, sweep, verify
+from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
 from specnet.compiler.thread_limits import limited_threads
 from specnet.files.tensors import decode, encode
-from specnet.running.data_rows import read_data
 from specnet.training import WarningRecorder
+from tests.made import data_of, tensors_in
 from tests.running.moons import contents
 from tests.running.specs import csv_file, spec_on
 from tests.running.sweeps.searches import FOLDS, MEMBERS, without_numbers, write_values
@@ -145,8 +145,8 @@ def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_pat
     shares = json.loads((folder / "team/team.json").read_text())["shares"]
     other = next(number for number in range(4) if str(number) not in shares)
     path = folder / f"trials/{other:04}/held_out.safetensors"
-    right = read_data(parse_spec(folder / "best.toml")).splits["validation"].y == 1
-    before = decode(path.read_bytes())[1]["outputs"]
+    right = data_of(folder / "best.toml").splits["validation"].y == 1
+    before = tensors_in(path)["outputs"]
     outputs = np.where(right, 5, -5).astype(before.dtype).reshape(before.shape)
     path.write_bytes(encode({"outputs": outputs}, ""))
     trial, team = verify(folder).others

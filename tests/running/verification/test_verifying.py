@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet import DataError, FileError, Observer, TakenError, load_model, parse_spec, verify
+from specnet import DataError, FileError, Observer, TakenError, load_model, verify
 from specnet.files.tensors import decode, encode
-from specnet.running.data_rows import read_data
 from specnet.training.steps.engine_choice import Choice
 from tests.compiling import compiles
+from tests.made import data_of, run_copied, run_once
 from tests.running.moons import Interrupting, contents
 from tests.running.verification.folders import (
     FILES,
@@ -32,16 +32,10 @@ from tests.texts.pinned import Refused
 pytestmark = [pytest.mark.slow, pytest.mark.trains]
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run."""
-    return made(tmp_path_factory.mktemp("whole") / "run")
-
-
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A finished run, to be changed."""
-    return Path(shutil.copytree(whole, tmp_path / "run"))
+    return run_copied(SPEC, tmp_path / "run", report=False)
 
 
 def test_a_run_is_the_same_and_its_folder_is_left_alone(folder: Path):
@@ -83,7 +77,7 @@ VALUES = SPEC.replace('"make_moons"', '"make_regression"\nn_features = 2').repla
 @pytest.mark.parametrize("spec", [SPEC, VALUES.replace('"accuracy"', '"r2"')], ids=["classes", "values"])
 def test_predictions_of_both_models_are_compared_on_all_rows(tmp_path: Path, spec: str):
     folder = made(tmp_path / "run", spec)
-    table = read_data(parse_spec(spec)).table
+    table = data_of(spec).table
     assert table is not None
     made_again = load_model(folder / "model.safetensors")
     change_model(folder, "layers.1.bias", lambda bias: bias.__iadd__(0.5))
@@ -225,9 +219,9 @@ def test_other_bytes_with_the_same_values_are_a_difference(folder: Path):
 
 
 @pytest.mark.parametrize("tolerance", [0, -1e-6, float("nan"), float("inf"), True, "1"])
-def test_what_is_no_tolerance_is_refused(whole: Path, tolerance, refused: Refused):
+def test_what_is_no_tolerance_is_refused(tolerance, refused: Refused):
     with refused(DataError):
-        verify(whole, tolerance=tolerance)
+        verify(run_once(SPEC, report=False), tolerance=tolerance)
 
 
 def test_a_changed_cell_is_named(tmp_path: Path):
