@@ -21,7 +21,7 @@ from specnet.report.pages import run_page as pages
 from specnet.running.reports.run_report import report_again
 from specnet.running.runner import RunInterrupted
 from specnet.training import Snapshot, WarningRecorder
-from tests.made import run_once
+from tests.made import run_copied, run_once
 from tests.running.reports.page import Page
 from tests.running.specs import csv_file, spec_on
 from tests.texts.pinned import Refused
@@ -279,9 +279,9 @@ def test_rows_that_are_gone_are_left_out_in_words(tmp_path: Path) -> None:
 
 
 def test_only_the_folder_of_a_run_has_a_report(tmp_path: Path, refused: Refused) -> None:
-    trained = run_once(MOONS)
     with refused(FileError):
         report_again(tmp_path)
+    trained = run_copied(MOONS, tmp_path / "run")
     with locked_folder(trained), refused(TakenError, varying="process .*"):
         report_again(trained)
 
