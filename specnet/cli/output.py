@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -179,11 +179,10 @@ class Output:
 
     def close(self) -> None:
         """Print what has been kept for the end."""
-        with _writing():
+        with _writing(), self._stream or nullcontext():
             if self._stream is not None and not self._errors:
-                with self._stream as stream:
-                    stream.seek(0)
-                    shutil.copyfileobj(stream, sys.stdout.buffer)
+                self._stream.seek(0)
+                shutil.copyfileobj(self._stream, sys.stdout.buffer)
             elif self._document is not None and not self._errors:
                 _write_data(self._document)
             elif self.as_json:

@@ -161,6 +161,12 @@ def type_in(monkeypatch: pytest.MonkeyPatch) -> TypeIn:
     return type_in
 
 
+@pytest.fixture
+def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Let something happen while a command reads its spec."""
+    return lambda happen: monkeypatch.setattr("specnet.spec.searching.parse_spec", lambda *_, **__: happen())
+
+
 @pytest.fixture(scope="session")
 def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run on two classes."""

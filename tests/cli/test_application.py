@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -148,41 +149,6 @@ def test_validate_imports_only_what_reading_needs(folder: Path) -> None:
     assert not {"rich", "sklearn", "scipy", "duckdb", "jsonschema", "safetensors", "matplotlib"} & imported
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["evaluate"], ["schema", "moons.toml"]])
-def test_a_faulty_command_line_ends_with_2_and_prints_no_result(specnet: Specnet, arguments: list[str]) -> None:
-    ended = specnet(*arguments)
-    assert ended.status == 2
-    assert ended.out == ""
-    assert "Usage: specnet" in ended.err
-    assert "Traceback" not in ended.err
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["run", "missing.toml"],
-        ["validate", "missing.toml"],
-        ["show", "missing.toml"],
-        ["show", "missing.safetensors"],
-        ["predict", "missing.safetensors", "rows.npz"],
-        ["evaluate", "missing.safetensors", "rows.npz"],
-        ["run", "."],
-        ["validate", "moons.toml/moons.toml"],
-    ],
-)
-def test_a_file_that_cannot_be_read_ends_with_1(specnet: Specnet, arguments: list[str]) -> None:
-    ended = specnet(*arguments)
-    assert ended.status == 1
-    assert ended.out == ""
-    assert "error[file]: " in ended.err
-    as_json = specnet(*arguments, "--format", "json")
-    assert as_json.status == 1
-    assert as_json.err == ""
-    (error,) = as_json.document["errors"]
-    assert error["code"] == "file"
-    assert error["source"] == arguments[1]
-
-
 @pytest.mark.slow
 def test_the_installed_command_is_main() -> None:
     script = Path(sys.executable).parent / ("specnet.exe" if os.name == "nt" else "specnet")
@@ -190,51 +156,32 @@ def test_the_installed_command_is_main() -> None:
     assert ended.stdout == f"specnet {version('specnet')}\n"
 
 
-def test_a_fault_of_ours_is_a_message_and_no_traceback(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise ZeroDivisionError("planted")
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (ZeroDivisionError("planted"), 1, "error[internal]: ZeroDivisionError: planted"),
+        (MemoryError(), 1, "error[memory]: "),
+        (PermissionError(13, "Permission denied", "secret.toml"), 1, "secret.toml: error[file]: Permission denied\n"),
+        (KeyboardInterrupt(), 130, "error[interrupted]: "),
+    ],
+    ids=lambda item: type(item).__name__ if isinstance(item, BaseException) else "",
+)
+def test_what_happens_to_a_command_is_a_message_and_no_traceback(
+    specnet: Specnet, while_reading: Callable[..., None], error: BaseException, status: int, told: str
+) -> None:
+    def fail() -> None:
+        raise error
 
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
-    ended = specnet("validate", "moons.toml")
-    assert ended.status == 1
-    assert ended.out == ""
-    assert "error[internal]: ZeroDivisionError: planted" in ended.err
-    assert "Traceback" not in ended.err
-    assert specnet("validate", "moons.toml", "--format", "json").document["errors"][0]["code"] == "internal"
-
-
-def test_too_little_memory_is_a_message(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
-    assert "error[memory]: " in specnet("validate", "moons.toml").failed(1)
-
-
-def test_an_error_of_the_system_names_the_file(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", "secret.toml")
-
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", fail)
-    said = specnet("validate", "moons.toml").failed(1)
-    assert said == "secret.toml: error[file]: Permission denied\n"
-
-
-def test_ctrl_c_ends_with_130(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", interrupt)
-    ended = specnet("validate", "moons.toml")
-    assert ended.status == 130
-    assert ended.err.startswith("error[interrupted]: ")
+    while_reading(fail)
+    said = specnet("validate", "moons.toml").failed(status, told)
+    assert "Traceback" not in said
     as_json = specnet("validate", "moons.toml", "--format", "json")
-    assert as_json.status == 130
-    assert as_json.document["errors"][0]["code"] == "interrupted"
+    assert as_json.status == status
+    assert f"error[{as_json.document['errors'][0]['code']}]" in said
 
 
-def test_warnings_are_one_line_without_the_source(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", lambda *_, **__: warnings.warn("no part", stacklevel=1))
+def test_warnings_are_one_line_without_the_source(folder: Path, while_reading: Callable[..., None]) -> None:
+    while_reading(lambda: warnings.warn("no part", stacklevel=1))
     out, err = StringIO(), StringIO()
     assert called("validate", "moons.toml", stdout=out, stderr=err) == 0
     assert (out.getvalue(), err.getvalue()) == ("1 spec, no mistakes\n", "warning: no part\n")

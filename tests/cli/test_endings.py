@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from io import StringIO
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -184,8 +184,8 @@ def test_mistakes_that_nobody_reads_end_in_silence(ready: Path, arguments: str) 
     assert unread(*arguments.split(), stream="stderr") == (141, "")
 
 
-def test_a_warning_that_nobody_reads_ends_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", lambda *_, **__: warnings.warn("no part", stacklevel=1))
+def test_a_warning_that_nobody_reads_ends_nothing(folder: Path, while_reading: Callable[..., None]) -> None:
+    while_reading(lambda: warnings.warn("no part", stacklevel=1))
     assert unread("validate", "moons.toml", stream="stderr") == (141, "1 spec, no mistakes\n")
 
 
@@ -238,22 +238,21 @@ def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path) -> No
             assert not list(ready.rglob(".specnet-*"))
 
 
-def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse_spec(*_: Any, **__: Any) -> None:
+def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, while_reading: Callable[..., None]) -> None:
+    def interrupt() -> None:
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise RuntimeError("query interrupted") from None
 
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", parse_spec)
+    while_reading(interrupt)
     specnet("validate", "moons.toml").failed(130, "error[interrupted]: ")
 
 
-def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def parse_spec(*_: Any, **__: Any) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr("specnet.spec.searching.parse_spec", parse_spec)
+def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(
+    specnet: Specnet, while_reading: Callable[..., None]
+) -> None:
+    while_reading(lambda: signal.raise_signal(signal.SIGINT))
     with own_signals():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         ended = specnet("validate", "moons.toml")

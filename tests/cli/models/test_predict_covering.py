@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from specnet import Model, fit
-from tests.cli.conftest import MOONS, Specnet, csv_rows
+from tests.cli.conftest import Specnet, csv_rows
 from tests.texts.pinned import Pinned
 
 X = np.random.default_rng(0).normal(size=(60, 2))
@@ -73,21 +73,16 @@ def test_sets_of_rows_without_a_prediction_are_empty(specnet: Specnet, folder: P
     assert csv_rows(ended.out)[1][1][-1] == ""
 
 
-def test_what_is_refused(specnet: Specnet, moons: Model, folder: Path, rows: str, pinned: Pinned) -> None:
+def test_what_is_refused(specnet: Specnet, folder: Path, rows: str, pinned: Pinned) -> None:
     trained(X[:, 0], "mse").save(folder / "values.safetensors")
     trained(np.char.replace(KINDS, " ", "|"), "categorical_crossentropy").save(folder / "classes.safetensors")
-    assert "validation_size" not in MOONS
     for said in (
-        ["moons", rows, "--set", "90"],
-        ["moons", rows, "--interval", "90"],
         ["values.safetensors", rows, "--set", "90"],
         ["values.safetensors", rows, "--interval", "97"],
     ):
         pinned(specnet("predict", *said, "-o", "out.csv").failed(1))
     pinned(specnet("predict", "classes.safetensors", rows, "--set", "90", "-o", "out.csv").failed(2))
     pinned(specnet("predict", "values.safetensors", rows, "--interval", "90", "-o", "out.npy").failed(2))
-    for level in ("0", "100", "0.9", "many"):
-        pinned(specnet("predict", "values.safetensors", rows, "--interval", level).failed(2))
     assert not list(folder.glob("out.*"))
 
 

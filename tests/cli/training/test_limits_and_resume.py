@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 from typer.main import get_command
 
 from specnet import Model
 from specnet.cli.application import application
 from tests.cli.conftest import Specnet
 from tests.running.sweeps.searches import GRID
-from tests.texts.pinned import Pinned, Refused
+from tests.texts.pinned import Refused
 
 NETWORK = Path(__file__).parents[2] / "importing/files/sklearn_words.onnx"
 NETWORKLESS = {"new", "parts", "schema", "runs"}
@@ -90,11 +89,6 @@ def test_a_model_above_a_cap_is_loaded_by_every_command(specnet: Specnet, folder
         assert specnet(*command, *limit).status == 0
 
 
-@pytest.mark.parametrize("setting", ["layers", "layers=", "layers=-1", "layers=many", "height=3"])
-def test_a_limit_that_is_none_is_the_command_lines_fault(specnet: Specnet, setting: str) -> None:
-    assert "--limit layers=5000" in specnet("validate", "moons.toml", "--limit", setting).failed(2)
-
-
 def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder: Path) -> None:
     arguments = ["run", "moons.toml", "--out", "out", "--resume", "--format", "json"]
     assert specnet(*arguments).status == 0
@@ -103,10 +97,3 @@ def test_resume_begins_and_then_leaves_what_is_finished(specnet: Specnet, folder
     assert again.status == 0
     assert again.document["metrics"] == json.loads(before["metrics.json"])
     assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
-
-
-@pytest.mark.parametrize("arguments", [[], ["--out", "out", "--force"]])
-def test_resume_needs_the_folder_and_nothing_replaced(specnet: Specnet, arguments: list[str], pinned: Pinned) -> None:
-    said = specnet("run", "moons.toml", "--resume", *arguments).failed(2)
-    assert "error[usage]: " in said
-    pinned(said)

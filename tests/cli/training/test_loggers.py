@@ -52,29 +52,6 @@ def test_no_log_overwrites_what_the_run_reads(specnet: Specnet, folder: Path, lo
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_no_log_is_a_file_of_the_run(specnet: Specnet, folder: Path) -> None:
-    failed = specnet("run", "moons.toml", "-o", "out", "--log", "jsonl:out/model.safetensors", "-q").failed(1)
-    assert failed.startswith("out/model.safetensors: error[file]: the run writes this file itself")
-    assert not (folder / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("log", "message", "hint"),
-    [
-        ("wandb:x", '--log: unknown logger "wandb"', "choose from jsonl, mlflow, tensorboard"),
-        ("", '--log: unknown logger ""', "choose from jsonl, mlflow, tensorboard"),
-        ("jsonl", "--log jsonl needs a target", "use --log jsonl:FILE"),
-        ("tensorboard:", "--log tensorboard needs a target", "use --log tensorboard:DIR"),
-    ],
-)
-def test_what_is_no_logger_is_refused(specnet: Specnet, folder: Path, log: str, message: str, hint: str) -> None:
-    ended = specnet("run", "moons.toml", "--out", "done", "--log", log, "--format", "json")
-    assert ended.status == 2
-    (error,) = ended.document["errors"]
-    assert (error["code"], error["message"], error["hint"]) == ("usage", message, hint)
-    assert not (folder / "done").exists()
-
-
 def test_a_missing_package_is_named(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     ended = specnet("run", "moons.toml", "--out", "done", "--log", "mlflow")

@@ -71,11 +71,3 @@ def test_without_a_browser_that_is_told_and_no_error(
     assert ended.err == "sweep/report.html: warning[browser]: no browser to open the page\n"
     (told,) = specnet("report", "sweep", "--open", "--format", "json").document["warnings"]
     assert told["code"] == "browser"
-
-
-@pytest.mark.parametrize("command", ["run moons.toml", "run moons.toml --folds 2", "sweep moons.toml"])
-def test_a_page_that_is_not_written_is_not_opened(specnet: Specnet, folder: Path, command: str) -> None:
-    said = specnet(*command.split(), "--open", "--no-report").failed(2)
-    assert said == "error[usage]: --open cannot be combined with --no-report\n"
-    assert specnet("runs", "--open").failed(2) == "error[usage]: --open needs --html\n"
-    assert [path.name for path in folder.iterdir()] == ["moons.toml"]

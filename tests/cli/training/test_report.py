@@ -51,19 +51,6 @@ def test_report_of_a_sweep_again(specnet: Specnet, folder: Path) -> None:
     assert "sweep.json: error[file]: the record of a sweep is damaged at 'identity': field required" in said
 
 
-@pytest.mark.parametrize(
-    ("place", "told"),
-    [
-        ("nowhere", "no such folder"),
-        ("moons.toml", "is a file; expected the folder of a run"),
-        (".", "is a folder without run.json; expected the folder of a run"),
-    ],
-)
-def test_only_runs_have_a_report(specnet: Specnet, folder: Path, place: str, told: str) -> None:
-    said = specnet("report", place).failed(1)
-    assert said.splitlines()[0] == f"{place}: error[file]: {told}"
-
-
 def test_run_without_report(specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert specnet("run", "moons.toml", "--out", "here", "--no-report").status == 0
     assert not (folder / "here/report.html").exists()

@@ -167,15 +167,6 @@ def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
     ]
 
 
-def test_a_setting_without_a_value_is_a_faulty_command_line(specnet: Specnet, folder: Path) -> None:
-    arguments = ["run", "moons.toml", "--set", "training.epochs=3", "--set", "training.epochs"]
-    assert '"training.epochs"' in specnet(*arguments).failed(2, "--set #2: error[usage]: ")
-    as_json = specnet(*arguments, "--format", "json")
-    assert as_json.status == 2
-    assert as_json.document["errors"][0]["source"] == "--set #2"
-    assert not (folder / "runs").exists()
-
-
 def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> None:
     (folder / "here").mkdir()
     (folder / "here/notes.txt").write_text("mine")
@@ -186,12 +177,6 @@ def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> N
     assert specnet("run", "moons.toml", "--out", "here", "--force").status == 0
     assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "notes.txt"}
     assert (folder / "here/notes.txt").read_text() == "mine"
-
-
-def test_a_file_in_the_place_of_the_folder_is_kept(specnet: Specnet, folder: Path) -> None:
-    (folder / "here").write_text("mine")
-    assert specnet("run", "moons.toml", "--out", "here", "--force").status == 2
-    assert (folder / "here").read_text() == "mine"
 
 
 def test_mistakes_write_nothing(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
@@ -266,11 +251,6 @@ def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
     with open(writing, "w", 1) as gone:
         assert called("run", "moons.toml", "--out", "here", stderr=gone) == 141
     assert {entry.name for entry in (folder / "here").iterdir()} == FILES
-
-
-def test_a_run_that_fails_leaves_none_of_its_folders(specnet: Specnet, folder: Path) -> None:
-    specnet("run", "moons.toml", "--set", "training.optimizer={type='sgd', learning_rate=1e300}").failed(1)
-    assert not (folder / "runs").exists()
 
 
 def test_the_command_that_goes_on_needs_no_standard_input_again() -> None:

@@ -48,30 +48,6 @@ def test_its_document(specnet: Specnet, folder: Path):
         assert run["metrics"]["test"]["accuracy"] == written["test"]["accuracy"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "told"),
-    [
-        (["--folds", "2", "--resume"], 2, "--resume needs --out"),
-        (["--folds", "2", "--resume", "--force", "--out", "x"], 2, "--resume cannot be combined with --force"),
-        (["--folds", "2", "--dask", "127.0.0.1:1", "--jobs", "2"], 2, "--jobs cannot be combined with --dask"),
-        (["--dask", "127.0.0.1:1"], 2, "--dask needs --folds or --seeds"),
-        (["--folds", "2", "--threads", "2"], 2, "--threads cannot be combined with --folds or --seeds"),
-        (["--seeds", "2", "--log", "jsonl:x.jsonl"], 2, "--log cannot be combined with --folds or --seeds"),
-        (["--folds", "1"], 2, "--folds"),
-        (["--seeds", "0"], 2, "--seeds"),
-        (["--seeds", "2", "--out", "moons.toml"], 2, "is a file"),
-        (["--folds", "2", "--set", "data.split.fold=1", "--set", "data.split.folds=2"], 1, "holds out a fold already"),
-        (["--folds", "2", "--set", "training.epochs=none"], 1, "epochs"),
-    ],
-)
-def test_what_it_refuses(specnet: Specnet, folder: Path, arguments: list[str], status: int, told: str):
-    ended = specnet("run", "moons.toml", *arguments)
-    assert ended.status == status, ended.err
-    assert told in " ".join(ended.err.split())
-    assert ended.out == ""
-    assert [path.name for path in folder.iterdir()] == ["moons.toml"]
-
-
 @pytest.mark.parametrize("output", ["text", "json", "quiet"])
 def test_a_run_that_fails_is_told_and_the_others_are_there(specnet: Specnet, folder: Path, output: str):
     """The weight of a class that one row has makes those diverge that train on it."""

@@ -90,32 +90,6 @@ def test_fewer_and_more_trials(specnet: Specnet, folder: Path):
     assert "(best of 3)" in ended.out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "told"),
-    [
-        (["--resume"], 2, "--resume needs --out"),
-        (["--resume", "--force", "--out", "x"], 2, "--resume cannot be combined with --force"),
-        (["--dask", "127.0.0.1:1", "--jobs", "2"], 2, "--jobs cannot be combined with --dask"),
-        (["--trials", "0"], 2, "--trials"),
-        (["--folds", "1"], 2, "--folds"),
-        (["--jobs", "0"], 2, "--jobs"),
-        (["--limit", "height=3"], 2, "--limit"),
-        (["--trials", "5"], 1, "expected at least the 6 combinations of the grid, got 5"),
-        (["--set", "sweep.metric=r2"], 1, "r2"),
-        (["--set", "sweep.speed=3"], 1, "speed"),
-        (["--set", "data.split.validation_size=0"], 1, "a sweep needs validation rows"),
-        (["--set", "training.epochs=none"], 1, "epochs"),
-        (["--out", "grid.toml"], 2, "is a file"),
-    ],
-)
-def test_what_it_refuses(specnet: Specnet, grid: Path, arguments: list[str], status: int, told: str):
-    ended = specnet("sweep", "grid.toml", *arguments)
-    assert ended.status == status, ended.err
-    assert told in " ".join(ended.err.split())
-    assert ended.out == ""
-    assert [path.name for path in grid.iterdir() if path.name != "moons.toml"] == ["grid.toml"]
-
-
 def test_what_looks_wrong_with_the_rows_is_told_once_where_the_spec_says_it(specnet: Specnet, folder: Path):
     lines = ["id,x,kind", *(f"{number},{number % 7}.5,{'ab'[number % 2]}" for number in range(80))]
     (folder / "table.csv").write_text("\n".join(lines) + "\n")
@@ -151,14 +125,6 @@ metric = "validation_loss"
 def test_folds_in_the_sweep_are_not_nested(specnet: Specnet, folder: Path):
     (folder / "folds.toml").write_text(FOLDS)
     assert "sweep.folds" in specnet("sweep", "folds.toml", "--folds", "2").failed(1)
-
-
-def test_a_spec_without_a_sweep(specnet: Specnet, folder: Path):
-    ended = specnet("sweep", "moons.toml", "--format", "json")
-    assert ended.status == 1
-    (error,) = ended.document["errors"]
-    assert (error["code"], error["hint"]) == ("missing-key", "add a table [sweep.space] with the keys to search")
-    assert not (folder / "sweeps").exists()
 
 
 def test_all_mistakes_are_told_before_the_first_trial(specnet: Specnet, folder: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import chdir, nullcontext
 from pathlib import Path
@@ -63,72 +64,11 @@ class Typed(NamedTuple):
                 return first, cause.says(self.line)
 
 
-EDITS = {
-    "activation-count": Edit("a single one for all hidden layers", "['relu']", "'relu'"),
-    "batch-size": Edit('use batch_size = "full"', "batch_size = 8", 'batch_size = "full"'),
-    "calibration": Edit("remove training.calibration", "calibration = 'temperature'\n", ""),
-    "ensemble": Edit(
-        'set training.ensemble = { members = 5, validation = "split" }',
-        "ensemble = 5",
-        'ensemble = { members = 5, validation = "split" }',
-    ),
-    "layer-inputs": Edit(
-        'name them: inputs = ["…", "input"]',
-        "units = 1 },\n  'add',",
-        'units = 1, name = "a" },\n  { type = "add", inputs = ["a", "input"] },',
-    ),
-    "layer-place": Edit(
-        "set columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]",
-        "'piecewise_linear_embedding'",
-        '{ type = "piecewise_linear_embedding", '
-        "columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20] }",
-    ),
-    "legacy-initializer": Edit(
-        'set weight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" } in network',
-        "[network]",
-        '[network]\nweight_initializer = { type = "variance_scaling", distribution = "untruncated_normal" }',
-    ),
-    "loss-target": Edit('use "categorical_crossentropy"', "'mse'", '"categorical_crossentropy"'),
-    "metric-task": Edit('use "accuracy"', "'roc_auc'", '"accuracy"'),
-    "misplaced-key": Edit(
-        'set "activation" in each layer',
-        "layers = []\nactivations = 'relu'\nweight_initializer = 'zeros'\nbias_initializer = 'zeros'",
-        "input_size = 1\nlayers = [{ type = 'dense', units = 1, activation = 'relu', weight_initializer = 'zeros' }]",
-    ),
-    "missing-key": Edit(
-        "layers of the network: layer_sizes, hidden_layer_sizes or layers",
-        "",
-        "[network]\nlayer_sizes = [2, 1]\n[training]\nloss = 'mse'\n",
-    ),
-    "name": Edit("use letters, digits, _, . and -; start with a letter or digit", "''", "'a-1'"),
-    "network-form": Edit(
-        "set layer_sizes = [2, 5, 1], hidden_layer_sizes = [64]", "[network]", "[network]\nlayer_sizes = [2, 5, 1]"
-    ),
-    "no-metric": Edit('set training.metrics = ["f1_macro"]', "['accuracy']", '["f1_macro"]'),
-    "no-validation": Edit(
-        "set data.split.validation_size = 0.2", "type = 'iris'", "type = 'iris'\nsplit.validation_size = 0.2"
-    ),
-    "null": Edit("omit the key", ",\n null", ""),
-    "output-activation": Edit('use "sigmoid"', "'linear'", '"sigmoid"'),
-    "space-key": Edit(
-        "set sweep.seeds to average each trial over several seeds",
-        '"space": {"training.l2": {"low": 1, "high": 0},\n "seed": [1]}',
-        '"space": {"training.l2": {"low": 0, "high": 1}}, "seeds": 3',
-    ),
-    "unknown-key": Edit("choose from name, seed,", '"$schema": 1', '"seed": 1'),
-    "unknown-layer": Edit(
-        'move layer "a" above this one',
-        "  { type = 'add', inputs = ['input', 'a'] },\n  { type = 'dense', units = 2, name = 'a' },",
-        "  { type = 'dense', units = 2, name = 'a' },\n  { type = 'add', inputs = ['input', 'a'] },",
-    ),
-    "unknown-part": Edit(
-        'use { type = "activation", activation = "sigmoid" }',
-        "'sigmoid'",
-        '{ type = "activation", activation = "sigmoid" }',
-    ),
-    "unread-layer": Edit("or remove the layer", "  { type = 'dense', units = 2 },\n", ""),
-}
+_WRITTEN = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+EDITS = {code: Edit(**fields) for code, fields in _WRITTEN["edits"].items()}
 """By codes of specs, in the examples of the documentation."""
+NOT_TYPED: dict[str, str] = _WRITTEN["not_typed"]
+"""Codes whose hints are not followed by typing, and why."""
 
 
 def _table(*columns: Callable[[int], object], **files: str) -> dict[str, str]:
@@ -409,19 +349,3 @@ TYPED = {
     ),
 }
 """By codes of rows, files and commands."""
-
-NOT_TYPED = {
-    "broken-part": "the authors of the part mend it",
-    "copied-input": "nothing is wrong: the output is left out",
-    "different": "a file that was changed after the run does not come back",
-    "internal": "a bug in specnet",
-    "logger": "a package is installed",
-    "machine": "the environment of other machines is set",
-    "missing-values": "such cells are replaced in the file",
-    "one-class": "rows of other classes are added",
-    "single-row": "rows of the class are added",
-    "unknown-size": "raised by calls in Python alone, which pass the number",
-    "unseen-class": "rows of the class are added",
-    "untrained-gap": "nothing is wrong: the model fills the cells",
-}
-"""Codes whose hints are not followed by typing, and why."""
