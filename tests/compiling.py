@@ -1,18 +1,46 @@
 """What tests of the compiled engine have in common: whether they can run, and the CPUs that they run for."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 
 from specnet.compiler.native import missing
-from specnet.compiler.native.toolchain import processors
+from specnet.compiler.native.c_text import c_forms
+from specnet.compiler.native.toolchain import libraries, processors
 from specnet.compiler.native.toolchain.processors import AVX2, AVX512, GENERIC, SSE2, Processor, native_processor
+from specnet.compiler.value import Operation
 
 __all__ = ["AVX2", "AVX512", "GENERIC", "SSE2", "Processor", "compiles", "missing", "native_processor"]
 
 compiles = pytest.mark.skipif(missing() is not None, reason=f"nothing can be compiled: {missing()}")
 """Marks a test that needs a C compiler."""
+
+
+@contextmanager
+def wrong_form(operation: Operation) -> Iterator[None]:
+    """Let the C text of an operation give a thousandth too much."""
+    wrong = f"(real)1.001 * ({c_forms.FORMS[operation]})"
+    with patch.object(c_forms, "FORMS", {**c_forms.FORMS, operation: wrong}):
+        yield
+
+
+@pytest.fixture
+def compiler_flags(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let libraries be compiled with these flags and no others, or with further ones."""
+
+    def change(*flags: str, further: tuple[str, ...] = ()) -> None:
+        monkeypatch.setattr(libraries, "_FLAGS", (*(flags or libraries._FLAGS), *further))
+
+    return change
+
+
+@pytest.fixture
+def compiled_quickly(compiler_flags: Callable[..., None]) -> None:
+    """Compilers take a third of the time, for tests that look for mistakes in the text."""
+    compiler_flags("-std=gnu11", "-O0", "-fPIC", "-shared", "-pthread")
 
 
 NATIVE = native_processor()

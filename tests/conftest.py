@@ -65,14 +65,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def compiled_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compilers take a third of the time, for tests that look for mistakes in the text."""
-    from specnet.compiler.native.toolchain import libraries
-
-    monkeypatch.setattr(libraries, "_FLAGS", ("-std=gnu11", "-O0", "-fPIC", "-shared", "-pthread"))
-
-
-@pytest.fixture
 def born_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes start in no time, for tests that look at what they compute, and not at how they begin."""
     from specnet.processes import pool

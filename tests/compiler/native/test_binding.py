@@ -14,7 +14,6 @@ import pytest
 from specnet import compiler as c
 from specnet.compiler.native import NATIVE, row_calls
 from specnet.compiler.native.c_text import c_forms, emit_function, emit_loop, matrix_products
-from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations
 from tests.compiler.commits import random_program
@@ -293,10 +292,9 @@ def test_odd_numbers_go_where_numpy_has_them_go():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, monkeypatch: pytest.MonkeyPatch):
+def test_no_number_is_converted_to_an_index_that_it_has_none_of(dtype: type, compiler_flags: Callable[..., None]):
     """Undefined in C: the process ends there. Padding holds anything, and what `to_index` gets is not checked."""
-    trap = ("-fsanitize=float-cast-overflow", "-fsanitize-undefined-trap-on-error")
-    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, *trap))
+    compiler_flags(further=("-fsanitize=float-cast-overflow", "-fsanitize-undefined-trap-on-error"))
     x, table = c.input_value("x", (1, "batch")), c.state_value("table", (2, 3))
     index = c.to_index(x)
     program = c.plan([c.gather(table, index), c.one_hot(index, 3) * 1.0], expansions=NATIVE.expansions)

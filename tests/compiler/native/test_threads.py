@@ -18,7 +18,6 @@ import specnet
 from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
 from specnet.compiler.native import NATIVE, training_steps
 from specnet.compiler.native.c_text import matrix_products, thread_team
-from specnet.compiler.native.toolchain import libraries
 from specnet.compiler.thread_limits import limited_threads
 from specnet.training import TrainingRows
 from specnet.training.loop import train
@@ -209,11 +208,10 @@ def test_a_limit_holds_for_what_was_bound_before(monkeypatch: pytest.MonkeyPatch
 
 
 @forks
-@pytest.mark.usefixtures("shares")
+@pytest.mark.usefixtures("shares", "compiled_quickly")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
-    monkeypatch.setattr(libraries, "_FLAGS", ("-O0", "-fPIC", "-shared", "-pthread"))  # compiles three times as fast
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(40, 3)), rng.normal(size=40)
 

@@ -14,7 +14,6 @@ import specnet
 from specnet import Network, Observer, SpecError, TrainingError
 from specnet.compiler import operations
 from specnet.compiler.native.c_plan import LONG_PROGRAM
-from specnet.compiler.native.c_text import c_forms
 from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
 from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
 from specnet.training import Stepper, TrainingRows, train
@@ -22,7 +21,7 @@ from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
 from specnet.training.steps.engine_choice import Work
-from tests.compiling import PROCESSORS, Processor, compiles
+from tests.compiling import PROCESSORS, Processor, compiles, wrong_form
 from tests.training.steps.engines import (
     CLOSE,
     disagreement,
@@ -83,30 +82,23 @@ def test_random_networks_agree(processor: Processor):
         assert max(each[name] for each in found.values()) < 1e-12
 
 
-def wrong_forms() -> list[Any]:
-    return [operation for operation in c_forms.FORMS if operation.kind == "float"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "operation", [operations.TANH, operations.SIGMOID, operations.SQRT], ids=lambda item: item.name
 )
-def test_a_wrong_form_is_caught(operation: Any, monkeypatch: pytest.MonkeyPatch):
+def test_a_wrong_form_is_caught(operation: Any):
     def texts() -> Iterator[str]:
         for seed in range(60):
             spec, X, *_ = random_training(seed)
             yield steps_text(specnet.build(spec), len(X))
 
-    right_texts = texts()
-    right, wrong = c_forms.FORMS, {**c_forms.FORMS, operation: f"(real)1.001 * ({c_forms.FORMS[operation]})"}
+    right_texts, wrong_texts = texts(), texts()
 
     def is_caught(seed: int) -> bool:
-        monkeypatch.setattr(c_forms, "FORMS", right)
         text = next(right_texts)
-        monkeypatch.setattr(c_forms, "FORMS", wrong)
-        return next(wrong_texts) != text and max(disagreement(seed, steps=1).values()) > CLOSE
+        with wrong_form(operation):
+            return next(wrong_texts) != text and max(disagreement(seed, steps=1).values()) > CLOSE
 
-    wrong_texts = texts()
     assert any(map(is_caught, range(60)))
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,9 @@ def test_a_mistake_in_the_text_is_told(place: Workplace):
     [("-fno-such-flag=1", "^cc failed: .*-fno-such-flag"), ("-lno_such_library", "no_such_library")],
 )
 def test_what_the_compiler_or_the_linker_misses_is_told(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, flag: str, told: str
+    place: Workplace, compiler_flags: Callable[..., None], flag: str, told: str
 ):
-    monkeypatch.setattr(libraries, "_FLAGS", (*libraries._FLAGS, flag))
+    compiler_flags(further=(flag,))
     place.install('exec real "$@"')
     place.expect_failure(told)
 
