@@ -87,6 +87,9 @@ class Explanation:
         match code:
             case "extra_forbidden":
                 return self._unknown_key(path)
+            case "missing" if isinstance(path[-1], int):  # of a list that has a fixed length
+                needed = counted(path[-1] + 1, "entry", "entries")
+                return self._say("length", f"expected at least {needed}, got {len(self._at(path[:-1]))}", path[:-1])
             case "missing":
                 section, owner = self._section(path[:-1])
                 hint = section.model_fields[str(path[-1])].description
