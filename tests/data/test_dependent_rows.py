@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import specnet
+from specnet import Observer
 from specnet.errors import Diagnostic, render
-from specnet.training import Observer
 from tests.texts.pinned import Pinned
 
 Frame = pd.DataFrame

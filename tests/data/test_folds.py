@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, StratifiedKFold
 
+from specnet import DataError
 from specnet.data import split_rows
-from specnet.errors import DataError
 from specnet.parts.data import Split, Table
 from specnet.spec.ensembles import Ensemble
 from tests.texts.pinned import Refused

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from specnet import DataError
 from specnet.data import Labels, check_labels
-from specnet.errors import DataError
 from tests.texts.pinned import Refused
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import DataError, SpecError
 from specnet.data import (
     Preparation,
     StepGroup,
@@ -14,7 +15,6 @@ from specnet.data import (
     unfitted,
     with_fitted_steps,
 )
-from specnet.errors import DataError, SpecError
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+from specnet import DataError
 from specnet.data import split_rows
 from specnet.data.suspicions.suspicious_targets import looks_like_numbers
-from specnet.errors import DataError
 from specnet.parts.data import Split
 from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Refused

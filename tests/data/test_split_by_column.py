@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specnet import DataError, SpecError, parse_spec
 from specnet.data import split_rows
-from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split, Table
 from specnet.running.data_rows import SpecData, read_data
-from specnet.spec import parse_spec
 from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Pinned, Refused
 
@@ -81,26 +80,6 @@ def test_a_column_says_where_rows_belong():
 def test_a_split_that_leaves_nothing_or_has_nothing_to_go_by_is_refused(column, split, key, refused: Refused):
     with refused(DataError, code="split", at=f"data.split.{key}"):
         split_rows(Table(np.zeros((9, 1)), np.zeros(9), "values", split_by=column), split, seed=0)
-
-
-@pytest.mark.parametrize(
-    ("split", "key"),
-    [
-        ({"group": "a", "time": "b"}, "time"),
-        ({"column": "a", "test": "b.csv"}, "test"),
-        ({"column": "a", "test_size": 0.1}, "test_size"),
-        ({"test": "b.csv", "validation_size": 0.1, "test_size": 0.1}, "test_size"),
-        ({"test": "b.csv", "stratify": True}, "stratify"),
-        ({"group": "a", "stratify": True}, "stratify"),
-        ({"test_size": 0.5, "validation_size": 0.5}, "validation_size"),
-        ({"folds": 2, "fold": 0, "fold_part": "validation", "test_size": 0.0, "column": "a"}, "folds"),
-    ],
-)
-def test_a_split_goes_by_one_thing(split: dict[str, object], key: str, refused: Refused):
-    data = {"type": "csv", "path": "a.csv", "target": "y", "split": split}
-    spec = {"data": data, "network": {"hidden_layer_sizes": [2]}, "training": {"loss": "mse"}}
-    with refused(SpecError, code="split", at=f"data.split.{key}"):
-        parse_spec(spec)
 
 
 @pytest.mark.parametrize(("file", "other"), [("test", "validation"), ("validation", "test")])

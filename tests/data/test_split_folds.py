@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 
+from specnet import DataError
 from specnet.data import split_rows
-from specnet.errors import DataError, SpecError
 from specnet.parts.data import Split
-from specnet.spec import parse_spec
 from tests.data.splits import assert_parts, table
 from tests.texts.pinned import Refused
 
@@ -84,31 +83,6 @@ def test_labels_of_several_columns_are_stratified_by_their_combinations():
 def test_too_few_rows(rows, split, refused: Refused):
     with refused(DataError, code="split"):
         split_rows(rows, Split(folds=5, fold=0, **split), seed=0)
-
-
-@pytest.mark.parametrize(
-    "split",
-    [
-        {"folds": 5},
-        {"fold": 0},
-        {"fold_part": "test"},
-        {"folds": 5, "fold": 5},
-        {"folds": 5, "fold": 0, "test_size": 0.2},
-        {"folds": 5, "fold": 0, "fold_part": "validation", "validation_size": 0.2},
-        {"folds": 2, "fold": 0, "fold_part": "validation", "column": "part"},
-        {"folds": 5, "fold": 0, "time": "day"},
-        {"folds": 2, "fold": 0, "validation_size": 0.5},
-    ],
-    ids=str,
-)
-def test_folds_that_make_no_sense(split, refused: Refused):
-    spec = {
-        "data": {"type": "csv", "path": "x.csv", "target": "y", "split": split},
-        "network": {"hidden_layer_sizes": [4]},
-        "training": {"loss": "categorical_crossentropy"},
-    }
-    with refused(SpecError, code="split"):
-        parse_spec(spec)
 
 
 def test_a_resolved_spec_says_what_the_fold_is():

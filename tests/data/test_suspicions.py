@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 import specnet
+from specnet import DataError, Observer, Spec, SpecError, SpecnetWarning, parse_spec, resolve
 from specnet.data import Labels, suspicions
 from specnet.data.suspicions.suspicious_targets import is_text, more_than_two_classes, one_class, text_for_numbers
-from specnet.errors import DataError, SpecError, SpecnetWarning
-from specnet.spec import parse_spec, resolve
-from specnet.spec.document import Spec
-from specnet.training import Observer
 from tests.cli.training.test_warnings import DIABETES
 from tests.texts.pinned import Pinned, Refused
 

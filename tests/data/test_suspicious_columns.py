@@ -11,12 +11,12 @@ import pytest
 from scipy.stats import spearmanr
 
 import specnet
+from specnet import Observer, SpecnetWarning
 from specnet.data import Labels, column_suspicions
 from specnet.data.suspicions import leakage
 from specnet.data.suspicions.leakage import ClassTarget, ValueTarget
-from specnet.errors import Diagnostic, SpecnetWarning, render, rendered
+from specnet.errors import Diagnostic, render, rendered
 from specnet.parts.data import Column
-from specnet.training import Observer
 from tests.texts.pinned import Pinned
 
 ROWS = 200

@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
+from specnet import DataError, FileError, SpecError, parse_spec, resolve
 from specnet.data import (
     Preparation,
     RawColumns,
@@ -15,9 +16,8 @@ from specnet.data import (
     read_inputs,
     read_table,
 )
-from specnet.errors import DataError, FileError, SpecError, render
+from specnet.errors import render
 from specnet.parts.data import Csv
-from specnet.spec import parse_spec, resolve
 from tests.texts.mistakes import mistake
 from tests.texts.pinned import Pinned, Refused
 

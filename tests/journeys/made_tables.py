@@ -419,4 +419,33 @@ def _targets() -> dict[str, MadeTable]:
     }
 
 
-TABLES = _numbers_written_otherwise() | _gaps() | _dates_and_times() | _headers_and_bytes() | _columns() | _targets()
+def _leaks() -> dict[str, MadeTable]:
+    """Tables whose columns say what the target is, and one of which they do not."""
+    _reseed(7)
+    net, price = RNG.lognormal(3, 1, (2, ROWS)).round(2)
+    tax = (net * RNG.choice([0, 0.5], ROWS)).round(2)
+    parts = RNG.lognormal(size=(5, ROWS)).round(3)
+    numbers = _numbers(range(1, ROWS + 1), "{:.0f}")
+    leak = {"_warnings": ("gives-target-away",), "_findings": ("leakage",)}
+    return {
+        "net and tax": _table(net=_numbers(net), tax=_numbers(tax), y=_numbers((net + tax).round(2)), **leak),
+        "parts of a sum": _table(
+            **{f"part{number}": _numbers(part) for number, part in enumerate(parts)},
+            y=_numbers(parts.sum(axis=0).round(3)),
+            **leak,
+        ),
+        "the logarithm of a price": _table(c=_numbers(np.log(price).round(3)), y=_numbers(price), **leak),
+        "numbers of sorted rows": _table(Id=numbers, y=_texts(sorted(_y(_x()).cells)), **leak),
+        "numbers of rows": _table(Id=numbers, _warnings=("identifier",)),
+    }
+
+
+TABLES = {
+    **_numbers_written_otherwise(),
+    **_gaps(),
+    **_dates_and_times(),
+    **_headers_and_bytes(),
+    **_columns(),
+    **_targets(),
+    **_leaks(),
+}

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specnet import parse_spec
 from specnet.files.toml import toml_key
 from specnet.parts.data import TableFile
-from specnet.spec import parse_spec
 from tests.cli.conftest import Specnet
 from tests.journeys.made_tables import TABLES, MadeColumn, MadeTable
 from tests.texts.pinned import Pinned

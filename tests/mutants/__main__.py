@@ -26,8 +26,9 @@ NOT_SLOW = ("-m", "not slow and not peers")
 ROOMS: dict[str, tuple[str, ...]] = {
     "compiler": ("tests/compiler", "tests/network", "tests/training/steps", "-m", "not peers"),
     "parts": ("tests/parts", "tests/testing", "-k", "not at_most_12_lines", *NOT_SLOW),  # a mutated source is long
-    "spec": ("tests/spec", "-m", "not peers"),
-    "data": ("tests/data", "tests/parts/data", *NOT_SLOW),
+    "parts/data": ("tests/parts/data", "tests/cases/test_tables.py", "tests/cases/test_specs.py", *NOT_SLOW),
+    "spec": ("tests/spec", "tests/cases/test_specs.py", "-m", "not peers"),
+    "data": ("tests/data", "tests/parts/data", "tests/cases/test_tables.py", *NOT_SLOW),
     "training": (
         *("tests/training", "tests/running/ensembles", "tests/running/runs/test_engines.py"),
         *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
@@ -35,6 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "running": (
         *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py", "tests/training/test_going_on.py"),
+        "tests/cases/test_commands.py",
         *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
         # What is recorded of a call stands between a warning and its caller.
         "--deselect=tests/running/reports/test_reports.py::test_report_that_fails_costs_no_run",

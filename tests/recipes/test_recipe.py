@@ -12,11 +12,11 @@ import pytest
 from sklearn.datasets import load_diabetes, load_iris
 
 import specnet
-from specnet.errors import DataError
+from specnet import DataError, Spec, parse_spec
 from specnet.parts.data import Csv
 from specnet.parts.layers import PeriodicEmbedding
 from specnet.recipes import recipe, table_facts
-from specnet.spec import Spec, parse_spec, parse_sweep
+from specnet.spec import parse_sweep
 from specnet.spec.sweep_section import Range
 from tests.texts.pinned import Refused
 

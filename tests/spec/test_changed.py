@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from specnet import run
-from specnet.errors import SpecError
-from specnet.spec import Limits, parse_spec, resolve, text_saying, with_engine, with_feature_names
-from specnet.spec.document import NetworkSpec, Spec
+from specnet import Limits, Spec, SpecError, parse_spec, resolve, run
+from specnet.spec import text_saying, with_engine, with_feature_names
+from specnet.spec.document import NetworkSpec
 from specnet.spec.parsing import says_its_document
 from tests.parts.test_registry import Cube
 from tests.texts.pinned import Refused

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from specnet.errors import SpecError
+from specnet import SpecError, parse_spec, resolve
 from specnet.parts.data import DataSizes
 from specnet.parts.registry import installed_registry
-from specnet.spec import parse_spec, parse_sweep, resolve
+from specnet.spec import parse_sweep
 from specnet.spec.json_schema import json_schema
 from tests.spec.cases import CODES, DOCUMENTS, GOOD, NETWORKS, SEARCHES, TEXTS, Mistake, files, marked
 from tests.texts.pinned import Pinned

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from specnet import Spec, parse_spec
 from specnet.parts.activations import Activation
-from specnet.spec import parse_spec
-from specnet.spec.document import Spec
 
 
 def spec(**training: Any) -> Spec:

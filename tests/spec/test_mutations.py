@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from specnet.errors import SpecError
+from specnet import Spec, SpecError, parse_spec
 from specnet.parts.registry import installed_registry
-from specnet.spec import Spec, parse_spec
 from specnet.spec.json_schema import json_schema
 from tests.spec.cases import GOOD, files
 from tests.spec.test_corpus import UNSAYABLE

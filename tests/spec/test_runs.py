@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import FileError
+from specnet import FileError
 from tests.texts.pinned import Refused
 
 SPEC = """

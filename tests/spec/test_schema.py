@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 from pydantic import Field, ValidationError
 
+from specnet import Spec
 from specnet.parts.activations import Activation
 from specnet.parts.fields import PositiveNumber
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import built_in_registry
-from specnet.spec import Spec
 from specnet.spec.document import NetworkSpec, TrainingSpec
 from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
 from specnet.spec.json_schema import json_schema, schema_text

@@ -8,13 +8,13 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from specnet.errors import SpecError
+from specnet import Limits, SpecError, parse_spec, resolve
 from specnet.parts import Activation, Fraction
 from specnet.parts.part import FieldProblem
 from specnet.parts.searches import Tpe
-from specnet.spec import Limits, parse_spec, parse_sweep, resolve
+from specnet.spec import parse_sweep
 from specnet.spec.searching import parse_whole
-from specnet.spec.sweep_section import Range, SweepSpec
+from specnet.spec.sweep_section import SweepSpec
 from tests.spec.cases import SWEPT
 
 SPACE = "[sweep.space]\n'training.l2' = { low = 1e-6, high = 1e-2, log = true }\n"
@@ -46,26 +46,6 @@ def told(source: Any, **arguments: Any) -> list[tuple[str, str]]:
     with pytest.raises(SpecError) as caught:
         parse_sweep(source, **arguments)
     return [(".".join(map(str, each.path)), each.code) for each in caught.value.diagnostics]
-
-
-def test_defaults():
-    sweep = parse_sweep(SWEPT + SPACE).sweep
-    assert (sweep.metric, sweep.trials, sweep.trial_count, sweep.sampler) == ("validation_loss", None, 50, Tpe())
-    assert (sweep.pruner, sweep.folds, sweep.seeds, sweep.parallel, sweep.seed) == (None, None, 1, 4, None)
-    assert sweep.sampler.startup_trials == 10
-    assert sweep.space == {"training.l2": Range(low=1e-6, high=1e-2, log=True)}
-    assert SweepSpec(space=sweep.space) == sweep
-
-
-def test_a_grid_has_all_combinations_as_trials_after_the_written_ones():
-    lists = "[sweep.space]\n'training.l2' = [0.0, 0.1]\n'training.epochs' = [1, 2, 3]\n"
-    for trials, count in [("", 7), ("trials = 6", 7), ("trials = 100", 7)]:
-        assert parse_sweep(f"{SWEPT}[sweep]\nsampler = 'grid'\n{trials}\n{lists}").sweep.trial_count == count
-    candidates = "[[sweep.candidates]]\n'training.l2' = 0.5\n" * 2
-    assert parse_sweep(f"{SWEPT}[sweep]\nsampler = 'grid'\n{candidates}{lists}").sweep.trial_count == 9
-    assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.trial_count == 50
-    assert parse_sweep(f"{SWEPT}[sweep]\n{lists}").sweep.combinations == 6
-    assert parse_sweep(SWEPT + SPACE).sweep.combinations is None
 
 
 def test_a_range_is_of_integers_where_both_ends_are_written_so():
@@ -181,36 +161,6 @@ def test_a_changed_spec_is_tried_as_it_is_now():
     assert told(spec, overrides=["training.optimizer=adam"]) == [
         ("sweep.space.training.optimizer.momentum.0", "unknown-key")
     ]
-
-
-@pytest.mark.parametrize(
-    ("split", "sweep"),
-    [
-        ("validation_size = 0.2", ""),
-        ("validation = 'x.csv'", ""),
-        ("column = 'part'", ""),
-        ("test_size = 0.2", "folds = 3"),
-        ("validation_size = 0.2", "folds = 3"),
-        ("folds = 3, fold = 0, fold_part = 'validation'", ""),
-    ],
-)
-def test_rows_for_validation_come_from_any_split_or_from_folds(split: str, sweep: str):
-    text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
-    text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
-    assert parse_sweep(f"{text}[sweep]\n{sweep}\n{SPACE}").sweep is not None
-
-
-@pytest.mark.parametrize(
-    "split", ["column = 'part'", "time = 'day'", "validation = 'x.csv'", "folds = 3, fold = 0", "test = 'x.csv'"]
-)
-def test_folds_for_validation_need_a_random_split(split: str):
-    text = SWEPT.replace("'iris'", "'csv'\npath = 'rows.csv'\ntarget = 'y'").replace("early_stopping = true", "")
-    text = text.replace("split.validation_size = 0.2", f"split = {{ {split} }}")
-    with pytest.raises(SpecError) as caught:
-        parse_sweep(f"{text}[sweep]\nfolds = 3\n{SPACE}")
-    (problem,), key = caught.value.diagnostics, f"data.split.{split.split()[0]}"
-    assert (problem.code, problem.path) == ("field-clash", ("sweep", "folds"))
-    assert (problem.message, problem.hint) == (f"folds cannot be combined with {key}", f"remove {key}")
 
 
 def test_very_many_mistakes_are_counted_and_not_all_tried():

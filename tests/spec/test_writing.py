@@ -10,12 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from specnet.errors import SpecError
+from specnet import SpecError, parse_spec
 from specnet.parts.activations import Activation
 from specnet.parts.fields import FilePath
 from specnet.parts.part import Section
 from specnet.parts.registry import built_in_registry
-from specnet.spec import parse_spec
 from specnet.spec.reading.editing import TomlText
 from specnet.spec.reading.reader import document_of, read
 from specnet.spec.reading.source_document import Document

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field
 
+from specnet import parse_spec
 from specnet.cli.specs.catalogue import Catalogue, Entry, parts_page, parts_table
 from specnet.parts.activations import Activation
 from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
-from specnet.spec import parse_spec
 
 
 class Snake(Activation):

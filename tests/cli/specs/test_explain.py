@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from specnet.spec import parse_spec, resolve
+from specnet import parse_spec, resolve
 from specnet.spec.resolving.origins import leaves
 from tests.cli.conftest import MOONS, TABLE, Ended, Ran, Specnet
 
@@ -51,54 +51,6 @@ def test_what_the_file_says_stands_at_its_line(specnet: Specnet) -> None:
     written = [key for key, (_, origin) in found.items() if origin.startswith("file")]
     assert len(written) == 11
     assert {origin for key, (_, origin) in found.items() if key not in written} == {"default"}
-
-
-def test_a_setting_names_what_it_replaced(specnet: Specnet) -> None:
-    settings = ["--set", "training.epochs=7", "--set", "training.optimizer.learning_rate=0.1", "--set", "data.noise="]
-    ended = specnet("show", "moons.toml", "--explain", *settings, "--set", "training.epochs=8")
-    found = origins(ended)
-    assert found["training.epochs"] == ("8", "--set #4 (file line 10: 20)")
-    assert found["training.optimizer.learning_rate"] == ("0.1", "--set #2")
-    assert found["data.n_samples"] == ("60", "file line 4")
-    assert found["data.noise"] == ("0.0", "default (--set #3 removed file line 5: 0.2)")
-    found = origins(specnet("show", "moons.toml", "--explain", "--set", "training.epochs="))
-    assert found["training.epochs"] == ("100", "default (--set #1 removed file line 10: 20)")
-    values = specnet("show", "moons.toml", "--explain", "--format", "json", *settings).document["values"]
-    (epochs,) = (item for item in values if item["key"] == "training.epochs")
-    assert epochs == {
-        "key": "training.epochs",
-        "value": 7,
-        "origin": "setting",
-        "setting": "--set #1",
-        "written": "training.epochs=7",
-        "replaced": {"source": "moons.toml", "line": 10, "text": "20"},
-    }
-
-
-def test_what_only_the_data_tell_comes_from_data(specnet: Specnet, folder: Path) -> None:
-    (folder / "table.csv").write_text("a,b,kind\n" + "".join(f"{i},{i * 2 % 7},k{i % 3}\n" for i in range(30)))
-    text = HIDDEN.replace("[network]", "split = { validation_size = 0.2 }\n[network]").replace("ensemble = 3\n", "")
-    (folder / "table.toml").write_text(text)
-    found = origins(specnet("show", "table.toml", "--explain"))
-    for key, value in (
-        ("network.input_size", "2"),
-        ("network.output_size", "3"),
-        ("network.layers.1.units", "3"),
-        ("data.columns.a", "numeric"),
-        ("data.columns.kind", "category"),
-    ):
-        assert found[key] == (value, "from data")
-    assert found["network.layers.0.units"] == ("4", "file line 7")
-    assert found["training.early_stopping.patience"] == ("10", "default")
-
-
-def test_one_word_or_number_stands_for_a_table(specnet: Specnet, folder: Path) -> None:
-    (folder / "short.toml").write_text(
-        MOONS.replace("epochs = 20", "ensemble = 3").replace("binary_crossentropy", "bce")
-    )
-    found = origins(specnet("show", "short.toml", "--explain"))
-    assert found["training.ensemble.members"] == ("3", "file line 10")
-    assert found["training.loss.type"] == ("binary_crossentropy", "file line 9")
 
 
 def test_a_run_is_explained_by_the_file_and_the_settings_of_its_command(specnet: Specnet, folder: Path) -> None:
@@ -142,31 +94,6 @@ def test_json_and_standard_input_have_lines_too(specnet: Specnet, folder: Path, 
     assert origins(specnet("show", "-", "--explain"))["training.epochs"] == ("20", "stdin line 10")
 
 
-def test_the_equations_in_force_stand_below(specnet: Specnet) -> None:
-    ended = specnet("show", "moons.toml", "--explain")
-    equations = "\n\n" + ended.out.split("\n\n", 1)[1]
-    for text in (
-        "\n\nnetwork.layers.0.activation: relu\n    max(x, 0)",
-        "\n\ntraining.loss: binary_crossentropy\n    −t·ln p − (1 − t)·ln(1 − p)",
-        "θ ← θ − lr·m̂/(√v̂ + ε)\n    lr = 0.001, β₁ = 0.9, β₂ = 0.999, ε = 1e-08\n",
-    ):
-        assert text in equations
-    assert "et al." not in equations
-    assert max(map(len, equations.splitlines())) <= 80
-    settings = ("--set", "training.optimizer=sgd", "--set", "training.optimizer.momentum=0.5")
-    found = specnet("show", "moons.toml", "--explain", "--format", "json", *settings).document["equations"]
-    assert found[-1]["keys"] == ["training.optimizer"]
-    assert found[-1]["values"] == {"lr": 0.01, "μ": 0.5, "nesterov": False}
-
-
-def test_equal_equations_stand_once(specnet: Specnet, folder: Path) -> None:
-    (folder / "deep.toml").write_text(MOONS.replace("[2, 5, 1]", f"[2, {'3, ' * 6}1]"))
-    out = specnet("show", "deep.toml", "--explain").out
-    assert out.count("max(x, 0)") == 1
-    keys = ", ".join(f"network.layers.{place}.activation" for place in range(3))
-    assert f"\n{keys} and 3 more: relu\n" in out
-
-
 def test_a_long_or_wild_value_takes_one_line(specnet: Specnet, folder: Path) -> None:
     names = [f'"a\\n\\u001b[31m{"x" * 90}{number}"' for number in range(2)]
     (folder / "wild.toml").write_text(MOONS.replace("[network]", f"[network]\nfeature_names = [{', '.join(names)}]"))
@@ -185,10 +112,3 @@ def test_a_broken_record_is_an_error(specnet: Specnet, ran: Ran, folder: Path, f
     specnet("show", "run", "--explain").failed(1, "run/run.json: error[file]: ")
     shutil.rmtree(folder / "run")
     assert specnet("show", "run", "--explain").status == 1
-
-
-def test_it_goes_with_no_other_view(specnet: Specnet) -> None:
-    assert specnet("show", "moons.toml", "--explain", "--code").status == 2
-    assert (
-        specnet("show", "moons.toml", "--explain", "--quiet").went() == specnet("show", "moons.toml", "--explain").out
-    )

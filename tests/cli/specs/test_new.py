@@ -13,9 +13,9 @@ import numpy as np
 import pandas
 import pytest
 
+from specnet import parse_spec
 from specnet.parts.data import Csv
 from specnet.parts.registry import built_in_registry
-from specnet.spec import parse_spec
 from specnet.spec.json_schema import schema_text
 from tests.cli.conftest import Specnet
 from tests.texts.pinned import Pinned
@@ -122,12 +122,6 @@ def test_a_quick_spec_has_one_network_and_takes_a_tenth_of_the_time(specnet: Spe
     assert "members" not in ended.err
 
 
-def test_a_table_that_cannot_be_split_has_a_spec_without_a_time(specnet: Specnet, folder: Path) -> None:
-    (folder / "rows.csv").write_text("x,y\n" + "".join(f"{i},{i % 2}\n" for i in range(12)))
-    ended = specnet("new", "rows.toml", "--data", "rows.csv", "--target", "y")
-    assert ended.out.startswith("rows.toml, specnet.schema.json\n")
-
-
 @pytest.mark.slow
 def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path) -> None:
     _flowers(folder)
@@ -142,57 +136,6 @@ def test_a_spec_for_a_table_is_searched_as_it_is(specnet: Specnet, folder: Path)
     assert [trial["state"] for trial in trials] == ["finished"] * 2
     assert trials[0]["training.optimizer.learning_rate"] == "0.04"  # as written; a candidate follows
     assert "[[sweep.candidates]]" in (folder / "flowers.toml").read_text(encoding="utf-8")
-
-
-def test_a_target_that_is_missing_names_what_may_be_meant(specnet: Specnet, folder: Path) -> None:
-    _flowers(folder)
-    assert 'did you mean "species"?' in specnet(
-        "new", "flowers.toml", "--data", "flowers.csv", "--target", "specis"
-    ).failed(1, 'flowers.csv: error[unknown-column]: flowers.csv has no column "specis"\n')
-    assert not (folder / "flowers.toml").exists()
-    assert not (folder / "specnet.schema.json").exists()
-
-
-def test_columns_that_are_left_out_are_warned_about(specnet: Specnet, folder: Path) -> None:
-    rows = "".join(f"name {i},{i % 7},{i % 2}\n" for i in range(40))
-    (folder / "rows.csv").write_text("who,count,won\n" + rows)
-    ended = specnet("new", "rows.toml", "--data", "rows.csv", "--target", "won")
-    assert (ended.status, ended.out) == (0, "rows.toml, specnet.schema.json\ntraining takes about 0.2 s\n")
-    assert ended.err.startswith('rows.csv: warning[ignored-column]: column "who" is ignored')
-    document = specnet(
-        "new", "rows.toml", "--data", "rows.csv", "--target", "won", "--force", "--format", "json"
-    ).document
-    assert [warning["code"] for warning in document["warnings"]] == ["ignored-column"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("--data flowers.csv", "--data needs a column to predict"),
-        ("--target species", "--target needs a table"),
-        ("--sweep", "--sweep needs a table"),
-        ("--template moons --sweep", "--sweep needs a table"),
-        ("--data flowers.csv --target species --template moons", "--data and --template exclude each other"),
-        (
-            "--data flowers.npz --target species",
-            "expected .csv, .tsv, .parquet, .pq, .jsonl, .ndjson, .csv.gz, .tsv.gz",
-        ),
-        ("--template mons", "unknown value of --template"),
-    ],
-)
-def test_options_that_do_not_belong_together(specnet: Specnet, folder: Path, arguments: str, message: str) -> None:
-    assert message in specnet("new", "start.toml", *arguments.split()).failed(2)
-    assert not (folder / "start.toml").exists()
-
-
-def test_nothing_is_overwritten(specnet: Specnet, folder: Path) -> None:
-    before = (folder / "moons.toml").read_bytes()
-    specnet("new", "moons.toml").failed(2, "moons.toml: error[taken]: ")
-    assert (folder / "moons.toml").read_bytes() == before
-    (folder / "specnet.schema.json").write_text("mine")
-    specnet("new", "new.toml").failed(2, "specnet.schema.json: error[taken]: ")
-    assert (folder / "specnet.schema.json").read_text() == "mine"
-    assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "specnet.schema.json"}
 
 
 @pytest.mark.slow
@@ -222,29 +165,6 @@ def test_a_link_that_leads_nowhere_is_in_the_way_too(specnet: Specnet, folder: P
     assert not (folder / "elsewhere.toml").exists()
 
 
-def test_a_second_starter_shares_the_schema(specnet: Specnet) -> None:
-    specnet("new", "one.toml")
-    ended = specnet("new", "two.toml", "--format", "json")
-    assert ended.document == {"errors": [], "written": ["two.toml"]}
-
-
-def test_a_starter_is_toml(specnet: Specnet, folder: Path) -> None:
-    assert ".toml" in specnet("new", "spec.json").failed(2)
-    assert not (folder / "spec.json").exists()
-
-
-def test_a_folder_that_is_missing_is_a_mistake(specnet: Specnet, folder: Path) -> None:
-    assert "error[file]" in specnet("new", "nowhere/spec.toml").failed(1)
-
-
-def test_a_table_of_one_column_has_no_target_either(specnet: Specnet, folder: Path) -> None:
-    (folder / "one.csv").write_text("a b y\n" + "1 2 0\n" * 20)
-    specnet("new", "one.toml", "--data", "one.csv", "--target", "y").failed(1, "one.csv: error[unknown-column]: ")
-    ended = specnet("new", "one.toml", "--data", "none*.csv", "--target", "y")
-    assert ended.err.startswith("none*.csv: error[no-file]: ")
-    assert not (folder / "one.toml").exists()
-
-
 def test_a_spec_says_how_its_table_is_read(specnet: Specnet, folder: Path) -> None:
     rows = "".join(f"{row},5;{row % 3};{'?' if row == 4 else row % 7};{row % 2}\n" for row in range(40))
     (folder / "rows.csv").write_text("a report\na;b;c;y\n" + rows)
@@ -256,43 +176,6 @@ def test_a_spec_says_how_its_table_is_read(specnet: Specnet, folder: Path) -> No
     assert set(spec.data.columns.values()) == {"numeric", "category"}
     assert spec.data.columns["a"] == "numeric"
     assert spec.data.load(folder, "classes").X.shape == (40, 3)
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("rows.xlsx", 'pandas.read_excel("rows.xlsx").to_csv("rows.csv", index=False)'),
-        ("rows.json", "DuckDB's COPY (FROM 'rows.json') TO 'rows.csv'"),
-        ("rows.txt", 'rename it to "rows.csv"'),
-        ("rows.feather", "pandas or DuckDB"),
-    ],
-)
-def test_other_files_are_converted(specnet: Specnet, folder: Path, name: str, hint: str) -> None:
-    (folder / name).write_text("a,y\n1,2\n")
-    for arguments in (["new", "new.toml", "--target", "y", "--data"], ["predict", "model.safetensors"]):
-        said = specnet(*arguments, name).failed(2)
-        assert hint in said
-        assert all(suffix in said for suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".jsonl.gz"))
-
-
-@pytest.mark.parametrize("name", [".", "", "sub", "sub.xlsx"])
-def test_a_folder_is_no_table(specnet: Specnet, folder: Path, name: str) -> None:
-    (folder / name).mkdir(exist_ok=True)
-    for arguments in (["new", "new.toml", "--target", "y", "--data"], ["predict", "model.safetensors"]):
-        ended = specnet(*arguments, name)
-        assert (ended.status, "choose a file in it" in ended.err) == (2, True)
-
-
-@pytest.mark.parametrize(("gaps", "said"), [(1, "# 1 row without"), (2, "# 2 rows without")])
-def test_rows_without_a_target_are_counted(specnet: Specnet, folder: Path, gaps: int, said: str) -> None:
-    (folder / "rows.csv").write_text("a,y\n" + "".join(f"{row},{row % 2}\n" for row in range(20)) + "7,\n" * gaps)
-    assert specnet("new", "new.toml", "--data", "rows.csv", "--target", "y").status == 0
-    assert said in (folder / "new.toml").read_text()
-
-
-def test_a_list_of_json_is_told_how_to_be_lines(specnet: Specnet, folder: Path) -> None:
-    (folder / "rows.jsonl").write_text('[{"a": 1, "y": 2},\n{"a": 3, "y": 4}]\n')
-    assert "pandas.read_json" in specnet("new", "new.toml", "--data", "rows.jsonl", "--target", "y").err
 
 
 ROWS = range(10, 40)
@@ -368,15 +251,6 @@ def test_dates_that_nothing_decides_are_told_with_what_to_write(specnet: Specnet
     assert '"calendar"' in text
 
 
-@pytest.mark.parametrize("setting", ["data.path=other.csv", "data.decimal", "training.epochs=3", "data.decimal=x"])
-def test_other_settings_are_refused(setting: str, specnet: Specnet, folder: Path, pinned: Pinned) -> None:
-    (folder / "rows.csv").write_text("a,y\n" + "1,2\n" * 20)
-    ended = specnet("new", "new.toml", "--data", "rows.csv", "--target", "y", "--set", setting)
-    assert ended.status == (1 if setting.endswith("=x") else 2)
-    assert not (folder / "new.toml").exists()
-    pinned(ended.err)
-
-
 RATINGS = [3 + row % 6 for row in range(60)]
 
 
@@ -416,43 +290,3 @@ def test_whole_floats_of_a_frame_are_whole_numbers(specnet: Specnet, folder: Pat
     pandas.DataFrame({"x": np.arange(60) / 7, "rating": floats}).to_parquet("rows.parquet")
     command = ("new", "rows.toml", "--data", "rows.parquet", "--target", "rating", "--format", "json")
     assert [each["code"] for each in json.loads(specnet(*command).went())["warnings"]] == ["whole-classes"]
-
-
-TARGETS = {
-    "km": [f"{row * 37 % 60}.5" for row in range(60)],
-    "euro": [str(row * 31 % 60) for row in range(60)],
-    "hot": ["no", "yes"] * 30,
-    "wet": [str(row // 3 % 2) for row in range(60)],
-    "colour": ["red", "green", "blue"] * 20,
-    "day": [f"2024-01-{1 + row % 28:02}" for row in range(60)],
-}
-
-
-@pytest.mark.parametrize(
-    ("targets", "loss", "more"),
-    [(["km", "euro"], "mean_squared_error", ()), (["hot", "wet"], "binary_crossentropy", ("--quick", "--sweep"))],
-)
-def test_several_targets(specnet: Specnet, folder: Path, targets: list[str], loss: str, more: tuple[str, ...]) -> None:
-    _table_of(folder)
-    named = [part for name in targets for part in ("--target", name)]
-    specnet("new", "rows.toml", "--data", "rows.csv", *named, *more).went()
-    spec = parse_spec("rows.toml")
-    assert spec.data is not None
-    assert (spec.data.targets, spec.training.loss.type) == (tuple(targets), loss)
-    assert specnet("validate", "rows.toml").status == 0
-    assert specnet("run", "rows.toml", "-o", "out", "--set", "training.epochs=1", "--no-report").status == 0
-
-
-def _table_of(folder: Path) -> None:
-    columns = {"x": [str(row / 7) for row in range(60)], **TARGETS}
-    (folder / "rows.csv").write_text("\n".join(map(",".join, [columns, *zip(*columns.values(), strict=True)])))
-
-
-@pytest.mark.parametrize("targets", [["km", "km"], ["km", "hot"], ["hot", "colour"], ["km", "day"], ["km", "none"]])
-def test_several_targets_that_are_none(specnet: Specnet, folder: Path, targets: list[str], pinned: Pinned) -> None:
-    _table_of(folder)
-    named = [part for name in targets for part in ("--target", name)]
-    ended = specnet("new", "rows.toml", "--data", "rows.csv", *named)
-    assert ended.status == (2 if len({*targets}) == 1 else 1)
-    assert not (folder / "rows.toml").exists()
-    pinned(ended.err)

@@ -8,95 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from specnet.model import Model
-from specnet.network import Network
+from specnet import Model, Network, parse_spec, resolve
 from specnet.number_texts import rounded
 from specnet.running.resolved_specs import resolved_with_data
-from specnet.spec import parse_spec, resolve
 from tests.cli.conftest import MOONS, Ran, Specnet
 from tests.cli.on_terminal import on_terminal
 from tests.compiling import compiles
 from tests.exporting.test_teams import team_of
 from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
-
-BRANCHES = """\
-[data]
-type = "make_moons"
-[training]
-loss = "bce"
-[network]
-layers = [
-    { type = "dense", units = 4, activation = { type = "leaky_relu", negative_slope = 0.2 }, name = "wide" },
-    { type = "block", name = "twice", repeat = 2, layers = [
-        { type = "dense", units = 4, name = "branch", weight_initializer = "zeros" },
-        { type = "add", inputs = ["input", "branch"] },
-    ] },
-    { type = "concatenate", inputs = ["input", "twice"] },
-    { type = "dense", units = 1, use_bias = false },
-]
-"""
-
-
-def test_the_plan_is_a_row_for_each_layer(specnet: Specnet, pinned: Pinned) -> None:
-    ended = specnet("show", "moons.toml")
-    ended.went()
-    assert ended.out.splitlines()[4:] == [
-        "layer            out   parameters   first weights   formula",
-        "input              2                                x",
-        "layers.0 dense     5           15   normal ±1       relu(W·x + b)",
-        "layers.1 dense     1            6   uniform ±1      sigmoid(W·x + b)",
-    ]
-    pinned(ended.out)
-
-
-def test_branches_and_blocks_are_followed(specnet: Specnet, folder: Path) -> None:
-    (folder / "branches.toml").write_text(BRANCHES)
-    rows = {line.split()[0]: line.split("   ") for line in specnet("show", "branches.toml").out.splitlines()[4:]}
-    assert list(rows) == [
-        *(
-            "layer",
-            "input",
-            "layers.wide",
-            "layers.twice.0.branch",
-            "layers.twice.0.1",
-            "layers.twice.1.branch",
-            "layers.twice.1.1",
-        ),
-        *("layers.2", "layers.3"),
-    ]
-    assert rows["layers.wide"][-1].strip() == "leaky_relu(W·x + b, negative_slope=0.2)"
-    assert rows["layers.twice.0.branch"][-1].strip() == "W·x + b"
-    assert [word for cell in rows["layers.twice.0.branch"] for word in cell.split()][2:5] == ["4", "20", "0"]
-    assert rows["layers.twice.0.1"][-1].strip() == "wide + x"
-    assert rows["layers.twice.1.1"][-1].strip() == "twice.0.1 + x"
-    assert rows["layers.2"][-1].strip() == "[input, x]"
-    assert rows["layers.3"][0] == "layers.3 dense"
-    assert rows["layers.3"][-1].strip() == "sigmoid(W·x), use_bias=false"
-
-
-@pytest.mark.parametrize("source", ["moons.toml", "here/model.safetensors"])
-def test_the_plan_as_data(specnet: Specnet, ran: Ran, source: str) -> None:
-    ran("here")
-    ended = specnet("show", source, "--format", "json")
-    assert ended.status == 0
-    plan = ended.document
-    assert {
-        key: plan[key] for key in ("errors", "name", "dtype", "input_size", "output_size", "parameters", "bytes")
-    } == {
-        "errors": [],
-        "name": "moons",
-        "dtype": "float32",
-        "input_size": 2,
-        "output_size": 1,
-        "parameters": 21,
-        "bytes": 84,
-    }
-    first, second = plan["layers"]
-    assert (first["key"], first["inputs"], first["size"], first["parameters"]) == ("layers.0", ["input"], 5, 15)
-    assert (second["key"], second["inputs"], second["size"], second["parameters"]) == ("layers.1", ["layers.0"], 1, 6)
-    assert second["activation"]["type"] == "sigmoid"
-    assert (second["first_weights"], second["formula"]) == ("uniform ±1", "sigmoid(W·x + b)")
 
 
 def test_a_model_is_shown_as_its_spec(specnet: Specnet, ran: Ran) -> None:
@@ -154,50 +74,6 @@ def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: st
     assert [point["rate"] for point in data["points"][:3]] == [0.005, 0.01, 0.01]
 
 
-def test_a_full_batch_is_one_step(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
-    (folder / "full.toml").write_text(MOONS.replace("epochs = 20\n", 'epochs = 20\nbatch_size = "full"\n'))
-    ended = specnet("show", "full.toml", "--schedule")
-    pinned(ended.out)
-
-
-def test_a_learning_rate_that_there_is_not_has_no_curve(specnet: Specnet, folder: Path) -> None:
-    (folder / "lbfgs.toml").write_text(MOONS.replace("epochs = 20\n", 'optimizer = "lbfgs"\n'))
-    assert "lbfgs" in specnet("show", "lbfgs.toml", "--schedule").failed(2, "error[usage]: ")
-    (folder / "dataless.toml").write_text('network.layer_sizes = [2, 1]\ntraining.loss = "mse"\n')
-    specnet("show", "dataless.toml", "--schedule").failed(1)
-
-
-def test_data_are_read_where_the_sizes_are_theirs_to_say(specnet: Specnet, folder: Path) -> None:
-    (folder / "table.csv").write_text("a,b,c,kind\n" + "".join(f"{i},{i * 2},{i % 5},k{i % 3}\n" for i in range(30)))
-    spec = '[data]\ntype = "csv"\npath = "table.csv"\ntarget = "kind"\n[network]\nhidden_layer_sizes = [4]\n'
-    (folder / "table.toml").write_text(spec + '[training]\nloss = "categorical_crossentropy"\n')
-    ended = specnet("show", "table.toml")
-    assert ended.status == 0
-    assert ended.out.startswith("3 → 4 relu → 3 softmax   31 ")
-    assert json.loads(specnet("show", "table.toml", "--resolved").out)["data"]["columns"] == {
-        "a": "numeric",
-        "b": "numeric",
-        "c": "numeric",
-        "kind": "category",
-    }
-    (folder / "table.csv").unlink()
-    assert "table.csv" in specnet("show", "table.toml").failed(1)
-
-
-def test_sizes_that_nothing_says_are_a_mistake(specnet: Specnet, folder: Path) -> None:
-    (folder / "sizeless.toml").write_text('network.hidden_layer_sizes = [4]\ntraining.loss = "mse"\n')
-    said = specnet("show", "sizeless.toml").failed(1)
-    assert said.count("error[unknown-size]") == 2
-
-
-def test_what_a_layer_does_beside_its_activation_is_told(specnet: Specnet, folder: Path) -> None:
-    layers = '[{ type = "dense", units = 4 }, { type = "dropout", rate = 0.25 }, { type = "dense", units = 1 }]'
-    (folder / "dropout.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", f"layers = {layers}"))
-    lines = specnet("show", "dropout.toml").out.splitlines()
-    assert lines[0].startswith("moons   2 → 4 linear → dropout → 1 sigmoid   17 ")
-    assert any(line.startswith("layers.1   ") and line.endswith("   dropout(x), rate=0.25") for line in lines)
-
-
 @pytest.mark.parametrize("columns", [80, 100, 200])
 @pytest.mark.parametrize(
     "spec", sorted((Path(__file__).parents[3] / "specs").glob("*.toml")), ids=lambda spec: spec.stem
@@ -211,32 +87,6 @@ def test_a_layer_is_one_line_of_a_terminal(folder: Path, spec: Path, columns: in
     assert max(map(len, lines)) <= columns
     assert all(line.rstrip() == line for line in lines)
     assert all(re.search(r"  dropout\(x\), rate=0\.\d+$", line) for line in lines if "dropout(x)" in line)
-
-
-def test_a_deep_network_has_a_short_head(specnet: Specnet, folder: Path) -> None:
-    sizes = ", ".join(["2", *["3"] * 40, "1"])
-    (folder / "deep.toml").write_text(MOONS.replace("2, 5, 1", sizes))
-    head = specnet("show", "deep.toml").out.splitlines()[0]
-    assert re.match("moons   2 → 3 relu → 3 relu → 3 relu → … 35 .* → 3 relu → 3 relu → 1 sigmoid   ", head)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["parts"],
-        ["parts", "adam"],
-        ["moons.toml", "adam"],
-        ["moons.toml", "--format", "markdown"],
-        ["moons.toml", "--code", "--resolved"],
-        ["moons.toml", "--schedule", "--code"],
-    ],
-)
-def test_what_does_not_go_together_is_a_faulty_command_line(
-    specnet: Specnet, arguments: list[str], pinned: Pinned
-) -> None:
-    said = specnet("show", *arguments).failed(2)
-    assert "error[usage]: " in said
-    pinned(said)
 
 
 @compiles
@@ -300,26 +150,6 @@ def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> No
     first = (folder / "taken.svg").read_bytes()
     assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force", "-q").out == ""
     assert (folder / "taken.svg").read_bytes() == first
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--diagram", "moons.png"), "the name of the diagram must end in .svg"),
-        (("--diagram", "moons.svg", "--code"), "--code and --diagram cannot be combined"),
-        (("--force",), "--force needs --diagram"),
-    ],
-)
-def test_what_a_diagram_cannot_be_is_refused(
-    specnet: Specnet, folder: Path, arguments: tuple[str, ...], message: str
-) -> None:
-    assert message in specnet("show", "moons.toml", *arguments).failed(2)
-    assert not list(folder.glob("*.svg"))
-
-
-def test_a_diagram_needs_a_folder(specnet: Specnet) -> None:
-    ended = specnet("show", "moons.toml", "--diagram", "no/moons.svg")
-    assert (ended.status, ended.err) == (1, "no/moons.svg: error[file]: folder does not exist\n")
 
 
 def test_a_team_is_shown_network_by_network(specnet: Specnet, folder: Path, pinned: Pinned) -> None:

@@ -13,19 +13,15 @@ import duckdb
 import numpy as np
 import pytest
 
+from specnet import DataError, FileError
 from specnet.cpus import default_threads, usable_cpus
-from specnet.errors import DataError, FileError
-from specnet.parts.data import Csv, Jsonl, Parquet
 from specnet.parts.data.progress import reading_progress
 from specnet.parts.data.tables import duck
 from specnet.parts.data.tables.csv import csv_files
 from specnet.parts.data.tables.csv.csv_files import CsvFile
 from specnet.parts.data.tables.csv.csv_records import Dialect
+from tests.cases.reading import load, source
 from tests.texts.pinned import Refused
-
-
-def load(path):
-    return Csv(path=path.name, target="y").load(path.parent, "classes")
 
 
 def test_whoever_watches_is_told_how_far_reading_is(file):
@@ -99,21 +95,21 @@ def test_a_name_that_looks_like_a_pattern_is_refused(tmp_path, name, refused: Re
 def test_a_pattern_stands_for_its_files_in_order(tmp_path, refused: Refused):
     for number in (2, 1, 3):
         (tmp_path / f"part{number}.csv").write_text(f"a,y\n{number},0\n")
-    rows = Csv(path="part*.csv", target="y").load(tmp_path, "classes")
+    rows = load(tmp_path / "part*.csv")
     assert rows.X.tolist() == [[1], [2], [3]]
-    rows = Csv(path=["part3.csv", "part[12].csv"], target="y").load(tmp_path, "classes")
+    rows = load(tmp_path / "rows.csv", path=["part3.csv", "part[12].csv"])
     assert rows.X.tolist() == [[3], [1], [2]]
     with refused(DataError, code="no-file", at="path.1"):
-        Csv(path=["part3.csv", "none*"], target="y").load(tmp_path, "classes")
+        load(tmp_path / "rows.csv", path=["part3.csv", "none*"])
 
 
 @pytest.mark.parametrize("address", ["https://example.com/rows.csv", "s3://bucket/*.csv", "file:///rows.csv"])
 def test_urls_are_refused_as_such(tmp_path, address, refused: Refused):
     for path in (address, str(Path(address))):
         with refused(DataError, code="no-file", at="path"):
-            Csv(path=path, target="y").load(tmp_path, "classes")
+            load(tmp_path / "rows.csv", path=path)
     with refused(DataError, code="no-file", at="path.1"):
-        Csv(path=["rows.csv", address], target="y").load(tmp_path, "classes")
+        load(tmp_path / "rows.csv", path=["rows.csv", address])
 
 
 def test_a_pipe_is_no_file(tmp_path, refused: Refused):
@@ -133,7 +129,6 @@ def test_duckdb_opens_the_files_and_nothing_else(tmp_path, monkeypatch, suffix):
     other, link = tmp_path / "other.csv", tmp_path / "link.csv"
     other.write_text("a,y\n2,0\n")
     link.symlink_to(other)
-    part = {"csv": Csv, "gap.csv": Csv, "parquet": Parquet, "jsonl": Jsonl}[suffix]
     path = tmp_path / f"rows.{suffix}"
     if suffix == "parquet":
         duckdb.execute(f"COPY (SELECT 1 AS a, 0 AS y) TO '{path}' (FORMAT parquet)")
@@ -177,7 +172,7 @@ def test_duckdb_opens_the_files_and_nothing_else(tmp_path, monkeypatch, suffix):
             return found
 
     monkeypatch.setattr(duckdb, "connect", Prying)
-    assert part(path=path.name, target="y").load(tmp_path, "classes").X[0].tolist() == [1]
+    assert load(path).X[0].tolist() == [1]
     assert locked
     assert len(refused) == 14 * len(locked)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == there
@@ -191,7 +186,6 @@ def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monk
     (tmp_path / "utf16.csv").write_text(text, encoding="utf-16")
     (tmp_path / "rows.jsonl").write_text('{"a": 1, "y": 0}\n' * 100)
     duckdb.execute(f"COPY (SELECT i AS a, i % 2 AS y FROM range(100) t(i)) TO '{tmp_path}/rows.parquet'")
-    part = {".jsonl": Jsonl, ".parquet": Parquet}.get(Path(name).suffix, Csv)
     fields = {"encoding": "utf-16"} if name == "utf16.csv" else {}
     monkeypatch.setattr("specnet.files.large.LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -199,7 +193,7 @@ def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monk
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
         with refused(FileError, at=tmp_path.name):
-            part(path=name, target="y", **fields).load(tmp_path, "classes")
+            load(tmp_path / name, **fields)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert len(list(tmp_path.iterdir())) == 5
@@ -259,7 +253,7 @@ def test_no_file_stays_open_while_an_error_is_there(file, monkeypatch):
     assert copied.value.__traceback__ is not None
     assert str(path) not in paths_open()
 
-    cells = Csv(path=path.name, target="y").read_cells(path.parent, ["a"], 5)
+    cells = source(type="csv", path=path.name, target="y").read_cells(path.parent, ["a"], 5)
     assert len(next(cells)["a"].texts) == 5
     assert str(path) in paths_open()
     cells.close()

@@ -5,13 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.errors import DataError
-from specnet.parts.data import Csv
+from specnet import DataError
 from specnet.parts.data.tables.csv import csv_files, csv_parts
 from specnet.parts.data.tables.csv.csv_parts import parts_of
 from specnet.parts.data.tables.duck import DuckError
-
-pytestmark = pytest.mark.usefixtures("one_duckdb")
+from tests.cases.reading import load
 
 LINES = [f"{n},{n / 8},c{n % 3}" for n in range(40)]
 TEXTS = {
@@ -31,7 +29,7 @@ TEXTS = {
 
 def outcome(folder: Path) -> object:
     try:
-        table = Csv(path="rows.csv", target="y").load(folder, "classes")
+        table = load(folder / "rows.csv")
     except DataError as error:
         return [str(problem) for problem in error.diagnostics]
     return repr((table.X.tolist(), table.y.tolist(), table.columns))
@@ -79,10 +77,10 @@ def test_a_file_that_cannot_be_cut_has_no_parts(tmp_path: Path, monkeypatch: pyt
 def test_a_file_without_a_header_is_read_in_parts(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rows = np.arange(60.0).reshape(20, 3)
     (tmp_path / "rows.csv").write_bytes((end.join(",".join(map(str, row)) for row in rows.tolist()) + end).encode())
-    expected = Csv(path="rows.csv", target="column_3", header=False).load(tmp_path, "values")
+    expected = load(tmp_path / "rows.csv", "values", target="column_3", header=False)
     for module in (csv_files, csv_parts):
         monkeypatch.setattr(module, "PART_BYTES", 40)
-    found = Csv(path="rows.csv", target="column_3", header=False).load(tmp_path, "values")
+    found = load(tmp_path / "rows.csv", "values", target="column_3", header=False)
     np.testing.assert_array_equal(found.X, expected.X)
     np.testing.assert_array_equal(found.y, expected.y)
     np.testing.assert_array_equal(found.X, rows[:, :2])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from specnet.errors import DataError
-from specnet.parts.data import Npz
+from specnet import DataError
+from tests.cases.reading import load
 from tests.texts.pinned import Refused
 
 
@@ -37,7 +37,7 @@ TARGET = npy(np.arange(3))
 
 
 def arrays_of(path):
-    table = Npz(path=path.name).load(path.parent, "classes")
+    table = load(path)
     return table.X, table.y, table.sample_weight
 
 

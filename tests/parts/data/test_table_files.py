@@ -4,7 +4,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from specnet.errors import DataError
+from specnet import DataError
 from specnet.parts.data import Column, ColumnCells, Csv, Jsonl, Parquet, Split, Table
 from specnet.parts.data.notations import NumberFormat
 from specnet.parts.data.tables.parquet_writing import parquet_pieces
@@ -125,35 +125,6 @@ def test_types_of_several_files_are_the_wider_ones(tmp_path, refused: Refused):
     written("2.parquet", "'x'")
     with refused(DataError, code="column-type", at="2.parquet"):
         Parquet(path="*.parquet", target="y").load(tmp_path, "values")
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "fields", "code"),
-    [
-        ("rows.jsonl", "\n\n", {}, "empty"),
-        ("rows.jsonl", "{}\n", {}, "empty"),
-        ("rows.jsonl", '{"a": 1, "b": 2, "c": 3, "y": 0}\n', {}, "too-large"),
-        ("rows.csv", "1,2,x\n3,4,5\n", {}, "unknown-column"),
-        ("rows.csv", "title\na,y\n", {}, "unknown-column"),
-        ("rows.csv", "a,y\n1,0\n", {"columns": {"b": "category"}}, "unknown-column"),
-        ("rows.csv", "a,yy,zz\n1,0,2\n", {"target": ["y", "z"]}, "unknown-column"),
-        ("rows.csv", "b\ty\n1\t0\n", {"delimiter": ";", "features": ["a", "b"]}, "unknown-column"),
-        ("rows.csv", "a,y\n" + '"1,5",0\n' * 5, {"columns": {"a": "numeric"}}, "not-a-number"),
-        ("rows.csv", "a,y\n" + "5 %,0\n" * 5, {"columns": {"a": "numeric"}}, "not-a-number"),
-        ("rows.csv", "a,y\n" + "31.12.2024,0\n" * 5, {"columns": {"a": "datetime"}}, "not-a-datetime"),
-        ("rows.csv", "a,y\n" + "maybe,0\n" * 5, {"columns": {"a": "boolean"}}, "not-a-boolean"),
-        ("rows.csv", "a,y\n,0\n,1\n", {}, "no-features"),
-        ("rows.csv", "a,b,y\n,1,0\n,2,1\n", {"features": ["a", "b"]}, "ignored-column"),
-        ("rows.csv", "a,y\nx,0\nz,1\n", {"features": ["a"]}, "ignored-column"),
-    ],
-)
-def test_what_a_table_lacks_is_said_with_what_mends_it(
-    tmp_path, name, text, fields, code, refused: Refused, monkeypatch
-):
-    monkeypatch.setattr("specnet.parts.data.tables.json_files.MOST_COLUMNS", 3)
-    (tmp_path / name).write_text(text)
-    with refused(DataError, code=code):
-        (Csv if name.endswith("csv") else Jsonl)(**{"path": name, "target": "y", **fields}).load(tmp_path, "values")
 
 
 def test_what_a_model_may_hand_on_of_its_files(tmp_path):

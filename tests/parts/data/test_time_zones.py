@@ -9,8 +9,8 @@ import polars
 import pytest
 
 import specnet
+from specnet import DataError
 from specnet.data import read_inputs
-from specnet.errors import DataError
 from specnet.parts.data.notations import LocalDatetime
 from tests.running.specs import spec_on
 from tests.texts.pinned import Refused

@@ -13,6 +13,7 @@ from specnet.spec.reading.editing import TomlText
 from specnet.spec.reading.overrides import with_change
 from specnet.spec.reading.plain_values import plain
 from specnet.spec.reading.source_document import Document
+from tests.cases.reading import cases
 
 GONE = object()
 
@@ -37,143 +38,18 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and repr(first) == repr(second)
 
 
-LONG = "".join(f"{number % 7}, # {number}\n" for number in range(1000))
-CASES = {
-    "a value, its comments": ("# a\nx = 1 # b\n# c\n", [("x", 2)], "# a\nx = 2 # b\n# c\n"),
-    "types that are equal": ("x = 1\ny = 1.0\n", [("x", True), ("y", 1)], "x = true\ny = 1\n"),
-    "a float to the last bit": ("x = 1\n", [("x", 0.1 + 0.2)], "x = 0.30000000000000004\n"),
-    "a small float": ("x = 1\n", [("x", 1e-6)], "x = 1e-06\n"),
-    "text": ("x = 1\n", [("x", 'a"\\\n\x7f é')], 'x = "a\\"\\\\\\n\\u007f é"\n'),
-    "text over several lines": ('x = """\n# a\n""" # b\ny = 1\n', [("x", 2), ("z", 3)], "x = 2 # b\ny = 1\nz = 3\n"),
-    "lists of lists": ("x = [[1], [2]]\n", [("x.1", (3, 4))], "x = [[1], [3, 4]]\n"),
-    "a new key at the end": (
-        "[a]\nx = 1 # x\n\n# of b\n[b]\ny = 1\n",
-        [("a.q", 2), ("b.q", 3)],
-        "[a]\nx = 1 # x\nq = 2\n\n# of b\n[b]\ny = 1\nq = 3\n",
-    ),
-    "a new key of a table without keys": ("[a] # a\n\n[b]\n", [("a.q", 2)], "[a] # a\nq = 2\n\n[b]\n"),
-    "a new key as far in as the others": ("[a]\n  x = 1\n", [("a.q", 2)], "[a]\n  x = 1\n  q = 2\n"),
-    "a new key of the document": (
-        "#:schema s\n\n# of a\n[a]\nx = 1\n",
-        [("q", 2)],
-        "#:schema s\n\nq = 2\n\n# of a\n[a]\nx = 1\n",
-    ),
-    "a new key in an empty text": ("# a\n", [("q", 2)], "# a\nq = 2\n"),
-    "a new table": ("x = 1\n", [("a.b.c", 2)], "x = 1\na = { b = { c = 2 } }\n"),
-    "a key in quotes": ('[a]\n"x y" = 1\n', [("a.x y", 2), ("a.é", 3)], '[a]\n"x y" = 2\n"é" = 3\n'),
-    "dotted keys": ("a.x = 1\nb.y = 1\n", [("a.q", 2), ("a.x", 3)], "a.x = 3\na.q = 2\nb.y = 1\n"),
-    "dotted keys in a table": ("[d]\ns.t = 0.2 # t\nz = 1\n", [("d.s.q", 2)], "[d]\ns.t = 0.2 # t\ns.q = 2\nz = 1\n"),
-    "the last dotted key": ("[d]\na.b.c = 1\nz = 1\n", [("d.a.b.c", GONE)], "[d]\nz = 1\na.b = {  }\n"),
-    "a table that only others name": ("\n# b\n[a.b]\nx = 1\n", [("a.q", 2)], "\n[a]\nq = 2\n\n# b\n[a.b]\nx = 1\n"),
-    "tables out of order": (
-        "[a.b]\nx = 1\n[c]\ny = 1\n[a.d]\nz = 1\n",
-        [("a.b.q", 1), ("a.d.q", 2)],
-        "[a.b]\nx = 1\nq = 1\n[c]\ny = 1\n[a.d]\nz = 1\nq = 2\n",
-    ),
-    "an inline table": ("x = { a = 1, b = 2 } # x\n", [("x.b", 3), ("x.q", 4)], "x = { a = 1, b = 3, q = 4 } # x\n"),
-    "an empty inline table": ("x = {}\n", [("x.q", 4)], "x = { q = 4 }\n"),
-    "keys of inline tables taken away": (
-        "x = { a = 1, b = 2, c = 3 }\ny = { a = 1, b = 2 }\nz = {a.b = 1, a.c = 2}\n",
-        [("x.a", GONE), ("y.b", GONE), ("z.a.b", GONE), ("z.a.q", 1)],
-        "x = { b = 2, c = 3 }\ny = { a = 1 }\nz = {a.c = 2, a.q = 1}\n",
-    ),
-    "a key of an inline table in the place of the last": (
-        "x = { a = 1, b = 2 }\n",
-        [("x.b", GONE), ("x.q", 3)],
-        "x = { a = 1, q = 3 }\n",
-    ),
-    "a name that becomes a table": ('x = "adam" # x\n', [("x.rate", 0.1)], 'x = { type = "adam", rate = 0.1 } # x\n'),
-    "a switch that becomes a table": ("x = true # x\n", [("x.patience", 3)], "x = { patience = 3 } # x\n"),
-    "a table that becomes a name": (
-        "[a]\nx = 1\n# b\n[a.b]\ny = 1\n\n[c]\n",
-        [("a.b", "n")],
-        '[a]\nx = 1\nb = "n"\n[c]\n',
-    ),
-    "a table that becomes another": (
-        "# b\n[b]\ntype = 'a' # t\nu = 1\nv = 2 # v\n",
-        [("b", {"type": "c", "v": 3, "w": 4})],
-        '# b\n[b]\ntype = "c" # t\nv = 3 # v\nw = 4\n',
-    ),
-    "a table that only others name becomes another": ("[a.b]\nx = 1\n[c]\n", [("a", {"q": 2})], "[a]\nq = 2\n\n[c]\n"),
-    "entries of lists of tables": (
-        "[[n.l]] # 0\nx = 1\n\n[[n.l]]\nx = 2 # 1\n[n.l.o]\ny = 1\n",
-        [("n.l.1.x", 3), ("n.l.0.q", 4), ("n.l.1.o.y", 5), ("n.l.0.o.y", 6)],
-        "[[n.l]] # 0\nx = 1\nq = 4\no = { y = 6 }\n\n[[n.l]]\nx = 3 # 1\n[n.l.o]\ny = 5\n",
-    ),
-    "an entry taken out of a list of tables": (
-        "# 0\n[[l]]\nx = 1\n\n# 1\n[[l]]\nx = 2\n[l.o]\ny = 1\n\n# 2\n[[l]]\nx = 3\n",
-        [("l.1", GONE)],
-        "# 0\n[[l]]\nx = 1\n\n# 2\n[[l]]\nx = 3\n",
-    ),
-    "a list of tables that becomes another": (
-        "[[n.l]]\nx = 1\n[[n.l]]\n[z]\n",
-        [("n.l", ("a",))],
-        '[n]\nl = ["a"]\n\n[z]\n',
-    ),
-    "a list of tables that gets longer": (
-        "[n]\n[[n.l]]\nx = 1\n",
-        [("n.l", ({"x": 1}, {"x": 2}))],
-        "[n]\nl = [{ x = 1 }, { x = 2 }]\n",
-    ),
-    "a list over several lines": (
-        "x = [ # x\n  1, # one\n  2, # two\n]\n",
-        [("x.1", 3)],
-        "x = [ # x\n  1, # one\n  3, # two\n]\n",
-    ),
-    "entries taken out of a list over several lines": (
-        "x = [\n  1, # one\n  2, # two\n  3, # three\n]\n",
-        [("x.2", GONE), ("x.0", GONE)],
-        "x = [\n  2, # two\n]\n",
-    ),
-    "the last entry in the line of the bracket": ("x = [1,\n  2] # x\n", [("x.1", GONE)], "x = [1,] # x\n"),
-    "entries taken out of a list in a line": ("x = [1, 2, 3] # x\n", [("x.2", GONE), ("x.0", GONE)], "x = [2] # x\n"),
-    "a shorter list with an entry more in front": ("x = [ # x\n 1,\n 2,\n 3,\n]\n", [("x", (4, 1))], "x = [4, 1]\n"),
-    "an entry taken out of a long list": (f"x = [ # x\n{LONG}]\n", [("x.0", GONE)], f"x = [ # x\n{LONG[7:]}]\n"),
-    "an entry taken out of a list that is too long to be compared": (
-        f"x = [ # x\n{LONG}8]\n",
-        [("x.0", GONE)],
-        f"x = [{', '.join(str(number % 7) for number in range(1, 1000))}, 8]\n",
-    ),
-    "comments behind the last entry": (
-        "x = [\n  1, # one\n  2, # two\n  # end\n] # x\n",
-        [("x.1", GONE)],
-        "x = [\n  1, # one\n  # end\n] # x\n",
-    ),
-    "a list of another length": ("x = [1, 2] # x\n", [("x", (1, 2, 3))], "x = [1, 2, 3] # x\n"),
-    "a key taken away": ("# x\nx = 1 # 1\n\n# y\ny = 2\n", [("y", GONE)], "# x\nx = 1 # 1\n"),
-    "a key taken away with what stands above it": ("a = 1\n# x\nx = 1 # 1\ny = 2\n", [("x", GONE)], "a = 1\ny = 2\n"),
-    "one empty line stays between what stays": ("a = 1\n\nx = 1\n\ny = 2\n", [("x", GONE)], "a = 1\n\ny = 2\n"),
-    "comments at the start are about everything": ("# all\nx = 1\ny = 2\n", [("x", GONE)], "# all\ny = 2\n"),
-    "comments at the start stay before tables too": ("# a\n# b\n[s]\nx = 1\n\n[n]\n", [("s", GONE)], "# a\n# b\n[n]\n"),
-    "comments of several lines at the start": ("# a\n# b\nx = 1\ny = 2\n", [("x", GONE)], "# a\n# b\ny = 2\n"),
-    "what stays is written as it was": (
-        "x = 0x10\ny = 1_0 # y\nz = 'a'\nl = [ 1 , 2_0 ]\nd = { a = 1e3 , b = 'x' }\nq=1\n",
-        [("q", 2), ("l.0", 3), ("d.a", 4)],
-        "x = 0x10\ny = 1_0 # y\nz = 'a'\nl = [ 3 , 2_0 ]\nd = { a = 4 , b = 'x' }\nq=2\n",
-    ),
-    "a first table": ("[s]\nx = 1\n\n# n\n[n]\n", [("s", GONE)], "# n\n[n]\n"),
-    "a table in the middle": (
-        "[a]\n# a\n\n# s\n[s] # s\nx = 1 # s\n# s\n\n# s\n\n# n\n# n\n[n]\n",
-        [("s", GONE)],
-        "[a]\n# a\n\n# n\n# n\n[n]\n",
-    ),
-    "a table right above another": ("[a]\n[s]\nx = 1\n# n\n[n]\n", [("s", GONE)], "[a]\n# n\n[n]\n"),
-    "a last table": ("[a]\nx = 1\n\n# s\n[s]\nx = 1\n\n# s\n", [("s", GONE)], "[a]\nx = 1\n"),
-    "a table in pieces": ("[s.t]\nx = 1\n[a]\n[s]\ny = 1\n[b]\n[[s.l]]\n", [("s", GONE)], "[a]\n[b]\n"),
-    "a table of dotted keys": ("a = 1\ns.x = 1 # s\n# s\ns.'y.z' = [1]\nb = 2\n", [("s", GONE)], "a = 1\nb = 2\n"),
-    "an inline table taken away": ("a = 1\ns = { x = 1 }", [("s", GONE)], "a = 1\n"),
-    "Windows line ends": (
-        "[a] # a\r\nx = 1\r\n\r\n[s]\r\n\r\n# b\r\n[b]\r\ny = [\r\n 1, # 1\r\n 2, # 2\r\n]\r\n",
-        [("a.q", 2), ("s", GONE), ("b.y.1", GONE), ("r", 1)],
-        "r = 1\r\n\r\n[a] # a\r\nx = 1\r\nq = 2\r\n\r\n# b\r\n[b]\r\ny = [\r\n 1, # 1\r\n]\r\n",
-    ),
-    "no line end": ("[a]\nx = 1 # x", [("a.x", 2), ("a.q", 3)], "[a]\nx = 2 # x\nq = 3"),
-}
+@pytest.mark.parametrize("name", cases("edits"))
+def test_only_what_changes_is_written(name: str):
+    case = cases("edits")[name]
+    changes = [(key, value[0] if value else GONE) for key, *value in case["changes"]]
+    assert edited(case["text"], *changes) == case["expected"]
 
 
-@pytest.mark.parametrize(("text", "changes", "expected"), CASES.values(), ids=CASES)
-def test_only_what_changes_is_written(text: str, changes: list[tuple[str, Any]], expected: str):
-    assert edited(text, *changes) == expected
+def test_an_entry_is_taken_out_of_a_long_list_and_one_that_is_too_long_to_be_compared_is_written_anew():
+    lines = "".join(f"{number % 7}, # {number}\n" for number in range(1000))
+    assert edited(f"x = [ # x\n{lines}]\n", ("x.0", GONE)) == f"x = [ # x\n{lines[7:]}]\n"
+    numbers = ", ".join(str(number % 7) for number in range(1, 1000))
+    assert edited(f"x = [ # x\n{lines}8]\n", ("x.0", GONE)) == f"x = [{numbers}, 8]\n"
 
 
 KEYS = st.sampled_from(["a", "b", "c", "x y", "é", "1", "type"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from specnet.errors import Diagnostic, SpecError, SpecnetError
-from specnet.spec import parse_spec
+from specnet import SpecError, SpecnetError, parse_spec
+from specnet.errors import Diagnostic
 from specnet.spec.reading.caps import MOST_TOKENS
 from tests.spec.cases import DOCUMENTS, GOOD, marked
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.errors import DataError, Diagnostic, Position, SpecError
+from specnet import DataError, SpecError, parse_spec
+from specnet.errors import Diagnostic, Position
 from specnet.parts.registry import Registry, built_in_registry
-from specnet.spec import parse_spec
 from tests.texts.pinned import Pinned, Refused
 
 
@@ -48,74 +48,6 @@ def test_what_is_a_layer_of_its_own_says_so_with_an_example(place: str, key: str
     pinned(diagnostic.hint)
     example = diagnostic.hint[diagnostic.hint.index("layers = [") :].replace(", …", "")
     parse_spec(f"[network]\ninput_size = 2\n{example}\n[training]\nloss = 'mse'\n")
-
-
-@pytest.mark.parametrize(
-    ("keys", "named"),
-    [
-        ({"network": "l2 = 0.1"}, ('"l2"', "training")),
-        ({"layer": "l2 = 0.1"}, ('"l2"', "training")),
-        ({"training": "optimizer = { type = 'adam', l2 = 0.1 }"}, ('"l2"', "training")),
-        ({"network": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
-        ({"training": "weight_decay = 0.1"}, ('"weight_decay"', "optimizer")),
-    ],
-)
-def test_a_penalty_in_the_wrong_table_is_sent_to_the_right_one(
-    keys: dict[str, str], named: tuple[str, str], pinned: Pinned
-):
-    diagnostic = only(with_keys(**keys))
-    key, table = named
-    assert diagnostic.code == "unknown-key"
-    assert diagnostic.hint is not None
-    assert key in diagnostic.hint
-    assert table in diagnostic.hint
-    pinned(diagnostic.hint)
-
-
-@pytest.mark.parametrize("name", ["layers.0", "network.layers.0", "layers[0]", "0"])
-def test_a_layer_named_by_its_path_is_to_get_a_name(name: str):
-    diagnostic = only(with_keys(training=f"[[network.layers]]\ntype = 'add'\ninputs = ['{name}', 'input']"))
-    assert diagnostic.code == "name"
-    assert diagnostic.hint is not None
-    assert 'inputs = ["hidden"]' in diagnostic.hint
-
-
-STACK = """\
-[data]
-type = "iris"
-[network]
-layer_sizes = {sizes}
-[training]
-loss = "{loss}"
-metrics = ["accuracy"]
-"""
-
-
-@pytest.mark.parametrize(
-    ("sizes", "column", "notes"),
-    [("[4, 5, 1]", 22, [("iris", 3)]), ("[2, 5, 3]", 16, [("iris", 4)]), ("[2, 5, 1]", 16, [("iris", 4), ("iris", 3)])],
-)
-def test_sizes_that_clash_are_one_mistake(sizes: str, column: int, notes: list[tuple[str, int]], pinned: Pinned):
-    diagnostic = only(STACK.format(sizes=sizes, loss="categorical_crossentropy"))
-    assert (diagnostic.code, diagnostic.position and diagnostic.position[:2]) == ("size-clash", (4, column))
-    for note, facts in zip(diagnostic.notes, notes, strict=True):
-        assert all(str(fact) in note.message for fact in facts)
-        pinned(note.message)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "name: x\nnetwork:\n  layer_sizes: [2, 1]\n",
-        "---\nname: x\n",
-        "  # a spec\nname: x\n",
-        "# a spec\n\n- type: dense\n",
-    ],
-)
-def test_yaml_is_recognized_by_its_text(text: str):
-    diagnostic = only(text)
-    assert diagnostic.code == "syntax"
-    assert "YAML" in (diagnostic.hint or "")
 
 
 def test_yaml_is_recognized_by_its_name(tmp_path: Path):

@@ -5,8 +5,8 @@ import tomllib
 
 import pytest
 
-from specnet.errors import Position, SpecError
-from specnet.spec import parse_spec, resolve
+from specnet import SpecError, parse_spec, resolve
+from specnet.errors import Position
 from specnet.spec.document import EarlyStopping
 from specnet.spec.reading.reader import read
 from tests.texts.pinned import Refused
@@ -78,61 +78,9 @@ def test_settings_are_made_in_order_and_leave_a_mapping_as_it_was():
     assert data == {"training": {"epochs": 1}, "list": [1, 2]}
 
 
-@pytest.mark.parametrize(
-    ("setting", "column", "length", "code"),
-    [
-        ("seed", 1, 4, "override"),
-        ("=3", 1, 1, "override"),
-        ("a..b=3", 1, 1, "override"),
-        ("network.layer_sizes.3=1", 21, 1, "override"),
-        ("network.layer_sizes.-1=1", 21, 2, "override"),
-        ("network.layer_sizes.x=1", 21, 1, "override"),
-        ("network.layer_sizes.99999999999999999999=1", 21, 20, "override"),
-        ("network.layer_sizes.0.x=1", 23, 1, "override"),
-        ("training.epoch=", 10, 5, "override"),
-        ("seed=" + "[" * 100, 1, 4, "too-deep"),
-        ("name=\ud800", 1, 4, "encoding"),
-        (" training .metrics. =3", 2, 8, "override"),
-        ("network .  layer_sizes . x=1", 26, 1, "override"),
-    ],
-)
-def test_a_key_that_leads_nowhere(setting: str, column: int, length: int, code: str, refused: Refused):
-    with refused(SpecError, code=code) as caught:
-        read(TEXT, ["seed=1", setting])
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.source == "--set #2"
-    assert diagnostic.position == Position(1, column, length)
-    assert diagnostic.line_text == setting
-
-
-def test_mistakes_point_at_the_setting_that_made_them():
-    settings = [
-        "training.epochs=0",
-        "training.epoch=3",
-        "network.activations.1=rleu",
-        "training.optimizer.lr=1",
-        "seed='x'",
-        "training.shuffle='''a\nb'''",
-    ]
-    with pytest.raises(SpecError) as caught:
-        parse_spec(TEXT.replace('name = "a"', "name = 3"), overrides=settings)
-    assert [(d.source, d.code, d.position) for d in caught.value.diagnostics] == [
-        ("<text>", "wrong-type", Position(1, 8, 1)),
-        ("--set #1", "out-of-bounds", Position(1, 17, 1)),
-        ("--set #2", "unknown-key", Position(1, 10, 5)),
-        ("--set #3", "unknown-part", Position(1, 23, 4)),
-        ("--set #4", "unknown-key", Position(1, 20, 2)),
-        ("--set #5", "wrong-type", Position(1, 6, 3)),
-        ("--set #6", "unknown-value", Position(1, 18, 4)),
-    ]
-
-
-def test_a_clash_of_a_setting_and_the_file_has_both_places():
-    with pytest.raises(SpecError) as caught:
-        parse_spec(TEXT, overrides=["data.type=diabetes"])
-    (diagnostic,) = caught.value.diagnostics
-    assert (diagnostic.source, diagnostic.position) == ("<text>", Position(3, 16))
-    assert [note.source for note in diagnostic.notes] == ["--set #1"]
+def test_a_setting_is_unicode(refused: Refused):
+    with refused(SpecError, code="encoding", at="--set #1:1:1"):
+        read(TEXT, ["name=\ud800"])
 
 
 TABLES = """\

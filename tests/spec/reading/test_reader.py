@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specnet.errors import DataError, Diagnostic, FileError, Position, SpecError
+from specnet import DataError, FileError, SpecError
+from specnet.errors import Diagnostic, Position
 from specnet.spec.reading.reader import read
 from tests.spec.cases import GOOD, files
 from tests.texts.pinned import Refused

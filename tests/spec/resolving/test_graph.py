@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from specnet.errors import SpecError
-from specnet.spec import parse_spec, resolve
+from specnet import SpecError, parse_spec, resolve
 from specnet.spec.resolving.graph import layer_count
 from tests.spec.cases import GOOD
 

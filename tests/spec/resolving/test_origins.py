@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from specnet import Resolved, parse_spec, resolve
 from specnet.running.data_rows import read_data
-from specnet.spec import Resolved, parse_spec, resolve
 from specnet.spec.reading.source_text import Location
 from specnet.spec.resolving.origins import ResolvedValue, explain
 
@@ -97,89 +97,6 @@ def test_layers_behind_one_that_preprocessing_asks_for_keep_their_places(tmp_pat
     _, values = resolved(tmp_path / "table.toml")
     found = {value.key: value for value in values}
     assert (found["network.layers.1.units"].place.value.line, found["network.layers.2.units"].origin) == (12, "data")
-
-
-SET = """\
-seed = 1
-[data]
-type = "iris"
-split = { test_size = 0.3 }
-[network]
-hidden_layer_sizes = [3, 4]
-activations = "tanh"
-[training]
-loss = "categorical_crossentropy"
-epochs = 9
-batch_size = 8
-optimizer = "sgd"
-ensemble = 3
-early_stopping = true
-"""
-
-
-@pytest.mark.parametrize(
-    ("settings", "key", "origin", "place", "setting", "replaced"),
-    [
-        ([], "training.epochs", "file", "9", None, None),
-        ([], "training.ensemble.members", "file", "3", None, None),
-        ([], "training.ensemble.validation", "default", None, None, None),
-        ([], "training.early_stopping.patience", "default", None, None, None),
-        ([], "network.layers.0.units", "file", "3", None, None),
-        ([], "network.layers.0.activation.type", "file", '"tanh"', None, None),
-        ([], "network.layers.2.activation.type", "default", None, None, None),
-        ([], "network.layers.2.units", "data", None, None, None),
-        ([], "data.split.stratify", "default", None, None, None),
-        ([], "network.input_size", "data", None, None, None),
-        ([], "network.output_size", "data", None, None, None),
-        (["training.epochs=5"], "training.epochs", "setting", "5", 0, "9"),
-        (["seed=3", "training.l2=0.1"], "training.l2", "setting", "0.1", 1, None),
-        (["training.optimizer.momentum=0.5"], "training.optimizer.momentum", "setting", "0.5", 0, '"sgd"'),
-        (["training.optimizer.momentum=0.5"], "training.optimizer.type", "file", '"sgd"', None, None),
-        (["training.optimizer=adam"], "training.optimizer.type", "setting", "adam", 0, '"sgd"'),
-        (["training.batch_size="], "training.batch_size", "default", None, 0, "8"),
-        (["training.optimizer="], "training.optimizer.type", "default", None, 0, '"sgd"'),
-        (["training.optimizer="], "training.optimizer.learning_rate", "default", None, 0, '"sgd"'),
-        (["training.l1=0.5", "training.l1="], "training.l1", "default", None, None, None),
-        (["training.batch_size="], "training.l1", "default", None, None, None),
-        (["network.output_size=3"], "network.output_size", "setting", "3", 0, None),
-        (["network.output_size=3"], "network.layers.2.units", "setting", "3", 0, None),
-        (["network.input_size=4"], "network.input_size", "setting", "4", 0, None),
-        (["data.split.test_size=0.4"], "data.split.test_size", "setting", "0.4", 0, "0.3"),
-    ],
-)
-def test_each_value_tells_who_says_it(
-    settings: list[str], key: str, origin: str, place: str | None, setting: int | None, replaced: str | None
-) -> None:
-    spec = parse_spec(SET, overrides=settings)
-    (value,) = [each for each in explain(spec, resolve(spec).spec) if each.key == key]
-    said = None if setting is None else spec.document.overrides[setting]
-    places = [None if each is None else _text_at(each) for each in (value.place, value.replaced)]
-    assert (value.origin, value.setting, places) == (origin, said, [place, replaced])
-
-
-@pytest.mark.parametrize(
-    ("network", "loss", "inputs", "outputs", "units"),
-    [
-        ("input_size = 4\nhidden_layer_sizes = [3]", "categorical_crossentropy", "4", None, None),
-        ("feature_names = ['a', 'b', 'c', 'd']\nhidden_layer_sizes = [3]", "hinge", "['a', 'b', 'c', 'd']", "1", "1"),
-        ("layer_sizes = [4, 5, 3]", "categorical_crossentropy", "4", "3", "3"),
-        ("layers = [{ type = 'dense', units = 3 }, 'dropout']", "categorical_crossentropy", None, "3", "3"),
-        ("output_size = 3\nhidden_layer_sizes = [3]", "categorical_crossentropy", None, "3", "3"),
-    ],
-)
-def test_sizes_come_from_whoever_says_them(
-    network: str, loss: str, inputs: str | None, outputs: str | None, units: str | None
-) -> None:
-    data = "data.type = 'iris'\n"
-    if loss == "hinge":
-        data, network = "", network.replace("hidden", "output_size = 1\nhidden")
-    spec = parse_spec(f"{data}[network]\n{network}\n[training]\nloss = '{loss}'\n")
-    known = resolve(spec).spec
-    found = {value.key: value for value in explain(spec, known)}
-    last = max(key for key in found if key.endswith(".units"))
-    for key, text in (("network.input_size", inputs), ("network.output_size", outputs), (last, units)):
-        place = found[key].place
-        assert (found[key].origin, place and _text_at(place)) == ("data" if text is None else "file", text), key
 
 
 def test_a_spec_without_a_text_says_what_is_no_default() -> None:

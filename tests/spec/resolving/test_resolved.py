@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from specnet.errors import SpecError
+from specnet import Spec, SpecError, parse_spec, resolve
 from specnet.parts.metrics import Metric
 from specnet.parts.watchers import Memory
-from specnet.spec import Spec, known_outputs, parse_spec, resolve
+from specnet.spec import known_outputs
 from specnet.spec.document import EarlyStopping, TrainingSpec
 from tests.texts.pinned import Refused
 
@@ -94,43 +94,6 @@ def test_a_resolved_spec_with_other_settings_is_what_these_resolve_to():
     assert resolve(spec()).with_members(5) == resolve(spec())
 
 
-TABLE = {"type": "csv", "path": "rows.csv", "target": "y"}
-
-
-NOBODY = "neither the spec nor the data specify it", "set {0}_size, or pass {0}s in Python"
-ROWS = (
-    "it depends on the rows of the data, which are not read here",
-    ("set {0}_size{1}; `specnet show --resolved` reads them and prints a spec with all sizes"),
-)
-
-
-@pytest.mark.parametrize(
-    ("network", "data", "names", "why", "hint"),
-    [
-        ({}, {}, ["inputs", "outputs"], *NOBODY),
-        ({"input_size": 3}, {}, ["outputs"], *NOBODY),
-        ({"output_size": 1}, {"data": TABLE}, ["inputs"], ROWS[0], ROWS[1].replace("{1}", ", or pass {0}s in Python")),
-        (
-            {"output_size": 1, "preprocessing": ["one_hot"]},
-            {"data": TABLE | {"features": ["a", "b"]}},
-            ["inputs"],
-            ROWS[0],
-            ROWS[1].replace("{1}", ""),
-        ),
-    ],
-)
-def test_who_could_say_a_size_that_nobody_says(
-    network: dict[str, Any], data: dict[str, Any], names: list[str], why: str, hint: str
-):
-    given: dict[str, Any] = {"network": {"hidden_layer_sizes": [3], **network}, "training": {"loss": "mse"}, **data}
-    with pytest.raises(SpecError) as caught:
-        resolve(parse_spec(given))
-    assert [(each.code, each.path, each.message, each.hint) for each in caught.value.diagnostics] == [
-        ("unknown-size", ("network",), f"the number of {name} is unknown: {why}", hint.format(name.removesuffix("s")))
-        for name in names
-    ]
-
-
 def test_outputs_that_are_known_before_data_are_read():
     text = "[network]\nhidden_layer_sizes = [2]\n[training]\nloss = 'categorical_crossentropy'\n"
     for given, known in [(text, None), (text.replace("hidden_layer", "layer").replace("[2]", "[2, 5]"), 5)]:
@@ -138,81 +101,4 @@ def test_outputs_that_are_known_before_data_are_read():
     assert known_outputs(parse_spec(f"data.type = 'iris'\n{text}")) == 3
 
 
-@pytest.mark.parametrize(
-    ("dtype", "written", "rows", "shuffle"),
-    [
-        ("float32", {}, None, True),
-        ("float32", {}, 2**17, True),
-        ("float32", {}, 2**17 + 1, "blocks"),
-        ("float64", {}, 2**16, True),
-        ("float64", {}, 2**16 + 1, "blocks"),
-        ("float64", {"shuffle": False}, 2**20, False),
-    ],
-)
-def test_rows_are_shuffled_in_blocks_beyond_512_mebibytes(
-    dtype: str, written: dict[str, Any], rows: int | None, shuffle: bool | str
-):
-    given = {"network": {"hidden_layer_sizes": [1], "dtype": dtype}, "training": {"loss": "mse", **written}}
-    resolved = resolve(parse_spec(given), inputs=2**10, outputs=1, rows=rows)
-    assert resolved.spec.training.shuffle == shuffle
-
-
-HIDDEN = {"hidden_layer_sizes": [2], "input_size": 3}
-FLAGGED = {"type": "impute", "indicator": [0, 1]}
 """Makes two columns more."""
-
-
-def group(*columns: str, steps: Any = ()) -> dict[str, Any]:
-    return {"columns": columns, "steps": steps}
-
-
-@pytest.mark.parametrize(
-    ("network", "data", "inputs", "columns"),
-    [
-        ({}, False, 4, 4),
-        ({"preprocessing": [FLAGGED]}, False, 6, 4),
-        ({"preprocessing": [FLAGGED], "input_size": 6}, False, 6, 4),
-        ({"preprocessing": [FLAGGED]}, True, 5, 3),
-        ({"preprocessing": [group("a", "b", steps=[FLAGGED]), group("c")]}, True, 5, 3),
-        ({"preprocessing": [group("a", "b", steps=[FLAGGED]), group("c")], "input_size": 5}, True, 5, 3),
-        ({"preprocessing": [group("a", "b", steps=[FLAGGED])], "input_size": 5}, True, 5, 3),
-        ({"preprocessing": [group("a", "b", steps=[FLAGGED]), "standardize"], "input_size": 5}, True, 5, 3),
-        ({"preprocessing": [group("a", "b", steps=["one_hot"]), group("c")], "input_size": 9}, True, 9, 3),
-    ],
-)
-def test_preprocessing_decides_how_many_inputs_come_from_how_many_columns(
-    network: dict[str, Any], data: bool, inputs: int, columns: int
-):
-    given: dict[str, Any] = {"network": {"hidden_layer_sizes": [3], **network}, "training": {"loss": "mse"}}
-    table = TABLE | {"features": ["a", "b", "c"]}
-    if data:
-        resolved = resolve(parse_spec(given | {"data": table}), outputs=1)
-    else:
-        resolved = resolve(parse_spec(given), outputs=1, inputs=None if "input_size" in network else columns)
-    assert (resolved.inputs, resolved.columns, resolved.nodes[0].input_sizes) == (inputs, columns, (inputs,))
-
-
-@pytest.mark.parametrize(
-    ("network", "given", "message"),
-    [
-        ({"layer_sizes": [2, 1]}, {"inputs": 3}, "layer_sizes has 2 inputs, but the argument inputs is 3"),
-        ({"layer_sizes": [2, 1]}, {"inputs": 1, "rows": 9}, "layer_sizes has 2 inputs, but X has 1 column"),
-        (
-            {"layer_sizes": [2, 1], "preprocessing": [FLAGGED]},
-            {"inputs": 2, "rows": 9},
-            "layer_sizes has 2 inputs, but X has 2 columns, 4 inputs after preprocessing",
-        ),
-        ({"layer_sizes": [2, 1]}, {"outputs": 3}, "the network has 1 output, but the argument outputs is 3"),
-        (
-            {"layer_sizes": [2, 1]},
-            {"outputs": 2, "rows": 9},
-            "the network has 1 output, but the target needs 2 outputs",
-        ),
-        (HIDDEN | {"output_size": 2}, {"outputs": 1}, "output_size is 2, but the argument outputs is 1"),
-        (HIDDEN, {"inputs": 2}, "input_size is 3, but the argument inputs is 2"),
-    ],
-)
-def test_arguments_that_clash_with_the_network(network: dict[str, Any], given: dict[str, int], message: str):
-    with pytest.raises(SpecError) as caught:
-        resolve(parse_spec({"network": network, "training": {"loss": "mse"}}), **given)
-    assert [problem.message for problem in caught.value.diagnostics] == [message]

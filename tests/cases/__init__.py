@@ -1,0 +1,1 @@
+"""Cases as data: tables, specs and command lines, each with what is expected of it."""
