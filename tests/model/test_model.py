@@ -8,15 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics
 
-from specnet import DataError, Model, SpecError
+import specnet
+from specnet import DataError, Model, SpecError, SpecnetWarning
 from specnet.parts.arrays import Array
 from specnet.parts.metrics import TopKAccuracy
 from tests.model.models import KINDS, make_model, make_network, make_rows
-from tests.texts.pinned import Refused
+from tests.texts.pinned import Pinned, Refused
 
 
 def raw_outputs(model: Model, X: Array) -> Array:
@@ -317,3 +319,22 @@ def test_a_model_of_several_networks_has_their_mean_and_no_parameters_of_its_own
         assert getattr(model.networks[1], name) is not None
     with pytest.raises(DataError, match="of 2 networks"):
         Model.joined([model, first], [1, 1])
+
+
+def of_column(cells: list[float], steps: list[str]) -> Model:
+    network = {"layer_sizes": [1, 1], "preprocessing": steps, "target_preprocessing": ["standardize"]}
+    spec = {"network": network, "training": {"loss": "mse", "epochs": 1}}
+    return specnet.fit(spec, pd.DataFrame({"a": cells}), np.arange(len(cells), dtype=float))
+
+
+def test_cells_are_known_to_a_model_if_they_are_to_each_of_its_networks(pinned: Pinned, refused: Refused) -> None:
+    filled = ["impute", "standardize"]
+    seen, unseen = of_column([1.0, 4.0, np.nan, 2.0], filled), of_column([1.0, 4.0, 3.0, 2.0], filled)
+    rows = pd.DataFrame({"a": [np.nan, 2.0]})
+    seen.predict(rows)
+    with pytest.warns(SpecnetWarning) as caught:
+        Model.joined([seen, unseen], [1, 1]).predict(rows)
+    pinned(str(caught[0].message))
+    assert caught[0].filename == __file__
+    with refused(DataError):
+        Model.joined([seen, of_column([1.0, 4.0, 3.0, 2.0], ["standardize"])], [1, 1]).predict(rows)
