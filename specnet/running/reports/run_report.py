@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,26 +173,47 @@ def answers_shown(
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
-    model, names = run.model, page_names(run.model, data)
+    model, with_rows = run.model, with_rows and run.stores_rows
+    shown = model_answers(model, data, absent, answers, with_rows=with_rows)
     if data is None:
-        return ModelAnswers(model=model, names=names, absent=absent, answers=None)
-    test, temperature = data.splits.get("test"), run.evaluation.calibration.get("temperature")
-    if test is not None and answers is None:
-        answers = _answers(model, test)
+        return shown
+    test, temperature, names = data.splits.get("test"), run.evaluation.calibration.get("temperature"), shown.names
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
-    with_rows = with_rows and run.stores_rows
-    importance = None if test is None else permutation_importance(model, test, names.columns)
+    return replace(
+        shown,
+        uncalibrated=None if test is None or before is None else _answers(before, test),
+        images=_images(data, with_rows=with_rows),
+        panel=panel_of(model, data, shown.answers if with_rows else None, shown.importance, names),
+        plane=plane_of(model, data, names.columns, names.classes) if with_rows else None,
+    )
+
+
+def model_answers(
+    model: Model, data: SpecData | None, absent: str | None, answers: Answers | None = None, *, with_rows: bool
+) -> ModelAnswers:
+    """Return what a page shows of the answers of any model, be it of a run or of several networks.
+
+    Parameters
+    ----------
+    model : Model
+    data, absent, answers, with_rows
+        As for `answers_shown`.
+    """
+    names, test = page_names(model, data), None if data is None else data.splits.get("test")
+    if data is None or test is None:
+        return ModelAnswers(model=model, names=names, absent=absent, answers=None)
+    if not with_rows and model.network.task == "values":
+        answers = None
+    elif answers is None:
+        answers = _answers(model, test)
+    importance = permutation_importance(model, test, names.columns)
     return ModelAnswers(
         model=model,
         names=names,
         absent=absent,
-        answers=answers if with_rows or model.network.task != "values" else None,
-        uncalibrated=None if test is None or before is None else _answers(before, test),
+        answers=answers,
         importance=importance,
         responses=None if importance is None else responses_of(model, data, importance, names),
-        images=_images(data, with_rows=with_rows),
-        panel=panel_of(model, data, answers if with_rows else None, importance, names),
-        plane=plane_of(model, data, names.columns, names.classes) if with_rows else None,
     )
 
 
