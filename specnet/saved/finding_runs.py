@@ -23,7 +23,8 @@ from specnet.files.run_files import (
 )
 from specnet.saved.saved_folder import BROKEN, SavedFolder
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_series import SavedSeries, SavedSweep
+from specnet.saved.saved_series import SavedSeries
+from specnet.saved.saved_sweep import SavedSweep
 
 DEEPEST = 3
 """Folders below the one that is searched: ``runs/<name>/<number>`` from the folder of ``runs`` on."""

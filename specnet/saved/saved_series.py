@@ -13,13 +13,12 @@ from pydantic import TypeAdapter
 from specnet.errors import FileError
 from specnet.files.locks import LOCK_NAME
 from specnet.files.plain_data import checked
-from specnet.files.run_files import BEST, RUN, RUNS_TABLE, SERIES, SUMMARY, SWEEP_FACTS, TRIALS_TABLE, kind_of
+from specnet.files.run_files import RUNS_TABLE, SERIES, SUMMARY, kind_of
 from specnet.files.tensors import parse_object
 from specnet.number_texts import count, counted
 from specnet.parts.splits import SPLITS
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_folder import FINISHED, UNFINISHED, SavedFolder
-from specnet.saved.saved_run import SavedRun
 from specnet.saved.summary import Summary, read_csv
 
 
@@ -96,62 +95,6 @@ def read_summary(folder: Path, *, has_finished: bool) -> Summary:
         return summary
 
     return SavedFolder(folder).read(SUMMARY, found)
-
-
-def read_sweep_facts(folder: Path) -> dict[str, Any]:
-    """Return what the ``sweep.json`` of a folder says.
-
-    Raises
-    ------
-    FileError
-    """
-    return SavedFolder(folder).read(SWEEP_FACTS, lambda content: parse_object(content, "the record of a sweep"))
-
-
-class SavedSweep(SavedFolder):
-    """The folder of a sweep: the figures are those of the run of its best trial, the seconds those of all trials.
-
-    Parameters and attributes are those of `SavedFolder`.
-    """
-
-    @cached_property
-    def best(self) -> SavedRun:
-        """The run of the best trial."""
-        return SavedRun(self.path / BEST, self.name, parts=self.parts, limits=self.limits)
-
-    @cached_property
-    def is_finished(self) -> bool:
-        """Whether all trials have ended, and the best one has been run."""
-        return read_sweep_facts(self.path).get("finished") is True and kind_of(self.path / BEST) is RUN
-
-    @cached_property
-    def _seconds(self) -> list[float]:
-        path = self.path / TRIALS_TABLE
-        return read_csv(path, "table of trials", lambda row: float(row["seconds"])) if path.is_file() else []
-
-    @cached_property
-    def state(self) -> str:
-        return self.best.state if self.is_finished else UNFINISHED
-
-    @cached_property
-    def metrics(self) -> Mapping[str, Mapping[str, float | None]]:
-        return self.best.metrics if self.is_finished else {}
-
-    @cached_property
-    def codes(self) -> tuple[str, ...]:
-        return self.best.codes if self.is_finished else ()
-
-    @cached_property
-    def loss(self) -> str:
-        return self.best.loss if self.is_finished else ""
-
-    @cached_property
-    def seconds(self) -> float | None:
-        return sum(self._seconds, 0.0)
-
-    @cached_property
-    def trials(self) -> int | None:
-        return len(self._seconds)
 
 
 class SavedSeries(SavedFolder):

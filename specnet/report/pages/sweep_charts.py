@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +18,10 @@ from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
-from specnet.report.terminal.run_table import RunRecord
+from specnet.saved.run_curves import Curve
 from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_sweep import Dimension
+from specnet.saved.saved_trials import Trial
 
 MOST_DRAWN = 9000
 """Points of all curves of a chart."""
@@ -46,49 +47,34 @@ GOLDEN = 0.618034
 """Fractions of its multiples are evenly spread."""
 
 
-class Dimension(NamedTuple):
-    """A searched key.
-
-    Attributes
-    ----------
-    name : str
-        As ``trials.csv`` has it.
-    choices : tuple of str
-        What may be drawn, as TOML; nothing for a range.
-    log : bool
-        Whether a range is logarithmic.
-    """
-
-    name: str
-    choices: tuple[str, ...] = ()
-    log: bool = False
-
-
 @dataclass(frozen=True)
 class Ranking:
     """The trials of a sweep, and the order of those that have a figure.
 
     Attributes
     ----------
-    trials : sequence of RunRecord
+    trials : sequence of Trial
         In order of their numbers.
     metric : str
         ``validation_loss`` or a metric's name.
     larger_is_better : bool
+    losses : mapping
+        The validation losses that are drawn of trials, by their numbers.
     """
 
-    trials: Sequence[RunRecord]
+    trials: Sequence[Trial]
     metric: str
     larger_is_better: bool
+    losses: Mapping[int, Curve] = field(default_factory=dict)
 
     @cached_property
-    def ranked(self) -> list[tuple[RunRecord, float]]:
+    def ranked(self) -> list[tuple[Trial, float]]:
         """Finished trials with their figures, the best first, of equals the earliest."""
         known = [(trial, trial.figure) for trial in self.trials if trial.figure is not None]
         return sorted(known, key=lambda each: -each[1] if self.larger_is_better else each[1])
 
     @property
-    def leading(self) -> list[RunRecord]:
+    def leading(self) -> list[Trial]:
         """The best trials, which stand out beside their keys."""
         return [trial for trial, _ in self.ranked[: max(min(BEST_DRAWN, len(self.ranked) // 3), 1)]]
 
@@ -129,10 +115,10 @@ class Ranking:
         """Return the worse end of the axis of figures, where trials without a figure stand."""
         return axis.low if self.larger_is_better else axis.high
 
-    def told(self, trial: RunRecord) -> str:
+    def told(self, trial: Trial) -> str:
         """Return a trial in a few words."""
         told = trial.state if trial.figure is None else self.text(trial.figure)
-        return f"trial {trial.trial}: {told}"
+        return f"trial {trial.number}: {told}"
 
 
 def points_of_each(trials: int) -> int:
@@ -144,16 +130,16 @@ def progress_figures(ranking: Ranking) -> Iterator[Figure]:
     """Yield the figure of each trial with the best so far, and the curves of all trials."""
     if ranking.ranked:
         yield _by_trial(ranking)
-    if any(trial.curve for trial in ranking.trials):
+    if ranking.losses:
         yield _curves(ranking)
 
 
 def _by_trial(ranking: Ranking) -> Figure:
     trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
-    (best, figure), last = ranked[0], max(trial.trial for trial in trials)
+    (best, figure), last = ranked[0], max(trial.number for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
     title, told_best = f"{ranking.label.capitalize()} by trial", ranking.text(figure)
-    told = f"best {told_best} in trial {best.trial}, worst {ranking.text(ranked[-1][1])}"
+    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {told}", Axis(-margin, last + margin, "trial"), y)
     numbers, values = zip(*_best_so_far(ranking), strict=True)
     # A step goes along first, and then to the better figure.
@@ -161,7 +147,7 @@ def _by_trial(ranking: Ranking) -> Figure:
     chart.line(across, up, "series-2", name="best", value=told_best)
     out = [trial for trial, value in ranked if ranking.is_beyond(y, value)]
     shown = [trial for trial in trials if trial.figure is not None and trial not in out]
-    xs, ys = [trial.trial for trial in shown], np.array([trial.figure for trial in shown], np.float64)
+    xs, ys = [trial.number for trial in shown], np.array([trial.figure for trial in shown], np.float64)
     if len(trials) <= MOST_HOVERS:
         chart.points(xs, ys, hover=list(map(ranking.told, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
@@ -169,11 +155,11 @@ def _by_trial(ranking: Ranking) -> Figure:
     others = [trial for trial in trials if trial.state in MARKS]
     kinds = [MARKS[trial.state] for trial in others]
     hover = list(map(ranking.told, others))
-    chart.points([trial.trial for trial in others], [ranking.worst(y)] * len(others), kinds, hover=hover)
+    chart.points([trial.number for trial in others], [ranking.worst(y)] * len(others), kinds, hover=hover)
     for trial in out:
-        chart.beyond([trial.trial], above=not ranking.larger_is_better, hover=ranking.told(trial))
-    chart.points([best.trial], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
-    note = f"The line is the best so far, at last {told_best} in trial {best.trial}."
+        chart.beyond([trial.number], above=not ranking.larger_is_better, hover=ranking.told(trial))
+    chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
+    note = f"The line is the best so far, at last {told_best} in trial {best.number}."
     if others:
         note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
     if out:
@@ -186,15 +172,15 @@ def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
     steps: list[tuple[int, float]] = []
     for trial in ranking.trials:
         if trial.figure is not None and (not steps or ranking.is_better(trial.figure, steps[-1][1])):
-            steps.append((trial.trial, trial.figure))
+            steps.append((trial.number, trial.figure))
     return steps
 
 
 def _curves(ranking: Ranking) -> Figure:
-    drawn = [(trial, trial.curve) for trial in ranking.trials if trial.curve is not None]
-    best = [trial for trial, _ in ranking.ranked if trial.curve is not None][: len(BEST_CURVES)]
+    drawn = [(trial, ranking.losses[trial.number]) for trial in ranking.trials if trial.number in ranking.losses]
+    best = [trial for trial, _ in ranking.ranked if trial.number in ranking.losses][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
-    ends = "; ".join(f"trial {trial.trial} at last {_last(trial)}" for trial in best)
+    ends = "; ".join(f"trial {trial.number} at last {_last(ranking, trial)}" for trial in best)
     description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
     chart = curves_chart(description, [curve for _, curve in drawn], "validation loss", is_loss=True)
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
@@ -211,16 +197,17 @@ def _curves(ranking: Ranking) -> Figure:
             hover=[f"{ranking.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )
     for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
-        assert trial.curve is not None, "it is drawn"
-        chart.line(*trial.curve, style, name=f"trial {trial.trial}", value=_last(trial), title=ranking.told(trial))
+        last = _last(ranking, trial)
+        losses, told = ranking.losses[trial.number], ranking.told(trial)
+        chart.line(*losses, style, name=f"trial {trial.number}", value=last, title=told)
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
         note += " Dashed ones were pruned where they end."
     return Figure(title, note.strip(), chart.svg())
 
 
-def _last(trial: RunRecord) -> str:
-    return page_metric(LOSS, trial.curve.values[-1] if trial.curve else None)
+def _last(ranking: Ranking, trial: Trial) -> str:
+    return page_metric(LOSS, ranking.losses[trial.number].values[-1])
 
 
 def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[Figure]:
@@ -234,9 +221,9 @@ def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[F
 def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     name, choices = dimension.name, dimension.choices
     drawn = [trial for trial in ranking.trials if name in trial.settings]
-    places = dict(zip([trial.trial for trial in drawn], _places(drawn, dimension), strict=True))
+    places = dict(zip([trial.number for trial in drawn], _places(drawn, dimension), strict=True))
     trials = [trial for trial, _ in ranking.ranked if name in trial.settings]
-    figures, xs = np.array([trial.figure for trial in trials], np.float64), np.array([places[t.trial] for t in trials])
+    figures, xs = np.array([trial.figure for trial in trials], np.float64), np.array([places[t.number] for t in trials])
     out, leading = ranking.is_beyond(y, figures), ranking.leading
     told = [shown_setting(trial.settings[name]) for trial in trials]
     if choices:
@@ -246,7 +233,7 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     best = f"best {ranking.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
     chart = Chart(f"{ranking.label.capitalize()} by {name}: {best}", x, y)
     for state, kind in MARKS.items():
-        without = [places[trial.trial] for trial in drawn if trial.figure is None and trial.state == state]
+        without = [places[trial.number] for trial in drawn if trial.figure is None and trial.state == state]
         chart.cloud(without, [ranking.worst(y)] * len(without), f"series-{kind}")
     rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
     chart.cloud(xs[rest], figures[rest])
@@ -262,12 +249,12 @@ def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
     return Figure(name, " ".join(notes), chart.svg())
 
 
-def _places(trials: Sequence[RunRecord], dimension: Dimension) -> NDArray[np.float64]:
+def _places(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64]:
     """Return where the values that trials have drawn lie; equal choices beside each other, the same each time."""
     drawn = [trial.settings[dimension.name] for trial in trials]
     if not dimension.choices:
         return np.array(drawn, np.float64)
-    beside = SPREAD * (np.array([trial.trial for trial in trials], np.float64) * GOLDEN % 1 - 0.5)
+    beside = SPREAD * (np.array([trial.number for trial in trials], np.float64) * GOLDEN % 1 - 0.5)
     return np.array([dimension.choices.index(str(value)) for value in drawn], np.float64) + beside
 
 

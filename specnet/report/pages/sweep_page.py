@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from specnet.files.run_files import REPORT
+from specnet.files.run_files import REPORT, written_spec
 from specnet.number_texts import count, counted, page_metric
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, VALIDATION, best_split
 from specnet.parts.watchers import LOSS
@@ -19,17 +18,19 @@ from specnet.report.pages.sweep_charts import (
     BEST_DRAWN,
     MARKS,
     MOST_KEYS,
-    Dimension,
     Ranking,
     key_figures,
+    points_of_each,
     progress_figures,
     shown_setting,
 )
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.terminal.run_table import RunRecord
 from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_sweep import SavedSweep, spec_text
+from specnet.saved.saved_trials import Trial
 
 STATES = {
     "pruned": "Stopped early: the pruner found its validation loss too high.",
@@ -39,111 +40,64 @@ STATES = {
 """What states mean, where no message says it."""
 
 
-@dataclass(frozen=True)
-class SweepRecord:
-    """A sweep as its folder tells of it.
-
-    Attributes
-    ----------
-    name : str
-        Of its spec.
-    ranking : Ranking
-        Its trials.
-    planned : int
-        How many trials there will be.
-    dimensions : sequence of Dimension
-        The searched keys.
-    sampler : str
-        Its name, with that of the pruner.
-    several : str
-        What a figure is the mean over: ``3 folds``; nothing for single runs.
-    evaluation : mapping
-        What the ``metrics.json`` of the best trial's run says; empty if there is none yet.
-    spec_name, spec : str
-        The file with the best trial's spec, and its text; nothing if there is none yet.
-    written : str
-        The spec of the sweep as it was given.
-    has_report : bool
-        Whether the best trial's run has a page.
-    team : mapping or None
-        What the ``metrics.json`` of its team says.
-    team_has_report : bool
-        Whether it has a page.
-    shares : mapping
-        How often each trial is in the team, by its number.
-    has_other_loss : bool
-        Whether the losses of the best trial's run are in other units than those by which trials are compared.
-    facts : sequence of (name, value)
-        What it takes to do it again.
-    """
-
-    name: str
-    ranking: Ranking
-    planned: int
-    dimensions: Sequence[Dimension]
-    sampler: str
-    several: str = ""
-    evaluation: Mapping[str, Any] = field(default_factory=dict)
-    spec_name: str = ""
-    spec: str = ""
-    written: str = ""
-    has_report: bool = False
-    team: Mapping[str, Any] | None = None
-    team_has_report: bool = False
-    shares: Mapping[str, int] = field(default_factory=dict)
-    facts: Sequence[tuple[str, str]] = field(default=())
-    has_other_loss: bool = False
-
-    def comparable(self, split: str) -> dict[str, Any]:
-        """Return the figures of the best trial's run that can be compared with those of trials."""
-        left_out = LOSS if self.has_other_loss else None
-        return {name: figure for name, figure in self.evaluation.get(split, {}).items() if name != left_out}
-
-
-def sweep_page(record: SweepRecord) -> str:
+def sweep_page(sweep: SavedSweep) -> str:
     """Return the page of a sweep as HTML."""
-    ranking = record.ranking
-    states = Counter(trial.state for trial in ranking.trials)
+    facts, name = sweep.facts, sweep.facts.name or "unnamed"
+    losses = sweep.losses(points_of_each(len(sweep.ended)))
+    ranking, has_report = Ranking(sweep.ended, facts.metric, facts.larger_is_better, losses), _has_page(sweep.best)
+    states = Counter[str](trial.state for trial in ranking.trials)
     marks = [(mark_alone(kind), state) for state, kind in MARKS.items() if states[state]]
     return rendered(
         "sweep.html.j2",
-        record=record,
-        kicker=[record.name, "sweep", record.sampler, counted(len(ranking.trials), "trial")],
-        sentence=sweep_sentence(record),
-        strip=_strip(record) if record.evaluation else None,
-        unfinished=_unfinished(record),
-        worth=list(_worth(record)),
-        scores=_scores_table(record),
+        name=name,
+        has_report=has_report,
+        team_has_report=_has_page(sweep.team),
+        several=facts.several(),
+        ranking=ranking,
+        spec_name="" if sweep.best_spec is None else sweep.best_spec.name,
+        spec=spec_text(sweep.best_spec),
+        written=spec_text(written_spec(sweep.path)),
+        facts_rows=list(facts.rows()),
+        kicker=[name, "sweep", facts.sampler(), counted(len(ranking.trials), "trial")],
+        sentence=sweep_sentence(sweep, ranking),
+        strip=_strip(sweep, ranking) if sweep.evaluation else None,
+        unfinished=_unfinished(sweep, ranking),
+        worth=list(_worth(sweep, ranking)),
+        scores=_scores_table(sweep, ranking),
         progress=list(progress_figures(ranking)),
         legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
-        keys=list(key_figures(ranking, record.dimensions)),
-        keys_left_out=max(len(record.dimensions) - MOST_KEYS, 0),
+        keys=list(key_figures(ranking, sweep.dimensions)),
+        keys_left_out=max(len(sweep.dimensions) - MOST_KEYS, 0),
         leading=len(ranking.leading),
         worse_end="bottom" if ranking.larger_is_better else "top",
-        addresses=[f"best/{REPORT}" * (record.has_report and not place) for place in range(BEST_DRAWN)],
-        best=_best_table(record),
+        addresses=[f"best/{REPORT}" * (has_report and not place) for place in range(BEST_DRAWN)],
+        best=_best_table(sweep, ranking),
         states=_states_table(ranking.trials, states),
     )
 
 
-def _strip(record: SweepRecord) -> Figure:
+def _has_page(run: SavedRun | None) -> bool:
+    return run is not None and (run.path / REPORT).is_file()
+
+
+def _strip(sweep: SavedSweep, ranking: Ranking) -> Figure:
     """Return the main metric of the best trial's run, of the team if it can be compared, and of simpler predictors."""
-    is_apart = record.has_other_loss and score_name(record.evaluation) == LOSS
-    return strip_of(record.evaluation, "best trial", {} if is_apart else _teams(record))
+    is_apart = sweep.has_other_loss and score_name(sweep.evaluation) == LOSS
+    return strip_of(sweep.evaluation, "best trial", {} if is_apart else _teams(sweep))
 
 
-def sweep_sentence(record: SweepRecord) -> str:
+def sweep_sentence(sweep: SavedSweep, ranking: Ranking) -> str:
     """Return in a sentence what the search has found, and what that comes to on test rows."""
-    ranking, trials = record.ranking, len(record.ranking.trials)
+    trials = len(ranking.trials)
     if not ranking.ranked:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
     figure = ranking.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
-    if comparison(record.evaluation) is not None:
-        beside = verdict(record.evaluation)
+    if comparison(sweep.evaluation) is not None:
+        beside = verdict(sweep.evaluation)
         return f"The {which} is {beside[0].lower()}{beside[1:]}"
     told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
-    test, main = record.comparable(TEST), score_name(record.evaluation or {TEST: {}})
+    test, main = sweep.comparable(TEST), score_name(sweep.evaluation or {TEST: {}})
     names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
     if not names:
         return f"{told}."
@@ -152,44 +106,43 @@ def sweep_sentence(record: SweepRecord) -> str:
     return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
 
 
-def _unfinished(record: SweepRecord) -> str:
+def _unfinished(sweep: SavedSweep, ranking: Ranking) -> str:
     """Return what is missing of a sweep that has not come to its end."""
-    done = len(record.ranking.trials)
-    if done < record.planned:
-        return f"{count(done)} of {counted(record.planned, 'trial')} are done: use --resume to go on."
-    return "" if record.evaluation or not record.ranking.ranked else "The best trial has not been run yet."
+    done = len(ranking.trials)
+    if done < sweep.facts.trials:
+        return f"{count(done)} of {counted(sweep.facts.trials, 'trial')} are done: use --resume to go on."
+    return "" if sweep.evaluation or not ranking.ranked else "The best trial has not been run yet."
 
 
-def _worth(record: SweepRecord) -> Iterator[str]:
+def _worth(sweep: SavedSweep, ranking: Ranking) -> Iterator[str]:
     """Yield in sentences why the best figure is too good, and what to expect."""
-    ranking = record.ranking
     if not ranking.ranked:
         return
     (best, figure), name = ranking.ranked[0], ranking.name
     reached = ranking.text(figure)
     if len(ranking.ranked) > 1:
         yield (
-            f"Trial {best.trial} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
+            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
             f"{reached}. The rows that chose it also measured it, so chance has helped, and the more trials, the more: "
             "expect worse on new rows."
         )
     else:
         yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
-    yield from _team(record)
-    test = record.comparable(TEST).get(name)
-    if not record.evaluation:
+    yield from _team(sweep)
+    test = sweep.comparable(TEST).get(name)
+    if not sweep.evaluation:
         return
-    if TEST not in record.evaluation:
+    if TEST not in sweep.evaluation:
         yield (
             "No rows were held out for testing, so nothing here tells how it does on new rows: set "
             "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
         )
-    elif name == LOSS and record.has_other_loss:
+    elif name == LOSS and sweep.has_other_loss:
         yield "The test loss of its run is in other units, after its own target_preprocessing, and is not compared."
     elif test is None:
         yield f"The test {words(name)} of its run is not defined."
     else:
-        rows = record.evaluation.get("rows", {}).get(TEST)
+        rows = sweep.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
         told = f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
         if ranking.is_better(test, figure):
@@ -197,11 +150,11 @@ def _worth(record: SweepRecord) -> Iterator[str]:
         yield told
 
 
-def _team(record: SweepRecord) -> Iterator[str]:
+def _team(sweep: SavedSweep) -> Iterator[str]:
     """Yield who is in the team, in a sentence."""
-    if record.shares:
-        total = sum(record.shares.values())
-        told = [f"{number} ({100 * share / total:.0f} %)" for number, share in record.shares.items()]
+    if sweep.shares:
+        total = sum(sweep.shares.values())
+        told = [f"{number} ({100 * share / total:.0f} %)" for number, share in sweep.shares.items()]
         one = len(told) == 1
         yield (
             f"The team in team/ is {'trial' if one else 'the mean of trials'} {', '.join(told)}, chosen by the rows "
@@ -209,23 +162,22 @@ def _team(record: SweepRecord) -> Iterator[str]:
         )
 
 
-def _teams(record: SweepRecord) -> dict[str, Mapping[str, Any]]:
+def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
     """Return what ``metrics.json`` says of the team, if there is one."""
-    return {} if record.team is None else {"team": record.team}
+    return {} if sweep.team is None else {"team": sweep.team.evaluation.record()}
 
 
-def _scores_table(record: SweepRecord) -> TextTable | None:
+def _scores_table(sweep: SavedSweep, ranking: Ranking) -> TextTable | None:
     """Return the figures of the best trial and of its run, that by which it was chosen first."""
-    ranking = record.ranking
     if not ranking.ranked:
         return None
     figure = ranking.ranked[0][1]
-    held_out = best_split(record.evaluation.keys() - {TEST})
-    measured = record.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
+    held_out = best_split(sweep.evaluation.keys() - {TEST})
+    measured = sweep.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
     validation = {**measured, ranking.name: figure}
     rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
-    rows |= {split: record.comparable(split) for split in (TEST, TRAIN) if record.comparable(split)}
-    for team in _teams(record).values():
+    rows |= {split: sweep.comparable(split) for split in (TEST, TRAIN) if sweep.comparable(split)}
+    for team in _teams(sweep).values():
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
     names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
@@ -235,17 +187,16 @@ def _scores_table(record: SweepRecord) -> TextTable | None:
     )
 
 
-def _best_table(record: SweepRecord) -> TextTable | None:
+def _best_table(sweep: SavedSweep, ranking: Ranking) -> TextTable | None:
     """Return the best trials with what they have drawn."""
-    ranking = record.ranking
     if not ranking.ranked:
         return None
-    keys = [dimension.name for dimension in record.dimensions]
+    keys = [dimension.name for dimension in sweep.dimensions]
     rows = []
     for trial, figure in ranking.ranked[:BEST_DRAWN]:
         drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
-        rows.append([f"trial {trial.trial}", ranking.text(figure), *drawn])
-    numbers = [place for place, dimension in enumerate(record.dimensions, 2) if not dimension.choices]
+        rows.append([f"trial {trial.number}", ranking.text(figure), *drawn])
+    numbers = [place for place, dimension in enumerate(sweep.dimensions, 2) if not dimension.choices]
     return TextTable(["trial", ranking.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
 
 
@@ -260,7 +211,7 @@ def short_keys(keys: Sequence[str]) -> list[str]:
     return found
 
 
-def _states_table(trials: Sequence[RunRecord], states: Mapping[str, int]) -> TextTable | None:
+def _states_table(trials: Sequence[Trial], states: Mapping[str, int]) -> TextTable | None:
     """Return how trials ended that have no figure, with the commonest message of each kind."""
     rows = []
     for state, number in states.items():

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
@@ -26,15 +26,13 @@ from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
 from specnet.running.training_run import Contents, train_run
 from specnet.saved.metrics_file import Metrics
+from specnet.saved.saved_trials import RungLosses, State
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
 from specnet.training import Observer, TrainingResult
 from specnet.training.beginning import Beginning, StopAfter
 
 THREADS = 1
-State = Literal["finished", "pruned", "diverged", "refused"]
-Curve = dict[int, float]
-"""Validation losses by rung, from 1."""
 MACHINE = (BLAS, CPU_FEATURES)
 """What has to be equal on all machines for equal bits."""
 
@@ -104,7 +102,7 @@ class TaskOutcome:
     message: str = ""
     warnings: tuple[Diagnostic, ...] = ()
     machine: dict[str, Any] = field(default_factory=dict)
-    curve: Curve = field(default_factory=dict)
+    curve: RungLosses = field(default_factory=dict)
     held: HeldAnswers | None = None
     trained: TrainingResult | None = None
 

@@ -34,16 +34,15 @@ from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, Sw
 from specnet.running.sweeps.teams import Candidates
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import (
-    Trial,
     TrialOutputs,
-    best_trial,
     measured,
     read_outputs,
-    read_trial,
     table_text,
     trial_files,
+    trial_of,
 )
 from specnet.running.sweeps.trials import TrialTask
+from specnet.saved.saved_trials import Trial, best_trial, read_trial
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.searching import PRUNED_AFTER
@@ -251,7 +250,7 @@ class Coordinator:
         if outputs is not None:
             self.outputs.add(entry.number)
         settings = entry.drawn.shown
-        entry.trial = Trial.of(entry.number, settings, entry.parameters, runs, figures, self.sweep.metric)
+        entry.trial = trial_of(entry.number, settings, entry.parameters, runs, figures, self.sweep.metric)
         if entry.ended_by:
             entry.trial = replace(entry.trial, state="pruned", message=entry.ended_by, figure=None, figures=())
         for _, outcome in runs:

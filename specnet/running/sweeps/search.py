@@ -17,8 +17,8 @@ import numpy as np
 
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.sweeps.space import Drawn, combinations, draw, shown_value, written_parameters
-from specnet.running.sweeps.trial_records import Trial
-from specnet.running.sweeps.trials import RUNGS, Pruning
+from specnet.running.sweeps.trials import Pruning
+from specnet.saved.saved_trials import RUNGS, Trial
 from specnet.spec.reading.overrides import with_change
 from specnet.spec.sweep_section import SweepSpec
 

@@ -6,14 +6,14 @@ The values of a list are told to Optuna as texts, their TOML: it takes 1, 1.0 an
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from specnet.files.toml import toml_value
-from specnet.spec.sweep_section import Range, plain, ranges_inside
+from specnet.saved.searched_keys import dimensions, names_inside, texts_of
+from specnet.spec.sweep_section import Range, plain
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -47,11 +47,11 @@ def draw(trial: BaseTrial, space: Space) -> Drawn:
         if isinstance(entry, Range):
             value = shown[key] = _number(trial, key, entry)
         else:
-            texts = _texts(entry)
+            texts = texts_of(entry)
             shown[key] = picked = trial.suggest_categorical(key, texts)
             index = texts.index(picked)
             value = plain(entry[index])
-            for name, (field, bounds) in _names_inside(key, entry, index).items():
+            for name, (field, bounds) in names_inside(key, entry, index).items():
                 value[field] = shown[name] = _number(trial, name, bounds)
         changes.append((tuple(key.split(".")), value))
     return Drawn(tuple(changes), shown)
@@ -81,58 +81,14 @@ def columns(space: Space) -> tuple[str, ...]:
     return tuple(dimensions(space))
 
 
-def dimensions(space: Space) -> dict[str, tuple[str, ...] | Range]:
-    """Return what a trial may draw, by the names of columns: the texts of a list's values, or a range."""
-    found: dict[str, tuple[str, ...] | Range] = {}
-    for key, entry in space.items():
-        if isinstance(entry, Range):
-            found[key] = entry
-        else:
-            found[key] = tuple(_texts(entry))
-            for index in range(len(entry)):
-                found |= {name: bounds for name, (_, bounds) in _names_inside(key, entry, index).items()}
-    return found
-
-
 def combinations(space: Space) -> Iterator[dict[str, Any]]:
     """Yield the parameters of each combination of a space of lists, as `Study.enqueue_trial` takes them.
 
     The first key varies slowest.
     """
-    texts = [_texts(entry) for entry in space.values() if not isinstance(entry, Range)]
+    texts = [texts_of(entry) for entry in space.values() if not isinstance(entry, Range)]
     assert len(texts) == len(space), "a grid has no ranges"
     return (dict(zip(space, picked, strict=True)) for picked in itertools.product(*texts))
-
-
-def _texts(choices: Sequence[Any]) -> list[str]:
-    """Return a text for each value of a list: without the ranges in it, which are shown apart, where that is clear."""
-    short = [_without_ranges(choice) for choice in choices]
-    count = Counter(short)
-    return [
-        text if text is not None and count[text] == 1 else toml_value(plain(choice))
-        for text, choice in zip(short, choices, strict=True)
-    ]
-
-
-def _without_ranges(choice: Any) -> str | None:
-    ranges = ranges_inside(choice)
-    if not ranges:
-        return toml_value(plain(choice))
-    rest = {key: plain(value) for key, value in choice.items() if key not in ranges}
-    return None if not rest else toml_value(rest["type"] if set(rest) == {"type"} else rest)
-
-
-def _names_inside(key: str, choices: Sequence[Any], index: int) -> dict[str, tuple[str, Range]]:
-    """Return the fields of a value that are ranges, by the names of their parameters."""
-    ranges = ranges_inside(choices[index])
-    if not ranges:
-        return {}
-    types = [choice.get("type") for choice in choices if ranges_inside(choice)]
-    part = choices[index].get("type")
-    owner = key if part is None else f"{key}.{part}"
-    if part is None or types.count(part) > 1:
-        owner += f"[{index}]"
-    return {f"{owner}.{field}": (field, bounds) for field, bounds in ranges.items()}
 
 
 def _number(trial: BaseTrial, name: str, bounds: Range) -> int | float:

@@ -21,7 +21,7 @@ from specnet.files.run_files import LARGEST_RECORD, SWEEP_FACTS, TRIALS
 from specnet.running.machine import BLAS, CPU_FEATURES
 from specnet.running.run_folder import START_ANEW
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.saved.saved_series import read_sweep_facts
+from specnet.saved.saved_sweep import read_sweep_facts
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
 from specnet.training.run_identity import SpecDifference, in_words

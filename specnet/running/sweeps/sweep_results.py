@@ -8,11 +8,10 @@ from typing import get_args
 
 from specnet.number_texts import metric as metric_text
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.running.many.run_tasks import State
 from specnet.running.runner import RunResult
 from specnet.running.sweeps.teams import TrialTeam
-from specnet.running.sweeps.trial_records import Trial
 from specnet.saved.metrics_file import Metrics
+from specnet.saved.saved_trials import State, Trial
 from specnet.saved.summary import Summary
 
 

@@ -11,8 +11,8 @@ from specnet.files.run_files import BEST, REPORT, SWEEP, kind_of
 from specnet.parts.part import Part
 from specnet.report.pages.team_page import team_page
 from specnet.running.reports.run_report import model_answers, rows_again
-from specnet.running.sweeps.sweep_report import read_shares
 from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_sweep import read_shares
 from specnet.spec import Limits
 
 

@@ -3,137 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.json_lines import json_lines, json_text
-from specnet.files.plain_data import checked
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
-from specnet.files.tensors import decode, encode, parse_object
+from specnet.files.tensors import decode, encode
 from specnet.parts.splits import OUT_OF_FOLD
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.many.repetitions import Repetition
-from specnet.running.many.run_tasks import Curve, State, TaskOutcome
+from specnet.running.many.run_tasks import TaskOutcome
 from specnet.running.sweeps.trial_judge import Judge, Outputs
 from specnet.running.training_run import Contents
 from specnet.saved.metrics_file import Metrics
+from specnet.saved.saved_trials import Trial, TrialFigure
 from specnet.saved.summary import csv_text
-from specnet.training.checkpoint import is_finite
 
 VALIDATION = "validation"
 OUTPUTS = "outputs"
 """The tensor of what a run answers for rows held out."""
 
 
-@dataclass(frozen=True)
-class TrialFigure:
-    """The metric that a sweep searches by, of one run of a trial."""
-
-    seed: int | None
-    fold: int | None
-    figure: float | None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a trial has come to.
-
-    Attributes
-    ----------
-    number : int
-    state : "finished", "pruned", "diverged" or "refused"
-    settings : mapping
-        What was drawn, by column of the table of trials.
-    figure : float or None
-        The metric that the sweep searches by, the mean over folds and seeds.
-    figures : tuple of TrialFigure
-        Of each run.
-    epochs : int
-        Of all runs.
-    seconds : float
-        Of all runs.
-    message : str
-        Why it has no figure.
-    curve : dict
-        Validation losses by rung, where a pruner looks at them.
-    parameters : dict
-        What was drawn, as Optuna calls it.
-    """
-
-    number: int
-    state: State
-    settings: Mapping[str, str | int | float]
-    figure: float | None = None
-    figures: tuple[TrialFigure, ...] = ()
-    epochs: int = 0
-    seconds: float = field(default=0.0, compare=False)
-    message: str = ""
-    curve: Curve = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        number: int,
-        settings: Mapping[str, str | int | float],
-        parameters: Mapping[str, Any],
-        runs: Sequence[tuple[Repetition, TaskOutcome]],
-        found: Sequence[float | None],
-        metric: str,
-    ) -> Trial:
-        """Return the trial of these runs, one for each fold and seed, with the figures that were found of them."""
-        outcomes = [outcome for _, outcome in runs]
-        figures = tuple(TrialFigure(each.seed, each.fold, of) for (each, _), of in zip(runs, found, strict=True))
-        trial = cls(
-            number,
-            "finished",
-            settings,
-            epochs=sum(outcome.epochs for outcome in outcomes),
-            seconds=sum(outcome.seconds for outcome in outcomes),
-            curve=outcomes[0].curve if len(outcomes) == 1 else {},
-            parameters=parameters,
-        )
-        failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
-        if failed is not None:
-            return replace(trial, state=failed.state, message=failed.message)
-        known = [each.figure for each in figures if each.figure is not None]
-        if len(known) < len(figures):
-            return replace(trial, state="refused", message=f"{metric} is not defined for the validation rows")
-        return replace(trial, figure=fmean(known), figures=figures)
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as plain data, with its seconds."""
-        told = asdict(self)
-        first = {"trial": told.pop("number"), "state": told.pop("state"), "finished": self.state == "finished"}
-        return {**first, **told, "curve": [list(each) for each in self.curve.items()]}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any]) -> Trial:
-        """Return what the facts of a trial say.
-
-        Raises
-        ------
-        FileError
-            If they are none.
-        """
-        try:
-            given = {**facts, "number": facts.get("trial"), "curve": dict(facts.get("curve", ()))}
-        except (TypeError, ValueError) as error:
-            raise FileError(f"not a valid record of a trial: {error}") from error
-        trial = checked(_TRIAL.validate_python, given, "the record of a trial is")
-        if (trial.state == "finished") != is_finite(trial.figure):
-            raise FileError("not a valid record of a trial: its state and its figure do not fit")
-        return trial
-
-
-_TRIAL = TypeAdapter(Trial)
+def trial_of(
+    number: int,
+    settings: Mapping[str, str | int | float],
+    parameters: Mapping[str, Any],
+    runs: Sequence[tuple[Repetition, TaskOutcome]],
+    found: Sequence[float | None],
+    metric: str,
+) -> Trial:
+    """Return the trial of these runs, one for each fold and seed, with the figures that were found of them."""
+    outcomes = [outcome for _, outcome in runs]
+    figures = tuple(TrialFigure(each.seed, each.fold, of) for (each, _), of in zip(runs, found, strict=True))
+    trial = Trial(
+        number,
+        "finished",
+        settings,
+        epochs=sum(outcome.epochs for outcome in outcomes),
+        seconds=sum(outcome.seconds for outcome in outcomes),
+        curve=outcomes[0].curve if len(outcomes) == 1 else {},
+        parameters=parameters,
+    )
+    failed = next((outcome for outcome in outcomes if outcome.state != "finished"), None)
+    if failed is not None:
+        return replace(trial, state=failed.state, message=failed.message)
+    known = [each.figure for each in figures if each.figure is not None]
+    if len(known) < len(figures):
+        return replace(trial, state="refused", message=f"{metric} is not defined for the validation rows")
+    return replace(trial, figure=fmean(known), figures=figures)
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
@@ -272,24 +194,6 @@ def _mean(metrics: Sequence[Metrics]) -> Metrics:
     return mean
 
 
-def read_trial(folder: Path) -> Trial | None:
-    """Return the trial that a folder keeps, None if there is no such folder.
-
-    Raises
-    ------
-    FileError
-        If it cannot be read.
-    """
-    path = folder / FACTS
-    if not path.exists():
-        return None
-    with file_errors(path):
-        trial = Trial.from_facts(parse_object(read_file(path, LARGEST_RECORD), "the record of a trial"))
-        if trial.number != int(folder.name):
-            raise FileError(f"the record of another trial: {trial.number}")
-        return trial
-
-
 def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
     """Return ``trials.csv``."""
     columns = list(dict.fromkeys(columns))
@@ -302,9 +206,3 @@ def table_text(trials: Iterable[Trial], columns: Sequence[str]) -> str:
         for trial in trials
     )
     return csv_text(header, rows)
-
-
-def best_trial(trials: Iterable[Trial], larger_is_better: bool) -> Trial | None:
-    """Return the finished trial with the best figure, of equals the earliest."""
-    known = [(trial.figure, trial) for trial in trials if trial.figure is not None]
-    return max(known, key=lambda each: each[0] if larger_is_better else -each[0], default=(0.0, None))[1]

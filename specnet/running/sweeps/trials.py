@@ -16,18 +16,16 @@ from specnet.running.data_rows import SpecData, split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.held_answers import answers_of_member, held_answers
-from specnet.running.many.run_tasks import Curve, Task, TaskOutcome
+from specnet.running.many.run_tasks import Task, TaskOutcome
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.training_run import Contents
+from specnet.saved.saved_trials import RUNGS, RungLosses
 from specnet.training import Observer, StopTraining, TrainingResult, train_member
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from specnet.network import Network
-
-RUNGS = 20
-"""Evenly spaced epochs of a trial at which it may be pruned."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class PruningObserver(Observer):
             self._study.add_trials(told)
             self._trial = self._study.ask()
         self._epochs = 0
-        self.curve: Curve = {}
+        self.curve: RungLosses = {}
 
     def started(self, network: Network, rows: Mapping[str, int], epochs: int) -> None:
         self._epochs = epochs
@@ -82,9 +80,9 @@ def rung_of(epoch: int, epochs: int) -> int:
     return epoch * RUNGS // epochs
 
 
-def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> Curve:
+def curve_of(history: Iterable[Mapping[str, Any]], epochs: int) -> RungLosses:
     """Return what a `PruningObserver` reports of a trial that goes on to the end."""
-    curve: Curve = {}
+    curve: RungLosses = {}
     for record in history:
         curve.setdefault(rung_of(record["epoch"], epochs), record[VALIDATION_LOSS])
     return {rung: loss for rung, loss in curve.items() if rung}
@@ -136,7 +134,7 @@ def _alone(member: int, *arguments: Any, observer: Observer, **_: Any) -> list[T
     return [train_member(member, *arguments, observer=observer)]
 
 
-def _finished(fitted: FitResult, curve: Curve) -> TaskOutcome:
+def _finished(fitted: FitResult, curve: RungLosses) -> TaskOutcome:
     fitted.check_whole()
     files: Contents = {MODEL: fitted.model.to_bytes()}
     return TaskOutcome.of(fitted, files=files, metrics=figures_of(fitted), curve=curve, held=held_answers(fitted))

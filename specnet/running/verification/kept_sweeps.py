@@ -18,11 +18,10 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.running.many.repetitions import Repetition, repetitions
 from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in
-from specnet.running.sweeps.sweep_report import SweepFacts, read_trials
 from specnet.running.sweeps.teams import AS_WRITTEN
 from specnet.running.sweeps.trial_judge import Judge
-from specnet.running.sweeps.trial_records import Trial, best_trial
-from specnet.saved.saved_series import read_sweep_facts
+from specnet.saved.saved_sweep import SweepFacts, read_sweep_facts
+from specnet.saved.saved_trials import Trial, best_trial, read_trials
 from specnet.saved.summary import read_csv
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.parsing import document_saying

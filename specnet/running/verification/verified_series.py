@@ -45,7 +45,7 @@ from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.trial_judge import Judge
-from specnet.running.sweeps.trial_records import Trial, measured, trial_files
+from specnet.running.sweeps.trial_records import measured, trial_files, trial_of
 from specnet.running.sweeps.trials import TrialTask, curve_of
 from specnet.running.training_run import Contents
 from specnet.running.verification.kept_sweeps import KeptSweep
@@ -54,6 +54,7 @@ from specnet.running.verification.result import Verification, VerifiedRun
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import read_runs
+from specnet.saved.saved_trials import Trial
 from specnet.spec import Limits, Spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying
@@ -150,7 +151,7 @@ class KeptRun:
         outputs, figures = (None, []) if self.kept.beginning else measured(judge, outcomes, metric)
         made = then
         if not self.kept.beginning:
-            made = Trial.of(then.number, then.settings, then.parameters, runs, figures, metric)
+            made = trial_of(then.number, then.settings, then.parameters, runs, figures, metric)
             made = replace(made, seconds=then.seconds)
         return made, trial_files(made, runs, spec, outputs)
 

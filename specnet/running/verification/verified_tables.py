@@ -30,7 +30,7 @@ from specnet.running.many.repeated_runs import series_tables
 from specnet.running.many.repetitions import repetition_named
 from specnet.running.many.run_tasks import Common, TaskOutcome
 from specnet.running.sweeps.sweep_folder import IDENTITY
-from specnet.running.sweeps.trial_records import Trial, table_text
+from specnet.running.sweeps.trial_records import table_text
 from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
 from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import checked_run
@@ -39,6 +39,7 @@ from specnet.running.verification.verified_series import MISSING, KeptRuns, Resu
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun, read_runs
+from specnet.saved.saved_trials import Trial
 from specnet.saved.summary import csv_text, summarized
 
 UNDER_WAY = "under way"

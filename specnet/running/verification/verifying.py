@@ -38,7 +38,6 @@ from specnet.running.machine import THREADS
 from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
-from specnet.running.sweeps.trial_records import read_trial
 from specnet.running.training_run import train_run
 from specnet.running.verification.repeated_run import facts_of, kept_run
 from specnet.running.verification.result import Verification, VerifiedRun
@@ -47,6 +46,7 @@ from specnet.running.verification.verified_tables import verified_tables, with_c
 from specnet.running.verification.verified_team import verified_team
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_trials import read_trial
 from specnet.spec import Limits, text_saying
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer, Observers
