@@ -34,6 +34,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("tests/network/test_extremes.py", "tests/processes/test_interruptions.py"),
         *("-m", "not peers", "-k", "not killed and not random_networks and not reference_specs"),
     ),
+    "files": ("tests/files", *NOT_SLOW),
+    "findings": ("tests/findings", "tests/running/runs/test_findings.py", *NOT_SLOW),
+    "model": ("tests/model", "tests/running/ensembles/test_ensembles.py", *NOT_SLOW),
+    "report": ("tests/report", "tests/running/reports", "tests/running/many/test_series_pages.py", *NOT_SLOW),
     "running": (
         *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py", "tests/training/test_going_on.py"),
         "tests/cases/test_commands.py",

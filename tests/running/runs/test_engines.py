@@ -16,7 +16,6 @@ import specnet
 from specnet import FileError, Network, Observer, SpecError
 from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain import libraries
-from specnet.files.run_files import CHECKPOINT, RESOLVED
 from specnet.running.runner import RunInterrupted
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose
@@ -164,7 +163,7 @@ def test_runs_of_reference_specs_agree_and_write_the_same_bytes_again(path: Path
         results.append(made)
         assert {made for made, _ in watch.engines} == {engine}
         assert facts(tmp_path / name) == (engine, "as training.engine says")
-    for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl", RESOLVED):
+    for written in ("model.safetensors", "history.jsonl", "metrics.json", "layers.jsonl", "spec.resolved.json"):
         assert (tmp_path / "a" / written).read_bytes() == (tmp_path / "b" / written).read_bytes()
     compiled, _, numpy = (result.model for result in results)
     close = 1e-9 if numpy.network.dtype == np.float64 else 2e-2
@@ -220,7 +219,7 @@ def test_an_interrupted_run_goes_on_with_its_engine(tmp_path: Path, monkeypatch:
                 specnet.run(document(engine="compiled"), tmp_path / "out", observer=Observer())
         finally:
             signal.signal(signal.SIGINT, before)
-    assert (tmp_path / "out" / CHECKPOINT).exists()
+    assert (tmp_path / "out" / "checkpoint.safetensors").exists()
     with pytest.raises(FileError, match=r"training\.engine"):
         specnet.run(document(engine="numpy"), tmp_path / "out", resume=True, observer=Observer())
     again = specnet.run(document(engine="compiled"), tmp_path / "out", resume=True, observer=Observer())

@@ -9,7 +9,6 @@ import pytest
 
 import specnet
 from specnet import Observer, TrainingError
-from specnet.files.run_files import LAYERS, SNAPSHOTS
 from specnet.saved.saved_run import SavedRun
 from specnet.training.looks.layer_recorder import look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
@@ -18,7 +17,7 @@ from tests.compiling import compiles
 from tests.made import tensors_in
 from tests.running.moons import MOONS, Interrupting, contents
 
-RECORD = (LAYERS, SNAPSHOTS)
+RECORD = ("layers.jsonl", "snapshots.safetensors")
 ENGINES = ["numpy", pytest.param("compiled", marks=[pytest.mark.slow, compiles])]
 
 
@@ -32,11 +31,11 @@ def written(out: Path) -> dict[str, bytes]:
 
 def test_a_run_writes_what_it_returns(tmp_path: Path):
     result = run(tmp_path)
-    assert [json.loads(line) for line in (tmp_path / LAYERS).read_text().splitlines()] == result.looks
+    assert [json.loads(line) for line in (tmp_path / "layers.jsonl").read_text().splitlines()] == result.looks
     assert [look["epoch"] for look in result.looks] == look_epochs(12, rows=48)
     layers = [layer["layer"] for layer in result.looks[0]["layers"]]
     assert layers == ["layers.0", "layers.1"]
-    tensors = tensors_in(tmp_path / SNAPSHOTS)
+    tensors = tensors_in(tmp_path / "snapshots.safetensors")
     names = list(result.model.network.parameters(result.model.theta))
     assert set(tensors) == {f"{epoch}/{name}" for epoch in (0, 1, 2, 12) for name in names}
     theta = result.model.network.parameters(result.model.theta)
@@ -68,8 +67,8 @@ def test_snapshots_of_an_earlier_run_are_taken_away(tmp_path: Path):
     run(tmp_path)
     result = run(tmp_path, "network.hidden_layer_sizes=[2500]", "training.epochs=1", force=True)
     assert result.snapshots == {}
-    assert not (tmp_path / SNAPSHOTS).exists()
-    assert len((tmp_path / LAYERS).read_text().splitlines()) == 2
+    assert not (tmp_path / "snapshots.safetensors").exists()
+    assert len((tmp_path / "layers.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.slow

@@ -7,21 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 import specnet
 import specnet.files
 from specnet import FileError, Observer, TakenError
-from specnet.files.run_files import (
-    CHECKPOINT,
-    FACTS,
-    FINDINGS,
-    HISTORY,
-    LAYERS,
-    METRICS,
-    RUN_FILES,
-    SNAPSHOTS,
-)
-from specnet.files.tensors import encode
+from specnet.files.run_files import RUN_FILES
 from specnet.running.reports.folder_pages import page_again
 from specnet.training import Checkpoint
 from specnet.training.checkpoint import FORMAT
@@ -49,7 +40,7 @@ def first_epoch(folder: Path, **options: Any) -> int:
 
 
 def reached_in(folder: Path) -> int:
-    return Checkpoint.from_bytes((folder / CHECKPOINT).read_bytes()).facts["epochs"]
+    return Checkpoint.from_bytes((folder / "checkpoint.safetensors").read_bytes()).facts["epochs"]
 
 
 def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(tmp_path: Path):
@@ -62,7 +53,7 @@ def test_force_leaves_the_earlier_checkpoint_until_there_is_something_to_write(t
     interrupted(tmp_path, epoch=2, force=True)  # before its first checkpoint that was asked for
     assert reached_in(tmp_path) == 2
     specnet.run(SPEC, tmp_path, force=True)
-    assert not (tmp_path / CHECKPOINT).exists()
+    assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_force_does_not_go_on_from_what_it_replaces(tmp_path: Path):
@@ -92,47 +83,47 @@ def test_nothing_is_written_through_a_link_in_the_folder(tmp_path: Path, name: s
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
-DAMAGED = [
-    (FACTS, b""),
-    (FACTS, b"[1]"),
-    (FACTS, b"[" * 10**5),
-    (FACTS, b"{}"),
-    (FACTS, b'{"finished": "yes"}'),
-    (METRICS, b"\xff"),
-    (METRICS, b'{"train": 3}'),
-    (METRICS, b'{"train": {"loss": "low"}}'),
-    (METRICS, b'{"train": {"loss": NaN}}'),
-    (METRICS, b"{}"),
-    (METRICS, b'{"train": {}, "rows": {"train": "many"}}'),
-    (METRICS, b'{"train": {}, "baselines": {"linear": {"test": 3}}}'),
-    (METRICS, b'{"train": {}, "baselines": {"linear": {"test": {"loss": "low"}}}}'),
-    (METRICS, b'{"train": {}, "gains": {"linear": [1]}}'),
-    (METRICS, b'{"train": {}, "intervals": {"test": {"loss": {"low": 0}}}}'),
-    (METRICS, b'{"train": {}, "tables": {"test": {"confusion": [[1, 2], [3]]}}}'),
-    (METRICS, b'{"train": {}, "tables": {"test": {"confusion": {"0": 1}}}}'),
-    (HISTORY, b"3\n"),
-    (HISTORY, b'{"epoch": 1}\n{"epoch": 1}\n'),
-    (HISTORY, b'{"epoch": 1, "loss": "low"}\n'),
-    (HISTORY, b'{"epoch": true}\n'),
-    (HISTORY, b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n"),
-    (HISTORY, b'\xff\xfe{"epoch": 1}'),
-    (METRICS, b'{"train": {}, "tables": {"test": {"coverage": [{"level": 0.9, "covered": 1, "size": [1]}]}}}'),
-    ("spec.toml", b"\xff"),
-    *((FACTS, (b'"steps"', b'"stops"')), (FACTS, (b'"overrides": []', b'"overrides": 3'))),
-    *((FINDINGS, content) for content in (b"[]", b"{}", b'{"findings": {}}', b'{"findings": [{"code": "a"}]}')),
-    (FINDINGS, b'{"findings": [], "tests": true}'),
-    *((LAYERS, content) for content in (b"[]\n", b"{}\n", b'{"epoch": 0}\n', b'{"epoch": true, "layers": []}\n')),
-    *((LAYERS, content) for content in (b'{"epoch": 0, "layers": [3]}\n', b'{"epoch": 0, "layers":\n')),
-    *(
-        (LAYERS, (b'"dead"', b'"deaf"')),
-        (LAYERS, (b'"epoch": 1', b'"epoch": 0')),
-        (LAYERS, (b'"epoch": 1,', b'"epoch": 1, "more": 1,')),
-    ),
-    *((SNAPSHOTS, encode({name: np.zeros(3)}, "")) for name in ("weight", "/weight", "x/weight", "0/", "-1/weight")),
-    *((SNAPSHOTS, encode({name: np.zeros(3)}, "")) for name in ("²/weight", "9" * 40 + "/weight")),
-    (SNAPSHOTS, b"no tensors"),
-]
-"""A file, and what is in it, or what in it becomes something else."""
+DAMAGED: dict[str, list[Any]] = {
+    "run.json": [
+        b"",
+        b"[1]",
+        b"[" * 10**5,
+        b"{}",
+        b'{"finished": "yes"}',
+        (b'"steps"', b'"stops"'),
+        (b'"overrides": []', b'"overrides": 3'),
+    ],
+    "metrics.json": [
+        *(b"\xff", b"{}", b'{"train": 3}', b'{"train": {"loss": "low"}}', b'{"train": {"loss": NaN}}'),
+        b'{"train": {}, "rows": {"train": "many"}}',
+        b'{"train": {}, "baselines": {"linear": {"test": 3}}}',
+        b'{"train": {}, "baselines": {"linear": {"test": {"loss": "low"}}}}',
+        b'{"train": {}, "gains": {"linear": [1]}}',
+        b'{"train": {}, "intervals": {"test": {"loss": {"low": 0}}}}',
+        b'{"train": {}, "tables": {"test": {"confusion": [[1, 2], [3]]}}}',
+        b'{"train": {}, "tables": {"test": {"confusion": {"0": 1}}}}',
+        b'{"train": {}, "tables": {"test": {"coverage": [{"level": 0.9, "covered": 1, "size": [1]}]}}}',
+    ],
+    "history.jsonl": [
+        *(b"3\n", b'{"epoch": 1}\n{"epoch": 1}\n', b'{"epoch": 1, "loss": "low"}\n', b'{"epoch": true}\n'),
+        *(b'{"epoch": 1, "loss": 1' + b"0" * 400 + b"}\n", b'\xff\xfe{"epoch": 1}'),
+    ],
+    "spec.toml": [b"\xff"],
+    "findings.json": [
+        *(b"[]", b"{}", b'{"findings": {}}', b'{"findings": [{"code": "a"}]}', b'{"findings": [], "tests": true}')
+    ],
+    "layers.jsonl": [
+        *(b"[]\n", b"{}\n", b'{"epoch": 0}\n', b'{"epoch": true, "layers": []}\n', b'{"epoch": 0, "layers": [3]}\n'),
+        *(b'{"epoch": 0, "layers":\n', (b'"dead"', b'"deaf"'), (b'"epoch": 1', b'"epoch": 0')),
+        (b'"epoch": 1,', b'"epoch": 1, "more": 1,'),
+    ],
+    "snapshots.safetensors": [
+        b"no tensors",
+        *(save({name: np.zeros(3)}, {"specnet": ""}) for name in ("weight", "/weight", "x/weight", "0/", "-1/weight")),
+        *(save({name: np.zeros(3)}, {"specnet": ""}) for name in ("²/weight", "9" * 40 + "/weight")),
+    ],
+}
+"""What is in a file, or what in it becomes something else."""
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +133,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "content"), DAMAGED, ids=range(len(DAMAGED)))
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, contents in DAMAGED.items() for content in contents]
+)
 def test_a_damaged_file_of_a_finished_run_says_so(finished: Path, name: str, content: Any, refused: Refused):
     whole = (finished / name).read_bytes()
     changed = content if isinstance(content, bytes) else whole.replace(*content, 1)
@@ -172,9 +165,8 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
     looks = json.dumps(checkpoint.record.looks)
     texts = {"history": json.dumps(history), "looks": looks, "spec": checkpoint.run.spec}
     tensors = {**checkpoint.tensors, **{name: np.frombuffer(text.encode(), np.uint8) for name, text in texts.items()}}
-    return encode(
-        tensors, json.dumps({"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts})
-    )
+    metadata = {"checkpoint": FORMAT, "data_sha256": checkpoint.run.data_sha256, "facts": facts}
+    return save(tensors, {"specnet": json.dumps(metadata)})
 
 
 @pytest.mark.parametrize(
@@ -194,9 +186,9 @@ def rewritten(checkpoint: Checkpoint, facts: Any, history: Any) -> bytes:
 )
 def test_a_checkpoint_of_wrong_facts_is_refused(stopped: Path, tmp_path: Path, changes: Any, refused: Refused):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    checkpoint = Checkpoint.from_bytes((tmp_path / CHECKPOINT).read_bytes())
+    checkpoint = Checkpoint.from_bytes((tmp_path / "checkpoint.safetensors").read_bytes())
     facts = None if changes is None else {**checkpoint.facts, **changes}
-    (tmp_path / CHECKPOINT).write_bytes(rewritten(checkpoint, facts, checkpoint.history))
+    (tmp_path / "checkpoint.safetensors").write_bytes(rewritten(checkpoint, facts, checkpoint.history))
     with refused(FileError, at="checkpoint.safetensors") as caught:
         specnet.run(SPEC, tmp_path, resume=True)
-    assert caught.value.diagnostics[0].source == str(tmp_path / CHECKPOINT)
+    assert caught.value.diagnostics[0].source == str(tmp_path / "checkpoint.safetensors")

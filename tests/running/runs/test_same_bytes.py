@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from specnet import Observer, run
-from specnet.files.run_files import RESOLVED
 from tests.running.moons import Interrupting
 from tests.running.specs import csv_file, spec_on
 
@@ -32,7 +31,7 @@ os.fsync = lambda descriptor: None
 from tests.running.runs.test_same_bytes import train_all
 train_all(*map(pathlib.Path, sys.argv[1:]))
 """
-SAME = ("model.safetensors", "history.jsonl", "metrics.json", "findings.json", "layers.jsonl", RESOLVED)
+SAME = ("model.safetensors", "history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "spec.resolved.json")
 
 
 def rows() -> Iterator[dict[str, str]]:

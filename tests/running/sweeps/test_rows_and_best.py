@@ -16,7 +16,6 @@ import pytest
 import specnet
 from specnet import FileError, TrainingError
 from specnet.data import RawColumns
-from specnet.files.run_files import SWEEP_FACTS
 from specnet.running import data_rows as rows_module
 from specnet.running.sweeps import trials
 from specnet.training import WarningRecorder
@@ -105,7 +104,7 @@ def trial_files(out: Path) -> dict[str, str]:
     return {
         name: digest
         for name, digest in fingerprint(out).items()
-        if not name.startswith(("best/", "team/", SWEEP_FACTS))
+        if not name.startswith(("best/", "team/", "sweep.json"))
     }
 
 
@@ -140,7 +139,7 @@ def test_other_test_rows_change_no_byte_of_a_trial(
     assert trial_files(one) == trial_files(two)
     assert len([name for name in trial_files(one) if name.endswith("model.safetensors")]) > 1
     assert first.metrics["test"] != other.metrics["test"]
-    hashes = [json.loads((out / SWEEP_FACTS).read_text())["identity"] for out in (one, two)]
+    hashes = [json.loads((out / "sweep.json").read_text())["identity"] for out in (one, two)]
     assert hashes[0]["data_sha256"] != hashes[1]["data_sha256"]
     assert hashes[0]["spec_sha256"] == hashes[1]["spec_sha256"]
 
