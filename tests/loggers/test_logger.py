@@ -13,7 +13,8 @@ import specnet
 from specnet import LoggerError, Observer, SpecnetWarning, TakenError, TrainingError
 from specnet.loggers import LoggedRun, Outcome
 from specnet.training import Observers
-from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
+from tests.loggers.runs import ENSEMBLE, MOONS, broken_off, resumed
+from tests.running.moons import Interrupting
 from tests.texts.mistakes import mistake
 
 
@@ -78,7 +79,7 @@ def test_fits_are_logged_one_after_the_other() -> None:
 def test_how_a_run_ends_is_told(tmp_path: Path, error: BaseException, status: str) -> None:
     logger = Recording()
     with pytest.raises(type(error)):
-        specnet.run(MOONS, tmp_path, observer=Observers(logger, Ending(6, error)))
+        specnet.run(MOONS, tmp_path, observer=Observers(logger, Interrupting(6, error=error)))
     assert [outcome.status for outcome in logger.outcomes] == [status]
     assert [record["epoch"] for record in logger.records] == [1, 2, 3, 4, 5, 6]
 
@@ -92,7 +93,7 @@ def test_a_loss_that_is_not_finite_fails() -> None:
 
 
 def test_a_resumed_run_tells_what_was_logged_before_its_checkpoint(tmp_path: Path) -> None:
-    broken_off(Recording(), tmp_path, Ending(7, RuntimeError()))
+    broken_off(Recording(), tmp_path, Interrupting(7, error=RuntimeError()))
     logger = Recording()
     result = resumed(logger, tmp_path)
     (run,) = logger.runs
@@ -102,7 +103,7 @@ def test_a_resumed_run_tells_what_was_logged_before_its_checkpoint(tmp_path: Pat
 
 
 def test_what_a_resumed_ensemble_has_reached_is_told_by_member(tmp_path: Path) -> None:
-    broken_off(Recording(), tmp_path, Ending(7, RuntimeError(), member=1), ENSEMBLE)
+    broken_off(Recording(), tmp_path, Interrupting(7, 1, RuntimeError()), ENSEMBLE)
     logger = Recording()
     result = resumed(logger, tmp_path, ENSEMBLE)
     (run,) = logger.runs
@@ -192,7 +193,7 @@ def test_json_lines_of_a_resumed_run_are_the_history(
     tmp_path: Path, error: BaseException, settings: tuple[str, ...]
 ) -> None:
     logger = specnet.JsonLinesLogger(tmp_path / "log", overwrite=False)
-    broken_off(logger, tmp_path / "out", Ending(7, error, member=len(settings)), *settings)
+    broken_off(logger, tmp_path / "out", Interrupting(7, len(settings), error), *settings)
     assert len((tmp_path / "log").read_text().splitlines()) == 7 + 12 * len(settings)
     resumed(logger, tmp_path / "out", *settings)
     assert (tmp_path / "log").read_bytes() == (tmp_path / "out" / "history.jsonl").read_bytes()
@@ -200,7 +201,7 @@ def test_json_lines_of_a_resumed_run_are_the_history(
 
 def test_json_lines_that_were_lost_are_written_again(tmp_path: Path) -> None:
     logger = specnet.JsonLinesLogger(tmp_path / "log", overwrite=False)
-    broken_off(logger, tmp_path / "out", Ending(7, RuntimeError()))
+    broken_off(logger, tmp_path / "out", Interrupting(7, error=RuntimeError()))
     (tmp_path / "log").write_bytes((tmp_path / "log").read_bytes()[:150])
     resumed(logger, tmp_path / "out")
     assert (tmp_path / "log").read_bytes() == (tmp_path / "out" / "history.jsonl").read_bytes()
@@ -212,7 +213,7 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(TakenError):
         specnet.run(MOONS, tmp_path / "out", observer=logger)
     assert not (tmp_path / "out").exists()
-    broken_off(Recording(), tmp_path / "out", Ending(7, RuntimeError()))
+    broken_off(Recording(), tmp_path / "out", Interrupting(7, error=RuntimeError()))
     with pytest.raises(TakenError):
         resumed(logger, tmp_path / "out")
     assert (tmp_path / "log").read_text() == "mine"

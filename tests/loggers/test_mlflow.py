@@ -11,7 +11,8 @@ import specnet
 from specnet import LoggerError, SpecnetWarning
 from specnet.loggers.mlflow import LONGEST_KEY, LONGEST_VALUE, flattened
 from specnet.training import Observers
-from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
+from tests.loggers.runs import ENSEMBLE, MOONS, broken_off, resumed
+from tests.running.moons import Interrupting
 
 
 class Store:
@@ -109,7 +110,7 @@ def test_a_resumed_run_continues(
     store: Store, tmp_path: Path, error: BaseException, status: str, settings: tuple[str, ...]
 ) -> None:
     member = len(settings)
-    broken_off(store.logger(), tmp_path / "out", Ending(7, error, member=member), *settings)
+    broken_off(store.logger(), tmp_path / "out", Interrupting(7, member, error), *settings)
     last = f"member_{member}/loss" if settings else "loss"
     assert store.run.info.status == status
     assert [step for step, _ in store.points(last)] == [1, 2, 3, 4, 5, 6, 7]
@@ -127,13 +128,13 @@ def test_a_resumed_run_continues(
 
 
 def test_a_resumed_run_repairs_what_was_lost(store: Store, tmp_path: Path) -> None:
-    broken_off(specnet.Observer(), tmp_path / "out", Ending(7, RuntimeError()))
+    broken_off(specnet.Observer(), tmp_path / "out", Interrupting(7, error=RuntimeError()))
     result = resumed(store.logger(), tmp_path / "out")
     assert store.points("loss") == column(result.history, "loss")
 
 
 def test_a_longer_run_says_so_in_a_tag(store: Store, tmp_path: Path) -> None:
-    broken_off(store.logger(), tmp_path / "out", Ending(7, RuntimeError()))
+    broken_off(store.logger(), tmp_path / "out", Interrupting(7, error=RuntimeError()))
     resumed(store.logger(), tmp_path / "out", "training.epochs=20")
     assert store.run.data.params["training.epochs"] == "12"
     assert store.run.data.tags["training.epochs"] == "20"

@@ -15,7 +15,8 @@ import pytest
 
 import specnet
 from specnet import Observer
-from tests.loggers.runs import ENSEMBLE, MOONS, Ending, broken_off, resumed
+from tests.loggers.runs import ENSEMBLE, MOONS, broken_off, resumed
+from tests.running.moons import Interrupting
 
 pytest.importorskip("tensorboard", reason="needs pip install '.[tensorboard]'")
 
@@ -109,7 +110,7 @@ def test_each_member_has_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [(), (ENSEMBLE,)])
 def test_a_resumed_run_has_each_point_once(tmp_path: Path, error: BaseException, settings: tuple[str, ...]) -> None:
     logger = specnet.TensorBoardLogger(tmp_path / "logs")
-    broken_off(logger, tmp_path / "out", Ending(7, error, member=len(settings)), *settings)
+    broken_off(logger, tmp_path / "out", Interrupting(7, len(settings), error), *settings)
     folder = tmp_path / "logs" / "moons" / "out"
     last = folder / "member_1" if settings else folder
     assert list(points(last)["loss"]) == [1, 2, 3, 4, 5, 6, 7]
@@ -130,7 +131,7 @@ def test_a_run_that_overwrites_another_hides_its_points(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_closes_its_file(tmp_path: Path) -> None:
-    broken_off(specnet.TensorBoardLogger(tmp_path / "logs"), tmp_path / "out", Ending(3, RuntimeError()))
+    broken_off(specnet.TensorBoardLogger(tmp_path / "logs"), tmp_path / "out", Interrupting(3, error=RuntimeError()))
     assert list(points(tmp_path / "logs" / "moons" / "out")["loss"]) == [1, 2, 3]
 
 

@@ -1,5 +1,6 @@
 """A small run, over at once, and what happens to it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ epochs = 12
 
 
 class Interrupting(Observer):
-    """Presses Ctrl-C in an epoch."""
+    """Raises an error in an epoch, of a member of an ensemble: Ctrl-C, unless another one is given."""
 
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int, member: int = 0, error: Any = KeyboardInterrupt) -> None:
+        self.epoch, self.member, self.error = epoch, member, error
 
-    def logged(self, epoch: int, record: dict[str, Any]) -> None:
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
+    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+        if (record.get("member", 0), epoch) == (self.member, self.epoch):
+            raise self.error
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from specnet.parts.data import Csv
-from specnet.report.terminal import counting
 from specnet.report.terminal.counting import CountProgress, reading_shown
 from tests.report.terminal.terminals import Terminal
 
@@ -16,8 +15,8 @@ from tests.report.terminal.terminals import Terminal
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Show work from its beginning."""
-    monkeypatch.setattr(counting, "SECONDS_UNSEEN", 0.0)
-    monkeypatch.setattr(counting, "SECONDS_BETWEEN_FRAMES", 0.0)
+    for name in ("SECONDS_UNSEEN", "SECONDS_BETWEEN_FRAMES"):
+        monkeypatch.setattr(f"specnet.report.terminal.counting.{name}", 0.0)
 
 
 def counted(stream: io.StringIO | None) -> None:

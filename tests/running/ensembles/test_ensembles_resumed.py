@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet import DataError, FileError, Observer
+from specnet import DataError, FileError
 from specnet.training import Checkpoint
 from tests.made import tensors_in
 from tests.running.ensembles.test_ensembles import MOONS
-from tests.running.moons import contents
+from tests.running.moons import Interrupting, contents
 from tests.texts.pinned import Refused
 
 
@@ -51,17 +51,6 @@ def test_a_model_of_other_members_than_its_spec_is_not_saved(refused: Refused):
         specnet.Model(network, network.initial_parameters()).predict_spread([[1.0, 2.0]])
 
 
-class Stopping(Observer):
-    """Presses Ctrl-C in an epoch of a member."""
-
-    def __init__(self, member: int, epoch: int) -> None:
-        self.member, self.epoch = member, epoch
-
-    def logged(self, epoch: int, record: dict[str, Any]) -> None:
-        if (record["member"], epoch) == (self.member, self.epoch):
-            raise KeyboardInterrupt
-
-
 SETTINGS = {
     name: [f"training.optimizer={name}", "training.early_stopping={patience=3}", *others]
     for name, others in {
@@ -89,7 +78,7 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(
 ):
     settings, (whole, expected) = SETTINGS[optimizer], wholes[optimizer]
     with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
-        specnet.run(MOONS, tmp_path / "parts", observer=Stopping(member, epoch), overrides=settings)
+        specnet.run(MOONS, tmp_path / "parts", observer=Interrupting(epoch, member), overrides=settings)
     facts = json.loads((tmp_path / "parts" / "run.json").read_text())
     assert len(facts["members"]) == member + 1
     so_far = specnet.load_model(tmp_path / "parts")
@@ -103,7 +92,7 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(
 
 def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(0, 2))
+        specnet.run(MOONS, tmp_path, observer=Interrupting(2, 0))
     longer = specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=6"])
     whole = specnet.run(MOONS, overrides=["training.epochs=6"])
     np.testing.assert_array_equal(longer.model.theta, whole.model.theta)
@@ -112,7 +101,7 @@ def test_an_ensemble_trains_longer_while_no_member_has_finished(tmp_path: Path):
 
 def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path: Path, refused: Refused):
     with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
+        specnet.run(MOONS, tmp_path, observer=Interrupting(2, 1))
     with refused(FileError):
         specnet.run(MOONS, tmp_path, resume=True, overrides=["training.epochs=9"])
     with refused(FileError):
@@ -121,7 +110,7 @@ def test_an_ensemble_whose_members_have_finished_is_not_trained_longer(tmp_path:
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, refused: Refused):
     with pytest.raises(KeyboardInterrupt):
-        specnet.run(MOONS, tmp_path, observer=Stopping(1, 2))
+        specnet.run(MOONS, tmp_path, observer=Interrupting(2, 1))
     path = tmp_path / "checkpoint.safetensors"
     checkpoint = Checkpoint.from_bytes(path.read_bytes())
     (member,) = checkpoint.facts["members"]

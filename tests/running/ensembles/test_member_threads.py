@@ -29,7 +29,7 @@ from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, m
 from tests.compiling import compiles
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.ensembles.test_jobs import Signalling, assert_same
-from tests.running.moons import contents
+from tests.running.moons import Interrupting, contents
 
 pytestmark = compiles
 COMPILED = ("training.engine=compiled", "training.early_stopping={monitor='validation_loss', patience=3}")
@@ -114,13 +114,8 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path):
 
 
 def test_an_observer_stops_all_members():
-    class Stopping(Observer):
-        def logged(self, epoch: int, record: Any) -> None:
-            if (record["member"], epoch) == (1, 41):
-                raise StopTraining(epoch)
-
     with pytest.raises(StopTraining) as caught:
-        specnet.run(MOONS, jobs=2, overrides=LONG, observer=Stopping())
+        specnet.run(MOONS, jobs=2, overrides=LONG, observer=Interrupting(41, 1, StopTraining(41)))
     assert caught.value.epoch == 41
 
 
@@ -205,6 +200,17 @@ def results(members: int, jobs: int, begun: Callable[[int], object]) -> list[int
         return [future.result(timeout=60).member for future in futures]
 
 
+@pytest.fixture
+def cpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let there be so many processors."""
+
+    def let(number: int) -> None:
+        for module in ("cpus", "training.members.pools"):
+            monkeypatch.setattr(f"specnet.{module}.usable_cpus", lambda: number)
+
+    return let
+
+
 @pytest.mark.parametrize(("jobs", "share"), [(1, 5), (2, 2), (3, 1)])
 def test_members_share_the_threads_of_compiled_functions(jobs: int, share: int):
     """Otherwise each would let others help that have a member of their own."""
@@ -215,8 +221,8 @@ def test_members_share_the_threads_of_compiled_functions(jobs: int, share: int):
     assert seen == [5, *[share] * 3]  # the first look chooses the engine
 
 
-def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pools, "usable_cpus", lambda: 4)
+def test_no_more_members_are_under_way_than_there_are_jobs(cpus: Callable[[int], None]):
+    cpus(4)
     lock, running, most = threading.Lock(), 0, []
 
     def begun(member: int) -> None:
@@ -233,9 +239,9 @@ def test_no_more_members_are_under_way_than_there_are_jobs(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("members", [2, 3, 4, 5, 9])
-def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch, members: int):
+def test_the_last_members_are_under_way_together(cpus: Callable[[int], None], members: int):
     """Of five members on two processors, three share them at the end: none waits for a whole member."""
-    monkeypatch.setattr(pools, "usable_cpus", lambda: 2)
+    cpus(2)
     last = threading.Barrier(min(members, 3))
 
     def begun(member: int) -> None:
@@ -246,8 +252,8 @@ def test_the_last_members_are_under_way_together(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("interrupted", [True, False])
-def test_no_member_begins_after_one_that_was_interrupted(monkeypatch: pytest.MonkeyPatch, interrupted: bool):
-    monkeypatch.setattr(pools, "usable_cpus", lambda: 2)
+def test_no_member_begins_after_one_that_was_interrupted(cpus: Callable[[int], None], interrupted: bool):
+    cpus(2)
     begun, go_on = [], threading.Event()
 
     def wait(member: int) -> None:
@@ -291,7 +297,7 @@ def worth(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("worth")
 def test_the_default_is_as_many_as_there_may_be_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: list[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: list[int], cpus: Callable[[int], None]
 ):
     class Watching(Observer):
         def trained(self, epoch: int, snapshot: Any) -> None:
@@ -299,7 +305,7 @@ def test_the_default_is_as_many_as_there_may_be_threads(
 
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
-    monkeypatch.setattr("specnet.cpus.usable_cpus", lambda: 3)
+    cpus(3)
     ways: tuple[tuple[dict[str, Any], list[int]], ...] = (
         ({}, [2]),
         ({"threads": 1}, []),

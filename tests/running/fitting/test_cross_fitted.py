@@ -11,7 +11,7 @@ import pytest
 import specnet
 from specnet import Observer
 from tests.running.ensembles.test_ensembles import MOONS
-from tests.running.moons import contents
+from tests.running.moons import Interrupting, contents
 
 ROWS, HELD = 120, 160
 BEST = {"monitor": "validation_loss", "patience": 60, "restore_best": True}
@@ -77,18 +77,6 @@ def test_without_a_best_epoch_errors_are_those_of_the_model():
         assert model.error_quantiles.at(0.5)[0] == pytest.approx(errors[15], rel=1e-12)
 
 
-class Interrupting(Observer):
-    """Presses Ctrl-C when the so many-th epoch is logged."""
-
-    def __init__(self, count: int) -> None:
-        self.left = count
-
-    def logged(self, epoch: int, record: dict[str, Any]) -> None:
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("ensemble", ["", '{members=3, validation="split"}'])
 @pytest.mark.parametrize("monitor", ["validation_loss", "validation_accuracy"])
 def test_a_resumed_run_has_the_same_errors(ensemble: str, monitor: str, tmp_path: Path):
@@ -96,9 +84,9 @@ def test_a_resumed_run_has_the_same_errors(ensemble: str, monitor: str, tmp_path
     settings += [f'training.early_stopping={{monitor="{monitor}", patience=8}}', "training.checkpoint_every=1"]
     whole = specnet.run(MOONS, tmp_path / "whole", overrides=settings, report=False)
     assert whole.model.error_quantiles
-    for count in (3, 11) if ensemble else (3, 7):
-        folder = tmp_path / str(count)
+    for epoch, member in ((3, 0), (3, 1)) if ensemble else ((3, 0), (7, 0)):
+        folder = tmp_path / f"{epoch} {member}"
         with pytest.raises(KeyboardInterrupt):
-            specnet.run(MOONS, folder, observer=Interrupting(count), overrides=settings, report=False)
+            specnet.run(MOONS, folder, observer=Interrupting(epoch, member), overrides=settings, report=False)
         specnet.run(MOONS, folder, resume=True, overrides=settings, report=False)
         assert contents(folder)["model.safetensors"] == contents(tmp_path / "whole")["model.safetensors"]

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 
 import specnet
 from specnet import DataError, Observer, SpecError, TrainingError
+from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
 
 
@@ -246,13 +247,9 @@ def test_a_fit_has_no_test_rows_and_given_validation_rows_come_first(refused: Re
 
 
 def test_ctrl_c_in_a_fit_goes_on_to_the_caller():
-    class Impatient(Observer):
-        def logged(self, epoch, record):
-            raise KeyboardInterrupt
-
     X, y = blobs([0, 1])
     with pytest.raises(KeyboardInterrupt):
-        specnet.fit(spec_of("binary_crossentropy"), X, y, observer=Impatient())
+        specnet.fit(spec_of("binary_crossentropy"), X, y, observer=Interrupting(1))
 
 
 def test_a_masked_array_without_a_masked_number_is_an_array(refused: Refused):

@@ -11,7 +11,7 @@ from specnet import Observer
 from specnet.running.fitting import fit_rows
 from tests.made import data_of
 from tests.running.ensembles.test_ensembles import MOONS, VALUES
-from tests.running.ensembles.test_ensembles_resumed import Stopping
+from tests.running.moons import Interrupting
 
 SINGLE = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 3}}
 
@@ -60,7 +60,7 @@ def test_without_rows_held_out_and_after_an_interruption_there_are_none():
     data = data_of(MOONS)
     assert fit_rows(data).model.error_quantiles
     for member, epoch in ((1, 2), (2, 3)):
-        assert not fit_rows(data, Stopping(member, epoch)).model.error_quantiles
+        assert not fit_rows(data, Interrupting(epoch, member)).model.error_quantiles
 
 
 @pytest.mark.trains

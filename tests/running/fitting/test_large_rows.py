@@ -31,9 +31,9 @@ Outcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
 @pytest.fixture
 def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is large, and read and added up a few rows at a time."""
-    monkeypatch.setattr(large, "LARGEST_IN_MEMORY", 0)
-    monkeypatch.setattr("specnet.parts.data.tables.store.NUMBERS_AT_ONCE", 50)
-    monkeypatch.setattr("specnet.parts.arrays.NUMBERS_AT_ONCE", 100)
+    limits = {"files.large.LARGEST_IN_MEMORY": 0, "parts.data.tables.store.NUMBERS_AT_ONCE": 50}
+    for name, limit in {**limits, "parts.arrays.NUMBERS_AT_ONCE": 100}.items():
+        monkeypatch.setattr(f"specnet.{name}", limit)
 
 
 def outcome(settings: list[str]) -> Outcome:

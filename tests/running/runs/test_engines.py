@@ -244,8 +244,8 @@ def test_all_members_have_the_engine_of_the_first(monkeypatch: pytest.MonkeyPatc
     }
     network = specnet.build(spec)
     few, many = (Work.of(network, rows, 40).seconds for rows in (32, 33))
-    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", (few + many) / 2)
-    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
+    for name, value in (("WORTH_SECONDS", (few + many) / 2), ("SAVED_SHARE", math.inf)):
+        monkeypatch.setattr(f"specnet.training.steps.engine_choice.{name}", value)
     watch = Chosen()
     specnet.run(spec, tmp_path / "out", observer=watch, jobs=jobs)
     assert len(watch.engines) == 2

@@ -16,6 +16,7 @@ from specnet.files.run_files import RUN_FILES
 from specnet.running.data_rows import data_hash
 from specnet.running.run_folder import new_folder
 from tests.made import data_of
+from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
 
 SPEC = """# a comment that stays
@@ -151,13 +152,8 @@ def test_numbers_of_runs_go_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_ctrl_c_writes_what_was_reached(spec: Path, tmp_path: Path):
-    class Impatient(Observer):
-        def logged(self, epoch, record):
-            if epoch == 7:
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        specnet.run(spec, tmp_path / "out", observer=Impatient())
+        specnet.run(spec, tmp_path / "out", observer=Interrupting(7))
     assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN | {"checkpoint.safetensors"}
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert (facts["end"], facts["epochs"]) == ("interrupted after epoch 7", 7)
@@ -203,8 +199,8 @@ def test_a_checkout_that_is_not_installed_runs(spec: Path, tmp_path: Path, monke
             raise PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr("importlib.metadata.version", version_of)
-    monkeypatch.setattr("specnet.running.machine.version", version_of)
+    for name in ("importlib.metadata.version", "specnet.running.machine.version"):
+        monkeypatch.setattr(name, version_of)
     specnet.run(spec, tmp_path / "out")
     facts = json.loads((tmp_path / "out" / "run.json").read_text())
     assert facts["versions"]["specnet"] == specnet.__version__ == version("specnet")

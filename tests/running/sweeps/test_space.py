@@ -1,6 +1,5 @@
 """The space of a sweep as Optuna sees it: every kind of entry is drawn as it is written, and always the same."""
 
-import itertools
 import tomllib
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from specnet import parse_spec
 from specnet.parts.searches import Median, Random, Tpe
-from specnet.running.sweeps.space import columns, combinations, dimensions, draw
+from specnet.running.sweeps.space import columns, dimensions, draw
 
 SPEC = """
 [network]
@@ -178,36 +177,6 @@ def test_two_tables_of_one_type_and_tables_of_none_have_ranges_of_their_own():
     assert len(set(texts)) == 4
 
 
-def test_columns_are_those_that_are_drawn():
-    space = space_of(OPTIMIZERS + '"training.l1" = { low = 0.0, high = 0.5, step = 0.25 }')
-    study = optuna.create_study(sampler=Random().optuna_sampler(0))
-    met = set()
-    for _ in range(40):
-        trial = study.ask()
-        draw(trial, space)
-        met |= trial.distributions.keys()
-    assert met == set(columns(space))
-
-
-def test_a_grid_goes_through_all_combinations_with_the_first_key_slowest():
-    space = space_of(
-        """
-        "training.batch_size" = [32, "full"]
-        "network.activations" = ["relu", "tanh", "gelu"]
-        "network.hidden_layer_sizes" = [[4], [8, 8]]
-        """
-    )
-    study = optuna.create_study(sampler=Random().optuna_sampler(0))
-    found = []
-    for parameters in combinations(space):
-        study.enqueue_trial(parameters)
-        trial = study.ask()
-        changes = draw(trial, space).changes
-        found.append(tuple(value for _, value in changes))
-        assert trial.params == parameters
-    assert found == list(itertools.product([32, "full"], ["relu", "tanh", "gelu"], [[4], [8, 8]]))
-
-
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("sampler", [Random(), Tpe(startup_trials=5)])
 def test_the_same_is_drawn_again_and_from_known_parameters(sampler: Any):
@@ -221,23 +190,6 @@ def test_the_same_is_drawn_again_and_from_known_parameters(sampler: Any):
     study.enqueue_trial(source.params)
     assert draw(study.ask(), space) == before
     assert draw(optuna.trial.FixedTrial(source.params), space) == before
-
-
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_the_sampler_has_its_settings():
-    space = space_of('"training.l2" = { low = 0.0, high = 1.0 }')
-
-    def best_is_low(sampler: Any) -> float:
-        study = optuna.create_study(sampler=sampler)
-        for _ in range(60):
-            trial = study.ask()
-            ((_, value),) = draw(trial, space).changes
-            study.tell(trial, value)
-        return sum(trial.params["training.l2"] for trial in study.trials[30:]) / 30
-
-    assert best_is_low(Tpe().optuna_sampler(0)) < 0.25
-    assert best_is_low(Tpe(startup_trials=100).optuna_sampler(0)) > 0.35
-    assert best_is_low(Random().optuna_sampler(0)) > 0.35
 
 
 @pytest.mark.parametrize(("warmup", "first"), [(0.1, 2), (0.0, 1), (0.15, 3), (0.5, 10), (0.99, 20)])

@@ -137,18 +137,8 @@ def test_ensembles_whole_begun_and_interrupted(tmp_path: Path):
     found = verified(tmp_path / "run", epochs=2)
     assert (found.is_same, found.beginning) == (True, (0, 2))
 
-    class InSecond(Observer):
-        member = 0
-
-        def member_started(self, member, members):
-            self.member = member
-
-        def logged(self, epoch, record):
-            if (self.member, epoch) == (1, 3):
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run(SPEC, tmp_path / "cut", overrides=overrides, observer=InSecond())
+        run(SPEC, tmp_path / "cut", overrides=overrides, observer=Interrupting(3, 1))
     found = verified(tmp_path / "cut")
     assert (found.is_same, found.beginning) == (True, (1, 3))
     assert str(found) == f"the same {FILES + 1} files up to epoch 3 of member 1"
