@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from specnet.errors import FileError
+from specnet.errors import FileError, Path
 from specnet.files.tensors import shown
 
 LARGEST_COUNT = 2**53
@@ -21,6 +21,28 @@ class Plain(BaseModel):
     """An object whose fields are all there is."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+def leaves(value: Any, path: Path = (), *, whole_lists: bool = False) -> Iterator[tuple[Path, Any]]:
+    """Yield the path and the value of everything in a document that is no table or list; empty ones are values, too.
+
+    Parameters
+    ----------
+    value : plain data
+    path : tuple of str and int
+        Of the value.
+    whole_lists : bool
+        Whether a list that holds neither tables nor lists is one value.
+    """
+    steps: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, Mapping):
+        steps = value.items()
+    elif isinstance(value, list) and not (whole_lists and not any(isinstance(each, Mapping | list) for each in value)):
+        steps = list(enumerate(value))
+    if not steps:
+        yield path, value
+    for key, inner in steps:
+        yield from leaves(inner, (*path, key), whole_lists=whole_lists)
 
 
 def checked(validate: Callable[[Any], _Checked], data: Any, what: str) -> _Checked:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
+
+from specnet.errors import Path
+from specnet.files.plain_data import leaves
 
 MOST_SHOWN = 5
 LONGEST_SHOWN = 60
@@ -45,7 +47,7 @@ class RunIdentity(NamedTuple):
 
     def differences(self, now: RunIdentity) -> list[SpecDifference]:
         """Return the differences of another run, in the order of the spec, with the data last."""
-        mine, theirs = dict(leaves(json.loads(self.spec))), dict(leaves(json.loads(now.spec)))
+        mine, theirs = texts_by_key(json.loads(self.spec)), texts_by_key(json.loads(now.spec))
         keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
         found = [SpecDifference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
         if self.data_sha256 != now.data_sha256:
@@ -59,10 +61,6 @@ def in_words(differences: list[SpecDifference]) -> str:
     return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted key and the JSON of every value in a document."""
-    if isinstance(value, dict | list) and value:
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, json.dumps(value, ensure_ascii=False)
+def texts_by_key(value: Any, before: Path = ()) -> dict[str, str]:
+    """Return the JSON of every value in a document by its dotted key, which begins with the path `before`."""
+    return {".".join(map(str, path)): json.dumps(each, ensure_ascii=False) for path, each in leaves(value, before)}

@@ -47,7 +47,7 @@ from specnet.training import Checkpoint
 from specnet.training.beginning import Beginning
 from specnet.training.checkpoint import MEMBER
 from specnet.training.looks.layer_record import checked_looks, snapshots_of
-from specnet.training.run_identity import NOT_SET, leaves
+from specnet.training.run_identity import NOT_SET, texts_by_key
 
 Value = Array | str
 """An array, or the JSON of a value."""
@@ -306,8 +306,8 @@ def _of_text(content: bytes) -> Entries:
     return {EntryPlace(f"line {number}"): json.dumps(line, ensure_ascii=False) for number, line in enumerate(lines, 1)}
 
 
-def _named(value: Any, before: str = "") -> Entries:
-    return {EntryPlace(name): text for name, text in leaves(value, before)}
+def _named(value: Any, *before: str) -> Entries:
+    return {EntryPlace(name): text for name, text in texts_by_key(value, before).items()}
 
 
 def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
@@ -317,7 +317,7 @@ def _of_records(records: Iterable[Mapping[str, Any]]) -> Entries:
             raise FileError("the records are damaged: each must have an epoch")
         owner = ", ".join(f"{word} {record[key]}" for key, word in _PLACES.items() if key in record)
         values = {key: value for key, value in record.items() if key not in (*_PLACES, "epoch")}
-        for name, text in leaves(values):
+        for name, text in texts_by_key(values).items():
             found[EntryPlace(name, record["epoch"], record.get(MEMBER, 0), owner)] = text
     return found
 

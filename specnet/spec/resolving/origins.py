@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from specnet.errors import Path
+from specnet.files.plain_data import leaves
 from specnet.spec.document import Origin, Spec
 from specnet.spec.reading.source_text import Location, Override
 from specnet.spec.reading.text_places import locate
@@ -66,20 +67,8 @@ def explain(spec: Spec, known: Spec) -> list[ResolvedValue]:
     """
     if spec.document.text is None:
         short = known.short()
-        return [_of_model(path, value, short) for path, value in leaves(_plain(known))]
+        return [_of_model(path, value, short) for path, value in leaves(_plain(known), whole_lists=True)]
     return list(_Origins(spec, known))
-
-
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and the value of everything in plain data that holds no tables; a list of such is one value."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from leaves(inner, (*path, key))
-    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, (*path, index))
-    else:
-        yield path, value
 
 
 class _Origins:
@@ -89,14 +78,14 @@ class _Origins:
         # Preprocessing may have put a layer in front, once the data were known.
         self.shift = len(known.network.layers or ()) - len(partly.spec.network.layers or ())
         self.origin: Origin = partly.spec.origin
-        self.without_data = dict(leaves(_plain(partly.spec)))
+        self.without_data = dict(leaves(_plain(partly.spec), whole_lists=True))
         assert self.document.text is not None
         assert self.document.format is not None
         self.in_file = locate(self.document.text, self.document.format).places
         self.sizes = {INPUT_SIZE: self._input_size(), OUTPUT_SIZE: self._output_size(partly.nodes)}
 
     def __iter__(self) -> Iterator[ResolvedValue]:
-        for path, value in leaves(_plain(self.known)):
+        for path, value in leaves(_plain(self.known), whole_lists=True):
             own = self._unshifted(path)
             yield ResolvedValue(path, value, "data") if own is None else self._explained(path, own, value)
 

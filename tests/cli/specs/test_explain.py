@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from specnet import parse_spec, resolve
-from specnet.spec.resolving.origins import leaves
+from specnet.files.plain_data import leaves
 from tests.cli.conftest import MOONS, TABLE, Ended, Ran, Specnet
 
 HIDDEN = TABLE + "ensemble = 3\nearly_stopping = true\n"
@@ -31,7 +31,7 @@ def test_every_value_of_the_resolved_spec_is_there_once(specnet: Specnet, folder
     found = specnet("show", "moons.toml", "--explain", "--format", "json").document["values"]
     resolved = resolve(parse_spec(folder / "moons.toml")).spec.model_dump(mode="json", exclude_none=True)
     assert [(item["key"], item["value"]) for item in found] == [
-        (".".join(map(str, path)), value) for path, value in leaves(resolved)
+        (".".join(map(str, path)), value) for path, value in leaves(resolved, whole_lists=True)
     ]
 
 
