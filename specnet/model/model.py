@@ -423,7 +423,20 @@ class Model(Displayed):
         return Answers(target, wanted, losses, *self.decoder.compared(averaged), weights, self.target_names)
 
     def answers_of(self, raw: Array, outputs: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Answers:
-        """Return those of the only network, given its outputs (rows, outputs), raw and activated."""
+        """Return the answers of the only network, given its outputs.
+
+        Parameters
+        ----------
+        raw, outputs : ndarray (rows, outputs)
+            Before and after the activation of the output.
+        y : array_like (rows,) or (rows, targets)
+        sample_weight : array_like (rows,), optional
+
+        Returns
+        -------
+        Answers
+            What metrics and losses are computed from.
+        """
         target, wanted = self.decoder.target(y, len(raw))
         compared = self.decoder.compared([self.decoder.averaged(outputs)])
         weights = check_weights(sample_weight, len(raw))
@@ -451,7 +464,18 @@ class Model(Displayed):
         return found
 
     def comparable(self, X: RawColumns | Array) -> NDArray[np.float64]:
-        """Return for rows, as `member_outputs` takes them, what `Decoder.comparable` does."""
+        """Return answers that other networks' answers for the same rows can be compared and averaged with.
+
+        Parameters
+        ----------
+        X : RawColumns or ndarray (rows, inputs)
+            As for `member_outputs`.
+
+        Returns
+        -------
+        ndarray (rows, outputs)
+            As `Decoder.comparable` returns them.
+        """
         raw = self.member_outputs(X, raw=True)
         return self.decoder.comparable(raw, self._values(raw))
 

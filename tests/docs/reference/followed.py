@@ -112,6 +112,8 @@ STANDARDIZED = {
 
 NEW_SPEC = "specnet new new.toml --data rows.csv --target kind"
 
+_RECORDS = [f'{{"a": {row}, "b": {b(row)}, "kind": "{kind(row)}"}}' for row in range(40)]
+
 TYPED = {
     "assumed-notation": _set(
         Cause(NEW_SPEC, _table(a, b, lambda row: f"{row % 28 + 1:02}.04.{(40 + row) % 100:02}", kind)),
@@ -171,6 +173,15 @@ TYPED = {
         "to resume: specnet run moons.toml --out moons --resume",
         f"{RUN} --resume",
         has_passed=True,
+    ),
+    "json": Typed(
+        Cause(
+            f"{CLASSES} --set data.type=jsonl --set data.path=rows.jsonl",
+            TABLE | {"rows.jsonl": "[" + ",\n".join(_RECORDS) + "]\n"},
+        ),
+        "write one object to a line, without [ ] around them and commas between them",
+        f"{CLASSES} --set data.type=jsonl --set data.path=rows.jsonl",
+        {"rows.jsonl": "".join(f"{each}\n" for each in _RECORDS)},
     ),
     "missing-cell": Typed(
         Cause(PREDICT, STANDARDIZED | {"new.csv": "a,b\n1,2\n,4\n"}, before=TRAIN),
