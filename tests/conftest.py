@@ -14,7 +14,7 @@ from hypothesis import settings
 # again would take a third of the time that collecting takes.
 gc.set_threshold(100_000, 50)
 
-# Thousands of small files are written: to memory, where there is enough of it, since a disk takes a quarter longer.
+# Thousands of small files are written: to memory, where there is enough of it, since disks may take longer.
 if "TMPDIR" not in os.environ and os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2**32:
     os.environ["TMPDIR"], tempfile.tempdir = "/dev/shm", None
 
