@@ -5,10 +5,11 @@ Where OpenBLAS finds no memory for its threads, it ends the process, sends it Ct
 
 from __future__ import annotations
 
+import os
 import sys
 
 MIB = 2**20
-OWN = {"numpy": 90 * MIB, "scipy": 110 * MIB, "sklearn": 300 * MIB}
+OWN = {"numpy": 100 * MIB, "scipy": 110 * MIB, "sklearn": 300 * MIB}
 """What loading a library takes of the address space, without what it loads of the others."""
 BUFFER = 32 * MIB
 """What each further thread of OpenBLAS takes beside its stack; NumPy and SciPy have an OpenBLAS each."""
@@ -36,12 +37,19 @@ class EnoughMemory:
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
         if fullname not in OWN:
             return
-        from specnet.cpus import default_threads
-
         missing = {fullname, "scipy" if fullname == "sklearn" else fullname} - sys.modules.keys()
-        threads = (default_threads() - 1) * len(missing & {"numpy", "scipy"})
+        threads = (_openblas_threads() - 1) * len(missing & {"numpy", "scipy"})
         if sum(OWN[name] for name in missing) + threads * self._thread > self._limit - _address_space():
             raise ImportError(f"cannot allocate memory for {fullname}")
+
+
+def _openblas_threads() -> int:
+    """Return how many threads OpenBLAS starts: its own variables hold before OpenMP's, and no more than CPUs."""
+    from specnet.cpus import usable_cpus
+
+    values = (os.environ.get(f"{name}_NUM_THREADS", "") for name in ("OPENBLAS", "GOTO", "OMP"))
+    count = next((int(value) for value in values if value.isdigit() and int(value)), usable_cpus())
+    return min(count, usable_cpus())
 
 
 def _address_space() -> int:

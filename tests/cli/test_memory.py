@@ -67,13 +67,17 @@ def test_a_full_table_of_threads_own_storage_is_no_want_of_memory() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems limit no address space")
-@pytest.mark.parametrize("mebibytes", [60, 150, 290, 400])
-def test_a_limit_that_libraries_do_not_fit_below_is_an_error(folder: Path, mebibytes: int) -> None:
+@pytest.mark.parametrize(
+    ("mebibytes", "variables"), [(60, {}), (150, {}), (145, {"OMP_NUM_THREADS": "1"}), (290, {}), (400, {})]
+)
+def test_a_limit_that_libraries_do_not_fit_below_is_an_error(
+    folder: Path, mebibytes: int, variables: dict[str, str]
+) -> None:
     """OpenBLAS would never return, or would send Ctrl-C to the process."""
     (folder / "iris.toml").write_text(IRIS)
     command = f"ulimit -v {mebibytes * 1024}; exec {shlex.join([*COMMAND, 'run', 'iris.toml', '-o', 'out'])}"
     with subprocess.Popen(
-        command, shell=True, text=True, env=environment(OPENBLAS_NUM_THREADS="2"), stdout=PIPE, stderr=PIPE
+        command, shell=True, text=True, env=environment(OPENBLAS_NUM_THREADS="2", **variables), stdout=PIPE, stderr=PIPE
     ) as running:
         try:
             out, err = running.communicate(timeout=60)
