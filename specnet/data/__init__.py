@@ -7,7 +7,11 @@ Start with `checked_tables` (rows of a spec, and of files for a model) and `prep
 """
 
 from specnet.data.checked_tables import about_file as about_file
+from specnet.data.checked_tables import first_large_cell as first_large_cell
 from specnet.data.checked_tables import large_cell_in as large_cell_in
+from specnet.data.checked_tables import large_cell_problem as large_cell_problem
+from specnet.data.checked_tables import large_rows as large_rows
+from specnet.data.checked_tables import largest_cell as largest_cell
 from specnet.data.checked_tables import load_table as load_table
 from specnet.data.checked_tables import read_cells as read_cells
 from specnet.data.checked_tables import read_inputs as read_inputs
@@ -16,19 +20,15 @@ from specnet.data.checked_tables import table_target as table_target
 from specnet.data.column_preprocessing import check_fitted as check_fitted
 from specnet.data.column_preprocessing import column_groups as column_groups
 from specnet.data.column_preprocessing import with_fitted_steps as with_fitted_steps
-from specnet.data.known_cells import filled_gaps as filled_gaps
-from specnet.data.known_cells import group_texts as group_texts
-from specnet.data.known_cells import known_texts as known_texts
-from specnet.data.known_cells import trained_gaps as trained_gaps
 from specnet.data.labels import Labels as Labels
 from specnet.data.labels import check_labels as check_labels
-from specnet.data.large_cells import first_large_cell as first_large_cell
-from specnet.data.large_cells import large_cell_problem as large_cell_problem
-from specnet.data.large_cells import large_rows as large_rows
-from specnet.data.large_cells import largest_cell as largest_cell
 from specnet.data.preparation import Preparation as Preparation
 from specnet.data.preparation import StepGroup as StepGroup
+from specnet.data.preparation import filled_gaps as filled_gaps
+from specnet.data.preparation import group_texts as group_texts
+from specnet.data.preparation import known_texts as known_texts
 from specnet.data.preparation import tensor_forms as tensor_forms
+from specnet.data.preparation import trained_gaps as trained_gaps
 from specnet.data.preparation import unfitted as unfitted
 from specnet.data.raw_columns import RawColumns as RawColumns
 from specnet.data.raw_columns import frame_columns as frame_columns

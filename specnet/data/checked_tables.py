@@ -1,17 +1,22 @@
-"""Rows for training and prediction, checked; errors point to the place in the spec or the file."""
+"""Rows for training and prediction, checked; errors point to the place in the spec or the file.
+
+Among the errors are cells that are too large for a network once they are prepared.
+"""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.data.labels import check_labels
-from specnet.data.large_cells import first_large_cell, large_cell_problem
-from specnet.data.preparation import Preparation
+from specnet.data.preparation import Preparation, RawTable, StepGroup
 from specnet.data.raw_columns import RawColumns, raw_columns
 from specnet.data.suspicions.suspicious_targets import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
@@ -25,6 +30,7 @@ from specnet.parts.arrays import (
     check_target_axes,
     check_weights,
     first_few,
+    pieces,
 )
 from specnet.parts.data import (
     ColumnCells,
@@ -39,7 +45,71 @@ from specnet.parts.data import (
     refuse_bytes,
     table_file_type,
 )
+from specnet.parts.preprocessing import CategoryStep
 from specnet.spec import Resolved, Spec
+
+
+class LargeCell(NamedTuple):
+    """A raw cell: its row and column, from 0, and the number in it."""
+
+    row: int
+    column: int
+    number: float
+
+
+def large_rows(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> NDArray[np.bool_]:
+    """Return which raw rows (rows, columns) are prepared to numbers that are not finite in a dtype; gaps are not."""
+    found = np.zeros(len(columns), np.bool_)
+    for piece in pieces(columns):
+        for _, _, large in _prepared(preparation, columns[piece], dtype):
+            found[piece] |= large.any(axis=1)
+    return found
+
+
+def first_large_cell(preparation: Preparation, columns: RawTable, dtype: np.dtype[np.floating]) -> LargeCell | None:
+    """Return the first cell of which `large_rows` tells; of columns that become one, the largest number."""
+    for piece in pieces(columns):
+        for places, raw, large in _prepared(preparation, columns[piece], dtype):
+            if large.any():
+                row = int(large.any(axis=1).argmax())
+                own = large[row] if large.shape == raw.shape else np.nan_to_num(np.abs(raw[row]))
+                column = int(own.argmax())
+                return LargeCell(piece.start + row, places[column], float(raw[row, column]))
+    return None
+
+
+def largest_cell(columns: RawTable, places: Sequence[int]) -> LargeCell:
+    """Return the cell with the largest number of some raw columns, which have such."""
+    found = LargeCell(0, places[0], 0.0)
+    for piece in pieces(columns):
+        numbers = np.nan_to_num(columns[piece][:, places].astype(np.float64))
+        row, index = divmod(int(np.abs(numbers).argmax()), len(places))
+        if abs(numbers[row, index]) > abs(found.number):
+            found = LargeCell(piece.start + row, places[index], float(numbers[row, index]))
+    return found
+
+
+def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Path) -> Diagnostic | None:
+    """Return what to say of a cell of a named column, at its place in the files of a data part; None without such."""
+    message = f'column "{name}": {cell.number:g} is too large for the network'
+    hint = 'correct it, or begin network.preprocessing with "quantile"'
+    return data.cell_problem(folder, name, cell.number, message, hint) if isinstance(data, TableFile) else None
+
+
+def _prepared(
+    preparation: Preparation, rows: Array, dtype: np.dtype[np.floating]
+) -> Iterator[tuple[tuple[int, ...], Array, NDArray[np.bool_]]]:
+    """Yield the places of columns of numbers, these columns, and what of their preparation is not finite."""
+    for group in preparation.groups or (StepGroup(None, ()),):
+        if group.steps and isinstance(group.steps[0], CategoryStep):
+            continue
+        places = tuple(group.among(rows.shape[1]))
+        raw = rows[:, places].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = np.asarray(group.apply(rows.astype(np.float64)))
+            is_finite = np.isfinite(made.astype(dtype))
+        yield places, raw, ~is_finite & ~(np.isnan(made) & np.isnan(raw).any(axis=1, keepdims=True))
+
 
 PathLike = str | os.PathLike[str]
 AnyData = TypeVar("AnyData", bound=Data)

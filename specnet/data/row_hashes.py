@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.data.preparation import ColumnTexts
+from specnet.parts.arrays import RowView
 from specnet.parts.data.column_kinds import as_indices
-from specnet.parts.row_view import RowView
 
 MOST_HASHES = 100_000
 """How many are kept: of more rows those with the least hashes, which is a random sample."""

@@ -3,7 +3,7 @@
 In and out: bytes, and paths as the user named them; every failure is a `FileError`. Nothing here knows of specs.
 Start with `atomic` (read and write), `locks` (one run to a folder) and `tensors` (arrays in a safetensors file);
 `interruptions` lets signals wait until a file is complete, `run_files` has the kinds of folders that runs and sweeps
-write, `large` and `shared` arrays in files.
+write, `large` arrays in files.
 """
 
 from specnet.files.atomic import TEMPORARY_PREFIX as TEMPORARY_PREFIX

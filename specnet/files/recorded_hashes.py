@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from specnet.files.atomic import as_bytes
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 
 HASHES = "sha256"
 """The key in a record: of each file by its name, and of the record itself."""

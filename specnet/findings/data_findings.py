@@ -11,11 +11,9 @@ from specnet.data.row_hashes import by_value
 from specnet.data.suspicions.leakage import ClassTarget, ValueTarget, linear_leak
 from specnet.data.suspicions.suspicious_targets import FAR_FROM_ZERO
 from specnet.findings.evidence import Evidence, Numbers, UntestableError
-from specnet.findings.finding import Finding
-from specnet.findings.remedies import ignored_columns, standardized_columns
+from specnet.findings.finding import Finding, ignored_columns, standardized_columns
 from specnet.number_texts import count, percent, short
-from specnet.parts.arrays import Array, pieces
-from specnet.parts.row_view import RowView
+from specnet.parts.arrays import Array, RowView, pieces
 
 SMALLEST_SIDE = 6
 """Pixels of the smallest images that are taken for such."""

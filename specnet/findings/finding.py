@@ -1,13 +1,19 @@
-"""What a finding is: a sentence on a run, and what to set in the spec instead."""
+"""What a finding is: a sentence on a run, and what to set in the spec instead.
+
+The functions return changes of a spec that remedies are made of; they are empty where the spec, as it was written, has
+no position for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from specnet.files.plain_data import Plain, checked
-from specnet.files.toml import toml_value
+from specnet.files.toml import toml_key, toml_value
+from specnet.findings.evidence import Evidence, LayerFacts, Path
 
 Severity = Literal["error", "warning"]
 """``error``: the run did not do what it was meant to; ``warning``: look at it."""
@@ -81,3 +87,146 @@ def read_finding(record: Any) -> Finding:
     found = Finding(read.code, read.severity, read.sentence, read.changes)
     words = read.remedy.removeprefix(found.remedy).removeprefix("; ") if read.words is None else read.words
     return replace(found, words=words)
+
+
+LEARNING_RATE = "training.optimizer.learning_rate"
+FAR_FROM_DEFAULT = 100
+"""Times the default, a learning rate above which is not worth a trial."""
+LEAST_UNITS = 16
+"""Fewer units than these are not worth a trial."""
+
+
+def other_rate(evidence: Evidence, factor: float) -> Changes:
+    """Return the learning rate times a factor, to two digits."""
+    rate = evidence.spec.learning_rate
+    return {} if rate is None else {LEARNING_RATE: float(f"{rate * factor:.2g}")}
+
+
+def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.inf) -> Changes:
+    """Return the learning rate times a factor, but no more than `most`; the optimizer's default where that is far off.
+
+    A rate that is thousands of times too high would still be hundreds of times too high after the remedy.
+    """
+    changes, default = other_rate(evidence, factor), evidence.spec.default_rate
+    if default is not None and changes[LEARNING_RATE] > FAR_FROM_DEFAULT * default:
+        return {LEARNING_RATE: default}
+    return {key: min(rate, most) for key, rate in changes.items()}
+
+
+def standardized_columns(evidence: Evidence) -> Changes:
+    """Return preprocessing that ends by standardizing all columns; nothing where columns have steps of their own."""
+    written = evidence.spec.value("network", "preprocessing")
+    steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
+    names = [step.get("type") if isinstance(step, dict) else step for step in steps]
+    if None in names or "standardize" in names or (evidence.spec.has_table and written is None):
+        return {}
+    return {"network.preprocessing": [*steps, "standardize"]}
+
+
+def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
+    """Return what leaves columns of a table out; nothing for other data."""
+    features = evidence.spec.value("data", "features")
+    if not evidence.spec.has_table:
+        return {}
+    if features is not None:
+        return {"data.features": [name for name in features if name not in names]}
+    return {f"data.columns.{toml_key(name)}": "ignore" for name in names}
+
+
+def usual_weights(evidence: Evidence) -> Changes:
+    """Return the default initializers for all layers that have others."""
+    others = [layer for layer in evidence.spec.layers if layer.initializer != layer.usual_initializer]
+    return _with_weights(evidence, [(layer, layer.usual_initializer) for layer in others])
+
+
+def smaller_weights(evidence: Evidence) -> Changes:
+    """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
+    large = [layer for layer in evidence.spec.layers if layer.initializer == "he_normal"]
+    return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
+
+
+def _with_weights(evidence: Evidence, wanted: Iterable[tuple[LayerFacts, str | None]]) -> Changes:
+    """Return initializers of layers, or some like them that the legacy generator can draw."""
+    changes: dict[str, Any] = {}
+    for layer, name in wanted:
+        initializer: Any = name
+        if evidence.spec.has_legacy_generator:
+            scale = 2.0 if name == "he_normal" else 1.0
+            initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
+        if "weight_initializer" in layer.paths:
+            changes.setdefault(dotted(layer.paths["weight_initializer"]), initializer)
+    return changes
+
+
+def zero_biases(evidence: Evidence) -> Changes:
+    """Return biases of 0 for the layers whose biases the spec sets."""
+    places = dict.fromkeys(
+        layer.paths["bias_initializer"] for layer in evidence.spec.hidden if "bias_initializer" in layer.paths
+    )
+    written = [path for path in places if evidence.spec.value(*path) not in (None, "zeros")]
+    return {dotted(path): "zeros" for path in written}
+
+
+def more_units(evidence: Evidence) -> Changes:
+    """Return about three times as many units for each hidden layer; the first hidden layer if there is none."""
+    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths]
+    if not evidence.spec.hidden:
+        return _first_hidden_layer(evidence)
+    return _with_items(evidence, ((layer.paths["units"], larger(layer.units)) for layer in hidden))
+
+
+def larger(units: int) -> int:
+    """Return the power of two that is at least three times as large, and at least `LEAST_UNITS`."""
+    return int(max(LEAST_UNITS, 2 ** math.ceil(math.log2(3 * units))))
+
+
+def fewer_units(evidence: Evidence) -> Changes:
+    """Return half of the units of each hidden layer."""
+    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths and layer.units > 1]
+    return _with_items(evidence, ((layer.paths["units"], layer.units // 2) for layer in hidden))
+
+
+def rectifiers(evidence: Evidence) -> Changes:
+    """Return relu for all hidden layers that have another activation, and the weights that suit it."""
+    others = [layer for layer in evidence.spec.hidden if not layer.is_rectifier and "activation" in layer.paths]
+    changes = _with_items(evidence, ((layer.paths["activation"], "relu") for layer in others))
+    weights = {
+        dotted(layer.paths["weight_initializer"]): "he_normal"
+        for layer in others
+        if evidence.spec.value(*layer.paths.get("weight_initializer", ("",))) is not None
+    }
+    return {**changes, **weights} if changes and not evidence.spec.has_legacy_generator else changes
+
+
+def _first_hidden_layer(evidence: Evidence) -> Changes:
+    network = evidence.spec.value("network") or {}
+    if "layer_sizes" in network:
+        first, *rest = network["layer_sizes"]
+        changes: dict[str, Any] = {"network.layer_sizes": [first, LEAST_UNITS, *rest]}
+    elif "hidden_layer_sizes" in network:
+        changes = {"network.hidden_layer_sizes": [LEAST_UNITS]}
+    else:
+        return {}
+    activations = network.get("activations")
+    if isinstance(activations, list | tuple):
+        changes["network.activations"] = ["relu", *activations]
+    return changes
+
+
+def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Changes:
+    """Return changes of what stands at paths; items of one list of names or numbers are changed together."""
+    changes: dict[str, Any] = {}
+    for path, value in items:
+        *before, last = path
+        whole = evidence.spec.value(*before)
+        if isinstance(last, int) and isinstance(whole, list | tuple):
+            changed = changes.setdefault(dotted(tuple(before)), list(whole))
+            changed[last] = value
+        else:
+            changes[dotted(path)] = value
+    return changes
+
+
+def dotted(path: Path) -> str:
+    """Return a path as ``--set`` has it."""
+    return ".".join(map(str, path))

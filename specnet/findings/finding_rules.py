@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from specnet.findings import data_findings, result_findings, step_findings, unit_findings
+from specnet.findings import data_findings, result_findings, step_findings
 from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Finding
 
@@ -49,10 +49,10 @@ RULES = (
     Rule("shared-rows", data_findings.shared_rows),
     Rule("large-first-weights", step_findings.large_first_weights, UNSCALED),
     Rule("rate-too-high", step_findings.rate_too_high, UNSCALED | {"large-first-weights"}),
-    Rule("dead-units", unit_findings.dead_units, UNSTABLE),
-    Rule("saturated-units", unit_findings.saturated_units, UNSTABLE),
-    Rule("equal-units", unit_findings.equal_units, UNSCALED),
-    Rule("vanishing-gradients", unit_findings.vanishing_gradients, UNSCALED),
+    Rule("dead-units", step_findings.dead_units, UNSTABLE),
+    Rule("saturated-units", step_findings.saturated_units, UNSTABLE),
+    Rule("equal-units", step_findings.equal_units, UNSCALED),
+    Rule("vanishing-gradients", step_findings.vanishing_gradients, UNSCALED),
     Rule("rate-too-low", step_findings.rate_too_low, STUCK),
     Rule("class-imbalance", result_findings.class_imbalance, UNSCALED),
     Rule("no-signal", result_findings.no_signal, UNSCALED | {"class-imbalance"}),

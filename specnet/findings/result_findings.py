@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from specnet.findings.evidence import Evidence, UntestableError
-from specnet.findings.finding import Changes, Finding
-from specnet.findings.remedies import fewer_units, more_units, other_rate
+from specnet.findings.finding import Changes, Finding, fewer_units, more_units, other_rate
 from specnet.number_texts import figure, percent
 
 MOST_HIDDEN = 0.25

@@ -23,7 +23,7 @@ from specnet.parts.layers import Dense, Layer
 from specnet.parts.part import short
 from specnet.parts.registry import installed_registry
 from specnet.spec import Limits, parse_spec, resolve
-from specnet.spec.limits import raising
+from specnet.spec.document import raising
 from specnet.spec.resolving.graph import INPUT as NETWORK_INPUT
 
 INPUT = -1

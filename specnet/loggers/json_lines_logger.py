@@ -8,7 +8,7 @@ from typing import Any
 
 from specnet.errors import FileError
 from specnet.files import PathLike, check_place, file_errors, read_file, refuse_inputs, refuse_taken, write_file
-from specnet.files.json_lines import json_lines
+from specnet.files.plain_data import json_lines
 from specnet.files.run_files import LARGEST_RECORD, RUN
 from specnet.loggers.logger import LoggedRun, Logger, Outcome
 from specnet.spec.file_paths import input_files

@@ -27,7 +27,7 @@ model in twenty.
 Out of the folds of an ensemble the errors are those of a member each, while predictions are the mean of all: no theorem
 says that these cover as many, but they do (a little more, since the mean errs less). CV+ (Barber et al. 2021), for
 which there is one, makes wider intervals and needs all errors to predict. Errors of validation rows that have chosen
-the epoch are made by `specnet.training.cross_fitted`; out of folds they would be too large, by about what the mean
+the epoch are made by `specnet.training.epoch_metrics`; out of folds they would be too large, by about what the mean
 gains.
 """
 

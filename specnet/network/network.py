@@ -2,12 +2,14 @@
 
 All arrays at this interface have rows first, (rows, features). Arguments are copied, and returned arrays belong to the
 caller. A network can be used from several threads: each has its own arrays and bound programs.
+
+`build` makes one from a spec.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -17,8 +19,17 @@ from numpy.typing import ArrayLike
 from specnet.compiler import Plan, UnavailableError
 from specnet.display import Displayed
 from specnet.errors import DataError
-from specnet.network.bound import BatchProgram, LayerOutputs, Workspace, check_writable
-from specnet.network.engine_backends import Engine, backend_of, engine_of, not_available
+from specnet.network.bound import (
+    BatchProgram,
+    Engine,
+    LayerOutputs,
+    Workspace,
+    backend_of,
+    check_engine,
+    check_writable,
+    engine_of,
+    not_available,
+)
 from specnet.network.programs import INPUTS, INVERSE_WEIGHT, ROW_WEIGHT, TARGET, Blueprint
 from specnet.network.random import StepNoise, member_keys, stream
 from specnet.parts.activations import Activation
@@ -26,7 +37,8 @@ from specnet.parts.arrays import Array, as_dtype, check_count, check_domain, che
 from specnet.parts.layers import ActivationLayer
 from specnet.parts.metrics.base import Task
 from specnet.parts.metrics.statistics import weighted_mean
-from specnet.spec import NetworkSpec, Resolved, resolve
+from specnet.parts.part import Part
+from specnet.spec import Limits, NetworkSpec, Resolved, Spec, SpecSource, parse_spec, resolve, with_engine
 
 FewRows = Callable[[Array, Array], Array | None]
 """Takes theta and rows, and returns predictions; None if it does not take these."""
@@ -421,3 +433,38 @@ class Network(Displayed):
 def _no_rows(theta: Array, X: Array) -> Array | None:
     """Answer for no rows: there is no faster way for a few."""
     return None
+
+
+def build(
+    spec: SpecSource | Spec,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    *,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+    engine: str | None = None,
+) -> Network:
+    """Return the network that a spec describes.
+
+    Parameters
+    ----------
+    spec : path, text with a line break, mapping or Spec
+    inputs, outputs : int, optional
+        Numbers of columns and of outputs, if neither the spec nor its data part specifies them.
+    parts, overrides, limits : optional
+        As for `parse_spec`.
+    engine : {"auto", "numpy", "compiled"}, optional
+        Overrides ``training.engine``; the network is compiled only if that is "compiled".
+
+    Raises
+    ------
+    SpecError
+        With every mistake in the spec.
+    """
+    for name, size in (("inputs", inputs), ("outputs", outputs)):
+        if size is not None:
+            check_count(size, name, at_least=1)
+    parsed = parse_spec(spec, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    check_engine(parsed)
+    return Network(resolve(parsed, inputs=inputs, outputs=outputs))

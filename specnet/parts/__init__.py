@@ -3,7 +3,7 @@
 Base classes of the kinds, the kinds of numbers that fields hold, and the operations on symbolic arrays in which
 activations, layers, losses and optimizers are written. A part is one class; see `specnet.parts.activations` for many.
 In: the fields that a document says. Out: symbolic values, fitted arrays, or numbers. Start with `part` (what all parts
-are), `kind` (how a document names one) and `registry` (which there are); then a module or folder for each kind.
+are) and `registry` (which there are, and how a document names one); then a module or folder for each kind.
 """
 
 from specnet.compiler import BATCH as BATCH

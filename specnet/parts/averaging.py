@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from specnet.parts.fields import Fraction
-from specnet.parts.kind import PartKind
+from specnet.parts.registry import PartKind
 
 
 class Averaging(PartKind):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, described, written
+from specnet.parts.registry import PartKind
 
 Array = NDArray[np.float64]
 Generator = np.random.Generator | np.random.RandomState

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeInteger, NonNegativeNumber, PositiveInteger, PositiveNumber, Share
-from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem
+from specnet.parts.registry import PartKind
 from specnet.parts.watchers import VALIDATION_LOSS, Memory, Monitored
 
 

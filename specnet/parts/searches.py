@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from specnet.parts.fields import Fraction, PositiveInteger
-from specnet.parts.kind import PartKind
+from specnet.parts.registry import PartKind
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner

@@ -11,8 +11,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from specnet.parts.kind import KIND_KEY, registry_of
-from specnet.parts.registry import Registry
+from specnet.parts.registry import KIND_KEY, Registry, registry_of
 
 LOSS = "loss"
 """The figure of training rows that can be monitored; all others are of validation rows."""

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from specnet.files.interruptions import SIGNALS, Interruptions
-from specnet.files.shared import Shared
+from specnet.files.large import Shared
 
 Tell = Callable[[Any], object]
 Begin = Callable[[Shared], object]

@@ -40,6 +40,7 @@ from specnet.files.large import LARGEST_IN_MEMORY
 from specnet.network import Network
 from specnet.parts.arrays import (
     Array,
+    RowView,
     as_array,
     check_inputs,
     check_target_axes,
@@ -51,7 +52,6 @@ from specnet.parts.data import Column, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
-from specnet.parts.row_view import RowView
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 from specnet.training import RunIdentity
 

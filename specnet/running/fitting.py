@@ -33,7 +33,7 @@ from specnet.training import (
     train,
     train_members,
 )
-from specnet.training.beginning import Stopped
+from specnet.training.observer import Stopped
 
 MOST_ROWS_WITH_NAMES = 1_000_000
 """Of more rows, texts that may name groups are not read once more."""

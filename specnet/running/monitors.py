@@ -17,9 +17,8 @@ from specnet.parts.metrics.statistics import weighted_mean
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.spec import Spec
 from specnet.training import TrainingRows
-from specnet.training.best_weights import watcher_name
-from specnet.training.cross_fitted import PARTS, CrossFittedOutputs, parts_of
-from specnet.training.epoch_metrics import Monitors
+from specnet.training.after_epoch import watcher_name
+from specnet.training.epoch_metrics import PARTS, CrossFittedOutputs, Monitors, parts_of
 from specnet.training.steps.trainer import State
 
 

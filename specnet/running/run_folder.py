@@ -46,9 +46,8 @@ from specnet.number_texts import counted
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.document import TrainingSpec
 from specnet.training import Checkpoint, RunIdentity
-from specnet.training.best_weights import watcher_name
-from specnet.training.checkpoint import FINISHED
-from specnet.training.run_identity import SpecDifference, in_words
+from specnet.training.after_epoch import watcher_name
+from specnet.training.checkpoint import FINISHED, SpecDifference, in_words
 
 LARGEST_CHECKPOINT = 2**36
 START_ANEW = "choose another --out, or use --force to replace it"

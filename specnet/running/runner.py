@@ -32,7 +32,7 @@ from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.spec.file_paths import input_files
 from specnet.training import Checkpoint, Observer
-from specnet.training.looks.layer_record import Look, Snapshots
+from specnet.training.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
 
 

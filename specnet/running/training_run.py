@@ -14,7 +14,7 @@ import numpy as np
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import RowSet, row_hashes
-from specnet.files.json_lines import json_lines, json_text
+from specnet.files.plain_data import json_lines, json_text
 from specnet.files.run_files import (
     CHECKPOINT,
     FACTS,

@@ -10,7 +10,7 @@ from typing import Any
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
-from specnet.files.json_lines import records_of
+from specnet.files.plain_data import records_of
 from specnet.files.run_files import (
     FACTS,
     FINDINGS,
@@ -35,7 +35,7 @@ from specnet.saved.run_curves import Curves, read_curves
 from specnet.saved.saved_folder import FINISHED, INTERRUPTED, SavedFolder, loss_in_words
 from specnet.spec import Spec, parse_spec
 from specnet.training.checkpoint import checked_history
-from specnet.training.looks.layer_record import Look, Snapshots, checked_looks, snapshots_of
+from specnet.training.layer_record import Look, Snapshots, checked_looks, snapshots_of
 
 RECORD = "the record of the run"
 

@@ -8,13 +8,11 @@ documents again.
 """
 
 from specnet.spec.column_names import with_feature_names
-from specnet.spec.document import NetworkSpec, Spec, TrainingSpec
+from specnet.spec.document import Limits, NetworkSpec, Spec, TrainingSpec
 from specnet.spec.groups import ColumnGroup, Written
-from specnet.spec.limits import Limits
 from specnet.spec.parsing import parse_spec, text_saying, with_engine
 from specnet.spec.reading.reader import SpecSource
-from specnet.spec.resolving.resolve import known_outputs, resolve
-from specnet.spec.resolving.resolved import Resolved
+from specnet.spec.resolving.resolve import Resolved, known_outputs, resolve
 from specnet.spec.resolving.sizes import outputs_for
 from specnet.spec.searching import parse_sweep
 

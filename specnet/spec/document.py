@@ -1,13 +1,18 @@
-"""What a spec may say: the tables of a document and their keys."""
+"""The tables of a spec and their keys.
+
+`Limits` bound how large a network may be: the plan is measured before anything is allocated. `Problems` collects the
+mistakes that are found while a spec is resolved, each where it was written.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, Unpack, cast, get_args
 
 from pydantic import Field, PrivateAttr
+from pydantic_core import PydanticCustomError
 
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.activations import Activation
@@ -31,12 +36,78 @@ from specnet.parts.part import FieldProblem, Part, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry, installed_registry
 from specnet.parts.watchers import LOSS, VALIDATION, VALIDATION_LOSS, Memory, Monitored, Watcher
-from specnet.spec.ensembles import Ensemble, of_members
 from specnet.spec.forms import OrShort, WrittenForm, or_word, switched
 from specnet.spec.groups import StepOrGroup
-from specnet.spec.limits import Limits
 from specnet.spec.reading.source_document import Details, Document
 from specnet.spec.sweep_section import SweepSpec
+
+VECTORS = 5
+"""Arrays of the parameters' length that training holds: themselves, the gradient, the best so far, two of adam's."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a spec may ask for. Pass larger ones to `parse_spec` for a spec that you trust.
+
+    Attributes
+    ----------
+    layers : int
+        Layers, blocks unrolled.
+    parameters : int
+        Numbers that are learned.
+    memory : int
+        Bytes that training takes, by an estimate: the parameters, and two numbers for each value of a batch.
+    """
+
+    layers: int = 1_000
+    parameters: int = 100_000_000
+    memory: int = 8 * 2**30
+
+
+def training_bytes(values: int, parameters: int, rows: int, dtype: str) -> int:
+    """Return about how many bytes it takes to train with that many rows in a batch, and values in a row."""
+    return (VECTORS * parameters + rows * 2 * values) * (4 if dtype == "float32" else 8)
+
+
+def raising(limit: str, needed: int | str = "N") -> str:
+    """Return the hint of an error about a limit: how it is raised to what is needed."""
+    return f"raise it with --limit {limit}={needed}, or in Python with limits=Limits({limit}={needed})"
+
+
+class Ensemble(Section):
+    """Train several networks of the same layers, each with its own random numbers, and average their predictions."""
+
+    members: PositiveInteger = Field(description="number of networks")
+    validation: Literal["folds", "split", "none"] = Field(
+        "folds",
+        description='what members are validated on; "folds": each on one of as many parts of the training set, and '
+        'trained on the others; "split": all on the validation set of data.split; "none": nothing',
+    )
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds, None if members are not validated on them."""
+        return self.members if self.validation == "folds" else None
+
+    def with_members(self, count: int) -> "Ensemble":
+        """Return the same with so many members."""
+        return self.model_copy(update={"members": count})
+
+    def validated_on(self, *words: str) -> str:
+        """Return the hint to validate the members on something else, whole: a spec may have their number alone."""
+        tables = (f'{{ members = {self.members}, validation = "{word}" }}' for word in words)
+        return f"set training.ensemble = {' or '.join(tables)}"
+
+    def validated_together(self) -> str:
+        """Return the hint where there are validation rows that are not used."""
+        return f"{self.validated_on('split')} to validate all members on these rows"
+
+
+def of_members(value: Any) -> Any:
+    """Return the table of an ensemble that is written as its number of members alone."""
+    if isinstance(value, str | bool):
+        raise PydanticCustomError("unknown-value", "no such word", {"words": "an integer or a table"})
+    return {"members": value} if isinstance(value, int | float) else value
 
 
 def _dumped(value: Activation | tuple[Activation, ...], info: Any) -> Any:
@@ -377,3 +448,59 @@ def default_part(path: Path) -> str | None:
             tables = (field.annotation, *get_args(field.annotation))
             value = next((each for each in tables if isinstance(each, type) and issubclass(each, Section)), None)
     return value.part_name() if isinstance(value, Part) else None
+
+
+class Problems:
+    """Collects the mistakes of one resolution.
+
+    Attributes
+    ----------
+    written : dict
+        From paths of the resolved spec to those of the spec, filled while the long form is made.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.written: dict[Path, Path] = {}
+        self._found: dict[tuple[str, str, Path], Diagnostic] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def report(self, code: str, message: str, path: Path, **details: Unpack[Details]) -> None:
+        """Keep a mistake at a path of the resolved spec. The repetitions of a block have it once."""
+        diagnostic = self.spec.diagnostic(code, message, self._source(path), **details)
+        alike = (known for known in self._found if known[0] == code and _of_one_list(known[2], diagnostic.path))
+        earlier = next(alike, None)
+        if earlier is not None:  # both ends of layer_sizes are one mistake
+            note = self.note(message, path)
+            self._found[earlier] = replace(self._found[earlier], notes=(*self._found[earlier].notes, note))
+            return
+        self._found.setdefault((code, message, diagnostic.path), diagnostic)
+
+    def has(self, code: str) -> bool:
+        """Return whether there is a mistake of this kind."""
+        return any(known == code for known, _, _ in self._found)
+
+    def note(self, message: str, path: Path) -> Diagnostic:
+        """Return a second place that a mistake has to do with."""
+        return self.spec.diagnostic("note", message, self._source(path))
+
+    def raise_all(self) -> None:
+        """Raise what was found, if anything was."""
+        if self._found:
+            raise self.spec.document.error(self._found.values())
+
+    def origin(self) -> Origin:
+        """Return the origin of the resolved spec: the spec's own, by the resolved spec's paths."""
+        origin = self.spec.origin
+        written = {path: origin.path_of(source) for path, source in self.written.items()}
+        return Origin(origin.document, origin.registry, origin.limits, {**origin.written, **written})
+
+    def _source(self, path: Path) -> Path:
+        return Origin(written=self.written, registry=self.spec.registry).path_of(path)
+
+
+def _of_one_list(first: Path, second: Path) -> bool:
+    """Return whether two paths lead to different entries of ``layer_sizes``."""
+    return first[:2] == second[:2] == ("network", "layer_sizes") and len(first) == len(second) == 3 and first != second

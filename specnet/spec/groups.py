@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, SerializationInfo, ValidationInfo, ValidatorFunctionWrapHandler
 
 from specnet.parts.fields import ColumnNames
-from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import FieldProblem, Section, named_twice
 from specnet.parts.preprocessing import Preprocessing, prepared_size, raw_size
+from specnet.parts.registry import KIND_KEY
 from specnet.spec.forms import WrittenForm
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import Part, Section
-from specnet.parts.registry import Registry
+from specnet.parts.registry import KIND_KEY, Registry
 from specnet.parts.watchers import MONITOR, SEARCHED_METRIC, monitored_names, searched_names
 from specnet.spec.document import Spec
 from specnet.spec.rules import FORMS, OF_STACKS

@@ -6,15 +6,13 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from specnet.errors import SpecError
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
-from specnet.spec.document import Origin, Spec
-from specnet.spec.limits import Limits
+from specnet.spec.document import Limits, Origin, Spec
 from specnet.spec.reading.diagnostics import Explanation
 from specnet.spec.reading.reader import SpecSource, read
-from specnet.spec.reading.source_document import Document
-from specnet.spec.reading.source_text import Format
+from specnet.spec.reading.source_document import Document, Format
 from specnet.spec.resolving.resolve import check
 from specnet.spec.rules import broken_rules
 

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 from specnet.errors import Diagnostic, Path, SpecError
 from specnet.parts.part import Part
 from specnet.parts.watchers import VALIDATION_LOSS
-from specnet.spec.document import Spec
-from specnet.spec.limits import Limits
+from specnet.spec.document import Limits, Spec
 from specnet.spec.parsing import document_saying, parse_spec
 from specnet.spec.reading.overrides import CannotSetError, with_change
 from specnet.spec.reading.reader import SpecSource, read

@@ -21,8 +21,8 @@ from pydantic_core import PydanticCustomError
 from specnet.errors import Path
 from specnet.files.toml import toml_value
 from specnet.parts.fields import Integer, PositiveInteger, Seed
-from specnet.parts.kind import KIND_KEY
 from specnet.parts.part import FieldProblem, Section
+from specnet.parts.registry import KIND_KEY
 from specnet.parts.searches import Pruner, Sampler, Tpe
 from specnet.parts.watchers import VALIDATION_LOSS, SearchedMetric
 from specnet.spec.forms import WrittenForm

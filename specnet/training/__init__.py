@@ -2,18 +2,16 @@
 
 In: a network, its initial parameters and rows in the form that it reads. Out: a `TrainingResult` with parameters,
 history, looks and the checkpoint to go on from. Start at `loop.train`; `after_epoch.Course` is what happens after each
-epoch, `steps/` what happens in it and by which engine, `members/` is for ensembles. `best_weights.Watchers` asks
+epoch, `steps/` what happens in it and by which engine, `members` is for ensembles. `after_epoch.Watchers` asks
 whether training ends early, by `EarlyStopping.after` in `specnet.spec.document`. A `Checkpoint` is bytes here; its file
 is written and read by `specnet.running.run_folder`.
 """
 
 from specnet.training.after_epoch import Keeper
-from specnet.training.checkpoint import Checkpoint
-from specnet.training.looks.snapshot import Snapshot
+from specnet.training.checkpoint import Checkpoint, RunIdentity
 from specnet.training.loop import TrainingResult, train
-from specnet.training.members.member_training import joined_result, train_member, train_members
-from specnet.training.observer import Observer, Observers, PythonWarnings, StopTraining, WarningRecorder
-from specnet.training.run_identity import RunIdentity
+from specnet.training.members import joined_result, train_member, train_members
+from specnet.training.observer import Observer, Observers, PythonWarnings, Snapshot, StopTraining, WarningRecorder
 from specnet.training.steps.stepper import Stepper
 from specnet.training.training_rows import TrainingRows
 

@@ -1,24 +1,84 @@
-"""The state of a training run between two steps, written to the bytes of a safetensors file and read from them."""
+"""The state of a training run between two steps, written to the bytes of a safetensors file and read from them.
+
+The identity of a run, by which it is known whether a checkpoint is of it, stands beside it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import Field, Strict, TypeAdapter
 
-from specnet.errors import FileError
-from specnet.files.plain_data import Count, NotNegative, Plain, checked
+from specnet.errors import FileError, Path
+from specnet.files.plain_data import Count, NotNegative, Plain, checked, leaves
 from specnet.files.tensors import decode, encode, parse_object, shown
-from specnet.network.engine_backends import Engine
+from specnet.network.bound import Engine
 from specnet.parts.arrays import Array
-from specnet.training.looks.layer_record import TrainingRecord, checked_looks, snapshots_of
-from specnet.training.run_identity import RunIdentity
+from specnet.training.layer_record import TrainingRecord, checked_looks, snapshots_of
+
+MOST_SHOWN = 5
+LONGEST_SHOWN = 60
+NOT_SET = "not set"
+
+
+class SpecDifference(NamedTuple):
+    """A key of the resolved spec whose values differ between two runs."""
+
+    key: str
+    then: str
+    now: str
+
+    def __str__(self) -> str:
+        then, now = (text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…" for text in self[1:])
+        return f"{self.key} was {then}, now {now}"
+
+
+class RunIdentity(NamedTuple):
+    """The identity of a run: the same spec and the same data give the same run.
+
+    Attributes
+    ----------
+    spec : str
+        The resolved spec, as JSON.
+    data_sha256 : str
+        Hash of the data.
+    """
+
+    spec: str
+    data_sha256: str
+
+    @property
+    def spec_sha256(self) -> str:
+        """The SHA-256 of the resolved spec."""
+        return hashlib.sha256(self.spec.encode()).hexdigest()
+
+    def differences(self, now: RunIdentity) -> list[SpecDifference]:
+        """Return the differences of another run, in the order of the spec, with the data last."""
+        mine, theirs = texts_by_key(json.loads(self.spec)), texts_by_key(json.loads(now.spec))
+        keys = [key for key in dict.fromkeys([*mine, *theirs]) if mine.get(key) != theirs.get(key)]
+        found = [SpecDifference(key, mine.get(key, NOT_SET), theirs.get(key, NOT_SET)) for key in keys]
+        if self.data_sha256 != now.data_sha256:
+            found.append(SpecDifference("the data", f"{self.data_sha256[:8]}…", f"{now.data_sha256[:8]}… (SHA-256)"))
+        return found
+
+
+def in_words(differences: list[SpecDifference]) -> str:
+    """Return the first differences in words, and the number of further ones."""
+    more = len(differences) - MOST_SHOWN
+    return "; ".join([*map(str, differences[:MOST_SHOWN]), *([f"and {more} more"] if more > 0 else [])])
+
+
+def texts_by_key(value: Any, before: Path = ()) -> dict[str, str]:
+    """Return the JSON of every value in a document by its dotted key, which begins with the path `before`."""
+    return {".".join(map(str, path)): json.dumps(each, ensure_ascii=False) for path, each in leaves(value, before)}
+
 
 HISTORY = "history"
 FINISHED = "members"

@@ -14,13 +14,13 @@ from specnet.data.feed import Feed
 from specnet.errors import Diagnostic, TrainingError
 from specnet.files.interruptions import Interruptions
 from specnet.network import Network
-from specnet.network.engine_backends import not_available
+from specnet.network.bound import not_available
 from specnet.parts.arrays import Array
 from specnet.training.after_epoch import INTERRUPTED, Course, Keeper
 from specnet.training.checkpoint import Checkpoint
 from specnet.training.epoch_metrics import Monitor, Monitors, not_finite
-from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
-from specnet.training.looks.layer_recorder import LayerRecorder
+from specnet.training.layer_record import Look, Snapshots, TrainingRecord
+from specnet.training.layer_recorder import LayerRecorder
 from specnet.training.observer import Observer
 from specnet.training.steps.engine_choice import Choice, choose, without_compiled
 from specnet.training.steps.lbfgs import LbfgsTrainer

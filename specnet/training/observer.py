@@ -1,18 +1,116 @@
-"""Observers of a training run, such as a progress display."""
+"""Observers of a training run, such as a progress display, and the snapshots of the network that they get.
+
+`StopAfter` ends a training after an epoch, as where the beginning of a run is repeated.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from specnet.errors import DataError, Diagnostic, SpecnetWarning, rendered
+from specnet.network import LayerOutputs, Network
+from specnet.parts.arrays import Array
+from specnet.training.checkpoint import MEMBER
+from specnet.training.steps.trainer import State, StepSize, Trainer, WeightSizes
 
-if TYPE_CHECKING:
-    from specnet.network import Network
-    from specnet.training.looks.snapshot import Snapshot
+
+class Snapshot:
+    """The current state of a network in training. Each call computes anew and returns read-only copies.
+
+    Parameters
+    ----------
+    network : Network
+    trainer : Trainer
+    """
+
+    def __init__(self, network: Network, trainer: Trainer) -> None:
+        # What is looked at now and then is not worth compiling.
+        self._network, self._trainer = network.run_by("numpy"), trainer
+        self._kept: tuple[Array, State] | None = None
+        self._sizes = WeightSizes(network.layout)
+
+    def at(self, theta: Array, state: State) -> Snapshot:
+        """Return the same of other parameters and layer states than the current ones; steps are the current ones'."""
+        found = copy(self)
+        found._kept = theta, state
+        return found
+
+    @property
+    def _place(self) -> tuple[Array, State]:
+        return (self._trainer.theta, self._trainer.layer_state) if self._kept is None else self._kept
+
+    def parameters(self) -> dict[str, Array]:
+        """Return the current parameters by name: a weight is (outputs, inputs).
+
+        These are neither averages nor the best ones so far.
+        """
+        return self._by_name(self._place[0].copy())
+
+    def gradient(self) -> dict[str, Array] | None:
+        """Return the last gradient by the names of the parameters; None before the first step.
+
+        It is the gradient for the last batch at the parameters before its step; 0 for frozen parameters.
+        """
+        if not self._trainer.step_number:
+            return None
+        found = np.zeros_like(self._trainer.theta)
+        learning = self._trainer.gradient
+        found[: len(learning)] = learning
+        return self._by_name(found)
+
+    def layer_outputs(self, X: ArrayLike) -> dict[str, LayerOutputs]:
+        """Return the outputs of each layer for rows, before and after its activation, by the name of the layer.
+
+        Computed in evaluation mode: without dropout, and with running averages.
+
+        Parameters
+        ----------
+        X : (rows, inputs)
+            Preprocessed rows.
+        """
+        theta, state = self._place
+        found = self._network.layer_outputs(theta, X, state)
+        _protect(array for outputs in found.values() for array in outputs)
+        return found
+
+    def weight_sizes(self) -> dict[str, float | None]:
+        """Return the root mean square of the weights of each layer, by its name; None where it is not finite."""
+        return self._sizes(self._place[0])
+
+    def layer_state(self) -> dict[str, Array]:
+        """Return the current layer states by name, such as running averages; empty for most networks."""
+        found = {name: kept.copy() for name, kept in self._place[1].items()}
+        _protect(found.values())
+        return found
+
+    def step_sizes(self, epoch: int) -> Mapping[str, StepSize] | None:
+        """Return how large the first step of an epoch was in the weights of each layer, by the name of the layer.
+
+        None if it was not measured: that is done in epochs with which an observer is called.
+
+        Parameters
+        ----------
+        epoch : int
+            The last finished one.
+        """
+        return self._trainer.meter.sizes(epoch)
+
+    def _by_name(self, vector: Array) -> dict[str, Array]:
+        _protect([vector])
+        return self._network.parameters(vector)
+
+
+def _protect(arrays: Iterable[Array]) -> None:
+    for array in arrays:
+        array.flags.writeable = False
 
 
 class StopTraining(Exception):  # noqa: N818 - a request, not an error
@@ -210,3 +308,45 @@ class WarningRecorder(Observer):
 
     def warned(self, diagnostics: Sequence[Diagnostic]) -> None:
         self._found += [diagnostic.as_dict() for diagnostic in diagnostics]
+
+
+class Beginning(NamedTuple):
+    """The members of an ensemble before one, and that one up to an epoch.
+
+    Attributes
+    ----------
+    member : int
+        From 0; 0 without an ensemble.
+    epochs : int
+    """
+
+    member: int
+    epochs: int
+
+    def covers(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record of the history, or a look, is of it."""
+        return (record.get(MEMBER, 0), record["epoch"]) <= self
+
+
+class Stopped(KeyboardInterrupt):
+    """The end of a beginning: what was reached is kept, as after Ctrl-C."""
+
+
+class StopAfter(Observer):
+    """Ends training with a beginning.
+
+    All else is as in the whole training, whose number of epochs schedules and logged epochs depend on.
+    """
+
+    def __init__(self, beginning: Beginning) -> None:
+        self._beginning, self._member = beginning, 0
+
+    def member_started(self, member: int, members: int) -> None:
+        self._member = member
+
+    def next_epoch(self, epoch: int) -> int | None:
+        return self._beginning.epochs if epoch < self._beginning.epochs else None
+
+    def trained(self, epoch: int, snapshot: Snapshot) -> None:
+        if self._member == self._beginning.member:
+            raise Stopped

@@ -20,8 +20,8 @@ from typer.main import get_command
 from specnet import SpecError, parse_spec
 from specnet.cli import main
 from specnet.cli.application import application
+from specnet.cli.completion import Settings
 from specnet.cli.schema_keys import Keys, shipped_schema
-from specnet.cli.setting_completion import Settings
 from specnet.cli.shells import SCRIPTS, VARIABLE
 from specnet.exporting import TARGETS
 from specnet.spec.json_schema import json_schema

@@ -109,7 +109,7 @@ def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path, mon
     (folder / "rows.json").write_text(json.dumps({**spec, "network": {"hidden_layer_sizes": [2]}}))
     (folder / "rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 100)
     run(folder / "rows.json", folder / "done", report=False, observer=Observer())
-    monkeypatch.setattr("specnet.report.terminal.counting.SECONDS_UNSEEN", 0.0)
+    monkeypatch.setattr("specnet.report.terminal.bars.SECONDS_UNSEEN", 0.0)
     said = ("run", "rows.json") if verb == "run" else (verb, "done/model.safetensors", "rows.csv")
     assert "/804 bytes read" in on_terminal(said, folder).plain
     assert "bytes read" not in on_terminal([*said, "--quiet"], folder).plain

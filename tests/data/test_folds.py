@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from specnet import DataError
 from specnet.data import split_rows
 from specnet.parts.data import Split, Table
-from specnet.spec.ensembles import Ensemble
+from specnet.spec.document import Ensemble
 from tests.texts.pinned import Refused
 
 FIVE = Ensemble(members=5)

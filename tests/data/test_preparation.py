@@ -15,6 +15,7 @@ from specnet.data import (
     unfitted,
     with_fitted_steps,
 )
+from specnet.parts.arrays import RowView
 from specnet.parts.data import Column
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,
@@ -26,7 +27,6 @@ from specnet.parts.preprocessing import (
     Robust,
     Standardize,
 )
-from specnet.parts.row_view import RowView
 from specnet.spec import ColumnGroup
 from tests.texts.pinned import Refused
 

@@ -15,7 +15,7 @@ from specnet import Model, Network, SpecnetWarning, export, resolve
 from specnet.exporting import Export
 from specnet.parts import Activation, Value
 from specnet.parts.part import Part
-from specnet.spec.ensembles import Ensemble
+from specnet.spec.document import Ensemble
 from tests.model.models import KINDS, make_model
 from tests.random_specs import random_spec
 

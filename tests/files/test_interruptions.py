@@ -27,9 +27,8 @@ from specnet.parts.part import Section
 from specnet.running.runner import RunInterrupted
 from specnet.training import Checkpoint, RunIdentity, Stepper, TrainingRows, train
 from specnet.training.steps.compiled_steps import CompiledStepper
-from specnet.training.steps.gradient import BatchGradient
 from specnet.training.steps.lbfgs import LbfgsTrainer
-from specnet.training.steps.trainer import Ended, Progress, Stretch
+from specnet.training.steps.trainer import BatchGradient, Ended, Progress, Stretch
 from tests.compiling import compiles
 from tests.running.moons import MOONS, contents
 from tests.running.specs import spec_on

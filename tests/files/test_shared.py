@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.files import shared
-from specnet.files.shared import LEAST_APART, Shared
+from specnet.files import large
+from specnet.files.large import LEAST_APART, Shared
 
 LARGE = LEAST_APART // 8
 
@@ -66,7 +66,7 @@ def test_without_room_it_is_copied(name: str, monkeypatch: pytest.MonkeyPatch):
     def full(*arguments: Any, **options: Any) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(shared, name, full)
+    monkeypatch.setattr(large, name, full)
     with closing(Shared.of(thing())) as both:
         assert_equal(both.value())
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from specnet.parts.row_view import RowView
+from specnet.parts.arrays import RowView
 
 TABLE = np.arange(60.0).reshape(12, 5)
 ROWS = np.array([7, 2, 2, 11])

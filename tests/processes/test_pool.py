@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from specnet.files.shared import Shared
+from specnet.files.large import Shared
 from specnet.processes.pool import ProcessEnded, RemoteTraceback, interruptions, processes, signals_blocked, tell
 
 ROOT = Path(__file__).parents[2]

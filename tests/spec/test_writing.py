@@ -15,10 +15,9 @@ from specnet.parts.activations import Activation
 from specnet.parts.fields import FilePath
 from specnet.parts.part import Section
 from specnet.parts.registry import built_in_registry
-from specnet.spec.reading.editing import TomlText
 from specnet.spec.reading.reader import document_of, read
 from specnet.spec.reading.source_document import Document
-from specnet.spec.spec_writing import Change, SpecWriter
+from specnet.spec.spec_writing import Change, SpecWriter, TomlText
 from tests.random_specs import random_spec
 from tests.spec.cases import GOOD, files
 

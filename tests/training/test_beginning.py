@@ -4,8 +4,7 @@ import pytest
 
 from specnet import run
 from specnet.training import Observers
-from specnet.training.beginning import Beginning, StopAfter, Stopped
-from specnet.training.observer import Relay
+from specnet.training.observer import Beginning, Relay, StopAfter, Stopped
 from tests.running.moons import MOONS
 
 

@@ -13,7 +13,7 @@ from specnet.parts.watchers import Memory
 from specnet.spec.document import EarlyStopping
 from specnet.training import TrainingRows, train
 from specnet.training.epoch_metrics import not_finite
-from specnet.training.steps.clipping import clipping_factor
+from specnet.training.steps.stepper import clipping_factor
 from tests.registry import REGISTRY
 from tests.texts.pinned import Refused
 from tests.training.test_loop import batches_of, network_of, rows_of

@@ -15,9 +15,8 @@ from specnet import FileError
 from specnet.files.run_files import RUN_FILES
 from specnet.files.tensors import decode, encode
 from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
-from specnet.training.checkpoint import is_finite
-from specnet.training.looks.layer_record import TrainingRecord
-from specnet.training.run_identity import in_words
+from specnet.training.checkpoint import in_words, is_finite
+from specnet.training.layer_record import TrainingRecord
 from tests.registry import find, names
 from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused

@@ -38,7 +38,7 @@ def evaluate(
     from specnet.importing import open_model
     from specnet.model import unfamiliar_cells
     from specnet.parts.data import settings_as_options
-    from specnet.report.terminal.counting import reading_shown
+    from specnet.report.terminal.bars import reading_shown
     from specnet.report.terminal.scores import scores_table
 
     check_model_and_data(model, data)

@@ -81,7 +81,7 @@ def predict(
     from specnet.files import refuse_taken, write_file
     from specnet.importing import open_model
     from specnet.parts.data import settings_as_options
-    from specnet.report.terminal.counting import CountProgress, reading_shown
+    from specnet.report.terminal.bars import CountProgress, reading_shown
 
     check_model_and_data(model, data)
     if out is not None:

@@ -31,7 +31,7 @@ def check(output: Output, spec: SpecArgument, overrides: SetOption = None, limit
     specnet check specs/digits.toml --set network.dtype=float64 --format json
     """
     from specnet.checking import check_spec
-    from specnet.report.terminal.counting import CountProgress
+    from specnet.report.terminal.bars import CountProgress
 
     parsed = parse(spec, overrides, limit)
     with CountProgress(sys.stderr if output.speaks else None, "coordinates compared") as progress:

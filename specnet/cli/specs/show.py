@@ -1,4 +1,7 @@
-"""`specnet show`: a spec's or a model's plan, long form, calls and learning rate."""
+"""`specnet show`: a spec's or a model's plan, long form, calls and learning rate.
+
+With `--explain` it prints where each value comes from.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,50 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import check_suffix, is_model, kept_spec, load, parse
+from specnet.cli.inputs import check_suffix, is_model, kept_spec, load, parse, read_limits
 from specnet.cli.options import ForceOption, LimitOption, SetOption, argument, word_option
 from specnet.cli.output import Output, UsageError
-from specnet.cli.specs.explaining import show_explanation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from specnet.model import Model
     from specnet.network import Network
     from specnet.spec import Spec
+
+
+def show_explanation(
+    target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None, output: Output
+) -> None:
+    """Print every resolved value of what an argument names with its origin, and the equations in force."""
+    from specnet.spec.meaning import equations, explanation_data, explanation_rows
+    from specnet.spec.resolving.origins import explain
+
+    spec, resolved = _specs(target, overrides, limit)
+    values, found = explain(spec, resolved), equations(resolved)
+    output.data |= {"name": resolved.name, **explanation_data(values, found)}
+    output.rows(explanation_rows(values))
+    for equation in found:
+        output.line()
+        for line in equation.lines():
+            output.line(line)
+
+
+def _specs(target: Path, overrides: Sequence[str] | None, limit: Sequence[str] | None) -> tuple[Spec, Spec]:
+    """Return a spec as it was given, and resolved; a model's spec is both."""
+    from specnet.running.resolved_specs import resolved_with_data
+    from specnet.saved.saved_run import SavedRun
+
+    if target.is_dir():
+        run = SavedRun(target, limits=read_limits(limit))
+        given = run.given_with(overrides or ())
+        if given is not None:
+            return given, resolved_with_data(given).spec if overrides else run.spec
+    elif is_model(target):
+        model = kept_spec(target, overrides, limit)
+        return model, model
+    spec = parse(target, overrides, limit)
+    return spec, resolved_with_data(spec).spec
 
 
 class Engine(StrEnum):

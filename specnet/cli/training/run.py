@@ -103,7 +103,7 @@ def run(
         raise UsageError("--dask needs --folds or --seeds")
 
     from specnet.files.run_files import METRICS, MODEL
-    from specnet.report.terminal.counting import reading_shown
+    from specnet.report.terminal.bars import reading_shown
     from specnet.running.runner import run as run_spec
     from specnet.training import Observers
 

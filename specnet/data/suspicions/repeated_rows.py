@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from specnet.data.preparation import ColumnTexts
 from specnet.data.row_hashes import Hashes, row_hashes
 from specnet.number_texts import count, counted
-from specnet.parts.arrays import Array
+from specnet.parts.arrays import Array, RowView
 from specnet.parts.data import Column
-from specnet.parts.row_view import RowView
 
 CHANCE = 4.0
 """Times the fraction of rows that chance would repeat, at least, that are repeated."""

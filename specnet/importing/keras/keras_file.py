@@ -25,7 +25,7 @@ from specnet.importing.foreign import errors_at
 from specnet.importing.keras.keras_layers import LAYERS, KerasLayer
 from specnet.parts.arrays import Array
 from specnet.spec import Limits
-from specnet.spec.limits import raising
+from specnet.spec.document import raising
 
 WEIGHTS = "model.weights.h5"
 _NUMBERS = ("float32", "float64", "int32", "int64", "uint32", "uint64")

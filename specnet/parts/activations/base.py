@@ -7,9 +7,9 @@ from pydantic import Field
 
 from specnet.compiler import Value, custom, with_local_derivative
 from specnet.parts.initializers import Ones
-from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, per_feature
 from specnet.parts.part import FieldProblem, OnnxOperator
+from specnet.parts.registry import PartKind
 
 
 class Activation(PartKind):

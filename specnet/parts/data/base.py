@@ -13,8 +13,8 @@ from pydantic import Field
 from specnet.errors import Diagnostic
 from specnet.parts.data.column_kinds import Column, ColumnKind
 from specnet.parts.fields import ColumnName, FilePath, Fraction, Integer, NonNegativeInteger, Seed
-from specnet.parts.kind import PartKind
 from specnet.parts.part import FieldProblem, Section, written
+from specnet.parts.registry import PartKind
 
 TargetKind = Literal["classes", "values"]
 SPLIT_PARTS = ("train", "validation", "test")

@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files.toml import toml_value
+from specnet.parts.arrays import RowView
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of
 from specnet.parts.data.notations import BooleanWords, notations_of
@@ -34,7 +35,6 @@ from specnet.parts.data.tables.source import ColumnCells, Mistake, TableSource, 
 from specnet.parts.data.tables.table_reading import Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
-from specnet.parts.row_view import RowView
 
 MOST_LISTED = 12
 """How many features a hint lists."""

@@ -11,9 +11,9 @@ from specnet.compiler import Shape, Value
 from specnet.parts.activations import Activation
 from specnet.parts.fields import LayerName, NonNegativeNumber
 from specnet.parts.initializers import Initializer
-from specnet.parts.kind import PartKind
 from specnet.parts.parameters import ParameterBlock, StateTensor
 from specnet.parts.part import OnnxOperator, described
+from specnet.parts.registry import PartKind
 
 
 class Scope(Protocol):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from specnet.compiler import Value, sum_over
 from specnet.parts.arrays import Domain
-from specnet.parts.kind import PartKind
+from specnet.parts.registry import PartKind
 
 
 class Loss(PartKind):

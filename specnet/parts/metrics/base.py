@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.parts.blame import ask
-from specnet.parts.kind import PartKind
 from specnet.parts.metrics.statistics import Statistic
+from specnet.parts.registry import PartKind
 
 Task = Literal["binary", "classes", "multilabel", "values"]
 

@@ -1,7 +1,7 @@
 """Optimizers, written over the flat parameter vector in the language of the compiler.
 
 In: theta, its gradient, and states and scalars by name. Out: what each becomes. Start with `base` (what an optimizer
-is, and decay); then `descent`, `moments` (Adam and its kin), `scaled_steps`, and `second_order`, which SciPy runs.
+is, and decay); then `moments` (sgd, Adam and its kin), `scaled_steps`, and `second_order`, which SciPy runs.
 A new optimizer is a class in one of the modules, and its name stands in the list below.
 """
 
@@ -11,7 +11,6 @@ from specnet.lazy import lazily
 
 if TYPE_CHECKING:
     from specnet.parts.optimizers.base import *
-    from specnet.parts.optimizers.descent import *
     from specnet.parts.optimizers.moments import *
     from specnet.parts.optimizers.scaled_steps import *
     from specnet.parts.optimizers.second_order import *
@@ -20,8 +19,7 @@ else:
         __name__,
         {
             "base": "Commits DecayingOptimizer Optimizer ScalarLookup StateLookup SteppingOptimizer",
-            "descent": "Sgd",
-            "moments": "Adam AdamW Nadam Radam Adamax",
+            "moments": "Sgd Adam AdamW Nadam Radam Adamax",
             "scaled_steps": "Rmsprop Adagrad Adadelta Rprop Lion",
             "second_order": "Lbfgs",
         },

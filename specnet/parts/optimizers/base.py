@@ -10,7 +10,7 @@ from pydantic import Field
 from specnet.compiler import Value
 from specnet.errors import Path
 from specnet.parts.fields import NonNegativeNumber, PositiveNumber
-from specnet.parts.kind import PartKind
+from specnet.parts.registry import PartKind
 from specnet.parts.schedules import ConstantRate, ReduceOnPlateau, Schedule
 
 Commits = list[tuple[Value, Value]]

@@ -1,4 +1,7 @@
-"""Adam and its kin: steps from running means of the gradient and of its square."""
+"""Gradient descent, with and without momentum, and Adam and its kin.
+
+Their steps are made of running means of the gradient, and of its square.
+"""
 
 import math
 from collections.abc import Mapping
@@ -18,6 +21,26 @@ from specnet.parts.optimizers.base import (
     StateLookup,
     nearer,
 )
+
+
+class Sgd(DecayingOptimizer):
+    """Gradient descent: v ← μ·v + g, θ ← θ − lr·v; with nesterov θ ← θ − lr·(g + μ·v) (Sutskever et al. 2013).
+
+    Keras and scikit-learn keep the learning rate inside v; equal as long as the rate is constant.
+    """
+
+    type: Literal["sgd"] = "sgd"
+    learning_rate: PositiveNumber = Field(0.01, description="learning rate")
+    momentum: Fraction = Field(0.0, description="μ, momentum")
+    nesterov: bool = Field(False, description="use Nesterov momentum")
+
+    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+        if not self.momentum:
+            return [(theta, theta - gradient * scalar("rate"))]
+        velocity = state("velocity") * self.momentum + gradient
+        direction = gradient + velocity * self.momentum if self.nesterov else velocity
+        return [(state("velocity"), velocity), (theta, theta - direction * scalar("rate"))]
+
 
 NEGLIGIBLE = 1e-17
 """What 1 − x does not see."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError
-from specnet.parts.kind import PartKind
-from specnet.parts.row_view import RowView
+from specnet.parts.arrays import RowView
+from specnet.parts.registry import PartKind
 
 BLOCK = 2**20
 """Numbers that are copied together while a step is fitted."""

@@ -20,10 +20,10 @@ from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_run import SavedRun
-from specnet.spec.meaning.explanation import explanation_rows
+from specnet.spec.meaning import explanation_rows
 from specnet.spec.resolving.origins import explain
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
-from specnet.training.steps.step_sizes import WeightSizes
+from specnet.training.steps.trainer import WeightSizes
 
 MOST_OF_ROW = 6
 """Columns of a mistake that are shown."""

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.model import Answers, Model
-from specnet.parts.arrays import FLOAT64, Array, pieces
+from specnet.parts.arrays import FLOAT64, Array, RowView, pieces
 from specnet.parts.preprocessing.categories import MISSING
-from specnet.parts.row_view import RowView
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.constant import Outputs
 from specnet.running.evaluation.predictors import LARGEST, Numbers, Predictor, class_outputs, value_outputs

@@ -14,14 +14,14 @@ from specnet.errors import DataError, FileError, TrainingError
 from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.interruptions import Interruptions
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, LARGEST_RECORD, RUNS_TABLE, SERIES, SUMMARY, clear
 from specnet.number_texts import count, counted, duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
+from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
-from specnet.report.terminal.series_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import Common, Task, TaskOutcome

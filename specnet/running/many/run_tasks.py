@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
-from specnet.files.shared import Shared
+from specnet.files.large import Shared
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
@@ -30,7 +30,7 @@ from specnet.saved.saved_trials import RungLosses, State
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
 from specnet.training import Observer, TrainingResult
-from specnet.training.beginning import Beginning, StopAfter
+from specnet.training.observer import Beginning, StopAfter
 
 THREADS = 1
 MACHINE = (BLAS, CPU_FEATURES)

@@ -21,7 +21,7 @@ from specnet.files.run_files import BEST_SPECS, JOURNAL, TRIALS_TABLE, WRITTEN
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
-from specnet.report.terminal.series_progress import SeriesProgress
+from specnet.report.terminal.run_progress import SeriesProgress
 from specnet.running.data_rows import split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions

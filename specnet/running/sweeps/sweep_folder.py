@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, write_file
 from specnet.files.folders import remove_temporary_folders
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import LARGEST_RECORD, SWEEP_FACTS, TRIALS
 from specnet.running.machine import BLAS, CPU_FEATURES
@@ -24,7 +24,7 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.saved.saved_sweep import read_sweep_facts
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
-from specnet.training.run_identity import SpecDifference, in_words
+from specnet.training.checkpoint import SpecDifference, in_words
 
 
 class SweepIdentity(NamedTuple):

@@ -15,12 +15,12 @@ from specnet.data import load_table
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.interruptions import Interruptions
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.run_files import BEST, NESTED, SUMMARY, SWEEP, TEAM, FolderKind, clear
 from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.report.terminal.series_progress import SeriesProgress, shown_series
+from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.running.data_rows import parsed_with_target, split_data
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS

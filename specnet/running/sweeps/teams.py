@@ -18,7 +18,7 @@ import numpy as np
 
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import as_array

@@ -10,7 +10,7 @@ from typing import Any
 
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
-from specnet.files.json_lines import json_lines, json_text
+from specnet.files.plain_data import json_lines, json_text
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import decode, encode

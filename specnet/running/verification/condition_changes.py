@@ -9,7 +9,7 @@ from specnet.data import RowSet
 from specnet.files.run_files import RESOLVED, TRAINING_ROWS
 from specnet.running.machine import BLAS, COMPILER, CPU_FEATURES, THREADS
 from specnet.training import RunIdentity
-from specnet.training.run_identity import SpecDifference
+from specnet.training.checkpoint import SpecDifference
 
 Facts = Mapping[str, Any]
 _MACHINE = {

@@ -18,7 +18,7 @@ import numpy as np
 
 from specnet.errors import FileError
 from specnet.files import file_errors
-from specnet.files.json_lines import records_of
+from specnet.files.plain_data import records_of
 from specnet.files.recorded_hashes import HASHES
 from specnet.files.run_files import (
     BEST_SPECS,
@@ -44,10 +44,9 @@ from specnet.files.run_files import (
 from specnet.files.tensors import Array, decode, parse_object
 from specnet.number_texts import counted
 from specnet.training import Checkpoint
-from specnet.training.beginning import Beginning
-from specnet.training.checkpoint import MEMBER
-from specnet.training.looks.layer_record import checked_looks, snapshots_of
-from specnet.training.run_identity import NOT_SET, texts_by_key
+from specnet.training.checkpoint import MEMBER, NOT_SET, texts_by_key
+from specnet.training.layer_record import checked_looks, snapshots_of
+from specnet.training.observer import Beginning
 
 Value = Array | str
 """An array, or the JSON of a value."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from specnet.errors import DataError, FileError
 from specnet.files import file_errors, read_file
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.recorded_hashes import changed_files, recorded_hashes
 from specnet.files.run_files import (
     CHECKPOINT,
@@ -39,7 +39,7 @@ from specnet.running.verification.prediction_differences import prediction_diffe
 from specnet.running.verification.result import VerifiedRun
 from specnet.spec import Spec
 from specnet.training import Checkpoint
-from specnet.training.beginning import Beginning
+from specnet.training.observer import Beginning
 
 Files = Mapping[str, bytes]
 _NOT_MADE = (*WRITTEN, FACTS, SWEEP_FACTS, JOURNAL)

@@ -10,8 +10,8 @@ from typing import Any
 from specnet.number_texts import count, counted
 from specnet.running.verification.file_differences import FileDifference
 from specnet.running.verification.prediction_differences import PredictionDifference
-from specnet.training.beginning import Beginning
-from specnet.training.run_identity import SpecDifference
+from specnet.training.checkpoint import SpecDifference
+from specnet.training.observer import Beginning
 
 ROUNDING = 1e-6
 """The largest relative difference that is called one of rounding, before it grows with each step."""

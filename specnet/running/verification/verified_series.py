@@ -13,7 +13,7 @@ from specnet.data import load_table
 from specnet.errors import FileError, TrainingError
 from specnet.files import PathLike, file_errors, read_file
 from specnet.files.folders import write_folder
-from specnet.files.json_lines import json_text, records_of
+from specnet.files.plain_data import json_text, records_of
 from specnet.files.recorded_hashes import changed_files, recorded_hashes
 from specnet.files.run_files import (
     BEST,
@@ -37,7 +37,7 @@ from specnet.files.tensors import parse_object
 from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
-from specnet.report.terminal.series_progress import shown_series
+from specnet.report.terminal.run_progress import shown_series
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, repetition_named
 from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome

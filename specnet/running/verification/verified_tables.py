@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from specnet.files import read_file
-from specnet.files.json_lines import json_text
+from specnet.files.plain_data import json_text
 from specnet.files.recorded_hashes import recorded_hashes
 from specnet.files.run_files import (
     BEST,

@@ -50,8 +50,7 @@ from specnet.saved.saved_trials import read_trial
 from specnet.spec import Limits, text_saying
 from specnet.spec.file_paths import input_files
 from specnet.training import Observer, Observers
-from specnet.training.beginning import StopAfter
-from specnet.training.observer import check_observer
+from specnet.training.observer import StopAfter, check_observer
 
 
 def verify(

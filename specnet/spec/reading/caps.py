@@ -3,7 +3,7 @@
 import re
 
 from specnet.errors import Position
-from specnet.spec.reading.source_text import SourceText
+from specnet.spec.reading.source_document import SourceText
 
 LARGEST_TEXT = 1_000_000
 """Bytes."""

@@ -11,12 +11,10 @@ from specnet.parts.preprocessing import Preprocessing
 from specnet.parts.registry import Registry
 from specnet.parts.watchers import LOSS, VALIDATION
 from specnet.spec.column_names import PATH, differences, wrong_groups
-from specnet.spec.document import Spec
-from specnet.spec.limits import raising, training_bytes
+from specnet.spec.document import Problems, Spec, raising, training_bytes
 from specnet.spec.reading.words import either, shown
 from specnet.spec.resolving.graph import Node, layer_count, linear_part, logits_node
 from specnet.spec.resolving.long_form import LAYERS
-from specnet.spec.resolving.problems import Problems
 from specnet.spec.resolving.sizes import data_sizes
 
 

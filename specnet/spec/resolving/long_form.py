@@ -10,8 +10,7 @@ from specnet.parts.activations import Activation, Relu
 from specnet.parts.initializers import Initializer
 from specnet.parts.layers import ActivationLayer, Dense, Layer
 from specnet.parts.part import Part
-from specnet.spec.document import NetworkSpec, Spec
-from specnet.spec.resolving.problems import Problems
+from specnet.spec.document import NetworkSpec, Problems, Spec
 
 LAYERS: Path = ("network", "layers")
 

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from specnet.errors import Path
 from specnet.files.plain_data import leaves
 from specnet.spec.document import Origin, Spec
-from specnet.spec.reading.source_text import Location, Override
-from specnet.spec.reading.text_places import locate
+from specnet.spec.reading.source_document import Location, Override, locate
 from specnet.spec.resolving.long_form import LAYERS
 from specnet.spec.resolving.resolve import partly_resolved
 from specnet.spec.resolving.sizes import Given, input_claims, last_layer_claim, output_claims

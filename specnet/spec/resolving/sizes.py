@@ -7,10 +7,9 @@ from specnet.errors import Path
 from specnet.number_texts import counted
 from specnet.parts.data import DataSizes
 from specnet.parts.losses import Loss
-from specnet.spec.document import Spec
+from specnet.spec.document import Problems, Spec
 from specnet.spec.groups import prepared_columns, raw_columns
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
-from specnet.spec.resolving.problems import Problems
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from specnet.compiler.native.toolchain.processors import Processor, native_proce
 from specnet.compiler.native.training_steps import BoundSteps, CompiledSteps, StepPrograms
 from specnet.compiler.value import INPUT
 from specnet.network import Network
-from specnet.network.engine_backends import not_available
+from specnet.network.bound import not_available
 from specnet.network.programs import (
     CLIPPING,
     INPUTS,

@@ -13,7 +13,7 @@ from specnet.compiler.native.c_plan import LONG_PROGRAM
 from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.thread_limits import available_threads
 from specnet.network import Network
-from specnet.network.engine_backends import NOT_AVAILABLE, Engine, not_available, why_not_available
+from specnet.network.bound import NOT_AVAILABLE, Engine, not_available, why_not_available
 from specnet.network.layout import Layout
 from specnet.number_texts import duration
 from specnet.spec import Resolved, Spec

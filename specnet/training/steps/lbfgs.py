@@ -8,8 +8,7 @@ from specnet.data.feed import Feed
 from specnet.files.interruptions import Interruptions
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.training.steps.gradient import Gradients
-from specnet.training.steps.trainer import Ended, Progress, State, Stretch, Trainer
+from specnet.training.steps.trainer import Ended, Gradients, Progress, State, Stretch, Trainer
 
 _REASONS = {0: "converged", 1: "max_evaluations reached"}
 """Reason for an early end, by SciPy's status."""

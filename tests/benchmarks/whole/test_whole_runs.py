@@ -5,7 +5,7 @@ import pytest
 
 import specnet
 from specnet.parts.schedules import CosineLog
-from specnet.training.members import member_training
+from specnet.training import members
 from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import COMPILED, NUMPY
@@ -55,13 +55,13 @@ def test_each_contender_learns(name, monkeypatch):
 @compiles
 @pytest.mark.usefixtures("compiled_quickly")
 def test_members_on_all_cores_are_those_of_one(monkeypatch):
-    used, in_threads = [], member_training.in_threads
+    used, in_threads = [], members.in_threads
 
     def watched(ensemble, first, jobs, *others, **more):
         used.append((len(ensemble), jobs))
         return in_threads(ensemble, first, jobs, *others, **more)
 
-    monkeypatch.setattr(member_training, "in_threads", watched)
+    monkeypatch.setattr(members, "in_threads", watched)
     monkeypatch.setattr("specnet.training.steps.engine_choice.MEMBERS_PAY", 0)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)

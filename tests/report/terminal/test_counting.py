@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from specnet.parts.data import Csv
-from specnet.report.terminal.counting import CountProgress, reading_shown
+from specnet.report.terminal.bars import CountProgress, reading_shown
 from tests.report.terminal.terminals import Terminal
 
 
@@ -16,7 +16,7 @@ from tests.report.terminal.terminals import Terminal
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Show work from its beginning."""
     for name in ("SECONDS_UNSEEN", "SECONDS_BETWEEN_FRAMES"):
-        monkeypatch.setattr(f"specnet.report.terminal.counting.{name}", 0.0)
+        monkeypatch.setattr(f"specnet.report.terminal.bars.{name}", 0.0)
 
 
 def counted(stream: io.StringIO | None) -> None:

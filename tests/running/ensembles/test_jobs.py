@@ -16,7 +16,7 @@ from specnet import DataError, Observer, PartError, TrainingError
 from specnet.processes.pool import ProcessEnded
 from specnet.running import run_folder as run_folder
 from specnet.running.runner import RunInterrupted
-from specnet.training.members import pools
+from specnet.training import members
 from specnet.training.observer import Relay
 from tests.running.ensembles.test_ensembles import MOONS
 from tests.running.moons import contents
@@ -215,7 +215,7 @@ def test_compiled_functions_of_all_processes_have_the_threads_of_the_run(tmp_pat
 def test_a_process_that_ends_by_itself(refused: Refused):
     for exit_code in (3, -9):
         with refused(TrainingError):
-            raise pools._ended(ProcessEnded(exit_code))
+            raise members._ended(ProcessEnded(exit_code))
 
 
 def test_parts_that_no_other_process_can_have(refused: Refused):

@@ -21,9 +21,8 @@ from specnet.cpus import usable_cpus
 from specnet.files.interruptions import Interruptions
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.runner import RunInterrupted
-from specnet.training import TrainingRows, train_members
-from specnet.training.members import member_training, pools
-from specnet.training.members.ensemble_training import EnsembleTraining
+from specnet.training import TrainingRows, members, train_members
+from specnet.training.members import EnsembleTraining
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
 from tests.compiling import compiles
@@ -48,13 +47,13 @@ def no_thread_is_left() -> Iterator[None]:
 def threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of jobs for which threads are made."""
     found: list[int] = []
-    made = pools.in_threads
+    made = members.in_threads
 
     def watched(ensemble: Any, first: int, jobs: int, *others: Any, **more: Any) -> Any:
         found.append(jobs)
         return made(ensemble, first, jobs, *others, **more)
 
-    monkeypatch.setattr(member_training, "in_threads", watched)
+    monkeypatch.setattr(members, "in_threads", watched)
     return found
 
 
@@ -189,9 +188,9 @@ class Fake:
 
 
 @contextmanager
-def under_way(members: int, jobs: int, begun: Callable[[int], object]) -> Iterator[tuple[pools.Pool, list[Future]]]:
+def under_way(members: int, jobs: int, begun: Callable[[int], object]) -> Iterator[tuple[members.Pool, list[Future]]]:
     ensemble: Any = Fake(members, begun)
-    with pools.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
+    with members.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
         yield pool, [pool.train(member, None, lambda _: None) for member in range(members)]
 
 

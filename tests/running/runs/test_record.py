@@ -10,7 +10,7 @@ import pytest
 import specnet
 from specnet import Observer, TrainingError
 from specnet.saved.saved_run import SavedRun
-from specnet.training.looks.layer_recorder import look_epochs
+from specnet.training.layer_recorder import look_epochs
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.stepper import DENORMAL_INTERVAL
 from tests.compiling import compiles

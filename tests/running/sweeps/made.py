@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.files.folders import write_folder
-from specnet.files.json_lines import json_lines
+from specnet.files.plain_data import json_lines
 from specnet.running.sweeps.trial_records import table_text
 from specnet.saved.saved_trials import Trial
 from specnet.saved.summary import cells_of, columns_of, csv_text, summarized

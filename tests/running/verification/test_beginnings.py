@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specnet import DataError, Observer, run, verify
-from specnet.training.steps.gradient import BatchGradient
+from specnet.training.steps.trainer import BatchGradient
 from tests.running.moons import Interrupting
 from tests.running.verification.folders import FILES, SPEC, change_model, made, one_ulp_up, verified, without_hashes
 from tests.texts.pinned import Refused

@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Resolved, parse_spec, resolve
 from specnet.running.data_rows import read_data
-from specnet.spec.reading.source_text import Location
+from specnet.spec.reading.source_document import Location
 from specnet.spec.resolving.origins import ResolvedValue, explain
 
 SPECS = sorted(path for path in (Path(__file__).parents[3] / "specs").iterdir() if path.suffix in (".toml", ".json"))

@@ -8,7 +8,7 @@ import pytest
 import specnet
 from specnet import Observer
 from specnet.training import Snapshot, train
-from specnet.training.looks.layer_recorder import look_epochs
+from specnet.training.layer_recorder import look_epochs
 from tests.registry import find
 from tests.training.looks.looked_at import again, recorded, same
 from tests.training.test_loop import rows_of

@@ -8,8 +8,8 @@ import pytest
 import specnet
 from specnet import Observer, TrainingError
 from specnet.training import Snapshot, TrainingRows, train
-from specnet.training.looks.layer_recorder import look_epochs, snapshot_epochs
-from specnet.training.steps.step_sizes import StepMeter
+from specnet.training.layer_recorder import look_epochs, snapshot_epochs
+from specnet.training.steps.trainer import StepMeter
 from tests.training.looks.looked_at import in_layer, recorded, rms
 from tests.training.test_loop import network_of, rows_of
 

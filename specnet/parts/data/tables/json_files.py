@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any
 
 from specnet.errors import DataError, Diagnostic, Position
-from specnet.files.json_lines import json_mistake
+from specnet.files.plain_data import json_mistake
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.csv.csv_files import MOST_COLUMNS
 from specnet.parts.data.tables.csv.csv_records import LARGEST_CELL, Dialect, too_long, undecodable, unpacked

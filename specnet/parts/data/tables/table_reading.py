@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
 from specnet.files.toml import toml_text
-from specnet.parts.arrays import first_few
+from specnet.parts.arrays import RowView, first_few
 from specnet.parts.data.base import Table
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of
 from specnet.parts.data.notations import BooleanWords, Notation, NumberFormat, notations_of
@@ -37,7 +37,6 @@ from specnet.parts.data.tables.setting_hints import column_key, longer, no_heade
 from specnet.parts.data.tables.source import MOST_MISTAKES, Mistake, TableSource, meant, undivided, unknown_columns
 from specnet.parts.data.tables.store import Store
 from specnet.parts.data.tables.types import is_nested
-from specnet.parts.row_view import RowView
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,31 @@
-"""The equations that a spec puts in force, from the docstrings of its parts, with the values of their symbols."""
+"""What a document means, for people: its equations, and each of its values with the reason for it."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from specnet.parts.activations import Activation
 from specnet.parts.part import Part, Section
 from specnet.spec import Spec
+from specnet.spec.reading.source_document import Location
 from specnet.spec.reading.words import shown
+from specnet.spec.resolving.origins import ResolvedValue
+
+LONGEST = 48
+
+
+def value_text(value: Any, longest: int = LONGEST) -> str:
+    """Return plain data as a line: texts without quotes, all else as JSON, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = text.replace("\n", "⏎")
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
 
 _CITATION = re.compile(r"\s\([^()]*\b(?:19|20)\d\d\b[^()]*\)")
 _SYMBOL = re.compile(r"(\w{1,2}), ")
@@ -105,3 +118,57 @@ def _sentence(part: Part) -> str:
     paragraph = " ".join((inspect.getdoc(type(part)) or "").split("\n\n")[0].split())
     sentence = _CITATION.sub("", paragraph.replace("``", "").replace("`", "")).split(". ")[0]
     return sentence.removesuffix(".")
+
+
+LONGEST_REPLACED = 30
+
+
+def explanation_rows(values: Sequence[ResolvedValue]) -> list[tuple[str, str, str]]:
+    """Return a row for each value: its key, the value, and where it comes from."""
+    return [(value.key, value_text(value.value), origin_text(value)) for value in values]
+
+
+def explanation_data(values: Sequence[ResolvedValue], equations: Sequence[Equation]) -> dict[str, Any]:
+    """Return the same as plain data for ``--format json``."""
+    return {
+        "values": [_value_data(value) for value in values],
+        "equations": [equation.as_dict() for equation in equations],
+    }
+
+
+def origin_text(value: ResolvedValue) -> str:
+    """Return where a value comes from: ``file line 21``, ``--set #1 (file line 21: 100)``, ``from data``."""
+    replaced = f"{_line(value.replaced)}: {_written(value.replaced)}" if value.replaced else ""
+    if value.setting is not None and value.setting.removed:
+        return f"default ({value.setting.text.name} removed {replaced})"
+    if value.setting is not None:
+        return value.setting.text.name + f" ({replaced})" * bool(replaced)
+    if value.place is not None:
+        return _line(value.place)
+    return "from data" if value.origin == "data" else value.origin
+
+
+def _value_data(value: ResolvedValue) -> dict[str, Any]:
+    data: dict[str, Any] = {"key": value.key, "value": value.value, "origin": value.origin}
+    if value.origin == "file" and value.place is not None:
+        data |= {"source": value.place.text.name, "line": value.place.value.line}
+    if value.setting is not None:
+        data |= {"setting": value.setting.text.name, "written": value.setting.text.content}
+    if value.replaced is not None:
+        data["replaced"] = {
+            "source": value.replaced.text.name,
+            "line": value.replaced.value.line,
+            "text": _written(value.replaced, longest=None),
+        }
+    return data
+
+
+def _line(place: Location) -> str:
+    return f"{'stdin' if place.text.name == '<stdin>' else 'file'} line {place.value.line}"
+
+
+def _written(place: Location, longest: int | None = LONGEST_REPLACED) -> str:
+    """Return what a text says at a place, of a table over several lines the first."""
+    start = place.value.column - 1
+    text = place.text.lines[place.value.line - 1][start : start + place.value.length]
+    return text if longest is None else value_text(text, longest)

@@ -12,9 +12,8 @@ from specnet.network.unit_activations import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.spec.resolving.graph import Node
-from specnet.training.looks.layer_record import Look, Snapshots, TrainingRecord
-from specnet.training.looks.snapshot import Snapshot
-from specnet.training.observer import Observer
+from specnet.training.layer_record import Look, Snapshots, TrainingRecord
+from specnet.training.observer import Observer, Snapshot
 from specnet.training.steps.trainer import State
 
 LOOKS = 20
