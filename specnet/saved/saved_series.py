@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +13,26 @@ from pydantic import TypeAdapter
 from specnet.errors import FileError
 from specnet.files.locks import LOCK_NAME
 from specnet.files.plain_data import checked
-from specnet.files.run_files import RUNS_TABLE, SERIES, SUMMARY, kind_of
+from specnet.files.run_files import (
+    BEST,
+    NESTED,
+    RESOLVED,
+    RUNS_TABLE,
+    SERIES,
+    SUMMARY,
+    SWEEP,
+    kind_of,
+    parts_of,
+    written_spec,
+)
 from specnet.files.tensors import parse_object
 from specnet.number_texts import count, counted
 from specnet.parts.splits import SPLITS
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_folder import FINISHED, UNFINISHED, SavedFolder
-from specnet.saved.summary import Summary, read_csv
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_sweep import SavedSweep
+from specnet.saved.summary import Summary, read_csv, summarized
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,59 @@ def read_summary(folder: Path, *, has_finished: bool) -> Summary:
     return SavedFolder(folder).read(SUMMARY, found)
 
 
+class SeriesRun(SavedRun):
+    """A run of a series: what the table of the series says of it counts, whatever its own folder says.
+
+    Parameters and attributes are those of `SavedRun`.
+
+    Attributes
+    ----------
+    seed, fold : int or None
+        What is its own.
+    sweep : SavedSweep or None
+        Whose best trial it is the run of.
+    """
+
+    seed: int | None = None
+    fold: int | None = None
+    sweep: SavedSweep | None = None
+
+    @classmethod
+    def of_row(cls, folder: Path, row: RepeatedRun) -> SeriesRun:
+        """Return the run of a row of ``runs.csv`` in a folder."""
+        run = cls(folder / row.name, row.name)
+        run.seed, run.fold, run.state, run.message = row.seed, row.fold, row.state, row.message
+        run.metrics, run.epochs = row.metrics, row.epochs
+        return run
+
+    @classmethod
+    def of_sweep(cls, folder: Path, fold: int) -> SeriesRun:
+        """Return the run of the best trial of a fold's sweep, with the figures of its team."""
+        sweep = SavedSweep(folder)
+        run = cls(folder / BEST, folder.name)
+        run.fold, run.message = fold, ""
+        if sweep.best_trial is None or not sweep.has_run:
+            run.state, run.metrics, run.epochs = UNFINISHED, {}, None
+        else:
+            run.state, run.sweep = FINISHED, sweep
+            run.metrics = run.evaluation.metrics if sweep.team is None else sweep.team.evaluation.metrics
+        return run
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder in the series that it is in, with its page."""
+        return self.path if self.path.name != BEST else self.path.parent
+
+    @property
+    def baselines(self) -> Mapping[str, Mapping[str, Mapping[str, float | None]]]:
+        """The figures of simpler predictors, by their names; none of a run that has not finished."""
+        return self.evaluation.baselines if self.state == FINISHED else {}
+
+    def baseline(self, baseline: str, split: str, name: str) -> float | None:
+        """Return a figure of a simpler predictor, None if the run does not have it."""
+        return self.baselines.get(baseline, {}).get(split, {}).get(name)
+
+
 class SavedSeries(SavedFolder):
     """The folder of runs on folds or with seeds, or of a sweep for each fold: figures are means over the runs.
 
@@ -108,14 +174,67 @@ class SavedSeries(SavedFolder):
         The folders of the runs or sweeps.
     """
 
-    def __init__(self, path: Path, name: str | None, inner: Sequence[SavedFolder]) -> None:
+    def __init__(self, path: Path, name: str | None = None, inner: Sequence[SavedFolder] = ()) -> None:
         super().__init__(path, name)
         self.inner = inner
 
     @cached_property
+    def shown(self) -> list[SeriesRun]:
+        """The runs, as their page shows them."""
+        if kind_of(self.path) is SERIES:
+            return [SeriesRun.of_row(self.path, row) for row in read_runs(self.path)]
+        sweeps = [path for path in parts_of(self.path, NESTED) if kind_of(path) is SWEEP]
+        return [SeriesRun.of_sweep(path, fold) for fold, path in enumerate(sweeps)]
+
+    @cached_property
+    def first(self) -> SeriesRun | None:
+        """The first run that has finished."""
+        return next((run for run in self.shown if run.state == FINISHED), None)
+
+    @property
+    def baselines(self) -> dict[str, Summary]:
+        """What the simpler predictors beside the runs come to, by their names."""
+        found = [run.baselines for run in self.shown]
+        names = dict.fromkeys(name for each in found for name in each)
+        return {name: summarized([each[name] for each in found if name in each]) for name in names}
+
+    @property
+    def title(self) -> str:
+        """The name that the spec of the runs says; empty if none has finished."""
+        if self.first is None:
+            return ""
+        spec = self.first.read(RESOLVED, lambda content: parse_object(content, "the spec"))
+        return str(spec.get("name") or "unnamed")
+
+    @property
+    def command(self) -> str:
+        """What runs one of them again, in this folder; empty if none has finished."""
+        first = self.first
+        if first is None:
+            return ""
+        spec = written_spec(first.path) if first.sweep is None else first.sweep.best_spec
+        return "" if spec is None else f"specnet run {spec.relative_to(self.path).as_posix()}"
+
+    def conditions(self) -> Iterator[tuple[str, str]]:
+        """Yield what it takes to run them again, by name."""
+        if self.first is not None:
+            facts = self.first.facts
+            versions = facts.get("versions")
+            if isinstance(versions, Mapping):
+                yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+            yield "threads", str(facts.get("threads", ""))
+            yield "SHA-256 of the data", str(facts.get("data_sha256", ""))
+
+    @property
+    def searched_by(self) -> str:
+        """The metric of validation rows by which the sweeps compare their trials; empty where there are none."""
+        first = self.first
+        return "" if first is None or first.sweep is None else first.sweep.facts.metric.removeprefix("validation_")
+
+    @cached_property
     def rows(self) -> Sequence[RepeatedRun | SavedFolder]:
         """What its table says of each run; the folders of sweeps, for which there is no table."""
-        return read_runs(self.path) if kind_of(self.path) is SERIES else self.inner
+        return read_runs(self.path) if kind_of(self.path) is SERIES else self.inner or self.shown
 
     @cached_property
     def summary(self) -> Summary:

@@ -34,7 +34,7 @@ from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.saved.run_curves import Curve, read_curves
 from specnet.saved.saved_folder import FINISHED, UNFINISHED, SavedFolder, have_one_loss, loss_in_words
 from specnet.saved.saved_run import SavedRun
-from specnet.saved.saved_trials import RUNGS, Trial, read_trials
+from specnet.saved.saved_trials import RUNGS, Trial, best_trial, read_trials
 from specnet.saved.searched_keys import dimensions
 from specnet.saved.summary import read_csv
 from specnet.spec.sweep_section import Range, Space
@@ -141,12 +141,17 @@ class SavedSweep(SavedFolder):
         return list(self.facts.dimensions())
 
     @cached_property
+    def recorded(self) -> list[Trial]:
+        """The trials that have ended, as they were written."""
+        return read_trials(self.path, self.facts.trials)
+
+    @cached_property
     def ended(self) -> list[Trial]:
         """The trials that have ended, with their values of the searched keys alone.
 
         Written trials may have others than drawn ones; a FileError names one that cannot have been drawn.
         """
-        return [self._drawn(trial) for trial in read_trials(self.path, self.facts.trials)]
+        return [self._drawn(trial) for trial in self.recorded]
 
     def _drawn(self, trial: Trial) -> Trial:
         settings, given = {}, 1 + len(self.facts.identity.sweep.candidates)
@@ -158,6 +163,11 @@ class SavedSweep(SavedFolder):
                 message = f"not a valid record of a trial: {name} cannot be {value!r}"
                 raise FileError(message, source=str(self.path / TRIALS / f"{trial.number:04}" / FACTS))
         return replace(trial, settings=settings)
+
+    @cached_property
+    def best_trial(self) -> Trial | None:
+        """The finished trial with the best figure; None if there is none."""
+        return best_trial(self.recorded, self.facts.larger_is_better)
 
     def losses(self, most: int) -> dict[int, Curve]:
         """Return the validation losses of trials by their numbers, at so many epochs at most.

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.pages.series_record import SeriesRecord
+from specnet.report.pages.series_view import SeriesView
 from specnet.report.pages.sweep_charts import shown_setting
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
@@ -28,9 +29,10 @@ from specnet.report.svg.overlays import (
     score_strip,
 )
 from specnet.report.svg.style import CLASS_COUNT
-from specnet.report.terminal.run_table import RunRecord
 from specnet.report.terminal.scores import spread_table
 from specnet.report.terminal.text_tables import TextTable
+from specnet.saved.saved_folder import FINISHED
+from specnet.saved.saved_series import SavedSeries, SeriesRun
 
 MOST_SPREADS = 6
 """Metrics whose values in each run are drawn."""
@@ -42,8 +44,9 @@ BAND = 0.14
 """Opacity of what lies within a standard deviation of the mean."""
 
 
-def series_page(record: SeriesRecord) -> str:
+def series_page(series: SavedSeries) -> str:
     """Return the page of many runs as HTML."""
+    record = SeriesView(series)
     folds, seeds = _different(record.runs)
     kind = "nested sweep" if record.is_nested else " and ".join([*["folds"] * bool(folds), *["seeds"] * bool(seeds)])
     named = 1 < len(record.finished) <= MOST_NAMED
@@ -51,9 +54,11 @@ def series_page(record: SeriesRecord) -> str:
     marks = [(mark_alone(place), f"seed {seed}") for place, seed in enumerate(seeds)]
     return rendered(
         "series.html.j2",
-        record=record,
+        name=series.title,
+        command=series.command,
+        facts_rows=list(series.conditions()),
         kind=kind,
-        kicker=list(filter(None, [record.name, kind, _number(record)])),
+        kicker=list(filter(None, [series.title, kind, _number(record)])),
         sentence=series_sentence(record),
         strip=_strip(record),
         scores=_scores_table(record),
@@ -62,7 +67,7 @@ def series_page(record: SeriesRecord) -> str:
         spreads=list(_spreads(record)),
         table=_runs_table(record),
         swatches=[_run_style(record, run, named=named) for run in record.runs] if named and curves else [],
-        addresses=[run.page for run in record.runs],
+        addresses=[page_of(run.own_folder, series.path) if run.state == FINISHED else "" for run in record.runs],
         curves=curves,
         folds=[] if named else [(style, f"fold {fold}") for fold, style in _fold_styles(folds).items()],
         choices=_choices_table(record.searches),
@@ -70,11 +75,11 @@ def series_page(record: SeriesRecord) -> str:
     )
 
 
-def _number(record: SeriesRecord) -> str:
+def _number(record: SeriesView) -> str:
     return counted(len(record.runs), "sweep" if record.is_nested else "run")
 
 
-def series_sentence(record: SeriesRecord) -> str:
+def series_sentence(record: SeriesView) -> str:
     """Return in a sentence what the runs come to."""
     finished, total = len(record.finished), len(record.runs)
     if not finished:
@@ -99,13 +104,13 @@ def series_sentence(record: SeriesRecord) -> str:
     return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
 
-def _different(runs: Sequence[RunRecord]) -> tuple[list[int], list[int]]:
+def _different(runs: Sequence[SeriesRun]) -> tuple[list[int], list[int]]:
     """Return the folds and the seeds of runs."""
     folds = {run.fold for run in runs if run.fold is not None}
     return sorted(folds), sorted({run.seed for run in runs if run.seed is not None})
 
 
-def _differing(record: SeriesRecord) -> str:
+def _differing(record: SeriesView) -> str:
     """Return what the runs differ in, and what the spread is."""
     folds, seeds = _different(record.runs)
     if record.is_nested:
@@ -128,7 +133,7 @@ def _differing(record: SeriesRecord) -> str:
     return told
 
 
-def _strip(record: SeriesRecord) -> Figure | None:
+def _strip(record: SeriesView) -> Figure | None:
     """Return the mean of the main metric over the runs, and those of simpler predictors on the same rows."""
     split, name = record.split, record.main
     means = {"networks": record.summary, **{simple: record.baselines[simple] for simple in record.beside}}
@@ -161,7 +166,7 @@ def _spread(name: str, found: Mapping[str, Any]) -> str:
     return true_minus(metric_spread(name, found["mean"], found["std"]))
 
 
-def _spreads(record: SeriesRecord) -> Iterator[Figure]:
+def _spreads(record: SeriesView) -> Iterator[Figure]:
     """Yield a chart for each metric, with a dot for each run, those of one fold beside each other."""
     folds, seeds = _different(record.runs)
     by, beside = ("fold", seeds) if folds else ("seed", [])
@@ -202,11 +207,11 @@ def _spreads(record: SeriesRecord) -> Iterator[Figure]:
         yield Figure(title, f"Mean and standard deviation {spread}.{note}", chart.svg())
 
 
-def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
+def _curves(record: SeriesView, *, named: bool) -> Iterator[Figure]:
     """Yield a chart for each figure of the histories, with a line for each run that has it."""
-    for name in dict.fromkeys(name for run in record.finished for name in run.curves):
-        runs = [run for run in record.finished if name in run.curves]
-        title, curves = curve_title(name), [run.curves[name] for run in runs]
+    for name in dict.fromkeys(name for curves in record.curves.values() for name in curves):
+        runs = [run for run in record.finished if name in record.curves[run.name]]
+        title, curves = curve_title(name), [record.curves[run.name][name] for run in runs]
         ends = [curve.values[-1] for curve in curves]
         told = " to ".join(dict.fromkeys(page_metric(name, value) for value in (min(ends), max(ends))))
         description = f"{title} by epoch in {counted(len(runs), 'run')}, at last {told}"
@@ -217,7 +222,7 @@ def _curves(record: SeriesRecord, *, named: bool) -> Iterator[Figure]:
         yield Figure(title, f"{rows_note(name)} At last {told}.", chart.svg())
 
 
-def _run_style(record: SeriesRecord, run: RunRecord, *, named: bool) -> str:
+def _run_style(record: SeriesView, run: SeriesRun, *, named: bool) -> str:
     """Return the style of a run's lines: its own where there are few of them, else that of its fold."""
     if named:
         return curve_style(record.runs.index(run))
@@ -229,7 +234,7 @@ def _fold_styles(folds: Sequence[int]) -> dict[int | None, str]:
     return {fold: f"series-{place} thin" for place, fold in enumerate(folds)} if len(folds) <= CLASS_COUNT else {}
 
 
-def _runs_table(record: SeriesRecord) -> TextTable:
+def _runs_table(record: SeriesView) -> TextTable:
     runs = record.runs
     scores = [(record.split, name) for name in record.metrics] + [(TRAIN, record.main)] * (record.split != TRAIN)
     columns = {"run": [run.name for run in runs]}
@@ -240,11 +245,16 @@ def _runs_table(record: SeriesRecord) -> TextTable:
             columns[BASELINES[record.reference].removeprefix("a ")] = [page_metric(name, value) for value in beside]
     columns["epochs"] = [ABSENT if run.epochs is None else count(run.epochs) for run in runs]
     if record.is_nested:
-        trials = [ABSENT if run.trials is None else f"{run.trial} of {count(run.trials)}" for run in runs]
-        metric = record.searched_by
+        searched = [(run.sweep, None if run.sweep is None else run.sweep.best_trial) for run in runs]
+        trials = [
+            f"{best.number} of {count(len(sweep.recorded))}" if sweep and best else ABSENT for sweep, best in searched
+        ]
+        metric = record.series.searched_by
         columns |= {
             "best trial": trials,
-            f"validation {words(metric)}": [page_metric(metric, run.figure) for run in runs],
+            f"validation {words(metric)}": [
+                page_metric(metric, None if best is None else best.figure) for _, best in searched
+            ],
         }
     right = frozenset(range(1, len(columns)))
     if len(record.finished) < len(runs):
@@ -252,28 +262,31 @@ def _runs_table(record: SeriesRecord) -> TextTable:
     return TextTable([*columns], list(zip(*columns.values(), strict=True)), right=right)
 
 
-def _scores_table(record: SeriesRecord) -> TextTable:
+def _scores_table(record: SeriesView) -> TextTable:
     """Return means with standard deviations of all metrics, of simpler predictors on the rows that tell most."""
     split = record.split
     beside = {f"{split}, {BASELINES[name]}": record.baselines[name][split] for name in record.beside}
     return in_words(spread_table({**record.summary, **beside}))
 
 
-def _choices_table(runs: Sequence[RunRecord]) -> TextTable | None:
+def _choices_table(runs: Sequence[SeriesRun]) -> TextTable | None:
     """Return what the search of each run has chosen."""
-    chosen = [{key: shown_setting(value) for key, value in run.settings.items()} for run in runs]
+    trials = [run.sweep.best_trial for run in runs if run.sweep is not None]
+    chosen = [{key: shown_setting(value) for key, value in each.settings.items()} for each in trials if each]
     keys = dict.fromkeys(key for each in chosen for key in each)
     rows = [[key, *(each.get(key, ABSENT) for each in chosen)] for key in keys]
     return TextTable(["key", *(run.name for run in runs)], rows) if runs else None
 
 
-def _worth(record: SeriesRecord) -> str:
+def _worth(record: SeriesView) -> str:
     """Return what the searches promised beside what they kept."""
     if not record.is_nested:
         return ""
-    name = record.searched_by
-    promised = page_metric(name, fmean(run.figure for run in record.runs if run.figure is not None))
-    kept = record.summary.get(TEST, {}).get(name, {}).get("mean")
+    name = record.series.searched_by
+    best = [run.sweep.best_trial for run in record.searches if run.sweep is not None]
+    promised = page_metric(name, fmean(each.figure for each in best if each and each.figure is not None))
+    of_test = record.summary.get(TEST, {})
+    kept = of_test[name]["mean"] if name in of_test else None
     told = (
         f"The best trials had a mean validation {words(name)} of {promised}, each the best of its search and so too "
         "good to expect."

@@ -2,76 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from specnet.number_texts import ABSENT, count, duration, metric, metric_spread
-from specnet.parts.splits import SPLITS, TEST, VALIDATION, best_split
+from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.parts.watchers import LOSS
 from specnet.report.terminal.text_tables import TextTable
-from specnet.saved.run_curves import Curve, Curves
 from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.spec.reading.hints import close_match
-
-
-@dataclass(frozen=True, eq=False)
-class RunRecord:
-    """A run or a trial on the page of many, with its curves.
-
-    Attributes
-    ----------
-    name : str
-    state, message : str
-        How it ended, and why it has not finished.
-    metrics : mapping
-        The figures by set of rows and name.
-    baselines : mapping
-        Those of simpler predictors, by their names.
-    epochs : int or None
-        That were reached.
-    trials : int or None
-        How many trials the sweep had whose best run it is.
-    seed, fold : int or None
-        What is its own among runs of one spec.
-    trial : int
-        The number of the trial that it is, or that it is the run of as the best one of a sweep.
-    figure : float or None
-        By which a sweep compares that trial, where it has finished.
-    settings : mapping
-        What was drawn for that trial, by key.
-    curves : mapping
-    page : str
-        The address of its own page, as seen from the one that shows it; empty where it has none.
-    """
-
-    name: str
-    state: str = FINISHED
-    message: str = ""
-    metrics: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    baselines: Mapping[str, Mapping[str, Mapping[str, float | None]]] = field(default_factory=dict)
-    epochs: int | None = None
-    trials: int | None = None
-    seed: int | None = None
-    fold: int | None = None
-    trial: int = 0
-    figure: float | None = None
-    settings: Mapping[str, str | int | float] = field(default_factory=dict)
-    curves: Curves = field(default_factory=dict)
-    page: str = ""
-
-    @property
-    def curve(self) -> Curve | None:
-        """The validation loss, of a pruned trial as far as it was looked at."""
-        return self.curves.get(f"{VALIDATION}_{LOSS}")
-
-    def score(self, split: str, name: str) -> float | None:
-        """Return a figure, None if the run does not have it."""
-        return self.metrics.get(split, {}).get(name)
-
-    def baseline(self, baseline: str, split: str, name: str) -> float | None:
-        """Return a figure of a simpler predictor, None if the run does not have it."""
-        return self.baselines.get(baseline, {}).get(split, {}).get(name)
 
 
 @dataclass(frozen=True)

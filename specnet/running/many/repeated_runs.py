@@ -25,8 +25,8 @@ from specnet.report.terminal.scores import scores_line
 from specnet.running.data_rows import parsed_with_target
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import Common, Task, TaskOutcome
-from specnet.running.many.series_report import write_series_report
 from specnet.running.many.workers import Workers, ended
+from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import reserved
 from specnet.running.runner import RunInterrupted, check_count
@@ -175,7 +175,7 @@ def run_many(
             end = f"{count(len(course.runs))} of {counted(len(planned), 'run')} are done"
             raise RunInterrupted(cause, end, folder, finished=False) from None
         if folder is not None and report:
-            progress.warned(attempted(write_series_report, folder))
+            progress.warned(attempted(write_page, folder))
         return RepeatedResult(course.runs, course.summary, folder)
 
 

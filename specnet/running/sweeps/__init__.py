@@ -3,5 +3,5 @@
 A spec comes in; trials in a folder, the best one as a spec and as a run, the model of a team, and a page go out. Start
 in `sweeping.searched`, then `coordinator`, which draws trials by `search` from `space`, has `trials` computed, compares
 them by `trial_judge` and writes to `sweep_folder` what `trial_records` makes of them. `teams` chooses those that answer
-together, and `sweep_report` reads all of it again for pages.
+together; what is read of a sweep again, for pages and verification, `specnet.saved.saved_sweep` says.
 """

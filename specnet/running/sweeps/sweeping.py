@@ -25,13 +25,13 @@ from specnet.running.data_rows import parsed_with_target, split_data
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
 from specnet.running.many.workers import Workers
+from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.runner import RunInterrupted, check_count, run_table
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.sweep_folder import SweepFolder, SweepIdentity
-from specnet.running.sweeps.sweep_report import write_nested_report, write_sweep_report
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
@@ -219,7 +219,7 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
                     summary = summarized([result.worth for result in found])
                     write_file(path / SUMMARY, json_text(summary))
         if folds is not None and options.report:
-            progress.warned(attempted(write_nested_report, path))
+            progress.warned(attempted(write_page, path))
     if out is None:
         return NestedResult(
             tuple(replace(result, folder=None, run=replace(result.run, folder=None)) for result in found), summary, None
@@ -352,7 +352,7 @@ class OneSweep:
 
     def _write_page(self) -> None:
         if self.options.report:
-            self.progress.warned(attempted(write_sweep_report, self.path))
+            self.progress.warned(attempted(write_page, self.path))
 
 
 def _parsed(spec: SpecSource | Spec, trials: int | None, overrides: Iterable[str], **options: Any) -> Spec:

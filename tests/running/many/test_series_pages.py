@@ -13,9 +13,7 @@ import pytest
 
 from specnet import FileError, run_many
 from specnet.number_texts import metric
-from specnet.report.pages.series_record import SeriesRecord
-from specnet.report.terminal.run_table import RunRecord
-from specnet.running.many.fold_statistics import with_statistics
+from specnet.report.pages.fold_statistics import spread_of
 from specnet.running.reports.folder_pages import page_again
 from specnet.saved.run_curves import read_curves
 from tests.running.reports.page import Page
@@ -92,13 +90,7 @@ def test_spread_is_of_seeds_within_folds_and_of_folds_beyond_that(tmp_path: Path
 def test_spread_finds_the_deviations_that_were_drawn(of_seeds: float, of_folds: float) -> None:
     generator = np.random.default_rng(0)
     drawn = 0.8 + generator.normal(0, of_folds, (2000, 1)) + generator.normal(0, of_seeds, (2000, 4))
-    runs = [
-        RunRecord(f"seed{s}_fold{f}", metrics={"test": {"accuracy": drawn[f, s]}}, seed=s, fold=f)
-        for f in range(len(drawn))
-        for s in range(4)
-    ]
-    spread = with_statistics(SeriesRecord("", runs, {"test": {"accuracy": {}}})).spread
-    assert spread == pytest.approx((of_seeds, of_folds), rel=0.05, abs=0.002)
+    assert spread_of(drawn.tolist()) == pytest.approx((of_seeds, of_folds), rel=0.05, abs=0.002)
 
 
 def test_linear_model_of_the_same_folds_stands_beside_the_network(tmp_path: Path) -> None:
