@@ -340,7 +340,8 @@ class OneSweep:
         team = None if candidates is None else written_team(candidates, course.data, run.model)
         if team is not None and options.report:
             registry, limits = self.spec.registry, self.spec.origin.limits
-            write = partial(write_team_report, parts=registry, limits=limits)
+            data = split_data(parsed, self.table)
+            write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)
             self.progress.warned(attempted(write, self.path / TEAM))
         return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, team, self.path)
 
