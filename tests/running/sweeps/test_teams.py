@@ -21,6 +21,7 @@ from scipy.special import expit, logit
 
 import specnet
 from specnet import FileError, Model, load_model
+from specnet.data import load_table
 from specnet.files.run_files import training_rows
 from specnet.model import Answers, ErrorQuantiles
 from specnet.running.reports.folder_pages import page_again
@@ -204,6 +205,22 @@ def test_the_page_of_a_team_is_the_same_again(of_classes: tuple[specnet.SweepRes
     assert told.count("out of fold") == 1
     with pytest.raises(FileError, match="not in the folder of its sweep"):
         page_again(shutil.copytree(folder / "team", tmp_path / "alone"))
+
+
+def test_predictions_of_a_team_that_differs_are_compared(of_classes: tuple[specnet.SweepResult, Path], tmp_path: Path):
+    """In place of the team is one with other shares: by hand, how far probabilities are apart, and how many labels."""
+    _, folder = of_classes
+    again = Path(shutil.copytree(folder, tmp_path / "sweep"))
+    team = load_model(folder / "team")
+    other = Model.of(team.networks, [1, *team.shares[1:-1], 50], team.error_quantiles)
+    other.save(again / "team/model.safetensors")
+    (found,) = specnet.verify(again / "team").runs
+    table = load_table(specnet.parse_spec(folder / "spec.toml"))
+    p, q = (np.asarray(model.predict_proba(table.X)) for model in (team, other))
+    assert found.predictions is not None
+    assert found.predictions.rows == len(table.X)
+    assert found.predictions.largest == pytest.approx(np.abs(p - q).max(), rel=1e-6)
+    assert found.predictions.others == (p.argmax(axis=1) != q.argmax(axis=1)).sum()
 
 
 def text_of(page: str) -> str:
