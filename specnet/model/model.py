@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
@@ -17,7 +18,7 @@ from specnet.files import PathLike, file_errors, open_file, write_file
 from specnet.files.run_files import model_file
 from specnet.model.decoder import Answers
 from specnet.model.error_quantiles import ErrorQuantiles
-from specnet.model.file import check_content, decode_model, encode_model
+from specnet.model.file import LARGEST_SHARE, check_content, decode_model, encode_model
 from specnet.model.trained_network import TrainedNetwork
 from specnet.model.unfamiliar import refuse_gaps, unfamiliar_cells
 from specnet.network import Network
@@ -102,7 +103,7 @@ class Model(Displayed):
         Raises
         ------
         DataError
-            If their predictions cannot be averaged.
+            If their predictions cannot be averaged, or shares are no positive integers, one for each.
         """
         model = cls.__new__(cls)
         model._combine(networks, shares, error_quantiles)
@@ -128,6 +129,9 @@ class Model(Displayed):
     def _combine(
         self, networks: Sequence[TrainedNetwork], shares: Sequence[int], error_quantiles: ErrorQuantiles | None
     ) -> None:
+        if len(shares) != len(networks) or not all(0 < share <= LARGEST_SHARE for share in shares) or not shares:
+            message = f"expected a share from 1 to {LARGEST_SHARE} for each of {len(networks)} networks"
+            raise DataError(f"{message}, got {list(shares)}")
         first, weights = networks[0], None
         for each in networks:
             if each.decoder.kind != first.decoder.kind or not _same(each.labels, first.labels):
@@ -139,7 +143,7 @@ class Model(Displayed):
             weights = tuple(
                 share / sum(shares) / count for share, count in zip(shares, members, strict=True) for _ in range(count)
             )
-        self.networks, self.shares = tuple(networks), tuple(shares)
+        self.networks, self.shares = tuple(networks), tuple(map(operator.index, shares))
         self.decoder = first.decoder.with_weights(weights)
         self.error_quantiles = error_quantiles or ErrorQuantiles()
 

@@ -321,6 +321,12 @@ def test_a_model_of_several_networks_has_their_mean_and_no_parameters_of_its_own
         Model.joined([model, first], [1, 1])
 
 
+@pytest.mark.parametrize("shares", [[1], [1, 0], [1, 2, 3]])
+def test_each_network_has_a_share(shares: list[int], refused: Refused) -> None:
+    with refused(DataError):
+        Model.joined([make_model("value")] * 2, shares)
+
+
 def of_column(cells: list[float], steps: list[str]) -> Model:
     network = {"layer_sizes": [1, 1], "preprocessing": steps, "target_preprocessing": ["standardize"]}
     spec = {"network": network, "training": {"loss": "mse", "epochs": 1}}
