@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -36,16 +35,6 @@ from tests.training.test_loop import rows_of
 from tests.training.test_resume import EPOCHS, spec_of
 
 IDENTITY = RunIdentity("{}", "0")
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Let signals arrive as in a shell's foreground: a process in the background ignores Ctrl-C."""
-    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def during_step(monkeypatch: pytest.MonkeyPatch, number: int, sent: int = signal.SIGINT) -> None:
@@ -265,9 +254,12 @@ def test_one_hang_up_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_hang_up_that_nohup_ignores_stays_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     during_step(monkeypatch, 7, signal.SIGHUP)
-    assert specnet.run(MOONS, tmp_path / "out", report=False).metrics
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert specnet.run(MOONS, tmp_path / "out", report=False).metrics
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class EndedRows(Data):

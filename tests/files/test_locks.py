@@ -106,9 +106,7 @@ def test_a_folder_that_is_a_dangling_link_is_taken(tmp_path: Path) -> None:
     assert mistake(TakenError, lambda: specnet.run(SPEC, tmp_path / "out")).source == str(tmp_path / "out")
 
 
-def test_a_place_that_allows_no_folder_is_one_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
+def test_a_place_that_allows_no_folder_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -120,9 +118,7 @@ def test_a_place_that_allows_no_folder_is_one_error(
     assert os.listdir(tmp_path) == ["link"]
 
 
-def test_a_lock_that_cannot_be_signed_is_taken_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
+def test_a_lock_that_cannot_be_signed_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

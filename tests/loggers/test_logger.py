@@ -189,9 +189,7 @@ def test_json_lines_are_in_the_file_at_once(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("error", [RuntimeError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("settings", [(), (ENSEMBLE,)])
-def test_json_lines_of_a_resumed_run_are_the_history(
-    tmp_path: Path, error: BaseException, settings: tuple[str, ...]
-) -> None:
+def test_json_lines_of_a_resumed_run_are_the_history(tmp_path: Path, error: BaseException, settings: tuple[str, ...]):
     logger = specnet.JsonLinesLogger(tmp_path / "log", overwrite=False)
     broken_off(logger, tmp_path / "out", Interrupting(7, len(settings), error), *settings)
     assert len((tmp_path / "log").read_text().splitlines()) == 7 + 12 * len(settings)

@@ -150,9 +150,7 @@ def test_no_result_is_forced_over_what_it_is_made_of(tmp_path: Path, call: Calla
         ("run", "data"),
     ],
 )
-def test_a_verification_is_not_written_over_what_it_reads(
-    tmp_path: Path, fresh: dict[str, Path], part: str, out: str
-) -> None:
+def test_a_verification_is_not_written_over_what_it_reads(tmp_path: Path, fresh: dict[str, Path], part: str, out: str):
     """A fold into its series, a part of a sweep into the whole or reverse, and any over a table with a run's name."""
     for kind in ("folds", "sweep"):
         shutil.copytree(fresh[kind], tmp_path / kind)

@@ -66,9 +66,7 @@ def test_page_is_in_order(faults: Callable[..., list[str]], tmp_path: Path, made
     assert not faults(page_again(made(tmp_path / "many")))
 
 
-def test_page_of_runs_is_in_order(
-    faults: Callable[..., list[str]], report: Callable[[str], Path], tmp_path: Path
-) -> None:
+def test_page_of_runs_is_in_order(faults: Callable[..., list[str]], report: Callable[[str], Path], tmp_path: Path):
     """Runs of unlike specs, one of them twice, with names that are long or look like markup."""
     folders = [report(name).parent for name in ("moons.toml", "digits.toml", "iris.json", "moons.toml")]
     names = "short", "x" * 200, WILD, "a name with blanks " * 5

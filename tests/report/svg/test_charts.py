@@ -35,9 +35,7 @@ def bare(x: Axis = TEN, y: Axis = ONE) -> Chart:
     ],
     ids=["linear", "logarithmic", "with gaps"],
 )
-def test_a_line_goes_through_its_points(
-    axes: tuple[Axis, Axis], x: list[float], y: list[float], pieces: object
-) -> None:
+def test_a_line_goes_through_its_points(axes: tuple[Axis, Axis], x: list[float], y: list[float], pieces: object):
     chart = bare(*axes)
     chart.line(x, y)
     assert Drawn(chart.svg()).lines("line series-0") == pieces

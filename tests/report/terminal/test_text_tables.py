@@ -209,9 +209,7 @@ def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
         ("日本語", 4, ["日本", "語"]),
     ],
 )
-def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(
-    text: str, width: int, lines: list[str]
-) -> None:
+def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: str, width: int, lines: list[str]):
     assert wrapped(text, width) == lines
 
 

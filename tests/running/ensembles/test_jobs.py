@@ -55,14 +55,6 @@ def no_process_is_left() -> Iterator[None]:
     assert set(active_children()) <= others
 
 
-@pytest.fixture(autouse=True)
-def interrupts() -> Iterator[None]:
-    """A process in the background may ignore Ctrl-C, and so would those that it starts."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 def listener(told: list[Any]) -> Observer:
     """Writes down what it is told of members, but for the seconds."""
     events = ("member_started", "resumed", "logged", "ended")

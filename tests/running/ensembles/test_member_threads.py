@@ -84,15 +84,6 @@ def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, threads: li
     assert unseen.model.to_bytes() == (tmp_path / "1" / "model.safetensors").read_bytes()
 
 
-@pytest.fixture
-def interrupts() -> Iterator[None]:
-    """A process in the background may ignore Ctrl-C."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
-@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize(("member", "number"), [(0, signal.SIGINT), (1, signal.SIGTERM)])
 def test_an_interrupted_run_resumes(tmp_path: Path, member: int, number: int):
     specnet.run(MOONS, tmp_path / "whole", overrides=LONG, observer=Observer(), report=False)
@@ -103,7 +94,6 @@ def test_an_interrupted_run_resumes(tmp_path: Path, member: int, number: int):
     assert_same(tmp_path / "whole", tmp_path / "parts")
 
 
-@pytest.mark.usefixtures("interrupts")
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path):
     observer = Signalling(0, 101, signal.SIGINT, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as caught:

@@ -130,9 +130,7 @@ def test_report_does_not_depend_on_where_it_is(tmp_path: Path, monkeypatch: pyte
         (1, "[]", '{ type = "quantile", quantile = 0.9 }', "[]", ["Residuals", "90 % of the rows should lie below"]),
     ],
 )
-def test_reports_of_regressions(
-    tmp_path: Path, targets: int, steps: str, loss: str, metrics: str, said: list[str]
-) -> None:
+def test_reports_of_regressions(tmp_path: Path, targets: int, steps: str, loss: str, metrics: str, said: list[str]):
     page = made(REGRESSION.format(targets=targets, steps=steps, loss=loss, metrics=metrics), tmp_path)
     for words in said:
         assert words in page.text
@@ -207,9 +205,7 @@ def test_page_asks_for_nothing_and_can_be_read_without_script() -> None:
     assert "iframe" not in page.tags
 
 
-def test_a_run_without_an_epoch_has_no_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-) -> None:
+def test_a_run_without_an_epoch_has_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
     class Stopping(Observer):
         def trained(self, epoch: int, snapshot: Snapshot) -> None:
             signal.raise_signal(signal.SIGINT)
@@ -309,9 +305,7 @@ def test_a_finished_run_gets_its_report_when_it_is_resumed(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("error", "said"), [(ZeroDivisionError("why"), "ZeroDivisionError: why"), (FileError("disk full"), "disk full")]
 )
-def test_report_that_fails_costs_no_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
-) -> None:
+def test_report_that_fails_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str):
     def failing(*_: object) -> str:
         raise error
 

@@ -14,6 +14,7 @@ from specnet.files.tensors import decode, encode
 from specnet.training import WarningRecorder
 from tests.made import data_of, tensors_in
 from tests.running.moons import contents
+from tests.running.passed_parts import Killing
 from tests.running.specs import csv_file, spec_on
 from tests.running.sweeps.searches import FOLDS, MEMBERS, without_numbers, write_values
 from tests.running.verification.folders import SPEC, change_facts, change_model, one_ulp_up, only, record
@@ -274,15 +275,12 @@ def test_what_many_runs_refuse(folds: Path, tmp_path: Path, refused: Refused):
         verify(folder)
 
 
-def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(
-    folds: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
-):
-    def killed(workers, left):
-        raise TrainingError("a worker process was killed", hint="go on with --resume")
-
-    monkeypatch.setattr("specnet.running.many.workers.Workers.advance", killed)
+@pytest.mark.usefixtures("born_loaded", "at_once")
+def test_a_worker_that_was_killed_is_told_without_a_way_to_resume(tmp_path: Path, refused: Refused):
+    spec = spec_on({"type": "make_moons", "n_samples": 60}, metrics=["killing"], baselines=[])
+    run_many(spec, tmp_path, seeds=3, jobs=1, parts=[Killing], report=False, observer=Observer())
     with refused(TrainingError):
-        verify(folds)
+        verify(tmp_path, jobs=2, parts=[Killing])
 
 
 @pytest.mark.usefixtures("born_loaded", "at_once")
