@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from specnet import Observer, Verification, run, verify
 from specnet.files.recorded_hashes import with_hashes
-from specnet.files.tensors import decode, encode
 from specnet.running.verification.result import VerifiedRun
+from tests.made import tensors_in
 from tests.running.moons import MOONS
 
 SPEC = MOONS.replace("epochs = 12", 'epochs = 12\nmetrics = ["accuracy"]')
@@ -87,10 +89,11 @@ def other_numpy(folder: Path) -> None:
 def change_model(folder: Path, name: str, change: Callable[[Any], None], *, recorded: bool = True) -> None:
     """Change a tensor of the model, as if the run had come to that, or as if the file had been changed later."""
     path = folder / "model.safetensors"
-    metadata, kept = decode(path.read_bytes())
-    tensors = {key: array.copy() for key, array in kept.items()}
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    tensors = tensors_in(path)
     change(tensors[name])
-    path.write_bytes(encode(tensors, metadata))
+    path.write_bytes(save(tensors, metadata))
     if recorded:
         change_facts(folder, model_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from specnet import DataError, FileError, Observer, TrainingError, nested_sweep, run_many, sweep, verify
 from specnet.compiler.thread_limits import limited_threads
-from specnet.files.tensors import decode, encode
 from specnet.training import WarningRecorder
 from tests.made import data_of, tensors_in
 from tests.running.moons import contents
@@ -127,7 +127,7 @@ def test_a_team_is_chosen_again_and_a_changed_bit_of_it_found(spec: str, tmp_pat
     before = contents(team)
     assert verify(team, tmp_path / "again").is_same
     assert contents(tmp_path / "again") == contents(team) == before
-    weight = next(name for name in decode(before["model.safetensors"])[1] if "weight" in name)
+    weight = next(name for name in load(before["model.safetensors"]) if "weight" in name)
     change_model(team, weight, one_ulp_up, recorded=False)
     (difference,) = only(verify(team)).differences
     assert (difference.file, difference.distance.ulps) == ("model.safetensors", 1)
@@ -149,7 +149,7 @@ def test_a_team_that_was_chosen_by_other_answers_differs(searched: Path, tmp_pat
     right = data_of(folder / "best.toml").splits["validation"].y == 1
     before = tensors_in(path)["outputs"]
     outputs = np.where(right, 5, -5).astype(before.dtype).reshape(before.shape)
-    path.write_bytes(encode({"outputs": outputs}, ""))
+    path.write_bytes(save({"outputs": outputs}, {"specnet": ""}))
     trial, team = verify(folder).others
     assert (trial.name, team.name) == (f"trials/{other:04}", "team")
     assert [difference.file for difference in trial.differences] == ["held_out.safetensors"]
