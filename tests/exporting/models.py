@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 import specnet
-from specnet import Model, Network, SpecnetWarning, export, resolve
+from specnet import Model, Network, SpecnetWarning, export, parse_spec, resolve
+from specnet.data import Preparation, unfitted
 from specnet.exporting import Export
 from specnet.parts import Activation, Value
 from specnet.parts.part import Part
@@ -22,6 +23,8 @@ from tests.random_specs import random_spec
 SPECS = Path(__file__).parents[2] / "specs"
 NAMES = sorted(path.name for path in SPECS.iterdir() if path.suffix in (".toml", ".json"))
 RANDOM = 40
+SHARES = [3, 1, 2]
+"""Of the networks of a team."""
 DTYPES = ("float64", "float32")
 
 
@@ -118,6 +121,34 @@ def alone(ensemble: Model, member: int) -> Model:
     """Return a member of an ensemble as a model."""
     theta, state = ensemble.members[member]
     return Model(ensemble.network, theta, state, ensemble.preprocessing, ensemble.target_preprocessing, ensemble.labels)
+
+
+def another(kind: str, dtype: str) -> Model:
+    """Return a model of a kind with other layers and another preprocessing than those of `make_model`."""
+    described = KINDS[kind]
+    first, *_, last = described["sizes"]
+    network = {
+        "dtype": dtype,
+        "layer_sizes": [first, 5, 2, last],
+        "activations": "gelu",
+        "preprocessing": ["robust", "smooth_clip"],
+        "target_preprocessing": ["robust"] if "values" in kind else described.get("target_preprocessing", []),
+    }
+    made = Network(resolve(parse_spec({"network": network, "training": {"loss": described["loss"]}})))
+    rng, spec, labels = np.random.default_rng(5), made.spec.network, described.get("labels")
+    return Model(
+        made,
+        rng.standard_normal(made.parameter_count),
+        preprocessing=Preparation.fit(unfitted(spec.preprocessing), rng.normal(5, 3, (20, first))),
+        target_preprocessing=Preparation.fit(unfitted(spec.target_preprocessing), rng.normal(-40, 9, (20, last))),
+        labels=None if labels is None else np.array(labels),
+    )
+
+
+def team_of(kind: str, dtype: str) -> Model:
+    """Return a team of an ensemble, a network of other layers, and one whose layers are those of the first."""
+    first = make_model(kind, dtype)
+    return Model.joined([ensemble_of(first), another(kind, dtype), first], SHARES)
 
 
 def every_model() -> list[tuple[str, str, Callable[[], Model]]]:

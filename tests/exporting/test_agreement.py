@@ -6,7 +6,6 @@ import json
 import re
 import runpy
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from tests.exporting.languages.test_c import render_c
 from tests.exporting.models import DTYPES, NAMES, built, dense, every_model, exported, spec_model
 from tests.exporting.tools import COMPILER, NODE, PLAIN, RUNNABLE, SUFFIXES, needs_compiler, needs_node
 from tests.importing.answers import session_of
-from tests.model.models import KINDS, make_model
+from tests.model.models import make_model
 from tests.texts.pinned import Refused
 
 
@@ -35,21 +34,6 @@ def test_reference_specs(name, target, tmp_path):
     program = Program(model, model.network.dtype, TEXT_EXPANSIONS)
     largest = np.abs(answers_of(program, probe_rows(program)[0]).outputs).max()
     assert written.proof.difference <= TOLERANCES[model.network.dtype.name] * max(1, largest)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
-def test_every_kind_and_random_networks(target, tmp_path):
-    def check(number: int, name: str, dtype: str, model: Model) -> None:
-        written = exported(model, target, tmp_path / f"m{number}{SUFFIXES[target]}")
-        if written.dtype != dtype:
-            assert target == "onnx", name
-            assert written.note == "float32, since onnxruntime has no float64 Erf"
-
-    chosen = every_model()[: 2 * len(KINDS) if target == "c" else None]  # the random ones are in a program of test_c
-    models = [(number, name, dtype, make()) for number, (name, dtype, make) in enumerate(chosen)]
-    with ThreadPoolExecutor(4) as pool:  # most of the time goes into waiting for compilers and interpreters
-        list(pool.map(check, *zip(*models, strict=True)))
 
 
 @pytest.mark.slow
@@ -80,24 +64,6 @@ def test_what_exports_are_compared_with_is_right():
     np.testing.assert_allclose(
         answers_of(program, rows).outputs, hand_written(program.model, rows.X), rtol=0, atol=1e-14
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
-def test_a_wrong_export_is_not_kept(target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused):
-    """The comparison is one: with a weight of the model changed behind its back nothing is written."""
-    model, other = make_model("value"), make_model("value")
-    other.theta[3] += 1e-9
-    monkeypatch.setattr(
-        "specnet.exporting.export_proof.answers_of", lambda program, rows: answers_of(_program(other), rows)
-    )
-    with refused(ValueError, varying=r"\d\S*"):
-        exported(model, target, tmp_path / f"m{SUFFIXES[target]}")
-    assert not list(tmp_path.iterdir())
-
-
-def _program(model: Model) -> Program:
-    return Program(model, model.network.dtype, TEXT_EXPANSIONS)
 
 
 NONE = [-1.0, -0.5, 0.5, 3.5, 4.0, 1e9, float("nan")]

@@ -26,7 +26,7 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.spec import ColumnGroup
-from tests.exporting.models import DTYPES, exported
+from tests.exporting.models import exported
 from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.registry import REGISTRY
 
@@ -102,23 +102,6 @@ def test_every_step_is_exported():
     kinds = {type(step) for chain in [*CHAINS.values(), *TARGETS.values()] for step in chain}
     steps = REGISTRY.of_kind("preprocessing")
     assert kinds == {step for step in steps if not issubclass(step, CategoryStep)}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_groups_agree(target: str, dtype: str, tmp_path: Path):
-    written = exported(grouped_model(dtype), target, tmp_path / f"m{SUFFIXES[target]}")
-    assert written.dtype == dtype
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE)
-@pytest.mark.parametrize("name", CHAINS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_every_step_agrees(name: str, target: str, dtype: str, tmp_path: Path):
-    written = exported(chain_model(name, dtype), target, tmp_path / f"m{SUFFIXES[target]}")
-    assert written.dtype == dtype
 
 
 @pytest.mark.slow

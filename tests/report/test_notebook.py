@@ -18,7 +18,7 @@ from specnet.findings import Finding
 from specnet.number_texts import figure, metric
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
-from tests.exporting.test_teams import team_of
+from tests.exporting.models import team_of
 
 MOONS = """
 name = "moons"

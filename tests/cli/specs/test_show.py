@@ -14,7 +14,7 @@ from specnet.running.resolved_specs import resolved_with_data
 from tests.cli.conftest import MOONS, Ran, Specnet
 from tests.cli.on_terminal import on_terminal
 from tests.compiling import compiles
-from tests.exporting.test_teams import team_of
+from tests.exporting.models import team_of
 from tests.report.drawn import Drawn
 from tests.texts.pinned import Pinned
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from specnet import ExportError, Model, SpecClassifier, export
 from specnet.errors import MissingPackageError, UnsupportedError
 from specnet.importing import open_model
-from tests.exporting.models import DTYPES, RANDOM, built, dense, exported, random_model, spec_model
+from tests.exporting.models import DTYPES, built, dense, exported, spec_model
 from tests.exporting.tools import LIBRARIES, PEER, peers
 from tests.model.models import KINDS, make_model, make_rows
 from tests.registry import find, names
@@ -55,31 +55,6 @@ def test_sklearn_can_say_the_plain_reference_specs(name, tmp_path):
     exported(spec_model(name), "sklearn", tmp_path / "m.skops")
 
 
-def said_or_refused_by_name(target: str, path: Path) -> int:
-    """Export every random network, and return how many the target can say."""
-    said = 0
-    for seed in range(RANDOM):
-        try:
-            exported(random_model(seed, DTYPES[seed % 2]), target, path)
-            said += 1
-        except UnsupportedError:
-            continue
-    return said
-
-
-@pytest.mark.slow
-def test_sklearn_has_no_words_for_any_of_the_random_networks(tmp_path):
-    assert said_or_refused_by_name("sklearn", tmp_path / "m.skops") == 0
-
-
-@peers
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("target", "suffix"), [("torch", ".py"), ("keras", ".keras")])
-def test_torch_and_keras_answer_as_the_model(target, suffix, kind, dtype, tmp_path):
-    exported(make_model(kind, dtype), target, tmp_path / f"m{suffix}")
-
-
 @peers
 @pytest.mark.parametrize("name", ["moons.toml", "residual.toml", "digits.toml", "diabetes.toml", "wine_csv.toml"])
 @pytest.mark.parametrize(("target", "suffix"), [("torch", ".py"), ("keras", ".keras")])
@@ -104,17 +79,6 @@ def test_keras_without_a_backend_is_told_what_it_needs(tmp_path, monkeypatch):
     monkeypatch.setattr("specnet.exporting.targets.keras.find_spec", only_keras.get)
     with pytest.raises(MissingPackageError, match="tensorflow, torch, jax"):
         export(make_model("value"), "keras", tmp_path / "m.keras")
-
-
-@peers
-def test_torch_says_every_random_network(tmp_path):
-    for seed in range(RANDOM):
-        exported(random_model(seed, DTYPES[seed % 2]), "torch", tmp_path / "m.py")
-
-
-@peers
-def test_keras_says_random_networks_or_refuses_them_by_name(tmp_path):
-    assert 0 < said_or_refused_by_name("keras", tmp_path / "m.keras") < RANDOM
 
 
 KERAS = [
