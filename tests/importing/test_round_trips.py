@@ -10,27 +10,14 @@ import pytest
 
 import specnet
 from specnet import export
-from specnet.parts.activations import Activation
-from tests.exporting.models import SPECS, built, dense
-from tests.importing.answers import edited
+from tests.exporting.models import SPECS
 from tests.random_specs import random_rows, random_spec
-from tests.registry import names
-
-ACTIVATIONS = names("activation")
 
 
 def again(model: specnet.Model, folder: Path) -> specnet.Model:
     written = export(model, "onnx", folder / "network.onnx")
     assert written.dtype == model.network.dtype.name
     return specnet.import_model(folder / "network.onnx")
-
-
-def as_of_another_tool(path: Path) -> Path:
-    """Take from an exported file what says that specnet wrote it, and of which spec."""
-    with edited(path) as model:
-        del model.metadata_props[:]
-        model.producer_name = "another"
-    return path
 
 
 def network_outputs(model: specnet.Model, X: np.ndarray) -> np.ndarray:
@@ -53,26 +40,6 @@ def test_reference_specs(name: str, tmp_path: Path):
         np.testing.assert_array_equal(found.target_preprocessing.tensors()[key], array)
     if model.labels is not None:
         np.testing.assert_array_equal(found.labels, model.labels)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_every_activation(name: str, dtype: str, tmp_path: Path):
-    layers = [dense(4, activation=name), dense(2)]
-    model = built(*layers, dtype=dtype, seed=0, input_size=3)
-    if (name, dtype) == ("gelu", "float64"):  # written in single precision, for want of an operator in double
-        assert export(model, "onnx", tmp_path / "network.onnx").dtype == "float32"
-        return
-    found = again(model, tmp_path)
-    X = np.random.default_rng(1).normal(0, 3, (100, 3))
-    assert found.spec == model.spec
-    np.testing.assert_array_equal(found.predict(X), model.predict(X))
-    found = specnet.import_model(as_of_another_tool(tmp_path / "network.onnx"))
-    part = found.spec.network.layers[0].activation
-    assert isinstance(part, Activation)
-    assert part.part_name() == {"celu": "elu"}.get(name, name)  # with the default alpha of 1 they are the same
-    np.testing.assert_array_equal(found.predict(X), model.predict(X))
 
 
 def random_networks(count: int = 60) -> Iterator[tuple[specnet.Model, np.ndarray]]:

@@ -1,9 +1,7 @@
 """Each activation against figures of PyTorch and Keras, and the checks for authors of parts with further settings."""
 
 import inspect
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +9,9 @@ from scipy.special import expit, log_softmax, softmax
 
 from specnet.compiler import BATCH, Value, constant, gradients, input_value, sum_over
 from specnet.parts.activations import Activation, Prelu
-from specnet.testing.activation_checks import check_activation
 from tests.engine import PRECISIONS, evaluate, near_figures, value_and_slope
-from tests.registry import REGISTRY, find
+from tests.registry import REGISTRY, figures, find, variants
 
-FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "activations.json").read_text())
 FIRST_SLOPE = 0.25
 
 
@@ -24,17 +20,9 @@ def with_own_start(part: Activation) -> Callable[[Value], Value]:
     return lambda x: part.apply(x, [constant(FIRST_SLOPE) for _ in part.own_parameters(1)])
 
 
-def activation(figures: dict) -> Activation:
-    fields = dict(figures["activation"])
-    return find("activation", fields["type"])(**fields)
-
-
-VARIANTS, ACROSS = (list(map(activation, FIGURES[key])) for key in ("elementwise", "across"))
-"""Each with its defaults, and with further settings."""
-
-
-def test_every_activation_has_figures_with_its_defaults():
-    assert all(part() in (*VARIANTS, *ACROSS) for part in REGISTRY.of_kind("activation"))
+FIGURES = figures("activation")
+ACROSS = [part for part in variants("activation") if not part.elementwise]
+VARIANTS = [part for part in variants("activation") if part.elementwise]
 
 
 @pytest.mark.parametrize("kind", REGISTRY.of_kind("activation"))
@@ -43,31 +31,26 @@ def test_an_activation_takes_at_most_12_lines_without_its_docstring(kind: type[A
     assert len(lines) - len([line for line in kind.__doc__.splitlines() if line.strip()]) <= 12
 
 
-@pytest.mark.parametrize("figures", FIGURES["elementwise"], ids=lambda figures: str(figures["activation"]))
+@pytest.mark.parametrize("row", FIGURES["elementwise"], ids=lambda row: str(row["activation"]))
 @PRECISIONS
-def test_figures_of_the_libraries(figures: dict, dtype, tolerance):
-    part = activation(figures)
+def test_figures_of_the_libraries(row: dict, dtype, tolerance):
+    part = find("activation", row["activation"]["type"])(**row["activation"])
     found = value_and_slope(with_own_start(part), np.array([FIGURES["points"]]), dtype)
     for ours, name in zip(found, ("value", "slope"), strict=True):
-        near_figures(ours[0], figures[name], tolerance, dtype)
+        near_figures(ours[0], row[name], tolerance, dtype)
 
 
-@pytest.mark.parametrize("figures", FIGURES["across"], ids=lambda figures: figures["activation"]["type"])
+@pytest.mark.parametrize("row", FIGURES["across"], ids=lambda row: row["activation"]["type"])
 @PRECISIONS
-def test_figures_of_activations_across_features(figures: dict, dtype, tolerance):
-    part, columns, weights = activation(figures), np.array(figures["x"]), np.array(figures["weights"])
+def test_figures_of_activations_across_features(row: dict, dtype, tolerance):
+    part = find("activation", row["activation"]["type"])(**row["activation"])
+    columns, weights = np.array(row["x"]), np.array(row["weights"])
     x, w = input_value("x", (len(columns), BATCH)), input_value("w", (len(weights), BATCH))
     y = part.apply(x)
     gradient = gradients(sum_over(y * w, "all"), [x])[x]
     found = evaluate([y, gradient], {"x": columns, "w": weights}, dtype)
     for ours, name in zip(found, ("value", "gradient"), strict=True):
-        near_figures(ours, figures[name], tolerance, dtype)
-
-
-@pytest.mark.parametrize("part", [*VARIANTS, *ACROSS], ids=str)
-def test_the_checks_of_authors_are_passed_with_any_setting(part: Activation):
-    """Derivatives are those of the complex step, and at kinks they lie between the one-sided differences."""
-    check_activation(str(part), part, None, {})
+        near_figures(ours, row[name], tolerance, dtype)
 
 
 @pytest.mark.parametrize("part", VARIANTS, ids=str)

@@ -1,8 +1,5 @@
 """Each loss against figures of other libraries, and the checks for authors of parts with further settings."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -14,9 +11,8 @@ from specnet.parts.losses import (
     CategoricalFocalCrossentropy,
     Loss,
 )
-from specnet.testing.loss_checks import check_loss
 from tests.engine import PRECISIONS, evaluate, near_figures
-from tests.registry import REGISTRY, find
+from tests.registry import REGISTRY, figures, find, variants
 
 OUTPUT_ACTIVATIONS = {
     "sigmoid": {"binary_crossentropy", "binary_focal_crossentropy"},
@@ -24,15 +20,8 @@ OUTPUT_ACTIVATIONS = {
     "exponential": {"poisson", "gamma", "tweedie"},
     "softplus": {"mean_squared_logarithmic_error"},
 }
-FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "losses.json").read_text())["losses"]
 PARTS = REGISTRY.of_kind("loss")
-WITH_FIGURES = [find("loss", entry["loss"]["type"])(**entry["loss"]) for entry in FIGURES]
-LOSSES = [
-    *dict.fromkeys(WITH_FIGURES),
-    BinaryCrossentropy(label_smoothing=0.2),
-    BinaryFocalCrossentropy(gamma=1.5, alpha=0.6),
-    CategoricalFocalCrossentropy(gamma=1.5, alpha=0.6),
-]
+FIGURES = figures("loss")["losses"]
 
 
 def symbols(loss: Loss, outputs: int):
@@ -53,10 +42,6 @@ def targets(loss: Loss, outputs: int, batch: int, rng: np.random.Generator) -> n
     return rng.gamma(1.0, 1.0, (outputs, batch)) if loss.domain == "positive" else rng.normal(size=(outputs, batch))
 
 
-def test_every_loss_has_figures():
-    assert all(part() in WITH_FIGURES for part in PARTS)
-
-
 def test_output_activations():
     for part in PARTS:
         name = part.part_name()
@@ -66,27 +51,21 @@ def test_output_activations():
         assert find("activation", known) is not None
 
 
-@pytest.mark.parametrize("figures", FIGURES, ids=lambda figures: str(figures["loss"]))
+@pytest.mark.parametrize("row", FIGURES, ids=lambda row: str(row["loss"]))
 @PRECISIONS
-def test_figures_of_the_libraries(figures: dict, dtype, tolerance):
-    loss = WITH_FIGURES[FIGURES.index(figures)]
-    z, t = np.array(figures["output"]), np.array(figures["target"])
+def test_figures_of_the_libraries(row: dict, dtype, tolerance):
+    loss = find("loss", row["loss"]["type"])(**row["loss"])
+    z, t = np.array(row["output"]), np.array(row["target"])
     symbol, rows = symbols(loss, len(z) // loss.outputs_per_target)
     slope = gradients(sum_over(rows, "all"), [symbol])[symbol]
     t = t.argmax(0)[None] if loss.target == "classes" else t
     found, gradient = evaluate([rows, slope], {"z": z, "t": t}, dtype)
-    near_figures(found[0], figures["rows"], tolerance, dtype)
-    near_figures(gradient, figures["gradient"], tolerance, dtype)
-
-
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
-def test_the_checks_of_authors_are_passed_with_any_setting(loss: Loss):
-    """Derivatives are those of the complex step, and at kinks they lie between the one-sided differences."""
-    check_loss(str(loss), loss, None, {})
+    near_figures(found[0], row["rows"], tolerance, dtype)
+    near_figures(gradient, row["gradient"], tolerance, dtype)
 
 
 def test_smoothing_is_left_out_of_evaluation():
-    for loss in LOSSES:
+    for loss in variants("loss"):
         z = np.random.default_rng(2).normal(size=(2 * loss.outputs_per_target, 9))
         t = targets(loss, 2, 9, np.random.default_rng(3))
         plain = type(loss)(**loss.model_dump(exclude={"type", "label_smoothing"}))

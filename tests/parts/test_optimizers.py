@@ -1,6 +1,5 @@
 """Optimizers: the steps of PyTorch and optax, and walks along Rosenbrock's valley and a network's loss."""
 
-import json
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,10 +15,10 @@ from specnet.parts.optimizers import Adam, Nadam, Optimizer, Rprop, SteppingOpti
 from specnet.parts.optimizers.moments import NEGLIGIBLE
 from specnet.parts.schedules import ReduceOnPlateau, Warmup
 from specnet.testing.optimizer_checks import Walk
-from tests.registry import REGISTRY, find
+from tests.registry import REGISTRY, figures, find
 from tests.texts.pinned import Refused
 
-FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "optimizers.json").read_text())
+FIGURES = figures("optimizer")
 MOONS = Path(__file__).parents[2] / "specs" / "moons.toml"
 
 NAMES = {part.part_name() for part in REGISTRY.of_kind("optimizer")}
@@ -156,13 +155,6 @@ def test_amsgrad_keeps_the_largest_uncorrected_v():
         moved -= 0.001 * gradient / (np.sqrt(largest / (1 - 0.999**step)) + 1e-8)
         assert path[step - 1, 0] == pytest.approx(moved, rel=1e-12)
     assert largest > v
-
-
-def test_each_one_that_steps_has_figures_of_its_defaults_and_others():
-    described = [figure["optimizer"] for figure in FIGURES["paths"]]
-    for name in NAMES - {"lbfgs"}:
-        assert {"type": name} in described
-        assert sum(fields["type"] == name for fields in described) > 1
 
 
 @pytest.mark.parametrize("figure", FIGURES["paths"], ids=lambda figure: str(figure["optimizer"]))

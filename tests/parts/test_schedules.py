@@ -3,7 +3,6 @@
 import itertools
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,9 @@ from specnet.parts.schedules import (
 )
 from specnet.parts.searches import Median, Random, Tpe, Wilcoxon
 from specnet.parts.watchers import Memory
-from tests.registry import REGISTRY
+from tests.registry import REGISTRY, figures
 
-FIGURES = json.loads((Path(__file__).parents[1] / "figures" / "schedules.json").read_text())
+FIGURES = figures("schedule")
 
 NEEDED = {
     "exponential_decay": {"decay_rate": 0.9},
@@ -40,7 +39,6 @@ NEEDED = {
     "warmup": {"length": 2, "then": CosineDecay()},
 }
 SCHEDULES = [part(**NEEDED.get(part.part_name(), {})) for part in REGISTRY.of_kind("schedule")]
-WITHOUT_FIGURES = {"cosine_log", "reduce_on_plateau"}
 
 
 def read(schedule: dict) -> Schedule:
@@ -65,11 +63,6 @@ def test_each_says_whether_a_longer_run_begins_differently(schedule: Schedule, u
 def test_what_follows_a_warmup_says_whether_a_longer_run_begins_differently():
     assert Warmup(length=2, then=CosineDecay()).depends_on_length()
     assert not Warmup(length=2, then=StepDecay(factor=0.5, every=2)).depends_on_length()
-
-
-def test_each_has_figures():
-    described = {course["schedule"]["type"] for course in FIGURES["courses"]}
-    assert described | WITHOUT_FIGURES == {schedule.type for schedule in SCHEDULES}
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,15 @@
-"""The public checks over all parts that specnet brings, and with plain functions over some of every kind."""
+"""The public checks with plain functions, over some parts of every kind."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from specnet.parts.part import Part
 from specnet.testing import check_layer, check_part
 from tests.exporting.at_home import javascript_at_home, node, numpy_at_home
-from tests.registry import REGISTRY, find
+from tests.registry import find
 
 __all__ = ["javascript_at_home", "node", "numpy_at_home"]
-
-WITHOUT_VALUES = {"block"}
-"""What is opened before it is computed."""
-SMALL = {"periodic_embedding": [{"frequencies": 3, "size": 2}, {"frequencies": 2, "size": 3, "variant": "pbld"}]}
-"""In place of the usual numbers, with which checks would take long."""
-
-
-def named(part: type[Part]) -> str:
-    return f"{part.kind} {part.part_name()}"
-
-
-PARTS = [part for part in REGISTRY if part.part_name() not in WITHOUT_VALUES]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("part", PARTS, ids=named)
-def test_a_part_passes(part: type[Part]):
-    if (part.kind, part.part_name()) == ("layer", "embedding"):
-        check_layer(part, inputs=[np.random.default_rng(0).integers(0, 5, (7, 3))])
-    else:
-        check_part(part, settings=SMALL.get(part.part_name()))
 
 
 def prelu(x, parameters):

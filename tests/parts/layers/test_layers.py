@@ -1,8 +1,6 @@
 """Each layer alone: against plain NumPy, PyTorch's figures, the complex step, and in both dtypes."""
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,59 +9,21 @@ import pytest
 import specnet
 from specnet.parts.initializers import RandomNormal
 from specnet.parts.layers import (
-    ActivationLayer,
     BatchNormalization,
-    Dense,
     Dropout,
     Embedding,
     GaussianNoise,
-    Layer,
     LayerNormalization,
     PeriodicEmbedding,
     PiecewiseLinearEmbedding,
-    Scale,
 )
-from specnet.testing.layer_checks import check_values_and_gradients
 from tests.layer_programs import Array, LayerProgram
-from tests.registry import REGISTRY
+from tests.parts.test_every_part import rows_for
+from tests.registry import figures, variants
 
-FIGURES = json.loads((Path(__file__).parents[2] / "figures" / "layers.json").read_text())
+FIGURES = figures("layer")
+ALONE = variants("layer")
 TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
-INITIAL = {"type": "random_normal", "stddev": 1.0}
-ALONE: list[Layer] = [
-    Dense.model_validate({"units": 4, "weight_initializer": INITIAL, "bias_initializer": INITIAL}),
-    Dense.model_validate(
-        {"units": 2, "activation": "prelu", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
-    ),
-    Dense.model_validate({"units": 2, "use_bias": False, "parametrization": "ntk", "weight_initializer": INITIAL}),
-    Dense.model_validate(
-        {"units": 2, "parametrization": "ntk", "weight_initializer": INITIAL, "bias_initializer": INITIAL}
-    ),
-    ActivationLayer.model_validate({"activation": {"type": "elu", "parametric": True}}),
-    Dropout(rate=0.4),
-    GaussianNoise(stddev=0.3),
-    Scale(),
-    Scale(use_shift=True),
-    BatchNormalization(epsilon=1e-2),
-    BatchNormalization(),
-    LayerNormalization(epsilon=1e-2),
-    LayerNormalization(),
-    Embedding(categories=(3, 4), size=(2, 3), columns=(2, 0)),
-    Embedding(categories=(4,), size=(2,), columns=(1,), keep_others=False),
-    *(PeriodicEmbedding(variant=v, frequencies=2, size=2, frequency_stddev=0.3) for v in ("plr", "plr_lite", "pbld")),
-    PeriodicEmbedding(variant="pbld", frequencies=1, size=2, columns=(2, 1)),
-    *(PiecewiseLinearEmbedding(bins=bins, columns=(0, 2)) for bins in (1, 2, 3)),
-    PiecewiseLinearEmbedding(bins=4, size=3, keep_others=False),
-]
-
-
-def rows_for(layer: Layer, count: int) -> Array:
-    """Random rows of three columns, with categories where the layer needs them."""
-    rng = np.random.default_rng(count)
-    X = rng.normal(size=(count, 3))
-    if isinstance(layer, Embedding):
-        X[:, list(layer.columns or ())] = rng.integers(0, 3, (count, len(layer.columns or ())))
-    return X
 
 
 def arrays_for(program: LayerProgram, X: Array) -> dict[str, Array]:
@@ -73,23 +33,8 @@ def arrays_for(program: LayerProgram, X: Array) -> dict[str, Array]:
     return {"x": X, "weights": weights, "noise1": rng.uniform(size=X.shape), **program.parameters(), **program.states()}
 
 
-def identified(layer: Layer) -> str:
-    return layer.type
-
-
-def test_the_catalogue_is_whole():
-    elsewhere = {"add", "multiply", "concatenate", "block"}
-    assert {layer.type for layer in ALONE} == set(REGISTRY.names("layer")) - elsewhere
-
-
-@pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize("layer", ALONE, ids=identified)
-def test_derivatives_are_the_complex_steps(layer, count):
-    check_values_and_gradients(layer.type, layer, None, {}, [rows_for(layer, count)])
-
-
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("layer", ALONE, ids=identified)
+@pytest.mark.parametrize("layer", ALONE, ids=lambda layer: layer.type)
 def test_float32_is_float64_rounded(layer, training):
     program = LayerProgram(layer, 3, training=training)
     arrays = arrays_for(program, rows_for(layer, 7))
@@ -101,7 +46,9 @@ def test_float32_is_float64_rounded(layer, training):
         np.testing.assert_allclose(single.gradient[name], gradient, rtol=1e-4, atol=2e-5 * abs(gradient).max())
 
 
-@pytest.mark.parametrize("layer", [layer for layer in ALONE if hasattr(layer, "backward")], ids=identified)
+@pytest.mark.parametrize(
+    "layer", [layer for layer in ALONE if hasattr(layer, "backward")], ids=lambda layer: layer.type
+)
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_an_own_rule_is_what_the_reverse_pass_finds_unaided(layer, count):
     own, unaided = LayerProgram(layer, 3), LayerProgram(layer, 3, unaided=True)
