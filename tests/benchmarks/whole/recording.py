@@ -14,11 +14,11 @@ from unittest.mock import patch
 
 from specnet import Observer, parse_spec
 from specnet.compiler.native import missing
-from specnet.network.engine_backends import Engine
+from specnet.network.bound import Engine
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.training.looks.layer_recorder import LayerRecorder
-from specnet.training.steps.step_sizes import StepMeter
+from specnet.training.layer_recorder import LayerRecorder
+from specnet.training.steps.trainer import StepMeter
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured
 from tests.benchmarks.whole.cost import SPECS

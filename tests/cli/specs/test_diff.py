@@ -10,7 +10,7 @@ import pytest
 
 from specnet import Model
 from tests.cli.conftest import MOONS, TABLE, Ran, Specnet
-from tests.exporting.test_teams import team_of
+from tests.exporting.models import team_of
 from tests.texts.pinned import Pinned
 
 
