@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-WIDTHS = (390, 1440)
-THEMES = ("light", "dark")
+VIEWS = ((390, "light"), (1440, "dark"))
+"""Widths of the window in CSS pixels, and themes: the layout depends on the one, colours on the other."""
 SERIOUS = ("serious", "critical")
 
 # What stands beyond the window, unless it scrolls in a region of its own; and text that leaves its picture.
@@ -30,59 +30,60 @@ _OVERFLOW = """() => {
   return found;
 }"""
 _ACCESSIBILITY = "async options => (await axe.run(document, options)).violations"
-_ALL_RULES = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
-_OF_COLOURS = _ALL_RULES | {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+_OPTIONS = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
 
 
-def problems(
-    chromium: Any, axe: str, page: Path, widths: Sequence[int] = WIDTHS, themes: Sequence[str] = THEMES
-) -> list[str]:
+def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]] = VIEWS) -> list[str]:
     """Return what is wrong with a page: console messages, requests, overflow, what axe-core finds serious.
 
     Parameters
     ----------
-    chromium : playwright Browser
+    window : playwright Page
+        Which pages are shown in, one after the other: scripts that it has compiled are ready for the next.
     axe : str
         The script of axe-core.
     page : Path
-    widths : sequence of int
-        Of the window in CSS pixels: it is opened with the first one.
-    themes : sequence of str
-        ``light`` and ``dark``.
+    views : sequence of (int, str)
+        Widths and themes: it is opened with the first one.
     """
     found: list[str] = []
-    theme = themes[0]
+    theme = ""
 
     def note(problem: str) -> None:
         found.append(f"{theme}: {problem}")
 
+    def view(width: int, colors: str) -> None:
+        nonlocal theme
+        theme = colors
+        window.set_viewport_size({"width": width, "height": 900})
+        window.emulate_media(color_scheme=theme)
+
     own = page.resolve().as_uri()
-    context = chromium.new_context(viewport={"width": widths[0], "height": 900}, color_scheme=theme)
+    handlers = {
+        "console": lambda message: note(f"console: {message.text}"),
+        "pageerror": lambda error: note(f"error: {error}"),
+        "dialog": lambda dialog: (note(f"dialog: {dialog.message}"), dialog.dismiss()),
+        "request": lambda request: note(f"request: {request.url}") if _leaves(request.url, own) else None,
+    }
+    for event, handler in handlers.items():
+        window.on(event, handler)
     try:
-        tab = context.new_page()
-        tab.on("console", lambda message: note(f"console: {message.text}"))
-        tab.on("pageerror", lambda error: note(f"error: {error}"))
-        tab.on("dialog", lambda dialog: (note(f"dialog: {dialog.message}"), dialog.dismiss()))
-        tab.on("request", lambda request: note(f"request: {request.url}") if _leaves(request.url, own) else None)
-        tab.goto(own, wait_until="load")
-        tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
-        tab.evaluate(axe)
-        for width in widths:
-            tab.set_viewport_size({"width": width, "height": 900})
-            for problem in (*tab.evaluate(_OVERFLOW), *_axe_problems(tab, _ALL_RULES)):
+        view(*views[0])
+        window.goto(own, wait_until="load")
+        window.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        window.evaluate(axe)
+        for width, colors in views:
+            view(width, colors)
+            for problem in (*window.evaluate(_OVERFLOW), *_axe_problems(window)):
                 note(f"{width} px: {problem}")
-        # Colours alone are others in another theme.
-        for theme in themes[1:]:
-            tab.emulate_media(color_scheme=theme)
-            for problem in _axe_problems(tab, _OF_COLOURS):
-                note(f"{widths[-1]} px: {problem}")
     finally:
-        context.close()
+        for event, handler in handlers.items():
+            window.remove_listener(event, handler)
     return found
 
 
-def _axe_problems(tab: Any, options: dict[str, Any]) -> Iterator[str]:
-    for violation in tab.evaluate(_ACCESSIBILITY, options):
+def _axe_problems(window: Any) -> Iterator[str]:
+    for violation in window.evaluate(_ACCESSIBILITY, _OPTIONS):
         if violation["impact"] in SERIOUS:
             places = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
             yield f"axe: {violation['id']}: {violation['help']}: {places}"

@@ -67,17 +67,32 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def faults(chromium: Any, axe: str) -> Callable[..., list[str]]:
-    """What is wrong with a page; options are those of `problems`."""
-    return partial(problems, chromium, axe)
+def window(chromium: Any) -> Iterator[Any]:
+    """One window for all tests: a new one, and all scripts again, would cost more than most of them."""
+    page = chromium.new_page()
+    yield page
+    page.close()
 
 
 @pytest.fixture
-def tab(chromium: Any) -> Iterator[Any]:
-    """An empty tab, as large as a chart."""
-    page = chromium.new_page(viewport={"width": 340, "height": 236})
-    yield page
-    page.close()
+def faults(window: Any, axe: str) -> Callable[..., list[str]]:
+    """What is wrong with a page; options are those of `problems`."""
+    return partial(problems, opened(window), axe)
+
+
+@pytest.fixture
+def tab(window: Any) -> Any:
+    """An empty window, as large as a chart."""
+    return opened(window)
+
+
+def opened(window: Any) -> Any:
+    """Return a window as it is when it is opened."""
+    window.goto("about:blank")
+    window.set_viewport_size({"width": 340, "height": 236})
+    window.emulate_media(media="null", color_scheme="light")
+    window.mouse.move(0, 0)
+    return window
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import specnet
-from tests.report.browser.checks import THEMES
+from tests.report.browser.checks import VIEWS
 from tests.report.browser.conftest import SPECS
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -43,15 +43,14 @@ def notebook(folder: Path, host: str, outputs: str) -> Path:
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_outputs_are_in_order(faults: Callable[..., list[str]], outputs: str, tmp_path: Path, host: str) -> None:
-    page = notebook(tmp_path, host, outputs)
-    themes = THEMES if HOSTS[host] is None else [theme for theme in THEMES if theme != HOSTS[host]]
-    assert not faults(page, themes=themes)
+    views = [(width, theme) for width, theme in VIEWS if theme != HOSTS[host]]
+    assert not faults(notebook(tmp_path, host, outputs), views)
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_the_theme_is_that_of_the_host(tab: Any, outputs: str, tmp_path: Path, host: str) -> None:
     tab.goto(notebook(tmp_path, host, outputs).as_uri())
-    for theme in THEMES:
+    for _, theme in VIEWS:
         tab.emulate_media(color_scheme=theme)
         expected = HOSTS[host] or theme
         card = tab.evaluate("getComputedStyle(document.querySelector('.specnet-notebook')).backgroundColor")

@@ -162,5 +162,5 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
 
 
 def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:
-    assert faults(asked[0], themes=["light"]) == []
+    assert faults(asked[0]) == []
     assert asked[0].stat().st_size < 700_000

@@ -12,7 +12,7 @@ import pytest
 
 from specnet import run
 from specnet.training import WarningRecorder
-from tests.report.browser.checks import WIDTHS
+from tests.report.browser.checks import VIEWS
 from tests.report.browser.conftest import SOURCES
 
 pytestmark = pytest.mark.slow  # a browser is a process
@@ -37,18 +37,18 @@ LEAVING = (
 )
 
 
-def at_both_widths(problem: str) -> list[str]:
-    return [f"light: {width} px: {problem}" for width in WIDTHS]
+def in_both_views(problem: str) -> list[str]:
+    return [f"{theme}: {width} px: {problem}" for width, theme in VIEWS]
 
 
 PLANTED = {
-    PALE: at_both_widths("axe: color-contrast"),
+    PALE: ["light: 390 px: axe: color-contrast"],
     DIM: ["dark: 1440 px: axe: color-contrast"],
-    NO_ALTERNATIVE: at_both_widths("axe: image-alt"),
-    WIDE_TABLE: at_both_widths("overflow: the page is"),
+    NO_ALTERNATIVE: in_both_views("axe: image-alt"),
+    WIDE_TABLE: in_both_views("overflow: the page is"),
     REQUEST: ["specnet.invalid"],
     MESSAGE: ["inline script"],
-    LEAVING: at_both_widths("overflow: text leaves its picture"),
+    LEAVING: in_both_views("overflow: text leaves its picture"),
 }
 """Faults in a page, and what is said of each alone."""
 
@@ -67,7 +67,7 @@ def test_what_the_policy_forbids_is_caught_where_it_does_not(faults: Faults, rep
     page.write_text(
         re.sub('content="default-src[^"]*"', 'content="img-src *"', text).replace("<main>", f"<main>{REQUEST}{MESSAGE}")
     )
-    found = faults(page, [1440], ["light"])
+    found = faults(page, [(1440, "light")])
     assert "light: request: https://specnet.invalid/picture.png" in found
     assert any("console: a message" in problem for problem in found)
 
@@ -107,7 +107,7 @@ def test_clumsy_names_do_nothing_in_a_browser(faults: Faults, tmp_path: Path) ->
     training = {"loss": "binary_crossentropy", "epochs": 2, "metrics": ["accuracy"]}
     spec = {"name": "clumsy", "data": data, "network": {"hidden_layer_sizes": [4]}, "training": training}
     run(spec, tmp_path / "run", observer=WarningRecorder([]))
-    assert faults(tmp_path / "run" / "report.html", themes=["light"]) == []
+    assert faults(tmp_path / "run" / "report.html") == []
 
 
 def test_a_diagram_shows_its_outputs_on_a_phone_or_a_fade_at_its_edge(chromium: Any, report: Report) -> None:
