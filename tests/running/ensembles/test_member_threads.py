@@ -194,7 +194,7 @@ def cpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let there be so many processors."""
 
     def let(number: int) -> None:
-        for module in ("cpus", "training.members.pools"):
+        for module in ("cpus", "training.members"):
             monkeypatch.setattr(f"specnet.{module}.usable_cpus", lambda: number)
 
     return let
