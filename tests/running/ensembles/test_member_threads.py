@@ -22,7 +22,7 @@ from specnet.files.interruptions import Interruptions
 from specnet.running.many.run_tasks import Common, Task, perform
 from specnet.running.runner import RunInterrupted
 from specnet.training import TrainingRows, members, train_members
-from specnet.training.members import EnsembleTraining
+from specnet.training.members import EnsembleTraining, Pool, in_threads
 from specnet.training.observer import EVENTS, Relay
 from specnet.training.steps.engine_choice import MEMBERS_PAY, MOST_ROWS_BYTES, members_worth
 from tests.compiling import compiles
@@ -178,9 +178,9 @@ class Fake:
 
 
 @contextmanager
-def under_way(members: int, jobs: int, begun: Callable[[int], object]) -> Iterator[tuple[members.Pool, list[Future]]]:
+def under_way(members: int, jobs: int, begun: Callable[[int], object]) -> Iterator[tuple[Pool, list[Future]]]:
     ensemble: Any = Fake(members, begun)
-    with members.in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
+    with in_threads(ensemble, 0, jobs, lambda *_: None, follows_log=False) as pool:
         yield pool, [pool.train(member, None, lambda _: None) for member in range(members)]
 
 
