@@ -83,6 +83,8 @@ class RunResult:
         empty unless the network has two inputs and at most 10 000 parameters.
     findings : tuple of Finding
         What went wrong, and what to set instead; causes before consequences.
+    members : list of dict
+        ``end``, ``epochs`` and ``training_seconds`` of each member of an ensemble, or of the only network.
     """
 
     model: Model
@@ -94,6 +96,7 @@ class RunResult:
     looks: list[Look] = field(default_factory=list, repr=False)
     snapshots: Snapshots = field(default_factory=dict, repr=False)
     findings: tuple[Finding, ...] = ()
+    members: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
@@ -264,12 +267,16 @@ def run_table(
             looks=result.looks,
             snapshots=result.snapshots,
             findings=outcome.judgement.findings,
+            members=[
+                {"end": each.end, "epochs": each.epochs, "training_seconds": each.seconds}
+                for each in outcome.fitted.members
+            ],
         )
 
 
 def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
     """Return the result of a run that has finished."""
-    evaluation = run.evaluation
+    evaluation, progress = run.evaluation, ("end", "epochs", "training_seconds")
     return RunResult(
         run.model,
         [*map(dict, run.history)],
@@ -280,6 +287,7 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         looks=[*run.looks],
         snapshots=run.snapshots,
         findings=run.findings,
+        members=[{name: each[name] for name in progress} for each in run.facts.get("members", [run.facts])],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,10 +121,12 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
     from specnet.number_texts import counted
     from specnet.report.pages.headline import verdict
     from specnet.report.terminal.scores import scores_table
-    from specnet.saved.saved_run import SavedRun
 
     figures = result.evaluation
-    output.data["members"] = list(_members(SavedRun(folder).facts, result.history))
+    output.data["members"] = []
+    for number, member in enumerate(result.members):
+        losses = [record["loss"] for record in result.history if record.get("member", 0) == number]
+        output.data["members"].append({**member, "first_loss": losses[0], "last_loss": losses[-1]})
     output.data["metrics"] = figures
     output.data["files"] = sorted(name for name in RUN_FILES if (folder / name).is_file())
     metrics = result.model.spec.training.metrics
@@ -137,11 +138,3 @@ def _show(result: RunResult, folder: Path, output: Output) -> None:
         output.parts(f"{finding.code}: {finding.sentence}", label=f"{finding.code}:")
     if more := worst_first[MOST_FINDINGS:]:
         output.parts(f"{counted(len(more), 'more finding')}: {', '.join(finding.code for finding in more)}")
-
-
-def _members(facts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield how far each network of a run came."""
-    for number, member in enumerate(facts.get("members", [facts])):
-        losses = [record["loss"] for record in history if record.get("member", 0) == number]
-        told = {name: member[name] for name in ("end", "epochs", "training_seconds")}
-        yield {**told, "first_loss": losses[0], "last_loss": losses[-1]}
