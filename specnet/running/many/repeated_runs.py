@@ -22,9 +22,9 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
-from specnet.running.data_rows import parsed_with_target
+from specnet.running.data_rows import data_hash, parsed_with_target
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import Common, Task, TaskOutcome
+from specnet.running.many.run_tasks import Task, TaskOutcome
 from specnet.running.many.workers import Workers, ended
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
@@ -196,7 +196,7 @@ class _Course:
         self._planned, self._folder, self._progress, self._resumes = planned, folder, progress, resumes
         self._document = document_saying(parsed)
         self._writer = SpecWriter(self._document, parsed.registry)
-        self._common = Common.of(parsed, table, rows=rows)
+        self._parsed, self._sha256, self._rows = parsed, data_hash(table), rows
         self._texts: dict[Repetition, Written] = {}
         self._done: dict[Repetition, RepeatedRun] = {}
 
@@ -220,8 +220,11 @@ class _Course:
             else:
                 self._add(each, kept)
         self._progress.kept(len(self._planned) - len(left))
-        for each, (outcome,) in ended(workers, {each: [Task(self._common, self._data(each))] for each in left}):
+        for each, (outcome,) in ended(workers, {each: [self._task(each)] for each in left}):
             self._end(each, outcome)
+
+    def _task(self, each: Repetition) -> Task:
+        return Task.of(self._data(each), self._parsed, self._sha256, rows=self._rows)
 
     def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
@@ -274,7 +277,7 @@ class _Course:
         run = SavedRun(path)
         facts = run.checked_facts(epochs=int, seconds=int | float)
         written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
-        if written != self._written(each).text or facts.get("data_sha256") != self._common.sha256:
+        if written != self._written(each).text or facts.get("data_sha256") != self._sha256:
             what = "on other data" if written == self._written(each).text else "of another spec"
             hint = "choose another --out, or use --force to replace it"
             raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))

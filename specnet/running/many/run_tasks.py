@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
@@ -20,7 +20,7 @@ from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
-from specnet.running.data_rows import data_hash, split_data
+from specnet.running.data_rows import split_data
 from specnet.running.fitting import FitResult
 from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
@@ -35,33 +35,6 @@ from specnet.training.observer import Beginning, StopAfter
 THREADS = 1
 MACHINE = (BLAS, CPU_FEATURES)
 """What has to be equal on all machines for equal bits."""
-
-
-@dataclass(frozen=True)
-class Common:
-    """What all tasks of a coordinator share.
-
-    Attributes
-    ----------
-    sha256 : str
-        The hash of the table of rows.
-    parts : tuple of part classes
-    limits : Limits or None
-    rows : bool
-        Whether runs store hashes of their training rows.
-    """
-
-    sha256: str
-    parts: tuple[type[Part], ...] = ()
-    limits: Limits | None = None
-    rows: bool = True
-
-    @classmethod
-    def of(cls, spec: Spec, table: Table, *, rows: bool = True) -> Common:
-        """Return what tasks of a spec on its table share; built-in and installed parts are wherever specnet is."""
-        installed = set(installed_registry())
-        custom = tuple(part for part in spec.registry if part not in installed)
-        return cls(data_hash(table), custom, spec.origin.limits, rows)
 
 
 @dataclass(frozen=True)
@@ -120,19 +93,35 @@ class Task:
 
     Attributes
     ----------
-    common : Common
     data : mapping
         The document of its spec.
+    sha256 : str
+        The hash of the table of its rows.
+    parts : tuple of part classes
+        Custom parts: built-in and installed ones are wherever specnet is.
+    limits : Limits or None
+    rows : bool
+        Whether it stores hashes of its training rows.
     beginning : Beginning or None
         Where it stops; None for the whole run.
     known : dict
         What has been made of the document in this process, also for other tasks of the same run; it is not sent.
     """
 
-    common: Common
     data: Mapping[str, Any]
+    sha256: str
+    parts: tuple[type[Part], ...] = ()
+    limits: Limits | None = None
+    rows: bool = field(default=True, kw_only=True)
     beginning: Beginning | None = field(default=None, kw_only=True)
     known: dict[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], spec: Spec, sha256: str, **others: Any) -> Self:
+        """Return the run of a document with the custom parts and the limits of a spec."""
+        installed = set(installed_registry())
+        custom = tuple(part for part in spec.registry if part not in installed)
+        return cls(data, sha256, custom, spec.origin.limits, **others)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "known": {}}
@@ -148,7 +137,7 @@ class Task:
         """
         if "spec" in self.known:
             return cast(Spec, self.known["spec"])
-        spec = parse_spec(Document(self.data), parts=self.common.parts, limits=self.common.limits)
+        spec = parse_spec(Document(self.data), parts=self.parts, limits=self.limits)
         if spec.target_kind != table.target:
             message = f"the loss needs {spec.target_kind} as the target, but the rows were read with {table.target}"
             raise DataError(spec.diagnostic("loss-target", message, ("training", "loss")))
@@ -169,9 +158,9 @@ class Task:
         """
         begin, spec = time.perf_counter(), self.spec(table)
         data = split_data(spec, table)
-        run = train_run(spec, data, data.identity(self.common.sha256), begin, self.observer())
+        run = train_run(spec, data, data.identity(self.sha256), begin, self.observer())
         run.fitted.check_whole()
-        return TaskOutcome.of(run.fitted, files=run.files(".", rows=self.common.rows), metrics=run.evaluation.metrics)
+        return TaskOutcome.of(run.fitted, files=run.files(".", rows=self.rows), metrics=run.evaluation.metrics)
 
 
 def perform(task: Task, table: Table) -> TaskOutcome:
@@ -231,8 +220,8 @@ def work(content: bytes, rows: bytes | None) -> TaskOutcome | RowsNeeded:
     except (AttributeError, ImportError) as error:
         raise cannot_be_sent(error) from error
     if rows is not None:
-        keep_rows(task.common.sha256, pickle.loads(rows))
-    table = _tables.get(task.common.sha256)
+        keep_rows(task.sha256, pickle.loads(rows))
+    table = _tables.get(task.sha256)
     return RowsNeeded() if table is None else perform(task, table)
 
 

@@ -124,7 +124,7 @@ class Workers(ExitStack):
 
     def _start_processes(self, left: int) -> None:
         assert self.jobs is not None, "nobody else computes"
-        rows = self._waiting[0][0].common.sha256, self._table
+        rows = self._waiting[0][0].sha256, self._table
         self._executor = self.enter_context(processes(min(self.jobs, left), begin_tasks, rows))
         while self._waiting:
             self._send(*self._waiting.popleft(), rows=None)

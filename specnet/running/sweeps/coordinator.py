@@ -22,10 +22,10 @@ from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
 from specnet.report.terminal.run_progress import SeriesProgress
-from specnet.running.data_rows import split_data
+from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import MACHINE, THREADS, Common, TaskOutcome, perform, this_machine
+from specnet.running.many.run_tasks import MACHINE, THREADS, TaskOutcome, perform, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
@@ -102,9 +102,9 @@ class Coordinator:
         self.writer = SpecWriter(document, spec.registry)
         self._begin = time.perf_counter()
         base = spec.model_copy(update={"sweep": None})
-        self._common = Common.of(spec, table)
+        self._sha256 = data_hash(table)
         self.data = split_data(base, table)
-        self.identity = SweepIdentity.of(self.data.identity(self._common.sha256), self.sweep)
+        self.identity = SweepIdentity.of(self.data.identity(self._sha256), self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self.repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
         check_rows_of(base, self.repetitions, table, self.sweep.folds, "validation")
@@ -197,7 +197,7 @@ class Coordinator:
             document = replace(document, data=data)
         for each in self.repetitions:
             data = changed(document, each.changes, f"trial {number}").data
-            entry.runs.append(TrialTask(self._common, data, pruning))
+            entry.runs.append(TrialTask.of(data, self.spec, self._sha256, pruning=pruning))
         with suppress(SpecnetError):  # whoever computes it refuses it
             folds = entry.runs[0].spec(self._table).training.folds
         for run, task in enumerate(entry.runs):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specnet.parts.searches import Pruner
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
 from specnet.running.sweeps.space import Drawn, combinations, draw, shown_value, written_parameters
-from specnet.running.sweeps.trials import Pruning
 from specnet.saved.saved_trials import RUNGS, Trial
 from specnet.spec.reading.overrides import with_change
 from specnet.spec.sweep_section import SweepSpec
@@ -121,12 +121,12 @@ class Search:
         """Return what a trial has drawn, as Optuna calls it; it has not been told."""
         return dict(self._asked[number].params)
 
-    def pruning(self) -> Pruning | None:
+    def pruning(self) -> tuple[Pruner, bytes] | None:
         """Return what decides whether the trial that was drawn last goes on."""
         if self._sweep.pruner is None or self._looks_at_folds:
             return None
         told = self._study.get_trials(deepcopy=False, states=_states("COMPLETE", "PRUNED"))
-        return Pruning(self._sweep.pruner, pickle.dumps(told))
+        return self._sweep.pruner, pickle.dumps(told)
 
     @property
     def _looks_at_folds(self) -> bool:

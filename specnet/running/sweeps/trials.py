@@ -28,23 +28,14 @@ if TYPE_CHECKING:
     from specnet.network import Network
 
 
-@dataclass(frozen=True)
-class Pruning:
-    """What decides whether a trial goes on.
-
-    Attributes
-    ----------
-    pruner : Pruner
-    told : bytes
-        The pickled trials that the sampler knew when this one was drawn.
-    """
-
-    pruner: Pruner
-    told: bytes
-
-
 class PruningObserver(Observer):
     """Asks Optuna's pruner at each rung whether a trial goes on, and stops it otherwise.
+
+    Parameters
+    ----------
+    pruner : Pruner
+    known : bytes
+        The pickled trials that the sampler knew when this one was drawn.
 
     Attributes
     ----------
@@ -54,11 +45,11 @@ class PruningObserver(Observer):
 
     follows_log = False
 
-    def __init__(self, pruning: Pruning) -> None:
-        optuna, told = required_optuna(), list["FrozenTrial"](pickle.loads(pruning.told))
+    def __init__(self, pruner: Pruner, known: bytes) -> None:
+        optuna, trials = required_optuna(), list["FrozenTrial"](pickle.loads(known))
         with quiet():
-            self._study = optuna.create_study(pruner=pruning.pruner.optuna_pruner(RUNGS))
-            self._study.add_trials(told)
+            self._study = optuna.create_study(pruner=pruner.optuna_pruner(RUNGS))
+            self._study.add_trials(trials)
             self._trial = self._study.ask()
         self._epochs = 0
         self.curve: RungLosses = {}
@@ -96,14 +87,15 @@ class TrialTask(Task):
 
     Attributes
     ----------
-    pruning : Pruning or None
+    pruning : (Pruner, bytes) or None
+        What decides whether it goes on: as for `PruningObserver`.
     member : int or None
         Of an ensemble on folds: the only member that is trained.
     members : sequence of TrainingResult
         All of them, where they have been trained by tasks of their own.
     """
 
-    pruning: Pruning | None = None
+    pruning: tuple[Pruner, bytes] | None = None
     member: int | None = None
     members: Sequence[TrainingResult] = ()
 
@@ -115,7 +107,7 @@ class TrialTask(Task):
         if self.member is not None:
             fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
             return TaskOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
-        observer = self.observer() if self.pruning is None else PruningObserver(self.pruning)
+        observer = self.observer() if self.pruning is None else PruningObserver(*self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
             fitted = fit_rows(data, observer)

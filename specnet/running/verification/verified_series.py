@@ -38,9 +38,10 @@ from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_series
+from specnet.running.data_rows import data_hash
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, repetition_named
-from specnet.running.many.run_tasks import THREADS, Common, Task, TaskOutcome
+from specnet.running.many.run_tasks import THREADS, Task, TaskOutcome
 from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.sweeps.sweep_folder import VERSIONS
@@ -91,16 +92,16 @@ class KeptRun:
     sweep: KeptSweep | None = None
     trial: Trial | None = None
 
-    def tasks(self, common: Common) -> list[Task]:
-        """Return what makes it again."""
+    def tasks(self, sha256: str, *, rows: bool) -> list[Task]:
+        """Return what makes it again on a table with that hash; `rows` as for `Task`."""
         document, beginning = document_saying(self.spec), self.kept.beginning
         if self.sweep is None:
-            return [Task(common, document.data, beginning=beginning)]
+            return [Task.of(document.data, self.spec, sha256, rows=rows, beginning=beginning)]
         documents = [changed(document, each.changes, self.name) for each in self.sweep.repetitions(self.spec)]
-        return [TrialTask(common, each.data, beginning=beginning) for each in documents]
+        return [TrialTask.of(each.data, self.spec, sha256, beginning=beginning) for each in documents]
 
     def verified(
-        self, outcomes: Sequence[TaskOutcome], out: Path | None, common: Common, table: Table, judge: Judge | None
+        self, outcomes: Sequence[TaskOutcome], out: Path | None, sha256: str, table: Table, judge: Judge | None
     ) -> tuple[VerifiedRun, Result]:
         """Return what differs of it, made again, and what it comes to; write it if there is a folder for it.
 
@@ -109,7 +110,8 @@ class KeptRun:
         outcomes : sequence of TaskOutcome
             Of `tasks`.
         out : Path or None
-        common : Common
+        sha256 : str
+            The hash of the table.
         table : Table
         judge : Judge or None
             Of the sweep.
@@ -126,8 +128,8 @@ class KeptRun:
             facts = facts_of(contents)
         else:
             result, contents = self._trial(outcomes, contents, judge)
-            machine, sha256 = outcomes[0].machine, common.sha256
-            facts = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **machine}
+            conditions = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256}
+            facts = conditions | outcomes[0].machine
         if out is not None:
             with file_errors(out):
                 out.mkdir(parents=True, exist_ok=True)
@@ -165,8 +167,8 @@ def verified_series(
     force: bool,
     observer: Observer | None,
     verbose: bool,
-) -> tuple[Verification, dict[str, Result], Common]:
-    """Make runs in a folder again; return what each differs in and comes to, by its name, and what all have in common.
+) -> tuple[Verification, dict[str, Result], str]:
+    """Make runs in a folder again; return what each differs in and comes to, by its name, and the hash of the table.
 
     Parameters
     ----------
@@ -195,11 +197,11 @@ def verified_series(
         table = load_table(first.spec)
         if folder is not None:
             clear(folder, kind)
-        common = Common.of(first.spec, table, rows=any(run.kept.facts.get(TRAINING_ROWS) for run in found.runs))
+        sha256, rows = data_hash(table), any(run.kept.facts.get(TRAINING_ROWS) for run in found.runs)
         judges = {id(run.sweep): run.sweep.judge(table) for run in found.runs if run.sweep is not None}
         progress = stack.enter_context(shown_series(verbose, len(runs), "run", observer=observer or Observer()))
-        tasks = {name: run.tasks(common) for name, run in runs.items()} | {
-            name: [Task(common, data)] for name, data in found.failed.items()
+        tasks = {name: run.tasks(sha256, rows=rows) for name, run in runs.items()} | {
+            name: [Task.of(data, first.spec, sha256, rows=rows)] for name, data in found.failed.items()
         }
         verified: dict[str, VerifiedRun] = {}
         results: dict[str, Result] = {}
@@ -212,7 +214,7 @@ def verified_series(
                     run = runs[name]
                     for outcome in outcomes:
                         progress.warned(map(run.spec.document.placed, outcome.warnings))
-                    given = folder and folder / name, common, table, judges.get(id(run.sweep))
+                    given = folder and folder / name, sha256, table, judges.get(id(run.sweep))
                     verified[name], results[name] = run.verified(outcomes, *given)
                     seconds = sum(outcome.seconds for outcome in outcomes)
                     progress.ended(name, str(verified[name]), duration(seconds))
@@ -220,7 +222,7 @@ def verified_series(
             hint = "if the system is out of memory, use fewer jobs"
             raise TrainingError(*(replace(problem, hint=hint) for problem in error.diagnostics)) from error
         entries = (*(verified[name] for name in runs), *found.others)
-        return Verification(entries, found.total, folder=folder), results, common
+        return Verification(entries, found.total, folder=folder), results, sha256
 
 
 @dataclass

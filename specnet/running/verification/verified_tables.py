@@ -28,7 +28,7 @@ from specnet.files.run_files import (
 )
 from specnet.running.many.repeated_runs import series_tables
 from specnet.running.many.repetitions import repetition_named
-from specnet.running.many.run_tasks import Common, TaskOutcome
+from specnet.running.many.run_tasks import TaskOutcome
 from specnet.running.sweeps.sweep_folder import IDENTITY
 from specnet.running.sweeps.trial_records import table_text
 from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
@@ -45,7 +45,7 @@ from specnet.saved.summary import csv_text, summarized
 UNDER_WAY = "under way"
 
 
-def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], common: Common) -> list[VerifiedRun]:
+def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], sha256: str) -> list[VerifiedRun]:
     """Return what differs of the files beside runs in a folder, and in the sweeps in it.
 
     Parameters
@@ -55,8 +55,8 @@ def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], c
     kept : KeptRuns
     results : mapping
         What runs come to that were made again, by their names; of the others, their folders say it.
-    common : Common
-        Of the runs.
+    sha256 : str
+        The hash of their table.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], c
         If a file is damaged.
     """
     if kind_of(path) is SWEEP:
-        return [_of_sweep(kept.sweep(path), "", None, results, common)]
+        return [_of_sweep(kept.sweep(path), "", None, results, sha256)]
     sweeps = [each for each in folders_in(path) if kind_of(each) is SWEEP]
     if not sweeps:
         return [_of_series(path, results)]
@@ -72,7 +72,7 @@ def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], c
     for each in sweeps:
         repeated = repetition_named(each.name)
         fold = None if repeated is None else repeated.fold
-        found.append(_of_sweep(kept.sweep(each), f"{each.name}/", fold, results, common))
+        found.append(_of_sweep(kept.sweep(each), f"{each.name}/", fold, results, sha256))
     return [*found, *_missing(kept.sweep(sweeps[0]), path), _of_nested(path, sweeps)]
 
 
@@ -99,7 +99,7 @@ def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) 
 
 
 def _of_sweep(
-    sweep: KeptSweep, before: str, fold: int | None, results: Mapping[str, Result], common: Common
+    sweep: KeptSweep, before: str, fold: int | None, results: Mapping[str, Result], sha256: str
 ) -> VerifiedRun:
     """Return what differs of the table of trials, the best spec and the record of a sweep.
 
@@ -110,14 +110,14 @@ def _of_sweep(
         How the names of its runs begin.
     fold : int or None
         Which one it is of several sweeps.
-    results, common
+    results, sha256
         As for `verified_tables`.
     """
     made = [results.get(f"{before}{TRIALS}/{trial.number:04}", trial) for trial in sweep.trials]
     trials = [each for each in made if isinstance(each, Trial) and each.number < sweep.count]
     best, now = sweep.best(trials)
     facts, states = {**sweep.facts}, [trial.state for trial in trials]
-    identity = {**facts[IDENTITY], "data_sha256": common.sha256}
+    identity = {**facts[IDENTITY], "data_sha256": sha256}
     if fold is not None and isinstance(identity["spec"].get("data"), dict):
         data = identity["spec"]["data"]
         identity["spec"] = {**identity["spec"], "data": {**data, "split": {**data["split"], "fold": fold}}}

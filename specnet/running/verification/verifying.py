@@ -135,10 +135,10 @@ def verify(
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
             inner = kept.found(path, sample)
-            found, results, common = verified_series(path, kind, out, inner, jobs, force, observer, verbose)
+            found, results, sha256 = verified_series(path, kind, out, inner, jobs, force, observer, verbose)
             if epochs is None:
                 stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
-                more = [*_teams(path, kept, found.folder), *verified_tables(path, kept, results, common)]
+                more = [*_teams(path, kept, found.folder), *verified_tables(path, kept, results, sha256)]
                 more = with_conditions(more, found.runs)
                 found = replace(found, runs=(*found.runs, *more), total=found.total + len(more))
         elif kind is TEAM_OF_SWEEP:

@@ -19,7 +19,8 @@ from specnet import Observer, StopTraining, TrainingError, parse_spec
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.cpus import usable_cpus
 from specnet.files.interruptions import Interruptions
-from specnet.running.many.run_tasks import Common, Task, perform
+from specnet.running.data_rows import data_hash
+from specnet.running.many.run_tasks import Task, perform
 from specnet.running.runner import RunInterrupted
 from specnet.training import TrainingRows, members, train_members
 from specnet.training.members import EnsembleTraining, Pool, in_threads
@@ -320,7 +321,7 @@ def test_one_of_many_runs_trains_its_members_one_after_the_other(threads: list[i
     """Wherever it is computed: the others have the other processors."""
     spec = parse_spec(MOONS, overrides=COMPILED)
     table = specnet.data.load_table(spec)
-    outcome = perform(Task(Common.of(spec, table), spec.document.data), table)
+    outcome = perform(Task.of(spec.document.data, spec, data_hash(table)), table)
     assert (outcome.state, threads) == ("finished", [])
 
 

@@ -13,7 +13,7 @@ import pytest
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
-from specnet.running.many.run_tasks import Common, Task, TaskOutcome
+from specnet.running.many.run_tasks import Task, TaskOutcome
 from specnet.running.many.workers import Workers
 
 LARGE = 2**18
@@ -40,9 +40,9 @@ def looked(count: int, seconds: float, jobs: int) -> list[TaskOutcome]:
     texts = np.array(["a", "b"])
     columns = (Column("kind", "category", texts),)
     table = Table(np.arange(LARGE, dtype=np.float64)[:, np.newaxis], np.arange(LARGE), "classes", columns=columns)
-    common = Common(data_hash(table))
+    sha256 = data_hash(table)
     with Workers(table, jobs=jobs) as workers:
-        answers = [workers.submit(Looking(common, {}, seconds)) for _ in range(count)]
+        answers = [workers.submit(Looking({}, sha256, seconds=seconds)) for _ in range(count)]
         while left := sum(not answer.done() for answer in answers):
             workers.advance(left)
     return [answer.result() for answer in answers]
