@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from specnet.data.suspicions.suspicious_targets import looks_like_numbers, other_kind_hint
 from specnet.errors import DataError, Diagnostic
 from specnet.number_texts import counted
-from specnet.parts.data import SPLIT_PARTS, Split, Table
+from specnet.parts.data import Split, Table
+from specnet.parts.splits import PARTS, TEST, TRAIN, VALIDATION
 from specnet.spec.document import Ensemble
 
 FoldNumbers = NDArray[np.intp]
@@ -104,8 +105,8 @@ class RowSplit:
 
     def parts(self) -> dict[str, RowNumbers]:
         """Return the existing parts by name."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: rows for name, rows in parts.items() if rows is not None}
+        parts = zip(PARTS, (self.train, self.validation, self.test), strict=True)
+        return {name: rows for name, rows in parts if rows is not None}
 
 
 def split_rows(table: Table, split: Split, seed: int, ensemble: Ensemble | None = None) -> RowSplit:
@@ -169,7 +170,7 @@ def _parts(table: Table, split: Split) -> RowSplit:
     else:
         cut = _at_random(table, split)
     total = len(rows)
-    for part in ("test", "validation"):
+    for part in (TEST, VALIDATION):
         if size := getattr(split, f"{part}_size"):
             count = math.ceil(size * total)
             if count >= len(rows):
@@ -178,7 +179,7 @@ def _parts(table: Table, split: Split) -> RowSplit:
             rows, parts[part] = cut(rows, count, part)
         elif split.folded_part == part:
             rows, parts[part] = _held_fold(table, split, rows)
-    return RowSplit(rows, parts.get("validation"), parts.get("test"))
+    return RowSplit(rows, parts.get(VALIDATION), parts.get(TEST))
 
 
 def _held_fold(table: Table, split: Split, rows: RowNumbers) -> tuple[RowNumbers, RowNumbers]:
@@ -218,10 +219,10 @@ def _as_said(table: Table, split: Split) -> tuple[RowNumbers, dict[str, RowNumbe
     """Return the rows for training, and those for other sets, as a column says or as they are in files."""
     key = next(key for key in ("column", "test", "validation") if getattr(split, key) is not None)
     said = _known(table.split_by, key)
-    rows = {part: np.flatnonzero(said == part) for part in SPLIT_PARTS}
-    if not rows["train"].size:
+    rows = {part: np.flatnonzero(said == part) for part in PARTS}
+    if not rows[TRAIN].size:
         raise _error(key, "no rows are left for training")
-    return rows.pop("train"), {part: those for part, those in rows.items() if those.size}
+    return rows.pop(TRAIN), {part: those for part, those in rows.items() if those.size}
 
 
 def _at_random(table: Table, split: Split) -> Cut:

@@ -52,6 +52,7 @@ from specnet.parts.data import Column, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
 from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
+from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
 from specnet.training import RunIdentity
 
@@ -119,7 +120,7 @@ class Rows:
     def split(self, split: RowSplit) -> dict[str, Rows]:
         """Return the parts of a split of all rows."""
         parts = {name: self._part(indices) for name, indices in split.parts().items()}
-        return {**parts, "train": replace(parts["train"], folds=split.folds)}
+        return {**parts, TRAIN: replace(parts[TRAIN], folds=split.folds)}
 
     def _part(self, indices: NDArray[np.intp]) -> Rows:
         row, column = self.table.strides
@@ -223,6 +224,11 @@ class SpecData:
         """The network, one for all that are trained on these rows, such as the members of an ensemble."""
         return Network(self.resolved)
 
+    @property
+    def held_out(self) -> str:
+        """The part whose rows networks answer that were not trained on them: of an ensemble on folds ``train``."""
+        return VALIDATION if self.splits[TRAIN].folds is None else TRAIN
+
     def identity(self, sha256: str | None = None) -> RunIdentity:
         """Return what a run on these rows is about, given the hash of the table where it is known."""
         assert self.table is not None, "runs have a table"
@@ -299,12 +305,12 @@ def split_data(spec: Spec, table: Table, *, has_test: bool = True) -> SpecData:
     """
     assert spec.data is not None, "load_table refuses a spec without data"
     rows, data = _rows_of(table, spec.data.split), spec.data.with_columns(table)
-    labels, outputs = read_target(spec, rows.y, lambda: _splits(rows, table, data.split, spec)["train"].y)
+    labels, outputs = read_target(spec, rows.y, lambda: _splits(rows, table, data.split, spec)[TRAIN].y)
     splits = _splits(rows, table, data.split, spec)
     if not has_test:
-        splits.pop("test", None)
-    prepared, preparation = fit_preparation(spec, splits["train"])
-    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits["train"]))
+        splits.pop(TEST, None)
+    prepared, preparation = fit_preparation(spec, splits[TRAIN])
+    resolved = resolve(prepared, inputs=table.X.shape[1], outputs=outputs, data=data, rows=len(splits[TRAIN]))
     return SpecData(resolved, labels, preparation, splits, table.warnings, table)
 
 

@@ -17,6 +17,7 @@ from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.data import TableFile
+from specnet.parts.splits import TEST, TRAIN, VALIDATION, adjective
 from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder, other_parts
@@ -37,7 +38,6 @@ from specnet.training.observer import Stopped
 
 MOST_ROWS_WITH_NAMES = 1_000_000
 """Of more rows, texts that may name groups are not read once more."""
-_SETS = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,15 @@ class FitResult:
         Those are the training rows where each member of an ensemble, if none is missing, has left one fold out; else
         the validation rows.
         """
-        rows, model = self.data.splits["train"], self.model
+        name, model = self.data.held_out, self.model
+        rows = self.data.splits.get(name)
+        if rows is None:
+            return None
         if rows.folds is not None:
             is_whole = len(self.members) > rows.folds.max()
-            return HeldOut("train", *self._fold_outputs(rows)) if is_whole else None
-        if "validation" not in self.data.splits:
-            return None
-        X, rows = self.prepared("validation"), self.data.splits["validation"]
-        return HeldOut("validation", model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+            return HeldOut(name, *self._fold_outputs(rows)) if is_whole else None
+        X = self.prepared(name)
+        return HeldOut(name, model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
 
     def calibrated(self) -> Self:
         """Return the same with the model's outputs calibrated on the rows held out."""
@@ -126,7 +127,7 @@ class FitResult:
         assert held is not None, "rows do not vanish"
         rows, answers = self.data.splits[held.name], held.answers
         crossed = [member.cross_fitted for member in self.members]
-        if held.name == "validation" and all(raw is not None for raw in crossed):
+        if held.name == VALIDATION and all(raw is not None for raw in crossed):
             factor = 1.0 if self.calibration is None else self.calibration.factor
             raws = [
                 after + factor * (each - before)
@@ -134,13 +135,13 @@ class FitResult:
             ]
             compared = model.decoder.compared([model.decoder.activated(raw) for raw in raws])
             answers = replace(answers, prediction=compared[0], probability=compared[1])
-        targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != "test"]
+        targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != TEST]
         is_of_values = model.network.task == "values"
         low = np.min([each.min(axis=0) for each in targets], axis=0) >= 0 if is_of_values else None
         return ErrorQuantiles.of(answers, model.network.task, not_negative=low, groups=rows.groups)
 
     def _fold_outputs(self, rows: Rows) -> tuple[list[Array], Answers]:
-        X, network = self.inputs["train"], self.model.network
+        X, network = self.inputs[TRAIN], self.model.network
         raw, outputs = (np.empty((len(rows), network.outputs), network.dtype) for _ in range(2))
         for number, (theta, state) in enumerate(self.model.members):
             mine = rows.in_fold(number)
@@ -192,23 +193,23 @@ def fit_rows(
         If the loss is no longer finite; `run_evidence.explaining` adds the cause.
     """
     observer, spec, splits = observer or Observer(), data.resolved.spec, data.splits
-    rows, watched = splits["train"], None
+    rows, watched = splits[TRAIN], None
     try:  # looking for large cells takes as long as preparing does
         encoder, training = _encoded(data, start)
-        if "validation" in splits:
-            watched = encoder.watched_rows(splits["validation"], "validation y")
+        if VALIDATION in splits:
+            watched = encoder.watched_rows(splits[VALIDATION], "validation y")
     except DataError:
         _refuse_large_cells(data, splits)
         raise
-    _refuse_large_cells(data, splits.keys() - {"train", "validation"})
-    network, inputs = encoder.network, {"train": training.X}
+    _refuse_large_cells(data, splits.keys() - {TRAIN, VALIDATION})
+    network, inputs = encoder.network, {TRAIN: training.X}
     if watched is not None:
-        inputs["validation"] = watched.rows.X
+        inputs[VALIDATION] = watched.rows.X
     elif rows.folds is None:
         check_monitors(spec)
     if problems := list(_without_weight(spec, splits, training)):
         raise DataError(*problems)
-    held = {name: part.y for name, part in splits.items() if name != "train"}
+    held = {name: part.y for name, part in splits.items() if name != TRAIN}
     found = (*data.warnings, *suspicions(data.resolved, data.labels, rows.y, held))
     if spec.data is not None:  # who passes arrays has made their columns
         found += _column_suspicions(data)
@@ -247,7 +248,7 @@ def fit_rows(
 def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
     """Return what `column_suspicions` does, looked for once where many runs train on the same rows."""
     spec, labels, splits = data.resolved.spec, data.labels, data.splits
-    rows, names = splits["train"], None if labels is None else tuple(labels.values.tolist())
+    rows, names = splits[TRAIN], None if labels is None else tuple(labels.values.tolist())
     place = spec.diagnostic("column", "", ("data",))
     key = "suspicions", tuple(splits), names, spec.training.loss.target, spec.data, spec.feature_names, place
     return rows.once(key, lambda: column_suspicions(spec, labels, splits, rows.kinds, _names_of_groups(data)))
@@ -290,9 +291,9 @@ def _without_weight(spec: Spec, splits: Mapping[str, Rows], training: TrainingRo
     for name, part in splits.items():
         if part.weight is not None and not part.weight.any():
             yield spec.diagnostic(
-                "sample-weight", f"every row of the {_SETS[name]} set has a weight of 0", path, hint=hint
+                "sample-weight", f"every row of the {adjective(name)} set has a weight of 0", path, hint=hint
             )
-    rows, path, hint = splits["train"], ("training", "ensemble"), f"use fewer members, or {hint}"
+    rows, path, hint = splits[TRAIN], ("training", "ensemble"), f"use fewer members, or {hint}"
     for member in range(spec.training.members) if rows.folds is not None else ():
         fold = rows.in_fold(member)
         if rows.weight is not None and not rows.weight[fold].any():
@@ -318,7 +319,7 @@ def _encoded(data: SpecData, start: Model | None) -> tuple[Encoder, TrainingRows
 
     The network is the start's own where that is the same, with what was fitted for the start.
     """
-    resolved, rows = data.resolved, data.splits["train"]
+    resolved, rows = data.resolved, data.splits[TRAIN]
     if start is None:
         return Encoder.fit(data.network, data.labels, data.preparation, rows)
     network = start.network if start.network.resolved == resolved else data.network

@@ -33,7 +33,7 @@ else:
     __all__, __getattr__ = lazily(
         __name__,
         {
-            "base": "SPLIT_PARTS Data DataSizes Split Table TargetKind",
+            "base": "Data DataSizes Split Table TargetKind",
             "bundled": "BreastCancer Diabetes Digits Iris Wine",
             "column_kinds": "KINDS_IN_WORDS Column ColumnKind Kind column_of kind_of",
             "files": "Npz",

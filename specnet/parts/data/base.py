@@ -17,7 +17,6 @@ from specnet.parts.part import FieldProblem, Section, written
 from specnet.parts.registry import PartKind
 
 TargetKind = Literal["classes", "values"]
-SPLIT_PARTS = ("train", "validation", "test")
 SIZES = ("test_size", "validation_size")
 FoldPart = Literal["test", "validation"]
 

@@ -35,6 +35,7 @@ from specnet.parts.data.tables.source import ColumnCells, Mistake, TableSource, 
 from specnet.parts.data.tables.table_reading import Wanted, read
 from specnet.parts.fields import ColumnName, ColumnNames, FilePaths, NonNegativeInteger, OneOrSeveralNames
 from specnet.parts.part import FieldProblem, named_twice
+from specnet.parts.splits import PARTS, TRAIN
 
 MOST_LISTED = 12
 """How many features a hint lists."""
@@ -103,8 +104,8 @@ class TableFile(Data):
 
     def load(self, folder: Path, target: TargetKind) -> Table:
         table = self._load(folder, target)
-        parts = {"train": table}
-        for part in ("validation", "test"):
+        parts = {TRAIN: table}
+        for part in PARTS[1:]:
             path = getattr(self.split, part)
             if path is None:
                 continue

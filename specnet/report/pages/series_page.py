@@ -10,7 +10,7 @@ import numpy as np
 
 from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
-from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN
+from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
@@ -86,7 +86,7 @@ def series_sentence(record: SeriesView) -> str:
         return "The run has not finished." if total == 1 else f"None of {count(total)} runs has finished."
     of_all = "" if finished == total else f"{count(finished)} of "
     found = record.summary[record.split][record.main]
-    rows = {TRAIN: "training", OUT_OF_FOLD: "out-of-fold"}.get(record.split, record.split)
+    rows = adjective(record.split)
     label, a = f"{rows} {words(record.main)}", "an" if record.split == OUT_OF_FOLD else "a"
     what = f"{'The results of ' if record.is_nested else ''}{of_all}{_number(record)}"
     if found["mean"] is None:

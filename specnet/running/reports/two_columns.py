@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from specnet.model import Model
+from specnet.parts.splits import PARTS, TRAIN
 from specnet.report.plane.surfaces import Plane
 from specnet.running.data_rows import SpecData
 
@@ -24,11 +25,11 @@ def plane_of(model: Model, data: SpecData, column_names: Sequence[str], class_na
     column_names, class_names : sequence of str
     """
     network = model.network
-    has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts
+    has_categories = any(text is not None for text in data.splits[TRAIN].texts) or network.resolved.category_counts
     several_targets = network.task == "values" and network.target_size > 1
     if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or several_targets:
         return None
-    parts = [data.splits[name] for name in ("train", "validation", "test") if name in data.splits]
+    parts = [data.splits[name] for name in PARTS if name in data.splits]
     theta, state = model.members[0]
     y = np.concatenate([part.y for part in parts])
     return Plane(

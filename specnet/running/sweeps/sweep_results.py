@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from specnet.number_texts import metric as metric_text
+from specnet.parts.splits import TEST, TRAIN, VALIDATION
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.runner import RunResult
 from specnet.running.sweeps.teams import TrialTeam
@@ -56,12 +57,12 @@ class SweepResult:
 
     def best_in_words(self) -> list[str]:
         """Return which trial is best, and its figure: the best of many, and so better than what is to be expected."""
-        split, name = "validation", "loss" if self.metric == VALIDATION_LOSS else self.metric
+        name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         assert self.best.figure is not None, "it has finished"
-        told = [f"{split} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
+        told = [f"{VALIDATION} {metric_text(name, self.best.figure)} (best of {len(self.trials)})"]
         metrics = self.metrics if self.team is None else self.team.best
-        test = metrics.get("test", {}).get(name)
-        told += [] if test is None else [f"test {metric_text(name, test)}"]
+        test = metrics.get(TEST, {}).get(name)
+        told += [] if test is None else [f"{TEST} {metric_text(name, test)}"]
         return [f"best: trial {self.best.number}", f"{name}: {', '.join(told)}", self.states_in_words()]
 
     def team_in_words(self) -> list[str]:
@@ -69,7 +70,7 @@ class SweepResult:
         assert self.team is not None, "there is one"
         name = "loss" if self.metric == VALIDATION_LOSS else self.metric
         known = {split: figures[name] for split, figures in self.team.metrics.items() if figures.get(name) is not None}
-        told = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != "train"]
+        told = [f"{split.replace('_', ' ')} {metric_text(name, known[split])}" for split in known if split != TRAIN]
         return [self.team.in_words(), f"{name}: {', '.join(told)}"]
 
     def states_in_words(self) -> str:

@@ -22,12 +22,12 @@ from specnet.files.plain_data import json_text
 from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import as_array
-from specnet.parts.splits import OUT_OF_FOLD, SPLITS
+from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TRAIN, VALIDATION
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
 from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
-from specnet.running.sweeps.trial_records import VALIDATION, file_of
+from specnet.running.sweeps.trial_records import file_of
 from specnet.running.training_run import Contents
 from specnet.saved.metrics_file import Evaluation, Metrics
 from specnet.spec import Spec
@@ -170,7 +170,7 @@ def made_team(candidates: Candidates, data: SpecData) -> TrialTeam:
     model = candidates.joined(shares, judge.answers(together))
     evaluation = _evaluated(model, data)
     metrics = evaluation.metrics
-    held = OUT_OF_FOLD if judge.runs[0].name == "train" else VALIDATION
+    held = OUT_OF_FOLD if judge.runs[0].name == TRAIN else VALIDATION
     metrics[held] = {**metrics.get(held, {}), **judge.figures_of(together)}
     metrics = {name: metrics[name] for name in SPLITS if name in metrics}
     return TrialTeam(shares, model, replace(evaluation, metrics=metrics))

@@ -20,6 +20,7 @@ from specnet.parts.arrays import Array
 from specnet.parts.data import Table
 from specnet.parts.metrics import Metric
 from specnet.parts.metrics.statistics import mean_with_error, weighted_mean
+from specnet.parts.splits import TRAIN
 from specnet.running.calibration import least_logarithm
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.encoding import Encoder
@@ -71,10 +72,9 @@ class HeldRows:
         SpecnetError
             If its network cannot be made of these rows.
         """
-        train = data.splits["train"]
-        name = name or ("validation" if train.folds is None else "train")
+        name = name or data.held_out
         rows = data.splits[name]
-        decoder = Encoder.of(data.network, data.labels, data.preparation, train).decoder
+        decoder = Encoder.of(data.network, data.labels, data.preparation, data.splits[TRAIN]).decoder
         units = rows.groups if rows.groups is not None else rows.chosen
         units = np.arange(len(rows)) if units is None else units
         return cls(name, decoder, *decoder.target(rows.y, len(rows)), rows.weight, units)

@@ -14,7 +14,7 @@ from specnet.files.plain_data import json_lines, json_text
 from specnet.files.recorded_hashes import with_hashes
 from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
 from specnet.files.tensors import decode, encode
-from specnet.parts.splits import OUT_OF_FOLD
+from specnet.parts.splits import TRAIN, best_split
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.many.repetitions import Repetition
 from specnet.running.many.run_tasks import TaskOutcome
@@ -24,7 +24,6 @@ from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_trials import Trial, TrialFigure
 from specnet.saved.summary import csv_text
 
-VALIDATION = "validation"
 OUTPUTS = "outputs"
 """The tensor of what a run answers for rows held out."""
 
@@ -59,9 +58,8 @@ def trial_of(
 
 
 def figure_of(metrics: Metrics, metric: str) -> float | None:
-    """Return the metric that a sweep searches by: of validation rows, or of the folds of an ensemble."""
-    figures = metrics.get(VALIDATION) or metrics.get(OUT_OF_FOLD, {})
-    return figures.get("loss" if metric == VALIDATION_LOSS else metric)
+    """Return the metric that a sweep searches by, of rows that a run without test rows was not trained on."""
+    return metrics.get(best_split(metrics.keys() - {TRAIN}), {}).get("loss" if metric == VALIDATION_LOSS else metric)
 
 
 def measured(

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, Path
 from specnet.files.large import new_array
-from specnet.parts.data.base import SPLIT_PARTS, Split, Table
+from specnet.parts.data.base import Split, Table
 from specnet.parts.data.column_kinds import KINDS, KINDS_IN_WORDS, Column, ColumnKind, Kind, as_indices, kind_of
 from specnet.parts.data.notations import DatetimeFormat
 from specnet.parts.data.tables.setting_hints import column_key, setting
 from specnet.parts.data.tables.source import Mistake, TableSource, undivided, unknown_columns
 from specnet.parts.part import FieldProblem
+from specnet.parts.splits import PARTS
 
 _NEEDED: dict[str | int, tuple[tuple[Kind, ...], str]] = {
     "time": (("numeric", "datetime"), "a split by time needs numbers or dates"),
@@ -95,10 +96,10 @@ class Roles:
             return np.where(np.isnan(cells), -1, np.unique(cells, return_inverse=True)[1])
         assert column.texts is not None, "it is a category"
         said = np.append(column.texts, "")[as_indices(cells)]
-        wrong = ~np.isin(said, SPLIT_PARTS)
+        wrong = ~np.isin(said, PARTS)
         if wrong.any():
             first = int(wrong.argmax())
-            expected = ", ".join(f'"{part}"' for part in SPLIT_PARTS)
+            expected = ", ".join(f'"{part}"' for part in PARTS)
             what = f'expected {expected}, got "{said[first]}"'
             raise _wrong_cell(name, first, what, "split", content, source)
         return said
