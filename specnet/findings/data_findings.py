@@ -27,16 +27,16 @@ MOST_RANKED = 20_000
 
 def constant_column(evidence: Evidence) -> Iterator[Finding]:
     """Columns with one value in all training rows, unless they are pixels."""
-    columns = evidence.columns
-    rows, flat = len(columns.cells), _constant_columns(evidence)
-    if rows < 2 or (flat and image_side(columns.cells) is not None):
+    rows, flat = len(evidence.cells), _constant_columns(evidence)
+    if rows < 2 or (flat and image_side(evidence.cells) is not None):
         raise UntestableError
     if not flat:
         return
-    named = _named([columns.names[place] for place in flat[:MOST_NAMED]], len(flat))
+    names = [evidence.column_names[column] for column in flat]
+    named = _named(names[:MOST_NAMED], len(flat))
     more = f" and {len(flat) - MOST_NAMED} more" if len(flat) > MOST_NAMED else ""
     sentence = f"{named}{more}: the same value in all {count(rows)} training rows"
-    changes = ignored_columns(evidence, [columns.names[place] for place in flat])
+    changes = ignored_columns(evidence, names)
     yield Finding("constant-column", "warning", sentence, changes, "" if changes else "leave it out of data.features")
 
 
@@ -73,7 +73,7 @@ def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
 
 def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
     """A target whose mean or spread is beyond 30, which takes many steps to reach from initial weights."""
-    if evidence.task != "values" or not evidence.spec.takes_any_target:
+    if evidence.task != "values" or not _takes_any_target(evidence):
         raise UntestableError
     values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
     means, spreads = values.mean(axis=0), values.std(axis=0)
@@ -85,30 +85,37 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("unscaled-target", "warning", sentence, changes)
 
 
+def _takes_any_target(evidence: Evidence) -> bool:
+    """Return whether the outputs are numbers without bounds, for which the size of the target counts."""
+    loss, (_, last) = evidence.spec.training.loss, evidence.network.nodes[-1].layer.split_activation()
+    return loss.target == "values" and loss.domain == "any" and (last is None or last.is_identity)
+
+
 def leakage(evidence: Evidence) -> Iterator[Finding]:
     """A column, or a linear model of several, that explains all but 1 % of the target."""
-    held, columns = evidence.known_held, evidence.columns
+    held = evidence.known_held
     if evidence.target.ndim > 1:
         raise UntestableError
     if held.score <= held.baselines.get("constant", -np.inf):
         return
     rows = slice(None, None, -(-len(evidence.target) // MOST_RANKED))
-    target, cells = evidence.target[rows], columns.cells[rows]
-    places = range(len(columns.names))
+    target, cells = evidence.target[rows], evidence.cells[rows]
+    categories = {index for index, column in enumerate(evidence.kinds) if column.kind == "category"}
+    indices = range(cells.shape[1])
 
-    def column(place: int) -> Numbers:
-        return by_value(cells[:, place])
+    def column(index: int) -> Numbers:
+        return by_value(cells[:, index])
 
     known = ValueTarget(target.astype(np.float64)) if evidence.task == "values" else ClassTarget(target.astype(np.intp))
-    leaks = [place for place in places if known.is_given_away(column(place), is_category=columns.are_categories[place])]
+    leaks = [index for index in indices if known.is_given_away(column(index), is_category=index in categories)]
     how = "determines the target alone" if len(leaks) == 1 else "determine the target, each alone"
     if not leaks and isinstance(known, ValueTarget):
-        numbers = [place for place in places if not columns.are_categories[place]]
+        numbers = [index for index in indices if index not in categories]
         leaks, explained = linear_leak(column, numbers, known.values)
         how = f"determine{'s' * (len(leaks) == 1)} the target: a linear model explains {percent(explained)} of it"
     if not leaks:
         return
-    names = [columns.names[place] for place in leaks]
+    names = [evidence.column_names[index] for index in leaks]
     sentence = f"{_named(names)} {how}"
     words = "leave them out unless they are known before the answer is"
     if len(leaks) == 1:
@@ -118,7 +125,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
 
 def shared_rows(evidence: Evidence) -> Iterator[Finding]:
     """Over 5 % of the held rows that are training rows, in inputs alone where chance does not repeat these."""
-    if evidence.held is None or len(evidence.columns.names) < 2:
+    if evidence.held is None or len(evidence.column_names) < 2:
         raise UntestableError
     if (found := evidence.repeated) is not None:
         yield Finding("shared-rows", "error", found.sentence, {}, found.advice)
@@ -131,12 +138,13 @@ def _named(names: Sequence[str], count: int | None = None) -> str:
 
 
 def _constant_columns(evidence: Evidence) -> list[int]:
-    cells = evidence.columns.cells
-    flat = np.ones(len(evidence.columns.names), np.bool_)
+    cells = evidence.cells
+    flat = np.ones(cells.shape[1], np.bool_)
     first = np.asarray(cells[:1], np.float64)
     for piece in pieces(cells):
         rows = np.asarray(cells[piece], np.float64)
         flat &= ((rows == first) | (np.isnan(rows) & np.isnan(first))).all(axis=0)
         if not flat.any():
             break
-    return [int(place) for place in np.flatnonzero(flat)]
+    found: list[int] = np.flatnonzero(flat).tolist()
+    return found

@@ -1,90 +1,70 @@
-"""What findings are read from: plain arrays and numbers of one run."""
+"""What findings are read from: a run's network, rows, history and statistics of units, and how well it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.data import Repeated
+from specnet.data import Labels, Repeated
+from specnet.network import Network
+from specnet.network.unit_activations import activation_after
+from specnet.parts.activations import Activation
+from specnet.parts.data import Column
+from specnet.parts.metrics.base import Task
+from specnet.parts.watchers import LOSS, VALIDATION_LOSS
+from specnet.spec import Spec
+from specnet.spec.resolving.graph import Node
 
 Numbers = NDArray[np.float64]
-Task = Literal["binary", "classes", "multilabel", "values"]
 Path = tuple[str | int, ...]
 Look = Mapping[str, Any]
 """A line of ``layers.jsonl``: ``epoch``, and ``layers`` with the numbers of each."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingColumns:
-    """The raw columns of the training rows.
-
-    Attributes
-    ----------
-    names : tuple of str
-    cells : array_like (rows, columns)
-        Missing cells are NaN; of a category the indices of its texts.
-    are_categories : tuple of bool
-    """
-
-    names: tuple[str, ...]
-    cells: Any
-    are_categories: tuple[bool, ...]
+MeanWithError = tuple[float, float]
+"""A mean over rows, such as of the difference of two losses, and its standard error."""
 
 
 class UntestableError(Exception):
     """A run has nothing that a rule could test."""
 
 
-class Gap(NamedTuple):
-    """A mean difference over rows, such as of their losses by two predictors, and its standard error."""
-
-    value: float
-    error: float
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether it is above 0 by more than chance explains."""
-        return self.value > 2 * self.error
-
-
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Rows that the network was not trained on, and how well it does there.
+    """How well a network does on rows that it was not trained on.
 
     Attributes
     ----------
     name : str
-        ``validation``, or ``test`` in runs without validation rows.
-    inputs : (rows, inputs)
-        As the network reads them.
+        ``validation``, ``test`` in runs without validation rows, or ``out_of_fold`` of the training rows of an ensemble
+        on folds.
     target, prediction : (rows,) or (rows, outputs)
         Class indices, 0 and 1, or values in their own units.
     score : float
         Accuracy, or R² of values.
-    baselines : mapping of str to float
-        The same score of ``constant``, ``linear``, ``neighbours`` and ``trees``, as far as they were fitted.
-    gains : mapping of str to Gap
-        By how much the loss is less than the constant prediction's, of ``network`` and of the other baselines.
-    overconfidence : Gap or None
-        By how much the mean probability of the predicted class is above the accuracy; None without classes.
     independent_rows : float
         How many independent rows they are worth, for standard errors: fewer than they are where they come in groups.
+    baselines : mapping of str to float
+        The same score of ``constant``, ``linear``, ``neighbours`` and ``trees``, as far as they were fitted.
+    gains : mapping of str to tuple
+        By how much the loss is less than the constant prediction's, of ``network`` and of the other baselines, with
+        standard errors.
+    overconfidence : tuple or None
+        By how much the mean probability of the predicted class is above the accuracy, with its standard error; None
+        without classes.
     """
 
     name: str
-    inputs: NDArray[Any]
     target: NDArray[Any]
     prediction: NDArray[Any]
     score: float
-    baselines: Mapping[str, float]
-    gains: Mapping[str, Gap]
     independent_rows: float
-    overconfidence: Gap | None = None
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, MeanWithError] = field(default_factory=dict)
+    overconfidence: MeanWithError | None = None
 
     @property
     def rows(self) -> str:
@@ -95,98 +75,73 @@ class Held:
     def simple(self) -> tuple[str, float] | None:
         """The better of a linear model and the nearest neighbours, in words, and its score; None without them."""
         words = {"linear": "a linear model reaches", "neighbours": "nearest neighbours reach"}
-        found = [(self.baselines[name], told) for name, told in words.items() if name in self.baselines]
+        found = [(self.baselines[name], phrase) for name, phrase in words.items() if name in self.baselines]
         best = max(found, key=lambda pair: pair[0], default=None)
         return None if best is None else (best[1], best[0])
 
 
-class OutOfFold(NamedTuple):
-    """How well an ensemble does on training rows, each predicted by the network that was not trained on it.
+Scores = tuple[float | None, Held | None, Held | None]
+"""How well a network does on training rows, on rows held out, and on training rows out of fold; None where there are no
+such rows, or no score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a run has left to judge it by; of an ensemble the looks and the history are those of its first member.
 
     Attributes
     ----------
-    score, independent_rows : float
-        As `Held` has them.
+    network : Network
+    labels : Labels or None
+        Of the classes.
+    kinds : tuple of Column
+        Of the raw columns, where the rows are those of a table with kinds.
+    cells : array_like (rows, columns)
+        The raw columns of the training rows: missing cells are NaN; of a category the indices of its texts.
+    inputs : (rows, inputs)
+        Training rows as the network reads them.
+    target : (rows,) or (rows, outputs)
+        Of training rows: class indices, 0 and 1, or values as the loss takes them.
+    history : sequence of mapping
+        Its losses are finite.
+    looks : sequence of mapping
+        The lines of ``layers.jsonl``; the first one is before any step.
+    first_loss : float
+        L(0): mean loss of the first batch before any step.
+    constant_loss : float
+        L₀: loss of the best constant prediction on the training rows.
+    scores : tuple or None
+        None if the loss was no longer finite after the history.
+    repeated : Repeated or None
+        What `repeated_rows` finds of the rows held out.
     """
 
-    score: float
-    independent_rows: float
+    network: Network
+    labels: Labels | None
+    kinds: tuple[Column, ...]
+    cells: Any
+    inputs: NDArray[Any]
+    target: NDArray[Any]
+    history: Sequence[Mapping[str, Any]]
+    looks: Sequence[Look]
+    first_loss: float
+    constant_loss: float
+    scores: Scores | None
+    repeated: Repeated | None
 
+    @property
+    def task(self) -> Task:
+        """That of the network."""
+        return self.network.task
 
-@dataclass(frozen=True)
-class LayerFacts:
-    """What the spec says of a layer with trainable parameters.
+    @property
+    def spec(self) -> Spec:
+        """That of the network."""
+        return self.network.spec
 
-    Attributes
-    ----------
-    name : str
-        As the looks have it.
-    units : int
-    activation : str
-    is_rectifier : bool
-        Whether the activation is 0, or nearly so, for all negative inputs.
-    initializer, usual_initializer : str or None
-        What its weights were drawn from, and what they are drawn from by default; None for layers without weights.
-    paths : mapping of str to path
-        Where ``units``, ``activation``, ``weight_initializer`` and ``bias_initializer`` are set in the spec as it was
-        written; those that cannot be set are missing.
-    """
-
-    name: str
-    units: int
-    activation: str
-    is_rectifier: bool
-    initializer: str | None
-    usual_initializer: str | None
-    paths: Mapping[str, Path]
-
-
-@dataclass(frozen=True)
-class SpecFacts:
-    """What the spec says of a run.
-
-    Attributes
-    ----------
-    optimizer : str
-    is_adaptive : bool
-        Whether the size of a step hardly depends on the size of the gradient, as in the Adam family.
-    learning_rate, default_rate : float or None
-        That of the spec, and the optimizer's default; None for an optimizer without one.
-    rate_ends_low : bool
-        Whether its schedule ends under a tenth of it.
-    epochs : int
-    restores_best : bool
-        Whether the network is that of the best epoch, and not of the last one.
-    layers : tuple of LayerFacts
-        Those with trainable parameters, in order; the last one is the output.
-    labels : tuple of str
-        Names of the classes; empty for other targets.
-    takes_any_target : bool
-        Whether the outputs are numbers without bounds, for which the size of the target counts.
-    has_table : bool
-        Whether the data are a table whose columns have kinds.
-    has_legacy_generator : bool
-    written : mapping
-        The document as it was written, with overrides.
-    """
-
-    optimizer: str
-    is_adaptive: bool
-    learning_rate: float | None
-    default_rate: float | None
-    rate_ends_low: bool
-    epochs: int
-    restores_best: bool
-    layers: tuple[LayerFacts, ...]
-    labels: tuple[str, ...]
-    takes_any_target: bool
-    has_table: bool
-    has_legacy_generator: bool
-    written: Mapping[str, Any]
-
-    def value(self, *path: str | int) -> Any:
-        """Return what the document says at a path, None if nothing."""
-        value: Any = self.written
+    def written(self, *path: str | int) -> Any:
+        """Return what the spec says at a path as it was written, with overrides; None if nothing."""
+        value: Any = self.spec.document.data
         for step in path:
             if isinstance(value, Mapping):
                 value = value.get(step)
@@ -197,62 +152,35 @@ class SpecFacts:
         return value
 
     @property
-    def hidden(self) -> tuple[LayerFacts, ...]:
-        """All layers but the output."""
-        return self.layers[:-1]
+    def has_table(self) -> bool:
+        """Whether the data are a table whose columns have kinds."""
+        return bool(self.kinds) and self.spec.data is not None
 
+    @cached_property
+    def column_names(self) -> Sequence[str]:
+        """The names of the raw columns, or their numbers."""
+        names = [column.name for column in self.kinds] or list(self.spec.feature_names or ())
+        return names or [f"column {number}" for number in range(self.cells.shape[1])]
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What a run has left to judge it by; of an ensemble the looks and the history are those of its first member.
+    @property
+    def has_failed(self) -> bool:
+        """Whether the loss was no longer finite after the history."""
+        return self.scores is None
 
-    Attributes
-    ----------
-    task : str
-    columns : TrainingColumns
-    inputs : (rows, inputs)
-        Training rows as the network reads them.
-    target : (rows,) or (rows, outputs)
-        Of training rows: class indices, 0 and 1, or values as the loss takes them.
-    held : Held or None
-        None if there are no such rows, or the loss was no longer finite.
-    repeated : Repeated or None
-        What `repeated_rows` finds of the rows held out.
-    out_of_fold : OutOfFold or None
-        Of an ensemble on folds.
-    epochs, losses : (lines,)
-        The history of the training loss; finite.
-    held_losses : (lines,) or None
-        The validation loss on the same lines.
-    has_failed : bool
-        Whether the loss was no longer finite after these lines.
-    first_loss : float
-        L(0): mean loss of the first batch before any step.
-    constant_loss : float
-        L₀: loss of the best constant prediction on the training rows.
-    train_score : float or None
-        Of the training rows, as `Held.score`.
-    looks : sequence of mapping
-        The lines of ``layers.jsonl``; the first one is before any step.
-    spec : SpecFacts
-    """
+    @property
+    def train_score(self) -> float | None:
+        """Of the training rows, as `Held.score`."""
+        return None if self.scores is None else self.scores[0]
 
-    task: Task
-    columns: TrainingColumns
-    inputs: NDArray[Any]
-    target: NDArray[Any]
-    held: Held | None
-    repeated: Repeated | None
-    out_of_fold: OutOfFold | None
-    epochs: NDArray[np.int64]
-    losses: Numbers
-    held_losses: Numbers | None
-    has_failed: bool
-    first_loss: float
-    constant_loss: float
-    train_score: float | None
-    looks: Sequence[Look]
-    spec: SpecFacts
+    @property
+    def held(self) -> Held | None:
+        """Of the rows held out; None if there are none, or no score of them."""
+        return None if self.scores is None else self.scores[1]
+
+    @property
+    def out_of_fold(self) -> Held | None:
+        """Of the training rows of an ensemble on folds."""
+        return None if self.scores is None else self.scores[2]
 
     @property
     def known_held(self) -> Held:
@@ -265,6 +193,22 @@ class Evidence:
     def has_classes(self) -> bool:
         """Whether the scores are accuracies."""
         return self.task != "values"
+
+    @cached_property
+    def epochs(self) -> list[int]:
+        """The epoch of each line of the history."""
+        return [line["epoch"] for line in self.history]
+
+    @cached_property
+    def losses(self) -> Numbers:
+        """The training losses of the history, (lines,)."""
+        return np.array([line[LOSS] for line in self.history], np.float64)
+
+    @cached_property
+    def held_losses(self) -> Numbers | None:
+        """The validation losses on the same lines; None where there are none."""
+        found = [line[VALIDATION_LOSS] for line in self.history if VALIDATION_LOSS in line]
+        return np.array(found) if found and len(found) == len(self.history) else None
 
     @property
     def start(self) -> float:
@@ -284,14 +228,69 @@ class Evidence:
     @cached_property
     def counts(self) -> NDArray[np.intp]:
         """Training rows of each class, (classes,)."""
-        return np.bincount(np.asarray(self.target, np.intp), minlength=max(2, len(self.spec.labels)))
+        classes = 2 if self.labels is None else max(2, len(self.labels))
+        return np.bincount(np.asarray(self.target, np.intp), minlength=classes)
+
+    @cached_property
+    def layers(self) -> tuple[Node, ...]:
+        """The layers with trainable parameters, in order; the last one is the output."""
+        weighted = self.network.layout.weights()
+        return tuple(node for node in self.network.nodes if node.key in weighted)
+
+    @property
+    def hidden(self) -> tuple[Node, ...]:
+        """All layers with trainable parameters but the output."""
+        return self.layers[:-1]
+
+    def activation(self, layer: Node) -> Activation | None:
+        """Return the activation that the units of a layer pass through, None if there is none."""
+        return self._activating(layer)[1]
+
+    def is_rectified(self, layer: Node) -> bool:
+        """Return whether the activation of a layer is 0, or nearly so, for all negative inputs."""
+        activation = self.activation(layer)
+        return activation is not None and activation.default_initializer != Activation.default_initializer
+
+    def initializers(self, layer: Node) -> tuple[str | None, str | None]:
+        """Return what a layer's weights are drawn from, and what by default; None for layers without weights."""
+        initializer = layer.layer.initializers_by_field.get("weight_initializer")
+        usual = (self.activation(layer) or Activation).default_initializer
+        return (None, None) if initializer is None else (initializer.part_name(), usual)
+
+    def path(self, layer: Node, setting: str) -> Path | None:
+        """Return where the spec, as it was written, sets something of a layer, None if nowhere.
+
+        Parameters
+        ----------
+        layer : Node
+        setting : {"units", "activation", "weight_initializer", "bias_initializer"}
+        """
+        field: str | None = setting
+        if setting == "units":
+            field = layer.layer.size_field
+        elif setting == "activation":
+            layer, _ = self._activating(layer)
+            field = layer.layer.activation_field
+        elif layer.layer.initializers_by_field.get("weight_initializer") is None:
+            return None
+        if field is None:
+            return None
+        path: Path = self.spec.origin.path_of((*layer.path, field))
+        if path[:2] == ("network", "layers"):
+            return path
+        if path[-1] == field and len(path) > 2:  # of a stack whose field is not written
+            return ("network", "activations") if field == "activation" else None
+        return path
+
+    def _activating(self, layer: Node) -> tuple[Node, Activation | None]:
+        return activation_after(self.network.nodes, self.network.nodes.index(layer))
 
     @property
     def steps(self) -> Sequence[Look]:
         """The looks after steps."""
         return self.looks[1:]
 
-    def of_hidden(self, field: str) -> list[tuple[LayerFacts, float, float]]:
+    def of_hidden(self, field: str) -> list[tuple[Node, float, float]]:
         """Return the hidden layers with a number of each at the first look and of the network that is kept.
 
         There are none if there was no step.
@@ -301,7 +300,7 @@ class Evidence:
         looks = (
             [float(layer.get(field) or 0.0) for layer in look["layers"]] for look in (self.looks[0], self.looks[-1])
         )
-        return list(zip(self.spec.layers, *looks, strict=True))[:-1]
+        return list(zip(self.layers, *looks, strict=True))[:-1]
 
     @property
     def most_units_are_dead(self) -> bool:

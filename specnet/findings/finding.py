@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from specnet.files.plain_data import Plain, checked
 from specnet.files.toml import toml_key, toml_value
-from specnet.findings.evidence import Evidence, LayerFacts, Path
+from specnet.findings.evidence import Evidence, Path
+from specnet.spec.resolving.graph import Node
 
 Severity = Literal["error", "warning"]
 """``error``: the run did not do what it was meant to; ``warning``: look at it."""
@@ -98,8 +99,8 @@ LEAST_UNITS = 16
 
 def other_rate(evidence: Evidence, factor: float) -> Changes:
     """Return the learning rate times a factor, to two digits."""
-    rate = evidence.spec.learning_rate
-    return {} if rate is None else {LEARNING_RATE: float(f"{rate * factor:.2g}")}
+    stepping = evidence.spec.training.optimizer.stepping
+    return {} if stepping is None else {LEARNING_RATE: float(f"{stepping.learning_rate * factor:.2g}")}
 
 
 def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.inf) -> Changes:
@@ -107,7 +108,8 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
     A rate that is thousands of times too high would still be hundreds of times too high after the remedy.
     """
-    changes, default = other_rate(evidence, factor), evidence.spec.default_rate
+    changes, stepping = other_rate(evidence, factor), evidence.spec.training.optimizer.stepping
+    default = None if stepping is None else type(stepping).model_fields["learning_rate"].default
     if default is not None and changes[LEARNING_RATE] > FAR_FROM_DEFAULT * default:
         return {LEARNING_RATE: default}
     return {key: min(rate, most) for key, rate in changes.items()}
@@ -115,18 +117,18 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
 def standardized_columns(evidence: Evidence) -> Changes:
     """Return preprocessing that ends by standardizing all columns; nothing where columns have steps of their own."""
-    written = evidence.spec.value("network", "preprocessing")
+    written = evidence.written("network", "preprocessing")
     steps = list(written) if isinstance(written, list | tuple) else [] if written is None else [written]
     names = [step.get("type") if isinstance(step, dict) else step for step in steps]
-    if None in names or "standardize" in names or (evidence.spec.has_table and written is None):
+    if None in names or "standardize" in names or (evidence.has_table and written is None):
         return {}
     return {"network.preprocessing": [*steps, "standardize"]}
 
 
 def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
     """Return what leaves columns of a table out; nothing for other data."""
-    features = evidence.spec.value("data", "features")
-    if not evidence.spec.has_table:
+    features = evidence.written("data", "features")
+    if not evidence.has_table:
         return {}
     if features is not None:
         return {"data.features": [name for name in features if name not in names]}
@@ -135,44 +137,40 @@ def ignored_columns(evidence: Evidence, names: Sequence[str]) -> Changes:
 
 def usual_weights(evidence: Evidence) -> Changes:
     """Return the default initializers for all layers that have others."""
-    others = [layer for layer in evidence.spec.layers if layer.initializer != layer.usual_initializer]
-    return _with_weights(evidence, [(layer, layer.usual_initializer) for layer in others])
+    pairs = [(layer, *evidence.initializers(layer)) for layer in evidence.layers]
+    return _with_weights(evidence, [(layer, usual) for layer, name, usual in pairs if name != usual])
 
 
 def smaller_weights(evidence: Evidence) -> Changes:
     """Return lecun_normal in place of the default initializer of rectifiers, whose weights have twice its variance."""
-    large = [layer for layer in evidence.spec.layers if layer.initializer == "he_normal"]
+    large = [layer for layer in evidence.layers if evidence.initializers(layer)[0] == "he_normal"]
     return _with_weights(evidence, [(layer, "lecun_normal") for layer in large])
 
 
-def _with_weights(evidence: Evidence, wanted: Iterable[tuple[LayerFacts, str | None]]) -> Changes:
+def _with_weights(evidence: Evidence, weights: Iterable[tuple[Node, str | None]]) -> Changes:
     """Return initializers of layers, or some like them that the legacy generator can draw."""
     changes: dict[str, Any] = {}
-    for layer, name in wanted:
+    for layer, name in weights:
         initializer: Any = name
-        if evidence.spec.has_legacy_generator:
+        if evidence.spec.random_generator == "legacy":
             scale = 2.0 if name == "he_normal" else 1.0
             initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
-        if "weight_initializer" in layer.paths:
-            changes.setdefault(dotted(layer.paths["weight_initializer"]), initializer)
+        if (path := evidence.path(layer, "weight_initializer")) is not None:
+            changes.setdefault(dotted(path), initializer)
     return changes
 
 
 def zero_biases(evidence: Evidence) -> Changes:
     """Return biases of 0 for the layers whose biases the spec sets."""
-    places = dict.fromkeys(
-        layer.paths["bias_initializer"] for layer in evidence.spec.hidden if "bias_initializer" in layer.paths
-    )
-    written = [path for path in places if evidence.spec.value(*path) not in (None, "zeros")]
-    return {dotted(path): "zeros" for path in written}
+    paths = dict.fromkeys(path for _, path in _settable(evidence, "bias_initializer"))
+    return {dotted(path): "zeros" for path in paths if evidence.written(*path) not in (None, "zeros")}
 
 
 def more_units(evidence: Evidence) -> Changes:
     """Return about three times as many units for each hidden layer; the first hidden layer if there is none."""
-    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths]
-    if not evidence.spec.hidden:
+    if not evidence.hidden:
         return _first_hidden_layer(evidence)
-    return _with_items(evidence, ((layer.paths["units"], larger(layer.units)) for layer in hidden))
+    return _with_items(evidence, ((path, larger(layer.size)) for layer, path in _settable(evidence, "units")))
 
 
 def larger(units: int) -> int:
@@ -182,24 +180,27 @@ def larger(units: int) -> int:
 
 def fewer_units(evidence: Evidence) -> Changes:
     """Return half of the units of each hidden layer."""
-    hidden = [layer for layer in evidence.spec.hidden if "units" in layer.paths and layer.units > 1]
-    return _with_items(evidence, ((layer.paths["units"], layer.units // 2) for layer in hidden))
+    settable = _settable(evidence, "units")
+    return _with_items(evidence, ((path, layer.size // 2) for layer, path in settable if layer.size > 1))
 
 
 def rectifiers(evidence: Evidence) -> Changes:
     """Return relu for all hidden layers that have another activation, and the weights that suit it."""
-    others = [layer for layer in evidence.spec.hidden if not layer.is_rectifier and "activation" in layer.paths]
-    changes = _with_items(evidence, ((layer.paths["activation"], "relu") for layer in others))
-    weights = {
-        dotted(layer.paths["weight_initializer"]): "he_normal"
-        for layer in others
-        if evidence.spec.value(*layer.paths.get("weight_initializer", ("",))) is not None
-    }
-    return {**changes, **weights} if changes and not evidence.spec.has_legacy_generator else changes
+    others = [(layer, path) for layer, path in _settable(evidence, "activation") if not evidence.is_rectified(layer)]
+    changes = _with_items(evidence, ((path, "relu") for _, path in others))
+    paths = [evidence.path(layer, "weight_initializer") for layer, _ in others]
+    weights = {dotted(path): "he_normal" for path in paths if path is not None and evidence.written(*path) is not None}
+    return {**changes, **weights} if changes and evidence.spec.random_generator != "legacy" else changes
+
+
+def _settable(evidence: Evidence, setting: str) -> list[tuple[Node, Path]]:
+    """Return the hidden layers of which the spec can set something, and where."""
+    paths = [(layer, evidence.path(layer, setting)) for layer in evidence.hidden]
+    return [(layer, path) for layer, path in paths if path is not None]
 
 
 def _first_hidden_layer(evidence: Evidence) -> Changes:
-    network = evidence.spec.value("network") or {}
+    network = evidence.written("network") or {}
     if "layer_sizes" in network:
         first, *rest = network["layer_sizes"]
         changes: dict[str, Any] = {"network.layer_sizes": [first, LEAST_UNITS, *rest]}
@@ -218,7 +219,7 @@ def _with_items(evidence: Evidence, items: Iterable[tuple[Path, Any]]) -> Change
     changes: dict[str, Any] = {}
     for path, value in items:
         *before, last = path
-        whole = evidence.spec.value(*before)
+        whole = evidence.written(*before)
         if isinstance(last, int) and isinstance(whole, list | tuple):
             changed = changes.setdefault(dotted(tuple(before)), list(whole))
             changed[last] = value

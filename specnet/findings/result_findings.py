@@ -10,6 +10,7 @@ import numpy as np
 from specnet.findings.evidence import Evidence, UntestableError
 from specnet.findings.finding import Changes, Finding, fewer_units, more_units, other_rate
 from specnet.number_texts import figure, percent
+from specnet.parts.watchers import LOSS
 
 MOST_HIDDEN = 0.25
 """Fraction of the constant prediction's loss by which chance may hide that a simple predictor is better."""
@@ -34,10 +35,10 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     its = held.target == rarest
     found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
-        name = evidence.spec.labels[rarest] if evidence.spec.labels else rarest
+        name = rarest if evidence.labels is None else evidence.labels.values[rarest]
         told = f"{percent(found)} of its {held.rows} are found" if its.any() else f"none of the {held.rows} is of it"
         sentence = f"class {name} is {percent(share)} of the training rows, and {told}"
-        is_balanced = evidence.spec.value("training", "class_weight") is not None
+        is_balanced = evidence.written("training", "class_weight") is not None
         changes = {} if is_balanced else {"training.class_weight": "balanced"}
         words = "collect more rows of it" if is_balanced else "and look at the metric balanced_accuracy"
         yield Finding("class-imbalance", "warning", sentence, changes, words)
@@ -55,11 +56,11 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
         return
     names = [name for name in ("linear", "neighbours") if name in held.baselines]
     others = ", ".join(f"{name} {_score(evidence, held.baselines[name])}" for name in names)
-    gain = held.gains["network"]
+    gain, error = held.gains["network"]
     sentence = (
         f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
         f"{_score(evidence, held.baselines['constant'])}, {others}; the network's loss is "
-        f"{figure(abs(gain.value))} ± {figure(2 * gain.error)} {'below' if gain.value > 0 else 'above'} the constant's"
+        f"{figure(abs(gain))} ± {figure(2 * error)} {'below' if gain > 0 else 'above'} the constant's"
     )
     words = "check that each target belongs to its row, and that the columns can tell it"
     yield Finding("no-signal", "error", sentence, {}, words)
@@ -74,8 +75,8 @@ def has_no_signal(evidence: Evidence) -> bool:
     held = evidence.held
     if held is None or held.simple is None or "constant" not in held.baselines:
         return False
-    hidden = max((gain.value + 2 * gain.error for name, gain in held.gains.items() if name != "network"), default=0.0)
-    if any(gain.is_certain for gain in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
+    hidden = max((gain + 2 * error for name, (gain, error) in held.gains.items() if name != "network"), default=0.0)
+    if any(gain > 2 * error for gain, error in held.gains.values()) or hidden > MOST_HIDDEN * evidence.constant_loss:
         return False
     constant, most = held.baselines["constant"], max(2 * _error(evidence, held.independent_rows), 0.02)
     return held.simple[1] - constant < most and held.score - constant < most
@@ -104,7 +105,7 @@ def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
         return
     if still > least and (_is_behind(evidence) or evidence.learned < 0.3):
         sentence = f"the loss still fell by {percent(still)} in the last {place} of its history"
-        yield Finding("too-few-epochs", "warning", sentence, {"training.epochs": evidence.spec.epochs * 5})
+        yield Finding("too-few-epochs", "warning", sentence, {"training.epochs": evidence.spec.training.epochs * 5})
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
@@ -126,7 +127,7 @@ def overfitting(evidence: Evidence) -> Iterator[Finding]:
     losses = evidence.held_losses
     if losses is not None and rises:
         best = int(np.argmin(losses))
-        whose = "the" if evidence.spec.value("training", "ensemble") is None else "the first member's"
+        whose = "the" if evidence.written("training", "ensemble") is None else "the first member's"
         least_loss = f"{whose} validation loss was least ({figure(losses[best])}) at epoch {evidence.epochs[best]}"
         sentence += f"; {least_loss} and ended at {figure(losses[-1])}"
     yield Finding("overfitting", "warning", sentence, *_against_overfitting(evidence))
@@ -162,17 +163,18 @@ def underconfident(evidence: Evidence) -> Iterator[Finding]:
 def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding]:
     """Yield a finding where confidence is off in a direction by more than 3 standard errors, and more than 5 %."""
     held = evidence.known_held
-    if (excess := held.overconfidence) is None:
+    if held.overconfidence is None:
         raise UntestableError
-    if sign * excess.value > max(3 * excess.error, LEAST_EXCESS):
-        confidence, right = percent(held.score + excess.value), percent(held.score)
+    excess, error = held.overconfidence
+    if sign * excess > max(3 * error, LEAST_EXCESS):
+        confidence, right = percent(held.score + excess), percent(held.score)
         sentence = f"the mean probability of the predicted class is {confidence}; {right} of the {held.rows} are right"
         yield Finding(code, "warning", sentence, *_calibrated(evidence))
 
 
 def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
     """Return what to set for calibrated probabilities, or what to do in words."""
-    if evidence.spec.value("training", "calibration") is not None:
+    if evidence.written("training", "calibration") is not None:
         return {}, "collect more rows, or change the loss function"
     has_rows = evidence.held_losses is not None or evidence.out_of_fold is not None
     wanted = {"training.calibration": "temperature"}
@@ -181,10 +183,9 @@ def _calibrated(evidence: Evidence) -> tuple[Changes, str]:
 
 def _against_overfitting(evidence: Evidence) -> tuple[Changes, str]:
     """Return what to set, and what else may be done, in words."""
-    spec = evidence.spec
-    if evidence.held_losses is not None and spec.value("training", "early_stopping") is None:
+    if evidence.held_losses is not None and evidence.written("training", "early_stopping") is None:
         return {"training.early_stopping": True}, "or dropout, or fewer units"
-    strength = spec.value("training", "l2") or 0.0
+    strength = evidence.written("training", "l2") or 0.0
     fewer = fewer_units(evidence) if strength >= LARGEST_PENALTY else {}
     return fewer or {"training.l2": float(f"{max(10 * strength, FIRST_PENALTY):.2g}")}, "or dropout"
 
@@ -238,8 +239,9 @@ def _held_loss_rises(evidence: Evidence) -> bool:
 
     Where the weights of the best epoch are restored, what follows that does not count.
     """
-    losses = evidence.held_losses
-    if losses is None or len(losses) <= 5 or evidence.spec.restores_best:
+    losses, stopping = evidence.held_losses, evidence.spec.training.early_stopping
+    restores = stopping is not None and stopping.restore_best and stopping.monitor != LOSS
+    if losses is None or len(losses) <= 5 or restores:
         return False
     best = int(losses.argmin())
     least, last = float(losses[best]), float(losses[-1])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specnet.findings.evidence import Evidence, LayerFacts, Numbers, UntestableError
+from specnet.findings.evidence import Evidence, Numbers, UntestableError
 from specnet.findings.finding import (
     Finding,
     lower_rate,
@@ -21,6 +21,7 @@ from specnet.findings.finding import (
     zero_biases,
 )
 from specnet.number_texts import figure, percent, short
+from specnet.spec.resolving.graph import Node
 
 MANY_TIMES = 10.0
 """Times the loss of a constant prediction that the loss before any step is too large by."""
@@ -33,8 +34,11 @@ JUMP = 3.0
 SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
 """Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
 latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
+LOW = 0.1
+"""Fraction of the learning rate under which it hardly moves the weights any more."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
-"""Sizes of a step relative to the weights below which nothing is learned."""
+"""Sizes of a step relative to the weights below which nothing is learned: of optimizers like Adam, whose steps hardly
+depend on the size of the gradient, and of plain descent."""
 
 
 def large_first_weights(evidence: Evidence) -> Iterator[Finding]:
@@ -62,7 +66,7 @@ def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
 
 def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     """Steps that hardly change the weights, while under half of the constant prediction's loss has been learned."""
-    least = ADAPTIVE_STEP if evidence.spec.is_adaptive else PLAIN_STEP
+    least = PLAIN_STEP if evidence.spec.training.optimizer.type == "sgd" else ADAPTIVE_STEP
     step = evidence.median_step
     if step is None:
         raise UntestableError
@@ -127,12 +131,17 @@ def _is_wild(evidence: Evidence) -> bool:
     Where the learning rate falls to nothing in the end, it is not what keeps the loss from settling.
     """
     losses, constant = evidence.losses, evidence.constant_loss
-    if len(losses) <= FEW_LINES or evidence.spec.rate_ends_low:
+    if len(losses) <= FEW_LINES or _rate_ends_low(evidence):
         return False
     quarter = _last_quarter(losses)
     middle = float(np.median(quarter))
     most = max(SWING * abs(middle), LEAST_SWING * abs(constant))
     return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > 0.3
+
+
+def _rate_ends_low(evidence: Evidence) -> bool:
+    stepping, epochs = evidence.spec.training.optimizer.stepping, evidence.spec.training.epochs
+    return stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW
 
 
 def _last_quarter(losses: Numbers) -> Numbers:
@@ -174,7 +183,7 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
         if share <= MANY_DEAD:
             continue
         sentence = (
-            f"{layer.name}: {percent(share)} of {layer.units} units are 0 for every row looked at "
+            f"{layer.key}: {percent(share)} of {layer.size} units are 0 for every row looked at "
             f"({percent(first)} before the first step)"
         )
         from_start = {**zero_biases(evidence), **usual_weights(evidence)} if first > MANY_DEAD / 2 else {}
@@ -186,10 +195,12 @@ def dead_units(evidence: Evidence) -> Iterator[Finding]:
 def saturated_units(evidence: Evidence) -> Iterator[Finding]:
     """A layer of which over half of the units are flat on 9 of 10 rows at the first and the last look, or over 70 %."""
     for layer, first, share in _hidden(evidence, "saturated"):
-        if layer.is_rectifier or share <= (MANY_SATURATED if first > MANY_SATURATED else MOST_SATURATED):
+        if evidence.is_rectified(layer) or share <= (MANY_SATURATED if first > MANY_SATURATED else MOST_SATURATED):
             continue
+        activation = evidence.activation(layer)
+        name = "linear" if activation is None else activation.part_name()
         sentence = (
-            f"{layer.name}: {percent(share)} of {layer.units} {layer.activation} units have under 5 % of their "
+            f"{layer.key}: {percent(share)} of {layer.size} {name} units have under 5 % of their "
             f"largest slope on 9 of 10 rows"
         )
         changes = usual_weights(evidence) or standardized_columns(evidence) or lower_rate(evidence)
@@ -208,7 +219,7 @@ def equal_units(evidence: Evidence) -> Iterator[Finding]:
 
 def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
     """A deep network whose first layer has a thousandth of the last one's gradient after a third of the looks."""
-    if len(evidence.spec.hidden) < DEEP or not evidence.steps:
+    if len(evidence.hidden) < DEEP or not evidence.steps:
         raise UntestableError
     if evidence.has_failed or evidence.learned >= 0.5:
         return
@@ -221,7 +232,7 @@ def vanishing_gradients(evidence: Evidence) -> Iterator[Finding]:
         yield Finding("vanishing-gradients", "error", sentence, changes, words)
 
 
-def _hidden(evidence: Evidence, field: str) -> list[tuple[LayerFacts, float, float]]:
+def _hidden(evidence: Evidence, field: str) -> list[tuple[Node, float, float]]:
     """Return what `Evidence.of_hidden` does, of at least one layer."""
     if not (found := evidence.of_hidden(field)):
         raise UntestableError

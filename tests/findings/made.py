@@ -8,53 +8,49 @@ from typing import Any
 
 import numpy as np
 
-from specnet.data import Repeated
-from specnet.findings import RULES, Evidence, Finding, Gap, Held, LayerFacts, OutOfFold, SpecFacts, TrainingColumns
+from specnet.data import Labels, Repeated
+from specnet.findings import RULES, Evidence, Finding, Held
 from specnet.findings.evidence import UntestableError
+from specnet.network import Network
+from specnet.parts.data import Column
+from specnet.spec import parse_spec, resolve
 
 ROWS, HELD_ROWS, LINES, LOOKS = 200, 100, 100, 6
 HALF = np.log(2.0)
 
 
-def layer(number: int, **changes: Any) -> LayerFacts:
-    facts = LayerFacts(
-        name=f"layers.{number}",
-        units=10,
-        activation="relu",
-        is_rectifier=True,
-        initializer="he_normal",
-        usual_initializer="he_normal",
-        paths={
-            "units": ("network", "hidden_layer_sizes", number),
-            "weight_initializer": ("network", "weight_initializer"),
-            "bias_initializer": ("network", "bias_initializer"),
-            "activation": ("network", "activations"),
-        },
-    )
-    return replace(facts, **changes)
+def network(hidden: int = 1, **changes: Any) -> Network:
+    """Return the network of a spec for three columns with so many hidden layers of 10 units, and other settings.
+
+    Parameters
+    ----------
+    hidden : int
+    **changes
+        Of the spec: its sections are merged; what is None is removed.
+    """
+    sections: dict[str, Any] = {
+        "network": {"hidden_layer_sizes": [10] * hidden, "dtype": "float64"},
+        "training": {"loss": "binary_crossentropy", "optimizer": sgd(0.01), "epochs": 100, "engine": "numpy"},
+    }
+    for name, section in changes.items():
+        merged = {**sections.get(name, {}), **section} if isinstance(section, Mapping) else section
+        sections[name] = merged
+    for name in ("network", "training"):
+        sections[name] = {key: value for key, value in sections[name].items() if value is not None}
+    outputs = 3 if sections["training"]["loss"] == "categorical_crossentropy" else 1
+    return Network(resolve(parse_spec(sections), inputs=3, outputs=outputs))
 
 
-def spec_facts(hidden: int = 1, of_layer: Mapping[str, Any] | None = None, **changes: Any) -> SpecFacts:
-    output = layer(hidden, units=1, activation="sigmoid", is_rectifier=False, initializer="glorot_uniform")
-    facts = SpecFacts(
-        optimizer="sgd",
-        is_adaptive=False,
-        learning_rate=0.01,
-        default_rate=0.01,
-        rate_ends_low=False,
-        epochs=100,
-        restores_best=False,
-        layers=(
-            *(layer(number, **(of_layer or {})) for number in range(hidden)),
-            replace(output, usual_initializer="glorot_uniform"),
-        ),
-        labels=("no", "yes"),
-        takes_any_target=False,
-        has_table=False,
-        has_legacy_generator=False,
-        written={"network": {"hidden_layer_sizes": [10] * hidden}, "training": {}},
-    )
-    return replace(facts, **changes)
+def sgd(rate: float) -> dict[str, Any]:
+    return {"type": "sgd", "learning_rate": rate}
+
+
+def adam(rate: float) -> dict[str, Any]:
+    return {"type": "adam", "learning_rate": rate}
+
+
+def columns(*names: str, category: str = "") -> tuple[Column, ...]:
+    return tuple(Column(name, "category" if name == category else "numeric") for name in names)
 
 
 def looks(
@@ -74,43 +70,59 @@ def looks(
     return made
 
 
+def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> dict[str, tuple[float, float]]:
+    """Return gains over the loss of a constant prediction, nothing of nearest neighbours."""
+    return {"network": (network, error), "linear": (linear, error), "neighbours": (0.0, error)}
+
+
 def held(
     score: float = 0.9, constant: float = 0.5, linear: float = 0.9, neighbours: float = 0.9, **changes: Any
 ) -> Held:
     target = np.arange(HELD_ROWS) % 2
     baselines = {"constant": constant, "linear": linear, "neighbours": neighbours}
-    inputs, gains = np.random.default_rng(1).normal(size=(HELD_ROWS, 3)), gained(0.4)
-    facts = Held("test", inputs, target, target, score, baselines, gains, HELD_ROWS)
-    return replace(facts, **changes)
+    return replace(Held("test", target, target, score, HELD_ROWS, baselines, gained(0.4)), **changes)
 
 
-def with_independent_rows(count: int, facts: Evidence) -> Evidence:
+def with_independent_rows(count: int, given: Evidence) -> Evidence:
     """Return evidence whose held rows come in groups, and are worth so many."""
-    assert facts.held is not None
-    return replace(facts, held=replace(facts.held, independent_rows=count))
+    assert given.held is not None
+    return replace(given, scores=(given.train_score, replace(given.held, independent_rows=count), None))
 
 
-def evidence(**changes: Any) -> Evidence:
+HELD, NETWORK = held(), network()
+LEARNING = np.geomspace(HALF, 0.1, LINES)
+VALUES = network(training={"loss": "mean_squared_error"})
+
+
+def evidence(
+    *,
+    losses: Any = LEARNING,
+    held_losses: Any = None,
+    train_score: float | None = 0.92,
+    held: Held | None = HELD,
+    out_of_fold: Held | None = None,
+    **changes: Any,
+) -> Evidence:
+    """Return the evidence of a run with these losses and scores, of which other fields are changed."""
     inputs = np.random.default_rng(0).normal(size=(ROWS, 3))
-    facts = Evidence(
-        task="binary",
-        columns=TrainingColumns(("a", "b", "c"), inputs, (False, False, False)),
+    history: list[dict[str, Any]] = [{"epoch": number, "loss": loss} for number, loss in enumerate(losses, 1)]
+    for line, loss in zip(history, [] if held_losses is None else held_losses, strict=held_losses is not None):
+        line["validation_loss"] = loss
+    given = Evidence(
+        network=NETWORK,
+        labels=Labels(np.array(["no", "yes"])),
+        kinds=columns("a", "b", "c"),
+        cells=inputs,
         inputs=inputs,
         target=np.arange(ROWS) % 2,
-        held=held(),
-        repeated=None,
-        out_of_fold=None,
-        epochs=np.arange(1, LINES + 1),
-        losses=np.geomspace(HALF, 0.1, LINES),
-        held_losses=None,
-        has_failed=False,
+        history=history,
+        looks=looks(),
         first_loss=HALF,
         constant_loss=HALF,
-        train_score=0.92,
-        looks=looks(),
-        spec=spec_facts(),
+        scores=(train_score, held, out_of_fold),
+        repeated=None,
     )
-    return replace(facts, **changes)
+    return replace(given, **changes)
 
 
 def values(**changes: Any) -> Evidence:
@@ -118,16 +130,15 @@ def values(**changes: Any) -> Evidence:
     rng = np.random.default_rng(2)
     target = rng.normal(size=ROWS)
     some = held(0.9, 0.0, 0.9, 0.9, target=rng.normal(size=HELD_ROWS), prediction=rng.normal(size=HELD_ROWS))
-    facts = spec_facts(labels=(), takes_any_target=True)
-    given = {"task": "values", "target": target, "held": some, "constant_loss": 1.0, "first_loss": 1.0, "spec": facts}
-    return evidence(**given | {"losses": np.geomspace(1.0, 0.1, LINES), "train_score": 0.92} | changes)
+    given = {"network": VALUES, "labels": None, "target": target, "held": some, "constant_loss": 1.0, "first_loss": 1.0}
+    return evidence(**given | {"losses": np.geomspace(1.0, 0.1, LINES)} | changes)
 
 
 def found_by(code: str, given: Evidence) -> list[Finding]:
     """Return what the rule of a code finds by itself."""
-    (rule,) = (rule for rule in RULES if rule.code == code)
+    find, _ = RULES[code]
     try:
-        return list(rule.find(given))
+        return list(find(given))
     except UntestableError:
         return []
 
@@ -141,10 +152,7 @@ NORMAL = np.random.default_rng(0).normal(size=(ROWS, 3))
 
 
 def with_columns(cells: np.ndarray, **changes: Any) -> Evidence:
-    count = cells.shape[1]
-    return evidence(
-        columns=TrainingColumns(tuple("abcdefgh"[:count]), cells, (False,) * count), inputs=cells, **changes
-    )
+    return evidence(kinds=columns(*"abcdefgh"[: cells.shape[1]]), cells=cells, inputs=cells, **changes)
 
 
 def constant(value: float, last: float) -> Evidence:
@@ -156,8 +164,9 @@ def constant(value: float, last: float) -> Evidence:
 def pixels(side: int) -> Evidence:
     cells = np.round(np.abs(RNG.normal(size=(ROWS, side * side))) * 5)
     cells[:, 0] = 0
-    names = tuple(f"pixel {place}" for place in range(side * side))
-    return evidence(columns=TrainingColumns(names, cells, (False,) * len(names)), inputs=cells / 20)
+    return evidence(
+        kinds=columns(*(f"pixel {number}" for number in range(side * side))), cells=cells, inputs=cells / 20
+    )
 
 
 def scaled(*largest: float) -> Evidence:
@@ -165,13 +174,12 @@ def scaled(*largest: float) -> Evidence:
     return with_columns(cells)
 
 
-def of_mean(mean: float, spread: float = 1.0, **facts: Any) -> Evidence:
-    target = np.tile([-1.0, 1.0], ROWS // 2) * spread + mean
-    return values(target=target, spec=spec_facts(labels=(), **{"takes_any_target": True, **facts}))
+def of_mean(mean: float, spread: float = 1.0, **changes: Any) -> Evidence:
+    return values(target=np.tile([-1.0, 1.0], ROWS // 2) * spread + mean, **changes)
 
 
 def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
-    """TrainingColumns of which the first has the correlation √(1 − noise) with the values, and the second another."""
+    """Columns of which the first has the correlation √(1 − noise) with the values, and the second another."""
     rng = np.random.default_rng(5)
     basis, _ = np.linalg.qr(rng.normal(size=(ROWS, 4)) - rng.normal(size=(ROWS, 4)).mean(axis=0))
     basis -= basis.mean(axis=0)
@@ -183,56 +191,50 @@ def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
             np.sqrt(following) * target + np.sqrt(1 - following) * second,
         ]
     )
-    return values(columns=TrainingColumns(("a", "b"), cells, (False, False)), target=target, **changes)
+    return values(kinds=columns("a", "b"), cells=cells, target=target, **changes)
 
 
 def sharing(others: int) -> Evidence:
     return evidence(repeated=Repeated(6, HELD_ROWS, "test", others))
 
 
-def with_losses(losses: Any, **changes: Any) -> Evidence:
-    losses = np.asarray(losses, np.float64)
-    return evidence(losses=losses, epochs=np.arange(1, len(losses) + 1), **changes)
-
-
 def starting(first: float, tenth: float = 2.0, **changes: Any) -> Evidence:
     """A loss of so much before the first step, and so many times the constant's after a tenth of all epochs."""
     losses = np.linspace(tenth * HALF, 0.1, LINES)
     losses[: LINES // 10 + 1] = tenth * HALF
-    return with_losses(losses, first_loss=first, **changes)
+    return evidence(losses=losses, first_loss=first, **changes)
 
 
-def ending(end: float, **spec: Any) -> Evidence:
+def ending(end: float, **changes: Any) -> Evidence:
     losses = np.concatenate([np.full(LINES // 2, 1.0), np.linspace(1.0, end, LINES // 2 - 6), np.full(6, end)])
-    return with_losses(losses, spec=spec_facts(**spec))
+    return evidence(losses=losses, **changes)
 
 
-def failed(**spec: Any) -> Evidence:
+def failed(**changes: Any) -> Evidence:
     """A loss that was never finite."""
-    return with_losses([], has_failed=True, looks=looks()[:1], held=None, train_score=None, spec=spec_facts(**spec))
+    return evidence(losses=[], scores=None, looks=looks()[:1], **changes)
 
 
 def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
     """A loss that jumps and ends at so many times the loss of a constant prediction."""
     losses = np.linspace(1.0, end * HALF, LINES)
     losses[at] = to
-    return with_losses(losses)
+    return evidence(losses=losses)
 
 
-def wild(size: float, level: float, *, rises: bool = True, **spec: Any) -> Evidence:
+def wild(size: float, level: float, *, rises: bool = True, **changes: Any) -> Evidence:
     """A loss whose second half swings by a size relative to its level, mostly upwards or mostly downwards."""
     swings = np.array([-1.0, 0.0, 1.0] if rises else [1.0, 0.5, 0.0, -0.5, -1.0])
     half = LINES // 2 // len(swings) * len(swings)
     level_of = level * (1 + size / 2 * np.resize(swings, half))
     losses = np.concatenate([np.linspace(1.0, level, half), level_of])
-    return replace(with_losses(losses), spec=spec_facts(**spec))
+    return evidence(losses=losses, **changes)
 
 
 def spiking(level: float) -> Evidence:
     """A loss that has reached a level, from which every third line of its second half is far away."""
-    return with_losses(
-        np.concatenate([np.linspace(1.0, level, LINES // 2), np.resize([level, level, 1.0], LINES // 2)])
-    )
+    losses = np.concatenate([np.linspace(1.0, level, LINES // 2), np.resize([level, level, 1.0], LINES // 2)])
+    return evidence(losses=losses)
 
 
 def dying(now: float, before: float, step: float) -> Evidence:
@@ -241,33 +243,31 @@ def dying(now: float, before: float, step: float) -> Evidence:
     return evidence(looks=given)
 
 
-def saturating(before: float, now: float, **facts: Any) -> Evidence:
-    of_layer = {"activation": "tanh", "is_rectifier": False, **facts}
-    return evidence(
-        looks=looks(first={"saturated": before}, last={"saturated": now}), spec=spec_facts(of_layer=of_layer)
-    )
+def saturating(before: float, now: float, activation: str = "tanh") -> Evidence:
+    given = looks(first={"saturated": before}, last={"saturated": now})
+    return evidence(looks=given, network=network(network={"activations": activation}))
 
 
-def vanishing(ratio: float, hidden: int = 4, end: float = 0.6) -> Evidence:
+def vanishing(ratio: float, hidden: int = 4, end: float = 0.6, **changes: Any) -> Evidence:
     given = looks(hidden)
     for look in given[1:]:
         look["layers"][0]["gradient"] = 0.1 * ratio
-    return evidence(looks=given, spec=spec_facts(hidden), losses=np.linspace(0.7, end, LINES))
+    return evidence(**{"looks": given, "network": network(hidden), "losses": np.linspace(0.7, end, LINES), **changes})
 
 
-def crawling(step: float, end: float = 0.6, start: float = 0.7, **facts: Any) -> Evidence:
-    return evidence(looks=looks(step=step), losses=np.linspace(start, end, LINES), spec=spec_facts(**facts))
+def crawling(step: float, end: float = 0.6, start: float = 0.7, **changes: Any) -> Evidence:
+    return evidence(looks=looks(step=step), losses=np.linspace(start, end, LINES), **changes)
 
 
 def falling(last: float, lines: int = 10, simple: float = 0.9, score: float = 0.6, **changes: Any) -> Evidence:
     losses = np.full(lines, 0.3)
     losses[-1] = 0.3 / (1 + last)
-    return with_losses(losses, held=held(score, linear=0.6, neighbours=simple), **changes)
+    return evidence(losses=losses, held=held(score, linear=0.6, neighbours=simple), **changes)
 
 
 def slowly_falling(fraction: float) -> Evidence:
     losses = np.concatenate([np.full(LINES - 10, 0.4), 0.4 * (1 - fraction * np.arange(10) / 10)])
-    return with_losses(losses, held=held(0.6, neighbours=0.9))
+    return evidence(losses=losses, held=held(0.6, neighbours=0.9))
 
 
 def rare(count: int, found: int, **changes: Any) -> Evidence:
@@ -280,11 +280,6 @@ def rare(count: int, found: int, **changes: Any) -> Evidence:
 
 def without_signal(score: float, simple: float, **gains: Any) -> Evidence:
     return evidence(held=held(score, linear=0.5, neighbours=simple, gains=gained(**gains)))
-
-
-def gained(network: float = 0.0, linear: float = 0.0, error: float = 0.05) -> dict[str, Gap]:
-    """Return gains over the loss of a constant prediction, nothing of nearest neighbours."""
-    return {"network": Gap(network, error), "linear": Gap(linear, error), "neighbours": Gap(0.0, error)}
 
 
 def gapped(
@@ -302,12 +297,16 @@ def gapped(
 
 def unfolded(train: float, score: float, rows: float = 400.0, **changes: Any) -> Evidence:
     """An ensemble that reaches a score on training rows, and another out of fold."""
-    return evidence(**{"train_score": train, "out_of_fold": OutOfFold(score, rows), "held": None, **changes})
+    return evidence(**{"train_score": train, "out_of_fold": out_of_fold(score, rows), "held": None, **changes})
+
+
+def out_of_fold(score: float, rows: float) -> Held:
+    return Held("out_of_fold", np.arange(ROWS) % 2, np.arange(ROWS) % 2, score, rows)
 
 
 def confident(excess: float, error: float = 0.01, **changes: Any) -> Evidence:
     """A run whose mean probability of the predicted class is above the accuracy by so much."""
-    return evidence(**{"held": held(overconfidence=Gap(excess, error)), **changes})
+    return evidence(**{"held": held(overconfidence=(excess, error)), **changes})
 
 
 def behind(train: float, score: float, simple: float, **changes: Any) -> Evidence:

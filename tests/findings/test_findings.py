@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from specnet.findings import RULES, Evidence, Finding, Gap, OutOfFold, TrainingColumns, judge
+from specnet.data import Labels
+from specnet.findings import RULES, Evidence, Finding, judge
 from specnet.findings.finding import read_finding
 from tests.findings.boundaries import BOUNDARIES
 from tests.findings.made import (
@@ -19,10 +21,12 @@ from tests.findings.made import (
     RNG,
     ROWS,
     codes,
+    columns,
     confident,
     dying,
     ending,
     evidence,
+    failed,
     found_by,
     gained,
     gapped,
@@ -30,7 +34,8 @@ from tests.findings.made import (
     held,
     jumping,
     looks,
-    spec_facts,
+    network,
+    out_of_fold,
     starting,
     unfolded,
     values,
@@ -50,14 +55,15 @@ def test_a_finding_is_found_on_one_side_of_its_threshold_only(place: int):
 
 
 def test_each_finding_has_a_boundary_and_a_name_of_its_own():
-    names = [rule.code for rule in RULES]
-    assert len(set(names)) == len(names) == 19
-    assert {code for code, _, _ in BOUNDARIES} == set(names)
+    assert len(RULES) == 19
+    assert {code for code, _, _ in BOUNDARIES} == RULES.keys()
 
 
 def test_what_explains_a_finding_comes_before_it():
-    for place, rule in enumerate(RULES):
-        assert rule.unless <= {earlier.code for earlier in RULES[:place]}
+    earlier = set[str]()
+    for code, (_, unless) in RULES.items():
+        assert unless <= earlier
+        earlier.add(code)
 
 
 def test_a_healthy_run_has_no_findings():
@@ -87,13 +93,16 @@ def test_a_rate_that_is_too_high_is_told_by_what_it_did(given: Evidence, told: s
     assert found.sentence.startswith(told)
 
 
+THREE = network(training={"loss": "categorical_crossentropy"})
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_no_setting_is_advised_for_a_class_with_a_single_training_row_or_none(count: int):
     given = evidence(
-        task="classes",
+        network=THREE,
+        labels=Labels(np.array(["a", "b", "c"])),
         target=np.repeat([0, 1, 2], [ROWS // 2, ROWS // 2 - count, count]),
         held=held(target=np.repeat([0, 1, 2], [48, 48, 4]), prediction=np.zeros(HELD_ROWS, int)),
-        spec=spec_facts(labels=("a", "b", "c")),
     )
     assert found_by("class-imbalance", given) == []
 
@@ -103,15 +112,16 @@ def test_a_number_that_classes_share_does_not_give_them_away():
     target = np.arange(ROWS) % 3
     noise = RNG.normal(size=ROWS)
     for numbers, expected in [([0.0, 1.0, 2.0], ["leakage"]), ([0.0, 1.0, 1.0], [])]:
-        columns = TrainingColumns(("a", "b"), np.column_stack([np.take(numbers, target), noise]), (False, False))
-        assert codes(found_by("leakage", evidence(task="classes", columns=columns, target=target))) == expected
+        cells = np.column_stack([np.take(numbers, target), noise])
+        given = evidence(network=THREE, kinds=columns("a", "b"), cells=cells, target=target)
+        assert codes(found_by("leakage", given)) == expected
 
 
 @pytest.mark.parametrize(
     ("training", "whose"), [({}, "the validation loss"), ({"ensemble": 5}, "the first member's validation loss")]
 )
 def test_overfitting_says_whose_validation_loss_rises(training: dict[str, int], whose: str):
-    (found,) = found_by("overfitting", gapped(0.98, 0.8, 0.4, 0.47, spec=spec_facts(written={"training": training})))
+    (found,) = found_by("overfitting", gapped(0.98, 0.8, 0.4, 0.47, network=network(training=training)))
     assert f"; {whose} was least (0.4000) at epoch 51" in found.sentence
 
 
@@ -121,20 +131,20 @@ def test_overfitting_of_an_ensemble_is_found_out_of_fold():
     assert found.changes == {"training.l2": 0.003}
     (both,) = found_by("overfitting", unfolded(0.83, 0.53, held=held(0.55, 0.4)))
     assert both.sentence.endswith("53.0 % on these rows out of fold and 55.0 % on test rows")
-    beyond = values(train_score=0.9, held=None, out_of_fold=OutOfFold(0.59, 400.0))
+    beyond = values(train_score=0.9, held=None, out_of_fold=out_of_fold(0.59, 400.0))
     assert codes(found_by("overfitting", beyond)) == ["overfitting"]
 
 
 def test_probabilities_that_are_off_are_told_beside_what_is_right():
-    (found,) = judged(confident(-0.19, held=held(0.9, overconfidence=Gap(-0.19, 0.02))))
+    (found,) = judged(confident(-0.19, held=held(0.9, overconfidence=(-0.19, 0.02))))
     assert found.code == "underconfident"
     assert found.sentence == "the mean probability of the predicted class is 71.0 %; 90.0 % of the test rows are right"
     assert not found.changes
     assert found.words == 'set training.calibration = "temperature", which needs validation rows'
     (watched,) = judged(confident(-0.19, held_losses=np.geomspace(HALF, 0.1, LINES)))
     assert watched.changes == {"training.calibration": "temperature"}
-    calibrated = spec_facts(written={"training": {"calibration": "temperature"}})
-    assert not found_by("underconfident", confident(-0.19, spec=calibrated))[0].changes
+    calibrated = network(training={"calibration": "temperature"})
+    assert not found_by("underconfident", confident(-0.19, network=calibrated))[0].changes
 
 
 NEEDS_HELD = ("leakage", "shared-rows", "class-imbalance", "no-signal", "overfitting", "underfitting", "overconfident")
@@ -150,7 +160,7 @@ def test_tests_are_counted_that_had_something_to_test():
     assert judge(evidence(held=None, looks=looks()[:1])).tests == tests - len(NEEDS_STEPS)
     silenced = ("rate-too-high", "dead-units", "saturated-units", "rate-too-low", "too-few-epochs")
     assert judge(starting(99.0, held=None)).tests == tests - len(silenced)
-    assert judge(evidence(losses=np.empty(0), epochs=np.empty(0, int))) == ((), 0)
+    assert judge(evidence(losses=[])) == ((), 0)
 
 
 def test_values_have_their_own_thresholds():
@@ -169,7 +179,7 @@ def test_values_have_their_own_thresholds():
 
 
 CAUSES = {
-    "unscaled-columns": {"columns": TrainingColumns(("a",), NORMAL[:, :1], (False,)), "inputs": NORMAL * 1e4},
+    "unscaled-columns": {"kinds": columns("a"), "cells": NORMAL[:, :1], "inputs": NORMAL * 1e4},
     "large-first-weights": {"first_loss": 100.0, "losses": np.full(LINES, 2 * HALF)},
     "rate-too-high": {"losses": np.linspace(1.0, 9.0, LINES)},
     "equal-units": {"looks": looks(last={"parallel": 1.0})},
@@ -219,16 +229,13 @@ def test_a_run_without_rows_held_out_or_baselines_is_judged_by_its_training():
 
 
 def test_a_failed_run_without_any_history_is_judged():
-    nothing = np.empty(0)
-    failed = evidence(
-        has_failed=True, losses=nothing, epochs=nothing.astype(int), looks=looks()[:1], held=None, train_score=None
-    )
-    (found,) = judged(failed)
+    nothing = failed()
+    (found,) = judged(nothing)
     assert (found.code, found.changes) == ("rate-too-high", {"training.optimizer.learning_rate": 0.0001})
     assert found.sentence == "the loss was not finite in the first epoch"
-    (found,) = judged(replace(failed, first_loss=1e9))
+    (found,) = judged(replace(nothing, first_loss=1e9))
     assert found.code == "large-first-weights"
-    (found,) = judged(replace(failed, inputs=NORMAL * 1e6))
+    (found,) = judged(replace(nothing, inputs=NORMAL * 1e6))
     assert found.code == "unscaled-columns"
 
 
@@ -236,26 +243,24 @@ def test_a_category_and_missing_cells_give_nothing_away_by_their_numbers():
     target = np.arange(ROWS) % 2
     cells = np.column_stack([target + 0.01 * RNG.normal(size=ROWS), RNG.normal(size=ROWS)])
     cells[::7, 0] = np.nan
-    given = {"target": target, "held": held()}
-    numbers = evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given)
-    assert codes(found_by("leakage", numbers)) == []  # the missing cells lie in the middle
+    given: dict[str, Any] = {"target": target, "cells": cells}
+    numbers, category = {"kinds": columns("a", "b")}, {"kinds": columns("a", "b", category="a")}
+    assert codes(found_by("leakage", evidence(**numbers, **given))) == []  # the missing cells lie in the middle
     cells[::7, 0] = target[::7]
-    assert codes(
-        found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (False, False)), **given))
-    ) == ["leakage"]
-    assert found_by("leakage", evidence(columns=TrainingColumns(("a", "b"), cells, (True, False)), **given)) == []
+    assert codes(found_by("leakage", evidence(**numbers, **given))) == ["leakage"]
+    assert found_by("leakage", evidence(**category, **given)) == []
 
 
 def test_a_sentence_begins_with_a_word_and_not_with_a_name_which_a_page_would_change():
     given = giving(0.005)
     (found,) = found_by("leakage", given)
-    assert found.sentence.startswith(f"column {given.columns.names[0]} determines the target")
+    assert found.sentence.startswith(f"column {given.column_names[0]} determines the target")
 
 
 def test_names_stand_in_sentences_as_they_are():
     cells = NORMAL.copy()
     cells[:, 0] = 1
-    given = evidence(columns=TrainingColumns(('<b>&"]]>', "b", "c"), cells, (False,) * 3))
+    given = evidence(kinds=columns('<b>&"]]>', "b", "c"), cells=cells)
     (found,) = found_by("constant-column", given)
     assert found.sentence.startswith('column <b>&"]]>: ')
 

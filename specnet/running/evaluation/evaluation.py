@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import TrainingError
-from specnet.findings import Gap, Held, OutOfFold
+from specnet.findings import Held, Scores
 from specnet.model import Answers, Model
 from specnet.network import Network
 from specnet.parts.metrics import ExpectedCalibrationError, Metric
@@ -29,26 +28,8 @@ from specnet.saved.metrics_file import Evaluation, Figures, Metrics
 from specnet.spec import Spec
 
 
-class ScoreComparison(NamedTuple):
-    """How good a model is by one score for all tasks, accuracy of classes or R² of values, where there is such a one.
-
-    Attributes
-    ----------
-    train : float or None
-        Of the training rows.
-    held : Held or None
-        Of the rows held out, with those of baselines.
-    out_of_fold : OutOfFold or None
-        Of the training rows of an ensemble on folds.
-    """
-
-    train: float | None
-    held: Held | None
-    out_of_fold: OutOfFold | None
-
-
-def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison, dict[str, Answers]]:
-    """Return what there is to say of a model, how it compares with others, and its answers for rows held out.
+def evaluate_run(fitted: FitResult) -> tuple[Evaluation, Scores, dict[str, Answers]]:
+    """Return what there is to say of a model, its scores for findings, and its answers for rows held out.
 
     Raises
     ------
@@ -71,16 +52,16 @@ def evaluate_run(fitted: FitResult) -> tuple[Evaluation, ScoreComparison, dict[s
         name: {part: told_figures(each.figures(metrics)) for part, each in parts.items()}
         for name, parts in baselines.items()
     }
-    comparison = ScoreComparison(train_score, _held(fitted, answers, baselines), folds)
+    scores = train_score, _held(fitted, answers, baselines), folds
     if TEST not in splits:
-        return Evaluation(rows, figures, compared, calibration=calibration), comparison, answers
+        return Evaluation(rows, figures, compared, calibration=calibration), scores, answers
     tables = answer_tables(fitted.model, answers[TEST])
     on_test = {name: parts[TEST] for name, parts in baselines.items()}
     its_figures = {name: parts[TEST] for name, parts in compared.items()}
     chance = chance_of(network.spec, figures[TEST], answers[TEST], on_test, its_figures, splits[TEST].groups)
     intervals = {TEST: chance.intervals}, chance.baseline_intervals
     found = Evaluation(rows, figures, compared, {TEST: tables}, *intervals, chance.gains, calibration)
-    return found, comparison, answers
+    return found, scores, answers
 
 
 def evaluate_answers(model: Model, spec: Spec, answers: Mapping[str, Answers], rows: SpecData) -> Evaluation:
@@ -154,26 +135,26 @@ def _held(fitted: FitResult, answers: Mapping[str, Answers], baselines: Baseline
     worth = min(independent_rows(each.losses, groups) for each in (held, *others.values()))
     gains = {}
     if (constant := others.pop("constant", None)) is not None:
-        gains = {each: loss_gain(given, constant, groups) for each, given in {"network": held, **others}.items()}
-    rows = fitted.prepared(name), held.target, held.prediction
-    return Held(name, *rows, score, known, gains, worth, _overconfidence(held, groups))
+        gains = {
+            each: mean_with_error(constant.losses - given.losses, held.weight, groups)
+            for each, given in {"network": held, **others}.items()
+        }
+    return Held(name, held.target, held.prediction, score, worth, known, gains, _overconfidence(held, groups))
 
 
-def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> Gap | None:
+def _overconfidence(answers: Answers, groups: NDArray[np.generic] | None) -> tuple[float, float] | None:
     """Return by how much the mean probability of the predicted class is above the accuracy, if there are classes."""
     if answers.probability is None or answers.target.ndim > 1:
         return None
     excess = answers.probability.max(axis=1).astype(np.float64) - np.equal(answers.target, answers.prediction)
-    return Gap(*mean_with_error(excess, answers.weight, groups))
+    return mean_with_error(excess, answers.weight, groups)
 
 
-def _out_of_fold(
-    network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None
-) -> OutOfFold | None:
+def _out_of_fold(network: Network, answers: Mapping[str, Answers], groups: NDArray[np.generic] | None) -> Held | None:
     """Return the score of training rows, each answered by the member that was not trained on it, if there are such."""
     for given in answers.values():
         if (score := score_of(network, given)) is not None:
-            return OutOfFold(score, independent_rows(given.losses, groups))
+            return Held(OUT_OF_FOLD, given.target, given.prediction, score, independent_rows(given.losses, groups))
     return None
 
 
@@ -222,11 +203,3 @@ def score_of(network: Network, answers: Answers) -> float | None:
     )
     score = float(np.mean(1 - errors / spread)) if spread.all() else np.nan
     return score if np.isfinite(score) else None
-
-
-def loss_gain(answers: Answers, than: Answers, groups: NDArray[np.generic] | None = None) -> Gap:
-    """Return by how much answers have less loss than others for the same rows.
-
-    The standard error is that of a weighted mean of independent rows, or of independent groups of rows.
-    """
-    return Gap(*mean_with_error(than.losses - answers.losses, answers.weight, groups))

@@ -77,11 +77,11 @@ def _sentence(text: str) -> str:
 def _findings() -> Iterator[str]:
     yield from ["# Findings of runs", "", "A run writes its findings to `findings.json` and shows them in its report."]
     yield from ["A finding is not looked for where one before it already explains it.", ""]
-    for rule in RULES:
-        evidence = next(there for code, there, _ in BOUNDARIES if code == rule.code)
-        (found,) = found_by(rule.code, evidence)
-        explained = ", ".join(f"[`{code}`](#{code})" for code in sorted(rule.unless))
-        yield from [f"## `{rule.code}`", "", escaped((inspect.getdoc(rule.find) or "").partition("\n\n")[0]), ""]
+    for code, (find, unless) in RULES.items():
+        evidence = next(there for boundary, there, _ in BOUNDARIES if boundary == code)
+        (found,) = found_by(code, evidence)
+        explained = ", ".join(f"[`{other}`](#{other})" for other in sorted(unless))
+        yield from [f"## `{code}`", "", escaped((inspect.getdoc(find) or "").partition("\n\n")[0]), ""]
         yield from _block(f"{found.severity}: {found.sentence}\n    {found.remedy}".rstrip(), "text")
         yield from [f"Not looked for after {explained}.", ""] if explained else []
 
