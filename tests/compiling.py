@@ -7,9 +7,9 @@ from unittest.mock import patch
 
 import pytest
 
-from specnet.compiler.native import missing
 from specnet.compiler.native.c_text import c_forms
 from specnet.compiler.native.toolchain import libraries, processors
+from specnet.compiler.native.toolchain.compilers import missing
 from specnet.compiler.native.toolchain.processors import AVX2, AVX512, GENERIC, SSE2, Processor, native_processor
 from specnet.compiler.value import Operation
 

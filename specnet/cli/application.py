@@ -1,4 +1,4 @@
-"""The verbs put together."""
+"""The verbs put together: each is a function in a module of its own, which is imported when it is used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import cache
+from importlib import import_module
 from inspect import Parameter, Signature
 from itertools import chain
 from typing import Annotated, Any
@@ -14,30 +15,26 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from specnet.cli.models.evaluate import evaluate
-from specnet.cli.models.export import export
-from specnet.cli.models.import_ import import_
-from specnet.cli.models.predict import predict
 from specnet.cli.options import CatalogueFormat, OutputFormat, QuietOption, format_option
 from specnet.cli.output import reporting
 from specnet.cli.shells import SCRIPTS
-from specnet.cli.specs.check import check
-from specnet.cli.specs.diff import diff
-from specnet.cli.specs.new import new
-from specnet.cli.specs.parts import parts
-from specnet.cli.specs.schema import schema
-from specnet.cli.specs.show import show
-from specnet.cli.specs.validate import validate
-from specnet.cli.training.compare import compare
-from specnet.cli.training.report import report
-from specnet.cli.training.run import run
-from specnet.cli.training.runs import runs
-from specnet.cli.training.sweep import sweep
-from specnet.cli.training.verify import verify
-from specnet.cli.usage import Fault
-from specnet.cli.usage import report as report_fault
+from specnet.cli.usage import Fault, report
 
 _SECTION = "\n\nExamples\n--------\n"
+_BY_NAME = Parameter.KEYWORD_ONLY
+
+USES = {
+    "Start": ("specs.new", "specs.validate", "specs.parts", "specs.schema"),
+    "Train": ("training.run", "training.sweep"),
+    "Look": ("specs.show", "training.report", "training.runs", "training.compare", "specs.diff"),
+    "Prove": ("specs.check", "models.evaluate", "training.verify"),
+    "Use": ("models.predict", "models.export", "models.import_"),
+}
+"""The modules of all verbs by what they are for, in the order of the help; a module's function is called alike."""
+VERBS = {module.rpartition(".")[2].rstrip("_"): module for module in chain.from_iterable(USES.values())}
+"""The module of each verb."""
+_ANSWERING = ("parts", "show", "runs", "diff", "evaluate")
+"""Verbs that are asked for what they print; the words of others are about what they have written or proved."""
 
 
 class Verb(TyperCommand):
@@ -66,25 +63,12 @@ class Verbs(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write what each verb does."""
-        widest = max(map(len, self.commands))
-        for use, verbs in _VERBS.items():
-            names = list(map(_name, verbs))
+        widest = max(map(len, VERBS))
+        for use, modules in USES.items():
+            names = [name for name, module in VERBS.items() if module in modules]
             told = [(f"{name:{widest}}", self.commands[name].get_short_help_str(80)) for name in names]
             with formatter.section(use):
                 formatter.write_dl(told)
-
-
-application = typer.Typer(
-    cls=Verbs,
-    help="Check, train, evaluate and export small neural networks described by a spec.",
-    epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
-    "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    # Plain help: rich's costs as much time as all the rest together.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 def _print_version(wanted: bool) -> None:
@@ -104,7 +88,6 @@ def _print_completion(shell: str | None) -> None:
     raise typer.Exit
 
 
-@application.callback(invoke_without_command=True)
 def _without_verb(
     context: typer.Context,
     version: Annotated[
@@ -126,14 +109,17 @@ def _without_verb(
         raise typer.Exit(2)
 
 
-def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
-    """Add a verb, named as its function, whose help is its docstring; the section Examples stands below the options.
+def _register(application: typer.Typer, name: str) -> None:
+    """Add a verb, whose help is its function's docstring; the section Examples stands below the options.
 
     The function takes an `Output`, and what the command line says; how it is printed are options of all verbs.
     """
+    module = VERBS[name]
+    verb: Callable[..., None] = getattr(import_module(f"specnet.cli.{module}"), module.rpartition(".")[2])
+    formats: type[StrEnum] = CatalogueFormat if name == "parts" else OutputFormat
 
     def called(output_format: StrEnum, quiet: bool, **said: Any) -> None:
-        with reporting(output_format, quiet, verb in _ANSWERING) as output:
+        with reporting(output_format, quiet, name in _ANSWERING) as output:
             verb(output, **said)
 
     (_, *own) = inspect.signature(verb, eval_str=True).parameters.values()
@@ -144,42 +130,44 @@ def _register(verb: Callable[..., None], formats: type[StrEnum]) -> None:
     called.__annotations__ = {each.name: each.annotation for each in parameters}
     text, _, examples = (inspect.getdoc(verb) or "").partition(_SECTION)
     lines = "\n".join(f"  {line}" for line in examples.splitlines())
-    application.command(_name(verb), cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(called)
-
-
-def _name(verb: Callable[..., None]) -> str:
-    return verb.__name__.rstrip("_")
-
-
-_BY_NAME = Parameter.KEYWORD_ONLY
-_VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start": (new, validate, parts, schema),
-    "Train": (run, sweep),
-    "Look": (show, report, runs, compare, diff),
-    "Prove": (check, evaluate, verify),
-    "Use": (predict, export, import_),
-}
-"""All verbs by what they are for, in the order of the help."""
-_ANSWERING = (parts, show, runs, diff, evaluate)
-"""Verbs that are asked for what they print; the words of others are about what they have written or proved."""
-for _verb in chain.from_iterable(_VERBS.values()):
-    _register(_verb, CatalogueFormat if _verb is parts else OutputFormat)
+    application.command(name, cls=Verb, help=text, epilog=f"\b\nExamples:\n{lines}")(called)
 
 
 @cache
-def _command() -> Any:
-    return get_command(application)
+def application(verbs: tuple[str, ...] = tuple(VERBS)) -> typer.Typer:
+    """Return the application with these verbs, whose modules are imported."""
+    made = typer.Typer(
+        cls=Verbs,
+        help="Check, train, evaluate and export small neural networks described by a spec.",
+        epilog="Exit status: 0 success; 1 error in the spec, the data, a file or the training; 2 error in the command "
+        "line; 130 after Ctrl-C; 143 after SIGTERM; 129 after SIGHUP; 141 if the output is closed early.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        # Plain help: rich's costs as much time as all the rest together.
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback(invoke_without_command=True)(_without_verb)
+    for name in verbs:
+        _register(made, name)
+    return made
+
+
+@cache
+def _command(verbs: tuple[str, ...]) -> Any:
+    return get_command(application(verbs))
 
 
 def call(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit status."""
-    command = _command()
+    # Only the module of the verb is imported, which nearly all lines begin with.
+    command = _command(tuple(name for name in arguments[:1] if name in VERBS) or tuple(VERBS))
     try:
         try:
             with command.make_context("specnet", [*arguments]) as context:
                 command.invoke(context)
         except Fault as error:
-            report_fault(error, arguments)
+            report(error, arguments)
     except typer.Exit as ended:
         return ended.exit_code
     return 0

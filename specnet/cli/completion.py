@@ -156,7 +156,7 @@ def _split(line: str) -> tuple[list[str], str]:
 
 
 def _candidates(words: Sequence[str], current: str) -> Iterator[Candidate]:
-    group: Any = get_command(application)
+    group: Any = get_command(application())
     place = next((place for place, word in enumerate(words) if word in group.commands), None)
     command = group if place is None else group.commands[words[place]]
     options = [parameter for parameter in command.params if parameter.param_type_name == "option"]

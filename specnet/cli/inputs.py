@@ -166,6 +166,17 @@ def load(path: Path, limits: Sequence[str] | None = None) -> Model:
     return load_model(path, limits=read_limits(limits))
 
 
+def load_any(path: Path, limits: Sequence[str] | None) -> Model:
+    """Return the model that an argument names, which may be a file that export has written."""
+    if path.suffix.lower() in _EXPORTS:
+        from specnet.importing import open_model
+
+        return open_model(path, read_limits(limits))
+    from specnet.model import load_model
+
+    return load_model(path, limits=read_limits(limits))
+
+
 @contextmanager
 def rows_file(path: Path) -> Iterator[Path]:
     """Give the file of rows that an argument names: standard input as a CSV file that is there for a while."""

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specnet.compiler import BATCH, NUMPY, Backend, BoundPlan, MissingRuleError, Plan, UnavailableError
-from specnet.compiler.native.toolchain.compilers import NoCompilerError
 from specnet.errors import DataError, SpecError
 from specnet.network.programs import INPUTS, INVERSE_ROWS, NOISE, TARGET, Blueprint
 from specnet.parts.arrays import Array
@@ -31,7 +30,7 @@ def engine_of(spec: Spec) -> Engine:
     """
     if spec.training.engine != "compiled":
         return "numpy"
-    from specnet.compiler.native import unusable
+    from specnet.compiler.native.toolchain.libraries import unusable
 
     return "numpy" if unusable() else "compiled"
 
@@ -40,7 +39,7 @@ def backend_of(engine: Engine) -> Backend:
     """Return the backend of an engine."""
     if engine == "numpy":
         return NUMPY
-    from specnet.compiler.native import NATIVE
+    from specnet.compiler.native.binding import NATIVE
 
     return NATIVE
 
@@ -53,7 +52,7 @@ def check_engine(spec: Spec) -> None:
     SpecError
     """
     if spec.training.engine == "compiled":
-        from specnet.compiler.native import unusable
+        from specnet.compiler.native.toolchain.libraries import unusable
 
         if reason := unusable():
             raise not_available(spec, reason)
@@ -61,6 +60,8 @@ def check_engine(spec: Spec) -> None:
 
 def not_available(spec: Spec, reason: UnavailableError, *, is_begun: bool = False) -> SpecError:
     """Return the error for a compiled engine that is to be used, or that a run was begun with, and cannot be had."""
+    from specnet.compiler.native.toolchain.compilers import NoCompilerError
+
     code, hint = "no-compiled-form", "start the run anew" if is_begun else 'set training.engine to "numpy"'
     if isinstance(reason, NoCompilerError):
         code, hint = "no-compiler", f"install a C compiler, such as gcc or clang, or {hint}"

@@ -216,7 +216,7 @@ class Network(Displayed):
 
     def _compiled_rows(self, theta: Array, X: Array) -> Array | None:
         """Find out whether there is a compiled function of few rows, and use it from now on."""
-        from specnet.compiler.native import few_rows
+        from specnet.compiler.native.row_calls import few_rows
 
         starts = {f"theta.{placed.name}": placed.start for placed in self.layout.blocks}
         try:

@@ -37,7 +37,7 @@ def test_help_lists_every_verb(specnet: Specnet) -> None:
     listed = [line for use in uses for line in use[1:]]
     assert [line.split()[0] for line in listed] == VERBS
     assert not any(line.endswith("...") for line in listed), "each summary fits its line"
-    assert {command.name for command in application.registered_commands} == set(VERBS)
+    assert {command.name for command in application().registered_commands} == set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -247,7 +247,7 @@ def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
 def test_options_of_several_verbs_are_the_same() -> None:
     """An option that writes, opens, limits or shares the work means the same and has one default wherever it is."""
     told: dict[str, set[tuple[object, object]]] = {}
-    for verb in get_command(application).commands.values():
+    for verb in get_command(application()).commands.values():
         for option in verb.params:
             told.setdefault(option.opts[0], set()).add((option.default, getattr(option, "help", None)))
     for name in ("--jobs", "--limit", "--dask", "--no-report", "--open", "--quiet"):
@@ -256,7 +256,7 @@ def test_options_of_several_verbs_are_the_same() -> None:
 
 
 def test_every_command_can_be_quiet_and_print_data() -> None:
-    for verb in get_command(application).commands.values():
+    for verb in get_command(application()).commands.values():
         options = {name: option for option in verb.params for name in option.opts}
         assert {"--quiet", "-q", "--format"} <= options.keys(), verb.name
         assert {"text", "json"} <= set(str(options["--format"].metavar).split("|")), verb.name

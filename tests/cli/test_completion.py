@@ -123,7 +123,7 @@ def _takes_run(command: str) -> bool:
     return any("a run" in (argument.help or "") or "of runs" in (argument.help or "") for argument in arguments)
 
 
-VERB_COMMANDS = get_command(application).commands
+VERB_COMMANDS = get_command(application()).commands
 
 
 def test_no_verb_that_takes_a_run_is_left_out() -> None:

@@ -122,7 +122,7 @@ def script_prints_what_its_comments_say(code: str, folder: Path) -> None:
 
 def test_each_command_is_shown_with_its_output() -> None:
     found = [code for document in DOCUMENTS for code, text in document.commands_and_output() if text is not None]
-    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application.registered_commands}
+    verbs = {(verb.name or verb.callback.__name__).rstrip("_") for verb in application().registered_commands}
     assert {verb for verb in verbs if not re.search(rf"\bspecnet {verb}\b", " ".join(found))} == set()
 
 

@@ -83,7 +83,7 @@ def document() -> str:
 
 
 def _help() -> Iterator[tuple[str, str]]:
-    for verb in ("", *(command.name or "" for command in application.registered_commands)):
+    for verb in ("", *(command.name or "" for command in application().registered_commands)):
         yield f"specnet {verb} --help".replace("  ", " "), called([*verb.split(), "--help"])[1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from specnet.cli.inputs import check_model_and_data, read_limits, rows_file, rows_name
+from specnet.cli.inputs import check_model_and_data, load_any, rows_file, rows_name
 from specnet.cli.options import AnyModelArgument, DataArgument, EncodingOption, LimitOption
 from specnet.cli.output import Output
 from specnet.errors import Diagnostic
@@ -35,14 +35,13 @@ def evaluate(
     from specnet.data import RawColumns, RowSet, large_cell_in, read_table, row_hashes
     from specnet.errors import DataError
     from specnet.files.run_files import training_rows
-    from specnet.importing import open_model
     from specnet.model import unfamiliar_cells
     from specnet.parts.data import settings_as_options
     from specnet.report.terminal.bars import reading_shown
     from specnet.report.terminal.scores import scores_table
 
     check_model_and_data(model, data)
-    loaded = open_model(model, read_limits(limit))
+    loaded = load_any(model, limit)
     with reading_shown(sys.stderr if output.speaks else None), rows_file(data) as file:
         with settings_as_options("predict"):
             rows = read_table(file, loaded.network.resolved, loaded.labels, encoding)

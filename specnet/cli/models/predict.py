@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from specnet.cli.inputs import check_model_and_data, check_suffix, read_limits, rows_file, rows_name
+from specnet.cli.inputs import check_model_and_data, check_suffix, load_any, rows_file, rows_name
 from specnet.cli.options import (
     AnyModelArgument,
     DataArgument,
@@ -79,7 +79,6 @@ def predict(
     from specnet.cli.models.spreadsheet_formulas import Formulas
     from specnet.data import large_cell_in, read_inputs
     from specnet.files import refuse_taken, write_file
-    from specnet.importing import open_model
     from specnet.parts.data import settings_as_options
     from specnet.report.terminal.bars import CountProgress, reading_shown
 
@@ -95,7 +94,7 @@ def predict(
             refuse_taken(out)
     if escape_formulas and (output.as_json if out is None else out.suffix != ".csv"):
         raise UsageError("only CSV has formulas to escape", source="--escape-formulas")
-    loaded, shown = open_model(model, read_limits(limit)), sys.stderr if output.speaks else None
+    loaded, shown = load_any(model, limit), sys.stderr if output.speaks else None
     with rows_file(data) as file, CountProgress(shown, "rows predicted") as progress:
         with reading_shown(shown), settings_as_options("predict"):
             raw = read_inputs(file, loaded.network.resolved, encoding)

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from specnet.compiler.backend import Array, BoundPlan
+from specnet.compiler.backend import Array, Backend, BoundPlan
 from specnet.compiler.lowering import Call, Plan
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
 from specnet.compiler.native.c_text.thread_team import before_calls
@@ -168,3 +168,7 @@ def _aligned(count: int, dtype: np.dtype[Any]) -> Array:
     raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
     shift = -raw.ctypes.data % ALIGNMENT
     return raw[shift : shift + count * dtype.itemsize].view(dtype)
+
+
+NATIVE = Backend({}, bind)
+"""The backend that compiles programs; it has a form of every operation."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from specnet import Observer, parse_spec
-from specnet.compiler.native import missing
+from specnet.compiler.native.toolchain.compilers import missing
 from specnet.network.bound import Engine
 from specnet.running.data_rows import read_data
 from specnet.running.fitting import FitResult, fit_rows

@@ -64,7 +64,7 @@ def test_a_cap_holds_wherever_a_network_is_read(specnet: Specnet, folder: Path, 
     (folder / "grid.toml").write_text(GRID.replace("'grid'", "'random'"))
     for target, suffix in (("onnx", "onnx"), ("sklearn", "skops")):
         assert specnet("export", "moons", "--to", target, "-o", f"moons.{suffix}").status == 0
-    for command in get_command(application).commands.values():
+    for command in get_command(application()).commands.values():
         options = {name for option in command.params for name in option.opts}
         assert ("--limit" in options) == (command.name in LOADING) == (command.name not in NETWORKLESS), command.name
     for verb, commands in LOADING.items():

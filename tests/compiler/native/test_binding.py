@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from specnet import compiler as c
-from specnet.compiler.native import NATIVE, row_calls
+from specnet.compiler.native import row_calls
+from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text import c_forms, emit_function, emit_loop, matrix_products
 from specnet.compiler.value import MissingRuleError, Operation
 from tests.compiler.cases import CASES, Case, all_operations

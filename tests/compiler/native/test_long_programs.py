@@ -11,7 +11,8 @@ import pytest
 
 import specnet
 from specnet import compiler as c
-from specnet.compiler.native import NATIVE, c_plan
+from specnet.compiler.native import c_plan
+from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_plan import CPlan
 from specnet.compiler.native.c_text import emit_function
 from specnet.training.steps.compiled_steps import steps_text

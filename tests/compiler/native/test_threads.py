@@ -16,7 +16,8 @@ import pytest
 
 import specnet
 from specnet.compiler import affine, gradients, input_value, plan, state_value, sum_over, tanh
-from specnet.compiler.native import NATIVE, training_steps
+from specnet.compiler.native import training_steps
+from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text import matrix_products, thread_team
 from specnet.compiler.thread_limits import limited_threads
 from specnet.training import TrainingRows

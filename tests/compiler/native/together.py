@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from specnet import compiler as c
 from specnet.compiler.lowering import Plan
-from specnet.compiler.native import NATIVE, binding
+from specnet.compiler.native import binding
+from specnet.compiler.native.binding import NATIVE
 from specnet.compiler.native.c_text.emit_function import PARAMETERS, CFunction, CText
 from specnet.compiler.native.toolchain.libraries import library
 

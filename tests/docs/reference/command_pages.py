@@ -29,14 +29,14 @@ VARIABLES = {
 
 def command_pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page, the index first."""
-    verbs = get_command(application).commands
+    verbs = get_command(application()).commands
     yield "commands/index", "\n".join(_overview(verbs))
     for name, command in verbs.items():
         yield f"commands/{name}", "\n".join(_page(name, command))
 
 
 def _overview(verbs: dict[str, Any]) -> Iterator[str]:
-    group = get_command(application)
+    group = get_command(application())
     context = group.make_context("specnet", [], resilient_parsing=True)
     yield from ["# Commands", "", escaped(group.help), "", "```text", "specnet VERB [OPTIONS] …", "```", ""]
     for name, command in verbs.items():

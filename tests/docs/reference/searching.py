@@ -30,7 +30,7 @@ def names() -> Iterator[str]:
             yield from (entry.name, *entry.aliases)
         tables = {field.name.partition(".")[0] for field in entry.fields if "." in field.name}
         yield from (field.name for field in entry.fields if field.name.partition(".")[0] not in tables)
-    for name, command in get_command(application).commands.items():
+    for name, command in get_command(application()).commands.items():
         yield f"specnet {name}"
         yield from (each for option in command.params for each in option.opts if re.match("--", each))
     yield from all_codes()

@@ -14,8 +14,8 @@ import pytest
 
 import specnet
 from specnet import FileError, Network, Observer, SpecError
-from specnet.compiler.native import missing
 from specnet.compiler.native.toolchain import libraries
+from specnet.compiler.native.toolchain.compilers import missing
 from specnet.running.runner import RunInterrupted
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.engine_choice import Choice, Work, choose
