@@ -15,9 +15,9 @@ import numpy as np
 
 from specnet.data import load_table
 from specnet.errors import DataError, Diagnostic, signal_of
-from specnet.files import PathLike, file_errors
+from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
-from specnet.files.run_files import FACTS, MODEL, REPORT, spec_folder
+from specnet.files.run_files import FACTS, REPORT
 from specnet.findings import Finding
 from specnet.model import Answers, Model
 from specnet.parts.data import Table
@@ -25,13 +25,14 @@ from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import SpecData, parsed_with_target, split_data
+from specnet.running.fitting import FitResult
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import RunOutcome, train_run
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits, Spec, SpecSource, text_saying, with_engine
 from specnet.spec.file_paths import input_files
-from specnet.training import Checkpoint, Observer
+from specnet.training import Observer
 from specnet.training.layer_record import Look, Snapshots
 from specnet.training.observer import check_observer, closing
 
@@ -227,22 +228,24 @@ def run_table(
             checkpoint = folder.checkpoint(identity, data.resolved.spec.training)
         with closing(observer):
             observer.opened(None if folder is None else folder.path, None if checkpoint is None else checkpoint.history)
-            outcome = train_run(
+            outcome, fitted = train_run(
                 parsed,
                 data,
                 identity,
-                begin,
                 observer,
+                begin=begin,
+                folder=None if folder is None else folder.path,
+                rows=rows,
                 keep_checkpoint=folder and partial(folder.keep, identity),
                 checkpoint=checkpoint,
                 jobs=jobs,
                 threads=threads,
                 interruptions=interruptions,
             )
-            observer.evaluated(outcome.evaluation.metrics)
-            result, warnings = outcome.fitted.result, outcome.fitted.result.warnings
+            observer.evaluated(outcome.metrics)
+            result, warnings = fitted.result, outcome.warnings
             if folder is not None:
-                saved = _write(folder, outcome, checkpoint, rows=rows)
+                saved = _write(folder, parsed, outcome, fitted)
                 # A run that was interrupted before its first epoch has nothing to show.
                 warnings += (
                     _report(saved, data, observer, outcome.answers.get(TEST)) if report and result.history else ()
@@ -258,9 +261,9 @@ def run_table(
                 raise
             raise RunInterrupted(cause, result.end, folder.path, finished=result.interruption is None) from None
         return RunResult(
-            outcome.fitted.model,
+            fitted.model,
             result.history,
-            outcome.evaluation.metrics,
+            outcome.metrics,
             outcome.evaluation.record(),
             None if folder is None else folder.path,
             warnings,
@@ -268,8 +271,7 @@ def run_table(
             snapshots=result.snapshots,
             findings=outcome.judgement.findings,
             members=[
-                {"end": each.end, "epochs": each.epochs, "training_seconds": each.seconds}
-                for each in outcome.fitted.members
+                {"end": each.end, "epochs": each.epochs, "training_seconds": each.seconds} for each in fitted.members
             ],
         )
 
@@ -325,17 +327,13 @@ def _said_before_training(interruptions: Interruptions) -> Iterator[None]:
         raise
 
 
-def _write(folder: RunFolder, outcome: RunOutcome, checkpoint: Checkpoint | None, *, rows: bool) -> SavedRun:
+def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResult) -> SavedRun:
     """Write what a run has reached into its folder, and return that, of which nothing has to be read again."""
-    parsed, result, resolved = outcome.parsed, outcome.fitted.result, outcome.fitted.data.resolved.spec
-    language, text = text_saying(parsed)
-    with file_errors(folder.path / MODEL):
-        start, earlier = spec_folder(parsed.folder, folder.path), 0.0 if checkpoint is None else checkpoint.seconds
-        files = outcome.files(start, earlier, rows=rows)
-    folder.write({f"spec.{language}": text, **files})
+    result, (language, text) = fitted.result, text_saying(parsed)
+    folder.write({f"spec.{language}": text, **outcome.files})
     run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
-    run.facts, run.spec, run.written_text = json.loads(files[FACTS]), resolved, text
-    run.model, run.evaluation, run.judgement = outcome.fitted.model, outcome.evaluation, outcome.judgement
+    run.facts, run.spec, run.written_text = json.loads(outcome.files[FACTS]), fitted.data.resolved.spec, text
+    run.model, run.evaluation, run.judgement = fitted.model, outcome.evaluation, outcome.judgement
     run.history, run.looks, run.snapshots = result.history, result.looks, result.snapshots
     # A text of another name, as from the standard input, or none, is explained as that of the folder.
     source = parsed.document.text

@@ -1,19 +1,22 @@
-"""The course of a run: its data are split, its network is trained and measured, and its files are made.
+"""From split rows to the outcome of a run: its network is trained and measured, and its files are made.
 
-Nothing is read or written here: whoever asks has the rows and keeps the files.
+Nothing is read or written here: the caller has the rows and writes the files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import RowSet, row_hashes
+from specnet.errors import Diagnostic
+from specnet.files import file_errors
 from specnet.files.plain_data import json_lines, json_text
 from specnet.files.run_files import (
     CHECKPOINT,
@@ -27,6 +30,7 @@ from specnet.files.run_files import (
     SNAPSHOTS,
     SPEC_FOLDER,
     TRAINING_ROWS,
+    spec_folder,
 )
 from specnet.files.tensors import encode
 from specnet.findings import Judgement, judge
@@ -34,11 +38,13 @@ from specnet.model import Answers
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
+from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.run_evidence import explaining, run_evidence
-from specnet.saved.metrics_file import Evaluation
+from specnet.saved.metrics_file import Evaluation, Metrics
+from specnet.saved.saved_trials import RungLosses, State
 from specnet.spec import Spec
-from specnet.training import Observer, RunIdentity
+from specnet.training import Checkpoint, Observer, RunIdentity, TrainingResult
 from specnet.training.steps.engine_choice import threads_worth
 
 Contents = dict[str, str | bytes]
@@ -47,108 +53,79 @@ Contents = dict[str, str | bytes]
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a run has come to.
+    """What a run comes to: a single one, one on a fold or with a seed, one of a trial, or one that is verified.
 
     Attributes
     ----------
-    parsed : Spec
-    identity : RunIdentity
-    begin : float
-        When it began, by `time.perf_counter`.
-    fitted : FitResult
+    state : "finished", "pruned", "diverged" or "refused"
+        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error. A run that
+        was interrupted has finished as far as it came; its files say so.
+    message : str
+        Why it has not finished.
+    files : dict
+        The files of its folder but its spec and its page; of a trial its model alone.
     evaluation : Evaluation
-    answers : dict of str to Answers
-        What the model answers for rows held out, by the part of the split.
+        Of a trial its metrics alone.
     judgement : Judgement
         What went wrong.
+    answers : dict of str to Answers
+        What the model answers for rows held out, by the part of the split, in the process that has computed them.
+    held : HeldAnswers or None
+        Of a trial: what is answered for rows that the answering networks were not trained on.
     machine : dict
-        What else its bits depend on, with the versions of the libraries.
+        What else its bits depend on.
+    history : list of dict
+    epochs : int
+    seconds : float
+    warnings : tuple of Diagnostic
+        About its rows.
+    curve : dict
+        Validation losses by rung, where a pruner has looked at them.
+    trained : TrainingResult or None
+        Of a task that trains one member of an ensemble: that member.
     """
 
-    parsed: Spec
-    identity: RunIdentity
-    begin: float
-    fitted: FitResult
-    evaluation: Evaluation
-    answers: dict[str, Answers]
-    judgement: Judgement
-    machine: dict[str, Any]
+    state: State = "finished"
+    message: str = ""
+    files: Contents = field(default_factory=dict)
+    evaluation: Evaluation = field(default_factory=lambda: Evaluation({}, {}))
+    judgement: Judgement = field(default_factory=lambda: Judgement((), None))
+    answers: dict[str, Answers] = field(default_factory=dict)
+    held: HeldAnswers | None = None
+    machine: dict[str, Any] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epochs: int = 0
+    seconds: float = 0.0
+    warnings: tuple[Diagnostic, ...] = ()
+    curve: RungLosses = field(default_factory=dict)
+    trained: TrainingResult | None = None
 
-    def files(self, spec_folder: str, earlier: float = 0.0, *, rows: bool = True) -> Contents:
-        """Return the files of the run's folder but its spec and its page.
+    @classmethod
+    def of(cls, fitted: FitResult, **others: Any) -> RunOutcome:
+        """Return that of a run that was trained, with other fields."""
+        result = fitted.result
+        return cls(history=result.history, epochs=result.epochs, warnings=result.warnings, **others)
 
-        Parameters
-        ----------
-        spec_folder : str
-            Where relative paths of the spec start, as seen from the run's folder.
-        earlier : float
-            Seconds of the run before it was resumed.
-        rows : bool
-            Whether there are hashes of the training rows.
-
-        Raises
-        ------
-        FileError
-            If the model is too large for its format.
-        """
-        result = self.fitted.result
-        content = self.fitted.model.to_bytes()
-        files: Contents = {
-            MODEL: content,
-            RESOLVED: self.identity.spec,
-            HISTORY: json_lines(result.history),
-            METRICS: json_text(self.evaluation.record()),
-            LAYERS: json_lines(result.looks),
-            FINDINGS: json_text(
-                {"findings": [each.as_dict() for each in self.judgement.findings], "tests": self.judgement.tests}
-            ),
-            FACTS: json_text(self._facts(spec_folder, earlier, hashlib.sha256(content).hexdigest(), rows=rows)),
-        }
-        if result.snapshots:
-            files[SNAPSHOTS] = encode(result.record.tensors(), "")
-        if result.interruption is not None:
-            files[CHECKPOINT] = replace(result.reached, run=self.identity).to_bytes()
-        return files
-
-    def _facts(self, spec_folder: str, earlier: float, model_sha256: str, *, rows: bool) -> dict[str, Any]:
-        result, data = self.fitted.result, self.fitted.data
-        train = data.splits["train"]
-        facts = {
-            "end": result.end,
-            "finished": result.interruption is None,
-            "epochs": result.epochs,
-            "steps": result.steps,
-            "training_seconds": result.seconds,
-            "seconds": earlier + time.perf_counter() - self.begin,
-            "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
-            "overrides": [override.text.content for override in self.parsed.document.overrides],
-            SPEC_FOLDER: spec_folder,
-            "spec_sha256": self.identity.spec_sha256,
-            "data_sha256": self.identity.data_sha256,
-            "seed": self.fitted.model.spec.seed,
-            **result.engine.facts(),
-            COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
-            **self.machine,
-            TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data() if rows else None,
-        }
-        if data.resolved.spec.training.ensemble is not None:
-            facts["members"] = [
-                {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
-                for each in self.fitted.members
-            ]
-        return facts | {"model_sha256": model_sha256}
+    @property
+    def metrics(self) -> Metrics:
+        """Its figures by part of the split and name."""
+        return self.evaluation.metrics
 
 
 def train_run(
     parsed: Spec,
     data: SpecData,
     identity: RunIdentity,
-    begin: float,
     observer: Observer | None,
+    *,
+    begin: float,
+    folder: Path | None = None,
+    rows: bool = True,
     threads: int | None = None,
     cores: int | None = None,
+    checkpoint: Checkpoint | None = None,
     **options: Any,
-) -> RunOutcome:
+) -> tuple[RunOutcome, FitResult]:
     """Train a run's network, from a checkpoint on if there is one, measure it on every part of the split, and judge.
 
     Parameters
@@ -157,15 +134,24 @@ def train_run(
     data : SpecData
         Its rows.
     identity : RunIdentity
+    observer : Observer or None
     begin : float
         When it began, by `time.perf_counter`.
-    observer : Observer or None
+    folder : Path, optional
+        The folder that its files are for; without one, none are made.
+    rows : bool
+        Whether the files have hashes of the training rows.
     threads : int, optional
         Number of threads of BLAS and compiled functions; default: as `threads_worth` finds.
     cores : int, optional
         As for `train_members`; default: as many as there are threads to be, or may be if nobody says it.
-    **options
+    checkpoint, **options
         As for `fit_rows`.
+
+    Raises
+    ------
+    FileError
+        If the model is too large for its format.
     """
     if cores is None:
         cores = available_threads() if threads is None else threads
@@ -174,9 +160,72 @@ def train_run(
     with limited_threads(threads):
         machine = {**machine_facts(), "versions": library_versions()}
         with explaining():
-            fitted = fit_rows(data, observer, cores=cores, records=True, **options)
+            fitted = fit_rows(data, observer, cores=cores, records=True, checkpoint=checkpoint, **options)
         with np.errstate(over="ignore", invalid="ignore"):  # figures of enormous losses are told of as such
             evaluation, comparison, answers = evaluate_run(fitted)
             history, looks = fitted.result.history, fitted.result.looks
-            evidence = run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison)
-            return RunOutcome(parsed, identity, begin, fitted, evaluation, answers, judge(evidence), machine)
+            judgement = judge(run_evidence(fitted.encoder, fitted.training, data.splits, history, looks, comparison))
+    known: dict[str, Any] = {"evaluation": evaluation, "judgement": judgement, "answers": answers, "machine": machine}
+    outcome = RunOutcome.of(fitted, **known)
+    if folder is None:
+        return outcome, fitted
+    earlier = 0.0 if checkpoint is None else checkpoint.seconds
+    facts = {
+        "overrides": [override.text.content for override in parsed.document.overrides],
+        SPEC_FOLDER: spec_folder(parsed.folder, folder),
+        "spec_sha256": identity.spec_sha256,
+        "data_sha256": identity.data_sha256,
+    }
+    with file_errors(folder / MODEL):
+        files = _files(outcome, fitted, identity, facts, earlier + time.perf_counter() - begin, rows=rows)
+    return replace(outcome, files=files), fitted
+
+
+def _files(
+    outcome: RunOutcome, fitted: FitResult, identity: RunIdentity, given: dict[str, Any], seconds: float, *, rows: bool
+) -> Contents:
+    """Return the files of a run's folder; `given` are facts about its spec and its data, `seconds` those of the run."""
+    result, content = fitted.result, fitted.model.to_bytes()
+    facts = _facts(outcome, fitted, given, seconds, rows=rows) | {"model_sha256": hashlib.sha256(content).hexdigest()}
+    judgement = outcome.judgement
+    files: Contents = {
+        MODEL: content,
+        RESOLVED: identity.spec,
+        HISTORY: json_lines(result.history),
+        METRICS: json_text(outcome.evaluation.record()),
+        LAYERS: json_lines(result.looks),
+        FINDINGS: json_text({"findings": [each.as_dict() for each in judgement.findings], "tests": judgement.tests}),
+        FACTS: json_text(facts),
+    }
+    if result.snapshots:
+        files[SNAPSHOTS] = encode(result.record.tensors(), "")
+    if result.interruption is not None:
+        files[CHECKPOINT] = replace(result.reached, run=identity).to_bytes()
+    return files
+
+
+def _facts(
+    outcome: RunOutcome, fitted: FitResult, given: dict[str, Any], seconds: float, *, rows: bool
+) -> dict[str, Any]:
+    result, train = fitted.result, fitted.data.splits["train"]
+    facts = {
+        "end": result.end,
+        "finished": result.interruption is None,
+        "epochs": result.epochs,
+        "steps": result.steps,
+        "training_seconds": result.seconds,
+        "seconds": seconds,
+        "warnings": [diagnostic.as_dict() for diagnostic in result.warnings],
+        **given,
+        "seed": fitted.model.spec.seed,
+        **result.engine.facts(),
+        COMPILER: compiler_facts() if result.engine.engine == "compiled" else None,
+        **outcome.machine,
+        TRAINING_ROWS: RowSet.of(row_hashes(train.columns, train.texts, train.y)).to_data() if rows else None,
+    }
+    if fitted.data.resolved.spec.training.ensemble is not None:
+        facts["members"] = [
+            {"end": each.end, "epochs": each.epochs, "steps": each.steps, "training_seconds": each.seconds}
+            for each in fitted.members
+        ]
+    return facts

@@ -24,12 +24,13 @@ from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
 from specnet.running.data_rows import data_hash, parsed_with_target
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import Task, TaskOutcome
+from specnet.running.many.run_tasks import Task
 from specnet.running.many.workers import Workers, ended
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import reserved
 from specnet.running.runner import RunInterrupted, check_count
+from specnet.running.training_run import RunOutcome
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun
 from specnet.saved.summary import Summary, cells_of, columns_of, csv_text, summarized
@@ -226,7 +227,7 @@ class _Course:
     def _task(self, each: Repetition) -> Task:
         return Task.of(self._data(each), self._parsed, self._sha256, rows=self._rows)
 
-    def _end(self, each: Repetition, outcome: TaskOutcome) -> None:
+    def _end(self, each: Repetition, outcome: RunOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
             contents = with_hashes({self._spec_name: self._written(each).text, **outcome.files}, FACTS)
             write_folder(self._folder / each.name, contents)

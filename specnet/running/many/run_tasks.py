@@ -14,77 +14,24 @@ from functools import cache
 from typing import Any, Self, cast
 
 from specnet.compiler.thread_limits import limited_threads
-from specnet.errors import DataError, Diagnostic, SpecnetError, TrainingError
+from specnet.errors import DataError, SpecnetError, TrainingError
 from specnet.files.large import Shared
 from specnet.parts.blame import part_behind, part_error
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.registry import installed_registry
 from specnet.running.data_rows import split_data
-from specnet.running.fitting import FitResult
-from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import BLAS, CPU_FEATURES, machine_facts
-from specnet.running.training_run import Contents, train_run
-from specnet.saved.metrics_file import Metrics
-from specnet.saved.saved_trials import RungLosses, State
+from specnet.running.training_run import RunOutcome, train_run
+from specnet.saved.saved_trials import State
 from specnet.spec import Limits, Spec, parse_spec
 from specnet.spec.reading.source_document import Document
-from specnet.training import Observer, TrainingResult
+from specnet.training import Observer
 from specnet.training.observer import Beginning, StopAfter
 
 THREADS = 1
 MACHINE = (BLAS, CPU_FEATURES)
 """What has to be equal on all machines for equal bits."""
-
-
-@dataclass(frozen=True)
-class TaskOutcome:
-    """What a run has come to.
-
-    Attributes
-    ----------
-    state : "finished", "pruned", "diverged" or "refused"
-        ``diverged``: its loss was not finite; ``refused``: its spec, its data or its training had an error.
-    seconds : float
-    files : dict
-        The files of its folder but its spec, if it has finished; of a trial its model alone, if that is kept.
-    metrics : dict
-        By part of the split and name.
-    history : list of dict
-    epochs : int
-    message : str
-        Why it has not finished.
-    warnings : tuple of Diagnostic
-        About its rows.
-    machine : dict
-        What its bits depend on.
-    curve : dict
-        Validation losses by rung, where a pruner has looked at them.
-    held : HeldAnswers or None
-        Of a trial: what is answered for rows that the answering networks were not trained on.
-    trained : TrainingResult or None
-        Of a trial's run of which this is one member of an ensemble: that member.
-    """
-
-    state: State
-    seconds: float = 0.0
-    files: Contents = field(default_factory=dict)
-    metrics: Metrics = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    epochs: int = 0
-    message: str = ""
-    warnings: tuple[Diagnostic, ...] = ()
-    machine: dict[str, Any] = field(default_factory=dict)
-    curve: RungLosses = field(default_factory=dict)
-    held: HeldAnswers | None = None
-    trained: TrainingResult | None = None
-
-    @classmethod
-    def of(cls, fitted: FitResult, **others: Any) -> TaskOutcome:
-        """Return that of a run that has finished."""
-        result = fitted.result
-        told: dict[str, Any] = {"history": result.history, "epochs": result.epochs, "warnings": result.warnings}
-        return cls("finished", **told, **others)
 
 
 @dataclass(frozen=True)
@@ -148,7 +95,7 @@ class Task:
         """Return what follows the training."""
         return Observer() if self.beginning is None else StopAfter(self.beginning)
 
-    def computed(self, table: Table) -> TaskOutcome:
+    def computed(self, table: Table) -> RunOutcome:
         """Return what the run comes to: an ordinary one, with all of its files.
 
         Raises
@@ -158,12 +105,13 @@ class Task:
         """
         begin, spec = time.perf_counter(), self.spec(table)
         data = split_data(spec, table)
-        run = train_run(spec, data, data.identity(self.sha256), begin, self.observer())
-        run.fitted.check_whole()
-        return TaskOutcome.of(run.fitted, files=run.files(".", rows=self.rows), metrics=run.evaluation.metrics)
+        given: dict[str, Any] = {"begin": begin, "folder": spec.folder, "rows": self.rows}
+        outcome, fitted = train_run(spec, data, data.identity(self.sha256), self.observer(), **given)
+        fitted.check_whole()
+        return replace(outcome, answers={})  # as large as the rows
 
 
-def perform(task: Task, table: Table) -> TaskOutcome:
+def perform(task: Task, table: Table) -> RunOutcome:
     """Return what a task comes to, on this machine.
 
     Raises
@@ -176,12 +124,12 @@ def perform(task: Task, table: Table) -> TaskOutcome:
             outcome = task.computed(table)
         except SpecnetError as error:
             state: State = "diverged" if isinstance(error, TrainingError) else "refused"
-            outcome = TaskOutcome(state, message=error.diagnostics[0].message)
+            outcome = RunOutcome(state, message=error.diagnostics[0].message)
         except Exception as error:
             part = part_behind(error)
             if part is None:
                 raise
-            outcome = TaskOutcome("refused", message=part_error(part, error).diagnostics[0].message)
+            outcome = RunOutcome("refused", message=part_error(part, error).diagnostics[0].message)
     return replace(outcome, seconds=time.perf_counter() - begin, machine=this_machine())
 
 
@@ -200,7 +148,7 @@ _tables: dict[str, Table] = {}
 """The rows that this process has got last, by their hash."""
 
 
-def work(content: bytes, rows: bytes | None) -> TaskOutcome | RowsNeeded:
+def work(content: bytes, rows: bytes | None) -> RunOutcome | RowsNeeded:
     """Perform a pickled task in a worker, which gets the rows of a coordinator once.
 
     Parameters

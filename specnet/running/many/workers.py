@@ -17,16 +17,8 @@ from specnet.errors import SpecnetError, TrainingError
 from specnet.extras import required
 from specnet.parts.data import Table
 from specnet.processes.pool import processes, signals_blocked
-from specnet.running.many.run_tasks import (
-    THREADS,
-    RowsNeeded,
-    Task,
-    TaskOutcome,
-    begin_tasks,
-    cannot_be_sent,
-    perform,
-    work,
-)
+from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, begin_tasks, cannot_be_sent, perform, work
+from specnet.running.training_run import RunOutcome
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -63,8 +55,8 @@ class Workers(ExitStack):
         super().__init__()
         self._table, self._executor = table, executor
         self.jobs = (jobs or _physical_cores()) if executor is None else None
-        self._waiting: deque[tuple[Task, Future[TaskOutcome]]] = deque()
-        self._sent: dict[Future[TaskOutcome | RowsNeeded], tuple[Task, Future[TaskOutcome]]] = {}
+        self._waiting: deque[tuple[Task, Future[RunOutcome]]] = deque()
+        self._sent: dict[Future[RunOutcome | RowsNeeded], tuple[Task, Future[RunOutcome]]] = {}
         self._seconds, self._done = 0.0, 0
 
     def __enter__(self) -> Self:
@@ -76,16 +68,16 @@ class Workers(ExitStack):
         for future in self._sent:
             future.cancel()
 
-    def submit(self, task: Task) -> Future[TaskOutcome]:
+    def submit(self, task: Task) -> Future[RunOutcome]:
         """Take a task; `advance` computes it, or looks who has."""
-        answer: Future[TaskOutcome] = Future()
+        answer: Future[RunOutcome] = Future()
         if self._executor is None:
             self._waiting.append((task, answer))
         else:
             self._send(task, answer, rows=None)
         return answer
 
-    def drop(self, answers: Iterable[Future[TaskOutcome]]) -> None:
+    def drop(self, answers: Iterable[Future[RunOutcome]]) -> None:
         """Leave tasks uncomputed that nobody has begun yet; nobody waits for the answers of any of them."""
         for answer in answers:
             answer.cancel()
@@ -162,7 +154,7 @@ class Workers(ExitStack):
         if not started.cancelled():
             started.result()
 
-    def _take(self, future: Future[TaskOutcome | RowsNeeded]) -> None:
+    def _take(self, future: Future[RunOutcome | RowsNeeded]) -> None:
         task, answer = self._sent.pop(future)
         with self._failures():
             outcome = future.result()
@@ -173,7 +165,7 @@ class Workers(ExitStack):
         else:
             answer.set_result(outcome)
 
-    def _send(self, task: Task, answer: Future[TaskOutcome], *, rows: bytes | None) -> None:
+    def _send(self, task: Task, answer: Future[RunOutcome], *, rows: bytes | None) -> None:
         assert self._executor is not None, "there is somebody to send it to"
         try:
             content = pickle.dumps(task)
@@ -204,7 +196,7 @@ class Workers(ExitStack):
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def ended(workers: Workers, tasks: Mapping[Key, Iterable[Task]]) -> Iterator[tuple[Key, list[TaskOutcome]]]:
+def ended(workers: Workers, tasks: Mapping[Key, Iterable[Task]]) -> Iterator[tuple[Key, list[RunOutcome]]]:
     """Have tasks computed, and yield the outcomes of all those of a key as soon as they are there."""
     under_way = {key: [workers.submit(task) for task in each] for key, each in tasks.items()}
     while under_way:

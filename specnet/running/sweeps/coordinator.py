@@ -25,7 +25,7 @@ from specnet.report.terminal.run_progress import SeriesProgress
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
-from specnet.running.many.run_tasks import MACHINE, THREADS, TaskOutcome, perform, this_machine
+from specnet.running.many.run_tasks import MACHINE, THREADS, perform, this_machine
 from specnet.running.many.workers import Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
@@ -42,6 +42,7 @@ from specnet.running.sweeps.trial_records import (
     trial_of,
 )
 from specnet.running.sweeps.trials import TrialTask
+from specnet.running.training_run import RunOutcome
 from specnet.saved.saved_trials import Trial, best_trial, read_trial
 from specnet.spec import Spec
 from specnet.spec.parsing import document_saying
@@ -61,7 +62,7 @@ class _Piece:
 
     run: int
     member: int | None
-    outcome: Future[TaskOutcome]
+    outcome: Future[RunOutcome]
 
 
 @dataclass(eq=False)
@@ -259,7 +260,7 @@ class Coordinator:
         path, files = self.folder.trial_path(entry.number), trial_files(entry.trial, runs, spec, outputs)
         self.folder.later(write_folder, path, files)
 
-    def _outcomes(self, entry: _UnderWay) -> Iterator[tuple[int, TaskOutcome]]:
+    def _outcomes(self, entry: _UnderWay) -> Iterator[tuple[int, RunOutcome]]:
         """Yield what each run has come to; of a trial that was ended early, what its pieces have."""
         for run, pieces in groupby(entry.pieces, lambda piece: piece.run):
             found = [(piece.member, piece.outcome.result()) for piece in pieces]

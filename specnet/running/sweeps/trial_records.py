@@ -17,9 +17,8 @@ from specnet.files.tensors import decode, encode
 from specnet.parts.splits import TRAIN, best_split
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.many.repetitions import Repetition
-from specnet.running.many.run_tasks import TaskOutcome
 from specnet.running.sweeps.trial_judge import Judge, Outputs
-from specnet.running.training_run import Contents
+from specnet.running.training_run import Contents, RunOutcome
 from specnet.saved.metrics_file import Metrics
 from specnet.saved.saved_trials import Trial, TrialFigure
 from specnet.saved.summary import csv_text
@@ -32,7 +31,7 @@ def trial_of(
     number: int,
     settings: Mapping[str, str | int | float],
     parameters: Mapping[str, Any],
-    runs: Sequence[tuple[Repetition, TaskOutcome]],
+    runs: Sequence[tuple[Repetition, RunOutcome]],
     found: Sequence[float | None],
     metric: str,
 ) -> Trial:
@@ -63,7 +62,7 @@ def figure_of(metrics: Metrics, metric: str) -> float | None:
 
 
 def measured(
-    judge: Judge | None, outcomes: Sequence[TaskOutcome], metric: str
+    judge: Judge | None, outcomes: Sequence[RunOutcome], metric: str
 ) -> tuple[Outputs | None, list[float | None]]:
     """Return what the runs of a trial answer for rows held out, if it can be compared, and the figure of each.
 
@@ -71,7 +70,7 @@ def measured(
     ----------
     judge : Judge or None
         What compares answers; None if nothing does.
-    outcomes : sequence of TaskOutcome
+    outcomes : sequence of RunOutcome
     metric : str
         What the sweep searches by.
     """
@@ -85,7 +84,7 @@ def measured(
 
 def trial_files(
     trial: Trial,
-    runs: Sequence[tuple[Repetition, TaskOutcome]],
+    runs: Sequence[tuple[Repetition, RunOutcome]],
     spec: Mapping[str, str | bytes],
     outputs: Outputs | None,
 ) -> Contents:
@@ -94,7 +93,7 @@ def trial_files(
     Parameters
     ----------
     trial : Trial
-    runs : sequence of (Repetition, TaskOutcome)
+    runs : sequence of (Repetition, RunOutcome)
     spec : mapping
         The file of its spec, if it has one.
     outputs : sequence of ndarray, or None

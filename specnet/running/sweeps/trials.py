@@ -16,9 +16,10 @@ from specnet.running.data_rows import SpecData, split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import FitResult, fit_rows
 from specnet.running.held_answers import answers_of_member, held_answers
-from specnet.running.many.run_tasks import Task, TaskOutcome
+from specnet.running.many.run_tasks import Task
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
-from specnet.running.training_run import Contents
+from specnet.running.training_run import Contents, RunOutcome
+from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_trials import RUNGS, RungLosses
 from specnet.training import Observer, StopTraining, TrainingResult, train_member
 
@@ -99,20 +100,20 @@ class TrialTask(Task):
     member: int | None = None
     members: Sequence[TrainingResult] = ()
 
-    def computed(self, table: Table) -> TaskOutcome:
+    def computed(self, table: Table) -> RunOutcome:
         """Return what the run comes to: metrics, history, model, and the answers for rows held out; or the member."""
         data = self._split(table)
         if self.members:
             return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
         if self.member is not None:
             fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
-            return TaskOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
+            return RunOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
         observer = self.observer() if self.pruning is None else PruningObserver(*self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
             fitted = fit_rows(data, observer)
         except StopTraining as stop:
-            return TaskOutcome("pruned", epochs=stop.epoch, curve=curve)
+            return RunOutcome("pruned", epochs=stop.epoch, curve=curve)
         return _finished(fitted, curve)
 
     def _split(self, table: Table) -> SpecData:
@@ -126,7 +127,9 @@ def _alone(member: int, *arguments: Any, observer: Observer, **_: Any) -> list[T
     return [train_member(member, *arguments, observer=observer)]
 
 
-def _finished(fitted: FitResult, curve: RungLosses) -> TaskOutcome:
+def _finished(fitted: FitResult, curve: RungLosses) -> RunOutcome:
     fitted.check_whole()
     files: Contents = {MODEL: fitted.model.to_bytes()}
-    return TaskOutcome.of(fitted, files=files, metrics=figures_of(fitted), curve=curve, held=held_answers(fitted))
+    return RunOutcome.of(
+        fitted, files=files, evaluation=Evaluation({}, figures_of(fitted)), curve=curve, held=held_answers(fitted)
+    )

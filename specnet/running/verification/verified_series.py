@@ -41,14 +41,14 @@ from specnet.report.terminal.run_progress import shown_series
 from specnet.running.data_rows import data_hash
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, repetition_named
-from specnet.running.many.run_tasks import THREADS, Task, TaskOutcome
+from specnet.running.many.run_tasks import THREADS, Task
 from specnet.running.many.workers import Workers, ended
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import measured, trial_files, trial_of
 from specnet.running.sweeps.trials import TrialTask, curve_of
-from specnet.running.training_run import Contents
+from specnet.running.training_run import Contents, RunOutcome
 from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import Kept, facts_of, kept_beginning, kept_run, read_files
 from specnet.running.verification.result import Verification, VerifiedRun
@@ -64,7 +64,7 @@ from specnet.training import Observer
 
 SAMPLE_SEED = 0
 MISSING = "the folder is missing"
-Result = TaskOutcome | Trial
+Result = RunOutcome | Trial
 """What a run or a trial comes to that is made again."""
 
 
@@ -101,13 +101,13 @@ class KeptRun:
         return [TrialTask.of(each.data, self.spec, sha256, beginning=beginning) for each in documents]
 
     def verified(
-        self, outcomes: Sequence[TaskOutcome], out: Path | None, sha256: str, table: Table, judge: Judge | None
+        self, outcomes: Sequence[RunOutcome], out: Path | None, sha256: str, table: Table, judge: Judge | None
     ) -> tuple[VerifiedRun, Result]:
         """Return what differs of it, made again, and what it comes to; write it if there is a folder for it.
 
         Parameters
         ----------
-        outcomes : sequence of TaskOutcome
+        outcomes : sequence of RunOutcome
             Of `tasks`.
         out : Path or None
         sha256 : str
@@ -141,7 +141,7 @@ class KeptRun:
         return self.kept.compared(contents, facts, self.spec, table, self.name), result
 
     def _trial(
-        self, outcomes: Sequence[TaskOutcome], spec: Contents, judge: Judge | None
+        self, outcomes: Sequence[RunOutcome], spec: Contents, judge: Judge | None
     ) -> tuple[Trial, dict[str, str | bytes]]:
         """Return the trial that was made again, and the files of its folder; of a beginning, the figures of then."""
         assert self.sweep is not None and self.trial is not None, "it is a trial"
@@ -372,7 +372,7 @@ def _has_its_spec(run: KeptRun) -> bool:
     return bool(hashes) and not any(changed_files(hashes, run.kept.files, FACTS))
 
 
-def _stripped(outcome: TaskOutcome) -> TaskOutcome:
+def _stripped(outcome: RunOutcome) -> RunOutcome:
     """Return what a run comes to without what is large."""
     return replace(outcome, files={}, history=[], held=None, trained=None)
 

@@ -28,9 +28,9 @@ from specnet.files.run_files import (
 )
 from specnet.running.many.repeated_runs import series_tables
 from specnet.running.many.repetitions import repetition_named
-from specnet.running.many.run_tasks import TaskOutcome
 from specnet.running.sweeps.sweep_folder import IDENTITY
 from specnet.running.sweeps.trial_records import table_text
+from specnet.running.training_run import RunOutcome
 from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
 from specnet.running.verification.kept_sweeps import KeptSweep
 from specnet.running.verification.repeated_run import checked_run
@@ -89,7 +89,7 @@ def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) 
     """Return what a run comes to that was made again, or else what its folder or its row says."""
     repeated = repetition_named(name)
     begin = name, *((None, None) if repeated is None else (repeated.seed, repeated.fold))
-    if isinstance(result, TaskOutcome):
+    if isinstance(result, RunOutcome):
         return RepeatedRun(*begin, result.state, result.message, result.metrics, result.epochs, 0.0)
     if kind_of(path / name) is RUN:
         run = SavedRun(path / name)

@@ -28,7 +28,6 @@ from specnet.files.run_files import (
     check_run,
     holds_trials,
     kind_of,
-    spec_folder,
     written_in,
 )
 from specnet.parts.part import Part
@@ -248,11 +247,12 @@ def _verified(
         observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1
     begin, table = time.perf_counter(), load_table(spec)
     data = split_data(spec, table)
-    outcome = train_run(spec, data, data.identity(), begin, observer, jobs=jobs, threads=threads, cores=cores)
-    outcome.fitted.check_whole()
+    given: dict[str, Any] = {"begin": begin, "folder": run.path if written is None else written.path}
+    given |= {"rows": kept.facts.get(TRAINING_ROWS) is not None, "jobs": jobs, "threads": threads, "cores": cores}
+    outcome, fitted = train_run(spec, data, data.identity(), observer, **given)
+    fitted.check_whole()
     language, text = text_saying(spec)
-    start = spec_folder(spec.folder, run.path if written is None else written.path)
-    contents = {f"spec.{language}": text, **outcome.files(start, rows=kept.facts.get(TRAINING_ROWS) is not None)}
+    contents = {f"spec.{language}": text, **outcome.files}
     if written is not None:
         written.write(contents)
     found = kept.compared(contents, facts_of(contents), spec, table)

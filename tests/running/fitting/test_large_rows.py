@@ -25,7 +25,7 @@ SETTINGS: dict[str, list[str]] = {
     "codes": ["network.preprocessing=[{columns=['island', 'sex'], steps=['embedding']}]"],
     "members": ["training.ensemble=2", "training.early_stopping=true"],
 }
-Outcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
+RunOutcome = tuple[bytes, list[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.fixture
@@ -36,21 +36,21 @@ def in_files(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"specnet.{name}", limit)
 
 
-def outcome(settings: list[str]) -> Outcome:
+def outcome(settings: list[str]) -> RunOutcome:
     overrides = ["training.epochs=3", "training.shuffle=blocks", *settings]
     result = specnet.run(PENGUINS, overrides=overrides, observer=Observer())
     return result.model.to_bytes(), result.history, result.evaluation
 
 
 @pytest.fixture(scope="module")
-def in_memory() -> dict[str, Outcome]:
+def in_memory() -> dict[str, RunOutcome]:
     """What comes of small tables."""
     return {name: outcome(settings) for name, settings in SETTINGS.items()}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
-def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, Outcome], in_files: None):
+def test_large_tables_train_the_same_model(name: str, in_memory: dict[str, RunOutcome], in_files: None):
     found = outcome(SETTINGS[name])
     assert found[1:] == in_memory[name][1:]
     assert found[0] == in_memory[name][0]

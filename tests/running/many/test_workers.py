@@ -13,8 +13,10 @@ import pytest
 from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
-from specnet.running.many.run_tasks import Task, TaskOutcome
+from specnet.running.many.run_tasks import Task
 from specnet.running.many.workers import Workers
+from specnet.running.training_run import RunOutcome
+from specnet.saved.metrics_file import Evaluation
 
 LARGE = 2**18
 """Rows of a table whose columns have 2 MiB each."""
@@ -26,16 +28,18 @@ class Looking(Task):
 
     seconds: float = 0.0
 
-    def computed(self, table: Table) -> TaskOutcome:
+    def computed(self, table: Table) -> RunOutcome:
         time.sleep(self.seconds)
         sums = [float(table.X.sum()), float(table.y.sum()), table.columns[0].texts[1]]
         owned = table.X.flags.owndata or table.y.flags.owndata
-        return TaskOutcome(
-            "finished", metrics={"process": {"id": os.getpid(), "owned": owned}}, message=json.dumps(sums)
+        return RunOutcome(
+            "finished",
+            evaluation=Evaluation({}, {"process": {"id": os.getpid(), "owned": owned}}),
+            message=json.dumps(sums),
         )
 
 
-def looked(count: int, seconds: float, jobs: int) -> list[TaskOutcome]:
+def looked(count: int, seconds: float, jobs: int) -> list[RunOutcome]:
     """Return what so many of these tasks tell, computed with so many jobs."""
     texts = np.array(["a", "b"])
     columns = (Column("kind", "category", texts),)

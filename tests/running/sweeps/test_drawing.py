@@ -18,7 +18,9 @@ from optuna.trial import TrialState
 import specnet
 from specnet import FileError, SpecnetWarning, TrainingError
 from specnet.running.many import run_tasks, workers
-from specnet.running.many.run_tasks import Task, TaskOutcome
+from specnet.running.many.run_tasks import Task
+from specnet.running.training_run import RunOutcome
+from specnet.saved.metrics_file import Evaluation
 from tests.running.sweeps.searches import BASE, FOLDS, GRID, MEMBERS, TPE, fingerprint
 from tests.texts.pinned import Pinned, Refused
 
@@ -50,7 +52,7 @@ def loss_of(training: Any) -> float:
     return (np.log10(training["l2"]) + 4) ** 2 + (training["batch_size"] - 9) ** 2 / 50 + abs(np.log10(rate) + 2)
 
 
-Computed = Callable[[Any], TaskOutcome]
+Computed = Callable[[Any], RunOutcome]
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     """Let trials come to what a function says of their training."""
 
     def patched(function: Computed) -> None:
-        def perform(task: Task, rows: Any) -> TaskOutcome:
+        def perform(task: Task, rows: Any) -> RunOutcome:
             machine = run_tasks.machine_facts()
             outcome = function(task.data["training"])
             outcome.machine.update({name: machine[name] for name in run_tasks.MACHINE})
@@ -69,8 +71,10 @@ def computes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Computed], None]:
     return patched
 
 
-def figure(loss: float) -> TaskOutcome:
-    return TaskOutcome("finished", metrics={"train": {"loss": 1.0}, "validation": {"loss": loss}}, epochs=1)
+def figure(loss: float) -> RunOutcome:
+    return RunOutcome(
+        "finished", evaluation=Evaluation({}, {"train": {"loss": 1.0}, "validation": {"loss": loss}}), epochs=1
+    )
 
 
 def with_optuna(trials: int, parallel: int, seed: int, told_as: Callable[[Any], tuple[Any, Any]]) -> list[Any]:
@@ -133,7 +137,7 @@ THREE_FOLDS = FOLDS.replace("folds = 2", "folds = 3").replace("parallel = 3", "p
 @pytest.mark.parametrize("text", [spec(9, 4), GRID, THREE_FOLDS], ids=range(3))
 def test_jobs_that_have_nothing_to_do_are_told_of(computes: Any, text: str, pinned: Pinned):
     metrics = {part: {"loss": 1.0, "accuracy": 0.5} for part in ("train", "validation")}
-    computes(lambda training: TaskOutcome("finished", metrics=metrics, epochs=1))
+    computes(lambda training: RunOutcome("finished", evaluation=Evaluation({}, metrics), epochs=1))
     with pytest.warns(SpecnetWarning) as told:
         specnet.sweep(text, jobs=9, report=False)
     pinned(told[0].message)
@@ -153,9 +157,9 @@ def test_diverged_trials_are_told_as_pruned_and_refused_ones_as_failed(computes:
     def kind(values: Any) -> str:
         return "refused" if values["batch_size"] > 24 else "diverged" if values["l2"] > 1e-4 else "finished"
 
-    def ending(training: Any) -> TaskOutcome:
+    def ending(training: Any) -> RunOutcome:
         state = kind(training)
-        return figure(loss_of(training)) if state == "finished" else TaskOutcome(state, message=f"it {state}")
+        return figure(loss_of(training)) if state == "finished" else RunOutcome(state, message=f"it {state}")
 
     def told_as(values: Any) -> tuple[Any, Any]:
         states = {"refused": TrialState.FAIL, "diverged": TrialState.PRUNED, "finished": TrialState.COMPLETE}
@@ -188,10 +192,10 @@ def test_the_sampler_is_seeded_by_the_spec(computes: Any):
 
 
 def test_of_equals_the_earliest_is_best_and_scorers_are_better_where_larger(computes: Any):
-    def scored(training: Any) -> TaskOutcome:
+    def scored(training: Any) -> RunOutcome:
         score = round(min(loss_of(training), 3.0))
         metrics = {"train": {"loss": 1.0}, "validation": {"loss": -float(score), "accuracy": float(score)}}
-        return TaskOutcome("finished", metrics=metrics, epochs=1)
+        return RunOutcome("finished", evaluation=Evaluation({}, metrics), epochs=1)
 
     computes(scored)
     result = specnet.sweep(spec(12, 2, more="metric = 'accuracy'\n"), jobs=1, report=False)
@@ -211,7 +215,11 @@ def test_a_grid_is_tried_in_order():
 def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
     undefined = {"validation": {"loss": None}, "train": {"loss": 1.0}}
     count = iter(range(9))
-    computes(lambda training: figure(1.0) if next(count) % 2 else TaskOutcome("finished", metrics=undefined))
+    computes(
+        lambda training: (
+            figure(1.0) if next(count) % 2 else RunOutcome("finished", evaluation=Evaluation({}, undefined))
+        )
+    )
     result = specnet.sweep(spec(4, 1), jobs=1, report=False)
     assert [trial.state for trial in result.trials] == ["refused", "finished"] * 2
     assert result.trials[0].message == "validation_loss is not defined for the validation rows"
@@ -221,7 +229,7 @@ def test_a_metric_that_is_not_defined_refuses_a_trial(computes: Any):
 def test_a_sweep_of_which_nothing_finishes_is_an_error(
     computes: Any, tmp_path: Path, trials: int, first: int, refused: Refused
 ):
-    computes(lambda training: TaskOutcome("diverged", message="the loss is not finite"))
+    computes(lambda training: RunOutcome("diverged", message="the loss is not finite"))
     with refused(TrainingError):
         specnet.sweep(spec(trials, 4), tmp_path / "sweep", jobs=1)
     facts = json.loads((tmp_path / "sweep/sweep.json").read_text())
@@ -233,7 +241,7 @@ def test_a_sweep_of_which_nothing_finishes_is_an_error(
 
 def test_a_first_trial_that_finishes_late_is_enough(computes: Any):
     count = iter(range(25))
-    computes(lambda training: figure(1.0) if next(count) >= 19 else TaskOutcome("diverged", message="no"))
+    computes(lambda training: figure(1.0) if next(count) >= 19 else RunOutcome("diverged", message="no"))
     assert specnet.sweep(spec(25, 1), jobs=1, report=False).best.number == 19
 
 
