@@ -25,7 +25,7 @@ from specnet.report.terminal.scores import scores_line
 from specnet.running.data_rows import data_hash, parsed_with_target
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import Task
-from specnet.running.many.workers import Workers, ended
+from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import reserved
@@ -221,8 +221,8 @@ class _Course:
             else:
                 self._add(each, kept)
         self._progress.kept(len(self._planned) - len(left))
-        for each, (outcome,) in ended(workers, {each: [self._task(each)] for each in left}):
-            self._end(each, outcome)
+        for group in workers.computed(TaskGroup(each, [self._task(each)]) for each in left):
+            self._end(group.key, *group.outcomes)
 
     def _task(self, each: Repetition) -> Task:
         return Task.of(self._data(each), self._parsed, self._sha256, rows=self._rows)

@@ -1,4 +1,4 @@
-"""Who computes many runs: the calling process, processes of its own, or any executor of `concurrent.futures`."""
+"""Plans of many runs, and who computes them: this process, processes of its own, or any executor."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import pickle
 import threading
 import warnings
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import Self, TypeVar
+from itertools import chain, repeat
+from typing import Any, Generic, Self, TypeVar
 
 from specnet.compiler.thread_limits import limited_threads
 from specnet.errors import SpecnetError, TrainingError
@@ -20,7 +21,7 @@ from specnet.processes.pool import processes, signals_blocked
 from specnet.running.many.run_tasks import THREADS, RowsNeeded, Task, begin_tasks, cannot_be_sent, perform, work
 from specnet.running.training_run import RunOutcome
 
-Key = TypeVar("Key", bound=Hashable)
+Key = TypeVar("Key")
 
 SECONDS_WORTH_WORKERS = 10.0
 """Seconds of runs that are left from which on processes are started: each takes about one until it is ready."""
@@ -30,8 +31,48 @@ SECONDS_TO_ANSWER = 10
 """How long a scheduler of dask is waited for."""
 
 
+class TaskGroup(Generic[Key]):
+    """Tasks whose outcomes belong together, such as the runs of a trial.
+
+    Parameters
+    ----------
+    key : object
+        What they are computed for.
+    tasks : iterable of Task
+
+    Attributes
+    ----------
+    done : dict of int to RunOutcome
+        The outcomes so far, by the index of the task.
+    """
+
+    def __init__(self, key: Key, tasks: Iterable[Task]) -> None:
+        self.key, self.tasks = key, [*tasks]
+        self.done: dict[int, RunOutcome] = {}
+
+    @property
+    def left(self) -> int:
+        """How many tasks have no outcome yet."""
+        return len(self.tasks) - len(self.done)
+
+    @property
+    def outcomes(self) -> list[RunOutcome]:
+        """The outcomes so far, in the order of the tasks."""
+        return [self.done[index] for index in sorted(self.done)]
+
+    def keep_first(self, count: int) -> None:
+        """Leave out all tasks but the first so many, whose outcomes suffice."""
+        del self.tasks[count:]
+        self.done = {index: outcome for index, outcome in self.done.items() if index < count}
+
+
+Group = TypeVar("Group", bound=TaskGroup[Any])
+_Entry = tuple[TaskGroup[Any], int]
+"""A task, by its group and its index there."""
+
+
 class Workers(ExitStack):
-    """Computes tasks, each with the same result wherever it is computed.
+    """Computes plans of tasks, each task with the same result wherever it is computed.
 
     The first tasks are computed in the calling process; processes are started when it is worth it, also while the first
     one is computed.
@@ -55,8 +96,8 @@ class Workers(ExitStack):
         super().__init__()
         self._table, self._executor = table, executor
         self.jobs = (jobs or _physical_cores()) if executor is None else None
-        self._waiting: deque[tuple[Task, Future[RunOutcome]]] = deque()
-        self._sent: dict[Future[RunOutcome | RowsNeeded], tuple[Task, Future[RunOutcome]]] = {}
+        self._waiting: deque[_Entry] = deque()
+        self._sent: dict[Future[RunOutcome | RowsNeeded], _Entry] = {}
         self._seconds, self._done = 0.0, 0
 
     def __enter__(self) -> Self:
@@ -68,31 +109,23 @@ class Workers(ExitStack):
         for future in self._sent:
             future.cancel()
 
-    def submit(self, task: Task) -> Future[RunOutcome]:
-        """Take a task; `advance` computes it, or looks who has."""
-        answer: Future[RunOutcome] = Future()
-        if self._executor is None:
-            self._waiting.append((task, answer))
-        else:
-            self._send(task, answer, rows=None)
-        return answer
-
-    def drop(self, answers: Iterable[Future[RunOutcome]]) -> None:
-        """Leave tasks uncomputed that nobody has begun yet; nobody waits for the answers of any of them."""
-        for answer in answers:
-            answer.cancel()
-        self._waiting = deque(each for each in self._waiting if not each[1].cancelled())
-        for future in [future for future, (_, answer) in self._sent.items() if answer.cancelled()]:
-            if future.cancel():
-                del self._sent[future]
-
-    def advance(self, left: int) -> None:
-        """Compute a task, or wait until a worker has computed one.
+    def computed(
+        self,
+        plan: Iterable[Group | None],
+        *,
+        later: Callable[[], int] = lambda: 0,
+        enough: Callable[[Group], bool] = lambda group: False,
+    ) -> Iterator[Group]:
+        """Compute a plan; yield each group as soon as all of its tasks have an outcome, before the plan goes on.
 
         Parameters
         ----------
-        left : int
-            Number of tasks to be computed from here on, which decides whether processes are started.
+        plan : iterable of TaskGroup or None
+            None where it waits for more outcomes.
+        later : callable
+            Returns how many tasks the plan has yet to give, about, which decides whether processes are started.
+        enough : callable
+            Takes a group that is computed, each time there are more outcomes; returns whether it has left out tasks.
 
         Raises
         ------
@@ -102,24 +135,56 @@ class Workers(ExitStack):
             If a worker was killed.
         KeyboardInterrupt
         """
+        under_way: list[Group] = []
+        for group in chain(plan, repeat(None)):
+            if group is not None:
+                under_way.append(group)
+                self._submit(group)
+                continue
+            if not under_way:
+                return
+            self._advance(sum(each.left for each in under_way) + later())
+            for each in under_way:
+                if enough(each):
+                    self._drop_left_out()
+            for each in [each for each in under_way if not each.left]:
+                under_way.remove(each)
+                yield each
+
+    def _submit(self, group: TaskGroup[Any]) -> None:
+        for index in range(len(group.tasks)):
+            if self._executor is None:
+                self._waiting.append((group, index))
+            else:
+                self._send((group, index), rows=None)
+
+    def _drop_left_out(self) -> None:
+        """Leave tasks uncomputed that their groups have left out, unless somebody has begun them."""
+        self._waiting = deque(each for each in self._waiting if not _is_left_out(each))
+        for future in [future for future, each in self._sent.items() if _is_left_out(each)]:
+            if future.cancel():
+                del self._sent[future]
+
+    def _advance(self, left: int) -> None:
+        """Compute a task, or wait until a worker has computed one; so many are to be computed from here on."""
         if self._executor is None and self.jobs != 1 and left * self._seconds > SECONDS_WORTH_WORKERS * self._done:
             self._start_processes(left)
         if self._executor is None:
-            task, answer = self._waiting.popleft()
+            group, index = self._waiting.popleft()
             with self._others_if_it_takes_long(left):
-                outcome = perform(task, self._table)
+                outcome = perform(group.tasks[index], self._table)
             self._seconds, self._done = self._seconds + outcome.seconds, self._done + 1
-            answer.set_result(outcome)
+            group.done[index] = outcome
             return
         for future in wait(self._sent, return_when=FIRST_COMPLETED).done:
             self._take(future)
 
     def _start_processes(self, left: int) -> None:
         assert self.jobs is not None, "nobody else computes"
-        rows = self._waiting[0][0].sha256, self._table
+        rows = self._waiting[0][0].tasks[0].sha256, self._table
         self._executor = self.enter_context(processes(min(self.jobs, left), begin_tasks, rows))
         while self._waiting:
-            self._send(*self._waiting.popleft(), rows=None)
+            self._send(self._waiting.popleft(), rows=None)
 
     @contextmanager
     def _others_if_it_takes_long(self, left: int) -> Iterator[None]:
@@ -155,24 +220,25 @@ class Workers(ExitStack):
             started.result()
 
     def _take(self, future: Future[RunOutcome | RowsNeeded]) -> None:
-        task, answer = self._sent.pop(future)
+        entry = group, index = self._sent.pop(future)
         with self._failures():
             outcome = future.result()
-        if answer.cancelled():
+        if _is_left_out(entry):
             return
         if isinstance(outcome, RowsNeeded):
-            self._send(task, answer, rows=self._rows)
+            self._send(entry, rows=self._rows)
         else:
-            answer.set_result(outcome)
+            group.done[index] = outcome
 
-    def _send(self, task: Task, answer: Future[RunOutcome], *, rows: bytes | None) -> None:
+    def _send(self, entry: _Entry, *, rows: bytes | None) -> None:
         assert self._executor is not None, "there is somebody to send it to"
+        group, index = entry
         try:
-            content = pickle.dumps(task)
+            content = pickle.dumps(group.tasks[index])
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise cannot_be_sent(error) from error
         with self._failures(), signals_blocked():  # a process may be started
-            self._sent[self._executor.submit(work, content, rows)] = task, answer
+            self._sent[self._executor.submit(work, content, rows)] = entry
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -196,13 +262,9 @@ class Workers(ExitStack):
         return pickle.dumps(self._table, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def ended(workers: Workers, tasks: Mapping[Key, Iterable[Task]]) -> Iterator[tuple[Key, list[RunOutcome]]]:
-    """Have tasks computed, and yield the outcomes of all those of a key as soon as they are there."""
-    under_way = {key: [workers.submit(task) for task in each] for key, each in tasks.items()}
-    while under_way:
-        workers.advance(sum(not future.done() for futures in under_way.values() for future in futures))
-        for key in [key for key, futures in under_way.items() if all(future.done() for future in futures)]:
-            yield key, [future.result() for future in under_way.pop(key)]
+def _is_left_out(entry: _Entry) -> bool:
+    group, index = entry
+    return index >= len(group.tasks)
 
 
 @contextmanager

@@ -7,10 +7,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,12 +22,12 @@ from specnet.parts.data import Table
 from specnet.report.terminal.run_progress import SeriesProgress
 from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
-from specnet.running.many.repetitions import changed, check_rows_of, repetitions
+from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import MACHINE, THREADS, perform, this_machine
-from specnet.running.many.workers import Workers
+from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
-from specnet.running.sweeps.space import Drawn, columns
+from specnet.running.sweeps.space import Settings, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
 from specnet.running.sweeps.teams import Candidates
 from specnet.running.sweeps.trial_judge import Judge
@@ -56,30 +54,36 @@ FIRST_TRIALS = 20
 """If none of so many finishes, none is expected to."""
 
 
-@dataclass(eq=False)
-class _Piece:
-    """A run of a trial, given by its place among them, or a member of the run's ensemble."""
+class _DrawnTrial(TaskGroup[int]):
+    """A trial that was drawn and that the search does not know the result of yet; its key is its number.
 
-    run: int
-    member: int | None
-    outcome: Future[RunOutcome]
+    Its tasks are its runs, or the members of their ensembles, run by run.
 
+    Parameters
+    ----------
+    number : int
+    changes : sequence of Change
+        Over the spec.
+    settings : dict
+        As a table of trials shows them.
+    parameters : dict
+        The same as Optuna calls them.
+    best : Trial or None
+        The best trial when this one was drawn.
+    """
 
-@dataclass(eq=False)
-class _UnderWay:
-    """A trial that was drawn and is not told yet."""
-
-    number: int
-    drawn: Drawn
-    parameters: dict[str, Any]
-    best: Trial | None
-    """The best trial when this one was drawn."""
-    spec: str | None = None
-    runs: list[TrialTask] = field(default_factory=list)
-    pieces: list[_Piece] = field(default_factory=list)
-    ended_by: str = ""
-    """Why it was ended early."""
-    trial: Trial | None = None
+    def __init__(
+        self, number: int, changes: list[Change], settings: Settings, parameters: dict[str, Any], best: Trial | None
+    ) -> None:
+        super().__init__(number, ())
+        self.changes, self.settings, self.parameters, self.best = changes, settings, parameters, best
+        self.runs: list[TrialTask] = []
+        self.members: Sequence[int | None] = [None]
+        """Of the ensemble of a run, each a task of its own; [None] where a run is one task."""
+        self.spec: str | None = None
+        self.ended_by = ""
+        """Why it was ended early."""
+        self.trial: Trial | None = None
 
 
 class Coordinator:
@@ -118,7 +122,7 @@ class Coordinator:
         self.larger_is_better = metric is not None and metric.larger_is_better
         seed = spec.seed if self.sweep.seed is None else self.sweep.seed
         self._search = Search(self.sweep, seed, self.larger_is_better, self._document.data)
-        self._under_way: deque[_UnderWay] = deque()
+        self._under_way: deque[_DrawnTrial] = deque()
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
         self.best: Trial | None = None
@@ -146,12 +150,8 @@ class Coordinator:
         self._search.begin_journal(self.folder.path / JOURNAL, self.spec.name or "sweep")
         at_once, finished = self.sweep.at_once(workers.jobs), False
         try:
-            for number in range(self._count):
-                while len(self._under_way) == at_once:
-                    self._tell_next(workers)
-                self._draw(number, workers)
-            while self._under_way:
-                self._tell_next(workers)
+            for drawn in workers.computed(self._plan(at_once), later=self._tasks_to_draw, enough=self._is_worse):
+                self._end(drawn)
             finished = True
         finally:
             self._write_table()
@@ -178,114 +178,117 @@ class Coordinator:
             self.outputs.add(number)
         return trial
 
-    def changes(self, drawn: Drawn) -> tuple[Change, ...]:
-        """Return what a trial puts over the spec."""
-        return tuple(Change(path, value) for path, value in drawn.changes)
+    def _plan(self, at_once: int) -> Iterator[_DrawnTrial | None]:
+        """Yield the trials to compute, each drawn when all but so many before it are told; None to wait for that."""
+        for number in range(self._count):
+            if len(self._under_way) == at_once:
+                yield from self._tell_next()
+            drawn = self._draw(number)
+            if drawn.trial is None:
+                yield drawn
+        while self._under_way:
+            yield from self._tell_next()
 
-    def _draw(self, number: int, workers: Workers) -> None:
+    def _tasks_to_draw(self) -> int:
+        return (self._count - len(self.told) - len(self._under_way)) * self._tasks
+
+    def _draw(self, number: int) -> _DrawnTrial:
         known = self._kept.get(number)
-        drawn = self._search.draw(number, None if known is None else known.parameters)
-        entry = _UnderWay(number, drawn, self._search.parameters(number), self.best, trial=known)
-        self._under_way.append(entry)
+        changes, settings = self._search.draw(number, None if known is None else known.parameters)
+        drawn = _DrawnTrial(number, changes, settings, self._search.parameters(number), self.best)
+        self._under_way.append(drawn)
         if known is not None:
-            return
+            drawn.trial = known
+            return drawn
         pruning, folds = self._search.pruning(), None
-        document = changed(self._document, self.changes(drawn), f"trial {number}")
+        document = changed(self._document, changes, f"trial {number}")
         with suppress(SpecError):  # whoever computes it refuses it
-            entry.spec, data = self.writer.written(
-                self.changes(drawn), self.folder.start or self.folder.trial_path(number)
-            )
+            start = self.folder.start or self.folder.trial_path(number)
+            drawn.spec, data = self.writer.written(changes, start)
             document = replace(document, data=data)
-        for each in self.repetitions:
-            data = changed(document, each.changes, f"trial {number}").data
-            entry.runs.append(TrialTask.of(data, self.spec, self._sha256, pruning=pruning))
+        documents = [changed(document, each.changes, f"trial {number}") for each in self.repetitions]
+        drawn.runs = [TrialTask.of(each.data, self.spec, self._sha256, pruning=pruning) for each in documents]
         with suppress(SpecnetError):  # whoever computes it refuses it
-            folds = entry.runs[0].spec(self._table).training.folds
-        for run, task in enumerate(entry.runs):
-            for member in [None] if folds is None else range(folds):
-                entry.pieces.append(_Piece(run, member, workers.submit(replace(task, member=member))))
+            folds = drawn.runs[0].spec(self._table).training.folds
+        drawn.members = [None] if folds is None else range(folds)
+        drawn.tasks = [replace(task, member=member) for task in drawn.runs for member in drawn.members]
+        return drawn
 
-    def _tell_next(self, workers: Workers) -> None:
-        """Tell the first trial that is not told yet, when it has ended."""
-        entry = self._under_way[0]
-        while entry.trial is None:
-            left = sum(not piece.outcome.done() for each in self._under_way for piece in each.pieces)
-            drawn = len(self.told) + len(self._under_way)
-            workers.advance(left + (self._count - drawn) * self._tasks)
-            for each in self._under_way:
-                if each.trial is None:
-                    self._look_at_folds(each, workers)
-                    if all(piece.outcome.done() for piece in each.pieces):
-                        self._end(each)
+    def _tell_next(self) -> Iterator[None]:
+        """Tell the first trial that is not told yet, when it has ended; yield until then."""
+        while self._under_way[0].trial is None:
+            yield
             self.folder.check(waits=False)
         self._tell(self._under_way.popleft())
 
-    def _look_at_folds(self, entry: _UnderWay, workers: Workers) -> None:
+    def _is_worse(self, drawn: _DrawnTrial) -> bool:
         """End a trial whose first folds are done and show that it is worse than the best one when it was drawn."""
-        pruner, first = self.sweep.pruner, entry.pieces[:PRUNED_AFTER]
-        is_time = len(entry.pieces) > len(first) and all(piece.outcome.done() for piece in first)
+        pruner, first = self.sweep.pruner, range(PRUNED_AFTER)
+        is_time = len(drawn.tasks) > len(first) and drawn.done.keys() >= {*first}
         if pruner is None or not pruner.of_folds or not is_time or self.judge is None:
-            return
-        outcomes = [piece.outcome.result() for piece in first]
+            return False
+        outcomes = [drawn.done[index] for index in first]
         if all(outcome.state == "finished" for outcome in outcomes):
-            if entry.best is None or entry.best.number not in self.outputs:
-                return
+            if drawn.best is None or drawn.best.number not in self.outputs:
+                return False
             self.folder.check()  # until they are written
-            outputs = self.outputs[entry.best.number]
-            ours = self.judge.parts([(piece.run, each.held) for piece, each in zip(first, outcomes, strict=True)])
+            outputs, runs = self.outputs[drawn.best.number], [index // len(drawn.members) for index in first]
+            ours = self.judge.parts([(run, each.held) for run, each in zip(runs, outcomes, strict=True)])
             if ours is None:
-                return
-            best = [replace(part, raw=outputs[piece.run][part.rows]) for piece, part in zip(first, ours, strict=True)]
+                return False
+            best = [replace(part, raw=outputs[run][part.rows]) for run, part in zip(runs, ours, strict=True)]
             losses, of_best = (np.concatenate(self.judge.losses(parts)) for parts in (ours, best))
             if not pruner.is_worse(losses, of_best):
-                return
-            entry.ended_by = f"worse than trial {entry.best.number} after {PRUNED_AFTER} folds"
-        workers.drop(piece.outcome for piece in entry.pieces[PRUNED_AFTER:])
-        entry.pieces = first
+                return False
+            drawn.ended_by = f"worse than trial {drawn.best.number} after {PRUNED_AFTER} folds"
+        drawn.keep_first(PRUNED_AFTER)
+        return True
 
-    def _end(self, entry: _UnderWay) -> None:
+    def _end(self, drawn: _DrawnTrial) -> None:
         """Take what a trial has come to, and write it, whatever its turn."""
-        runs = [(self.repetitions[run], outcome) for run, outcome in self._outcomes(entry)]
-        judge = None if entry.ended_by else self.judge
+        runs = list(self._outcomes(drawn))
+        judge = None if drawn.ended_by else self.judge
         outputs, figures = measured(judge, [outcome for _, outcome in runs], self.sweep.metric)
         if outputs is not None:
-            self.outputs.add(entry.number)
-        settings = entry.drawn.shown
-        entry.trial = trial_of(entry.number, settings, entry.parameters, runs, figures, self.sweep.metric)
-        if entry.ended_by:
-            entry.trial = replace(entry.trial, state="pruned", message=entry.ended_by, figure=None, figures=())
+            self.outputs.add(drawn.key)
+        drawn.trial = trial_of(drawn.key, drawn.settings, drawn.parameters, runs, figures, self.sweep.metric)
+        if drawn.ended_by:
+            drawn.trial = replace(drawn.trial, state="pruned", message=drawn.ended_by, figure=None, figures=())
         for _, outcome in runs:
             self._progress.warned(map(self._document.placed, outcome.warnings))
-        spec = {} if entry.spec is None else {f"spec.{self.writer.format}": entry.spec}
-        path, files = self.folder.trial_path(entry.number), trial_files(entry.trial, runs, spec, outputs)
+        spec = {} if drawn.spec is None else {f"spec.{self.writer.format}": drawn.spec}
+        path, files = self.folder.trial_path(drawn.key), trial_files(drawn.trial, runs, spec, outputs)
         self.folder.later(write_folder, path, files)
 
-    def _outcomes(self, entry: _UnderWay) -> Iterator[tuple[int, RunOutcome]]:
-        """Yield what each run has come to; of a trial that was ended early, what its pieces have."""
-        for run, pieces in groupby(entry.pieces, lambda piece: piece.run):
-            found = [(piece.member, piece.outcome.result()) for piece in pieces]
-            outcomes = [outcome for _, outcome in found]
+    def _outcomes(self, drawn: _DrawnTrial) -> Iterator[tuple[Repetition, RunOutcome]]:
+        """Yield what each run has come to; of a trial that was ended early, what its first tasks have."""
+        for run, each in enumerate(self.repetitions):
+            first = run * len(drawn.members)
+            indices = range(first, first + len(drawn.members))
+            outcomes = [drawn.done[index] for index in indices if index in drawn.done]
+            if not outcomes:
+                return
             for outcome in outcomes:
                 self._compare(outcome.machine)
-            whole = next((outcome for outcome in outcomes if outcome.state != "finished"), outcomes[0])
-            if found[0][0] is not None and whole.state == "finished" and not entry.ended_by:
+            whole = next((one for one in outcomes if one.state != "finished"), outcomes[0])
+            if drawn.members[0] is not None and whole.state == "finished" and not drawn.ended_by:
                 members = [outcome.trained for outcome in outcomes if outcome.trained is not None]
-                whole = perform(replace(entry.runs[run], members=members), self._table)
-            seconds, epochs = sum(each.seconds for each in outcomes), sum(each.epochs for each in outcomes)
-            yield run, replace(whole, seconds=seconds, epochs=epochs)
+                whole = perform(replace(drawn.runs[run], members=members), self._table)
+            seconds, epochs = sum(one.seconds for one in outcomes), sum(one.epochs for one in outcomes)
+            yield each, replace(whole, seconds=seconds, epochs=epochs)
 
-    def _tell(self, entry: _UnderWay) -> None:
-        trial = entry.trial
+    def _tell(self, drawn: _DrawnTrial) -> None:
+        trial = drawn.trial
         assert trial is not None, "it has ended"
         self._search.tell(trial)
         self.told.append(trial)
         best, self.best = self.best, best_trial(filter(None, (self.best, trial)), self.larger_is_better)
         if self.best is not best:
-            text = self.writer.text(self.changes(entry.drawn), self.folder.start or self.folder.path)
+            text = self.writer.text(drawn.changes, self.folder.start or self.folder.path)
             self.folder.write(f"best.{self.writer.format}", text)
         self._write_table()
         self.folder.later(self._search.record, self._search.last_told(trial.number))
-        if entry.pieces:  # it was computed now
+        if drawn.tasks:  # it was computed now
             self._progress.ended(*trial_line(trial, self.sweep.metric), best=self._best_told())
         if len(self.told) == min(FIRST_TRIALS, self._count) and self.best is None:
             raise self._nothing_finished()

@@ -17,9 +17,10 @@ import numpy as np
 
 from specnet.parts.searches import Pruner
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
-from specnet.running.sweeps.space import Drawn, combinations, draw, shown_value, written_parameters
+from specnet.running.sweeps.space import Settings, combinations, draw, shown_value, written_parameters
 from specnet.saved.saved_trials import RUNGS, Trial
 from specnet.spec.reading.overrides import with_change
+from specnet.spec.spec_writing import Change
 from specnet.spec.sweep_section import SweepSpec
 
 if TYPE_CHECKING:
@@ -51,19 +52,19 @@ class Search:
         # Before there are workers: which warnings are errors is the process's, and so also of its other threads.
         self._given = [self._written(number) for number in range(sweep.given)]
 
-    def draw(self, number: int, known: Mapping[str, Any] | None = None) -> Drawn:
-        """Return the values of a trial: written or known ones, the next combination of a grid, or drawn ones.
+    def draw(self, number: int, known: Mapping[str, Any] | None = None) -> tuple[list[Change], Settings]:
+        """Return the values of a trial as `draw` does: written or known ones, the next of a grid, or drawn ones.
 
         Trials are drawn in order. The sampler learns from a written one if it could have drawn it.
         """
         with quiet():
             if number < self._sweep.given:
-                drawn, known = self._given[number]
+                changes, settings, known = self._given[number]
                 self._study.enqueue_trial(dict(known))
                 self._asked[number] = self._study.ask()
                 if known:
                     draw(self._asked[number], self._sweep.space)
-                return drawn
+                return changes, settings
             if known is None and self._sweep.sampler.enumerates:
                 known = next(islice(combinations(self._sweep.space), number - self._sweep.given, None))
             if known is not None:
@@ -90,32 +91,30 @@ class Search:
     def might_draw(self, trial: Trial) -> bool:
         """Return whether the settings of a trial are in the space, and are what its parameters mean."""
         if trial.number < self._sweep.given:
-            drawn, known = self._given[trial.number]
-            return (drawn.shown, known) == (trial.settings, trial.parameters)
+            return self._given[trial.number][1:] == (trial.settings, trial.parameters)
         shown = self._shown(trial.parameters)
         return shown == trial.settings and shown.keys() == trial.parameters.keys()
 
-    def _shown(self, parameters: Mapping[str, Any]) -> Mapping[str, str | int | float] | None:
+    def _shown(self, parameters: Mapping[str, Any]) -> Settings | None:
         """Return what parameters mean, None if they are not in the space."""
         fixed = required_optuna().trial.FixedTrial(dict(parameters))
         try:
             with quiet(), warnings.catch_warnings():
                 warnings.simplefilter("error")  # it only warns of numbers outside a range
-                return draw(fixed, self._sweep.space).shown
+                return draw(fixed, self._sweep.space)[1]
         except (ValueError, TypeError, Warning):
             return None
 
-    def _written(self, number: int) -> tuple[Drawn, dict[str, Any]]:
+    def _written(self, number: int) -> tuple[list[Change], Settings, dict[str, Any]]:
         """Return the values of a written trial, and what Optuna calls them: nothing if it could not have drawn them."""
-        settings = self._sweep.candidates[number - 1] if number else {}
-        changes = tuple((tuple(key.split(".")), value) for key, value in settings.items())
-        data = self._data
-        for path, value in changes:
-            data, _ = with_change(data, list(path), value, removed=False)
+        given = self._sweep.candidates[number - 1] if number else {}
+        changes, data = [Change(tuple(key.split(".")), value) for key, value in given.items()], self._data
+        for change in changes:
+            data, _ = with_change(data, [*map(str, change.path)], change.value, removed=False)
         parameters, space = written_parameters(data, self._sweep.space), self._sweep.space
-        others = {key: shown_value(value) for key, value in settings.items() if key not in space}
+        others = {key: shown_value(value) for key, value in given.items() if key not in space}
         is_inside = not others and parameters.keys() == space.keys() and self._shown(parameters) is not None
-        return Drawn(changes, parameters | others), parameters if is_inside else {}
+        return changes, parameters | others, parameters if is_inside else {}
 
     def parameters(self, number: int) -> dict[str, Any]:
         """Return what a trial has drawn, as Optuna calls it; it has not been told."""

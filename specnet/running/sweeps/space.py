@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from specnet.files.toml import toml_value
 from specnet.saved.searched_keys import dimensions, names_inside, texts_of
+from specnet.spec.spec_writing import Change
 from specnet.spec.sweep_section import Range, plain
 
 if TYPE_CHECKING:
@@ -22,39 +22,25 @@ if TYPE_CHECKING:
     """As in `specnet.spec.sweep_section.SweepSpec`."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What a trial has drawn.
-
-    Attributes
-    ----------
-    changes : tuple of (path, value)
-        What is put over the spec, in the order of the space; a path is the steps of a key, as for `with_change`.
-    shown : mapping of str to str, int or float
-        What a table of trials shows, by the names of columns: TOML for a value of a list, numbers for ranges. A range
-        that was not drawn is not there.
-    """
-
-    changes: tuple[tuple[tuple[str, ...], Any], ...]
-    shown: Mapping[str, str | int | float]
+Settings = dict[str, str | int | float]
+"""What a table of trials shows of one, by column: TOML for a value of a list, numbers for ranges that were drawn."""
 
 
-def draw(trial: BaseTrial, space: Space) -> Drawn:
-    """Return the values that a trial of Optuna suggests."""
-    changes: list[tuple[tuple[str, ...], Any]] = []
-    shown: dict[str, str | int | float] = {}
+def draw(trial: BaseTrial, space: Space) -> tuple[list[Change], Settings]:
+    """Return what a trial of Optuna suggests, in the order of the space: changes of the spec, and settings."""
+    changes, settings = list[Change](), Settings()
     for key, entry in space.items():
         if isinstance(entry, Range):
-            value = shown[key] = _number(trial, key, entry)
+            value = settings[key] = _number(trial, key, entry)
         else:
             texts = texts_of(entry)
-            shown[key] = picked = trial.suggest_categorical(key, texts)
+            settings[key] = picked = trial.suggest_categorical(key, texts)
             index = texts.index(picked)
             value = plain(entry[index])
             for name, (field, bounds) in names_inside(key, entry, index).items():
-                value[field] = shown[name] = _number(trial, name, bounds)
-        changes.append((tuple(key.split(".")), value))
-    return Drawn(tuple(changes), shown)
+                value[field] = settings[name] = _number(trial, name, bounds)
+        changes.append(Change(tuple(key.split(".")), value))
+    return changes, settings
 
 
 def written_parameters(data: Mapping[str, Any], space: Space) -> dict[str, Any]:

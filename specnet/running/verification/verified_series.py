@@ -42,7 +42,7 @@ from specnet.running.data_rows import data_hash
 from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed, repetition_named
 from specnet.running.many.run_tasks import THREADS, Task
-from specnet.running.many.workers import Workers, ended
+from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.run_folder import RunFolder, reserved
 from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.trial_judge import Judge
@@ -207,7 +207,8 @@ def verified_series(
         results: dict[str, Result] = {}
         try:
             with Workers(table, jobs=jobs) as workers:
-                for name, outcomes in ended(workers, tasks):
+                for group in workers.computed(TaskGroup(name, each) for name, each in tasks.items()):
+                    name, outcomes = group.key, group.outcomes
                     if name in found.failed:
                         results[name] = _stripped(outcomes[0])
                         continue

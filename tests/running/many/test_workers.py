@@ -14,7 +14,7 @@ from specnet.parts.data import Column, Table
 from specnet.running.data_rows import data_hash
 from specnet.running.many import workers as many_workers
 from specnet.running.many.run_tasks import Task
-from specnet.running.many.workers import Workers
+from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.training_run import RunOutcome
 from specnet.saved.metrics_file import Evaluation
 
@@ -46,10 +46,8 @@ def looked(count: int, seconds: float, jobs: int) -> list[RunOutcome]:
     table = Table(np.arange(LARGE, dtype=np.float64)[:, np.newaxis], np.arange(LARGE), "classes", columns=columns)
     sha256 = data_hash(table)
     with Workers(table, jobs=jobs) as workers:
-        answers = [workers.submit(Looking({}, sha256, seconds=seconds)) for _ in range(count)]
-        while left := sum(not answer.done() for answer in answers):
-            workers.advance(left)
-    return [answer.result() for answer in answers]
+        (group,) = workers.computed([TaskGroup(None, (Looking({}, sha256, seconds=seconds) for _ in range(count)))])
+    return group.outcomes
 
 
 @pytest.mark.slow

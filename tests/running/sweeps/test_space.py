@@ -45,7 +45,7 @@ def drawn(space: Any, count: int = 60, sampler: Any = None) -> list[Any]:
 
 def values(space: Any, **arguments: Any) -> list[Any]:
     """Return what is drawn for the only key."""
-    return [each.changes[0][1] for each in drawn(space, **arguments)]
+    return [changes[0].value for changes, _ in drawn(space, **arguments)]
 
 
 def test_a_value_of_a_list_keeps_its_type():
@@ -54,8 +54,8 @@ def test_a_value_of_a_list_keeps_its_type():
     kinds = {(type(value), repr(value)) for value in found}
     expected = [1, True, 1.0, "1", [1], [True], {"x": 1}, 'a "b"']
     assert kinds == {(type(value), repr(value)) for value in expected}
-    for each in drawn(space, count=200):
-        text, value = each.shown["training.shuffle"], each.changes[0][1]
+    for changes, settings in drawn(space, count=200):
+        text, value = settings["training.shuffle"], changes[0].value
         read = tomllib.loads(f"x = {text}")["x"]
         assert (type(read), repr(read)) == (type(value), repr(value))
 
@@ -116,10 +116,10 @@ def test_a_range_in_a_table_is_drawn_where_its_table_is():
         "training.epochs",
     )
     seen = set()
-    for each in drawn(space):
-        paths = [path for path, _ in each.changes]
+    for changes, shown in drawn(space):
+        paths = [change.path for change in changes]
         assert paths == [("training", "l2"), ("training", "optimizer"), ("training", "epochs")]
-        optimizer, shown = each.changes[1][1], each.shown
+        optimizer = changes[1].value
         inside = {name for name in shown if name.startswith("training.optimizer.")}
         if optimizer == "lbfgs":
             assert (shown["training.optimizer"], inside) == ('"lbfgs"', set())
@@ -166,11 +166,11 @@ def test_two_tables_of_one_type_and_tables_of_none_have_ranges_of_their_own():
         "training.class_weight[1].yes",
     )
     rates, weights = set(), set()
-    for each in drawn(space, count=200):
-        (_, optimizer), (_, weight) = each.changes
+    for changes, settings in drawn(space, count=200):
+        optimizer, weight = (change.value for change in changes)
         rates.add(None if "learning_rate" not in optimizer else int(10 * optimizer["learning_rate"]))
         weights.add(weight if weight == "balanced" else (int(weight["yes"]), weight.get("no")))
-        assert len({shown for name, shown in each.shown.items() if name in names}) == len(each.shown)
+        assert len({shown for name, shown in settings.items() if name in names}) == len(settings)
     assert rates == {1, 5, None, 8}
     assert weights == {(1, None), (5, 2.0), "balanced"}
     texts = dimensions(space)["training.optimizer"]
