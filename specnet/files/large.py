@@ -16,7 +16,6 @@ import os
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.reduction import DupFd
 from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any, Self
 
@@ -206,6 +205,8 @@ class Shared:
             self._file.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
+        from multiprocessing.reduction import DupFd
+
         return _received, (self._file and DupFd(self._file.fileno()), self._extents, self._content)
 
 

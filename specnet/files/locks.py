@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,6 +122,8 @@ def is_open_at(path: str | Path, descriptor: int) -> bool:
 
 def _sign(descriptor: int) -> None:
     """Write into a lock who holds it."""
+    import socket
+
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     os.truncate(descriptor, 0)
     os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode())

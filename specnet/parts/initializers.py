@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,14 @@ from specnet.parts.part import FieldProblem, described, written
 from specnet.parts.registry import PartKind
 
 Array = NDArray[np.float64]
-Generator = np.random.Generator | np.random.RandomState
+Generator: TypeAlias = "np.random.Generator | np.random.RandomState"
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "untruncated_normal", "uniform"]
 TRUNCATED_DEVIATION = 0.87962566103423978
 """The standard deviation of a standard normal distribution cut off at ±2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an array stands: the layer's numbers of inputs and outputs, and the activation that follows."""
 
     fan_in: int

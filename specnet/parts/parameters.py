@@ -2,15 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from specnet.parts.initializers import Initializer, Place
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """An array that a user sees: some rows of a block, transposed.
 
     Attributes
@@ -40,8 +39,7 @@ class Tensor:
         return block[slice(*self.rows)].T.reshape(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterBlock:
+class ParameterBlock(NamedTuple):
     """Parameters that the engine keeps in one array of this shape, and what a user sees in it."""
 
     shape: tuple[int, int]

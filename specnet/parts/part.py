@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, SerializationInfo, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticSerializationError
@@ -13,8 +13,7 @@ OnnxOperator = tuple[str, dict[str, str]]
 the arrays that the part learns and those that it keeps, in their order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """What a part is called elsewhere; exporters and importers read the same table.
 
     Attributes
@@ -37,15 +36,14 @@ class Names:
     keras_layer: tuple[str, ...] = ("",)
     torch: tuple[str, ...] = ("", "")
     sklearn: str = ""
-    keras_flags: Mapping[str, str] = field(default_factory=dict)
+    keras_flags: Mapping[str, str] = MappingProxyType({})
 
     def torch_arguments(self) -> dict[str, str]:
         """Return the fields that PyTorch's arguments have, by the arguments' names."""
         return dict(re.findall(r'(\w+)="?{(\w+)}', self.torch[1]))
 
 
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
+class FieldProblem(NamedTuple):
     """What fields that are right one by one make impossible together, and the path of the one to blame."""
 
     path: tuple[str | int, ...]

@@ -4,8 +4,8 @@ The rule of patience is `EarlyStopping.after` in `specnet.spec.document`.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Protocol
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -23,8 +23,7 @@ SEARCHED_METRIC = "searched_metric"
 """The definition of the figures that the trials of a sweep can be compared by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What a watcher knows after some epochs.
 
     Attributes
@@ -46,7 +45,7 @@ class Memory:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the memory as plain data, of which `Memory(**data)` is equal."""
-        return asdict(self)
+        return self._asdict()
 
 
 class Watcher(Protocol):

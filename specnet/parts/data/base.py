@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 from annotated_types import Ge
@@ -180,8 +180,7 @@ class Split(Section):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DataSizes:
+class DataSizes(NamedTuple):
     """What is known of a table without reading it; None is what is not known.
 
     Attributes

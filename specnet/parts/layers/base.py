@@ -1,8 +1,7 @@
 """What every layer is: sizes, parameters, states, and the value that follows from its inputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -57,8 +56,7 @@ class LayerContext(Protocol):
         """Return what usually draws the weights before an activation."""
 
 
-@dataclass(frozen=True, slots=True)
-class LearningRules:
+class LearningRules(NamedTuple):
     """How parameters learn: whether at all, and the factors on the learning rate and on weight decay."""
 
     trainable: bool = True

@@ -62,8 +62,7 @@ class Location(NamedTuple):
     key: Position | None = None
 
 
-@dataclass(frozen=True)
-class Override:
+class Override(NamedTuple):
     """A ``--set KEY=VALUE`` that has been applied.
 
     Attributes

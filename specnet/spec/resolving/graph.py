@@ -1,8 +1,7 @@
 """The layers of a network as a graph: blocks unrolled, names looked up, sizes followed from input to output."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from specnet.errors import Path
 from specnet.parts.layers import Add, Dense, Layer
@@ -16,8 +15,7 @@ _MOST_LISTED = 200
 """Columns up to which a hint lists all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A layer in its place.
 
     Attributes

@@ -1,8 +1,7 @@
 """The long form of a network: dense layers in place of sizes, activations and initializers where a spec names none."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from specnet.errors import Path
 from specnet.number_texts import counted
@@ -111,8 +110,7 @@ class LongForm:
                 yield layer.with_defaults(_Place(self, here, _activation_of(after, layer)))
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a layer stands, as it is told of it."""
 
     long_form: LongForm

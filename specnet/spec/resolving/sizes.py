@@ -1,7 +1,7 @@
 """How many inputs and outputs a network has: whoever says it must say the same."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specnet.errors import Path
 from specnet.number_texts import counted
@@ -12,8 +12,7 @@ from specnet.spec.groups import prepared_columns, raw_columns
 from specnet.spec.resolving.graph import INPUT_INDEX, Node
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A size that is said somewhere; without a path it was said in Python."""
 
     size: int
@@ -21,8 +20,7 @@ class Claim:
     path: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """Sizes that are known from elsewhere than the spec.
 
     Attributes
