@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -46,23 +46,6 @@ LARGER = 1.15
 """Times its size at which a chart is shown."""
 _SIZE = re.compile(r'<svg [^>]*?width="([\d.]+)" height="([\d.]+)"')
 _DESCRIPTION = re.compile(r'aria-label="([^"]*)"')
-
-
-class Image(NamedTuple):
-    """A picture as an image: its address holds all of it.
-
-    Attributes
-    ----------
-    address : str
-    width, height : int
-        In pixels.
-    description : Markup
-    """
-
-    address: str
-    width: int
-    height: int
-    description: Markup
 
 
 @singledispatch
@@ -130,19 +113,19 @@ def _page(resolved: Resolved, head: Sequence[str] = (), **content: Any) -> str:
     return environment().get_template("notebook.html.j2").render(style=_style(), head=head, **parts)
 
 
-def _network_image(picture: Markup) -> Image:
+def _network_image(picture: Markup) -> Markup:
     return _image(picture, NETWORK_STYLE, "specnet-network")
 
 
-def _image(picture: Markup, rules: str, scope: str, scale: float = 1.0) -> Image:
-    """Return a picture, so many times as large, as an image that has its style inside."""
+def _image(picture: Markup, rules: str, scope: str, scale: float = 1.0) -> Markup:
+    """Return a picture, so many times as large, as an image whose address holds all of it, with its style."""
     size, description = _SIZE.match(picture), _DESCRIPTION.search(picture)
     assert size and description, "every picture has them"
     start = picture.index(">") + 1
     alone = f"{picture[:start]}<style>{style_alone(rules, scope)}</style>{picture[start:]}"
     address = f"data:image/svg+xml;base64,{base64.b64encode(alone.encode()).decode()}"
     width, height = (round(scale * float(each)) for each in size.groups())
-    return Image(address, width, height, Markup(description[1]))
+    return Markup(f'<img src="{address}" width="{width}" height="{height}" alt="{description[1]}">')
 
 
 def _tables(resolved: Resolved) -> list[tuple[str, TextTable]]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 from specnet.number_texts import ABSENT
 from specnet.parts.part import Part, Section, short
@@ -21,20 +21,9 @@ OTHER_TYPE = 2.0
 """The cost of matching entries of two types: more than of two gaps."""
 
 
-class SettingDifference(NamedTuple):
-    """Something in which two specs differ.
-
-    Attributes
-    ----------
-    key : str
-        The dotted path in the first resolved spec, or in the second for what only that has.
-    before, after : plain data or None
-        As a spec writes it in the fewest words; None where a spec does not have it.
-    """
-
-    key: str
-    before: Any
-    after: Any
+SettingDifference = tuple[str, Any, Any]
+"""Something in which two specs differ: its dotted path in the first resolved spec, or in the second for what only that
+has; and both values as a spec writes them in the fewest words, None where a spec does not have it."""
 
 
 def spec_differences(first: Spec, second: Spec) -> list[SettingDifference]:
@@ -58,17 +47,17 @@ def network_differences(
     """
     if len(first) == len(second) == 1:
         return spec_differences(first[0][0], second[0][0])
-    found, totals = [], [sum(share for _, share in each) for each in (first, second)]
+    found: list[SettingDifference] = []
+    totals = [sum(share for _, share in each) for each in (first, second)]
     for number, pair in enumerate(zip_longest(first, second)):
         key, shares = f"networks.{number}", [each and each[1] / of for each, of in zip(pair, totals, strict=True)]
         before, after = pair
         if before is None or after is None:
-            found.append(SettingDifference(key, *map(_network, pair, shares)))
+            found.append((key, _network(before, shares[0]), _network(after, shares[1])))
             continue
         if shares[0] != shares[1]:
-            found.append(SettingDifference(f"{key}.share", *(round(share or 0.0, 4) for share in shares)))
-        inner = spec_differences(before[0], after[0])
-        found += [each._replace(key=f"{key}.{each.key}") for each in inner]
+            found.append((f"{key}.share", round(shares[0] or 0.0, 4), round(shares[1] or 0.0, 4)))
+        found += [(f"{key}.{inner}", *values) for inner, *values in spec_differences(before[0], after[0])]
     return found
 
 
@@ -87,7 +76,8 @@ def joined_rows(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
 
 def difference_row(difference: SettingDifference) -> tuple[str, str, str]:
     """Return a difference as texts: its key and both values."""
-    return difference.key, setting_text(difference.before), setting_text(difference.after)
+    key, before, after = difference
+    return key, setting_text(before), setting_text(after)
 
 
 def setting_text(value: Any) -> str:
@@ -120,13 +110,13 @@ def _values(first: Any, second: Any, path: str) -> Iterator[SettingDifference]:
     elif all(isinstance(each, tuple) and all(isinstance(item, Section) for item in each) for each in (first, second)):
         for before, after in _matched(first, second):
             if before is None:
-                yield SettingDifference(f"{path}.{after}", None, short(second[after]))
+                yield f"{path}.{after}", None, short(second[after])
             elif after is None:
-                yield SettingDifference(f"{path}.{before}", short(first[before]), None)
+                yield f"{path}.{before}", short(first[before]), None
             else:
                 yield from _values(first[before], second[after], f"{path}.{before}")
     else:
-        yield SettingDifference(path, short(first), short(second))
+        yield path, short(first), short(second)
 
 
 Pair = tuple[int | None, int | None]

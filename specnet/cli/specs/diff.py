@@ -55,7 +55,7 @@ def diff(
     scores = score_rows(*runs) if len(runs) == 2 else []
     output.data |= {
         "equal": not found and not has_other_data,
-        "differences": [each._asdict() for each in found],
+        "differences": [{"key": key, "before": before, "after": after} for key, before, after in found],
         "data": [mine, theirs],
         "scores": [{"score": title, "before": before, "after": after} for title, before, after in scores],
     }

@@ -13,9 +13,8 @@ from specnet.parts.arrays import kept_points
 from specnet.parts.metrics import ExpectedCalibrationError
 from specnet.report.answers.roc_curves import (
     DECISION,
+    Curve,
     Numbers,
-    RocCurve,
-    Thresholds,
     calibration,
     precision_recall_curve,
     roc_curve,
@@ -90,7 +89,7 @@ def _confusion(confusion: NDArray[Any], classes: Sequence[str]) -> Figure:
     return Figure("Confusion", f"{note}.", chart.svg())
 
 
-def class_thresholds(answers: Answers | None) -> Thresholds | None:
+def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
     """Return how many rows of the second of two classes other thresholds would find; None without such rows."""
     if answers is None or answers.probability is None or answers.probability.shape[1] != 2 or answers.target.ndim > 1:
         return None
@@ -104,25 +103,27 @@ def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figu
     fractions = fractions / fractions.sum()
     counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
     if roc and counts:
-        chart = _unit_chart(f"ROC curve: area {roc.area:.3f}", "false positive rate", "true positive rate", [0, 1])
+        area = roc[2]
+        chart = _unit_chart(f"ROC curve: area {area:.3f}", "false positive rate", "true positive rate", [0, 1])
         chart.line(*_sampled(roc), hover=lambda x, y: f"{percent(y)} of {classes[1]} at {percent(x)} false alarms")
-        alarms, found = counts.alarms[counts.start] / counts.others, counts.hits[counts.start] / counts.positives
+        start = counts["start"]
+        alarms, found = counts["alarms"][start] / counts["others"], counts["hits"][start] / counts["positives"]
         chart.points([alarms], [found], radius=5.5, identity="roc-point")
         note = (
-            f"Area {roc.area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
+            f"Area {area:.3f}: so often is a random {classes[1]} row ranked above a {classes[0]} one. "
             f"The model's threshold, {DECISION}, finds {percent(found)} at {percent(alarms)} false alarms."
         )
         yield Figure("ROC curve", note, chart.svg())
     rare = int(np.argmin(fractions))
     curve = precision_recall_curve(target == rare, probability[:, rare], weight)
     if curve and fractions[rare] < IMBALANCED:
-        description = f"Precision and recall of {classes[rare]}: average {curve.area:.3f}"
+        description = f"Precision and recall of {classes[rare]}: average {curve[2]:.3f}"
         chart = _unit_chart(description, "recall", "precision", [fractions[rare]] * 2)
         chart.line(*_sampled(curve), hover=lambda x, y: f"precision {percent(y)} at recall {percent(x)}")
         chart.points(*([each] for each in _recall_and_precision(answers, rare)), radius=5.5, identity="recall-point")
         note = (
             f"{classes[rare]} is {percent(fractions[rare])} of the test rows, the dashed line. "
-            f"Average precision {curve.area:.3f}."
+            f"Average precision {curve[2]:.3f}."
         )
         yield Figure("Precision and recall", note, chart.svg())
 
@@ -135,38 +136,37 @@ def _recall_and_precision(answers: Answers, kind: int) -> tuple[float, float]:
     return found / float(weight @ of_class), found / given if given else np.nan
 
 
-def _sampled(curve: RocCurve) -> tuple[Numbers, Numbers]:
-    kept = kept_points(len(curve.x), MOST_CURVE_POINTS)
-    return curve.x[kept], curve.y[kept]
+def _sampled(curve: Curve) -> tuple[Numbers, Numbers]:
+    x, y, _ = curve
+    kept = kept_points(len(x), MOST_CURVE_POINTS)
+    return x[kept], y[kept]
 
 
 def _calibration(answers: Answers, uncalibrated: Answers | None, classes: Sequence[str]) -> Figure:
     came_true, probability = _came_true(answers)
-    bins = calibration(came_true, probability, answers.weight)
-    pairs = ", ".join(f"{percent(each.predicted)} came true {percent(each.observed)}" for each in bins)
+    counts, predicted, observed, lows, highs = calibration(came_true, probability, answers.weight).tolist()
+    pairs = ", ".join(f"{percent(a)} came true {percent(b)}" for a, b in zip(predicted, observed, strict=True))
     of = f"probability of {classes[1] if len(classes) == 2 else 'the predicted class'}"
     chart = _unit_chart(f"Calibration: {pairs}", of, "came true", [0, 1])
     most = _histogram(chart, probability)
     error = f"Expected calibration error {_calibration_error(answers):.3f}"
     if uncalibrated is not None:
         before = calibration(*_came_true(uncalibrated), uncalibrated.weight)
-        curve = [each.predicted for each in before], [each.observed for each in before]
-        chart.line(*curve, "series-1 held", title="before calibration")
+        chart.line(before[1], before[2], "series-1 held", title="before calibration")
         error += f", {_calibration_error(uncalibrated):.3f} before calibration (dashed)"
-    predicted, observed = [each.predicted for each in bins], [each.observed for each in bins]
-    for each in bins:
-        chart.line([each.predicted] * 2, [each.low, each.high], "whisker")
+    for each, low, high in zip(predicted, lows, highs, strict=True):
+        chart.line([each] * 2, [low, high], "whisker")
     chart.line(predicted, observed)
     hover = [
-        f"{counted(each.rows, 'row')}: predicted {percent(each.predicted)}, came true {percent(each.observed)}, "
-        f"95 % interval {interval('accuracy', each.low, each.high)}"
-        for each in bins
+        f"{counted(int(rows), 'row')}: predicted {percent(a)}, came true {percent(b)}, "
+        f"95 % interval {interval('accuracy', low, high)}"
+        for rows, a, b, low, high in zip(counts, predicted, observed, lows, highs, strict=True)
     ]
     chart.points(predicted, observed, hover=hover, radius=4.0)
-    rows = sorted({min(each.rows for each in bins), max(each.rows for each in bins)})
+    ends = sorted({int(min(counts)), int(max(counts))})
     note = (
         "On the diagonal a probability of 0.8 comes true 8 times in 10. "
-        f"Each point is {' to '.join(map(str, rows))} rows, with its 95 % interval. "
+        f"Each point is {' to '.join(map(str, ends))} rows, with its 95 % interval. "
         f"Grey bars: how many rows have such a probability, at most {count(most)}. {error}."
     )
     return Figure("Calibration", note, chart.svg())

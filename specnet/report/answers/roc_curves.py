@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from specnet.parts.metrics.statistics import effective_rows, weighted_mean, wilson_bounds
 
 Numbers = NDArray[np.float64]
+Curve = tuple[Numbers, Numbers, float]
+"""A curve through points x and y (points,) in 0 … 1, x in ascending order, and the area under it."""
 
 DECISION = 0.5
 """The probability above which a model predicts the second of two classes."""
@@ -19,66 +21,7 @@ TINY = 1e-6
 ROWS_PER_BIN, FEWEST_BINS, MOST_BINS = 30, 3, 10
 
 
-class RocCurve(NamedTuple):
-    """A curve through points, and the area under it.
-
-    Attributes
-    ----------
-    x, y : ndarray (points,)
-        Both in 0 … 1, x in ascending order.
-    area : float
-    """
-
-    x: Numbers
-    y: Numbers
-    area: float
-
-
-class Thresholds(NamedTuple):
-    """How many rows would be predicted positive with another threshold.
-
-    Attributes
-    ----------
-    at : list of float
-        Probabilities in ascending order, from 0 to 1.
-    hits, alarms : list of float
-        How many positive and how many other rows have a larger one than each.
-    positives, others : float
-        How many rows there are; with weights, the sum of theirs.
-    start : int
-        The place of the model's own threshold.
-    """
-
-    at: list[float]
-    hits: list[float]
-    alarms: list[float]
-    positives: float
-    others: float
-    start: int
-
-
-class Bin(NamedTuple):
-    """Rows of similar probability.
-
-    Attributes
-    ----------
-    rows : int
-    predicted : float
-        The mean of their probabilities.
-    observed : float
-        The fraction of them for which it came true.
-    low, high : float
-        The 95 % interval of that.
-    """
-
-    rows: int
-    predicted: float
-    observed: float
-    low: float
-    high: float
-
-
-def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> RocCurve | None:
+def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None) -> Curve | None:
     """Return the true positive rate over the false positive rate; None if all rows are of one class.
 
     Parameters
@@ -92,12 +35,12 @@ def roc_curve(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers 
     if not (hits[-1] and alarms[-1]):
         return None
     x, y = (np.concatenate([[0.0], counts / counts[-1]]) for counts in (alarms, hits))
-    return RocCurve(x, y, float(np.trapezoid(y, x)))
+    return x, y, float(np.trapezoid(y, x))
 
 
 def precision_recall_curve(
     positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None = None
-) -> RocCurve | None:
+) -> Curve | None:
     """Return the precision over the recall, and the average precision Σ (Rₙ − Rₙ₋₁)·Pₙ; None if no row is positive.
 
     Arguments are those of `roc_curve`.
@@ -108,15 +51,22 @@ def precision_recall_curve(
     found = hits + alarms > 0
     recall, precision = hits[found] / hits[-1], hits[found] / (hits + alarms)[found]
     area = float(np.sum(np.diff(recall, prepend=0.0) * precision))
-    return RocCurve(np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area)
+    return np.concatenate([[0.0], recall]), np.concatenate([precision[:1], precision]), area
 
 
 def thresholds(
     positive: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None
-) -> Thresholds | None:
+) -> dict[str, Any] | None:
     """Return counts at thresholds from 0 to 1, closest where most probabilities are; None if all rows are of one class.
 
     Arguments are those of `roc_curve`.
+
+    Returns
+    -------
+    dict or None
+        ``at``, a list of probabilities in ascending order; ``hits`` and ``alarms``, how many positive and how many
+        other rows have a larger one than each; ``positives`` and ``others``, how many rows there are, with weights the
+        sums of theirs; and ``start``, the index of the model's own threshold.
     """
     known = np.asarray(probability, np.float64)
     spread = np.quantile(known, np.linspace(0, 1, MOST_THRESHOLDS - 3), method="nearest")
@@ -133,11 +83,13 @@ def thresholds(
     (*hits, positives), (*alarms, others) = counts
     if not (positives and others):
         return None
-    return Thresholds(at.tolist(), hits, alarms, positives, others, int(np.searchsorted(at, DECISION)))
+    start = int(np.searchsorted(at, DECISION))
+    counted = {"hits": hits, "alarms": alarms, "positives": positives, "others": others}
+    return {"at": at.tolist(), **counted, "start": start}
 
 
-def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> list[Bin]:
-    """Return 3 to 10 bins of about as many rows each, 30 where there are enough, in the order of the probability.
+def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight: Numbers | None = None) -> Numbers:
+    """Return how often probabilities come true in 3 to 10 bins of about as many rows each, 30 where there are enough.
 
     Parameters
     ----------
@@ -145,6 +97,12 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
     probability : ndarray (rows,)
         Equal ones are in the same bin.
     weight : ndarray (rows,), optional
+
+    Returns
+    -------
+    ndarray (5, bins)
+        In the order of the probability: how many rows there are, the mean of their probabilities, the fraction of them
+        for which it came true, and the ends of its 95 % interval.
     """
     rows = len(probability)
     bins = max(FEWEST_BINS, min(MOST_BINS, rows // ROWS_PER_BIN))
@@ -159,8 +117,8 @@ def calibration(came_true: NDArray[np.bool_], probability: NDArray[Any], weight:
         part = slice(start, stop)
         if count := effective_rows(weights[part]):
             predicted, observed = (weighted_mean(values[part], weights[part]) for values in (ordered, outcome))
-            found.append(Bin(int(stop - start), predicted, observed, *wilson_bounds(observed, count)))
-    return found
+            found.append((stop - start, predicted, observed, *wilson_bounds(observed, count)))
+    return np.array(found, np.float64).reshape(-1, 5).T
 
 
 def _counts(positive: NDArray[np.bool_], score: NDArray[Any], weight: Numbers | None) -> tuple[Numbers, Numbers]:

@@ -15,7 +15,7 @@ from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.style import CLASS_COUNT, SERIES
 
 if TYPE_CHECKING:
-    from specnet.report.pages.model_answers import Importance, Response, Responses
+    from specnet.report.pages.model_answers import Importance, Response
 
 MOST_COLUMNS = 12
 """Columns whose importance is shown."""
@@ -52,14 +52,25 @@ def importance_figure(importance: Importance) -> Figure:
     return Figure("Importance", f"{note}.", chart.svg())
 
 
-def response_figures(responses: Responses) -> Iterator[Figure]:
-    """Yield for each of the first columns what is predicted as it moves, all with one axis of predictions."""
-    shown = [values for each in responses.curves for values in (each.mean, each.low, each.high)]
-    predicted = Axis.over(*shown, *([0.0] if responses.are_probabilities else []))
-    text = percent if responses.are_probabilities else rounded
-    for each in responses.curves:
-        names, first = [responses.names[output] for output in each.outputs], each.mean[0].tolist()
-        what = f"probability of {names[0]}" if responses.are_probabilities else names[0]
+def response_figures(
+    responses: Sequence[Response], all_names: Sequence[str], *, are_probabilities: bool
+) -> Iterator[Figure]:
+    """Yield for each of the first columns what is predicted as it moves, all with one axis of predictions.
+
+    Parameters
+    ----------
+    responses : sequence of Response
+    all_names : sequence of str
+        Of all classes, or of the columns of the target.
+    are_probabilities : bool
+        Whether probabilities of these are predicted, and not their values.
+    """
+    shown = [values for each in responses for values in (each.mean, each.low, each.high)]
+    predicted = Axis.over(*shown, *([0.0] if are_probabilities else []))
+    text = percent if are_probabilities else rounded
+    for each in responses:
+        names, first = [all_names[output] for output in each.outputs], each.mean[0].tolist()
+        what = f"probability of {names[0]}" if are_probabilities else names[0]
         outer = sorted({first.index(min(first)), first.index(max(first))})
         note = f"Mean {what}: {', '.join(f'{text(first[end])} at {each.texts[end]}' for end in outer)}."
         bounds = zip(each.texts, first, each.low.tolist(), each.high.tolist(), strict=True)
@@ -68,7 +79,7 @@ def response_figures(responses: Responses) -> Iterator[Figure]:
         if each.are_numbers:
             axis = replace(predicted, label=what if len(names) == 1 else "probability")
             chart = Chart(description, Axis.over(each.cells, label=each.column), axis)
-            _draw_curves(chart, each, names, len(responses.names), dict(zip(each.cells.tolist(), told, strict=True)))
+            _draw_curves(chart, each, names, len(all_names), dict(zip(each.cells.tolist(), told, strict=True)))
         else:
             height = LEAST_HEIGHT + LINE * len(told)
             chart = Chart(description, replace(predicted, label=what), Axis.of_names(each.texts), height=height)

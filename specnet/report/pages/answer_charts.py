@@ -93,14 +93,14 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
     evaluation : mapping
         What ``metrics.json`` says.
     """
-    classes = shown.names.classes
+    classes = shown.classes
     return {
         "results": list(_results(shown, evaluation)),
         "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
         "classes": classes,
         **_uses(shown),
         "covered": _covered(shown, evaluation),
-        "outputs": output_table(evaluation, shown.names.outputs, shown.model.network.task),
+        "outputs": output_table(evaluation, shown.outputs, shown.model.network.task),
         "left_out": list(_left_out(shown, evaluation)),
     }
 
@@ -109,14 +109,15 @@ def _uses(shown: ModelAnswers) -> dict[str, Any]:
     """Return charts of what the model uses, and in words what is asked of it for them."""
     if shown.importance is None:
         return {"uses": [], "responded": ""}
-    figures, responses = [importance_figure(shown.importance)], shown.responses
+    figures, responses, told = [importance_figure(shown.importance)], shown.responses, ""
     if responses is None:
         told = "How predictions respond to each column is left out: too many parameters, or no probabilities."
-    else:
-        figures += response_figures(responses)
-        of = " for the class that moves most" if len(shown.names.classes) > 2 else ""
+    elif responses:
+        are_probabilities = shown.model.network.task != "values"
+        figures += response_figures(responses, shown.classes or shown.outputs, are_probabilities=are_probabilities)
+        of = " for the class that moves most" if len(shown.classes) > 2 else ""
         told = (
-            f"Each of the other charts moves one column, and leaves the others as they are in {responses.rows} test "
+            f"Each of the other charts moves one column, and leaves the others as they are in {responses[0].rows} test "
             f"rows: the mean of the predictions, and where four fifths of them lie{of}."
         )
     return {"uses": figures, "responded": told}
@@ -124,19 +125,19 @@ def _uses(shown: ModelAnswers) -> dict[str, Any]:
 
 def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Figure]:
     tables = evaluation.get("tables", {}).get("test", {})
-    if shown.names.classes:
-        yield from class_figures(tables.get("confusion"), shown.names.classes, shown.answers, shown.uncalibrated)
+    if shown.classes:
+        yield from class_figures(tables.get("confusion"), shown.classes, shown.answers, shown.uncalibrated)
     elif shown.model.network.task == "values" and shown.answers is not None:
         loss = shown.model.spec.training.loss
         quantile = loss.quantile if isinstance(loss, Quantile) else None
         covered = drawn_coverage(evaluation)
-        yield from value_figures(shown.answers, shown.names.outputs, quantile, covered, shown.model.error_quantiles)
+        yield from value_figures(shown.answers, shown.outputs, quantile, covered, shown.model.error_quantiles)
 
 
 def _covered(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
     """Return what intervals or sets cover, in words, and whether rows have weights; nothing if there are none."""
     covered = drawn_coverage(evaluation)
-    told = "" if covered is None else coverage_sentence(covered, shown.names.outputs, shown.model.network.task)
+    told = "" if covered is None else coverage_sentence(covered, shown.outputs, shown.model.network.task)
     is_weighted = shown.answers is not None and shown.answers.weight is not None
     return told + " Rows count by their weights: numbers of rows are sums of these." * is_weighted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, counted, page_metric
@@ -12,7 +13,7 @@ from specnet.parts.splits import TEST
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.spec_differences import SettingDifference, setting_text, spec_differences
+from specnet.report.spec_differences import setting_text, spec_differences
 from specnet.report.svg.charts import Figure
 from specnet.report.svg.overlays import (
     MOST_NAMED,
@@ -119,7 +120,7 @@ def _data(runs: Sequence[SavedRun]) -> set[str]:
 
 def differing_settings(specs: Sequence[Spec]) -> dict[str, tuple[str, ...]]:
     """Return the values in each spec of the settings in which any differs from the first, in the order of a spec."""
-    found = [{each.key: each for each in spec_differences(specs[0], spec)} for spec in specs[1:]]
+    found = [{key: values for key, *values in spec_differences(specs[0], spec)} for spec in specs[1:]]
     keys = dict.fromkeys(key for each in found for key in each)
     return {key: tuple(_values(key, found)) for key in sorted(keys, key=lambda key: _place(key, specs))}
 
@@ -132,15 +133,15 @@ def _place(key: str, specs: Sequence[Spec]) -> tuple[int, int]:
     return [*Spec.model_fields].index(section), places[-1] if places else 0
 
 
-def _values(key: str, found: Sequence[Mapping[str, SettingDifference]]) -> Iterator[str]:
+def _values(key: str, found: Sequence[Mapping[str, Sequence[Any]]]) -> Iterator[str]:
     """Yield the value of a key in each spec; a dash where all of a part is another one."""
-    before = next(each[key].before for each in found if key in each)
+    before = next(each[key][0] for each in found if key in each)
     if isinstance(before, Mapping) and any(other.startswith(f"{key}.") for each in found for other in each):
         before = before.get("type", before)  # whose fields have rows of their own
     yield setting_text(before)
     for each in found:
         if key in each:
-            yield setting_text(each[key].after)
+            yield setting_text(each[key][1])
         else:
             is_within = any(key.startswith(f"{other}.") for other in each)
             yield ABSENT if is_within else setting_text(before)

@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import fmean, variance
-from typing import NamedTuple
 
 from specnet.parts.metrics import metric_of
 from specnet.parts.registry import installed_registry
 from specnet.parts.watchers import LOSS
-
-
-class Difference(NamedTuple):
-    """By how much networks have more than a simpler predictor on the same folds, with its 95 % interval.
-
-    The sign says whether they are better, as far as chance allows: 1, -1, or 0.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    sign: int | None = None
 
 
 def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -39,8 +26,8 @@ def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
     return within**0.5, max(between, 0.0) ** 0.5
 
 
-def difference_of(found: Sequence[float], folds: int, metric: str) -> Difference | None:
-    """Return by how much a figure of the networks is larger than that of the simpler predictor beside them.
+def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[float, float] | None] | None:
+    """Return by how much networks have more of a figure than a simpler predictor on the same folds.
 
     The folds are paired. Their training rows overlap, and so the variance of their mean is (1/k + 1/(k − 1)) times
     theirs (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds there is no interval: seeds
@@ -52,20 +39,28 @@ def difference_of(found: Sequence[float], folds: int, metric: str) -> Difference
         The mean difference of each fold that has one.
     folds : int
         How many there are.
-    metric : str
-        What the figure is of.
+
+    Returns
+    -------
+    tuple or None
+        The difference, and its 95 % interval if there is one.
     """
     if not found:
         return None
     value = fmean(found)
     if len(found) < max(folds, 2):
-        return Difference(value)
+        return value, None
     from scipy.special import stdtrit
 
     half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
-    low, high = value - half, value + half
+    return value, (value - half, value + half)
+
+
+def sign_of(interval: tuple[float, float], metric: str) -> int:
+    """Return 1 if a difference of a metric is an improvement beyond chance, -1 if the contrary, and 0 if neither."""
+    low, high = interval
     more_is_better = int(low > 0) - int(high < 0)
-    return Difference(value, low, high, more_is_better if _is_larger_better(metric) else -more_is_better)
+    return more_is_better if _is_larger_better(metric) else -more_is_better
 
 
 def _is_larger_better(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from specnet.number_texts import counted, page_metric, true_minus
 from specnet.parts.metrics import main_metric
@@ -36,27 +36,6 @@ def network(members: int) -> str:
     return "network" if members == 1 else "ensemble"
 
 
-class Comparison(NamedTuple):
-    """How a network compares with a simpler predictor.
-
-    Attributes
-    ----------
-    gain : pair of float
-        By how much it is better in the main metric, and in the loss.
-    sign : int
-        1 where it is better, -1 where it is worse; 0 where chance alone may explain the difference.
-    baseline : str
-        The predictor's name.
-    figure : str
-        The figure that says so.
-    """
-
-    gain: tuple[float, float]
-    sign: int
-    baseline: str
-    figure: str
-
-
 def score_name(evaluation: Mapping[str, Any]) -> str:
     """Return the metric by which a run is judged: accuracy or R², else the spec's first one, else the loss."""
     return main_metric(evaluation[best_split(evaluation)]) or LOSS
@@ -84,29 +63,40 @@ def verdict(evaluation: Mapping[str, Any]) -> str:
     split, beside = best_split(evaluation), comparison(evaluation)
     if beside is None:
         return _alone(evaluation, split)
-    name, other = beside.figure, evaluation["baselines"][beside.baseline]
-    gain = evaluation["gains"][beside.baseline][name]
+    sign, baseline, name = beside
+    other, gain = evaluation["baselines"][baseline], evaluation["gains"][baseline][name]
     own, its = (page_metric(name, figures[split].get(name), gain) for figures in (evaluation, other))
     told = _told(name, f"{own} against {its}", evaluation, split)
-    return f"{SIGNS[beside.sign]} {BASELINES.get(beside.baseline, beside.baseline)}: {told}."
+    return f"{SIGNS[sign]} {BASELINES.get(baseline, baseline)}: {told}."
 
 
-def comparison(evaluation: Mapping[str, Any]) -> Comparison | None:
+def comparison(evaluation: Mapping[str, Any]) -> tuple[int, str, str] | None:
     """Return how a network compares with a simpler predictor on test rows; None where chance is not known.
 
     That is a constant answer if the network is worse, else what is better than the network, else a constant answer if
     the network is only as good, else the best of all.
+
+    Returns
+    -------
+    tuple or None
+        1 where the network is better, -1 where it is worse, 0 where chance alone may explain the difference; the
+        predictor's name; and the metric that says so.
     """
     found = [each for name in evaluation.get("gains", {}) if (each := _compared(name, evaluation)) is not None]
 
-    def place(each: Comparison) -> tuple[int, Comparison]:
-        return (1 if each.sign < 0 else 3) if each.baseline != CONSTANT else 2 * each.sign + 2, each
+    def rank(gain: tuple[float, float], sign: int, baseline: str, name: str) -> tuple[Any, ...]:
+        first = (1 if sign < 0 else 3) if baseline != CONSTANT else 2 * sign + 2
+        return first, gain, sign, baseline, name
 
-    return min(found, key=place, default=None)
+    best = min(found, key=lambda each: rank(*each), default=None)
+    return None if best is None else best[1:]
 
 
-def _compared(baseline: str, evaluation: Mapping[str, Any]) -> Comparison | None:
-    """Return how a network compares with a baseline: by the main metric, and by the loss where that leaves it open."""
+def _compared(baseline: str, evaluation: Mapping[str, Any]) -> tuple[tuple[float, float], int, str, str] | None:
+    """Return how a network compares with a baseline: by the main metric, and by the loss where that leaves it open.
+
+    Before what `comparison` returns are its gains in both.
+    """
     gains, its = evaluation["gains"][baseline], evaluation.get("baselines", {}).get(baseline, {}).get("test", {})
     names = [name for name in dict.fromkeys((score_name(evaluation), LOSS)) if name in gains and name in its]
     known = [name for name in names if None not in map(gains[name].get, ("low", "value", "high"))]
@@ -116,7 +106,7 @@ def _compared(baseline: str, evaluation: Mapping[str, Any]) -> Comparison | None
     decisive = next((name for name in known if signs[name]), known[0])
     first, sign = gains[known[0]], signs[decisive]
     leans = not sign or first["value"] * sign > LEAST_LEAN * (first["high"] - first["low"])
-    return Comparison((first["value"], gains[known[-1]]["value"]), sign, baseline, known[0] if leans else decisive)
+    return (first["value"], gains[known[-1]]["value"]), sign, baseline, known[0] if leans else decisive
 
 
 def _alone(evaluation: Mapping[str, Any], split: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +18,8 @@ if TYPE_CHECKING:
 
 MOST_UNITS, MOST_MISTAKES = 24, 12
 
-
-class Picture(NamedTuple):
-    """A picture of pixels.
-
-    Attributes
-    ----------
-    address : str
-        The data URI of a PNG.
-    alternative, caption : str
-    """
-
-    address: str
-    alternative: str
-    caption: str
+Picture = tuple[str, str, str]
+"""A picture of pixels: the data URI of a PNG, what stands for it where it is not seen, and its caption."""
 
 
 def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], side: int) -> list[Picture]:
@@ -43,7 +31,7 @@ def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], 
     found = []
     for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MOST_UNITS]:
         address = weight_image(np.asarray(weight[unit], np.float64).reshape(side, side), side * side)
-        found.append(Picture(address, f"weights of unit {unit + 1}", str(unit + 1)))
+        found.append((address, f"weights of unit {unit + 1}", str(unit + 1)))
     return found
 
 
@@ -58,5 +46,5 @@ def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[s
         true, predicted = classes[answers.target[row]], classes[answers.prediction[row]]
         address = data_uri(png(images[row], 0, [(0, 0, 0)]))
         sure = percent(float(certainty[row]))
-        found.append(Picture(address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
+        found.append((address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
     return found

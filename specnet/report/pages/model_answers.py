@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,8 @@ if TYPE_CHECKING:
     from specnet.report.plane.surfaces import Plane
 
 
-class PageNames(NamedTuple):
-    """What a page calls the raw columns, the classes if there are some, and the outputs, which are columns of a target.
-
-    Attributes
-    ----------
-    columns, classes, outputs : tuple of str
-    target : str
-        What the model predicts, in words.
-    """
-
-    columns: tuple[str, ...]
-    classes: tuple[str, ...]
-    outputs: tuple[str, ...]
-    target: str
+NAMED_CLASSES = 4
+"""Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +45,12 @@ class Importance:
 class Response:
     """What a model predicts as one column moves, and all others stay as they are in some test rows.
 
+    What it predicts is a value in its unit, or probabilities.
+
     Attributes
     ----------
+    rows : int
+        The number of test rows.
     column : str
     cells : ndarray (cells,)
         What the column is set to.
@@ -74,6 +66,7 @@ class Response:
         Of the first output: four fifths of the rows lie between them.
     """
 
+    rows: int
     column: str
     cells: NDArray[np.float64]
     texts: Sequence[str]
@@ -84,28 +77,6 @@ class Response:
     high: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Responses:
-    """How a model responds to its most important columns.
-
-    Attributes
-    ----------
-    rows : int
-        The number of test rows.
-    names : sequence of str
-        Of all classes, or of the columns of the target.
-    are_probabilities : bool
-        Whether probabilities of these are predicted, and not their values.
-    curves : sequence of Response
-        The most important column first.
-    """
-
-    rows: int
-    names: Sequence[str]
-    are_probabilities: bool
-    curves: Sequence[Response]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ModelAnswers:
     """What a page shows of a model's answers for rows.
@@ -113,7 +84,8 @@ class ModelAnswers:
     Attributes
     ----------
     model : Model
-    names : PageNames
+    columns : sequence of str
+        What the raw columns are called.
     absent : str or None
         Why the rows cannot be read again, where that is so.
     answers : Answers or None
@@ -121,8 +93,8 @@ class ModelAnswers:
     uncalibrated : Answers or None
         Of the same rows by the network before its probabilities were calibrated, if they were.
     importance : Importance or None
-    responses : Responses or None
-        To the most important columns, where that does not take too long.
+    responses : sequence of Response or None
+        To the most important columns, the first one first, where that does not take too long.
     images : ndarray (rows, side, side) or None
         The test rows where all columns together are square grey images, from 0, white on paper, to 1, black.
     panel : AskPanel or None
@@ -132,12 +104,38 @@ class ModelAnswers:
     """
 
     model: Model
-    names: PageNames
+    columns: Sequence[str]
     absent: str | None
     answers: Answers | None
     uncalibrated: Answers | None = None
     importance: Importance | None = None
-    responses: Responses | None = None
+    responses: Sequence[Response] | None = None
     images: NDArray[Any] | None = None
     panel: AskPanel | None = None
     plane: Plane | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; none where the model is not a classifier."""
+        labels = self.model.labels
+        if labels is None:
+            return ()
+        are_numbers = labels.dtype.kind == "i" and len(labels) <= NAMED_CLASSES
+        return tuple(f"class {label}" if are_numbers else str(label) for label in labels)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs, which are columns of the target: target or y1, y2, … where they have none."""
+        size = self.model.network.target_size
+        unnamed = ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
+        return tuple(self.model.target_names or ()) or unnamed
+
+    @property
+    def target(self) -> str:
+        """What the model predicts, in words."""
+        name = getattr(self.model.spec.data, "target", None)
+        if isinstance(name, str):
+            return name
+        if self.model.labels is not None:
+            return "the class"
+        return "the target" if self.model.network.target_size == 1 else "the targets"

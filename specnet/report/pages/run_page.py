@@ -36,10 +36,10 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
     network, resolved, (theta, _) = model.network, model.network.resolved, model.members[0]
     overview, members, parameters = Overview(resolved), len(model.members), network.parameters(theta)
     name, images = resolved.spec.name or "unnamed", shown.images
-    classes = shown.names.classes[1:] if resolved.outputs == 1 else shown.names.classes
+    classes = shown.classes[1:] if resolved.outputs == 1 else shown.classes
     names = {
-        "input_names": model.preprocessing.named(shown.names.columns),
-        "output_names": classes or shown.names.outputs,
+        "input_names": model.preprocessing.named(shown.columns),
+        "output_names": classes or shown.outputs,
     }
     diagram = NetworkDiagram(resolved, parameters, **names)
     recorded = run.history, run.looks, evaluation
@@ -48,7 +48,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         findings=run.findings,
         members=members,
         name=name,
-        kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.names.target}"],
+        kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.target}"],
         **beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members)),
         **_without_findings(run.judgement.tests, evaluation),
         as_sentence=_sentence,
@@ -60,7 +60,7 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         story=None if plane is None else PlaneStory(plane, run.snapshots),
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
-        mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.names.classes),
+        mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
         training=list(training_figures(*recorded, _kept_epochs(run), members)),
         end=_end(run),
         **results_of(shown, evaluation),
@@ -77,9 +77,10 @@ def _without_findings(tests: int | None, evaluation: Mapping[str, Any]) -> dict[
     looked = "the tests" if tests is None else counted(tests, "test")
     looked += " of the data, the training and the results"
     beside = headline.comparison(evaluation)
-    if beside is None or beside.sign >= 0:
+    if beside is None or beside[0] >= 0:
         return {"is_behind": False, "nothing": f"Nothing stands out: {looked} found nothing."}
-    better = headline.BASELINES.get(beside.baseline, beside.baseline)
+    _, baseline, _ = beside
+    better = headline.BASELINES.get(baseline, baseline)
     verb = "are" if better.endswith("s") else "is"
     return {"is_behind": True, "nothing": f"{better.capitalize()} {verb} better, and {looked} did not find out why."}
 
@@ -114,7 +115,7 @@ def _worst(shown: ModelAnswers) -> TextTable | None:
     if panel is None or not panel.worst or shown.images is not None:
         return None
     columns = panel.columns[:MOST_OF_ROW]
-    rows = [[row.told, *(column.told(row.cells[column.place]) for column in columns)] for row in panel.worst]
+    rows = [[row["told"], *(column.told(row["cells"][column.place]) for column in columns)] for row in panel.worst]
     return TextTable(["row", *(column.name for column in columns)], rows)
 
 

@@ -12,6 +12,7 @@ from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective
 from specnet.parts.watchers import LOSS
+from specnet.report.pages.fold_statistics import sign_of
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_view import SeriesView
@@ -94,14 +95,15 @@ def series_sentence(record: SeriesView) -> str:
     shown = _spread(record.main, found)
     if found["std"] is None:
         return f"{what} with {a} {label} of {shown}; a spread needs more than one."
-    beside = record.difference
-    if beside is None:
+    if record.difference is None:
         return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
-    if beside.sign is None:
+    _, interval = record.difference
+    if interval is None:
         return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
-    return f"{SIGNS[beside.sign]} {simple}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
+    beside = f"{SIGNS[sign_of(interval, record.main)]} {simple}"
+    return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
 
 def _different(runs: Sequence[SeriesRun]) -> tuple[list[int], list[int]]:
@@ -140,11 +142,12 @@ def _strip(record: SeriesView) -> Figure | None:
     found = {called: each[split][name] for called, each in means.items() if name in each.get(split, ())}
     scores = {called: _score(name, each) for called, each in found.items() if each["mean"] is not None}
     note = "Means of the runs; the lines are their standard deviations."
-    if (beside := record.difference) is not None:
+    if record.difference is not None:
+        difference, interval = record.difference
         unit = " points" if name.endswith("accuracy") else ""
-        note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, beside.value)}{unit}"
-        if beside.low is not None and beside.high is not None:
-            note += f", 95 % interval {_change(name, beside.low)} to {_change(name, beside.high)}"
+        note += f" The networks differ from {BASELINES[record.reference]} by {_change(name, difference)}{unit}"
+        if interval is not None:
+            note += f", 95 % interval {' to '.join(_change(name, end) for end in interval)}"
         note += "."
     return score_strip(split, name, scores, note) if "networks" in scores else None
 

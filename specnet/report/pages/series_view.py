@@ -9,7 +9,7 @@ from statistics import fmean
 from specnet.parts.metrics import main_metric
 from specnet.parts.splits import best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.fold_statistics import Difference, difference_of, spread_of
+from specnet.report.pages.fold_statistics import difference_of, spread_of
 from specnet.report.pages.headline import BASELINES
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.saved.run_curves import Curves
@@ -84,15 +84,15 @@ class SeriesView:
         return spread_of(of_folds)
 
     @cached_property
-    def difference(self) -> Difference | None:
-        """How far the main metric is from that of the simpler predictor beside the networks, if there is one."""
+    def difference(self) -> tuple[float, tuple[float, float] | None] | None:
+        """How far the main metric is from that of the simpler predictor beside the networks, as `difference_of`."""
 
         def more(run: SeriesRun) -> float | None:
             own, other = (of(self.split, self.main) for of in (run.score, partial(run.baseline, self.reference)))
             return None if own is None or other is None else own - other
 
         found = [fmean(values) for values in self._by_fold(more).values()]
-        return difference_of(found, len({run.fold for run in self.runs}), self.main)
+        return difference_of(found, len({run.fold for run in self.runs}))
 
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
         """Return a figure of the runs that have finished and have it, by their folds."""

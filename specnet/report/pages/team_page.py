@@ -30,7 +30,7 @@ def team_page(shown: ModelAnswers, evaluation: Mapping[str, Any], shares: Mappin
     return rendered(
         "team.html.j2",
         name=name,
-        kicker=[name, "team", *sizes, f"predicts {shown.names.target}"],
+        kicker=[name, "team", *sizes, f"predicts {shown.target}"],
         networks=_networks(shown.model, shares),
         **beginning_of(evaluation, spec.training.metrics, "team"),
         **results_of(shown, evaluation),

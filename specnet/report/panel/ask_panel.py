@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from specnet.report.svg.axes import Axis
 
 Cell = float | str | None
 """A raw cell as the exported code takes it: a date as days since 1970, None if it is missing."""
+AskRow = Mapping[str, Any]
+"""A row to ask about: its raw ``cells``, and in words (``told``) which one it is and what is true of it."""
 SCRIPT = Path(__file__).parent / "panel.js"
 
 
@@ -53,14 +55,6 @@ class AskColumn:
         if self.kind == "date":
             return day_text(cell)
         return cell_text(cell)
-
-
-@dataclass(frozen=True)
-class AskRow:
-    """A row to ask about: its raw cells, and in words which one it is and what is true of it."""
-
-    cells: Sequence[Cell]
-    told: str
 
 
 @dataclass(frozen=True, eq=False)

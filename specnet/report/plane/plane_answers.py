@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from abc import ABC, abstractmethod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,224 +11,185 @@ from specnet.number_texts import rounded
 from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.plane.surfaces import LEAST_PROBABILITY, Plane, Values, leads, log_odds, on_grid, without_ties
 from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart
 from specnet.report.svg.pixels import HUES
 
 LEVELS = (0.1, 0.25, 0.75, 0.9)
 """Probabilities whose lines are dashed."""
 MOST_LEVELS = 6
+STRENGTH = 0.62
+"""Opacity of the strongest answers, so that rows stand out."""
 
 Targets = NDArray[np.generic]
 
 
-class Contour(NamedTuple):
-    """A dashed line.
-
-    Attributes
-    ----------
-    values : ndarray (points,)
-    level : float
-    name : str
-        What the answer is there.
-    """
-
-    values: Values
-    level: float
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Surface:
-    """Answers on a grid.
-
-    Attributes
-    ----------
-    strength : ndarray (rows, columns)
-        0 to 1.
-    hue : ndarray (rows, columns), int
-        Classes that the colours are of.
-    boundaries : list of ndarray (points,)
-        Values that are 0 on the strong lines.
-    contours : list of Contour
-    """
-
-    strength: Values
-    hue: NDArray[np.intp]
-    boundaries: list[Values]
-    contours: list[Contour]
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What a single output means before its activation.
-
-    Attributes
-    ----------
-    zero : float
-        The sum above which the second class, or more than the mean, is predicted.
-    score : callable
-        Returns how good sums less `zero` (rows,) are for the targets.
-    direction : callable
-        Returns what a weight in the output speaks for.
-    text, weights : str
-        What colours and the line are; what weights say.
-    activation : str
-        A sentence on the sigmoid, or nothing.
-    """
-
-    zero: float
-    score: Callable[[Values, Targets], str]
-    direction: Callable[[float], str]
-    text: str
-    weights: str
-    activation: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class PlaneAnswer:
+class PlaneAnswer(ABC):
     """What answers look like, and the words about them.
 
     Attributes
     ----------
+    plane : Plane
     kind_names : tuple of str
         What the marks of rows mean.
+    kinds : ndarray (rows,)
+        The index of each row's mark in `kind_names`.
     description : str
         What the answer is.
     about_answer, about_rows : str
         A sentence on colours and lines; one on the marks of rows, or nothing.
-    kinds : ndarray (rows,)
-        The place of each row's mark in `kind_names`.
-    named : callable
-        Returns a row's target in words.
-    surface : callable
-        Returns how outputs (points, outputs) of the network look on the grid.
-    score : callable
-        Returns how good outputs (rows, outputs) of the network are for targets.
-    sums : Sums or None
-        What sums of a single output mean; None if that is not known, or if there are several outputs.
+    zero : float or None
+        The sum of a single output before its activation above which the second class, or more than the mean, is
+        predicted; None if that is not known, or if there are several outputs.
+    about_sums, about_weights, about_activation : str
+        What colours and the line of sums are; what weights in the output say; a sentence on the sigmoid, or nothing.
     """
 
-    kind_names: tuple[str, ...]
+    kinds: NDArray[np.intp]
     description: str
     about_answer: str
-    kinds: NDArray[np.intp]
-    named: Callable[[np.generic], str]
-    surface: Callable[[Values], Surface]
-    score: Callable[[Values, Targets], str]
-    sums: Sums | None = None
-    about_rows: str = ""
+    about_rows = ""
+    zero: float | None = None
+    about_sums = about_weights = about_activation = ""
 
+    def __init__(self, plane: Plane) -> None:
+        self.plane, self.kind_names = plane, plane.class_names
+        self.over = f"over {' and '.join(plane.column_names)}"
+        self.gives_probabilities = plane.network.spec.training.loss.gives_probabilities
 
-def answer_of(plane: Plane) -> PlaneAnswer:
-    """Return what a network's answers look like, by its task."""
-    over = f"over {' and '.join(plane.column_names)}"
-    if plane.network.task == "values":
-        return _numbers(plane, over)
-    is_probability = plane.network.spec.training.loss.gives_probabilities
-    make = _several_classes if plane.network.task == "classes" else _two_classes
-    return make(plane, over, is_probability)
+    @property
+    def hues(self) -> list[tuple[int, int, int]]:
+        """The colours of the marks of rows."""
+        return list(HUES[: len(self.kind_names)])
 
+    def named(self, target: np.generic) -> str:
+        """Return a row's target in words."""
+        return self.plane.class_names[int(target)]
 
-def _two_classes(plane: Plane, over: str, is_probability: bool) -> PlaneAnswer:
-    below, above = plane.class_names
-    what, middle = ("probability", 0.5) if is_probability else ("margin", 0.0)
-    lines = "½ on the strong line, 0.1, 0.25, 0.75 and 0.9" if is_probability else "0 on the strong line, −1 and 1"
+    @abstractmethod
+    def draw(self, chart: Chart, outputs: Values) -> None:
+        """Draw the outputs (points, outputs) of the network on the grid: colours, dashed lines, and strong ones."""
 
-    def surface(outputs: Values) -> Surface:
-        output = outputs[:, 0]
-        if is_probability:
-            odds, strength = log_odds(output), np.abs(2 * output - 1)
-            contours = [Contour(odds, float(log_odds(np.array(level))), rounded(level)) for level in LEVELS]
-        else:
-            odds, strength = output, np.minimum(np.abs(output), 2.0) / 2
-            contours = [Contour(odds, level, rounded(level)) for level in (-1.0, 1.0)]
-        return Surface(on_grid(strength), on_grid(odds > 0).astype(np.intp), [without_ties(odds)], contours)
+    @abstractmethod
+    def score(self, outputs: Values, target: Targets) -> str:
+        """Return how good outputs (rows, outputs) of the network are for targets."""
 
-    def score(sums: Values, target: Targets) -> str:
+    def score_of_sums(self, sums: Values, target: Targets) -> str:
+        """Return how good sums less `zero` (rows,) are for targets."""
         return _right((sums > 0) == (target.astype(np.intp) == 1))
 
-    activation = plane.network.nodes[-1].layer.split_activation()[1]
-    is_usual = activation is not None and activation.type == ("sigmoid" if is_probability else "linear")
-    sums = Sums(
-        0.0,
-        score,
-        lambda weight: f"towards {above if weight > 0 else below}",
-        f"Blue is a positive sum, which predicts {above}, and orange a negative one, which predicts {below}. "
-        "On the line the sum is 0.",
-        "which class it supports",
-        " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1."
-        if is_probability
-        else "",
-    )
-    return PlaneAnswer(
-        plane.class_names,
-        f"{what.capitalize()} of {above} {over}",
-        f"The {what} of {above}: {lines} on the dashed ones.",
-        plane.target.astype(np.intp),
-        lambda target: plane.class_names[int(target)],
-        surface,
-        lambda outputs, target: score(outputs[:, 0] - middle, target),
-        sums if is_usual else None,
-    )
+    def direction(self, weight: float) -> str:
+        """Return what a weight in the output speaks for."""
+        return f"towards {self.plane.class_names[int(weight > 0)]}"
+
+    def _fill(self, chart: Chart, strength: Values, hue: NDArray[np.generic]) -> None:
+        chart.surface(STRENGTH * on_grid(strength), on_grid(hue).astype(np.intp), self.hues)
 
 
-def _several_classes(plane: Plane, over: str, is_probability: bool) -> PlaneAnswer:
-    def surface(outputs: Values) -> Surface:
+class _TwoClasses(PlaneAnswer):
+    def __init__(self, plane: Plane) -> None:
+        super().__init__(plane)
+        below, above = plane.class_names
+        self.kinds = plane.target.astype(np.intp)
+        what, lines = "margin", "0 on the strong line, −1 and 1"
+        if self.gives_probabilities:
+            what, lines = "probability", "½ on the strong line, 0.1, 0.25, 0.75 and 0.9"
+            self.about_activation = (
+                " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9 and −2.2 becomes 0.1."
+            )
+        self.description = f"{what.capitalize()} of {above} {self.over}"
+        self.about_answer = f"The {what} of {above}: {lines} on the dashed ones."
+        activation = plane.network.nodes[-1].layer.split_activation()[1]
+        if activation is not None and activation.type == ("sigmoid" if self.gives_probabilities else "linear"):
+            self.zero = 0.0
+        self.about_sums = (
+            f"Blue is a positive sum, which predicts {above}, and orange a negative one, which predicts {below}. "
+            "On the line the sum is 0."
+        )
+        self.about_weights = "which class it supports"
+
+    def draw(self, chart: Chart, outputs: Values) -> None:
+        output = outputs[:, 0]
+        if self.gives_probabilities:
+            odds, strength = log_odds(output), np.abs(2 * output - 1)
+            levels = {level: float(log_odds(np.array(level))) for level in LEVELS}
+        else:
+            odds, strength, levels = output, np.minimum(np.abs(output), 2.0) / 2, {-1.0: -1.0, 1.0: 1.0}
+        self._fill(chart, strength, odds > 0)
+        for level, value in levels.items():
+            chart.contour(on_grid(odds), value, "contour", hover=rounded(level))
+        chart.contour(on_grid(without_ties(odds)), 0.0)
+
+    def score(self, outputs: Values, target: Targets) -> str:
+        return self.score_of_sums(outputs[:, 0] - (0.5 if self.gives_probabilities else 0.0), target)
+
+
+class _SeveralClasses(PlaneAnswer):
+    def __init__(self, plane: Plane) -> None:
+        super().__init__(plane)
+        self.kinds = plane.target.astype(np.intp)
+        self.description = f"Predicted class {self.over}"
+        sure = "its probability" if self.gives_probabilities else "its lead over the next one"
+        self.about_answer = f"The colour is the predicted class, its strength {sure}. On a line two classes tie."
+
+    def draw(self, chart: Chart, outputs: Values) -> None:
         classes = outputs.shape[1]
-        if is_probability:
+        if self.gives_probabilities:
             strength = (outputs.max(axis=1) * classes - 1) / (classes - 1)
             scores = np.log(np.maximum(outputs, LEAST_PROBABILITY))
         else:
             strength, scores = np.minimum(leads(outputs).max(axis=1), 1.0), outputs
-        hue = on_grid(outputs.argmax(axis=1)) % len(HUES)
-        return Surface(on_grid(strength), hue, list(leads(scores).T), [])
+        self._fill(chart, strength, outputs.argmax(axis=1) % len(HUES))
+        for lead in leads(scores).T:
+            chart.contour(on_grid(lead), 0.0)
 
-    sure = "its probability" if is_probability else "its lead over the next one"
-    return PlaneAnswer(
-        plane.class_names,
-        f"Predicted class {over}",
-        f"The colour is the predicted class, its strength {sure}. On a line two classes tie.",
-        plane.target.astype(np.intp),
-        lambda target: plane.class_names[int(target)],
-        surface,
-        lambda outputs, target: _right(outputs.argmax(axis=1) == target.astype(np.intp)),
-    )
+    def score(self, outputs: Values, target: Targets) -> str:
+        return _right(outputs.argmax(axis=1) == target.astype(np.intp))
 
 
-def _numbers(plane: Plane, over: str) -> PlaneAnswer:
-    values = plane.target.astype(np.float64)
-    trained = values[~plane.held_out]
-    mean = float((trained if trained.size else values).mean())
-    told, largest = rounded(mean), float(np.abs(values - mean).max()) or 1.0
+class _Values(PlaneAnswer):
+    def __init__(self, plane: Plane) -> None:
+        super().__init__(plane)
+        values = plane.target.astype(np.float64)
+        trained = values[~plane.held_out]
+        self.mean = float((trained if trained.size else values).mean())
+        mean, self.largest = rounded(self.mean), float(np.abs(values - self.mean).max()) or 1.0
+        self.kind_names, self.kinds = (f"less than {mean}", f"more than {mean}"), (values > self.mean).astype(np.intp)
+        self.description = f"Prediction {self.over}"
+        self.about_answer = (
+            f"The prediction: {mean}, the mean, on the strong line, higher where it is blue, lower where it is orange."
+        )
+        self.about_rows = f" Blue ones are above {mean}, the mean of the training rows, orange ones below."
+        self.zero = _output_at(self.mean, plane)
+        self.about_sums = f"Blue is a prediction of more than {mean}, orange of less. On the line it is equal to it."
+        self.about_weights = "whether it raises or lowers the prediction"
 
-    def surface(outputs: Values) -> Surface:
-        predicted = plane.decode(outputs[:, 0])
-        beyond = predicted - mean
-        contours = [Contour(predicted, level, name) for level, name in Axis.over(predicted).ticks(MOST_LEVELS)]
-        strength = np.minimum(np.abs(beyond) / largest, 1.0)
-        return Surface(on_grid(strength), on_grid(beyond > 0).astype(np.intp), [beyond], contours)
+    def named(self, target: np.generic) -> str:
+        return rounded(float(target))
 
-    def score(outputs: Values, target: Targets) -> str:
-        return _r2(plane.decode(outputs), target.astype(np.float64))
+    def draw(self, chart: Chart, outputs: Values) -> None:
+        predicted = self.plane.decode(outputs[:, 0])
+        beyond = predicted - self.mean
+        self._fill(chart, np.minimum(np.abs(beyond) / self.largest, 1.0), beyond > 0)
+        for level, name in Axis.over(predicted).ticks(MOST_LEVELS):
+            chart.contour(on_grid(predicted), level, "contour", hover=name)
+        chart.contour(on_grid(beyond), 0.0)
 
-    zero = _output_at(mean, plane)
-    sums = zero is not None and Sums(
-        zero,
-        lambda sums, target: score(sums + zero, target),
-        lambda weight: "raises it" if weight > 0 else "lowers it",
-        f"Blue is a prediction of more than {told}, orange of less. On the line it is equal to it.",
-        "whether it raises or lowers the prediction",
-    )
-    return PlaneAnswer(
-        (f"less than {told}", f"more than {told}"),
-        f"Prediction {over}",
-        f"The prediction: {told}, the mean, on the strong line, higher where it is blue, lower where it is orange.",
-        (values > mean).astype(np.intp),
-        lambda target: rounded(float(target)),
-        surface,
-        lambda outputs, target: score(outputs[:, 0], target),
-        sums or None,
-        f" Blue ones are above {told}, the mean of the training rows, orange ones below.",
-    )
+    def score(self, outputs: Values, target: Targets) -> str:
+        return _r2(self.plane.decode(outputs[:, 0]), target.astype(np.float64))
+
+    def score_of_sums(self, sums: Values, target: Targets) -> str:
+        assert self.zero is not None, "sums are known"
+        return _r2(self.plane.decode(sums + self.zero), target.astype(np.float64))
+
+    def direction(self, weight: float) -> str:
+        return "raises it" if weight > 0 else "lowers it"
+
+
+def answer_of(plane: Plane) -> PlaneAnswer:
+    """Return what a network's answers look like, by its task."""
+    if plane.network.task == "values":
+        return _Values(plane)
+    return _SeveralClasses(plane) if plane.network.task == "classes" else _TwoClasses(plane)
 
 
 def _output_at(value: float, plane: Plane) -> float | None:

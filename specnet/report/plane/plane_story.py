@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from specnet.report.plane.plane_answers import answer_of
 from specnet.report.plane.surfaces import Plane, Values, on_grid, without_ties
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.pixels import ACTIVATION_HUES, HUES, RGB
+from specnet.report.svg.pixels import ACTIVATION_HUES, RGB
 
 LARGE, SMALL = (440.0, 330.0), (212.0, 160.0)
 """Sizes of the pair of planes, and of pictures without text."""
@@ -23,24 +23,10 @@ MOST_ROWS, MOST_ROWS_IN_SMALL = 400, 150
 ROWS, ROWS_IN_SMALL = "plane-rows", "plane-rows-small"
 """Identities under which rows are drawn once on a page."""
 MOST_UNITS = 16
-STRENGTH = 0.62
-"""Opacity of the strongest answers, so that rows stand out; of activations and sums it is a little more."""
 UNIT_STRENGTH = 0.75
+"""Opacity of the strongest activations and sums, a little more than that of answers."""
 
-
-class PlaneSection(NamedTuple):
-    """Small pictures that belong together.
-
-    Attributes
-    ----------
-    title, text : str
-        A heading, and sentences that explain the pictures.
-    pictures : list of Figure
-    """
-
-    title: str
-    text: str
-    pictures: list[Figure]
+PlaneSection = tuple[str, str, list[Figure]]
 
 
 class PlaneStory:
@@ -60,14 +46,14 @@ class PlaneStory:
         What is said of each of these groups; the last is the delivered network.
     marks : list of (Markup, str)
         The legend of rows.
-    sections : list of PlaneSection
+    sections : list of tuple
+        A heading, sentences that explain small pictures, and these.
     """
 
     def __init__(self, plane: Plane, moments: Mapping[int, Mapping[str, Array]]) -> None:
         self._plane, self._answers = plane, answer_of(plane)
         shown = np.flatnonzero(np.isfinite(plane.columns).all(axis=1))
         self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MOST_ROWS]]
-        self._hues = HUES[: len(self._answers.kind_names)]
         self._rows_are_drawn = False
         self.sections = [*self._cuts(), *self._sums()]
         self.marks = [(mark_alone(kind), name) for kind, name in enumerate(self._answers.kind_names)]
@@ -114,13 +100,8 @@ class PlaneStory:
         description = f"{answers.description}: {self.moments[-1].partition(': ')[2]}"
         chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
         for number, tensors in enumerate(states.values(), 1):
-            surface = answers.surface(plane.answers(plane.points, tensors))
             with chart.group("moment" if number < len(states) else "moment delivered shown"):
-                chart.surface(STRENGTH * surface.strength, surface.hue, self._hues)
-                for contour in surface.contours:
-                    chart.contour(on_grid(contour.values), contour.level, "contour", hover=contour.name)
-                for values in surface.boundaries:
-                    chart.contour(on_grid(values), 0.0)
+                answers.draw(chart, plane.answers(plane.points, tensors))
         chart.reuse(ROWS)
         return Figure("The answer", answers.about_answer, chart.svg())
 
@@ -148,19 +129,19 @@ class PlaneStory:
 
     def _cuts(self) -> Iterator[PlaneSection]:
         """Yield the section on the units of a first dense layer."""
-        plane, column, meaning = self._plane, self._first_layer(), self._answers.sums
+        plane, column, answers = self._plane, self._first_layer(), self._answers
         if column is None:
             return
         sums, outputs = (read(column, plane.layers) for read in (plane.before_activation, plane.after_activation))
         sums_of_rows = plane.before_activation(column, plane.layers_of_rows)
-        weights = None if meaning is None else self._output_weights(column)
+        weights = None if answers.zero is None else self._output_weights(column)
         silent = _is_silent_below_zero(sums, outputs)
         pictures = []
         for unit in range(min(column.size, MOST_UNITS)):
             share = float(np.mean(sums_of_rows[:, unit] > 0))
             notes = [_fires(share, silent)]
-            if meaning is not None and weights is not None and share > 0:
-                notes.append(f"{meaning.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
+            if weights is not None and share > 0:
+                notes.append(f"{answers.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
             title, note = f"unit {unit + 1}", ", ".join(notes)
             description = f"{title.capitalize()} over the plane: {note}"
             pictures.append(self._picture(title, note, description, _activation(outputs[:, unit]), sums[:, unit]))
@@ -169,11 +150,11 @@ class PlaneStory:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
         else:
             text += "Yellow is a positive output and violet a negative one."
-        if meaning is not None and weights is not None:
-            text += f" Its weight in the output, in brackets, says {meaning.weights}."
+        if weights is not None:
+            text += f" Its weight in the output, in brackets, says {answers.about_weights}."
         if column.size > MOST_UNITS:
             text += f" The first {MOST_UNITS} of {count(column.size)} units."
-        yield PlaneSection("Each first-layer unit makes one straight cut", text, pictures)
+        yield "Each first-layer unit makes one straight cut", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
         """Return the first hidden layer if its units are weighted sums of both inputs."""
@@ -193,32 +174,32 @@ class PlaneStory:
 
     def _sums(self) -> Iterator[PlaneSection]:
         """Yield the sections on how a single output adds the units of a single hidden layer."""
-        plane, column, meaning = self._plane, self._first_layer(), self._answers.sums
+        plane, column, answers = self._plane, self._first_layer(), self._answers
         weights = None if column is None else self._output_weights(column)
-        if column is None or weights is None or meaning is None:
+        if column is None or weights is None or answers.zero is None:
             return
         units = plane.after_activation(column, plane.layers) * weights
         units_of_rows = plane.after_activation(column, plane.layers_of_rows) * weights
         output = plane.chain[2]
         bias = plane.tensors.get(f"{output.nodes[0].key}.bias")
-        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - meaning.zero
+        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - answers.zero
         total_of_rows = np.full(len(units_of_rows), total[0])
         order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MOST_UNITS]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
         pictures = []
         for place, unit in enumerate(order.tolist()):
             total, total_of_rows = total + units[:, unit], total_of_rows + units_of_rows[:, unit]
-            note = meaning.score(total_of_rows, plane.target)
+            note = answers.score_of_sums(total_of_rows, plane.target)
             description = f"Sum of the bias and {place + 1} of {column.size} units: {note}"
             sums = on_grid(total)
-            surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, self._hues
+            surface = np.minimum(1.4 * np.abs(sums) / largest, UNIT_STRENGTH), sums > 0, answers.hues
             title = f"+ unit {unit + 1}" if place else f"{'unit' if bias is None else 'bias and unit'} {unit + 1}"
             pictures.append(self._picture(title, note, description, surface, without_ties(total)))
-        text = f"From the strongest unit to the weakest. {meaning.text} It bends where it meets a unit's cut."
+        text = f"From the strongest unit to the weakest. {answers.about_sums} It bends where it meets a unit's cut."
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
-        text += meaning.activation
-        yield PlaneSection("The output adds the units, and straight cuts become one bent line", text, pictures)
+        text += answers.about_activation
+        yield "The output adds the units, and straight cuts become one bent line", text, pictures
 
 
 def _activation(values: Values) -> tuple[Values, NDArray[Any], Sequence[RGB]]:

@@ -14,7 +14,7 @@ from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined
 from specnet.model import Answers, Model
 from specnet.number_texts import counted, percent, rounded
-from specnet.report.pages.model_answers import Importance, PageNames
+from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.panel.ask_panel import AskColumn, AskPanel, AskRow, Cell
 from specnet.running.data_rows import Rows, SpecData
 
@@ -33,23 +33,19 @@ ROWS_LOOKED_AT = 10_000
 LEVEL = 0.9
 
 
-def panel_of(
-    model: Model, data: SpecData, answers: Answers | None, importance: Importance | None, names: PageNames
-) -> AskPanel | None:
+def panel_of(shown: ModelAnswers, data: SpecData, *, with_rows: bool) -> AskPanel | None:
     """Return the panel of a model; None where it is too large, or no code can be written of it.
 
     Parameters
     ----------
-    model : Model
+    shown : ModelAnswers
+        The importance of columns orders their controls.
     data : SpecData
         The rows of its run.
-    answers : Answers or None
-        Of the test rows.
-    importance : Importance or None
-        Of its columns, which orders their controls.
-    names : PageNames
+    with_rows : bool
+        Whether there are test rows to ask about.
     """
-    asked, said = _answering(model)
+    asked, said = _answering(shown.model)
     if asked.theta.nbytes > MOST_BYTES:
         return None
     try:
@@ -61,20 +57,21 @@ def panel_of(
         return None
     train, test = data.splits["train"], data.splits.get("test")
     known = np.asarray(train.columns[:: -(-len(train) // ROWS_LOOKED_AT)], np.float64)
+    importance, answers = shown.importance, shown.answers if with_rows else None
     places = np.arange(len(raw)) if importance is None else np.argsort(-importance.mean, kind="stable")
     gaps = trained_gaps(asked.preprocessing, len(raw))
     columns = [
-        _column(int(place), names.columns[place], raw[place], known[:, place], train, bool(gaps[place]))
+        _column(int(place), shown.columns[place], raw[place], known[:, place], train, bool(gaps[place]))
         for place in places[:MOST_COLUMNS]
     ]
-    rows, worst = ([], []) if test is None or answers is None else _rows(raw, test, answers, names)
+    rows, worst = ([], []) if test is None or answers is None else _rows(raw, test, answers, shown)
     kind = _kind(asked)
     return AskPanel(
         code,
         columns,
         _typical(raw, known, train),
         kind,
-        names.classes if kind in ("classes", "binary") else names.outputs,
+        shown.classes if kind in ("classes", "binary") else shown.outputs,
         rows,
         worst,
         None if level is None else round(100 * level),
@@ -148,33 +145,33 @@ def _typical(raw: Sequence[RawColumn], known: NDArray[np.float64], train: Rows) 
         else:
             # A number that is there, not one between two.
             cells.append(float(np.quantile(found, 0.5, method="lower")))
-    return AskRow(cells, "The typical training row: the median of each number, and the most frequent texts.")
+    return {"cells": cells, "told": "The typical training row: the median of each number, and the most frequent texts."}
 
 
 def _rows(
-    raw: Sequence[RawColumn], test: Rows, answers: Answers, names: PageNames
+    raw: Sequence[RawColumn], test: Rows, answers: Answers, shown: ModelAnswers
 ) -> tuple[list[AskRow], list[AskRow]]:
     """Return some test rows, and those with the largest losses."""
     some = np.unique(np.linspace(0, len(test) - 1, MOST_ROWS).round().astype(np.intp)).tolist()
     worst = np.argsort(-answers.losses, kind="stable")[:MOST_WORST].tolist()
     chosen = [*some, *worst]
-    made = [
-        AskRow(cells, f"Test row {row + 1} of {len(test)}. {_truth(answers, row, names)}")
+    made: list[AskRow] = [
+        {"cells": cells, "told": f"Test row {row + 1} of {len(test)}. {_truth(answers, row, shown)}"}
         for row, cells in zip(chosen, _cells(raw, test, chosen), strict=True)
     ]
     return made[: len(some)], made[len(some) :]
 
 
-def _truth(answers: Answers, row: int, names: PageNames) -> str:
+def _truth(answers: Answers, row: int, shown: ModelAnswers) -> str:
     """Return what is true of a test row, in words."""
     target = answers.target[row]
-    if names.classes and np.ndim(target) == 0:
+    if shown.classes and np.ndim(target) == 0:
         given = "" if answers.probability is None else _given(answers, row, int(target))
-        return f"It is {names.classes[int(target)]}{given}."
+        return f"It is {shown.classes[int(target)]}{given}."
     values = np.atleast_1d(target).tolist()
     if len(values) == 1:
         return f"It is {rounded(values[0])}; the model said {rounded(float(np.ravel(answers.prediction[row])[0]))}."
-    told = ", ".join(f"{name} {rounded(value)}" for name, value in zip(names.outputs, values, strict=True))
+    told = ", ".join(f"{name} {rounded(value)}" for name, value in zip(shown.outputs, values, strict=True))
     return f"The true values are {told}."
 
 

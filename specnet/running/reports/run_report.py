@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,22 +21,20 @@ from specnet.files.run_files import REPORT, check_run
 from specnet.model import Answers, Model
 from specnet.parts.arrays import as_array
 from specnet.parts.part import Part
-from specnet.report.pages.model_answers import ModelAnswers, PageNames
+from specnet.parts.splits import TEST, TRAIN, VALIDATION
+from specnet.report.pages.model_answers import ModelAnswers
+from specnet.report.plane.surfaces import Plane
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.asking import panel_of
 from specnet.running.reports.importance import permutation_importance
 from specnet.running.reports.responses import responses_of
-from specnet.running.reports.two_columns import plane_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 from specnet.training import Observer
 
 if TYPE_CHECKING:
     from specnet.running.data_rows import Rows
-
-NAMED_CLASSES = 4
-"""Up to so many integer labels are called class 0, class 1, …; more are only numbers."""
 
 
 def write_report(
@@ -177,14 +175,14 @@ def answers_shown(
     shown = model_answers(model, data, absent, answers, with_rows=with_rows)
     if data is None:
         return shown
-    test, temperature, names = data.splits.get("test"), run.evaluation.calibration.get("temperature"), shown.names
+    test, temperature = data.splits.get("test"), run.evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
     return replace(
         shown,
         uncalibrated=None if test is None or before is None else _answers(before, test),
         images=_images(data, with_rows=with_rows),
-        panel=panel_of(model, data, shown.answers if with_rows else None, shown.importance, names),
-        plane=plane_of(model, data, names.columns, names.classes) if with_rows else None,
+        panel=panel_of(shown, data, with_rows=with_rows),
+        plane=_plane(shown, data) if with_rows else None,
     )
 
 
@@ -199,21 +197,17 @@ def model_answers(
     data, absent, answers, with_rows
         As for `answers_shown`.
     """
-    names, test = page_names(model, data), None if data is None else data.splits.get("test")
+    columns, test = _column_names(model, data), None if data is None else data.splits.get("test")
     if data is None or test is None:
-        return ModelAnswers(model=model, names=names, absent=absent, answers=None)
+        return ModelAnswers(model=model, columns=columns, absent=absent, answers=None)
     if not with_rows and model.network.task == "values":
         answers = None
     elif answers is None:
         answers = _answers(model, test)
-    importance = permutation_importance(model, test, names.columns)
+    importance = permutation_importance(model, test, columns)
+    responses = None if importance is None else responses_of(model, data, importance)
     return ModelAnswers(
-        model=model,
-        names=names,
-        absent=absent,
-        answers=answers,
-        importance=importance,
-        responses=None if importance is None else responses_of(model, data, importance, names),
+        model=model, columns=columns, absent=absent, answers=answers, importance=importance, responses=responses
     )
 
 
@@ -234,32 +228,37 @@ def _answers(model: Model, rows: Rows) -> Answers:
     return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y, rows.weight)
 
 
-def page_names(model: Model, data: SpecData | None) -> PageNames:
-    """Return what a page calls columns: x1, x2, … and target or y1, y2, …, where they have no names."""
-    unnamed = (f"x{number}" for number in range(1, model.network.resolved.columns + 1))
+def _column_names(model: Model, data: SpecData | None) -> Sequence[str]:
+    """Return what a page calls the raw columns: x1, x2, … where they have no names."""
     given = data.table.feature_names if data is not None and data.table is not None else ()
-    outputs, size = tuple(model.target_names or ()), model.network.target_size
-    if not outputs:
-        outputs = ("target",) if size == 1 else tuple(f"y{number}" for number in range(1, size + 1))
-    columns = given or model.feature_names or tuple(unnamed)
-    return PageNames(columns, _class_names(model), outputs, _target_name(model))
+    unnamed = tuple(f"x{number}" for number in range(1, model.network.resolved.columns + 1))
+    return given or model.feature_names or unnamed
 
 
-def _class_names(model: Model) -> tuple[str, ...]:
-    """Return the names of the classes; none where the model is not a classifier."""
-    if model.labels is None:
-        return ()
-    are_numbers = model.labels.dtype.kind == "i" and len(model.labels) <= NAMED_CLASSES
-    return tuple(f"class {label}" if are_numbers else str(label) for label in model.labels)
+def _plane(shown: ModelAnswers, data: SpecData) -> Plane | None:
+    """Return what is seen of a model over the plane of its columns; None if they are no plane.
 
-
-def _target_name(model: Model) -> str:
-    """Return what the model predicts, in words."""
-    name = getattr(model.spec.data, "target", None)
-    if isinstance(name, str):
-        return name
-    return (
-        "the class" if model.labels is not None else "the target" if model.network.target_size == 1 else "the targets"
+    There are two columns, both of numbers, and one target. Of an ensemble it is the first member. Rows that it was not
+    trained on count as held out.
+    """
+    model, network = shown.model, shown.model.network
+    has_categories = any(text is not None for text in data.splits["train"].texts) or network.resolved.category_counts
+    several_targets = network.task == "values" and network.target_size > 1
+    if network.resolved.columns != 2 or has_categories or network.task == "multilabel" or several_targets:
+        return None
+    parts = [data.splits[name] for name in (TRAIN, VALIDATION, TEST) if name in data.splits]
+    theta, state = model.members[0]
+    y = np.concatenate([part.y for part in parts])
+    return Plane(
+        network.run_by("numpy"),
+        {**network.parameters(theta), **state},
+        np.concatenate([np.asarray(part.columns, np.float64) for part in parts]),
+        y.reshape(-1) if data.labels is None else data.labels.encode(y),
+        np.arange(len(y)) >= len(parts[0]),
+        (shown.columns[0], shown.columns[1]),
+        shown.classes,
+        prepare=lambda points: model.preprocessing.prepare(points, reader=network),
+        decode=lambda values: model.target_preprocessing.invert(values.reshape(-1, 1))[:, 0],
     )
 
 

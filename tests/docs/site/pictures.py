@@ -34,13 +34,13 @@ def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     saved = SavedRun(run)
     shown, network = answers_shown(saved, rows_again(saved)[0]), saved.model.network
     story = PlaneStory(shown.plane, saved.snapshots)
-    cuts, sums = story.sections
+    (_, _, cuts), (_, _, sums) = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])
     yield "answer", _pictures([story.answer])
-    yield "cuts", _pictures(cuts.pictures, "small")
-    yield "sums", _pictures(sums.pictures, "small")
+    yield "cuts", _pictures(cuts, "small")
+    yield "sums", _pictures(sums, "small")
     parameters = network.parameters(saved.model.members[0][0])
-    names = saved.model.preprocessing.named(shown.names.columns)
+    names = saved.model.preprocessing.named(shown.columns)
     diagram = NetworkDiagram(network.resolved, parameters, input_names=names)
     yield "network", _pictures([Figure("The trained network", diagram.legend, diagram.svg())])
 

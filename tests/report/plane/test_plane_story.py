@@ -43,12 +43,12 @@ def plane_of(
 
 
 def all_pictures(told: PlaneStory) -> list[Figure]:
-    return [told.rows, told.answer, *(picture for section in told.sections for picture in section.pictures)]
+    return [told.rows, told.answer, *(picture for _, _, pictures in told.sections for picture in pictures)]
 
 
 def section(told: PlaneStory, title: str) -> list[Figure]:
-    (found,) = [section for section in told.sections if section.title.startswith(title)]
-    return found.pictures
+    (found,) = [pictures for heading, _, pictures in told.sections if heading.startswith(title)]
+    return found
 
 
 def cut(picture: Figure) -> list[tuple[float, float]]:
@@ -97,7 +97,7 @@ def test_units_that_give_negative_values_are_not_called_silent() -> None:
     tanh = network(dense(3, "tanh"), dense(1))
     told = PlaneStory(plane_of(tanh, TENSORS), {})
     assert section(told, "Each first-layer")[0].note.startswith("sum positive on 50 %")
-    assert "violet" in told.sections[0].text
+    assert "violet" in told.sections[0][1]
 
 
 def test_the_output_adds_the_units_from_the_strongest_on() -> None:
@@ -110,7 +110,7 @@ def test_the_output_adds_the_units_from_the_strongest_on() -> None:
         assert max(x - 4, 0) - 2 * max(y - 2, 0) - 0.5 == pytest.approx(0, abs=0.15)
     # Sums at the rows: −0.5, −6.5, 5.5, −0.5.
     assert [picture.note for picture in sums] == ["100 % of rows right", "75 % of rows right", "75 % of rows right"]
-    assert " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9" in told.sections[1].text
+    assert " The sigmoid turns it into a probability: 0 becomes ½, 2.2 becomes 0.9" in told.sections[1][1]
 
 
 def test_the_last_sum_and_the_answer_have_the_same_line() -> None:
@@ -173,7 +173,7 @@ def test_lines_of_several_classes_are_where_two_tie() -> None:
         best, second, _ = sorted((x - 5, 2 * y - 5, 0.0), reverse=True)
         assert best - second == pytest.approx(0, abs=0.12)
     assert told.moments == ["epoch 1: 100 % of rows right"]
-    assert not any(section.title.startswith(("Each", "The output")) for section in told.sections)
+    assert not any(title.startswith(("Each", "The output")) for title, _, _ in told.sections)
     assert [name for _, name in told.marks] == ["a", "b", "c"]
     assert "two classes tie" in told.answer.note
 
@@ -199,7 +199,7 @@ def test_a_regression_has_the_mean_on_its_line() -> None:
 def test_a_target_that_is_not_decoded_linearly_has_no_sums() -> None:
     values = network(dense(3, "relu"), dense(1), loss="mean_squared_error")
     told = PlaneStory(plane_of(values, TENSORS, (1, 2, 3, 4), (), decode=np.exp), {})
-    assert [section.title[:4] for section in told.sections] == ["Each"]
+    assert [title[:4] for title, _, _ in told.sections] == ["Each"]
 
 
 def test_margins_have_their_own_lines() -> None:
@@ -207,17 +207,17 @@ def test_margins_have_their_own_lines() -> None:
     told = PlaneStory(plane_of(hinge, TENSORS), {1: TENSORS})
     hovers = [contour[0].text for contour in Drawn(told.answer.chart).all("path", "contour")]
     assert hovers == ["−1", "1"]
-    assert not any("sigmoid" in section.text for section in told.sections)
+    assert not any("sigmoid" in text for _, text, _ in told.sections)
     assert told.moments == ["epoch 1: 75 % of rows right"]
 
 
 def test_of_deep_networks_the_first_cuts_and_the_answer_are_shown() -> None:
     deep = network(*[dense(20, "relu") for _ in range(6)], dense(1))
     told = PlaneStory(plane_of(deep, initial(deep)), {})
-    (cuts,) = told.sections
-    assert len(cuts.pictures) == 16
-    assert "The first 16 of 20 units." in cuts.text
-    assert "weight in the output" not in cuts.text
+    ((_, text, pictures),) = told.sections
+    assert len(pictures) == 16
+    assert "The first 16 of 20 units." in text
+    assert "weight in the output" not in text
     assert len(told.moments) == 1
 
 
@@ -243,13 +243,13 @@ def test_networks_without_a_first_dense_layer_have_no_cuts() -> None:
     periodic = {"type": "periodic_embedding", "size": 3}
     for resolved in (network(dense(1)), network(periodic, dense(4, "relu"), dense(1))):
         told = PlaneStory(plane_of(resolved, initial(resolved)), {})
-        assert not any(section.title.startswith(("Each", "The output")) for section in told.sections)
+        assert not any(title.startswith(("Each", "The output")) for title, _, _ in told.sections)
 
 
 def test_networks_with_shortcuts_have_cuts_and_no_sums() -> None:
     joined = {"type": "concatenate", "inputs": ["a", "input"]}
     resolved = network(dense(3, "relu", name="a"), joined, dense(1))
-    titles = [section.title for section in PlaneStory(plane_of(resolved, initial(resolved)), {}).sections]
+    titles = [title for title, _, _ in PlaneStory(plane_of(resolved, initial(resolved)), {}).sections]
     assert titles == ["Each first-layer unit makes one straight cut"]
 
 

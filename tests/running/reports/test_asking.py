@@ -48,7 +48,7 @@ def test_controls_are_those_of_the_columns(tmp_path: Path) -> None:
     assert 0 <= number.quantiles[0] < number.quantiles[10] < number.quantiles[-1] < 100
     assert (colour.kind, sorted(map(str, colour.options)), colour.may_be_missing) == ("choice", ["green", "red"], False)
     assert (since.kind, since.may_be_missing) == ("date", False)
-    assert panel.typical.cells[1] == "red"
+    assert panel.typical["cells"][1] == "red"
     assert (panel.kind, list(panel.names), panel.level) == ("binary", ["no", "yes"], None)
 
 
@@ -61,13 +61,13 @@ def test_worst_rows_are_those_of_the_largest_losses(tmp_path: Path) -> None:
     inputs = model.preprocessing.prepare(test.columns, texts=test.texts)
     order = np.argsort(-model.answers(inputs, test.y).losses, kind="stable")
     for row, place in zip(panel.worst, order[:5].tolist(), strict=True):
-        assert row.told.startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
+        assert row["told"].startswith(f"Test row {place + 1} of {len(test)}. It is {test.y[place]}; the model gave it ")
         cells = test.columns[[place]][0]
         texts = test.texts[1]
         assert texts is not None
-        assert row.cells[1] == texts[int(cells[1])]
-        assert row.cells[2] == cells[2]
-        assert (row.cells[0] is None) == np.isnan(cells[0])
+        assert row["cells"][1] == texts[int(cells[1])]
+        assert row["cells"][2] == cells[2]
+        assert (row["cells"][0] is None) == np.isnan(cells[0])
     section = text.split("<h3>The worst mistakes</h3>")[1].split("</section>")[0]
     assert section.count("Test row ") == 5
 

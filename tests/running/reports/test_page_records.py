@@ -62,9 +62,9 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
     folder, read, network = SavedRun(tmp_path / "run"), read_data(specnet.parse_spec(spec)), result.model.network
     shown = answers_shown(folder, read)
     columns = expected[0]
-    told = columns, shown.names.classes, shown.names.target, shown.names.outputs
+    told = columns, shown.classes, shown.target, shown.outputs
     assert told[: len(expected)] == expected
-    assert folder.model.preprocessing.named(shown.names.columns) == INPUTS.get(name, [*columns])
+    assert folder.model.preprocessing.named(shown.columns) == INPUTS.get(name, [*columns])
     assert (folder.evaluation.record(), folder.history) == (result.evaluation, result.history)
     assert (folder.looks, folder.findings) == (result.looks, result.findings)
     assert len(folder.model.members) == len(result.model.members)
@@ -89,7 +89,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
         np.testing.assert_array_equal(shown.plane.held_out, np.arange(60) >= len(parts[0]))
         assert (shown.plane.column_names, shown.plane.class_names) == (expected[0], expected[1])
     gone = answers_shown(folder, None, "gone")
-    assert (gone.names, gone.absent) == (shown.names, "gone")
+    assert (gone.columns, gone.absent) == (shown.columns, "gone")
     assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
 
 

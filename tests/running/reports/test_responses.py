@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,13 +17,12 @@ from sklearn.inspection import partial_dependence
 import specnet
 from specnet import Model, Observer
 from specnet.report.answers.uses_charts import response_figures
-from specnet.report.pages.model_answers import Importance, Response, Responses
+from specnet.report.pages.model_answers import Importance, ModelAnswers, Response
 from specnet.report.pages.run_page import page
 from specnet.running.data_rows import Rows, SpecData, read_data
 from specnet.running.reports import responses
-from specnet.running.reports.asking import PageNames
 from specnet.running.reports.responses import responses_of
-from specnet.running.reports.run_report import answers_shown, page_names
+from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
 from tests.report.drawn import Drawn
 from tests.running.reports.page import Page
@@ -54,8 +54,11 @@ def table() -> pd.DataFrame:
     return made
 
 
-def trained(folder: Path, target: str | list[str], **training: Any) -> tuple[Model, SpecData, Responses, str]:
-    """A model of the table, its data, what its page is given of responses, and the page."""
+Trained = tuple[Model, SpecData, ModelAnswers, str]
+
+
+def trained(folder: Path, target: str | list[str], **training: Any) -> Trained:
+    """A model of the table, its data, what its page is given, and the page."""
     folder.mkdir(exist_ok=True)
     targets, path = [target] if isinstance(target, str) else target, folder / "table.csv"
     table()[[*KINDS, *targets]].to_csv(path, index=False)
@@ -75,7 +78,12 @@ def trained(folder: Path, target: str | list[str], **training: Any) -> tuple[Mod
     saved = SavedRun(folder / "run")
     shown = answers_shown(saved, data)
     assert shown.responses is not None
-    return result.model, data, shown.responses, page(saved, shown)
+    return result.model, data, shown, page(saved, shown)
+
+
+def responses_in(shown: ModelAnswers) -> Sequence[Response]:
+    assert shown.responses is not None
+    return shown.responses
 
 
 def frame_of(data: SpecData, split: str, chosen: np.ndarray | slice) -> pd.DataFrame:
@@ -103,16 +111,16 @@ def cell_of(name: str, response: Response, place: int) -> Any:
     return text == "1" if name == "open" else response.cells[place]
 
 
-def check(model: Model, data: SpecData, found: Responses, output: int | None) -> bool:
+def check(model: Model, data: SpecData, found: Sequence[Response], output: int | None) -> bool:
     """Compare all curves with what the model says of data frames in which a column is set.
 
     Return whether a row has a text that no training row has.
     """
     rows = np.unique(np.linspace(0, ROWS // 2 - 1, 100).round().astype(int))
-    assert found.rows == len(rows) == 100
+    assert {response.rows for response in found} == {len(rows)} == {100}
     frame, seen = (frame_of(data, name, chosen) for name, chosen in (("test", rows), ("train", slice(None))))
     is_new = bool(set(frame["colour"]) - set(seen["colour"]))
-    for response in found.curves:
+    for response in found:
         for place in range(len(response.cells)):
             moved = frame.assign(**{response.column: cell_of(response.column, response, place)})
             is_told = is_new and response.column != "colour"
@@ -126,17 +134,17 @@ def check(model: Model, data: SpecData, found: Responses, output: int | None) ->
 
 
 @pytest.fixture(scope="module")
-def sold(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, SpecData, Responses, str]:
+def sold(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return trained(tmp_path_factory.mktemp("responses") / "sold", "sold")
 
 
-def test_two_classes_have_the_probability_of_the_second(sold: tuple[Model, SpecData, Responses, str]) -> None:
-    model, data, found, text = sold
-    assert found.are_probabilities
-    assert list(found.names) == ["no", "yes"]
-    assert {each.outputs for each in found.curves} == {(1,)}
-    curves = {each.column: each for each in found.curves}
-    assert found.curves[0].column == "number"
+def test_two_classes_have_the_probability_of_the_second(sold: Trained) -> None:
+    model, data, shown, text = sold
+    found = responses_in(shown)
+    assert shown.classes == ("no", "yes")
+    assert {each.outputs for each in found} == {(1,)}
+    curves = {each.column: each for each in found}
+    assert found[0].column == "number"
     assert curves.keys() == KINDS.keys() - {"same"}  # which cannot move
     assert check(model, data, found, 1)
     train = np.asarray(data.splits["train"].columns)
@@ -156,28 +164,27 @@ def test_two_classes_have_the_probability_of_the_second(sold: tuple[Model, SpecD
 
 
 def test_an_ensemble_answers_as_a_whole_and_values_are_in_their_unit(tmp_path: Path) -> None:
-    model, data, found, text = trained(tmp_path / "value", "value", ensemble=2)
+    model, data, shown, text = trained(tmp_path / "value", "value", ensemble=2)
     assert len(model.members) == 2
-    assert not found.are_probabilities
-    check(model, data, found, None)
+    check(model, data, responses_in(shown), None)
     assert "Mean value: " in Page(text).text
 
 
 def test_of_several_values_the_first_one_is_shown(tmp_path: Path) -> None:
-    model, data, found, _ = trained(tmp_path / "both", ["value", "other"])
-    assert list(found.names) == ["value", "other"]
-    assert {each.outputs for each in found.curves} == {(0,)}
+    model, data, shown, _ = trained(tmp_path / "both", ["value", "other"])
+    found = responses_in(shown)
+    assert shown.outputs == ("value", "other")
+    assert {each.outputs for each in found} == {(0,)}
     check(model, data, found, None)
 
 
 def test_of_more_classes_those_that_move_most_are_shown(tmp_path: Path) -> None:
-    model, data, found, text = trained(tmp_path / "kind", "kind")
-    for response in found.curves:
+    model, data, shown, text = trained(tmp_path / "kind", "kind")
+    for response in responses_in(shown):
         moves = np.ptp(response.mean, axis=1)
         assert len(response.outputs) == 3
         assert list(moves) == sorted(moves, reverse=True)
-        one = Responses(found.rows, found.names, True, [response])
-        check(model, data, one, response.outputs[0])
+        check(model, data, [response], response.outputs[0])
         np.testing.assert_allclose(response.mean.sum(axis=0), 1, rtol=1e-5)
     assert "where four fifths of them lie for the class that moves most" in Page(text).text
 
@@ -193,11 +200,10 @@ def linear(*weights: float) -> Model:
     return Model(specnet.build(spec), np.array([*weights, 0.0]))
 
 
-def asked(model: Model, train: np.ndarray, test: np.ndarray) -> Responses | None:
+def asked(model: Model, train: np.ndarray, test: np.ndarray) -> list[Response] | None:
     columns = test.shape[1]
     importance = Importance("r2", len(test), 5, ("a", "b", "c")[:columns], np.arange(columns), np.zeros(columns))
-    names = PageNames(importance.columns, (), ("y",), "the target")
-    return responses_of(model, team_data(model, train, test), importance, names)
+    return responses_of(model, team_data(model, train, test), importance)
 
 
 def test_a_team_responds_as_the_mean_of_its_models() -> None:
@@ -206,9 +212,9 @@ def test_a_team_responds_as_the_mean_of_its_models() -> None:
     train, test = generator.normal(size=(500, 3)), generator.normal(size=(60, 3))
     found = asked(Model.joined([linear(3, -1, 1), linear(1, 1, 0)], [1, 3]), train, test)
     assert found is not None
-    assert [each.column for each in found.curves] == ["c", "b", "a"]
+    assert [each.column for each in found] == ["c", "b", "a"]
     weights = np.array([1.5, 0.5, 0.25])
-    for place, response in zip((2, 1, 0), found.curves, strict=True):
+    for place, response in zip((2, 1, 0), found, strict=True):
         rest = np.delete(test, place, axis=1) @ np.delete(weights, place)
         lines = weights[place] * response.cells[:, None] + rest
         np.testing.assert_allclose(response.mean[0], lines.mean(axis=1), rtol=1e-9)
@@ -240,7 +246,7 @@ def test_curves_are_scikit_learn_s_partial_dependence() -> None:
     train, test = generator.normal(size=(300, 3)), generator.normal(size=(80, 3))
     found = asked(model, train, test)
     assert found is not None
-    for place, response in zip((2, 1, 0), found.curves, strict=True):
+    for place, response in zip((2, 1, 0), found, strict=True):
         grid = {place: response.cells}
         theirs = partial_dependence(Known(model), test, [place], kind="average", method="brute", custom_values=grid)
         np.testing.assert_allclose(response.mean[0], theirs["average"][0], rtol=1e-9)
@@ -254,7 +260,7 @@ def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
     monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 55)
     found = asked(model, X, X)
     assert found is not None
-    assert found.rows == 55
+    assert found[0].rows == 55
     monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 50 - 1)
     assert asked(model, X, X) is None
     with monkeypatch.context() as patched:
@@ -269,11 +275,13 @@ def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
     assert "each column is left out: too many parameters" in Page((tmp_path / "left/report.html").read_text()).text
 
 
-def test_charts_draw_the_means_and_bands(sold: tuple[Model, SpecData, Responses, str]) -> None:
-    _, _, found, _ = sold
-    charts = {figure.title: Drawn(figure.chart) for figure in response_figures(found)}
-    assert list(charts) == [each.column for each in found.curves]
-    for response in found.curves:
+def test_charts_draw_the_means_and_bands(sold: Trained) -> None:
+    _, _, shown, _ = sold
+    found = responses_in(shown)
+    figures = response_figures(found, shown.classes, are_probabilities=True)
+    charts = {figure.title: Drawn(figure.chart) for figure in figures}
+    assert list(charts) == [each.column for each in found]
+    for response in found:
         drawn = charts[response.column]
         told = drawn.hovers()[-len(response.cells) :]
         for text, cell, mean, low, high in zip(
@@ -289,8 +297,7 @@ def test_charts_draw_the_means_and_bands(sold: tuple[Model, SpecData, Responses,
     assert "probability of yes" in charts["number"].texts()
 
 
-def test_columns_are_named_by_the_run(sold: tuple[Model, SpecData, Responses, str]) -> None:
-    model, data, found, _ = sold
-    names = page_names(model, data)
-    assert {each.column for each in found.curves} <= set(names.columns)
-    assert tuple(found.names) == names.classes != names.outputs
+def test_columns_are_named_by_the_run(sold: Trained) -> None:
+    _, _, shown, _ = sold
+    assert {each.column for each in responses_in(shown)} <= set(shown.columns)
+    assert shown.classes != shown.outputs == ("sold",)
