@@ -20,21 +20,21 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # branches no
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(3))
 def test_gradients_of_random_networks(block: int) -> None:
     errors = {seed: gradient_error(random_network(seed)) for seed in range(block * 30, block * 30 + 30)}
     assert all(error < 1e-12 for error in errors.values()), errors
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(3))
 def test_storage_of_random_networks(block: int) -> None:
     wrong = [seed for seed in range(block * 30, block * 30 + 30) if not storage_is_right(random_network(seed))]
     assert not wrong
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(3))
 def test_commits_of_random_programs(block: int) -> None:
     assert not [seed for seed in range(block * 150, block * 150 + 150) if not commits_are_right(seed)]
 

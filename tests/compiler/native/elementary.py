@@ -1,6 +1,7 @@
 """The elementary functions of compiled programs, compiled alone: their exact values, hard arguments and errors."""
 
 import ctypes
+import math
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
@@ -131,16 +132,20 @@ def arguments(name: str, dtype: np.dtype, count: int, generator: np.random.Gener
 @cache
 def near_right_angles(dtype: np.dtype) -> np.ndarray:
     """Numbers next to multiples of π/2: q·2^e for all exponents, q a denominator of the convergents of 2^e·2/π."""
-    info, found = np.finfo(dtype), []
-    with mpmath.workprec(1300):
-        for exponent in range(-info.nmant, info.maxexp - info.nmant):
-            rest, before, denominator = mpmath.ldexp(2 / mpmath.pi, exponent) % 1, 0, 1
-            denominators = []
-            while denominator < 2 ** (info.nmant + 1):
-                denominators.append(denominator)
-                quotient = int(1 / rest)
-                rest, before, denominator = 1 / rest - quotient, denominator, quotient * denominator + before
-            found += [float(mpmath.ldexp(last, exponent)) for last in denominators[-2:]]
+    info, found, one = np.finfo(dtype), [], 2**2500
+    with mpmath.workprec(2600):
+        ratio = int(mpmath.floor(2 / mpmath.pi * one))
+    for exponent in range(-info.nmant, info.maxexp - info.nmant):
+        above, below = one, (ratio << exponent if exponent >= 0 else ratio >> -exponent) % one
+        denominators = [1]
+        before, denominator = 1, above // below
+        above, below = below, above % below
+        while denominator < 2 ** (info.nmant + 1):
+            denominators.append(denominator)
+            quotient, rest = divmod(above, below)
+            above, below = below, rest
+            before, denominator = denominator, quotient * denominator + before
+        found += [math.ldexp(last, exponent) for last in denominators[-2:]]
     return np.array(found, dtype)
 
 

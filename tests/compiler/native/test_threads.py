@@ -147,7 +147,7 @@ def test_processes_that_are_forked_while_threads_work_have_threads_of_their_own(
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(work)
         try:
-            for _ in range(20):
+            for _ in range(8):
                 in_a_new_process(check_twice)
         finally:
             ends.set()
