@@ -31,11 +31,12 @@ from specnet.running.many.repetitions import repetition_named
 from specnet.running.sweeps.sweep_folder import IDENTITY
 from specnet.running.sweeps.trial_records import table_text
 from specnet.running.training_run import RunOutcome
+from specnet.running.verification.compared_run import checked_run
+from specnet.running.verification.compared_sweep import ComparedSweep
 from specnet.running.verification.file_differences import OF_MANY, SECONDS, file_differences
-from specnet.running.verification.kept_sweeps import KeptSweep
-from specnet.running.verification.repeated_run import checked_run
+from specnet.running.verification.found_runs import MISSING, FoundRuns, folders_in
 from specnet.running.verification.result import VerifiedRun
-from specnet.running.verification.verified_series import MISSING, KeptRuns, Result, folders_in
+from specnet.running.verification.verified_series import Result
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun, read_runs
@@ -45,14 +46,14 @@ from specnet.saved.summary import csv_text, summarized
 UNDER_WAY = "under way"
 
 
-def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], sha256: str) -> list[VerifiedRun]:
+def verified_tables(path: Path, found: FoundRuns, results: Mapping[str, Result], sha256: str) -> list[VerifiedRun]:
     """Return what differs of the files beside runs in a folder, and in the sweeps in it.
 
     Parameters
     ----------
     path : Path
         Of folds or seeds, of a sweep, or of a sweep for each fold.
-    kept : KeptRuns
+    found : FoundRuns
     results : mapping
         What runs come to that were made again, by their names; of the others, their folders say it.
     sha256 : str
@@ -64,16 +65,16 @@ def verified_tables(path: Path, kept: KeptRuns, results: Mapping[str, Result], s
         If a file is damaged.
     """
     if kind_of(path) is SWEEP:
-        return [_of_sweep(kept.sweep(path), "", None, results, sha256)]
+        return [_of_sweep(found.sweep(path), "", None, results, sha256)]
     sweeps = [each for each in folders_in(path) if kind_of(each) is SWEEP]
     if not sweeps:
         return [_of_series(path, results)]
-    found = []
+    tables = []
     for each in sweeps:
         repeated = repetition_named(each.name)
         fold = None if repeated is None else repeated.fold
-        found.append(_of_sweep(kept.sweep(each), f"{each.name}/", fold, results, sha256))
-    return [*found, *_missing(kept.sweep(sweeps[0]), path), _of_nested(path, sweeps)]
+        tables.append(_of_sweep(found.sweep(each), f"{each.name}/", fold, results, sha256))
+    return [*tables, *_missing(found.sweep(sweeps[0]), path), _of_nested(path, sweeps)]
 
 
 def _of_series(path: Path, results: Mapping[str, Result]) -> VerifiedRun:
@@ -99,13 +100,13 @@ def _run(path: Path, name: str, result: Result | None, row: RepeatedRun | None) 
 
 
 def _of_sweep(
-    sweep: KeptSweep, before: str, fold: int | None, results: Mapping[str, Result], sha256: str
+    sweep: ComparedSweep, before: str, fold: int | None, results: Mapping[str, Result], sha256: str
 ) -> VerifiedRun:
     """Return what differs of the table of trials, the best spec and the record of a sweep.
 
     Parameters
     ----------
-    sweep : KeptSweep
+    sweep : ComparedSweep
     before : str
         How the names of its runs begin.
     fold : int or None
@@ -113,10 +114,10 @@ def _of_sweep(
     results, sha256
         As for `verified_tables`.
     """
-    made = [results.get(f"{before}{TRIALS}/{trial.number:04}", trial) for trial in sweep.trials]
+    made = [results.get(f"{before}{TRIALS}/{trial.number:04}", trial) for trial in sweep.all_ended]
     trials = [each for each in made if isinstance(each, Trial) and each.number < sweep.count]
-    best, now = sweep.best(trials)
-    facts, states = {**sweep.facts}, [trial.state for trial in trials]
+    best, now = sweep.best_of(trials)
+    facts, states = {**sweep.record}, [trial.state for trial in trials]
     identity = {**facts[IDENTITY], "data_sha256": sha256}
     if fold is not None and isinstance(identity["spec"].get("data"), dict):
         data = identity["spec"]["data"]
@@ -126,7 +127,7 @@ def _of_sweep(
         facts["states"] = {state: states.count(state) for state in dict.fromkeys(states)}
         facts["best"] = None if best is None else {"trial": best.number, "figure": best.figure}
     now |= {TRIALS_TABLE: table_text(trials, sweep.columns), SWEEP_FACTS: json_text(facts)}
-    return _compared(sweep.path, before.removesuffix("/"), now, recorded_hashes(sweep.facts))
+    return _compared(sweep.path, before.removesuffix("/"), now, recorded_hashes(sweep.record))
 
 
 def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
@@ -138,9 +139,9 @@ def _of_nested(path: Path, sweeps: list[Path]) -> VerifiedRun:
     return _compared(path, "", {SUMMARY: json_text(summarized(metrics))}, {})
 
 
-def _missing(sweep: KeptSweep, path: Path) -> list[VerifiedRun]:
+def _missing(sweep: ComparedSweep, path: Path) -> list[VerifiedRun]:
     """Return the sweeps that are missing beside one of several, each on a fold."""
-    split = sweep.known.identity.spec.get("data", {}).get("split", {})
+    split = sweep.facts.identity.spec.get("data", {}).get("split", {})
     names = [f"fold{fold}" for fold in range(split.get("folds") or 0)]
     return [VerifiedRun(name, message=MISSING) for name in names if kind_of(path / name) is not SWEEP]
 

@@ -15,18 +15,18 @@ from specnet.running.sweeps.teams import Candidates, made_team
 from specnet.running.sweeps.trial_judge import Outputs
 from specnet.running.sweeps.trial_records import read_outputs
 from specnet.running.training_run import Contents
-from specnet.running.verification.kept_sweeps import KeptSweep
-from specnet.running.verification.repeated_run import Kept, read_files
+from specnet.running.verification.compared_run import ComparedRun
+from specnet.running.verification.compared_sweep import ComparedSweep
 from specnet.running.verification.result import VerifiedRun
 from specnet.saved.saved_folder import FINISHED
 
 
-def verified_team(sweep: KeptSweep, name: str, out: Path | None) -> VerifiedRun | None:
+def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> VerifiedRun | None:
     """Return what differs of the team of a sweep, chosen again and measured on its rows; None if it has and needs none.
 
     Parameters
     ----------
-    sweep : KeptSweep
+    sweep : ComparedSweep
     name : str
         What the team is called.
     out : Path or None
@@ -39,19 +39,19 @@ def verified_team(sweep: KeptSweep, name: str, out: Path | None) -> VerifiedRun 
     """
     table, planned = load_table(sweep.spec), sweep.repetitions(sweep.spec)
     outputs: dict[int, Outputs] = {}
-    for trial in sweep.trials:
-        is_told = trial.state == FINISHED and trial.number < sweep.known.trials
+    for trial in sweep.all_ended:
+        is_told = trial.state == FINISHED and trial.number < sweep.facts.trials
         answered = read_outputs(sweep.trial_path(trial.number), planned) if is_told else None
         outputs |= {} if answered is None else {trial.number: answered}
     judge, contents = sweep.judge(table), Contents()
     if judge is not None and outputs:
         candidates = Candidates(sweep.spec, sweep.path, planned, judge, outputs)
         contents = made_team(candidates, split_data(sweep.spec, table)).contents()
-    files = read_files(sweep.path / TEAM) if (sweep.path / TEAM).is_dir() else {}
-    if not files and not contents:
+    team = ComparedRun(sweep.path / TEAM, name, sweep=sweep)
+    if not team.files and not contents:
         return None
     if out is not None:
         clear(out, TEAM_OF_SWEEP)
         write_folder(out, contents)
     now = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": data_hash(table), **this_machine()}
-    return Kept(sweep.path / TEAM, sweep.conditions, files, {}).compared(contents, now, sweep.spec, table, name)
+    return team.compared(contents, now, sweep.spec, table)

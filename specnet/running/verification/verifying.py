@@ -38,13 +38,13 @@ from specnet.running.many.run_tasks import THREADS as SERIES_THREADS
 from specnet.running.run_folder import RunFolder, reserved, reserved_folder
 from specnet.running.runner import check_count, check_jobs
 from specnet.running.training_run import train_run
-from specnet.running.verification.repeated_run import facts_of, kept_run
+from specnet.running.verification.compared_run import ComparedRun, facts_of
+from specnet.running.verification.found_runs import FoundRuns, folders_in
 from specnet.running.verification.result import Verification, VerifiedRun
-from specnet.running.verification.verified_series import FoundRuns, KeptRuns, folders_in, verified_series
+from specnet.running.verification.verified_series import verified_series
 from specnet.running.verification.verified_tables import verified_tables, with_conditions
 from specnet.running.verification.verified_team import verified_team
 from specnet.saved.saved_folder import FINISHED
-from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_trials import read_trial
 from specnet.spec import Limits, text_saying
 from specnet.spec.file_paths import input_files
@@ -124,7 +124,7 @@ def verify(
     if tolerance is not None and not _is_tolerance(tolerance):
         raise DataError(f"tolerance must be a number above 0, got {tolerance!r}")
     check_observer(observer)
-    path, kept = Path(run), KeptRuns(epochs, tuple(parts), limits)
+    path, runs = Path(run), FoundRuns(epochs, tuple(parts), limits)
     kind = kind_of(path)
     if out is not None:
         _check_apart(Path(out).resolve(), path.resolve(), kind, os.fspath(out))
@@ -133,32 +133,31 @@ def verify(
         if kind is SWEEP or kind is SERIES or kind is NESTED:
             if threads is not None:
                 raise DataError("threads has no effect on many runs: each has one thread", hint="leave threads out")
-            inner = kept.found(path, sample)
-            found, results, sha256 = verified_series(path, kind, out, inner, jobs, force, observer, verbose)
+            runs.add(path, sample)
+            found, results, sha256 = verified_series(path, kind, out, runs, jobs, force, observer, verbose)
             if epochs is None:
                 stack.enter_context(limited_threads(SERIES_THREADS))  # as while the sweep measured its team
-                more = [*_teams(path, kept, found.folder), *verified_tables(path, kept, results, sha256)]
+                more = [*_teams(path, runs, found.folder), *verified_tables(path, runs, results, sha256)]
                 more = with_conditions(more, found.runs)
                 found = replace(found, runs=(*found.runs, *more), total=found.total + len(more))
         elif kind is TEAM_OF_SWEEP:
             _refuse("a team, for which nothing is trained", path, epochs=epochs, sample=sample, threads=threads)
             stack.enter_context(limited_threads(SERIES_THREADS))
             place = None if out is None else stack.enter_context(reserved(out, kind, force=force, resume=None))
-            found = Verification((_team(path, kept, place),), folder=place)
+            found = Verification((_team(path, runs, place),), folder=place)
         elif kind is RUN and holds_trials(os.path.dirname(os.path.abspath(path))):
             _refuse("a trial, which has one thread", path, sample=sample, threads=threads)
-            found = _trial(path, kept, out, jobs, force, observer, verbose)
+            found = _trial(path, runs, out, jobs, force, observer, verbose)
         else:
             check_run(path)
             if sample is not None:
                 raise DataError("sample needs the folder of folds, seeds or a sweep", source=str(path))
-            written = None
+            single, written = runs.run(path), None
             if out is not None:
-                given = SavedRun(path, limits=limits, parts=kept.parts).given
-                inputs = [] if given is None else input_files(given)
+                inputs = [] if single.given is None else input_files(single.given)
                 written = stack.enter_context(reserved_folder(out, inputs, force=force, resume=None))
             followed = stack.enter_context(shown_progress(observer or Observer(), verbose, calls=0))
-            found = _verified(SavedRun(path, limits=limits, parts=kept.parts), written, kept, jobs, threads, followed)
+            found = _verified(single, written, jobs, threads, followed)
     return replace(found, tolerance=tolerance)
 
 
@@ -177,13 +176,13 @@ def _refuse(what: str, path: Path, **options: int | None) -> None:
         raise DataError(f"{idle[0]} has no effect on {what}", source=str(path))
 
 
-def _teams(path: Path, kept: KeptRuns, out: Path | None) -> Iterator[VerifiedRun]:
+def _teams(path: Path, runs: FoundRuns, out: Path | None) -> Iterator[VerifiedRun]:
     """Yield what differs of the team of a sweep, or of a sweep for each fold."""
     for folder in [path] if kind_of(path) is SWEEP else folders_in(path):
         if kind_of(folder) is not SWEEP:
             continue
-        sweep, name = kept.sweep(folder), (folder / TEAM).relative_to(path).as_posix()
-        if sweep.is_finished or (folder / TEAM).is_dir():
+        sweep, name = runs.sweep(folder), (folder / TEAM).relative_to(path).as_posix()
+        if sweep.has_ended or (folder / TEAM).is_dir():
             try:
                 found = verified_team(sweep, name, out and out / name)
             except SpecnetError as error:  # other folders, of which it is made, say more
@@ -191,19 +190,19 @@ def _teams(path: Path, kept: KeptRuns, out: Path | None) -> Iterator[VerifiedRun
             yield from [] if found is None else [found]
 
 
-def _team(path: Path, kept: KeptRuns, out: Path | None) -> VerifiedRun:
+def _team(path: Path, runs: FoundRuns, out: Path | None) -> VerifiedRun:
     """Return what differs of a team alone."""
     folder = Path(os.path.abspath(path)).parent
     if kind_of(folder) is not SWEEP:
         raise FileError("the team cannot be made again: it is not in the folder of its sweep", source=str(path))
-    found = verified_team(kept.sweep(folder), "", out)
+    found = verified_team(runs.sweep(folder), "", out)
     assert found is not None, "it has files"
     return found
 
 
 def _trial(
     path: Path,
-    kept: KeptRuns,
+    runs: FoundRuns,
     out: PathLike | None,
     jobs: int | None,
     force: bool,
@@ -214,11 +213,12 @@ def _trial(
     folder = Path(os.path.abspath(path))
     trial = read_trial(folder)
     assert trial is not None, "it has a record"
-    sweep = kept.sweep(folder.parent.parent)
+    sweep = runs.sweep(folder.parent.parent)
+    run = runs.trial(sweep, trial, "")
     if trial.state != FINISHED:
-        return Verification((kept.kept_trial(sweep, trial).checked(""),))
-    run = kept.trial(sweep, trial, "")
-    return verified_series(path, RUN, out, FoundRuns([run], total=1), jobs, force, observer, verbose)[0]
+        return Verification((run.checked(),))
+    runs.add_trial(run)
+    return verified_series(path, RUN, out, runs, jobs, force, observer, verbose)[0]
 
 
 def _is_tolerance(value: Any) -> bool:
@@ -226,14 +226,13 @@ def _is_tolerance(value: Any) -> bool:
 
 
 def _verified(
-    run: SavedRun,
+    run: ComparedRun,
     written: RunFolder | None,
-    runs: KeptRuns,
     jobs: int | None,
     threads: int | None,
     observer: Observer,
 ) -> Verification:
-    kept = kept_run(run.path, run.facts, runs.epochs)
+    run.check_files()
     spec = run.given
     if spec is None or spec.data is None:
         what = "its folder has no spec" if spec is None else "its spec has no data, as it was trained on arrays"
@@ -241,19 +240,19 @@ def _verified(
         raise DataError(f"the run cannot be made again: {what}", hint=hint, source=str(run.path))
     check_jobs(jobs, spec, observer)
     cores = available_threads() if threads is None else threads
-    if threads is None and type(kept.facts.get(THREADS)) is int:
-        threads = kept.facts[THREADS]
-    if kept.beginning is not None:
-        observer, jobs = Observers(observer, StopAfter(kept.beginning)), 1
+    if threads is None and type(run.facts.get(THREADS)) is int:
+        threads = run.facts[THREADS]
+    if run.beginning is not None:
+        observer, jobs = Observers(observer, StopAfter(run.beginning)), 1
     begin, table = time.perf_counter(), load_table(spec)
     data = split_data(spec, table)
     given: dict[str, Any] = {"begin": begin, "folder": run.path if written is None else written.path}
-    given |= {"rows": kept.facts.get(TRAINING_ROWS) is not None, "jobs": jobs, "threads": threads, "cores": cores}
+    given |= {"rows": run.facts.get(TRAINING_ROWS) is not None, "jobs": jobs, "threads": threads, "cores": cores}
     outcome, fitted = train_run(spec, data, data.identity(), observer, **given)
     fitted.check_whole()
     language, text = text_saying(spec)
     contents = {f"spec.{language}": text, **outcome.files}
     if written is not None:
         written.write(contents)
-    found = kept.compared(contents, facts_of(contents), spec, table)
+    found = run.compared(contents, facts_of(contents), spec, table)
     return Verification((found,), folder=None if written is None else written.path)

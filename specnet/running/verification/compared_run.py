@@ -1,31 +1,37 @@
-"""A run that was made again, beside what its folder keeps."""
+"""A run that was made again, beside the files in its folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from specnet.errors import DataError, FileError
 from specnet.files import file_errors, read_file
-from specnet.files.plain_data import json_text
+from specnet.files.plain_data import json_text, records_of
 from specnet.files.recorded_hashes import changed_files, recorded_hashes
 from specnet.files.run_files import (
     CHECKPOINT,
     FACTS,
     HELD_OUT,
+    HISTORY,
     JOURNAL,
     MODEL,
     RESOLVED,
+    RUN,
     SWEEP_FACTS,
     TRAINING_ROWS,
     WRITTEN,
+    kind_of,
 )
 from specnet.parts.data import Table
+from specnet.parts.part import Part
 from specnet.running.run_folder import LARGEST_CHECKPOINT
 from specnet.running.training_run import Contents
+from specnet.running.verification.compared_sweep import ComparedSweep
 from specnet.running.verification.condition_changes import Facts, input_changes, machine_changes
 from specnet.running.verification.file_differences import (
     COMPARED,
@@ -37,7 +43,9 @@ from specnet.running.verification.file_differences import (
 )
 from specnet.running.verification.prediction_differences import prediction_difference
 from specnet.running.verification.result import VerifiedRun
-from specnet.spec import Spec
+from specnet.saved.saved_run import SavedRun
+from specnet.saved.saved_trials import Trial
+from specnet.spec import Limits, Spec
 from specnet.training import Checkpoint
 from specnet.training.observer import Beginning
 
@@ -46,14 +54,27 @@ _NOT_MADE = (*WRITTEN, FACTS, SWEEP_FACTS, JOURNAL)
 """Files that say more than can be made again: comments, and what depends on the machine and the time."""
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What the folder of a run keeps.
+class ComparedRun(SavedRun):
+    """The folder of a run, a trial or a team whose files are compared with those of the same that is made again.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Of the folder, as seen from that of all runs that are compared.
+    epochs : int, optional
+        How many epochs are made again at most; default: all.
+    sweep : ComparedSweep, optional
+        Of a trial, or of a team.
+    trial : Trial, optional
+    parts, limits : optional
+        As for `SavedRun`.
 
     Attributes
     ----------
-    path : Path
-    facts : mapping
+    text : str or None
+        What its spec should be, where that follows from other files.
+    conditions : mapping
         What its bits depended on, as ``run.json`` has it.
     files : mapping of str to bytes
         Those that are compared.
@@ -64,24 +85,121 @@ class Kept:
         there is a checkpoint of its end.
     """
 
-    path: Path
-    facts: Facts
-    files: Files
-    hashes: Mapping[str, str]
-    beginning: Beginning | None = None
+    def __init__(
+        self,
+        path: Path,
+        name: str = "",
+        *,
+        epochs: int | None = None,
+        sweep: ComparedSweep | None = None,
+        trial: Trial | None = None,
+        parts: tuple[type[Part], ...] = (),
+        limits: Limits | None = None,
+    ) -> None:
+        super().__init__(path, name, parts=parts, limits=limits)
+        self.sweep, self.trial = sweep, trial
+        self.text: str | None = None
+        self._epochs = epochs
 
-    def compared(self, contents: Contents, facts: Facts, spec: Spec, table: Table, name: str = "") -> VerifiedRun:
+    @cached_property
+    def conditions(self) -> Facts:
+        return self.facts if self.sweep is None else self.sweep.conditions
+
+    @cached_property
+    def files(self) -> Files:
+        if not self.path.is_dir():
+            return {}
+        with file_errors(self.path):
+            files = [file for file in self.path.iterdir() if file_kind(file.name) in COMPARED and file.is_file()]
+        kinds = OF_BEGINNING if self._is_cut else COMPARED
+        return {file.name: read_file(file, LARGEST_CHECKPOINT) for file in files if file_kind(file.name) in kinds}
+
+    @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        if kind_of(self.path) is not RUN:  # of teams none are recorded
+            return {}
+        hashes = recorded_hashes(self.facts)
+        if not hashes and self.sweep is None and isinstance(self.facts.get("model_sha256"), str):
+            hashes = {MODEL: self.facts["model_sha256"]}  # as it was before there were others
+        return {name: value for name, value in hashes.items() if not self._is_cut or name in (*WRITTEN, RESOLVED)}
+
+    @cached_property
+    def beginning(self) -> Beginning | None:
+        if self._epochs is not None and self._is_cut:
+            return Beginning(0, self._epochs)
+        if self.sweep is not None or self.facts["finished"]:
+            return None
+        beginning = Beginning(len(self._reached) - 1, self._reached[-1])
+        if beginning == (0, 0):
+            message = "the run was interrupted before the end of its first epoch: there is nothing to compare"
+            raise DataError(message, hint="resume it first", source=str(self.path))
+        return beginning
+
+    @cached_property
+    def spec_again(self) -> Spec:
+        """The spec that it is made again by.
+
+        Raises
+        ------
+        SpecError, FileError
+        """
+        if self.given is None:
+            what = "run" if self.trial is None else "trial"
+            message = f"the {what} cannot be made again: its folder has no spec"
+            raise FileError(message, source=str(self.path))
+        return self.given
+
+    def checked_again(self) -> Self:
+        """Return it, if it can be made again and compared.
+
+        Raises
+        ------
+        SpecnetError
+        """
+        _ = self.spec_again
+        self.check_files()
+        return self
+
+    def check_files(self) -> None:
+        """Read what is compared.
+
+        Raises
+        ------
+        FileError
+            If a file cannot be read.
+        DataError
+            If there is nothing to compare.
+        """
+        _ = self._reached, self.beginning, self.files, self.hashes
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether fewer epochs are made again than it had."""
+        return self._epochs is not None and self._epochs < self._reached[0]
+
+    @cached_property
+    def _reached(self) -> list[int]:
+        """How many epochs each member was trained that had begun; the only network if it is no ensemble."""
+        if self.trial is not None:
+            history: list[dict[str, Any]] = self.read(HISTORY, lambda content: list(records_of(content)), [])
+            epochs = (line.get("epoch") for line in history)
+            return [max((epoch for epoch in epochs if type(epoch) is int), default=0)]
+        members = self.facts.get("members", [self.facts])
+        if isinstance(members, list) and members and all(map(_has_epochs, members)):
+            return [each["epochs"] for each in members]
+        raise FileError('not a valid record of a run: "epochs" must be a number', source=str(self.path / FACTS))
+
+    def compared(self, contents: Contents, facts: Facts, spec: Spec, table: Table) -> VerifiedRun:
         """Return what differs.
 
         Parameters
         ----------
         contents : mapping
-            The files of the run as it was made again.
+            The files as they were made again.
         facts : mapping
             What its bits depend on.
         spec : Spec
         table : Table
-        name : str
 
         Raises
         ------
@@ -100,29 +218,29 @@ class Kept:
         if not self.hashes:  # earlier versions did not save what trials answer
             now = {name: content for name, content in now.items() if name in then or file_kind(name) != HELD_OUT}
         found = [*file_differences(self.path, then, now, None if is_whole else self.beginning)]
-        inputs = tuple(input_changes(self.facts, facts, self.files, now))
+        inputs = tuple(input_changes(self.conditions, facts, self.files, now))
         predictions = None
         if not inputs and MODEL in then and MODEL in now and then[MODEL] != now[MODEL]:
             predictions = prediction_difference(then[MODEL], now[MODEL], spec, table)
-        machine = tuple(machine_changes(self.facts, facts))
+        machine = tuple(machine_changes(self.conditions, facts))
         return checked_run(
-            *(name, self.files, self.hashes, [*then, *now], found),
+            *(self.name, self.files, self.hashes, [*then, *now], found),
             beginning=self.beginning,
             inputs=inputs,
             machine=machine,
             predictions=predictions,
         )
 
-    def checked(self, name: str) -> VerifiedRun:
+    def checked(self) -> VerifiedRun:
         """Return which files were changed after the run, where none is made again."""
         new = in_order(self.files.keys() - self.hashes.keys() if self.hashes else ())
         found = [FileDifference(each, "the file", then="missing", now="exists") for each in new]
-        return checked_run(name, self.files, self.hashes, [], found)
+        return checked_run(self.name, self.files, self.hashes, [], found)
 
     @property
     def _has_end(self) -> bool:
         """Whether an interrupted run can be made again as far as it came: the checkpoint is one between epochs."""
-        if CHECKPOINT not in self.files or self.facts.get("finished") is not False:
+        if CHECKPOINT not in self.files or self.conditions.get("finished") is not False:
             return False
         with file_errors(self.path / CHECKPOINT):
             return not Checkpoint.from_bytes(self.files[CHECKPOINT]).facts["so_far"][0]
@@ -171,68 +289,10 @@ def checked_run(
     )
 
 
-def kept_run(path: Path, facts: Facts, epochs: int | None) -> Kept:
-    """Return what the folder of a run keeps.
-
-    Parameters
-    ----------
-    path : Path
-    facts : mapping
-        What its ``run.json`` says.
-    epochs : int or None
-        How many epochs are to be made again, at most.
-
-    Raises
-    ------
-    FileError
-        If a file cannot be read.
-    DataError
-        If there is nothing to compare.
-    """
-    reached, files, hashes = _reached(path, facts), read_files(path), recorded_hashes(facts)
-    if not hashes and isinstance(facts.get("model_sha256"), str):  # as it was before there were others
-        hashes = {MODEL: facts["model_sha256"]}
-    if epochs is not None and epochs < reached[0]:
-        return kept_beginning(Kept(path, facts, files, hashes), epochs)
-    beginning = None if facts["finished"] else Beginning(len(reached) - 1, reached[-1])
-    if beginning == (0, 0):
-        message = "the run was interrupted before the end of its first epoch: there is nothing to compare"
-        raise DataError(message, hint="resume it first", source=str(path))
-    return Kept(path, facts, files, hashes, beginning)
-
-
-def kept_beginning(kept: Kept, epochs: int) -> Kept:
-    """Return what is compared of a run of which only the first epochs are made again."""
-    files = {name: content for name, content in kept.files.items() if file_kind(name) in OF_BEGINNING}
-    hashes = {name: value for name, value in kept.hashes.items() if name in (*WRITTEN, RESOLVED)}
-    return replace(kept, files=files, hashes=hashes, beginning=Beginning(0, epochs))
-
-
-def read_files(path: Path) -> dict[str, bytes]:
-    """Return the files of the folder of a run, a trial or a team that are compared.
-
-    Raises
-    ------
-    FileError
-        If one cannot be read.
-    """
-    with file_errors(path):
-        files = [file for file in path.iterdir() if file_kind(file.name) in COMPARED and file.is_file()]
-    return {file.name: read_file(file, LARGEST_CHECKPOINT) for file in files}
-
-
 def facts_of(contents: Contents) -> dict[str, Any]:
     """Return what ``run.json`` says among the files of a run."""
     facts: dict[str, Any] = json.loads(contents[FACTS])
     return facts
-
-
-def _reached(path: Path, facts: Facts) -> list[int]:
-    """Return how many epochs each member of a run was trained that had begun; the only network if it is no ensemble."""
-    members = facts.get("members", [facts])
-    if isinstance(members, list) and members and all(map(_has_epochs, members)):
-        return [each["epochs"] for each in members]
-    raise FileError('not a valid record of a run: "epochs" must be a number', source=str(path / FACTS))
 
 
 def _has_epochs(facts: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What the folder of a sweep says of its search, as far as trials, the best run and the team are made again by it."""
+"""What the folder of a sweep says of its search, by which trials, the best run and the team are made again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,78 +14,57 @@ from specnet.errors import SpecnetError
 from specnet.files import file_errors
 from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS, TRIALS_TABLE, written_spec
 from specnet.parts.data import Table
-from specnet.parts.part import Part
 from specnet.running.many.repetitions import Repetition, repetitions
 from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in
 from specnet.running.sweeps.teams import AS_WRITTEN
 from specnet.running.sweeps.trial_judge import Judge
-from specnet.saved.saved_sweep import SweepFacts, read_sweep_facts
+from specnet.saved.saved_sweep import SavedSweep, read_sweep_facts
 from specnet.saved.saved_trials import Trial, best_trial, read_trials
 from specnet.saved.summary import read_csv
-from specnet.spec import Limits, Spec, parse_spec
+from specnet.spec import Spec, parse_spec
 from specnet.spec.parsing import document_saying
 from specnet.spec.reading.source_document import Document
 from specnet.spec.spec_writing import SpecWriter
 
 
-@dataclass(frozen=True)
-class KeptSweep:
-    """The folder of a sweep.
+class ComparedSweep(SavedSweep):
+    """The folder of a sweep, with what its trials, its best run and its team are made again by.
 
-    Attributes
-    ----------
-    path : Path
-    parts, limits
-        As for `parse_spec`.
-    facts : mapping
-        What ``sweep.json`` says.
-    identity : SweepIdentity
+    Parameters and attributes are those of `SavedSweep`.
     """
 
-    path: Path
-    parts: tuple[type[Part], ...]
-    limits: Limits | None
-    facts: Mapping[str, Any]
-    identity: SweepIdentity
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """What ``sweep.json`` says, also beside what is checked."""
+        return read_sweep_facts(self.path)
 
-    @classmethod
-    def of(cls, path: Path, parts: tuple[type[Part], ...], limits: Limits | None) -> KeptSweep:
-        """Return what a folder says.
-
-        Raises
-        ------
-        FileError
-        """
-        facts = read_sweep_facts(path)
-        with file_errors(path / SWEEP_FACTS):
-            return cls(path, parts, limits, facts, SweepIdentity.from_data(facts.get(IDENTITY)))
+    @cached_property
+    def identity(self) -> SweepIdentity:
+        """What the sweep is about."""
+        with file_errors(self.path / SWEEP_FACTS):
+            return SweepIdentity.from_data(self.record.get(IDENTITY))
 
     @property
-    def is_finished(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether all trials have ended."""
-        return self.facts.get("finished") is True
+        return self.record.get("finished") is True
 
     @cached_property
-    def known(self) -> SweepFacts:
-        """What ``sweep.json`` says, checked."""
-        return SweepFacts.of(self.path)
-
-    @cached_property
-    def trials(self) -> list[Trial]:
-        """The trials that have ended."""
+    def all_ended(self) -> list[Trial]:
+        """The trials that have ended, also those that the sweep has not taken into account."""
         return read_trials(self.path, sys.maxsize)
 
     @cached_property
     def count(self) -> int:
         """How many trials the sweep has taken into account, which are the first ones."""
         path = self.path / TRIALS_TABLE
-        return len(read_csv(path, "table of trials", dict) if path.is_file() else self.trials)
+        return len(read_csv(path, "table of trials", dict) if path.is_file() else self.all_ended)
 
     @property
     def columns(self) -> list[str]:
         """The names of all that a trial may have as settings."""
-        sweep = self.known.identity.sweep
-        return [*(each.name for each in self.known.dimensions()), *(key for each in sweep.candidates for key in each)]
+        sweep = self.facts.identity.sweep
+        return [*(each.name for each in self.facts.dimensions()), *(key for each in sweep.candidates for key in each)]
 
     def trial_path(self, number: int) -> Path:
         """Return the folder of a trial."""
@@ -97,9 +75,9 @@ class KeptSweep:
         path = written_spec(self.trial_path(number))
         return None if path is None else parse_spec(path, parts=self.parts, limits=self.limits)
 
-    def best(self, trials: list[Trial]) -> tuple[Trial | None, dict[str, str]]:
+    def best_of(self, trials: list[Trial]) -> tuple[Trial | None, dict[str, str]]:
         """Return the best of some trials, and the file of its spec in the folder of the sweep, by its name."""
-        best = best_trial(trials, self.known.larger_is_better)
+        best = best_trial(trials, self.facts.larger_is_better)
         spec = None if best is None else self.trial_spec(best.number)
         if spec is None:
             return best, {}
@@ -116,8 +94,7 @@ class KeptSweep:
         """
         found = self.trial_spec(AS_WRITTEN)
         if found is None:
-            best = next((self.path / name for name in BEST_SPECS if (self.path / name).is_file()), None)
-            found = parse_spec(best or self.path / BEST_SPECS[0], parts=self.parts, limits=self.limits)
+            found = parse_spec(self.best_spec or self.path / BEST_SPECS[0], parts=self.parts, limits=self.limits)
         document = document_saying(found)
         data = {**json.loads(self.identity.run.spec), "data": document.data["data"]}
         return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
@@ -131,18 +108,18 @@ class KeptSweep:
     def judge(self, table: Table) -> Judge | None:
         """Return what compares the trials; None if nothing does, as in the sweep."""
         with suppress(SpecnetError):
-            return Judge.of(self.spec, self.repetitions(self.spec), table, self.known.metric)
+            return Judge.of(self.spec, self.repetitions(self.spec), table, self.facts.metric)
         return None
 
     @property
     def conditions(self) -> dict[str, Any]:
         """What the bits of the trials depended on, as far as they were all made by one machine."""
-        machines = machines_in(self.facts)
+        machines = machines_in(self.record)
         machine = machines[0] if len(machines) == 1 else {}
         sha256 = self.identity.run.data_sha256
         return {
-            VERSIONS: self.facts.get(VERSIONS),
-            "threads": self.facts.get("threads"),
+            VERSIONS: self.record.get(VERSIONS),
+            "threads": self.record.get("threads"),
             "data_sha256": sha256,
             **machine,
         }
