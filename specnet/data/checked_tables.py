@@ -21,6 +21,7 @@ from specnet.data.raw_columns import RawColumns, raw_columns
 from specnet.data.suspicions.suspicious_targets import is_number, is_text, text_for_numbers
 from specnet.errors import DataError, Diagnostic
 from specnet.errors import Path as Place
+from specnet.parts import data as data_parts  # most of whose names are imported when they are used
 from specnet.parts.arrays import (
     FLOAT64,
     Array,
@@ -32,19 +33,7 @@ from specnet.parts.arrays import (
     first_few,
     pieces,
 )
-from specnet.parts.data import (
-    ColumnCells,
-    Csv,
-    Data,
-    Npz,
-    Table,
-    TableFile,
-    TargetKind,
-    not_a_table,
-    read_arrays,
-    refuse_bytes,
-    table_file_type,
-)
+from specnet.parts.data import Data, Table, TargetKind
 from specnet.parts.preprocessing import CategoryStep
 from specnet.spec import Resolved, Spec
 
@@ -93,7 +82,9 @@ def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Pa
     """Return what to say of a cell of a named column, at its place in the files of a data part; None without such."""
     message = f'column "{name}": {cell.number:g} is too large for the network'
     hint = 'correct it, or begin network.preprocessing with "quantile"'
-    return data.cell_problem(folder, name, cell.number, message, hint) if isinstance(data, TableFile) else None
+    return (
+        data.cell_problem(folder, name, cell.number, message, hint) if isinstance(data, data_parts.TableFile) else None
+    )
 
 
 def _prepared(
@@ -204,14 +195,16 @@ def read_inputs(path: PathLike, resolved: Resolved, encoding: str | None = None)
             return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
-        return raw_columns(read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names)
+        return raw_columns(
+            data_parts.read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names
+        )
     except DataError as error:
         raise about_file(error, source) from None
 
 
 def read_cells(
     path: PathLike, resolved: Resolved, names: Sequence[str], rows: int, encoding: str | None = None
-) -> Iterator[dict[str, ColumnCells]]:
+) -> Iterator[dict[str, data_parts.ColumnCells]]:
     """Return columns of a table as its file has them, by name, for rows that `read_inputs` reads.
 
     Each of what is yielded has so many rows, the last one perhaps fewer.
@@ -256,13 +249,13 @@ def large_cell_in(
     return None if problem is None else about_file(DataError(problem), source).diagnostics[0]
 
 
-def _features_of(source: str, spec: Spec, encoding: str | None) -> TableFile | None:
+def _features_of(source: str, spec: Spec, encoding: str | None) -> data_parts.TableFile | None:
     """Return what reads a model's columns from a table, as numbers where its spec has no kinds; None without names."""
-    table = table_file_type(source)
+    table = data_parts.table_file_type(source)
     if table is None or spec.feature_names is None:
         return None
     part = spec.data.for_file(source) if spec.data is not None else None
-    if isinstance(part, TableFile):
+    if isinstance(part, data_parts.TableFile):
         return _encoded(part, encoding)
     unnamed = "target"
     while unnamed in spec.feature_names:
@@ -274,7 +267,11 @@ def _features_of(source: str, spec: Spec, encoding: str | None) -> TableFile | N
 
 def _encoded(part: AnyData, encoding: str | None) -> AnyData:
     """Return a part that reads a CSV file in an encoding, if there is one."""
-    return part if encoding is None or not isinstance(part, Csv) else part.model_copy(update={"encoding": encoding})
+    return (
+        part
+        if encoding is None or not isinstance(part, data_parts.Csv)
+        else part.model_copy(update={"encoding": encoding})
+    )
 
 
 def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None, encoding: str | None = None) -> Table:
@@ -332,8 +329,8 @@ def _refuse_unknown_labels(y: Array, labels: Array, source: str) -> None:
 def _part_for(source: str, spec: Spec) -> Data:
     """Return the data part that reads a file as the spec's data part would."""
     if source.lower().endswith(".npz"):
-        refuse_bytes(source, source)
-        return Npz(path=source)
+        data_parts.refuse_bytes(source, source)
+        return data_parts.Npz(path=source)
     part = spec.data.for_file(source) if spec.data is not None else None
     if part is None:
         raise _unreadable(source, spec)
@@ -342,8 +339,8 @@ def _part_for(source: str, spec: Spec) -> Data:
 
 def _unreadable(source: str, spec: Spec) -> DataError:
     """Return the error for a file that the model of a spec cannot read."""
-    if table_file_type(source) is None:
-        message, hint = not_a_table(source, ".npz")
+    if data_parts.table_file_type(source) is None:
+        message, hint = data_parts.not_a_table(source, ".npz")
         return DataError(message, source=source, hint=hint)
     missing = "columns are" if spec.feature_names is None else "target is"
     message = f"the model's {missing} unnamed; it was not trained on a table with names"

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.data.preparation import ColumnTexts
 from specnet.errors import DataError, Diagnostic
 from specnet.parts.arrays import Array, check_inputs, column_names, select_columns
-from specnet.parts.data import Column, ColumnKind, column_of, frame_table
+from specnet.parts.data import Column, ColumnKind, column_of
 from specnet.parts.preprocessing.categories import MISSING
 from specnet.spec.column_names import may_stand_in_a_spec
 
@@ -132,5 +132,7 @@ def frame_columns(
 def _of_frame(
     X: Any, kinds: Mapping[str, ColumnKind | None] | None, name: str
 ) -> tuple[RawColumns, tuple[Diagnostic, ...]]:
+    from specnet.parts.data import frame_table  # with the reading of tables
+
     table, columns, warnings = frame_table(X, kinds, name)
     return RawColumns(table, columns), warnings

@@ -12,7 +12,7 @@ from specnet.errors import DataError, Diagnostic, OneOfMany
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import Array, pieces
 from specnet.parts.data import Column
-from specnet.parts.data.tables.judging import shown_cell
+from specnet.parts.data.column_kinds import shown_cell
 from specnet.parts.preprocessing.categories import MISSING
 
 

@@ -59,6 +59,11 @@ class Registry:
     built_in : bool
         Whether specnet's own parts come before them; each is imported when it is first found.
 
+    Attributes
+    ----------
+    added : tuple of part classes
+        Those that are not specnet's own.
+
     Raises
     ------
     DataError
@@ -69,14 +74,14 @@ class Registry:
         self, parts: Iterable[type[Part]], broken: Mapping[str, str] | None = None, *, built_in: bool = False
     ) -> None:
         self.broken = dict(broken or {})
-        self._added, self._built_in = tuple(parts), built_in
+        self.added, self._built_in = tuple(parts), built_in
         self._named: dict[str, dict[str, type[Part]]] = {}
-        for part in self._added:
+        for part in self.added:
             self._names(part.kind)
 
     def __iter__(self) -> Iterator[type[Part]]:
         yield from (part for kind in BUILT_IN for part in self._built_in_of(kind))
-        yield from self._added
+        yield from self.added
 
     def find(self, kind: str, name: Any) -> type[Part] | None:
         """Return the part of that kind which has this name or alias, or None."""
@@ -93,7 +98,7 @@ class Registry:
 
     def of_kind(self, kind: str) -> tuple[type[Part], ...]:
         """Return the parts of a kind."""
-        return (*self._built_in_of(kind), *(part for part in self._added if part.kind == kind))
+        return (*self._built_in_of(kind), *(part for part in self.added if part.kind == kind))
 
     def _built_in_of(self, kind: str) -> Iterator[type[Part]]:
         if self._built_in and kind in BUILT_IN:
@@ -119,11 +124,11 @@ class Registry:
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
         """Return a registry that also has these parts; those that it has already stay single."""
         more = [part for part in dict.fromkeys(parts) if self.find(part.kind, part.part_name()) is not part]
-        return Registry((*self._added, *more), self.broken, built_in=self._built_in) if more else self
+        return Registry((*self.added, *more), self.broken, built_in=self._built_in) if more else self
 
     def with_broken(self, broken: Mapping[str, str]) -> Registry:
         """Return a registry of the same parts, and of these names that no spec may use."""
-        return Registry(self._added, broken, built_in=self._built_in)
+        return Registry(self.added, broken, built_in=self._built_in)
 
 
 def _module(kind: str) -> ModuleType:

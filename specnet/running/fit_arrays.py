@@ -10,7 +10,7 @@ from specnet.data import frame_columns, raw_columns, split_rows, table_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.parts.arrays import as_array, column_names, select_columns
-from specnet.parts.data import ColumnKind, Split, Table, TableFile
+from specnet.parts.data import ColumnKind, Split, Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import shown_progress
 from specnet.running.data_rows import (
@@ -97,6 +97,8 @@ def fit(
     data = parsed.data
     X = select_columns(X, parsed.feature_names)
     located, parsed = parsed, parsed.model_copy(update={"data": None})
+    from specnet.parts.data import TableFile  # with the readers of files
+
     written: Mapping[str, ColumnKind | None] | None = parsed.network.feature_kinds
     if written is None and isinstance(located.data, TableFile):
         written = located.data.kinds_in(column_names(X) or ())

@@ -16,7 +16,6 @@ from specnet.files.interruptions import Interruptions
 from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
-from specnet.parts.data import TableFile
 from specnet.parts.splits import TEST, TRAIN, VALIDATION, adjective
 from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
@@ -257,10 +256,14 @@ def _column_suspicions(data: SpecData) -> tuple[Diagnostic, ...]:
 def _names_of_groups(data: SpecData) -> dict[str, NDArray[np.float64]]:
     """Return the texts of ignored columns of a table that are named as groups are, as indices: persons, sessions."""
     spec, table = data.resolved.spec, data.table
-    if table is None or not isinstance(spec.data, TableFile) or len(table.X) > MOST_ROWS_WITH_NAMES:
+    if table is None or len(table.X) > MOST_ROWS_WITH_NAMES:
         return {}
     names = [name for name, kind in table.kinds.items() if kind == "ignore" and names_a_group(name)]
-    if not names or spec.data.split.by_column is not None or spec.data.split.says_parts:
+    if not names:
+        return {}
+    from specnet.parts.data import TableFile  # with the readers of files
+
+    if not isinstance(spec.data, TableFile) or spec.data.split.by_column is not None or spec.data.split.says_parts:
         return {}
     texts: dict[str, list[str | float | None]] = {name: [] for name in names}
     for part in spec.data.read_cells(spec.folder, names, len(table.X)):

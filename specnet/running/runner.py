@@ -220,7 +220,7 @@ def run_table(
         if folder is not None and folder.is_finished(identity):
             # --no-report may have left the page out, and it may have been deleted.
             is_missing = report and not (folder.path / REPORT).exists()
-            run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
+            run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
             warnings = _report(run, data, observer) if is_missing else ()
             return _finished(run, warnings)
         checkpoint = None
@@ -331,7 +331,7 @@ def _write(folder: RunFolder, parsed: Spec, outcome: RunOutcome, fitted: FitResu
     """Write what a run has reached into its folder, and return that, of which nothing has to be read again."""
     result, (language, text) = fitted.result, text_saying(parsed)
     folder.write({f"spec.{language}": text, **outcome.files})
-    run = SavedRun(folder.path, parts=parsed.registry, limits=parsed.origin.limits)
+    run = SavedRun(folder.path, parts=parsed.registry.added, limits=parsed.origin.limits)
     run.facts, run.spec, run.written_text = json.loads(outcome.files[FACTS]), fitted.data.resolved.spec, text
     run.model, run.evaluation, run.judgement = fitted.model, outcome.evaluation, outcome.judgement
     run.history, run.looks, run.snapshots = result.history, result.looks, result.snapshots

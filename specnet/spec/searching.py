@@ -54,7 +54,7 @@ def parse_sweep(
     """
     overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
     if isinstance(source, Spec):
-        parts, limits = (*source.registry, *parts), limits or source.origin.limits
+        parts, limits = (*source.registry.added, *parts), limits or source.origin.limits
         source = document_saying(source)
     document = read(source, overrides)
     if "sweep" not in document.data:

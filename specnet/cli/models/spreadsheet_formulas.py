@@ -7,8 +7,8 @@ from typing import Any
 
 from specnet.errors import Diagnostic
 from specnet.number_texts import counted
+from specnet.parts.data.column_kinds import shown_cell
 from specnet.parts.data.tables.cells import number, trimmed
-from specnet.parts.data.tables.judging import shown_cell
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.parts.data.tables.judging import are_frequent
+from specnet.parts.data.column_kinds import are_frequent
 
 LEAST_CLASS_ROWS = 20
 LEAST_VALUE_ROWS = 30

@@ -22,7 +22,7 @@ from specnet.files.toml import toml_key, toml_text
 from specnet.number_texts import counted, percent
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column
-from specnet.parts.data.tables.judging import are_frequent
+from specnet.parts.data.column_kinds import are_frequent
 from specnet.spec import Spec
 
 LEAST_IDENTIFIER_ROWS = 20

@@ -25,6 +25,12 @@ KINDS_IN_WORDS: dict[Kind, str] = {
 }
 
 
+ROWS_TO_A_CATEGORY = 5
+"""A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
+LONGEST_SHOWN = 40
+"""Characters of a cell in a message."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """A column of a table's float64 matrix, in which NaN is a missing cell.
@@ -111,3 +117,13 @@ def kind_of(written: ColumnKind) -> Kind:
 def column_of(name: str, written: ColumnKind, texts: NDArray[np.str_] | None = None) -> Column:
     """Return a column of a kind as a spec writes it."""
     return Column(name, kind_of(written), texts, None if isinstance(written, str) else written)
+
+
+def are_frequent(counts: NDArray[np.intp]) -> bool:
+    """Return whether at least half of some rows have a text that is frequent, of the rows of each text."""
+    return bool(2 * counts[counts >= ROWS_TO_A_CATEGORY].sum() >= counts.sum())
+
+
+def shown_cell(cell: str) -> str:
+    """Return a cell as a message shows it."""
+    return cell if cell.isprintable() and len(cell) <= LONGEST_SHOWN else repr(cell[:LONGEST_SHOWN])[1:-1]

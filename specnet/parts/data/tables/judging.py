@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import Diagnostic, OneOfMany
-from specnet.parts.data.column_kinds import KINDS_IN_WORDS, ColumnKind, kind_of
+from specnet.parts.data.column_kinds import (
+    KINDS_IN_WORDS,
+    ROWS_TO_A_CATEGORY,
+    ColumnKind,
+    are_frequent,
+    kind_of,
+    shown_cell,
+)
 from specnet.parts.data.notations import (
     DatetimeFormat,
     DurationFormat,
@@ -28,8 +35,6 @@ from specnet.parts.data.tables.setting_hints import column_key, setting
 
 SHARE_OF_ALL = 0.9
 """From this share on a column is meant to be numbers or dates, and what is none in it is a mistake."""
-ROWS_TO_A_CATEGORY = 5
-"""A text that so many rows share is frequent; a column is one of categories if at least half of its rows have such."""
 RARE_TEXT = f"mostly text that fewer than {ROWS_TO_A_CATEGORY} rows share"
 UNIQUE_TEXT = f"text that no {ROWS_TO_A_CATEGORY} rows share"
 USELESS = {
@@ -45,8 +50,6 @@ MOST_MARKERS = 3
 
 SAMPLE = 50
 """How many cells, spread over all rows, tell which notations a column may be in."""
-LONGEST_SHOWN = 40
-"""Characters of a cell in a message."""
 EXPECTED = {
     "numeric": ("not-a-number", "a finite number"),
     "boolean": ("not-a-boolean", "true or false, or yes or no"),
@@ -374,11 +377,6 @@ def _mixed_zones(cells: CellFacts) -> Assumption | None:
     return Assumption(f"{without} of {cells.present} times have no zone, and are read as UTC")
 
 
-def are_frequent(counts: NDArray[np.intp]) -> bool:
-    """Return whether at least half of some rows have a text that is frequent, of the rows of each text."""
-    return bool(2 * counts[counts >= ROWS_TO_A_CATEGORY].sum() >= counts.sum())
-
-
 def _distinguished(notations: Sequence[Notation], cells: CellFacts) -> list[Notation]:
     """Return those of some notations that all cells are in which say different things of them."""
     dates = {each.format.replace("%B", "%b"): each for each in notations if isinstance(each, DatetimeFormat)}  # May
@@ -496,8 +494,3 @@ def mistaken(name: str, kind: ColumnKind, cell: str, row: int, count: int) -> st
         expected = "a date and time without a time zone, as in training"
     more = f", and in {count - 1} more" if count > 1 else ""
     return f'column "{name}": expected {expected}, got "{shown_cell(cell)}" in row {row}{more}'
-
-
-def shown_cell(cell: str) -> str:
-    """Return a cell as a message shows it."""
-    return cell if cell.isprintable() and len(cell) <= LONGEST_SHOWN else repr(cell[:LONGEST_SHOWN])[1:-1]

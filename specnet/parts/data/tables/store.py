@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.parts.data.column_kinds import ColumnKind
+from specnet.parts.data.column_kinds import LONGEST_SHOWN, ColumnKind
 from specnet.parts.data.notations import Notation
 from specnet.parts.data.tables.cells import (
     LARGEST_WHOLE,
@@ -34,7 +34,7 @@ from specnet.parts.data.tables.cells import (
     sql_trimmed,
 )
 from specnet.parts.data.tables.duck import MOST_EXPRESSIONS, Duck
-from specnet.parts.data.tables.judging import LONGEST_SHOWN, MOST_MARKERS, SAMPLE, CellFacts, Verdict, verdicts
+from specnet.parts.data.tables.judging import MOST_MARKERS, SAMPLE, CellFacts, Verdict, verdicts
 from specnet.parts.data.tables.source import Mistake, TableSource
 from specnet.parts.data.tables.types import FRACTIONAL, is_number_type, is_whole_type
 
