@@ -77,65 +77,40 @@ class DiagramColumn:
         return lines
 
 
-@dataclass(frozen=True)
-class Fold:
-    """Columns that stand for several repetitions.
-
-    Attributes
-    ----------
-    columns : tuple of int
-    times : int
-    depth : int
-        How many folds lie around it.
-    """
-
-    columns: tuple[int, ...]
-    times: int
-    depth: int = 0
+Fold = tuple[tuple[int, ...], int, int]
+"""The numbers of columns that stand for several repetitions, how many these are, and how many folds lie around it."""
 
 
-@dataclass(frozen=True)
-class DiagramColumns:
-    """All columns of a diagram.
+def columns_of(resolved: Resolved) -> tuple[tuple[DiagramColumn, ...], list[Fold], range]:
+    """Return the columns of a network's diagram, folded if there are more than 16 side by side.
 
-    Attributes
-    ----------
+    Returns
+    -------
     columns : tuple of DiagramColumn
         The input first, then in the order in which they are computed.
-    folds : tuple of Fold
-    hidden : frozenset of int
+    folds : list of Fold
+    hidden : range
         Places, neighbours of each other, that are left out.
     """
-
-    columns: tuple[DiagramColumn, ...]
-    folds: tuple[Fold, ...] = ()
-    hidden: frozenset[int] = frozenset()
-
-    @property
-    def place_count(self) -> int:
-        """Number of places, also those left out."""
-        return 1 + max(column.place for column in self.columns)
-
-
-def columns_of(resolved: Resolved) -> DiagramColumns:
-    """Return the columns of a network's diagram, folded if there are more than 16 side by side."""
-    whole = DiagramColumns(_joined(resolved.nodes, resolved.inputs, folded=False))
-    if whole.place_count <= MOST_PLACES:
-        return whole
+    columns = _joined(resolved.nodes, resolved.inputs, folded=False)
+    if place_count(columns) <= MOST_PLACES:
+        return columns, [], range(0)
     columns = _without_repeated(_joined(resolved.nodes, resolved.inputs, folded=True))
-    rows = [Fold((number,), column.times) for number, column in enumerate(columns) if column.times > 1]
-    folds = [
-        Fold(within, times, depth)
+    folds: list[Fold] = [
+        (within, times, depth)
         for path, times, depth in _blocks(resolved.spec.network.layers or (), ("network", "layers"), 0)
         if (within := tuple(k for k, column in enumerate(columns) if column.path[: len(path)] == path))
     ]
-    folded = DiagramColumns(columns, (*folds, *rows))
-    left_out = folded.place_count - MOST_PLACES
-    if left_out <= 0:
-        return folded
+    folds += [((number,), column.times, 0) for number, column in enumerate(columns) if column.times > 1]
+    left_out = place_count(columns) - MOST_PLACES
     # One place is for the gap itself.
     first = MOST_PLACES // 2
-    return replace(folded, hidden=frozenset(range(first, first + left_out + 1)))
+    return columns, folds, range(first, first + left_out + 1) if left_out > 0 else range(0)
+
+
+def place_count(columns: Sequence[DiagramColumn]) -> int:
+    """Return the number of places side by side, also those left out."""
+    return 1 + max(column.place for column in columns)
 
 
 def _joined(nodes: Sequence[Node], inputs: int, *, folded: bool) -> tuple[DiagramColumn, ...]:

@@ -22,7 +22,6 @@ from specnet.report.diagram.placing import (
     MOST_NAMES,
     MOST_UNITS,
     RADIUS,
-    Arc,
     Placed,
     place_columns,
 )
@@ -94,8 +93,8 @@ class NetworkDiagram:
         overview = Overview(resolved)
         self.description = f"Network {overview.summary()}, {counted(overview.parameter_count, 'parameter')}"
         self.title = resolved.spec.name or self.description
-        self.graph = columns_of(resolved)
-        columns = self.graph.columns
+        columns, self.folds, self.hidden = columns_of(resolved)
+        self.columns = columns
         self.weights = weights_of(columns, parameters or {})
         self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MOST_UNITS}
         self.captions, reach = [column.captions() for column in columns], []
@@ -112,7 +111,7 @@ class NetworkDiagram:
             unit_order(column.size, [weight for k, weight in self.maps.items() if columns[k].sources == (number,)])
             for number, column in enumerate(columns)
         ]
-        self.placement = place_columns(self.graph, self.captions, self.names)
+        self.placement = place_columns(columns, self.folds, self.hidden, self.captions, self.names)
 
     def svg(self, head: str = "", margin: float = 0.0) -> Markup:
         """Return the picture, with what stands before it and units around it."""
@@ -128,8 +127,8 @@ class NetworkDiagram:
     def content(self) -> Iterator[str]:
         placement = self.placement
         columns = placement.columns
-        yield from map(self._fold, self.graph.folds)
-        yield from map(self._arc, placement.arcs)
+        yield from map(self._fold, self.folds)
+        yield from (self._arc(*ends, peak) for ends, peak in placement.arcs.items())
         for source, target in placement.neighbours:
             yield from self._links(source, target)
         for k, placed in columns.items():
@@ -142,7 +141,7 @@ class NetworkDiagram:
 
     def _links(self, source: int, target: int) -> Iterator[str]:
         """Yield the lines between two columns side by side."""
-        column, start, end = self.graph.columns[target], self.placement.columns[source], self.placement.columns[target]
+        column, start, end = self.columns[target], self.placement.columns[source], self.placement.columns[target]
         node = column.nodes[0]
         if target in self.maps:
             yield from self._map(source, target)
@@ -193,19 +192,19 @@ class NetworkDiagram:
                 look = f'{style} stroke-width="{0.4 + 3.6 * share:.3g}" opacity="{0.25 + 0.75 * share:.2g}"'
                 yield f'<path d="{curve}" {look}>{hover_text(rounded(float(value)))}</path>'
 
-    def _arc(self, arc: Arc) -> str:
+    def _arc(self, source: int, target: int, peak: float) -> str:
         """Return an arc over the columns between two, whose middle has the height of the peak."""
-        start, end = self.placement.columns[arc.source], self.placement.columns[arc.target]
+        start, end = self.placement.columns[source], self.placement.columns[target]
         above, below = start.top - 3, end.top - 3
-        control = (arc.peak - (above + below) / 8) / 0.75
+        control = (peak - (above + below) / 8) / 0.75
         reach = min((end.x - start.x) / 4, 60.0)
         first, last = f"{number(start.x)} {number(above)}", f"{number(end.x)} {number(below)}"
         bend = f"{number(start.x + reach)} {number(control)} {number(end.x - reach)} {number(control)}"
         return f'<path class="skip" d="M{first}C{bend} {last}"/>'
 
     def _column(self, k: int, placed: Placed) -> Iterator[str]:
-        column = self.graph.columns[k]
-        style = "inputs" if k == INPUT else "outputs" if k == len(self.graph.columns) - 1 else "hidden"
+        column = self.columns[k]
+        style = "inputs" if k == INPUT else "outputs" if k == len(self.columns) - 1 else "hidden"
         if placed.is_bar:
             frame = Frame(placed.x - placed.reach, placed.x + placed.reach, *placed.rows)
             yield f'<rect class="unit {style}" {frame.attributes()} rx="{number(placed.reach)}"/>'
@@ -223,7 +222,7 @@ class NetworkDiagram:
         """Return what a unit is called on hover."""
         if k in self.names:
             return self.names[k][unit]
-        return f"{self.graph.columns[k].key}, unit {unit + 1}" if k else f"input {unit + 1}"
+        return f"{self.columns[k].key}, unit {unit + 1}" if k else f"input {unit + 1}"
 
     def _names(self, k: int, placed: Placed) -> Iterator[str]:
         """Yield the names beside the units of the first or the last column, if they have some that fit."""
@@ -235,18 +234,18 @@ class NetworkDiagram:
 
     def _fold(self, fold: Fold) -> str:
         """Return a frame around columns that stand for several, with their number."""
-        placement = self.placement
-        columns = {k: placement.columns[k] for k in fold.columns if k in placement.columns}
+        placement, (numbers, times, depth) = self.placement, fold
+        columns = {k: placement.columns[k] for k in numbers if k in placement.columns}
         if not columns:
             return ""
-        margin = FOLD_MARGIN - FOLD_INSET * fold.depth
+        margin = FOLD_MARGIN - FOLD_INSET * depth
         left, right = (edge(placed.x for placed in columns.values()) for edge in (min, max))
-        arcs = [arc.peak for arc in placement.arcs if arc.source in columns and arc.target in columns]
+        arcs = [peak for ends, peak in placement.arcs.items() if columns.keys() >= {*ends}]
         top = min([placed.top for placed in columns.values()] + arcs) - 2 * EDGE
         bottom = max(placed.bottom for placed in columns.values()) + FOLD_LABEL
         place = f'x="{number(left - margin)}" y="{number(top)}"'
         size = f'width="{number(right - left + 2 * margin)}" height="{number(bottom - top + EDGE)}" rx="10"'
-        text = label(f"× {count(fold.times)}", (left + right) / 2, bottom - 2, "caption", "middle")
+        text = label(f"× {count(times)}", (left + right) / 2, bottom - 2, "caption", "middle")
         return f'<rect class="fold" {place} {size}/>{text}'
 
     def _left_out(self) -> Iterator[str]:
@@ -255,7 +254,7 @@ class NetworkDiagram:
             yield label(f"⋮ {counted(branches, 'more layer')}", x, y, "more", "middle")
         if self.placement.gap is not None:
             x, y = self.placement.gap
-            missing = sum(column.times for column in self.graph.columns if column.place in self.graph.hidden)
+            missing = sum(column.times for column in self.columns if column.place in self.hidden)
             yield label("⋯", x, y, "caption", "middle")
             yield label(f"{count(missing)} more", x, y + LINE_HEIGHT, "more", "middle")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from specnet.report.diagram.diagram_columns import INPUT, DiagramColumns
+from specnet.report.diagram.diagram_columns import INPUT, DiagramColumn, Fold, place_count
 from specnet.report.svg.markup import text_width
 
 MOST_UNITS = 12
@@ -83,15 +83,6 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Arc:
-    """A connection that passes over columns: its ends, and the height of its middle."""
-
-    source: int
-    target: int
-    peak: float
-
-
-@dataclass(frozen=True)
 class Placement:
     """All that a diagram's columns need to be drawn.
 
@@ -103,8 +94,8 @@ class Placement:
         Columns that are drawn, by number.
     neighbours : tuple of (int, int)
         Connections between columns side by side, as source and target.
-    arcs : tuple of Arc
-        Connections over others.
+    arcs : mapping
+        The height of the middle of each connection over others, by source and target.
     gap : (x, y) or None
         Where the number of layers that are left out stands.
     unseen : tuple of (x, y, count)
@@ -115,13 +106,15 @@ class Placement:
     height: float
     columns: Mapping[int, Placed]
     neighbours: tuple[tuple[int, int], ...]
-    arcs: tuple[Arc, ...]
+    arcs: Mapping[tuple[int, int], float]
     gap: tuple[float, float] | None
     unseen: tuple[tuple[float, float, int], ...]
 
 
 def place_columns(
-    graph: DiagramColumns,
+    columns: Sequence[DiagramColumn],
+    folds: Sequence[Fold],
+    hidden: range,
     captions: Sequence[Sequence[str]],
     names: Mapping[int, Sequence[str]],
 ) -> Placement:
@@ -129,22 +122,23 @@ def place_columns(
 
     Parameters
     ----------
-    graph : DiagramColumns
+    columns, folds, hidden
+        As of `columns_of`.
     captions : sequence of sequences of str
         The lines under each column.
     names : mapping
         What stands beside the units of the first and the last column, by the column's number.
     """
-    shown = [place for place in range(graph.place_count) if place not in graph.hidden]
-    slots = {place: k + (place > min(graph.hidden, default=place)) for k, place in enumerate(shown)}
-    slot_count = len(shown) + bool(graph.hidden)
-    outer = names.get(INPUT, ()), names.get(len(graph.columns) - 1, ())
+    shown = [place for place in range(place_count(columns)) if place not in hidden]
+    slots = {place: k + (place > min(hidden, default=place)) for k, place in enumerate(shown)}
+    slot_count = len(shown) + bool(hidden)
+    outer = names.get(INPUT, ()), names.get(len(columns) - 1, ())
     left, right = (max(SIDE, _room(texts) + RADIUS + 2 * EDGE) for texts in outer)
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
-    stacks = {place: [k for k, column in enumerate(graph.columns) if column.place == place] for place in shown}
+    stacks = {place: [k for k, column in enumerate(columns) if column.place == place] for place in shown}
     laid = {
-        place: _stacked(graph, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions, names)
+        place: _stacked(columns, stack[:MOST_BRANCHES], float(round(left + slots[place] * step)), captions, names)
         for place, stack in stacks.items()
     }
     # The captions of columns that stand alone are in one line below all circles.
@@ -152,29 +146,29 @@ def place_columns(
         place: stack[-1].bottom if len(stack) > 1 else stack[0].caption - CAPTION_GAP for place, stack in laid.items()
     }
     body = max(LEAST_HEIGHT, *ends.values())
-    columns: dict[int, Placed] = {}
+    drawn: dict[int, Placed] = {}
     unseen = []
     for place, stack in stacks.items():
         moved = [placed.moved(float(round((body - ends[place]) / 2))) for placed in laid[place]]
         if len(stack) == 1:
             caption = body + CAPTION_GAP
             moved = [replace(moved[0], caption=caption, bottom=caption + moved[0].bottom - moved[0].caption)]
-        columns |= zip(stack, moved, strict=False)
+        drawn |= zip(stack, moved, strict=False)
         if len(stack) > MOST_BRANCHES:
             unseen.append((moved[-1].x, moved[-1].bottom + STACK_GAP, len(stack) - MOST_BRANCHES))
-    neighbours, arcs = _connections(graph, columns, {k: slots[graph.columns[k].place] for k in columns})
-    folds = FOLD_LABEL * (1 + max((fold.depth for fold in graph.folds), default=-1))
-    down = EDGE - min([placed.top for placed in columns.values()] + [arc.peak for arc in arcs])
-    if graph.folds:
+    neighbours, arcs = _connections(columns, drawn, {k: slots[columns[k].place] for k in drawn})
+    labels = FOLD_LABEL * (1 + max((depth for _, _, depth in folds), default=-1))
+    down = EDGE - min([placed.top for placed in drawn.values()] + [*arcs.values()])
+    if folds:
         down += EDGE
-    height = max([placed.bottom for placed in columns.values()] + [y for _, y, _ in unseen]) + down + EDGE + folds
-    gap = (left + min(graph.hidden) * step, body / 2 + down) if graph.hidden else None
+    height = max([placed.bottom for placed in drawn.values()] + [y for _, y, _ in unseen]) + down + EDGE + labels
+    gap = (left + min(hidden) * step, body / 2 + down) if hidden else None
     return Placement(
         width,
         height,
-        {k: placed.moved(down) for k, placed in columns.items()},
+        {k: placed.moved(down) for k, placed in drawn.items()},
         tuple(neighbours),
-        tuple(replace(arc, peak=arc.peak + down) for arc in arcs),
+        {ends: peak + down for ends, peak in arcs.items()},
         gap,
         tuple((x, y + down, count) for x, y, count in unseen),
     )
@@ -185,7 +179,7 @@ def _room(texts: Sequence[str]) -> float:
 
 
 def _stacked(
-    graph: DiagramColumns,
+    columns: Sequence[DiagramColumn],
     numbers: Sequence[int],
     x: float,
     captions: Sequence[Sequence[str]],
@@ -194,7 +188,7 @@ def _stacked(
     """Return columns above each other, each with its caption, from 0 on."""
     placed: list[Placed] = []
     for k in numbers:
-        size, top = graph.columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
+        size, top = columns[k].size, placed[-1].bottom + STACK_GAP if placed else 0.0
         if size > MOST_UNITS:
             named = len(names.get(k, ()))
             rows = (top, top + max(BAR_HEIGHT, NAME_STEP * named if named <= MOST_NAMES else 0.0))
@@ -208,20 +202,19 @@ def _stacked(
 
 
 def _connections(
-    graph: DiagramColumns, columns: Mapping[int, Placed], slots: Mapping[int, int]
-) -> tuple[list[tuple[int, int]], list[Arc]]:
+    columns: Sequence[DiagramColumn], drawn: Mapping[int, Placed], slots: Mapping[int, int]
+) -> tuple[list[tuple[int, int]], dict[tuple[int, int], float]]:
     lengths = {
         (source, target): slots[target] - slots[source]
-        for target in columns
-        for source in graph.columns[target].sources
-        if source in columns
+        for target in drawn
+        for source in columns[target].sources
+        if source in drawn
     }
     neighbours = [pair for pair, length in lengths.items() if length == 1]
-    arcs: list[Arc] = []
+    arcs: dict[tuple[int, int], float] = {}
     for _, (source, target) in sorted((length, pair) for pair, length in lengths.items() if length > 1):
         start, stop = slots[source], slots[target]
-        below = [placed.top for k, placed in columns.items() if start <= slots[k] <= stop]
-        within = [arc.peak for arc in arcs if start <= slots[arc.source] and slots[arc.target] <= stop]
-        peak = min([min(below) - FIRST_RISE, *(other - NEXT_RISE for other in within)])
-        arcs.append(Arc(source, target, peak))
+        below = [placed.top for k, placed in drawn.items() if start <= slots[k] <= stop]
+        within = [peak for (first, last), peak in arcs.items() if start <= slots[first] and slots[last] <= stop]
+        arcs[source, target] = min([min(below) - FIRST_RISE, *(other - NEXT_RISE for other in within)])
     return neighbours, arcs

@@ -82,7 +82,7 @@ class Plane:
     @cached_property
     def chain(self) -> tuple[DiagramColumn, ...]:
         """The network's layers as its diagram shows them, the input first."""
-        return columns_of(self.network.resolved).columns
+        return columns_of(self.network.resolved)[0]
 
     @cached_property
     def layers(self) -> dict[str, LayerOutputs]:

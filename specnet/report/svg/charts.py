@@ -13,7 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from specnet.parts.arrays import kept_points
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.chart_frame import EDGE, Frame, bare_frame, frame_with_axes
-from specnet.report.svg.drawings import Ending, Vector, circles, endings, inside, line, marks, path, stamped
+from specnet.report.svg.drawings import (
+    Ending,
+    Vector,
+    circles,
+    ending_width,
+    endings,
+    inside,
+    line,
+    marks,
+    path,
+    stamped,
+)
 from specnet.report.svg.markup import TEXT_SIZE, escaped, hover_text, label, number, picture, shortened, text_width
 from specnet.report.svg.pixels import HUES, RGB, data_uri, png
 
@@ -107,7 +118,7 @@ class Chart:
         if name:
             first = style.split()[0]
             coloured = first.replace("series", "name") if first.startswith("series") else "strong"
-            self._endings.append(Ending(float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
+            self._endings.append((float(np.clip(up[shown[-1]], 0.0, 1.0)), name, value, coloured))
 
     def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, style: str) -> None:
         """Fill what lies between two lines that no value is missing of.
@@ -339,7 +350,7 @@ class Chart:
             frame = bare_frame(self._width, self._height)
             content = [draw(frame) for draw in self._drawings] + [frame.outline()]
         else:
-            widest = max([ending.width + RIGHT_EDGE for ending in self._endings], default=RIGHT_EDGE)
+            widest = max([ending_width(ending) + RIGHT_EDGE for ending in self._endings], default=RIGHT_EDGE)
             right = min(widest, MOST_FOR_NAMES * self._width)
             frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right)
             content = [axes, *(draw(frame) for draw in self._drawings)]

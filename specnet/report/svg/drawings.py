@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from markupsafe import Markup
@@ -155,30 +154,15 @@ def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
     )
 
 
-@dataclass(frozen=True)
-class Ending:
-    """What stands at the right end of a line.
+Ending = tuple[float, str, str, str]
+"""What stands at the right end of a line: where it ends along y, 0 to 1, its name, a number beneath or nothing, and the
+class of the name."""
 
-    Attributes
-    ----------
-    position : float
-        Where the line ends along y, 0 to 1.
-    name : str
-    value : str
-        A number beneath, or nothing.
-    style : str
-        Class of the name.
-    """
 
-    position: float
-    name: str
-    value: str
-    style: str
-
-    @property
-    def width(self) -> float:
-        """Its width in units."""
-        return max(BOLD * text_width(self.name), text_width(self.value))
+def ending_width(ending: Ending) -> float:
+    """Return the width in units of what stands at the end of a line."""
+    _, name, value, _ = ending
+    return max(BOLD * text_width(name), text_width(value))
 
 
 def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
@@ -186,24 +170,24 @@ def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:
 
     Where there are too many for the height, numbers are left out first, then names between the outer ones.
     """
-    ordered = sorted(all_endings, key=lambda ending: -ending.position)
+    ordered = sorted(all_endings, key=lambda ending: -ending[0])
     most = int((frame.height + LINE_HEIGHT) / LINE_HEIGHT)
-    if sum(1 + bool(ending.value) for ending in ordered) > most:
-        ordered = [replace(ending, value="") for ending in ordered]
+    if sum(1 + bool(value) for _, _, value, _ in ordered) > most:
+        ordered = [(position, name, "", style) for position, name, _, style in ordered]
     if len(ordered) > most:
         ordered = [ordered[k] for k in np.linspace(0, len(ordered) - 1, most).astype(np.intp)]
-    heights = [LINE_HEIGHT * (1 + bool(ending.value)) for ending in ordered]
-    middles = frame.down(np.array([ending.position for ending in ordered]))
+    heights = [LINE_HEIGHT * (1 + bool(value)) for _, _, value, _ in ordered]
+    middles = frame.down(np.array([position for position, *_ in ordered]))
     tops = moved_apart([middle - height / 2 for middle, height in zip(middles, heights, strict=True)], heights)
     lowest = frame.bottom + LINE_HEIGHT / 2
     shift = min(0.0, lowest - (tops[-1] + heights[-1])) if tops else 0.0
     drawn, edge = [], frame.top - LINE_HEIGHT / 2
-    for ending, top, height in zip(ordered, tops, heights, strict=True):
+    for (_, name, value, style), top, height in zip(ordered, tops, heights, strict=True):
         edge = max(top + shift, edge)
         baseline = edge + 0.78 * LINE_HEIGHT
-        drawn.append(label(ending.name, frame.right + 6, baseline, ending.style, room=room / BOLD))
-        if ending.value:
-            drawn.append(label(ending.value, frame.right + 6, baseline + LINE_HEIGHT, room=room))
+        drawn.append(label(name, frame.right + 6, baseline, style, room=room / BOLD))
+        if value:
+            drawn.append(label(value, frame.right + 6, baseline + LINE_HEIGHT, room=room))
         edge += height
     return "".join(drawn)
 

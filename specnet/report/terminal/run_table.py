@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from specnet.number_texts import ABSENT, count, duration, metric, metric_spread
@@ -13,15 +12,8 @@ from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_folder import FINISHED, SavedFolder, have_one_loss
 from specnet.spec.reading.hints import close_match
 
-
-@dataclass(frozen=True)
-class TableColumn:
-    """A column of the table of runs: what it shows of each, and by what it sorts; None is shown as a dash."""
-
-    title: str
-    texts: Sequence[str]
-    keys: Sequence[Any]
-    right: bool = False
+WORDS = ("run", "loss function", "findings", "state")
+"""Columns of words; all others are of numbers."""
 
 
 class RunTable:
@@ -29,22 +21,28 @@ class RunTable:
 
     Each set of rows has columns of its own. Columns with the numbers of runs and of trials are there if a row is of
     several, one with what losses are if they cannot be compared, and one with states if a run has not finished.
+
+    Attributes
+    ----------
+    columns : dict
+        By their titles, what each shows of the runs, and by what it sorts them; None for those without a value.
     """
 
     def __init__(self, records: Sequence[SavedFolder]) -> None:
         self.records = list(records)
         self._is_one_loss = have_one_loss(record.loss for record in records)
         counts = {"runs": [record.runs for record in records], "trials": [record.trials for record in records]}
-        self.columns = [
-            TableColumn("run", [record.name for record in records], range(len(records))),
-            *(self._scores(split, name) for split, name in self._shown()),
-            *([] if self._is_one_loss else [self._words("loss function", [record.loss for record in records])]),
-            *(self._numbers(title, numbers, count) for title, numbers in counts.items() if any(numbers)),
-            self._numbers("time", [record.seconds for record in records], duration),
-            self._words("findings", [", ".join(record.codes) for record in records]),
-        ]
+        self.columns: dict[str, tuple[Sequence[str], Sequence[Any]]] = {
+            "run": ([record.name for record in records], range(len(records))),
+            **{f"{split} {name}": self._scores(split, name) for split, name in self._shown()},
+        }
+        if not self._is_one_loss:
+            self.columns["loss function"] = _words([record.loss for record in records])
+        self.columns |= {title: _numbers(numbers, count) for title, numbers in counts.items() if any(numbers)}
+        self.columns["time"] = _numbers([record.seconds for record in records], duration)
+        self.columns["findings"] = _words([", ".join(record.codes) for record in records])
         if any(record.state != FINISHED for record in records):
-            self.columns.append(self._words("state", [record.remark() for record in records]))
+            self.columns["state"] = _words([record.remark() for record in records])
 
     def sorted_by(self, column: str) -> RunTable:
         """Return the runs in the order of a column, in reverse if its name begins with ``-``.
@@ -56,7 +54,7 @@ class RunTable:
         KeyError
             If there is no such column; its argument is a hint.
         """
-        keys = self._find(column.removeprefix("-")).keys
+        _, keys = self.columns[self._find(column.removeprefix("-"))]
         known = [(key, record) for key, record in zip(keys, self.records, strict=True) if key is not None]
         known.sort(key=lambda each: each[0], reverse=column.startswith("-"))
         absent = [record for key, record in zip(keys, self.records, strict=True) if key is None]
@@ -64,18 +62,17 @@ class RunTable:
 
     def table(self) -> TextTable:
         """Return the table as texts."""
-        rows = list(zip(*(column.texts for column in self.columns), strict=True))
-        right = frozenset(place for place, column in enumerate(self.columns) if column.right)
-        words = frozenset(place for place, column in enumerate(self.columns) if not column.right)
-        return TextTable([column.title for column in self.columns], rows, right=right, folded=words)
+        rows = list(zip(*(texts for texts, _ in self.columns.values()), strict=True))
+        words = frozenset(index for index, title in enumerate(self.columns) if title in WORDS)
+        right = frozenset(range(len(self.columns))) - words
+        return TextTable([*self.columns], rows, right=right, folded=words)
 
-    def _find(self, name: str) -> TableColumn:
-        wanted = name.replace("_", " ").strip()
-        for column in self.columns:
-            title = column.title.replace("_", " ")
-            if wanted in (title, *(title.removeprefix(f"{split} ".replace("_", " ")) for split in SPLITS)):
-                return column
-        titles = [column.title for column in self.columns]
+    def _find(self, name: str) -> str:
+        titles, requested = [*self.columns], name.replace("_", " ").strip()
+        for title in titles:
+            plain = title.replace("_", " ")
+            if requested in (plain, *(plain.removeprefix(f"{split} ".replace("_", " ")) for split in SPLITS)):
+                return title
         close = close_match(name, titles)
         raise KeyError(f'did you mean "{close}"?' if close else f"choose from {', '.join(titles)}")
 
@@ -87,7 +84,7 @@ class RunTable:
         of_each = {split: sorted(name for of, name in metrics if of == split and name is not None) for split in splits}
         return [(split, name) for split in splits or [TEST] for name in (*of_each.get(split, ()), LOSS)]
 
-    def _scores(self, split: str, name: str) -> TableColumn:
+    def _scores(self, split: str, name: str) -> tuple[Sequence[str], Sequence[Any]]:
         """Return the column of a figure, of runs of which these rows say most."""
         records = [record if record.split == split else SavedFolder("") for record in self.records]
         keys: list[Any] = [record.score(split, name) for record in records]
@@ -95,13 +92,15 @@ class RunTable:
         texts = [metric_spread(name, key, spread) for key, spread in zip(keys, spreads, strict=True)]
         if name == LOSS and not self._is_one_loss:  # losses are sorted among those that they can be compared with
             keys = [None if key is None else (record.loss, key) for key, record in zip(keys, self.records, strict=True)]
-        return TableColumn(f"{split} {name}", texts, keys, right=True)
+        return texts, keys
 
-    def _numbers(self, title: str, values: Sequence[float | None], text: Any) -> TableColumn:
-        return TableColumn(title, [ABSENT if value is None else text(value) for value in values], values, right=True)
 
-    def _words(self, title: str, texts: Sequence[str]) -> TableColumn:
-        return TableColumn(title, texts, [text or None for text in texts])
+def _numbers(values: Sequence[float | None], text: Any) -> tuple[Sequence[str], Sequence[Any]]:
+    return [ABSENT if value is None else text(value) for value in values], values
+
+
+def _words(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[Any]]:
+    return texts, [text or None for text in texts]
 
 
 def score_rows(first: SavedFolder, second: SavedFolder) -> list[tuple[str, float | None, float | None]]:

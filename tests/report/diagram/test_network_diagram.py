@@ -110,7 +110,7 @@ def test_a_column_stands_where_its_longest_path_ends() -> None:
         {"type": "concatenate", "inputs": ["short", "longer", "input"]},
         dense(1),
     )
-    assert [column.place for column in columns_of(resolved).columns] == [0, 1, 1, 2, 3, 4]
+    assert [column.place for column in columns_of(resolved)[0]] == [0, 1, 1, 2, 3, 4]
     picture = drawn(resolved)
     columns = middles(picture)
     # Parallel branches are stacked in the order of the spec.
@@ -151,7 +151,7 @@ def test_blocks_are_folded_beyond_sixteen_columns() -> None:
     within = {key for key, places in middles(folded).items() if left < places[0][0] < left + width}
     assert within == {"layers.1.0.0", "layers.1.0.branch", "layers.1.0.2"}
     # The layer behind the block reads its last repetition.
-    assert columns_of(residual(8)).columns[-1].sources == (4,)
+    assert columns_of(residual(8))[0][-1].sources == (4,)
 
 
 def test_equal_layers_in_a_row_are_folded() -> None:
