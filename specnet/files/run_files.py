@@ -121,6 +121,11 @@ def kind_of(folder: PathLike) -> FolderKind | None:
     return next(kinds_in(folder), None)
 
 
+def trial_name(number: int) -> str:
+    """Return the folder of a trial, as seen from that of its sweep."""
+    return f"{TRIALS}/{number:04}"
+
+
 def holds_trials(folder: PathLike) -> bool:
     """Return whether a folder is the one in which a sweep keeps its trials, which are no runs to go on with."""
     before, name = os.path.split(os.path.abspath(folder))

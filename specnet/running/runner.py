@@ -20,11 +20,10 @@ from specnet.files.interruptions import Interruptions
 from specnet.files.run_files import FACTS, REPORT
 from specnet.findings import Finding
 from specnet.model import Answers, Model
-from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import SpecData, parsed_with_target, split_data
+from specnet.running.data_rows import SpecData, parsed_with_target, read_data
 from specnet.running.fitting import FitResult
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import RunOutcome, train_run
@@ -189,12 +188,12 @@ def run(
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     check_jobs(jobs, parsed, observer)
-    return run_table(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows)
+    return run_data(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows)
 
 
-def run_table(
+def run_data(
     parsed: Spec,
-    table: Table | None,
+    data: SpecData | None,
     out: PathLike | None,
     force: bool = False,
     resume: bool = False,
@@ -205,7 +204,7 @@ def run_table(
     threads: int | None = None,
     rows: bool = True,
 ) -> RunResult:
-    """Run a parsed spec, as `run` does, on a table that was read as it says; read it if None."""
+    """Run a parsed spec, as `run` does, on its data; they are read and split if None."""
     with ExitStack() as stack:
         folder = None
         if out is not None:
@@ -215,7 +214,7 @@ def run_table(
         if folder is not None:
             stack.enter_context(_said_before_training(interruptions))
         begin = time.perf_counter()
-        data = split_data(parsed, load_table(parsed) if table is None else table)
+        data = read_data(parsed) if data is None else data
         identity = data.identity()
         if folder is not None and folder.is_finished(identity):
             # --no-report may have left the page out, and it may have been deleted.

@@ -24,9 +24,9 @@ from specnet.files.run_files import (
     TEAM,
     TEAM_FACTS,
     TEAM_OF_SWEEP,
-    TRIALS,
     TRIALS_TABLE,
     kind_of,
+    trial_name,
 )
 from specnet.files.tensors import parse_object
 from specnet.number_texts import counted
@@ -161,7 +161,7 @@ class SavedSweep(SavedFolder):
                 settings[name] = value
             elif value is not None and trial.number >= given:
                 message = f"not a valid record of a trial: {name} cannot be {value!r}"
-                raise FileError(message, source=str(self.path / TRIALS / f"{trial.number:04}" / FACTS))
+                raise FileError(message, source=str(self.path / trial_name(trial.number) / FACTS))
         return replace(trial, settings=settings)
 
     @cached_property
@@ -178,7 +178,7 @@ class SavedSweep(SavedFolder):
         found = {}
         for trial in self.ended:
             if trial.state == FINISHED:
-                curves = read_curves(self.path / TRIALS / f"{trial.number:04}" / HISTORY, most)
+                curves = read_curves(self.path / trial_name(trial.number) / HISTORY, most)
                 if VALIDATION_LOSS in curves:
                     found[trial.number] = curves[VALIDATION_LOSS]
             elif trial.curve:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.plain_data import checked
-from specnet.files.run_files import FACTS, LARGEST_RECORD, TRIALS
+from specnet.files.run_files import FACTS, LARGEST_RECORD, TRIALS, trial_name
 from specnet.files.tensors import parse_object
 from specnet.training.checkpoint import is_finite
 
@@ -126,7 +126,7 @@ def read_trials(folder: Path, most: int) -> list[Trial]:
     trials = folder / TRIALS
     with file_errors(trials):
         numbers = [int(path.name) for path in trials.iterdir() if path.name.isdecimal()] if trials.is_dir() else []
-    found = (read_trial(trials / f"{number:04}") for number in sorted(numbers) if number < most)
+    found = (read_trial(folder / trial_name(number)) for number in sorted(numbers) if number < most)
     return [trial for trial in found if trial is not None]
 
 

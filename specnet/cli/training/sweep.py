@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,7 +73,7 @@ def sweep(
     check_page_wanted(is_opened=open_page, no_report=no_report)
     command.check(Path("DIR"), out, resume=resume, force=force)
 
-    from specnet.running.sweeps.sweeping import SweepOptions, searched
+    from specnet.running.sweeps.sweeping import searched
     from specnet.spec import parse_sweep
 
     settings = [*(overrides or ()), *([] if trials is None else [f"sweep.trials={trials}"])]
@@ -81,9 +81,9 @@ def sweep(
     with ExitStack() as stack:
         executor = cluster(stack, dask, jobs)
         folder = stack.enter_context(verb_folder(output, out, parsed.name, command, "sweeps"))
-        followed = series_warnings(output), output.speaks
-        options = SweepOptions(jobs, executor, resume, force, *followed, report=not no_report, rows=not no_rows)
-        found = searched(parsed, folder, folds, options)
+        options: dict[str, Any] = {"observer": series_warnings(output), "verbose": output.speaks, "rows": not no_rows}
+        options |= {"jobs": jobs, "executor": executor, "resume": resume, "force": force, "report": not no_report}
+        found = searched(parsed, folder, folds, **options)
         written = _show(found.sweeps[0], folder, output) if folds is None else _show_nested(found, output)
         tell_folder(output, folder, *written, is_opened=open_page)
 

@@ -9,13 +9,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, TrainingError
 from specnet.files.folders import write_folder
-from specnet.files.run_files import BEST_SPECS, JOURNAL, TRIALS_TABLE, WRITTEN
+from specnet.files.run_files import BEST_SPECS, JOURNAL, TRIALS_TABLE, WRITTEN, trial_name
 from specnet.number_texts import duration
 from specnet.number_texts import metric as metric_text
 from specnet.parts.data import Table
@@ -29,12 +30,10 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Settings, columns
 from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
-from specnet.running.sweeps.teams import Candidates
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import (
     TrialOutputs,
     measured,
-    read_outputs,
     table_text,
     trial_files,
     trial_of,
@@ -126,17 +125,9 @@ class Coordinator:
         self._kept: dict[int, Trial] = {}
         self.told: list[Trial] = []
         self.best: Trial | None = None
-        self.outputs = TrialOutputs(folder.trial_path, self.repetitions)
+        self.outputs = TrialOutputs(folder.path, self.repetitions)
         """Of trials that have finished, and can be compared row by row."""
         self._machines: list[dict[str, Any]] = [this_machine()]
-
-    @property
-    def candidates(self) -> Candidates | None:
-        """The trials that a team can be chosen of; None if there are none."""
-        if self.judge is None or not self.outputs:
-            return None
-        base = self.spec.model_copy(update={"sweep": None})
-        return Candidates(base, self.folder.path, self.repetitions, self.judge, self.outputs)
 
     def run(self, workers: Workers) -> None:
         """Compute the trials that are not there yet, and write all that follows from them."""
@@ -167,15 +158,18 @@ class Coordinator:
             hint += "; other values are drawn then" * self.sweep.adapts
             yield self.spec.diagnostic("idle-jobs", message, ("sweep", "parallel"), hint=hint)
 
+    def _path(self, number: int) -> Path:
+        return self.folder.path / trial_name(number)
+
     def _read(self, number: int) -> Trial | None:
         """Return a trial that has ended before."""
-        trial = read_trial(self.folder.trial_path(number))
+        path = self._path(number)
+        trial = read_trial(path)
         if trial is not None and not self._search.might_draw(trial):
             message = "not a valid record of a trial: its settings are not in the space of this sweep"
-            raise FileError(message, source=str(self.folder.trial_path(number)))
-        is_finished = trial is not None and trial.state == "finished" and self.judge is not None
-        if is_finished and read_outputs(self.folder.trial_path(number), self.repetitions) is not None:
-            self.outputs.add(number)
+            raise FileError(message, source=str(path))
+        if trial is not None and trial.state == "finished" and self.judge is not None:
+            self.outputs.add_written(number)
         return trial
 
     def _plan(self, at_once: int) -> Iterator[_DrawnTrial | None]:
@@ -203,7 +197,7 @@ class Coordinator:
         pruning, folds = self._search.pruning(), None
         document = changed(self._document, changes, f"trial {number}")
         with suppress(SpecError):  # whoever computes it refuses it
-            start = self.folder.start or self.folder.trial_path(number)
+            start = self.folder.start or self._path(number)
             drawn.spec, data = self.writer.written(changes, start)
             document = replace(document, data=data)
         documents = [changed(document, each.changes, f"trial {number}") for each in self.repetitions]
@@ -257,7 +251,7 @@ class Coordinator:
         for _, outcome in runs:
             self._progress.warned(map(self._document.placed, outcome.warnings))
         spec = {} if drawn.spec is None else {f"spec.{self.writer.format}": drawn.spec}
-        path, files = self.folder.trial_path(drawn.key), trial_files(drawn.trial, runs, spec, outputs)
+        path, files = self._path(drawn.key), trial_files(drawn.trial, runs, spec, outputs)
         self.folder.later(write_folder, path, files)
 
     def _outcomes(self, drawn: _DrawnTrial) -> Iterator[tuple[Repetition, RunOutcome]]:

@@ -159,10 +159,6 @@ class SweepFolder:
         """What an error names; None where nothing is left to look at."""
         return str(self.path) if self.start is None else None
 
-    def trial_path(self, number: int) -> Path:
-        """Return the folder of a trial."""
-        return self.path / TRIALS / f"{number:04}"
-
     def write_facts(self, facts: Mapping[str, Any], hashed: Iterable[str]) -> None:
         """Write ``sweep.json`` with the SHA-256 of files by their names, of those that are there by then."""
         self.later(self._write_facts, facts, hashed)

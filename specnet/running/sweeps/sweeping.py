@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,10 +28,10 @@ from specnet.running.many.workers import Workers
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
-from specnet.running.runner import RunInterrupted, check_count, run_table
+from specnet.running.runner import RunInterrupted, check_count, run_data
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.optuna_calls import required_optuna
-from specnet.running.sweeps.sweep_folder import SweepFolder, SweepIdentity
+from specnet.running.sweeps.sweep_folder import SweepFolder
 from specnet.running.sweeps.sweep_results import NestedResult, SweepResult
 from specnet.running.sweeps.team_report import write_team_report
 from specnet.running.sweeps.teams import written_team
@@ -117,8 +117,8 @@ def sweep(
     interrupted. Each run has one thread for BLAS and compiled functions.
     """
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report, rows)
-    return searched(parsed, out, None, options).sweeps[0]
+    given: dict[str, Any] = {"observer": observer, "verbose": verbose, "report": report, "rows": rows}
+    return searched(parsed, out, jobs=jobs, executor=executor, resume=resume, force=force, **given).sweeps[0]
 
 
 def nested_sweep(
@@ -159,25 +159,24 @@ def nested_sweep(
     """
     check_count("folds", folds)
     parsed = _parsed(spec, trials, overrides, parts=parts, limits=limits)
-    options = SweepOptions(jobs, executor, resume, force, observer, verbose, report, rows)
-    return searched(parsed, out, folds, options)
+    given: dict[str, Any] = {"observer": observer, "verbose": verbose, "report": report, "rows": rows}
+    return searched(parsed, out, folds, jobs=jobs, executor=executor, resume=resume, force=force, **given)
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """How a sweep is computed and written; the fields are parameters of `sweep`."""
-
-    jobs: int | None = None
-    executor: Executor | None = None
-    resume: bool = False
-    force: bool = False
-    observer: Observer | None = None
-    verbose: bool = False
-    report: bool = True
-    rows: bool = True
-
-
-def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: SweepOptions) -> NestedResult:
+def searched(
+    parsed: Spec,
+    out: PathLike | None,
+    folds: int | None = None,
+    *,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    resume: bool = False,
+    force: bool = False,
+    observer: Observer | None = None,
+    verbose: bool = False,
+    report: bool = True,
+    rows: bool = True,
+) -> NestedResult:
     """Search with a spec that `parse_sweep` has returned, as `sweep` does, or on each of so many folds.
 
     Returns
@@ -192,34 +191,42 @@ def searched(parsed: Spec, out: PathLike | None, folds: int | None, options: Swe
     TrainingError
         If Optuna is not installed.
     """
-    if options.resume and (options.force or out is None):
+    if resume and (force or out is None):
         raise DataError("resume needs out and cannot be combined with force")
-    check_count("jobs", options.jobs)
-    check_observer(options.observer)
+    check_count("jobs", jobs)
+    check_observer(observer)
     required_optuna()
-    options = replace(options, report=options.report and out is not None)
+    report = report and out is not None
     if folds is not None and _sweep_of(parsed).folds is not None:
         hint = "set data.split.validation_size, and remove sweep.folds"
         raise DataError("sweep.folds cannot be combined with folds for testing", hint=hint)
     kind = SWEEP if folds is None else NESTED
     found: list[SweepResult] = []
     summary: Summary = {}
-    with _place(out, kind, input_files(parsed), options) as path, Interruptions(terminates=True):
-        table, progress = load_table(parsed), SeriesProgress(options.observer)
-        if options.resume:
+    with _folder(out, kind, input_files(parsed), force=force, resume=resume) as path, Interruptions(terminates=True):
+        table, progress = load_table(parsed), SeriesProgress(observer)
+        if resume:
             remove_report(path)
-        with Workers(table, jobs=options.jobs, executor=options.executor) as workers:
+        with Workers(table, jobs=jobs, executor=executor) as workers:
             for name, spec in [("", parsed)] if folds is None else _on_folds(parsed, table, folds):
                 count = _sweep_of(spec).trial_count
-                with shown_series(options.verbose, count, "trial", name, options.observer, progress) as progress:
-                    start = spec.folder if out is None else None
-                    replaced = (path, kind) if options.force and not found else None
-                    found.append(OneSweep(spec, table, path / name, start, progress, options, replaced).run(workers))
+                with shown_series(verbose, count, "trial", name, observer, progress) as progress:
+                    folder = SweepFolder(path / name, spec.folder if out is None else None)
+                    try:
+                        with folder:
+                            search = Coordinator(spec, table, folder, progress)
+                            if force and not found:
+                                clear(path, kind)
+                            _search(search, workers, progress, jobs if executor is None else None, resume=resume)
+                        found.append(_best_run(search, table, progress, resume=resume, report=report, rows=rows))
+                    except TrainingError:
+                        _write_page(folder.path, progress, report=report)  # it shows why nothing has finished
+                        raise
+                    _write_page(folder.path, progress, report=report)
                 if folds is not None:
                     summary = summarized([result.worth for result in found])
                     write_file(path / SUMMARY, json_text(summary))
-        if folds is not None and options.report:
-            progress.warned(attempted(write_page, path))
+        _write_page(path, progress, report=report and folds is not None)
     if out is None:
         return NestedResult(
             tuple(replace(result, folder=None, run=replace(result.run, folder=None)) for result in found), summary, None
@@ -238,12 +245,12 @@ def _on_folds(parsed: Spec, table: Table, folds: int) -> Iterator[tuple[str, Spe
 
 
 @contextmanager
-def _place(out: PathLike | None, kind: FolderKind, inputs: list[str], options: SweepOptions) -> Iterator[Path]:
+def _folder(out: PathLike | None, kind: FolderKind, inputs: list[str], *, force: bool, resume: bool) -> Iterator[Path]:
     """Give the folder to write, held for this process; a temporary one if nothing is to be kept."""
     with ExitStack() as stack:
         path = Path(stack.enter_context(TemporaryDirectory(prefix="specnet-"))) if out is None else Path(out)
         try:
-            yield stack.enter_context(reserved(path, kind, (), inputs, force=options.force, resume=options.resume))
+            yield stack.enter_context(reserved(path, kind, (), inputs, force=force, resume=resume))
         except RunInterrupted as stopped:
             if out is None:  # nothing is left to resume
                 raise KeyboardInterrupt from stopped
@@ -255,105 +262,61 @@ def _sweep_of(parsed: Spec) -> SweepSpec:
     return parsed.sweep
 
 
-@dataclass(frozen=True)
-class OneSweep:
-    """A sweep in a folder, which this process holds.
+def _search(search: Coordinator, workers: Workers, progress: SeriesProgress, jobs: int | None, *, resume: bool) -> None:
+    """Compute the trials of a sweep.
 
-    Attributes
-    ----------
-    spec : Spec
-        As `parse_sweep` returns it.
-    table : Table
-        Its rows.
-    path, start : Path
-        As for `SweepFolder`.
-    progress : SeriesProgress
-    options : SweepOptions
-    replaced : (Path, FolderKind) or None
-        The folder from which earlier results are removed before the first trial, and what it becomes.
+    Raises
+    ------
+    RunInterrupted
+    TrainingError
+        If none of them finishes.
     """
+    folder, total = search.folder, search.sweep.trial_count
+    with file_errors(folder.path):
+        folder.path.mkdir(exist_ok=True)
+    remove_report(folder.path)
+    if jobs is not None:
+        progress.warned(search.idle_jobs(jobs))
+    if resume:
+        progress.warned(folder.resumed(search.identity))
+    language, text = text_saying(search.spec)
+    folder.write(f"spec.{language}", text)
+    try:
+        search.run(workers)
+    except KeyboardInterrupt as cause:
+        end = f"{count(len(search.told))} of {counted(total, 'trial')} are done"
+        raise RunInterrupted(cause, end, folder.path, finished=False) from None
+    if search.best is None:
+        raise TrainingError(f"none of {counted(total, 'trial')} has finished", source=folder.source)
 
-    spec: Spec
-    table: Table
-    path: Path
-    start: Path | None
-    progress: SeriesProgress
-    options: SweepOptions
-    replaced: tuple[Path, FolderKind] | None = None
 
-    def run(self, workers: Workers) -> SweepResult:
-        """Compute the trials, run the best one, and write the page: also where nothing finishes, as it shows why.
-
-        Raises
-        ------
-        RunInterrupted
-        TrainingError
-        """
-        try:
-            result = self._found(workers)
-        except TrainingError:
-            self._write_page()
-            raise
-        self._write_page()
-        return result
-
-    def _found(self, workers: Workers) -> SweepResult:
-        sweep, options = _sweep_of(self.spec), self.options
-        with SweepFolder(self.path, self.start) as folder:
-            course = Coordinator(self.spec, self.table, folder, self.progress)
-            if self.replaced is not None:
-                clear(*self.replaced)
-            with file_errors(self.path):
-                self.path.mkdir(exist_ok=True)
-            remove_report(self.path)
-            if options.jobs is not None and options.executor is None:
-                self.progress.warned(course.idle_jobs(options.jobs))
-            if options.resume:
-                self.progress.warned(folder.resumed(course.identity))
-            language, text = text_saying(self.spec)
-            folder.write(f"spec.{language}", text)
-            try:
-                course.run(workers)
-            except KeyboardInterrupt as cause:
-                end = f"{count(len(course.told))} of {counted(sweep.trial_count, 'trial')} are done"
-                raise RunInterrupted(cause, end, self.path, finished=False) from None
-        if course.best is None:
-            message = f"none of {counted(sweep.trial_count, 'trial')} has finished"
-            raise TrainingError(message, source=folder.source)
-        best = self.path / f"best.{course.writer.format}"
-        parsed = parse_spec(best, parts=self.spec.registry, limits=self.spec.origin.limits)
-        resumes = options.resume and self._holds_run_of(parsed, course.identity)
-        run = run_table(
-            parsed,
-            self.table,
-            self.path / BEST,
-            force=not resumes,
-            resume=resumes,
-            threads=THREADS,
-            report=options.report,
-            rows=options.rows,
-            observer=Observer(),
-        )
-        self.progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
-        text = best.read_text(encoding="utf-8")
-        candidates = course.candidates
-        team = None if candidates is None else written_team(candidates, course.data, run.model)
-        if team is not None and options.report:
-            registry, limits = self.spec.registry, self.spec.origin.limits
-            data = split_data(parsed, self.table)
+def _best_run(
+    search: Coordinator, table: Table, progress: SeriesProgress, *, resume: bool, report: bool, rows: bool
+) -> SweepResult:
+    """Run the best trial of a sweep whose trials are computed, and choose its team."""
+    path, registry, limits = search.folder.path, search.spec.registry, search.spec.origin.limits
+    spec = path / f"best.{search.writer.format}"
+    parsed = parse_spec(spec, parts=registry, limits=limits)
+    data = split_data(parsed, table)
+    # What is there may be the run of another trial.
+    identity, training = data.identity(search.identity.run.data_sha256), data.resolved.spec.training
+    resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, training)
+    given: dict[str, Any] = {"threads": THREADS, "report": report, "rows": rows, "observer": Observer()}
+    run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)
+    progress.warned(run.warnings)  # trials have told of all but what is wrong with the test rows
+    text, team = spec.read_text(encoding="utf-8"), None
+    if search.judge is not None and search.outputs:
+        team = written_team(path, search.judge, search.outputs, search.data, run.model)
+        if report:
             write = partial(write_team_report, parts=registry, limits=limits, model=team.model, data=data)
-            self.progress.warned(attempted(write, self.path / TEAM))
-        return SweepResult(tuple(course.told), course.best, sweep.metric, text, run, team, self.path)
+            progress.warned(attempted(write, path / TEAM))
+    assert search.best is not None, "it has run"
+    return SweepResult(tuple(search.told), search.best, search.sweep.metric, text, run, team, path)
 
-    def _holds_run_of(self, best: Spec, identity: SweepIdentity) -> bool:
-        """Return whether the run of the best trial has begun before; it may be that of another one."""
-        data = split_data(best, self.table)
-        run = data.identity(identity.run.data_sha256)
-        return RunFolder(self.path / BEST, resumes=True).is_of(run, data.resolved.spec.training)
 
-    def _write_page(self) -> None:
-        if self.options.report:
-            self.progress.warned(attempted(write_page, self.path))
+def _write_page(path: Path, progress: SeriesProgress, *, report: bool) -> None:
+    if report:
+        progress.warned(attempted(write_page, path))
 
 
 def _parsed(spec: SpecSource | Spec, trials: int | None, overrides: Iterable[str], **options: Any) -> Spec:

@@ -10,7 +10,7 @@ had 1.4 times the log loss of the spec as written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,15 +19,14 @@ import numpy as np
 from specnet.data import RawColumns
 from specnet.files.folders import write_folder
 from specnet.files.plain_data import json_text
-from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS, TRIALS
+from specnet.files.run_files import METRICS, MODEL, TEAM, TEAM_FACTS
 from specnet.model import Answers, ErrorQuantiles, Model, load_model
 from specnet.parts.arrays import as_array
 from specnet.parts.splits import OUT_OF_FOLD, SPLITS, TRAIN, VALIDATION
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_answers
-from specnet.running.many.repetitions import Repetition
 from specnet.running.sweeps.trial_judge import HeldRows, Judge, Outputs
-from specnet.running.sweeps.trial_records import file_of
+from specnet.running.sweeps.trial_records import TrialOutputs
 from specnet.running.training_run import Contents
 from specnet.saved.metrics_file import Evaluation, Metrics
 from specnet.spec import Spec
@@ -83,54 +82,6 @@ class TrialTeam:
         return f"team: trial{'s' * (len(told) > 1)} {', '.join(told)}"
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """The trials of which a team is chosen.
-
-    Attributes
-    ----------
-    spec : Spec
-        As it is written, without ``[sweep]``.
-    folder : Path
-        Of the sweep.
-    repetitions : sequence of Repetition
-        The runs of a trial.
-    judge : Judge
-    outputs : mapping
-        What each trial answers for rows held out, by its number.
-    """
-
-    spec: Spec
-    folder: Path
-    repetitions: Sequence[Repetition]
-    judge: Judge
-    outputs: Mapping[int, Outputs]
-
-    def joined(self, shares: Mapping[int, int], held: Sequence[Answers]) -> Model:
-        """Return the model of trials with shares; a trial alone keeps the errors of its own fit.
-
-        Parameters
-        ----------
-        shares : mapping
-            Of each trial, by its number.
-        held : sequence of Answers
-            What they answer together for rows held out of each run of a trial.
-        """
-        models, counts, spec = [], [], self.spec
-        for number, share in shares.items():
-            for each in self.repetitions:
-                path = self.folder / TRIALS / f"{number:04}" / file_of(each, MODEL)
-                models.append(load_model(path, parts=spec.registry, limits=spec.origin.limits))
-                counts.append(share)
-        if len(models) == 1:
-            return models[0]
-        known = [model.error_quantiles.not_negative for model in models]
-        low = np.all(known, axis=0) if all(found.size for found in known) else None
-        task, groups = models[0].network.task, np.concatenate([run.units for run in self.judge.runs])
-        quantiles = ErrorQuantiles.of(Answers.joined(held), task, not_negative=low, groups=groups)
-        return Model.joined(models, counts, quantiles)
-
-
 def chosen_shares(judge: Judge, outputs: Mapping[int, Outputs]) -> tuple[dict[int, int], Outputs]:
     """Return how often each trial is chosen, and what those chosen answer together for rows held out.
 
@@ -163,11 +114,26 @@ def _evaluated(model: Model, data: SpecData) -> Evaluation:
     return evaluate_answers(model, data.resolved.spec, answers, data)
 
 
-def made_team(candidates: Candidates, data: SpecData) -> TrialTeam:
+def _joined(judge: Judge, outputs: TrialOutputs, shares: Mapping[int, int], together: Outputs, spec: Spec) -> Model:
+    """Return the model of trials with shares; a trial alone keeps the errors of its own fit."""
+    models, counts = [], []
+    for number, share in shares.items():
+        for path in outputs.files(number, MODEL):
+            models.append(load_model(path, parts=spec.registry, limits=spec.origin.limits))
+            counts.append(share)
+    if len(models) == 1:
+        return models[0]
+    known = [model.error_quantiles.not_negative for model in models]
+    low = np.all(known, axis=0) if all(found.size for found in known) else None
+    task, groups = models[0].network.task, np.concatenate([run.units for run in judge.runs])
+    quantiles = ErrorQuantiles.of(Answers.joined(judge.answers(together)), task, not_negative=low, groups=groups)
+    return Model.joined(models, counts, quantiles)
+
+
+def made_team(judge: Judge, outputs: TrialOutputs, data: SpecData) -> TrialTeam:
     """Return the team of trials, measured on the rows of the spec as written; those for testing decide nothing."""
-    judge = candidates.judge
-    shares, together = chosen_shares(judge, candidates.outputs)
-    model = candidates.joined(shares, judge.answers(together))
+    shares, together = chosen_shares(judge, outputs)
+    model = _joined(judge, outputs, shares, together, data.resolved.spec)
     evaluation = _evaluated(model, data)
     metrics = evaluation.metrics
     held = OUT_OF_FOLD if judge.runs[0].name == TRAIN else VALIDATION
@@ -176,8 +142,8 @@ def made_team(candidates: Candidates, data: SpecData) -> TrialTeam:
     return TrialTeam(shares, model, replace(evaluation, metrics=metrics))
 
 
-def written_team(candidates: Candidates, data: SpecData, best: Model) -> TrialTeam:
-    """Return the team of trials, and write it; `best` is the model of the best trial's run."""
-    team = made_team(candidates, data)
-    write_folder(candidates.folder / TEAM, team.contents())
+def written_team(sweep: Path, judge: Judge, outputs: TrialOutputs, data: SpecData, best: Model) -> TrialTeam:
+    """Return the team of trials, and write it into a sweep's folder; `best` is the model of the best trial's run."""
+    team = made_team(judge, outputs, data)
+    write_folder(sweep / TEAM, team.contents())
     return replace(team, best=_evaluated(best, data).metrics)

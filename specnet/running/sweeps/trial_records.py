@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -12,7 +12,7 @@ from specnet.errors import FileError
 from specnet.files import file_errors, read_file
 from specnet.files.plain_data import json_lines, json_text
 from specnet.files.recorded_hashes import with_hashes
-from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS
+from specnet.files.run_files import FACTS, HELD_OUT, HISTORY, LARGEST_RECORD, METRICS, trial_name
 from specnet.files.tensors import decode, encode
 from specnet.parts.splits import TRAIN, best_split
 from specnet.parts.watchers import VALIDATION_LOSS
@@ -117,48 +117,55 @@ def file_of(each: Repetition, name: str) -> str:
     return f"{each.name}.{name}" if each.name else name
 
 
-def read_outputs(folder: Path, runs: Sequence[Repetition]) -> Outputs | None:
-    """Return what each run of a trial answers for rows held out, as the trial's folder keeps it; None if it does not.
-
-    Raises
-    ------
-    FileError
-    """
-    found = []
-    for path in (folder / file_of(each, HELD_OUT) for each in runs):
-        if not path.exists():
-            return None
-        with file_errors(path):
-            _, tensors = decode(read_file(path, LARGEST_RECORD))
-            if tensors.keys() != {OUTPUTS} or tensors[OUTPUTS].ndim != 2:
-                raise FileError("not the answers of a trial for rows held out")
-            found.append(tensors[OUTPUTS])
-    return found
-
-
 class TrialOutputs(Mapping[int, Outputs]):
-    """What trials answer for rows held out, by their numbers.
+    """What trials of a sweep answer for rows held out, by their numbers.
 
     It is read from their folders each time: that of many trials on many rows does not fit into memory.
 
     Parameters
     ----------
-    path : callable
-        Returns the folder of a trial.
+    sweep : Path
+        The folder of the sweep.
     runs : sequence of Repetition
         Of each trial.
     """
 
-    def __init__(self, path: Callable[[int], Path], runs: Sequence[Repetition]) -> None:
-        self._path, self._runs = path, runs
+    def __init__(self, sweep: Path, runs: Sequence[Repetition]) -> None:
+        self._sweep, self._runs = sweep, runs
         self._numbers: set[int] = set()
 
     def add(self, number: int) -> None:
         """Add a trial, whose folder has its answers when they are read."""
         self._numbers.add(number)
 
+    def add_written(self, number: int) -> None:
+        """Add a trial if its folder has its answers.
+
+        Raises
+        ------
+        FileError
+        """
+        if self._read(number) is not None:
+            self.add(number)
+
+    def _read(self, number: int) -> Outputs | None:
+        found = []
+        for path in self.files(number, HELD_OUT):
+            if not path.exists():
+                return None
+            with file_errors(path):
+                _, tensors = decode(read_file(path, LARGEST_RECORD))
+                if tensors.keys() != {OUTPUTS} or tensors[OUTPUTS].ndim != 2:
+                    raise FileError("not the answers of a trial for rows held out")
+                found.append(tensors[OUTPUTS])
+        return found
+
+    def files(self, number: int, name: str) -> list[Path]:
+        """Return the file of each run of a trial that has a name in the folder of a run."""
+        return [self._sweep / trial_name(number) / file_of(each, name) for each in self._runs]
+
     def __getitem__(self, number: int) -> Outputs:
-        found = read_outputs(self._path(number), self._runs) if number in self._numbers else None
+        found = self._read(number) if number in self._numbers else None
         if found is None:
             raise KeyError(number)
         return found

@@ -11,9 +11,8 @@ from specnet.running.data_rows import data_hash, split_data
 from specnet.running.machine import library_versions
 from specnet.running.many.run_tasks import THREADS, this_machine
 from specnet.running.sweeps.sweep_folder import VERSIONS
-from specnet.running.sweeps.teams import Candidates, made_team
-from specnet.running.sweeps.trial_judge import Outputs
-from specnet.running.sweeps.trial_records import read_outputs
+from specnet.running.sweeps.teams import made_team
+from specnet.running.sweeps.trial_records import TrialOutputs
 from specnet.running.training_run import Contents
 from specnet.running.verification.compared_run import ComparedRun
 from specnet.running.verification.compared_sweep import ComparedSweep
@@ -38,15 +37,13 @@ def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> Verified
         If something in the folder of the sweep is damaged or gone.
     """
     table, planned = load_table(sweep.spec), sweep.repetitions(sweep.spec)
-    outputs: dict[int, Outputs] = {}
+    outputs = TrialOutputs(sweep.path, planned)
     for trial in sweep.all_ended:
-        is_told = trial.state == FINISHED and trial.number < sweep.facts.trials
-        answered = read_outputs(sweep.trial_path(trial.number), planned) if is_told else None
-        outputs |= {} if answered is None else {trial.number: answered}
+        if trial.state == FINISHED and trial.number < sweep.facts.trials:
+            outputs.add_written(trial.number)
     judge, contents = sweep.judge(table), Contents()
     if judge is not None and outputs:
-        candidates = Candidates(sweep.spec, sweep.path, planned, judge, outputs)
-        contents = made_team(candidates, split_data(sweep.spec, table)).contents()
+        contents = made_team(judge, outputs, split_data(sweep.spec, table)).contents()
     team = ComparedRun(sweep.path / TEAM, name, sweep=sweep)
     if not team.files and not contents:
         return None
