@@ -144,6 +144,7 @@ def _is_part_of(module: ModuleType, item: Any) -> TypeGuard[type[Part]]:
     )
 
 
+@cache
 def parts_of(module: ModuleType) -> tuple[type[Part], ...]:
     """Return the parts that a module defines, in its order: the classes below a kind that have a name of their own."""
     items = (getattr(module, name) for name in getattr(module, "__all__", vars(module)))
