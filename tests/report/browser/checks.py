@@ -31,6 +31,8 @@ _OVERFLOW = """() => {
 }"""
 _ACCESSIBILITY = "async options => (await axe.run(document, options)).violations"
 _OPTIONS = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
+_OF_VIEWS = {"runOnly": ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]}
+"""The rules that look at sizes and colours: all others find the same in each view, in which the same is shown."""
 
 
 def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]] = VIEWS) -> list[str]:
@@ -74,7 +76,8 @@ def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]]
         window.evaluate(axe)
         for width, colors in views:
             view(width, colors)
-            for problem in (*window.evaluate(_OVERFLOW), *_axe_problems(window)):
+            rules = {} if (width, colors) == views[0] else _OF_VIEWS
+            for problem in (*window.evaluate(_OVERFLOW), *_axe_problems(window, _OPTIONS | rules)):
                 note(f"{width} px: {problem}")
     finally:
         for event, handler in handlers.items():
@@ -82,8 +85,8 @@ def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]]
     return found
 
 
-def _axe_problems(window: Any) -> Iterator[str]:
-    for violation in window.evaluate(_ACCESSIBILITY, _OPTIONS):
+def _axe_problems(window: Any, options: dict[str, Any]) -> Iterator[str]:
+    for violation in window.evaluate(_ACCESSIBILITY, options):
         if violation["impact"] in SERIOUS:
             places = "; ".join(node["html"][:120] for node in violation["nodes"][:3])
             yield f"axe: {violation['id']}: {violation['help']}: {places}"

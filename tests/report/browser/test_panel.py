@@ -159,8 +159,3 @@ def test_answers_stand_on_one_line_and_rounding_shows_no_end_but_zero(panel: tup
         assert "between 0 and 0.6442 with" in tab.locator("#ask .answers p").inner_text()
         tab.evaluate(between, [99.99988, 100.00012])
         assert "price: 1, between 99.99988 and 100.00012 with" in tab.locator("#ask .answers p").inner_text()
-
-
-def test_clumsy_names_do_nothing_in_the_panel(faults: Any, asked: tuple[Path, Model]) -> None:
-    assert faults(asked[0]) == []
-    assert asked[0].stat().st_size < 700_000
