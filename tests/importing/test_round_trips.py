@@ -10,7 +10,7 @@ import pytest
 
 import specnet
 from specnet import export
-from tests.exporting.models import SPECS
+from tests.exporting.models import spec_model
 from tests.random_specs import random_rows, random_spec
 
 
@@ -29,8 +29,7 @@ def network_outputs(model: specnet.Model, X: np.ndarray) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["moons.toml", "logistic.toml", "iris.json", "diabetes.toml", "residual.toml"])
 def test_reference_specs(name: str, tmp_path: Path):
-    overrides = ["training.epochs=3"]
-    model = specnet.run(specnet.parse_spec(SPECS / name, overrides=overrides)).model
+    model = spec_model(name)
     found = again(model, tmp_path)
     X = np.random.default_rng(0).normal(size=(200, model.network.inputs))
     np.testing.assert_array_equal(found.predict(X), model.predict(X))

@@ -19,7 +19,7 @@ from tests.compiler.cases import all_operations
 from tests.random_specs import ACTIVATIONS, LAYERS, LOSSES, kinds_of, random_rows, random_spec
 from tests.registry import REGISTRY
 
-NETWORKS = 200
+NETWORKS = 80
 STEP = 1e-200
 TOLERANCE = 1e-12
 """Of the largest entry of the gradient."""

@@ -80,27 +80,30 @@ def test_every_number_of_a_dense_network(size: int):
     assert any(key == "layers.middle" and saturated > 0.2 and not dead for key, dead, saturated in seen)
 
 
-@pytest.mark.parametrize("name", names("activation"))
-def test_dead_and_saturated_units_of_every_activation(name: str):
+def test_dead_and_saturated_units_of_every_activation():
     """Units see rows near −30, −6, −0.3, 0.3, 1.7, 6, 9 and 30, each of which is anywhere on its curve."""
-    centres = np.array([-30, -6, -0.3, 0.3, 1.7, 6, 9, 30])
-    layers = [{"type": "dense", "units": 8, "activation": name}, {"type": "dense", "units": 1}]
+    parts = {name: find("activation", name)() for name in names("activation")}
+    known = {"relu": (3, 5), "tanh": (2, 5), "sigmoid": (0, 5), "hard_tanh": (6, 6), "exponential": (0, 7)}
+    layers = [{"type": "dense", "units": 8, "activation": name, "name": name, "inputs": ["input"]} for name in parts]
+    layers += [{"type": "concatenate", "inputs": list(parts)}, {"type": "dense", "units": 1}]
     training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}, "batch_size": "full"}
     network = specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
-    start = network.initial_parameters()
-    network.parameters(start)["layers.0.weight"][:, 0], network.parameters(start)["layers.0.bias"][:] = 0.01, centres
-    X = np.random.default_rng(0).uniform(-1, 1, (50, 1))
-    found = in_layer(recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], "layers.0")
-    part = find("activation", name)()
-    expected: tuple[float | None, float | None] = (None, None)
-    if part.is_identity:
-        expected = 0, 0
-    elif part.elementwise:
-        expected = shares(*network.layer_outputs(start, X)["layers.0"])
-    assert (found["dead"], found["saturated"]) == expected
-    known = {"relu": (3, 5), "tanh": (2, 5), "sigmoid": (0, 5), "hard_tanh": (6, 6), "exponential": (0, 7)}
-    if name in known:
-        assert expected == tuple(count / 8 for count in known[name])
+    start, X = network.initial_parameters(), np.random.default_rng(0).uniform(-1, 1, (50, 1))
+    views = network.parameters(start)
+    for name in parts:
+        views[f"layers.{name}.weight"][:, 0] = 0.01
+        views[f"layers.{name}.bias"][:] = [-30, -6, -0.3, 0.3, 1.7, 6, 9, 30]
+    look, outputs = recorded(network, TrainingRows(X, np.zeros(50)), start).looks[0], network.layer_outputs(start, X)
+    for name, part in parts.items():
+        expected: tuple[float | None, float | None] = (None, None)
+        if part.is_identity:
+            expected = 0, 0
+        elif part.elementwise:
+            expected = shares(*outputs[f"layers.{name}"])
+        found = in_layer(look, f"layers.{name}")
+        assert (found["dead"], found["saturated"]) == expected, name
+        if name in known:
+            assert expected == tuple(count / 8 for count in known[name])
 
 
 def test_an_activation_that_the_loss_includes_does_not_saturate():
