@@ -123,6 +123,8 @@ class Registry:
 
     def with_parts(self, parts: Iterable[type[Part]]) -> Registry:
         """Return a registry that also has these parts; those that it has already stay single."""
+        if parts is self:
+            return self
         more = [part for part in dict.fromkeys(parts) if self.find(part.kind, part.part_name()) is not part]
         return Registry((*self.added, *more), self.broken, built_in=self._built_in) if more else self
 
@@ -140,8 +142,14 @@ def _is_part_of(module: ModuleType, item: Any) -> TypeGuard[type[Part]]:
         isinstance(item, type)
         and issubclass(item, Part)
         and item.__module__.startswith(module.__name__)
-        and "type" in get_annotations(item)
+        and _has_a_type(item)
     )
+
+
+@cache
+def _has_a_type(part: type[Part]) -> bool:
+    """Return whether a class says itself which type it is; it is cached, as `get_annotations` takes long."""
+    return "type" in get_annotations(part)
 
 
 @cache

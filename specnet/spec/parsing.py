@@ -51,7 +51,8 @@ def parse_spec(
     FileError
         If the file cannot be read.
     """
-    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    parts = parts if isinstance(parts, Registry) else tuple(parts)
+    overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
     if isinstance(source, Spec):
         if not parts and not overrides and limits is None:
             return source

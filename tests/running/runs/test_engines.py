@@ -154,6 +154,7 @@ def test_an_unknown_engine_is_an_error():
 
 @compiles
 @pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_runs_of_reference_specs_agree_and_write_the_same_bytes_again(path: Path, tmp_path: Path):
     results = []
