@@ -367,8 +367,8 @@ def check_target(y: ArrayLike, kind: TargetForm, rows: int, outputs: int, name: 
         target = target[:, None]
     if target.shape != (rows, outputs):
         raise DataError(f"{name} has shape {target.shape}; expected ({rows}, {outputs}), one column per output")
-    if kind == "binary" and not np.isin(target, (0, 1)).all():
-        raise DataError(f"{name} has {target[~np.isin(target, (0, 1))][0]}; this loss needs 0 and 1")
+    if kind == "binary" and not (are_binary := (target == 0) | (target == 1)).all():
+        raise DataError(f"{name} has {target[~are_binary][0]}; this loss needs 0 and 1")
     return target.T
 
 
@@ -392,7 +392,7 @@ def check_domain(target: Array, domain: Domain, name: str = "y") -> None:
 
 def _class_indices(target: Array, classes: int, name: str) -> NDArray[np.intp]:
     if target.ndim == 2 and target.shape[1] == classes > 1:
-        if not (np.isin(target, (0, 1)).all() and (target.sum(axis=1) == 1).all()):
+        if not (((target == 0) | (target == 1)).all() and (target.sum(axis=1) == 1).all()):
             raise DataError(f"{name} has {classes} columns; expected one-hot rows with a single 1")
         columns: NDArray[np.intp] = target.argmax(axis=1)
         return columns

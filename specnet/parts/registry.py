@@ -133,6 +133,7 @@ class Registry:
         return Registry(self.added, broken, built_in=self._built_in)
 
 
+@cache
 def _module(kind: str) -> ModuleType:
     return import_module(f"specnet.parts.{BUILT_IN[kind]}")
 

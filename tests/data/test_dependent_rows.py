@@ -25,7 +25,7 @@ def warned(folder: Path, frame: Frame, *overrides: str, loss: str = "mean_square
     if loss == "mean_squared_error":
         network["target_preprocessing"] = ["standardize"]
     data = {"type": "csv", "path": str(folder / "rows.csv"), "target": "y"}
-    spec = {"data": data, "network": network, "training": {"loss": loss, "epochs": 1}}
+    spec = {"data": data, "network": network, "training": {"loss": loss, "epochs": 1, "baselines": []}}
     warnings = specnet.run(spec, overrides=overrides, observer=Observer()).warnings
     return [each for each in warnings if each.code == "random-split"]
 

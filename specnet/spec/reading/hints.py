@@ -169,7 +169,7 @@ def part_hint(name: str, kind: str, registry: Registry) -> str:
         meant = close_match(name, names)
     if meant:
         return f'did you mean "{meant}"?'
-    others = [part.kind for part in registry if registry.find(part.kind, name) is part]
+    others = [part.kind for part in registry if name in (part.part_name(), *part.aliases)]
     if others:
         told = f'"{name}" is {kind_noun(others[0])}'
         is_layer = kind == "layer" and others[0] == "activation"

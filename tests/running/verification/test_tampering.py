@@ -29,11 +29,11 @@ def names(top: Path) -> list[str]:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_untouched_folders_are_the_same_with_any_number_of_threads(top: Path, threads: int):
-    """All whole folders; a part of one by itself with one of the numbers, for the whole has it with each."""
-    whole = [name for name in names(top) if "/" not in name]
-    parts = [name for name in names(top) if "/" in name]
+    """A run, an ensemble on a table and a sweep with each number; of the others, which are made of such, each with one."""
+    each = ["run", "table", "sweep"]
+    each_once = [name for name in names(top) if name not in each]
     with limited_threads(threads):
-        others = {name: verify(top / name, observer=Observer()).others for name in whole + parts[threads - 1 :: 3]}
+        others = {name: verify(top / name, observer=Observer()).others for name in each + each_once[threads - 1 :: 3]}
     assert {name: found for name, found in others.items() if found} == {}
 
 
