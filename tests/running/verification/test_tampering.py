@@ -29,7 +29,7 @@ def names(top: Path) -> list[str]:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_untouched_folders_are_the_same_with_any_number_of_threads(top: Path, threads: int):
-    """A run, an ensemble on a table and a sweep with each number; of the others, which are made of such, each with one."""
+    """A run, an ensemble on a table and a sweep with each number; of the others, made of such, each with one."""
     each = ["run", "table", "sweep"]
     each_once = [name for name in names(top) if name not in each]
     with limited_threads(threads):
