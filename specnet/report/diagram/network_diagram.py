@@ -33,7 +33,7 @@ from specnet.report.diagram.weight_maps import (
     weights_of,
 )
 from specnet.report.overview import Overview
-from specnet.report.svg.chart_frame import Frame
+from specnet.report.svg.axes import Frame
 from specnet.report.svg.markup import escaped, hover_text, label, number, picture
 from specnet.report.svg.style import NETWORK_STYLE, style_alone
 

@@ -12,7 +12,6 @@ from specnet.files.run_files import page_of
 from specnet.number_texts import ABSENT, count, counted, figure, metric, metric_spread, page_metric, true_minus
 from specnet.parts.splits import OUT_OF_FOLD, TEST, TRAIN, adjective
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.fold_statistics import sign_of
 from specnet.report.pages.headline import BASELINES, SIGNS, in_words, words
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.series_view import SeriesView
@@ -99,10 +98,9 @@ def series_sentence(record: SeriesView) -> str:
         return f"{what} average {a} {label} of {shown}."
     mean, simple = record.baselines[record.reference][record.split][record.main]["mean"], BASELINES[record.reference]
     its = page_metric(record.main, mean)
-    _, interval = record.difference
-    if interval is None:
+    if record.sign is None:
         return f"{what} average {a} {label} of {shown}; on the same rows {simple} has {its}."
-    beside = f"{SIGNS[sign_of(interval, record.main)]} {simple}"
+    beside = f"{SIGNS[record.sign]} {simple}"
     return f"{beside}: {of_all}{_number(record)} average {a} {label} of {shown} against {its}."
 
 

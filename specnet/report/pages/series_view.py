@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from statistics import fmean
+from statistics import fmean, variance
 
-from specnet.parts.metrics import main_metric
+from specnet.parts.metrics import main_metric, metric_of
+from specnet.parts.registry import installed_registry
 from specnet.parts.splits import best_split
 from specnet.parts.watchers import LOSS
-from specnet.report.pages.fold_statistics import difference_of, spread_of
 from specnet.report.pages.headline import BASELINES
 from specnet.report.svg.overlays import MOST_POINTS
 from specnet.saved.run_curves import Curves
@@ -94,6 +94,17 @@ class SeriesView:
         found = [fmean(values) for values in self._by_fold(more).values()]
         return difference_of(found, len({run.fold for run in self.runs}))
 
+    @property
+    def sign(self) -> int | None:
+        """Whether the networks are better than that predictor beyond chance, 1, worse, -1, or neither, 0.
+
+        None where there is no interval of the difference.
+        """
+        if self.difference is None or (interval := self.difference[1]) is None:
+            return None
+        more_is_better = int(interval[0] > 0) - int(interval[1] < 0)
+        return more_is_better if _is_larger_better(self.main) else -more_is_better
+
     def _by_fold(self, figure: Callable[[SeriesRun], float | None]) -> dict[int | None, list[float]]:
         """Return a figure of the runs that have finished and have it, by their folds."""
         found: dict[int | None, list[float]] = {}
@@ -101,3 +112,55 @@ class SeriesView:
             if (value := figure(run)) is not None:
                 found.setdefault(run.fold, []).append(value)
         return found
+
+
+def spread_of(of_folds: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Return the standard deviations of a figure over seeds on one fold, and over folds beyond that.
+
+    That of folds is the variance of their means without what seeds make of it, 0 at least (analysis of variance of a
+    one-way layout; Searle, Casella and McCulloch 1992, *Variance Components*, chapter 3).
+
+    Parameters
+    ----------
+    of_folds : sequence of sequence of float
+        The figures of each fold, one for each seed.
+    """
+    within = fmean(map(variance, of_folds))
+    between = variance(map(fmean, of_folds)) - within / len(of_folds[0])
+    return within**0.5, max(between, 0.0) ** 0.5
+
+
+def difference_of(found: Sequence[float], folds: int) -> tuple[float, tuple[float, float] | None] | None:
+    """Return by how much networks have more of a figure than a simpler predictor on the same folds.
+
+    The folds are paired. Their training rows overlap, and so the variance of their mean is (1/k + 1/(k − 1)) times
+    theirs (Nadeau and Bengio 2003, *Inference for the Generalization Error*). Without folds there is no interval: seeds
+    say nothing of other rows.
+
+    Parameters
+    ----------
+    found : sequence of float
+        The mean difference of each fold that has one.
+    folds : int
+        How many there are.
+
+    Returns
+    -------
+    tuple or None
+        The difference, and its 95 % interval if there is one.
+    """
+    if not found:
+        return None
+    value = fmean(found)
+    if len(found) < max(folds, 2):
+        return value, None
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(folds - 1, 0.975)) * (variance(found) * (1 / folds + 1 / (folds - 1))) ** 0.5
+    return value, (value - half, value + half)
+
+
+def _is_larger_better(name: str) -> bool:
+    registry = installed_registry()
+    part = registry.find("metric", metric_of(name, registry.names("metric")))
+    return name != LOSS and bool(getattr(part, "larger_is_better", True))

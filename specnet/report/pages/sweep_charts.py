@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 
 import numpy as np
@@ -18,9 +17,8 @@ from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
-from specnet.saved.run_curves import Curve
 from specnet.saved.saved_folder import FINISHED
-from specnet.saved.saved_sweep import Dimension
+from specnet.saved.saved_sweep import Dimension, SavedSweep
 from specnet.saved.saved_trials import Trial
 
 MOST_DRAWN = 9000
@@ -47,25 +45,27 @@ GOLDEN = 0.618034
 """Fractions of its multiples are evenly spread."""
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """The trials of a sweep, and the order of those that have a figure.
+class SweepView:
+    """What the page of a sweep shows: its trials, and the order of those that have a figure.
+
+    Parameters
+    ----------
+    sweep : SavedSweep
 
     Attributes
     ----------
-    trials : sequence of Trial
+    trials : list of Trial
         In order of their numbers.
     metric : str
         ``validation_loss`` or a metric's name.
-    larger_is_better : bool
     losses : mapping
         The validation losses that are drawn of trials, by their numbers.
     """
 
-    trials: Sequence[Trial]
-    metric: str
-    larger_is_better: bool
-    losses: Mapping[int, Curve] = field(default_factory=dict)
+    def __init__(self, sweep: SavedSweep) -> None:
+        self.sweep, self.trials = sweep, sweep.ended
+        self.metric, self.larger_is_better = sweep.facts.metric, sweep.facts.larger_is_better
+        self.losses = sweep.losses(max(min(MOST_POINTS, MOST_DRAWN // max(len(self.trials), 1)), FEWEST_POINTS))
 
     @cached_property
     def ranked(self) -> list[tuple[Trial, float]]:
@@ -121,84 +121,79 @@ class Ranking:
         return f"trial {trial.number}: {told}"
 
 
-def points_of_each(trials: int) -> int:
-    """Return how many points of each trial's curve are drawn."""
-    return max(min(MOST_POINTS, MOST_DRAWN // max(trials, 1)), FEWEST_POINTS)
-
-
-def progress_figures(ranking: Ranking) -> Iterator[Figure]:
+def progress_figures(view: SweepView) -> Iterator[Figure]:
     """Yield the figure of each trial with the best so far, and the curves of all trials."""
-    if ranking.ranked:
-        yield _by_trial(ranking)
-    if ranking.losses:
-        yield _curves(ranking)
+    if view.ranked:
+        yield _by_trial(view)
+    if view.losses:
+        yield _curves(view)
 
 
-def _by_trial(ranking: Ranking) -> Figure:
-    trials, ranked, y = ranking.trials, ranking.ranked, ranking.axis()
+def _by_trial(view: SweepView) -> Figure:
+    trials, ranked, y = view.trials, view.ranked, view.axis()
     (best, figure), last = ranked[0], max(trial.number for trial in trials)
     margin = 0.02 * max(last, 1) + 0.5
-    title, told_best = f"{ranking.label.capitalize()} by trial", ranking.text(figure)
-    told = f"best {told_best} in trial {best.number}, worst {ranking.text(ranked[-1][1])}"
+    title, told_best = f"{view.label.capitalize()} by trial", view.text(figure)
+    told = f"best {told_best} in trial {best.number}, worst {view.text(ranked[-1][1])}"
     chart = Chart(f"{title}: {told}", Axis(-margin, last + margin, "trial"), y)
-    numbers, values = zip(*_best_so_far(ranking), strict=True)
+    numbers, values = zip(*_best_so_far(view), strict=True)
     # A step goes along first, and then to the better figure.
     across, up = np.repeat([*numbers, last], 2)[1:-1], np.repeat(values, 2)
     chart.line(across, up, "series-2", name="best", value=told_best)
-    out = [trial for trial, value in ranked if ranking.is_beyond(y, value)]
+    out = [trial for trial, value in ranked if view.is_beyond(y, value)]
     shown = [trial for trial in trials if trial.figure is not None and trial not in out]
     xs, ys = [trial.number for trial in shown], np.array([trial.figure for trial in shown], np.float64)
     if len(trials) <= MOST_HOVERS:
-        chart.points(xs, ys, hover=list(map(ranking.told, shown)), radius=3.2 if len(trials) < 100 else 2.4)
+        chart.points(xs, ys, hover=list(map(view.told, shown)), radius=3.2 if len(trials) < 100 else 2.4)
     else:
         chart.cloud(xs, ys)
     others = [trial for trial in trials if trial.state in MARKS]
     kinds = [MARKS[trial.state] for trial in others]
-    hover = list(map(ranking.told, others))
-    chart.points([trial.number for trial in others], [ranking.worst(y)] * len(others), kinds, hover=hover)
+    hover = list(map(view.told, others))
+    chart.points([trial.number for trial in others], [view.worst(y)] * len(others), kinds, hover=hover)
     for trial in out:
-        chart.beyond([trial.number], above=not ranking.larger_is_better, hover=ranking.told(trial))
-    chart.points([best.number], [figure], [BEST], held_out=True, hover=[ranking.told(best)])
+        chart.beyond([trial.number], above=not view.larger_is_better, hover=view.told(trial))
+    chart.points([best.number], [figure], [BEST], held_out=True, hover=[view.told(best)])
     note = f"The line is the best so far, at last {told_best} in trial {best.number}."
     if others:
-        note += f" Trials without a value stand at the {'bottom' if ranking.larger_is_better else 'top'}."
+        note += f" Trials without a value stand at the {'bottom' if view.larger_is_better else 'top'}."
     if out:
         note += f" Beyond the axis, as arrows at its end: {counted(len(out), 'trial')}."
     return Figure(title, note, chart.svg())
 
 
-def _best_so_far(ranking: Ranking) -> list[tuple[int, float]]:
+def _best_so_far(view: SweepView) -> list[tuple[int, float]]:
     """Return the trials that were the best when they ended, with their figures."""
     steps: list[tuple[int, float]] = []
-    for trial in ranking.trials:
-        if trial.figure is not None and (not steps or ranking.is_better(trial.figure, steps[-1][1])):
+    for trial in view.trials:
+        if trial.figure is not None and (not steps or view.is_better(trial.figure, steps[-1][1])):
             steps.append((trial.number, trial.figure))
     return steps
 
 
-def _curves(ranking: Ranking) -> Figure:
-    drawn = [(trial, ranking.losses[trial.number]) for trial in ranking.trials if trial.number in ranking.losses]
-    best = [trial for trial, _ in ranking.ranked if trial.number in ranking.losses][: len(BEST_CURVES)]
+def _curves(view: SweepView) -> Figure:
+    drawn = [(trial, view.losses[trial.number]) for trial in view.trials if trial.number in view.losses]
+    best = [trial for trial, _ in view.ranked if trial.number in view.losses][: len(BEST_CURVES)]
     title = "Validation loss of every trial"
-    ends = "; ".join(f"trial {trial.number} at last {_last(ranking, trial)}" for trial in best)
+    ends = "; ".join(f"trial {trial.number} at last {_last(view, trial)}" for trial in best)
     description = f"{title} by epoch, {counted(len(drawn), 'trial')}: {ends or 'none finished'}"
     chart = curves_chart(description, [curve for _, curve in drawn], "validation loss", is_loss=True)
     rest_style = REST_STYLES[len(drawn) > MANY_CURVES]
     for trial, curve in drawn:
         if trial not in best:
             style = rest_style if trial.state == FINISHED else PRUNED_STYLE
-            chart.line(*curve, style, title=ranking.told(trial))
+            chart.line(*curve, style, title=view.told(trial))
     pruned = [(trial, curve) for trial, curve in drawn if trial.state != FINISHED]
     if len(drawn) <= MOST_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
             within(chart.y, [curve.values[-1] for _, curve in pruned]),
             [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
-            hover=[f"{ranking.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
+            hover=[f"{view.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )
     for trial, style in reversed(list(zip(best, BEST_CURVES, strict=False))):
-        last = _last(ranking, trial)
-        losses, told = ranking.losses[trial.number], ranking.told(trial)
+        last = _last(view, trial)
+        losses, told = view.losses[trial.number], view.told(trial)
         chart.line(*losses, style, name=f"trial {trial.number}", value=last, title=told)
     note = "The best ones in colour." if len(best) > 1 else ""
     if pruned:
@@ -206,46 +201,46 @@ def _curves(ranking: Ranking) -> Figure:
     return Figure(title, note.strip(), chart.svg())
 
 
-def _last(ranking: Ranking, trial: Trial) -> str:
-    return page_metric(LOSS, ranking.losses[trial.number].values[-1])
+def _last(view: SweepView, trial: Trial) -> str:
+    return page_metric(LOSS, view.losses[trial.number].values[-1])
 
 
-def key_figures(ranking: Ranking, dimensions: Sequence[Dimension]) -> Iterator[Figure]:
+def key_figures(view: SweepView) -> Iterator[Figure]:
     """Yield a chart for each searched key, with the figure of each trial that drew it."""
-    if ranking.ranked:
-        y = ranking.axis()
-        for dimension in dimensions[:MOST_KEYS]:
-            yield _key(ranking, dimension, y)
+    if view.ranked:
+        y = view.axis()
+        for dimension in view.sweep.dimensions[:MOST_KEYS]:
+            yield _key(view, dimension, y)
 
 
-def _key(ranking: Ranking, dimension: Dimension, y: Axis) -> Figure:
+def _key(view: SweepView, dimension: Dimension, y: Axis) -> Figure:
     name, choices = dimension.name, dimension.choices
-    drawn = [trial for trial in ranking.trials if name in trial.settings]
+    drawn = [trial for trial in view.trials if name in trial.settings]
     places = dict(zip([trial.number for trial in drawn], _places(drawn, dimension), strict=True))
-    trials = [trial for trial, _ in ranking.ranked if name in trial.settings]
+    trials = [trial for trial, _ in view.ranked if name in trial.settings]
     figures, xs = np.array([trial.figure for trial in trials], np.float64), np.array([places[t.number] for t in trials])
-    out, leading = ranking.is_beyond(y, figures), ranking.leading
+    out, leading = view.is_beyond(y, figures), view.leading
     told = [shown_setting(trial.settings[name]) for trial in trials]
     if choices:
         x = Axis.of_names(map(shown_choice, choices))
     else:
         x = Axis.over([*places.values()], log=dimension.log, margin=0.04)
-    best = f"best {ranking.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
-    chart = Chart(f"{ranking.label.capitalize()} by {name}: {best}", x, y)
+    best = f"best {view.text(trials[0].figure)} at {told[0]}" if trials else "no trial has finished"
+    chart = Chart(f"{view.label.capitalize()} by {name}: {best}", x, y)
     for state, kind in MARKS.items():
         without = [places[trial.number] for trial in drawn if trial.figure is None and trial.state == state]
-        chart.cloud(without, [ranking.worst(y)] * len(without), f"series-{kind}")
+        chart.cloud(without, [view.worst(y)] * len(without), f"series-{kind}")
     rest = np.array([trial not in leading for trial in trials], np.bool_) & ~out
     chart.cloud(xs[rest], figures[rest])
-    chart.beyond(xs[out], above=not ranking.larger_is_better)
+    chart.beyond(xs[out], above=not view.larger_is_better)
     notes = [f"Best at {told[0]}."] if trials else []
-    notes += _medians(chart, ranking, choices, np.round(xs), figures)
+    notes += _medians(chart, view, choices, np.round(xs), figures)
     for k, trial in reversed(list(enumerate(trials))):
         if trial in leading:
-            hover = [f"{ranking.told(trial)} at {told[k]}"]
+            hover = [f"{view.told(trial)} at {told[k]}"]
             chart.points([xs[k]], [figures[k]], [BEST], held_out=trial is leading[0], hover=hover)
-    if len(drawn) < len(ranking.trials):
-        notes.append(f"Drawn in {count(len(drawn))} of {counted(len(ranking.trials), 'trial')}.")
+    if len(drawn) < len(view.trials):
+        notes.append(f"Drawn in {count(len(drawn))} of {counted(len(view.trials), 'trial')}.")
     return Figure(name, " ".join(notes), chart.svg())
 
 
@@ -259,16 +254,16 @@ def _places(trials: Sequence[Trial], dimension: Dimension) -> NDArray[np.float64
 
 
 def _medians(
-    chart: Chart, ranking: Ranking, choices: Sequence[str], columns: NDArray[np.float64], figures: NDArray[np.float64]
+    chart: Chart, view: SweepView, choices: Sequence[str], columns: NDArray[np.float64], figures: NDArray[np.float64]
 ) -> Iterator[str]:
     """Draw the median of each column, and yield in a sentence those that lie beyond the axis."""
     for column, choice in enumerate(choices):
         if not (columns == column).any():
             continue
         median = float(np.median(figures[columns == column]))
-        told = f"median of {shown_choice(choice)}: {ranking.text(median)}"
-        if ranking.is_beyond(chart.y, median):
-            chart.beyond([column], above=not ranking.larger_is_better, style="whisker", hover=told)
+        told = f"median of {shown_choice(choice)}: {view.text(median)}"
+        if view.is_beyond(chart.y, median):
+            chart.beyond([column], above=not view.larger_is_better, style="whisker", hover=told)
             yield f"Beyond the axis, the {told}."
         else:
             chart.line((column - SPREAD / 2, column + SPREAD / 2), [median] * 2, "whisker", title=told)

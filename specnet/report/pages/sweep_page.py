@@ -18,9 +18,8 @@ from specnet.report.pages.sweep_charts import (
     BEST_DRAWN,
     MARKS,
     MOST_KEYS,
-    Ranking,
+    SweepView,
     key_figures,
-    points_of_each,
     progress_figures,
     shown_setting,
 )
@@ -42,10 +41,8 @@ STATES = {
 
 def sweep_page(sweep: SavedSweep) -> str:
     """Return the page of a sweep as HTML."""
-    facts, name = sweep.facts, sweep.facts.name or "unnamed"
-    losses = sweep.losses(points_of_each(len(sweep.ended)))
-    ranking, has_report = Ranking(sweep.ended, facts.metric, facts.larger_is_better, losses), _has_page(sweep.best)
-    states = Counter[str](trial.state for trial in ranking.trials)
+    view, facts, name = SweepView(sweep), sweep.facts, sweep.facts.name or "unnamed"
+    has_report, states = _has_page(sweep.best), Counter[str](trial.state for trial in view.trials)
     marks = [(mark_alone(kind), state) for state, kind in MARKS.items() if states[state]]
     return rendered(
         "sweep.html.j2",
@@ -53,26 +50,26 @@ def sweep_page(sweep: SavedSweep) -> str:
         has_report=has_report,
         team_has_report=_has_page(sweep.team),
         several=facts.several(),
-        ranking=ranking,
+        label=view.label,
         spec_name="" if sweep.best_spec is None else sweep.best_spec.name,
         spec=spec_text(sweep.best_spec),
         written=spec_text(written_spec(sweep.path)),
         facts_rows=list(facts.rows()),
-        kicker=[name, "sweep", facts.sampler(), counted(len(ranking.trials), "trial")],
-        sentence=sweep_sentence(sweep, ranking),
-        strip=_strip(sweep, ranking) if sweep.evaluation else None,
-        unfinished=_unfinished(sweep, ranking),
-        worth=list(_worth(sweep, ranking)),
-        scores=_scores_table(sweep, ranking),
-        progress=list(progress_figures(ranking)),
+        kicker=[name, "sweep", facts.sampler(), counted(len(view.trials), "trial")],
+        sentence=sweep_sentence(view),
+        strip=_strip(view) if sweep.evaluation else None,
+        unfinished=_unfinished(view),
+        worth=list(_worth(view)),
+        scores=_scores_table(view),
+        progress=list(progress_figures(view)),
         legend=[(mark_alone(BEST, held_out=True), "best trial"), *marks],
-        keys=list(key_figures(ranking, sweep.dimensions)),
+        keys=list(key_figures(view)),
         keys_left_out=max(len(sweep.dimensions) - MOST_KEYS, 0),
-        leading=len(ranking.leading),
-        worse_end="bottom" if ranking.larger_is_better else "top",
+        leading=len(view.leading),
+        worse_end="bottom" if view.larger_is_better else "top",
         addresses=[f"best/{REPORT}" * (has_report and not place) for place in range(BEST_DRAWN)],
-        best=_best_table(sweep, ranking),
-        states=_states_table(ranking.trials, states),
+        best=_best_table(view),
+        states=_states_table(view.trials, states),
     )
 
 
@@ -80,25 +77,25 @@ def _has_page(run: SavedRun | None) -> bool:
     return run is not None and (run.path / REPORT).is_file()
 
 
-def _strip(sweep: SavedSweep, ranking: Ranking) -> Figure:
+def _strip(view: SweepView) -> Figure:
     """Return the main metric of the best trial's run, of the team if it can be compared, and of simpler predictors."""
-    is_apart = sweep.has_other_loss and score_name(sweep.evaluation) == LOSS
-    return strip_of(sweep.evaluation, "best trial", {} if is_apart else _teams(sweep))
+    is_apart = view.sweep.has_other_loss and score_name(view.sweep.evaluation) == LOSS
+    return strip_of(view.sweep.evaluation, "best trial", {} if is_apart else _teams(view.sweep))
 
 
-def sweep_sentence(sweep: SavedSweep, ranking: Ranking) -> str:
+def sweep_sentence(view: SweepView) -> str:
     """Return in a sentence what the search has found, and what that comes to on test rows."""
-    trials = len(ranking.trials)
-    if not ranking.ranked:
+    trials = len(view.trials)
+    if not view.ranked:
         return "No trial has ended yet." if not trials else f"None of {counted(trials, 'trial')} has finished."
-    figure = ranking.ranked[0][1]
+    figure = view.ranked[0][1]
     which = f"best of {counted(trials, 'trial')}" if trials > 1 else "only trial"
-    if comparison(sweep.evaluation) is not None:
-        beside = verdict(sweep.evaluation)
+    if comparison(view.sweep.evaluation) is not None:
+        beside = verdict(view.sweep.evaluation)
         return f"The {which} is {beside[0].lower()}{beside[1:]}"
-    told = f"The {which} reaches a {ranking.label} of {ranking.text(figure)}"
-    test, main = sweep.comparable(TEST), score_name(sweep.evaluation or {TEST: {}})
-    names = dict.fromkeys(name for name in (ranking.name, main) if test.get(name) is not None)
+    told = f"The {which} reaches a {view.label} of {view.text(figure)}"
+    test, main = view.sweep.comparable(TEST), score_name(view.sweep.evaluation or {TEST: {}})
+    names = dict.fromkeys(name for name in (view.name, main) if test.get(name) is not None)
     if not names:
         return f"{told}."
     first, *more = [(words(name), page_metric(name, test[name])) for name in names]
@@ -106,46 +103,46 @@ def sweep_sentence(sweep: SavedSweep, ranking: Ranking) -> str:
     return f"{told}; on test rows its {first[0]} is {first[1]}{rest}."
 
 
-def _unfinished(sweep: SavedSweep, ranking: Ranking) -> str:
+def _unfinished(view: SweepView) -> str:
     """Return what is missing of a sweep that has not come to its end."""
-    done = len(ranking.trials)
-    if done < sweep.facts.trials:
-        return f"{count(done)} of {counted(sweep.facts.trials, 'trial')} are done: use --resume to go on."
-    return "" if sweep.evaluation or not ranking.ranked else "The best trial has not been run yet."
+    done = len(view.trials)
+    if done < view.sweep.facts.trials:
+        return f"{count(done)} of {counted(view.sweep.facts.trials, 'trial')} are done: use --resume to go on."
+    return "" if view.sweep.evaluation or not view.ranked else "The best trial has not been run yet."
 
 
-def _worth(sweep: SavedSweep, ranking: Ranking) -> Iterator[str]:
+def _worth(view: SweepView) -> Iterator[str]:
     """Yield in sentences why the best figure is too good, and what to expect."""
-    if not ranking.ranked:
+    if not view.ranked:
         return
-    (best, figure), name = ranking.ranked[0], ranking.name
-    reached = ranking.text(figure)
-    if len(ranking.ranked) > 1:
+    (best, figure), name = view.ranked[0], view.name
+    reached = view.text(figure)
+    if len(view.ranked) > 1:
         yield (
-            f"Trial {best.number} was chosen as the best of {count(len(ranking.trials))} by its {ranking.label}, "
+            f"Trial {best.number} was chosen as the best of {count(len(view.trials))} by its {view.label}, "
             f"{reached}. The rows that chose it also measured it, so chance has helped, and the more trials, the more: "
             "expect worse on new rows."
         )
     else:
-        yield f"Only one trial has finished: its {ranking.label} of {reached} was not chosen among several."
-    yield from _team(sweep)
-    test = sweep.comparable(TEST).get(name)
-    if not sweep.evaluation:
+        yield f"Only one trial has finished: its {view.label} of {reached} was not chosen among several."
+    yield from _team(view.sweep)
+    test = view.sweep.comparable(TEST).get(name)
+    if not view.sweep.evaluation:
         return
-    if TEST not in sweep.evaluation:
+    if TEST not in view.sweep.evaluation:
         yield (
             "No rows were held out for testing, so nothing here tells how it does on new rows: set "
             "data.split.test_size to a fraction of the rows, or use specnet sweep with --folds."
         )
-    elif name == LOSS and sweep.has_other_loss:
+    elif name == LOSS and view.sweep.has_other_loss:
         yield "The test loss of its run is in other units, after its own target_preprocessing, and is not compared."
     elif test is None:
         yield f"The test {words(name)} of its run is not defined."
     else:
-        rows = sweep.evaluation.get("rows", {}).get(TEST)
+        rows = view.sweep.evaluation.get("rows", {}).get(TEST)
         of_rows = "the test rows" if rows is None else f"the {counted(rows, 'test row')}"
         told = f"The search never saw {of_rows}: the {words(name)} there, {page_metric(name, test)}, is what to expect."
-        if ranking.is_better(test, figure):
+        if view.is_better(test, figure):
             told += " That it is the better one of the two is chance, too: both sets of rows are small samples."
         yield told
 
@@ -167,19 +164,19 @@ def _teams(sweep: SavedSweep) -> dict[str, Mapping[str, Any]]:
     return {} if sweep.team is None else {"team": sweep.team.evaluation.record()}
 
 
-def _scores_table(sweep: SavedSweep, ranking: Ranking) -> TextTable | None:
+def _scores_table(view: SweepView) -> TextTable | None:
     """Return the figures of the best trial and of its run, that by which it was chosen first."""
-    if not ranking.ranked:
+    if not view.ranked:
         return None
-    figure = ranking.ranked[0][1]
-    held_out = best_split(sweep.evaluation.keys() - {TEST})
-    measured = sweep.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
-    validation = {**measured, ranking.name: figure}
-    rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(ranking.trials))}": validation}
-    rows |= {split: sweep.comparable(split) for split in (TEST, TRAIN) if sweep.comparable(split)}
-    for team in _teams(sweep).values():
+    figure = view.ranked[0][1]
+    held_out = best_split(view.sweep.evaluation.keys() - {TEST})
+    measured = view.sweep.comparable(held_out) if held_out in (VALIDATION, OUT_OF_FOLD) else {}
+    validation = {**measured, view.name: figure}
+    rows: dict[str, Mapping[str, float | None]] = {f"validation, best of {count(len(view.trials))}": validation}
+    rows |= {split: view.sweep.comparable(split) for split in (TEST, TRAIN) if view.sweep.comparable(split)}
+    for team in _teams(view.sweep).values():
         rows |= {f"{split}, team": team[split] for split in (TEST, TRAIN) if team.get(split)}
-    names = dict.fromkeys([ranking.name, *(name for figures in rows.values() for name in figures)])
+    names = dict.fromkeys([view.name, *(name for figures in rows.values() for name in figures)])
     return TextTable(
         ["rows", *map(words, names)],
         [[title, *(page_metric(name, figures.get(name)) for name in names)] for title, figures in rows.items()],
@@ -187,17 +184,17 @@ def _scores_table(sweep: SavedSweep, ranking: Ranking) -> TextTable | None:
     )
 
 
-def _best_table(sweep: SavedSweep, ranking: Ranking) -> TextTable | None:
+def _best_table(view: SweepView) -> TextTable | None:
     """Return the best trials with what they have drawn."""
-    if not ranking.ranked:
+    if not view.ranked:
         return None
-    keys = [dimension.name for dimension in sweep.dimensions]
+    keys = [dimension.name for dimension in view.sweep.dimensions]
     rows = []
-    for trial, figure in ranking.ranked[:BEST_DRAWN]:
+    for trial, figure in view.ranked[:BEST_DRAWN]:
         drawn = [shown_setting(trial.settings[key]) if key in trial.settings else "" for key in keys]
-        rows.append([f"trial {trial.number}", ranking.text(figure), *drawn])
-    numbers = [place for place, dimension in enumerate(sweep.dimensions, 2) if not dimension.choices]
-    return TextTable(["trial", ranking.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
+        rows.append([f"trial {trial.number}", view.text(figure), *drawn])
+    numbers = [place for place, dimension in enumerate(view.sweep.dimensions, 2) if not dimension.choices]
+    return TextTable(["trial", view.label, *short_keys(keys)], rows, right=frozenset([1, *numbers]))
 
 
 def short_keys(keys: Sequence[str]) -> list[str]:

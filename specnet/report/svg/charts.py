@@ -11,8 +11,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.parts.arrays import kept_points
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.chart_frame import EDGE, Frame, bare_frame, frame_with_axes
+from specnet.report.svg.axes import EDGE, Axis, Frame, bare_frame, frame_with_axes
 from specnet.report.svg.drawings import (
     Ending,
     Vector,

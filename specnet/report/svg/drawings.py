@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from specnet.report.svg.chart_frame import Frame
+from specnet.report.svg.axes import Frame
 from specnet.report.svg.markup import hover_text, label, number, text_width
 from specnet.report.svg.style import CLASS_COUNT
 
