@@ -27,23 +27,6 @@ TOLERANCE = 1e-8
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
-class HeldOut(NamedTuple):
-    """What is answered for rows by networks that were not trained on them.
-
-    Attributes
-    ----------
-    name : str
-        The part of the split that the rows are.
-    raw : list of ndarray (rows, outputs)
-        Outputs as the loss sees them, such as logits: one for each network that answers for every row.
-    answers : Answers
-    """
-
-    name: str
-    raw: list[Array]
-    answers: Answers
-
-
 class Calibration(NamedTuple):
     """The temperature of a model, and what it is worth.
 
@@ -51,14 +34,12 @@ class Calibration(NamedTuple):
     ----------
     temperature : float
         1 where no other one is clearly better.
-    part : str
-        The part of the split whose rows it was fitted on, each answered by networks that were not trained on it.
     before, after : float
-        Log loss of these rows with logits as they were, and divided by the temperature.
+        Log loss of the rows held out, each answered by networks that were not trained on it, with logits as they were,
+        and divided by the temperature.
     """
 
     temperature: float
-    part: str
     before: float
     after: float
 
@@ -72,7 +53,9 @@ class Calibration(NamedTuple):
         return {"temperature": self.temperature, "log_loss": {"before": self.before, "after": self.after}}
 
 
-def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one_by_one: bool) -> Calibration:
+def fitted_calibration(
+    raw: Sequence[Array], answers: Answers, groups: NDArray[np.generic] | None, *, one_by_one: bool
+) -> Calibration:
     """Return the temperature that minimizes the log loss of rows held out.
 
     It stays 1 where it gains less than a standard error of the mean difference of the rows' losses, and where all rows
@@ -80,16 +63,18 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
 
     Parameters
     ----------
-    held : HeldOut
-        Logits of each member that answers for all rows; the probabilities are the members' mean.
+    raw : sequence of ndarray (rows, outputs)
+        Logits of each network that answers for all rows; the probabilities are their mean.
+    answers : Answers
+        What the model answers.
     groups : ndarray (rows,) or None
         Of rows that are not independent of each other.
     one_by_one : bool
         Whether members of an ensemble answered each for rows of its own. The temperature is at most 1 then: a member
         alone is more confident than the mean of all, which is the model's answer.
     """
-    target, weight = held.answers.target, held.answers.weight
-    logits = [each.astype(np.float64) for each in held.raw]
+    target, weight = answers.target, answers.weight
+    logits = [each.astype(np.float64) for each in raw]
 
     def losses(temperature: float) -> Numbers:
         return log_losses([each / temperature for each in logits], target)
@@ -103,9 +88,9 @@ def fitted_calibration(held: HeldOut, groups: NDArray[np.generic] | None, *, one
         temperature, before = float(np.exp(found)), losses(1.0)
         after = losses(temperature)
         gain, error = mean_with_error(before - after, weight, groups)
-    if not gain > error or _are_all_right(held.answers):
+    if not gain > error or _are_all_right(answers):
         temperature, after = 1.0, before
-    return Calibration(temperature, held.name, weighted_mean(before, weight), weighted_mean(after, weight))
+    return Calibration(temperature, weighted_mean(before, weight), weighted_mean(after, weight))
 
 
 def least_logarithm(loss: Callable[[float], float], ends: tuple[float, float], tolerance: float) -> float:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from specnet.model import Answers, ErrorQuantiles, Model
 from specnet.network import Network
 from specnet.parts.arrays import Array
 from specnet.parts.splits import TEST, TRAIN, VALIDATION, adjective
-from specnet.running.calibration import Calibration, HeldOut, fitted_calibration, with_temperature
+from specnet.running.calibration import Calibration, fitted_calibration, with_temperature
 from specnet.running.data_rows import Rows, SpecData
 from specnet.running.encoding import Encoder, other_parts
 from specnet.running.linear_share import LinearShare, with_linear_share
@@ -60,6 +59,11 @@ class FitResult:
     calibration : Calibration, LinearShare or None
         The temperature of the model's probabilities, or the share of linear models in its values, if training was not
         interrupted and the spec asks for it. The results of training are of the networks before.
+    held_out : (list of ndarray, Answers) or None
+        What is answered for rows by networks that were not trained on them, if there are such rows: the outputs as the
+        loss sees them, such as logits, of each network that answers for every row; and the answers. The rows are those
+        of `SpecData.held_out`: the training rows where each member of an ensemble, if none is missing, has left one
+        fold out; else the validation rows.
     """
 
     model: Model
@@ -70,6 +74,7 @@ class FitResult:
     members: tuple[TrainingResult, ...]
     training: TrainingRows
     calibration: Calibration | LinearShare | None = None
+    held_out: tuple[list[Array], Answers] | None = None
 
     def check_whole(self) -> None:
         """Raise the interruption that has ended training, unless it was to end there."""
@@ -79,6 +84,8 @@ class FitResult:
 
     def answers(self, name: str) -> Answers:
         """Return what the model answers for the rows of that part of the split."""
+        if self.held_out is not None and name == self.data.held_out != TRAIN:
+            return self.held_out[1]
         rows = self.data.splits[name]
         return self.model.answers(self.prepared(name), rows.y, rows.weight)
 
@@ -87,52 +94,43 @@ class FitResult:
         X = self.inputs.get(name)
         return self.encoder.inputs(self.data.splits[name]) if X is None else X
 
-    @cached_property
-    def held_out(self) -> HeldOut | None:
-        """What is answered for rows by networks that were not trained on them, if there are such rows.
-
-        Those are the training rows where each member of an ensemble, if none is missing, has left one fold out; else
-        the validation rows.
-        """
-        name, model = self.data.held_out, self.model
+    def answered(self) -> Self:
+        """Return the same with what is answered for the rows held out."""
+        name, model, held_out = self.data.held_out, self.model, None
         rows = self.data.splits.get(name)
-        if rows is None:
-            return None
-        if rows.folds is not None:
-            is_whole = len(self.members) > rows.folds.max()
-            return HeldOut(name, *self._fold_outputs(rows)) if is_whole else None
-        X = self.prepared(name)
-        return HeldOut(name, model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight))
+        if rows is not None and rows.folds is None:
+            X = self.prepared(name)
+            held_out = model.member_outputs(X, raw=True), model.answers(X, rows.y, rows.weight)
+        elif rows is not None and rows.folds is not None and len(self.members) > rows.folds.max():
+            held_out = self._fold_outputs(rows)
+        return replace(self, held_out=held_out)
 
     def calibrated(self) -> Self:
         """Return the same with the model's outputs calibrated on the rows held out."""
-        held = self.held_out
-        assert held is not None, "a spec that calibrates has rows for it"
-        rows = self.data.splits[held.name]
+        assert self.held_out is not None, "a spec that calibrates has rows for it"
+        (raw, answers), rows = self.held_out, self.data.splits[self.data.held_out]
         if self.model.spec.training.calibration == "linear":
             known = self.training if rows.folds is not None else self.encoder.watched_rows(rows, "y").rows
-            given = held.raw, held.name, self.training, rows.folds, known, rows.groups
-            model, share = with_linear_share(self.model, *given)
-            return replace(self, model=model, calibration=share)
-        found = fitted_calibration(held, rows.groups, one_by_one=rows.folds is not None)
-        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found)
+            model, share = with_linear_share(self.model, raw, self.training, rows.folds, known, rows.groups)
+            return replace(self, model=model, calibration=share).answered()
+        found = fitted_calibration(raw, answers, rows.groups, one_by_one=rows.folds is not None)
+        return replace(self, model=with_temperature(self.model, found.temperature), calibration=found).answered()
 
-    def error_quantiles(self, uncalibrated: HeldOut) -> ErrorQuantiles:
-        """Return the quantiles of the errors on the rows held out, given what was answered before calibration.
+    def error_quantiles(self, uncalibrated: Sequence[Array]) -> ErrorQuantiles:
+        """Return the quantiles of the errors on the rows held out, given the outputs before calibration.
 
         Where validation rows have chosen the epoch, they are those of epochs that other validation rows have chosen.
         """
-        held, model = self.held_out, self.model
-        assert held is not None, "rows do not vanish"
-        rows, answers = self.data.splits[held.name], held.answers
+        assert self.held_out is not None, "rows do not vanish"
+        (raw, answers), model, name = self.held_out, self.model, self.data.held_out
+        rows = self.data.splits[name]
         crossed = [member.cross_fitted for member in self.members]
-        if held.name == VALIDATION and all(raw is not None for raw in crossed):
+        if name == VALIDATION and all(each is not None for each in crossed):
             factor = 1.0 if self.calibration is None else self.calibration.factor
             raws = [
-                after + factor * (each - before)
-                for after, each, before in zip(held.raw, crossed, uncalibrated.raw, strict=True)
+                after + factor * (each - before) for after, each, before in zip(raw, crossed, uncalibrated, strict=True)
             ]
-            compared = model.decoder.compared([model.decoder.activated(raw) for raw in raws])
+            compared = model.decoder.compared([model.decoder.activated(each) for each in raws])
             answers = replace(answers, prediction=compared[0], probability=compared[1])
         targets = [each.y.reshape(len(each), -1) for name, each in self.data.splits.items() if name != TEST]
         is_of_values = model.network.task == "values"
@@ -235,12 +233,13 @@ def fit_rows(
         raise
     model = _model_of(encoder, result, len(members))
     fitted = FitResult(model, replace(result, warnings=found), data, encoder, inputs, tuple(members), training)
-    answered = None if result.interruption is not None else fitted.held_out
-    if answered is None:  # as of a member that was trained alone
+    fitted = fitted.answered()
+    if result.interruption is not None or fitted.held_out is None:  # none of a member that was trained alone
         return fitted
+    uncalibrated = fitted.held_out[0]
     if spec.training.calibration is not None:
         fitted = fitted.calibrated()
-    fitted.model.error_quantiles = fitted.error_quantiles(answered)
+    fitted.model.error_quantiles = fitted.error_quantiles(uncalibrated)
     return fitted
 
 

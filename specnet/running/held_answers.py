@@ -33,10 +33,10 @@ class HeldAnswers(NamedTuple):
 
 def held_answers(fitted: FitResult) -> HeldAnswers | None:
     """Return the answers for the rows held out, if there are such rows."""
-    held, decoder = fitted.held_out, fitted.model.decoder
-    if held is None:
+    if fitted.held_out is None:
         return None
-    return HeldAnswers(held.name, np.arange(len(held.answers)), decoder.kind, decoder.comparable(held.raw))
+    (raw, answers), decoder = fitted.held_out, fitted.model.decoder
+    return HeldAnswers(fitted.data.held_out, np.arange(len(answers)), decoder.kind, decoder.comparable(raw))
 
 
 def answers_of_member(fitted: FitResult, member: int) -> HeldAnswers:

@@ -31,14 +31,12 @@ class LinearShare(NamedTuple):
     ----------
     share : float
         From 0 to 1.
-    part : str
-        The part of the split whose rows it was fitted on, each answered by models that were not trained on it.
     before, after : float
-        Mean squared error of these rows as the network reads them, without linear models and with their share.
+        Mean squared error of the rows held out, each answered by models that were not trained on it, as the network
+        reads them, without linear models and with their share.
     """
 
     share: float
-    part: str
     before: float
     after: float
 
@@ -55,7 +53,6 @@ class LinearShare(NamedTuple):
 def with_linear_share(
     model: Model,
     raw: Sequence[Array],
-    part: str,
     training: TrainingRows,
     folds: Array | None,
     held: TrainingRows,
@@ -71,8 +68,6 @@ def with_linear_share(
         Whose output is a sum with a linear part, as `linear_part` finds it.
     raw : sequence of ndarray (rows, outputs)
         Outputs for rows held out: of each network that answers for all of them.
-    part : str
-        The part of the split that these rows are.
     training : TrainingRows
         What the networks were trained on.
     folds : ndarray (rows,) or None
@@ -99,9 +94,7 @@ def with_linear_share(
     if not gain > chance:
         share, after = 0.0, before
     every = linear * len(model.members) if folds is None else linear
-    return _mixed(model, every, share), LinearShare(
-        share, part, weighted_mean(before, weight), weighted_mean(after, weight)
-    )
+    return _mixed(model, every, share), LinearShare(share, weighted_mean(before, weight), weighted_mean(after, weight))
 
 
 def _fitted(rows: TrainingRows) -> Numbers:

@@ -171,7 +171,7 @@ def _on_folds(fitted: FitResult) -> dict[str, Answers]:
     if held_out is None:
         return {}
     name = "validation" if training.watches_validation else OUT_OF_FOLD
-    return {name: held_out.answers}
+    return {name: held_out[1]}
 
 
 def _checked(figures: Mapping[str, float]) -> Figures:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from specnet.errors import Diagnostic, FileError, SpecError, SpecnetError, TrainingError
 from specnet.files.folders import write_folder
 from specnet.files.run_files import BEST_SPECS, JOURNAL, TRIALS_TABLE, WRITTEN, trial_name
@@ -226,13 +224,9 @@ class Coordinator:
             if drawn.best is None or drawn.best.number not in self.outputs:
                 return False
             self.folder.check()  # until they are written
-            outputs, runs = self.outputs[drawn.best.number], [index // len(drawn.members) for index in first]
-            ours = self.judge.parts([(run, each.held) for run, each in zip(runs, outcomes, strict=True)])
-            if ours is None:
-                return False
-            best = [replace(part, raw=outputs[run][part.rows]) for run, part in zip(runs, ours, strict=True)]
-            losses, of_best = (np.concatenate(self.judge.losses(parts)) for parts in (ours, best))
-            if not pruner.is_worse(losses, of_best):
+            answers = [(index // len(drawn.members), each.held) for index, each in zip(first, outcomes, strict=True)]
+            losses = self.judge.losses_beside(answers, self.outputs[drawn.best.number])
+            if losses is None or not pruner.is_worse(*losses):
                 return False
             drawn.ended_by = f"worse than trial {drawn.best.number} after {PRUNED_AFTER} folds"
         drawn.keep_first(PRUNED_AFTER)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,19 +87,24 @@ class HeldRows:
         fits = raw.shape[1] == self.decoder.network.outputs and len(raw) == len(answers.rows) <= len(self.target)
         return raw if fits and np.isfinite(raw).all() else None
 
-    def losses(self, raw: Array, rows: Any = slice(None)) -> NDArray[np.float64]:
-        """Return the loss of each of some rows, (rows,)."""
+    def some(self, rows: NDArray[np.intp]) -> HeldRows:
+        """Return the rows with these indices."""
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, target=self.target[rows], wanted=self.wanted[rows], weight=weight, units=self.units[rows])
+
+    def losses(self, raw: Array) -> NDArray[np.float64]:
+        """Return the loss of each row, (rows,)."""
         with np.errstate(all="ignore"):
-            return self.decoder.losses(raw, self.wanted[rows])
+            return self.decoder.losses(raw, self.wanted)
 
     def answers(self, raw: Array) -> Answers:
         """Return what outputs answer for all rows."""
         compared = self.decoder.compared([self.decoder.activated(raw)])
         return Answers(self.target, self.wanted, self.losses(raw), *compared, self.weight)
 
-    def mean(self, losses: Array, rows: Any = slice(None)) -> float:
-        """Return the mean loss of some rows."""
-        return weighted_mean(losses, None if self.weight is None else self.weight[rows])
+    def mean(self, losses: Array) -> float:
+        """Return the mean loss."""
+        return weighted_mean(losses, self.weight)
 
 
 class Judge:
@@ -155,32 +159,53 @@ class Judge:
         knows_it = network.spec.training.loss.accepted_activations is not None
         return knows_it and activation is not None and activation.type in _LOGITS
 
-    def parts(self, answers: Sequence[tuple[int, HeldAnswers | None]]) -> list[Answered] | None:
-        """Return answers for rows of runs, given by their places; None if some of them cannot be compared."""
-        found = []
-        for place, each in answers:
-            raw = self.runs[place].raw(each)
+    def losses_beside(
+        self, answers: Sequence[tuple[int, HeldAnswers | None]], outputs: Outputs
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the loss of each row that is answered, and of another trial's outputs for the same rows.
+
+        Parameters
+        ----------
+        answers : sequence of (int, HeldAnswers or None)
+            For rows of runs, which are given by their indices. Where some cannot be compared, the result is None.
+        outputs : sequence of (rows, outputs)
+            Of the other trial, for all rows of each run.
+        """
+        runs, ours, others = [], [], []
+        for index, each in answers:
+            raw = self.runs[index].raw(each)
             if each is None or raw is None:
                 return None
-            found.append(Answered(self.runs[place], each.rows, raw))
-        return found
+            runs.append(self.runs[index].some(each.rows))
+            ours.append(raw)
+            others.append(outputs[index][each.rows])
+        first, second = (np.concatenate(self._losses(runs, raws)) for raws in (ours, others))
+        return first, second
 
     def outputs(self, answers: Sequence[HeldAnswers | None]) -> Outputs | None:
         """Return a trial's answers for all rows of its runs as the loss sees them; None if they cannot be compared."""
-        parts = self.parts(list(enumerate(answers)))
-        is_whole = parts is not None and all(len(part.raw) == len(part.run.target) for part in parts)
-        return [part.raw for part in parts] if parts is not None and is_whole else None
+        found = []
+        for run, each in zip(self.runs, answers, strict=True):
+            raw = run.raw(each)
+            if raw is None or len(raw) < len(run.target):
+                return None
+            found.append(raw)
+        return found
 
-    def losses(self, parts: Sequence[Answered]) -> list[NDArray[np.float64]]:
-        """Return the loss of each row of some parts; logits are divided by the number that is best for all of them."""
+    def _losses(self, runs: Sequence[HeldRows], outputs: Outputs) -> list[NDArray[np.float64]]:
+        """Return the loss of each row of some runs; logits are divided by the number that is best for all of them."""
+
+        def divided(logarithm: float) -> list[NDArray[np.float64]]:
+            return [run.losses(raw / np.exp(logarithm)) for run, raw in zip(runs, outputs, strict=True)]
+
+        def loss(logarithm: float) -> float:
+            return float(np.mean([run.mean(each) for run, each in zip(runs, divided(logarithm), strict=True)]))
+
         if self.has_logits:
-
-            def loss(logarithm: float) -> float:
-                return float(np.mean([part.divided(logarithm).loss for part in parts]))
-
             best = least_logarithm(loss, (-LONGEST_LOGARITHM, LONGEST_LOGARITHM), TOLERANCE)
-            parts = [part.divided(best) for part in parts] if loss(best) < loss(0.0) else parts
-        return [part.losses for part in parts]
+            if loss(best) < loss(0.0):
+                return divided(best)
+        return [run.losses(raw) for run, raw in zip(runs, outputs, strict=True)]
 
     def joined(self, together: Outputs, outputs: Outputs, count: int) -> Outputs:
         """Return what so many trials that answer together, and another one, answer together."""
@@ -209,7 +234,7 @@ class Judge:
         """
         if self.metric is not None:
             return self.score(outputs) < self.score(others)
-        ours, theirs = (np.concatenate(self._losses_of(each)) for each in (outputs, others))
+        ours, theirs = (np.concatenate(self._losses(self.runs, each)) for each in (outputs, others))
         weights = [np.ones(len(run.target)) if run.weight is None else run.weight for run in self.runs]
         units = np.concatenate([run.units for run in self.runs])
         gain, error = mean_with_error(theirs - ours, np.concatenate(weights), units)
@@ -227,39 +252,4 @@ class Judge:
 
     def figures(self, outputs: Outputs) -> list[float]:
         """Return the calibrated loss of each run of a trial."""
-        return [run.mean(losses) for run, losses in zip(self.runs, self._losses_of(outputs), strict=True)]
-
-    def _losses_of(self, outputs: Outputs) -> list[NDArray[np.float64]]:
-        """Return the calibrated loss of each row of the runs."""
-        return self.losses([Answered(run, slice(None), raw) for run, raw in zip(self.runs, outputs, strict=True)])
-
-
-@dataclass(frozen=True)
-class Answered:
-    """Answers for some of the rows held out of a run.
-
-    Attributes
-    ----------
-    run : HeldRows
-    rows : index
-    raw : ndarray (rows, outputs)
-        As the loss sees them.
-    """
-
-    run: HeldRows
-    rows: Any
-    raw: NDArray[np.float64]
-
-    def divided(self, logarithm: float) -> Answered:
-        """Return the same with outputs divided by the exponential of a number."""
-        return replace(self, raw=self.raw / np.exp(logarithm))
-
-    @property
-    def losses(self) -> NDArray[np.float64]:
-        """The loss of each row, (rows,)."""
-        return self.run.losses(self.raw, self.rows)
-
-    @property
-    def loss(self) -> float:
-        """The mean loss."""
-        return self.run.mean(self.losses, self.rows)
+        return [run.mean(losses) for run, losses in zip(self.runs, self._losses(self.runs, outputs), strict=True)]

@@ -113,7 +113,7 @@ def compared(spec: Spec) -> tuple[Numbers, Numbers]:
     own = np.empty(len(rows))
     for member in range(MEMBERS):
         own[rows.in_fold(member)] = losses(own_answers(spec, data, member), spread)
-    return losses(fitted.held_out.answers, spread), own
+    return losses(fitted.held_out[1], spread), own
 
 
 def losses(answers: Answers, spread: float | None) -> Numbers:

@@ -75,8 +75,7 @@ def test_the_answer_is_the_mean_of_networks_trained_alone():
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(fitted.model.predict(test.columns), expected > 0.5)
     np.testing.assert_allclose(fitted.model.predict_spread(test.columns)[:, 0], np.std(probabilities, 0), rtol=1e-12)
-    folds = fitted.held_out.answers.figures(fitted.model.spec.training.metrics)
-    assert fitted.held_out is fitted.held_out  # computed once
+    folds = fitted.held_out[1].figures(fitted.model.spec.training.metrics)
     assert folds["loss"] == pytest.approx(log_loss(train_rows.y, own), rel=1e-12)
     assert folds["accuracy"] == accuracy_score(train_rows.y, own > 0.5)
 
@@ -102,7 +101,7 @@ def test_rows_of_folds_count_by_their_weights():
         assert record["validation_loss"] == pytest.approx(
             log_loss(rows.y[fold], own[fold], sample_weight=weights[fold])
         )
-    figures = fitted.held_out.answers.figures(fitted.model.spec.training.metrics)
+    figures = fitted.held_out[1].figures(fitted.model.spec.training.metrics)
     assert figures["loss"] == pytest.approx(log_loss(rows.y, own, sample_weight=weights), rel=1e-12)
     assert figures["accuracy"] == pytest.approx(accuracy_score(rows.y, own > 0.5, sample_weight=weights), rel=1e-12)
 

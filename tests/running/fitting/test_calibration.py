@@ -11,7 +11,8 @@ from scipy.special import expit, logsumexp, softmax
 
 import specnet
 from specnet import DataError, SpecClassifier
-from specnet.running.calibration import HeldOut, fitted_calibration
+from specnet.model import Answers
+from specnet.running.calibration import fitted_calibration
 from specnet.running.data_rows import Rows
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
@@ -117,7 +118,6 @@ def test_the_temperature_has_the_least_log_loss_and_divides_all_logits(
     best, found = best_temperature(logits, rows.y, rows.weight), calibrated.calibration
     assert best < 0.95  # so that a temperature of 1 would be seen
     assert found.temperature == pytest.approx(best, rel=1e-6)
-    assert found.part == ("train" if ensemble == FOLDS else "validation")
     figures = [np.average(loss_by_hand(logits, rows.y, each), weights=rows.weight) for each in (1.0, best)]
     assert [found.before, found.after] == pytest.approx(figures, rel=1e-12)
     X = table(task)[0]
@@ -160,12 +160,12 @@ def test_any_dense_layer_takes_the_temperature(tmp_path: Path, last: str, dtype:
         np.testing.assert_array_equal(array, divided)
 
 
-def answers(logits: np.ndarray, y: np.ndarray, weight: Any = None) -> HeldOut:
+def answers(logits: np.ndarray, y: np.ndarray, weight: Any = None) -> tuple[list[np.ndarray], Answers]:
     """Return rows held out that have such logits."""
     spec = {"network": {"layer_sizes": [1, logits.shape[1]]}, "training": {"loss": "categorical_crossentropy"}}
     network = specnet.build(spec)
     model = specnet.Model(network, network.initial_parameters())
-    return HeldOut("validation", [logits], model.answers_of(logits, softmax(logits, axis=1), y, weight))
+    return [logits], model.answers_of(logits, softmax(logits, axis=1), y, weight)
 
 
 def random_logits(sharpness: float, rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
@@ -178,12 +178,12 @@ def random_logits(sharpness: float, rows: int = 400) -> tuple[np.ndarray, np.nda
 
 def test_members_judged_alone_are_not_made_less_sure():
     logits, y = random_logits(0.4)
-    assert fitted_calibration(answers(logits, y), None, one_by_one=False).temperature == pytest.approx(2.5, rel=0.2)
-    kept = fitted_calibration(answers(logits, y), None, one_by_one=True)
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature == pytest.approx(2.5, rel=0.2)
+    kept = fitted_calibration(*answers(logits, y), None, one_by_one=True)
     assert kept.temperature == 1
     assert kept.after == kept.before
     logits, y = random_logits(2.5)
-    both = [fitted_calibration(answers(logits, y), None, one_by_one=each).temperature for each in (True, False)]
+    both = [fitted_calibration(*answers(logits, y), None, one_by_one=each).temperature for each in (True, False)]
     assert both[0] == pytest.approx(both[1], rel=1e-6)
     assert both[0] == pytest.approx(0.4, rel=0.2)
 
@@ -201,25 +201,25 @@ def test_a_gain_below_its_standard_error_is_none(grouped: bool):
             parts = np.array([parts[groups == group].sum() for group in range(len(y) // 8)])
         is_clear = gains.sum() > np.sqrt((parts**2).sum())
         decided.add(bool(is_clear))
-        assert (fitted_calibration(answers(logits, y), groups, one_by_one=False).temperature != 1) == is_clear
+        assert (fitted_calibration(*answers(logits, y), groups, one_by_one=False).temperature != 1) == is_clear
     assert decided == {False, True}
 
 
 def test_without_a_wrong_row_nothing_is_least():
     logits, _ = random_logits(1.0)
     y = logits.argmax(axis=1)
-    assert fitted_calibration(answers(logits, y), None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature == 1
     y[0] = (y[0] + 1) % 3
-    assert fitted_calibration(answers(logits, y), None, one_by_one=False).temperature < 1
+    assert fitted_calibration(*answers(logits, y), None, one_by_one=False).temperature < 1
     weight = np.ones(len(y))
     weight[0] = 0
-    assert fitted_calibration(answers(logits, y, weight), None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*answers(logits, y, weight), None, one_by_one=False).temperature == 1
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e4])
 def test_enormous_and_tiny_logits_stay_finite(scale: float):
     logits, y = random_logits(1.0)
-    found = fitted_calibration(answers(logits * scale, y), None, one_by_one=False)
+    found = fitted_calibration(*answers(logits * scale, y), None, one_by_one=False)
     expected = np.mean(logsumexp(logits * scale, axis=1) - scale * logits[np.arange(len(y)), y])
     assert found.before == pytest.approx(expected, rel=1e-12)
     assert found.after < found.before
@@ -229,7 +229,7 @@ def test_logits_that_are_not_finite_have_no_temperature():
     logits, y = random_logits(2.5)
     held = answers(logits, y)
     logits[3, y[3]] = np.inf
-    assert fitted_calibration(held, None, one_by_one=False).temperature == 1
+    assert fitted_calibration(*held, None, one_by_one=False).temperature == 1
 
 
 @pytest.mark.parametrize("ensemble", [None, FOLDS], ids=["one", "folds"])

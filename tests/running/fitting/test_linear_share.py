@@ -94,7 +94,7 @@ def test_no_row_held_out_is_answered_by_a_linear_model_that_has_seen_it(tmp_path
     fit = fitted(spec_for(tmp_path, FOLDS, calibration="linear"))
     folds, rows, share = fit.data.splits["train"].folds, fit.training, fit.calibration.share
     plain = fitted(spec_for(tmp_path, FOLDS))
-    (held,) = fit.held_out.raw
+    ((held,), _) = fit.held_out
     for number, own in enumerate(outputs(plain, rows.X)):
         left, used = folds == number, folds != number
         ridge = Ridge(1.0).fit(rows.X[used], rows.target[used])
