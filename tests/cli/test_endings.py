@@ -62,7 +62,7 @@ main()
 
 FORKS = """\
 import os, signal, sys, time
-import specnet.parts
+import specnet.model, specnet.spec
 from specnet.cli import interrupts, main
 def count(event, arguments):
     if event == "import":
@@ -91,7 +91,7 @@ for line in sys.stdin:
         os.kill(child, signal.SIGINT)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Gives each line's arguments to a process of its own, which has imported what takes long and all verbs need.
+"""Gives each line's arguments to a process of its own, which has imported what takes long and nearly all verbs need.
 
 Sends it Ctrl-C at an import from then on, as INTERRUPTED does, or if that is 0, seconds after it is ready for it.
 """
@@ -99,7 +99,7 @@ Sends it Ctrl-C at an import from then on, as INTERRUPTED does, or if that is 0,
 
 UNREAD = """\
 import os, sys
-import specnet.parts
+import specnet.model, specnet.spec
 from specnet.cli import main
 for line in sys.stdin:
     child = os.fork()
@@ -231,7 +231,7 @@ def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path) -> No
     with started(folder=ready, code=FORKS, stdin=subprocess.PIPE) as running:
         assert running.stdin is not None
         assert running.stdout is not None
-        for verb, moment in product(VERBS, ("60 0", "0 {:.3f}")):
+        for verb, moment in product(VERBS, ("20 0", "0 {:.3f}")):
             print(moment.format(random.Random(verb).uniform(0, 0.3)), LINES[verb], file=running.stdin, flush=True)
             status = int(running.stdout.readline())
             _check(Ended(status, *((ready / name).read_text("utf-8") for name in ("out", "err"))), complete=True)

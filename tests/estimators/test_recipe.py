@@ -37,8 +37,8 @@ def new(tmp_path: Path):
 @pytest.mark.slow
 def test_an_array_gets_what_new_writes(new):
     path = new(pandas.DataFrame(X).assign(kind=Y).rename(columns=str), "kind")
-    recipe = SpecClassifier("recipe", epochs=3).fit(X, Y)
-    model = specnet.fit(path, X, Y, overrides=["training.epochs=3"])
+    recipe = SpecClassifier("recipe", epochs=1).fit(X, Y)
+    model = specnet.fit(path, X, Y, overrides=["training.epochs=1"])
     assert recipe.model_.spec.training.ensemble.members == 8
     assert recipe.model_.spec == model.spec
     np.testing.assert_array_equal(recipe.model_.theta, model.theta)
@@ -49,8 +49,8 @@ def test_an_array_gets_what_new_writes(new):
 def test_a_frame_gets_what_new_writes(new, target, estimator):
     table = PENGUINS[PENGUINS[target].notna()]
     columns, y = table.drop(columns=target), table[target]
-    fitted = estimator("recipe", epochs=2).fit(columns, y)
-    model = specnet.fit(new(table, target), columns, y, overrides=["training.epochs=2"])
+    fitted = estimator("recipe", epochs=1).fit(columns, y)
+    model = specnet.fit(new(table, target), columns, y, overrides=["training.epochs=1"])
     assert fitted.model_.spec == model.spec
     np.testing.assert_array_equal(fitted.predict(columns), model.predict(columns))
 

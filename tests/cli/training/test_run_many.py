@@ -127,14 +127,14 @@ def test_the_spec_is_standard_input(specnet: Specnet, folder: Path, type_in: Typ
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")
 def test_a_signal_ends_all_processes_and_the_printed_command_goes_on(specnet: Specnet, folder: Path):
-    arguments = ["run", "moons.toml", "--seeds", "6", "--set", "training.epochs=3000"]
+    arguments = ["run", "moons.toml", "--seeds", "5", "--set", "training.epochs=2000"]
     count, command = stopped(
         *(*arguments, "--out", "out"),
         folder=folder,
         number=signal.SIGTERM,
         status=143,
         done=lambda: len(list(folder.glob("out/seed*/run.json"))) >= 1,
-        counted=r"(\d+) of 6 runs are done",
+        counted=r"(\d+) of 5 runs are done",
     )
     assert len((folder / "out/runs.csv").read_text().splitlines()) == 1 + count
     assert specnet(*command, "-q").went() == ""
