@@ -93,9 +93,7 @@ class RunFolder:
             message = "the run in this folder has finished; only an interrupted run can get more epochs"
             raise FileError(message, hint=START_ANEW, source=str(self.path))
         if differences:
-            which = "on other data" if written.spec == identity.spec else "of another spec"
-            message = f"this folder holds a finished run {which}: {in_words(differences)}"
-            raise FileError(message, hint=START_ANEW, source=str(self.path))
+            raise other_run(self.path, f": {in_words(differences)}", same_spec=written.spec == identity.spec)
         model = read_file(self.path / MODEL, LARGEST_CHECKPOINT)
         if hashlib.sha256(model).hexdigest() != saved.facts.get("model_sha256"):
             message = f"the model differs from the one recorded in {FACTS}"
@@ -155,13 +153,21 @@ class RunFolder:
         """
         contents = with_hashes(contents, FACTS)
         names = sorted(contents, key=lambda name: name == FACTS)
-        stale = [self.path / name for name in (FACTS, TEAM_FACTS, f"{BEST}/{FACTS}")]
+        earlier = [path for path in written_in(self.path, RUN) if path.name in (FACTS, TEAM_FACTS)]
+        stale = [path for path in earlier if path.parent in (self.path, self.path / BEST)]
         write_files({self.path / name: contents[name] for name in names}, removed=stale)
         clear(self.path, RUN, spared=contents)
 
     @property
     def _checkpoint(self) -> Path:
         return self.path / CHECKPOINT
+
+
+def other_run(path: Path, differences: str = "", *, same_spec: bool) -> FileError:
+    """Return the error for a finished run in a folder that is not the one to resume."""
+    which = "on other data" if same_spec else "of another spec"
+    message = f"this folder holds a finished run {which}{differences}"
+    return FileError(message, hint=START_ANEW, source=str(path))
 
 
 def check_same_beginning(differences: list[SpecDifference], training: TrainingSpec, finished: int = 0) -> None:

@@ -182,8 +182,7 @@ def run(
 
     The processes of several jobs import the main module: a script must call `run` below ``if __name__ == "__main__":``.
     """
-    if resume and (force or out is None):
-        raise DataError("resume needs out and cannot be combined with force")
+    check_resume(out, force=force, resume=resume)
     check_observer(observer)
     parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
@@ -290,6 +289,17 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         findings=run.findings,
         members=[{name: each[name] for name in progress} for each in run.facts.get("members", [run.facts])],
     )
+
+
+def check_resume(out: PathLike | None, *, force: bool, resume: bool) -> None:
+    """Refuse to resume what is not written, or what is replaced.
+
+    Raises
+    ------
+    DataError
+    """
+    if resume and (force or out is None):
+        raise DataError("resume needs out and cannot be combined with force")
 
 
 def check_count(name: str, count: Any) -> None:

@@ -61,6 +61,15 @@ def test_only_the_new_one_is_there(tmp_path: Path, fresh: dict[str, Path], swept
     assert files_of(out) == files_of(fresh[new]) | dict.fromkeys(MINE, b"mine")
 
 
+def test_a_run_beside_is_no_part_of_a_run(tmp_path: Path) -> None:
+    """A folder that has the name of the best run of a sweep, where there is no sweep."""
+    for out in (tmp_path, tmp_path / "best"):
+        specnet.run(SPEC, out, force=True, report=False)
+    before = (tmp_path / "best/run.json").read_bytes()
+    specnet.run(SPEC, tmp_path, force=True, report=False)
+    assert (tmp_path / "best/run.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("new", "name"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from specnet.data import load_table
-from specnet.errors import DataError, FileError, TrainingError
+from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
 from specnet.files.interruptions import Interruptions
@@ -28,8 +28,8 @@ from specnet.running.many.run_tasks import Task
 from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
-from specnet.running.run_folder import reserved
-from specnet.running.runner import RunInterrupted, check_count
+from specnet.running.run_folder import other_run, reserved
+from specnet.running.runner import RunInterrupted, check_count, check_resume
 from specnet.running.training_run import RunOutcome
 from specnet.saved.saved_run import SavedRun
 from specnet.saved.saved_series import RepeatedRun
@@ -143,8 +143,7 @@ def run_many(
     """
     if folds is None and seeds is None:
         raise DataError("folds or seeds must be given", hint="use run for a single run")
-    if resume and (force or out is None):
-        raise DataError("resume needs out and cannot be combined with force")
+    check_resume(out, force=force, resume=resume)
     check_observer(observer)
     check_count("folds", folds)
     check_count("seeds", seeds)
@@ -278,10 +277,9 @@ class _Course:
         run = SavedRun(path)
         facts = run.checked_facts(epochs=int, seconds=int | float)
         written = read_file(path / self._spec_name, LARGEST_RECORD).decode(errors="replace")
-        if written != self._written(each).text or facts.get("data_sha256") != self._sha256:
-            what = "on other data" if written == self._written(each).text else "of another spec"
-            hint = "choose another --out, or use --force to replace it"
-            raise FileError(f"this folder holds a finished run {what}", hint=hint, source=str(path))
+        same_spec = written == self._written(each).text
+        if not same_spec or facts.get("data_sha256") != self._sha256:
+            raise other_run(path, same_spec=same_spec)
         told = run.evaluation.metrics, facts["epochs"], facts["seconds"]
         return RepeatedRun(each.name, each.seed, each.fold, "finished", "", *told)
 

@@ -28,7 +28,7 @@ from specnet.running.many.workers import Workers
 from specnet.running.reports.folder_pages import write_page
 from specnet.running.reports.run_report import attempted, remove_report
 from specnet.running.run_folder import RunFolder, reserved
-from specnet.running.runner import RunInterrupted, check_count, run_data
+from specnet.running.runner import RunInterrupted, check_count, check_resume, run_data
 from specnet.running.sweeps.coordinator import Coordinator
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.sweep_folder import SweepFolder
@@ -191,8 +191,7 @@ def searched(
     TrainingError
         If Optuna is not installed.
     """
-    if resume and (force or out is None):
-        raise DataError("resume needs out and cannot be combined with force")
+    check_resume(out, force=force, resume=resume)
     check_count("jobs", jobs)
     check_observer(observer)
     required_optuna()
