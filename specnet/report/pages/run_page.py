@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.report.diagram.diagram_columns import visible_activation
 from specnet.report.diagram.network_diagram import NetworkDiagram
+from specnet.report.diagram.weight_maps import weight_image
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of, results_of
-from specnet.report.pages.images import mistake_pictures, weight_pictures
 from specnet.report.pages.model_answers import ModelAnswers
 from specnet.report.pages.page_templates import rendered
 from specnet.report.pages.training_charts import training_figures
 from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
+from specnet.report.svg.pixels import data_uri, png
 from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_run import SavedRun
 from specnet.spec.meaning import explanation_rows
@@ -25,8 +29,17 @@ from specnet.spec.resolving.origins import explain
 from specnet.training.after_epoch import ALL_EPOCHS, kept_epoch
 from specnet.training.steps.trainer import WeightSizes
 
+if TYPE_CHECKING:
+    from specnet.model import Answers
+    from specnet.spec import Resolved
+
+
 MOST_OF_ROW = 6
 """Columns of a mistake that are shown."""
+MOST_UNITS, MOST_MISTAKES = 24, 12
+
+Picture = tuple[str, str, str]
+"""A picture of pixels: the data URI of a PNG, what stands for it where it is not seen, and its caption."""
 
 
 def page(run: SavedRun, shown: ModelAnswers) -> str:
@@ -140,3 +153,31 @@ def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:
     yield "rows", ", ".join(f"{count(rows)} {split}" for split, rows in run.evaluation.rows.items())
     for name in ("spec", "data", "model"):
         yield f"SHA-256 of the {name}", str(facts.get(f"{name}_sha256", ""))
+
+
+def weight_pictures(resolved: Resolved, parameters: Mapping[str, NDArray[Any]], side: int) -> list[Picture]:
+    """Return the weights of the units of a first dense layer, those with the largest weights first."""
+    node = next((node for node in resolved.nodes if node.inputs == (-1,)), None)
+    weight = None if node is None else parameters.get(f"{node.key}.weight")
+    if weight is None or weight.ndim != 2 or weight.shape[1] != side * side:
+        return []
+    found = []
+    for unit in np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:MOST_UNITS]:
+        address = weight_image(np.asarray(weight[unit], np.float64).reshape(side, side), side * side)
+        found.append((address, f"weights of unit {unit + 1}", str(unit + 1)))
+    return found
+
+
+def mistake_pictures(images: NDArray[Any], answers: Answers, classes: Sequence[str]) -> list[Picture]:
+    """Return the test rows that are predicted wrong, the surest first."""
+    if not classes or answers.probability is None or not len(images):
+        return []
+    certainty = answers.probability.max(axis=1)
+    wrong = np.flatnonzero(answers.target != answers.prediction)
+    found = []
+    for row in wrong[np.argsort(-certainty[wrong], kind="stable")][:MOST_MISTAKES]:
+        true, predicted = classes[answers.target[row]], classes[answers.prediction[row]]
+        address = data_uri(png(images[row], 0, [(0, 0, 0)]))
+        sure = percent(float(certainty[row]))
+        found.append((address, f"{true}, predicted as {predicted}", f"{true} read as {predicted}, {sure} sure"))
+    return found

@@ -13,7 +13,7 @@ import pytest
 
 from specnet import FileError, run_many
 from specnet.number_texts import metric
-from specnet.report.pages.series_view import spread_of
+from specnet.report.pages.series_page import spread_of
 from specnet.running.reports.folder_pages import page_again
 from specnet.saved.run_curves import read_curves
 from tests.running.reports.page import Page
