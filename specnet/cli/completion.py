@@ -25,7 +25,7 @@ from specnet.cli.application import application
 from specnet.cli.models.export import TARGETS
 from specnet.cli.schema_keys import ROOT, Keys, Schema, references, shipped_schema
 from specnet.cli.shells import VARIABLE
-from specnet.cli.training.chosen_loggers import PLACES
+from specnet.cli.training.run import PLACES
 from specnet.errors import FileError
 from specnet.files.run_files import folders_of_runs, spec_file
 

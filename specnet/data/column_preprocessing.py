@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from specnet.data.preparation import Preparation
 from specnet.errors import Diagnostic, Path, SpecError
-from specnet.files.toml import toml_text
+from specnet.files.plain_data import toml_text
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, kind_of
 from specnet.parts.preprocessing import (
     ONE_HOT_CODES,

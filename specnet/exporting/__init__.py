@@ -3,7 +3,7 @@
 In comes a model, out go files. `Program` is a model as every target reads it: formulas of columns, layers and answers.
 A target is a module in `specnet.exporting.targets` and nothing else: it says how operations, layers and answers are
 written, and how the result is run. C and JavaScript share `languages`, Python's libraries and ONNX `libraries`.
-Start at `export`, then `model_program` and `model_steps` (a model of a team), `layer_steps` (a layer as stages) and
+Start at `export`, then `model_program`, `model_steps` (a model of a team, and its layers as stages) and
 `formula` (a dense layer's product is `LINEAR` there), then a target, which writes each operation.
 """
 

@@ -15,7 +15,7 @@ from specnet.errors import FileError
 from specnet.exporting.model_program import Program
 from specnet.files.archives import Archive
 from specnet.files.tensors import parse_object
-from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT
+from specnet.model.file import LABEL_CHARACTERS_LIMIT
 from specnet.parts.arrays import Array
 from specnet.parts.part import short as short
 from specnet.spec import Spec

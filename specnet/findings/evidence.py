@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from specnet.data import Labels, Repeated
 from specnet.network import Network
-from specnet.network.unit_activations import activation_after
+from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.data import Column
 from specnet.parts.metrics.base import Task

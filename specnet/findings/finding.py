@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from specnet.files.plain_data import Plain, checked
-from specnet.files.toml import toml_key, toml_value
+from specnet.files.plain_data import Plain, checked, toml_key, toml_value
 from specnet.findings.evidence import Evidence, Path
 from specnet.spec.resolving.graph import Node
 

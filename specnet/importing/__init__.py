@@ -19,7 +19,7 @@ from specnet.errors import DataError, FileError, SpecnetWarning, rendered
 from specnet.exporting import TARGETS, find_target
 from specnet.files import PathLike, file_errors, open_file, refuse_taken, write_files
 from specnet.files.archives import Archive
-from specnet.files.toml import to_toml
+from specnet.files.plain_data import to_toml
 from specnet.importing.draft import Imported
 from specnet.model import Model, load_model
 from specnet.spec import Limits

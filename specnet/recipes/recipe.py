@@ -15,7 +15,7 @@ from string import Template
 from types import MappingProxyType
 from typing import Any
 
-from specnet.files.toml import toml_key, toml_text, toml_value
+from specnet.files.plain_data import toml_key, toml_text, toml_value
 from specnet.number_texts import counted
 from specnet.parts.data import Kind, TargetKind
 from specnet.parts.preprocessing import ONE_HOT_CODES, CategoryEmbedding

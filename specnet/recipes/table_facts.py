@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
-from specnet.files.toml import toml_text
+from specnet.files.plain_data import toml_text
 from specnet.number_texts import counted
 from specnet.parts.data import KINDS_IN_WORDS, Column, Kind, Notation, Table, TableFile, TargetKind
 from specnet.parts.data.notations import LocalDatetime, NumberFormat

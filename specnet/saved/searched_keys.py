@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specnet.files.toml import toml_value
+from specnet.files.plain_data import toml_value
 from specnet.spec.sweep_section import Range, plain, ranges_inside
 
 

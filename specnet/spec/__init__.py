@@ -2,7 +2,7 @@
 
 In come a path, a text or a mapping, and settings; out come a `Spec`, what was written, and a `Resolved`, in which
 every default and size is said, or a `SpecError` with all mistakes at their places. Start at `parsing.parse_spec`, which
-goes through `reading`, `document` (the tables and their keys) and `rules`, and at `resolving.resolve`. A sweep's values
+goes through `reading` and `document` (the tables and their keys), and at `resolving.resolve`. A sweep's values
 are tried by `searching`; `json_schema` tells editors the same, `meaning` tells people, and `spec_writing` writes
 documents again.
 """

@@ -8,8 +8,8 @@ from specnet.parts.arrays import first_few
 from specnet.parts.data import ColumnKind
 from specnet.spec.document import Spec
 from specnet.spec.groups import ColumnGroup
-from specnet.spec.reading.caps import LARGEST_TEXT, MOST_TOKENS
 from specnet.spec.reading.hints import close_match
+from specnet.spec.reading.source_document import LARGEST_TEXT, MOST_TOKENS
 from specnet.spec.reading.words import shown
 
 PATH = ("network", "feature_names")

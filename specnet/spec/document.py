@@ -132,6 +132,11 @@ Shuffle = Annotated[bool | Literal["blocks"], or_word(bool, "true, false", "bloc
 Baseline = Literal["constant", "linear", "neighbours", "trees"]
 
 
+FORMS = ("layer_sizes", "hidden_layer_sizes", "layers")
+OF_STACKS = ("activations", "weight_initializer", "bias_initializer")
+"""Keys that only go with the two forms of a stack."""
+
+
 class NetworkSpec(Section):
     """The network, in exactly one of three forms: `layer_sizes`, `hidden_layer_sizes` or `layers`."""
 

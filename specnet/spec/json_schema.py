@@ -10,8 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from specnet.parts.part import Part, Section
 from specnet.parts.registry import KIND_KEY, Registry
 from specnet.parts.watchers import MONITOR, SEARCHED_METRIC, monitored_names, searched_names
-from specnet.spec.document import Spec
-from specnet.spec.rules import FORMS, OF_STACKS
+from specnet.spec.document import FORMS, OF_STACKS, Spec
 from specnet.spec.sweep_section import RANGE, Range
 
 Schema = dict[str, Any]

@@ -18,8 +18,8 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from specnet.errors import Path
+from specnet.files.plain_data import toml_key, toml_value
 from specnet.files.run_files import spec_folder
-from specnet.files.toml import toml_key, toml_value
 from specnet.parts.registry import Registry
 from specnet.spec.document import Spec
 from specnet.spec.file_paths import file_paths

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from specnet.errors import Path
-from specnet.files.toml import toml_value
+from specnet.files.plain_data import toml_value
 from specnet.parts.fields import Integer, PositiveInteger, Seed
 from specnet.parts.part import FieldProblem, Section
 from specnet.parts.registry import KIND_KEY

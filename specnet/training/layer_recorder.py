@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from specnet.network import LayerOutputs, Network
-from specnet.network.unit_activations import activation_after
+from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.arrays import Array
 from specnet.spec.resolving.graph import Node

@@ -14,7 +14,7 @@ import pytest
 from specnet import Model, export
 from specnet.data import RawColumns
 from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
-from specnet.exporting.formula_text import TEXT_EXPANSIONS
+from specnet.exporting.formula import TEXT_EXPANSIONS
 from specnet.exporting.languages.c_harness import compile_harness, run_harness
 from specnet.exporting.model_program import Program
 from tests.exporting.languages.test_c import render_c

@@ -10,7 +10,7 @@ import pytest
 from specnet import Model, Network, parse_spec, resolve
 from specnet.data import Preparation, RawColumns, unfitted
 from specnet.exporting import find_target
-from specnet.exporting.formula_text import TEXT_EXPANSIONS
+from specnet.exporting.formula import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
 from specnet.parts.preprocessing import (
     Calendar,

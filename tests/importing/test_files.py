@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import specnet
-from specnet.files.toml import to_toml
+from specnet.files.plain_data import to_toml
 from specnet.importing import read_network, weights_path, write_network
 from tests.importing.answers import FILES, KERAS_FILES, ONNX_FILES, TOLERANCE, difference, outputs, stored
 from tests.texts.pinned import Refused

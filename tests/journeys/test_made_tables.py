@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from specnet import parse_spec
-from specnet.files.toml import toml_key
+from specnet.files.plain_data import toml_key
 from specnet.parts.data import TableFile
 from tests.cli.conftest import Specnet
 from tests.journeys.made_tables import TABLES, MadeColumn, MadeTable

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specnet import FileError
-from specnet.model.file import parse_metadata
-from specnet.model.label_tensors import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels
+from specnet.model.file import LABEL_CHARACTERS_LIMIT, decode_labels, encode_labels, parse_metadata
 from specnet.parts.arrays import Array
 from tests.texts.pinned import Refused
 

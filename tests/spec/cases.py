@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from specnet.spec.reading.caps import MOST_TOKENS
+from specnet.spec.reading.source_document import MOST_TOKENS
 
 _MARK = re.compile(r"⟦([a-z-]+)⟧")
 _CASE = re.compile(r"^==== (.+)\n", re.MULTILINE)

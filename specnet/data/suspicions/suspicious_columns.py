@@ -18,7 +18,7 @@ from specnet.data.suspicions.dependent_rows import Dependence, dependent_rows, n
 from specnet.data.suspicions.leakage import ClassTarget, Target, ValueTarget, linear_leak
 from specnet.data.suspicions.repeated_rows import RawRows, repeated_rows
 from specnet.errors import Diagnostic, OneOfMany, Path
-from specnet.files.toml import toml_key, toml_text
+from specnet.files.plain_data import toml_key, toml_text
 from specnet.number_texts import counted, percent
 from specnet.parts.arrays import Array
 from specnet.parts.data import Column

@@ -12,8 +12,7 @@ import numpy as np
 from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, CHOICE, NAME, OPERATORS, SIGN, SUM, Form, Text, c_number, extreme_form
 from specnet.compiler.value import CAST
-from specnet.exporting.formula import Step
-from specnet.exporting.formula_text import function_forms
+from specnet.exporting.formula import Step, function_forms
 from specnet.exporting.languages.language import Language, Variable
 
 DENSE_VECTOR = 8

@@ -12,8 +12,7 @@ from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import CHOICE, NAME, Text
 from specnet.compiler.value import EXPAND, SUM
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import FreeNames
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, FreeNames, Operand, Source, Step
 from specnet.exporting.languages.language import Language, Scratch, Variable
 
 _WHOLE = (LINEAR, GROUPED, operations.ROWS, operations.REPEAT)

@@ -14,8 +14,7 @@ from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import CALL, SIGN, Form, Forms, Text
 from specnet.compiler.value import EXPAND
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Operand, Step
-from specnet.exporting.formula_text import FreeNames, write_expression
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, FreeNames, Operand, Step, write_expression
 from specnet.exporting.model_steps import ModelSteps
 
 

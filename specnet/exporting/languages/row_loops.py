@@ -17,13 +17,11 @@ from typing import Any
 from specnet.compiler import Operation
 from specnet.compiler.expressions import CALL, PRODUCT, Text
 from specnet.compiler.value import ADD, DIVIDE, MULTIPLY, SUBTRACT
-from specnet.exporting.formula import LINEAR, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import FreeNames
+from specnet.exporting.formula import LINEAR, Constants, Formula, FreeNames, Operand, Source, Step
 from specnet.exporting.languages.formula_loops import FormulaLoops
 from specnet.exporting.languages.language import Language, Scratch, Variable
-from specnet.exporting.layer_steps import Stage
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.model_steps import ModelSteps, Stage
 from specnet.parts.arrays import Array
 
 _FOLDED = re.compile(r"constant_\d+$")

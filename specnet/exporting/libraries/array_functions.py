@@ -14,11 +14,21 @@ import numpy as np
 from specnet.compiler import Operation, operations
 from specnet.compiler.expressions import ARITHMETIC, CALL, PRODUCT, SUM, Form, Text
 from specnet.errors import UnsupportedError
-from specnet.exporting.formula import GROUPED, LOOKUP, Constants, Formula, Operand, Source, Step
-from specnet.exporting.formula_text import FreeNames, function_forms, python_number, write_expression
-from specnet.exporting.layer_steps import Stage
+from specnet.exporting.formula import (
+    GROUPED,
+    LOOKUP,
+    Constants,
+    Formula,
+    FreeNames,
+    Operand,
+    Source,
+    Step,
+    function_forms,
+    python_number,
+    write_expression,
+)
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.model_steps import ModelSteps, Stage
 
 WIDTH = 100
 """Characters of a line above which it is broken, where it can be."""

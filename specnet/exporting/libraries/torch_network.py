@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from specnet.exporting.formula import LINEAR, Constants, Formula, Step
-from specnet.exporting.formula_text import FreeNames
-from specnet.exporting.layer_steps import LayerStep, Stage
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.formula import LINEAR, Constants, Formula, FreeNames, Step
+from specnet.exporting.model_steps import LayerStep, ModelSteps, Stage
 from specnet.exporting.target import required
 from specnet.parts.arrays import Array
 from specnet.parts.layers import Layer

@@ -18,8 +18,7 @@ from specnet.compiler.value import CAST
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import Constants
-from specnet.exporting.formula_text import function_forms
+from specnet.exporting.formula import Constants, function_forms
 from specnet.exporting.languages.javascript_functions import HELPERS
 from specnet.exporting.languages.language import Language
 from specnet.exporting.languages.row_loops import Body, Loops

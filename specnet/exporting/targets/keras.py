@@ -17,9 +17,9 @@ import numpy as np
 from specnet.data import Preparation, RawColumns
 from specnet.errors import ExportError, MissingPackageError, UnsupportedError, install_hint
 from specnet.exporting.formula import LINEAR
-from specnet.exporting.layer_steps import LayerStep, Member, Stage
 from specnet.exporting.model_facts import LABELS, MEMBER, short, with_said
 from specnet.exporting.model_program import Program
+from specnet.exporting.model_steps import LayerStep, Member, Stage
 from specnet.exporting.target import (
     ExportAnswers,
     Target,

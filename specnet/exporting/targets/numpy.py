@@ -20,8 +20,7 @@ from specnet.compiler.expressions import SUM as SUM_LEVEL
 from specnet.data import RawColumns
 from specnet.errors import ExportError
 from specnet.exporting.export_columns import texts_of
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.formula_text import FreeNames
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, FreeNames, Step
 from specnet.exporting.libraries.array_functions import (
     GROUPED_HELPER,
     LOOKUP_HELPER,

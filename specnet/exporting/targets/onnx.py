@@ -13,9 +13,7 @@ from specnet.compiler import Expansions, Operation, exp, log, operations
 from specnet.compiler.value import ADD, CAST, DIVIDE, EXPAND, MULTIPLY, NEGATIVE, SUBTRACT, SUM
 from specnet.data import RawColumns
 from specnet.errors import ExportError, UnsupportedError
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Constants, Formula, Operand, Step
-from specnet.exporting.formula_text import TEXT_EXPANSIONS
-from specnet.exporting.layer_steps import Member, Stage
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, TEXT_EXPANSIONS, Constants, Formula, Operand, Step
 from specnet.exporting.libraries.onnx_facts import graph_facts
 from specnet.exporting.libraries.onnx_nodes import (
     LEARNING,
@@ -29,7 +27,7 @@ from specnet.exporting.libraries.onnx_nodes import (
 )
 from specnet.exporting.model_facts import FACTS, written
 from specnet.exporting.model_program import ExportInterval, Program
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.model_steps import Member, ModelSteps, Stage
 from specnet.exporting.target import CannotRunError, ExportAnswers, Target, required
 from specnet.model import Model
 from specnet.parts.arrays import FLOAT64

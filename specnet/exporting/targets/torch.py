@@ -15,9 +15,7 @@ from specnet.compiler import operations
 from specnet.compiler.expressions import CALL, Form, Text, number_text
 from specnet.compiler.value import EXPAND
 from specnet.data import RawColumns
-from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, Step
-from specnet.exporting.formula_text import TEXT_EXPANSIONS, FreeNames, python_number
-from specnet.exporting.layer_steps import Stage
+from specnet.exporting.formula import GROUPED, LINEAR, LOOKUP, TEXT_EXPANSIONS, FreeNames, Step, python_number
 from specnet.exporting.libraries.array_functions import (
     GROUPED_HELPER,
     LOOKUP_HELPER,
@@ -30,7 +28,7 @@ from specnet.exporting.libraries.array_functions import (
 )
 from specnet.exporting.libraries.torch_network import Modules, far_normalizations
 from specnet.exporting.model_program import Program
-from specnet.exporting.model_steps import ModelSteps
+from specnet.exporting.model_steps import ModelSteps, Stage
 from specnet.exporting.target import ExportAnswers, Target, refuse_module_name, refuse_texts, required
 from specnet.model import Model
 from specnet.parts.arrays import Array

@@ -18,7 +18,7 @@ from unicodedata import category
 
 from pydantic import Field, StringConstraints
 
-from specnet.files.toml import toml_value
+from specnet.files.plain_data import toml_value
 from specnet.parts.data.tables.cells import (
     are_pair,
     boolean,

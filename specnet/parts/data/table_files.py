@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StringConstraints
 
 from specnet.errors import DataError, Diagnostic
-from specnet.files.toml import toml_value
+from specnet.files.plain_data import toml_value
 from specnet.parts.arrays import RowView
 from specnet.parts.data.base import Data, DataSizes, Split, Table, TargetKind
 from specnet.parts.data.column_kinds import ColumnKind, kind_of

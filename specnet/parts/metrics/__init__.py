@@ -2,7 +2,7 @@
 
 In: targets, predictions, probabilities and weights of rows, as `Model.evaluate` has them. Out: a number, or a function
 of many weightings at once for intervals. Start with `Metric` in `base`; `scorers` has a row for each of
-scikit-learn's, `figures` the commonest without its import, `probabilities` what it does not have, and `statistics` what
+scikit-learn's, `figures` the commonest without its import, and `statistics` what
 resampling computes.
 """
 
@@ -12,15 +12,13 @@ from specnet.lazy import lazily
 
 if TYPE_CHECKING:
     from specnet.parts.metrics.base import *
-    from specnet.parts.metrics.probabilities import *
 else:
     from specnet.parts.metrics.scorers import SCORERS
 
     __all__, __getattr__ = lazily(
         __name__,
         {
-            "base": "Metric main_metric metric_of",
-            "probabilities": "ExpectedCalibrationError",
+            "base": "Metric main_metric metric_of ExpectedCalibrationError",
             "scorers": " ".join(SCORERS),
         },
     )

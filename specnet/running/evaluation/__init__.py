@@ -2,5 +2,5 @@
 
 A `FitResult` comes in; an `Evaluation`, which is ``metrics.json``, goes out, and `Scores` for findings.
 Start in `evaluation.evaluate_run`; `baselines` fits those of `predictors`, `trees` and `constant`, `intervals`
-says by `resampling` what chance leaves open, `answer_tables` confusion and the like, `coverage` intervals and sets.
+says by `resampling` what chance leaves open, where `coverage` is too; `answer_tables` has confusion and the like.
 """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from specnet.model import Answers, Model
 from specnet.parts.arrays import Array
-from specnet.running.evaluation.coverage import coverage
+from specnet.running.evaluation.resampling import coverage
 
 CALIBRATION_BINS = 10
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

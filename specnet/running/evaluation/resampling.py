@@ -1,4 +1,4 @@
-"""How far figures of test rows may be off by chance: 95 % intervals."""
+"""How far figures of test rows may be off by chance (95 % intervals), and how many rows a model's intervals cover."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from specnet.model import Answers, Model
 from specnet.parts.metrics.statistics import Statistic, Weightings, wilson_bounds
-from specnet.saved.metrics_file import Interval
+from specnet.saved.metrics_file import Coverage, Interval
 
 MANY_ROWS = 20_000
 """Above so many rows the spread of few resamples is taken, and below the quantiles of many."""
@@ -101,3 +102,25 @@ def independent_rows(losses: NDArray[np.float64], groups: NDArray[np.generic] | 
     if count == 1 or not alone:
         return float(count)
     return len(losses) / max(1.0, together / alone * count / (count - 1))
+
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+
+
+def coverage(model: Model, answers: Answers) -> list[Coverage]:
+    """Return how answers for rows are covered at the levels for which enough rows were held out."""
+    found: list[Coverage] = []
+    for level in LEVELS:
+        if not model.error_quantiles.reach(level):
+            continue
+        if model.network.task == "values":
+            low, high = np.moveaxis(model.error_quantiles.ends(answers.prediction, level), -1, 0)
+            covers, sizes = (low <= answers.target) & (answers.target <= high), high - low
+        else:
+            assert answers.probability is not None, "a model with errors of classes has probabilities"
+            sets = model.error_quantiles.sets(answers.probability, level)
+            covers, sizes = sets[np.arange(len(sets)), answers.target], sets.sum(axis=1)
+        means = (np.average(each.reshape(len(answers), -1), axis=0, weights=answers.weight) for each in (covers, sizes))
+        covered, size = (each.tolist() for each in means)
+        found.append({"level": level, "covered": covered, "size": size})
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from specnet.files.toml import toml_value
+from specnet.files.plain_data import toml_value
 from specnet.saved.searched_keys import dimensions, names_inside, texts_of
 from specnet.spec.spec_writing import Change
 from specnet.spec.sweep_section import Range, plain

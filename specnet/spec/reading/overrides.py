@@ -8,8 +8,7 @@ from typing import Any
 from specnet.errors import Path, Position, SpecError
 from specnet.number_texts import counted
 from specnet.spec.document import default_part
-from specnet.spec.reading.caps import TextCapError, check_caps
-from specnet.spec.reading.source_document import Override, SourceText
+from specnet.spec.reading.source_document import Override, SourceText, TextCapError, check_caps
 from specnet.spec.reading.words import shown
 
 _ESCAPE = r'\\(?:["\\btnfr]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4})'

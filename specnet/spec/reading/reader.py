@@ -19,9 +19,19 @@ from specnet.errors import DataError, Diagnostic, FileError, Path, Position, Spe
 from specnet.files import read_file
 from specnet.files.plain_data import json_mistake
 from specnet.files.run_files import paths_start, spec_file
-from specnet.spec.reading.caps import DEEPEST, LARGEST_TEXT, MOST_TOKENS, TextCapError, check_caps
 from specnet.spec.reading.overrides import apply_overrides
-from specnet.spec.reading.source_document import MOST_SHOWN, Document, Format, SourceText, locate
+from specnet.spec.reading.source_document import (
+    DEEPEST,
+    LARGEST_TEXT,
+    MOST_SHOWN,
+    MOST_TOKENS,
+    Document,
+    Format,
+    SourceText,
+    TextCapError,
+    check_caps,
+    locate,
+)
 from specnet.spec.reading.words import shown
 
 LARGEST_INTEGER = 2**63 - 1

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.parts.data import Data
-from specnet.spec.document import Problems, Spec
+from specnet.spec.document import FORMS, OF_STACKS, Problems, Spec
 from specnet.spec.groups import with_ordinals
 from specnet.spec.resolving.agreement import (
     check_calibration,
@@ -26,7 +26,6 @@ from specnet.spec.resolving.agreement import (
 from specnet.spec.resolving.graph import INPUT_INDEX, Node, walk
 from specnet.spec.resolving.long_form import LongForm
 from specnet.spec.resolving.sizes import Given, agreed, column_count, input_claims, last_layer_claim, output_claims
-from specnet.spec.rules import FORMS, OF_STACKS
 
 
 @dataclass(frozen=True, slots=True)

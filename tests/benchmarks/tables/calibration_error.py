@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from specnet import SpecClassifier
-from specnet.parts.metrics.probabilities import ExpectedCalibrationError
+from specnet.parts.metrics.base import ExpectedCalibrationError
 from tests.benchmarks.report import Report
 
 SPLITS, TEST_SIZE = 5, 0.2

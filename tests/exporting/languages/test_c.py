@@ -14,7 +14,7 @@ import pytest
 from specnet import ExportError, Model, export
 from specnet.compiler import Value, maximum
 from specnet.exporting.export_proof import TOLERANCES, answers_of, probe_rows
-from specnet.exporting.formula_text import LONGEST
+from specnet.exporting.formula import LONGEST
 from specnet.exporting.model_program import Program
 from specnet.exporting.targets.c import TARGET
 from specnet.parts.activations.base import Activation

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from specnet.files.toml import toml_key, toml_value
+from specnet.files.plain_data import toml_key, toml_value
 from specnet.spec.reading.overrides import with_change
 from specnet.spec.reading.reader import plain
 from specnet.spec.reading.source_document import Document

@@ -8,7 +8,7 @@ import pytest
 
 from specnet import SpecError, SpecnetError, parse_spec
 from specnet.errors import Diagnostic
-from specnet.spec.reading.caps import MOST_TOKENS
+from specnet.spec.reading.source_document import MOST_TOKENS
 from tests.spec.cases import DOCUMENTS, GOOD, marked
 
 SPEC = "[network]\nlayer_sizes = [2, 3, 1]\n[training]\nloss = 'mse'\n"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-from specnet.files.toml import toml_key, toml_text, toml_value
+from specnet.files.plain_data import toml_key, toml_text, toml_value
 
 _READERS = {"read_excel": (".xlsx", ".xls", ".xlsm", ".ods"), "read_json": (".json", ".json.gz")}
 """The functions of pandas that read other common files, and how the names of these end."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic, FileError, Position
 from specnet.files.large import room_needed
-from specnet.files.toml import toml_text
+from specnet.files.plain_data import toml_text
 from specnet.parts.arrays import first_few
 from specnet.parts.data.progress import Progress
 from specnet.parts.data.tables.cells import number

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specnet.errors import DataError, Diagnostic
 from specnet.files.large import new_array
-from specnet.files.toml import toml_text
+from specnet.files.plain_data import toml_text
 from specnet.parts.arrays import RowView, first_few
 from specnet.parts.data.base import Table
 from specnet.parts.data.column_kinds import Column, ColumnKind, Kind, as_indices, column_of, kind_of

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
-from specnet.files.toml import toml_text
+from specnet.files.plain_data import toml_text
 from specnet.parts.data.tables.setting_hints import how_to_convert, setting
 
 PathLike = str | os.PathLike[str]
