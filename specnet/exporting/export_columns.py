@@ -66,7 +66,8 @@ def columns_of(model: Model) -> tuple[RawColumn, ...]:
     UnsupportedError
         As `network_columns` does.
     """
-    return tuple(map(_together, *map(network_columns, model.networks)))
+    first, *others = map(network_columns, model.networks)
+    return tuple(map(_together, first, *others)) if others else first
 
 
 def network_columns(trained: TrainedNetwork) -> tuple[RawColumn, ...]:

@@ -1,15 +1,13 @@
 """Exports of models with each preprocessing step, and what they make of missing cells."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from specnet import Model, Network, parse_spec, resolve
-from specnet.data import Preparation, RawColumns, unfitted
-from specnet.exporting import find_target
+from specnet.data import Preparation, unfitted
+from specnet.exporting.export_proof import probe_rows
 from specnet.exporting.formula import TEXT_EXPANSIONS
 from specnet.exporting.model_program import Program
 from specnet.parts.preprocessing import (
@@ -26,8 +24,6 @@ from specnet.parts.preprocessing import (
     Standardize,
 )
 from specnet.spec import ColumnGroup
-from tests.exporting.models import exported
-from tests.exporting.tools import RUNNABLE, SUFFIXES
 from tests.registry import REGISTRY
 
 CHAINS: dict[str, list[Preprocessing]] = {
@@ -104,24 +100,7 @@ def test_every_step_is_exported():
     assert kinds == {step for step in steps if not issubclass(step, CategoryStep)}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", RUNNABLE[1:])
-@pytest.mark.parametrize("name", [name for name in CHAINS if name.startswith(("impute", "calendar"))])
-def test_missing_cells_are_filled_as_the_model_does(name: str, target: str, tmp_path: Path):
-    model = chain_model(name, "float64")
-    columns = training(name)
-    assert np.isnan(columns).any()
-    program = find_target(target).program(model, model.network.dtype)
-    path = tmp_path / f"m{SUFFIXES[target]}"
-    exported(model, target, path)
-    found = find_target(target).run(program, path, RawColumns(columns))
-    expected = model.network.predict(model.theta, model.preprocessing.apply(columns))
-    np.testing.assert_allclose(found.outputs, expected, rtol=1e-12, atol=1e-12)
-
-
 def test_rows_that_exports_are_compared_on_lie_where_the_steps_say_something():
-    from specnet.exporting.export_proof import probe_rows
-
     for name in CHAINS:
         program = Program(chain_model(name, "float64"), np.dtype(np.float64), TEXT_EXPANSIONS)
         rows, _ = probe_rows(program)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +285,7 @@ def reason_to_refuse(estimator: Any, path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("attributes", NETWORKS)
 def test_estimators_that_were_put_together(attributes: dict[str, Any], tmp_path: Path, pinned: Pinned):
-    network = fitted(tmp_path)
+    network = fitted()
     for name, value in attributes.items():
         setattr(network[-1], name, value)
     pinned(reason_to_refuse(network, tmp_path / "m.skops"))
@@ -292,7 +294,7 @@ def test_estimators_that_were_put_together(attributes: dict[str, Any], tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("attributes", SCALERS)
 def test_scalers_that_were_put_together(attributes: dict[str, Any], tmp_path: Path, pinned: Pinned):
-    network = fitted(tmp_path)
+    network = fitted()
     for name, value in attributes.items():
         setattr(network[0], name, value)
     pinned(reason_to_refuse(network, tmp_path / "m.skops"))
@@ -303,16 +305,23 @@ def test_scalers_that_were_put_together(attributes: dict[str, Any], tmp_path: Pa
     ("step", "name"), [(0, "mean_"), (0, "n_features_in_"), (1, "out_activation_"), (1, "coefs_"), (1, "intercepts_")]
 )
 def test_attributes_that_are_missing(step: int, name: str, tmp_path: Path):
-    network = fitted(tmp_path)
+    network = fitted()
     delattr(network[step], name)
     skops.io.dump(network, tmp_path / "m.skops")
     reason_of(tmp_path / "m.skops")
 
 
-def fitted(folder: Path) -> Any:
+@cache
+def written() -> bytes:
     """A pipeline that export has written, of 4 columns and 3 classes."""
-    export(spec_model("iris.json"), "sklearn", folder / "iris.skops")
-    return skops.io.load(folder / "iris.skops")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "iris.skops"
+        export(spec_model("iris.json"), "sklearn", path)
+        return path.read_bytes()
+
+
+def fitted() -> Any:
+    return skops.io.loads(written())
 
 
 @pytest.mark.parametrize(("name", "package"), [("sklearn_words.onnx", "onnx"), ("keras_binary.keras", "h5py")])

@@ -164,13 +164,13 @@ def test_a_spec_that_asks_for_much_gets_nothing(tmp_path: Path, pinned: Pinned) 
 @pytest.mark.parametrize(
     "change",
     [
-        say("spec", "network", "layers", value=[{"type": "dense", "units": 1}] * 16_000),
+        say("spec", "network", "layers", value=[{"type": "dense", "units": 1}] * 4_000),
         say("spec", "network", value={f"key{index}": 1 for index in range(49_000)}),
-        say("spec", "network", "preprocessing", value=["standardize"] * 49_000),
-        say("spec", "training", "metrics", value=["acuracy"] * 49_000),
-        say("spec", "training", "metrics", value=["accuracy"] * 200_000),
-        say("spec", "data", value={**CSV, "features": ["a"] * 49_000}),
-        say("spec", "data", value={**CSV, "features": [str(n) for n in range(49_000)]}),
+        say("spec", "network", "preprocessing", value=["standardize"] * 5_000),
+        say("spec", "training", "metrics", value=["acuracy"] * 5_000),
+        say("spec", "training", "metrics", value=["accuracy"] * 60_000),
+        say("spec", "data", value={**CSV, "features": ["a"] * 5_000}),
+        say("spec", "data", value={**CSV, "features": [str(n) for n in range(5_000)]}),
         say("spec", "name", value="n" * 1_000_000),
     ],
 )
