@@ -9,9 +9,10 @@ import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.compiler.thread_limits import available_threads, limited_threads
 from specnet.data import RowSet, row_hashes
@@ -38,7 +39,6 @@ from specnet.model import Answers
 from specnet.running.data_rows import SpecData
 from specnet.running.evaluation.evaluation import evaluate_run
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.held_answers import HeldAnswers
 from specnet.running.machine import COMPILER, compiler_facts, library_versions, machine_facts
 from specnet.running.run_evidence import explaining, run_evidence
 from specnet.saved.metrics_file import Evaluation, Metrics
@@ -49,6 +49,27 @@ from specnet.training.steps.engine_choice import threads_worth
 
 Contents = dict[str, str | bytes]
 """Files by name."""
+
+
+class HeldAnswers(NamedTuple):
+    """What is answered for rows by networks that were not trained on them, as other networks' answers are comparable.
+
+    Attributes
+    ----------
+    name : str
+        The part of the split that the rows are of.
+    rows : ndarray (rows,)
+        Their places in it.
+    kind : str
+        What the outputs are, as `Decoder.kind` says.
+    outputs : ndarray (rows, outputs)
+        As `Decoder.comparable` returns them.
+    """
+
+    name: str
+    rows: NDArray[np.intp]
+    kind: str
+    outputs: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

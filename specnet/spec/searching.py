@@ -151,13 +151,14 @@ class _Search:
 
     def checked(self) -> Spec:
         """Return the spec if there are no mistakes."""
-        base, spec = self.parse(self.without_sweep), None
+        spec = None
         try:
             spec = self.parse(self.document)
         except SpecError as error:
+            base = self.parse(self.without_sweep)  # its own mistakes come first
             self._add(error.diagnostics)
         else:
-            self.sweep = spec.sweep
+            base, self.sweep = spec.model_copy(update={"sweep": None}), spec.sweep
             assert self.sweep is not None, "it is in the document"
             for check in (_clashes(base, self.sweep), _clashes_with_data(base, self.sweep)):
                 self._add(self.document.diagnostic(code, text, path, hint=hint) for code, text, path, hint in check)

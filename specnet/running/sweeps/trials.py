@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from specnet.files.run_files import MODEL
 from specnet.parts.data import Table
 from specnet.parts.searches import Pruner
+from specnet.parts.splits import TRAIN
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.running.data_rows import SpecData, split_data
 from specnet.running.evaluation.evaluation import figures_of
 from specnet.running.fitting import FitResult, fit_rows
-from specnet.running.held_answers import answers_of_member, held_answers
 from specnet.running.many.run_tasks import Task
 from specnet.running.sweeps.optuna_calls import quiet, required_optuna
-from specnet.running.training_run import Contents, RunOutcome
+from specnet.running.training_run import Contents, HeldAnswers, RunOutcome
 from specnet.saved.metrics_file import Evaluation
 from specnet.saved.saved_trials import RUNGS, RungLosses
 from specnet.training import Observer, StopTraining, TrainingResult, train_member
@@ -107,7 +109,7 @@ class TrialTask(Task):
             return _finished(fit_rows(data, self.observer(), train_ensemble=lambda *_, **__: [*self.members]), {})
         if self.member is not None:
             fitted = fit_rows(data, self.observer(), train_ensemble=partial(_alone, self.member))
-            return RunOutcome.of(fitted, held=answers_of_member(fitted, self.member), trained=fitted.members[0])
+            return RunOutcome.of(fitted, held=_answers_of_member(fitted, self.member), trained=fitted.members[0])
         observer = self.observer() if self.pruning is None else PruningObserver(*self.pruning)
         curve = observer.curve if isinstance(observer, PruningObserver) else {}
         try:
@@ -131,5 +133,21 @@ def _finished(fitted: FitResult, curve: RungLosses) -> RunOutcome:
     fitted.check_whole()
     files: Contents = {MODEL: fitted.model.to_bytes()}
     return RunOutcome.of(
-        fitted, files=files, evaluation=Evaluation({}, figures_of(fitted)), curve=curve, held=held_answers(fitted)
+        fitted, files=files, evaluation=Evaluation({}, figures_of(fitted)), curve=curve, held=_held_answers(fitted)
     )
+
+
+def _held_answers(fitted: FitResult) -> HeldAnswers | None:
+    """Return the answers for the rows held out, if there are such rows."""
+    if fitted.held_out is None:
+        return None
+    (raw, answers), decoder = fitted.held_out, fitted.model.decoder
+    return HeldAnswers(fitted.data.held_out, np.arange(len(answers)), decoder.kind, decoder.comparable(raw))
+
+
+def _answers_of_member(fitted: FitResult, member: int) -> HeldAnswers:
+    """Return the answers for the fold of a member of an ensemble, which alone was trained."""
+    model, rows = fitted.model, fitted.data.splits[TRAIN].in_fold(member)
+    ((theta, state),) = model.members
+    raw = model.network.predict_checked(theta, fitted.prepared(TRAIN)[rows], state, raw=True)
+    return HeldAnswers(TRAIN, np.flatnonzero(rows), model.decoder.kind, model.decoder.comparable([raw]))
