@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from specnet import Model, load_model, run
-from specnet.report.plane.plane_story import STRENGTH
+from specnet.report.plane.plane_answers import STRENGTH
 from specnet.report.svg.pixels import HUES
 from specnet.saved.saved_run import SavedRun
 from specnet.training import WarningRecorder
