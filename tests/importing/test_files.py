@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import specnet
 from specnet.files.plain_data import to_toml
-from specnet.importing import read_network, weights_path, write_network
+from specnet.importing import Imported, read_network, weights_path, write_network
 from tests.importing.answers import FILES, KERAS_FILES, ONNX_FILES, TOLERANCE, difference, outputs, stored
 from tests.texts.pinned import Refused
 
@@ -27,12 +28,17 @@ NOT_RUN = {"tf2onnx_activations", "tf2onnx_functional"}
 ROUNDED = {"sklearn_binary_float64": 1e-7, "sklearn_values_float64": 1e-7}
 
 
+@cache
+def read(name: str) -> Imported:
+    return read_network(FILES / name)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_a_file_answers_as_the_tool_that_wrote_it(name: str):
     path = FILES / name
     answers = stored(path)
-    model = specnet.import_model(path)
+    model = read(name).model
     X, tolerance = answers["X"], ROUNDED.get(path.stem, TOLERANCE[model.spec.network.dtype])
     assert X.dtype == model.network.dtype
     if "value" in answers:
@@ -55,7 +61,7 @@ def test_what_is_not_understood_is_named(stem: str, refused: Refused):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL_FILES)
 def test_spec_and_weights_are_the_model(name: str, tmp_path: Path):
-    imported = read_network(FILES / name)
+    imported = read(name)
     is_run = name.endswith(".onnx") and Path(name).stem not in NOT_RUN
     assert imported.proof.startswith("compared with onnxruntime on ") == is_run
     place = tmp_path / "network.toml"
@@ -71,7 +77,7 @@ def test_spec_and_weights_are_the_model(name: str, tmp_path: Path):
 
 def activations(name: str) -> list[str]:
     """The activations of a file's layers, or the layers that are none."""
-    layers: list[Any] = list(specnet.import_model(FILES / name).spec.network.layers or ())
+    layers: list[Any] = list(read(name).model.spec.network.layers or ())
     return [layer.activation.type if getattr(layer, "activation", None) else layer.type for layer in layers]
 
 
@@ -108,7 +114,7 @@ def test_what_is_written_out_in_operators_becomes_one_part(names: list[str], wan
 
 
 def test_a_stack_is_as_short_as_a_person_writes_it():
-    assert to_toml(read_network(FILES / "sklearn_words.onnx").document) == (
+    assert to_toml(read("sklearn_words.onnx").document) == (
         'name = "sklearn_words"\n\n[network]\ndtype = "float32"\npreprocessing = ["standardize"]\n'
         'layer_sizes = [4, 6, 5, 3]\nactivations = ["tanh", "tanh", "softmax"]\n\n'
         '[training]\nloss = "categorical_crossentropy"\n'
@@ -116,13 +122,13 @@ def test_a_stack_is_as_short_as_a_person_writes_it():
 
 
 def test_numbers_in_single_precision_have_few_digits():
-    text = to_toml(read_network(FILES / "torch_activations_dynamo.onnx").document)
+    text = to_toml(read("torch_activations_dynamo.onnx").document)
     assert 'activation = { type = "leaky_relu", negative_slope = 0.2 }' in text
     assert 'activation = { type = "elu", alpha = 0.7 }' in text
     assert 'activation = { type = "hard_shrink", threshold = 0.3 }' in text
 
 
 def test_an_imported_model_can_be_trained_on():
-    imported = read_network(FILES / "torch_residual.onnx")
+    imported = read("torch_residual.onnx")
     X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
     assert specnet.fit(to_toml(imported.document), X, y).predict(X).shape == (60,)

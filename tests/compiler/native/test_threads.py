@@ -223,7 +223,7 @@ def test_threads_and_libraries_of_dropped_networks_do_not_pile_up(monkeypatch: p
 
     def check() -> None:
         found = []
-        for units in range(2, 10):
+        for units in range(2, 8):
             network = specnet.build(
                 {
                     "network": {"layer_sizes": [3, units, 1]},

@@ -24,12 +24,14 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(3, 2, (120, 4))
 TWO, THREE = (X[:, 0] > X[:, 1]).astype(int), np.digitize(X[:, 0] + X[:, 2], [4, 8])
 WORDS = np.array(["dog", "cat", "emu"])
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (6, 5), "max_iter": 15, "random_state": 0}
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (6, 5), "max_iter": 3, "random_state": 0}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [("relu", np.float64), ("tanh", np.float32), ("logistic", np.float64), ("identity", np.float32)],
+)
 @pytest.mark.parametrize(
     "y", [TWO, TWO == 1, THREE, THREE * 5.0 - 2, WORDS[TWO], WORDS[THREE], np.stack([TWO, THREE > 1, THREE > 0], 1)]
 )

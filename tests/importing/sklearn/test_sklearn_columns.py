@@ -57,7 +57,7 @@ Y = RNG.choice(["p", "q", "s"], ROWS)
 
 
 def network() -> MLPClassifier:
-    return MLPClassifier((5,), max_iter=15, random_state=0)
+    return MLPClassifier((5,), max_iter=2, random_state=0)
 
 
 def ignoring(**settings: Any) -> OneHotEncoder:
@@ -172,7 +172,7 @@ def test_targets_are_scaled():
     y = 100 * WHOLE["number"] + 7
     inner = make_pipeline(
         of_columns((RobustScaler(), ["skewed"]), remainder="passthrough"),
-        MLPRegressor(hidden_layer_sizes=(4,), max_iter=15),
+        MLPRegressor(hidden_layer_sizes=(4,), max_iter=2),
     )
     estimator = TransformedTargetRegressor(inner, transformer=MinMaxScaler()).fit(WHOLE, y)
     expected = estimator.predict(WHOLE)
