@@ -27,7 +27,7 @@ from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.running.sweeps.search import Search
 from specnet.running.sweeps.space import Settings, columns
-from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, SweepIdentity
+from specnet.running.sweeps.sweep_folder import IDENTITY, MACHINES, VERSIONS, SweepFolder, identity_of
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import (
     TrialOutputs,
@@ -106,7 +106,7 @@ class Coordinator:
         base = spec.model_copy(update={"sweep": None})
         self._sha256 = data_hash(table)
         self.data = split_data(base, table)
-        self.identity = SweepIdentity.of(self.data.identity(self._sha256), self.sweep)
+        self.identity = identity_of(self.data.identity(self._sha256), self.sweep)
         seeds = self.sweep.seeds if self.sweep.seeds > 1 else None
         self.repetitions = repetitions(base, self.sweep.folds, seeds, "validation")
         check_rows_of(base, self.repetitions, table, self.sweep.folds, "validation")
@@ -311,7 +311,7 @@ class Coordinator:
     def _write_facts(self, end: str, *, finished: bool = False) -> None:
         states = [trial.state for trial in self.told]
         facts = {
-            IDENTITY: self.identity.data(),
+            IDENTITY: self.identity,
             "name": self.spec.name,
             "metric": self.sweep.metric,
             "larger_is_better": self.larger_is_better,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from specnet.errors import Diagnostic, FileError
 from specnet.files import file_errors, read_file, write_file
@@ -24,62 +24,41 @@ from specnet.running.sweeps.optuna_calls import required_optuna
 from specnet.saved.saved_sweep import read_sweep_facts
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import RunIdentity
-from specnet.training.checkpoint import SpecDifference, in_words
-
-
-class SweepIdentity(NamedTuple):
-    """The identity of a sweep.
-
-    Attributes
-    ----------
-    run : RunIdentity
-        Of its spec without ``[sweep]``, and of its data.
-    sweep : str
-        The table without the number of trials, as JSON.
-    """
-
-    run: RunIdentity
-    sweep: str
-
-    @classmethod
-    def of(cls, run: RunIdentity, sweep: SweepSpec) -> SweepIdentity:
-        """Return the identity of a sweep."""
-        table = sweep.model_copy(update={"trials": None}).model_dump(mode="json", exclude_none=True)
-        return cls(run, json.dumps(table, ensure_ascii=False))
-
-    def data(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {
-            "spec": json.loads(self.run.spec),
-            "sweep": json.loads(self.sweep),
-            "spec_sha256": self.run.spec_sha256,
-            "data_sha256": self.run.data_sha256,
-        }
-
-    @classmethod
-    def from_data(cls, data: Any) -> SweepIdentity:
-        """Return the identity that plain data say.
-
-        Raises
-        ------
-        FileError
-        """
-        if not isinstance(data, Mapping) or not {"spec", "sweep", "data_sha256"} <= data.keys():
-            raise FileError("not a valid record of a sweep: its identity is missing")
-        if not isinstance(data["sweep"], Mapping):
-            raise FileError('not a valid record of a sweep: "sweep" must be a table')
-        run = RunIdentity(json.dumps(data["spec"], ensure_ascii=False), str(data["data_sha256"]))
-        return cls(run, json.dumps(data["sweep"], ensure_ascii=False))
-
-    def differences(self, now: SweepIdentity) -> list[SpecDifference]:
-        """Return the differences of another sweep, in the order of the spec, the data last."""
-        spec, sweep = self.run.differences(now.run), RunIdentity(self.sweep, "").differences(RunIdentity(now.sweep, ""))
-        of_data = [each for each in spec if each.key == "the data"]
-        searched = [SpecDifference(f"sweep.{key}", then, now) for key, then, now in sweep]
-        return [*(each for each in spec if each not in of_data), *searched, *of_data]
-
+from specnet.training.checkpoint import in_words
 
 IDENTITY, MACHINES, VERSIONS = "identity", "machines", "versions"
+
+
+def identity_of(run: RunIdentity, sweep: SweepSpec) -> dict[str, Any]:
+    """Return what a sweep is about: its spec, ``[sweep]`` without the number of trials, and its data."""
+    return {
+        "spec": json.loads(run.spec),
+        "sweep": sweep.model_copy(update={"trials": None}).model_dump(mode="json", exclude_none=True),
+        "spec_sha256": run.spec_sha256,
+        "data_sha256": run.data_sha256,
+    }
+
+
+def identity_in(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what ``sweep.json`` says that the sweep is about, as `identity_of` does.
+
+    Raises
+    ------
+    FileError
+    """
+    found = facts.get(IDENTITY)
+    if not isinstance(found, Mapping) or not {"spec", "sweep", "data_sha256"} <= found.keys():
+        raise FileError("not a valid record of a sweep: its identity is missing")
+    for name in ("sweep", "spec"):
+        if not isinstance(found[name], Mapping):
+            raise FileError(f'not a valid record of a sweep: "{name}" must be a table')
+    return found
+
+
+def _as_run(identity: Mapping[str, Any]) -> RunIdentity:
+    """Return the identity of a sweep as that of a run whose spec has ``[sweep]`` at its end."""
+    document = {**identity["spec"], "sweep": identity["sweep"]}
+    return RunIdentity(json.dumps(document, ensure_ascii=False), str(identity["data_sha256"]))
 
 
 class SweepFolder:
@@ -120,7 +99,7 @@ class SweepFolder:
         for each in done:
             each.result()
 
-    def resumed(self, identity: SweepIdentity) -> Iterator[Diagnostic]:
+    def resumed(self, identity: Mapping[str, Any]) -> Iterator[Diagnostic]:
         """Yield what is to be told of going on with the sweep that is here: another version of Optuna.
 
         Raises
@@ -134,7 +113,7 @@ class SweepFolder:
                 raise FileError(message, hint=START_ANEW, source=str(self.path))
             return
         facts = read_sweep_facts(self.path)
-        differences = SweepIdentity.from_data(facts.get(IDENTITY)).differences(identity)
+        differences = _as_run(identity_in(facts)).differences(_as_run(identity))
         if differences:
             message = f"this folder holds another sweep: {in_words(differences)}"
             raise FileError(message, hint=START_ANEW, source=str(self.path))

@@ -298,7 +298,7 @@ def _best_run(
     parsed = parse_spec(spec, parts=registry, limits=limits)
     data = split_data(parsed, table)
     # What is there may be the run of another trial.
-    identity, training = data.identity(search.identity.run.data_sha256), data.resolved.spec.training
+    identity, training = data.identity(search.identity["data_sha256"]), data.resolved.spec.training
     resume = resume and RunFolder(path / BEST, resumes=True).is_of(identity, training)
     given: dict[str, Any] = {"threads": THREADS, "report": report, "rows": rows, "observer": Observer()}
     run = run_data(parsed, data, path / BEST, force=not resume, resume=resume, **given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,10 +11,10 @@ from typing import Any
 
 from specnet.errors import SpecnetError
 from specnet.files import file_errors
-from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS, TRIALS_TABLE, written_spec
+from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS_TABLE, trial_name, written_spec
 from specnet.parts.data import Table
 from specnet.running.many.repetitions import Repetition, repetitions
-from specnet.running.sweeps.sweep_folder import IDENTITY, VERSIONS, SweepIdentity, machines_in
+from specnet.running.sweeps.sweep_folder import VERSIONS, identity_in, machines_in
 from specnet.running.sweeps.teams import AS_WRITTEN
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.saved.saved_sweep import SavedSweep, read_sweep_facts
@@ -39,10 +38,10 @@ class ComparedSweep(SavedSweep):
         return read_sweep_facts(self.path)
 
     @cached_property
-    def identity(self) -> SweepIdentity:
+    def identity(self) -> Mapping[str, Any]:
         """What the sweep is about."""
         with file_errors(self.path / SWEEP_FACTS):
-            return SweepIdentity.from_data(self.record.get(IDENTITY))
+            return identity_in(self.record)
 
     @property
     def has_ended(self) -> bool:
@@ -68,7 +67,7 @@ class ComparedSweep(SavedSweep):
 
     def trial_path(self, number: int) -> Path:
         """Return the folder of a trial."""
-        return self.path / TRIALS / f"{number:04}"
+        return self.path / trial_name(number)
 
     def trial_spec(self, number: int) -> Spec | None:
         """Return the spec of a trial, None if there is none."""
@@ -96,12 +95,12 @@ class ComparedSweep(SavedSweep):
         if found is None:
             found = parse_spec(self.best_spec or self.path / BEST_SPECS[0], parts=self.parts, limits=self.limits)
         document = document_saying(found)
-        data = {**json.loads(self.identity.run.spec), "data": document.data["data"]}
+        data = {**self.identity["spec"], "data": document.data["data"]}
         return parse_spec(Document(data, folder=document.folder), parts=self.parts, limits=self.limits)
 
     def repetitions(self, spec: Spec) -> tuple[Repetition, ...]:
         """Return the runs of a trial with a spec."""
-        sweep = json.loads(self.identity.sweep)
+        sweep = self.identity["sweep"]
         folds, seeds = (sweep.get(name) if type(sweep.get(name)) is int else None for name in ("folds", "seeds"))
         return repetitions(spec, folds, seeds if seeds is not None and seeds > 1 else None, "validation")
 
@@ -116,7 +115,7 @@ class ComparedSweep(SavedSweep):
         """What the bits of the trials depended on, as far as they were all made by one machine."""
         machines = machines_in(self.record)
         machine = machines[0] if len(machines) == 1 else {}
-        sha256 = self.identity.run.data_sha256
+        sha256 = str(self.identity["data_sha256"])
         return {
             VERSIONS: self.record.get(VERSIONS),
             "threads": self.record.get("threads"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from specnet.files import file_errors
 from specnet.files.recorded_hashes import changed_files
-from specnet.files.run_files import BEST, FACTS, RUN, RUNS_TABLE, SWEEP, TRIALS, by_numbers, kind_of
+from specnet.files.run_files import BEST, FACTS, RUN, RUNS_TABLE, SWEEP, by_numbers, kind_of, trial_name
 from specnet.parts.part import Part
 from specnet.running.many.repetitions import changed, repetition_named
 from specnet.running.verification.compared_run import ComparedRun
@@ -98,13 +98,13 @@ class FoundRuns:
         self._take([run.checked_again()], [], 1)
 
     def _add_sweep(self, sweep: ComparedSweep, sample: int | None, before: str) -> None:
-        names = {trial.number: f"{before}{TRIALS}/{trial.number:04}" for trial in sweep.all_ended}
+        names = {trial.number: f"{before}{trial_name(trial.number)}" for trial in sweep.all_ended}
         trials = [(trial.state, self.trial(sweep, trial, names[trial.number])) for trial in sweep.all_ended]
         finished = [each for state, each in trials if state == FINISHED]
         chosen = [each.checked_again() for each in _chosen(finished, sample)]
         others = [each.checked() for state, each in trials if state != FINISHED]
         missing = (number for number in range(sweep.count) if number not in names)
-        others += [VerifiedRun(f"{before}{TRIALS}/{number:04}", message=MISSING) for number in missing]
+        others += [VerifiedRun(f"{before}{trial_name(number)}", message=MISSING) for number in missing]
         has_best = kind_of(sweep.path / BEST) is RUN
         if has_best:
             best = self.run(sweep.path / BEST, f"{before}{BEST}").checked_again()

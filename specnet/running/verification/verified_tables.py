@@ -21,10 +21,10 @@ from specnet.files.run_files import (
     SWEEP_FACTS,
     TEAM,
     TEAM_OF_SWEEP,
-    TRIALS,
     TRIALS_TABLE,
     by_numbers,
     kind_of,
+    trial_name,
 )
 from specnet.running.many.repeated_runs import series_tables
 from specnet.running.many.repetitions import repetition_named
@@ -114,7 +114,7 @@ def _of_sweep(
     results, sha256
         As for `verified_tables`.
     """
-    made = [results.get(f"{before}{TRIALS}/{trial.number:04}", trial) for trial in sweep.all_ended]
+    made = [results.get(f"{before}{trial_name(trial.number)}", trial) for trial in sweep.all_ended]
     trials = [each for each in made if isinstance(each, Trial) and each.number < sweep.count]
     best, now = sweep.best_of(trials)
     facts, states = {**sweep.record}, [trial.state for trial in trials]
