@@ -20,9 +20,13 @@ WRITING = {
     "runs": ("runs sweep --html", "runs.html"),
 }
 """Commands that write a page, and where."""
+SHORT = "--set training.epochs=2 --set training.baselines=[]"
 SWEEPS = {
-    "sweep": ("sweep search.toml --trials 1 --jobs 1 -o found", "found/report.html"),
-    "nested": ("sweep search.toml --trials 1 -o nested --folds 2 --set data.split.test_size=0", "nested/report.html"),
+    "sweep": (f"sweep search.toml --trials 1 --jobs 1 -o found {SHORT}", "found/report.html"),
+    "nested": (
+        f"sweep search.toml --trials 1 -o nested --folds 2 --set data.split.test_size=0 {SHORT}",
+        "nested/report.html",
+    ),
 }
 
 
