@@ -41,9 +41,9 @@ def test_commits_of_random_programs(block: int) -> None:
 
 @pytest.mark.slow
 def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_ones = [networks.bind_training(random_network(seed)) for seed in range(40)]
+    with_ones = [networks.bind_training(random_network(seed)) for seed in range(20)]
     monkeypatch.setattr(binding, "wants_ones_row", lambda lifetimes, n: False)
-    without = [networks.bind_training(random_network(seed)) for seed in range(40)]
+    without = [networks.bind_training(random_network(seed)) for seed in range(20)]
     assert sum(len(bound.calls) for bound in without) > sum(len(bound.calls) for bound in with_ones)
     for one, other in zip(with_ones, without, strict=True):
         assert not any(array.base is not None and len(array.base) > len(array) for array in other.inputs.values())
@@ -51,7 +51,7 @@ def test_gradients_without_rows_of_ones(monkeypatch: pytest.MonkeyPatch) -> None
             bound.run()
         for name, array in one.states.items():
             np.testing.assert_allclose(array, other.states[name], rtol=1e-9, atol=1e-11)
-    assert all(gradient_error(random_network(seed)) < 1e-12 for seed in range(40))
+    assert all(gradient_error(random_network(seed)) < 1e-12 for seed in range(20))
 
 
 # ---------------------------------------------------------------------------------------------------- planted faults

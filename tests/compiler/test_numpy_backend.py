@@ -39,7 +39,7 @@ def arrays_of(step: Any) -> Iterator[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_all_floats_of_a_bound_program_have_its_dtype(dtype: Any) -> None:
-    for seed in range(60):
+    for seed in range(30):
         bound = bind_training(random_network(seed), dtype=dtype)
         held = [held for call in bound.calls for held in arrays_of(call)]
         assert not [one for one in held if isinstance(one, float | np.floating)]
@@ -52,7 +52,7 @@ def test_all_floats_of_a_bound_program_have_its_dtype(dtype: Any) -> None:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_float32_results_are_float64s_rounded() -> None:
     compared = 0
-    for seed in range(60):
+    for seed in range(30):
         network = random_network(seed)
         single, double = (bind_training(network, dtype=dtype) for dtype in (np.float32, np.float64))
         single.run()
@@ -69,7 +69,7 @@ def test_float32_results_are_float64s_rounded() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "BATCH_SIZE", 4096)  # one array of a feature has 16 kB or more
-    for seed in range(40):
+    for seed in range(20):
         bound = bind_training(random_network(seed), dtype=dtype)
         bound.run()
         tracemalloc.start()
@@ -81,7 +81,7 @@ def test_bound_calls_allocate_nothing(dtype: Any, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_commit_calls_leave_out_what_only_outputs_need() -> None:
-    for seed in range(60):
+    for seed in range(30):
         network = random_network(seed)
         whole, quiet = (bind_training(network) for _ in range(2))
         with np.errstate(all="ignore"):
