@@ -199,7 +199,7 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
     sent: signal.Signals, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     overrides = [f"training.optimizer={optimizer}", *(["training.batch_size=full"] if optimizer == "lbfgs" else [])]
-    specnet.run(MOONS, tmp_path / "whole", overrides=overrides)
+    specnet.run(MOONS, tmp_path / "whole", overrides=overrides, report=False)
     with monkeypatch.context() as patch:
         if optimizer == "lbfgs":
             take, left = BatchGradient.take, [3]
@@ -214,11 +214,11 @@ def test_a_run_without_checkpoints_goes_on_after_a_signal(
         else:
             during_step(patch, 7, sent)
         with pytest.raises(RunInterrupted) as caught:
-            specnet.run(MOONS, tmp_path / "broken", overrides=overrides)
+            specnet.run(MOONS, tmp_path / "broken", overrides=overrides, report=False)
     assert caught.value.signal == {signal.SIGINT: "Ctrl-C"}.get(sent, sent.name)
     assert not caught.value.finished
     assert (tmp_path / "broken" / "checkpoint.safetensors").exists()
-    specnet.run(MOONS, tmp_path / "broken", resume=True, overrides=overrides)
+    specnet.run(MOONS, tmp_path / "broken", resume=True, overrides=overrides, report=False)
     expected, found = contents(tmp_path / "whole"), contents(tmp_path / "broken")
     assert expected.pop("run.json") != found.pop("run.json")
     assert expected == found

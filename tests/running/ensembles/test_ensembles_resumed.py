@@ -65,7 +65,7 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[specnet.
     """A run that was never interrupted, with each optimizer, and its files."""
     top = tmp_path_factory.mktemp("wholes")
     return {
-        name: (specnet.run(MOONS, top / name, overrides=settings), contents(top / name))
+        name: (specnet.run(MOONS, top / name, overrides=settings, report=False), contents(top / name))
         for name, settings in SETTINGS.items()
     }
 
@@ -78,13 +78,13 @@ def test_a_run_that_is_interrupted_in_a_member_resumes_there(
 ):
     settings, (whole, expected) = SETTINGS[optimizer], wholes[optimizer]
     with pytest.raises(KeyboardInterrupt, match=rf"of member {member}"):
-        specnet.run(MOONS, tmp_path / "parts", observer=Interrupting(epoch, member), overrides=settings)
+        specnet.run(MOONS, tmp_path / "parts", observer=Interrupting(epoch, member), overrides=settings, report=False)
     facts = json.loads((tmp_path / "parts" / "run.json").read_text())
     assert len(facts["members"]) == member + 1
     so_far = specnet.load_model(tmp_path / "parts")
     assert len(so_far.members) == member + 1
     np.testing.assert_array_equal(so_far.theta[:member], whole.model.theta[:member])
-    specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings)
+    specnet.run(MOONS, tmp_path / "parts", resume=True, overrides=settings, report=False)
     found = contents(tmp_path / "parts")
     assert expected.keys() == found.keys()
     assert all(expected[name] == found[name] for name in expected if name != "run.json")
