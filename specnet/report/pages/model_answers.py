@@ -86,10 +86,10 @@ class ModelAnswers:
     model : Model
     columns : sequence of str
         What the raw columns are called.
-    absent : str or None
-        Why the rows cannot be read again, where that is so.
     answers : Answers or None
         Of the test rows; None if there are none, or they cannot be read again.
+    absent : str or None
+        Why not, where that is so.
     uncalibrated : Answers or None
         Of the same rows by the network before its probabilities were calibrated, if they were.
     importance : Importance or None
@@ -105,8 +105,8 @@ class ModelAnswers:
 
     model: Model
     columns: Sequence[str]
-    absent: str | None
     answers: Answers | None
+    absent: str | None = None
     uncalibrated: Answers | None = None
     importance: Importance | None = None
     responses: Sequence[Response] | None = None

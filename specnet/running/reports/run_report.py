@@ -52,7 +52,7 @@ def write_report(
     answers : Answers, optional
         What the model answers for test rows, where it was just computed.
     """
-    failures = attempted(lambda _: _write(run, data, None, answers), run.path)
+    failures = attempted(lambda _: _write(run, data, answers), run.path)
     if failures:
         observer.warned(failures)
     return failures
@@ -119,22 +119,14 @@ def report_again(
         if not run.history:
             hint = "resume it first"
             raise FileError("the run was interrupted before its first epoch", hint=hint, source=os.fspath(path))
-        data, absent = rows_again(run)
-        _write(run, data, absent, with_rows=with_rows)
+        _write(run, rows_again(run), with_rows=with_rows)
     return path / REPORT
 
 
-def _write(
-    run: SavedRun,
-    data: SpecData | None,
-    absent: str | None,
-    answers: Answers | None = None,
-    *,
-    with_rows: bool = True,
-) -> None:
+def _write(run: SavedRun, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool = True) -> None:
     from specnet.report.pages.run_page import page
 
-    shown = answers_shown(run, data, absent, answers, with_rows=with_rows)
+    shown = answers_shown(run, data, answers, with_rows=with_rows)
     write_file(run.path / REPORT, page(run, shown).encode())
 
 
@@ -150,30 +142,23 @@ def _failure(error: Exception, folder: Path) -> Diagnostic:
 
 
 def answers_shown(
-    run: SavedRun,
-    data: SpecData | None,
-    absent: str | None = None,
-    answers: Answers | None = None,
-    *,
-    with_rows: bool = True,
+    run: SavedRun, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool = True
 ) -> ModelAnswers:
     """Return what the page of a run shows of its model's answers, the same at the end of the run and at any later time.
 
     Parameters
     ----------
     run : SavedRun
-    data : SpecData or None
-        The rows of the run; None where they cannot be read again.
-    absent : str or None
-        Why not.
+    data : SpecData or str
+        The rows of the run, or in a sentence why they cannot be read again.
     answers : Answers, optional
         What the model answers for test rows, where it was just computed.
     with_rows : bool
         Whether the page shows rows one by one: to ask about, as points, and as pictures. A run without rows has none.
     """
     model, with_rows = run.model, with_rows and run.stores_rows
-    shown = model_answers(model, data, absent, answers, with_rows=with_rows)
-    if data is None:
+    shown = model_answers(model, data, answers, with_rows=with_rows)
+    if isinstance(data, str):
         return shown
     test, temperature = data.splits.get("test"), run.evaluation.calibration.get("temperature")
     before = with_temperature(model, 1 / temperature) if isinstance(temperature, float) and temperature != 1 else None
@@ -187,50 +172,50 @@ def answers_shown(
 
 
 def model_answers(
-    model: Model, data: SpecData | None, absent: str | None, answers: Answers | None = None, *, with_rows: bool
+    model: Model, data: SpecData | str, answers: Answers | None = None, *, with_rows: bool
 ) -> ModelAnswers:
     """Return what a page shows of the answers of any model, be it of a run or of several networks.
 
     Parameters
     ----------
     model : Model
-    data, absent, answers, with_rows
+    data, answers, with_rows
         As for `answers_shown`.
     """
-    columns, test = _column_names(model, data), None if data is None else data.splits.get("test")
-    if data is None or test is None:
-        return ModelAnswers(model=model, columns=columns, absent=absent, answers=None)
+    columns = _column_names(model, data)
+    if isinstance(data, str):
+        return ModelAnswers(model=model, columns=columns, absent=data, answers=None)
+    if (test := data.splits.get("test")) is None:
+        return ModelAnswers(model=model, columns=columns, answers=None)
     if not with_rows and model.network.task == "values":
         answers = None
     elif answers is None:
         answers = _answers(model, test)
     importance = permutation_importance(model, test, columns)
     responses = None if importance is None else responses_of(model, data, importance)
-    return ModelAnswers(
-        model=model, columns=columns, absent=absent, answers=answers, importance=importance, responses=responses
-    )
+    return ModelAnswers(model=model, columns=columns, answers=answers, importance=importance, responses=responses)
 
 
-def rows_again(run: SavedRun) -> tuple[SpecData | None, str | None]:
-    """Return the data of a run, or why they cannot be read again."""
+def rows_again(run: SavedRun) -> SpecData | str:
+    """Return the data of a run, or in a sentence why they cannot be read again."""
     sha256 = run.facts.get("data_sha256")
     try:
         table = load_table(run.spec)
         data = split_data(run.spec, table)
     except SpecnetError as error:
-        return None, f"The rows cannot be read again: {error.diagnostics[0].message}."
+        return f"The rows cannot be read again: {error.diagnostics[0].message}."
     if data_hash(table) != sha256:
-        return None, "The rows that the spec describes have changed since the run."
-    return data, None
+        return "The rows that the spec describes have changed since the run."
+    return data
 
 
 def _answers(model: Model, rows: Rows) -> Answers:
     return model.answers(RawColumns(as_array(rows.columns, "X"), rows.kinds), rows.y, rows.weight)
 
 
-def _column_names(model: Model, data: SpecData | None) -> Sequence[str]:
+def _column_names(model: Model, data: SpecData | str) -> Sequence[str]:
     """Return what a page calls the raw columns: x1, x2, … where they have no names."""
-    given = data.table.feature_names if data is not None and data.table is not None else ()
+    given = () if isinstance(data, str) or data.table is None else data.table.feature_names
     unnamed = tuple(f"x{number}" for number in range(1, model.network.resolved.columns + 1))
     return given or model.feature_names or unnamed
 

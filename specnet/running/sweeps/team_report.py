@@ -49,11 +49,9 @@ def write_team_report(
     if kind_of(folder.parent) is not SWEEP:
         raise FileError("the page cannot be made: the team is not in the folder of its sweep", source=str(folder))
     best = SavedRun(folder.parent / BEST, parts=parts, limits=limits)
-    team, absent = SavedRun(folder, parts=parts, limits=limits), None
+    team = SavedRun(folder, parts=parts, limits=limits)
     if model is not None:
         team.model = model
-    if data is None:
-        data, absent = rows_again(best)
-    shown = model_answers(team.model, data, absent, with_rows=best.stores_rows)
+    shown = model_answers(team.model, rows_again(best) if data is None else data, with_rows=best.stores_rows)
     write_file(folder / REPORT, team_page(shown, team.evaluation.record(), read_shares(folder)).encode())
     return folder / REPORT

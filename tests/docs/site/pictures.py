@@ -32,7 +32,7 @@ def write(run: Path, folder: Path) -> None:
 
 def _of_run(run: Path) -> Iterator[tuple[str, str]]:
     saved = SavedRun(run)
-    shown, network = answers_shown(saved, rows_again(saved)[0]), saved.model.network
+    shown, network = answers_shown(saved, rows_again(saved)), saved.model.network
     story = PlaneStory(shown.plane, saved.snapshots)
     (_, _, cuts), (_, _, sums) = story.sections
     yield "rows", _pictures([story.rows._replace(note=_key(story) + story.rows.note)])

@@ -88,7 +88,7 @@ def test_a_page_is_made_from_the_run_and_its_rows(tmp_path: Path, name: str) -> 
         np.testing.assert_array_equal(shown.plane.target, np.concatenate([part.y for part in parts]))
         np.testing.assert_array_equal(shown.plane.held_out, np.arange(60) >= len(parts[0]))
         assert (shown.plane.column_names, shown.plane.class_names) == (expected[0], expected[1])
-    gone = answers_shown(folder, None, "gone")
+    gone = answers_shown(folder, "gone")
     assert (gone.columns, gone.absent) == (shown.columns, "gone")
     assert gone.answers is gone.importance is gone.panel is gone.plane is gone.images is None
 
@@ -117,5 +117,5 @@ def test_a_page_shows_probabilities_before_and_after_calibration(tmp_path: Path,
     assert "Expected calibration error {:.3f}, {:.3f} before calibration (dashed).".format(*errors) in text
     assert plain.evaluation["calibration"]["error"]["test"] == errors[1]
     plain = specnet.run(spec, tmp_path / "plain", observer=Observer())
-    assert answers_shown(SavedRun(tmp_path / "plain"), None).uncalibrated is None
+    assert answers_shown(SavedRun(tmp_path / "plain"), "gone").uncalibrated is None
     assert f"Expected calibration error {errors[1]:.3f}." in Page((tmp_path / "plain" / "report.html").read_text()).text
