@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from specnet.data import load_table
 from specnet.errors import DataError, TrainingError
@@ -212,19 +211,21 @@ class _Course:
 
     def run(self, workers: Workers) -> None:
         """Compute what is not done yet."""
-        left = []
-        for each in self._planned:
-            kept = self._kept(each) if self._resumes else None
-            if kept is None:
-                left.append(each)
-            else:
-                self._add(each, kept)
-        self._progress.kept(len(self._planned) - len(left))
+        for each in self._planned if self._resumes else ():
+            if (run := self._kept(each)) is not None:
+                self._done[each] = run
+        if self._done:
+            self.write_tables()
+        self._progress.kept(len(self._done))
+        left = [each for each in self._planned if each not in self._done]
         for group in workers.computed(TaskGroup(each, [self._task(each)]) for each in left):
             self._end(group.key, *group.outcomes)
 
     def _task(self, each: Repetition) -> Task:
-        return Task.of(self._data(each), self._parsed, self._sha256, rows=self._rows)
+        """Return a run, of the document that is written of it, whose paths start in its folder."""
+        is_written = self._folder is not None
+        data = self._written(each).data if is_written else changed(self._document, each.changes, each.name).data
+        return Task.of(data, self._parsed, self._sha256, rows=self._rows)
 
     def _end(self, each: Repetition, outcome: RunOutcome) -> None:
         if self._folder is not None and outcome.state == "finished":
@@ -233,13 +234,10 @@ class _Course:
         self._progress.warned(map(self._document.placed, outcome.warnings))
         metrics, ended = outcome.metrics, (outcome.epochs, outcome.seconds)
         run = RepeatedRun(each.name, each.seed, each.fold, outcome.state, outcome.message, metrics, *ended)
-        self._add(each, run)
-        told = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
-        self._progress.ended(each.name, told, duration(outcome.seconds))
-
-    def _add(self, each: Repetition, run: RepeatedRun) -> None:
         self._done[each] = run
         self.write_tables()
+        told = f"{run.state}: {run.message}" if run.message else scores_line(metrics)
+        self._progress.ended(each.name, told, duration(outcome.seconds))
 
     def write_tables(self) -> None:
         """Write what those that are done come to."""
@@ -249,12 +247,6 @@ class _Course:
     @property
     def _spec_name(self) -> str:
         return f"spec.{self._writer.format}"
-
-    def _data(self, each: Repetition) -> Mapping[str, Any]:
-        """Return the document of a run: what is written of it, whose paths start in its folder."""
-        if self._folder is None:
-            return changed(self._document, each.changes, each.name).data
-        return self._written(each).data
 
     def _written(self, each: Repetition) -> Written:
         assert self._folder is not None, "it is written"
