@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,7 @@ from specnet.parts.parameters import ParameterBlock, StateTensor, Tensor
 from specnet.spec.resolving.graph import Node
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedBlock:
+class PlacedBlock(NamedTuple):
     """A block of parameters with its layer, its position in the flat vector and its learning rules."""
 
     key: str
@@ -37,8 +35,7 @@ class PlacedBlock:
         return flat[self.start : self.start + self.block.size].reshape(self.block.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedState:
+class PlacedState(NamedTuple):
     """A state of a layer, with its full name."""
 
     name: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from specnet.compiler import (
     BATCH,
@@ -99,8 +100,7 @@ class LayerScope:
         return input_value(f"{distribution}.{self.program.drawn}", shape)
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedLayer:
+class AppliedLayer(NamedTuple):
     """A layer in a program: its inputs, its value before and after its last activation, and its parameters."""
 
     inputs: tuple[Value, ...]
@@ -109,8 +109,7 @@ class AppliedLayer:
     blocks: tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(NamedTuple):
     """The network applied to its input x, layer by layer, and the new values of the layers' states."""
 
     x: Value
@@ -128,8 +127,7 @@ class Forward:
         return tuple(block for layer in self.layers for block in layer.blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """The optimizer's program, the initial values of its states, and the names of its scalars."""
 
     plan: Plan

@@ -1,7 +1,7 @@
 """Activations. Each says its value; its derivative follows.
 
 In: a value (features, batch) and what the activation learns. Out: a value. Start with `Activation` in `base`; then
-`curves`, `rectifiers`, `gates`, and `distributions` over the features, which also has the shift of log-sum-exp.
+`curves` (and distributions over the features, with the shift of log-sum-exp), `rectifiers` and `gates`.
 A new activation is a class in one of the modules, and its name stands in the list below.
 Its figures by another library come from tests/figures/make_activations.py, and the JSON Schema is written anew.
 """
@@ -13,7 +13,6 @@ from specnet.lazy import lazily
 if TYPE_CHECKING:
     from specnet.parts.activations.base import *
     from specnet.parts.activations.curves import *
-    from specnet.parts.activations.distributions import *
     from specnet.parts.activations.gates import *
     from specnet.parts.activations.rectifiers import *
 else:
@@ -22,8 +21,7 @@ else:
         {
             "base": "Activation",
             "curves": "Linear Sigmoid HardSigmoid LogSigmoid Tanh HardTanh Clip TanhShrink SoftShrink HardShrink "
-            "Softsign Softplus Squareplus Exponential",
-            "distributions": "Softmax LogSoftmax",
+            "Softsign Softplus Squareplus Exponential Softmax LogSoftmax",
             "gates": "Gelu Silu HardSwish Mish Glu",
             "rectifiers": "Relu Relu6 LeakyRelu Prelu Elu Celu Selu Threshold",
         },

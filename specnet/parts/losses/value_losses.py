@@ -27,7 +27,7 @@ from specnet.compiler import (
     tanh,
     where,
 )
-from specnet.parts.activations.distributions import log_softmax
+from specnet.parts.activations.curves import log_softmax
 from specnet.parts.arrays import Domain
 from specnet.parts.fields import PositiveNumber
 from specnet.parts.losses.base import Loss, count_outputs, mean_over_outputs

@@ -27,8 +27,7 @@ from specnet.report.plane.surfaces import Plane
 from specnet.running.calibration import with_temperature
 from specnet.running.data_rows import SpecData, data_hash, split_data
 from specnet.running.reports.asking import panel_of
-from specnet.running.reports.importance import permutation_importance
-from specnet.running.reports.responses import responses_of
+from specnet.running.reports.importance import permutation_importance, responses_of
 from specnet.saved.saved_run import SavedRun
 from specnet.spec import Limits
 from specnet.training import Observer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from specnet.running.evaluation.logistic import logistic_coefficients, probabilities_of, scores_of
+from specnet.running.evaluation.predictors import logistic_coefficients, probabilities_of, scores_of
 
 
 def standardized(columns: np.ndarray) -> np.ndarray:

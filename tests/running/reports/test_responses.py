@@ -20,8 +20,8 @@ from specnet.report.answers.uses_charts import response_figures
 from specnet.report.pages.model_answers import Importance, ModelAnswers, Response
 from specnet.report.pages.run_page import page
 from specnet.running.data_rows import Rows, SpecData, read_data
-from specnet.running.reports import responses
-from specnet.running.reports.responses import responses_of
+from specnet.running.reports import importance as uses
+from specnet.running.reports.importance import responses_of
 from specnet.running.reports.run_report import answers_shown
 from specnet.saved.saved_run import SavedRun
 from tests.report.drawn import Drawn
@@ -257,11 +257,11 @@ def test_curves_are_left_out_where_they_take_too_long(monkeypatch: pytest.Monkey
     X, model = generator.normal(size=(60, 2)), linear(1, 2)
     # A row has 3 parameters and 4 cells, for 20 values of 5 columns.
     cost = (3 + 100 * 4) * 20 * 5
-    monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 55)
+    monkeypatch.setattr(uses, "MOST_PRODUCTS", cost * 55)
     found = asked(model, X, X)
     assert found is not None
     assert found[0].rows == 55
-    monkeypatch.setattr(responses, "MOST_PRODUCTS", cost * 50 - 1)
+    monkeypatch.setattr(uses, "MOST_PRODUCTS", cost * 50 - 1)
     assert asked(model, X, X) is None
     with monkeypatch.context() as patched:
         patched.setattr("specnet.running.reports.run_report.responses_of", lambda *_: None)

@@ -7,7 +7,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from difflib import get_close_matches
 from glob import glob
 from itertools import islice, permutations
@@ -46,8 +45,7 @@ class Mistake(NamedTuple):
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnCells:
+class ColumnCells(NamedTuple):
     """A column as texts or numbers, with the type that they had: one of DuckDB's."""
 
     texts: Sequence[str | float | None]

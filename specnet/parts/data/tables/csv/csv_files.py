@@ -15,7 +15,6 @@ from codecs import BOM_UTF8
 from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -107,7 +106,7 @@ class CsvFile:
 
     def __init__(self, path: str, dialect: Dialect) -> None:
         self.path = path
-        self.dialect = dialect if dialect.delimiter else replace(dialect, delimiter=guessed_delimiter(path, dialect))
+        self.dialect = dialect if dialect.delimiter else dialect._replace(delimiter=guessed_delimiter(path, dialect))
         record = next(records(path, self.dialect), None)
         if record is None or not record.cells:
             message = "the header is missing: the first line is blank" if record else "the file is empty"
@@ -181,7 +180,7 @@ class CsvFile:
         if os.path.getsize(path) <= PART_BYTES:
             yield CsvPart(path, body, self.dialect)
             return
-        dialect = replace(self.dialect, header=False)
+        dialect = self.dialect._replace(header=False)
         for part in parts_of(path, body, dialect.quote, folder):
             yield CsvPart(part, 0, dialect)
 

@@ -9,10 +9,9 @@ import re
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from itertools import islice
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from specnet.errors import DataError, Diagnostic, Position
 from specnet.files import open_file
@@ -48,8 +47,7 @@ _LINE_ENDS = ("\r\n", "\n", "\r")
 LINE_END = re.compile("|".join(_LINE_ENDS))
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(NamedTuple):
     """How a CSV file is written.
 
     Attributes
@@ -78,8 +76,7 @@ class Dialect:
         return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
-@dataclass(frozen=True, slots=True)
-class CsvRecord:
+class CsvRecord(NamedTuple):
     """One record of a file.
 
     Attributes
@@ -301,7 +298,7 @@ def _single_byte_encoding(path: PathLike, dialect: Dialect) -> tuple[str, str]:
     """
     cells: dict[bool, bytes] = {}
     encoding = "cp1252"
-    delimiter = dialect.delimiter or guessed_delimiter(path, replace(dialect, encoding="latin-1"))
+    delimiter = dialect.delimiter or guessed_delimiter(path, dialect._replace(encoding="latin-1"))
     between = re.compile(rb"[\r\n]|" + re.escape(delimiter).encode("latin-1", "replace"))
     with unpacked(path) as stream:
         for line in stream:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ _BLANK_LINES = tuple(2**12 // len(end) * end for end in (b"\n", b"\r\n", b"\r"))
 """Less than the two million bytes of them that DuckDB takes, and twice as many are found wherever pieces end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signs:
+class Signs(NamedTuple):
     """What stands below a file's header.
 
     Attributes
