@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -244,6 +244,7 @@ def run_data(
             result, warnings = fitted.result, outcome.warnings
             if folder is not None:
                 saved = _write(folder, parsed, outcome, fitted)
+                outcome = replace(outcome, files={})  # as large as the model
                 # A run that was interrupted before its first epoch has nothing to show.
                 warnings += (
                     _report(saved, data, observer, outcome.answers.get(TEST)) if report and result.history else ()

@@ -13,7 +13,9 @@ from specnet.errors import SpecnetError
 from specnet.files import file_errors
 from specnet.files.run_files import BEST_SPECS, SWEEP_FACTS, TRIALS_TABLE, trial_name, written_spec
 from specnet.parts.data import Table
+from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import Repetition, repetitions
+from specnet.running.many.run_tasks import THREADS, this_machine
 from specnet.running.sweeps.sweep_folder import VERSIONS, identity_in, machines_in
 from specnet.running.sweeps.teams import AS_WRITTEN
 from specnet.running.sweeps.trial_judge import Judge
@@ -109,6 +111,11 @@ class ComparedSweep(SavedSweep):
         with suppress(SpecnetError):
             return Judge.of(self.spec, self.repetitions(self.spec), table, self.facts.metric)
         return None
+
+    @staticmethod
+    def conditions_now(sha256: str) -> dict[str, Any]:
+        """Return what the bits of trials that are made now depend on, given the hash of their table."""
+        return {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256, **this_machine()}
 
     @property
     def conditions(self) -> dict[str, Any]:

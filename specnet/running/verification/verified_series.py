@@ -24,12 +24,10 @@ from specnet.number_texts import duration
 from specnet.parts.data import Table
 from specnet.report.terminal.run_progress import shown_series
 from specnet.running.data_rows import data_hash
-from specnet.running.machine import library_versions
 from specnet.running.many.repetitions import changed
-from specnet.running.many.run_tasks import THREADS, Task
+from specnet.running.many.run_tasks import Task
 from specnet.running.many.workers import TaskGroup, Workers
 from specnet.running.run_folder import RunFolder, reserved
-from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.trial_judge import Judge
 from specnet.running.sweeps.trial_records import measured, trial_files, trial_of
 from specnet.running.sweeps.trials import TrialTask, curve_of
@@ -148,13 +146,12 @@ def _verified(
     spec, written = run.spec_again, run.written.name
     contents: Contents = {written: run.files[written] if run.text is None else run.text}
     result: Result = _stripped(outcomes[0])
-    if run.trial is None:
+    if run.sweep is None:
         contents |= outcomes[0].files
         facts = facts_of(contents)
     else:
         result, contents = _trial(run, outcomes, contents, judge)
-        conditions = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": sha256}
-        facts = conditions | outcomes[0].machine
+        facts = run.sweep.conditions_now(sha256)
     if out is not None:
         with file_errors(out):
             out.mkdir(parents=True, exist_ok=True)

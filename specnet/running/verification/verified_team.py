@@ -8,9 +8,6 @@ from specnet.data import load_table
 from specnet.files.folders import write_folder
 from specnet.files.run_files import TEAM, TEAM_OF_SWEEP, clear
 from specnet.running.data_rows import data_hash, split_data
-from specnet.running.machine import library_versions
-from specnet.running.many.run_tasks import THREADS, this_machine
-from specnet.running.sweeps.sweep_folder import VERSIONS
 from specnet.running.sweeps.teams import made_team
 from specnet.running.sweeps.trial_records import TrialOutputs
 from specnet.running.training_run import Contents
@@ -50,5 +47,4 @@ def verified_team(sweep: ComparedSweep, name: str, out: Path | None) -> Verified
     if out is not None:
         clear(out, TEAM_OF_SWEEP)
         write_folder(out, contents)
-    now = {VERSIONS: library_versions(), "threads": THREADS, "data_sha256": data_hash(table), **this_machine()}
-    return team.compared(contents, now, sweep.spec, table)
+    return team.compared(contents, sweep.conditions_now(data_hash(table)), sweep.spec, table)
