@@ -1,5 +1,6 @@
 """The baseline of gradient-boosted trees, against scikit-learn's own on the same rows as data frames."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,21 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
 
 import specnet
 from specnet.compiler.thread_limits import limited_threads
 from tests.made import data_of
 from tests.running.conftest import ROWS, classes, columns
 from tests.running.specs import csv_file, spec_on
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads of small trees wait for each other far longer than they compute."""
+    with threadpool_limits(1):
+        yield
+
 
 TREES: dict[str, Any] = {"baselines": ["trees"], "epochs": 1}
 
