@@ -190,7 +190,7 @@ def test_keras_files_with_other_weights(tmp_path: Path, fill: Callable[[h5py.Fil
 
 @pytest.mark.slow
 def test_zip_bombs(tmp_path: Path, pinned: Pinned):
-    bomb = bytes(200 * 2**20)
+    bomb = bytes(32 * 2**20)
     how = {"compression": zipfile.ZIP_DEFLATED}
     path = keras_file(tmp_path / "network.keras", lambda config: None, bomb, **how)
     assert path.stat().st_size < 2**20
@@ -249,7 +249,7 @@ def test_files_of_skops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pinned:
         reason_of(path)
     path.write_bytes(content)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("bomb.npy", bytes(200 * 2**20))
+        archive.writestr("bomb.npy", bytes(32 * 2**20))
     pinned(reason_of(path))
 
 

@@ -96,7 +96,9 @@ def check_in_one_program(models: Sequence[Model], dtype: str, folder: Path) -> N
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clean_for_sanitizers_in_one_program(dtype, tmp_path):
-    check_in_one_program([make() for _, kind, make in every_model() if kind == dtype], dtype, tmp_path)
+    # Models whose errors follow their answers answer as others do.
+    models = [make() for name, kind, make in every_model() if kind == dtype and "errors" not in name]
+    check_in_one_program(models, dtype, tmp_path)
 
 
 WIDTHS = [[1, 8, 3, 1], [4, 7, 9, 17, 8, 2], [5, 16, 1, 11, 10], [6, 25, 7, 1, 4], [2, 5, 1]]
