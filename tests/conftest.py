@@ -4,7 +4,6 @@ import gc
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -18,10 +17,6 @@ gc.set_threshold(100_000, 50)
 # Thousands of small files are written: to memory, where there is enough of it, since disks may take longer.
 if "TMPDIR" not in os.environ and os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2**32:
     os.environ["TMPDIR"], tempfile.tempdir = "/dev/shm", None
-
-# Hundreds of processes are started, each of which would compile all modules anew.
-if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
-    sys.dont_write_bytecode = False
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
 if hasattr(signal, "SIGHUP"):
