@@ -264,14 +264,14 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from specnet.cli import main\n"
-        "import specnet.running.runner\n"
+        "import specnet.running.data_rows\n"
         "class Dies:\n"
         "    def __del__(self): os.kill(os.getpid(), signal.SIGINT); [None for _ in range(1000)]\n"
-        "load_table = specnet.running.runner.load_table\n"
+        "load_table = specnet.running.data_rows.load_table\n"
         "def read(spec):\n"
         "    Dies()\n"
         "    return load_table(spec)\n"
-        "specnet.running.runner.load_table = read\n"
+        "specnet.running.data_rows.load_table = read\n"
         "main(['run', 'long.toml', '-q'])"
     )
     with started(folder=folder, code=code) as running:
