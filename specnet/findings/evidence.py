@@ -28,6 +28,10 @@ MeanWithError = tuple[float, float]
 """A mean over rows, such as of the difference of two losses, and its standard error."""
 
 
+MOST_DEAD = 0.7
+"""The fraction of a layer's units that are dead from which on a network cannot learn."""
+
+
 class UntestableError(Exception):
     """A run has nothing that a rule could test."""
 
@@ -304,8 +308,8 @@ class Evidence:
 
     @property
     def most_units_are_dead(self) -> bool:
-        """Whether over 70 % of the units of a hidden layer are dead in the end: nothing else can be told then."""
-        return any(now > 0.7 for _, _, now in self.of_hidden("dead"))
+        """Whether most units of a hidden layer are dead in the end: nothing else can be judged then."""
+        return any(now > MOST_DEAD for _, _, now in self.of_hidden("dead"))
 
     def largest_step(self, look: Look) -> float:
         """Return the size of a step relative to the weights, in the layer where it is largest."""

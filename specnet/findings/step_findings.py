@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specnet.findings.evidence import Evidence, Numbers, UntestableError
+from specnet.findings.evidence import MOST_DEAD, Evidence, Numbers, UntestableError
 from specnet.findings.finding import (
     Finding,
     lower_rate,
@@ -169,7 +169,7 @@ def _rises(evidence: Evidence) -> float:
     return float(np.mean(np.diff(losses[len(losses) // 2 :]) > 0))
 
 
-MANY_DEAD, MOST_DEAD = 0.4, 0.7
+MANY_DEAD = 0.4
 MANY_SATURATED, MOST_SATURATED = 0.5, 0.7
 MANY_EQUAL = 0.5
 DEEP = 4

@@ -58,7 +58,7 @@ def test_a_run_calls_the_functions_of_the_diagram_in_their_order(tmp_path: Path)
 
 def test_what_the_page_answers_is_there() -> None:
     answers = re.findall(r"\| `([\w/]+\.py)`(?:; `([\w/]+\.py)`)?(?:, `([\w.]+)`)? \|", PAGE)
-    assert len(answers) == 10
+    assert len(answers) == 14
     for first, second, name in answers:
         for path in filter(None, (first, second)):
             assert (ROOT / "specnet" / path).is_file()
