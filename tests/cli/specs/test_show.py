@@ -79,11 +79,11 @@ def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: st
     "spec", sorted((Path(__file__).parents[3] / "specs").glob("*.toml")), ids=lambda spec: spec.stem
 )
 def test_a_layer_is_one_line_of_a_terminal(folder: Path, spec: Path, columns: int) -> None:
-    text = on_terminal(["show", spec], folder, columns, NO_COLOR="1").plain
-    lines = text.split("\n\n")[1].splitlines()
+    seen = on_terminal(["show", spec], folder, columns, NO_COLOR="1")
+    lines = seen.plain.split("\n\n")[1].splitlines()
     network = Network(resolved_with_data(parse_spec(spec)))
     keys = [node.key for node in network.resolved.nodes]
-    assert [line.split()[0] for line in lines] == ["layer", "input", *keys]
+    assert [line.split()[0] for line in lines] == ["layer", "input", *keys], seen
     assert max(map(len, lines)) <= columns
     assert all(line.rstrip() == line for line in lines)
     assert all(re.search(r"  dropout\(x\), rate=0\.\d+$", line) for line in lines if "dropout(x)" in line)
