@@ -145,6 +145,8 @@ class Search:
         """Begin a file of told trials that Optuna's dashboard reads; nothing here reads it again."""
         optuna = required_optuna()
         path.unlink(missing_ok=True)
+        for lock in path.parent.glob(f"{path.name}.lock*"):  # of a killed sweep: Optuna would wait half a minute for it
+            lock.unlink()
         with quiet():
             storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(path)))
             self._journal: Study = optuna.create_study(storage=storage, study_name=name, direction=self._direction)

@@ -179,7 +179,7 @@ def compare(folder: Path, spec: str = SPEC) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--seconds", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--whom", nargs="+", choices=WHOM, default=WHOM)
     arguments = parser.parse_args()

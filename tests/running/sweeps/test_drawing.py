@@ -304,6 +304,15 @@ def test_another_sweep_is_not_resumed(override: str, one_trial: Path, refused: R
     assert fingerprint(one_trial) == before
 
 
+def test_the_lock_of_a_journal_whose_sweep_was_killed_is_removed(one_trial: Path, tmp_path: Path):
+    """Optuna would wait for it for half a minute; the other file is left if the kill comes while it is released."""
+    out = shutil.copytree(one_trial, tmp_path / "sweep")
+    (out / "study.journal.lock").symlink_to(out / "study.journal")
+    (out / "study.journal.lock0123.rename").touch()
+    specnet.sweep(TPE, out, jobs=1, trials=1, resume=True, report=False)
+    assert sorted(path.name for path in out.glob("study.journal*")) == ["study.journal"]
+
+
 def test_another_optuna_is_told_when_a_sweep_is_resumed(tmp_path: Path):
     out = tmp_path / "sweep"
     result = specnet.sweep(TPE, out, jobs=1, trials=2, report=False)
