@@ -29,23 +29,14 @@ _OVERFLOW = """() => {
   }
   return found;
 }"""
-# Each kind of element once: its tags and classes from the body down, and its style but for numbers.
-_KINDS = """() => {
-  const own = e => `${e.tagName}.${e.getAttribute("class") || ""}${e.open ? " open" : ""}`;
-  const path = e => e === document.body ? own(e) : `${path(e.parentElement)} > ${own(e)}`;
-  const style = e => (e.getAttribute("style") || "").replace(/[\\d.]+/g, "");
-  return [...new Set([...document.querySelectorAll("body *")].map(e => `${path(e)} { ${style(e)} }`))];
-}"""
 _ACCESSIBILITY = "async options => (await axe.run(document, options)).violations"
 _OPTIONS = {"resultTypes": ["violations"], "preload": False}  # the pages load nothing that rules would ask for
 _OF_VIEWS = {"runOnly": ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]}
 """The rules that look at sizes and colours: all others find the same in each view, in which the same is shown."""
 
 
-def problems(window: Any, axe: str, seen: set[str], page: Path, views: Sequence[tuple[int, str]] = VIEWS) -> list[str]:
+def problems(window: Any, axe: str, page: Path, views: Sequence[tuple[int, str]] = VIEWS) -> list[str]:
     """Return what is wrong with a page: console messages, requests, overflow, what axe-core finds serious.
-
-    After the first view, axe-core looks at the page again only if it has a kind of element that no page before had.
 
     Parameters
     ----------
@@ -53,8 +44,6 @@ def problems(window: Any, axe: str, seen: set[str], page: Path, views: Sequence[
         Which pages are shown in, one after the other: scripts that it has compiled are ready for the next.
     axe : str
         The script of axe-core.
-    seen : set of str
-        Kinds of elements in pages with nothing wrong; those of the page are added to them.
     page : Path
     views : sequence of (int, str)
         Widths and themes: it is opened with the first one.
@@ -85,19 +74,14 @@ def problems(window: Any, axe: str, seen: set[str], page: Path, views: Sequence[
         window.goto(own, wait_until="load")
         window.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         window.evaluate(axe)
-        kinds = {*window.evaluate(_KINDS)}
         for number, (width, colors) in enumerate(views):
             view(width, colors)
-            faults = window.evaluate(_OVERFLOW)
-            if number == 0 or kinds - seen:
-                faults += _axe_problems(window, _OPTIONS if number == 0 else _OPTIONS | _OF_VIEWS)
-            for fault in faults:
+            options = _OPTIONS if number == 0 else _OPTIONS | _OF_VIEWS
+            for fault in (*window.evaluate(_OVERFLOW), *_axe_problems(window, options)):
                 note(f"{width} px: {fault}")
     finally:
         for event, handler in handlers.items():
             window.remove_listener(event, handler)
-    if not found:
-        seen |= kinds
     return found
 
 

@@ -74,16 +74,10 @@ def window(chromium: Any) -> Iterator[Any]:
     page.close()
 
 
-@pytest.fixture(scope="session")
-def seen() -> set[str]:
-    """Kinds of elements in pages with nothing wrong."""
-    return set()
-
-
 @pytest.fixture
-def faults(window: Any, axe: str, seen: set[str]) -> Callable[..., list[str]]:
+def faults(window: Any, axe: str) -> Callable[..., list[str]]:
     """What is wrong with a page; options are those of `problems`."""
-    return partial(problems, opened(window), axe, seen)
+    return partial(problems, opened(window), axe)
 
 
 @pytest.fixture
