@@ -47,7 +47,7 @@ class AroundImports(MetaPathFinder):
                 execute(module)
 
         spec.loader.create_module = create_within  # type: ignore[method-assign] # of this loader alone
-        spec.loader.exec_module = execute_within  # type: ignore[method-assign]
+        spec.loader.exec_module = execute_within  # type: ignore[method-assign] # as above
         return spec
 
     @contextmanager

@@ -58,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _status(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status."""
-    # What a command imports stays. Looking through it for cycles, now and then and at the end, would take longer than
-    # most verbs do.
     # Pydantic's plugins, which no spec needs, would be looked for in all installed packages.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # What a command imports stays. Looking through it for cycles, now and then and at the end, would take longer than
+    # most verbs do.
     gc.set_threshold(*RARE_COLLECTIONS)
     atexit.register(gc.freeze)
     with warnings.catch_warnings():

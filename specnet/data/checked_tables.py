@@ -80,11 +80,11 @@ def largest_cell(columns: RawTable, places: Sequence[int]) -> LargeCell:
 
 def large_cell_problem(cell: LargeCell, name: str, data: Data | None, folder: Path) -> Diagnostic | None:
     """Return what to say of a cell of a named column, at its place in the files of a data part; None without such."""
+    if not isinstance(data, data_parts.TableFile):
+        return None
     message = f'column "{name}": {cell.number:g} is too large for the network'
     hint = 'correct it, or begin network.preprocessing with "quantile"'
-    return (
-        data.cell_problem(folder, name, cell.number, message, hint) if isinstance(data, data_parts.TableFile) else None
-    )
+    return data.cell_problem(folder, name, cell.number, message, hint)
 
 
 def _prepared(
@@ -195,9 +195,8 @@ def read_inputs(path: PathLike, resolved: Resolved, encoding: str | None = None)
             return RawColumns(found.X, found.columns)
         if not source.lower().endswith(".npz"):
             raise _unreadable(source, spec)
-        return raw_columns(
-            data_parts.read_arrays(source, ("X",))["X"], spec.feature_kinds, resolved.columns, spec.feature_names
-        )
+        X = data_parts.read_arrays(source, ("X",))["X"]
+        return raw_columns(X, spec.feature_kinds, resolved.columns, spec.feature_names)
     except DataError as error:
         raise about_file(error, source) from None
 
@@ -267,11 +266,9 @@ def _features_of(source: str, spec: Spec, encoding: str | None) -> data_parts.Ta
 
 def _encoded(part: AnyData, encoding: str | None) -> AnyData:
     """Return a part that reads a CSV file in an encoding, if there is one."""
-    return (
-        part
-        if encoding is None or not isinstance(part, data_parts.Csv)
-        else part.model_copy(update={"encoding": encoding})
-    )
+    if encoding is None or not isinstance(part, data_parts.Csv):
+        return part
+    return part.model_copy(update={"encoding": encoding})
 
 
 def read_table(path: PathLike, resolved: Resolved, labels: Array | None = None, encoding: str | None = None) -> Table:

@@ -102,7 +102,7 @@ def test_intervals_and_sets_are_as_large_as_the_errors(dtype: str, again: Callab
 @pytest.mark.parametrize("level", [0, 1, 90, -0.5, 0.905, 0.001, 0.995, np.nan, True, "0.9"])
 def test_levels_that_are_none(level: object, refused: Refused):
     with refused(DataError):
-        make_model("values").predict_interval(np.ones((1, 3)), level)  # type: ignore[arg-type]
+        make_model("values").predict_interval(np.ones((1, 3)), level)  # type: ignore[arg-type] # also what is no number
 
 
 def test_what_no_interval_or_set_can_be_had_of(refused: Refused):

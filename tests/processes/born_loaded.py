@@ -21,7 +21,7 @@ class BornLoaded(ForkServerProcess):
 class Births(ForkServerContext):
     """What starts them, as `get_context` gives it."""
 
-    Process = BornLoaded  # type: ignore[assignment]
+    Process = BornLoaded  # type: ignore[assignment] # what a context starts
 
 
 def born_loaded() -> Births:

@@ -256,5 +256,5 @@ def test_nines_far_from_all_other_numbers_are_perhaps_missing(
     assert [each.message for each in warnings] == ([] if message is None else [f'column "x": {message}'])
     if message is not None:
         kind = {"type": "numeric", "missing_values": [message.partition(" ")[0]]}
-        read = Csv(path="table.csv", target="y", columns={"x": kind}).load(tmp_path, "classes")  # type: ignore[dict-item]
+        read = Csv(path="table.csv", target="y", columns={"x": kind}).load(tmp_path, "classes")  # type: ignore[dict-item] # read as a kind
         assert np.isnan(read.X).sum() == int(message.split()[2])

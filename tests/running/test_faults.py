@@ -48,7 +48,7 @@ def suffer_all(top: Path, what: str) -> None:
     for case, number in enumerate(spread(cases, total)):
         fault = list(FAULTS)[case % len(FAULTS)]
         out = top / f"{fault} {number}"
-        suffer(lambda out=out: make(out), out, fault, number)  # type: ignore[misc]
+        suffer(lambda out=out: make(out), out, fault, number)  # type: ignore[misc] # a lambda of defaults
 
 
 def alone(target: Callable[..., None], *arguments: Any) -> None:
@@ -83,7 +83,7 @@ def force_all(top: Path, swept: Path, old: str, new: str) -> None:
         fault = FULL_DISK if case % 2 else "kill"
         out = top / f"{fault} {number}"
         shutil.copytree(top / "old", out)
-        suffer(lambda out=out: MAKE[new](out, True, swept), out, fault, number)  # type: ignore[misc]
+        suffer(lambda out=out: MAKE[new](out, True, swept), out, fault, number)  # type: ignore[misc] # a lambda of defaults
 
 
 @pytest.mark.parametrize(("old", "new"), FORCED)
@@ -117,7 +117,7 @@ def fill_all(top: Path) -> None:
     """Run into folders that are not there yet, without a checkpoint that would be kept."""
     total = suffer(lambda: specnet.run(SPEC, top / "whole", **QUIET), top)
     for number in spread(9, total):
-        suffer(lambda number=number: specnet.run(SPEC, top / str(number) / "out", **QUIET), top, FULL_DISK, number)  # type: ignore[misc]
+        suffer(lambda number=number: specnet.run(SPEC, top / str(number) / "out", **QUIET), top, FULL_DISK, number)  # type: ignore[misc] # a lambda of defaults
 
 
 def test_a_full_disk_leaves_all_of_a_new_run_or_nothing(tmp_path: Path) -> None:
