@@ -277,7 +277,7 @@ def run_data(
 
 def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
     """Return the result of a run that has finished."""
-    evaluation, progress = run.evaluation, ("end", "epochs", "training_seconds")
+    evaluation, kinds = run.evaluation, {"end": str, "epochs": int, "training_seconds": int | float}
     return RunResult(
         run.model,
         [*map(dict, run.history)],
@@ -288,7 +288,7 @@ def _finished(run: SavedRun, warnings: tuple[Diagnostic, ...]) -> RunResult:
         looks=[*run.looks],
         snapshots=run.snapshots,
         findings=run.findings,
-        members=[{name: each[name] for name in progress} for each in run.facts.get("members", [run.facts])],
+        members=[{name: each[name] for name in kinds} for each in run.checked_members(**kinds)],
     )
 
 

@@ -79,6 +79,18 @@ class SavedRun(SavedFolder):
         """
         return self._checked(self.facts, **kinds)
 
+    def checked_members(self, **kinds: Any) -> list[dict[str, Any]]:
+        """Return what `facts` say of each network whose training has begun, checked as `checked_facts` does.
+
+        Raises
+        ------
+        FileError
+        """
+        members = self.facts.get("members", [self.facts])
+        if not isinstance(members, list) or not members or not all(isinstance(each, dict) for each in members):
+            members = [{}]
+        return [self._checked(each, **kinds) for each in members]
+
     def _checked(self, facts: dict[str, Any], **kinds: Any) -> dict[str, Any]:
         for name, kind in kinds.items():
             if not isinstance(facts.get(name, ...), kind):

@@ -63,6 +63,20 @@ def test_what_differs_from_a_finished_run_is_named(tmp_path: Path, pinned: Pinne
         pinned(refusal(tmp_path, setting))
 
 
+@pytest.mark.parametrize(
+    ("damage", "missing"),
+    [({"training_seconds": None}, "training_seconds"), ({"members": []}, "end"), ({"members": "all"}, "end")],
+)
+def test_a_finished_run_without_what_its_result_has_is_a_damaged_one(
+    tmp_path: Path, damage: dict[str, Any], missing: str
+):
+    specnet.run(MOONS, tmp_path)
+    facts = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(facts | damage))
+    with pytest.raises(FileError, match=f'"{missing}" is missing'):
+        resumed(tmp_path)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

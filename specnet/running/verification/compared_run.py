@@ -184,10 +184,7 @@ class ComparedRun(SavedRun):
             history: list[dict[str, Any]] = self.read(HISTORY, lambda content: list(records_of(content)), [])
             epochs = (line.get("epoch") for line in history)
             return [max((epoch for epoch in epochs if type(epoch) is int), default=0)]
-        members = self.facts.get("members", [self.facts])
-        if isinstance(members, list) and members and all(map(_has_epochs, members)):
-            return [each["epochs"] for each in members]
-        raise FileError('not a valid record of a run: "epochs" must be a number', source=str(self.path / FACTS))
+        return [each["epochs"] for each in self.checked_members(epochs=int)]
 
     def compared(self, contents: Contents, facts: Facts, spec: Spec, table: Table) -> VerifiedRun:
         """Return what differs.
@@ -293,10 +290,6 @@ def facts_of(contents: Contents) -> dict[str, Any]:
     """Return what ``run.json`` says among the files of a run."""
     facts: dict[str, Any] = json.loads(contents[FACTS])
     return facts
-
-
-def _has_epochs(facts: Any) -> bool:
-    return isinstance(facts, Mapping) and type(facts.get("epochs")) is int
 
 
 def _bytes(content: str | bytes) -> bytes:
