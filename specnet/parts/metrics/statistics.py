@@ -43,10 +43,9 @@ def mean_with_error(
     """Return the weighted mean of numbers (rows,), and its standard error: of independent rows, or groups of rows."""
     weight = np.ones(len(numbers)) if weights is None else weights
     mean = weighted_mean(numbers, weights)
-    parts = weight * (numbers - mean)
-    if groups is not None:
-        parts = np.bincount(np.unique(groups, return_inverse=True)[1], parts)
-    return mean, float(np.sqrt(np.square(parts).sum()) / weight.sum())
+    deviations = weight * (numbers - mean)
+    independent = deviations if groups is None else np.bincount(np.unique(groups, return_inverse=True)[1], deviations)
+    return mean, float(np.sqrt(np.square(independent).sum()) / weight.sum())
 
 
 def mean_statistic(numbers: NDArray[Any], *, sign: int = 1, root: bool = False) -> Statistic:

@@ -99,8 +99,8 @@ def class_thresholds(answers: Answers | None) -> dict[str, Any] | None:
 def _two_class_curves(answers: Answers, classes: Sequence[str]) -> Iterator[Figure]:
     target, probability, weight = answers.target, answers.probability, answers.weight
     assert probability is not None, "asked where there are probabilities"
-    fractions = np.bincount(target, weight, 2)
-    fractions = fractions / fractions.sum()
+    totals = np.bincount(target, weight, 2)
+    fractions = totals / totals.sum()
     counts, roc = class_thresholds(answers), roc_curve(target == 1, probability[:, 1], weight)
     if roc and counts:
         area = roc[2]
