@@ -18,6 +18,12 @@ gc.set_threshold(100_000, 50)
 if "TMPDIR" not in os.environ and os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2**32:
     os.environ["TMPDIR"], tempfile.tempdir = "/dev/shm", None
 
+# Processes that share the CPUs compute with one thread each, unless the environment says otherwise: threads of several
+# processes would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes ignore it
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and those under nohup this one

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -130,13 +131,14 @@ def parse(
 
 
 def parse_for_target(
-    path: Path, settings: Sequence[str], limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
+    path: Path, settings: Sequence[str] | None, limits: Sequence[str] | None, parser: Callable[..., Spec] | None = None
 ) -> Spec:
     """Return the spec that an argument names, as `parse` does, or as the rows of its target need it to be."""
     from specnet.data import load_table
     from specnet.data.suspicions.suspicious_targets import parsed_for_target
+    from specnet.spec import parse_spec
 
-    return parsed_for_target(lambda more: parse(path, [*settings, *more], limits, parser), load_table)
+    return parse(path, settings, limits, partial(parsed_for_target, look=load_table, parse=parser or parse_spec))
 
 
 def kept_spec(path: Path, overrides: Sequence[str] | None, limits: Sequence[str] | None) -> Spec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +32,6 @@ from specnet.data.suspicions.suspicious_targets import (
     is_text,
     more_than_two_classes,
     one_class,
-    parsed_for_target,
     text_for_numbers,
 )
 from specnet.errors import DataError, Diagnostic, SpecnetError
@@ -50,10 +49,9 @@ from specnet.parts.arrays import (
 )
 from specnet.parts.data import Column, Split, Table
 from specnet.parts.data.notations import BooleanWords, LocalDatetime
-from specnet.parts.part import Part
 from specnet.parts.preprocessing import OneHot
 from specnet.parts.splits import TEST, TRAIN, VALIDATION
-from specnet.spec import Limits, Resolved, Spec, SpecSource, known_outputs, parse_spec, resolve
+from specnet.spec import Resolved, Spec, known_outputs, resolve
 from specnet.training import RunIdentity
 
 Made = TypeVar("Made")
@@ -337,34 +335,6 @@ def _splits(rows: Rows, table: Table, split: Split, spec: Spec) -> dict[str, Row
         if sum(part.own_bytes for each in (*kept.values(), parts) for part in each.values()) <= LARGEST_IN_MEMORY:
             kept[key] = parts
     return dict(parts)
-
-
-def parsed_with_target(
-    source: SpecSource | Spec,
-    look: Callable[[Spec], object],
-    *,
-    overrides: Iterable[str],
-    parse: Callable[..., Spec] = parse_spec,
-    parts: Iterable[type[Part]],
-    limits: Limits | None,
-) -> Spec:
-    """Return what `parse` does; if metrics do not fit the loss, and neither does the target, that is told of.
-
-    Parameters
-    ----------
-    source, parts, overrides, limits
-        As for `parse_spec`.
-    parse : callable
-        `parse_spec`, or `parse_sweep`.
-    look : callable
-        Raises the error of the target of a spec, if there is one.
-    """
-    parts, overrides = tuple(parts), (overrides,) if isinstance(overrides, str) else tuple(overrides)
-
-    def parsed(settings: Iterable[str]) -> Spec:
-        return parse(source, parts=parts, overrides=(*overrides, *settings), limits=limits)
-
-    return parsed_for_target(parsed, look)
 
 
 def data_hash(table: Table) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from numpy.typing import ArrayLike
 
 from specnet.data import frame_columns, raw_columns, split_rows, table_target
+from specnet.data.suspicions.suspicious_targets import parsed_for_target
 from specnet.errors import DataError
 from specnet.model import Model
 from specnet.parts.arrays import as_array, column_names, select_columns
@@ -17,7 +18,6 @@ from specnet.running.data_rows import (
     SpecData,
     check_rows,
     fit_preparation,
-    parsed_with_target,
     read_target,
     split_errors_at,
 )
@@ -87,7 +87,7 @@ def fit(
         If the loss is no longer finite.
     """
     check_observer(observer)
-    parsed = parsed_with_target(
+    parsed = parsed_for_target(
         spec,
         lambda parsed: read_target(parsed, as_array(y, "y")),
         parts=parts,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from specnet.data import load_table
+from specnet.data.suspicions.suspicious_targets import parsed_for_target
 from specnet.errors import DataError, Diagnostic, signal_of
 from specnet.files import PathLike
 from specnet.files.interruptions import Interruptions
@@ -23,7 +24,7 @@ from specnet.model import Answers, Model
 from specnet.parts.part import Part
 from specnet.parts.splits import TEST
 from specnet.report.terminal.run_progress import shown_progress
-from specnet.running.data_rows import SpecData, parsed_with_target, read_data
+from specnet.running.data_rows import SpecData, read_data
 from specnet.running.fitting import FitResult
 from specnet.running.run_folder import RunFolder, reserved_folder
 from specnet.running.training_run import RunOutcome, train_run
@@ -184,7 +185,7 @@ def run(
     """
     check_resume(out, force=force, resume=resume)
     check_observer(observer)
-    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    parsed = parsed_for_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     check_count("threads", threads)
     check_jobs(jobs, parsed, observer)
     return run_data(parsed, None, out, force, resume, jobs, observer, verbose, report, threads, rows)

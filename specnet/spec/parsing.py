@@ -14,6 +14,7 @@ from specnet.parts.part import Part
 from specnet.parts.registry import Registry, installed_registry
 from specnet.spec.document import FORMS, OF_STACKS, Limits, Origin, Spec
 from specnet.spec.reading.diagnostics import Explanation
+from specnet.spec.reading.overrides import settings_of
 from specnet.spec.reading.reader import SpecSource, read
 from specnet.spec.reading.source_document import Document, Format
 from specnet.spec.resolving.resolve import check
@@ -98,7 +99,7 @@ def parse_spec(
         If the file cannot be read.
     """
     parts = parts if isinstance(parts, Registry) else tuple(parts)
-    overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    overrides = settings_of(overrides)
     if isinstance(source, Spec):
         if not parts and not overrides and limits is None:
             return source
@@ -117,8 +118,8 @@ def parse_spec(
 
 
 def with_engine(overrides: Iterable[str], engine: str | None) -> Iterable[str]:
-    """Return overrides with the engine that a caller wants, if any."""
-    return overrides if engine is None else [*overrides, f"training.engine={engine}"]
+    """Return overrides with the engine that a caller gives, if any."""
+    return overrides if engine is None else [*settings_of(overrides), f"training.engine={engine}"]
 
 
 def says_its_document(spec: Spec) -> bool:

@@ -10,7 +10,7 @@ from specnet.parts.part import Part
 from specnet.parts.watchers import VALIDATION_LOSS
 from specnet.spec.document import Limits, Spec
 from specnet.spec.parsing import document_saying, parse_spec
-from specnet.spec.reading.overrides import CannotSetError, with_change
+from specnet.spec.reading.overrides import CannotSetError, settings_of, with_change
 from specnet.spec.reading.reader import SpecSource, read
 from specnet.spec.reading.source_document import MOST_SHOWN, Document
 from specnet.spec.sweep_section import SweepSpec, is_range
@@ -52,7 +52,7 @@ def parse_sweep(
     FileError
         If the file cannot be read.
     """
-    overrides = (overrides,) if isinstance(overrides, str) else tuple(overrides)
+    overrides = settings_of(overrides)
     if isinstance(source, Spec):
         parts, limits = (*source.registry.added, *parts), limits or source.origin.limits
         source = document_saying(source)

@@ -144,7 +144,7 @@ def run(
     ways: dict[str, Any] = {"force": force, "resume": resume, "report": not no_report, "rows": not no_rows}
     if folds is not None or seeds is not None:
         refuse_beside_many(threads=threads, log=log)
-        parsed = parse_for_target(spec, overrides or (), limit)
+        parsed = parse_for_target(spec, overrides, limit)
         place = verb_folder(output, out, parsed.name, command)
         run_many(output, parsed, place, dask, jobs, is_opened=open_page, folds=folds, seeds=seeds, **ways)
         return
@@ -157,7 +157,7 @@ def run(
     from specnet.training import Observers
 
     extra = loggers(log, overwrite=force)
-    parsed = parse_for_target(spec, overrides or (), limit)
+    parsed = parse_for_target(spec, overrides, limit)
     with verb_folder(output, out, parsed.name, command) as folder:
         ways |= {"observer": Observers(series_warnings(output), *extra), "verbose": output.speaks}
         with reading_shown(sys.stderr if output.speaks else None):

@@ -12,7 +12,10 @@ from specnet.data.labels import Labels
 from specnet.errors import DataError, Diagnostic, SpecError, SpecnetError
 from specnet.number_texts import count, counted
 from specnet.parts.arrays import first_few
-from specnet.spec import Resolved, Spec
+from specnet.parts.part import Part
+from specnet.spec import Limits, Resolved, Spec, SpecSource, parse_spec
+from specnet.spec.reading.overrides import settings_of
+from specnet.spec.reading.source_document import Document
 
 FAR_FROM_ZERO = 30.0
 """Mean or standard deviation above which a target takes many steps to reach from initial weights."""
@@ -93,22 +96,33 @@ def is_number(text: Any) -> bool:
     return True
 
 
-def parsed_for_target(parse: Callable[[Iterable[str]], Spec], look: Callable[[Spec], object]) -> Spec:
-    """Return a parsed spec; if neither its metrics nor its target fit its loss, the error is about the target.
+def parsed_for_target(
+    source: SpecSource | Document | Spec,
+    look: Callable[[Spec], object],
+    *,
+    parse: Callable[..., Spec] = parse_spec,
+    parts: Iterable[type[Part]] = (),
+    overrides: Iterable[str] = (),
+    limits: Limits | None = None,
+) -> Spec:
+    """Parse a spec; if neither its metrics nor its target fit its loss, the error is about the target.
 
     Parameters
     ----------
-    parse : callable
-        Parses the spec, with further overrides.
+    source, parts, overrides, limits
+        As for `parse_spec`.
     look : callable
         Raises the error about the target of a spec, if there is one.
+    parse : callable
+        `parse_spec`, or `parse_sweep`.
     """
+    parts, overrides = tuple(parts), settings_of(overrides)
     try:
-        return parse(())
+        return parse(source, parts=parts, overrides=overrides, limits=limits)
     except SpecError as error:
         if any(problem.code == "metric-task" for problem in error.diagnostics):
             try:
-                look(parse(["training.metrics="]))
+                look(parse(source, parts=parts, overrides=(*overrides, "training.metrics="), limits=limits))
             except DataError as other:
                 if any(problem.code == "loss-target" for problem in other.diagnostics):
                     raise other from None

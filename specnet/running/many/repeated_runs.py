@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specnet.data import load_table
+from specnet.data.suspicions.suspicious_targets import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, read_file, write_files
 from specnet.files.folders import remove_temporary_folders, write_folder
@@ -21,7 +22,7 @@ from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
 from specnet.report.terminal.scores import scores_line
-from specnet.running.data_rows import data_hash, parsed_with_target
+from specnet.running.data_rows import data_hash
 from specnet.running.many.repetitions import Repetition, changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import Task
 from specnet.running.many.workers import TaskGroup, Workers
@@ -147,7 +148,7 @@ def run_many(
     check_count("folds", folds)
     check_count("seeds", seeds)
     check_count("jobs", jobs)
-    parsed = parsed_with_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
+    parsed = parsed_for_target(spec, load_table, parts=parts, overrides=with_engine(overrides, engine), limits=limits)
     planned = repetitions(parsed, folds, seeds)
     with ExitStack() as stack:
         folder = None

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from specnet.data import load_table
+from specnet.data.suspicions.suspicious_targets import parsed_for_target
 from specnet.errors import DataError, TrainingError
 from specnet.files import PathLike, file_errors, write_file
 from specnet.files.interruptions import Interruptions
@@ -21,7 +22,7 @@ from specnet.number_texts import count, counted
 from specnet.parts.data import Table
 from specnet.parts.part import Part
 from specnet.report.terminal.run_progress import SeriesProgress, shown_series
-from specnet.running.data_rows import parsed_with_target, split_data
+from specnet.running.data_rows import split_data
 from specnet.running.many.repetitions import changed, check_rows_of, repetitions
 from specnet.running.many.run_tasks import THREADS
 from specnet.running.many.workers import Workers
@@ -39,6 +40,7 @@ from specnet.saved.summary import Summary, summarized
 from specnet.spec import Limits, Spec, SpecSource, parse_spec
 from specnet.spec.file_paths import input_files
 from specnet.spec.parsing import document_saying, text_saying
+from specnet.spec.reading.overrides import settings_of
 from specnet.spec.searching import parse_sweep
 from specnet.spec.sweep_section import SweepSpec
 from specnet.training import Observer
@@ -321,6 +323,5 @@ def _write_page(path: Path, progress: SeriesProgress, *, report: bool) -> None:
 def _parsed(spec: SpecSource | Spec, trials: int | None, overrides: Iterable[str], **options: Any) -> Spec:
     """Return the spec as `parse_sweep` does, with another number of trials if there is one."""
     check_count("trials", trials)
-    given = (overrides,) if isinstance(overrides, str) else tuple(overrides)
-    given += () if trials is None else (f"sweep.trials={trials}",)
-    return parsed_with_target(spec, load_table, parse=parse_sweep, overrides=given, **options)
+    given = (*settings_of(overrides), *(() if trials is None else (f"sweep.trials={trials}",)))
+    return parsed_for_target(spec, load_table, parse=parse_sweep, overrides=given, **options)

@@ -24,6 +24,11 @@ class CannotSetError(Exception):
         self.depth, self.message, self.hint = depth, message, hint
 
 
+def settings_of(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return overrides as a tuple: a single text is one of them."""
+    return (overrides,) if isinstance(overrides, str) else tuple(overrides)
+
+
 def apply_overrides(data: Mapping[str, Any], settings: Iterable[str]) -> tuple[Mapping[str, Any], tuple[Override, ...]]:
     """Return the data with the settings made, and what each of them did.
 

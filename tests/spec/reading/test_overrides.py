@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+import specnet
 from specnet import SpecError, parse_spec, resolve
 from specnet.errors import Position
 from specnet.spec.document import EarlyStopping
@@ -141,3 +142,5 @@ def test_a_mistake_in_a_mapping_does_not_stand_at_a_setting_beside_it():
 def test_one_setting_may_be_a_text():
     data = {"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse"}}
     assert parse_spec(data, overrides="training.epochs=5").training.epochs == 5
+    spec = specnet.build(data, overrides="training.epochs=5", engine="numpy").spec
+    assert (spec.training.epochs, spec.training.engine) == (5, "numpy")
