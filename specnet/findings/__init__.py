@@ -1,11 +1,11 @@
 """What went wrong in a run, in sentences, and what to set in its spec instead.
 
 In: `Evidence`, the objects of a run. Out: `Finding`s, causes before consequences. Start at
-`finding_rules.judge`; each rule is a function of the evidence, by what it is about: data, steps, units, results.
+`judgement.judge`; each rule is a function of the evidence, by what it is about: data, steps, units, results.
 """
 
 from specnet.findings.evidence import Evidence, Held, Scores
 from specnet.findings.finding import Finding
-from specnet.findings.finding_rules import RULES, Judgement, judge
+from specnet.findings.judgement import RULES, Judgement, judge
 
 __all__ = ["RULES", "Evidence", "Finding", "Held", "Judgement", "Scores", "judge"]

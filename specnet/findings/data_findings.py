@@ -73,7 +73,9 @@ def unscaled_columns(evidence: Evidence) -> Iterator[Finding]:
 
 def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
     """A target whose mean or spread is beyond 30, which takes many steps to reach from initial weights."""
-    if evidence.task != "values" or not _takes_any_target(evidence):
+    loss, (_, last) = evidence.network.spec.training.loss, evidence.network.nodes[-1].layer.split_activation()
+    has_no_bounds = loss.domain == "any" and (last is None or last.is_identity)
+    if evidence.has_classes or loss.target != "values" or not has_no_bounds:
         raise UntestableError
     values = np.asarray(evidence.target, np.float64).reshape(len(evidence.target), -1)
     means, spreads = values.mean(axis=0), values.std(axis=0)
@@ -83,12 +85,6 @@ def unscaled_target(evidence: Evidence) -> Iterator[Finding]:
         sentence = f"{whose} has mean {short(means[worst])} and standard deviation {short(spreads[worst])}"
         changes = {"network.target_preprocessing": ["standardize"]}
         yield Finding("unscaled-target", "warning", sentence, changes)
-
-
-def _takes_any_target(evidence: Evidence) -> bool:
-    """Return whether the outputs are numbers without bounds, for which the size of the target counts."""
-    loss, (_, last) = evidence.spec.training.loss, evidence.network.nodes[-1].layer.split_activation()
-    return loss.target == "values" and loss.domain == "any" and (last is None or last.is_identity)
 
 
 def leakage(evidence: Evidence) -> Iterator[Finding]:
@@ -106,7 +102,7 @@ def leakage(evidence: Evidence) -> Iterator[Finding]:
     def column(index: int) -> Numbers:
         return by_value(cells[:, index])
 
-    known = ValueTarget(target.astype(np.float64)) if evidence.task == "values" else ClassTarget(target.astype(np.intp))
+    known = ClassTarget(target.astype(np.intp)) if evidence.has_classes else ValueTarget(target.astype(np.float64))
     leaks = [index for index in indices if known.is_given_away(column(index), is_category=index in categories)]
     how = "determines the target alone" if len(leaks) == 1 else "determine the target, each alone"
     if not leaks and isinstance(known, ValueTarget):

@@ -15,9 +15,7 @@ from specnet.network import Network
 from specnet.network.layout import activation_after
 from specnet.parts.activations import Activation
 from specnet.parts.data import Column
-from specnet.parts.metrics.base import Task
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
-from specnet.spec import Spec
 from specnet.spec.resolving.graph import Node
 
 Numbers = NDArray[np.float64]
@@ -71,11 +69,6 @@ class Held:
     overconfidence: MeanWithError | None = None
 
     @property
-    def rows(self) -> str:
-        """What sentences call the rows."""
-        return f"{self.name} rows"
-
-    @property
     def simple(self) -> tuple[str, float] | None:
         """The better of a linear model and the nearest neighbours, in words, and its score; None without them."""
         words = {"linear": "a linear model reaches", "neighbours": "nearest neighbours reach"}
@@ -85,8 +78,8 @@ class Held:
 
 
 Scores = tuple[float | None, Held | None, Held | None]
-"""How well a network does on training rows, on rows held out, and on training rows out of fold; None where there are no
-such rows, or no score."""
+"""How well a network does on training rows, as `Held.score`, on rows held out, and on training rows out of fold; None
+where there are no such rows, or no score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +107,10 @@ class Evidence:
         L(0): mean loss of the first batch before any step.
     constant_loss : float
         L₀: loss of the best constant prediction on the training rows.
-    scores : tuple or None
-        None if the loss was no longer finite after the history.
+    has_failed : bool
+        Whether the loss was no longer finite after the history.
+    train_score, held, out_of_fold
+        As in `Scores`; None also if it has failed.
     repeated : Repeated or None
         What `repeated_rows` finds of the rows held out.
     """
@@ -130,22 +125,15 @@ class Evidence:
     looks: Sequence[Look]
     first_loss: float
     constant_loss: float
-    scores: Scores | None
+    has_failed: bool
+    train_score: float | None
+    held: Held | None
+    out_of_fold: Held | None
     repeated: Repeated | None
-
-    @property
-    def task(self) -> Task:
-        """That of the network."""
-        return self.network.task
-
-    @property
-    def spec(self) -> Spec:
-        """That of the network."""
-        return self.network.spec
 
     def written(self, *path: str | int) -> Any:
         """Return what the spec says at a path as it was written, with overrides; None if nothing."""
-        value: Any = self.spec.document.data
+        value: Any = self.network.spec.document.data
         for step in path:
             if isinstance(value, Mapping):
                 value = value.get(step)
@@ -158,33 +146,13 @@ class Evidence:
     @property
     def has_table(self) -> bool:
         """Whether the data are a table whose columns have kinds."""
-        return bool(self.kinds) and self.spec.data is not None
+        return bool(self.kinds) and self.network.spec.data is not None
 
     @cached_property
     def column_names(self) -> Sequence[str]:
         """The names of the raw columns, or their numbers."""
-        names = [column.name for column in self.kinds] or list(self.spec.feature_names or ())
+        names = [column.name for column in self.kinds] or list(self.network.spec.feature_names or ())
         return names or [f"column {number}" for number in range(self.cells.shape[1])]
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether the loss was no longer finite after the history."""
-        return self.scores is None
-
-    @property
-    def train_score(self) -> float | None:
-        """Of the training rows, as `Held.score`."""
-        return None if self.scores is None else self.scores[0]
-
-    @property
-    def held(self) -> Held | None:
-        """Of the rows held out; None if there are none, or no score of them."""
-        return None if self.scores is None else self.scores[1]
-
-    @property
-    def out_of_fold(self) -> Held | None:
-        """Of the training rows of an ensemble on folds."""
-        return None if self.scores is None else self.scores[2]
 
     @property
     def known_held(self) -> Held:
@@ -196,7 +164,7 @@ class Evidence:
     @property
     def has_classes(self) -> bool:
         """Whether the scores are accuracies."""
-        return self.task != "values"
+        return self.network.task != "values"
 
     @cached_property
     def epochs(self) -> list[int]:
@@ -248,7 +216,7 @@ class Evidence:
 
     def activation(self, layer: Node) -> Activation | None:
         """Return the activation that the units of a layer pass through, None if there is none."""
-        return self._activating(layer)[1]
+        return activation_after(self.network.nodes, self.network.nodes.index(layer))[1]
 
     def is_rectified(self, layer: Node) -> bool:
         """Return whether the activation of a layer is 0, or nearly so, for all negative inputs."""
@@ -273,21 +241,18 @@ class Evidence:
         if setting == "units":
             field = layer.layer.size_field
         elif setting == "activation":
-            layer, _ = self._activating(layer)
+            layer, _ = activation_after(self.network.nodes, self.network.nodes.index(layer))
             field = layer.layer.activation_field
         elif layer.layer.initializers_by_field.get("weight_initializer") is None:
             return None
         if field is None:
             return None
-        path: Path = self.spec.origin.path_of((*layer.path, field))
+        path: Path = self.network.spec.origin.path_of((*layer.path, field))
         if path[:2] == ("network", "layers"):
             return path
         if path[-1] == field and len(path) > 2:  # of a stack whose field is not written
             return ("network", "activations") if field == "activation" else None
         return path
-
-    def _activating(self, layer: Node) -> tuple[Node, Activation | None]:
-        return activation_after(self.network.nodes, self.network.nodes.index(layer))
 
     @property
     def steps(self) -> Sequence[Look]:
@@ -320,10 +285,3 @@ class Evidence:
         """The median of `largest_step` over the second half of the looks; None without looks."""
         sizes = [self.largest_step(look) for look in self.steps[len(self.steps) // 2 :]]
         return float(np.median(sizes)) if sizes else None
-
-    def spread(self, score: float) -> float:
-        """Return the variance of one row in a score: p(1 − p) of an accuracy, with p at least 2 % from its ends."""
-        if not self.has_classes:
-            return 1.0
-        inner = min(max(score, 0.02), 0.98)
-        return inner * (1 - inner)

@@ -98,7 +98,7 @@ LEAST_UNITS = 16
 
 def other_rate(evidence: Evidence, factor: float) -> Changes:
     """Return the learning rate times a factor, to two digits."""
-    stepping = evidence.spec.training.optimizer.stepping
+    stepping = evidence.network.spec.training.optimizer.stepping
     return {} if stepping is None else {LEARNING_RATE: float(f"{stepping.learning_rate * factor:.2g}")}
 
 
@@ -107,7 +107,7 @@ def lower_rate(evidence: Evidence, factor: float = 1 / 10, most: float = math.in
 
     A rate that is thousands of times too high would still be hundreds of times too high after the remedy.
     """
-    changes, stepping = other_rate(evidence, factor), evidence.spec.training.optimizer.stepping
+    changes, stepping = other_rate(evidence, factor), evidence.network.spec.training.optimizer.stepping
     default = None if stepping is None else type(stepping).model_fields["learning_rate"].default
     if default is not None and changes[LEARNING_RATE] > FAR_FROM_DEFAULT * default:
         return {LEARNING_RATE: default}
@@ -151,7 +151,7 @@ def _with_weights(evidence: Evidence, weights: Iterable[tuple[Node, str | None]]
     changes: dict[str, Any] = {}
     for layer, name in weights:
         initializer: Any = name
-        if evidence.spec.random_generator == "legacy":
+        if evidence.network.spec.random_generator == "legacy":
             scale = 2.0 if name == "he_normal" else 1.0
             initializer = {"type": "variance_scaling", "scale": scale, "distribution": "untruncated_normal"}
         if (path := evidence.path(layer, "weight_initializer")) is not None:
@@ -166,15 +166,12 @@ def zero_biases(evidence: Evidence) -> Changes:
 
 
 def more_units(evidence: Evidence) -> Changes:
-    """Return about three times as many units for each hidden layer; the first hidden layer if there is none."""
+    """Return three times as many units or a few more, a power of two, for each hidden layer; a first one if none is."""
     if not evidence.hidden:
         return _first_hidden_layer(evidence)
-    return _with_items(evidence, ((path, larger(layer.size)) for layer, path in _settable(evidence, "units")))
-
-
-def larger(units: int) -> int:
-    """Return the power of two that is at least three times as large, and at least `LEAST_UNITS`."""
-    return int(max(LEAST_UNITS, 2 ** math.ceil(math.log2(3 * units))))
+    settable = _settable(evidence, "units")
+    sizes = ((path, 2 ** math.ceil(math.log2(3 * layer.size))) for layer, path in settable)
+    return _with_items(evidence, ((path, max(LEAST_UNITS, size)) for path, size in sizes))
 
 
 def fewer_units(evidence: Evidence) -> Changes:
@@ -189,7 +186,7 @@ def rectifiers(evidence: Evidence) -> Changes:
     changes = _with_items(evidence, ((path, "relu") for _, path in others))
     paths = [evidence.path(layer, "weight_initializer") for layer, _ in others]
     weights = {dotted(path): "he_normal" for path in paths if path is not None and evidence.written(*path) is not None}
-    return {**changes, **weights} if changes and evidence.spec.random_generator != "legacy" else changes
+    return {**changes, **weights} if changes and evidence.network.spec.random_generator != "legacy" else changes
 
 
 def _settable(evidence: Evidence, setting: str) -> list[tuple[Node, Path]]:

@@ -20,6 +20,13 @@ FIRST_PENALTY, LARGEST_PENALTY = 0.003, 0.03
 """Factors of an L2 penalty that are advised first, and above which fewer units are."""
 LEAST_EXCESS = 0.05
 """By which the mean probability of the predicted class is off from the accuracy."""
+LEAST_GAP, LEAST_R2_GAP = 0.03, 0.05
+"""An accuracy, and an R², is not better than another by less than this, however many rows there are."""
+ERRORS_WHILE_RISING, GAP_WHILE_RISING = 3.0, 0.05
+"""By how many standard errors, and by how much at least, a score of training rows is above that of others, where the
+loss of these rises too. The standard error of an R² is half of what `_error` gives for one near 0."""
+ERRORS, GAP, R2_GAP = 4.0, 0.15, 0.3
+"""The same where it does not rise, and the gap alone has to show it: a network always fits its training rows better."""
 SMALL_STEP = 1e-3
 """A step of this size, relative to the weights, leaves room for a larger learning rate."""
 
@@ -27,7 +34,7 @@ SMALL_STEP = 1e-3
 def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     """A class of under 0.3/K of the training rows of which under half of the held rows are found."""
     held, rarest = evidence.known_held, _rare_class(evidence)
-    if evidence.task not in ("binary", "classes"):
+    if evidence.network.task not in ("binary", "classes"):
         raise UntestableError
     if rarest is None:
         return
@@ -36,7 +43,11 @@ def class_imbalance(evidence: Evidence) -> Iterator[Finding]:
     found = float(np.mean(held.prediction[its] == rarest)) if its.any() else 0.0
     if found < 0.5:
         name = rarest if evidence.labels is None else evidence.labels.values[rarest]
-        told = f"{percent(found)} of its {held.rows} are found" if its.any() else f"none of the {held.rows} is of it"
+        told = (
+            f"{percent(found)} of its {held.name} rows are found"
+            if its.any()
+            else f"none of the {held.name} rows is of it"
+        )
         sentence = f"class {name} is {percent(share)} of the training rows, and {told}"
         is_balanced = evidence.written("training", "class_weight") is not None
         changes = {} if is_balanced else {"training.class_weight": "balanced"}
@@ -58,7 +69,7 @@ def no_signal(evidence: Evidence) -> Iterator[Finding]:
     others = ", ".join(f"{name} {_score(evidence, held.baselines[name])}" for name in names)
     gain, error = held.gains["network"]
     sentence = (
-        f"{_score(evidence, held.score)} on {held.rows}; a constant prediction "
+        f"{_score(evidence, held.score)} on {held.name} rows; a constant prediction "
         f"{_score(evidence, held.baselines['constant'])}, {others}; the network's loss is "
         f"{figure(abs(gain))} ± {figure(2 * error)} {'below' if gain > 0 else 'above'} the constant's"
     )
@@ -87,7 +98,7 @@ def _rare_class(evidence: Evidence) -> int | None:
 
     A class with a single row, or none, is told of before training: no setting makes up for its rows.
     """
-    if evidence.task not in ("binary", "classes"):
+    if evidence.network.task not in ("binary", "classes"):
         return None
     several = np.flatnonzero(evidence.counts > 1)
     if not several.size:
@@ -105,14 +116,16 @@ def too_few_epochs(evidence: Evidence) -> Iterator[Finding]:
         return
     if still > least and (_is_behind(evidence) or evidence.learned < 0.3):
         sentence = f"the loss still fell by {percent(still)} in the last {place} of its history"
-        yield Finding("too-few-epochs", "warning", sentence, {"training.epochs": evidence.spec.training.epochs * 5})
+        yield Finding(
+            "too-few-epochs", "warning", sentence, {"training.epochs": evidence.network.spec.training.epochs * 5}
+        )
 
 
 def overfitting(evidence: Evidence) -> Iterator[Finding]:
     """A held loss that rises again, or a score on training rows that is not reached on held rows or out of fold."""
     held, folds, train = evidence.held, evidence.out_of_fold, evidence.train_score
     others = [] if folds is None else [("these rows out of fold", folds.score, folds.independent_rows)]
-    others += [] if held is None else [(held.rows, held.score, held.independent_rows)]
+    others += [] if held is None else [(f"{held.name} rows", held.score, held.independent_rows)]
     if train is None or not others:
         raise UntestableError
     rises = _held_loss_rises(evidence)
@@ -141,9 +154,9 @@ def underfitting(evidence: Evidence) -> Iterator[Finding]:
     if has_no_signal(evidence) or evidence.most_units_are_dead:
         return
     words, simple = held.simple
-    margin = max(2 * math.sqrt(evidence.spread(simple) / held.independent_rows), _least_gap(evidence))
+    margin = max(2 * math.sqrt(_row_variance(evidence, simple) / held.independent_rows), _least_gap(evidence))
     if simple - train > margin and _is_behind(evidence):
-        sentence = f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {held.rows}"
+        sentence = f"{_score(evidence, train)} on training rows; {words} {_score(evidence, simple)} on {held.name} rows"
         changes = dict(more_units(evidence))
         if evidence.median_step is not None and evidence.median_step < SMALL_STEP:
             changes |= other_rate(evidence, 100)
@@ -168,7 +181,9 @@ def _miscalibrated(evidence: Evidence, code: str, sign: int) -> Iterator[Finding
     excess, error = held.overconfidence
     if sign * excess > max(3 * error, LEAST_EXCESS):
         confidence, right = percent(held.score + excess), percent(held.score)
-        sentence = f"the mean probability of the predicted class is {confidence}; {right} of the {held.rows} are right"
+        sentence = (
+            f"the mean probability of the predicted class is {confidence}; {right} of the {held.name} rows are right"
+        )
         yield Finding(code, "warning", sentence, *_calibrated(evidence))
 
 
@@ -203,15 +218,26 @@ def _error(evidence: Evidence, rows: float) -> float:
 
 
 def _usual_gap(evidence: Evidence, rows: float, *, is_rising: bool) -> float:
-    """Return how far the score of so many rows may lie below that of training rows."""
+    """Return how far the score of so many rows may lie below that of training rows.
+
+    That is less where the loss of rows held out rises, which is evidence of overfitting by itself.
+    """
     error = _error(evidence, rows)
-    if is_rising:
-        return max(3 * error / (1 if evidence.has_classes else 2), 0.05)
-    return max(4 * error, 0.15) if evidence.has_classes else 0.3
+    if not evidence.has_classes:
+        return max(ERRORS_WHILE_RISING * error / 2, GAP_WHILE_RISING) if is_rising else R2_GAP
+    return max(ERRORS_WHILE_RISING * error, GAP_WHILE_RISING) if is_rising else max(ERRORS * error, GAP)
 
 
 def _least_gap(evidence: Evidence) -> float:
-    return 0.03 if evidence.has_classes else 0.05
+    return LEAST_GAP if evidence.has_classes else LEAST_R2_GAP
+
+
+def _row_variance(evidence: Evidence, score: float) -> float:
+    """Return the variance of one row in a score: p(1 − p) of an accuracy, with p at least 2 % from its ends."""
+    if not evidence.has_classes:
+        return 1.0
+    inner = min(max(score, 0.02), 0.98)
+    return inner * (1 - inner)
 
 
 def _is_behind(evidence: Evidence) -> bool:
@@ -219,7 +245,7 @@ def _is_behind(evidence: Evidence) -> bool:
     held = evidence.held
     if held is None or held.simple is None:
         return False
-    variance = evidence.spread(held.simple[1]) + evidence.spread(held.score)
+    variance = _row_variance(evidence, held.simple[1]) + _row_variance(evidence, held.score)
     return held.simple[1] - held.score > max(2 * math.sqrt(variance / held.independent_rows), _least_gap(evidence))
 
 
@@ -239,7 +265,7 @@ def _held_loss_rises(evidence: Evidence) -> bool:
 
     Where the weights of the best epoch are restored, what follows that does not count.
     """
-    losses, stopping = evidence.held_losses, evidence.spec.training.early_stopping
+    losses, stopping = evidence.held_losses, evidence.network.spec.training.early_stopping
     restores = stopping is not None and stopping.restore_best and stopping.monitor != LOSS
     if losses is None or len(losses) <= 5 or restores:
         return False

@@ -34,6 +34,8 @@ JUMP = 3.0
 SWING, LEAST_SWING, LEAST_LEVEL = 0.5, 0.2, 0.05
 """Fractions of its median and of a constant prediction's loss by which a loss that does not settle moves, and of the
 latter where its median is at least. Minibatches alone move a small loss by more than half of itself."""
+OFTEN = 0.3
+"""Fraction of upward changes from which on a loss does not only fall slowly."""
 LOW = 0.1
 """Fraction of the learning rate under which it hardly moves the weights any more."""
 ADAPTIVE_STEP, PLAIN_STEP = 3e-5, 1e-4
@@ -66,7 +68,7 @@ def rate_too_high(evidence: Evidence) -> Iterator[Finding]:
 
 def rate_too_low(evidence: Evidence) -> Iterator[Finding]:
     """Steps that hardly change the weights, while under half of the constant prediction's loss has been learned."""
-    least = PLAIN_STEP if evidence.spec.training.optimizer.type == "sgd" else ADAPTIVE_STEP
+    least = PLAIN_STEP if evidence.network.spec.training.optimizer.type == "sgd" else ADAPTIVE_STEP
     step = evidence.median_step
     if step is None:
         raise UntestableError
@@ -96,7 +98,7 @@ def _instability(evidence: Evidence) -> str | None:
     """Return what a finite loss, or the units, did that smaller steps would not have done."""
     losses = evidence.losses
     start, end, constant = (figure(loss) for loss in (evidence.start, evidence.end, evidence.constant_loss))
-    if _ends_high(evidence):
+    if evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss:
         return f"the loss is {start} at first and {end} at the end; a constant prediction has {constant}"
     if (peak := _jump(evidence)) is not None:
         jump = f"jumps from {start} to {figure(float(losses[peak]))} in epoch {evidence.epochs[peak]}"
@@ -109,10 +111,6 @@ def _instability(evidence: Evidence) -> str | None:
             "its second half are upwards"
         )
     return _killing(evidence)
-
-
-def _ends_high(evidence: Evidence) -> bool:
-    return evidence.end > 2 * evidence.start and evidence.end > evidence.constant_loss
 
 
 def _jump(evidence: Evidence) -> int | None:
@@ -130,18 +128,15 @@ def _is_wild(evidence: Evidence) -> bool:
 
     Where the learning rate falls to nothing in the end, it is not what keeps the loss from settling.
     """
-    losses, constant = evidence.losses, evidence.constant_loss
-    if len(losses) <= FEW_LINES or _rate_ends_low(evidence):
+    losses, constant, training = evidence.losses, evidence.constant_loss, evidence.network.spec.training
+    stepping, epochs = training.optimizer.stepping, training.epochs
+    rate_ends_low = stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW
+    if len(losses) <= FEW_LINES or rate_ends_low:
         return False
     quarter = _last_quarter(losses)
     middle = float(np.median(quarter))
     most = max(SWING * abs(middle), LEAST_SWING * abs(constant))
-    return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > 0.3
-
-
-def _rate_ends_low(evidence: Evidence) -> bool:
-    stepping, epochs = evidence.spec.training.optimizer.stepping, evidence.spec.training.epochs
-    return stepping is not None and stepping.schedule.factor_at(epochs - 1, epochs, 1) < LOW
+    return middle > LEAST_LEVEL * constant and float(np.ptp(quarter)) > most and _rises(evidence) > OFTEN
 
 
 def _last_quarter(losses: Numbers) -> Numbers:
@@ -155,7 +150,7 @@ def _killing(evidence: Evidence) -> str | None:
         return None
     before, now = max(first for _, first, _ in shares), max(last for _, _, last in shares)
     step = evidence.largest_step(evidence.steps[0])
-    if now <= 0.4 or before >= 0.3 or step <= 0.3:
+    if now <= MANY_DEAD or before >= FEW_DEAD or step <= LARGE_STEP:
         return None
     dead = f"{percent(now)} of the units of a layer are 0 for every row looked at ({percent(before)} before it)"
     return f"the first step changes the weights of a layer by {short(step)} of their size, and in the end {dead}"
@@ -169,7 +164,10 @@ def _rises(evidence: Evidence) -> float:
     return float(np.mean(np.diff(losses[len(losses) // 2 :]) > 0))
 
 
-MANY_DEAD = 0.4
+MANY_DEAD, FEW_DEAD = 0.4, 0.3
+"""Fractions of dead units: above which a layer suffers, and below which it did not before."""
+LARGE_STEP = 0.3
+"""Size of a step relative to the weights that can kill units at once."""
 MANY_SATURATED, MOST_SATURATED = 0.5, 0.7
 MANY_EQUAL = 0.5
 DEEP = 4

@@ -50,7 +50,7 @@ def run_evidence(
         None if the loss was no longer finite.
     """
     network, target, rows = encoder.network, training.target, splits["train"]
-    held = None if scores is None else scores[1]
+    train_score, held, out_of_fold = scores or (None, None, None)
     return Evidence(
         network=network,
         labels=encoder.labels,
@@ -62,7 +62,10 @@ def run_evidence(
         looks=looks,
         first_loss=_first_loss(network, training),
         constant_loss=_constant_loss(encoder, training, rows),
-        scores=scores,
+        has_failed=scores is None,
+        train_score=train_score,
+        held=held,
+        out_of_fold=out_of_fold,
         repeated=None if held is None else repeated_rows(rows, splits[held.name], held.name, rows.kinds, SHARED),
     )
 

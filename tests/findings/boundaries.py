@@ -62,7 +62,7 @@ BOUNDARIES = [
     ("large-first-weights", starting(10.1 * HALF), starting(9.9 * HALF)),
     ("large-first-weights", starting(99.0, 1.01), starting(99.0, 0.99)),
     ("large-first-weights", starting(np.inf), starting(10 * HALF)),
-    ("rate-too-high", evidence(scores=None), evidence()),
+    ("rate-too-high", evidence(has_failed=True, train_score=None, held=None), evidence()),
     ("rate-too-high", ending(2.1), ending(1.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(9, 2.9)),
     ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),

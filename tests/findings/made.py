@@ -86,7 +86,7 @@ def held(
 def with_independent_rows(count: int, given: Evidence) -> Evidence:
     """Return evidence whose held rows come in groups, and are worth so many."""
     assert given.held is not None
-    return replace(given, scores=(given.train_score, replace(given.held, independent_rows=count), None))
+    return replace(given, held=replace(given.held, independent_rows=count))
 
 
 HELD, NETWORK = held(), network()
@@ -119,7 +119,10 @@ def evidence(
         looks=looks(),
         first_loss=HALF,
         constant_loss=HALF,
-        scores=(train_score, held, out_of_fold),
+        has_failed=False,
+        train_score=train_score,
+        held=held,
+        out_of_fold=out_of_fold,
         repeated=None,
     )
     return replace(given, **changes)
@@ -212,7 +215,7 @@ def ending(end: float, **changes: Any) -> Evidence:
 
 def failed(**changes: Any) -> Evidence:
     """A loss that was never finite."""
-    return evidence(losses=[], scores=None, looks=looks()[:1], **changes)
+    return evidence(losses=[], has_failed=True, train_score=None, held=None, looks=looks()[:1], **changes)
 
 
 def jumping(at: int, to: float, end: float = 1.01) -> Evidence:
