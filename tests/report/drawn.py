@@ -80,9 +80,14 @@ def coordinates(data: str) -> list[float]:
     return [float(text) for text in re.findall(r"-?[\d.]+", data)]
 
 
+def numbers(element: ElementTree.Element, *names: str) -> list[float]:
+    """Return attributes of an element that are numbers."""
+    return [float(element.attrib[name]) for name in names]
+
+
 def place_of(element: ElementTree.Element) -> list[float]:
     """Return where a rectangle begins, and its size."""
-    return [float(element.attrib[name]) for name in ("x", "y", "width", "height")]
+    return numbers(element, "x", "y", "width", "height")
 
 
 def decoded(image: bytes) -> NDArray[np.uint8]:
