@@ -5,6 +5,7 @@ step t is curvature·θ + shifts[t]; one coordinate has none at all, one a tiny 
 """
 
 import json
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,48 +17,20 @@ import torch
 STEPS = 20
 COORDINATES = 7
 
-OPTIMIZERS = {
-    "sgd": torch.optim.SGD,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "nadam": torch.optim.NAdam,
-    "radam": torch.optim.RAdam,
-    "adamax": torch.optim.Adamax,
-    "rmsprop": torch.optim.RMSprop,
-    "adagrad": torch.optim.Adagrad,
-    "adadelta": torch.optim.Adadelta,
-    "rprop": torch.optim.Rprop,
-    "lion": optax.lion,
-}
-VARIANTS = [
-    {"type": "sgd"},
-    {"type": "sgd", "momentum": 0.9},
-    {"type": "sgd", "momentum": 0.9, "nesterov": True},
-    {"type": "adam"},
-    {"type": "adam", "learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
-    {"type": "adam", "learning_rate": 0.1, "beta_2": 0.5, "amsgrad": True},
-    {"type": "adamw"},
-    {"type": "adamw", "learning_rate": 0.1, "weight_decay": 0.3, "amsgrad": True},
-    {"type": "nadam"},
-    {"type": "nadam", "learning_rate": 0.1, "beta_1": 0.7, "momentum_decay": 0.1, "weight_decay": 0.3},
-    {"type": "radam"},
-    {"type": "radam", "learning_rate": 0.1, "beta_2": 0.9, "epsilon": 1e-3, "weight_decay": 0.3},
-    {"type": "radam", "beta_2": 0.5},
-    {"type": "adamax"},
-    {"type": "adamax", "learning_rate": 0.1, "beta_1": 0.8, "beta_2": 0.7, "epsilon": 1e-3},
-    {"type": "rmsprop"},
-    {"type": "rmsprop", "rho": 0.9, "momentum": 0.9},
-    {"type": "rmsprop", "centered": True},
-    {"type": "rmsprop", "epsilon": 1e-3, "momentum": 0.5, "centered": True},
-    {"type": "adagrad"},
-    {"type": "adagrad", "learning_rate": 0.1, "initial_accumulator_value": 0.1, "epsilon": 1e-3},
-    {"type": "adadelta"},
-    {"type": "adadelta", "learning_rate": 0.5, "rho": 0.7, "epsilon": 1e-2},
-    {"type": "rprop"},
-    {"type": "rprop", "learning_rate": 0.3, "eta_minus": 0.7, "eta_plus": 1.5, "step_min": 0.2, "step_max": 0.6},
-    {"type": "lion"},
-    {"type": "lion", "learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.8, "weight_decay": 0.3},
-]
+VARIANTS = """
+SGD | momentum=0.9 | momentum=0.9, nesterov=true
+Adam | learning_rate=0.1, beta_1=0.8, beta_2=0.95, epsilon=1e-3 | learning_rate=0.1, beta_2=0.5, amsgrad=true
+AdamW | learning_rate=0.1, weight_decay=0.3, amsgrad=true
+NAdam | learning_rate=0.1, beta_1=0.7, momentum_decay=0.1, weight_decay=0.3
+RAdam | learning_rate=0.1, beta_2=0.9, epsilon=1e-3, weight_decay=0.3 | beta_2=0.5
+Adamax | learning_rate=0.1, beta_1=0.8, beta_2=0.7, epsilon=1e-3
+RMSprop | rho=0.9, momentum=0.9 | centered=true | epsilon=1e-3, momentum=0.5, centered=true
+Adagrad | learning_rate=0.1, initial_accumulator_value=0.1, epsilon=1e-3
+Adadelta | learning_rate=0.5, rho=0.7, epsilon=1e-2
+Rprop | learning_rate=0.3, eta_minus=0.7, eta_plus=1.5, step_min=0.2, step_max=0.6
+lion | learning_rate=0.1, beta_1=0.5, beta_2=0.8, weight_decay=0.3
+"""
+"""What is run beside each optimizer with its defaults: its fields, as in TOML."""
 TORCH_NAMES = {"learning_rate": "lr", "epsilon": "eps"}
 TORCH_PAIRS = {
     "betas": {"beta_1": 0.9, "beta_2": 0.999},
@@ -123,11 +96,14 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     torch.set_default_dtype(torch.float64)  # of what nadam keeps beside the parameters: its product of momenta
     arrays, paths = problem(), []
-    for fields in VARIANTS:
-        optimizer = OPTIMIZERS[fields["type"]]
-        library = optimizer.__module__.split(".")[0]
-        path = {"torch": torch_path, "optax": optax_path}[library](optimizer, fields, **arrays)
-        paths.append({"optimizer": fields, "library": library, "path": path})
+    for name, *variants in ([text.strip() for text in line.split("|")] for line in VARIANTS.split("\n")[1:-1]):
+        for text in ["", *variants]:
+            fields = {"type": name.lower(), **tomllib.loads(f"fields = {{ {text} }}")["fields"]}
+            if name == "lion":
+                library, path = "optax", optax_path(optax.lion, fields, **arrays)
+            else:
+                library, path = "torch", torch_path(getattr(torch.optim, name), fields, **arrays)
+            paths.append({"optimizer": fields, "library": library, "path": path})
     versions = {name: version(name) for name in ("torch", "optax", "jax")}
     figures = {"versions": versions, **{name: array.tolist() for name, array in arrays.items()}, "paths": paths}
     Path(__file__).with_name("optimizers.json").write_text(json.dumps(figures) + "\n")
