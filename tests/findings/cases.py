@@ -36,6 +36,10 @@ def adam(rate: float, **fields: Any) -> dict[str, Any]:
     return {"optimizer": {"type": "adam", "learning_rate": rate}, **fields}
 
 
+def smoothed(kind: str) -> dict[str, Any]:
+    return {"loss": {"type": f"{kind}_crossentropy", "label_smoothing": 0.4}}
+
+
 def normal(deviation: float) -> dict[str, Any]:
     return {"type": "random_normal", "stddev": deviation}
 
@@ -44,17 +48,31 @@ def constant(value: float) -> dict[str, Any]:
     return {"type": "constant", "value": value}
 
 
-def dense(units: int, **fields: Any) -> dict[str, Any]:
-    return {"type": "dense", "units": units, **fields}
+def dense(units: int, activation: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "dense", "units": units, "activation": activation, **fields}
+
+
+def layers(*hidden: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"preprocessing": ["standardize"], "layers": [*hidden, {"type": "dense", "units": 1}], **fields}
 
 
 def stack(*sizes: int, **fields: Any) -> dict[str, Any]:
     return {"hidden_layer_sizes": list(sizes), "preprocessing": ["standardize"], **fields}
 
 
+def drawn(deviation: float, *sizes: int, **fields: Any) -> dict[str, Any]:
+    return stack(*sizes, weight_initializer=normal(deviation), **fields)
+
+
+def sigmoids(count: int, **fields: Any) -> dict[str, Any]:
+    return stack(*[16] * count, activations="sigmoid", **fields)
+
+
 SCALED = {"target_preprocessing": ["standardize"]}
 UNSCALED = {"hidden_layer_sizes": [16]}
 FULL = {"batch_size": "full"}
+NEGATIVE = dense(16, "relu", bias_initializer=constant(-5.0))
+LARGE = dense(16, "tanh", weight_initializer=normal(20.0))
 
 _CAUSES = {
     "constant-column": {
@@ -79,13 +97,9 @@ _CAUSES = {
         "some rows twice": Case(rows.friedman_twice, stack(16, **SCALED), adam(0.01, epochs=60)),
     },
     "large-first-weights": {
-        "deviation 5": Case(rows.moons, stack(32, 32, weight_initializer=normal(5.0)), adam(0.001, epochs=60)),
-        "deviation 3, values": Case(
-            rows.friedman, stack(32, weight_initializer=normal(3.0), **SCALED), adam(0.001, epochs=60)
-        ),
-        "deviation 10, plain descent": Case(
-            rows.sine, stack(64, weight_initializer=normal(10.0)), sgd(0.01, epochs=40)
-        ),
+        "deviation 5": Case(rows.moons, drawn(5.0, 32, 32), adam(0.001, epochs=60)),
+        "deviation 3, values": Case(rows.friedman, drawn(3.0, 32, **SCALED), adam(0.001, epochs=60)),
+        "deviation 10, plain descent": Case(rows.sine, drawn(10.0, 64), sgd(0.01, epochs=40)),
     },
     "rate-too-high": {
         "descent at 30": Case(rows.moons, stack(16), sgd(30.0, epochs=200, **FULL)),
@@ -95,31 +109,12 @@ _CAUSES = {
     },
     "dead-units": {
         "biases of −4": Case(rows.moons, stack(16, bias_initializer=constant(-4.0)), adam(0.001, epochs=60)),
-        "biases of −5, two layers": Case(
-            rows.friedman,
-            {
-                "preprocessing": ["standardize"],
-                **SCALED,
-                "layers": [*[dense(16, activation="relu", bias_initializer=constant(-5.0))] * 2, dense(1)],
-            },
-            adam(0.001, epochs=60),
-        ),
+        "biases of −5, two layers": Case(rows.friedman, layers(*[NEGATIVE] * 2, **SCALED), adam(0.001, epochs=60)),
     },
     "saturated-units": {
-        "deviation 20 before tanh": Case(
-            rows.moons,
-            {
-                "preprocessing": ["standardize"],
-                "layers": [
-                    dense(16, activation="tanh", weight_initializer=normal(20.0)),
-                    dense(16, activation="tanh"),
-                    dense(1),
-                ],
-            },
-            adam(0.001, epochs=60),
-        ),
+        "deviation 20 before tanh": Case(rows.moons, layers(LARGE, dense(16, "tanh")), adam(0.001, epochs=60)),
         "inputs around 90 into sigmoids": Case(
-            rows.sine_around_90, {"hidden_layer_sizes": [16], "activations": "sigmoid"}, adam(0.001, epochs=40)
+            rows.sine_around_90, {**UNSCALED, "activations": "sigmoid"}, adam(0.001, epochs=40)
         ),
     },
     "equal-units": {
@@ -127,10 +122,8 @@ _CAUSES = {
         "all weights 0": Case(rows.iris, stack(16, weight_initializer="zeros"), adam(0.01, epochs=40)),
     },
     "vanishing-gradients": {
-        "eight layers of sigmoids": Case(rows.moons, stack(*[16] * 8, activations="sigmoid"), sgd(0.05, epochs=40)),
-        "six layers of sigmoids, values": Case(
-            rows.friedman, stack(*[16] * 6, activations="sigmoid", **SCALED), sgd(0.01, epochs=40)
-        ),
+        "eight layers of sigmoids": Case(rows.moons, sigmoids(8), sgd(0.05, epochs=40)),
+        "six layers of sigmoids, values": Case(rows.friedman, sigmoids(6, **SCALED), sgd(0.01, epochs=40)),
     },
     "rate-too-low": {
         "descent at 10⁻⁵": Case(rows.moons, stack(16), sgd(1e-05, epochs=100)),
@@ -156,18 +149,10 @@ _CAUSES = {
         "few noisy values": Case(rows.few_noisy_values, stack(128), adam(0.01, epochs=150)),
         "a wide network on 442 patients": Case(rows.diabetes, stack(128, **SCALED), adam(0.003, epochs=100)),
     },
-    "overconfident": {
-        "more noisy labels": Case(rows.many_noisy_classes, stack(64), adam(0.03, epochs=40)),
-    },
+    "overconfident": {"more noisy labels": Case(rows.many_noisy_classes, stack(64), adam(0.03, epochs=40))},
     "underconfident": {
-        "smoothed labels": Case(
-            rows.digits,
-            stack(32),
-            adam(0.003, epochs=30, loss={"type": "categorical_crossentropy", "label_smoothing": 0.4}),
-        ),
-        "smoothed labels of two classes": Case(
-            rows.moons, stack(16), adam(0.01, epochs=100, loss={"type": "binary_crossentropy", "label_smoothing": 0.4})
-        ),
+        "smoothed labels": Case(rows.digits, stack(32), adam(0.003, epochs=30, **smoothed("categorical"))),
+        "smoothed labels of two classes": Case(rows.moons, stack(16), adam(0.01, epochs=100, **smoothed("binary"))),
     },
     "underfitting": {
         "one unit for two circles": Case(rows.circles, stack(1, activations="tanh"), adam(0.03, epochs=100)),

@@ -1,4 +1,4 @@
-"""Evidence made by hand: of a healthy run by default, with whatever a test changes."""
+"""Evidence made by hand, of a healthy run by default, with whatever a test changes; and what is found in it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ def network(hidden: int = 1, **changes: Any) -> Network:
     for name, section in changes.items():
         merged = {**sections.get(name, {}), **section} if isinstance(section, Mapping) else section
         sections[name] = merged
-    for name in ("network", "training"):
-        sections[name] = {key: value for key, value in sections[name].items() if value is not None}
+    sections["network"] = {key: value for key, value in sections["network"].items() if value is not None}
     outputs = 3 if sections["training"]["loss"] == "categorical_crossentropy" else 1
     return Network(resolve(parse_spec(sections), inputs=3, outputs=outputs))
 
@@ -94,38 +93,16 @@ LEARNING = np.geomspace(HALF, 0.1, LINES)
 VALUES = network(training={"loss": "mean_squared_error"})
 
 
-def evidence(
-    *,
-    losses: Any = LEARNING,
-    held_losses: Any = None,
-    train_score: float | None = 0.92,
-    held: Held | None = HELD,
-    out_of_fold: Held | None = None,
-    **changes: Any,
-) -> Evidence:
-    """Return the evidence of a run with these losses and scores, of which other fields are changed."""
+def evidence(*, losses: Any = LEARNING, held_losses: Any = None, **changes: Any) -> Evidence:
+    """Return the evidence of a run with these losses, of which other fields are changed."""
     inputs = np.random.default_rng(0).normal(size=(ROWS, 3))
     history: list[dict[str, Any]] = [{"epoch": number, "loss": loss} for number, loss in enumerate(losses, 1)]
     for line, loss in zip(history, [] if held_losses is None else held_losses, strict=held_losses is not None):
         line["validation_loss"] = loss
-    given = Evidence(
-        network=NETWORK,
-        labels=Labels(np.array(["no", "yes"])),
-        kinds=columns("a", "b", "c"),
-        cells=inputs,
-        inputs=inputs,
-        target=np.arange(ROWS) % 2,
-        history=history,
-        looks=looks(),
-        first_loss=HALF,
-        constant_loss=HALF,
-        has_failed=False,
-        train_score=train_score,
-        held=held,
-        out_of_fold=out_of_fold,
-        repeated=None,
-    )
-    return replace(given, **changes)
+    given = {"network": NETWORK, "kinds": columns("a", "b", "c"), "cells": inputs, "inputs": inputs, "history": history}
+    given |= {"labels": Labels(np.array(["no", "yes"])), "target": np.arange(ROWS) % 2, "looks": looks()}
+    given |= {"first_loss": HALF, "constant_loss": HALF, "has_failed": False, "train_score": 0.92, "held": HELD}
+    return Evidence(**given | {"out_of_fold": None, "repeated": None} | changes)
 
 
 def values(**changes: Any) -> Evidence:
@@ -158,23 +135,21 @@ def with_columns(cells: np.ndarray, **changes: Any) -> Evidence:
     return evidence(kinds=columns(*"abcdefgh"[: cells.shape[1]]), cells=cells, inputs=cells, **changes)
 
 
-def constant(value: float, last: float) -> Evidence:
+def constant(value: float, last: float, **changes: Any) -> Evidence:
     cells = NORMAL.copy()
     cells[:, 1], cells[-1, 1] = value, last
-    return with_columns(cells)
+    return with_columns(cells, **changes)
 
 
 def pixels(side: int) -> Evidence:
     cells = np.round(np.abs(RNG.normal(size=(ROWS, side * side))) * 5)
     cells[:, 0] = 0
-    return evidence(
-        kinds=columns(*(f"pixel {number}" for number in range(side * side))), cells=cells, inputs=cells / 20
-    )
+    names = [f"pixel {number}" for number in range(side * side)]
+    return evidence(kinds=columns(*names), cells=cells, inputs=cells / 20)
 
 
-def scaled(*largest: float) -> Evidence:
-    cells = NORMAL / np.abs(NORMAL).max(axis=0) * np.array(largest)
-    return with_columns(cells)
+def scaled(*largest: float, **changes: Any) -> Evidence:
+    return with_columns(NORMAL / np.abs(NORMAL).max(axis=0) * np.array(largest), **changes)
 
 
 def of_mean(mean: float, spread: float = 1.0, **changes: Any) -> Evidence:
@@ -188,12 +163,8 @@ def giving(noise: float, following: float = 0.0, **changes: Any) -> Evidence:
     basis -= basis.mean(axis=0)
     basis, _ = np.linalg.qr(basis)
     target, first, second = basis.T[:3]
-    cells = np.column_stack(
-        [
-            np.sqrt(1 - noise) * target + np.sqrt(noise) * first,
-            np.sqrt(following) * target + np.sqrt(1 - following) * second,
-        ]
-    )
+    one = np.sqrt(1 - noise) * target + np.sqrt(noise) * first
+    cells = np.column_stack([one, np.sqrt(following) * target + np.sqrt(1 - following) * second])
     return values(kinds=columns("a", "b"), cells=cells, target=target, **changes)
 
 
@@ -290,12 +261,8 @@ def gapped(
 ) -> Evidence:
     losses = np.linspace(0.7, last, LINES)
     losses[int(at * LINES)] = least
-    return evidence(
-        train_score=train,
-        held=held(score, linear=0.7, neighbours=0.7, name="validation"),
-        held_losses=losses,
-        **changes,
-    )
+    watched = held(score, linear=0.7, neighbours=0.7, name="validation")
+    return evidence(train_score=train, held=watched, held_losses=losses, **changes)
 
 
 def unfolded(train: float, score: float, rows: float = 400.0, **changes: Any) -> Evidence:
@@ -318,3 +285,146 @@ def behind(train: float, score: float, simple: float, **changes: Any) -> Evidenc
 
 FLAT = np.full(LINES, 0.3)
 RISING = np.linspace(0.49, 0.5, 10)
+BOUNDED = network(network={"activations": ["relu", "sigmoid"]}, training={"loss": "mean_squared_error"})
+ENDS_LOW = network(training={"optimizer": {"type": "sgd", "schedule": "cosine_decay"}})
+ADAPTIVE = network(training={"optimizer": "adam"})
+RESTORES = network(training={"early_stopping": True})
+BOUNDARIES = [
+    ("constant-column", constant(7.0, 7.0), constant(7.0, 7.0000001)),
+    ("constant-column", constant(np.nan, np.nan), constant(np.nan, 0.0)),
+    ("constant-column", pixels(5), pixels(6)),
+    ("unscaled-columns", scaled(10.0, 10.0, 1001.0), scaled(10.0, 10.0, 999.0)),
+    ("unscaled-columns", scaled(0.09, 1.0, 101.0), scaled(0.09, 1.0, 99.0)),
+    ("unscaled-columns", scaled(0.08, 1.0, 150.0), scaled(0.3, 1.0, 150.0)),
+    ("unscaled-target", of_mean(30.1), of_mean(29.9)),
+    ("unscaled-target", of_mean(-30.1), of_mean(-29.9)),
+    ("unscaled-target", of_mean(0.0, 30.1), of_mean(0.0, 29.9)),
+    ("unscaled-target", of_mean(99.0), of_mean(99.0, network=BOUNDED)),
+    ("leakage", giving(0.0095), giving(0.0105)),
+    ("leakage", giving(0.009), giving(0.009, held=held(0.0, 0.0))),
+    ("shared-rows", sharing(0), evidence()),
+    ("shared-rows", sharing(5), evidence()),
+    ("large-first-weights", starting(10.1 * HALF), starting(9.9 * HALF)),
+    ("large-first-weights", starting(99.0, 1.01), starting(99.0, 0.99)),
+    ("large-first-weights", starting(np.inf), starting(10 * HALF)),
+    ("rate-too-high", evidence(has_failed=True, train_score=None, held=None), evidence()),
+    ("rate-too-high", ending(2.1), ending(1.9)),
+    ("rate-too-high", jumping(9, 3.1), jumping(9, 2.9)),
+    ("rate-too-high", jumping(9, 3.1), jumping(11, 3.1)),
+    ("rate-too-high", jumping(9, 3.1), jumping(9, 3.1, 0.99)),
+    ("rate-too-high", wild(0.52, 0.3), wild(0.48, 0.3)),
+    ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, rises=False)),
+    ("rate-too-high", wild(0.6, 0.3), wild(0.6, 0.3, network=ENDS_LOW)),
+    ("rate-too-high", wild(1.0, 0.21 * HALF), wild(1.0, 0.19 * HALF)),
+    ("rate-too-high", spiking(0.06 * HALF), spiking(0.04 * HALF)),
+    ("rate-too-high", dying(0.41, 0.0, 0.4), dying(0.4, 0.0, 0.4)),
+    ("rate-too-high", dying(0.5, 0.29, 0.4), dying(0.5, 0.3, 0.4)),
+    ("rate-too-high", dying(0.5, 0.0, 0.31), dying(0.5, 0.0, 0.3)),
+    ("dead-units", evidence(looks=looks(last={"dead": 0.41})), evidence(looks=looks(last={"dead": 0.4}))),
+    ("saturated-units", saturating(0.0, 0.71), saturating(0.0, 0.7)),
+    ("saturated-units", saturating(0.51, 0.51), saturating(0.5, 0.51)),
+    ("saturated-units", saturating(0.6, 0.6), saturating(0.6, 0.6, "relu")),
+    ("equal-units", evidence(looks=looks(last={"parallel": 0.51})), evidence(looks=looks(last={"parallel": 0.5}))),
+    ("vanishing-gradients", vanishing(0.9e-3), vanishing(1.1e-3)),
+    ("vanishing-gradients", vanishing(0.9e-3), vanishing(0.9e-3, hidden=3)),
+    ("vanishing-gradients", vanishing(0.9e-3, end=0.51 * HALF), vanishing(0.9e-3, end=0.45 * HALF)),
+    ("rate-too-low", crawling(0.9e-4), crawling(1.1e-4)),
+    ("rate-too-low", crawling(2.9e-5, network=ADAPTIVE), crawling(3.1e-5, network=ADAPTIVE)),
+    ("rate-too-low", crawling(1e-6, 0.55 * HALF), crawling(1e-6, 0.45 * HALF)),
+    ("rate-too-low", crawling(1e-6, 0.7, start=1.3), crawling(1e-6, 0.6, start=1.3)),
+    ("too-few-epochs", falling(0.051), falling(0.049)),
+    ("too-few-epochs", slowly_falling(0.013), slowly_falling(0.009)),
+    ("too-few-epochs", falling(0.1, simple=0.74), falling(0.1, simple=0.72)),
+    ("too-few-epochs", falling(0.1, held_losses=np.geomspace(1, 0.5, 10)), falling(0.1, held_losses=RISING)),
+    ("class-imbalance", rare(29, 4), rare(30, 4)),
+    ("class-imbalance", rare(20, 4), rare(20, 5)),
+    ("no-signal", without_signal(0.5, 0.59), without_signal(0.5, 0.61)),
+    ("no-signal", without_signal(0.59, 0.5), without_signal(0.61, 0.5)),
+    ("no-signal", without_signal(0.5, 0.5), replace(without_signal(0.5, 0.5), target=np.arange(ROWS) < 20)),
+    ("no-signal", without_signal(0.5, 0.5, network=0.09), without_signal(0.5, 0.5, network=0.11)),
+    ("no-signal", without_signal(0.5, 0.5, linear=0.03, error=0.02), without_signal(0.5, 0.5, linear=0.03, error=0.01)),
+    ("no-signal", without_signal(0.5, 0.5, error=0.124 * HALF), without_signal(0.5, 0.5, error=0.126 * HALF)),
+    ("overfitting", gapped(1.0, 0.79), gapped(1.0, 0.81)),
+    ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.94, 0.8, 0.4, 0.47)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), gapped(0.98, 0.8, 0.4, 0.45)),
+    ("overfitting", gapped(0.98, 0.8, 0.1, 0.14), gapped(0.98, 0.8, 0.1, 0.13)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47, 0.79), gapped(0.98, 0.8, 0.4, 0.47, 0.81)),
+    ("overfitting", gapped(0.98, 0.8, 0.4, 0.47), with_independent_rows(50, gapped(0.98, 0.8, 0.4, 0.47))),
+    ("overfitting", gapped(0.96, 0.8, 0.4, 0.47), gapped(0.96, 0.8, 0.4, 0.47, network=RESTORES)),
+    ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.69)),
+    ("overfitting", unfolded(0.83, 0.67), unfolded(0.83, 0.67, 100)),
+    ("overfitting", unfolded(0.83, 0.53), unfolded(0.83, 0.53, held=without_signal(0.5, 0.5).held)),
+    ("overconfident", confident(0.051), confident(0.049)),
+    ("overconfident", confident(0.08, 0.026), confident(0.08, 0.027)),
+    ("underconfident", confident(-0.051), confident(-0.049)),
+    ("underconfident", confident(-0.08, 0.026), confident(-0.08, 0.027)),
+    ("no-signal", with_independent_rows(50, without_signal(0.5, 0.61)), without_signal(0.5, 0.61)),
+    ("underfitting", behind(0.8, 0.7, 0.9), with_independent_rows(9, behind(0.8, 0.7, 0.9))),
+    ("underfitting", behind(0.8, 0.7, 0.9), behind(0.85, 0.7, 0.9)),
+    ("underfitting", behind(0.7, 0.77, 0.9), behind(0.7, 0.8, 0.9)),
+]  # fmt: skip
+"""The code, evidence in which it is found, and evidence in which it is just not."""
+
+NO_HIDDEN = {"hidden_layer_sizes": None, "layer_sizes": [3, 1], "activations": ["sigmoid"]}
+LAYERS = [{"type": "dense", "units": 10, "activation": "relu"}, {"type": "dense", "units": 1}]
+DRAWN: dict[str, Any] = {"network": {"weight_initializer": "random_normal"}}
+LEGACY = {"type": "variance_scaling", "scale": 2.0, "distribution": "untruncated_normal"}
+NEGATIVE = {"bias_initializer": {"type": "constant", "value": -5.0}}
+STOPPED = {"early_stopping": True}
+TABLE = {"type": "csv", "path": "rows.csv", "target": "y"}
+RATE = "training.optimizer.learning_rate"
+
+
+def at_rate(optimizer: dict[str, Any] | str) -> Network:
+    return network(training={"optimizer": optimizer})
+
+
+def of(**sections: Any) -> dict[str, Any]:
+    """Return a network of other settings, as a change of evidence."""
+    return {"network": network(**sections)}
+
+
+def tanh(hidden: int = 1) -> Network:
+    return network(hidden, network={"activations": "tanh"})
+
+
+REMEDIES = [
+    ("underfitting", behind(0.6, 0.6, 0.95, losses=FLAT), {"network.hidden_layer_sizes": [32]}),
+    ("underfitting", behind(0.6, 0.6, 0.95, looks=looks(step=5e-4)), {"network.hidden_layer_sizes": [32], RATE: 1.0}),
+    ("underfitting", behind(0.6, 0.6, 0.95, looks=looks(0), **of(network=NO_HIDDEN)),
+     {"network.layer_sizes": [3, 16, 1], "network.activations": ["relu", "sigmoid"]}),
+    ("underfitting", behind(0.6, 0.6, 0.95, **of(network={"hidden_layer_sizes": None, "layers": LAYERS})),
+     {"network.layers.0.units": 32}),
+    ("rate-too-low", crawling(1e-6), {RATE: 0.3}),
+    ("rate-too-low", crawling(1e-6, network=at_rate("lbfgs")), {}),
+    ("rate-too-high", ending(9.0), {RATE: 0.001}),
+    ("rate-too-high", ending(9.0, network=at_rate(sgd(10.0))), {RATE: 1.0}),
+    ("rate-too-high", ending(9.0, network=at_rate(sgd(11.0))), {RATE: 0.01}),
+    ("rate-too-high", ending(9.0, network=at_rate(adam(1e3))), {RATE: 0.001}),
+    ("rate-too-high", failed(network=at_rate(sgd(1000.0))), {RATE: 0.01}),
+    ("rate-too-high", failed(network=at_rate(sgd(10.0))), {RATE: 0.1}),
+    ("rate-too-high", ending(9.0, network=at_rate("lbfgs")), {}),
+    ("too-few-epochs", falling(0.1), {"training.epochs": 500}),
+    ("class-imbalance", rare(10, 0), {"training.class_weight": "balanced"}),
+    ("class-imbalance", rare(10, 0, **of(training={"class_weight": "balanced"})), {}),
+    ("large-first-weights", starting(99.0), {"network.weight_initializer": "lecun_normal"}),
+    ("large-first-weights", starting(99.0, **of(**DRAWN)), {"network.weight_initializer": "he_normal"}),
+    ("large-first-weights", starting(99.0, **of(**DRAWN, random_generator="legacy")),
+     {"network.weight_initializer": LEGACY}),
+    ("large-first-weights", starting(99.0, network=tanh()), {"training.clip_norm": 1.0}),
+    ("dead-units", evidence(looks=looks(last={"dead": 0.9})), {RATE: 0.001}),
+    ("dead-units", evidence(looks=looks(dead=0.9), **of(network=NEGATIVE)), {"network.bias_initializer": "zeros"}),
+    ("vanishing-gradients", vanishing(1e-5), {}),
+    ("vanishing-gradients", vanishing(1e-5, network=tanh(4)), {"network.activations": "relu"}),
+    ("overfitting", gapped(1.0, 0.6), {"training.early_stopping": True}),
+    ("overfitting", gapped(1.0, 0.6, **of(training=STOPPED)), {"training.l2": 0.003}),
+    ("overfitting", gapped(1.0, 0.6, **of(training={**STOPPED, "l2": 0.03})), {"network.hidden_layer_sizes": [5]}),
+    ("unscaled-columns", scaled(1.0, 1.0, 1e6), {"network.preprocessing": ["standardize"]}),
+    ("unscaled-columns", scaled(1.0, 1.0, 1e6, **of(network={"preprocessing": ["log"]})),
+     {"network.preprocessing": ["log", "standardize"]}),
+    ("constant-column", constant(1.0, 1.0, **of(data=TABLE)), {"data.columns.b": "ignore"}),
+    ("constant-column", constant(1.0, 1.0), {}),
+    ("constant-column", constant(1.0, 1.0, **of(data={**TABLE, "features": ["a", "b", "c"]})),
+     {"data.features": ["a", "c"]}),
+]  # fmt: skip
+"""The code, evidence in which it is found, and the settings of its remedy."""

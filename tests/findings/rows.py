@@ -81,14 +81,12 @@ def sine_with_constants(seed: int) -> Rows:
 
 def moons_given_away(seed: int) -> Rows:
     X, y, loss = moons(seed)
-    rng = np.random.default_rng(seed)
-    return np.column_stack([X, y + 0.1 * rng.normal(size=len(y))]), y, loss
+    return np.column_stack([X, y + 0.1 * np.random.default_rng(seed).normal(size=len(y))]), y, loss
 
 
 def friedman_given_away(seed: int) -> Rows:
     X, y, loss = friedman(seed)
-    rng = np.random.default_rng(seed)
-    return np.column_stack([X, 2 * y + 0.5 * rng.normal(size=len(y))]), y, loss
+    return np.column_stack([X, 2 * y + 0.5 * np.random.default_rng(seed).normal(size=len(y))]), y, loss
 
 
 def moons_twice(seed: int) -> Rows:
@@ -113,10 +111,8 @@ def sine_around_90(seed: int) -> Rows:
 
 
 def rare_class(seed: int) -> Rows:
-    X, y = datasets.make_classification(
-        1000, 6, n_informative=3, weights=[0.96], class_sep=0.7, flip_y=0.01, random_state=seed
-    )
-    return X, y, BINARY
+    kind = {"n_informative": 3, "weights": [0.96], "class_sep": 0.7, "flip_y": 0.01}
+    return *datasets.make_classification(1000, 6, **kind, random_state=seed), BINARY
 
 
 def rare_third_class(seed: int) -> Rows:
@@ -141,14 +137,12 @@ def shuffled_diabetes(seed: int) -> Rows:
     return X, np.random.default_rng(seed).permutation(y), loss
 
 
-def noisy_classes(seed: int) -> Rows:
-    X, y = datasets.make_classification(300, 15, n_informative=5, flip_y=0.2, random_state=seed)
-    return X, y, BINARY
+def noisy_classes(seed: int, rows: int = 300) -> Rows:
+    return *datasets.make_classification(rows, 15, n_informative=5, flip_y=0.2, random_state=seed), BINARY
 
 
 def many_noisy_classes(seed: int) -> Rows:
-    X, y = datasets.make_classification(2_000, 15, n_informative=5, flip_y=0.2, random_state=seed)
-    return X, y, BINARY
+    return noisy_classes(seed, 2_000)
 
 
 def few_noisy_values(seed: int) -> Rows:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from specnet.cli.specs.catalogue import escaped
 from specnet.findings import RULES
 from tests.docs.reference.diagnostic_codes import MEANINGS, caused_examples, other_examples, spec_examples
-from tests.findings.boundaries import BOUNDARIES
-from tests.findings.made import found_by
+from tests.findings.made import BOUNDARIES, found_by
 
 INDEX = """\
 # Errors, warnings and findings
