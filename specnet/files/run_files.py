@@ -357,17 +357,19 @@ def check_run(folder: PathLike, wanted: str | None = None) -> None:
     if kind_of(folder) is not RUN:
         either = f"a {wanted} file or " if wanted else ""
         message = f"is a folder without {FACTS}; expected {either}the folder of a run"
-        raise FileError(message, hint=_runs_hint(Path(folder)), source=os.fspath(folder))
+        raise FileError(message, hint=_runs_hint(Path(folder), wanted), source=os.fspath(folder))
 
 
-def _runs_hint(folder: Path) -> str | None:
-    """Return the runs that lie in a folder or in its folders, the latest first."""
+def _runs_hint(folder: Path, wanted: str | None) -> str | None:
+    """Return the runs that lie in a folder or in its folders, the latest first; before them a model of several runs."""
     with suppress(OSError):
         found = [*folder.glob(f"*/{FACTS}")] or [*folder.glob(f"*/*/{FACTS}")]
         found = [facts for facts in found if not holds_trials(facts.parent.parent)]
         runs = [str(facts.parent) for facts in sorted(found, key=lambda facts: facts.stat().st_mtime_ns, reverse=True)]
-        if runs:
-            return f"choose one of its runs: {', '.join(runs[:_NAMED])}{', …' * (len(runs) > _NAMED)}"
+        models = [str(folder / TEAM)] if wanted == "model" and kind_of(folder / TEAM) is TEAM_OF_SWEEP else []
+        if named := [*models, *runs]:
+            what = "models" if models else "runs"
+            return f"choose one of its {what}: {', '.join(named[:_NAMED])}{', …' * (len(named) > _NAMED)}"
     return None
 
 

@@ -83,6 +83,17 @@ def test_a_folder_of_runs_is_told_which_there_are(tmp_path: Path, monkeypatch: p
         assert hint == f"choose one of its runs: {', '.join(str(Path('moons', n)) for n in '321')}, …"
 
 
+def test_the_team_of_a_sweep_is_offered_as_a_model_before_the_best_run(tmp_path: Path) -> None:
+    for name in ("sweep.json", "best/run.json", "team/team.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    best, team = tmp_path / "best", tmp_path / "team"
+    assert mistake(specnet.FileError, lambda: specnet.load_model(tmp_path)).hint == (
+        f"choose one of its models: {team}, {best}"
+    )
+    assert mistake(specnet.FileError, lambda: specnet.parse_spec(tmp_path)).hint == f"choose one of its runs: {best}"
+
+
 def test_a_run_that_has_lost_a_file_names_it(ended: Path) -> None:
     (ended / "model.safetensors").unlink()
     assert mistake(specnet.FileError, lambda: specnet.load_model(ended)).source == str(ended / "model.safetensors")
