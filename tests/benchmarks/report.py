@@ -54,7 +54,7 @@ class Report:
 
 def installed_versions() -> str:
     found = [f"Python {platform.python_version()}"]
-    for name in ("numpy", "scikit-learn", "onnxruntime", "jax", "optax", "torch", "keras", "matplotlib"):
+    for name in ("numpy", "scikit-learn", "onnxruntime", "jax", "optax", "torch", "keras"):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:

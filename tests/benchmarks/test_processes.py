@@ -1,76 +1,127 @@
-"""The benchmark of whole processes compares like with like: bare runs, and runs with their pictures."""
+"""The benchmarks of whole processes compare like with like, and tell what has missed its bound."""
 
+import os
+import re
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import processes
-from tests.benchmarks.processes import BARE_RUN, BARE_TUTORIAL, ILLUSTRATED, ROOT, RUN, TUTORIAL_WITH_PICTURES
+import specnet
+from tests.benchmarks.processes import MOONS, ROOT, cost_of_sweep, many, pages, processes, run_process, specnet_command
 from tests.benchmarks.report import Report
-from tests.benchmarks.speed import processes as show_processes
-from tests.reference import tutorial
-
-PICTURES = ["cost", "data", "decision", "merging", "network", "neurons"]
-
-
-def timed_commands(monkeypatch, missing):
-    """The commands that are timed where some peers are missing."""
-    found = {}
-    monkeypatch.setattr(processes, "specnet_command", lambda: "specnet")
-    monkeypatch.setattr(processes, "missing_peers", lambda: missing)
-    monkeypatch.setattr(processes, "process_seconds", found.update)
-    processes.reference_run_seconds()
-    return found
+from tests.benchmarks.whole.cost import SPECS, cached_building_seconds, cost_of
+from tests.cli.conftest import called
+from tests.compiling import missing
+from tests.processes.born_loaded import born_loaded
 
 
-def test_a_run_without_its_report_is_held_against_a_script_without_pictures(monkeypatch):
-    found = timed_commands(monkeypatch, ["jax"])
-    assert list(found) == [BARE_RUN, BARE_TUTORIAL, RUN, TUTORIAL_WITH_PICTURES]
-    assert found[BARE_RUN] == [*found[RUN], "--no-report"]
-    assert found[BARE_TUTORIAL] == [sys.executable, str(ROOT / "tests/reference/tutorial.py")]
-    assert found[TUTORIAL_WITH_PICTURES][:3] == [sys.executable, "-m", ILLUSTRATED]
+class Sleeping:
+    """Runs nothing, but takes the seconds of the first pattern that a command has, and writes a page of some bytes."""
+
+    def __init__(self, seconds: dict[str, float], page: int = 10) -> None:
+        self.seconds, self.page, self.commands = seconds, page, list[str]()
+
+    def __call__(self, command: list[str]) -> int:
+        self.commands.append(" ".join(command))
+        time.sleep(next((took for pattern, took in self.seconds.items() if re.search(pattern, self.commands[-1])), 0))
+        if "--out" in command:
+            out = Path(command[command.index("--out") + 1])
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "report.html").write_bytes(bytes(self.page))
+        return 1
 
 
-def test_without_matplotlib_there_are_no_pictures_to_compare_with(monkeypatch, capsys):
-    assert list(timed_commands(monkeypatch, ["matplotlib"])) == [BARE_RUN, BARE_TUTORIAL]
-    monkeypatch.setattr("tests.benchmarks.speed.reference_run_seconds", lambda: {BARE_RUN: 0.4, BARE_TUTORIAL: 1.0})
-    monkeypatch.setattr("tests.benchmarks.speed.start_up_seconds", dict)
-    report = Report()
-    show_processes(report)
-    assert not report.missed
-    assert f"{TUTORIAL_WITH_PICTURES} |" not in capsys.readouterr().out
+def run_here(command: list[str], **environment: str) -> int:
+    """Call the command line in this process, and start other commands alone."""
+    if command[0] != specnet_command():
+        return run_process(command, **environment)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        assert called(*command[1:]) == 0
+    return 1
+
+
+SLOW, FAST = {"tutorial": 0.02, "no-report": 0.04, "validate": 0.61}, {"tutorial": 0.2, "no-report": 0.01}
 
 
 @pytest.mark.parametrize(
-    ("bare", "with_report", "missed"),
+    ("seconds", "missed"),
     [
-        (0.44, 1.59, []),
-        (0.44, 1.61, [f"{RUN} against {TUTORIAL_WITH_PICTURES}"]),
-        (0.46, 1.59, [f"{BARE_RUN} against {BARE_TUTORIAL}"]),
+        (SLOW, ["`specnet run specs/moons.toml --no-report` against tutorial's script",
+                "`specnet validate specs/moons.toml`"]),
+        (FAST, []),
     ],
-)
-def test_each_run_has_a_bound_of_its_own(monkeypatch, bare, with_report, missed):
-    seconds = {BARE_RUN: bare, BARE_TUTORIAL: 1.0, RUN: with_report, TUTORIAL_WITH_PICTURES: 2.0}
-    monkeypatch.setattr("tests.benchmarks.speed.reference_run_seconds", lambda: seconds)
-    monkeypatch.setattr("tests.benchmarks.speed.start_up_seconds", dict)
-    report = Report()
-    show_processes(report)
+    ids=["slow", "fast"],
+)  # fmt: skip
+def test_a_run_without_its_report_is_compared_with_a_script_without_pictures(seconds, missed, capsys):
+    report, run = Report(), Sleeping(seconds)
+    processes(report, 1, run)
     assert report.missed == missed
+    ours, theirs = (next(each for each in run.commands if word in each) for word in ("moons", "tutorial"))
+    assert f"{specnet_command()} run {MOONS} --no-report --out" in ours
+    assert theirs == f"{sys.executable} {ROOT / 'tests/reference/tutorial.py'}"
+    assert "| start-up | s | under |" in capsys.readouterr().out
 
 
-@pytest.mark.peers
-def test_the_tutorial_with_pictures_trains_the_same_and_draws_them(tmp_path, monkeypatch, capsys):
-    from matplotlib import image
+@pytest.mark.slow
+def test_a_run_is_timed_with_and_without_its_report(capsys):
+    report = Report()
+    pages(report, 1, run_here, {"specs/iris.json": 99.0})
+    assert report.exit_status() == 0
+    size = int(capsys.readouterr().out.splitlines()[-1].split(" | ")[5])
+    assert 10 < size < 400
 
-    monkeypatch.setattr(sys, "argv", [ILLUSTRATED, str(tmp_path)])
-    from tests.benchmarks.whole import illustrated_tutorial
 
-    illustrated_tutorial.main()
-    with_pictures = capsys.readouterr().out
-    tutorial.main()
-    assert with_pictures == capsys.readouterr().out
-    assert sorted(path.stem for path in tmp_path.glob("*.png")) == PICTURES
-    for picture in PICTURES:
-        pixels = image.imread(tmp_path / f"{picture}.png")
-        assert pixels.shape[0] >= 400
-        assert pixels[..., :3].std() > 0.1
+def test_reports_have_bounds_of_time_and_size(capsys):
+    report = Report()
+    pages(report, 1, Sleeping({r"moons.*/with$": 0.25}, page=400_001))
+    specs = ("specs/moons.toml", "specs/digits.toml", "wide.toml")
+    assert report.missed == [
+        "time of the report of specs/moons.toml",
+        *(f"size of the report of {each}" for each in specs),
+    ]
+    assert "| 400 | 400 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_sweep_is_compared_with_the_runs_of_its_trials(tmp_path: Path):
+    assert min(cost_of_sweep(tmp_path, 1, run_here, trials=3, epochs=5).values()) > 0
+    assert len(list((tmp_path / "sweep" / "trials").iterdir())) == 3
+
+
+def test_many_runs_have_bounds_and_take_turns(capsys):
+    report, run = (
+        Report(),
+        Sleeping(
+            {"no-report.*jobs 2": 0.04, "jobs 1 --no-report": 0.04, "trials": 0.02, "folds": 0.02, "validate": 0.61}
+        ),
+    )
+    many(report, 2, run)
+    assert [each.partition(" against ")[2] for each in report.missed] == ["its runs in a script", "1 job", ""]
+    assert [
+        sum(pattern in each for each in run.commands) for pattern in ("--jobs 2", "--folds 10", "--jobs 1", "validate")
+    ] == [2, 4, 3, 2]
+    assert "Missed: `specnet validate specs/sweep_digits.toml`" not in capsys.readouterr().out
+
+
+def test_all_reference_specs_are_run():
+    assert {"moons.toml", "iris.json", "realmlp.toml"} <= {spec.name for spec in SPECS}
+    assert all(specnet.parse_spec(spec).name for spec in SPECS)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_its_choice_and_a_model_to_build(tmp_path: Path):
+    spec = tmp_path / "short.toml"
+    spec.write_text((ROOT / "specs/diabetes.toml").read_text("utf-8").replace("epochs = 60", "epochs = 20"), "utf-8")
+    chosen, found = cost_of(spec, tmp_path, 1, run_here, time.process_time)
+    assert chosen in ("numpy", "compiled")
+    assert min(*found["auto"], *found["numpy"]) > 0
+    if missing() is None:
+        # New processes, which need not import all.
+        models, cache = [tmp_path / "numpy" / "model.safetensors"], tmp_path / "cache"
+        (seconds,) = cached_building_seconds(models, cache, 1, born_loaded())
+        assert seconds > 0
+        assert len(os.listdir(cache)) == 1

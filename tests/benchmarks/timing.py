@@ -33,12 +33,6 @@ def once(action: Callable[[], object]) -> Run:
     return run
 
 
-def seconds_per_step(run: Run, count: int) -> float:
-    start = time.perf_counter()
-    done = run(count)
-    return (time.perf_counter() - start) / done
-
-
 def medians(runs: Mapping[str, Run], rounds: int = ROUNDS, seconds: float = ROUND_SECONDS) -> dict[str, float]:
     """The median over the rounds of each run's seconds per step, as `measured` finds them."""
     return {name: found.wall for name, found in measured(runs, rounds, seconds).items()}
@@ -49,6 +43,7 @@ def measured(
     rounds: int = ROUNDS,
     seconds: float = ROUND_SECONDS,
     cpu_clock: Callable[[], float] = time.process_time,
+    pause: float = PAUSE_SECONDS,
 ) -> dict[str, Seconds]:
     """The medians over the rounds of each run's seconds per step.
 
@@ -56,7 +51,7 @@ def measured(
     the same other one leaves behind. A pause before each lets the threads of the one before go to sleep: OpenBLAS's
     spin for 30 ms after their work, and slow another library's down many times over.
     """
-    counts = {name: _steps_within(run, seconds) for name, run in runs.items()}
+    counts = {name: _steps_within(run, seconds, pause) for name, run in runs.items()}
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
     gc.collect()
@@ -64,7 +59,7 @@ def measured(
     try:
         for _ in range(rounds):
             for name in random.sample(list(runs), len(runs)):
-                time.sleep(PAUSE_SECONDS)
+                time.sleep(pause)
                 start, cpu_start = time.perf_counter(), cpu_clock()
                 done = runs[name](counts[name])
                 wall[name].append((time.perf_counter() - start) / done)
@@ -74,12 +69,14 @@ def measured(
     return {name: Seconds(statistics.median(wall[name]), statistics.median(cpu[name])) for name in runs}
 
 
-def _steps_within(run: Run, seconds: float) -> int:
+def _steps_within(run: Run, seconds: float, pause: float) -> int:
     """How many steps take about so long: more and more of them are tried, which also warms the run up."""
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(pause)
     count = 1
     while True:
-        each = seconds_per_step(run, count)
+        start = time.perf_counter()
+        done = run(count)
+        each = (time.perf_counter() - start) / done
         if each * count > seconds / 4:
             return max(1, round(seconds / each))
         count *= 4

@@ -1,8 +1,7 @@
-"""Every activation's forward and backward way beside torch eager's: `python -m tests.benchmarks.steps.activations`.
+"""Every activation's forward and backward way beside torch eager's.
 
 64 features of 256 rows in float32, an upstream derivative that is given, the output and the derivative by the input as
-results. All is timed in turns within one run; a figure is the median of the rounds. It takes about two minutes, and
-needs a machine that does nothing else.
+results. It takes about two minutes.
 
 What is slower than torch is so because NumPy lacks the function: gelu's erf is some 25 calls in float32.
 """
@@ -11,15 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from specnet.compiler import BATCH, NUMPY, gradients, input_value, plan, sum_over
 from specnet.compiler.numpy import bind
 from specnet.parts.activations import Activation
-from specnet.parts.registry import built_in_registry
-from tests.benchmarks.report import Report, installed_versions
-from tests.benchmarks.steps.peers import THREADS
+from tests.benchmarks.report import Report
+from tests.benchmarks.steps.peers import THREADS, missing_peers
 from tests.benchmarks.timing import Run, medians, once
+from tests.registry import REGISTRY
 
 FEATURES, ROWS = 64, 256
 DTYPE = np.float32
@@ -30,33 +28,19 @@ def torch_functions() -> dict[str, Callable[[Any], Any]]:
     import torch
     import torch.nn.functional as F  # noqa: N812 - as everyone calls it
 
+    same = ("relu", "relu6", "leaky_relu", "celu", "elu", "selu", "gelu", "silu", "mish", "softsign", "softplus")
+    other = ("hard_swish", "hard_sigmoid", "log_sigmoid", "hard_tanh", "tanh_shrink", "soft_shrink", "hard_shrink")
     slopes = torch.full((FEATURES,), 0.25, requires_grad=True)
     return {
-        "linear": lambda x: x * 1,
-        "relu": F.relu,
-        "relu6": F.relu6,
-        "leaky_relu": F.leaky_relu,
-        "prelu": lambda x: F.prelu(x, slopes),
-        "elu": F.elu,
-        "celu": F.celu,
-        "selu": F.selu,
-        "threshold": lambda x: F.threshold(x, 1.0, 0.0),
-        "gelu": F.gelu,
-        "silu": F.silu,
-        "hard_swish": F.hardswish,
-        "mish": F.mish,
-        "glu": lambda x: F.glu(x, 1),
+        **{name: getattr(F, name) for name in same},
+        **{name: getattr(F, name.replace("_", "")) for name in other},
         "sigmoid": torch.sigmoid,
-        "hard_sigmoid": F.hardsigmoid,
-        "log_sigmoid": F.logsigmoid,
         "tanh": torch.tanh,
-        "hard_tanh": F.hardtanh,
+        "linear": lambda x: x * 1,
+        "prelu": lambda x: F.prelu(x, slopes),
+        "threshold": lambda x: F.threshold(x, 1.0, 0.0),
+        "glu": lambda x: F.glu(x, 1),
         "clip": lambda x: F.hardtanh(x, 0.0, 1.0),
-        "tanh_shrink": F.tanhshrink,
-        "soft_shrink": F.softshrink,
-        "hard_shrink": F.hardshrink,
-        "softsign": F.softsign,
-        "softplus": F.softplus,
         "squareplus": lambda x: (x + torch.sqrt(x * x + 4)) / 2,
         "exponential": torch.exp,
         "softmax": lambda x: F.softmax(x, 1),
@@ -85,10 +69,7 @@ def specnet_run(part: Activation) -> Run:
     for value in learned:
         bound.inputs[value.attributes][...] = 0.25
 
-    def step() -> None:
-        bound.run()
-
-    return once(step)
+    return once(bound.run)
 
 
 def torch_run(part: Activation, function: Callable[[Any], Any]) -> Run:
@@ -106,20 +87,15 @@ def torch_run(part: Activation, function: Callable[[Any], Any]) -> Run:
     return once(step)
 
 
-def main() -> None:
-    """Print the table."""
-    print(f"{installed_versions()}; {FEATURES} × {ROWS}, {DTYPE.__name__}; medians of interleaved rounds.")
-    report, functions, slower = Report(), torch_functions(), []
+def activations(report: Report) -> None:
+    """All activations, beside torch if it is installed."""
+    if "torch" in missing_peers():
+        return
     report.table("activation, forward and backward", "specnet µs", "torch µs", "ours ÷ theirs")
-    with threadpool_limits(THREADS, user_api="blas"), np.errstate(all="ignore"):
-        for kind in built_in_registry().of_kind("activation"):
+    functions = torch_functions()
+    with np.errstate(all="ignore"):
+        for kind in REGISTRY.of_kind("activation"):
             part = kind()
             runs = {"specnet": specnet_run(part), "torch": torch_run(part, functions[part.type])}
             ours, theirs = medians(runs, seconds=0.05).values()
             report.row(part.type, f"{ours * 1e6:.3g}", f"{theirs * 1e6:.3g}", f"{ours / theirs:.2g}")
-            slower += [part.type] if ours > theirs else []
-    print(f"\nSlower than torch: {', '.join(slower) or 'none'}.")
-
-
-if __name__ == "__main__":
-    main()

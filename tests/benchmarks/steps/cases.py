@@ -76,24 +76,17 @@ class Case:
         """The spec, as a mapping."""
         network: dict[str, Any] = {"layer_sizes": list(self.sizes)}
         if self.normalized:
-            hidden = [layer for units in self.sizes[1:-1] for layer in self._normalized_layers(units)]
+            rest = [
+                "batch_normalization",
+                {"type": "activation", "activation": "relu"},
+                {"type": "dropout", "rate": DROPPED},
+            ]
+            hidden = [layer for units in self.sizes[1:-1] for layer in ({"type": "dense", "units": units}, *rest)]
             network = {"input_size": self.sizes[0], "layers": [*hidden, {"type": "dense", "units": self.sizes[-1]}]}
-        return {
-            "network": {**network, "dtype": self.dtype},
-            "training": {
-                "loss": "binary_crossentropy" if self.binary else "categorical_crossentropy",
-                "optimizer": {"type": self.optimizer, "learning_rate": self.learning_rate},
-                "batch_size": "full" if self.full_batch else self.batch,
-            },
-        }
-
-    def _normalized_layers(self, units: int) -> list[dict[str, Any]]:
-        return [
-            {"type": "dense", "units": units},
-            {"type": "batch_normalization"},
-            {"type": "activation", "activation": "relu"},
-            {"type": "dropout", "rate": DROPPED},
-        ]
+        loss = "binary_crossentropy" if self.binary else "categorical_crossentropy"
+        optimizer = {"type": self.optimizer, "learning_rate": self.learning_rate}
+        training = {"loss": loss, "optimizer": optimizer, "batch_size": "full" if self.full_batch else self.batch}
+        return {"network": {**network, "dtype": self.dtype}, "training": training}
 
 
 CASES = (
@@ -129,10 +122,3 @@ CASES = (
 
 PREDICTION_BOUNDS = {"scikit-learn": Bound(0.12, 0.12), "onnxruntime": Bound(2, 1)}
 COMPILED_PREDICTION_BOUNDS = {"specnet": Bound(0.25, 0.15), "onnxruntime": Bound(0.25, 0.15)}
-PROCESS_BOUND, PICTURES_BOUND = Bound(0.45, 0.45), Bound(0.8, 0.8)
-START_UP_SECONDS = {
-    "import specnet": 0.15,
-    "specnet --help": 0.3,
-    "specnet validate specs/moons.toml": 0.6,
-    "specnet run specs/wine_csv.toml --no-report": 0.75,
-}

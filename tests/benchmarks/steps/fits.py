@@ -8,7 +8,7 @@ import numpy as np
 import specnet
 from tests.benchmarks.report import Report
 from tests.benchmarks.steps.cases import Bound
-from tests.benchmarks.timing import measured, once
+from tests.benchmarks.timing import Seconds, measured, once
 from tests.compiling import missing
 
 ROUNDS = 7
@@ -57,5 +57,9 @@ def fits(report: Report) -> None:
         return
     for title, fit in FITS.items():
         runs = {engine: once(partial(fit.train, engine)) for engine in ("compiled", "numpy")}
-        seconds = measured(runs, ROUNDS, seconds=0)
-        report.compared(title, "NumPy engine", seconds["compiled"].cpu, seconds["numpy"].cpu, fit.bound, 1e3)
+        show_fit(report, title, fit.bound, measured(runs, ROUNDS, seconds=0))
+
+
+def show_fit(report: Report, title: str, bound: Bound, seconds: dict[str, Seconds]) -> None:
+    """A row of CPU times."""
+    report.compared(title, "NumPy engine", seconds["compiled"].cpu, seconds["numpy"].cpu, bound, 1e3)

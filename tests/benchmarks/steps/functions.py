@@ -1,15 +1,14 @@
-"""Errors and times of the compiled elementary functions: `python -m tests.benchmarks.steps.functions`.
+"""Errors and times of the compiled elementary functions.
 
 Errors are of points in the whole range, more of them where functions are hard. A wider type finds candidates: float64
 for float32, the C library's long double for float64 (64 bits of significand on x86; for erf, SciPy's float64). mpmath
 judges the worst 1000 of them, so a figure is exact; only of erf in float64 may a point be missed that is worse by about
 one ulp, which is what SciPy's is off.
 
-Times are per element of vectors that fit into the second-level cache, medians of interleaved rounds on a machine that
-does nothing else. Ours and the C library's loops are compiled with the same flags.
+Times are per element of vectors that fit into the second-level cache. Ours and the C library's loops are compiled with
+the same flags.
 """
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from tests.benchmarks.report import Report, installed_versions
+from tests.benchmarks.report import Report
 from tests.benchmarks.timing import Run, medians, once
 from tests.compiler.native.elementary import (
     EXACT,
@@ -73,13 +72,9 @@ def time_runs(name: str, x: np.ndarray, y: np.ndarray, libraries: dict) -> dict[
     return {**runs, "NumPy": once(lambda: numpy_function(x))}
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="errors and times of the compiled elementary functions")
-    parser.add_argument("--points", type=int, default=1_000_000, help="points at which each function is compared")
-    points = parser.parse_args().points
-    print(f"{installed_versions()}; {' '.join(NATIVE)}.")
-    report, generator = Report(), np.random.default_rng(0)
+def functions(report: Report, points: int = 1_000_000) -> None:
+    """Errors at so many points of each function, and times."""
+    generator = np.random.default_rng(0)
     report.table("function", "dtype", "worst error, ulp", "at", "ns per element", "C library", "NumPy")
     with tempfile.TemporaryDirectory() as folder:
         for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -94,7 +89,3 @@ def main() -> None:
                 seconds = medians(time_runs(name, x, y, libraries), seconds=ROUND_SECONDS)
                 times = (f"{each / ELEMENTS * 1e9:.2f}" for each in seconds.values())
                 report.row(name, str(dtype), f"{error:.2f}", f"{dtype.type(place)!s}", *times)
-
-
-if __name__ == "__main__":
-    main()

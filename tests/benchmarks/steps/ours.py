@@ -41,13 +41,10 @@ def training_run(case: Case, stepper_type: type[Stepper] = Stepper, engine: str 
     return run
 
 
-def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
-    """The stepper of the compiled engine for a CPU; default: this machine's."""
-    if target is None:
-        return CompiledStepper
-    return type("TargetedStepper", (CompiledStepper,), {"target": target})
-
-
 def compiled_run(case: Case, target: Processor | None = None) -> Run:
-    """The compiled engine's steps, as `training_run` makes them."""
+    """The compiled engine's steps for a CPU, as `training_run` makes them; default: this machine's."""
     return training_run(case, compiled_stepper(target), "compiled")
+
+
+def compiled_stepper(target: Processor | None = None) -> type[CompiledStepper]:
+    return type("TargetedStepper", (CompiledStepper,), {"target": target} if target else {})

@@ -28,19 +28,17 @@ def peak_run(case: Case) -> Run:
     target, dtype = native_processor(), np.dtype(case.dtype)
     numbers, real = target.vector_bytes // dtype.itemsize, "float" if dtype == np.float32 else "double"
     names = [f"s{k}" for k in range(SUMS)]
-    text = "\n".join(
-        [
-            f"typedef {real} vector __attribute__((vector_size({target.vector_bytes})));",
-            "void spend(long rounds, vector *from) {",
-            f"  vector {', '.join(f'{name} = from[{k}]' for k, name in enumerate(names))};",
-            f"  const vector factor = from[{SUMS}], more = from[{SUMS + 1}];",
-            "  for (long k = 0; k < rounds; k++) {",
-            *(f"    {name} = {name} * factor + more;" for name in names),
-            "  }",
-            *(f"  from[{k}] = {name};" for k, name in enumerate(names)),
-            "}",
-        ]
-    )
+    text = f"""
+    typedef {real} vector __attribute__((vector_size({target.vector_bytes})));
+    void spend(long rounds, vector *from) {{
+      vector {", ".join(f"{name} = from[{k}]" for k, name in enumerate(names))};
+      const vector factor = from[{SUMS}], more = from[{SUMS + 1}];
+      for (long k = 0; k < rounds; k++) {{
+        {" ".join(f"{name} = {name} * factor + more;" for name in names)}
+      }}
+      {" ".join(f"from[{k}] = {name};" for k, name in enumerate(names))}
+    }}
+    """
     spend = library(text, ("spend",), target)["spend"]
     spend.argtypes, spend.restype = [ctypes.c_long, ctypes.c_void_p], None
     room = np.zeros((SUMS + 3) * numbers, dtype)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -55,28 +56,31 @@ def scikit_learn_run(case: Case) -> Run:
 
     X, y = case.data()
     steps_per_epoch = -(-case.rows // case.batch)
+    settings: dict[str, Any] = {"hidden_layer_sizes": case.sizes[1:-1], "solver": case.optimizer, "random_state": 0}
+    settings |= {"momentum": 0.0, "nesterovs_momentum": False, "alpha": 0.0, "shuffle": not case.full_batch}
+    settings |= {"batch_size": case.batch, "learning_rate_init": case.learning_rate}
 
     def run(count: int) -> int:
         epochs = -(-count // steps_per_epoch)
-        model = MLPClassifier(
-            case.sizes[1:-1],
-            solver=case.optimizer,
-            learning_rate_init=case.learning_rate,
-            momentum=0.0,
-            nesterovs_momentum=False,
-            alpha=0.0,
-            batch_size=case.batch,
-            shuffle=not case.full_batch,
-            max_iter=epochs,
-            n_iter_no_change=epochs + 1,
-            random_state=0,
-        )
+        model = MLPClassifier(max_iter=epochs, n_iter_no_change=epochs + 1, **settings)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it has not converged
             model.fit(X, y)
         return epochs * steps_per_epoch
 
     return run
+
+
+def batches(case: Case, X: Any, y: Any, draw: Callable[[], Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield batches without end, of a newly drawn order in each epoch."""
+    while True:
+        if case.full_batch:
+            yield X, y
+        else:
+            order = draw()
+            for low in range(0, case.rows, case.batch):
+                picked = order[low : low + case.batch]
+                yield X[picked], y[picked]
 
 
 def torch_run(case: Case) -> Run:
@@ -92,10 +96,9 @@ def torch_run(case: Case) -> Run:
     dtype = getattr(torch, case.dtype)
     layers: list[torch.nn.Module] = []
     for inputs, outputs in pairwise(case.sizes[:-1]):
-        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype)]
-        layers += [torch.nn.BatchNorm1d(outputs, dtype=dtype)] if case.normalized else []
-        layers += [torch.nn.ReLU()]
-        layers += [torch.nn.Dropout(DROPPED)] if case.normalized else []
+        norm, dropout = torch.nn.BatchNorm1d(outputs, dtype=dtype), torch.nn.Dropout(DROPPED)
+        middle = [norm, torch.nn.ReLU(), dropout] if case.normalized else [torch.nn.ReLU()]
+        layers += [torch.nn.Linear(inputs, outputs, dtype=dtype), *middle]
     model = torch.nn.Sequential(*layers, torch.nn.Linear(*case.sizes[-2:], dtype=dtype))
     data, labels = case.data()
     X, y = torch.from_numpy(data), torch.from_numpy(labels)
@@ -105,15 +108,7 @@ def torch_run(case: Case) -> Run:
     make_optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[case.optimizer]
     optimizer = make_optimizer(model.parameters(), lr=case.learning_rate, fused=True)
 
-    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        while True:
-            if case.full_batch:
-                yield X, y
-            else:
-                for picked in torch.randperm(case.rows).split(case.batch):
-                    yield X[picked], y[picked]
-
-    upcoming = batches()
+    upcoming = batches(case, X, y, lambda: torch.randperm(case.rows))
 
     def step() -> None:
         inputs, targets = next(upcoming)
@@ -134,28 +129,15 @@ def keras_run(case: Case) -> Run:
     head = keras.layers.Dense(case.sizes[-1], "sigmoid" if case.binary else "softmax")
     hidden: list[keras.Layer] = []
     for units in case.sizes[1:-1]:
-        hidden += [keras.layers.Dense(units)]
-        hidden += [keras.layers.BatchNormalization()] if case.normalized else []
-        hidden += [keras.layers.ReLU()]
-        hidden += [keras.layers.Dropout(DROPPED)] if case.normalized else []
+        norm, dropout = keras.layers.BatchNormalization(), keras.layers.Dropout(DROPPED)
+        middle = [norm, keras.layers.ReLU(), dropout] if case.normalized else [keras.layers.ReLU()]
+        hidden += [keras.layers.Dense(units), *middle]
     model = keras.Sequential([keras.Input((case.sizes[0],)), *hidden, head])
     make_optimizer = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}[case.optimizer]
     loss = "binary_crossentropy" if case.binary else "sparse_categorical_crossentropy"
     model.compile(make_optimizer(case.learning_rate), loss)
-    X, y = case.data()
-
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        generator = np.random.default_rng(0)
-        while True:
-            if case.full_batch:
-                yield X, y
-            else:
-                order = generator.permutation(case.rows)
-                for low in range(0, case.rows, case.batch):
-                    picked = order[low : low + case.batch]
-                    yield X[picked], y[picked]
-
-    upcoming = batches()
+    generator = np.random.default_rng(0)
+    upcoming = batches(case, *case.data(), lambda: generator.permutation(case.rows))
     return once(lambda: model.train_on_batch(*next(upcoming)))
 
 
@@ -243,19 +225,13 @@ PEERS: dict[str, Callable[[Case], Run]] = {
     "torch": torch_run,
     "Keras": keras_run,
 }
-MODULES = {"jax": ("jax", "optax"), "torch": ("torch",), "Keras": ("keras", "torch"), "matplotlib": ("matplotlib",)}
+MODULES = {"jax": ("jax", "optax"), "torch": ("torch",), "Keras": ("keras", "torch")}
 """What the peers extra installs; the rest comes with specnet."""
 
 
 def missing_peers() -> list[str]:
     """Peers of which something is not installed."""
     return [name for name, modules in MODULES.items() if not all(find_spec(module) for module in modules)]
-
-
-def peers_of(case: Case) -> list[str]:
-    """The names of the installed peers that can train the case."""
-    missing = missing_peers()
-    return [name for name in able(case) if name not in missing]
 
 
 def able(case: Case) -> list[str]:

@@ -9,8 +9,9 @@ from sklearn.neural_network import MLPClassifier
 
 import specnet
 from specnet import Model, Network, export
-from tests.benchmarks.steps.cases import CASES
-from tests.benchmarks.timing import Run, once
+from tests.benchmarks.report import Report
+from tests.benchmarks.steps.cases import CASES, COMPILED_PREDICTION_BOUNDS, PREDICTION_BOUNDS
+from tests.benchmarks.timing import Run, medians, once
 from tests.compiling import missing
 
 COMPILED = "specnet, compiled"
@@ -48,3 +49,15 @@ def prediction_runs() -> dict[str, Run]:
         "scikit-learn": once(lambda: classifier.predict_proba(row)),
         "onnxruntime": once(lambda: session.run(None, {"X": row})),
     }
+
+
+def prediction(report: Report) -> None:
+    """One row through the reference network."""
+    report.table("prediction", "specnet µs", "peer", "peer µs", "ours ÷ theirs", "at most (goal)")
+    seconds = medians(prediction_runs())
+    for ours, title, bounds in (
+        ("specnet", "2-5-1, one row", PREDICTION_BOUNDS),
+        (COMPILED, "2-5-1, one row, compiled", COMPILED_PREDICTION_BOUNDS),
+    ):
+        for name, bound in bounds.items() if ours in seconds else ():
+            report.compared(title, name, seconds[ours], seconds[name], bound, 1e6)

@@ -1,14 +1,14 @@
 """The tables of training steps: both engines beside each other and beside other tools."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Case
 from tests.benchmarks.steps.ours import compiled_run, training_run
-from tests.benchmarks.steps.peers import PEERS, peers_of, threads_of
+from tests.benchmarks.steps.peers import PEERS, able, missing_peers, threads_of
 from tests.benchmarks.timing import ROUNDS, Run, Seconds, measured
 from tests.compiling import AVX2, AVX512, missing, native_processor
 
@@ -19,8 +19,7 @@ ROUND_SECONDS = 0.06
 MICRO = 1e6
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """What a step of a case takes, by the way that it is made."""
 
     case: Case
@@ -33,20 +32,14 @@ class Steps:
         return self.seconds[ours].wall / self.seconds[theirs].wall
 
 
-def contenders(case: Case) -> dict[str, Run]:
+def contenders(case: Case, engines_missing: str | None, peers_missing: list[str]) -> dict[str, Run]:
     """Everything that can train the case here; a CPU with AVX-512 also runs what is compiled for AVX2."""
     runs = {NUMPY: training_run(case)}
-    if missing() is None:
+    if engines_missing is None:
         runs[COMPILED] = compiled_run(case)
         if native_processor().name == AVX512.name:
             runs[COMPILED_AVX2] = compiled_run(case, AVX2)
-    return runs | {name: PEERS[name](case) for name in peers_of(case)}
-
-
-def measured_steps(case: Case, rounds: int = ROUNDS, seconds: float = ROUND_SECONDS) -> Steps:
-    """Steps of a case with as many threads as it has."""
-    with threadpool_limits(threads_of(case), user_api="blas"):
-        return Steps(case, measured(contenders(case), min(rounds, SLOW_ROUNDS) if case.wide else rounds, seconds))
+    return runs | {name: PEERS[name](case) for name in able(case) if name not in peers_missing}
 
 
 def training(report: Report) -> None:
@@ -55,7 +48,9 @@ def training(report: Report) -> None:
     report.table("training step", "", "µs", "CPU µs", *columns)
     found = []
     for case in CASES:
-        found.append(measured_steps(case))
+        with threadpool_limits(threads_of(case), user_api="blas"):
+            runs = contenders(case, missing(), missing_peers())
+            found.append(Steps(case, measured(runs, SLOW_ROUNDS if case.wide else ROUNDS, ROUND_SECONDS)))
         show_steps(report, found[-1], native_processor().name)
     if any(COMPILED_AVX2 in steps.seconds for steps in found):
         show_smaller_vectors(report, found)

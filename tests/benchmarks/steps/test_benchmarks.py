@@ -9,23 +9,18 @@ from tests.benchmarks.report import Report
 from tests.benchmarks.steps import peers
 from tests.benchmarks.steps.cases import CASES, COMPILED, NUMPY, Bound, Case
 from tests.benchmarks.steps.compiling import compiling_seconds
+from tests.benchmarks.steps.fits import FITS, ROWS, show_fit
+from tests.benchmarks.steps.functions import worst_error
 from tests.benchmarks.steps.ours import compiled_run, compiled_stepper, stepper_of, training_run
 from tests.benchmarks.steps.peak import sums_of_products
 from tests.benchmarks.steps.prediction import prediction_runs
-from tests.benchmarks.steps.stepping import (
-    COMPILED_AVX2,
-    Steps,
-    contenders,
-    measured_steps,
-    show_smaller_vectors,
-    show_steps,
-)
+from tests.benchmarks.steps.stepping import COMPILED_AVX2, Steps, contenders, show_smaller_vectors, show_steps
 from tests.benchmarks.timing import Seconds, measured, medians
+from tests.compiler.native.elementary import EXACT, exact_values
 from tests.compiling import GENERIC, compiles, native_processor
 from tests.training.steps.engines import make_all
 
 SMALL = [case if case.full_batch else replace(case, batch=32, rows=64) for case in CASES]
-ALWAYS = [name for name in peers.PEERS if name not in peers.MODULES]
 
 
 def title(case: Case | str) -> str:
@@ -41,7 +36,7 @@ def whole_epochs(case: Case) -> int:
 @pytest.mark.parametrize("case", SMALL, ids=title)
 def test_each_contender_makes_the_steps_that_it_is_asked_for(case):
     assert training_run(case)(3) == whole_epochs(case)
-    for name in set(ALWAYS) & set(peers.able(case)):
+    for name in set(peers.able(case)) - peers.MODULES.keys():
         assert peers.PEERS[name](case)(3) >= 3
 
 
@@ -57,15 +52,14 @@ def test_the_compiled_engine_makes_whole_epochs(case):
 @compiles
 @pytest.mark.usefixtures("compiled_quickly")
 def test_a_stepper_for_smaller_vectors_makes_the_same_steps():
-    case = SMALL[1]
-    found = {}
+    case, found = SMALL[1], {}
+    numpy_stepper, feed = stepper_of(case)
+    make_all(numpy_stepper, list(feed.batches(0)))
     for target in (None, GENERIC):  # which runs on every CPU
         stepper, feed = stepper_of(case, compiled_stepper(target), "compiled")
         assert stepper.target == (target or native_processor())
         make_all(stepper, list(feed.batches(0)))
         found[target] = stepper.gradient
-    numpy_stepper, feed = stepper_of(case)
-    make_all(numpy_stepper, list(feed.batches(0)))
     largest = np.abs(numpy_stepper.gradient).max()
     for gradient in found.values():
         np.testing.assert_allclose(gradient, numpy_stepper.gradient, rtol=0, atol=1e-5 * largest)
@@ -92,31 +86,25 @@ def test_each_peer_makes_the_steps_that_it_is_asked_for(case, name):
             keras.config.set_dtype_policy("float32")
 
 
-def test_every_bound_belongs_to_a_row_of_the_table():
+def test_every_bound_belongs_to_a_row_of_the_table_and_follows_the_vectors():
     for case in CASES:
         assert case.bounds.keys() <= {*peers.able(case)}
         assert case.compiled_bounds.keys() == {NUMPY, *({"jax"} & {*peers.able(case)})}
-
-
-def test_bounds_of_the_compiled_engine_follow_the_vectors():
-    case = CASES[0]
-    assert case.compiled_bound(NUMPY, "AVX-512") == Bound(0.08, 0.05)
-    assert case.compiled_bound(NUMPY, "AVX2") == Bound(0.128, 0.08)
-    assert case.compiled_bound(NUMPY, "NEON") is None
-    assert case.compiled_bound("torch", "AVX-512") is None
+    found = {vectors: CASES[0].compiled_bound(NUMPY, vectors) for vectors in ("AVX-512", "AVX2", "NEON")}
+    assert found == {"AVX-512": Bound(0.08, 0.05), "AVX2": Bound(0.128, 0.08), "NEON": None}
+    assert CASES[0].compiled_bound("torch", "AVX-512") is None
 
 
 @pytest.mark.slow
 @compiles
 @pytest.mark.usefixtures("compiled_quickly")
-def test_contenders_are_our_engines_and_the_peers(monkeypatch):
-    monkeypatch.setattr(peers, "missing_peers", lambda: [*peers.MODULES])
-    steps = measured_steps(SMALL[0], rounds=1, seconds=1e-4)
-    assert {NUMPY, COMPILED, "tutorial", "scikit-learn", "its matmuls in BLAS"} <= steps.seconds.keys()
-    assert all(seconds.wall > 0 for seconds in steps.seconds.values())
-    assert (COMPILED_AVX2 in steps.seconds) == (native_processor().name == "AVX-512")
-    monkeypatch.setattr("tests.benchmarks.steps.stepping.missing", lambda: "there is no compiler")
-    assert not {COMPILED, COMPILED_AVX2} & contenders(SMALL[0]).keys()
+def test_contenders_are_our_engines_and_the_peers():
+    seconds = measured(contenders(SMALL[0], None, [*peers.MODULES]), rounds=1, seconds=1e-4)
+    assert {NUMPY, COMPILED, "tutorial", "scikit-learn", "its matmuls in BLAS"} <= seconds.keys()
+    assert all(each.wall > 0 for each in seconds.values())
+    assert (COMPILED_AVX2 in seconds) == (native_processor().name == "AVX-512")
+    without = contenders(SMALL[0], "there is no compiler", [*peers.MODULES])
+    assert not {COMPILED, COMPILED_AVX2} & without.keys()
 
 
 def test_the_peak_makes_every_sum_of_products_of_a_step():
@@ -129,18 +117,22 @@ def test_both_engines_are_judged_by_their_own_bounds(capsys):
     times = {NUMPY: 50e-6, COMPILED: 20e-6, COMPILED_AVX2: 29e-6, "jax": 40e-6, "torch": 100e-6}
     steps = Steps(case, {name: Seconds(wall, 2 * wall) for name, wall in times.items()})
     show_steps(report, steps, "AVX-512")
-    assert report.missed == [f"{case.title}, {COMPILED} against {NUMPY}", f"{case.title}, {NUMPY} against torch"]
-    assert f"| {case.title} | jax | 40 | 80 | 1.25 | – | 0.5 | 0.7 (0.5) |" in capsys.readouterr().out
     show_smaller_vectors(report, [steps])
-    assert report.missed[2:] == [f"{case.title}, for AVX2 against {NUMPY}"]
-    assert "| 29 | jax | 40 | 0.725 | 1.12 (0.8) |" in capsys.readouterr().out
+    show_fit(report, "a", Bound(0.29, 0.2), {"compiled": Seconds(1, 0.3), "numpy": Seconds(1, 1)})
+    assert report.missed == [
+        *(f"{case.title}, {COMPILED} against {NUMPY}", f"{case.title}, {NUMPY} against torch"),
+        *(f"{case.title}, for AVX2 against {NUMPY}", "a against NumPy engine"),
+    ]
+    printed = capsys.readouterr().out
+    assert f"| {case.title} | jax | 40 | 80 | 1.25 | – | 0.5 | 0.7 (0.5) |" in printed
+    assert "| 29 | jax | 40 | 0.725 | 1.12 (0.8) |" in printed
+    assert "| a | 300 | NumPy engine | 1000 | 0.3 | 0.29 (0.2) |" in printed
 
 
-def test_every_round_has_an_order_of_its_own(monkeypatch):
-    monkeypatch.setattr("tests.benchmarks.timing.PAUSE_SECONDS", 0)
+def test_every_round_has_an_order_of_its_own():
     made: list[str] = []
     runs = {name: (lambda count, name=name: made.append(name) or count) for name in "abcde"}
-    found = measured(runs, rounds=8, seconds=0)
+    found = measured(runs, rounds=8, seconds=0, pause=0)
     assert found.keys() == runs.keys()
     rounds = [made[start : start + 5] for start in range(5, 45, 5)]
     assert all(sorted(order) == list(runs) for order in rounds)
@@ -169,3 +161,26 @@ def test_a_missed_bound_is_remembered_and_a_missed_goal_is_not(capsys):
     assert "| net | 5 | other | 10 | 0.5 | 0.4 (0.2) |" in capsys.readouterr().out
     assert report.exit_status() == 1
     assert Report().exit_status() == 0
+
+
+@pytest.mark.parametrize("title", FITS)
+def test_a_fit_trains_to_its_end(title):
+    fit = FITS[title]
+    assert (fit.training["epochs"], fit.training["batch_size"]) in ((4000, "full"), (2600, ROWS // 8))
+    model = fit._replace(training={**fit.training, "epochs": 3}).train("numpy")
+    assert [record["epoch"] for record in model.history] == [1, 2, 3]
+    assert ("validation_loss" in model.history[0]) == ("validation" in title)
+    layers = [type(node.layer).__name__.lower() for node in model.network.nodes]
+    assert ("dropout" in layers) == ("dropout" in title)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_worst_of_many_points_is_found(name, dtype):
+    x = np.linspace(0.1, 3, 300, dtype=dtype)
+    y = exact_values(name, x)[0].astype(dtype)
+    y[100] += 3 * np.spacing(y[100])
+    error, place = worst_error(name, y, x)
+    assert 2.5 <= error <= 3.5
+    assert place == x[100]

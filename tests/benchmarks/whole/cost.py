@@ -5,9 +5,10 @@ import os
 import resource
 import statistics
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,7 +17,7 @@ from specnet import Network
 from specnet.compiler.native.training_steps import CompiledSteps
 from specnet.training.steps.compiled_steps import step_programs
 from specnet.training.steps.engine_choice import LIKELY_ROWS
-from tests.benchmarks.processes import ROOT, run_process, specnet_command
+from tests.benchmarks.processes import ROOT, Runner, run_process, specnet_command
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.timing import Run, Seconds, measured
 from tests.compiling import missing, native_processor
@@ -29,38 +30,35 @@ LONGEST_BUILDING = 0.01
 """Seconds that the text of the steps and their library may take from the cache."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Of runs of a spec: the engine that was chosen, and the seconds of whole processes by ``training.engine``."""
-
-    chosen: str
-    auto: Seconds
-    numpy: Seconds
-
-
-def run_of(spec: Path, engine: str, out: Path) -> Run:
-    """A run as a process of its own, whose cache is empty."""
-    options = ["--out", str(out), "--force", "--set", f"training.engine={engine}"]
-
-    def run(_: int) -> int:
-        with TemporaryDirectory() as cache:
-            return run_process([specnet_command(), "run", str(spec), *options], SPECNET_CACHE=cache)
-
-    return run
-
-
 def children_seconds() -> float:
     """CPU seconds of all processes that were started here and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def cost_of(spec: Path, folder: Path, rounds: int = ROUNDS) -> Cost:
-    """Runs of a spec into `folder`, which keeps the last ones in ``auto`` and ``numpy``."""
-    runs = {engine: run_of(spec, engine, folder / engine) for engine in ("auto", "numpy")}
-    found = measured(runs, rounds, seconds=0, cpu_clock=children_seconds)
-    chosen = json.loads((folder / "auto" / "run.json").read_text(encoding="utf-8"))["engine"]
-    return Cost(chosen, **found)
+def cost_of(
+    spec: Path,
+    folder: Path,
+    rounds: int = ROUNDS,
+    run: Runner = run_process,
+    clock: Callable[[], float] = children_seconds,
+) -> tuple[str, dict[str, Seconds]]:
+    """The engine that runs of a spec choose, and the seconds of whole processes by ``training.engine``.
+
+    Each begins with an empty cache. The last ones are left in `folder`, in ``auto`` and ``numpy``.
+    """
+
+    def run_by(engine: str) -> Run:
+        options = ["--out", str(folder / engine), "--force", "--set", f"training.engine={engine}"]
+
+        def once(_: int) -> int:
+            with TemporaryDirectory() as cache:
+                return run([specnet_command(), "run", str(spec), *options], SPECNET_CACHE=cache)
+
+        return once
+
+    found = measured({engine: run_by(engine) for engine in ("auto", "numpy")}, rounds, seconds=0, cpu_clock=clock)
+    return json.loads((folder / "auto" / "run.json").read_text(encoding="utf-8"))["engine"], found
 
 
 def building_seconds(models: list[Path], cache: Path) -> list[float]:
@@ -80,14 +78,15 @@ def building_seconds(models: list[Path], cache: Path) -> list[float]:
     return found
 
 
-def cached_building_seconds(models: list[Path], rounds: int = BUILDING_ROUNDS) -> list[float]:
+def cached_building_seconds(
+    models: list[Path], cache: Path, rounds: int = BUILDING_ROUNDS, context: BaseContext | None = None
+) -> list[float]:
     """Medians of `building_seconds` once the cache has all libraries."""
-    with TemporaryDirectory() as cache:
-        found = []
-        for _ in range(1 + rounds):
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                found.append(pool.submit(building_seconds, models, Path(cache)).result())
-        return [statistics.median(seconds) for seconds in zip(*found[1:], strict=True)]
+    found = []
+    for _ in range(1 + rounds):
+        with ProcessPoolExecutor(1, context or get_context("spawn")) as pool:
+            found.append(pool.submit(building_seconds, models, cache).result())
+    return [statistics.median(seconds) for seconds in zip(*found[1:], strict=True)]
 
 
 def cost(report: Report) -> None:
@@ -97,13 +96,13 @@ def cost(report: Report) -> None:
     with TemporaryDirectory() as name:
         folders = [Path(name) / spec.stem for spec in SPECS]
         for spec, folder in zip(SPECS, folders, strict=True):
-            found, title = cost_of(spec, folder), f"specs/{spec.name}"
-            extra, extra_cpu = (ours - numpy for ours, numpy in zip(found.auto, found.numpy, strict=True))
-            cells = [plain(found.auto.wall), plain(found.numpy.wall), f"{extra_cpu:+.3f}", f"{extra:+.3f}"]
-            report.row(title, found.chosen, *cells, f"{LONGEST_EXTRA:g}")
-            report.judge(f"{title} with auto beside numpy", extra <= LONGEST_EXTRA)
+            chosen, found = cost_of(spec, folder)
+            extra, extra_cpu = (ours - numpy for ours, numpy in zip(found["auto"], found["numpy"], strict=True))
+            cells = [plain(found["auto"].wall), plain(found["numpy"].wall), f"{extra_cpu:+.3f}", f"{extra:+.3f}"]
+            report.row(f"specs/{spec.name}", chosen, *cells, f"{LONGEST_EXTRA:g}")
+            report.judge(f"specs/{spec.name} with auto beside numpy", extra <= LONGEST_EXTRA)
         if missing() is None:
             report.table("compiled steps from the cache", "s", "under")
             models = [folder / "numpy" / "model.safetensors" for folder in folders]
-            for spec, seconds in zip(SPECS, cached_building_seconds(models), strict=True):
+            for spec, seconds in zip(SPECS, cached_building_seconds(models, Path(name) / "cache"), strict=True):
                 report.limited(f"specs/{spec.name}", seconds, LONGEST_BUILDING)

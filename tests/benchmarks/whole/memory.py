@@ -1,8 +1,8 @@
-"""How much memory `fit` needs beside its rows: `python -m tests.benchmarks.whole.memory`, in the repository.
+"""How much memory `fit` needs beside its rows.
 
 The peak of each call is measured twice, each time in a new process: by `tracemalloc`, to which NumPy reports its
-arrays, and by the process's resident set. The exit status is 1 if one of them is too many times as large as X. It takes
-about two minutes; what else the machine does only makes it slower. It needs a Unix, which alone tells a peak.
+arrays, and by the process's resident set. It takes about two minutes; what else the machine does only makes it slower.
+It needs a Unix, which alone tells a peak.
 """
 
 import resource
@@ -10,7 +10,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,13 @@ from typing import Any
 import numpy as np
 
 import specnet
-from tests.benchmarks.report import Report, installed_versions
+from tests.benchmarks.report import Report
 
 ROWS, COLUMNS = 1_000_000, 20
 AT_MOST = 1.6
 """The largest peak beside X, in multiples of X."""
-
 FEW = 100
 """Rows of a call before the measured one: what it imports is no part of the peak."""
-
 MIB = 2**20
 RESIDENT_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in the unit in which the system counts the resident set."""
@@ -39,9 +37,6 @@ class Case:
     title: str
     rows: str
     network: str
-    preprocessing: list[str] = field(default_factory=list)
-    validation_size: float = 0.0
-    estimator: bool = False
 
     def data(self, rows: int) -> tuple[np.ndarray, np.ndarray]:
         """X (rows, columns) and y (rows,), made without another array of X's size."""
@@ -50,26 +45,22 @@ class Case:
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Any:
         """Train for one epoch; the model, or the estimator."""
+        steps = ["standardize"] if "standardize" in self.title else []
+        split = {"validation_size": 0.1 if "validation" in self.title else 0.0}
         document: dict[str, Any] = {
-            "data": {"type": "make_regression", "split": {"validation_size": self.validation_size}},
-            "network": {"hidden_layer_sizes": [8], "dtype": self.network, "preprocessing": self.preprocessing},
+            "data": {"type": "make_regression", "split": split},
+            "network": {"hidden_layer_sizes": [8], "dtype": self.network, "preprocessing": steps},
             "training": {"loss": "mean_squared_error", "epochs": 1, "batch_size": 1000},
         }
-        if self.estimator:
-            return specnet.SpecRegressor(document).fit(X, y)
-        return specnet.fit(document, X, y)
+        is_estimator = self.title.startswith("SpecRegressor")
+        return specnet.SpecRegressor(document).fit(X, y) if is_estimator else specnet.fit(document, X, y)
 
 
+DTYPES = (("float64", "float64"), ("float64", "float32"), ("float32", "float32"))
 CASES = (
-    Case("fit", "float64", "float64"),
-    Case("fit", "float64", "float32"),
-    Case("fit", "float32", "float32"),
-    Case("fit, standardize", "float64", "float64", ["standardize"]),
-    Case("fit, standardize", "float64", "float32", ["standardize"]),
-    Case("fit, standardize", "float32", "float32", ["standardize"]),
-    Case("fit, standardize, 10 % validation", "float64", "float64", ["standardize"], validation_size=0.1),
-    Case("SpecRegressor.fit", "float64", "float32", estimator=True),
-    Case("SpecRegressor.fit", "float32", "float32", estimator=True),
+    *(Case(title, *dtypes) for title in ("fit", "fit, standardize") for dtypes in DTYPES),
+    Case("fit, standardize, 10 % validation", *DTYPES[0]),
+    *(Case("SpecRegressor.fit", *dtypes) for dtypes in DTYPES[1:]),
 )
 
 
@@ -114,19 +105,13 @@ def in_new_process(peak: Callable[[Case, int], int], case: Case, rows: int) -> i
         return pool.submit(peak, case, rows).result()
 
 
-def main() -> int:
-    print(f"{installed_versions()}; {ROWS:,} rows of {COLUMNS} columns; peaks beside X, each in a new process.")
-    report = Report()
+def memory(report: Report) -> None:
+    """The peaks of all calls beside X."""
     columns = ("X", "network", "X, MiB", "traced, MiB", "÷ X", "resident, MiB", "÷ X", "at most")
-    report.table("call", *columns)
+    report.table(f"{ROWS:,} rows of {COLUMNS} columns", *columns)
     for case in CASES:
         size = ROWS * COLUMNS * np.dtype(case.rows).itemsize
         peaks = [in_new_process(peak, case, ROWS) for peak in (traced_peak, resident_peak)]
         cells = [cell for peak in peaks for cell in (f"{peak / MIB:.0f}", f"{peak / size:.2f}")]
         report.row(case.title, case.rows, case.network, f"{size / MIB:.0f}", *cells, f"{AT_MOST:g}")
         report.judge(f"{case.title}, {case.rows} rows, {case.network} network", max(peaks) <= AT_MOST * size)
-    return report.exit_status()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,12 +1,13 @@
 """Whole trainings, from rows in memory to a trained network.
 
-Two reference specs are trained beside other tools, and the members of an ensemble side by side beside one by one.
+Two reference specs are trained beside other tools, and the members of an ensemble beside each other and one by one.
 """
 
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1
@@ -21,7 +22,7 @@ from tests.benchmarks.processes import ROOT
 from tests.benchmarks.report import Report, plain
 from tests.benchmarks.steps.cases import COMPILED, NUMPY, Bound
 from tests.benchmarks.steps.peers import missing_peers
-from tests.benchmarks.timing import Run, measured, medians, once
+from tests.benchmarks.timing import measured, medians, once
 from tests.compiling import missing
 
 ROUNDS = 3
@@ -32,8 +33,7 @@ SAME = "the same"
 """What is compared where nothing is left out."""
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """Training, validation and test rows; a spec without a validation set leaves the second ones out.
 
     Columns are standardized where the spec does it too.
@@ -45,31 +45,10 @@ class Rows:
     test: tuple[np.ndarray, np.ndarray]
 
 
-class Contender:
-    """A way to train, and what is other in it than in the spec.
-
-    Attributes
-    ----------
-    predict
-        The classes of rows, by the network that was trained last.
-    """
-
-    def __init__(self, differences: str, train: Callable[[], Callable[[np.ndarray], np.ndarray]]) -> None:
-        self.differences, self._train = differences, train
-
-    def run(self) -> Run:
-        """Trainings, each from the beginning."""
-        return once(self._train_once)
-
-    def accuracy(self, rows: Rows) -> float:
-        """The fraction of test rows that the network predicts right."""
-        X, y = rows.test
-        return float(np.mean(self.predict(X) == y))
-
-    def _train_once(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of constant columns, and that it has not converged
-            self.predict = self._train()
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Gives the classes of rows."""
+Contenders = dict[str, tuple[str, Callable[[Rows], Predict]]]
+"""By name, what is other in a training than in the spec, and the training."""
 
 
 def digits_rows() -> Rows:
@@ -89,77 +68,71 @@ def realmlp_rows() -> Rows:
     return Rows(X, y, (X_held_out, y_held_out), (X_test, y_test))
 
 
-def specnet_training(spec: str, engine: str, rows: Rows) -> Callable[[np.ndarray], np.ndarray]:
-    """`specnet.fit` of a reference spec; the library that an engine compiles is there since the first call."""
-    return specnet.fit(ROOT / "specs" / spec, rows.X, rows.y, rows.validation, engine=engine).predict
+@dataclass(frozen=True)
+class Whole:
+    """A reference spec, its rows, and what scikit-learn has of it."""
 
+    spec: str
+    rows: Callable[[], Rows]
+    differences: str
+    epochs: int
+    settings: dict[str, Any]
 
-def scikit_learn_training(
-    hidden: tuple[int, ...], epochs: int, batch: int, rate: float, beta_2: float, rows: Rows
-) -> Callable[[np.ndarray], np.ndarray]:
-    """`MLPClassifier.fit` with Adam, for all epochs."""
-    model = MLPClassifier(
-        hidden,
-        alpha=0.0,
-        learning_rate_init=rate,
-        beta_2=beta_2,
-        batch_size=batch,
-        max_iter=epochs,
-        n_iter_no_change=epochs + 1,
-        random_state=0,
-    )
-    return model.fit(rows.X, rows.y).predict
+    def contenders(self, peers: bool = True, share_of_epochs: float = 1.0) -> Contenders:
+        """Return the two engines, and the other tools as far as they are installed."""
+        engines = {NUMPY: "numpy"} | ({COMPILED: "compiled"} if missing() is None else {})
+        found: Contenders = {name: (SAME, partial(self._by_specnet, engine)) for name, engine in engines.items()}
+        found["MLPClassifier"] = self.differences, partial(self._by_scikit_learn, round(self.epochs * share_of_epochs))
+        if peers and "torch" not in missing_peers():
+            from tests.benchmarks.whole import whole_torch
 
+            found["torch"] = SAME, getattr(whole_torch, f"{self.spec}_training")
+        return found
 
-def digits_contenders(rows: Rows) -> dict[str, Contender]:
-    """The two engines, and the other tools as far as they are installed."""
-    found = _engines("digits.toml", rows)
-    other = partial(scikit_learn_training, (128, 64), 60, 32, 0.002, 0.999)
-    found["MLPClassifier"] = Contender("without dropout and schedule", partial(other, rows))
-    if "torch" not in missing_peers():
-        from tests.benchmarks.whole.whole_torch import digits_training
+    def _by_specnet(self, engine: str, rows: Rows) -> Predict:
+        """`specnet.fit`; the library that an engine compiles is there since the first call."""
+        return specnet.fit(ROOT / f"specs/{self.spec}.toml", rows.X, rows.y, rows.validation, engine=engine).predict
 
-        found["torch"] = Contender(SAME, partial(digits_training, rows))
-    return found
-
-
-def realmlp_contenders(rows: Rows) -> dict[str, Contender]:
-    """The two engines, and the other tools as far as they are installed."""
-    found = _engines("realmlp.toml", rows)
-    differences = "64-64-64 with relu alone, at a rate of 0.001; no look at the validation set"
-    other = partial(scikit_learn_training, (64, 64, 64), 128, 128, 0.001, 0.95)
-    found["MLPClassifier"] = Contender(differences, partial(other, rows))
-    if "torch" not in missing_peers():
-        from tests.benchmarks.whole.whole_torch import realmlp_training
-
-        found["torch"] = Contender(SAME, partial(realmlp_training, rows))
-    return found
-
-
-def _engines(spec: str, rows: Rows) -> dict[str, Contender]:
-    names = {"numpy": NUMPY} | ({"compiled": COMPILED} if missing() is None else {})
-    return {name: Contender(SAME, partial(specnet_training, spec, engine, rows)) for engine, name in names.items()}
+    def _by_scikit_learn(self, epochs: int, rows: Rows) -> Predict:
+        """`MLPClassifier.fit` with Adam, for all epochs."""
+        given = {"alpha": 0.0, "max_iter": epochs, "n_iter_no_change": epochs + 1, "random_state": 0}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            return MLPClassifier(**self.settings, **given).fit(rows.X, rows.y).predict
 
 
 WHOLE = {
-    "specs/digits.toml": (digits_rows, digits_contenders),
-    "specs/realmlp.toml": (realmlp_rows, realmlp_contenders),
+    "specs/digits.toml": Whole(
+        *("digits", digits_rows, "without dropout and schedule", 60),
+        {"hidden_layer_sizes": (128, 64), "batch_size": 32, "learning_rate_init": 0.002},
+    ),
+    "specs/realmlp.toml": Whole(
+        *("realmlp", realmlp_rows),
+        *("64-64-64 with relu alone, at a rate of 0.001; no look at the validation set", 128),
+        {"hidden_layer_sizes": (64, 64, 64), "batch_size": 128, "learning_rate_init": 0.001, "beta_2": 0.95},
+    ),
 }
 
 
 def whole_runs(report: Report) -> None:
     """The time of a training, and how well the network predicts the test set: both have to be compared."""
     report.table("whole training", "", "network, epochs and batches", "s", "CPU s", "test accuracy")
-    for title, (make_rows, make_contenders) in WHOLE.items():
-        rows = make_rows()
-        contenders = make_contenders(rows)
-        seconds = measured({name: contender.run() for name, contender in contenders.items()}, ROUNDS, seconds=0)
-        for name, contender in contenders.items():
-            wall, cpu = seconds[name]
-            cells = [plain(wall), plain(cpu), f"{contender.accuracy(rows):.3f}"]
-            report.row(title, name, contender.differences, *cells)
+    for title, whole in WHOLE.items():
+        rows, contenders, trained = whole.rows(), whole.contenders(), dict[str, Predict]()
+
+        def train(name: str, rows: Rows, training: Callable[[Rows], Predict], trained: dict[str, Predict]) -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of constant columns
+                trained[name] = training(rows)
+
+        runs = {name: once(partial(train, name, rows, each, trained)) for name, (_, each) in contenders.items()}
+        seconds = measured(runs, ROUNDS, seconds=0)
+        for name, (differences, _) in contenders.items():
+            accuracy = np.mean(trained[name](rows.test[0]) == rows.test[1])
+            report.row(title, name, differences, *(plain(each) for each in seconds[name]), f"{accuracy:.3f}")
     if missing() is None and usable_cpus() > 1:
-        members_side_by_side(report)
+        runs = {name: once(partial(recipe_training, cores)) for name, cores in (("one core", 1), ("all cores", None))}
+        show_members(report, medians(runs, ROUNDS, seconds=0))
 
 
 def recipe_training(cores: int | None, rows: int = MEMBERS_ROWS, **settings: object) -> specnet.Model:
@@ -169,10 +142,8 @@ def recipe_training(cores: int | None, rows: int = MEMBERS_ROWS, **settings: obj
         return specnet.SpecRegressor("recipe", engine="compiled", **settings).fit(X, y).model_
 
 
-def members_side_by_side(report: Report) -> None:
+def show_members(report: Report, seconds: dict[str, float]) -> None:
     """The time of an ensemble on all cores."""
     report.table("five members of the recipe", "all cores, s", "beside", "s", "ratio", "at most (goal)")
-    runs = {name: once(partial(recipe_training, cores)) for name, cores in (("one core", 1), ("all cores", None))}
-    seconds = medians(runs, ROUNDS, seconds=0)
-    one, all_cores = seconds["one core"], seconds["all cores"]
-    report.compared(f"{MEMBERS_ROWS} rows, {COMPILED}", "one core", all_cores, one, MEMBERS_BOUND, 1)
+    title = f"{MEMBERS_ROWS} rows, {COMPILED}"
+    report.compared(title, "one core", seconds["all cores"], seconds["one core"], MEMBERS_BOUND, 1)
