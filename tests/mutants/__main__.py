@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser
-from configparser import ConfigParser
 from contextlib import chdir
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +38,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "model": ("tests/model", "tests/running/ensembles/test_ensembles.py", *NOT_SLOW),
     "report": ("tests/report", "tests/running/reports", "tests/running/many/test_series_pages.py", *NOT_SLOW),
     "running": (
-        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py", "tests/training/test_going_on.py"),
+        *("tests/running", "tests/cli/training", "tests/cli/specs/test_diff.py"),
         "tests/cases/test_commands.py",
         *("tests/cli/specs/test_show.py", "tests/training/test_monitors.py", "tests/training/test_resume.py"),
         # What is recorded of a call stands between a warning and its caller.
@@ -69,19 +68,17 @@ def mutants_of(room: str) -> list[str]:
 def configure(folder: Path, room: str) -> None:
     """Write mutmut's settings: which files it changes, and which tests decide."""
     tests = ROOMS[room]
-    places = [argument for argument in tests if (folder / argument).exists()]
+    paths = [argument for argument in tests if (folder / argument).exists()]
     settings = {
         "source_paths": ["specnet"],
         "only_mutate": [f"specnet/{room}/*"],
         "also_copy": COPIED[2:],
-        "pytest_add_cli_args_test_selection": places,
-        "pytest_add_cli_args": ["-n0", "-p", "no:cacheprovider", *(each for each in tests if each not in places)],
+        "pytest_add_cli_args_test_selection": paths,
+        "pytest_add_cli_args": ["-n0", "-p", "no:cacheprovider", *(each for each in tests if each not in paths)],
     }
-    parser = ConfigParser(interpolation=None)
-    parser["mutmut"] = {"use_setproctitle": "false", "use_git_change_detection": "false"}
-    parser["mutmut"].update({key: "\n" + "\n".join(values) for key, values in settings.items()})
-    with open(folder / "setup.cfg", "w", encoding="utf-8") as file:
-        parser.write(file)
+    lines = ["[mutmut]", "use_setproctitle = false", "use_git_change_detection = false"]
+    lines += ["\n    ".join([f"{key} =", *values]) for key, values in settings.items()]
+    (folder / "setup.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> None:

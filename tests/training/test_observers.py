@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from specnet import DataError, Observer, SpecnetWarning, StopTraining
+from specnet import DataError, Observer, SpecnetWarning, StopTraining, run
 from specnet.errors import Diagnostic, render
-from specnet.training import Observers, PythonWarnings, Snapshot, WarningRecorder, train
-from specnet.training.observer import EVENTS, Relay, check_observer, closing
-from specnet.training.steps.stepper import Stepper
-from specnet.training.steps.trainer import Stretch
+from specnet.training import Observers, PythonWarnings, Snapshot, Stepper, WarningRecorder
+from specnet.training.observer import EVENTS, Beginning, Relay, StopAfter, Stopped, check_observer, closing
+from tests.networks import network_of, rows_of, trained
+from tests.running.moons import MOONS
 from tests.texts.pinned import Refused
-from tests.training.test_loop import network_of, rows_of
 
 
 class Some(Observer):
@@ -36,12 +35,12 @@ def test_an_observer_is_called_with_the_epochs_that_it_wants(training: dict[str,
     some, others, none = Some(0, 3, 57, 100), Some(4, 57), Some()
     both = Observers(some, Observer(), others, none)
     assert [both.next_epoch(epoch) for epoch in (-1, 0, 3, 4, 56, 57, 100)] == [0, 3, 4, 57, 57, 100, None]
-    train(network, network.initial_parameters(), rows, observer=both)
+    trained(network, rows, observer=both)
     assert (some.seen, others.seen, none.seen) == ([0, 3, 57, 100], [4, 57], [])
     assert Observer().next_epoch(-1) is None
-    reached = train(network, network.initial_parameters(), rows, epochs=56).reached
+    reached = trained(network, rows, epochs=56).reached
     late = Some(0, 3, 57, 100)
-    train(network, network.initial_parameters(), rows, observer=late, checkpoint=reached)
+    trained(network, rows, observer=late, checkpoint=reached)
     assert late.seen == [57, 100]
 
 
@@ -53,7 +52,7 @@ def test_steps_are_told_of_in_the_epochs_that_are_seen():
             found[epoch] = snapshot.step_sizes(epoch)
             assert snapshot.step_sizes(epoch - 1) is None
 
-    train(network, network.initial_parameters(), rows, observer=Measuring(0, 2, 4))
+    trained(network, rows, observer=Measuring(0, 2, 4))
     assert list(found) == [0, 2, 4]
     assert found[0] is None
     assert found[2].keys() == {"layers.0", "layers.1"}
@@ -80,22 +79,22 @@ def test_an_observer_that_can_wait_is_told_the_same_after_fewer_calls(
 ):
     network, rows, calls, go_on = network_of("sgd", epochs=100, **training), rows_of(10), list[int](), Stepper._go_on
 
-    def counted(stepper: Stepper, stretch: Stretch) -> list[float]:
+    def counted(stepper: Stepper, stretch: Any) -> list[float]:
         calls.append(stretch.epochs)
         return go_on(stepper, stretch)
 
     monkeypatch.setattr(Stepper, "_go_on", counted)
     patient = Patient()
-    result = train(network, network.initial_parameters(), rows, observer=patient)
+    result = trained(network, rows, observer=patient)
     assert patient.heard == [(record["epoch"], record) for record in result.history]
     assert len(patient.heard) > 30
     assert len(calls) < 4
     whole = result.theta
-    broken = train(network, network.initial_parameters(), rows, observer=Patient(7))
+    broken = trained(network, rows, observer=Patient(7))
     assert isinstance(broken.interruption, KeyboardInterrupt)
     assert broken.history == result.history[: len(broken.history)]
     assert broken.epochs >= 7
-    again = train(network, network.initial_parameters(), rows, checkpoint=broken.reached)
+    again = trained(network, rows, checkpoint=broken.reached)
     assert (again.theta.tobytes(), again.history) == (whole.tobytes(), result.history)
 
 
@@ -144,3 +143,42 @@ def test_who_may_follow_and_is_told_of_the_end(refused: Refused):
     assert told == [("closed", (error,))]
     stop = StopTraining(7)
     assert (str(stop), stop.epoch) == ("stopped by an observer after epoch 7", 7)
+
+
+def stopped(beginning, *overrides):
+    """Return the epochs that a run logs, with their members, and how these end."""
+    epochs, ends = [], []
+
+    def tell(event, arguments):
+        if event == "logged":
+            epochs.append((arguments[1].get("member", 0), arguments[0]))
+        elif event == "ended":
+            ends.append((arguments[0], arguments[-1]))
+
+    with pytest.raises(Stopped):
+        run(MOONS, observer=Observers(Relay(tell), StopAfter(beginning)), overrides=overrides)
+    return epochs, ends
+
+
+def test_a_beginning_covers_the_members_before_and_one_up_to_an_epoch():
+    assert all(map(Beginning(1, 5).covers, ({"epoch": 99}, {"member": 1, "epoch": 5})))
+    assert not any(map(Beginning(1, 5).covers, ({"member": 1, "epoch": 6}, {"member": 2, "epoch": 1})))
+    assert not Beginning(0, 5).covers({"epoch": 6})
+
+
+MEMBERS = "training.ensemble=3"
+FIRST, TWO = [(0, epoch) for epoch in range(1, 13)], [(1, 1), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("beginning", "overrides", "epochs", "ends"),
+    [
+        ((0, 4), (), FIRST[:4], [(4, "interrupted after epoch 4")]),
+        ((0, 4), ("training.log_every=5", "training.batch_size=full"), FIRST[:1], [(4, "interrupted after epoch 4")]),
+        ((1, 2), (MEMBERS,), [*FIRST, *TWO], [(12, "all epochs"), (2, "interrupted after epoch 2")]),
+        ((1, 0), (MEMBERS,), FIRST, [(12, "all epochs"), (0, "interrupted in epoch 1")]),
+    ],
+    ids=["last epoch", "last epoch is not logged", "members before are whole", "before the first epoch"],
+)
+def test_training_stops_with_its_beginning(beginning, overrides, epochs, ends):
+    assert stopped(Beginning(*beginning), *overrides) == (epochs, ends)

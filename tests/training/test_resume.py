@@ -6,21 +6,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 import specnet
-from specnet import FileError
-from specnet.files.run_files import RUN_FILES
+from specnet import DataError, FileError
 from specnet.files.tensors import decode, encode
-from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from specnet.parts import Layer, StateTensor
+from specnet.running.data_rows import SpecData, check_rows, fit_preparation
+from specnet.running.fitting import fit_rows
 from specnet.training.checkpoint import in_words, is_finite
-from specnet.training.layer_record import TrainingRecord
+from tests.networks import Checkpoint, RunIdentity, TrainingRows, dense, document, rows_of, trained
 from tests.registry import find, names
 from tests.running.moons import Interrupting
 from tests.texts.pinned import Refused
-from tests.training.test_loop import rows_of
 
 EPOCHS = 6
 FIELDS = {
@@ -35,142 +36,119 @@ FIELDS = {
 }
 
 
-def fields_of(part) -> dict:
-    """Return a part's fields: those given above, or a number for each that has no default."""
-    given = FIELDS.get(part.part_name(), {}) if part.kind != "optimizer" else {}
-    needed = {name for name, field in part.model_fields.items() if field.is_required()}
-    known = {name: value for name, value in given.items() if name in part.model_fields}
-    return known | dict.fromkeys(needed - given.keys(), 0.5)
-
-
 def part_of(kind: str, name: str) -> dict:
-    part = find(kind, name)
-    return {"type": name, **fields_of(part)}
+    """Return a part with the fields that are given above, or a number for each that has no default."""
+    given = FIELDS.get(name, {}) if kind != "optimizer" else {}
+    fields = find(kind, name).model_fields
+    needed = {name for name, field in fields.items() if field.is_required()}
+    known = {name: value for name, value in given.items() if name in fields}
+    return {"type": name} | known | dict.fromkeys(needed - given.keys(), 0.5)
 
 
 def spec_of(**training) -> dict:
-    layers = [
-        {"type": "dense", "units": 5, "activation": "tanh"},
-        {"type": "batch_normalization"},
-        {"type": "dropout", "rate": 0.3},
-        {"type": "dense", "units": 2},
-    ]
-    return {
-        "network": {"dtype": "float64", "input_size": 3, "layers": layers},
-        "training": {"loss": "mse", "epochs": EPOCHS, "checkpoint_every": 1} | training,
-    }
+    layers = [dense(5, "tanh"), "batch_normalization", {"type": "dropout", "rate": 0.3}, dense(2)]
+    return document(*layers, **{"epochs": EPOCHS, "checkpoint_every": 1} | training)
 
 
-def assert_resumes(spec: dict, rows: TrainingRows) -> None:
-    """Train at one go, and again from each of the checkpoints; everything has to be the same."""
-    network, kept = specnet.build(spec), []
-
-    def keep(reached):
-        kept.append(replace(reached, run=RunIdentity("{}", "0")).to_bytes())
-
-    whole = train(network, network.initial_parameters(), rows, keep_checkpoint=keep)
-    for content in kept:
-        checkpoint = Checkpoint.from_bytes(content)
-        again = train(network, network.initial_parameters(), rows, checkpoint=checkpoint)
-        np.testing.assert_array_equal(again.theta, whole.theta)
-        assert again.history == whole.history
-        assert (again.epochs, again.steps) == (whole.epochs, whole.steps)
-        assert again.state.keys() == whole.state.keys()
-        for name, array in again.state.items():
-            np.testing.assert_array_equal(array, whole.state[name])
-    resumable = find("optimizer", network.spec.training.optimizer.type).part_name() != "lbfgs"
-    assert len(kept) == (EPOCHS - 1 if resumable else 0)
+def again(reached: Checkpoint) -> Checkpoint:
+    """A checkpoint that was written and read."""
+    return Checkpoint.from_bytes(replace(reached, run=RunIdentity("{}", "0")).to_bytes())
 
 
-@pytest.mark.parametrize("name", names("optimizer"))
-def test_every_optimizer_resumes(name: str):
-    part = find("optimizer", name)
-    batch = "full" if part.full_batch_only else 4
-    assert_resumes(spec_of(optimizer=part_of("optimizer", name), batch_size=batch), rows_of(10))
+OPTIMIZERS = [
+    {"optimizer": part_of("optimizer", name), "batch_size": "full" if find("optimizer", name).full_batch_only else 4}
+    for name in names("optimizer")
+]
+STOPPING = {"monitor": "loss", "patience": 50}
+RESUMED = [
+    *OPTIMIZERS,
+    *({"average_weights": part_of("averaging", name)} for name in names("averaging")),
+    {"early_stopping": STOPPING, "clip_norm": 0.1, "l2": 0.01, "log_every": 2},
+]
+SCHEDULES = [{"optimizer": {"type": "adam", "schedule": part_of("schedule", name)}} for name in names("schedule")]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", names("schedule"))
-def test_every_schedule_resumes(name: str):
-    optimizer = {"type": "adam", "schedule": part_of("schedule", name)}
-    assert_resumes(spec_of(optimizer=optimizer, batch_size=4), rows_of(10))
-
-
-@pytest.mark.parametrize("name", names("averaging"))
-def test_every_average_resumes(name: str):
-    assert_resumes(spec_of(average_weights=part_of("averaging", name), batch_size=4), rows_of(10))
-
-
-def test_early_stopping_and_clipping_resume():
-    stopping = {"monitor": "loss", "patience": 50}
-    assert_resumes(spec_of(early_stopping=stopping, clip_norm=0.1, l2=0.01, log_every=2, batch_size=4), rows_of(10))
+@pytest.mark.parametrize(
+    "training", [*RESUMED, *(pytest.param(each, marks=pytest.mark.slow) for each in SCHEDULES)], ids=str
+)
+def test_from_each_checkpoint_training_ends_the_same(training: dict):
+    network, rows, checkpoints = specnet.build(spec_of(**{"batch_size": 4, **training})), rows_of(10), []
+    whole = trained(network, rows, keep_checkpoint=lambda reached: checkpoints.append(again(reached)))
+    for checkpoint in checkpoints:
+        found = trained(network, rows, checkpoint=checkpoint)
+        np.testing.assert_array_equal(found.theta, whole.theta)
+        assert (found.history, found.epochs, found.steps) == (whole.history, whole.epochs, whole.steps)
+        np.testing.assert_equal(found.state, whole.state)
+    assert len(checkpoints) == (EPOCHS - 1 if network.spec.training.optimizer.type != "lbfgs" else 0)
 
 
 def reached_in(epochs: int = 2) -> Checkpoint:
-    network = specnet.build(spec_of(batch_size=4))
-    return train(network, network.initial_parameters(), rows_of(10), epochs=epochs, records=True).reached
+    return trained(specnet.build(spec_of(batch_size=4)), rows_of(10), epochs=epochs, records=True).reached
 
 
 def written(metadata: object, texts: dict[str, object], tensors: dict[str, np.ndarray]) -> bytes:
     """Return a checkpoint's file with other contents than a run's; None is left out."""
-    told, kept = decode(replace(reached_in(), run=RunIdentity("{}", "0")).to_bytes())
+    facts, arrays = decode(replace(reached_in(), run=RunIdentity("{}", "0")).to_bytes())
     if isinstance(metadata, dict):
-        whole = json.loads(told)
-        facts = {key: value for key, value in metadata.items() if key in whole["facts"]}
-        whole |= {"facts": whole["facts"] | facts} | {key: metadata[key] for key in metadata.keys() & whole.keys()}
+        whole = json.loads(facts)
+        changed = {key: value for key, value in metadata.items() if key in whole["facts"]}
+        whole |= {"facts": whole["facts"] | changed} | {key: metadata[key] for key in metadata.keys() & whole.keys()}
         metadata = {key: value for key, value in whole.items() if value is not None}
-    bare = {name: array for name, array in kept.items() if texts.get(name, name) is not None}
+    bare = {name: array for name, array in arrays.items() if texts.get(name, name) is not None}
     new = {name: np.frombuffer(json.dumps(text).encode(), np.uint8) for name, text in texts.items() if text is not None}
     return encode(bare | new | tensors, json.dumps(metadata))
 
 
-@pytest.mark.parametrize(
-    ("metadata", "told", "tensors"),
-    [
-        ({"checkpoint": 4}, {}, {}),
-        ([], {}, {}),
-        ({"data_sha256": None}, {}, {}),
-        ({}, {"history": None}, {}),
-        ({}, {"looks": None}, {}),
-        ({}, {"spec": None}, {}),
-        ({}, {"spec": []}, {}),
-        ({"facts": None}, {}, {}),
-        ({"engine": "abacus"}, {}, {}),
-        ({"epochs": 1}, {}, {}),
-        ({"steps": 5, "updates": 6}, {}, {}),
-        ({}, {"history": {}}, {}),
-        ({}, {"history": [{"epoch": 0}]}, {}),
-        ({}, {"history": [{"epoch": 1, "loss": None}]}, {}),
-        ({}, {"history": [{"epoch": 1, "loss": "low"}]}, {}),
-        ({}, {"history": [{"epoch": 1}, {"epoch": 1}]}, {}),
-        ({}, {"history": [{"epoch": 1}, {"epoch": 1, "member": 2}]}, {}),
-        ({}, {"looks": [{"epoch": 1, "layers": []}, {"epoch": 1, "layers": []}]}, {}),
-        ({}, {"looks": [3]}, {}),
-        ({}, {"looks": [{"epoch": 1}]}, {}),
-        ({}, {}, {"snapshot/first/theta": np.zeros(1)}),
-        ({}, {}, {"snapshot/1/": np.zeros(1)}),
-        ({}, {}, {f"snapshot/{'9' * 80}/theta": np.zeros(1)}),
-        ({}, {}, {"snapshot/1": np.zeros(1)}),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused(metadata, told, tensors, refused: Refused):
+DAMAGED: list[tuple[object, dict[str, object], dict[str, np.ndarray]]] = [
+    *(
+        (metadata, {}, {})
+        for metadata in (
+            {"checkpoint": 4},
+            [],
+            {"data_sha256": None},
+            {"facts": None},
+            {"engine": "abacus"},
+            {"epochs": 1},
+            {"steps": 5, "updates": 6},
+        )
+    ),
+    *(({}, {name: None}, {}) for name in ("history", "looks", "spec")),
+    ({}, {"spec": []}, {}),
+    ({}, {"history": {}}, {}),
+    *(
+        ({}, {"history": history}, {})
+        for history in (
+            [{"epoch": 0}],
+            [{"epoch": 1, "loss": None}],
+            [{"epoch": 1, "loss": "low"}],
+            [{"epoch": 1}, {"epoch": 1}],
+            [{"epoch": 1}, {"epoch": 1, "member": 2}],
+        )
+    ),
+    *(({}, {"looks": looks}, {}) for looks in ([{"epoch": 1, "layers": []}] * 2, [3], [{"epoch": 1}])),
+    *(
+        ({}, {}, {f"snapshot/{name}": np.zeros(1)})
+        for name in ("first/theta", "1/", f"{'9' * 80}/theta", "1")
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_checkpoint_is_refused(damaged, refused: Refused):
     with refused(FileError):
-        Checkpoint.from_bytes(written(metadata, told, tensors))
+        Checkpoint.from_bytes(written(*damaged))
 
 
 def test_a_checkpoint_comes_back_from_its_file():
     reached, empty = reached_in(), {"layers.1.nothing": np.zeros((0, 2))}
     given = replace(reached, run=RunIdentity('{"seed": 1}', "abc"), tensors={**reached.tensors, **empty})
     snapshots = {10: {"layers.0/weight": np.ones(2)}, 9: {"a": np.zeros(1), "b": np.zeros((0, 1))}}
-    record = TrainingRecord(reached.record.looks, snapshots)
+    record = replace(reached.record, snapshots=snapshots)
     found = Checkpoint.from_bytes(replace(given, record=record).to_bytes())
     assert (found.facts, found.history, found.run) == (json.loads(json.dumps(given.facts)), given.history, given.run)
     assert found.record.looks == reached.record.looks != []
     assert list(found.record.snapshots) == [9, 10]
-    assert {epoch: list(arrays) for epoch, arrays in found.record.snapshots.items()} == {
-        9: ["a"],
-        10: ["layers.0/weight"],
-    }
+    assert [list(arrays) for arrays in found.record.snapshots.values()] == [["a"], ["layers.0/weight"]]
     assert {name: array.tobytes() for name, array in found.tensors.items()} == {
         name: array.tobytes() for name, array in reached.tensors.items() if array.size
     }
@@ -182,25 +160,22 @@ def test_a_checkpoint_comes_back_from_its_file():
     assert Checkpoint.from_bytes(content).history == members
 
 
-@pytest.mark.parametrize("array", [np.zeros(3), np.zeros((2, 1)), np.zeros(2, np.float32)])
-def test_a_checkpoint_of_other_arrays_is_refused(array: np.ndarray, refused: Refused):
+def test_a_checkpoint_of_other_arrays_is_refused(refused: Refused):
     checkpoint = Checkpoint({"theta": np.ones(2)}, {}, [])
-    with refused(FileError):
-        checkpoint.restore({"theta": array})
-    with refused(FileError):
-        checkpoint.restore({"average": np.zeros(2)})
+    for name, array in (
+        *(("theta", array) for array in (np.zeros(3), np.zeros((2, 1)), np.zeros(2, np.float32))),
+        ("average", np.zeros(2)),
+    ):
+        with refused(FileError):
+            checkpoint.restore({name: array})
     own = np.zeros(2)
     checkpoint.restore({"theta": own})
     assert own.tolist() == [1, 1]
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [(1, True), (0.5, True), (sys.float_info.max, True), (-sys.float_info.max, True), (10**400, False)]
-    + [(value, False) for value in (True, None, "1", np.inf, -np.inf, np.nan)],
-)
-def test_a_finite_number_of_a_file(value: object, expected: bool):
-    assert is_finite(value) == expected
+def test_a_finite_number_of_a_file():
+    assert all(map(is_finite, (1, 0.5, sys.float_info.max, -sys.float_info.max)))
+    assert not any(map(is_finite, (10**400, True, None, "1", np.inf, -np.inf, np.nan)))
 
 
 def test_what_differs_between_runs_is_named():
@@ -309,7 +284,6 @@ def test_a_finished_run_is_not_run_again(spec: Path, tmp_path: Path):
     np.testing.assert_array_equal(again.model.theta, first.model.theta)
     assert (again.history, again.metrics) == (first.history, first.metrics)
     assert (tmp_path / "out" / "run.json").read_bytes() == facts
-    assert "checkpoint.safetensors" in RUN_FILES
     assert not (tmp_path / "out" / "checkpoint.safetensors").exists()
 
 
@@ -334,3 +308,76 @@ def test_a_finished_run_of_another_spec_is_not_taken_for_this_one(spec: Path, tm
     np.savez(tmp_path / "rows.npz", **changed)
     with refused(FileError, at="out"):
         specnet.run(spec, tmp_path / "out", resume=True, overrides=["training.epochs=3"])
+
+
+class Sums(Layer):
+    """x; sums up the means of all batches."""
+
+    type: Literal["sums"] = "sums"
+
+    def states(self, input_sizes):
+        return (StateTensor("sum", (input_sizes[0], 1), 0.0),)
+
+    def apply(self, scope, inputs, parameters):
+        if scope.training:
+            scope.commit(scope.state("sum"), scope.state("sum") + scope.batch_mean(inputs[0]))
+        return inputs[0]
+
+
+def summing(**training) -> specnet.Network:
+    given = document("sums", dense(2), **{"epochs": 50, "batch_size": 4, **training})
+    return specnet.build(specnet.parse_spec(given, parts=[Sums]))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", {"type": "sgd", "learning_rate": 0.1, "momentum": 0.9}])
+@pytest.mark.parametrize("average", [{}, {"average_weights": {"type": "exponential", "decay": 0.9}}])
+def test_epochs_one_by_one_are_those_of_one_run(optimizer, average):
+    network, rows, last = summing(optimizer=optimizer, **average), rows_of(10), None
+    whole = trained(network, rows, epochs=5)
+    for epoch in range(1, 6):
+        last = trained(network, rows, checkpoint=last and last.reached, epochs=epoch)
+        assert last.epochs == epoch
+    assert last.steps == whole.steps == 15
+    np.testing.assert_array_equal(last.theta, whole.theta)
+    np.testing.assert_array_equal(last.state["layers.0.sum"], whole.state["layers.0.sum"])
+    assert last.history[-1] == whole.history[-1]
+
+
+@pytest.mark.parametrize(
+    "training", [{}, {"optimizer": "lbfgs"}, {"average_weights": {"type": "exponential", "decay": 0.5}}]
+)
+def test_layers_start_with_the_arrays_that_are_given(training):
+    network, rows = summing(epochs=1, batch_size="full", **training), rows_of(10)
+    given = ({"layers.0.sum": np.full(3, value)} for value in (0.0, 7.0))
+    first, second = (trained(network, rows, state=state).state["layers.0.sum"] for state in given)
+    np.testing.assert_allclose(second - first, 7.0)
+
+
+def test_lbfgs_goes_on_from_its_start():
+    reached = trained(summing(optimizer="lbfgs", epochs=2, batch_size="full"), rows_of(10)).reached
+    assert (reached.facts["epochs"], reached.facts["steps"], reached.history) == (0, 0, [])
+
+
+def model_of(rows: TrainingRows, start=None, **network):
+    optimizer = {"type": "adam", "learning_rate": 0.1}
+    fields = {"hidden_layer_sizes": [4], "preprocessing": ["standardize"], "dtype": "float64", **network}
+    spec = specnet.parse_spec({"network": fields, "training": {"loss": "mse", "epochs": 3, "optimizer": optimizer}})
+    given = check_rows(rows.X, rows.target)
+    spec, preparation = fit_preparation(spec, given)
+    resolved = specnet.resolve(spec, inputs=3, outputs=2)
+    prepared = preparation if start is None else start.preprocessing
+    return fit_rows(SpecData(resolved, None, prepared, {"train": given}), start=start).model
+
+
+def test_a_fit_starts_from_a_model_with_its_preprocessing(refused: Refused):
+    rows = rows_of(30)
+    first = model_of(rows)
+    second = model_of(rows, first)
+    assert second.history[0]["loss"] == pytest.approx(first.evaluate(rows.X, rows.target)["loss"], rel=1e-12)
+    assert second.network is first.network
+    moved = model_of(TrainingRows(rows.X * 9 + 5, rows.target), first)
+    for ours, theirs in zip(moved.preprocessing.fitted, first.preprocessing.fitted, strict=True):
+        np.testing.assert_array_equal(ours["mean"], theirs["mean"])
+    for other in ({"hidden_layer_sizes": [5]}, {"preprocessing": []}):
+        with refused(DataError):
+            model_of(rows, first, **other)

@@ -1,17 +1,13 @@
-"""Looks at a training: how they are taken, and what their figures have to be."""
+"""Records of a training: how they are taken, and what their figures have to be."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-import specnet
-from specnet.training import Checkpoint, RunIdentity, TrainingRows, train
+from tests.networks import trained
 
-
-def recorded(network: specnet.Network, rows: TrainingRows, theta: np.ndarray | None = None, **options: Any) -> Any:
-    start = network.initial_parameters() if theta is None else theta
-    return train(network, start, rows, records=True, **options)
+recorded = partial(trained, records=True)
 
 
 def rms(*arrays: np.ndarray) -> float:
@@ -31,15 +27,6 @@ def shares(raw: np.ndarray, activated: np.ndarray) -> tuple[float, float]:
     return float(dead.mean()), float((dead | (np.mean(from_ends < 0.0127 * span, axis=0) > 0.8999)).mean())
 
 
-def again(reached: Checkpoint) -> Checkpoint:
-    """A checkpoint that was written and read."""
-    return Checkpoint.from_bytes(replace(reached, run=RunIdentity("{}", "0")).to_bytes())
-
-
 def same(one: Any, other: Any) -> None:
     assert one.looks == other.looks
-    assert list(one.snapshots) == list(other.snapshots)
-    for epoch, arrays in one.snapshots.items():
-        assert arrays.keys() == other.snapshots[epoch].keys()
-        for name, array in arrays.items():
-            assert array.tobytes() == other.snapshots[epoch][name].tobytes()
+    np.testing.assert_equal(one.snapshots, other.snapshots)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-import specnet
-from specnet.training import TrainingRows
+from tests.networks import TrainingRows, batches_of, dense, network_of, rows_of
 from tests.registry import find, names
 from tests.training.looks.looked_at import in_layer, recorded, rms, shares
-from tests.training.test_loop import batches_of, network_of, rows_of
+
+STILL = {"type": "sgd", "learning_rate": 1e-200}
 
 
 def dense_by_hand(
@@ -42,13 +42,8 @@ def dense_by_hand(
 
 @pytest.mark.parametrize("size", [5, 300])
 def test_every_number_of_a_dense_network(size: int):
-    layers = [
-        {"type": "dense", "units": 9, "activation": "relu", "bias_initializer": "ones"},
-        {"type": "dense", "units": 6, "activation": "tanh", "name": "middle"},
-        {"type": "dense", "units": 2},
-    ]
-    training = {"loss": "mse", "epochs": 7, "batch_size": size, "optimizer": {"type": "sgd", "learning_rate": 0.02}}
-    network = specnet.build({"network": {"dtype": "float64", "input_size": 3, "layers": layers}, "training": training})
+    layers = [dense(9, "relu", bias_initializer="ones"), dense(6, "tanh", name="middle"), dense(2)]
+    network = network_of({"type": "sgd", "learning_rate": 0.02}, *layers, epochs=7, batch_size=size)
     rows, start = rows_of(300), network.initial_parameters()
     views = network.parameters(start)
     views["layers.0.bias"][:2] = -50, -5  # dead, and nearly so
@@ -84,10 +79,9 @@ def test_dead_and_saturated_units_of_every_activation():
     """Units see rows near −30, −6, −0.3, 0.3, 1.7, 6, 9 and 30, each of which is anywhere on its curve."""
     parts = {name: find("activation", name)() for name in names("activation")}
     known = {"relu": (3, 5), "tanh": (2, 5), "sigmoid": (0, 5), "hard_tanh": (6, 6), "exponential": (0, 7)}
-    layers = [{"type": "dense", "units": 8, "activation": name, "name": name, "inputs": ["input"]} for name in parts]
-    layers += [{"type": "concatenate", "inputs": list(parts)}, {"type": "dense", "units": 1}]
-    training = {"loss": "mse", "epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 1e-200}, "batch_size": "full"}
-    network = specnet.build({"network": {"dtype": "float64", "input_size": 1, "layers": layers}, "training": training})
+    layers = [dense(8, name, name=name, inputs=["input"]) for name in parts]
+    layers += [{"type": "concatenate", "inputs": list(parts)}, dense(1)]
+    network = network_of(STILL, *layers, inputs=1, epochs=1, batch_size="full")
     start, X = network.initial_parameters(), np.random.default_rng(0).uniform(-1, 1, (50, 1))
     views = network.parameters(start)
     for name in parts:
@@ -107,8 +101,7 @@ def test_dead_and_saturated_units_of_every_activation():
 
 
 def test_an_activation_that_the_loss_includes_does_not_saturate():
-    network = {"dtype": "float64", "input_size": 1, "layers": [{"type": "dense", "units": 1}]}
-    built = specnet.build({"network": network, "training": {"loss": "binary_crossentropy", "epochs": 1}})
+    built = network_of("adam", dense(1), inputs=1, loss="binary_crossentropy", epochs=1)
     start = built.initial_parameters()
     built.parameters(start)["layers.0.weight"][:] = 900
     rows = TrainingRows(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]))
@@ -117,32 +110,21 @@ def test_an_activation_that_the_loss_includes_does_not_saturate():
 
 
 def test_units_that_add_to_a_branch_or_go_two_ways_have_no_activation_of_their_own():
-    layers = [
-        {"type": "dense", "units": 3, "name": "start"},
-        {"type": "activation", "activation": "relu"},
-        {"type": "dense", "units": 3, "name": "branch"},
-        {"type": "add", "inputs": ["start", "branch"]},
-        {"type": "activation", "activation": "relu"},
-        {"type": "dense", "units": 3, "name": "normal"},
-        {"type": "layer_normalization"},
-        {"type": "activation", "activation": "relu"},
-        {"type": "dense", "units": 1},
-    ]
-    network = specnet.build(
-        {"network": {"dtype": "float64", "input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 1}}
-    )
+    relu = {"type": "activation", "activation": "relu"}
+    layers = [dense(3, name="start"), relu, dense(3, name="branch"), {"type": "add", "inputs": ["start", "branch"]}]
+    layers += [relu, dense(3, name="normal"), "layer_normalization", relu, dense(1)]
+    network = network_of("adam", *layers, inputs=2, epochs=1)
     start = network.initial_parameters()
     network.parameters(start)["layers.start.bias"][:] = -99
     network.parameters(start)["layers.branch.bias"][:] = 200
     network.parameters(start)["layers.6.shift"][:] = -99
-    rows = rows_of(10, inputs=2, outputs=1)
-    look = recorded(network, TrainingRows(rows.X, rows.target[:, 0]), start).looks[0]
+    look = recorded(network, rows_of(10, inputs=2, outputs=1), start).looks[0]
     dead = {layer["layer"]: layer["dead"] for layer in look["layers"]}
     assert dead == {"layers.start": 0, "layers.branch": 0, "layers.normal": 1, "layers.8": 0}
 
 
 def test_parallel_units():
-    network = network_of({"type": "sgd", "learning_rate": 1e-200}, sizes=(3, 6, 2), epochs=1)
+    network = network_of(STILL, sizes=(3, 6, 2), epochs=1)
     start = network.initial_parameters()
     views = network.parameters(start)
     weight, bias = views["layers.0.weight"], views["layers.0.bias"]
@@ -157,17 +139,9 @@ def test_parallel_units():
 
 
 def test_weights_that_are_no_matrix_of_units_and_layers_that_do_not_learn():
-    layers = [
-        {"type": "scale"},
-        {"type": "dense", "units": 4, "trainable": False},
-        {"type": "batch_normalization"},
-        {"type": "dense", "units": 1},
-    ]
-    network = specnet.build(
-        {"network": {"input_size": 2, "layers": layers}, "training": {"loss": "mse", "epochs": 2, "batch_size": 4}}
-    )
-    rows = rows_of(8, dtype=np.float32, inputs=2, outputs=1)
-    looks = recorded(network, TrainingRows(rows.X, rows.target[:, 0])).looks
+    layers = ["scale", dense(4, trainable=False), "batch_normalization", dense(1)]
+    network = network_of("adam", *layers, inputs=2, dtype="float32", epochs=2, batch_size=4)
+    looks = recorded(network, rows_of(8, dtype=np.float32, inputs=2, outputs=1)).looks
     assert [layer["layer"] for layer in looks[-1]["layers"]] == ["layers.0", "layers.3"]
     assert [layer["parallel"] for layer in looks[-1]["layers"]] == [None, 0.0]
     assert looks[0]["layers"][0]["weight"] == 1

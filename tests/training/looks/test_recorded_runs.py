@@ -7,12 +7,11 @@ import pytest
 
 import specnet
 from specnet import Observer
-from specnet.training import Snapshot, train
+from specnet.training import Snapshot
 from specnet.training.layer_recorder import look_epochs
-from tests.registry import find
-from tests.training.looks.looked_at import again, recorded, same
-from tests.training.test_loop import rows_of
-from tests.training.test_resume import part_of, spec_of
+from tests.networks import rows_of, trained
+from tests.training.looks.looked_at import recorded, same
+from tests.training.test_resume import OPTIMIZERS, again, spec_of
 
 TRAININGS: list[dict[str, Any]] = [
     {"batch_size": "full", "log_every": 4},
@@ -43,7 +42,7 @@ def test_a_record_and_an_observer_who_sees_everything_change_no_bit(training: di
         options["keep_checkpoint"] = lambda reached: kept.append(
             b"".join(a.tobytes() for a in reached.tensors.values())
         )
-        return train(network, network.initial_parameters(), rows, **options), kept
+        return trained(network, rows, **options), kept
 
     (one, kept), (other, before) = result(**{"observer": Seeing(rows.X)} if sees else {"records": True}), result()
     assert one.theta.tobytes() == other.theta.tobytes()
@@ -58,9 +57,7 @@ def test_a_record_and_an_observer_who_sees_everything_change_no_bit(training: di
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sgd", "adam", "rprop", "lbfgs"])
 def test_what_goes_on_from_any_checkpoint_records_the_same(name: str):
-    part = find("optimizer", name)
-    fields = {"optimizer": part_of("optimizer", name), "batch_size": "full" if part.full_batch_only else 4}
-    spec = spec_of(epochs=30, **fields)
+    spec = spec_of(epochs=30, **next(each for each in OPTIMIZERS if each["optimizer"]["type"] == name))
     spec["network"]["input_size"] = 2
     network, rows, kept = specnet.build(spec), rows_of(10, inputs=2), []
     whole = recorded(network, rows, keep_checkpoint=lambda reached: kept.append(again(reached)))
@@ -69,45 +66,44 @@ def test_what_goes_on_from_any_checkpoint_records_the_same(name: str):
         same(recorded(network, rows, checkpoint=checkpoint), whole)
 
 
-class Breaking(Observer):
-    """Breaks off in one of the events of an epoch."""
+def breaking(event: str, last: int) -> Observer:
+    """Return what breaks off in one of the events of an epoch."""
 
-    def __init__(self, event: str, epoch: int) -> None:
-        self.event, self.epoch = event, epoch
-
-    def logged(self, epoch: int, record: Any) -> None:
-        self._break("logged", epoch)
-
-    def trained(self, epoch: int, snapshot: Snapshot) -> None:
-        self._break("trained", epoch)
-
-    def _break(self, event: str, epoch: int) -> None:
-        if (event, epoch) == (self.event, self.epoch):
+    def tell(_: Observer, epoch: int, *more: Any) -> None:
+        if epoch == last:
             raise KeyboardInterrupt
+
+    return type("Breaking", (Observer,), {event: tell})()
 
 
 @pytest.mark.parametrize(("event", "epoch"), [("trained", 0), ("logged", 1), ("trained", 1), ("logged", 4)])
 def test_a_look_is_not_lost_where_an_observer_is_broken_off(event: str, epoch: int):
     spec = spec_of(batch_size=4)
     network, rows = specnet.build(spec), rows_of(10)
-    broken = recorded(network, rows, observer=Breaking(event, epoch))
+    broken = recorded(network, rows, observer=breaking(event, epoch))
     assert broken.interruption is not None
     assert [look["epoch"] for look in broken.looks] == [each for each in look_epochs(6, rows=10) if each <= epoch]
     assert not any("parallel" in layer for look in broken.looks for layer in look["layers"])
     same(recorded(network, rows, checkpoint=again(broken.reached)), recorded(network, rows))
 
 
+class Broken:
+    """Calls a function, but is broken off at its nth call."""
+
+    def __init__(self, function: Any, last: int) -> None:
+        self.function, self.left = function, last
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+        return self.function(*arguments)
+
+
 def test_a_look_is_not_lost_where_it_is_broken_off_itself(monkeypatch: pytest.MonkeyPatch):
     network, rows = specnet.build(spec_of(batch_size=4)), rows_of(10)
-    whole, outputs, calls = recorded(network, rows), Snapshot.layer_outputs, [0]
-
-    def broken(snapshot: Snapshot, X: np.ndarray) -> Any:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise KeyboardInterrupt
-        return outputs(snapshot, X)
-
-    monkeypatch.setattr(Snapshot, "layer_outputs", broken)
+    whole, broken = recorded(network, rows), Broken(Snapshot.layer_outputs, 3)
+    monkeypatch.setattr(Snapshot, "layer_outputs", lambda *arguments: broken(*arguments))
     part = recorded(network, rows)
     assert part.interruption is not None
     same(recorded(network, rows, checkpoint=again(part.reached)), whole)
@@ -117,23 +113,14 @@ def test_an_epoch_that_is_told_its_figures_again_has_the_same_look():
     """A monitor is broken off when all steps of an epoch have been made, and the epoch does not count yet."""
     network, rows = specnet.build(spec_of(batch_size=4)), rows_of(10)
 
-    def told(theta: np.ndarray, state: Any) -> float:
+    def size(theta: np.ndarray, state: Any) -> float:
         return float(np.abs(theta).sum())
 
-    class Broken:
-        calls = 0
-
-        def __call__(self, theta: np.ndarray, state: Any) -> float:
-            self.calls += 1
-            if self.calls == 2:
-                raise KeyboardInterrupt
-            return told(theta, state)
-
-    whole = recorded(network, rows, monitors={"size": told})
-    part = recorded(network, rows, monitors={"size": Broken()})
+    whole = recorded(network, rows, monitors={"size": size})
+    part = recorded(network, rows, monitors={"size": Broken(size, 2)})
     assert part.end == "interrupted in epoch 2"
     assert part.reached.facts["so_far"][0] == 3
-    same(recorded(network, rows, checkpoint=again(part.reached), monitors={"size": told}), whole)
+    same(recorded(network, rows, checkpoint=again(part.reached), monitors={"size": size}), whole)
 
 
 def test_a_run_that_goes_on_for_longer_keeps_the_looks_that_it_would_have():

@@ -5,13 +5,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-import specnet
 from specnet import Observer, TrainingError
-from specnet.training import Snapshot, TrainingRows, train
 from specnet.training.layer_recorder import look_epochs, snapshot_epochs
 from specnet.training.steps.trainer import StepMeter
+from tests.networks import dense, network_of, rows_of, trained
 from tests.training.looks.looked_at import in_layer, recorded, rms
-from tests.training.test_loop import network_of, rows_of
 
 
 @pytest.mark.parametrize(
@@ -40,31 +38,31 @@ def test_when_it_is_looked(epochs: int, rows: int, half: int):
     assert moments == sorted({0, *(max(1, round(epochs * share)) for share in (0.01, 0.05, 0.2)), epochs})
 
 
-def test_parameters_and_layer_states_are_kept_at_five_moments():
-    layers = [{"type": "dense", "units": 4}, {"type": "batch_normalization"}, {"type": "dense", "units": 1}]
-    training = {"loss": "mse", "epochs": 40, "batch_size": 4}
-    network = specnet.build({"network": {"dtype": "float64", "input_size": 2, "layers": layers}, "training": training})
-    rows = rows_of(10, inputs=2, outputs=1)
-    rows, seen = TrainingRows(rows.X, rows.target[:, 0]), {}
+class Seeing(Observer):
+    """Copies all parameters and layer states after each epoch."""
 
-    class Keeping(Observer):
-        def trained(self, epoch: int, snapshot: Snapshot) -> None:
-            seen[epoch] = {**snapshot.parameters(), **snapshot.layer_state()}
+    def __init__(self) -> None:
+        self.seen: dict[int, dict[str, np.ndarray]] = {}
 
-    result = recorded(network, rows, observer=Keeping())
+    def trained(self, epoch, snapshot):
+        arrays = {**snapshot.parameters(), **snapshot.layer_state()}
+        self.seen[epoch] = {name: array.copy() for name, array in arrays.items()}
+
+
+def test_parameters_and_layer_states_are_saved_at_five_moments():
+    network = network_of("adam", dense(4), "batch_normalization", dense(1), inputs=2, epochs=40, batch_size=4)
+    seeing = Seeing()
+    result, seen = recorded(network, rows_of(10, inputs=2, outputs=1), observer=seeing), seeing.seen
     assert list(result.snapshots) == [0, 1, 2, 8, 40]
     assert {"layers.0.weight", "layers.1.scale", "layers.1.running_variance"} <= result.snapshots[0].keys()
-    for epoch, arrays in result.snapshots.items():
-        assert arrays.keys() == seen[epoch].keys()
-        for name, array in arrays.items():
-            np.testing.assert_array_equal(array, seen[epoch][name])
+    np.testing.assert_equal(result.snapshots, {epoch: seen[epoch] for epoch in result.snapshots})
     np.testing.assert_array_equal(result.snapshots[40]["layers.1.running_mean"], result.state["layers.1.running_mean"])
 
 
 @pytest.mark.parametrize(("sizes", "kept"), [((2, 4, 1), True), ((3, 4, 1), False), ((2, 2500, 1), False)])
 def test_parameters_are_kept_of_small_networks_of_two_inputs(sizes: tuple[int, ...], kept: bool):
     rows = rows_of(6, inputs=sizes[0], outputs=1)
-    result = recorded(network_of("sgd", sizes=sizes, epochs=1), TrainingRows(rows.X, rows.target[:, 0]))
+    result = recorded(network_of("sgd", sizes=sizes, epochs=1), rows)
     assert bool(result.snapshots) == kept
     assert len(result.looks) == 2
 
@@ -91,20 +89,14 @@ def test_one_epoch_and_early_ends(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.slow
 def test_lbfgs_ends_when_it_has_converged():
-    network = network_of("lbfgs", epochs=500, batch_size="full", sizes=(2, 3, 2))
-    seen = []
-
-    class Counting(Observer):
-        def trained(self, epoch: int, snapshot: Snapshot) -> None:
-            seen.append((epoch, {name: array.copy() for name, array in snapshot.parameters().items()}))
-
-    result = recorded(network, rows_of(5, inputs=2), observer=Counting())
+    network, seeing = network_of("lbfgs", epochs=500, batch_size="full", sizes=(2, 3, 2)), Seeing()
+    result = recorded(network, rows_of(5, inputs=2), observer=seeing)
     assert result.epochs < 500
-    assert [epoch for epoch, _ in seen] == list(range(result.epochs + 1))
+    assert list(seeing.seen) == list(range(result.epochs + 1))
     expected = [epoch for epoch in look_epochs(500, rows=5) if epoch < result.epochs]
     assert [look["epoch"] for look in result.looks] == [*expected, result.epochs]
     assert list(result.snapshots)[-1] == result.epochs
-    for (_, before), (epoch, after) in pairwise(seen):
+    for (_, before), (epoch, after) in pairwise(seeing.seen.items()):
         for look in result.looks:
             if look["epoch"] == epoch:
                 for layer in look["layers"]:
@@ -121,15 +113,14 @@ def test_a_loss_that_is_not_finite_tells_what_was_seen_until_then():
     error = caught.value
     assert error.history
     assert error.history[-1]["epoch"] == len(error.history)
-    assert error.looks[0]["layers"][0]["weight"] == pytest.approx(
-        rms(network.parameters(network.initial_parameters())["layers.0.weight"])
-    )
+    weight = network.parameters(network.initial_parameters())["layers.0.weight"]
+    assert error.looks[0]["layers"][0]["weight"] == pytest.approx(rms(weight))
     last = error.looks[-1]
     assert last["epoch"] == error.history[-1]["epoch"] + 1
     assert last["layers"][-1]["weight"] is None
     assert error.looks[1]["layers"][0]["step"] > 0.3
     with pytest.raises(TrainingError) as caught:
-        train(network, network.initial_parameters(), rows_of(20))
+        trained(network, rows_of(20))
     assert caught.value.looks == []
     assert caught.value.history == error.history
 

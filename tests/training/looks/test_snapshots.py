@@ -8,25 +8,15 @@ from scipy.special import erf
 
 import specnet
 from specnet import DataError, Observer
-from specnet.network import LayerOutputs
-from specnet.training import Snapshot, train
+from tests.networks import dense, network_of, rows_of, trained
 from tests.texts.pinned import Refused
-from tests.training.test_loop import network_of, rows_of
-
-LAYERS = [
-    {"type": "dense", "units": 5, "activation": "gelu", "name": "first"},
-    {"type": "batch_normalization"},
-    {"type": "dropout", "rate": 0.3},
-    {"type": "dense", "units": 3, "activation": "tanh"},
-    {"type": "block", "layers": [{"type": "dense", "units": 3, "activation": "relu"}], "repeat": 2},
-    {"type": "dense", "units": 2},
-]
 
 
 def deep_network(**training: Any) -> specnet.Network:
-    network = {"dtype": "float64", "input_size": 3, "layers": LAYERS}
-    fields = {"loss": "mse", "batch_size": 4, "epochs": 5, "optimizer": "adam"} | training
-    return specnet.build({"network": network, "training": fields})
+    block = {"type": "block", "layers": [dense(3, "relu")], "repeat": 2}
+    layers = [dense(5, "gelu", name="first"), "batch_normalization", {"type": "dropout", "rate": 0.3}, dense(3, "tanh")]
+    fields = {"optimizer": "adam", "batch_size": 4, "epochs": 5} | training
+    return network_of(fields.pop("optimizer"), *layers, block, dense(2), **fields)
 
 
 class Seeing(Observer):
@@ -34,11 +24,9 @@ class Seeing(Observer):
 
     def __init__(self, X: np.ndarray) -> None:
         self.X, self.epochs = X, []
-        self.parameters: list[dict[str, np.ndarray]] = []
-        self.gradients: list[dict[str, np.ndarray] | None] = []
-        self.outputs: list[dict[str, LayerOutputs]] = []
+        self.parameters, self.gradients, self.outputs = list[Any](), list[Any](), list[Any]()
 
-    def trained(self, epoch: int, snapshot: Snapshot) -> None:
+    def trained(self, epoch: int, snapshot: Any) -> None:
         self.epochs.append(epoch)
         self.parameters.append(snapshot.parameters())
         self.gradients.append(snapshot.gradient())
@@ -47,7 +35,7 @@ class Seeing(Observer):
 
 def seen(network: specnet.Network, rows: Any, **arguments: Any) -> tuple[Seeing, Any]:
     observer = Seeing(rows.X)
-    return observer, train(network, network.initial_parameters(), rows, observer=observer, **arguments)
+    return observer, trained(network, rows, observer=observer, **arguments)
 
 
 def test_layer_outputs_are_those_of_a_forward_pass_by_hand():
@@ -56,25 +44,24 @@ def test_layer_outputs_are_those_of_a_forward_pass_by_hand():
     tensors, state, outputs = observer.parameters[-1], result.state, observer.outputs[-1]
     assert list(outputs) == [node.key for node in network.nodes]
 
-    def dense(key: str, x: np.ndarray) -> np.ndarray:
+    def by_hand(key: str, x: np.ndarray) -> np.ndarray:
         return x @ tensors[f"{key}.weight"].T + tensors[f"{key}.bias"]
 
     expected = {}
-    first = dense("layers.first", rows.X)
+    first = by_hand("layers.first", rows.X)
     x = first * 0.5 * (1 + erf(first / np.sqrt(2)))
     expected["layers.first"] = first, x
     x = (x - state["layers.1.running_mean"]) / np.sqrt(state["layers.1.running_variance"] + 1e-5)
     x = x * tensors["layers.1.scale"] + tensors["layers.1.shift"]
     expected["layers.1"] = expected["layers.2"] = x, x  # dropout is not for predictions
-    for key, activation in (
-        ("layers.3", np.tanh),
-        ("layers.4.0.0", lambda raw: np.maximum(raw, 0)),
-        ("layers.4.1.0", lambda raw: np.maximum(raw, 0)),
-        ("layers.5", lambda raw: raw),
-    ):
-        raw = dense(key, x)
+
+    def relu(raw: np.ndarray) -> np.ndarray:
+        return np.maximum(raw, 0)
+
+    for key, activation in (("3", np.tanh), ("4.0.0", relu), ("4.1.0", relu), ("5", np.copy)):
+        raw = by_hand(f"layers.{key}", x)
         x = activation(raw)
-        expected[key] = raw, x
+        expected[f"layers.{key}"] = raw, x
     assert expected.keys() == outputs.keys()
     for key, (raw, activated) in expected.items():
         np.testing.assert_allclose(outputs[key].raw, raw, rtol=1e-12, atol=1e-14, err_msg=key)
@@ -98,9 +85,7 @@ def test_the_gradient_is_that_of_the_last_step():
 
 
 def test_what_is_frozen_has_a_gradient_of_0():
-    layers = [{"type": "dense", "units": 4, "trainable": False}, {"type": "dense", "units": 2}]
-    training = {"loss": "mse", "epochs": 2, "optimizer": "sgd"}
-    network = specnet.build({"network": {"input_size": 3, "layers": layers}, "training": training})
+    network = network_of("sgd", dense(4, trainable=False), dense(2), dtype="float32", epochs=2)
     gradient = seen(network, rows_of(8, dtype=np.float32))[0].gradients[-1]
     assert not gradient["layers.0.weight"].any()
     assert gradient["layers.1.weight"].any()

@@ -27,7 +27,7 @@ from specnet.training import Stepper, TrainingRows
 from specnet.training.steps.compiled_steps import CompiledStepper
 from specnet.training.steps.trainer import Stretch
 from tests.random_specs import random_rows, random_spec
-from tests.registry import REGISTRY
+from tests.registry import names
 
 STEPS = 20
 CLOSE = 1e-9
@@ -36,7 +36,6 @@ OPTIMIZERS: dict[str, list[dict[str, Any]]] = {
     "sgd": [{}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.01}],
     "adam": [{}, {"amsgrad": True}],
     "rmsprop": [{}, {"momentum": 0.5, "centered": True}],
-    "rprop": [{}],
 }
 """Settings of optimizers beside their defaults."""
 SCHEDULES: list[dict[str, Any]] = [
@@ -45,17 +44,13 @@ SCHEDULES: list[dict[str, Any]] = [
     {"type": "one_cycle"},
 ]
 SIZES = (1, 2, 7, 15, 16, 17, 33)
-
-
-def optimizers() -> list[str]:
-    """Return the names of all optimizers that make steps."""
-    return [part.part_name() for part in REGISTRY.of_kind("optimizer") if part.part_name() != "lbfgs"]
+STEPPING = [name for name in names("optimizer") if name != "lbfgs"]
 
 
 def random_training(seed: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray | None]:
     """Return a random spec with every kind of training, and rows for it: X, y and perhaps weights."""
     rng = np.random.default_rng([seed, 11])
-    spec, name = random_spec(rng, seed), optimizers()[seed % len(optimizers())]
+    spec, name = random_spec(rng, seed), STEPPING[seed % len(STEPPING)]
     training = spec["training"]
     known = OPTIMIZERS.get(name, [{}])
     training["optimizer"] = {"type": name, **known[rng.integers(len(known))]}
@@ -108,17 +103,13 @@ def make_all(
     return losses, weights
 
 
-class Unseen:
-    """Progress that nothing follows: training ends with its first stretch."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
+class Unseen(list[float]):
+    """Progress that nothing follows, the losses of epochs: training ends with its first steps."""
 
     def passed(self, losses: np.ndarray) -> None:
-        self.losses.extend(losses.tolist())
+        self.extend(losses.tolist())
 
-    def after_epoch(self, loss: float) -> None:
-        self.losses.append(loss)
+    after_epoch = list.append
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -137,14 +128,14 @@ def disagreement(seed: int, steps: int = STEPS) -> dict[str, float]:
     theta, state = numpy.initial_parameters(), numpy.fitted_state(X)
     found = {}
     with np.errstate(all="ignore"):
-        found["predictions"] = relative(compiled.predict(theta, X, state), numpy.predict(theta, X, state))
-        theirs = numpy.loss_and_gradient(theta, X, y, weight, state, training=True, step=3)
-        ours = compiled.loss_and_gradient(theta, X, y, weight, numpy.fitted_state(X), training=True, step=3)
-        found["loss"] = relative(np.array(ours[0]), np.array(theirs[0]))
-        found["gradient"] = relative(ours[1], theirs[1])
-        found["input gradient"] = relative(
-            compiled.input_gradient(theta, X, y, weight, state), numpy.input_gradient(theta, X, y, weight, state)
-        )
+        both = (compiled, numpy)
+        found["predictions"] = relative(*(each.predict(theta, X, state) for each in both))
+        found["input gradient"] = relative(*(each.input_gradient(theta, X, y, weight, state) for each in both))
+        trained = [
+            each.loss_and_gradient(theta, X, y, weight, numpy.fitted_state(X), training=True, step=3) for each in both
+        ]
+        found["loss"] = relative(*(np.array(loss) for loss, _ in trained))
+        found["gradient"] = relative(*(gradient for _, gradient in trained))
         found |= _steps(numpy_steps, compiled_steps, steps)
     return found
 
@@ -205,7 +196,7 @@ def results_of_calls(seed: int, kind: type[Stepper]) -> list[tuple[int, int, byt
             made, progress = stepper(kind, network, X, y, weight), Unseen()
             with np.errstate(all="ignore"):
                 made.run(Stretch(0, 9, lambda epochs: epochs % 3 == 0, 0.9, False), progress, Interruptions())
-        bits = [repr(progress.losses).encode(), *(array.tobytes() for array in made.tensors().values())]
+        bits = [repr(list(progress)).encode(), *(array.tobytes() for array in made.tensors().values())]
         found.append((made.step_number, made.updates, b"".join(bits)))
     return found
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -14,40 +13,40 @@ import specnet
 from specnet import Network, Observer, SpecError, TrainingError
 from specnet.compiler import operations
 from specnet.compiler.native.c_plan import LONG_PROGRAM
-from specnet.parts import BATCH, Layer, PositiveNumber, Scope, SteppingOptimizer, Value, matmul
-from specnet.parts.optimizers import Adam, Commits, ScalarLookup, StateLookup
-from specnet.training import Stepper, TrainingRows, train
+from specnet.parts import BATCH, Layer, PositiveNumber, SteppingOptimizer, matmul
+from specnet.training import Stepper
 from specnet.training.observer import Relay
 from specnet.training.steps import engine_choice
 from specnet.training.steps.compiled_steps import NOISE_AT_ONCE, CompiledStepper, steps_text
-from specnet.training.steps.engine_choice import Work
+from specnet.training.steps.trainer import EpochSoFar
 from tests.compiling import PROCESSORS, Processor, compiles, wrong_form
+from tests.networks import TrainingRows, dense, document, network_of, trained
+from tests.registry import find
 from tests.training.steps.engines import (
     CLOSE,
+    STEPPING,
     disagreement,
-    optimizers,
     random_training,
     results_of_calls,
     steppers,
 )
 
 pytestmark = compiles
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [Stepper, CompiledStepper])
 def test_how_many_steps_are_made_at_once_changes_no_bit(kind: type[Stepper]):
     """Whether a call ends within an epoch, at its end, or after many of them; each optimizer makes some."""
-    for seed in range(len(optimizers())):
+    for seed in range(len(STEPPING)):
         one, few, most = results_of_calls(seed, kind)
         assert one == few == most, seed
 
 
 class FollowsLog(Observer):
-    """Is told of each logged epoch at once, so that no call goes past it."""
+    """Gets each logged epoch at once, so that no call goes past it."""
 
-    def logged(self, epoch: int, record: Mapping[str, Any]) -> None:
+    def logged(self, epoch: int, record: Any) -> None:
         assert record["epoch"] == epoch
 
 
@@ -57,15 +56,15 @@ class FollowsLog(Observer):
 def test_a_failure_in_the_midst_of_a_call_leaves_what_it_left_alone(engine: str, batch: int | str, every: int):
     """A loss that is not finite is found in its epoch, whose weights are looked at, whatever else was to be made."""
     # Steps grow until squares of errors are infinite; the weights stay finite.
-    network = {"layer_sizes": [3, 1], "activations": ["identity"], "dtype": "float32"}
     optimizer = {"type": "sgd", "learning_rate": 100, "schedule": {"type": "one_cycle"}}
-    training = {"loss": "mse", "optimizer": optimizer, "clip_norm": 1e18, "epochs": 200, "log_every": every}
-    built = specnet.build({"seed": 1, "network": network, "training": training | {"batch_size": batch}}, engine=engine)
+    settings = {"clip_norm": 1e18, "epochs": 200, "log_every": every, "batch_size": batch, "engine": engine}
+    spec = {"seed": 1, **document(dense(1), dtype="float32", optimizer=optimizer, **settings)}
+    built = specnet.build(spec)
     X = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32) * 3
     found = []
     for observer in (Observer(), FollowsLog()):
         with pytest.raises(TrainingError) as raised:
-            train(built, built.initial_parameters(), TrainingRows(X, X[:, :1] * 3), observer=observer, records=True)
+            trained(built, TrainingRows(X, X[:, :1] * 3), observer=observer, records=True)
         found.append((str(raised.value), raised.value.history, raised.value.looks))
     assert found[0] == found[1]
     assert found[0][2][-1]["epoch"] > 1
@@ -101,7 +100,7 @@ def test_a_wrong_form_is_caught(operation: Any):
     assert any(map(is_caught, range(60)))
 
 
-class HalfAdam(Adam):
+class HalfAdam(find("optimizer", "adam")):  # type: ignore[misc] # a class that is found
     """Adam at half of its rate: scalars of its own, but not those of several steps."""
 
     type: Literal["half_adam"] = "half_adam"
@@ -119,7 +118,7 @@ class Factorial(SteppingOptimizer):
     def scalars(self, step: int, rate: float) -> dict[str, float]:
         return {"rate": rate * len(range(step)) / math.factorial(min(step, 9)), "unused": 1.0}
 
-    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+    def update(self, theta: Any, gradient: Any, state: Any, scalar: Any) -> Any:
         return [(theta, theta - gradient * scalar("rate"))]
 
 
@@ -129,31 +128,13 @@ class Fixed(SteppingOptimizer):
     type: Literal["fixed"] = "fixed"
     learning_rate: PositiveNumber = 0.1
 
-    def update(self, theta: Value, gradient: Value, state: StateLookup, scalar: ScalarLookup) -> Commits:
+    def update(self, theta: Any, gradient: Any, state: Any, scalar: Any) -> Any:
         return [(theta, theta - gradient * self.learning_rate)]
 
 
-def weights_of_both(spec: dict[str, Any], *parts: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The weights that each engine reaches."""
-    X = np.random.default_rng(0).normal(size=(53, 3))
-    compiled, numpy = (
-        specnet.fit(spec, X, X[:, 0] * X[:, 1] > 0, parts=parts, engine=engine, observer=Observer()).theta
-        for engine in ("compiled", "numpy")
-    )
-    return compiled, numpy
-
-
-def document(layers: Sequence[dict[str, Any]] = (), **training: Any) -> dict[str, Any]:
-    dense = [{"type": "dense", "units": 5, "activation": "tanh"}, {"type": "dense", "units": 1}]
-    network = {"input_size": 3, "layers": [*layers, *dense], "dtype": "float64"}
-    return {"network": network, "training": {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", [HalfAdam, Factorial, Fixed], ids=lambda part: part.part_name())
-def test_optimizers_of_others_agree(optimizer: type[SteppingOptimizer]):
-    compiled, numpy = weights_of_both(document(optimizer={"type": optimizer.part_name()}), optimizer)
-    np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
+def spec_of(*layers: dict[str, Any], **training: Any) -> dict[str, Any]:
+    settings = {"loss": "binary_crossentropy", "epochs": 5, "batch_size": 8} | training
+    return document(*layers, dense(5, "tanh"), dense(1), **settings)
 
 
 class Noisy(Layer):
@@ -162,10 +143,7 @@ class Noisy(Layer):
     type: Literal["noisy"] = "noisy"
     shape: tuple[int | str, ...]
 
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return input_sizes[0]
-
-    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+    def apply(self, scope: Any, inputs: Any, parameters: Any) -> Any:
         (x,) = inputs
         return x + scope.normal(self.shape) * 0.1 if scope.training else x
 
@@ -175,27 +153,37 @@ class Similarity(Layer):
 
     type: Literal["similarity"] = "similarity"
 
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return input_sizes[0]
-
-    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
+    def apply(self, scope: Any, inputs: Any, parameters: Any) -> Any:
         (x,) = inputs
         return x + matmul(x, matmul(x, x, flip_a=True)) * 0.01 if scope.training else x
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(), (BATCH,), (3, 1), (1, BATCH), (3, BATCH)], ids=str)
-def test_random_numbers_of_any_shape_agree(shape: tuple[int | str, ...]):
-    layers = [{"type": "noisy", "shape": list(shape)}, {"type": "noisy", "shape": [1, BATCH]}]
-    compiled, numpy = weights_of_both(document(layers), Noisy)
+@pytest.mark.parametrize(
+    ("part", "spec"),
+    [
+        *((part, spec_of(optimizer=part.part_name())) for part in (HalfAdam, Factorial, Fixed)),
+        *(
+            (Noisy, spec_of({"type": "noisy", "shape": list(shape)}, {"type": "noisy", "shape": [1, BATCH]}))
+            for shape in ((), (BATCH,), (3, 1), (1, BATCH), (3, BATCH))
+        ),
+    ],
+    ids=str,
+)
+def test_optimizers_of_others_and_random_numbers_of_any_shape_agree(part: Any, spec: dict[str, Any]):
+    X = np.random.default_rng(0).normal(size=(53, 3))
+    compiled, numpy = (
+        specnet.fit(spec, X, X[:, 0] * X[:, 1] > 0, parts=[part], engine=engine, observer=Observer()).theta
+        for engine in ("compiled", "numpy")
+    )
     np.testing.assert_allclose(compiled, numpy, rtol=CLOSE, atol=CLOSE)
 
 
 def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.MonkeyPatch):
-    spec, rng = document([{"type": "similarity"}]), np.random.default_rng(0)
+    spec, rng = spec_of({"type": "similarity"}), np.random.default_rng(0)
     X, y = rng.normal(size=(20, 3)), np.arange(20) % 2
-    monkeypatch.setattr("specnet.training.steps.engine_choice.WORTH_SECONDS", 0)
-    monkeypatch.setattr("specnet.training.steps.engine_choice.SAVED_SHARE", math.inf)
+    monkeypatch.setattr(engine_choice, "WORTH_SECONDS", 0)
+    monkeypatch.setattr(engine_choice, "SAVED_SHARE", math.inf)
     told: dict[str, tuple[Any, ...]] = {}
     specnet.fit(spec, X, y, parts=(Similarity,), observer=Relay(told.__setitem__))
     reason = "a value of shape (batch, batch) has no form in C"
@@ -216,7 +204,7 @@ def test_a_part_without_a_form_is_left_to_numpy_or_an_error(monkeypatch: pytest.
 def test_the_text_of_the_steps_is_that_of_what_is_compiled():
     X, y = np.zeros((20, 3)), np.arange(20) % 2
     for batch in (8, "full"):
-        numpy, compiled, network, _ = steppers(document(batch_size=batch), X, y, None)
+        numpy, compiled, network, _ = steppers(spec_of(batch_size=batch), X, y, None)
         assert steps_text(network, compiled._feed.size) == compiled._compiled.text
         assert numpy._feed.size == (20 if batch == "full" else 8)
 
@@ -224,10 +212,11 @@ def test_the_text_of_the_steps_is_that_of_what_is_compiled():
 def test_work_is_estimated_by_calls_numbers_and_products():
     """The calls of a step are counted here by hand: so the same spec is trained by the same engine everywhere."""
 
-    def work(rows: int, epochs: int, **training: Any) -> Work:
-        settings = {"loss": "mse", "optimizer": "sgd", "batch_size": "full", **training}
-        network = specnet.build({"network": {"layer_sizes": [3, 5, 2], "dtype": "float64"}, "training": settings})
-        return Work.of(network, rows, epochs)
+    def work(rows: int, epochs: int, **training: Any) -> Any:
+        settings = {"optimizer": "sgd", "batch_size": "full", **training}
+        return engine_choice.Work.of(
+            network_of(settings.pop("optimizer"), dense(5, "relu"), dense(2), **settings), rows, epochs
+        )
 
     calls, numbers = 18 + 2, 700 * 42 + 3 + 12 + 20 + 2 * 32
     hidden, last = math.sqrt(20 * 2100 * 3500), math.sqrt(12 * 3500 * 1400)
@@ -244,7 +233,9 @@ def test_work_is_estimated_by_calls_numbers_and_products():
 
 def test_compiling_layers_that_are_alike_is_expected_to_take_no_longer_for_more_of_them():
     def expected(sizes: list[int]) -> float:
-        return Work.of(specnet.build({"network": {"layer_sizes": sizes}, "training": {"loss": "mse"}}), 9, 9)[1]
+        return engine_choice.Work.of(
+            specnet.build({"network": {"layer_sizes": sizes}, "training": {"loss": "mse"}}), 9, 9
+        )[1]
 
     few, many = expected([8] * 60), expected([8] * 200)
     assert few == many < 0.15 + (LONG_PROGRAM + 30) * 3e-3
@@ -253,18 +244,9 @@ def test_compiling_layers_that_are_alike_is_expected_to_take_no_longer_for_more_
     assert first > few
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0949, "less than 0.1 s"),
-        (0.095, "about 0.1 s"),
-        (9.49, "about 9.5 s"),
-        (9.51, "about 10 s"),
-        (99, "about 99 s"),
-    ],
-)
-def test_seconds_in_words(seconds: float, words: str):
-    assert engine_choice.about(seconds) == words
+def test_seconds_in_words():
+    found = [engine_choice.about(seconds) for seconds in (0.0949, 0.095, 9.49, 9.51, 99)]
+    assert found == ["less than 0.1 s", *(f"about {number} s" for number in ("0.1", "9.5", "10", "99"))]
 
 
 def test_before_rows_are_read_the_choice_is_theirs():
@@ -276,8 +258,7 @@ def test_before_rows_are_read_the_choice_is_theirs():
 @pytest.mark.slow
 def test_random_numbers_of_many_steps_take_little_memory():
     """Steps of few products, but of a million random numbers each: one at a time."""
-    layers = [{"type": "gaussian_noise", "stddev": 0.1}]
-    spec = document(layers) | {"training": {"loss": "mean_squared_error", "batch_size": "full"}}
+    spec = spec_of({"type": "gaussian_noise", "stddev": 0.1}, loss="mse", batch_size="full")
     X = np.zeros((400_000, 3))
     stepper = steppers(spec, X, X[:, 0], None)[1]
     assert stepper.most_at_once == 1
@@ -292,7 +273,24 @@ def test_random_numbers_of_many_steps_take_little_memory():
     ids=["dtype", "order", "columns", "steps"],
 )
 def test_rows_that_cannot_be_read_by_addresses_are_refused(X: np.ndarray):
-    network = Network(specnet.build(document()).resolved, "compiled")
+    network = Network(specnet.build(spec_of()).resolved, "compiled")
     feed = TrainingRows(X, np.zeros((20, 1))).feed(network)
     with pytest.raises(ValueError, match="the source of x is rows of 3 float64, C-contiguous, not"):
         CompiledStepper(network, network.initial_parameters(), feed, {})
+
+
+@pytest.mark.parametrize(("per_epoch", "before"), [(1, 0), (4, 0), (4, 3), (7, 1)])
+def test_several_epochs_have_the_means_of_batches_added_one_by_one(per_epoch, before):
+    random = np.random.default_rng(per_epoch + before)
+    losses, weights = random.lognormal(sigma=5, size=(2, 20 * per_epoch))
+    weights[: 2 * per_epoch] = 0  # all rows of the first two epochs count for nothing
+    one_by_one, at_once, expected = EpochSoFar(), EpochSoFar(), []
+    for loss, weight in zip(losses.tolist(), weights.tolist(), strict=True):
+        one_by_one.add(loss, weight)
+        if at_once.batches < before:
+            at_once.add(loss, weight)
+        if one_by_one.batches == per_epoch:
+            expected.append(one_by_one.mean())
+            one_by_one.set()
+    assert at_once.means(losses[before:], weights[before:], per_epoch).tolist() == expected
+    assert at_once == EpochSoFar()

@@ -11,6 +11,7 @@ from specnet import Observer
 from specnet.compiler import Value, exp, log, max_over, one_hot, stop_gradient, sum_over
 from specnet.parts import Loss
 from tests.compiling import compiles
+from tests.networks import document
 
 ENGINES = ["numpy", pytest.param("compiled", marks=compiles)]
 FAR = [-60.0, -75.0, -200.0]
@@ -31,20 +32,11 @@ class Plain(Loss):
         return log(sum_over(exp(shifted), "features")) - picked
 
 
-def spec(loss: str, **training: Any) -> dict[str, Any]:
-    hidden = {"hidden_layer_sizes": [16, 16], "output_size": 4}
-    return {"network": hidden, "training": {"loss": loss, "epochs": 60, "batch_size": 32, **training}}
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_slopes_are_softmax_less_the_target_but_for_those_that_are_lost(dtype: str, engine: str):
-    network = specnet.build(
-        {
-            "network": {"dtype": dtype, "input_size": 4, "layers": [{"type": "activation", "activation": "softmax"}]},
-            "training": {"loss": "categorical_crossentropy", "engine": engine},
-        }
-    )
+    layers, loss = [{"type": "activation", "activation": "softmax"}], "categorical_crossentropy"
+    network = specnet.build(document(*layers, inputs=4, dtype=dtype, loss=loss, engine=engine))
     logits = np.array([[0.0, *FAR], [0.0, *FAR], [0.5, 0.0, -1.0, -90.0]], dtype)
     y = np.array([0, 3, 1])
     expected = softmax(logits.astype(np.float64), axis=1) - np.eye(4)[y]
@@ -61,15 +53,10 @@ def test_networks_learn_the_same_without_them(engine: str):
     rng = np.random.default_rng(2)
     y = np.arange(96) % 4
     X = 60 * np.eye(4)[y] + rng.normal(size=(96, 4))
+    spec: dict[str, Any] = {"network": {"hidden_layer_sizes": [16, 16], "output_size": 4}}
+    training = {"epochs": 60, "batch_size": 32, "optimizer": {"type": "adam", "learning_rate": 0.03}, "engine": engine}
     plain, own = (
-        specnet.fit(
-            spec(loss, optimizer={"type": "adam", "learning_rate": 0.03}),
-            X,
-            y,
-            parts=(Plain,),
-            engine=engine,
-            observer=Observer(),
-        )
+        specnet.fit({**spec, "training": {"loss": loss, **training}}, X, y, parts=(Plain,), observer=Observer())
         for loss in ("plain", "categorical_crossentropy")
     )
     probabilities = own.predict_proba(X)
