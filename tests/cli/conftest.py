@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from specnet import Model, load_model
 from specnet.cli import main
+from tests.made import made_once
 from tests.running.sweeps.kills import MARK, processes_of
 from tests.waiting import wait_until
 
@@ -60,8 +61,12 @@ metrics = ["accuracy", "neg_log_loss"]
 GAPPY = """\
 data = { type = "csv", path = "gappy.csv", target = "price", split = { test_size = 0 } }
 network = { hidden_layer_sizes = [4], target_preprocessing = ["standardize"] }
-training = { loss = "mse", epochs = 2 }
+training = { loss = "mse", epochs = 2, ensemble = 2 }
 """
+SPECS = {"moons": MOONS, "kinds": CSV_SPEC, "gappy": GAPPY}
+KINDS = "\n".join(
+    ["first,second,kind,third", *(f'{i},{i * 2 % 7},"kind {"abc"[i % 3]}",{i % 5}' for i in range(30)), ""]
+)
 NEW = 'id,"size",age,city\n007,1.5,2,rome\n008,,2,\n009,2,,oslo\n010,1,3,bonn\n'
 """Rows of a table with gaps: in a column that had gaps in training, in one that had none, and a category."""
 
@@ -77,6 +82,11 @@ class Ended:
     @property
     def document(self) -> Any:
         return json.loads(self.out)
+
+    def ok(self) -> Ended:
+        """Check that it succeeded."""
+        assert self.status == 0, self.err
+        return self
 
     def failed(self, status: int, start: str = "") -> str:
         """Check how it failed: without a result. Return what it said, which begins so."""
@@ -118,11 +128,12 @@ def own_signals() -> Iterator[None]:
 
 @pytest.fixture
 def specnet(folder: Path, capsys: pytest.CaptureFixture[str]) -> Specnet:
-    """Run a command within this process."""
+    """Run a command within this process; a single argument is the whole line, as one types it."""
 
     def run(*arguments: str | Path) -> Ended:
+        words = shlex.split(str(arguments[0])) if len(arguments) == 1 else [str(each) for each in arguments]
         with own_signals(), pytest.raises(SystemExit) as ending:
-            main([str(argument) for argument in arguments])
+            main(words)
         out, err = capsys.readouterr()
         assert isinstance(ending.value.code, int)
         return Ended(ending.value.code, out, err)
@@ -167,21 +178,25 @@ def while_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
     return lambda happen: monkeypatch.setattr("specnet.spec.searching.parse_spec", lambda *_, **__: happen())
 
 
-@pytest.fixture(scope="session")
-def moons_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run on two classes."""
-    folder = tmp_path_factory.mktemp("moons")
-    (folder / "moons.toml").write_text(MOONS, encoding="utf-8")
+def _made(name: str, out: Path) -> None:
+    """Write a spec and its tables into a new folder, and run it there."""
+    out.mkdir()
+    for file, text in {
+        f"{name}.toml": SPECS[name],
+        "table.csv": KINDS,
+        "gappy.csv": gappy_rows(),
+        "new.csv": NEW,
+    }.items():
+        (out / file).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert called("run", "moons.toml", "--out", "moons", "-q") == 0
-    return folder / "moons"
+        patch.chdir(out)
+        assert called("run", f"{name}.toml", "--out", name, "-q") == 0
 
 
 @pytest.fixture
-def ran(moons_run: Path, folder: Path) -> Ran:
+def ran(folder: Path) -> Ran:
     """Leave the folder of a run on two classes, as `specnet run moons.toml -o NAME -q` does."""
-    return lambda name: Path(shutil.copytree(moons_run, folder / name))
+    return lambda name: Path(shutil.copytree(made_once(_made, "moons") / "moons", folder / name))
 
 
 @pytest.fixture
@@ -194,29 +209,40 @@ def moons(ran: Ran, folder: Path) -> Model:
 
 
 @pytest.fixture
-def kinds(specnet: Specnet, folder: Path) -> Model:
+def kinds(folder: Path) -> Model:
     """A model of three labels that are text, trained on the columns of ``table.csv``, in ``kinds/``."""
-    rows = [f'{i},{i * 2 % 7},"kind {"abc"[i % 3]}",{i % 5}' for i in range(30)]
-    (folder / "table.csv").write_text("\n".join(["first,second,kind,third", *rows]) + "\n")
-    (folder / "kinds.toml").write_text(CSV_SPEC)
-    assert specnet("run", "kinds.toml", "--out", "kinds", "-q").status == 0
+    shutil.copytree(made_once(_made, "kinds"), folder, dirs_exist_ok=True)
     return load_model(folder / "kinds/model.safetensors")
 
 
 @pytest.fixture
-def gappy(specnet: Specnet, folder: Path) -> Path:
-    """A model of numbers, trained on gaps in the columns size and city, but not in age; and ``new.csv``."""
-    rng = np.random.default_rng(0)
-    lines = ["size,age,city,price"]
+def gappy(folder: Path) -> Path:
+    """An ensemble for numbers, trained on gaps in the columns size and city, but not in age; and ``new.csv``."""
+    shutil.copytree(made_once(_made, "gappy"), folder, dirs_exist_ok=True)
+    return folder / "gappy"
+
+
+def gappy_rows() -> str:
+    rng, lines = np.random.default_rng(0), ["size,age,city,price"]
     for row in range(60):
         size = "" if row % 6 == 0 else f"{rng.normal():.3f}"
         city = "" if row % 6 == 1 else ("rome", "oslo")[row % 2]
         lines.append(f"{size},{rng.normal():.3f},{city},{rng.normal(5, 2):.3f}")
-    (folder / "gappy.csv").write_text("\n".join(lines) + "\n")
-    (folder / "gappy.toml").write_text(GAPPY)
-    assert specnet("run", "gappy.toml", "--out", "gappy", "-q", "--set", "training.ensemble=2").status == 0
-    (folder / "new.csv").write_text(NEW)
-    return folder / "gappy"
+    return "\n".join(lines) + "\n"
+
+
+def write_rows(path: str | Path, header: str, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table of cells that need no quotes."""
+    Path(path).write_text("\n".join([header, *(",".join(map(str, row)) for row in rows), ""]), encoding="utf-8")
+
+
+def spec_of_rows(loss: str = "binary_crossentropy", epochs: int = 2, **data: Any) -> dict[str, Any]:
+    """Return a spec of rows.csv, whose target is y unless something else is given."""
+    return {
+        "data": {"type": "csv", "path": "rows.csv", "target": "y", **data},
+        "network": {"hidden_layer_sizes": [3]},
+        "training": {"loss": loss, "epochs": epochs},
+    }
 
 
 def csv_rows(text: str) -> tuple[list[str], list[list[str]]]:

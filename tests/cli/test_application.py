@@ -1,23 +1,25 @@
-"""What holds for all verbs: help, versions, exit status, streams."""
+"""What holds for all verbs: help, versions, exit status, streams, imports, limits, and too little memory."""
 
-from __future__ import annotations
-
+import errno
 import os
 import re
 import shlex
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
+from specnet import FileError, PartError, SpecnetError
 from specnet.cli.application import application
-from tests.cli.conftest import COMMAND, Specnet, called, environment, in_ascii, process
+from specnet.cli.shells import VARIABLE
+from specnet.errors import is_memory_shortage
+from tests.cli.conftest import COMMAND, called, environment, in_ascii, process
 from tests.running.sweeps.searches import GRID
 
 NETWORK = Path(__file__).parents[1] / "importing/files/sklearn_words.onnx"
@@ -28,11 +30,8 @@ VERBS = [
 ]
 
 
-def test_help_lists_every_verb(specnet: Specnet) -> None:
-    ended = specnet("--help")
-    assert ended.status == 0
-    assert ended.err == ""
-    uses = [each.splitlines() for each in ended.out.split("\n\n")[3:-1]]
+def test_help_lists_every_verb(specnet):
+    uses = [each.splitlines() for each in specnet("--help").went().split("\n\n")[3:-1]]
     assert [use[0] for use in uses] == ["Start:", "Train:", "Look:", "Prove:", "Use:"]
     listed = [line for use in uses for line in use[1:]]
     assert [line.split()[0] for line in listed] == VERBS
@@ -41,7 +40,7 @@ def test_help_lists_every_verb(specnet: Specnet) -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_shows_what_a_user_types_with_an_example_and_no_codes(specnet: Specnet, verb: str) -> None:
+def test_help_shows_what_a_user_types_with_an_example_and_no_codes(specnet, verb):
     out = specnet(verb, "--help").went()
     usage, _, rest = out.partition("\n\n")
     assert usage.startswith(f"Usage: specnet {verb} [OPTIONS]")
@@ -57,107 +56,94 @@ def test_help_shows_what_a_user_types_with_an_example_and_no_codes(specnet: Spec
     assert specnet(verb, "-h").out == out
 
 
-ASKED = [
-    *("show moons.toml", "show moons.toml --code", "show moons.toml --schedule", "show moons --explain"),
-    *("show moons --resolved", "show moons --code --engine compiled", "parts", "parts adam", "parts training"),
-    *(
-        "diff moons.toml moons",
-        "diff moons moons",
-        "runs .",
-        "evaluate moons rows.npz",
-        "predict moons rows.npz",
-        "schema",
-    ),
-]
-"""Commands that are asked for what they print."""
-DONE = [
-    *(
-        "new new.toml",
-        "validate moons.toml",
-        "run moons.toml -o new",
-        "run moons.toml --seeds 2 -o many",
-        "report moons",
-    ),
-    *("sweep grid.toml --jobs 1 -o sweep", "compare moons moons", "runs . --html", "show moons --diagram moons.svg"),
-    *("check moons.toml", "verify moons", "export moons --to numpy", f"import {NETWORK} -o words.toml"),
-    *("schema -o schema.json", "predict moons rows.npz -o rows.csv"),
-]
+ASKED = """
+show moons.toml
+show moons.toml --code
+show moons.toml --schedule
+show moons --explain
+show moons --resolved
+show moons --code --engine compiled
+parts
+parts adam
+parts training
+diff moons.toml moons
+diff moons moons
+runs .
+evaluate moons rows.npz
+predict moons rows.npz
+schema
+""".strip().splitlines()
+"""Commands for what they print."""
+DONE = f"""
+new new.toml
+validate moons.toml
+run moons.toml -o new
+run moons.toml --seeds 2 -o many
+report moons
+sweep grid.toml --jobs 1 -o sweep
+compare moons moons
+runs . --html
+show moons --diagram moons.svg
+check moons.toml
+verify moons
+export moons --to numpy
+import {NETWORK} -o words.toml
+schema -o schema.json
+predict moons rows.npz -o rows.csv
+""".strip().splitlines()
 """Commands that write files or prove something."""
 
 
 @pytest.mark.usefixtures("moons")
 @pytest.mark.parametrize(
-    "arguments", [pytest.param(each, marks=[pytest.mark.slow] * each.startswith("sweep")) for each in (*ASKED, *DONE)]
+    "line", [pytest.param(each, marks=[pytest.mark.slow] * each.startswith("sweep")) for each in (*ASKED, *DONE)]
 )
-def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet: Specnet, folder: Path, arguments: str) -> None:
+def test_quiet_silences_remarks_and_never_what_was_asked_for(specnet, folder, line):
     (folder / "grid.toml").write_text(GRID)
-    words = arguments.split()
-    ended = specnet(*words, "-q")
-    assert (ended.status, ended.err) == (0, "")
-    force = ["--force"] if words[0] not in ("validate", "report", "check", "verify") and arguments in DONE else []
-    loud = specnet(*words, *force)
+    ended = specnet(f"{line} -q").ok()
+    assert ended.err == ""
+    forced = line in DONE and line.split()[0] not in ("validate", "report", "check", "verify")
+    loud = specnet(f"{line} --force" if forced else line)
     assert loud.out + loud.err
-    assert ended.out == (loud.out if arguments in ASKED else "")
+    assert ended.out == (loud.out if line in ASKED else "")
 
 
-def test_all_verbs_are_asked_quietly() -> None:
-    assert {arguments.split()[0] for arguments in (*ASKED, *DONE)} == set(VERBS)
-
-
-def test_the_version_is_the_distribution_s(specnet: Specnet) -> None:
-    assert specnet("--version").out == f"specnet {version('specnet')}\n"
-
-
-def test_help_imports_nothing_dear(folder: Path) -> None:
-    listing = subprocess.run(
-        [sys.executable, "-X", "importtime", *COMMAND[1:], "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=folder,
-        env=environment(),
-    ).stderr
-    imported = {line.split("|")[2].strip() for line in listing.splitlines() if line.count("|") == 2}
-    assert "typer" in imported
-    dear = {
-        "socket",
-        "numpy",
-        "pydantic",
-        "rich",
-        "sklearn",
-        "scipy",
-        "duckdb",
-        "tree_sitter",
-        "jsonschema",
-        "safetensors",
-    }
-    assert not dear & imported
+def test_all_verbs_are_asked_quietly():
+    assert {line.split()[0] for line in (*ASKED, *DONE)} == set(VERBS)
 
 
 @pytest.mark.slow
-def test_validate_imports_only_what_reading_needs(folder: Path) -> None:
-    listing = subprocess.run(
-        [sys.executable, "-X", "importtime", *COMMAND[1:], "validate", "moons.toml"],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=folder,
-        env=environment(),
-    ).stderr
-    imported = {line.split("|")[2].strip() for line in listing.splitlines() if line.count("|") == 2}
-    assert "pydantic" in imported
-    assert not {"rich", "sklearn", "scipy", "duckdb", "jsonschema", "safetensors", "matplotlib"} & imported
-
-
-@pytest.mark.slow
-def test_the_installed_command_is_main() -> None:
+def test_the_version_is_the_distribution_s_and_the_installed_command_is_main(specnet):
     script = Path(sys.executable).parent / ("specnet.exe" if os.name == "nt" else "specnet")
     ended = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
-    assert ended.stdout == f"specnet {version('specnet')}\n"
+    assert ended.stdout == specnet("--version").out == f"specnet {version('specnet')}\n"
+
+
+SLOW = [pytest.mark.slow]
+OF_READING = "rich sklearn scipy duckdb jsonschema safetensors matplotlib"
+OF_COMPLETION = "numpy pydantic rich sklearn tree_sitter specnet.spec specnet.parts"
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "told"),
+    ("arguments", "needed", "avoided", "variables"),
+    [
+        (["--help"], "typer", f"socket numpy pydantic tree_sitter {OF_READING}", {}),
+        pytest.param(["validate", "moons.toml"], "pydantic", OF_READING, {}, marks=SLOW),
+        pytest.param(["specnet parts ad"], "typer", OF_COMPLETION, {VARIABLE: "bash"}, marks=SLOW),
+        pytest.param(["specnet show x --set network.dt"], "typer", OF_COMPLETION, {VARIABLE: "bash"}, marks=SLOW),
+    ],
+    ids=["help", "validate", "completion of a part", "completion of a setting"],
+)
+def test_nothing_expensive_is_imported(folder, arguments, needed, avoided, variables):
+    command, env = [sys.executable, "-X", "importtime", *COMMAND[1:], *arguments], environment(**variables)
+    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True)
+    imported = {line.split("|")[2].strip() for line in ended.stderr.splitlines() if line.count("|") == 2}
+    assert needed in imported
+    assert not imported & {*avoided.split()}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reported"),
     [
         (ZeroDivisionError("planted"), 1, "error[internal]: ZeroDivisionError: planted"),
         (MemoryError(), 1, "error[memory]: "),
@@ -166,21 +152,19 @@ def test_the_installed_command_is_main() -> None:
     ],
     ids=lambda item: type(item).__name__ if isinstance(item, BaseException) else "",
 )
-def test_what_happens_to_a_command_is_a_message_and_no_traceback(
-    specnet: Specnet, while_reading: Callable[..., None], error: BaseException, status: int, told: str
-) -> None:
-    def fail() -> None:
+def test_what_happens_to_a_command_is_a_message_and_no_traceback(specnet, while_reading, error, status, reported):
+    def fail():
         raise error
 
     while_reading(fail)
-    said = specnet("validate", "moons.toml").failed(status, told)
-    assert "Traceback" not in said
-    as_json = specnet("validate", "moons.toml", "--format", "json")
+    err = specnet("validate moons.toml").failed(status, reported)
+    assert "Traceback" not in err
+    as_json = specnet("validate moons.toml --format json")
     assert as_json.status == status
-    assert f"error[{as_json.document['errors'][0]['code']}]" in said
+    assert f"error[{as_json.document['errors'][0]['code']}]" in err
 
 
-def test_warnings_are_one_line_without_the_source(folder: Path, while_reading: Callable[..., None]) -> None:
+def test_warnings_are_one_line_without_the_source(folder, while_reading):
     while_reading(lambda: warnings.warn("no part", stacklevel=1))
     out, err = StringIO(), StringIO()
     assert called("validate", "moons.toml", stdout=out, stderr=err) == 0
@@ -188,75 +172,191 @@ def test_warnings_are_one_line_without_the_source(folder: Path, while_reading: C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", ["validate moons.toml --format json", "--help"])
-def test_a_full_disk_is_a_message_and_1(folder: Path, arguments: str) -> None:
-    limited = f"ulimit -f 0; exec {shlex.join(COMMAND)} {arguments} > output"
-    ended = subprocess.run(["sh", "-c", limited], stderr=subprocess.PIPE, text=True, check=False, cwd=folder)
+@pytest.mark.parametrize(
+    ("arguments", "blocks", "variables"),
+    [
+        ("validate moons.toml --format json", 0, {}),
+        ("--help", 0, {}),
+        ("schema", 20, {"PYTHONUNBUFFERED": "1"}),
+    ],
+)
+def test_a_disk_that_is_full_or_fills_up_is_a_message_and_1(folder, arguments, blocks, variables):
+    limited = f"ulimit -f {blocks}; exec {shlex.join(COMMAND)} {arguments} > output"
+    env = environment(**variables)
+    ended = subprocess.run(["sh", "-c", limited], cwd=folder, env=env, stderr=subprocess.PIPE, text=True, check=False)
     assert ended.returncode == 1
     assert re.fullmatch(r"error\[file\]: .*File too large\n", ended.stderr)
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_no_success_for_unbuffered_output(folder: Path) -> None:
-    limited = f"ulimit -f 20; exec {shlex.join(COMMAND)} schema > output"
-    ended = subprocess.run(
-        ["sh", "-c", limited],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        cwd=folder,
-        env=environment(PYTHONUNBUFFERED="1"),
-    )
-    assert ended.returncode == 1
-    assert re.fullmatch(r"error\[file\]: .*File too large\n", ended.stderr)
-
-
-@pytest.mark.slow
-def test_unbuffered_output_is_the_same(specnet: Specnet, folder: Path) -> None:
+def test_unbuffered_output_is_the_same(specnet, folder):
     assert process("schema", folder=folder, PYTHONUNBUFFERED="1") == specnet("schema")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
-def test_neither_stream_need_be_there(folder: Path, closed: str) -> None:
+def test_neither_stream_need_be_there(folder, closed):
     command = f"{shlex.join(COMMAND)} validate moons.toml {closed}"
     assert subprocess.run(["sh", "-c", command], cwd=folder, check=False).returncode == 0
 
 
-def test_a_stream_that_cannot_write_a_sign_gets_what_stands_for_it_or_question_marks(folder: Path) -> None:
-    ended = in_ascii("show", "moons.toml")
-    assert ended.status == 0
-    assert "2 -> 5 relu -> 1 sigmoid" in ended.out
+def test_streams_and_names_of_other_encodings(folder):
+    """A character that cannot be written has one instead of it, or "?"; JSON is UTF-8, and a name may be no text."""
+    assert "2 -> 5 relu -> 1 sigmoid" in in_ascii("show", "moons.toml").ok().out
     assert "learn a weight ? per feature" in in_ascii("parts", "softplus").out
-
-
-def test_json_is_utf_8_whatever_the_stream(folder: Path) -> None:
     (folder / "größe.toml").write_bytes((folder / "moons.toml").read_bytes())
-    ended = in_ascii("validate", "größe.toml", "--format", "json")
-    assert ended.document == {"errors": [], "valid": ["größe.toml"]}
-
-
-def test_a_name_that_is_no_text_can_be_told(folder: Path) -> None:
+    assert in_ascii("validate", "größe.toml", "--format", "json").document == {"errors": [], "valid": ["größe.toml"]}
     name = os.fsdecode(b"\xff.toml")
-    ended = in_ascii("validate", name)
-    assert ended.status == 1
-    assert "error[file]" in ended.err
+    assert "error[file]" in in_ascii("validate", name).failed(1)
     assert in_ascii("validate", name, "--format", "json").document["errors"][0]["source"] == name
 
 
-def test_options_of_several_verbs_are_the_same() -> None:
-    """An option that writes, opens, limits or shares the work means the same and has one default wherever it is."""
-    told: dict[str, set[tuple[object, object]]] = {}
-    for verb in get_command(application()).commands.values():
-        for option in verb.params:
-            told.setdefault(option.opts[0], set()).add((option.default, getattr(option, "help", None)))
+def options_of_verbs():
+    """Return the options of each verb by name."""
+    verbs = get_command(application()).commands.items()
+    return {verb: {name: option for option in command.params for name in option.opts} for verb, command in verbs}
+
+
+def test_options_of_several_verbs_are_the_same():
+    """An option that writes, opens, limits or shares the work means the same and has one default wherever it is.
+
+    And every command can be quiet and print data.
+    """
     for name in ("--jobs", "--limit", "--dask", "--no-report", "--open", "--quiet"):
-        ((default, _),) = told[name]
+        found = [options[name] for options in options_of_verbs().values() if name in options]
+        ((default, _),) = {(option.default, option.help) for option in found}
         assert default in (None, False), name
+    for verb, options in options_of_verbs().items():
+        assert {"--quiet", "-q", "--format"} <= options.keys(), verb
+        assert {"text", "json"} <= set(str(options["--format"].metavar).split("|")), verb
 
 
-def test_every_command_can_be_quiet_and_print_data() -> None:
-    for verb in get_command(application()).commands.values():
-        options = {name: option for option in verb.params for name in option.opts}
-        assert {"--quiet", "-q", "--format"} <= options.keys(), verb.name
-        assert {"text", "json"} <= set(str(options["--format"].metavar).split("|")), verb.name
+# ------------------------------------------------------------------------------------------------------------- limits
+
+DEEP = """
+data.type = "iris"
+[network]
+layers = [
+    { type = "block", repeat = 1200, layers = [{ type = "activation", activation = "tanh" }] },
+    { type = "dense", units = 3 },
+]
+[training]
+loss = "categorical_crossentropy"
+epochs = 1
+"""
+LOADING = f"""
+validate moons.toml moons
+run moons.toml -o run --no-report
+run moons -o again --no-report
+run moons.toml --seeds 2 -o many --no-report
+sweep grid.toml -o sweep --trials 1 --jobs 1 --no-report
+show moons
+show moons/model.safetensors
+show moons --code
+show moons --schedule
+show moons --explain
+show moons --resolved
+report moons
+compare moons moons
+diff moons moons
+diff moons.toml moons/model.safetensors
+check moons.toml
+evaluate moons rows.npz
+evaluate moons.skops rows.npz
+verify moons
+predict moons rows.npz
+predict moons.onnx rows.npz
+export moons --to numpy
+import {NETWORK} -o network.toml
+""".strip().splitlines()
+"""Command lines that read specs or models."""
+NETWORKLESS = {"new", "parts", "schema", "runs"}
+"""Verbs that read no spec and no model."""
+
+
+def test_a_cap_holds_wherever_a_network_is_read(specnet, folder, moons):
+    (folder / "grid.toml").write_text(GRID.replace("'grid'", "'random'"))
+    for target, suffix in (("onnx", "onnx"), ("sklearn", "skops")):
+        specnet(f"export moons --to {target} -o moons.{suffix}").ok()
+    loading = {line.split()[0] for line in LOADING}
+    assert loading == set(VERBS) - NETWORKLESS
+    assert loading == {verb for verb, options in options_of_verbs().items() if "--limit" in options}
+    for line in LOADING:
+        reported = specnet(f"{line} --limit parameters=10").failed(1)
+        assert "parameters exceed the limit of 10" in reported, line
+        assert "--limit parameters=" in reported
+        assert specnet(line).status == 0, line
+
+
+def test_a_cap_is_raised_as_its_error_says_for_every_command(specnet, folder):
+    (folder / "deep.toml").write_text(DEEP)
+    np.savez(folder / "rows.npz", X=np.ones((3, 4)), y=[0, 1, 2])
+    for line in (
+        "validate deep.toml",
+        "run deep.toml -o deep -q --no-report",
+        "evaluate deep rows.npz",
+        "predict deep rows.npz",
+        "export deep --to numpy -o deep_one.py",
+    ):
+        assert "--limit layers=1201" in specnet(line).failed(1)
+        specnet(f"{line} --limit layers=1201").ok()
+
+
+# ----------------------------------------------------------------------------- the system gives no more memory
+
+
+def wrapped(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+UNMAPPED = ImportError("_ufuncs.so: failed to map segment from shared object")
+SHORTAGES = [
+    MemoryError(),
+    OSError(errno.ENOMEM, "Cannot allocate memory", "pandas/core"),
+    UNMAPPED,
+    wrapped(ImportError("IMPORTANT: PLEASE READ THIS"), UNMAPPED),
+    RuntimeError("can't start new thread"),
+    wrapped(PartError("activation wave is at fault"), MemoryError()),
+    wrapped(FileError("Cannot allocate memory"), OSError(errno.ENOMEM, "Cannot allocate memory")),
+]
+
+
+@pytest.mark.parametrize("error", SHORTAGES)
+def test_too_little_memory_is_a_message_wherever_it_is_missed(specnet, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    for function in ("inputs._source", *([] if isinstance(error, SpecnetError) else ["application.call"])):
+        monkeypatch.setattr(f"specnet.cli.{function}", fail)
+        assert specnet("show moons.toml").failed(1, "error[memory]: ").count("\n") == 1
+
+
+def test_a_full_table_of_threads_own_storage_is_no_want_of_memory():
+    assert not is_memory_shortage(ImportError("libgomp.so: cannot allocate memory in static TLS block"))
+    assert not is_memory_shortage(SystemError("error return without exception set"))
+    assert not is_memory_shortage(None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems limit no address space")
+@pytest.mark.parametrize(
+    ("mebibytes", "variables"), [(60, {}), (150, {}), (145, {"OMP_NUM_THREADS": "1"}), (290, {}), (400, {})]
+)
+def test_a_limit_that_libraries_do_not_fit_below_is_an_error(folder, mebibytes, variables):
+    """OpenBLAS would never return, or would send Ctrl-C to the process."""
+    spec = 'data.type = "iris"\nnetwork.hidden_layer_sizes = [4]\n'
+    (folder / "iris.toml").write_text(f'{spec}training = {{ loss = "categorical_crossentropy", epochs = 2 }}\n')
+    command = f"ulimit -v {mebibytes * 1024}; exec {shlex.join([*COMMAND, 'run', 'iris.toml', '-o', 'out'])}"
+    env = environment(OPENBLAS_NUM_THREADS="2", **variables)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, shell=True, cwd=folder, env=env, **pipes) as running:
+        try:
+            out, err = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    first, hint = err.splitlines()
+    assert (running.returncode, out) == (1, "")
+    assert first == f"error[memory]: not enough memory: this process is limited to {mebibytes} MiB"
+    assert "ulimit -v" in hint
+    assert not (folder / "out").exists()

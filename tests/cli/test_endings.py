@@ -1,7 +1,5 @@
 """How a command ends that nobody reads any more, or that Ctrl-C stops: without a word of Python, at whatever moment."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
@@ -9,7 +7,6 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
 from io import StringIO
 from itertools import product
 from pathlib import Path
@@ -17,33 +14,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import COMMAND, MOONS, Ended, Specnet, called, environment, own_signals, started
+from tests.cli.conftest import COMMAND, MOONS, Ended, called, environment, own_signals, started
 from tests.cli.test_application import VERBS
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow  # processes that are stopped in many ways
 
 SWEPT = MOONS.replace("[data]", "[data]\nsplit = { validation_size = 0.2 }")
 NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
-LINES = {
-    "run": "run moons.toml -o new --force",
-    "sweep": "sweep sweep.toml -o swept --force",
-    "validate": "validate moons.toml",
-    "show": "show moons.toml",
-    "parts": "parts",
-    "check": "check moons.toml",
-    "report": "report ended",
-    "verify": "verify ended",
-    "diff": "diff moons.toml ended",
-    "runs": "runs .",
-    "compare": "compare ended again --force",
-    "predict": "predict ended rows.npz",
-    "evaluate": "evaluate ended rows.npz",
-    "export": "export ended --to numpy -o new.py --force",
-    "import": "import network.onnx -o new.toml --force",
-    "schema": "schema",
-    "new": "new new.toml --force",
-}
+TYPED = """
+run moons.toml -o new --force
+sweep sweep.toml -o swept --force
+validate moons.toml
+show moons.toml
+parts
+check moons.toml
+report ended
+verify ended
+diff moons.toml ended
+runs .
+compare ended again --force
+predict ended rows.npz
+evaluate ended rows.npz
+export ended --to numpy -o new.py --force
+import network.onnx -o new.toml --force
+schema
+new new.toml --force
+"""
 """A command line of each verb that prints on standard output."""
+LINES = {line.split()[0]: line for line in TYPED.strip().splitlines()}
 
 INTERRUPTED = """\
 import os, sys
@@ -114,49 +113,46 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def ready(moons_run: Path, folder: Path) -> Path:
+def ready(ran, folder):
     """A folder with all that the lines need."""
     for out in ("ended", "again"):
-        shutil.copytree(moons_run, folder / out)
+        ran(out)
     np.savez(folder / "rows.npz", X=np.zeros((4, 2)), y=[0, 1, 0, 1])
     shutil.copy(NETWORK, folder / "network.onnx")
     (folder / "sweep.toml").write_text(f"{SWEPT}\n[sweep]\ntrials = 2\nspace = {{ 'training.l2' = [0.0, 0.1] }}\n")
     return folder
 
 
-def closed_pipe() -> int:
-    """Return the writing end of a pipe that nobody reads."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    return writing
-
-
-def unread(*arguments: str, stream: str = "stdout") -> tuple[int, str]:
+def unread(*arguments, stream="stdout"):
     """Run a command with one stream that nobody reads; return its status and what it said on the other."""
-    heard = StringIO()
-    with open(closed_pipe(), "w", 1) as gone:
+    heard, (reading, writing) = StringIO(), os.pipe()
+    os.close(reading)
+    with open(writing, "w", 1) as gone:
         streams = {"stdout": heard, "stderr": heard, stream: gone}
         return called(*arguments, **streams), heard.getvalue()
 
 
-def test_there_is_a_line_for_each_verb() -> None:
+def test_there_is_a_line_for_each_verb():
     assert sorted(LINES) == sorted(VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_reader_that_has_gone_is_no_error(ready: Path, verb: str) -> None:
-    status, err = unread(*LINES[verb].split())
+HELP = ["--help", "--version", "run --help", "--completion bash", "schema --format json"]
+
+
+@pytest.mark.parametrize("line", [*LINES.values(), *HELP])
+def test_a_reader_that_has_gone_is_no_error(ready, line):
+    status, err = unread(*line.split())
     assert status == 141
-    check_course(verb, err)
+    check_course(line.split()[0], err)
 
 
-def check_course(verb: str, err: str) -> None:
+def check_course(verb, err):
     """Check that nothing but the course of runs is on standard error."""
     course = {"run": ("epoch", "→"), "verify": ("epoch", "→"), "sweep": ("trial",)}.get(verb, ())
     assert not any(line for line in err.splitlines() if not any(word in line for word in course))
 
 
-def test_nor_is_one_of_a_process_without_buffers(ready: Path) -> None:
+def test_nor_is_one_of_a_process_without_buffers(ready):
     """Each of them is one, born with specnet loaded."""
     ended = subprocess.run(
         [sys.executable, "-c", UNREAD],
@@ -171,31 +167,27 @@ def test_nor_is_one_of_a_process_without_buffers(ready: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["--help", "--version", "run --help", "--completion bash", "schema --format json"]
-)
-def test_nor_is_one_of_help(ready: Path, arguments: str) -> None:
-    assert unread(*arguments.split()) == (141, "")
-
-
-@pytest.mark.parametrize(
     "arguments", ["validate missing.toml", "run", "fly", "run moons.toml --epochs 3", "parts adem"]
 )
-def test_mistakes_that_nobody_reads_end_in_silence(ready: Path, arguments: str) -> None:
+def test_mistakes_that_nobody_reads_end_in_silence(ready, arguments):
     assert unread(*arguments.split(), stream="stderr") == (141, "")
 
 
-def test_a_warning_that_nobody_reads_ends_nothing(folder: Path, while_reading: Callable[..., None]) -> None:
+def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder):
+    assert unread("run", "moons.toml", "--out", "here", stream="stderr")[0] == 141
+    assert (folder / "here/report.html").exists()
+
+
+def test_a_warning_that_nobody_reads_ends_nothing(folder, while_reading):
     while_reading(lambda: warnings.warn("no part", stacklevel=1))
     assert unread("validate", "moons.toml", stream="stderr") == (141, "1 spec, no mistakes\n")
 
 
 @pytest.mark.parametrize("arguments", ["schema", "parts --format markdown", "validate moons.toml"])
-def test_a_reader_may_go_after_the_first_line(ready: Path, arguments: str) -> None:
+def test_a_reader_may_go_after_the_first_line(ready, arguments):
     running = subprocess.Popen(
         [*COMMAND, *arguments.split()], cwd=ready, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert running.stdout is not None
-    assert running.stderr is not None
     assert running.stdout.readline()
     running.stdout.close()
     err = running.stderr.read()
@@ -204,7 +196,7 @@ def test_a_reader_may_go_after_the_first_line(ready: Path, arguments: str) -> No
     assert (running.wait(), err) in [(0, b""), (141, b"")]
 
 
-def _check(ended: Ended, complete: bool) -> None:
+def _check(ended, complete):
     """Check that Ctrl-C ended a command, or that it had done all before."""
     assert "Traceback" not in ended.err
     assert "Exception ignored" not in ended.err
@@ -219,18 +211,16 @@ def _check(ended: Ended, complete: bool) -> None:
 
 
 @pytest.mark.parametrize("moment", [1, 30, 300])
-def test_ctrl_c_in_an_import_ends_with_130(ready: Path, moment: int) -> None:
+def test_ctrl_c_in_an_import_ends_with_130(ready, moment):
     code = INTERRUPTED.format(moment=moment, signal=int(signal.SIGINT))
     with started(*LINES["run"].split(), folder=ready, code=code) as running:
         out, err = running.communicate(timeout=120)
         _check(Ended(running.returncode, out, err), complete=moment > 30)
 
 
-def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path) -> None:
+def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready):
     """Of each verb, in an import of its own and some time after it has begun."""
     with started(folder=ready, code=FORKS, stdin=subprocess.PIPE) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
         for verb, moment in product(VERBS, ("20 0", "0 {:.3f}")):
             print(moment.format(random.Random(verb).uniform(0, 0.3)), LINES[verb], file=running.stdin, flush=True)
             status = int(running.stdout.readline())
@@ -238,28 +228,26 @@ def test_ctrl_c_at_any_moment_ends_with_130_or_comes_too_late(ready: Path) -> No
             assert not list(ready.rglob(".specnet-*"))
 
 
-def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet: Specnet, while_reading: Callable[..., None]) -> None:
-    def interrupt() -> None:
+def test_what_a_library_makes_of_ctrl_c_is_still_ctrl_c(specnet, while_reading):
+    def interrupt():
         try:
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise RuntimeError("query interrupted") from None
 
     while_reading(interrupt)
-    specnet("validate", "moons.toml").failed(130, "error[interrupted]: ")
+    specnet("validate moons.toml").failed(130, "error[interrupted]: ")
 
 
-def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(
-    specnet: Specnet, while_reading: Callable[..., None]
-) -> None:
+def test_ctrl_c_that_is_ignored_from_outside_stays_ignored(specnet, while_reading):
     while_reading(lambda: signal.raise_signal(signal.SIGINT))
     with own_signals():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        ended = specnet("validate", "moons.toml")
+        ended = specnet("validate moons.toml")
     assert (ended.status, ended.out, ended.err) == (0, "1 spec, no mistakes\n", "")
 
 
-def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
+def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder):
     (folder / "long.toml").write_text(MOONS.replace("epochs = 20", "epochs = 100000000"))
     code = (
         "import os, signal, sys\n"
@@ -279,3 +267,47 @@ def test_ctrl_c_where_nothing_can_be_raised_is_not_lost(folder: Path) -> None:
     assert running.returncode == 130
     assert "Exception ignored" not in err
     assert err.startswith("error[interrupted]: ")
+
+
+# ------------------------------------------------------------------------------------------- a run with its workers
+
+SETTINGS = "--set training.ensemble=3 --set training.epochs=1000000 --set training.engine=numpy"
+WORKERS = 2
+RUN = f"run moons.toml --out here {SETTINGS} --jobs {WORKERS}"
+
+
+def workers(process):
+    """Return the folders of the processes that train members for another."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    folders = [Path("/proc", child) for child in children]
+    return [folder for folder in folders if b"spawn_main" in (folder / "cmdline").read_bytes()]
+
+
+def is_alive(process):
+    try:
+        return "\nState:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
+
+
+def test_ctrl_c_in_a_terminal_reaches_all_processes_and_saves_the_run(folder):
+    """Even while they start: only the first one handles it."""
+    with started(*RUN.split(), folder=folder, start_new_session=True) as running:
+        wait_until(lambda: len(workers(running.pid)) == WORKERS)
+        os.killpg(running.pid, signal.SIGINT)
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert f"specnet {RUN} --resume" in err
+    assert "member 0" in err
+    assert (folder / "here/checkpoint.safetensors").exists()
+
+
+def test_workers_end_when_the_run_is_killed(folder):
+    with started(*RUN.split(), folder=folder, start_new_session=True) as running:
+        wait_until(lambda: len(workers(running.pid)) == WORKERS)
+        found = workers(running.pid)
+        wait_until(lambda: all("\nThreads:\t1\n" not in (each / "status").read_text() for each in found))
+        running.kill()
+        running.communicate(timeout=120)
+    wait_until(lambda: not any(map(is_alive, found)), 10)

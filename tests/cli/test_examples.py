@@ -1,7 +1,5 @@
 """The examples of every help, typed as they stand."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
@@ -11,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import Specnet
 from tests.cli.test_application import VERBS
 from tests.importing.onnx.test_onnx_outputs import policy_file
 
@@ -21,19 +18,19 @@ SPECS = Path(__file__).parents[2] / "specs"
 NETWORK = Path(__file__).parents[1] / "importing" / "files" / "sklearn_words.onnx"
 
 
-def _examples(specnet: Specnet, verb: str) -> list[str]:
+def _examples(specnet, verb):
     text = specnet(verb, "--help").out.split("  Examples:\n")[1]
     return re.findall(r"^    (specnet .+)$", text, re.MULTILINE)
 
 
-def _table(file: Path, target: str) -> None:
+def _table(file, target):
     """Write a table with held-out rows enough for a level of 95 %."""
     rows = [f"{i % 7},{i % 11},{i * 10 % 77 + i % 7 if target == 'price' else 'ab'[i % 2]}" for i in range(300)]
     file.write_text("\n".join([f"size,rooms,{target}", *rows, ""]), encoding="utf-8")
 
 
 @pytest.mark.usefixtures("born_loaded")
-def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None:
+def test_every_example_does_what_it_says(specnet, folder):
     shutil.copytree(SPECS, folder / "specs")
     for spec in (folder / "specs").glob("*.toml"):  # that they reach something is for the tests of the specs
         text = re.sub(r"^(epochs|trials) = \d+", r"\1 = 2", spec.read_text(), flags=re.MULTILINE)
@@ -42,11 +39,11 @@ def test_every_example_does_what_it_says(specnet: Specnet, folder: Path) -> None
     shutil.copy(NETWORK, folder / "network.onnx")
     policy_file(folder)
     np.savez(folder / "rows.npz", X=np.zeros((3, 2)), y=np.array([0, 1, 1]))
-    assert specnet("run", "specs/wine_csv.toml").status == 0
+    specnet("run specs/wine_csv.toml").ok()
     for name, table, target in (("prices", "houses.csv", "price"), ("species", "birds.csv", "kind")):
         _table(folder / table, target)
-        assert specnet("new", f"{name}.toml", "--data", table, "--target", target, "--quick").status == 0
-        assert specnet("run", f"{name}.toml", "--set", "training.epochs=1", "--no-report").status == 0
+        specnet("new", f"{name}.toml", "--data", table, "--target", target, "--quick").ok()
+        specnet(f"run {name}.toml --set training.epochs=1 --no-report").ok()
     tried = 0
     for verb in sorted(VERBS, key=lambda verb: verb == "evaluate"):  # it reads what export has written
         for example in _examples(specnet, verb):

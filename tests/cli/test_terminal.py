@@ -1,20 +1,17 @@
 """What is seen on a terminal, by a pseudo-terminal."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import signal
 import subprocess
 from fcntl import ioctl
-from pathlib import Path
 from termios import TIOCSCTTY
 
 import pytest
 
 from specnet import Observer, run
-from tests.cli.conftest import COMMAND, Specnet, environment, take_interrupts
+from tests.cli.conftest import COMMAND, environment, spec_of_rows, take_interrupts
 from tests.cli.on_terminal import CODES, Seen, on_terminal, opened, read_all
 
 pytestmark = pytest.mark.slow  # runs that last until they are seen, and processes on a terminal
@@ -24,29 +21,26 @@ BLOCKS = "[▁-▇]"
 LONG = ["--set", "training.epochs=100000000", "--set", "training.log_every=100"]
 
 
-def on_screen(seen: Seen) -> list[str]:
+def on_screen(seen):
     """Return the lines that stay on a terminal: a line that is drawn anew takes the place of what it was."""
-    return [
-        line.rpartition("\x1b[2K")[2] for line in CODES_BUT_CLEARING.sub("", seen.text).replace("\r", "").splitlines()
-    ]
+    lines = CODES_BUT_CLEARING.sub("", seen.text).replace("\r", "").splitlines()
+    return [line.rpartition("\x1b[2K")[2] for line in lines]
 
 
-def with_terminal() -> None:
+def with_terminal():
     """In a child before its program starts: let the terminal be its own, which tells it when it is closed."""
     take_interrupts()
     ioctl(0, TIOCSCTTY, 0)
 
 
-def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+def started(folder, *arguments):
     """Start a command as a process on a terminal, and return it with the terminal's other end."""
     master, slave = opened(100)
     running = subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=folder,
         env=environment(),
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
+        **dict.fromkeys(("stdin", "stdout", "stderr"), slave),
         start_new_session=True,
         preexec_fn=with_terminal,
     )
@@ -54,30 +48,29 @@ def started(folder: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int
     return running, master
 
 
-def read_until(master: int, said: bytes) -> bytes:
+def read_until(master, said):
     printed = b""
     while said not in printed:
         printed += os.read(master, 65536)
     return printed
 
 
-def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet: Specnet, folder: Path) -> None:
-    settings = ["--set", "training.epochs=20000", "--set", "training.optimizer=sgd"]
-    arguments = ["run", "moons.toml", "-o", "out", "--no-report", *settings]
-    running, master = started(folder, *arguments)
+def test_a_closed_terminal_stops_a_run_whose_state_is_saved(specnet, folder):
+    line = "run moons.toml --no-report --set training.epochs=20000 --set training.optimizer=sgd"
+    running, master = started(folder, *line.split(), "-o", "out")
     read_until(master, b"/20 000   loss")
     os.close(master)
     running.wait(timeout=60)
     assert json.loads((folder / "out/run.json").read_text())["end"].startswith("interrupted ")
-    assert specnet(*arguments, "--resume", "-q").status == 0
-    assert specnet(*[word if word != "out" else "whole" for word in arguments], "-q").status == 0
+    specnet(f"{line} -o out --resume -q").ok()
+    specnet(f"{line} -o whole -q").ok()
     for name in ("model.safetensors", "history.jsonl", "metrics.json"):
         assert (folder / "out" / name).read_bytes() == (folder / "whole" / name).read_bytes()
 
 
-def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
-    settings = ["--set", "training.epochs=40000", "--set", "training.optimizer=sgd"]
-    seen = on_terminal(["run", "moons.toml", *settings], folder, columns=80)
+def test_a_terminal_sees_a_bar_that_moves(folder):
+    line = "run moons.toml --set training.epochs=40000 --set training.optimizer=sgd"
+    seen = on_terminal(line.split(), folder, columns=80)
     assert seen.status == 0
     assert "\x1b[" in seen.text
     left = r"\d+(?:\.\d)? s|\d+ min \d\d s"
@@ -102,11 +95,9 @@ def test_a_terminal_sees_a_bar_that_moves(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "predict"])
-def test_reading_a_large_file_is_seen_on_a_terminal(verb: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_large_file_is_seen_on_a_terminal(verb, folder, monkeypatch):
     """As large as it takes to be seen, and no larger: short work shows no bar."""
-    loss = {"loss": "binary_crossentropy", "epochs": 1}
-    spec = {"data": {"type": "csv", "path": "rows.csv", "target": "y"}, "training": loss}
-    (folder / "rows.json").write_text(json.dumps({**spec, "network": {"hidden_layer_sizes": [2]}}))
+    (folder / "rows.json").write_text(json.dumps(spec_of_rows(epochs=1)))
     (folder / "rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 100)
     run(folder / "rows.json", folder / "done", report=False, observer=Observer())
     monkeypatch.setattr("specnet.report.terminal.bars.SECONDS_UNSEEN", 0.0)
@@ -129,14 +120,14 @@ SHAPES = {
 """Settings of runs whose lines and tables have different shapes."""
 
 
-def shown(name: str, value: float, decimals: int) -> str:
+def shown(name, value, decimals):
     """A figure with as many decimals: an interval may leave fewer than four."""
     return f"{100 * value:.1f}" if name.endswith("accuracy") else f"{value:.{decimals}f}"
 
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_run_fits_into_its_terminal(shape: str, columns: int, folder: Path) -> None:
+def test_a_run_fits_into_its_terminal(shape, columns, folder):
     """Each line fits, and wraps nowhere; what a wide terminal shows is there."""
     settings = [part for setting in SHAPES[shape] for part in ("--set", setting)]
     seen = on_terminal(["run", "moons.toml", *settings], folder, columns=columns)
@@ -158,7 +149,7 @@ def test_a_run_fits_into_its_terminal(shape: str, columns: int, folder: Path) ->
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize("verb", ["show", "check", "validate"])
-def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Path, specnet: Specnet) -> None:
+def test_other_verbs_fit_into_their_terminal(verb, columns, folder, specnet):
     words = set("".join(specnet(verb, "moons.toml").out.split()))
     for color in ({}, {"NO_COLOR": "1"}):
         seen = on_terminal([verb, "moons.toml"], folder, columns=columns, **color)
@@ -168,7 +159,7 @@ def test_other_verbs_fit_into_their_terminal(verb: str, columns: int, folder: Pa
         assert set("".join(lines)) >= words
 
 
-def test_without_block_characters_the_bar_is_plain(folder: Path) -> None:
+def test_without_block_characters_the_bar_is_plain(folder):
     settings = ["--set", "training.epochs=30000"]
     seen = on_terminal(["run", "moons.toml", *settings], folder, encoding="ascii")
     assert seen.status == 0
@@ -176,7 +167,7 @@ def test_without_block_characters_the_bar_is_plain(folder: Path) -> None:
     assert seen.text.isascii()
 
 
-def test_no_color_means_no_codes_and_no_live_progress(folder: Path) -> None:
+def test_no_color_means_no_codes_and_no_live_progress(folder):
     seen = on_terminal(["run", "moons.toml"], folder, NO_COLOR="1")
     assert seen.status == 0
     assert "\x1b" not in seen.text
@@ -184,17 +175,17 @@ def test_no_color_means_no_codes_and_no_live_progress(folder: Path) -> None:
     assert seen.plain.count("epoch 20/20 loss") == 1
 
 
-def test_mistakes_are_coloured_and_say_the_same(folder: Path, specnet: Specnet) -> None:
+def test_mistakes_are_coloured_and_say_the_same(folder, specnet):
     (folder / "bad.toml").write_text((folder / "moons.toml").read_text().replace("make_moons", "make_moon"))
     seen = on_terminal(["validate", "bad.toml"], folder)
     assert seen.status == 1
     assert "\x1b[1;31m" in seen.text
-    assert seen.plain == specnet("validate", "bad.toml").err
+    assert seen.plain == specnet("validate bad.toml").err
     assert "\x1b" not in on_terminal(["validate", "bad.toml"], folder, NO_COLOR="1").text
     assert "\x1b" not in on_terminal(["validate", "bad.toml"], folder, TERM="dumb").text
 
 
-def test_a_file_or_a_pipe_gets_no_codes(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_or_a_pipe_gets_no_codes(specnet, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     for arguments in (["run", "moons.toml"], ["show", "moons.toml"], ["parts"], ["validate", "no.toml"]):
         ended = specnet(*arguments)
@@ -202,16 +193,16 @@ def test_a_file_or_a_pipe_gets_no_codes(specnet: Specnet, monkeypatch: pytest.Mo
         assert "━" not in ended.err
 
 
-def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder: Path, specnet: Specnet) -> None:
+def test_a_table_is_folded_at_the_edge_of_a_narrow_terminal(folder, specnet):
     seen = on_terminal(["parts", "loss"], folder, columns=70)
     assert seen.status == 0
     assert all(len(line) <= 70 for line in seen.plain.splitlines())
     assert "binary_crossentropy" in seen.plain
-    words = set(specnet("parts", "loss").out.split())
+    words = set(specnet("parts loss").out.split())
     assert {word for word in words if len(word) < 10} <= set(seen.plain.split())
 
 
-def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
+def test_ctrl_c_leaves_the_terminal_in_order(folder):
     running, master = started(folder, "run", "moons.toml", "--out", "here", *LONG)
     printed = read_until(master, b"   loss 0")
     running.send_signal(signal.SIGINT)
@@ -224,7 +215,7 @@ def test_ctrl_c_leaves_the_terminal_in_order(folder: Path) -> None:
     assert (folder / "here/model.safetensors").is_file()
 
 
-def test_a_mistake_in_training_stands_below_the_bar(folder: Path) -> None:
+def test_a_mistake_in_training_stands_below_the_bar(folder):
     settings = ["network.activations=linear", "training.loss=mse", "training.metrics=", "training.epochs=100000"]
     settings += ["training.optimizer.type=sgd", "training.optimizer.learning_rate=1.5"]
     arguments = [part for setting in settings for part in ("--set", setting)]

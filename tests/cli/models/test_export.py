@@ -1,88 +1,73 @@
-"""`specnet export`: what it prints, and what it refuses."""
+"""`specnet export` and `specnet import`: what they print and write, and how well it agrees."""
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from specnet.exporting import TARGETS
-from tests.cli.conftest import Ran, Specnet
+from tests.importing.answers import FILES, stored
+from tests.importing.onnx.test_onnx_outputs import policy_file
 
 
-@pytest.fixture
-def model(specnet: Specnet, ran: Ran) -> str:
-    ran("run")
-    return "run/model.safetensors"
-
-
-def test_a_line_says_what_was_written_and_how_well_it_agrees(specnet: Specnet, model: str):
-    ended = specnet("export", model, "--to", "numpy", "-o", "m.py")
-    assert ended.status == 0
+@pytest.mark.usefixtures("moons")
+def test_a_line_says_what_was_written_and_how_well_it_agrees(specnet):
+    ended = specnet("export moons --to numpy -o m.py").ok()
     assert re.fullmatch(r"m\.py   float32   .* 256 .* (0|\d\.?\d*e-\d+)\n", ended.out)
     assert Path("m.py").is_file()
-
-
-def test_as_data(specnet: Specnet, model: str):
-    ended = specnet("export", model, "--to", "onnx", "--format", "json")
-    document = ended.document
+    document = specnet("export moons --to onnx --format json").document
     assert 0 <= document.pop("difference") <= 2e-6
     assert document == {"errors": [], "files": ["moons.onnx"], "dtype": "float32", "rows": 256, "note": None}
 
 
-def test_an_unknown_target_is_the_command_lines_fault(specnet: Specnet, model: str):
-    assert ", ".join(TARGETS) in specnet("export", model, "--to", "cobol").failed(2, "--to: error[usage]: ")
-    assert '"onnx"' in specnet("export", model, "--to", "onx").err
-
-
-@pytest.mark.parametrize(("target", "file"), [("onnx", "m.txt"), ("c", "m.h"), ("javascript", "m"), ("numpy", "m.c")])
-def test_a_file_of_another_kind_is_the_command_lines_fault(specnet: Specnet, model: str, target: str, file: str):
-    specnet("export", model, "--to", target, "-o", file).failed(2, f"{file}: error[usage]: ")
-    assert not Path(file).exists()
-
-
-def test_a_float32_form_is_refused_where_there_is_none(specnet: Specnet, folder: Path):
-    specnet("run", "moons.toml", "--out", "wide", "--set", "network.dtype=float64")
-    specnet("export", "wide/model.safetensors", "--to", "numpy", "--float32").failed(1, "error[export]: ")
-    ended = specnet("export", "wide/model.safetensors", "--to", "onnx", "--float32")
-    assert ended.out.startswith("moons.onnx   float32   ")
-
-
-def test_the_command_line_prints_the_same_table(specnet: Specnet, ran: Ran, folder: Path):
-    ran("run")
-    specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx")
-    generator = np.random.default_rng(0)
-    np.savez("rows.npz", X=generator.normal(size=(40, 2)), y=generator.integers(0, 2, 40))
-    table = specnet("evaluate", "run/model.safetensors", "rows.npz").out
+@pytest.mark.parametrize(("model", "rows"), [("moons", "rows.npz"), ("kinds", "table.csv")])
+def test_an_export_gets_the_same_table_by_columns_found_by_name(specnet, request, model, rows):
+    request.getfixturevalue(model)
+    specnet(f"export {model} --to onnx -o m.onnx").ok()
+    table = specnet(f"evaluate {model} {rows} -q").out
     assert "accuracy" in table
-    assert specnet("evaluate", "m.onnx", "rows.npz").out == table
-    header, *rows = specnet("predict", "m.onnx", "rows.npz").out.splitlines()
-    wanted_header, *wanted = specnet("predict", "run/model.safetensors", "rows.npz").out.splitlines()
-    assert header == wanted_header
-    assert [row.split(",")[0] for row in rows] == [row.split(",")[0] for row in wanted]
+    assert specnet(f"evaluate m.onnx {rows}").out == table
+    found, expected = (specnet(f"predict {each} {rows}").out.splitlines() for each in ("m.onnx", model))
+    assert found[0] == expected[0]
+    assert [row.split(",")[0] for row in found] == [row.split(",")[0] for row in expected]
 
 
-def test_columns_of_a_csv_file_are_found_by_name(specnet: Specnet, folder: Path):
-    (folder / "rows.csv").write_text(
-        "b,y,a\n" + "".join(f"{k % 5},{'yes' if k % 3 else 'no'},{k}\n" for k in range(60))
-    )
-    (folder / "table.toml").write_text(
-        'data = { type = "csv", path = "rows.csv", target = "y" }\n[network]\nhidden_layer_sizes = [4]\n'
-        'preprocessing = ["standardize"]\n[training]\nloss = "binary_crossentropy"\nepochs = 2\n'
-        'metrics = ["accuracy"]\n'
-    )
-    assert specnet("run", "table.toml", "--out", "run").status == 0
-    assert specnet("export", "run/model.safetensors", "--to", "onnx", "-o", "m.onnx").status == 0
-    table = specnet("evaluate", "run/model.safetensors", "rows.csv").out
-    assert specnet("evaluate", "m.onnx", "rows.csv").out == table
+@pytest.fixture
+def network(folder):
+    return shutil.copy(FILES / "sklearn_words.onnx", folder / "network.onnx")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("target", "file", "other"), [("c", "m.c", "m.h"), ("onnx", "m.onnx", "m.onnx")])
-def test_a_file_that_is_there_is_not_replaced(target: str, file: str, other: str, specnet: Specnet, model: str):
-    Path(other).write_text("mine")
-    assert "--force" in specnet("export", model, "--to", target, "-o", file).failed(2, f"{other}: error[taken]: ")
-    assert Path(other).read_text() == "mine"
-    assert other == file or not Path(file).exists()
-    assert specnet("export", model, "--to", target, "-o", file, "--force").status == 0
-    assert Path(other).read_bytes() != b"mine"
+def test_spec_and_model_are_written_and_work(specnet, folder, network):
+    plan, files = specnet("import", network, "-o", "words.toml").went().splitlines()
+    assert plan == "network   4 → 6 tanh → 5 tanh → 3 softmax   83 parameters, 332 B   float32"
+    compared = "words.toml, words.safetensors   compared with onnxruntime on 240 rows: max difference "
+    assert files.startswith(compared)
+    assert float(files.removeprefix(compared)) < 2e-6
+    assert (folder / "words.toml").read_text(encoding="utf-8").startswith('name = "network"')
+    specnet("validate words.toml").ok()
+    answers = stored(FILES / "sklearn_words.onnx")
+    np.savez(folder / "rows.npz", X=answers["X"], y=answers["label"])
+    assert specnet("predict words.safetensors rows.npz").out.splitlines()[1].startswith(f"{answers['label'][0]},")
+    assert "loss" in specnet("evaluate words.safetensors rows.npz").out
+
+
+def test_what_is_not_understood_is_named_and_nothing_written(specnet, folder):
+    shutil.copy(FILES / "sklearn_words_by_class.onnx", folder / "network.onnx")
+    assert "'sdog'" in specnet("import network.onnx -o values.toml").failed(1, "network.onnx: error[file]: ")
+    assert not list(folder.glob("values.*"))
+    (document,) = json.loads(specnet("import network.onnx -o values.toml --format json").out)["errors"]
+    assert document["source"] == "network.onnx"
+
+
+def test_one_of_two_outputs_is_chosen_by_its_name(specnet, folder):
+    policy_file(folder)
+    command = "import policy.onnx -o policy.toml"
+    reported = specnet(command).failed(1, "policy.onnx: error[file]: the graph has 2 outputs of numbers: 'action', ")
+    assert "choose one, such as --output action" in reported
+    reported = specnet(f"{command} --output vlaue").failed(1, "policy.onnx: error[file]: the graph has no output ")
+    assert "choose from 'action', 'value'" in reported
+    assert not (folder / "policy.toml").exists()
+    specnet(f"{command} --output value").went()
+    assert 'loss = "mean_squared_error"' in (folder / "policy.toml").read_text()

@@ -1,6 +1,4 @@
-"""The catalogue of parts, held against the parts themselves."""
-
-from __future__ import annotations
+"""`specnet parts`: the catalogue of parts has what the parts themselves have."""
 
 import tomllib
 from typing import Any, Literal
@@ -9,10 +7,10 @@ import pytest
 from pydantic import Field
 
 from specnet import parse_spec
-from specnet.cli.specs.catalogue import Catalogue, Entry, parts_page, parts_table
+from specnet.cli.specs.catalogue import Catalogue, parts_page, parts_table
 from specnet.parts.activations import Activation
-from specnet.parts.part import Part
 from specnet.parts.registry import built_in_registry
+from specnet.spec.document import EarlyStopping, NetworkSpec, Spec, TrainingSpec
 
 
 class Snake(Activation):
@@ -29,16 +27,16 @@ class Snake(Activation):
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
+def catalogue():
     return Catalogue(built_in_registry().with_parts([Snake]))
 
 
-def _entry(catalogue: Catalogue, part: type[Part]) -> Entry:
+def _entry(catalogue, part):
     (entry,) = [entry for entry in catalogue.find(part.part_name()) if entry.kind == part.kind]
     return entry
 
 
-def test_every_part_has_a_page_with_all_of_its_fields(catalogue: Catalogue) -> None:
+def test_every_part_has_a_page_with_all_of_its_fields(catalogue):
     for part in built_in_registry():
         entry = _entry(catalogue, part)
         assert entry.summary
@@ -49,7 +47,7 @@ def test_every_part_has_a_page_with_all_of_its_fields(catalogue: Catalogue) -> N
             assert field.description
 
 
-def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
+def test_a_new_part_is_in_it_by_its_class_alone(catalogue):
     entry = _entry(catalogue, Snake)
     assert entry.lines() == [
         f"snake   activation   also called serpent   {__name__}",
@@ -69,7 +67,7 @@ def test_a_new_part_is_in_it_by_its_class_alone(catalogue: Catalogue) -> None:
     assert parts_table([entry]).lines()[1] == "activation   snake   serpent   x + sin²(a·x)/a."
 
 
-def test_kinds_and_hints(catalogue: Catalogue) -> None:
+def test_kinds_and_hints(catalogue):
     assert set(catalogue.kinds) == {"section", *(part.kind for part in built_in_registry())}
     assert {entry.kind for entry in catalogue.entries("loss")} == {"loss"}
     assert catalogue.find("nothing") == []
@@ -78,7 +76,7 @@ def test_kinds_and_hints(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("part", tuple(built_in_registry()), ids=lambda part: f"{part.kind} {part.part_name()}")
-def test_every_example_names_its_part_in_a_spec(catalogue: Catalogue, part: type[Part]) -> None:
+def test_every_example_names_its_part_in_a_spec(catalogue, part):
     added = tomllib.loads(_entry(catalogue, part).example)
     value: Any = added
     while isinstance(value, dict) and "type" not in value:
@@ -99,7 +97,7 @@ def test_every_example_names_its_part_in_a_spec(catalogue: Catalogue, part: type
 
 
 @pytest.mark.slow
-def test_the_page_is_markdown_with_a_section_for_each_part() -> None:
+def test_the_page_is_markdown_with_a_section_for_each_part():
     from markdown_it import MarkdownIt
 
     registry = built_in_registry()
@@ -121,7 +119,7 @@ def test_the_page_is_markdown_with_a_section_for_each_part() -> None:
     assert len(bodies) == fields + sum(bool(entry.fields) for entry in catalogue.entries(None))
 
 
-def test_signs_of_markdown_are_shown_as_they_stand(catalogue: Catalogue) -> None:
+def test_signs_of_markdown_are_shown_as_they_stand(catalogue):
     from markdown_it import MarkdownIt
 
     (entry,) = catalogue.find("huber")
@@ -130,3 +128,53 @@ def test_signs_of_markdown_are_shown_as_they_stand(catalogue: Catalogue) -> None
     ]
     shown = "".join(child.content for child in paragraph.children or ())
     assert shown == entry.summary
+
+
+SECTIONS = ["spec", "network", "training", "sweep", "data.split", "network.preprocessing.N"]
+SECTIONS += ["training.early_stopping", "training.ensemble"]
+
+
+def test_parts_lists_every_part(specnet):
+    groups = [group.splitlines() for group in specnet("parts").went().partition("\n")[2].split("\n\n")]
+    listed = [(group[0].split()[0], line[15:].split()[0]) for group in groups for line in group]
+    assert [name for kind, name in listed if kind == "section"] == SECTIONS
+    assert listed[len(SECTIONS) :] == [(part.kind, part.part_name()) for part in built_in_registry()]
+    assert all(len(line[15:].split()) > 1 for group in groups for line in group), "each has a description"
+
+
+@pytest.mark.slow
+def test_the_long_sections_stand_for_themselves(specnet):
+    (spec,) = specnet("parts spec --format json").document["parts"]
+    assert {field["name"] for field in spec["fields"]} == {
+        *("name", "seed", "random_generator", "data", "network", "training", "sweep")
+    }
+    (training,) = specnet("parts training --format json").document["parts"]
+    names = [field["name"] for field in training["fields"]]
+    assert {"early_stopping", "early_stopping.patience"} < set(names)
+    (iris,) = specnet("parts iris --format json").document["parts"]
+    assert "split.test_size" in {field["name"] for field in iris["fields"]}
+    assert "split" not in {field["name"] for field in iris["fields"]}, "a table alone is its keys"
+
+
+@pytest.mark.slow
+def test_a_key_of_several_parts_is_told_once_for_all_that_mean_the_same(specnet):
+    keys = specnet("parts learning_rate --format json").document["keys"]
+    assert {key["path"] for key in keys} == {"training.optimizer.learning_rate"}
+    owners = [owner for key in keys for owner in key["owners"]]
+    parts = [part for part in built_in_registry() if "learning_rate" in part.model_fields]
+    assert sorted(owners) == sorted(part.part_name() for part in parts)
+    assert len(keys) < len(owners)
+    for name in ("adam.learning_rate", "optimizer.learning_rate", "training.optimizer.learning_rate"):
+        specnet("parts", name).ok()
+    assert len(specnet("parts adam.learning_rate").out.splitlines()) == 2
+
+
+def test_every_key_of_the_schema_is_found(specnet):
+    catalogue = Catalogue(built_in_registry())
+    names = [name for part in built_in_registry() for name in part.model_fields if name != "type"]
+    for section in (Spec, NetworkSpec, TrainingSpec, EarlyStopping):
+        names += section.model_fields
+    for name in set(names):
+        entries = catalogue.keys(name)
+        assert entries, name
+        assert all(entry.field.values and entry.field.description for entry in entries), name

@@ -1,6 +1,4 @@
-"""`specnet show`."""
-
-from __future__ import annotations
+"""`specnet show`: the plan, the resolved spec, code, the learning rate, diagrams, and where each value comes from."""
 
 import json
 import re
@@ -8,36 +6,34 @@ from pathlib import Path
 
 import pytest
 
-from specnet import Model, Network, parse_spec, resolve
+from specnet import Network, parse_spec, resolve
+from specnet.files.plain_data import leaves
 from specnet.number_texts import rounded
 from specnet.running.resolved_specs import resolved_with_data
-from tests.cli.conftest import MOONS, Ran, Specnet
+from tests.cli.conftest import MOONS
 from tests.cli.on_terminal import on_terminal
 from tests.compiling import compiles
 from tests.exporting.models import team_of
 from tests.report.drawn import Drawn
-from tests.texts.pinned import Pinned
 
 
-def test_a_model_is_shown_as_its_spec(specnet: Specnet, ran: Ran) -> None:
+def test_a_model_is_shown_as_its_spec(specnet, ran):
     ran("here")
     for option in ([], ["--resolved"], ["--code"]):
         assert specnet("show", "here/model.safetensors", *option).out == specnet("show", "moons.toml", *option).out
 
 
-def test_the_resolved_spec_is_a_spec(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("show", "moons.toml", "--resolved")
-    assert ended.status == 0
+def test_the_resolved_spec_is_a_spec(specnet, folder):
+    ended = specnet("show moons.toml --resolved").ok()
     assert parse_spec(json.loads(ended.out)) == resolve(parse_spec(folder / "moons.toml")).spec
     (folder / "again.json").write_text(ended.out)
-    assert specnet("show", "again.json", "--resolved").out == ended.out
-    assert specnet("show", "moons.toml", "--resolved", "--format", "json").out == ended.out
+    assert specnet("show again.json --resolved").out == ended.out
+    assert specnet("show moons.toml --resolved --format json").out == ended.out
 
 
-def test_the_calls_of_every_program_are_listed(specnet: Specnet) -> None:
-    ended = specnet("show", "moons.toml", "--code")
-    assert ended.status == 0
-    programs = specnet("show", "moons.toml", "--code", "--format", "json").document["programs"]
+def test_the_calls_of_every_program_are_listed(specnet):
+    ended = specnet("show moons.toml --code").ok()
+    programs = specnet("show moons.toml --code --format json").document["programs"]
     titles = ["prediction", "gradient, while training", "update"]
     assert [program["title"] for program in programs] == titles
     by_lbfgs = ["show", "moons.toml", "--code", "--set", "training.optimizer=lbfgs", "--format", "json"]
@@ -58,12 +54,10 @@ CURVED = MOONS.replace(
 
 
 @pytest.mark.parametrize("source", ["curved.toml", "here/model.safetensors"])
-def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: str) -> None:
+def test_the_learning_rate_is_a_curve(specnet, folder, source):
     (folder / "curved.toml").write_text(CURVED)
-    assert specnet("run", "curved.toml", "--out", "here", "-q").status == 0
-    ended = specnet("show", source, "--schedule")
-    ended.went()
-    lines = ended.out.splitlines()
+    specnet("run curved.toml --out here -q").ok()
+    lines = specnet("show", source, "--schedule").went().splitlines()
     assert lines[0] == "moons   sgd at 0.01, warmup(length=2, then=cosine_decay), 20 epochs of 2 steps"
     assert lines[2] == "learning rate"
     assert lines[3].startswith(" 0.01 |  ***********")
@@ -78,7 +72,7 @@ def test_the_learning_rate_is_a_curve(specnet: Specnet, folder: Path, source: st
 @pytest.mark.parametrize(
     "spec", sorted((Path(__file__).parents[3] / "specs").glob("*.toml")), ids=lambda spec: spec.stem
 )
-def test_a_layer_is_one_line_of_a_terminal(folder: Path, spec: Path, columns: int) -> None:
+def test_a_layer_is_one_line_of_a_terminal(folder, spec, columns):
     seen = on_terminal(["show", spec], folder, columns, NO_COLOR="1")
     lines = seen.plain.split("\n\n")[1].splitlines()
     network = Network(resolved_with_data(parse_spec(spec)))
@@ -92,78 +86,158 @@ def test_a_layer_is_one_line_of_a_terminal(folder: Path, spec: Path, columns: in
 @compiles
 def test_the_plan_says_which_engine_a_run_would_use(specnet, pinned):
     for epochs in (20, 1_000_000):
-        pinned(specnet("show", "moons.toml", "--set", f"training.epochs={epochs}").out.splitlines()[2])
-    assert (
-        specnet("show", "moons.toml", "--set", "training.engine=numpy").out.splitlines()[2].startswith("engine: numpy")
-    )
+        pinned(specnet(f"show moons.toml --set training.epochs={epochs}").out.splitlines()[2])
+    plan = specnet("show moons.toml --set training.engine=numpy").out
+    assert plan.splitlines()[2].startswith("engine: numpy")
 
 
 def test_compiled_code_is_c_with_the_formula_above_each_loop(specnet):
-    text = specnet("show", "moons.toml", "--code", "--engine", "compiled").out
+    text = specnet("show moons.toml --code --engine compiled").out
     assert "= affine(theta.layers.0.weight, x) */" in text
     assert "index64 steps(" in text
-    assert "--engine needs --code" in specnet("show", "moons.toml", "--engine", "compiled").failed(2)
 
 
-def test_without_a_compiler_the_plan_says_so(specnet: Specnet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_compiler_the_plan_says_so(specnet, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
-    ended = specnet("show", "moons.toml", "--set", "training.engine=compiled")
+    ended = specnet("show moons.toml --set training.engine=compiled")
     ended.went()
     assert "engine: compiled (the compiled engine is not available: no C compiler was found" in ended.out
 
 
-def test_code_is_that_of_numpy_whatever_trains(specnet: Specnet) -> None:
-    told = [
-        specnet("show", "moons.toml", "--code", "--set", f"training.engine={engine}") for engine in ("auto", "compiled")
-    ]
-    assert told[0].out == told[1].out
-    assert "theta <- " in told[0].out
+def test_code_is_that_of_numpy_whatever_trains(specnet):
+    codes = {specnet(f"show moons.toml --code --set training.engine={name}").out for name in ("auto", "compiled")}
+    (code,) = codes
+    assert "theta <- " in code
 
 
-def test_a_diagram_is_a_file_that_stands_alone(specnet: Specnet, folder: Path, moons: Model) -> None:
-    ended = specnet("show", "moons.toml", "--diagram", "spec.svg")
-    assert (ended.status, ended.out, ended.err) == (0, "spec.svg\n", "")
-    assert specnet("show", "moons", "--diagram", "model.svg", "--format", "json").document["diagram"] == "model.svg"
+def test_a_diagram_is_a_file_that_stands_alone(specnet, folder, moons):
+    assert specnet("show moons.toml --diagram spec.svg").went() == "spec.svg\n"
+    assert specnet("show moons --diagram model.svg --format json").document["diagram"] == "model.svg"
     spec, model = (Drawn((folder / name).read_text("utf-8")) for name in ("spec.svg", "model.svg"))
     assert spec.texts("caption") == model.texts("caption") == ["2 inputs", "5 relu", "1 sigmoid"]
     assert len(spec.all("path", "plain")) == 2
-    weights = moons.network.parameters(moons.theta)
-    lines = [line[0].text for line in model.all("path", "link")]
-    assert sorted(lines) == sorted(
-        rounded(float(weight)) for name, array in weights.items() if name.endswith("weight") for weight in array.flat
-    )
+    weights = [array for name, array in moons.network.parameters(moons.theta).items() if name.endswith("weight")]
+    texts = [rounded(float(weight)) for array in weights for weight in array.flat]
+    assert sorted(line[0].text for line in model.all("path", "link")) == sorted(texts)
 
 
-def test_a_diagram_names_columns_and_classes(specnet: Specnet, folder: Path, kinds: Model) -> None:
-    assert specnet("show", "kinds", "--diagram", "kinds.svg").status == 0
+def test_a_diagram_names_columns_and_classes(specnet, folder, kinds):
+    specnet("show kinds --diagram kinds.svg").ok()
     written = Drawn((folder / "kinds.svg").read_text("utf-8")).texts()
     assert {"first", "second", "third", "kind a", "kind b", "kind c"} <= set(written)
 
 
-def test_a_diagram_does_not_replace_a_file(specnet: Specnet, folder: Path) -> None:
-    (folder / "taken.svg").write_text("mine")
-    specnet("show", "moons.toml", "--diagram", "taken.svg").failed(2, "taken.svg: error[taken]: ")
-    assert (folder / "taken.svg").read_text() == "mine"
-    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force").status == 0
-    first = (folder / "taken.svg").read_bytes()
-    assert specnet("show", "moons.toml", "--diagram", "taken.svg", "--force", "-q").out == ""
-    assert (folder / "taken.svg").read_bytes() == first
-
-
-def test_a_team_is_shown_network_by_network(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+def test_a_team_is_shown_network_by_network(specnet, folder, pinned):
     team_of("value", "float64").save(folder / "team.safetensors")
-    ended = specnet("show", "team.safetensors")
-    ended.went()
-    heads = [line for line in ended.out.splitlines() if line.startswith("network ")]
+    heads = [line for line in specnet("show team.safetensors").went().splitlines() if line.startswith("network ")]
     assert heads == [f"network {n} of 3   share {share} %" for n, share in ((1, 50), (2, 17), (3, 33))]
-    told = json.loads(specnet("show", "team.safetensors", "--format", "json").out)["models"]
-    assert [(each["share"], each["parameters"]) for each in told] == [(3, 21), (1, 35), (2, 21)]
-    for option in ("--resolved", "--code"):
-        refused = specnet("show", "team.safetensors", option)
-        assert refused.status == 2
-        pinned(refused.err)
-    for option in ("--schedule", "--explain"):
-        refused = specnet("show", "team.safetensors", option)
-        assert (refused.status, f"{option} needs a single network, got a team" in refused.err) == (2, True)
+    models = json.loads(specnet("show team.safetensors --format json").out)["models"]
+    assert [(each["share"], each["parameters"]) for each in models] == [(3, 21), (1, 35), (2, 21)]
+    for option in ("--resolved", "--code", "--schedule", "--explain"):
+        reported = specnet(f"show team.safetensors {option}").failed(2)
+        if option in ("--resolved", "--code"):
+            pinned(reported)
+        else:
+            assert f"{option} needs a single network, got a team" in reported
+
+
+def test_a_sweep_of_a_spec_is_no_part_of_what_other_verbs_read(specnet, folder):
+    (folder / "swept.toml").write_text(f'{MOONS}[sweep.space]\n"training.optimizer.lr" = [1]\n')
+    for verb in ("show", "show --resolved", "show --code", "show --explain", "check"):
+        swept, plain = specnet(f"{verb} swept.toml").ok().out, specnet(f"{verb} moons.toml").ok().out
+        assert swept.replace("swept.toml", "moons.toml") == plain
+    for name in ("swept", "moons"):
+        specnet(f"run {name}.toml --out {name} -q --threads 1").ok()
+    swept, plain = ((folder / name / "model.safetensors").read_bytes() for name in ("swept", "moons"))
+    assert swept == plain
+
+
+# ------------------------------------------------------------------------------------ where each value comes from
+
+
+def origins(ended):
+    """Return value and origin by key, from the lines of text."""
+    rows = [re.split(r"\s{3,}", line) for line in ended.went().split("\n\n")[0].splitlines()]
+    assert all(len(row) == 3 for row in rows)
+    return {key: (value, origin) for key, value, origin in rows}
+
+
+def test_every_value_of_the_resolved_spec_is_there_once(specnet, folder):
+    found = specnet("show moons.toml --explain --format json").document["values"]
+    resolved = resolve(parse_spec(folder / "moons.toml")).spec.model_dump(mode="json", exclude_none=True)
+    assert [(item["key"], item["value"]) for item in found] == [
+        (".".join(map(str, path)), value) for path, value in leaves(resolved, whole_lists=True)
+    ]
+
+
+def test_what_the_file_says_stands_at_its_line(specnet):
+    found = origins(specnet("show moons.toml --explain"))
+    lines = MOONS.splitlines()
+    for key, text in (("name", "name ="), ("data.noise", "noise"), ("training.metrics.0.type", "metrics")):
+        line = 1 + next(number for number, each in enumerate(lines) if each.startswith(text))
+        assert found[key][1] == f"file line {line}"
+    assert found["training.epochs"] == ("20", "file line 10")
+    assert found["network.layers.0.units"] == ("5", "file line 7")
+    assert found["network.input_size"] == ("2", "file line 7")
+    assert found["network.layers.1.trainable"] == ("true", "default")  # 1 is its number of units, and not this
+    assert found["network.layers.0.activation.type"] == ("relu", "default")
+    assert found["training.optimizer.type"] == ("adam", "default")
+    # All else is not in the file.
+    written = [key for key, (_, origin) in found.items() if origin.startswith("file")]
+    assert len(written) == 11
+    assert {origin for key, (_, origin) in found.items() if key not in written} == {"default"}
+
+
+def test_a_run_is_explained_by_the_file_and_the_settings_of_its_command(specnet, folder):
+    specnet("run moons.toml -o run -q --set training.epochs=3").ok()
+    (folder / "moons.toml").unlink()
+    found = origins(specnet("show run --explain"))
+    assert found["training.epochs"] == ("3", "--set #1 (file line 10: 20)")
+    assert found["data.noise"] == ("0.2", "file line 5")
+    again = origins(specnet("show run --explain --set seed=4"))
+    assert again["seed"] == ("4", "--set #2")
+    # Without the file as it was given, the resolved one is what there is.
+    (folder / "run/spec.toml").unlink()
+    found = origins(specnet("show run --explain"))
+    assert re.fullmatch(r"file line \d+", found["training.optimizer.type"][1])
+
+
+def test_the_data_of_a_run_need_not_be_there(specnet, folder, kinds):
+    (folder / "table.csv").unlink()
+    assert origins(specnet("show kinds --explain"))["network.output_size"] == ("3", "from data")
+
+
+def test_a_model_has_no_file(specnet, ran):
+    ran("run")
+    found = origins(specnet("show run/model.safetensors --explain"))
+    assert found["training.epochs"] == ("20", "model")
+    assert found["training.l2"] == ("0.0", "default")
+    assert {origin for _, origin in found.values()} == {"model", "default"}
+
+
+def test_json_and_standard_input_have_lines_too(specnet, folder, type_in):
+    document = {"data": {"type": "make_moons"}, "network": {"layer_sizes": [2, 1]}, "training": {"loss": "bce"}}
+    (folder / "moons.json").write_text(json.dumps(document, indent=1))
+    assert origins(specnet("show moons.json --explain"))["data.type"] == ("make_moons", "file line 3")
+    type_in(MOONS)
+    assert origins(specnet("show - --explain"))["training.epochs"] == ("20", "stdin line 10")
+
+
+def test_a_long_or_wild_value_takes_one_line(specnet, folder):
+    names = [f'"a\\n\\u001b[31m{"x" * 90}{number}"' for number in range(2)]
+    (folder / "wild.toml").write_text(MOONS.replace("[network]", f"[network]\nfeature_names = [{', '.join(names)}]"))
+    ended = specnet("show wild.toml --explain")
+    value, origin = origins(ended)["network.feature_names"]
+    assert (len(value), value[-1], origin) == (48, "…", "file line 7")
+    assert "\x1b" not in ended.out
+
+
+@pytest.mark.parametrize(
+    "facts", ["{", "[]", '{"finished": true, "overrides": 3}', '{"finished": true, "overrides": [1]}']
+)
+def test_a_broken_record_is_an_error(specnet, ran, folder, facts):
+    ran("run")
+    (folder / "run/run.json").write_text(facts)
+    specnet("show run --explain").failed(1, "run/run.json: error[file]: ")

@@ -1,13 +1,12 @@
-"""`specnet run`."""
-
-from __future__ import annotations
+"""`specnet run`: what it prints, writes and logs, warnings about its rows, and how it ends."""
 
 import json
 import os
 import re
+import shlex
 import signal
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,55 +14,62 @@ import specnet as specnet_package
 from specnet import Observer
 from specnet.cli.training.verb_folders import ResumeCommand
 from specnet.findings import Finding, Judgement
-from specnet.findings.finding import Severity
 from specnet.report.pages.headline import verdict
-from tests.cli.conftest import MOONS, Specnet, called, in_ascii, started
-from tests.texts.pinned import Pinned
+from tests.cli.conftest import CSV_SPEC, MOONS, TABLE, in_ascii, started, write_rows
 from tests.waiting import wait_until
 
 RECORDS = {"history.jsonl", "metrics.json", "findings.json", "layers.jsonl", "snapshots.safetensors", "run.json"}
 FILES = {"spec.toml", "spec.resolved.json", "model.safetensors", "report.html", *RECORDS}
 
 
-def test_a_run_prints_its_figures_and_its_folder(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("run", "moons.toml")
-    assert ended.status == 0
-    header, train, test, told, written, page = ended.out.splitlines()
-    figures_in_file = json.loads((folder / "runs/moons/1/metrics.json").read_text())
-    assert told == verdict(figures_in_file)
-    best = best_baseline(figures_in_file)
-    assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
-    compared = [figures_in_file["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
-    bounds = figures_in_file["intervals"]["test"]["accuracy"]
-    interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
-    for line, split in ((train, "train"), (test, "test")):
-        name, loss, accuracy, percent, *beside = line.split()
-        assert (name, percent) == (split, "%")
-        told = [interval, *(f"{100 * accuracy:.1f} %" for accuracy in compared)]
-        assert " ".join(beside) == (" ".join(told) if split == "test" else "")
-        assert loss == f"{figures_in_file[split]['loss']:.4f}"
-        assert accuracy == f"{100 * figures_in_file[split]['accuracy']:.1f}"
-    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
-    assert page == str(Path("runs/moons/1/report.html"))
-    assert {entry.name for entry in (folder / "runs/moons/1").iterdir()} == FILES
+def read_json(path):
+    return json.loads(Path(path).read_text())
 
 
-def best_baseline(figures: dict[str, Any]) -> str:
+def history_in(run):
+    return [json.loads(line) for line in Path(run, "history.jsonl").read_text().splitlines()]
+
+
+def names_in(folder):
+    return {path.name for path in Path(folder).iterdir()}
+
+
+def best_baseline(figures):
     """Return which of the baselines but the constant has the best accuracy."""
     return max(("linear", "neighbours"), key=lambda name: figures["baselines"][name]["test"]["accuracy"])
 
 
-def test_progress_goes_to_standard_error_and_ends_with_a_summary(specnet: Specnet, folder: Path) -> None:
-    header, line, nothing, summary = specnet("run", "moons.toml").err.splitlines()
-    first, *_, last = map(json.loads, (folder / "runs/moons/1/history.jsonl").read_text().splitlines())
+def test_a_run_prints_its_figures_its_progress_and_its_folder(specnet, folder):
+    ended = specnet("run moons.toml").ok()
+    header, train, test, judged, written, page = ended.out.splitlines()
+    figures = read_json("runs/moons/1/metrics.json")
+    best = best_baseline(figures)
+    assert judged == verdict(figures)
+    assert header.split() == ["loss", "accuracy", "95", "%", "constant", best]
+    compared = [figures["baselines"][name]["test"]["accuracy"] for name in ("constant", best)]
+    bounds = figures["intervals"]["test"]["accuracy"]
+    interval = f"{100 * bounds['low']:.0f}–{100 * bounds['high']:.0f} %"
+    beside = " ".join([interval, *(f"{100 * accuracy:.1f} %" for accuracy in compared)])
+    for line, split, end in ((train, "train", ""), (test, "test", f" {beside}")):
+        loss, accuracy = figures[split]["loss"], figures[split]["accuracy"]
+        assert " ".join(line.split()) == f"{split} {loss:.4f} {100 * accuracy:.1f} %{end}"
+    assert written == f"{Path('runs/moons/1')}   model.safetensors, metrics.json, …"
+    assert page == str(Path("runs/moons/1/report.html"))
+    assert names_in("runs/moons/1") == FILES
+    # Progress goes to standard error, and ends with a summary.
+    header, line, nothing, summary = ended.err.splitlines()
+    first, *_, last = history_in("runs/moons/1")
     assert header == "moons   2 → 5 relu → 1 sigmoid   21 parameters   45 + 15 rows"
-    assert line == f"epoch 20/20 loss {last['loss']:.4f}"
-    assert nothing == ""
+    assert (line, nothing) == (f"epoch 20/20 loss {last['loss']:.4f}", "")
     ends = f"loss {first['loss']:.4f} [▁-▇]{{12}} {last['loss']:.4f}"
     assert re.fullmatch(rf"20 epochs in [\d.]+ (ms|s)   {ends}", summary)
+    # Runs are numbered.
+    assert f"{Path('runs/moons')}{os.sep}2   " in specnet("run moons.toml").out
+    assert names_in("runs/moons") == {"1", "2"}
 
 
-def test_without_block_characters_the_ends_of_the_loss_are_told(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_without_block_characters_the_ends_of_the_loss_are_told():
     ended = in_ascii("run", "moons.toml")
     header, *_, summary = ended.err.splitlines()
     assert header.startswith("moons   2 -> 5 relu -> 1 sigmoid   21 ")
@@ -72,204 +78,310 @@ def test_without_block_characters_the_ends_of_the_loss_are_told(folder: Path) ->
     assert "?" not in ended.err + ended.out
 
 
-def test_the_validation_loss_is_shown_too(specnet: Specnet) -> None:
-    ended = specnet("run", "moons.toml", "--set", "data.split.validation_size=0.2")
+def test_the_validation_loss_is_shown_too(specnet):
+    ended = specnet("run moons.toml --set data.split.validation_size=0.2")
     assert "   33 train + 12 validation + 15 test rows\n" in ended.err
     assert re.search(r"^epoch 20/20 loss 0\.\d{4} validation_loss 0\.\d{4}$", ended.err, re.MULTILINE)
     assert re.search(r" 0\.\d{4}   validation 0\.\d{4}$", ended.err, re.MULTILINE)
     assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "validation", "test"]
 
 
-def test_runs_are_numbered(specnet: Specnet, folder: Path) -> None:
-    for number in (1, 2):
-        assert f"{Path('runs/moons')}{os.sep}{number}   " in specnet("run", "moons.toml").out
-    assert sorted(entry.name for entry in (folder / "runs/moons").iterdir()) == ["1", "2"]
-
-
-def test_the_result_as_data(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("run", "moons.toml", "--out", "here", "--format", "json")
-    ended.went()
-    facts = json.loads((folder / "here/run.json").read_text())
-    first, *_, last = map(json.loads, (folder / "here/history.jsonl").read_text().splitlines())
+def test_the_result_as_data(specnet):
+    """Of a run that went on, too: nothing is changed."""
+    command = "run moons.toml --out here --resume --format json"
+    document = json.loads(specnet(command).went())
+    facts, (first, *_, last) = read_json("here/run.json"), history_in("here")
     member = {name: facts[name] for name in ("end", "epochs", "training_seconds")}
-    assert ended.document == {
+    assert document == {
         "errors": [],
         "files": sorted(FILES),
-        "findings": json.loads((folder / "here/findings.json").read_text())["findings"],
+        "findings": read_json("here/findings.json")["findings"],
         "folder": "here",
         "members": [{**member, "first_loss": first["loss"], "last_loss": last["loss"]}],
-        "metrics": json.loads((folder / "here/metrics.json").read_text()),
+        "metrics": read_json("here/metrics.json"),
         "warnings": [],
     }
+    before = {path.name: path.read_bytes() for path in Path("here").iterdir()}
+    assert specnet(command).ok().document["metrics"] == document["metrics"]
+    assert {path.name: path.read_bytes() for path in Path("here").iterdir()} == before
 
 
-def test_each_member_of_an_ensemble_is_told(specnet: Specnet) -> None:
-    arguments = ["run", "moons.toml", "--set", "training.ensemble=2", "--no-report"]
-    told = specnet(*arguments)
-    *_, nothing, first, second = told.err.splitlines()
+def test_each_member_of_an_ensemble_is_told(specnet):
+    command = "run moons.toml --set training.ensemble=2 --no-report"
+    ended = specnet(command)
+    *_, nothing, first, second = ended.err.splitlines()
     assert nothing == ""
     for number, line in enumerate((first, second)):
         assert re.match(rf"member {number}   20 epochs in .*   loss 0\.\d{{4}} [▁-▇]+ 0\.\d{{4}}   validation ", line)
-    assert [line.split()[0] for line in told.out.splitlines()[1:4]] == ["train", "out_of_fold", "test"]
-    members = specnet(*arguments, "--format", "json").document["members"]
+    assert [line.split()[0] for line in ended.out.splitlines()[1:4]] == ["train", "out_of_fold", "test"]
+    members = specnet(f"{command} --format json").document["members"]
     assert [member["epochs"] for member in members] == [20, 20]
     assert len({member["last_loss"] for member in members}) == 2
 
 
-def test_several_metrics_have_a_row_each(specnet: Specnet, folder: Path) -> None:
-    ended = specnet("run", "moons.toml", "--set", 'training.metrics=["accuracy", "roc_auc"]', "--out", "here")
+def test_several_metrics_have_a_row_each(specnet):
+    ended = specnet("""run moons.toml --set 'training.metrics=["accuracy", "roc_auc"]' --out here""")
     header, *rows, _, _, _ = ended.out.splitlines()
-    figures_in_file = json.loads((folder / "here/metrics.json").read_text())
-    assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures_in_file)]
+    figures = read_json("here/metrics.json")
+    assert header.split() == ["train", "test", "95", "%", "constant", best_baseline(figures)]
     assert [row.split()[0] for row in rows] == ["loss", "accuracy", "roc_auc"]
-    bounds = figures_in_file["intervals"]["test"]["roc_auc"]
+    bounds = figures["intervals"]["test"]["roc_auc"]
     low, high = re.search(r"([\d.]+)–([\d.]+)", rows[2]).groups()
     assert (float(low), float(high)) == pytest.approx((bounds["low"], bounds["high"]), abs=0.01)
     assert re.search(r"   0\.50 +[01]\.\d\d$", rows[2])
 
 
-def test_two_findings_stand_below_the_table_errors_first(
-    specnet: Specnet, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    severities: dict[str, Severity] = {"first": "warning", "second": "warning", "third": "error", "fourth": "error"}
+def test_two_findings_stand_below_the_table_errors_first(specnet, monkeypatch):
+    severities = {"first": "warning", "second": "warning", "third": "error", "fourth": "error"}
     found = tuple(Finding(code, kind, f"{code} was seen", {}, "look at it") for code, kind in severities.items())
 
-    def lines_below(count: int) -> list[str]:
+    def lines_below(count):
         monkeypatch.setattr("specnet.running.training_run.judge", lambda evidence: Judgement(found[:count], 9))
-        return specnet("run", "moons.toml").out.splitlines()[4:-2]
+        return specnet("run moons.toml").out.splitlines()[4:-2]
 
     assert lines_below(4) == ["third: third was seen", "fourth: fourth was seen", "2 more findings: first, second"]
     assert lines_below(3) == ["third: third was seen", "first: first was seen", "1 more finding: second"]
     assert lines_below(2) == ["first: first was seen", "second: second was seen"]
     written = [each.as_dict() for each in found[:2]]
-    assert specnet("run", "moons.toml", "--format", "json").document["findings"] == written
-    assert json.loads((folder / "runs/moons/4/findings.json").read_text())["findings"] == written
+    assert specnet("run moons.toml --format json").document["findings"] == written
+    assert read_json("runs/moons/4/findings.json")["findings"] == written
 
 
-def test_a_run_that_went_wrong_names_the_cause(specnet: Specnet, folder: Path) -> None:
-    settings = ["--set", "training.optimizer={type='sgd', learning_rate=1e-7}", "--set", "training.epochs=100"]
-    *_, finding, _, _ = specnet("run", "moons.toml", *settings).out.splitlines()
-    (written, *_) = json.loads((folder / "runs/moons/1/findings.json").read_text())["findings"]
+def test_a_run_that_went_wrong_names_the_cause(specnet):
+    command = "run moons.toml --set training.epochs=100 --set \"training.optimizer={type='sgd', learning_rate=1e-7}\""
+    *_, finding, _, _ = specnet(command).out.splitlines()
+    (written, *_) = read_json("runs/moons/1/findings.json")["findings"]
     assert finding == f"{written['code']}: {written['sentence']}"
     assert written["code"] == "rate-too-low"
 
 
-def test_settings_are_made_and_recorded(specnet: Specnet, folder: Path) -> None:
-    ended = specnet(
-        "run", "moons.toml", "--out", "here", "--set", "training.epochs=3", "--set", "network.layer_sizes.1=7"
-    )
-    assert ended.status == 0
+def test_settings_are_made_and_recorded(specnet):
+    settings = ["training.epochs=3", "network.layer_sizes.1=7"]
+    ended = specnet(f"run moons.toml --out here --no-report --set {settings[0]} --set {settings[1]}").ok()
     assert "2 → 7 relu → 1 sigmoid   29 " in ended.err
     assert "\nepoch 3/3 " in ended.err
-    assert json.loads((folder / "here/run.json").read_text())["overrides"] == [
-        "training.epochs=3",
-        "network.layer_sizes.1=7",
-    ]
+    assert read_json("here/run.json")["overrides"] == settings
+    assert names_in("here") == FILES - {"report.html"}
 
 
-def test_a_folder_that_is_not_empty_is_kept(specnet: Specnet, folder: Path) -> None:
-    (folder / "here").mkdir()
-    (folder / "here/notes.txt").write_text("mine")
-    said = specnet("run", "moons.toml", "--out", "here").failed(2)
-    assert "here: error[" in said
-    assert "--force" in said
-    assert [entry.name for entry in (folder / "here").iterdir()] == ["notes.txt"]
-    assert specnet("run", "moons.toml", "--out", "here", "--force").status == 0
-    assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "notes.txt"}
-    assert (folder / "here/notes.txt").read_text() == "mine"
-
-
-def test_mistakes_write_nothing(specnet: Specnet, folder: Path, pinned: Pinned) -> None:
+def test_mistakes_write_nothing(specnet, folder, pinned):
     (folder / "bad.toml").write_text(MOONS.replace("layer_sizes = [2, 5, 1]", "layer_sizes = [3, 5, 1]"))
-    pinned(specnet("run", "bad.toml").failed(1, "bad.toml:7:16: error[size-clash]: "))
-    assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "bad.toml"}
+    pinned(specnet("run bad.toml").failed(1, "bad.toml:7:16: error[size-clash]: "))
+    settings = "network.activations=linear training.loss=mse training.metrics= training.optimizer.type=sgd"
+    options = settings.replace(" ", " --set ")
+    reported = specnet(f"run moons.toml --set training.optimizer.learning_rate=1e30 --set {options}").failed(1)
+    assert "error[training]: " in reported
+    assert "learning_rate" in reported
+    assert names_in(folder) == {"moons.toml", "bad.toml"}
 
 
-def test_data_that_are_missing_write_nothing(specnet: Specnet, folder: Path) -> None:
-    spec = MOONS.replace(
-        'type = "make_moons"\nn_samples = 60\nnoise = 0.2', 'type = "csv"\npath = "no.csv"\ntarget = "y"'
-    )
-    (folder / "rows.toml").write_text(spec)
-    assert "no.csv" in specnet("run", "rows.toml").failed(1)
-    assert {entry.name for entry in folder.iterdir()} == {"moons.toml", "rows.toml"}
+LONG = "--set training.epochs=100000000 --set training.log_every=1000 --set training.checkpoint_every=1000"
 
 
-def test_a_loss_that_is_not_finite_ends_with_1_and_a_remedy(specnet: Specnet, folder: Path) -> None:
-    settings = ["network.activations=linear", "training.loss=mse", "training.metrics=", "training.optimizer.type=sgd"]
-    ended = specnet(
-        *("run", "moons.toml", "--out", "here", "--set", "training.optimizer.learning_rate=1e30"),
-        *(part for setting in settings for part in ("--set", setting)),
-    )
-    ended.failed(1)
-    assert "error[training]: " in ended.err
-    assert "learning_rate" in ended.err
-    assert not (folder / "here").exists()
-
-
-LONG = ["training.epochs=100000000", "training.log_every=1000", "training.checkpoint_every=1000"]
-
-
-def _interrupted(folder: Path) -> tuple[int, str, str]:
-    """Run until a first checkpoint is there, send what Ctrl-C sends, and return how it ended."""
-    settings = [part for setting in LONG for part in ("--set", setting)]
-    with started("run", "moons.toml", "--out", "here", *settings, folder=folder) as running:
-        assert running.stderr is not None
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_was_reached(specnet, folder):
+    with started("run", "moons.toml", "--out", "here", *LONG.split(), folder=folder) as running:
         assert running.stderr.readline().startswith("moons   2 → 5 relu → 1 sigmoid")
         wait_until(lambda: (folder / "here/checkpoint.safetensors").exists() or running.poll() is not None)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
-    return running.returncode, out, err
-
-
-@pytest.mark.slow
-def test_ctrl_c_keeps_what_was_reached(specnet: Specnet, folder: Path) -> None:
-    status, out, err = _interrupted(folder)
-    assert (status, out) == (130, "")
+    assert (running.returncode, out) == (130, "")
     *_, message, hint = err.splitlines()
     assert re.fullmatch(r"error\[interrupted\]: .*Ctrl-C; interrupted (in|after) epoch \d+; .* here", message)
-    settings = "--set training.epochs=100000000 --set training.log_every=1000 --set training.checkpoint_every=1000"
-    assert hint.endswith(f": specnet run moons.toml --out here {settings} --resume")
-    assert {entry.name for entry in (folder / "here").iterdir()} == {*FILES, "checkpoint.safetensors"}
-    assert json.loads((folder / "here/run.json").read_text())["finished"] is False
-    history = [json.loads(line) for line in (folder / "here/history.jsonl").read_text().splitlines()]
-    assert len(history) >= 1
-    assert " 21 " in specnet("show", "here/model.safetensors").out
+    assert hint.endswith(f": specnet run moons.toml --out here {LONG} --resume")
+    assert names_in("here") == {*FILES, "checkpoint.safetensors"}
+    assert read_json("here/run.json")["finished"] is False
+    assert history_in("here")
+    assert " 21 " in specnet("show here/model.safetensors").out
 
 
-@pytest.mark.parametrize("name", ["moons", None])
-def test_a_spec_needs_no_name(specnet: Specnet, folder: Path, name: str | None) -> None:
-    (folder / "moons.toml").write_text(MOONS if name else MOONS.replace('name = "moons"\n', ""))
-    ended = specnet("run", "moons.toml")
-    assert ended.status == 0
-    assert ended.err.startswith("moons   2 → " if name else "2 → ")
-    assert (folder / "runs" / (name or "unnamed") / "1" / "model.safetensors").is_file()
+def test_a_spec_needs_no_name(specnet, folder):
+    (folder / "moons.toml").write_text(MOONS.replace('name = "moons"\n', ""))
+    assert specnet("run moons.toml").ok().err.startswith("2 → ")
+    assert (folder / "runs/unnamed/1/model.safetensors").is_file()
 
 
-def test_a_run_goes_on_where_its_progress_cannot_be_seen(folder: Path) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with open(writing, "w", 1) as gone:
-        assert called("run", "moons.toml", "--out", "here", stderr=gone) == 141
-    assert {entry.name for entry in (folder / "here").iterdir()} == FILES
-
-
-def test_the_command_that_goes_on_needs_no_standard_input_again() -> None:
+def test_the_command_that_goes_on_needs_no_standard_input_again():
     settings, options = ["seed=1", "name=a b"], {"limit": ["layers=5"], "jobs": 2, "threads": None, "no_report": True}
     command = ResumeCommand("run", Path("a.toml"), settings, stands=True, **options)
     assert command.words(Path("out")) == (
         "specnet run a.toml --out out --set seed=1 --set 'name=a b' --limit layers=5 --jobs 2 --no-report --resume"
     )
-    for stands, spec, kept in ((True, "out", ""), (False, "-", "--set seed=1 --set 'name=a b' ")):
+    for stands, spec, given in ((True, "out", ""), (False, "-", "--set seed=1 --set 'name=a b' ")):
         command = ResumeCommand("run", Path("-"), settings, stands=stands, no_report=False)
-        assert command.words(Path("out")) == f"specnet run {spec} --out out {kept}--resume"
+        assert command.words(Path("out")) == f"specnet run {spec} --out out {given}--resume"
 
 
-def test_a_run_from_standard_input_goes_on_from_its_folder(specnet: Specnet, folder: Path) -> None:
+def test_a_run_from_standard_input_goes_on_from_its_folder(specnet):
     class Stopping(Observer):
-        def logged(self, epoch: int, record: dict[str, Any]) -> None:
+        def logged(self, epoch, record):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         specnet_package.run(MOONS, "out", overrides=["seed=3"], observer=Stopping())
-    assert specnet("run", "out", "--out", "out", "--resume").status == 0
-    assert json.loads((folder / "out/run.json").read_text())["epochs"] == 20
+    specnet("run out --out out --resume").ok()
+    assert read_json("out/run.json")["epochs"] == 20
+
+
+# --------------------------------------------------------------- what seems suspicious about the rows, before the run
+
+DIABETES = """\
+name = "sugar"
+[data]
+type = "diabetes"
+[network]
+hidden_layer_sizes = [3]
+[training]
+loss = "mse"
+epochs = 2
+"""
+
+
+def test_warnings_are_printed_before_the_run_and_are_data_of_json(specnet, folder):
+    (folder / "sugar.toml").write_text(DIABETES)
+    warned, training = specnet("run sugar.toml").ok().err.split("sugar   ", 1)
+    message, line, marks = warned.splitlines()
+    assert message.startswith("sugar.toml:7:8: warning[unscaled-target]: ")
+    assert re.search(r"152.*79\.1", message)
+    assert line == '   7 | loss = "mse"'
+    assert marks.startswith("     |        ^^^^^ ")
+    assert 'network.target_preprocessing = ["standardize"]' in marks
+    assert "epochs" in training
+    assert specnet("run sugar.toml --quiet").err == ""
+    document = json.loads(specnet("run sugar.toml --format json").went())
+    assert [warning["code"] for warning in document["warnings"]] == ["unscaled-target"]
+    diverging = "training.optimizer={type='sgd',learning_rate=1e9}"
+    failed = specnet("run", "sugar.toml", "--format", "json", "--set", diverging).document
+    assert failed["errors"]
+    assert failed["warnings"] == document["warnings"]
+
+
+def test_what_several_columns_have_is_one_line(specnet, folder):
+    def row(n):
+        days = [f"{1 + n * step % 12:02}/{1 + n % 5:02}/2021" for step in (1, 5)]
+        return [f"{n * 17 % 61}.5", 1, 2, f"note {n}", f"{'x' * n}y", *days, "ab"[n % 2]]
+
+    write_rows("table.csv", "number,one,two,note,remark,day,due,kind", map(row, range(60)))
+    made = specnet("new table.toml --data table.csv --target kind --quick")
+    (folder / "table.toml").write_text(TABLE)
+    ran = specnet("run table.toml -o out --no-report")
+    texts, notations, *again, constants = [
+        each.partition("warning")[2] for each in (made.err + ran.err).splitlines() if "warning[" in each
+    ]
+    assert texts == '[ignored-column]: 2 columns are ignored, text that no 5 rows share: "note", "remark"'
+    assert re.fullmatch(r'\[other-notation\]: 2 columns are ignored: "day" \(.* or .*\), "due" \(.* or .*\)', notations)
+    assert again == [texts, notations]
+    assert constants == '[constant]: 2 columns are constant in all rows: "one", "two"'
+    assert "use --set data.columns.note=ignore, --set data.columns.remark=ignore" in made.err
+    assert 'set data.columns.note = "ignore", data.columns.remark = "ignore"' in ran.err
+    written = Counter(each["code"] for each in read_json("out/run.json")["warnings"])
+    assert written == {"ignored-column": 2, "other-notation": 2, "constant": 2}
+
+
+@pytest.mark.usefixtures("gappy")
+def test_gaps_and_categories_of_several_columns_are_one_line_each(specnet, folder):
+    rows = [[n % 7, f"{n % 5}.5", ["oslo", "rome"][n % 2], "ab"[n % 2], n, n % 9] for n in range(60)]
+    write_rows("gappy.csv", "size,age,city,town,width,price", rows)
+    specnet("run gappy.toml --out whole -q --no-report").ok()
+    (folder / "new.csv").write_text("size,age,city,town,width\n1,,bonn,c,\n,,rome,c,3\n")
+    gaps = '"size" (1 cell), "age" (2 cells), "width" (1 cell)'
+    missing = f"untrained-gap]: 3 columns have missing cells, and had no gaps in the training set: {gaps}"
+    categories = '"city" (1 cell, such as "bonn"), "town" (2 cells, such as "c")'
+    unknown = f"unknown-category]: 2 columns have rare or unseen categories: {categories}"
+    strict = "not-predicted]: 2 of 2 rows have no prediction: missing "
+    for options, first in (("", missing), ("--strict", strict)):
+        found = [each.partition("[")[2] for each in specnet(f"predict whole new.csv {options}").err.splitlines()]
+        assert found[0].startswith(first)
+        assert [each for each in found if each] == [found[0], unknown]
+
+
+@pytest.mark.slow
+@pytest.mark.trains
+@pytest.mark.parametrize("options", ["", "--folds 3"])
+def test_a_class_of_one_row_is_told_once_and_trains(specnet, folder, options):
+    """By the spec that `new` writes for a table with a number that has gaps, a date, a category and a text."""
+    rows = [
+        [
+            n % 13 if n % 7 else "",
+            f"2024-01-{1 + n % 28:02}",
+            ["Oslo", ""][n % 2],
+            f"note {n}",
+            ["yes", "no"][n // 4 % 2],
+        ]
+        for n in range(60)
+    ]
+    write_rows("shop.csv", "size,when,city,note,kind", [*rows, [0.5, "2024-01-01", "Oslo", "note", "perhaps"]])
+    specnet("new shop.toml --data shop.csv --target kind -q").ok()
+    specnet("validate shop.toml").ok()
+    ended = specnet(f"run shop.toml -o out {options} --set training.epochs=2").ok()
+    assert ended.err.count("warning[single-row]: class perhaps is in one row, which is a training row") == 1
+    for record in folder.glob("out/**/metrics.json"):
+        tables = read_json(record)["tables"]["test"]
+        assert tables["labels"] == ["n", "perhaps", "y"]
+        assert sum(tables["confusion"][1]) == 0
+
+
+# -------------------------------------------------------------------------------------------------------------- --log
+
+
+def test_json_lines_are_the_history(specnet):
+    command = "run moons.toml --out done --log jsonl:logs/a:b.jsonl --log jsonl:second.jsonl"
+    assert "loss" in specnet(command).ok().out
+    for log in ("logs/a:b.jsonl", "second.jsonl"):
+        assert Path(log).read_bytes() == Path("done/history.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("log", ["table.csv", "./more/../test.csv", "linked.csv", "table.toml", "old/spec.toml"])
+def test_no_log_overwrites_what_the_run_reads(specnet, folder, log):
+    """Its table, a file of its split, a hard link to one, and its spec, by its path or in the folder of a run."""
+    for name in ("table.csv", "test.csv"):
+        write_rows(name, "x,kind", [[n, "ab"[n % 2]] for n in range(40)])
+    (folder / "linked.csv").hardlink_to(folder / "test.csv")
+    (folder / "more").mkdir()
+    (folder / "table.toml").write_text(CSV_SPEC.replace("[network]", '[data.split]\ntest = "test.csv"\n[network]'))
+    specnet("run table.toml -o old -q --no-report").went()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    spec = "old" if "old" in log else "table.toml"
+    reported = specnet(f"run {spec} -o out --log jsonl:{log} --force -q").failed(1)
+    assert reported.startswith(f"{Path(log)}: error[file]: the output would overwrite a file that is read")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_tensorboard_and_mlflow(specnet, folder):
+    pytest.importorskip("tensorboard", reason="needs pip install '.[tensorboard]'")
+    mlflow = pytest.importorskip("mlflow", reason="needs pip install '.[mlflow]'")
+    pytest.importorskip("sqlalchemy", reason="needs pip install '.[mlflow]'")
+    command = "run moons.toml --log tensorboard:logs --log mlflow:sqlite:///mlflow.db"
+    assert specnet(command).ok().err.count("\n\n") == 1
+    assert len(names_in("logs/moons/1")) == 1
+    client = mlflow.MlflowClient("sqlite:///mlflow.db")
+    (run,) = client.search_runs([client.get_experiment_by_name("moons").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("1", "FINISHED")
+    assert specnet(f"{command} --quiet").went() == ""
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_how_to_resume_its_log(folder):
+    """Ctrl-C ends it, and SIGTERM what goes on, for it would last too long."""
+    again = [
+        "run",
+        "moons.toml",
+        "-o",
+        "out",
+        "--no-report",
+        "--set",
+        "training.epochs=10000000",
+        "--log",
+        "jsonl:a log",
+    ]
+    log = folder / "a log"
+    for kill in (signal.SIGINT, signal.SIGTERM):
+        before = log.stat().st_size if log.exists() else 0
+        with started(*again, folder=folder) as running:
+            wait_until(lambda before=before: log.exists() and log.stat().st_size > before)
+            running.send_signal(kill)
+            _, err = running.communicate(timeout=60)
+        again = shlex.split(err.partition("to resume: specnet ")[2].splitlines()[0])
+        assert again[-1] == "--resume"
+        assert {"jsonl:a log", "--no-report"} < {*again}
+        assert log.read_bytes() == (folder / "out/history.jsonl").read_bytes()

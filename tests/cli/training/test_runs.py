@@ -1,7 +1,5 @@
 """`specnet runs`: the runs in a folder as a table."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -13,10 +11,9 @@ import pytest
 from specnet import Observer, run
 from specnet.files.locks import LOCK_NAME
 from specnet.saved.summary import summarized
-from tests.cli.conftest import MOONS, Specnet
+from tests.cli.conftest import MOONS
 from tests.running.reports.page import Page
 from tests.running.sweeps.made import METRICS, scores, trial, write_series, write_sweep
-from tests.texts.pinned import Pinned
 
 REGRESSION = """\
 name = "numbers"
@@ -27,7 +24,7 @@ training = { loss = "mse", epochs = 2, metrics = ["r2"] }
 
 
 @pytest.fixture(scope="module")
-def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def three_runs(tmp_path_factory):
     """Three runs of two specs."""
     runs = tmp_path_factory.mktemp("three") / "runs"
     for name, spec, epochs in (("moons/1", MOONS, 30), ("moons/2", MOONS, 5), ("numbers/1", REGRESSION, 2)):
@@ -36,45 +33,46 @@ def three_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trained(three_runs: Path, folder: Path) -> Path:
+def trained(three_runs, folder):
     """The folder `runs` with three runs of two specs, which a test may change."""
     return Path(shutil.copytree(three_runs, folder / "runs"))
 
 
-def write_findings(run: Path, *codes: str) -> None:
+def write_findings(run, *codes):
     found = [{"code": code, "severity": "warning", "sentence": "…", "remedy": "…", "changes": {}} for code in codes]
     (run / "findings.json").write_text(json.dumps({"findings": found}))
 
 
-def rows(out: str) -> list[list[str]]:
+def rows(out):
     return [re.split(r"\s{2,}", line) for line in out.splitlines()]
 
 
-def test_a_run_is_a_row(specnet: Specnet, trained: Path) -> None:
-    ended = specnet("runs")
-    ended.went()
-    header, *found = rows(ended.out)
+def read_json(path):
+    return json.loads(path.read_text())
+
+
+def listed(specnet, *options):
+    """Return the runs of the document."""
+    return specnet("runs", *options, "--format", "json").document["runs"]
+
+
+def test_a_run_is_a_row(specnet, trained):
+    header, *found = rows(specnet("runs").went())
     assert header == ["run", "test accuracy", "test r2", "test loss", "loss function", "time", "findings"]
     assert [row[0] for row in found] == ["moons/1", "moons/2", "numbers/1"]
-    metrics = json.loads((trained / "moons/1/metrics.json").read_text())
-    assert found[0][1] == f"{100 * metrics['test']['accuracy']:.1f} %"
-    assert found[0][2] == "–"
-    assert found[0][3] == f"{metrics['test']['loss']:.4f}"
-    assert specnet("runs", "-q").out == ended.out
-
-
-def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
-    found = specnet("runs", "--format", "json").document["runs"]
-    facts = json.loads((trained / "moons/2/run.json").read_text())
-    metrics = json.loads((trained / "moons/2/metrics.json").read_text())
-    assert found[1] == {
+    test = read_json(trained / "moons/1/metrics.json")["test"]
+    assert found[0][1:4] == [f"{100 * test['accuracy']:.1f} %", "–", f"{test['loss']:.4f}"]
+    assert rows(specnet("runs -q").out) == [header, *found]
+    facts, metrics = (read_json(trained / "moons/2" / name) for name in ("run.json", "metrics.json"))
+    document = listed(specnet)[1]
+    assert document.pop("findings") is not None
+    assert document == {
         "run": "moons/2",
         "state": "finished",
         "problem": None,
-        "metrics": {split: metrics[split] for split in ("train", "test")},
         "seconds": facts["training_seconds"],
         "epochs": 5,
-        "findings": found[1]["findings"],
+        "metrics": {split: metrics[split] for split in ("train", "test")},
         "loss": "binary_crossentropy(positive_weight=1.0)",
         "trials": None,
         "runs": None,
@@ -85,7 +83,7 @@ def test_rows_as_data(specnet: Specnet, trained: Path) -> None:
 @pytest.mark.parametrize(
     "column", ["run", "test accuracy", "accuracy", "test_accuracy", "r2", "loss", "test_loss", "time", "findings"]
 )
-def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str) -> None:
+def test_any_column_sorts_both_ways(specnet, trained, column):
     codes = {"moons/1": ["dead-units"], "moons/2": ["a-first", "z"], "numbers/1": ["b"]}
     for name, found in codes.items():
         write_findings(trained / name, *found)
@@ -100,27 +98,24 @@ def test_any_column_sorts_both_ways(specnet: Specnet, trained: Path, column: str
     assert [row for row in down if row not in absent] == there[::-1]
     if column == "findings":
         assert [row[place] for row in up] == ["a-first, z", "b", "dead-units"]
-    data = specnet("runs", "--sort", column, "--format", "json").document["runs"]
-    assert [run["run"] for run in data] == [row[0] for row in up]
+    assert [run["run"] for run in listed(specnet, "--sort", column)] == [row[0] for row in up]
 
 
-def test_numbers_of_runs_sort_by_size(specnet: Specnet, trained: Path) -> None:
+def test_numbers_of_runs_sort_by_size(specnet, trained):
     for number in (10, 9, 100):
         shutil.copytree(trained / "moons/1", trained / f"moons/{number}")
     assert [row[0] for row in rows(specnet("runs", "runs/moons").out)[1:]] == ["1", "2", "9", "10", "100"]
     assert [row[0] for row in rows(specnet("runs", ".").out)[1:3]] == ["runs/moons/1", "runs/moons/2"]
 
 
-def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet: Specnet, trained: Path) -> None:
-    facts = json.loads((trained / "moons/1/run.json").read_text())
+def test_interrupted_and_unfinished_runs_are_shown_as_such(specnet, trained):
+    facts = read_json(trained / "moons/1/run.json")
     (trained / "moons/1/run.json").write_text(json.dumps(facts | {"finished": False, "epochs": 7}))
     (trained / "moons/2/run.json").unlink()
     (trained / "killed").mkdir()
     (trained / "killed/checkpoint.safetensors").write_bytes(b"")
     (trained / "no run").mkdir()
-    ended = specnet("runs", "--sort", "state")
-    ended.went()
-    header, *found = rows(ended.out)
+    header, *found = rows(specnet("runs --sort state").went())
     assert header[-1] == "state"
     assert {row[0]: row[-1] for row in found} == {
         "numbers/1": "finished",
@@ -146,92 +141,77 @@ BREAKS = {
 
 
 @pytest.mark.parametrize(("name", "content"), [(name, content) for name, each in BREAKS.items() for content in each])
-def test_a_broken_file_is_told_and_the_rest_is_shown(
-    specnet: Specnet, trained: Path, name: str, content: bytes, pinned: Pinned
-) -> None:
+def test_a_broken_file_is_told_and_the_rest_is_shown(specnet, trained, name, content, pinned):
     (trained / "moons/1" / name).write_bytes(content)
-    ended = specnet("runs")
-    ended.went()
-    header, *found = rows(ended.out)
+    header, *found = rows(specnet("runs").went())
     assert header[-1] == "state"
     assert found[0][0] == "moons/1"
     pinned(found[0][-1])
     assert found[1][-1] == "finished"
-    broken, *_ = specnet("runs", "--format", "json").document["runs"]
+    broken, *_ = listed(specnet)
     assert broken["state"] == "broken"
     assert broken["problem"].startswith(f"{name}: ")
 
 
-def test_missing_files_and_strange_values_are_no_crash(specnet: Specnet, trained: Path) -> None:
+def test_missing_files_and_strange_values_are_no_crash(specnet, trained):
     (trained / "moons/1/metrics.json").unlink()
-    facts = json.loads((trained / "moons/2/run.json").read_text())
+    facts = read_json(trained / "moons/2/run.json")
     strange = facts | {"training_seconds": 10**400, "epochs": True, "finished": False}
     (trained / "moons/2/run.json").write_text(json.dumps(strange))
     (trained / "numbers/1/metrics.json").write_text('{"test": {"r2": null, "loss": null}}')
+    (trained / "numbers/1/findings.json").unlink()  # earlier versions wrote none
     for options in ((), ("--sort", "time"), ("--sort", "-r2"), ("--format", "json")):
         ended = specnet("runs", *options)
         ended.went()
     found = {run["run"]: run for run in ended.document["runs"]}
     assert found["moons/1"]["state"] == "broken"
     assert (found["moons/2"]["seconds"], found["moons/2"]["epochs"]) == (None, None)
+    assert found["numbers/1"]["findings"] == []
 
 
-def test_an_older_run_has_no_findings(specnet: Specnet, trained: Path) -> None:
-    for findings in trained.glob("*/*/findings.json"):
-        findings.unlink()
-    assert all(run["findings"] == [] for run in specnet("runs", "--format", "json").document["runs"])
-
-
-def test_names_that_steer_a_terminal_are_shown_as_text(specnet: Specnet, trained: Path) -> None:
+def test_names_that_steer_a_terminal_are_shown_as_text(specnet, trained):
     wild = f"\x1b[31m<b>&{'x' * 200}"
     (trained / "moons/1").rename(trained / "moons" / wild)
     write_findings(trained / "moons/2", "\x1b[2J")
-    ended = specnet("runs")
-    assert ended.status == 0
-    assert "\x1b" not in ended.out
-    assert f"<b>&{'x' * 200}" in ended.out
+    shown = specnet("runs").ok().out
+    assert "\x1b" not in shown
+    assert f"<b>&{'x' * 200}" in shown
 
 
-def test_a_circle_of_links_ends(specnet: Specnet, trained: Path) -> None:
-    (trained / "again").symlink_to(trained / "moons")
-    (trained / "moons/again").symlink_to(trained)
-    assert len(specnet("runs", "--format", "json").document["runs"]) == 3
-
-
-def test_a_folder_of_a_run_is_that_run(specnet: Specnet, trained: Path) -> None:
-    (run,) = specnet("runs", "runs/moons/1", "--format", "json").document["runs"]
+def test_which_runs_there_are(specnet, trained):
+    (run,) = listed(specnet, "runs/moons/1")
     assert run["run"] == "runs/moons/1"
+    (trained / "again").symlink_to(trained / "moons")
+    (trained / "moons/again").symlink_to(trained)  # a circle
+    assert len(listed(specnet)) == 3
+    shutil.rmtree(trained)
+    trained.mkdir()
+    assert specnet("runs").went() == "no runs in runs\n"
+    assert specnet("runs --sort loss --format json").document == {"errors": [], "runs": []}
 
 
-def test_no_runs_and_no_folder(specnet: Specnet, folder: Path) -> None:
-    (folder / "runs").mkdir()
-    ended = specnet("runs")
-    assert (ended.status, ended.out) == (0, "no runs in runs\n")
-    assert specnet("runs", "--sort", "loss", "--format", "json").document == {"errors": [], "runs": []}
-
-
-def test_a_run_without_test_rows_has_a_dash(specnet: Specnet, folder: Path) -> None:
+def test_a_run_without_test_rows_has_a_dash(specnet, folder):
     text = MOONS.replace("noise = 0.2", "noise = 0.2\nsplit = { test_size = 0 }")
     (folder / "whole.toml").write_text(text)
-    assert specnet("run", "whole.toml", "-q").status == 0
+    specnet("run", "whole.toml", "-q").ok()
     assert rows(specnet("runs").out)[0] == ["run", "train accuracy", "train loss", "time", "findings"]
-    assert specnet("run", "moons.toml", "-q").status == 0
+    specnet("run", "moons.toml", "-q").ok()
     header, whole, tested = rows(specnet("runs").out)
     columns = ["test accuracy", "test loss", "train accuracy", "train loss"]
     assert header == ["run", *columns, "time", "findings"]
     for (name, *cells), split in ((whole, "train"), (tested, "test")):
-        figures = json.loads((folder / "runs" / name / "metrics.json").read_text())[split]
+        figures = read_json(folder / "runs" / name / "metrics.json")[split]
         shown = [f"{100 * figures['accuracy']:.1f} %", f"{figures['loss']:.4f}"]
         assert cells[:4] == (["–", "–", *shown] if split == "train" else [*shown, "–", "–"])
 
 
 @pytest.mark.slow
-def test_an_ensemble_without_test_rows_is_judged_out_of_fold_everywhere(specnet: Specnet, folder: Path) -> None:
+def test_an_ensemble_without_test_rows_is_judged_out_of_fold_everywhere(specnet, folder):
     """Terminal, table of runs, summary, the page of a series and that of a run: one figure, not that of training."""
     spec = MOONS.replace("noise = 0.2", "noise = 0.3\nsplit = { test_size = 0 }")
     (folder / "whole.toml").write_text(spec.replace("epochs = 20", "epochs = 400\nensemble = 4"))
     lines = specnet("run", "whole.toml", "--seeds", "2", "-o", "many", "--jobs", "1").err.splitlines()
-    metrics = [json.loads((folder / f"many/seed{seed}/metrics.json").read_text()) for seed in (0, 1)]
+    metrics = [read_json(folder / f"many/seed{seed}/metrics.json") for seed in (0, 1)]
     assert all({*each} & {"train", "out_of_fold", "validation", "test"} == {"train", "out_of_fold"} for each in metrics)
     own = [f"{100 * each['out_of_fold']['accuracy']:.1f} %" for each in metrics]
     assert [
@@ -250,7 +230,7 @@ def test_an_ensemble_without_test_rows_is_judged_out_of_fold_everywhere(specnet:
     assert f"{own[0]} → {own[1]}" in diff
 
 
-def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: Path) -> None:
+def test_page_of_runs_leads_to_theirs(specnet, trained, folder):
     wild = trained / "moons" / "100 % <b>&#?:"
     shutil.copytree(trained / "moons/1", wild)
     assert (trained / "moons/2/report.html").is_file()
@@ -271,26 +251,16 @@ def test_page_of_runs_leads_to_theirs(specnet: Specnet, trained: Path, folder: P
     assert 'href="../runs/numbers/1/report.html"' in (folder / "pages/all.html").read_text("utf-8")
 
 
-def test_page_of_runs_takes_no_place_of_another_file(specnet: Specnet, trained: Path, folder: Path) -> None:
-    (folder / "runs.html").write_text("mine")
-    assert "--force" in specnet("runs", "--html").failed(2)
-    assert (folder / "runs.html").read_text() == "mine"
-    specnet("runs", "--html", "--force").went()
-    assert (folder / "runs.html").read_text() != "mine"
-
-
-def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: Path) -> None:
+def test_a_sweep_is_one_row_and_its_trials_are_none(specnet, trained):
     sweeps = trained.parent / "sweeps"
     write_sweep(sweeps / "moons/1", [trial(0, 0.5), trial(1, None, "pruned"), trial(2, 0.25)])
     write_sweep(sweeps / "moons/2", [trial(0, 0.5)], metrics=None, planned=9)
-    ended = specnet("runs", "sweeps")
-    ended.went()
-    assert rows(ended.out) == [
+    assert rows(specnet("runs sweeps").went()) == [
         ["run", "test accuracy", "test loss", "trials", "time", "findings", "state"],
         ["moons/1", "87.5 %", "0.3750", "3", "1.5 s", "finished"],
         ["moons/2", "–", "–", "1", "0.5 s", "unfinished after 1 trial"],
     ]
-    (record, _) = specnet("runs", "sweeps", "--format", "json").document["runs"]
+    (record, _) = listed(specnet, "sweeps")
     assert (record["run"], record["state"], record["trials"]) == ("moons/1", "finished", 3)
     assert record["metrics"] == {split: METRICS[split] for split in ("train", "validation", "test")}
     assert rows(specnet("runs", "sweeps/moons/1").out)[1][0] == "sweeps/moons/1"
@@ -300,7 +270,7 @@ def test_a_sweep_is_one_row_and_its_trials_are_none(specnet: Specnet, trained: P
     assert "broken: trials.csv: not a valid table of trials: column 'seconds' is missing" in broken
 
 
-def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Specnet, trained: Path) -> None:
+def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet, trained):
     folds = [(f"fold{fold}", None, fold, scores(0.5 + fold / 8, fold / 16)) for fold in (10, 2)]
     many = write_series(trained / "many/1", folds)
     write_findings(many / "fold2", "overfitting")
@@ -311,9 +281,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Spe
     for fold, accuracy in enumerate((0.5, 0.75)):
         write_sweep(nested / f"fold{fold}", [trial(0, 0.5), trial(1, 0.25)], metrics=scores(0.25, accuracy))
     (nested / "summary.json").write_text(json.dumps(summarized([scores(0.25, 0.5), scores(0.25, 0.75)])))
-    ended = specnet("runs")
-    ended.went()
-    header, *found = rows(ended.out)
+    header, *found = rows(specnet("runs").went())
     titles = ["test accuracy", "test r2", "test loss", "loss function", "runs", "time", "findings", "state"]
     assert header == ["run", *titles]
     assert [row[0] for row in found] == ["many/1", "many/2", "moons/1", "moons/2", "nested/1", "numbers/1"]
@@ -323,7 +291,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Spe
     assert found[4] == ["nested/1", "62.5 % ± 17.7", "–", "0.2500 ± 0.0000", "2", "2.0 s", "finished"]
     assert [row[0] for row in rows(specnet("runs", many).out)[1:]] == ["fold2", "fold10"]
     assert [row[0] for row in rows(specnet("runs", nested).out)[1:]] == ["fold0", "fold1"]
-    (record, *_) = specnet("runs", "--format", "json").document["runs"]
+    (record, *_) = listed(specnet)
     assert (record["runs"], record["metrics"]["test"]["accuracy"]) == (2, 0.375)
     assert record["deviations"]["test"]["accuracy"] == pytest.approx(0.5 / 2**0.5)
     specnet("runs", "--html").went()
@@ -336,7 +304,7 @@ def test_folds_and_seeds_are_one_row_and_so_is_a_sweep_of_each_fold(specnet: Spe
 
 
 @pytest.fixture
-def of_prices(specnet: Specnet, folder: Path) -> Path:
+def of_prices(specnet, folder):
     """Runs with losses of the target, of its logarithm (two of them), and of another kind."""
     table = [(n / 60, round(1 + 50 * (n / 60) ** 2 + n % 7, 2)) for n in range(60)]
     (folder / "prices.csv").write_text("size,price\n" + "".join(f"{size},{price}\n" for size, price in table))
@@ -349,14 +317,14 @@ def of_prices(specnet: Specnet, folder: Path) -> Path:
     changes = {"plain": [], "log": [log], "longer": [log, "training.epochs=40"], "other": ["training.loss=mae"]}
     for name, settings in changes.items():
         options = [word for setting in settings for word in ("--set", setting)]
-        assert specnet("run", "prices.toml", "-o", f"runs/{name}", "-q", "--no-report", *options).status == 0
+        specnet("run", "prices.toml", "-o", f"runs/{name}", "-q", "--no-report", *options).ok()
     return folder
 
 
 @pytest.mark.slow
-def test_losses_in_other_units_are_not_compared(specnet: Specnet, of_prices: Path) -> None:
-    def loss(name: str) -> float:
-        return json.loads((of_prices / f"runs/{name}/metrics.json").read_text())["test"]["loss"]
+def test_losses_in_other_units_are_not_compared(specnet, of_prices):
+    def loss(name):
+        return read_json(of_prices / f"runs/{name}/metrics.json")["test"]["loss"]
 
     for other in ("log", "other"):
         assert re.search(

@@ -1,33 +1,28 @@
 """`specnet verify`: a run made again, and compared with its folder."""
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Specnet
 from tests.running.verification.folders import change_facts, change_model, one_ulp_up, other_numpy
 
 pytestmark = pytest.mark.usefixtures("moons")
 
 
-def test_a_run_that_is_the_same(specnet: Specnet) -> None:
-    ended = specnet("verify", "moons")
+def test_a_run_that_is_the_same(specnet):
+    ended = specnet("verify moons")
     assert (ended.status, ended.out) == (0, "the same 9 files\n")
     assert "2 → 5 relu → 1 sigmoid" in ended.err
-    assert specnet("verify", "moons", "-q").out == ""
-    assert specnet("verify", "moons", "--epochs", "3", "--threads", "1").out.startswith(
-        "the same 5 files up to epoch 3\n"
-    )
+    assert specnet("verify moons -q").out == ""
+    assert specnet("verify moons --epochs 3 --threads 1").out.startswith("the same 5 files up to epoch 3\n")
 
 
-def test_what_differs_is_told_with_its_cause(specnet: Specnet, folder: Path) -> None:
+def test_what_differs_is_told_with_its_cause(specnet, folder):
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
     other_numpy(folder / "moons")
-    ended = specnet("verify", "moons")
+    ended = specnet("verify moons")
     assert ended.status == 1
     first, model, predictions, versions = ended.out.splitlines()
     assert first == "1 of 9 files differs"
@@ -36,34 +31,33 @@ def test_what_differs_is_told_with_its_cause(specnet: Specnet, folder: Path) -> 
     assert versions.startswith("numpy   1.0 → ")
     assert "moons: error[different]: 1 of 9 files differs; model.safetensors differs: layers.0.weight" in ended.err
     assert "rounding differs with numpy; use --tolerance 1e-" in ended.err
-    specnet("verify", "moons", "-q").failed(1, "moons: error[different]: 1 of 9 files differs")
-    tolerated = specnet("verify", "moons", "--tolerance", "1e-6")
-    assert tolerated.status == 0
+    specnet("verify moons -q").failed(1, "moons: error[different]: 1 of 9 files differs")
+    tolerated = specnet("verify moons --tolerance 1e-6").ok()
     assert "only rounding differs, by at most " in tolerated.out
 
 
-def test_no_tolerance_is_advised_where_none_is_enough(specnet: Specnet, folder: Path) -> None:
+def test_no_tolerance_is_advised_where_none_is_enough(specnet, folder):
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
     change_model(folder / "moons", "layers.1.bias", lambda bias: bias.fill(0))
     other_numpy(folder / "moons")
-    ended = specnet("verify", "moons")
+    ended = specnet("verify moons")
     assert ended.status == 1
     assert "what else differs: numpy" in ended.err
 
 
-def test_what_differs_without_a_cause_is_told_as_such(specnet: Specnet, folder: Path) -> None:
+def test_what_differs_without_a_cause_is_told_as_such(specnet, folder):
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
-    ended = specnet("verify", "moons", "--tolerance", "1e-6")
+    ended = specnet("verify moons --tolerance 1e-6")
     assert ended.status == 1
     assert "spec, rows and machine are the same" in ended.err
     change_facts(folder / "moons", data_sha256="0" * 64)
-    ended = specnet("verify", "moons", "--tolerance", "1e-6")
+    ended = specnet("verify moons --tolerance 1e-6")
     assert "data (SHA-256)   00000000… → " in ended.out
     assert "what else differs: data (SHA-256), training rows" in ended.err
 
 
-def test_a_document(specnet: Specnet, folder: Path) -> None:
-    same = specnet("verify", "moons", "--format", "json")
+def test_a_document(specnet, folder):
+    same = specnet("verify moons --format json")
     same.went()
     files = ["spec.toml", "spec.resolved.json", "history.jsonl", "layers.jsonl", "snapshots.safetensors"]
     files += ["model.safetensors", "metrics.json", "findings.json", "run.json"]
@@ -72,7 +66,7 @@ def test_a_document(specnet: Specnet, folder: Path) -> None:
     told = {"errors": [], "same": True, "holds": True, "tolerance": None, "total": 1, "runs": [run]}
     assert {name: value for name, value in same.document.items() if name in told} == told
     change_model(folder / "moons", "layers.0.weight", one_ulp_up)
-    changed = specnet("verify", "moons", "--format", "json")
+    changed = specnet("verify moons --format json")
     assert (changed.status, changed.document["same"]) == (1, False)
     (run,) = changed.document["runs"]
     assert run.keys() == told["runs"][0].keys()
@@ -84,43 +78,43 @@ def test_a_document(specnet: Specnet, folder: Path) -> None:
     assert [error["code"] for error in changed.document["errors"]] == ["different"]
 
 
-def test_many_runs_and_a_sample(specnet: Specnet, folder: Path) -> None:
-    specnet("run", "moons.toml", "-o", "folds", "--folds", "3", "--set", "training.epochs=3", "--no-report", "-q")
-    ended = specnet("verify", "folds")
+def test_many_runs_and_a_sample(specnet, folder):
+    specnet("run moons.toml -o folds --folds 3 --set training.epochs=3 --no-report -q")
+    ended = specnet("verify folds")
     assert (ended.status, ended.out) == (0, "the same 29 files in 4 folders\n")
     assert ended.err.startswith("fold0   the same 9 files   ")
-    assert specnet("verify", "folds", "--sample", "2").out == "the same 20 files in 3 of 4 folders\n"
+    assert specnet("verify folds --sample 2").out == "the same 20 files in 3 of 4 folders\n"
     change_model(folder / "folds/fold1", "layers.0.weight", one_ulp_up)
-    ended = specnet("verify", "folds")
+    ended = specnet("verify folds")
     assert (ended.status, ended.out.splitlines()[-1]) == (1, "1 of 4 folders differs")
     assert ended.out.startswith("fold1   1 of 9 files differs\n")
     assert "folds/fold1: error[different]" in ended.err
 
 
-def test_the_run_that_is_made_again_can_be_kept(specnet: Specnet, folder: Path) -> None:
-    assert specnet("verify", "moons", "-o", "again").status == 0
+def test_the_run_that_is_made_again_can_be_kept(specnet, folder):
+    specnet("verify moons -o again").ok()
     assert json.loads((folder / "again/run.json").read_text())["finished"] is True
 
 
-def test_an_interrupted_one_ends_as_every_verb_does(specnet: Specnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+def test_an_interrupted_one_ends_as_every_verb_does(specnet, monkeypatch):
+    def interrupted(*_):
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("specnet.running.verification.verifying.load_table", interrupted)
-    ended = specnet("verify", "moons", "-o", "out")
+    ended = specnet("verify moons -o out")
     assert (ended.status, ended.err) == (130, "error[interrupted]: stopped by Ctrl-C\n")
     assert not Path("out").exists()
 
 
-def test_the_spec_that_new_writes_for_a_table(specnet: Specnet, folder: Path) -> None:
+def test_the_spec_that_new_writes_for_a_table(specnet, folder):
     rows = [
         f"2023-{1 + i % 12:02}-0{1 + i % 7},{('rome', 'oslo', '')[i % 3]},{i * 7 % 11},{'' if i % 9 == 0 else i % 4},"
         f"{('low', 'high')[i * 3 % 5 % 2]}"
         for i in range(80)
     ]
     (folder / "table.csv").write_text("\n".join(["when,city,size,rooms,price", *rows]) + "\n")
-    assert specnet("new", "table.toml", "--data", "table.csv", "--target", "price", "-q").status == 0
+    specnet("new table.toml --data table.csv --target price -q").ok()
     setting = ["--set", "training.epochs=3", "--set", "training.ensemble=2"]
-    assert specnet("run", "table.toml", "-o", "table", "-q", "--no-report", *setting).status == 0
-    assert specnet("verify", "table").out == "the same 8 files\n"
-    assert specnet("verify", "table", "--epochs", "2").out == "the same 4 files up to epoch 2\n"
+    specnet("run", "table.toml", "-o", "table", "-q", "--no-report", *setting).ok()
+    assert specnet("verify table").out == "the same 8 files\n"
+    assert specnet("verify table --epochs 2").out == "the same 4 files up to epoch 2\n"
