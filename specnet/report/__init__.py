@@ -2,6 +2,6 @@
 
 In come records, arrays and specs, wherever they are from; out go HTML, SVG and lines of text. Nothing is read from
 folders or trained here. Start with `pages.run_page.page` for a run's ``report.html``, `pages.training_charts` for its
-losses, `answers` for its answers, `panel` for what a reader can ask, `svg.charts.Chart` for what every chart is drawn
-with, `diagram` and `plane` for pictures of a network, `terminal` for what a command prints, and `notebook` for Jupyter.
+losses, `answers` for its answers, `svg.charts.Chart` for what every chart is drawn with, `diagram` and `plane` for
+pictures of a network, `terminal` for what a command prints, and `notebook` for Jupyter.
 """

@@ -1,4 +1,4 @@
-"""A network as a picture: a column for each layer, a circle for each unit, a line for each weight."""
+"""A network as a picture: a column for each layer, a circle for each unit, a line or a pixel for each weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from specnet.data import Preparation, unfitted
 from specnet.number_texts import count, counted, rounded
-from specnet.report.diagram.diagram_columns import INPUT, Fold, columns_of, has_matrix
+from specnet.report.diagram.diagram_columns import INPUT, DiagramColumn, Fold, columns_of, has_matrix
 from specnet.report.diagram.placing import (
     EDGE,
     FOLD_LABEL,
@@ -25,16 +25,10 @@ from specnet.report.diagram.placing import (
     Placed,
     place_columns,
 )
-from specnet.report.diagram.weight_maps import (
-    MOST_PIXELS,
-    largest_size,
-    unit_order,
-    weight_image,
-    weights_of,
-)
 from specnet.report.overview import Overview
 from specnet.report.svg.axes import Frame
 from specnet.report.svg.markup import escaped, hover_text, label, number, picture
+from specnet.report.svg.pixels import HUES, data_uri, png
 from specnet.report.svg.style import NETWORK_STYLE, style_alone
 
 if TYPE_CHECKING:
@@ -61,7 +55,11 @@ CAPTION_ROOM = 122.0
 FOLD_MARGIN, FOLD_INSET = 58.0, 5.0
 """Units from a column's middle to the frame of a fold, less for one within another."""
 
+MOST_PIXELS = 30_000
+"""Of the pictures of weights of a diagram together."""
+
 Parameters = Mapping[str, NDArray[Any]]
+Weight = NDArray[np.float64]
 
 
 class NetworkDiagram:
@@ -95,11 +93,11 @@ class NetworkDiagram:
         self.title = resolved.spec.name or self.description
         columns, self.folds, self.hidden = columns_of(resolved)
         self.columns = columns
-        self.weights = weights_of(columns, parameters or {})
+        self.weights = _weights_of(columns, parameters or {})
         self.maps = {k: weight for k, weight in self.weights.items() if max(weight.shape) > MOST_UNITS}
         self.captions, reach = [column.captions() for column in columns], []
         for k, weight in self.maps.items():
-            largest = f"±{rounded(largest_size(weight))}"
+            largest = f"±{rounded(_largest_size(weight))}"
             self.captions[k].append(f"weights to {largest}")
             reach.append(f"{columns[k].key} {largest}")
         self.legend = ABOUT_LINES if len(self.weights) > len(self.maps) else ""
@@ -108,7 +106,7 @@ class NetworkDiagram:
         named = {INPUT: input_names, len(columns) - 1: output_names}
         self.names = {k: names for k, names in named.items() if len(names) == columns[k].size}
         self.orders = [
-            unit_order(column.size, [weight for k, weight in self.maps.items() if columns[k].sources == (number,)])
+            _unit_order(column.size, [weight for k, weight in self.maps.items() if columns[k].sources == (number,)])
             for number, column in enumerate(columns)
         ]
         self.placement = place_columns(columns, self.folds, self.hidden, self.captions, self.names)
@@ -185,7 +183,7 @@ class NetworkDiagram:
         most = MOST_LINES // max(len(self.placement.neighbours), 1)
         for place in np.argsort(size, axis=None, kind="stable")[-most:]:
             row, at = np.unravel_index(place, size.shape)
-            value, share = weight[row, at], size[row, at] / (largest_size(weight) or 1.0)
+            value, share = weight[row, at], size[row, at] / (_largest_size(weight) or 1.0)
             if share >= 0:
                 curve = _curve(start, end, start.heights[at], end.heights[row])
                 style = f'class="link {"negative" if value < 0 else "positive"}"'
@@ -299,3 +297,43 @@ def _curve(start: Placed, end: Placed, above: float, below: float) -> str:
     middle = number((right - left) / 2)
     width, height = number(right - left), number(below - above)
     return f"M{number(left)} {number(above)}c{middle} 0 {middle} {height} {width} {height}"
+
+
+def _weights_of(columns: Sequence[DiagramColumn], parameters: Mapping[str, NDArray[np.generic]]) -> dict[int, Weight]:
+    """Return the matrix (units, inputs) of each column that has a single one and keeps its size, by its number."""
+    found = {}
+    for k, column in enumerate(columns[1:], 1):
+        node = column.nodes[0]
+        weight = parameters.get(f"{node.key}.weight")
+        if weight is not None and weight.shape == (node.size, sum(node.input_sizes)):
+            found[k] = np.asarray(weight, np.float64)
+    return found
+
+
+def _largest_size(weight: Weight) -> float:
+    """Return the largest size of a finite weight, 0 if there is none."""
+    return float(np.abs(weight[np.isfinite(weight)]).max(initial=0.0))
+
+
+def _unit_order(size: int, readers: Sequence[Weight]) -> NDArray[np.intp]:
+    """Return the units of a column in the order in which pictures have them.
+
+    Of many units those with the largest weights in what reads them come first, by the sum of squares.
+    """
+    if size <= MOST_UNITS or not readers:
+        return np.arange(size)
+    squares = sum((np.nan_to_num(weight, posinf=0.0, neginf=0.0) ** 2).sum(axis=0) for weight in readers)
+    return np.argsort(-np.asarray(squares), kind="stable")
+
+
+def weight_image(weight: Weight, pixels: int) -> str:
+    """Return the address of a picture of weights (rows, columns), blue if positive and orange if negative.
+
+    Where several weights share one of at most so many pixels, it shows the largest.
+    """
+    most, scale = max(int(pixels**0.5), 1), _largest_size(weight) or 1.0
+    for axis in (0, 1):
+        starts = np.arange(0, weight.shape[axis], -(-weight.shape[axis] // most))
+        high, low = (each.reduceat(weight, starts, axis) for each in (np.fmax, np.fmin))
+        weight = np.where(high > -low, high, low)
+    return data_uri(png(np.abs(weight) / scale, weight > 0, HUES[:2]))

@@ -133,7 +133,8 @@ def place_columns(
     slots = {place: k + (place > min(hidden, default=place)) for k, place in enumerate(shown)}
     slot_count = len(shown) + bool(hidden)
     outer = names.get(INPUT, ()), names.get(len(columns) - 1, ())
-    left, right = (max(SIDE, _room(texts) + RADIUS + 2 * EDGE) for texts in outer)
+    widest = (min(max(map(text_width, texts), default=0.0), MOST_FOR_NAMES) for texts in outer)
+    left, right = (max(SIDE, room + RADIUS + 2 * EDGE) for room in widest)
     width = max(LEAST_WIDTH, COLUMN_WIDTH * slot_count) + left + right - 2 * SIDE
     step = (width - left - right) / max(slot_count - 1, 1)
     stacks = {place: [k for k, column in enumerate(columns) if column.place == place] for place in shown}
@@ -172,10 +173,6 @@ def place_columns(
         gap,
         tuple((x, y + down, count) for x, y, count in unseen),
     )
-
-
-def _room(texts: Sequence[str]) -> float:
-    return min(max(map(text_width, texts), default=0.0), MOST_FOR_NAMES)
 
 
 def _stacked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from specnet.number_texts import interval, page_metric, true_minus
 from specnet.parts.losses import Quantile
@@ -13,15 +13,51 @@ from specnet.parts.splits import SPLITS, TEST, best_split
 from specnet.report.answers.class_charts import class_figures, class_thresholds
 from specnet.report.answers.uses_charts import importance_figure, response_figures
 from specnet.report.answers.value_charts import coverage_sentence, drawn_coverage, output_table, value_figures
-from specnet.report.pages.headline import BASELINES, in_words, score_name, verdict
-from specnet.report.svg.charts import Figure
-from specnet.report.svg.overlays import Score, score_strip
+from specnet.report.pages.headline import BASELINES, in_words, score_name, verdict, words
+from specnet.report.svg.axes import Axis
+from specnet.report.svg.charts import Chart, Figure
 from specnet.report.terminal.scores import scores_table
 
 if TYPE_CHECKING:
     from specnet.report.pages.model_answers import ModelAnswers
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+STRIP_HEIGHT, STRIP_LINE = 52.0, 24.0
+"""Units of a strip of scores beside its lines, and of each of these."""
+
+
+class Score(NamedTuple):
+    """A metric of a predictor, how far it may be off, and both as texts: in short, and on hover."""
+
+    value: float
+    low: float
+    high: float
+    text: str
+    hover: str
+
+
+def score_strip(split: str, name: str, scores: Mapping[str, Score], note: str) -> Figure:
+    """Return the scores of predictors on one axis, a dot each, with a line as far as it may be off.
+
+    Parameters
+    ----------
+    split, name : str
+        The rows, and the metric.
+    scores : mapping of str to Score
+        By the names of the predictors.
+    note : str
+        What is said below the title.
+    """
+    scale, label = (100.0, f"{words(name)} in %") if name.endswith("accuracy") else (1.0, words(name))
+    x = Axis.over(*([scale * each.low, scale * each.high] for each in scores.values()), margin=0.05, label=label)
+    title, texts = f"{split.replace('_', ' ').capitalize()} {words(name)}", [f"{n} {s.text}" for n, s in scores.items()]
+    height = STRIP_HEIGHT + STRIP_LINE * len(scores)
+    chart = Chart(f"{title}: {', '.join(texts)}", x, Axis.of_names(texts), height=height)
+    for place, (predictor, score) in enumerate(scores.items()):
+        if score.low < score.high:
+            chart.line([scale * score.low, scale * score.high], [place, place], "whisker")
+        chart.points([scale * score.value], [place], radius=4.5, hover=[f"{predictor} {score.hover}"])
+    return Figure(title, note, chart.svg())
 
 
 def beginning_of(evaluation: Mapping[str, Any], metrics: Iterable[Metric], network: str) -> dict[str, Any]:
@@ -93,34 +129,28 @@ def results_of(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> dict[str, 
     evaluation : mapping
         What ``metrics.json`` says.
     """
-    classes = shown.classes
+    classes, covered = shown.classes, drawn_coverage(evaluation)
     return {
         "results": list(_results(shown, evaluation)),
         "thresholds": class_thresholds(shown.answers) if len(classes) == 2 else None,
         "classes": classes,
-        **_uses(shown),
-        "covered": _covered(shown, evaluation),
+        "uses": _uses(shown),
+        "responses": shown.responses,
+        "covered": "" if covered is None else coverage_sentence(covered, shown.outputs, shown.model.network.task),
+        "is_weighted": shown.answers is not None and shown.answers.weight is not None,
         "outputs": output_table(evaluation, shown.outputs, shown.model.network.task),
-        "left_out": list(_left_out(shown, evaluation)),
+        "has_test_rows": TEST in evaluation,
+        "absent": shown.absent,
     }
 
 
-def _uses(shown: ModelAnswers) -> dict[str, Any]:
-    """Return charts of what the model uses, and in words what is asked of it for them."""
+def _uses(shown: ModelAnswers) -> list[Figure]:
+    """Return charts of how much each column matters, and of what is predicted as the first ones move."""
     if shown.importance is None:
-        return {"uses": [], "responded": ""}
-    figures, responses, told = [importance_figure(shown.importance)], shown.responses, ""
-    if responses is None:
-        told = "How predictions respond to each column is left out: too many parameters, or no probabilities."
-    elif responses:
-        are_probabilities = shown.model.network.task != "values"
-        figures += response_figures(responses, shown.classes or shown.outputs, are_probabilities=are_probabilities)
-        of = " for the class that moves most" if len(shown.classes) > 2 else ""
-        told = (
-            f"Each of the other charts moves one column, and leaves the others as they are in {responses[0].rows} test "
-            f"rows: the mean of the predictions, and where four fifths of them lie{of}."
-        )
-    return {"uses": figures, "responded": told}
+        return []
+    are_probabilities, outputs = shown.model.network.task != "values", shown.classes or shown.outputs
+    responses = response_figures(shown.responses or (), outputs, are_probabilities=are_probabilities)
+    return [importance_figure(shown.importance), *responses]
 
 
 def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Figure]:
@@ -132,21 +162,3 @@ def _results(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[Fig
         quantile = loss.quantile if isinstance(loss, Quantile) else None
         covered = drawn_coverage(evaluation)
         yield from value_figures(shown.answers, shown.outputs, quantile, covered, shown.model.error_quantiles)
-
-
-def _covered(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> str:
-    """Return what intervals or sets cover, in words, and whether rows have weights; nothing if there are none."""
-    covered = drawn_coverage(evaluation)
-    told = "" if covered is None else coverage_sentence(covered, shown.outputs, shown.model.network.task)
-    is_weighted = shown.answers is not None and shown.answers.weight is not None
-    return told + " Rows count by their weights: numbers of rows are sums of these." * is_weighted
-
-
-def _left_out(shown: ModelAnswers, evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is left out of the results, and why."""
-    if "test" not in evaluation:
-        yield "No rows were held out for testing: set data.split.test_size to a fraction of the rows, such as 0.2."
-    elif shown.absent is not None:
-        yield f"{shown.absent} The charts that need them are left out."
-    elif shown.importance is None:
-        yield "What the model uses is left out: too few test rows, or too many columns and parameters."

@@ -13,9 +13,7 @@ from specnet.parts.splits import TEST
 from specnet.parts.watchers import LOSS
 from specnet.report.pages.headline import words
 from specnet.report.pages.page_templates import rendered
-from specnet.report.spec_differences import setting_text, spec_differences
-from specnet.report.svg.charts import Figure
-from specnet.report.svg.overlays import (
+from specnet.report.pages.training_charts import (
     MOST_NAMED,
     at_epoch,
     curve_style,
@@ -24,6 +22,8 @@ from specnet.report.svg.overlays import (
     member_curves,
     rows_note,
 )
+from specnet.report.spec_differences import setting_text, spec_differences
+from specnet.report.svg.charts import Figure
 from specnet.report.terminal.run_table import RunTable
 from specnet.saved.saved_folder import have_one_loss
 from specnet.saved.saved_run import SavedRun

@@ -7,19 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.number_texts import count, counted, percent, rounded
 from specnet.report.diagram.diagram_columns import visible_activation
-from specnet.report.diagram.network_diagram import NetworkDiagram
-from specnet.report.diagram.weight_maps import weight_image
+from specnet.report.diagram.network_diagram import NetworkDiagram, weight_image
 from specnet.report.overview import Overview
 from specnet.report.pages import headline
 from specnet.report.pages.answer_charts import beginning_of, results_of
 from specnet.report.pages.model_answers import ModelAnswers
-from specnet.report.pages.page_templates import rendered
+from specnet.report.pages.page_templates import PAGES, rendered
 from specnet.report.pages.training_charts import training_figures
-from specnet.report.panel.ask_panel import panel_script
 from specnet.report.plane.plane_story import PlaneStory
 from specnet.report.svg.pixels import data_uri, png
 from specnet.report.terminal.text_tables import TextTable
@@ -55,7 +54,10 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         "output_names": classes or shown.outputs,
     }
     diagram = NetworkDiagram(resolved, parameters, **names)
-    recorded = run.history, run.looks, evaluation
+    recorded, beside = (run.history, run.looks, evaluation), headline.comparison(evaluation)
+    # The epoch whose weights each network has.
+    kept = [kept_epoch(each["end"], each["epochs"]) for each in run.facts.get("members", [run.facts])]
+    settings = [word for setting in run.overrides for word in ("--set", setting)]
     return rendered(
         "report.html.j2",
         findings=run.findings,
@@ -63,39 +65,27 @@ def page(run: SavedRun, shown: ModelAnswers) -> str:
         name=name,
         kicker=[name, overview.summary(), overview.parameters(), f"predicts {shown.target}"],
         **beginning_of(evaluation, resolved.spec.training.metrics, headline.network(members)),
-        **_without_findings(run.judgement.tests, evaluation),
+        tests="the tests" if run.judgement.tests is None else counted(run.judgement.tests, "test"),
+        better=headline.BASELINES.get(beside[1], beside[1]) if beside is not None and beside[0] < 0 else "",
         as_sentence=_sentence,
         diagram=diagram,
         has_hidden_layers=len(resolved.nodes) > 1,
         panel=panel,
         asked=panel and panel.data(None if plane is None else plane.axes),
-        panel_script=panel_script(),
+        panel_script=Markup((PAGES / "panel.js").read_text("utf-8")),
         story=None if plane is None else PlaneStory(plane, run.snapshots),
         layers=_layers(run, overview, WeightSizes(network.layout)(theta)),
         weights=None if images is None else weight_pictures(resolved, parameters, images.shape[1]),
         mistakes=images is not None and shown.answers and mistake_pictures(images, shown.answers, shown.classes),
-        training=list(training_figures(*recorded, _kept_epochs(run), members)),
+        training=list(training_figures(*recorded, kept, members)),
         end=_end(run),
         **results_of(shown, evaluation),
         worst=_worst(shown),
-        command=_command(run),
+        command=shlex.join(["specnet", "run", run.written.name, *settings]),
         spec=run.written_text,
         settings=explanation_rows(explain(run.given or run.spec, run.spec)),
         facts_rows=_facts(run),
     )
-
-
-def _without_findings(tests: int | None, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to say where nothing was found: that a simpler predictor is better for no known reason, if one is."""
-    looked = "the tests" if tests is None else counted(tests, "test")
-    looked += " of the data, the training and the results"
-    beside = headline.comparison(evaluation)
-    if beside is None or beside[0] >= 0:
-        return {"is_behind": False, "nothing": f"Nothing stands out: {looked} found nothing."}
-    _, baseline, _ = beside
-    better = headline.BASELINES.get(baseline, baseline)
-    verb = "are" if better.endswith("s") else "is"
-    return {"is_behind": True, "nothing": f"{better.capitalize()} {verb} better, and {looked} did not find out why."}
 
 
 def _sentence(text: str) -> str:
@@ -116,12 +106,6 @@ def _layers(run: SavedRun, overview: Overview, weights: Mapping[str, float | Non
         yield name, units, formula, parameters, first_weights, last, dead
 
 
-def _kept_epochs(run: SavedRun) -> list[int]:
-    """Return the epoch whose weights each network has."""
-    trained = run.facts.get("members", [run.facts])
-    return [kept_epoch(each["end"], each["epochs"]) for each in trained]
-
-
 def _worst(shown: ModelAnswers) -> TextTable | None:
     """Return the test rows with the largest losses, with their most important columns."""
     panel = shown.panel
@@ -137,11 +121,6 @@ def _end(run: SavedRun) -> str:
     facts = run.facts
     end = "" if facts["end"] == ALL_EPOCHS else f": {facts['end']}"
     return f"{counted(facts['epochs'], 'epoch')}, {counted(facts['steps'], 'step')}{end}."
-
-
-def _command(run: SavedRun) -> str:
-    settings = [word for setting in run.overrides for word in ("--set", setting)]
-    return shlex.join(["specnet", "run", run.written.name, *settings])
 
 
 def _facts(run: SavedRun) -> Iterator[tuple[str, str]]:

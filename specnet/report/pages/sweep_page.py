@@ -18,11 +18,11 @@ from specnet.parts.watchers import LOSS
 from specnet.report.pages.answer_charts import strip_of
 from specnet.report.pages.headline import comparison, score_name, verdict, words
 from specnet.report.pages.page_templates import rendered
+from specnet.report.pages.training_charts import MOST_POINTS, curves_chart, is_wide
 from specnet.report.spec_differences import setting_text
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
 from specnet.report.svg.drawings import mark_alone
-from specnet.report.svg.overlays import MOST_POINTS, curves_chart, scores_axis, within
 from specnet.report.terminal.text_tables import TextTable
 from specnet.saved.saved_folder import FINISHED
 from specnet.saved.saved_run import SavedRun
@@ -47,6 +47,8 @@ PRUNED_STYLE = "series-5 held faint"
 REST_STYLES = "series-8 faint", "series-8 fainter"
 """Of the curves of other trials, the second where there are many."""
 MANY_CURVES = 80
+WORSE = 4.0
+"""A figure is beyond the axis if it lies so many times as far behind the median as the best one lies before it."""
 SPREAD = 0.6
 """Width of a column of trials with one value."""
 GOLDEN = 0.618034
@@ -116,9 +118,14 @@ class SweepView:
         return page_metric(self.name, value)
 
     def axis(self) -> Axis:
-        """Return the axis of the figures of trials."""
-        figures = [value for _, value in self.ranked]
-        return scores_axis(figures, self.label, is_loss=self.is_loss, larger_is_better=self.larger_is_better)
+        """Return the axis of figures; the worst ones are beyond it if they lie far from the better half."""
+        figures = np.array([value for _, value in self.ranked], np.float64)
+        if self.is_loss and is_wide(figures):
+            return Axis.over(figures, label=self.label, log=True, margin=0.06)
+        badness = -figures if self.larger_is_better else figures
+        best, middle = badness.min(), np.median(badness)
+        shown = badness <= middle + WORSE * (middle - best)
+        return Axis.over(figures[shown], label=self.label, margin=0.06)
 
     def is_beyond(self, axis: Axis, values: ArrayLike) -> NDArray[np.bool_]:
         """Return which figures lie beyond the axis of figures, at its worse end; its better one shows all."""
@@ -384,7 +391,7 @@ def _curves(view: SweepView) -> Figure:
     if len(drawn) <= MOST_HOVERS:
         chart.points(
             [curve.epochs[-1] for _, curve in pruned],
-            within(chart.y, [curve.values[-1] for _, curve in pruned]),
+            np.clip([curve.values[-1] for _, curve in pruned], chart.y.low, chart.y.high),
             [MARKS.get(trial.state, PRUNED) for trial, _ in pruned],
             hover=[f"{view.told(trial)} at epoch {count(curve.epochs[-1])}" for trial, curve in pruned],
         )

@@ -1,20 +1,35 @@
-"""Charts of the course of training: the loss, how far steps move the weights, the gradients of layers."""
+"""Charts of training: curves of one or many runs, and of one run the steps and gradients of layers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specnet.number_texts import count, figure, metric, rounded
-from specnet.parts.splits import best_split
+from specnet.parts.arrays import kept_points
+from specnet.parts.splits import VALIDATION, best_split
 from specnet.parts.watchers import LOSS, VALIDATION_LOSS
 from specnet.report.pages.headline import BASELINES, network, rows_of, words
 from specnet.report.svg.axes import Axis
 from specnet.report.svg.charts import Chart, Figure
-from specnet.report.svg.overlays import History, at_epoch, curve_style, curves_chart, member_curves, rows_note
+from specnet.report.svg.style import CLASS_COUNT
+from specnet.saved.run_curves import Curve
+from specnet.training.checkpoint import MEMBER, history_of
 
+MOST_POINTS = 300
+MOST_NAMED = 8
+"""Curves that have their names at their ends; of more, only the list of runs tells them apart."""
+LOG_RATIO = 30
+"""A loss that changes by a larger factor has a logarithmic axis."""
+OUTER = 0.02
+"""Fraction of the values at each end of an axis that do not decide how long it is."""
+ROOM, LOG_ROOM = 1.0, 0.25
+"""An axis ends so many ranges of the inner values beyond them at most."""
+BESIDE = 0.5
+"""Axes beyond an end of the curves, up to which other values make the axis longer."""
 MOST_LAYERS = 8
 EARLY = 0.95
 """A least loss before this fraction of the epochs is pointed out."""
@@ -22,6 +37,88 @@ MANY_EPOCHS = 200
 """Above so many epochs looks at layers, most of them early, have a logarithmic axis."""
 KINDS = {LOSS: ("train", "series-0"), VALIDATION_LOSS: ("validation", "series-1 held")}
 """The losses in the history, with their names and the styles of their curves."""
+
+History = Sequence[Mapping[str, Any]]
+Numbers = NDArray[np.float64]
+
+
+def member_curves(history: History, name: str) -> list[Curve]:
+    """Return a figure of each member that has it, of an ensemble or a single network, at evenly spaced epochs."""
+    curves = []
+    for member in dict.fromkeys(record.get(MEMBER, 0) for record in history):
+        records = [record for record in history_of(history, member) if name in record]
+        kept = [records[place] for place in kept_points(len(records), MOST_POINTS)]
+        if kept:
+            curves.append(Curve([record["epoch"] for record in kept], [record[name] for record in kept]))
+    return curves
+
+
+def curve_title(name: str) -> str:
+    """Return what a figure of a history is called: ``Training loss``, ``Validation F1``."""
+    return "Training loss" if name == LOSS else f"Validation {words(name.removeprefix(f'{VALIDATION}_'))}"
+
+
+def rows_note(name: str) -> str:
+    """Return in a sentence what a figure of a history is measured on."""
+    if name != LOSS:
+        return "Of the validation rows."
+    return "Training loss is the mean over an epoch's batches as its steps saw them, with any dropout and smoothing."
+
+
+def curve_style(place: int) -> str:
+    """Return the style of the curves of a run: ten colours, then the same ones dashed."""
+    return f"series-{place % CLASS_COUNT}" + " held" * (place // CLASS_COUNT % 2)
+
+
+def at_epoch(name: str, text: Callable[[float], str] = figure) -> Callable[[float, float], str]:
+    """Return what tells of the points of a curve on hover."""
+    return lambda epoch, value: f"{name}, epoch {count(round(epoch))}: {text(value)}"
+
+
+def curves_chart(
+    description: str,
+    curves: Sequence[Curve],
+    label: str,
+    *,
+    is_loss: bool,
+    is_whole: bool = False,
+    near: Sequence[float] = (),
+) -> Chart:
+    """Return the chart that curves are drawn in; the few values that lie far beyond the others are cut off.
+
+    Parameters
+    ----------
+    description : str
+    curves : sequence of Curve
+    label : str
+        What the values are.
+    is_loss : bool
+        Whether the axis begins at 0, or is logarithmic if the values differ by a large factor.
+    is_whole : bool
+        Show all values.
+    near : sequence of float
+        What else is shown, if it lies within half an axis beyond the curves.
+    """
+    values = np.concatenate([np.asarray(curve.values, np.float64) for curve in curves])
+    log = is_loss and is_wide(values)
+    shown = values if is_whole else _inner(values, log=log)
+    x = Axis.over(*(curve.epochs for curve in curves), label="epoch")
+    places = Axis.over(shown, log=log).positions(near)
+    more = np.asarray(near, np.float64)[np.abs(places - 0.5) <= 0.5 + BESIDE]
+    return Chart(description, x, Axis.over(shown, more, label=label, log=log, margin=0.03, zero=is_loss))
+
+
+def is_wide(values: Numbers) -> bool:
+    """Return whether positive values differ by a large factor."""
+    return bool(values.min() > 0 and values.max() > LOG_RATIO * values.min())
+
+
+def _inner(values: Numbers, *, log: bool) -> Numbers:
+    scaled = np.log(values) if log else values
+    low, high = np.quantile(scaled, [OUTER, 1 - OUTER])
+    room = (LOG_ROOM if log else ROOM) * (high - low)
+    inner: Numbers = values[(scaled >= low - room) & (scaled <= high + room)]
+    return inner
 
 
 def training_figures(

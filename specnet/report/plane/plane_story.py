@@ -55,7 +55,7 @@ class PlaneStory:
         shown = np.flatnonzero(np.isfinite(plane.columns).all(axis=1))
         self._shown = shown[np.random.default_rng(0).permutation(len(shown))[:MOST_ROWS]]
         self._rows_are_drawn = False
-        self.sections = [*self._cuts(), *self._sums()]
+        self.sections = list(self._sections())
         self.marks = [(mark_alone(kind), name) for kind, name in enumerate(self._answers.kind_names)]
         self.rows, self.moments = self._large_rows(), list[str]()
         self.answer = self._large_answer(dict(self._states(moments)))
@@ -65,25 +65,19 @@ class PlaneStory:
         total, held = len(plane.columns), int(plane.held_out.sum())
         description = f"{count(total)} rows by {' and '.join(plane.column_names)}, {count(held)} of them held out"
         chart = Chart(description, *plane.axes, width=LARGE[0], height=LARGE[1])
-        self._add_rows(chart, shown, ROWS, held_out=plane.held_out[shown], hover=self._hovers())
+        hover = [
+            f"{self._answers.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
+            + ", held out" * bool(plane.held_out[k])
+            for k in shown.tolist()
+        ]
+        (x, y), edged = plane.columns[shown].T, plane.held_out[shown]
+        chart.points(x, y, self._answers.kinds[shown], held_out=edged, hover=hover, identity=ROWS)
         note = "Each point is a row." + self._answers.about_rows
         if held:
             note += " Points with an edge are held-out rows, which the network never learns from."
         if len(shown) < total:
             note += f" {count(len(shown))} of {count(total)} rows, drawn at random."
         return Figure("The rows", note, chart.svg())
-
-    def _add_rows(self, chart: Chart, rows: NDArray[np.intp], identity: str, **details: Any) -> None:
-        x, y = self._plane.columns[rows].T
-        chart.points(x, y, self._answers.kinds[rows], identity=identity, **details)
-
-    def _hovers(self) -> list[str]:
-        plane = self._plane
-        return [
-            f"{self._answers.named(plane.target[k])} ({rounded(plane.columns[k, 0])}, {rounded(plane.columns[k, 1])})"
-            + ", held out" * bool(plane.held_out[k])
-            for k in self._shown.tolist()
-        ]
 
     def _states(self, moments: Mapping[int, Mapping[str, Array]]) -> Iterator[tuple[str, Mapping[str, Array]]]:
         """Yield the tensors of each moment and, unless they are the last of these, of the delivered network."""
@@ -122,20 +116,31 @@ class PlaneStory:
         if self._rows_are_drawn:
             chart.reuse(ROWS_IN_SMALL)
         else:
-            self._add_rows(chart, self._shown[:MOST_ROWS_IN_SMALL], ROWS_IN_SMALL)
+            rows = self._shown[:MOST_ROWS_IN_SMALL]
+            x, y = self._plane.columns[rows].T
+            chart.points(x, y, self._answers.kinds[rows], identity=ROWS_IN_SMALL)
             self._rows_are_drawn = True
         chart.contour(on_grid(zeros), 0.0)
         return Figure(title, note, chart.svg())
 
-    def _cuts(self) -> Iterator[PlaneSection]:
-        """Yield the section on the units of a first dense layer."""
-        plane, column, answers = self._plane, self._first_layer(), self._answers
-        if column is None:
+    def _sections(self) -> Iterator[PlaneSection]:
+        """Yield the sections on the cuts of a first dense layer, and on their sum if it is the only one."""
+        if (column := self._first_layer()) is None:
             return
-        sums, outputs = (read(column, plane.layers) for read in (plane.before_activation, plane.after_activation))
-        sums_of_rows = plane.before_activation(column, plane.layers_of_rows)
-        weights = None if answers.zero is None else self._output_weights(column)
-        silent = _is_silent_below_zero(sums, outputs)
+        weights = None if self._answers.zero is None else self._output_weights(column)
+        sums, outputs = self._plane.units(column, self._plane.points)
+        sums_of_rows, outputs_of_rows = self._plane.units(column, self._plane.columns)
+        yield self._cuts(column, weights, sums, outputs, sums_of_rows)
+        if weights is not None:
+            yield self._sums(column, outputs * weights, outputs_of_rows * weights)
+
+    def _cuts(
+        self, column: DiagramColumn, weights: Values | None, sums: Values, outputs: Values, sums_of_rows: Values
+    ) -> PlaneSection:
+        """Return the section on the units of a first dense layer."""
+        answers, negative = self._answers, sums < 0
+        # As relu units do, they give nothing where their sum is negative, and something elsewhere.
+        silent = bool((outputs[negative] == 0).all() and negative.any() and (outputs[sums > 0] > 0).all())
         pictures = []
         for unit in range(min(column.size, MOST_UNITS)):
             share = float(np.mean(sums_of_rows[:, unit] > 0))
@@ -144,7 +149,9 @@ class PlaneStory:
                 notes.append(f"{answers.direction(weights[unit])} ({rounded(float(f'{weights[unit]:.2g}'))})")
             title, note = f"unit {unit + 1}", ", ".join(notes)
             description = f"{title.capitalize()} over the plane: {note}"
-            pictures.append(self._picture(title, note, description, _activation(outputs[:, unit]), sums[:, unit]))
+            output, largest = on_grid(outputs[:, unit]), float(np.abs(outputs[:, unit]).max(initial=0.0)) or 1.0
+            surface = UNIT_STRENGTH * np.abs(output) / largest, output < 0, ACTIVATION_HUES
+            pictures.append(self._picture(title, note, description, surface, sums[:, unit]))
         text = "Along its line a unit's weighted sum, with its bias, is 0. "
         if silent:
             text += "On one side the unit is silent; on the other its output grows with the distance (yellow)."
@@ -154,7 +161,7 @@ class PlaneStory:
             text += f" Its weight in the output, in brackets, says {answers.about_weights}."
         if column.size > MOST_UNITS:
             text += f" The first {MOST_UNITS} of {count(column.size)} units."
-        yield "Each first-layer unit makes one straight cut", text, pictures
+        return "Each first-layer unit makes one straight cut", text, pictures
 
     def _first_layer(self) -> DiagramColumn | None:
         """Return the first hidden layer if its units are weighted sums of both inputs."""
@@ -172,17 +179,11 @@ class PlaneStory:
         scale = np.sqrt(column.size) if getattr(node.layer, "parametrization", "standard") == "ntk" else 1.0
         return weight / scale
 
-    def _sums(self) -> Iterator[PlaneSection]:
-        """Yield the sections on how a single output adds the units of a single hidden layer."""
-        plane, column, answers = self._plane, self._first_layer(), self._answers
-        weights = None if column is None else self._output_weights(column)
-        if column is None or weights is None or answers.zero is None:
-            return
-        units = plane.after_activation(column, plane.layers) * weights
-        units_of_rows = plane.after_activation(column, plane.layers_of_rows) * weights
-        output = plane.chain[2]
-        bias = plane.tensors.get(f"{output.nodes[0].key}.bias")
-        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - answers.zero
+    def _sums(self, column: DiagramColumn, units: Values, units_of_rows: Values) -> PlaneSection:
+        """Return the section on how a single output adds the units of a single hidden layer, each times its weight."""
+        plane, answers = self._plane, self._answers
+        bias = plane.tensors.get(f"{plane.chain[2].nodes[0].key}.bias")
+        total = np.full(len(units), 0.0 if bias is None else float(bias[0])) - (answers.zero or 0.0)
         total_of_rows = np.full(len(units_of_rows), total[0])
         order = np.argsort(-np.abs(units_of_rows).mean(axis=0), kind="stable")[:MOST_UNITS]
         largest = float(np.abs(total + units.sum(axis=1)).max()) or 1.0
@@ -199,20 +200,7 @@ class PlaneStory:
         if column.size > MOST_UNITS:
             text += f" The {MOST_UNITS} strongest of {count(column.size)} units."
         text += answers.about_activation
-        yield "The output adds the units, and straight cuts become one bent line", text, pictures
-
-
-def _activation(values: Values) -> tuple[Values, NDArray[Any], Sequence[RGB]]:
-    """Return how strong the activations of a unit are, which are negative, and the colours of both."""
-    surface = on_grid(values)
-    largest = float(np.abs(values).max(initial=0.0)) or 1.0
-    return UNIT_STRENGTH * np.abs(surface) / largest, surface < 0, ACTIVATION_HUES
-
-
-def _is_silent_below_zero(sums: Values, outputs: Values) -> bool:
-    """Tell whether units give nothing where their sum is negative, and something elsewhere, as relu units do."""
-    negative = sums < 0
-    return bool((outputs[negative] == 0).all() and negative.any() and (outputs[sums > 0] > 0).all())
+        return "The output adds the units, and straight cuts become one bent line", text, pictures
 
 
 def _fires(share: float, silent: bool) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specnet.network import Network
-from specnet.network.bound import LayerOutputs
 from specnet.parts.arrays import Array
 from specnet.report.diagram.diagram_columns import DiagramColumn, columns_of, visible_activation
 from specnet.report.svg.axes import Axis
@@ -84,19 +83,13 @@ class Plane:
         """The network's layers as its diagram shows them, the input first."""
         return columns_of(self.network.resolved)[0]
 
-    @cached_property
-    def layers(self) -> dict[str, LayerOutputs]:
-        """What each layer gives on the grid."""
-        return self._layers(self.points)
-
-    @cached_property
-    def layers_of_rows(self) -> dict[str, LayerOutputs]:
-        """What each layer gives on the rows."""
-        return self._layers(self.columns)
-
-    def _layers(self, points: Values) -> dict[str, LayerOutputs]:
+    def units(self, column: DiagramColumn, points: Values) -> tuple[Values, Values]:
+        """Return what a column of layers gives its first activation at points, (points, units), and what it returns."""
         theta, state = self._parameters(self.tensors)
-        return self.network.layer_outputs(theta, self.prepare(points), state)
+        layers = self.network.layer_outputs(theta, self.prepare(points), state)
+        first = next((node for node in column.nodes if visible_activation(node.layer)), column.nodes[0])
+        read, given = layers[first.key].raw, layers[column.nodes[-1].key].activated
+        return read.astype(np.float64), given.astype(np.float64)
 
     def answers(self, points: Values, tensors: Mapping[str, Array]) -> Values:
         """Return the outputs (points, outputs) of the network with some parameters and layer states."""
@@ -109,15 +102,6 @@ class Plane:
             view[...] = tensors[name]
         state = {name: np.asarray(tensors[name]) for name in self.network.initial_state()}
         return theta, state
-
-    def before_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
-        """Return what the first activation of a column reads, (points, units)."""
-        nodes = [node for node in column.nodes if visible_activation(node.layer)]
-        return layers[(nodes or list(column.nodes))[0].key].raw.astype(np.float64)
-
-    def after_activation(self, column: DiagramColumn, layers: Mapping[str, LayerOutputs]) -> Values:
-        """Return what a column gives, (points, units)."""
-        return layers[column.nodes[-1].key].activated.astype(np.float64)
 
 
 def on_grid(values: NDArray[Number]) -> NDArray[Number]:

@@ -1,6 +1,5 @@
 """Charts as SVG that takes its colours from the page around it.
 
 In come values and words, out goes markup. Start with `charts.Chart`: `axes` has its ranges, ticks and frame,
-`drawings` its lines and marks, `pixels` its surfaces. `overlays` draws curves of many runs in
-one chart; `style` has the colours, and `markup` what is text.
+`drawings` its lines and marks, `pixels` its surfaces; `style` has the colours, and `markup` what is text.
 """

@@ -83,21 +83,17 @@ class Axis:
         if not present.size:
             return cls(1.0 if log else 0.0, 10.0 if log else 1.0, label, log)
         low, high = float(present.min()), float(present.max())
+        if log and high / low < 1.02:
+            return cls(max(low / 2, 5e-324), high * 2, label, True)
         if log:
-            return cls._logarithmic(low, high, label, margin)
+            ratio = (high / low) ** margin if high / low < LARGEST else 10.0
+            return cls(max(low / ratio, 5e-324), high * ratio, label, True)
         if high - low <= max(SMALLEST_SPAN * max(abs(low), abs(high)), 1e-290):
             room = 0.1 * max(abs(low), abs(high)) or 1.0
             return cls(low - max(room, 1e-280), high + max(room, 1e-280), label)
         starts_at_zero = zero and 0 < low < high / 3
         room = margin * (high - low)
         return cls(0.0 if starts_at_zero else low - room, high + room, label)
-
-    @classmethod
-    def _logarithmic(cls, low: float, high: float, label: str, margin: float) -> Axis:
-        if high / low < 1.02:
-            return cls(max(low / 2, 5e-324), high * 2, label, True)
-        ratio = (high / low) ** margin if high / low < LARGEST else 10.0
-        return cls(max(low / ratio, 5e-324), high * ratio, label, True)
 
     @classmethod
     def of_names(cls, names: Iterable[str], label: str = "") -> Axis:
@@ -192,11 +188,6 @@ class Frame:
     def outline(self) -> str:
         """Return the rectangle itself."""
         return f'<rect class="frame" {self.attributes()}/>'
-
-
-def bare_frame(width: float, height: float) -> Frame:
-    """Return the frame of a chart without axes."""
-    return Frame(EDGE, width - EDGE, EDGE, height - EDGE)
 
 
 def frame_with_axes(x: Axis, y: Axis, width: float, height: float, right: float) -> tuple[Frame, str]:

@@ -11,12 +11,12 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
 from specnet.parts.arrays import kept_points
-from specnet.report.svg.axes import EDGE, Axis, Frame, bare_frame, frame_with_axes
+from specnet.report.svg.axes import EDGE, Axis, Frame, frame_with_axes
 from specnet.report.svg.drawings import (
+    BOLD,
     Ending,
     Vector,
     circles,
-    ending_width,
     endings,
     inside,
     line,
@@ -346,11 +346,11 @@ class Chart:
         """Return the chart; `style` adds classes to its own."""
         classes = f"specnet-chart {style}".rstrip()
         if self._bare:
-            frame = bare_frame(self._width, self._height)
+            frame = Frame(EDGE, self._width - EDGE, EDGE, self._height - EDGE)
             content = [draw(frame) for draw in self._drawings] + [frame.outline()]
         else:
-            widest = max([ending_width(ending) + RIGHT_EDGE for ending in self._endings], default=RIGHT_EDGE)
-            right = min(widest, MOST_FOR_NAMES * self._width)
+            widths = (max(BOLD * text_width(name), text_width(value)) for _, name, value, _ in self._endings)
+            right = min(max(widths, default=0.0) + RIGHT_EDGE, MOST_FOR_NAMES * self._width)
             frame, axes = frame_with_axes(self.x, self.y, self._width, self._height, right)
             content = [axes, *(draw(frame) for draw in self._drawings)]
             content.append(endings(frame, self._endings, self._width - frame.right - 8))

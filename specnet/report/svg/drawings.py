@@ -9,7 +9,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from specnet.report.svg.axes import Frame
-from specnet.report.svg.markup import hover_text, label, number, text_width
+from specnet.report.svg.markup import hover_text, label, number
 from specnet.report.svg.style import CLASS_COUNT
 
 MARKS = (
@@ -157,12 +157,6 @@ def mark_alone(kind: int, *, held_out: bool = False) -> Markup:
 Ending = tuple[float, str, str, str]
 """What stands at the right end of a line: where it ends along y, 0 to 1, its name, a number beneath or nothing, and the
 class of the name."""
-
-
-def ending_width(ending: Ending) -> float:
-    """Return the width in units of what stands at the end of a line."""
-    _, name, value, _ = ending
-    return max(BOLD * text_width(name), text_width(value))
 
 
 def endings(frame: Frame, all_endings: Sequence[Ending], room: float) -> str:

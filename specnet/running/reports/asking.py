@@ -14,8 +14,7 @@ from specnet.exporting.export_columns import RawColumn, columns_of, texts_of
 from specnet.exporting.targets.javascript import inlined
 from specnet.model import Answers, Model
 from specnet.number_texts import counted, percent, rounded
-from specnet.report.pages.model_answers import ModelAnswers
-from specnet.report.panel.ask_panel import AskColumn, AskPanel, AskRow, Cell
+from specnet.report.pages.model_answers import AskColumn, AskPanel, AskRow, Cell, ModelAnswers
 from specnet.running.data_rows import Rows, SpecData
 
 MOST_TOGETHER = 30_000

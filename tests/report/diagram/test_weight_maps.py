@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specnet.report.diagram.network_diagram import NetworkDiagram
-from specnet.report.diagram.weight_maps import MOST_PIXELS
+from specnet.report.diagram.network_diagram import MOST_PIXELS, NetworkDiagram
 from tests.report.drawn import Drawn, image_of, place_of
 from tests.report.networks import dense, initial, network
 

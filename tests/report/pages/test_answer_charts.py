@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from specnet.parts.metrics import Accuracy, RootMeanSquaredError
-from specnet.report.pages.answer_charts import beginning_of
-from specnet.report.svg.overlays import Score, score_strip
+from specnet.report.pages.answer_charts import Score, beginning_of, score_strip
 from tests.report.pages.test_headline import EVALUATION
 
 

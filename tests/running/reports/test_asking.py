@@ -10,8 +10,8 @@ import pytest
 
 import specnet
 from specnet import Observer
+from specnet.report.pages.model_answers import AskColumn, AskPanel
 from specnet.report.pages.run_page import page
-from specnet.report.panel.ask_panel import AskColumn, AskPanel
 from specnet.running.data_rows import read_data
 from specnet.running.reports import asking
 from specnet.running.reports.run_report import answers_shown
