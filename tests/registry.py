@@ -68,3 +68,17 @@ def settings(kind: str) -> list[dict[str, Any]]:
 def variants(kind: str) -> list[Any]:
     """Return parts of a kind in these settings, each once."""
     return list(dict.fromkeys(find(kind, fields["type"]).model_validate(fields) for fields in settings(kind)))
+
+
+def part(kind: str, fields: str | dict[str, Any], **more: Any) -> Any:
+    """Return a part as a spec names it: by its name, or by a table with a type; and with further fields."""
+    given = {"type": fields} if isinstance(fields, str) else fields
+    found = find(kind, given["type"])
+    return found.model_validate(_fixed({**given, **more, "type": found.part_name()}))
+
+
+def _fixed(value: Any) -> Any:
+    """Return a value with tuples for lists, as a document has them."""
+    if isinstance(value, dict):
+        return {key: _fixed(each) for key, each in value.items()}
+    return tuple(map(_fixed, value)) if isinstance(value, list) else value

@@ -4,15 +4,9 @@ import numpy as np
 import pytest
 
 from specnet.compiler import BATCH, gradients, input_value, sum_over
-from specnet.parts.losses import (
-    BinaryCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    Loss,
-)
+from specnet.parts.losses import Loss
 from tests.engine import PRECISIONS, evaluate, near_figures
-from tests.registry import REGISTRY, figures, find, variants
+from tests.registry import REGISTRY, figures, find, part, variants
 
 OUTPUT_ACTIVATIONS = {
     "sigmoid": {"binary_crossentropy", "binary_focal_crossentropy"},
@@ -43,18 +37,18 @@ def targets(loss: Loss, outputs: int, batch: int, rng: np.random.Generator) -> n
 
 
 def test_output_activations():
-    for part in PARTS:
-        name = part.part_name()
+    for kind in PARTS:
+        name = kind.part_name()
         known = next((activation for activation, names in OUTPUT_ACTIVATIONS.items() if name in names), "linear")
-        assert part.output_activation == known
-        assert part.accepted_activations in (None, {known})
+        assert kind.output_activation == known
+        assert kind.accepted_activations in (None, {known})
         assert find("activation", known) is not None
 
 
 @pytest.mark.parametrize("row", FIGURES, ids=lambda row: str(row["loss"]))
 @PRECISIONS
 def test_figures_of_the_libraries(row: dict, dtype, tolerance):
-    loss = find("loss", row["loss"]["type"])(**row["loss"])
+    loss = part("loss", row["loss"])
     z, t = np.array(row["output"]), np.array(row["target"])
     symbol, rows = symbols(loss, len(z) // loss.outputs_per_target)
     slope = gradients(sum_over(rows, "all"), [symbol])[symbol]
@@ -74,15 +68,11 @@ def test_smoothing_is_left_out_of_evaluation():
         np.testing.assert_array_equal(*found)
 
 
-@pytest.mark.parametrize(
-    ("focal", "plain", "factor"),
-    [
-        (BinaryFocalCrossentropy(gamma=0.0, alpha=0.5), BinaryCrossentropy(), 0.5),
-        (CategoricalFocalCrossentropy(gamma=0.0, alpha=0.7), CategoricalCrossentropy(), 0.7),
-    ],
-)
-def test_a_focal_loss_without_focus_is_a_share_of_the_plain_one(focal: Loss, plain: Loss, factor: float):
+@pytest.mark.parametrize(("name", "alpha"), [("binary", 0.5), ("categorical", 0.7)])
+def test_a_focal_loss_without_focus_is_a_share_of_the_plain_one(name: str, alpha: float):
     rng = np.random.default_rng(4)
-    t = targets(focal, 3, 9, rng)
-    found = evaluate([symbols(loss, 3)[1] for loss in (focal, plain)], {"z": rng.normal(0, 3, (3, 9)), "t": t})
-    np.testing.assert_allclose(found[0], factor * found[1], rtol=1e-12)
+    focal = part("loss", f"{name}_focal_crossentropy", gamma=0.0, alpha=alpha)
+    t, z = targets(focal, 3, 9, rng), rng.normal(0, 3, (3, 9))
+    plain = part("loss", f"{name}_crossentropy")
+    found = evaluate([symbols(loss, 3)[1] for loss in (focal, plain)], {"z": z, "t": t})
+    np.testing.assert_allclose(found[0], alpha * found[1], rtol=1e-12)

@@ -3,31 +3,19 @@
 import itertools
 import json
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-import specnet
-from specnet import SpecError
 from specnet.parts.averaging import ExponentialAverage, Stochastic
-from specnet.parts.schedules import (
-    ConstantRate,
-    CosineDecay,
-    CosineDecayRestarts,
-    CosineLog,
-    ExponentialDecay,
-    OneCycle,
-    PiecewiseConstant,
-    ReduceOnPlateau,
-    Schedule,
-    StepDecay,
-    Warmup,
-)
 from specnet.parts.searches import Median, Random, Tpe, Wilcoxon
 from specnet.parts.watchers import Memory
-from tests.registry import REGISTRY, figures
+from tests.registry import REGISTRY, figures, part
 
+schedule = partial(part, "schedule")
 FIGURES = figures("schedule")
 
 NEEDED = {
@@ -36,19 +24,12 @@ NEEDED = {
     "piecewise_constant": {"boundaries": (1, 3), "factors": (1.0, 0.5, 0.0)},
     "inverse_time_decay": {"decay_rate": 0.5},
     "cosine_decay_restarts": {"first_length": 3},
-    "warmup": {"length": 2, "then": CosineDecay()},
+    "warmup": {"length": 2, "then": "cosine_decay"},
 }
-SCHEDULES = [part(**NEEDED.get(part.part_name(), {})) for part in REGISTRY.of_kind("schedule")]
+SCHEDULES = [schedule(kind.part_name(), **NEEDED.get(kind.part_name(), {})) for kind in REGISTRY.of_kind("schedule")]
 
 
-def read(schedule: dict) -> Schedule:
-    """Return the schedule that a spec's table stands for."""
-    optimizer = {"type": "sgd", "schedule": schedule}
-    spec = {"network": {"layer_sizes": [1, 1]}, "training": {"loss": "mse", "optimizer": optimizer}}
-    return specnet.parse_spec(spec).training.optimizer.schedule
-
-
-def courses(schedule: Schedule, unit: str) -> set[tuple[float, ...]]:
+def courses(schedule: Any, unit: str) -> set[tuple[float, ...]]:
     """Return the factors at the first steps of runs of several lengths."""
     course = schedule.model_copy(update={"unit": unit})
     return {tuple(course.factor_at(step, 4 * epochs, 4) for step in range(16)) for epochs in (4, 5, 9, 40)}
@@ -56,31 +37,31 @@ def courses(schedule: Schedule, unit: str) -> set[tuple[float, ...]]:
 
 @pytest.mark.parametrize("unit", ["step", "epoch"])
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.type)
-def test_each_says_whether_a_longer_run_begins_differently(schedule: Schedule, unit: str):
+def test_each_says_whether_a_longer_run_begins_differently(schedule: Any, unit: str):
     assert schedule.depends_on_length() == (len(courses(schedule, unit)) > 1)
 
 
 def test_what_follows_a_warmup_says_whether_a_longer_run_begins_differently():
-    assert Warmup(length=2, then=CosineDecay()).depends_on_length()
-    assert not Warmup(length=2, then=StepDecay(factor=0.5, every=2)).depends_on_length()
+    constant = schedule("step_decay", factor=0.5, every=2)
+    assert not schedule("warmup", length=2, then=constant).depends_on_length()
 
 
 @pytest.mark.parametrize(
     "course", FIGURES["courses"], ids=lambda course: f"{course['schedule']['type']}, {course['library']}"
 )
 def test_fifty_factors_are_those_of_the_library(course):
-    schedule, expected = read(course["schedule"]), course["factors"]
+    by_step, expected = schedule(course["schedule"]), course["factors"]
     assert len(expected) == 50
-    assert [schedule.factor_at(step, 50, 7) for step in range(50)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
-    by_epoch = schedule.model_copy(update={"unit": "epoch"})
-    if not isinstance(schedule, Warmup):  # what follows it has a unit of its own
+    assert [by_step.factor_at(step, 50, 7) for step in range(50)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    by_epoch = by_step.model_copy(update={"unit": "epoch"})
+    if by_step.type != "warmup":  # what follows it has a unit of its own
         factors = [by_epoch.factor_at(step, 350, 7) for step in range(350)]
         assert factors == pytest.approx([factor for factor in expected for _ in range(7)], rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda schedule: schedule.type)
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 7, 100, 101])
-def test_factors_are_finite_and_not_negative(schedule: Schedule, length: int):
+def test_factors_are_finite_and_not_negative(schedule: Any, length: int):
     for unit in ("step", "epoch"):
         chosen = schedule.model_copy(update={"unit": unit})
         factors = [chosen.factor_at(step, length, 3) for step in range(length)]
@@ -100,35 +81,38 @@ def test_cosine_log_rises_and_falls_in_ever_longer_waves(cycles: int):
     length = 1000 * span
     for wave in range(cycles):
         valley, crest = (2**wave - 1) / span, (2 ** (wave + 0.5) - 1) / span
-        assert CosineLog(cycles=cycles).factor_at(round(valley * length), length, 1) == pytest.approx(0, abs=1e-5)
-        assert CosineLog(cycles=cycles).factor_at(round(crest * length), length, 1) == pytest.approx(1, abs=1e-5)
-    assert CosineLog(cycles=1).factor_at(1, 3, 1) == pytest.approx(0.5 - 0.5 * math.cos(2 * math.pi * math.log2(4 / 3)))
+        waves = schedule("cosine_log", cycles=cycles)
+        assert waves.factor_at(round(valley * length), length, 1) == pytest.approx(0, abs=1e-5)
+        assert waves.factor_at(round(crest * length), length, 1) == pytest.approx(1, abs=1e-5)
+    third = schedule("cosine_log", cycles=1).factor_at(1, 3, 1)
+    assert third == pytest.approx(0.5 - 0.5 * math.cos(2 * math.pi * math.log2(4 / 3)))
 
 
 @pytest.mark.parametrize("pct_start", [0.0, 0.01, 0.5, 0.99, 1.0])
 @pytest.mark.parametrize("length", [1, 2, 3, 100])
 def test_one_cycle_never_divides_by_nothing(pct_start: float, length: int):
-    schedule = OneCycle(pct_start=pct_start, div_factor=10.0)
-    factors = [schedule.factor_at(step, length, 1) for step in range(length)]
+    one_cycle = schedule("one_cycle", pct_start=pct_start, div_factor=10.0)
+    factors = [one_cycle.factor_at(step, length, 1) for step in range(length)]
     assert all(1e-5 <= factor <= 1 for factor in factors)
 
 
-def test_a_rate_beyond_all_numbers_is_infinite():
-    assert ExponentialDecay(decay_rate=2.0).factor_at(10_000, 10_001, 1) == math.inf
-    assert CosineDecayRestarts(first_length=1, t_mul=1.0, m_mul=2.0).factor_at(10_000, 10_001, 1) == math.inf
+def test_edges_of_schedules():
+    """A rate beyond all numbers is infinite, and no boundaries are a constant."""
+    restarts = schedule("cosine_decay_restarts", first_length=1, t_mul=1.0, m_mul=2.0)
+    for growing in (schedule("exponential_decay", decay_rate=2.0), restarts):
+        assert growing.factor_at(10_000, 10_001, 1) == math.inf
+    assert schedule("piecewise_constant", boundaries=(), factors=(0.5,)).factor_at(7, 10, 1) == 0.5
 
 
-def test_no_boundaries_are_a_constant():
-    assert PiecewiseConstant(boundaries=(), factors=(0.5,)).factor_at(7, 10, 1) == 0.5
+plateau = partial(schedule, "reduce_on_plateau")
 
 
 @pytest.mark.parametrize("figure", FIGURES["plateaus"], ids=lambda figure: str(figure["schedule"]))
 def test_plateaus_are_seen_where_pytorch_sees_them(figure):
-    schedule = read({"type": "reduce_on_plateau", **figure["schedule"]})
-    assert isinstance(schedule, ReduceOnPlateau)
+    watching = plateau(**figure["schedule"])
     memory, factors = Memory(), []
     for loss in figure["losses"]:
-        memory = schedule.after(memory, loss)
+        memory = watching.after(memory, loss)
         memory = Memory(**json.loads(json.dumps(memory.as_dict())))  # as from a checkpoint
         factors.append(memory.rate_factor)
     assert factors == pytest.approx(figure["factors"], rel=1e-12)
@@ -137,60 +121,43 @@ def test_plateaus_are_seen_where_pytorch_sees_them(figure):
 
 def test_a_negative_figure_improves_only_downwards():
     """PyTorch takes −0.9999 for an improvement on −1, as it lies below −1·(1 − 0.001)."""
-    schedule = ReduceOnPlateau(threshold=0.001, patience=0)
-    memory = schedule.after(Memory(), -1.0)
-    assert schedule.after(memory, -0.9999) == Memory(-1.0, 0, 0.1)
-    assert schedule.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
-    assert schedule.after(memory, -1.002) == Memory(-1.002, 0, 1.0)
-    exact = ReduceOnPlateau(threshold=0.0, patience=0)
-    assert exact.after(memory, -1.0) == Memory(-1.0, 0, 0.1)
-    absolute = ReduceOnPlateau(threshold=0.5, relative=False, patience=0)
+    watching = plateau(threshold=0.001, patience=0)
+    memory = watching.after(Memory(), -1.0)
+    assert watching.after(memory, -0.9999) == watching.after(memory, -1.0005) == Memory(-1.0, 0, 0.1)
+    assert watching.after(memory, -1.002) == Memory(-1.002, 0, 1.0)
+    assert plateau(threshold=0.0, patience=0).after(memory, -1.0) == Memory(-1.0, 0, 0.1)
+    absolute = plateau(threshold=0.5, relative=False, patience=0)
     assert [absolute.after(Memory(4.0), figure).best for figure in (3.5, 3.4)] == [4, 3.4]
 
 
 def test_the_memory_of_a_plateau_is_never_changed():
-    schedule, memory = ReduceOnPlateau(patience=1), Memory(2.0, 0, 0.5)
-    assert schedule.after(memory, 3.0) == schedule.after(memory, 3.0) == Memory(2.0, 1, 0.5)
+    watching, memory = plateau(patience=1), Memory(2.0, 0, 0.5)
+    assert watching.after(memory, 3.0) == watching.after(memory, 3.0) == Memory(2.0, 1, 0.5)
     assert memory == Memory(2.0, 0, 0.5)
 
 
-def test_only_a_plateau_is_told_figures():
-    plateau = ReduceOnPlateau()
-    assert list(plateau.plateaus()) == [((), plateau)]
-    assert list(Warmup(length=3, then=plateau).plateaus()) == [(("then",), plateau)]
-    assert all(not list(schedule.plateaus()) for schedule in SCHEDULES if schedule.type != "reduce_on_plateau")
-    assert {Warmup(length=3, then=plateau).factor_at(step, 10, 1) for step in range(3, 10)} == {1.0}
+def test_only_a_plateau_reads_figures():
+    assert list(plateau().plateaus()) == [((), plateau())]
+    warming = schedule("warmup", length=3, then=plateau())
+    assert list(warming.plateaus()) == [(("then",), plateau())]
+    assert all(not list(each.plateaus()) for each in SCHEDULES if each.type != "reduce_on_plateau")
 
 
 def test_a_plateau_is_of_epochs():
-    with pytest.raises(SpecError) as caught:
-        read({"type": "reduce_on_plateau", "unit": "step"})
-    assert caught.value.diagnostics[0].path == ("training", "optimizer", "schedule", "unit")
+    with pytest.raises(ValidationError) as caught:
+        plateau(unit="step")
+    assert [error["loc"] for error in caught.value.errors()] == [("unit",)]
 
 
-@pytest.mark.parametrize(("unit", "steps"), [("step", 5), ("epoch", 50)])
-def test_warmup_rises_to_one_and_hands_over(unit: str, steps: int):
-    schedule = Warmup(unit=unit, length=5, then=CosineDecay())
-    assert schedule.factor_at(0, 100, 10) == pytest.approx(1 / 5)
-    assert schedule.factor_at(steps - 1, 100, 10) == pytest.approx(1)
-    for step in range(steps, 100):
-        expected = (1 + math.cos(math.pi * (step - steps) / (100 - steps))) / 2
-        assert schedule.factor_at(step, 100, 10) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("then", [schedule for schedule in SCHEDULES if schedule.type != "warmup"], ids=str)
-def test_warmup_goes_before_any(then: Schedule):
-    factors = [Warmup(length=10, then=then).factor_at(step, 40, 4) for step in range(40)]
-    assert factors == [(step + 1) / 10 for step in range(10)] + [then.factor_at(step, 30, 4) for step in range(30)]
-
-
-def test_a_warmup_longer_than_the_run_only_rises():
-    assert [Warmup(length=8, then=ConstantRate()).factor_at(step, 4, 4) for step in range(4)] == [
-        1 / 8,
-        2 / 8,
-        3 / 8,
-        4 / 8,
-    ]
+@pytest.mark.parametrize(("unit", "steps"), [("step", 10), ("epoch", 40)])
+@pytest.mark.parametrize("then", [each for each in SCHEDULES if each.type != "warmup"], ids=str)
+def test_warmup_rises_to_one_and_goes_before_any(then: Any, unit: str, steps: int):
+    """One that is longer than the run only rises."""
+    warmup = schedule("warmup", unit=unit, length=10, then=then)
+    rise = [(1 + 10 * step // steps) / 10 for step in range(steps)]
+    factors = [warmup.factor_at(step, steps + 30, 4) for step in range(steps + 30)]
+    assert factors == rise + [then.factor_at(step, 30, 4) for step in range(30)]
+    assert [warmup.factor_at(step, 4, 4) for step in range(4)] == rise[:4]
 
 
 def averaged(average, steps: int, per_epoch: int) -> list[float]:

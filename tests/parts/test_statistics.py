@@ -47,22 +47,15 @@ def test_values_are_as_scikit_learn_s(name: str, outputs: int, rng: np.random.Ge
     np.testing.assert_allclose(statistic(name, target, prediction)(weightings), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_the_area_under_the_curve_is_as_scikit_learn_s(ties: bool, rng: np.random.Generator):
-    target = rng.integers(0, 2, ROWS)
-    second = rng.random(ROWS).round(1 if ties else 16)
+@pytest.mark.parametrize("name", ["roc_auc", "roc_auc with ties", "accuracy", "accuracy of two outputs"])
+def test_scores_of_classes_are_as_scikit_learn_s(name: str, rng: np.random.Generator):
+    target, prediction = rng.integers(0, 2, (2, ROWS, 2) if "outputs" in name else (2, ROWS))
+    second = rng.random(ROWS).round(1 if "ties" in name else 16)
     weightings = rng.integers(0, 4, (WEIGHTINGS, ROWS)) * rng.random(ROWS)
-    found = statistic("roc_auc", target, target, np.stack([1 - second, second], axis=1))(weightings)
-    expected = [sklearn_metrics.roc_auc_score(target, second, sample_weight=weights) for weights in weightings]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("shape", [(ROWS,), (ROWS, 2)])
-def test_the_accuracy_is_as_scikit_learn_s(shape: tuple[int, ...], rng: np.random.Generator):
-    target, prediction = rng.integers(0, 2, (2, *shape))
-    weightings = rng.integers(0, 4, (WEIGHTINGS, ROWS)) * rng.random(ROWS)
-    expected = [sklearn_metrics.accuracy_score(target, prediction, sample_weight=weights) for weights in weightings]
-    np.testing.assert_allclose(statistic("accuracy", target, prediction)(weightings), expected, rtol=1e-12)
+    found = statistic(name.split()[0], target, prediction, np.stack([1 - second, second], axis=1))(weightings)
+    score = sklearn_metrics.accuracy_score if "accuracy" in name else sklearn_metrics.roc_auc_score
+    compared = target, prediction if "accuracy" in name else second
+    np.testing.assert_allclose(found, [score(*compared, sample_weight=each) for each in weightings], rtol=1e-12)
 
 
 def test_a_row_of_weight_2_counts_twice_in_a_mean(rng: np.random.Generator):

@@ -138,8 +138,9 @@ CODES = {
         duplicate-key encoding key not-finite null number-range syntax too-deep too-large wrong-type
     """,
         "document": """
-        bias-initializer bounds-order field-clash length misplaced-key missing-key name network-form
-        out-of-bounds space-key split too-large unknown-key unknown-part unknown-value wrong-type
+        bias-initializer bounds-order column-count duplicate-column embedding-size field-clash length misplaced-key
+        missing-key name network-form out-of-bounds parametric space-key split too-large unknown-key unknown-part
+        unknown-value wrong-type
     """,
         "network": """
         activation-count batch-size bias-initializer calibration class-weight duplicate-name ensemble feature-names
@@ -147,9 +148,13 @@ CODES = {
         output-activation output-size reserved-name size-clash target-preprocessing
         too-many-layers too-many-parameters too-much-memory unknown-layer unread-layer
     """,
+        "unsayable": """
+        bounds-order column-count duplicate-column embedding-size field-clash not-finite number-range parametric split
+        too-large
+    """,
     }.items()
 }
-"""The codes that each stage has for texts without parts of their own."""
+"""The codes that each stage has for texts without parts of their own, and those of both that no JSON Schema can say."""
 
 
 def files() -> list[Path]:

@@ -1,26 +1,18 @@
 """Each layer alone: against plain NumPy, PyTorch's figures, the complex step, and in both dtypes."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import specnet
-from specnet.parts.initializers import RandomNormal
-from specnet.parts.layers import (
-    BatchNormalization,
-    Dropout,
-    Embedding,
-    GaussianNoise,
-    LayerNormalization,
-    PeriodicEmbedding,
-    PiecewiseLinearEmbedding,
-)
 from tests.layer_programs import Array, LayerProgram
 from tests.parts.test_every_part import rows_for
-from tests.registry import figures, variants
+from tests.registry import figures, part, variants
 
+layer = partial(part, "layer")
 FIGURES = figures("layer")
 ALONE = variants("layer")
 TOLERANCES = {np.float64: 1e-9, np.float32: 1e-5}
@@ -92,22 +84,43 @@ def check_figure(program: LayerProgram, figure: dict[str, Any], dtype: type, **s
 @pytest.mark.parametrize("dtype", TOLERANCES)
 def test_batch_normalization_is_pytorchs_step_by_step(dtype):
     figures = FIGURES["batch_normalization"]
-    layer = BatchNormalization(momentum=0.8, epsilon=1e-3)
-    program = LayerProgram(layer, 3)
+    normalization = layer("batch_normalization", momentum=0.8, epsilon=1e-3)
+    program = LayerProgram(normalization, 3)
     state = program.states()
     for step in figures["steps"]:
         state = check_figure(program, step, dtype, **state)
         for name, expected in step["state"].items():
             np.testing.assert_allclose(state[name][:, 0], expected, rtol=TOLERANCES[dtype])
-    check_figure(LayerProgram(layer, 3, training=False), figures["evaluation"], dtype, **state)
+    check_figure(LayerProgram(normalization, 3, training=False), figures["evaluation"], dtype, **state)
+
+
+PIECEWISE = FIGURES["piecewise_linear_embedding"]
+FIGURED = {
+    "layer_normalization": (layer("layer_normalization", epsilon=1e-3), FIGURES["layer_normalization"]),
+    "embedding": (layer("embedding", categories=(4, 5), size=(2, 3)), FIGURES["embedding"]),
+    **{
+        variant: (layer("periodic_embedding", variant=variant, frequencies=4, size=3), figure)
+        for variant, figure in FIGURES["periodic_embedding"].items()
+    },
+    **{
+        form: (layer("piecewise_linear_embedding", bins=4, **size), PIECEWISE[form.split()[0]])
+        for form, size in (("encoding", {}), ("embedding of bins", {"size": 2}))
+    },
+}
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-def test_layer_normalization_is_pytorchs(dtype):
-    check_figure(LayerProgram(LayerNormalization(epsilon=1e-3), 3), FIGURES["layer_normalization"], dtype)
+@pytest.mark.parametrize("name", FIGURED)
+def test_layers_are_those_of_pytorch_and_of_their_authors(name, dtype):
+    figured, figure = FIGURED[name]
+    states = {}
+    if figured.type == "piecewise_linear_embedding":
+        states["edges"] = figured.fitted_states(np.array(PIECEWISE["training"]))["edges"].reshape(-1, 1)
+        np.testing.assert_allclose(states["edges"], np.reshape(PIECEWISE["edges"], (-1, 1)), rtol=1e-14)
+    check_figure(LayerProgram(figured, len(figure["x"][0])), figure, dtype, **states)
 
 
-NORMALIZATIONS = {"layer": (LayerNormalization(), 1), "batch": (BatchNormalization(), 0)}
+NORMALIZATIONS = {"layer": (layer("layer_normalization"), 1), "batch": (layer("batch_normalization"), 0)}
 
 
 def normalized(name: str, X: Array, dtype: type) -> Array:
@@ -135,28 +148,6 @@ def test_numbers_far_from_0_are_normalized_by_what_tells_them_apart(far, name):
     np.testing.assert_allclose(normalized(name, X, np.float32), expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-def test_embedding_is_pytorchs(dtype):
-    check_figure(LayerProgram(Embedding(categories=(4, 5), size=(2, 3)), 2), FIGURES["embedding"], dtype)
-
-
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("variant", ["plr", "plr_lite", "pbld"])
-def test_periodic_embedding_is_its_authors(variant, dtype):
-    layer = PeriodicEmbedding(variant=variant, frequencies=4, size=3)
-    check_figure(LayerProgram(layer, 3), FIGURES["periodic_embedding"][variant], dtype)
-
-
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize(("form", "size"), [("encoding", None), ("embedding", 2)])
-def test_piecewise_linear_embedding_is_its_authors(form, size, dtype):
-    figures = FIGURES["piecewise_linear_embedding"]
-    layer = PiecewiseLinearEmbedding(bins=4, size=size)
-    edges = layer.fitted_states(np.array(figures["training"]))["edges"].reshape(-1, 1)
-    np.testing.assert_allclose(edges, np.reshape(figures["edges"], (-1, 1)), rtol=1e-14)
-    check_figure(LayerProgram(layer, 3), figures[form], dtype, edges=edges)
-
-
 # ------------------------------------------------------------------------------------------------- plain NumPy
 
 
@@ -170,9 +161,13 @@ def output_of(layer: dict[str, Any], X: Array, **changes: Array) -> tuple[Array,
     return network.predict(theta, X), {name.removeprefix("layers.0."): array for name, array in parameters.items()}
 
 
-def alone(layer: dict[str, Any], inputs: int) -> specnet.Network:
-    network = {"dtype": "float64", "input_size": inputs, "layers": [layer]}
+def network_of(layers: list[dict[str, Any]], inputs: int) -> specnet.Network:
+    network = {"dtype": "float64", "input_size": inputs, "layers": layers}
     return specnet.build({"network": network, "training": {"loss": "mse"}})
+
+
+def alone(layer: dict[str, Any], inputs: int) -> specnet.Network:
+    return network_of([layer], inputs)
 
 
 X = np.random.default_rng(0).normal(size=(6, 4))
@@ -181,10 +176,8 @@ X = np.random.default_rng(0).normal(size=(6, 4))
 def test_scale_by_hand():
     output, parameters = output_of({"type": "scale"}, X)
     np.testing.assert_array_equal(output, X)
-    factor = np.arange(4.0)
-    np.testing.assert_array_equal(output_of({"type": "scale"}, X, factor=factor)[0], X * factor)
-    assert parameters["factor"].tolist() == [1, 1, 1, 1]
-    shift = np.array([1.0, -1, 0, 2])
+    assert {name: array.tolist() for name, array in parameters.items()} == {"factor": [1, 1, 1, 1]}
+    factor, shift = np.arange(4.0), np.array([1.0, -1, 0, 2])
     moved, parameters = output_of({"type": "scale", "use_shift": True}, X, factor=factor, shift=shift)
     np.testing.assert_array_equal(moved, X * factor + shift)
     assert list(parameters) == ["factor", "shift"]
@@ -224,25 +217,22 @@ def test_gaussian_noise_disturbs_training_only():
 
 
 def test_dropout_sets_a_fraction_to_0_and_scales_up_the_rest():
-    program = LayerProgram(Dropout(rate=0.25), 4)
+    program = LayerProgram(layer("dropout", rate=0.25), 4)
     drawn = np.array([[0.0, 0.5, 0.74, 0.76], [0.9, 0.1, 0.75, 0.2]])
     outcome = program.run({"x": X[:2], "noise1": drawn, "weights": np.ones((2, 4))})
     np.testing.assert_allclose(outcome.value, np.where(drawn < 0.75, X[:2] / 0.75, 0), rtol=1e-15)
     np.testing.assert_allclose(outcome.gradient["x"], np.where(drawn < 0.75, 1 / 0.75, 0), rtol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("layer", "training"),
-    [(Dropout(), False), (GaussianNoise(), False), (Dropout(rate=0.0), True), (GaussianNoise(stddev=0.0), True)],
-)
-def test_what_disturbs_is_nothing_in_evaluation_and_without_strength(layer, training):
-    program = LayerProgram(layer, 4, training=training)
-    assert program.value is program.wanted["x"]
+@pytest.mark.parametrize(("name", "strength"), [("dropout", "rate"), ("gaussian_noise", "stddev")])
+def test_what_disturbs_is_nothing_in_evaluation_and_without_strength(name, strength):
+    for disturbing, training in ((layer(name), False), (layer(name, **{strength: 0.0}), True)):
+        program = LayerProgram(disturbing, 4, training=training)
+        assert program.value is program.wanted["x"]
 
 
 def test_branches_are_joined_by_hand():
-    weights = {"type": "random_normal", "stddev": 1.0}
-    dense = {"type": "dense", "units": 4, "weight_initializer": weights}
+    dense = {"type": "dense", "units": 4, "weight_initializer": {"type": "random_normal", "stddev": 1.0}}
     first = [{**dense, "name": "a", "activation": "prelu"}, {**dense, "name": "b", "inputs": ["input"]}]
     last = [
         {"type": "add", "name": "sum", "inputs": ["a", "b", "input"]},
@@ -250,8 +240,7 @@ def test_branches_are_joined_by_hand():
         {"type": "concatenate", "name": "all", "inputs": ["product", "b"]},
         {"type": "activation", "activation": {"type": "tanh", "parametric": True}},
     ]
-    network = {"dtype": "float64", "input_size": 4, "layers": first + last}
-    made = specnet.build({"network": network, "training": {"loss": "mse"}})
+    made = network_of(first + last, 4)
     theta = made.initial_parameters()
     p = made.parameters(theta)
     p["layers.a.negative_slope"][...] = [0.1, 0.2, 0.3, 0.4]
@@ -275,8 +264,9 @@ def test_ntk_divides_by_the_root_of_the_inputs(use_bias):
 def test_ntk_draws_from_the_standard_normal_distribution_and_says_so():
     ntk = {"type": "dense", "units": 500, "activation": "relu", "parametrization": "ntk"}
     network, own = alone(ntk, 300), alone({**ntk, "weight_initializer": "zeros"}, 3).nodes[0].layer
-    layer = network.nodes[0].layer
-    assert layer.weight_initializer == layer.bias_initializer == RandomNormal(mean=0.0, stddev=1.0)
+    drawn_by = part("initializer", "random_normal", mean=0.0, stddev=1.0)
+    found = network.nodes[0].layer
+    assert found.weight_initializer == found.bias_initializer == drawn_by
     drawn = network.parameters(network.initial_parameters())["layers.0.weight"]
     assert drawn.std() == pytest.approx(1, abs=0.01)
     assert (own.weight_initializer.type, own.bias_initializer.type) == ("zeros", "random_normal")

@@ -43,15 +43,14 @@ def test_constant_columns_are_those_of_scikit_learn(columns):
     np.testing.assert_allclose(learned["scale"], oracle.scale_, rtol=1e-9)
 
 
-@pytest.mark.parametrize("columns", [1, 2, 3, 7])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_columns_that_are_fitted_a_few_at_a_time_learn_the_same(columns: int, weighted: bool, monkeypatch):
+def test_columns_that_are_fitted_a_few_at_a_time_learn_the_same_bits(weighted: bool, monkeypatch):
     rng = np.random.default_rng(0)
-    table = rng.normal(5, 3, (999, columns))
-    weight = rng.random(999) if weighted else None
+    table, weight = rng.normal(5, 3, (999, 7)), rng.random(999) if weighted else None
     whole = Standardize().fit(table, weight)[1]
-    monkeypatch.setattr("specnet.parts.preprocessing.base.BLOCK", 1)
-    few = Standardize().fit(table, weight)[1]
-    assert {name: array.tobytes() for name, array in few.items()} == {
-        name: array.tobytes() for name, array in whole.items()
-    }
+    for numbers in (1, 2000):
+        monkeypatch.setattr("specnet.parts.preprocessing.base.BLOCK", numbers)
+        few = Standardize().fit(table, weight)[1]
+        assert {name: bytes(array) for name, array in few.items()} == {
+            name: bytes(array) for name, array in whole.items()
+        }

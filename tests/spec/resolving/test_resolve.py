@@ -1,29 +1,19 @@
 """What a resolved spec holds: every default, by the rules of the language."""
 
 import pickle
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import pytest
 
 from specnet import Limits, Network, Spec, SpecError, parse_spec, resolve
 from specnet.errors import Position
-from specnet.parts import (
-    Initializer,
-    LayerContext,
-    LearningLayer,
-    ParameterBlock,
-    Place,
-    Scope,
-    Tensor,
-    Value,
-    linear_map,
-)
+from specnet.parts import Initializer, LayerContext
 from specnet.parts.activations import Linear
 from specnet.parts.data import Data, DataSizes
 from specnet.parts.initializers import Ones
 from specnet.parts.optimizers import Optimizer
 from specnet.spec import outputs_for
+from tests.parts.layers.test_own_layer import Squashed
 
 
 def spec(network: dict[str, Any], loss: Any = "mse", **more: Any) -> Spec:
@@ -58,37 +48,18 @@ def test_what_was_learned_by_reading_takes_the_data_s_place():
     assert resolved.data.model_dump()["features"] == ("a", "b", "c")
 
 
-class Mixing(LearningLayer):
-    """W·x, from somebody else's package."""
+class Mixing(Squashed):
+    """Draws as the spec says."""
 
-    size_field = "units"
     type: Literal["mixing"] = "mixing"
-    units: int
-    weight_initializer: Initializer | None = None
+    drawn: Initializer | None = None
 
     def with_defaults(self, context: LayerContext) -> Self:
         usual = context.initializer_before(context.activation_after or Linear())
-        chosen = context.initializer("weight_initializer", self.weight_initializer, usual)
-        return self.model_copy(update={"weight_initializer": chosen})
-
-    def declared_size(self) -> int:
-        return self.units
-
-    def output_size(self, input_sizes: tuple[int, ...]) -> int:
-        return self.units
-
-    def parameters(self, input_sizes: tuple[int, ...]) -> tuple[ParameterBlock, ...]:
-        (inputs,) = input_sizes
-        assert self.weight_initializer is not None
-        place = Place(inputs, self.units)
-        weight = Tensor("weight", (self.units, inputs), (0, inputs), self.weight_initializer, place, decays=True)
-        return (ParameterBlock((inputs, self.units), (weight,)),)
-
-    def apply(self, scope: Scope, inputs: Sequence[Value], parameters: Sequence[Value]) -> Value:
-        return linear_map(parameters[0], inputs[0])
+        return self.model_copy(update={"drawn": context.initializer("weight_initializer", self.drawn, usual)})
 
 
-MIXING = {"type": "mixing", "units": 3}
+MIXING = {"type": "mixing", "width": 3}
 RELU = {"type": "activation", "activation": "relu"}
 
 
@@ -97,7 +68,7 @@ RELU = {"type": "activation", "activation": "relu"}
     [
         ([MIXING], None, ["glorot_uniform"]),
         ([MIXING, RELU], None, ["he_normal"]),
-        ([{**MIXING, "weight_initializer": "orthogonal"}, RELU], Ones(), ["orthogonal"]),
+        ([{**MIXING, "drawn": "orthogonal"}, RELU], Ones(), ["orthogonal"]),
         ([MIXING, RELU, {"type": "block", "layers": [MIXING, RELU]}], Ones(), ["ones", "ones"]),
     ],
 )
@@ -108,14 +79,14 @@ def test_initializers_reach_the_layers_of_a_plugin(
     given = parse_spec(data, parts=[Mixing])
     network = given.network.model_copy(update={"weight_initializer": of_all})
     resolved = resolve(given.model_copy(update={"network": network}), inputs=2)
-    found = [node.layer.weight_initializer for node in resolved.nodes if isinstance(node.layer, Mixing)]
+    found = [node.layer.drawn for node in resolved.nodes if isinstance(node.layer, Mixing)]
     assert [initializer and initializer.part_name() for initializer in found] == expected
     assert resolve(parse_spec(resolved.spec.to_json(), parts=[Mixing])) == resolved
     Network(resolved).initial_parameters()
 
 
 def test_the_size_that_a_plugin_s_layer_declares_is_known_without_data():
-    text = "[network]\noutput_size = 2\n[[network.layers]]\ntype = 'mixing'\nunits = 3\n[training]\nloss = 'mse'\n"
+    text = "[network]\noutput_size = 2\n[[network.layers]]\ntype = 'mixing'\nwidth = 3\n[training]\nloss = 'mse'\n"
     with pytest.raises(SpecError) as caught:
         parse_spec(text, parts=[Mixing])
     (clash,) = caught.value.diagnostics
