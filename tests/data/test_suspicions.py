@@ -80,11 +80,7 @@ HINTS = {
         ("abcdefghij", {"test": "abb"}, {"single-rows": "10 of 10 classes have a single training row"}),
         ("aabbc", {"test": "abc"}, {}),
         ("aabbc", {}, {}),
-        (
-            "aabb",
-            {"test": "abcc"},
-            {"unseen-class": f"class c is in 2 test rows {NO_ROW}"},
-        ),
+        ("aabb", {"test": "abcc"}, {"unseen-class": f"class c is in 2 test rows {NO_ROW}"}),
         (
             "aabbe",
             {"validation": "acd", "test": "abcc"},

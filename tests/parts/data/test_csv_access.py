@@ -4,15 +4,15 @@ import gzip
 import os
 import resource
 import signal
-import threading
-from collections.abc import Iterable
-from contextlib import suppress
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 
+import specnet
 from specnet import DataError, FileError
 from specnet.cpus import default_threads, usable_cpus
 from specnet.parts.data.progress import reading_progress
@@ -23,58 +23,38 @@ from specnet.parts.data.tables.csv.csv_records import Dialect
 from tests.cases.reading import load, source
 from tests.texts.pinned import Refused
 
+PACKAGE = Path(specnet.__file__).parent
 
-def test_whoever_watches_is_told_how_far_reading_is(file):
-    told = []
+
+def test_progress_is_reported_while_it_is_observed(file):
+    reported = []
     path = file("a,y\n" + "1,0\n" * 1000)
-    with reading_progress(lambda done, total: told.append((done, total))):
+    with reading_progress(lambda done, total: reported.append((done, total))):
         load(path)
     size = path.stat().st_size
-    assert told[0] == (0, size)
-    assert told[-1] == (size, size)
-    told.clear()
+    assert reported[0] == (0, size)
+    assert reported[-1] == (size, size)
+    reported.clear()
     load(path)
-    assert not told
+    assert not reported
 
 
-def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets(file, monkeypatch):
-    class Asked(KeyboardInterrupt):
-        pass
-
-    class Endless:
-        """A connection whose query ends when it is interrupted."""
-
-        interrupted = threading.Event()
-
-        def __init__(self, *args):
-            self.connection = connect(*args)
-
-        def __getattr__(self, name):
-            return getattr(self.connection, name)
-
-        def execute(self, query, parameters=None):
-            assert parameters is None or self.interrupted.wait(60)
-            return self.connection.execute(query, parameters)
-
-        def interrupt(self):
-            self.interrupted.set()
-
-        def query_progress(self):
-            os.kill(os.getpid(), signal.SIGTERM)
-            return -1.0
-
+def test_a_signal_ends_reading_at_once_and_is_what_the_caller_gets():
     def asked(number, frame):
         raise Asked
 
-    connect = duckdb.connect
-    monkeypatch.setattr(duckdb, "connect", Endless)
-    before = signal.signal(signal.SIGTERM, asked)
+    class Asked(KeyboardInterrupt):
+        pass
+
+    before, begun = signal.signal(signal.SIGALRM, asked), time.process_time()
     try:
-        with pytest.raises(Asked):
-            load(file("a,y\n1,0\n"))
+        with duck.opened([], 1) as connection:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Asked):
+                connection.rows("SELECT count(*) FROM range(100_000_000_000)")
     finally:
-        signal.signal(signal.SIGTERM, before)
-    assert Endless.interrupted.is_set()
+        signal.signal(signal.SIGALRM, before)
+    assert time.process_time() - begun < 10, "all of it takes minutes"
 
 
 @pytest.mark.parametrize("name", ["it's.csv", "sp ace%20.csv", "b{a,c}.csv", "x=1.csv", "ü.csv", "file:x.csv"])
@@ -124,58 +104,46 @@ def test_a_link_is_read_as_what_it_leads_to(tmp_path):
     assert load(tmp_path / "link.csv").X.tolist() == [[1]]
 
 
-@pytest.mark.parametrize("suffix", ["csv", "gap.csv", "parquet", "jsonl"])
-def test_duckdb_opens_the_files_and_nothing_else(tmp_path, monkeypatch, suffix):
-    other, link = tmp_path / "other.csv", tmp_path / "link.csv"
+def test_duckdb_opens_the_files_and_nothing_else(tmp_path):
+    path, other, link = (tmp_path / f"{name}.csv" for name in ("rows", "other", "link"))
+    path.write_text("a,y\n1,0\n")
     other.write_text("a,y\n2,0\n")
     link.symlink_to(other)
-    path = tmp_path / f"rows.{suffix}"
-    if suffix == "parquet":
-        duckdb.execute(f"COPY (SELECT 1 AS a, 0 AS y) TO '{path}' (FORMAT parquet)")
-    else:
-        path.write_text({"jsonl": '{"a": 1, "y": 0}\n', "gap.csv": "a,y\n1,0\n,0\n"}.get(suffix, "a,y\n1,0\n"))
     there = sorted(entry.name for entry in tmp_path.iterdir())
-    locked, refused, connect = [], [], duckdb.connect
-
-    class Prying:
-        """A connection that, once it has been locked, tries to get at more."""
-
-        def __init__(self, *args, **settings):
-            self.connection = connect(*args, **settings)
-
-        def __getattr__(self, name):
-            return getattr(self.connection, name)
-
-        def execute(self, query, parameters=None):
-            found = self.connection.execute(query, parameters)
-            if "lock_configuration" in query:
-                locked.append(query)
-                for attempt in (
-                    f"SELECT * FROM read_csv('{other}')",
-                    f"SELECT * FROM read_csv('{link}')",
-                    f"SELECT * FROM read_text('{tmp_path}/*')",
-                    f"SELECT * FROM glob('{tmp_path}/*')",
-                    f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
-                    f"ATTACH '{tmp_path}/out.db'",
-                    f"EXPORT DATABASE '{tmp_path}/out'",
-                    "SELECT * FROM read_csv('https://example.com/rows.csv')",
-                    "SET enable_external_access = true",
-                    f"SET allowed_directories = ['{tmp_path}']",
-                    f"SET temp_directory = '{tmp_path}'",
-                    "SET TimeZone = 'Asia/Tokyo'",
-                    "INSTALL httpfs",
-                    "LOAD httpfs",
-                ):
-                    with pytest.raises(duckdb.Error):
-                        self.connection.execute(attempt).fetchall()
-                    refused.append(attempt)
-            return found
-
-    monkeypatch.setattr(duckdb, "connect", Prying)
-    assert load(path).X[0].tolist() == [1]
-    assert locked
-    assert len(refused) == 14 * len(locked)
+    with duck.opened([str(path)], 1) as connection:
+        assert connection.rows(f"SELECT * FROM read_csv('{path}')") == [(1, 0)]
+        for attempt in (
+            f"SELECT * FROM read_csv('{other}')",
+            f"SELECT * FROM read_csv('{link}')",
+            f"SELECT * FROM read_text('{tmp_path}/*')",
+            f"SELECT * FROM glob('{tmp_path}/*')",
+            f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+            f"ATTACH '{tmp_path}/out.db'",
+            f"EXPORT DATABASE '{tmp_path}/out'",
+            "SELECT * FROM read_csv('https://example.com/rows.csv')",
+            "SET enable_external_access = true",
+            f"SET allowed_directories = ['{tmp_path}']",
+            f"SET temp_directory = '{tmp_path}'",
+            "SET TimeZone = 'Asia/Tokyo'",
+            "INSTALL httpfs",
+            "LOAD httpfs",
+        ):
+            with pytest.raises(duck.DuckError):
+                connection.rows(attempt)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == there
+    sources = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if "import duckdb" in path.read_text()]
+    assert sources == [Path("parts/data/tables/duck.py")], "no other connection reads files"
+
+
+@contextmanager
+def no_room():
+    """Let files of this process be 100 bytes long at most."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "utf16.csv", "rows.jsonl", "rows.parquet"])
@@ -189,13 +157,8 @@ def test_a_full_disk_is_told_of_by_the_folder_for_temporary_files(tmp_path, monk
     fields = {"encoding": "utf-16"} if name == "utf16.csv" else {}
     monkeypatch.setattr("specnet.files.large.LARGEST_IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        with refused(FileError, at=tmp_path.name):
-            load(tmp_path / name, **fields)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with no_room(), refused(FileError, at=tmp_path.name):
+        load(tmp_path / name, **fields)
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -238,18 +201,11 @@ def paths_open() -> set[str]:
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
-def test_no_file_stays_open_while_an_error_is_there(file, monkeypatch):
+def test_no_file_stays_open_while_an_error_is_there(file):
     """A traceback has the local variables of all its functions."""
-    path = file("a,y\n" + "1,0\n" * 10 + "\n" * 20_000 + "1,0\n")
-
-    def no_room_for(pieces: Iterable[bytes], suffix: str, folder: str) -> str:
-        assert next(iter(pieces))
-        raise FileError("no space left on the device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(csv_files, "copied", no_room_for)
-        with pytest.raises(FileError) as copied:
-            load(path)
+    path = file("a,y\n" + "1,0\n" * 100 + "\n" * 20_000 + "1,0\n")
+    with no_room(), pytest.raises(FileError) as copied:  # where the file is copied without its blank lines
+        load(path)
     assert copied.value.__traceback__ is not None
     assert str(path) not in paths_open()
 

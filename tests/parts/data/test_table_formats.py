@@ -61,10 +61,7 @@ COLUMNS = {
 
 
 @given(st.fixed_dictionaries(COLUMNS))
-@settings(
-    max_examples=5,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_table_is_the_same_from_everywhere(tmp_path, columns):
     frame = pd.DataFrame({name: columns[name] for name in COLUMNS}).astype(
         {"words": object, "colour": object, "real": float}

@@ -38,8 +38,7 @@ def test_what_watches_a_training():
 
 
 @pytest.mark.parametrize(
-    ("ensemble", "members", "folds"),
-    [(None, 1, None), (5, 5, 5), ({"members": 3, "validation": "split"}, 3, None)],
+    ("ensemble", "members", "folds"), [(None, 1, None), (5, 5, 5), ({"members": 3, "validation": "split"}, 3, None)]
 )
 def test_members_and_folds(ensemble: Any, members: int, folds: int | None):
     training = spec(**({} if ensemble is None else {"ensemble": ensemble})).training
