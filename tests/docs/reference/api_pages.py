@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -12,15 +13,7 @@ from specnet import parts, testing
 
 
 class Group(NamedTuple):
-    """Names that belong together.
-
-    Attributes
-    ----------
-    title, about : str
-    module : str
-        From which they are imported.
-    names : tuple of str
-    """
+    """Names that belong together, and from where they are imported."""
 
     title: str
     about: str
@@ -31,61 +24,44 @@ class Group(NamedTuple):
 def _written_by_authors(kind: str) -> tuple[str, ...]:
     """Return the names of `specnet.parts` that are of a kind: functions, classes, or types of fields."""
     public = {name: value for name, value in vars(parts).items() if name[0] != "_" and not inspect.ismodule(value)}
-    kinds = {name: _kind(value) for name, value in public.items()}
-    return tuple(name for name in public if kinds[name] == kind)
+    return tuple(name for name, value in public.items() if _kind(value) == kind)
 
 
 def _kind(value: Any) -> str:
     return "function" if inspect.isfunction(value) else "class" if inspect.isclass(value) else "type"
 
 
+_OWN = """
+training: Train and search: From a spec, its own data or arrays, to a trained model.
+    fit run run_many sweep nested_sweep verify
+results: Results: What training and searching return.
+    RunResult RepeatedResult SweepResult NestedResult Verification
+models: Models: Predict, save, load, export and import.
+    Model load_model export import_model
+estimators: Estimators: scikit-learn's interface.
+    SpecClassifier SpecRegressor
+specs: Specs: Read, check and resolve.
+    parse_spec resolve Spec Resolved Limits
+networks: Networks: Closures over one flat parameter vector.
+    build Network
+observers: Observers and loggers: What is told of the course of training, and can end it.
+    Observer StopTraining Logger JsonLinesLogger TensorBoardLogger MLflowLogger
+"""
+"""Groups of names of `specnet`: page, title, what they are for, and names."""
 GROUPS = {
-    "training": Group(
-        "Train and search",
-        "From a spec, its own data or arrays, to a trained model.",
-        "specnet",
-        ("fit", "run", "run_many", "sweep", "nested_sweep", "verify"),
-    ),
-    "results": Group(
-        "Results",
-        "What training and searching return.",
-        "specnet",
-        ("RunResult", "RepeatedResult", "SweepResult", "NestedResult", "Verification"),
-    ),
-    "models": Group(
-        "Models",
-        "Predict, save, load, export and import.",
-        "specnet",
-        ("Model", "load_model", "export", "import_model"),
-    ),
-    "estimators": Group("Estimators", "scikit-learn's interface.", "specnet", ("SpecClassifier", "SpecRegressor")),
-    "specs": Group(
-        "Specs", "Read, check and resolve.", "specnet", ("parse_spec", "resolve", "Spec", "Resolved", "Limits")
-    ),
-    "networks": Group("Networks", "Closures over one flat parameter vector.", "specnet", ("build", "Network")),
-    "observers": Group(
-        "Observers and loggers",
-        "What is told of the course of training, and can end it.",
-        "specnet",
-        ("Observer", "StopTraining", "Logger", "JsonLinesLogger", "TensorBoardLogger", "MLflowLogger"),
-    ),
-    "errors": Group(
-        "Errors",
-        "All are below `SpecnetError`.",
-        "specnet",
-        tuple(name for name in specnet.__all__ if name.endswith(("Error", "Warning"))),
-    ),
+    page: Group(title, about, "specnet", tuple(names.split()))
+    for page, title, about, names in re.findall(r"^(\w+): (.*?): (.*)\n    (.*)", _OWN, re.MULTILINE)
+}
+_ERRORS = tuple(name for name in specnet.__all__ if name.endswith(("Error", "Warning")))
+GROUPS |= {
+    "errors": Group("Errors", "All are below `SpecnetError`.", "specnet", _ERRORS),
     "parts": Group(
-        "Base classes of parts",
-        "Write a part: one class below one of these.",
-        "specnet.parts",
-        _written_by_authors("class"),
+        *("Base classes of parts", "Write a part: one class below one of these."),
+        *("specnet.parts", _written_by_authors("class")),
     ),
     "operations": Group(
-        "Operations on symbolic arrays",
-        "What expressions of parts are written in, beside operators.",
-        "specnet.parts",
-        _written_by_authors("function"),
+        *("Operations on symbolic arrays", "What expressions of parts are written in, beside operators."),
+        *("specnet.parts", _written_by_authors("function")),
     ),
     "testing": Group("Checks of parts", "Prove a part.", "specnet.testing", tuple(testing.__all__)),
 }

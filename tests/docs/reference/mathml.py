@@ -9,22 +9,10 @@ from collections.abc import Mapping, Sequence
 from markupsafe import escape
 
 from specnet.compiler import Shape, Value, operations
+from specnet.compiler import value as values
 from specnet.compiler.expressions import CALL, CHOICE, COMPARISON, NAME, PRODUCT, SIGN, SUM, Form, Forms, Text
 from specnet.compiler.reverse import postorder
-from specnet.compiler.value import (
-    ADD,
-    CAST,
-    CONSTANT,
-    DIVIDE,
-    EXPAND,
-    INPUT,
-    MULTIPLY,
-    NEGATIVE,
-    STATE,
-    SUBTRACT,
-    number_of,
-)
-from specnet.compiler.value import SUM as SUM_OVER
+from specnet.compiler.value import ADD, CONSTANT, DIVIDE, INPUT, MULTIPLY, NEGATIVE, STATE, SUBTRACT, number_of
 
 MANY = 1009
 """Size of an axis that is written K: a number that no part has for anything else."""
@@ -71,8 +59,8 @@ FORMS: Forms = {
         "<mtr><mtd>{2}</mtd><mtd><mtext>otherwise</mtext></mtd></mtr></mtable>",
         CHOICE,
     ),
-    CAST: Form('<mo stretchy="false">[</mo>{}<mo stretchy="false">]</mo>', NAME),
-    EXPAND: Form("{}", NAME, (NAME,)),
+    values.CAST: Form('<mo stretchy="false">[</mo>{}<mo stretchy="false">]</mo>', NAME),
+    values.EXPAND: Form("{}", NAME, (NAME,)),
     operations.AFFINE: Form("<mi>W</mi><mo>·</mo>{1}<mo>+</mo><mi>b</mi>", SUM, (CHOICE, CALL)),
     operations.MATMUL: Form("<mi>W</mi><mo>·</mo>{1}", PRODUCT, (CHOICE, CALL)),
 }
@@ -121,7 +109,7 @@ def _with_parentheses(content: str) -> str:
 
 def row(value: Value, names: Mapping[Value, str]) -> str:
     """Return what stands in a row; values that have names stand there by these."""
-    return _Writer(names).text(value, 0).code
+    return _text(value, names).code
 
 
 def _shared(value: Value) -> dict[Value, str]:
@@ -148,65 +136,44 @@ def identifier(name: str) -> str:
     return f"<msub>{shown}<mn>{DIGITS.index(digit)}</mn></msub>" if digit else shown
 
 
-class _Writer:
-    """Writes values by forms.
-
-    Parameters
-    ----------
-    names : mapping
-        Values that stand there by a name.
-    """
-
-    def __init__(self, names: Mapping[Value, str]) -> None:
-        self._names = names
-
-    def text(self, value: Value, depth: int) -> Text:
-        """Return a value within so many sums over features."""
-        if value in self._names:
-            return Text(_leaf(self._names[value], value.shape, depth))
-        operation = value.operation
-        if operation is CONSTANT:
-            return _number(value.attributes)
-        if operation in (INPUT, STATE):
-            return Text(_leaf(_own_name(value), value.shape, depth))
-        if operation.role == "name":
-            return self.text(value.arguments[0], depth)
-        if operation is operations.ROWS:
-            return self._rows(value, depth)
-        if operation is operations.ONE_HOT:
-            index = self.text(value.arguments[0], depth)
-            return Text(f"<mi>{INDICES[depth]}</mi><mo>=</mo>{index.code}", COMPARISON)
-        if operation in (SUM_OVER, operations.MAX):
-            return self._over(value, depth)
-        if operation is MULTIPLY:
-            return self._product(value, depth)
-        if operation not in FORMS:
-            raise NoMathError(operation.name)
-        return FORMS[operation].write([self.text(argument, depth) for argument in value.arguments])
-
-    def _rows(self, value: Value, depth: int) -> Text:
+def _text(value: Value, names: Mapping[Value, str], depth: int = 0) -> Text:
+    """Return a value within so many sums over features; values that have names stand there by these."""
+    if value in names:
+        return Text(_leaf(names[value], value.shape, depth))
+    operation = value.operation
+    if operation is CONSTANT:
+        return _number(value.attributes)
+    if operation in (INPUT, STATE):
+        return Text(_leaf(_own_name(value), value.shape, depth))
+    if operation.role == "name":
+        return _text(value.arguments[0], names, depth)
+    if operation is operations.ROWS:
         (whole,), (low, high) = value.arguments, value.attributes
         if high - low != 1:
             raise NoMathError("rows")
         return Text(f"<msub>{identifier(_own_name(whole))}<mn>{low + 1}</mn></msub>")
-
-    def _over(self, value: Value, depth: int) -> Text:
-        sign = "<mo>∑</mo>" if value.operation is SUM_OVER else "<mi>max</mi>"
-        inner = self.text(value.arguments[0], depth + 1)
+    if operation is operations.ONE_HOT:
+        index = _text(value.arguments[0], names, depth)
+        return Text(f"<mi>{INDICES[depth]}</mi><mo>=</mo>{index.code}", COMPARISON)
+    if operation in (values.SUM, operations.MAX):
+        sign = "<mo>∑</mo>" if operation is values.SUM else "<mi>max</mi>"
+        inner = _text(value.arguments[0], names, depth + 1)
         under = f'<munder>{sign}<mi>{INDICES[depth + 1]}</mi></munder><mspace width=".17em"/>'
         return Text(f"{under}{inner.within(PRODUCT)}", PRODUCT)
-
-    def _product(self, value: Value, depth: int) -> Text:
-        """Return powers as such, and a product with 1/x as a fraction."""
-        first, second = value.arguments
+    arguments = value.arguments
+    if operation is MULTIPLY:
+        first, second = arguments
         base, power = _power(value)
         if power > 1:
-            return Text(f"<msup><mrow>{self.text(base, depth).within(NAME)}</mrow><mn>{power}</mn></msup>", CALL)
+            shown = _text(base, names, depth).within(NAME)
+            return Text(f"<msup><mrow>{shown}</mrow><mn>{power}</mn></msup>", CALL)
         if second.operation is DIVIDE and number_of(second.arguments[0]) == 1:
-            return FORMS[DIVIDE].write([self.text(first, depth), self.text(second.arguments[1], depth)])
-        if _is_given(second) and not _is_given(first):
-            first, second = second, first
-        return FORMS[MULTIPLY].write([self.text(first, depth), self.text(second, depth)])
+            operation, arguments = DIVIDE, (first, second.arguments[1])
+        elif _is_given(second) and not _is_given(first):
+            arguments = second, first
+    if operation not in FORMS:
+        raise NoMathError(operation.name)
+    return FORMS[operation].write([_text(argument, names, depth) for argument in arguments])
 
 
 def _power(value: Value) -> tuple[Value, int]:

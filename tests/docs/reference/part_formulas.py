@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from itertools import permutations
-from typing import TypeVar
+from typing import Any
 
 from specnet import parse_spec, resolve
 from specnet.compiler import BATCH, FLAT, Value, input_value, state_value
 from specnet.compiler.reverse import postorder
-from specnet.parts.activations import Activation
-from specnet.parts.averaging import Averaging
-from specnet.parts.initializers import Initializer
-from specnet.parts.layers import Layer
-from specnet.parts.losses import Loss
-from specnet.parts.metrics.base import Metric
-from specnet.parts.optimizers import Commits, Optimizer, SteppingOptimizer
-from specnet.parts.part import Part
-from specnet.parts.preprocessing import Preprocessing
-from specnet.parts.schedules import Schedule
+from specnet.parts import SteppingOptimizer
 from specnet.report.layer_formulas import layer_value
 from specnet.testing.common import example, made
 from tests.docs.reference.formula_text import assignments, expression, said
@@ -29,39 +20,22 @@ from tests.registry import REGISTRY
 
 SYMBOL = re.compile(r"(\w[₁₂]?), ")
 """What a field's description begins with where the field has a sign in formulas."""
-P = TypeVar("P", bound=Part)
 
 
-def formula(part: type[Part]) -> str:
+def formula(part: type[Any]) -> str:
     """Return what a part computes as MathML, or nothing where that is no expression."""
-    kinds: Mapping[type, Callable[..., str]] = {
-        Activation: _activation,
-        Loss: _loss,
-        Optimizer: _optimizer,
-        Preprocessing: _preprocessing,
-        Layer: _layer,
-        Schedule: _schedule,
-        Averaging: _averaging,
-        Metric: _said,
-        Initializer: _said,
-    }
-    for kind, written in kinds.items():
-        if issubclass(part, kind):
-            try:
-                return written(part)
-            except NoMathError:
-                return ""
-    return ""
+    try:
+        return WRITTEN[part.kind](part) if part.kind in WRITTEN else ""
+    except NoMathError:
+        return ""
 
 
-def example_of(part: type[P]) -> P:
+def example_of(part: type[Any]) -> Any:
     """Return a part with the fields of its example."""
-    found = made(part, example(part), REGISTRY)
-    assert isinstance(found, part)
-    return found
+    return made(part, example(part), REGISTRY)
 
 
-def symbolic(part: P) -> P:
+def symbolic(part: Any) -> Any:
     """Return a part whose numbers are symbols: Greek letters where descriptions say so, else the fields' names."""
     fields = type(part).model_fields
     numbers = [name for name in fields if type(getattr(part, name)) is float]
@@ -70,7 +44,7 @@ def symbolic(part: P) -> P:
     return part.model_copy(update=named)
 
 
-def _activation(part: type[Activation]) -> str:
+def _activation(part: type[Any]) -> str:
     activation = symbolic(example_of(part))
     halves = not activation.elementwise and activation.output_size(MANY + 1) != MANY + 1
     size = 2 if halves else 1 if activation.elementwise else MANY
@@ -79,7 +53,7 @@ def _activation(part: type[Activation]) -> str:
     return math(activation.value(input_value("x", (size, BATCH)), own), "<mi>f</mi>(<mi>x</mi>)")
 
 
-def _loss(part: type[Loss]) -> str:
+def _loss(part: type[Any]) -> str:
     loss = symbolic(example_of(part))
     of_classes = loss.target == "classes" or loss.domain == "distribution"
     outputs = MANY if of_classes or part.part_name() == "cosine_similarity" else loss.outputs_per_target
@@ -90,7 +64,7 @@ def _loss(part: type[Loss]) -> str:
     return math(loss.expression(input_value(name, (outputs, BATCH)), target), "<mi>L</mi>")
 
 
-def _optimizer(part: type[Optimizer]) -> str:
+def _optimizer(part: type[Any]) -> str:
     """Return the assignments of a step: as the docstring says them where numbers of a step have a rule of their own."""
     if not issubclass(part, SteppingOptimizer) or part.scalars is not SteppingOptimizer.scalars:
         return display([*assignments(inspect.getdoc(part) or "")])
@@ -110,39 +84,36 @@ def _optimizer(part: type[Optimizer]) -> str:
     return display(lines)
 
 
-def _in_order(commits: Commits) -> Commits:
+def _in_order(commits: list[tuple[Value, Value]]) -> list[tuple[Value, Value]]:
     """Return commits, which are made at once, in an order in which none reads what one before it has overwritten."""
     for order in permutations(commits):
-        earlier = [set(order[:place]) for place in range(len(order))]
-        if not any(
-            _read(value, {new for _, new in before}) & {target for target, _ in before}
-            for (_, value), before in zip(order, earlier, strict=True)
-        ):
+        overwritten, known = set[Value](), set[Value]()
+        for target, value in order:
+            # What a value reads beside those that are known, whose own arguments do not count.
+            if overwritten & {*postorder([value], lambda each, known=known: () if each in known else each.arguments)}:
+                break
+            overwritten, known = overwritten | {target}, known | {value}
+        else:
             return [*order]
     raise NoMathError("these assignments need names for what they overwrite")
 
 
-def _read(value: Value, known: set[Value]) -> set[Value]:
-    """Return what a value reads beside those that are known, in which it looks no further."""
-    return {*postorder([value], lambda each: () if each in known else each.arguments)}
-
-
-def _schedule(part: type[Schedule]) -> str:
+def _schedule(part: type[Any]) -> str:
     return display([expression(inspect.getdoc(part) or "")])
 
 
-def _averaging(part: type[Averaging]) -> str:
+def _averaging(part: type[Any]) -> str:
     lines = [*assignments(inspect.getdoc(part) or "")]
     return display(lines) if lines else ""
 
 
-def _said(part: type[Part]) -> str:
+def _said(part: type[Any]) -> str:
     """Return the formula with which the docstring begins, if it does."""
     found = said(inspect.getdoc(part) or "")
     return display([found]) if found else ""
 
 
-def _preprocessing(part: type[Preprocessing]) -> str:
+def _preprocessing(part: type[Any]) -> str:
     """Return what a step makes of one number, of steps that make one number of each by numbers of its column."""
     step = symbolic(example_of(part))
     shapes = step.shapes(1)
@@ -153,13 +124,27 @@ def _preprocessing(part: type[Preprocessing]) -> str:
     return "" if value is x else math(value)
 
 
-def _layer(part: type[Layer]) -> str:
+def _layer(part: type[Any]) -> str:
     """Return what a layer computes when it predicts, without an activation at its end."""
     if part.layers_field is not None or part.part_name() == "activation":
         return ""
-    layer = {**Part.dump(example_of(part)), "inputs": ["input"] * (1 + (part.input_count == "several"))}
+    layer = {**part.dump(example_of(part)), "inputs": ["input"] * (1 + (part.input_count == "several"))}
     size = MANY if part.part_name() == "layer_normalization" else 2
     spec = {"network": {"input_size": size, "layers": [layer]}, "training": {"loss": "mean_squared_error"}}
     node, *_ = resolve(parse_spec(spec)).nodes
     sources, value = layer_value(node, "xyz"[: len(node.input_sizes)])
     return "" if value in sources else math(value)
+
+
+WRITTEN: dict[str, Callable[[type[Any]], str]] = {
+    "activation": _activation,
+    "loss": _loss,
+    "optimizer": _optimizer,
+    "preprocessing": _preprocessing,
+    "layer": _layer,
+    "schedule": _schedule,
+    "averaging": _averaging,
+    "metric": _said,
+    "initializer": _said,
+}
+"""What writes the formula of a part, by its kind."""

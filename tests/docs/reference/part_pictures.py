@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specnet.compiler import BATCH, input_value, state_value
-from specnet.parts.activations import Activation
-from specnet.parts.initializers import Initializer, Place
-from specnet.parts.losses import Loss
-from specnet.parts.part import Part
-from specnet.parts.schedules import ReduceOnPlateau, Schedule
+from specnet.compiler import input_value, state_value
+from specnet.parts import BATCH, Place
 from specnet.parts.watchers import Memory
-from specnet.report.svg.axes import Axis
-from specnet.report.svg.charts import Chart
+from specnet.report.svg.charts import Axis, Chart
 from specnet.testing.numbers import Function
 from tests.docs.reference.part_formulas import example_of
 
@@ -30,27 +25,22 @@ BINS = 41
 Curve = NDArray[np.float64]
 
 
-def picture(part: type[Part]) -> str:
+def picture(part: type[Any]) -> str:
     """Return what a part does as an SVG within a figure, or nothing where there is no picture of it."""
-    kinds: Mapping[type, Callable[[Any], Chart | None]] = {
-        Activation: _activation,
-        Loss: _loss,
-        Schedule: _schedule,
-        Initializer: _initializer,
-    }
-    chart = next((draw(example_of(part)) for kind, draw in kinds.items() if issubclass(part, kind)), None)
-    return "" if chart is None else f'<figure class="part-picture">{chart.svg()}</figure>'
+    draw = {"activation": _activation, "loss": _loss, "schedule": _schedule, "initializer": _initializer}.get(part.kind)
+    chart = draw and draw(example_of(part))
+    return f'<figure class="part-picture">{chart.svg()}</figure>' if chart else ""
 
 
-def _activation(activation: Activation) -> Chart | None:
+def _activation(activation: Any) -> Chart | None:
     """Draw an activation of single numbers and its derivative."""
     if not activation.elementwise:
         return None
-    blocks = activation.own_parameters(1)
-    leaf = input_value("x", (1, BATCH))
-    own = [state_value(block.tensors[0].name, (1, 1)) for block in blocks]
-    starts = {block.tensors[0].name: _started(block.tensors[0].initializer) for block in blocks}
-    x = np.linspace(-4, 4, POINTS)
+    leaf, x = input_value("x", (1, BATCH)), np.linspace(-4, 4, POINTS)
+    tensors = [block.tensors[0] for block in activation.own_parameters(1)]
+    own = [state_value(tensor.name, (1, 1)) for tensor in tensors]
+    rng = np.random.default_rng(0)
+    starts = {tensor.name: tensor.initializer.draw(rng, (1,), PLACE)[:, None] for tensor in tensors}
     function = Function(activation.type, activation.value(leaf, own), {"x": x[None], **starts}, {"x": leaf})
     y, slope = function.values()[0], function.gradients(np.ones((1, POINTS)))["x"][0]
     shown = np.clip(np.concatenate([y, slope]), -4, 4)
@@ -61,7 +51,7 @@ def _activation(activation: Activation) -> Chart | None:
     return chart
 
 
-def _loss(loss: Loss) -> Chart | None:
+def _loss(loss: Any) -> Chart | None:
     """Draw the loss of one row over an output, for each of a few targets."""
     if loss.type == "cosine_similarity":
         return None
@@ -77,7 +67,7 @@ def _loss(loss: Loss) -> Chart | None:
     return chart
 
 
-def _targets(loss: Loss) -> dict[str, float]:
+def _targets(loss: Any) -> dict[str, float]:
     """Return targets of one row by what they are called in the picture."""
     if loss.target == "classes":
         return {"class of z": 0.0, "the other": 1.0}
@@ -86,7 +76,7 @@ def _targets(loss: Loss) -> dict[str, float]:
     return {"t = 1": 1.0, "t = 2": 2.0} if loss.domain != "any" else {"t = 0": 0.0}
 
 
-def _loss_at(loss: Loss, z: Curve, target: float) -> Curve:
+def _loss_at(loss: Any, z: Curve, target: float) -> Curve:
     """Return the losses of rows with outputs z, the other output of two being 0."""
     pairs = loss.target == "classes" or loss.domain == "distribution" or loss.outputs_per_target == 2
     outputs = np.stack([z, np.zeros_like(z)]) if pairs else z[None]
@@ -102,9 +92,9 @@ def _loss_at(loss: Loss, z: Curve, target: float) -> Curve:
     return values
 
 
-def _schedule(schedule: Schedule) -> Chart:
+def _schedule(schedule: Any) -> Chart:
     """Draw the factor on the learning rate over a run."""
-    if isinstance(schedule, ReduceOnPlateau):
+    if schedule.type == "reduce_on_plateau":
         return _plateau(schedule)
     steps = np.arange(STEPS)
     factors = np.array([schedule.factor_at(step, STEPS, STEPS_PER_EPOCH) for step in steps.tolist()])
@@ -114,7 +104,7 @@ def _schedule(schedule: Schedule) -> Chart:
     return chart
 
 
-def _plateau(schedule: ReduceOnPlateau) -> Chart:
+def _plateau(schedule: Any) -> Chart:
     """Draw the factor over epochs of a loss that improves no longer."""
     memory, factors = Memory(), []
     for epoch in range(60):
@@ -128,7 +118,7 @@ def _plateau(schedule: ReduceOnPlateau) -> Chart:
     return chart
 
 
-def _initializer(initializer: Initializer) -> Chart | None:
+def _initializer(initializer: Any) -> Chart | None:
     """Draw how often an initializer draws which number, of those that draw more than a few."""
     shape = (64, 64) if initializer.needs_matrix else DRAWS
     drawn = initializer.draw(np.random.default_rng(0), shape, PLACE).ravel()
@@ -136,16 +126,11 @@ def _initializer(initializer: Initializer) -> Chart | None:
         return None
     counts, edges = np.histogram(drawn, BINS)
     told = f"{drawn.size} weights of a layer of 64 inputs and 64 outputs, from {drawn.min():.3g} to {drawn.max():.3g}"
-    chart = Chart(
-        told, Axis.over(edges, label="weight", margin=0.03), Axis.over(counts, 0, label="number", margin=0.04)
-    )
+    up = Axis.over(counts, 0, label="number", margin=0.04)
+    chart = Chart(told, Axis.over(edges, label="weight", margin=0.03), up)
     for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True):
         chart.rectangle((low, high), (0, float(count)), "bar", hover=f"{count} from {low:.3g} to {high:.3g}")
     return chart
-
-
-def _started(initializer: Initializer) -> Curve:
-    return initializer.draw(np.random.default_rng(0), (1,), PLACE)[:, None]
 
 
 def _at(x: str, y: str) -> Callable[[float, float], str]:
