@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, chdir, contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -26,36 +26,20 @@ from tests.texts.calling import called
 
 State = Callable[[], AbstractContextManager[Any]]
 MOONS = """\
-[data]
-type = "make_moons"
-n_samples = 60
-[network]
-layer_sizes = [2, 3, 1]
-[training]
-loss = "binary_crossentropy"
-epochs = 2
+data = { type = "make_moons", n_samples = 60 }
+network = { layer_sizes = [2, 3, 1] }
+training = { loss = "binary_crossentropy", epochs = 2 }
 """
 TABLE = {
     "table.toml": """\
-[data]
-type = "csv"
-path = "rows.csv"
-target = "kind"
-[network]
-hidden_layer_sizes = [2]
-[training]
-loss = "categorical_crossentropy"
-epochs = 1
+data = { type = "csv", path = "rows.csv", target = "kind" }
+network = { hidden_layer_sizes = [2] }
+training = { loss = "categorical_crossentropy", epochs = 1 }
 """
 }
 SWEPT = {
-    "swept.toml": f"""\
-{MOONS}[data.split]
-validation_size = 0.2
-[sweep]
-trials = 1
-space = {{ "training.epochs" = [1, 2] }}
-"""
+    "swept.toml": MOONS.replace("60", "60, split.validation_size = 0.2")
+    + 'sweep = { trials = 1, space = { "training.epochs" = [1, 2] } }\n'
 }
 CUBE = '''\
 """An activation with a derivative that is not its own."""
@@ -125,7 +109,7 @@ class Cause(NamedTuple):
     state : callable
         The state of the machine, or what is installed, as a context.
     says : callable
-        What the command says beside its results.
+        What the command prints beside its results.
     """
 
     line: str
@@ -184,12 +168,11 @@ def _without_compiler() -> Iterator[None]:
 @contextmanager
 def _two_machines() -> Iterator[None]:
     """Let trials be computed on another processor than the sweep's own."""
-    names = {"specnet.running.sweeps.coordinator": "Haswell", "specnet.running.many.run_tasks": "Zen"}
-    (ours, theirs) = (
-        patch(f"{module}.this_machine", return_value={"blas": {"name": "openblas", "core": core}, "cpu_features": []})
-        for module, core in names.items()
-    )
-    with ours, theirs:
+    with ExitStack() as patches:
+        names = {"specnet.running.sweeps.coordinator": "Haswell", "specnet.running.many.run_tasks": "Zen"}
+        for module, core in names.items():
+            machine = {"blas": {"name": "openblas", "core": core}, "cpu_features": []}
+            patches.enter_context(patch(f"{module}.this_machine", return_value=machine))
         yield
 
 
@@ -207,6 +190,7 @@ def _copied_input(line: str) -> str:
     return "\n".join(render(each, "warning") for each in onnx_import._left_out(graph, line.rpartition(" ")[2]))
 
 
+PAIRED = 'input_size = 2, layers = ["pairs", { type = "dense", units = 1 }]'
 VALIDATE = "specnet validate moons.toml"
 PARSING = "specnet.spec.searching.parse_spec"
 RUN = "specnet run moons.toml --out moons"
@@ -215,10 +199,7 @@ CLASSES = "specnet run table.toml --no-report"
 SWEEP = "specnet sweep swept.toml --out sweep --jobs 1 --no-report"
 WITH_CUBE = Cause(
     "specnet check cube.toml",
-    {
-        "cube.py": CUBE,
-        "cube.toml": MOONS.replace("1]\n", '1]\nactivations = ["cube", "sigmoid"]\n'),
-    },
+    {"cube.py": CUBE, "cube.toml": MOONS.replace("1]", '1], activations = ["cube", "sigmoid"]')},
     state=partial(_installed, "cube"),
 )
 CAUSES = {
@@ -244,12 +225,7 @@ CAUSES = {
     "memory": Cause(VALIDATE, state=_failing(PARSING, MemoryError())),
     "no-compiled-form": Cause(
         "specnet show pairs.toml --code --engine compiled",
-        {
-            "pairs.py": PAIRS,
-            "pairs.toml": MOONS.replace(
-                "layer_sizes = [2, 3, 1]", 'input_size = 2\nlayers = ["pairs", { type = "dense", units = 1 }]'
-            ),
-        },
+        {"pairs.py": PAIRS, "pairs.toml": MOONS.replace("layer_sizes = [2, 3, 1]", PAIRED)},
         state=partial(_installed, "pairs"),
     ),
     "no-compiler": Cause(COMPILED, state=_without_compiler),
