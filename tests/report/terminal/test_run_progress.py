@@ -1,48 +1,148 @@
-"""What is seen of a run where nothing can be drawn, and who else is told of it."""
+"""What is seen of work: bars, curves, the line in which they stand, lines of a run, and who else hears of it."""
+
+from __future__ import annotations
 
 import inspect
 import io
 import time
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import specnet
 from specnet import Observer
-from specnet.report.terminal import run_progress
+from specnet.report.terminal import bars
+from specnet.report.terminal.run_progress import RunProgress
 from specnet.training import Observers
+from tests.cases.reading import load
+from tests.report.terminal.terminals import Coded, Terminal
 from tests.texts.pinned import Pinned
 
 SPEC = {"network": {"hidden_layer_sizes": [4]}, "training": {"loss": "mse", "epochs": 40}}
-X = np.random.default_rng(0).normal(size=(30, 2))
-Y = X[:, 0]
-
-
-class Clock:
-    """Stands in for time.monotonic: a second goes by between two looks."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1
-        return self.now
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "monotonic", Clock())
+    """A second goes by between two looks at the time, so that work takes more than a moment."""
+    monkeypatch.setattr(time, "monotonic", count(1.0).__next__)
 
 
-def lines_of(before: float = 0.0) -> list[str]:
-    stream = io.StringIO()
-    with run_progress.RunProgress(stream) as shown:
-        shown.started(specnet.build({**SPEC, "network": {"layer_sizes": [2, 4, 1]}}), {"train": 30}, 40)
-        if before:
-            shown.resumed(20, before)
-        for epoch in range(1, 41):
-            shown.logged(epoch, {"epoch": epoch, "loss": 1 / epoch})
-        shown.ended(40, 40, 40.0, "all epochs")
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([], ""),
+        ([3.0], "▁"),
+        ([7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0], "▇▆▅▄▃▂▁"),
+        ([1.0, 2.0], "▁▇"),
+        ([0.0, 0.0], "▁▁"),
+        ([1.0, 1.001, 0.999, 1.0], "▁▁▁▁"),
+        ([0.5] * 12 + [1.0] * 12, "▁▁▁▁▁▁▇▇▇▇▇▇"),
+        ([10.0, *[1.0] * 1000], "▇▁▁▁▁▁▁▁▁▁▁▁"),
+        ([1e300, -1e300], "▇▁"),
+    ],
+)
+def test_a_curve_goes_from_the_first_value_to_the_last(values: list[float], shown: str) -> None:
+    assert bars.curve(io.StringIO(), values) == shown
+    assert bars.curve(Coded("ascii"), values) == ""
+
+
+def test_a_bar_is_full_to_a_fraction() -> None:
+    stream, terminal = io.StringIO(), Terminal()
+    assert [bars.bar(stream, fraction, 4) for fraction in (0.0, 0.5, 1.0, 2.0)] == ["────", "━━──", "━━━━", "━━━━"]
+    terminal.write(bars.bar(terminal, 0.5))
+    assert terminal.shown() == bars.bar(stream, 0.5) != terminal.getvalue()
+    assert bars.bar(Coded("ascii"), 0.25, 8) == "##------"
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (80, "━━━━━━━━━━──────────   1/2   loss 0.5 ▇▁   0.1 s left"),
+        (52, "━━━━━━━━━─────────   1/2   loss 0.5 ▇▁   0.1 s left"),
+        (39, "━━━━────   1/2   loss 0.5   0.1 s left"),
+        (28, "━━━━━─────   1/2   loss 0.5"),
+        (15, "━━━━────   1/2"),
+        (10, "1/2"),
+    ],
+)
+def test_what_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch, columns: int, shown: str) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream, loss, left = Terminal(), "loss 0.5", "0.1 s left"
+    bars.LiveLine(stream).draw(0.5, ["1/2", f"{loss} ▇▁", left], ["1/2", loss, left], ["1/2", loss], ["1/2"])
+    assert stream.shown().lstrip("\r") == shown
+    assert len(shown) < columns
+
+
+def test_a_line_leaves_nothing_behind() -> None:
+    stream = Terminal()
+    line = bars.LiveLine(stream)
+    line.close()
+    assert stream.getvalue() == ""
+    line.draw(0.0, ["0/1"])
+    line.draw(1.0, ["1/1"])
+    line.close()
+    line.close()
+    assert stream.getvalue().endswith("\r\x1b[2K\x1b[?25h")
+    assert stream.getvalue().count("\x1b[?25l") == stream.getvalue().count("\x1b[?25h") == 1
+
+
+def test_a_terminal_that_has_gone_is_no_error() -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    line = bars.LiveLine(Gone())
+    line.draw(0.5, ["1/2"])
+    line.close()
+
+
+def counted(stream: io.StringIO | None) -> str:
+    """Return what is shown of work, within which the cursor is shown again when all is done."""
+    with bars.CountProgress(stream, "things done") as progress:
+        for done in range(1, 4):
+            progress.show(done, 3)
+        return "" if stream is None else stream.getvalue()
+
+
+def test_work_that_takes_longer_is_seen_on_a_terminal(clock: None) -> None:
+    shown = counted(Terminal())
+    assert "1/3 things done" in shown
+    assert "3/3 things done" in shown
+    assert shown.count("\x1b[?25h") == 1, "the cursor is shown again"
+    assert counted(io.StringIO()) == counted(None) == ""
+
+
+def test_short_work_shows_nothing() -> None:
+    assert counted(Terminal()) == ""
+
+
+def test_reading_a_file_is_seen_on_a_terminal(tmp_path: Path, clock: None) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,y\n" + "1,0\n2,1\n" * 250)
+    terminal, stream = Terminal(), io.StringIO()
+    with bars.reading_shown(terminal):
+        load(path)
+    assert "/2 004 " in terminal.getvalue()
+    with bars.reading_shown(stream), bars.reading_shown(None):
+        load(path)
+    assert stream.getvalue() == ""
+
+
+def lines_of(members: int = 1, epochs: int = 40, before: float = 0.0) -> list[str]:
+    stream, training = io.StringIO(), {"loss": "mse"} | ({"ensemble": members} if members > 1 else {})
+    network = specnet.build({"network": {"layer_sizes": [2, 4, 1]}, "training": training})
+    with RunProgress(stream) as shown:
+        shown.started(network, {"train": 30}, epochs)
+        for member in range(members):
+            if members > 1:
+                shown.member_started(member, members)
+            if before:
+                shown.resumed(20, before)
+            for epoch in range(1, epochs + 1):
+                shown.logged(epoch, {"member": member, "epoch": epoch, "loss": 1 / epoch})
+            shown.ended(epochs, epochs, float(epochs), "all epochs")
     return stream.getvalue().splitlines()
 
 
@@ -55,17 +155,8 @@ def test_lines_come_ever_more_rarely_where_nothing_is_drawn(clock: None):
 
 
 def test_each_member_of_an_ensemble_has_lines_of_its_own(clock: None):
-    stream = io.StringIO()
-    network = specnet.build({"network": {"layer_sizes": [2, 1]}, "training": {"loss": "mse", "ensemble": 2}})
-    with run_progress.RunProgress(stream) as shown:
-        shown.started(network, {"train": 30}, 9)
-        for member in range(2):
-            shown.member_started(member, 2)
-            for epoch in range(1, 10):
-                shown.logged(epoch, {"member": member, "epoch": epoch, "loss": 1 / epoch})
-            shown.ended(9, 9, 9.0, "all epochs")
-    header, *lines = stream.getvalue().splitlines()
-    assert "   2 members of 3 parameters   " in header
+    header, *lines = lines_of(2, 9)
+    assert "   2 members of 17 parameters   " in header
     told = [f"member {member} epoch {epoch}/9 loss {1 / epoch:.4f}" for member in (0, 1) for epoch in (1, 2, 4, 8, 9)]
     summaries = [f"member {member}   9 epochs in 9.0 s   loss 1.0000 ▇▄▃▂▂▁▁▁▁ 0.1111" for member in (0, 1)]
     assert lines == [*told, "", *summaries]
@@ -79,14 +170,15 @@ def test_a_resumed_run_counts_from_its_start(clock: None, pinned: Pinned):
 
 
 def test_a_verbose_fit_shows_what_the_command_line_shows(capsys: pytest.CaptureFixture[str], pinned: Pinned):
-    specnet.fit(SPEC, X, Y, verbose=True)
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    specnet.fit(SPEC, X, X[:, 0], verbose=True)
     out, err = capsys.readouterr()
     header, line, _, summary = err.splitlines()
     assert out == ""
     pinned(header)
     assert line.startswith("epoch 40/40 loss ")
     assert summary.startswith("40 epochs in ")
-    specnet.fit(SPEC, X, Y)
+    specnet.fit(SPEC, X, X[:, 0])
     assert capsys.readouterr() == ("", "")
 
 
@@ -106,7 +198,7 @@ def test_a_verbose_run_tells_its_observer_too(capsys: pytest.CaptureFixture[str]
 
 def test_all_observers_hear_of_everything():
     names = [name for name, _ in inspect.getmembers(Observer, inspect.isfunction) if not name.startswith("_")]
-    names.remove("next_epoch")  # which is asked, and told nothing
+    names.remove("next_epoch")  # which answers, and hears of nothing
 
     class Recording(Observer):
         def __init__(self) -> None:

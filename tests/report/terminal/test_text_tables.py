@@ -1,21 +1,17 @@
 """Tables for pipes and for terminals."""
 
 import io
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from specnet.report.terminal.terminal_output import (
-    is_lively,
-    visible,
-    write_line,
-    write_mistakes,
-    write_parts,
-    write_prose,
-    write_table,
-)
+from specnet.report.terminal import terminal_output
 from specnet.report.terminal.text_tables import TextTable, flowing, headless, wrapped
 from tests.report.terminal.terminals import Coded, Terminal
 
+is_lively, write_line, write_table = terminal_output.is_lively, terminal_output.write_line, terminal_output.write_table
+write_mistakes, write_parts = terminal_output.write_mistakes, terminal_output.write_parts
 ROWS = [("train", "0.2993", "85.4 %"), ("test", "12.5", "9.0 %")]
 FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
 
@@ -23,15 +19,6 @@ FIGURES = TextTable(("", "loss", "accuracy"), ROWS, frozenset({1, 2}))
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch, lively: Terminal) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-
-
-def test_columns_are_aligned_and_lines_end_without_blanks() -> None:
-    assert FIGURES.lines() == [
-        "          loss   accuracy",
-        "train   0.2993     85.4 %",
-        "test      12.5      9.0 %",
-    ]
-    assert TextTable(("a", "b"), [("1", "")]).lines() == ["a   b", "1"]
 
 
 def test_cells_that_are_cut_lose_their_ends_before_others_are_folded() -> None:
@@ -51,10 +38,16 @@ def test_cells_that_are_cut_lose_their_ends_before_others_are_folded() -> None:
     assert table.lines(34)[1:3] == ["a name of      x      日本語 and…", "words"]
 
 
-def test_a_pipe_gets_the_plain_table_however_wide() -> None:
+def piped(write: Callable[..., None], *given: Any, **options: Any) -> str:
+    """Return what is written where there is no terminal."""
     stream = io.StringIO()
-    write_table(stream, TextTable(("name", "text"), [("x", "y" * 500)]))
-    assert stream.getvalue() == f"name   text\nx      {'y' * 500}\n"
+    write(stream, *given, **options)
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_the_plain_table_however_wide() -> None:
+    table = TextTable(("name", "text"), [("x", "y" * 500)])
+    assert piped(write_table, table) == f"name   text\nx      {'y' * 500}\n"
 
 
 def test_a_terminal_gets_a_bold_header_and_folded_cells(lively: Terminal) -> None:
@@ -120,20 +113,13 @@ def test_signs_that_an_encoding_lacks_have_plain_ones_in_their_place() -> None:
     stream = Coded("latin-1")
     write_parts(stream, "2 → 5", "±0.5", "日")
     write_table(stream, TextTable(("interval", "b"), [("74–92 %", "W·x − b"), ("…", "c")]))
-    assert stream.getvalue().splitlines() == [
-        "2 -> 5   ±0.5   日",
-        "interval   b",
-        "74-92 %    W·x - b",
-        "...        c",
-    ]
+    assert stream.getvalue() == "2 -> 5   ±0.5   日\ninterval   b\n74-92 %    W·x - b\n...        c\n"
 
 
 def test_the_label_of_a_line_stands_out(lively: Terminal) -> None:
     write_parts(lively, "underfitting: 4 of 5", label="underfitting:")
     assert lively.getvalue() == "\x1b[1;33munderfitting:\x1b[0m 4 of 5\n"
-    plain = io.StringIO()
-    write_parts(plain, "underfitting: 4 of 5", label="underfitting:")
-    assert plain.getvalue() == "underfitting: 4 of 5\n"
+    assert piped(write_parts, "underfitting: 4 of 5", label="underfitting:") == "underfitting: 4 of 5\n"
 
 
 def test_colour_is_for_terminals_and_never_with_no_color(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +136,10 @@ def test_colour_is_for_terminals_and_never_with_no_color(lively: Terminal, monke
 
 def test_texts_cannot_steer_the_terminal() -> None:
     hostile = "a\x1b[31m\x07\x7f\x9b\u202eb\tc\n"
-    shown = visible(hostile)
+    shown = terminal_output.visible(hostile)
     assert shown == "a␛[31m␇␡\ufffd\ufffdb\tc\n"
     assert len(shown) == len(hostile)
-    stream = io.StringIO()
-    write_line(stream, "x\x1b]0;title")
-    write_table(stream, TextTable(("name",), [("\x1b[2J",)]))
-    assert "\x1b" not in stream.getvalue()
+    assert "\x1b" not in piped(write_line, "x\x1b]0;title") + piped(write_table, TextTable(("name",), [("\x1b[2J",)]))
 
 
 def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> None:
@@ -169,28 +152,19 @@ def test_mistakes_stand_out_on_a_terminal_and_say_the_same(lively: Terminal) -> 
     codes = lively.getvalue()
     assert "\x1b[1;31merror[unknown-part]:\x1b[0m" in codes
     assert "\x1b[1;31m^^^^^^\x1b[0m" in codes
-    plain = io.StringIO()
-    write_mistakes(plain, text)
-    assert plain.getvalue() == text + "\n"
-    assert "\x1b" not in plain.getvalue()
-
-
-def test_long_lines_of_mistakes_are_left_to_the_terminal(lively: Terminal) -> None:
-    write_mistakes(lively, "x" * 200)
-    assert lively.getvalue() == "x" * 200 + "\n"
+    assert piped(write_mistakes, text) == text + "\n"
+    long = Terminal()
+    write_mistakes(long, "x" * 200)
+    assert long.getvalue() == "x" * 200 + "\n"
 
 
 def test_rows_without_a_header_are_folded_but_for_their_names() -> None:
     rows = [("a.long.key", "1", "file line 3"), ("key", "a value of several words", "default")]
-    assert headless(rows) == [
-        "a.long.key   1                          file line 3",
-        "key          a value of several words   default",
-    ]
-    assert headless(rows, 42) == [
-        "a.long.key   1                 file line 3",
-        "key          a value of        default",
-        "             several words",
-    ]
+    wide, narrow = (" | ".join(headless(rows, width)) for width in (None, 42))
+    first = "a.long.key   1                          file line 3"
+    assert wide == f"{first} | key          a value of several words   default"
+    first = "a.long.key   1                 file line 3"
+    assert narrow == f"{first} | key          a value of        default |              several words"
     assert headless([]) == []
 
 
@@ -216,11 +190,9 @@ def test_texts_are_broken_between_words_at_joints_and_not_within_numbers(text: s
 def test_a_terminal_breaks_paragraphs_anew(lively: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     text = "adam   optimizer\n\none two three four five\nsix:\n\n- an item\n  of a list\n- b\n\n    example = 1"
-    write_prose(lively, text)
+    terminal_output.write_prose(lively, text)
     assert lively.getvalue().splitlines() == [
         *("adam   optimizer", "", "one two three four", "five six:", "", "- an item of a list", "- b", ""),
         "    example = 1",
     ]
-    plain = io.StringIO()
-    write_prose(plain, text)
-    assert plain.getvalue() == text + "\n"
+    assert piped(terminal_output.write_prose, text) == text + "\n"
