@@ -92,8 +92,8 @@ VERDICTS = [
     # unless a simple model is better.
     (with_gains(constant={"loss": (-0.06, -0.0395, -0.02), "accuracy": NONE}) | RARE | RARE_BASELINES,
      "Worse than a constant answer: a loss of 0.041 against 0.002 on 114 test rows."),
-    (with_gains(constant=LITTLE, linear=LITTLE, neighbours=LITTLE), "As good as a constant answer: 94.7 % against 63.0 % of 114 "
-     "test rows."),
+    (with_gains(constant=LITTLE, linear=LITTLE, neighbours=LITTLE),
+     "As good as a constant answer: 94.7 % against 63.0 % of 114 test rows."),
     (with_gains(constant=LITTLE), f"Worse than {LINEAR}"),
     # Figures have as many digits as chance leaves.
     (VALUES | {"gains": {"constant": ranges(r2=(0.7, 0.812, 0.9), loss=(0.6, 0.8, 1))}},

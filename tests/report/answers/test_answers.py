@@ -1,0 +1,184 @@
+"""What charts of answers say in numbers, against the rows that they are of, scikit-learn and plain sums."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, norm
+from sklearn import metrics
+
+from specnet import number_texts
+from specnet.model import Answers
+from specnet.report.answers import class_charts, uses_charts, value_charts
+from specnet.report.answers.roc_curves import calibration, precision_recall_curve, roc_curve, thresholds
+from specnet.report.pages import model_answers
+from tests.report.drawn import Drawn, place_of
+
+RNG = np.random.default_rng(0)
+
+
+def rows(count: int, levels: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Outcomes, scores that tell something of them, of only so many levels, and weights."""
+    positive = RNG.random(count) < 0.3
+    score = np.clip(RNG.normal(0.4 + 0.2 * positive, 0.2), 0, 1)
+    if levels is not None:
+        score = np.round(score * levels) / levels
+    return positive, score, RNG.integers(1, 4, count).astype(np.float64)
+
+
+@pytest.mark.parametrize("levels", [None, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_curves_are_those_of_scikit_learn(levels: int | None, weighted: bool) -> None:
+    positive, score, weight = rows(500, levels)
+    weights = weight if weighted else None
+    alarms, hits, area = roc_curve(positive, score, weights)
+    assert area == pytest.approx(metrics.roc_auc_score(positive, score, sample_weight=weights))
+    expected = metrics.roc_curve(positive, score, sample_weight=weights, drop_intermediate=False)
+    np.testing.assert_allclose([alarms, hits], expected[:2])
+    recall, _, mean = precision_recall_curve(positive, score, weights)
+    assert mean == pytest.approx(metrics.average_precision_score(positive, score, sample_weight=weights))
+    assert np.all(np.diff(recall) >= 0)
+
+
+def test_curves_need_what_they_are_about() -> None:
+    score, none, all_rows = RNG.random(9), np.zeros(9, bool), np.ones(9, bool)
+    assert [roc_curve(none, score), roc_curve(all_rows, score), precision_recall_curve(none, score)] == [None] * 3
+    assert thresholds(all_rows, score) is None
+
+
+@pytest.mark.parametrize(("count", "bins"), [(3, 3), (60, 3), (150, 5), (3000, 10)])
+def test_bins_have_about_as_many_rows_and_their_means(count: int, bins: int) -> None:
+    positive, score, weight = rows(count)
+    sizes, predicted, observed, _, _ = calibration(positive, score, weight)
+    assert (len(sizes), sizes.sum()) == (bins, count)
+    assert np.ptp(sizes) <= 1
+    order = np.argsort(score)
+    for number, part in enumerate(np.split(order, sizes.cumsum().astype(int)[:-1])):
+        assert predicted[number] == pytest.approx(np.average(score[part], weights=weight[part]))
+        assert observed[number] == pytest.approx(np.average(positive[part], weights=weight[part]))
+
+
+def test_equal_probabilities_are_in_one_bin() -> None:
+    positive = RNG.random(300) < 0.5
+    assert calibration(positive, np.full(300, 0.7))[0] == [300]
+    score = np.repeat([0.1, 0.9], [200, 100])
+    assert calibration(positive, score)[1] == pytest.approx([0.1, 0.9])
+
+
+def test_bins_have_the_intervals_of_rows_that_count_alike() -> None:
+    positive, score, _ = rows(90)
+    for weight in (None, np.full(90, 0.5)):
+        order = np.argsort(score).reshape(3, 30)
+        for ends, part in zip(calibration(positive, score, weight)[3:].T, order, strict=True):
+            expected = binomtest(int(positive[part].sum()), 30).proportion_ci(0.95, "wilson")
+            assert ends == pytest.approx(list(expected))
+
+
+def test_rows_of_unequal_weight_tell_less() -> None:
+    """Both ends are as far from the fraction as chance goes there, among as many rows as Kish counts."""
+    positive, score, weight = rows(90)
+    order = np.argsort(score).reshape(3, 30)
+    for (observed, *ends), part in zip(calibration(positive, score, weight)[2:].T, order, strict=True):
+        effective = weight[part].sum() ** 2 / np.sum(weight[part] ** 2)
+        assert effective < 30
+        for end in ends:
+            if 0 < end < 1:
+                chance = norm.ppf(0.975) * np.sqrt(end * (1 - end) / effective)
+                assert abs(observed - end) == pytest.approx(chance)
+    assert calibration(positive, score, np.zeros(90)).shape == (5, 0)
+
+
+@pytest.mark.parametrize("levels", [None, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_thresholds_count_the_rows_above_them(levels: int | None, weighted: bool) -> None:
+    positive, score, weight = rows(5000, levels)
+    score = score.astype(np.float32)
+    weight = weight / weight.mean() if weighted else np.ones(5000)
+    found = thresholds(positive, score, weight if weighted else None)
+    assert len(found["at"]) == (9 if levels else pytest.approx(200, abs=15))
+    assert (found["at"][0], found["at"][-1], found["at"][found["start"]]) == (0, 1, 0.5)
+    for at, hits, alarms in zip(found["at"], found["hits"], found["alarms"], strict=True):
+        above = score.astype(np.float64) > at
+        expected = weight[above & positive].sum(), weight[above & ~positive].sum()
+        assert (hits, alarms) == (pytest.approx(expected, rel=1e-9) if weighted else expected)
+    assert found["positives"] == pytest.approx(weight[positive].sum(), rel=1e-9)
+    assert found["others"] == pytest.approx(weight[~positive].sum(), rel=1e-9)
+    if levels:  # each level can be left out
+        assert len(set(zip(found["hits"], found["alarms"], strict=True))) == levels + 1
+
+
+ROWS = 400
+
+
+def answers(classes: int) -> Answers:
+    """Answers of a model that is right as often as it says."""
+    rng = np.random.default_rng(classes)
+    probability = rng.dirichlet(np.ones(classes), ROWS)
+    target = np.array([rng.choice(classes, p=each) for each in probability])
+    losses = -np.log(probability[np.arange(ROWS), target])
+    return Answers(target, target, losses, probability.argmax(axis=1), probability, None)
+
+
+def figures(classes: int, names: list[str]) -> dict[str, class_charts.Figure]:
+    return {figure.title: figure for figure in class_charts.class_figures(None, names, answers(classes))}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_calibration_has_a_bar_of_rows_for_each_probability(classes: int) -> None:
+    figure = figures(classes, ["a", "b", "c"][:classes])["Calibration"]
+    given = answers(classes).probability
+    probability = given[:, 1] if classes == 2 else given.max(axis=1)
+    expected = np.array([np.sum((probability >= k / 20) & (probability < (k + 1) / 20)) for k in range(20)])
+    drawn = Drawn(figure.chart)
+    bars = drawn.all("rect", "quiet")
+    told = [re.fullmatch(r"(\d+) rows?: probability ([\d.]+) to ([\d.]+)", bar[0].text or "") for bar in bars]
+    found = {round(20 * float(each[2])): int(each[1]) for each in told if each}
+    assert found == {place: count for place, count in enumerate(expected.tolist()) if count}
+    tops = np.array([place_of(bar)[3] for bar in bars])
+    np.testing.assert_allclose(tops / max(tops), expected[expected > 0] / expected.max(), atol=0.005)
+    assert f"Grey bars: how many rows have such a probability, at most {expected.max()}." in figure.note
+
+
+def test_points_of_calibration_stand_in_their_intervals() -> None:
+    drawn = Drawn(figures(2, ["a", "b"])["Calibration"].chart)
+    whiskers, points = drawn.lines("whisker"), drawn.all("circle", "dot")
+    assert len(whiskers) == len(points) == 10
+    for ((x, low), (same, high)), point in zip(whiskers, points, strict=True):
+        assert x == same == float(point.attrib["cx"])
+        assert high < float(point.attrib["cy"]) < low
+        assert re.search(r"came true [\d.]+ %, 95 % interval [\d.]+–[\d.]+ %", point[0].text or "")
+
+
+def importance_chart(score: str, *mean: float, deviation: float = 0.0123) -> str:
+    names = [f"x{place}" for place in range(len(mean))]
+    means = model_answers.Importance(score, 100, 5, names, np.array(mean), np.full(len(mean), deviation))
+    return uses_charts.importance_figure(means).chart
+
+
+def test_columns_that_do_not_matter_have_an_axis_with_ticks_that_one_can_read() -> None:
+    for score, most in [("accuracy", 3.0), ("r2", 0.03)]:
+        chart = importance_chart(score, 0.0, 0.0, deviation=0.0)
+        assert "·10" not in chart
+        ticks = [float(text) for text in re.findall(r">(0(?:\.\d+)?|[1-9]\.\d)</text>", chart)]
+        assert 0 < max(ticks) <= most
+
+
+def test_importance_is_in_percentage_points() -> None:
+    chart = importance_chart("accuracy", 0.249, -0.0004, -0.012)
+    assert "Permutation importance: x0 24.9, x1 0.0, x2 −1.2" in chart
+    assert "fall of accuracy in percentage points" in chart
+    assert "x0: 24.9 ± 1.2 percentage points" in chart
+    assert "-" not in Drawn(importance_chart("r2", 0.9, -0.01)).root.attrib["aria-label"]
+
+
+def test_residuals_are_told_of_all_rows_where_some_are_drawn() -> None:
+    rng = np.random.default_rng(4)
+    target, prediction = rng.standard_t(2, 3600), np.zeros(3600)
+    residuals = Answers(target, target[:, np.newaxis], np.square(target), prediction, None, None)
+    _, figure = value_charts.value_figures(residuals, ["y"])
+    assert figure.chart.count("<circle") == value_charts.MOST_POINTS
+    deviation, mean = number_texts.rounded(float(np.std(target))), number_texts.rounded(float(np.mean(target)))
+    assert figure.note.startswith(f"Mean {mean}, standard deviation {deviation} of 3 600 test rows.")
+    assert f"mean {mean}, standard deviation {deviation}" in figure.chart
